@@ -1,0 +1,27 @@
+"""Plain structures that every part of the package shares."""
+
+from .skeleton import POSETRACK_SKELETON, Skeleton, limbs_from_coco
+from .video_labels import (
+    NOT_LABELLED,
+    OCCLUDED,
+    VISIBLE,
+    PersonLabel,
+    PolygonRegion,
+    VideoFrame,
+    VideoLabels,
+    pose_extent,
+)
+
+__all__ = [
+    'NOT_LABELLED',
+    'OCCLUDED',
+    'POSETRACK_SKELETON',
+    'VISIBLE',
+    'PersonLabel',
+    'PolygonRegion',
+    'Skeleton',
+    'VideoFrame',
+    'VideoLabels',
+    'limbs_from_coco',
+    'pose_extent',
+]

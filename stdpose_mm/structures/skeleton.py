@@ -1,0 +1,142 @@
+"""The joints of a subject: names, limbs, and which joints mirror each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_SIDES = (('left', 'right'), ('Left', 'Right'), ('LEFT', 'RIGHT'), ('l_', 'r_'), ('L_', 'R_'))
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Joint names and limbs of one kind of subject (a person, a hand, an animal).
+
+    Args:
+        keypoint_names: K distinct, non-empty joint names.
+        limbs: Pairs of 0-based joint indices that are drawn as a line.
+        category: What the subject is called in files.
+
+    Raises:
+        ValueError: If a name is empty or repeated, or a limb names a joint that does not exist.
+    """
+
+    keypoint_names: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...] = ()
+    category: str = 'person'
+
+    def __post_init__(self) -> None:
+        if not self.keypoint_names:
+            raise ValueError('a skeleton needs at least one keypoint name, got none')
+        seen: set[str] = set()
+        for name in self.keypoint_names:
+            if not isinstance(name, str) or not name:
+                raise ValueError(f'keypoint names must be non-empty strings, got {name!r}')
+            if name in seen:
+                raise ValueError(f'keypoint name {name!r} appears twice in the skeleton')
+            seen.add(name)
+        for limb in self.limbs:
+            if len(limb) != 2 or not all(0 <= joint < self.num_keypoints for joint in limb):
+                raise ValueError(
+                    f'limb {limb} does not name two of the {self.num_keypoints} keypoints (0-based)'
+                )
+
+    @property
+    def num_keypoints(self) -> int:
+        return len(self.keypoint_names)
+
+    @property
+    def flip_indices(self) -> tuple[int, ...]:
+        """For every joint the index of its mirror image, found by left/right in the names."""
+        index = {name: i for i, name in enumerate(self.keypoint_names)}
+        return tuple(index.get(_mirror(name), i) for i, name in enumerate(self.keypoint_names))
+
+    def index_of(self, name: str) -> int:
+        """Index of the joint ``name``; a ValueError says which names there are."""
+        if name not in self.keypoint_names:
+            raise ValueError(f'no keypoint {name!r} in {list(self.keypoint_names)}')
+        return self.keypoint_names.index(name)
+
+    def to_metainfo(self, dataset_name: str) -> dict[str, Any]:
+        """The skeleton as an MMPose ``metainfo`` dictionary (for ``parse_pose_metainfo``).
+
+        MMPose needs OKS sigmas; where a skeleton has none of its own, every joint gets 0.05,
+        the middle of COCO's range.
+        """
+        names = self.keypoint_names
+        mirror = self.flip_indices
+        return dict(
+            dataset_name=dataset_name,
+            keypoint_info={
+                i: dict(
+                    name=name,
+                    id=i,
+                    color=[255, 128, 0] if mirror[i] > i else [0, 128, 255],
+                    type='',
+                    swap=names[mirror[i]] if mirror[i] != i else '',
+                )
+                for i, name in enumerate(names)
+            },
+            skeleton_info={
+                i: dict(link=(names[a], names[b]), id=i, color=[0, 200, 80])
+                for i, (a, b) in enumerate(self.limbs)
+            },
+            joint_weights=[1.0] * len(names),
+            sigmas=[0.05] * len(names),
+        )
+
+
+def _mirror(name: str) -> str:
+    for left, right in _SIDES:
+        for here, there in ((left, right), (right, left)):
+            if name.startswith(here) or (name.endswith(here) and not here.endswith('_')):
+                return name.replace(here, there, 1)
+    return name
+
+
+def limbs_from_coco(skeleton: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
+    """COCO's 1-based ``skeleton`` entry as 0-based limbs."""
+    return tuple((int(a) - 1, int(b) - 1) for a, b in skeleton)
+
+
+POSETRACK_SKELETON = Skeleton(
+    keypoint_names=(
+        'nose',
+        'head_bottom',
+        'head_top',
+        'left_ear',
+        'right_ear',
+        'left_shoulder',
+        'right_shoulder',
+        'left_elbow',
+        'right_elbow',
+        'left_wrist',
+        'right_wrist',
+        'left_hip',
+        'right_hip',
+        'left_knee',
+        'right_knee',
+        'left_ankle',
+        'right_ankle',
+    ),
+    limbs=limbs_from_coco(
+        [
+            (16, 14),
+            (14, 12),
+            (17, 15),
+            (15, 13),
+            (12, 13),
+            (6, 12),
+            (7, 13),
+            (6, 7),
+            (6, 8),
+            (7, 9),
+            (8, 10),
+            (9, 11),
+            (2, 3),
+            (1, 2),
+        ]
+    ),
+)
+"""PoseTrack's 17 channels; the ears are never annotated."""

@@ -1,0 +1,233 @@
+"""``VideoLabels``: the pose labels of one video, whatever file they came from.
+
+Conventions, everywhere in this package:
+
+- frame indices are 0-based;
+- pixels are 0-based with the centre of the top-left pixel at (0, 0);
+- visibility is COCO's: 0 = not labelled, 1 = occluded, 2 = visible;
+- boxes are ``[x, y, width, height]`` in pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from .skeleton import Skeleton
+
+Source = Literal['given', 'propagated']
+
+NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class PolygonRegion:
+    """A region in which nothing is evaluated: a polygon, [P, 2] in pixels."""
+
+    points: np.ndarray
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One frame of a video.
+
+    Args:
+        index: 0-based position in the video (or in the sorted frame folder).
+        file_name: Name of the frame's picture as written in the label file, '' for video files.
+        image_id: The id the label file uses for it.
+        width, height: Size in pixels, None if unknown.
+        is_labeled: Whether an annotator looked at this frame; None if the file does not say.
+        ignore_regions: Regions that evaluation leaves out.
+        extra: Fields of the file that this package does not interpret; kept for writing.
+    """
+
+    index: int
+    file_name: str = ''
+    image_id: int | str | None = None
+    width: int | None = None
+    height: int | None = None
+    is_labeled: bool | None = None
+    ignore_regions: tuple[PolygonRegion, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PersonLabel:
+    """The pose of one subject in one frame.
+
+    Args:
+        frame_index: ``VideoFrame.index`` of its frame.
+        keypoints: [K, 2] pixels; (0, 0) where ``visibility`` is 0.
+        visibility: [K] of 0, 1, 2.
+        track_id: Identity within the video; None if unknown.
+        scores: [K] confidence in 0..1 (any finite value in foreign prediction files); None if unknown.
+        bbox: [4] person box; None if unknown.
+        head_box: [4] head box (PoseTrack's ``bbox_head``); None if unknown.
+        source: 'given' by a person or a file, 'propagated' by this package.
+        extra: Fields of the file that this package does not interpret; kept for writing.
+
+    Raises:
+        ValueError: If a shape or value is not as described.
+    """
+
+    frame_index: int
+    keypoints: np.ndarray
+    visibility: np.ndarray
+    track_id: int | None = None
+    scores: np.ndarray | None = None
+    bbox: np.ndarray | None = None
+    head_box: np.ndarray | None = None
+    source: Source = 'given'
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        keypoints = np.asarray(self.keypoints, dtype=np.float64)
+        visibility = np.asarray(self.visibility)
+        if keypoints.ndim != 2 or keypoints.shape[1] != 2:
+            raise ValueError(f'keypoints must have shape [K, 2], got {list(keypoints.shape)}')
+        if visibility.shape != keypoints.shape[:1]:
+            raise ValueError(
+                f'visibility must have shape [{len(keypoints)}], got {list(visibility.shape)}'
+            )
+        if not np.isin(visibility, (NOT_LABELLED, OCCLUDED, VISIBLE)).all():
+            bad = visibility[~np.isin(visibility, (NOT_LABELLED, OCCLUDED, VISIBLE))][0]
+            raise ValueError(f'visibility must be 0, 1 or 2, got {bad}')
+        if not np.isfinite(keypoints).all():
+            raise ValueError('keypoints must be finite numbers, got NaN or infinity')
+        visibility = visibility.astype(np.int8)
+        object.__setattr__(self, 'visibility', visibility)
+        object.__setattr__(
+            self, 'keypoints', np.where(visibility[:, None] > NOT_LABELLED, keypoints, 0.0)
+        )
+        if self.scores is not None:
+            scores = np.asarray(self.scores, dtype=np.float64)
+            if scores.shape != visibility.shape or not np.isfinite(scores).all():
+                raise ValueError(
+                    f'scores must be {len(keypoints)} finite numbers, got {self.scores!r}'
+                )
+            object.__setattr__(self, 'scores', scores)
+        for name in ('bbox', 'head_box'):
+            box = getattr(self, name)
+            if box is not None:
+                box = np.asarray(box, dtype=np.float64)
+                if box.shape != (4,) or not np.isfinite(box).all():
+                    raise ValueError(f'{name} must be 4 finite numbers, got {box.tolist()}')
+                if (box[2:] < 0).any():
+                    raise ValueError(f'{name} has a negative size: {box.tolist()}')
+                object.__setattr__(self, name, box)
+        if self.source not in ('given', 'propagated'):
+            raise ValueError(f"source must be 'given' or 'propagated', got {self.source!r}")
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """[K] bool: which joints carry a label."""
+        return self.visibility > NOT_LABELLED
+
+
+@dataclass(frozen=True)
+class VideoLabels:
+    """The labels of one video: its frames in order, and the people in them in file order.
+
+    Args:
+        name: Name of the video.
+        skeleton: Its joints.
+        frames: The frames the labels know of, in the order of the file, distinct indices.
+        persons: Labels, each on one of the frames.
+        extra: Fields of the file that this package does not interpret; kept for writing.
+
+    Raises:
+        ValueError: If a frame index or a (frame, track id) pair is repeated, a label sits on an
+            unknown frame, or a label has another number of joints than the skeleton.
+    """
+
+    name: str
+    skeleton: Skeleton
+    frames: tuple[VideoFrame, ...]
+    persons: tuple[PersonLabel, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, 'frames', tuple(self.frames))
+        object.__setattr__(self, 'persons', tuple(self.persons))
+        indices = set()
+        for frame in self.frames:
+            if frame.index < 0:
+                raise ValueError(f'video {self.name!r}: frame index {frame.index} is negative')
+            if frame.index in indices:
+                raise ValueError(f'video {self.name!r}: frame {frame.index} appears twice')
+            indices.add(frame.index)
+        seen: set[tuple[int, int]] = set()
+        for person in self.persons:
+            if person.frame_index not in indices:
+                raise ValueError(
+                    f'video {self.name!r}: a label is on frame {person.frame_index}, '
+                    'which is not among its frames'
+                )
+            if len(person.keypoints) != self.skeleton.num_keypoints:
+                raise ValueError(
+                    f'video {self.name!r}, frame {person.frame_index}: a label has '
+                    f'{len(person.keypoints)} keypoints, the skeleton has '
+                    f'{self.skeleton.num_keypoints}'
+                )
+            if person.track_id is not None:
+                key = (person.frame_index, person.track_id)
+                if key in seen:
+                    raise ValueError(
+                        f'video {self.name!r}: track id {person.track_id} appears twice '
+                        f'in frame {person.frame_index}'
+                    )
+                seen.add(key)
+
+    @property
+    def labelled_frame_indices(self) -> tuple[int, ...]:
+        """Sorted indices of the frames that carry at least one person."""
+        return tuple(sorted({person.frame_index for person in self.persons}))
+
+    @property
+    def track_ids(self) -> tuple[int, ...]:
+        """Sorted distinct track ids."""
+        return tuple(sorted({p.track_id for p in self.persons if p.track_id is not None}))
+
+    def persons_by_frame(self) -> dict[int, list[PersonLabel]]:
+        """Frame index -> its people in file order; every frame has an entry."""
+        by_frame: dict[int, list[PersonLabel]] = {frame.index: [] for frame in self.frames}
+        for person in self.persons:
+            by_frame[person.frame_index].append(person)
+        return by_frame
+
+    def tracks(self) -> dict[int, dict[int, PersonLabel]]:
+        """Track id -> {frame index: label}, frames ascending; people without an id are left out."""
+        tracks: dict[int, dict[int, PersonLabel]] = {track: {} for track in self.track_ids}
+        for person in sorted(self.persons, key=lambda p: p.frame_index):
+            if person.track_id is not None:
+                tracks[person.track_id][person.frame_index] = person
+        return tracks
+
+    def keep_frames(self, frame_indices: Iterable[int]) -> VideoLabels:
+        """The same video with labels on ``frame_indices`` only; all frames stay listed."""
+        kept = set(frame_indices)
+        return replace(self, persons=tuple(p for p in self.persons if p.frame_index in kept))
+
+    def with_persons(self, persons: Sequence[PersonLabel]) -> VideoLabels:
+        """The same video with other labels."""
+        return replace(self, persons=tuple(persons))
+
+
+def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """Tight box ``[x, y, w, h]`` around the labelled joints; all zeros without any.
+
+    Args:
+        keypoints: [..., K, 2] pixels.
+        labelled: [..., K] bool.
+
+    Returns:
+        [..., 4].
+    """
+    shown = labelled[..., None]
+    low = np.where(shown, keypoints, np.inf).min(axis=-2)
+    high = np.where(shown, keypoints, -np.inf).max(axis=-2)
+    box = np.concatenate([low, high - low], axis=-1)
+    return np.where(labelled.any(axis=-1)[..., None], box, 0.0)
