@@ -1,0 +1,121 @@
+"""What ``VideoLabels`` and ``Skeleton`` accept, keep and refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.structures import (
+    POSETRACK_SKELETON,
+    PersonLabel,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+    pose_extent,
+)
+
+ARM = Skeleton(('left_elbow', 'right_elbow', 'nose'), limbs=((0, 2), (1, 2)))
+
+
+def person(frame: int, track: int | None = 0, num_keypoints: int = 3) -> PersonLabel:
+    keypoints = np.arange(2 * num_keypoints, dtype=float).reshape(-1, 2) + 1
+    return PersonLabel(frame, keypoints, np.full(num_keypoints, 2), track_id=track)
+
+
+def video(*persons: PersonLabel, frames: int = 4) -> VideoLabels:
+    return VideoLabels('clip', ARM, tuple(VideoFrame(i) for i in range(frames)), persons)
+
+
+def test_flip_indices_swap_left_and_right_only():
+    assert ARM.flip_indices == (1, 0, 2)
+
+
+def test_flip_indices_understand_trailing_sides():
+    assert Skeleton(('ear_left', 'ear_right', 'Left_eye', 'Right_eye')).flip_indices == (1, 0, 3, 2)
+
+
+def test_a_joint_without_partner_mirrors_to_itself():
+    assert Skeleton(('left_ear', 'nose')).flip_indices == (0, 1)
+
+
+def test_posetrack_mirror_keeps_the_middle_joints():
+    assert POSETRACK_SKELETON.flip_indices[:7] == (0, 1, 2, 4, 3, 6, 5)
+
+
+@pytest.mark.parametrize(
+    ('names', 'limbs', 'message'),
+    [
+        ((), (), 'at least one'),
+        (('a', 'a'), (), "'a' appears twice"),
+        (('a', ''), (), 'non-empty'),
+        (('a', 'b'), ((0, 2),), r'limb \(0, 2\)'),
+    ],
+)
+def test_skeleton_refuses(names, limbs, message):
+    with pytest.raises(ValueError, match=message):
+        Skeleton(names, limbs)
+
+
+def test_coordinates_of_unlabelled_joints_are_cleared():
+    label = PersonLabel(0, np.array([[3.0, 4.0], [5.0, 6.0]]), np.array([0, 1]))
+    assert label.keypoints.tolist() == [[0, 0], [5, 6]]
+    assert label.labelled.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(keypoints=np.zeros((3, 3))), r'\[K, 2\]'),
+        (dict(visibility=np.zeros(2)), r'shape \[3\]'),
+        (dict(visibility=np.array([0, 1, 3])), 'got 3'),
+        (dict(keypoints=np.array([[np.nan, 0], [0, 0], [0, 0]])), 'finite'),
+        (dict(scores=np.zeros(2)), '3 finite numbers'),
+        (dict(bbox=np.array([0, 0, -1, 2])), 'negative size'),
+        (dict(head_box=np.array([0, 0, 1])), '4 finite numbers'),
+        (dict(source='guessed'), "'given' or 'propagated'"),
+    ],
+)
+def test_person_label_refuses(change, message):
+    fields = dict(frame_index=0, keypoints=np.zeros((3, 2)), visibility=np.full(3, 2))
+    with pytest.raises(ValueError, match=message):
+        PersonLabel(**{**fields, **change})
+
+
+@pytest.mark.parametrize(
+    ('persons', 'message'),
+    [
+        ([person(9)], 'frame 9, which is not'),
+        ([person(1), person(1)], 'track id 0 appears twice in frame 1'),
+        ([person(1, num_keypoints=2)], '2 keypoints, the skeleton has 3'),
+    ],
+)
+def test_video_labels_refuse(persons, message):
+    with pytest.raises(ValueError, match=message):
+        video(*persons)
+
+
+def test_frames_must_differ():
+    with pytest.raises(ValueError, match='frame 1 appears twice'):
+        VideoLabels('clip', ARM, (VideoFrame(1), VideoFrame(1)))
+
+
+def test_two_people_without_identity_may_share_a_frame():
+    assert len(video(person(1, None), person(1, None)).persons_by_frame()[1]) == 2
+
+
+def test_tracks_are_sorted_by_frame():
+    tracks = video(person(3), person(1), person(2, 5), person(0, None)).tracks()
+    assert {track: list(labels) for track, labels in tracks.items()} == {0: [1, 3], 5: [2]}
+
+
+def test_keep_frames_keeps_all_frames_listed():
+    sparse = video(person(0), person(1), person(2)).keep_frames([0, 2])
+    assert sparse.labelled_frame_indices == (0, 2)
+    assert [frame.index for frame in sparse.frames] == [0, 1, 2, 3]
+
+
+def test_pose_extent_looks_at_labelled_joints_only():
+    keypoints = np.array([[[1.0, 2.0], [4.0, 8.0], [100.0, 100.0]]])
+    labelled = np.array([[True, True, False]])
+    assert pose_extent(keypoints, labelled).tolist() == [[1, 2, 3, 6]]
+    assert pose_extent(keypoints, np.zeros((1, 3), bool)).tolist() == [[0, 0, 0, 0]]
