@@ -1,12 +1,11 @@
-"""The one error type that stands for a mistake in what the user gave."""
+"""Errors that are the user's to solve."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """What the user gave (a file, a label, an option) cannot be used.
+    """A file or an argument is not what was expected.
 
-    The message is one sentence: what was given, what was expected, what to do. Command-line
-    tools print it as one line on stderr and exit with code 2; every other exception is a bug and
-    keeps its traceback.
+    The message is one sentence that names what was given (file, frame, field, value) and what was
+    expected. Command-line tools print it on stderr and exit with code 2.
     """

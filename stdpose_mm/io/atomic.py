@@ -1,0 +1,68 @@
+"""Output files that are either complete or not there."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stdpose_mm.errors import InputError
+
+PathLike = str | os.PathLike[str]
+
+
+@contextmanager
+def atomic_path(path: PathLike) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its name when the block succeeds.
+
+    The folder is created if need be. The temporary name keeps the suffixes of ``path``, by which
+    some writers choose their format. If the block raises, nothing is left behind and a file that
+    was at ``path`` before is untouched.
+
+    Args:
+        path: Where the finished file shall lie.
+
+    Yields:
+        The path to write to.
+
+    Raises:
+        InputError: If ``path`` is a folder or its folder cannot be written to.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f'{target} is a folder, expected the path of a file to write')
+    temporary = target.with_name(f'.{os.getpid()}.partial.{target.name}')
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise InputError(f'{target} cannot be written: {error.strerror or error}') from error
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: PathLike, text: str) -> None:
+    """Write ``text`` as UTF-8, atomically; gzipped if ``path`` ends in ``.gz``."""
+    data = text.encode('utf-8')
+    if Path(path).suffix == '.gz':
+        # Without the time of writing, equal labels give equal files.
+        data = gzip.compress(data, mtime=0)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: PathLike, data: Any, indent: int | None = None) -> None:
+    """Write ``data`` as JSON (UTF-8, no NaN), atomically; gzipped if ``path`` ends in ``.gz``.
+
+    Raises:
+        ValueError: If ``data`` holds NaN or infinity, which JSON does not know.
+    """
+    write_text(path, json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + '\n')
