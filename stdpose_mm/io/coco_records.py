@@ -180,8 +180,7 @@ def read_person_record(
     if not np.isin(flags, allowed).all():
         bad = flags[~np.isin(flags, allowed)][0]
         raise InputError(
-            f'{annotation.file}: {annotation.where}.keypoints must have v in {allowed}, '
-            f'got {bad:g}'
+            f'{annotation.file}: {annotation.where}.keypoints must have v in {allowed}, got {bad:g}'
         )
     if visibility == 'posetrack':
         there = (flat.reshape(count, 3) != 0).any(axis=1)

@@ -102,9 +102,7 @@ class Record:
         field = f'{self.where}.{name}' if self.where else name
         if name not in self._data:
             return InputError(f'{self.file}: {field} is missing, expected {expected}')
-        return InputError(
-            f'{self.file}: {field} must be {expected}, got {shown(self._data[name])}'
-        )
+        return InputError(f'{self.file}: {field} must be {expected}, got {shown(self._data[name])}')
 
     def raw(self, name: str, default: Any = _REQUIRED, expected: str = 'a value') -> Any:
         """The field unchecked; null counts as missing where there is a default."""
@@ -171,9 +169,7 @@ class Record:
             raise self.error(name, expected)
         field = f'{self.where}.{name}' if self.where else name
         if count is not None and len(value) != count:
-            raise InputError(
-                f'{self.file}: {field} must be {expected}, got a list of {len(value)}'
-            )
+            raise InputError(f'{self.file}: {field} must be {expected}, got a list of {len(value)}')
         for i, item in enumerate(value):
             if type(item) not in (int, float) or not abs(item) <= MAX_COORDINATE:
                 raise InputError(

@@ -88,9 +88,7 @@ def parse_posetrack18(
         image_id = annotation.raw('image_id', expected='the id of an image')
         if type(image_id) not in (int, str) or image_id not in frame_of:
             raise annotation.error('image_id', 'the id of one of the images')
-        persons.append(
-            read_person_record(annotation, frame_of[image_id], skeleton, visibility)
-        )
+        persons.append(read_person_record(annotation, frame_of[image_id], skeleton, visibility))
     require_distinct(
         path,
         'annotation id of one frame',
@@ -142,9 +140,7 @@ def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str,
         fields.setdefault('category_id', category['id'])
         if official:
             fields.setdefault('scores', [])
-            fields = {
-                name: fields[name] for name in _OFFICIAL_ANNOTATION_FIELDS if name in fields
-            }
+            fields = {name: fields[name] for name in _OFFICIAL_ANNOTATION_FIELDS if name in fields}
         else:
             fields['source'] = person.source
         annotations.append(fields)

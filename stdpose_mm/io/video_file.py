@@ -1,0 +1,283 @@
+"""Video files by exact frame index, decoded with PyAV (FFmpeg)."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from stdpose_mm.errors import InputError
+
+from .frames import FrameCache, FrameSource
+
+_TRUSTED_CONTAINERS = ('mov', 'matroska')
+"""Containers that store a presentation time for every frame. AVI and raw streams do not: FFmpeg
+guesses there, and MPEG-4's packed B-frames and dropped frames make the guess wrong."""
+
+_SEEK_COST = 8
+"""Seeking pays if it saves decoding more than this many frames."""
+
+_MAX_LEADING = 64
+"""Frames that may come out of the decoder after a seek before the key frame does."""
+
+_inherited: list[Any] = []
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Where the frames of a video file are.
+
+    Attributes:
+        times: Presentation time of every frame in the stream's time base, ascending if
+            ``checksums`` is None.
+        keys: Ascending indices of the frames at which decoding can start; 0 is always there.
+        checksums: Checksum of every frame, where times alone do not identify a frame.
+    """
+
+    times: list[int | None]
+    keys: list[int]
+    checksums: list[int] | None
+
+
+class VideoFrames(FrameSource):
+    """The frames of a video file.
+
+    Opening reads the file through once without decoding it. Where the container does not tell
+    presentation times, every frame is decoded once instead, and a checksum of each is kept by
+    which a frame is recognised after a seek. Reading in order never seeks.
+
+    Args:
+        path: A video file that FFmpeg reads.
+
+    Raises:
+        InputError: If it is not a video, or holds fewer frames than its header says.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self.name = path.stem
+        self._forget()
+        try:
+            container, stream = self._open()
+            with container:
+                rate = stream.average_rate or stream.guessed_rate
+                self.fps = float(rate) if rate else None
+                trusted = container.format.name.split(',')[0] in _TRUSTED_CONTAINERS
+            index = self._index_from_packets() if trusted else None
+            if index is not None and not self._ends_agree(index):
+                index = None
+            self._index = index or self._index_from_frames()
+        except av.FFmpegError as error:
+            raise InputError(f'{path} is not a video that can be decoded: {error}') from error
+        if not self._index.times:
+            raise InputError(f'{path} is a video without any frame that can be decoded')
+        height, width = self._read(0).shape[:2]
+        self.size = (width, height)
+
+    def __len__(self) -> int:
+        return len(self._index.times)
+
+    def path_of(self, index: int) -> str:
+        self._check(index)
+        return self._path
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_process'):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._container: Any = None
+        self._stream: Any = None
+        self._decoded: Iterator[av.VideoFrame] = iter(())
+        self._cache = FrameCache()
+        self._next: int | None = 0
+        self._process = os.getpid()
+
+    def _open(self) -> tuple[Any, Any]:
+        container = av.open(self._path)
+        streams = [s for s in container.streams.video if not _is_cover(s)]
+        if not streams:
+            container.close()
+            raise InputError(f'{self._path} holds no video stream')
+        streams[0].thread_type = 'AUTO'
+        return container, streams[0]
+
+    def _index_from_packets(self) -> FrameIndex | None:
+        """The index by the container's own times; None if they are not all there or not distinct."""
+        times: list[int] = []
+        key_times: list[int] = []
+        packets = 0
+        container, stream = self._open()
+        with container:
+            for packet in _packets(container, stream):
+                packets += 1
+                if packet.pts is None or packet.is_corrupt:
+                    return None
+                if packet.is_discard:
+                    continue
+                times.append(packet.pts)
+                if packet.is_keyframe:
+                    key_times.append(packet.pts)
+            if packets < stream.frames:
+                raise InputError(
+                    f'{self._path} is cut short: frame {packets} of the {stream.frames} frames '
+                    'in its header cannot be read'
+                )
+        times.sort()
+        if len(set(times)) < len(times) or not times:
+            return None
+        index_of = {time: i for i, time in enumerate(times)}
+        keys = sorted({0, *(index_of[time] for time in key_times)})
+        return FrameIndex(list(times), keys, checksums=None)
+
+    def _ends_agree(self, index: FrameIndex) -> bool:
+        """Whether the first frame and those from the last key frame on decode as indexed.
+
+        Broken or undecodable frames are usually at the ends, where the video was cut.
+        """
+        container, stream = self._open()
+        with container:
+            first = next(_frames(container, stream), None)
+            if first is None or first.pts != index.times[0]:
+                return False
+            start = index.times[index.keys[-1]]
+            container.seek(start, stream=stream)
+            tail = [f.pts for f in _frames(container, stream)]
+        return [t for t in tail if t is None or t >= start] == index.times[index.keys[-1] :]
+
+    def _index_from_frames(self) -> FrameIndex:
+        container, stream = self._open()
+        times: list[int | None] = []
+        keys = [0]
+        checksums = []
+        with container:
+            for i, frame in enumerate(_frames(container, stream)):
+                times.append(frame.pts)
+                checksums.append(_checksum(frame))
+                if i and frame.key_frame and frame.pts is not None:
+                    keys.append(i)
+        return FrameIndex(times, keys, checksums)
+
+    def _read(self, index: int) -> np.ndarray:
+        if self._process != os.getpid():
+            # Closing a decoder whose threads did not survive the fork would wait for ever.
+            _inherited.append((self._container, self._stream, self._decoded))
+            self._forget()
+        cached = self._cache.get(index)
+        if cached is not None:
+            return cached
+        try:
+            frame = self._decode(index)
+        except av.FFmpegError as error:
+            raise InputError(f'{self._path}: frame {index} cannot be decoded: {error}') from error
+        if frame is None:
+            raise InputError(f'{self._path}: frame {index} is damaged and cannot be decoded')
+        picture = frame.to_ndarray(format='bgr24')
+        if frame.rotation:
+            picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
+        self._cache.put(index, picture)
+        return picture.copy()
+
+    def _decode(self, index: int) -> av.VideoFrame | None:
+        """Frame ``index``; from where the decoder stands, from a key frame, or from the start."""
+        keys = self._index.keys
+        nearest = bisect_right(keys, index) - 1
+        here = self._next if self._container is not None else None
+        if here is not None and here <= index and keys[nearest] <= here + _SEEK_COST:
+            frame = self._advance(index)
+            if frame is not None:
+                return frame
+        # A seek may land too late (short groups of pictures) or a key frame may be broken.
+        for start in dict.fromkeys((keys[nearest], keys[max(nearest - 1, 0)], 0)):
+            self._start_at(start)
+            frame = self._advance(index)
+            if frame is not None:
+                return frame
+        return None
+
+    def _start_at(self, key: int) -> None:
+        """Let the decoder's next frame be frame ``key``, or one shortly before it."""
+        if key == 0 or self._container is None:
+            if self._container is not None:
+                self._container.close()
+            self._container, self._stream = self._open()
+        self._next = 0
+        if key:
+            self._container.seek(self._index.times[key], stream=self._stream)
+            self._next = None
+        self._key = key
+        self._decoded = _frames(self._container, self._stream)
+
+    def _advance(self, index: int) -> av.VideoFrame | None:
+        """Decode up to frame ``index``; None if it does not come."""
+        unknown = 0
+        for frame in self._decoded:
+            found = self._identify(frame)
+            if found is None:
+                unknown += 1
+                if unknown > _MAX_LEADING:
+                    break
+                continue
+            self._next = found + 1
+            if found == index:
+                return frame
+            if found > index:
+                break
+        self._next = None
+        return None
+
+    def _identify(self, frame: av.VideoFrame) -> int | None:
+        """The index of a decoded frame; None for one that decoding started too late for."""
+        times, checksums = self._index.times, self._index.checksums
+        if checksums is None:
+            found = bisect_right(times, frame.pts) - 1 if frame.pts is not None else -1
+            return found if found >= 0 and times[found] == frame.pts else None
+        expected = self._next if self._next is not None else self._key
+        if expected < len(times) and times[expected] == frame.pts:
+            return expected if checksums[expected] == _checksum(frame) else None
+        return None
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """The packets that carry data, up to the end or to where the file is broken."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return
+        if packet is None:
+            return
+        if packet.size:
+            yield packet
+
+
+def _frames(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
+    """The frames that can be decoded; packets that cannot are left out, as players do."""
+    for packet in _packets(container, stream):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue
+    yield from stream.decode(None)
+
+
+def _checksum(frame: av.VideoFrame) -> int:
+    return zlib.crc32(memoryview(frame.planes[0]))
