@@ -1,0 +1,51 @@
+"""Evaluation from plain label structures; no torch, no MMPose, no other evaluator."""
+
+from .average_precision import JointPrecision, PrecisionPool, average_precision, match_poses
+from .clear_mot import JointTracker, MotCounts, match_minimum_distance
+from .frame_poses import FramePoses, frame_poses, paired_frames, strictly_inside
+from .keypoint_accuracy import (
+    AUC_LIMIT,
+    PCK_THRESHOLDS,
+    KeypointAccuracy,
+    keypoint_accuracy,
+    pose_sizes,
+)
+from .oks import object_keypoint_similarity
+from .posetrack import (
+    EVALUATED_JOINTS,
+    JOINT_GROUPS,
+    MATCH_THRESHOLD,
+    PoseTrackScores,
+    evaluate_posetrack,
+    format_table,
+    group_means,
+    mean_of_known,
+)
+
+__all__ = [
+    'AUC_LIMIT',
+    'EVALUATED_JOINTS',
+    'JOINT_GROUPS',
+    'MATCH_THRESHOLD',
+    'PCK_THRESHOLDS',
+    'FramePoses',
+    'JointPrecision',
+    'JointTracker',
+    'KeypointAccuracy',
+    'MotCounts',
+    'PoseTrackScores',
+    'PrecisionPool',
+    'average_precision',
+    'evaluate_posetrack',
+    'format_table',
+    'frame_poses',
+    'group_means',
+    'keypoint_accuracy',
+    'match_minimum_distance',
+    'match_poses',
+    'mean_of_known',
+    'object_keypoint_similarity',
+    'paired_frames',
+    'pose_sizes',
+    'strictly_inside',
+]

@@ -1,0 +1,217 @@
+"""Keypoint accuracy of known people, for any skeleton: PCK, errors and jitter.
+
+Predictions pair with the truth by frame and track id, so these figures suit propagation and other
+tasks where the people are given. Every figure is per joint; its mean is the mean over the joints
+that have a value. Sizes are measured by the pose itself: the larger side of the tight box around
+the labelled joints of the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+
+from .posetrack import mean_of_known
+
+PCK_THRESHOLDS = (0.05, 0.1, 0.2)
+
+AUC_LIMIT = 0.2
+"""The PCK curve is integrated from 0 to this share of the pose size."""
+
+
+@dataclass(frozen=True)
+class KeypointAccuracy:
+    """Accuracy of K joints; every array is [K], NaN for a joint without anything to measure.
+
+    Args:
+        keypoint_names: The K joints.
+        pck: Threshold -> per cent of the labelled joints predicted within that share of the pose
+            size. A joint without prediction is wrong.
+        auc: Per cent, area under the PCK curve over thresholds 0 to ``AUC_LIMIT``.
+        error_px: Mean distance in pixels of the joints that are both labelled and predicted.
+        error_percent: The same in per cent of the pose size.
+        jitter: Mean distance in px/frame^2 between the second differences of the predicted and of
+            the true track, over three consecutive frames.
+        predicted: Per cent of the labelled joints that have a prediction at all.
+    """
+
+    keypoint_names: tuple[str, ...]
+    pck: dict[float, np.ndarray]
+    auc: np.ndarray
+    error_px: np.ndarray
+    error_percent: np.ndarray
+    jitter: np.ndarray
+    predicted: np.ndarray
+
+    def means(self) -> dict[str, float]:
+        """``{'PCK@0.05': ..., 'AUC': ..., 'error_px': ..., ...}``, means over the joints."""
+        return {name: mean_of_known(values) for name, values in self.rows().items()}
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """The same figures per joint."""
+        return {
+            **{f'PCK@{threshold:g}': values for threshold, values in self.pck.items()},
+            'AUC': self.auc,
+            'error_px': self.error_px,
+            'error_percent': self.error_percent,
+            'jitter': self.jitter,
+            'predicted': self.predicted,
+        }
+
+
+def keypoint_accuracy(
+    truth: Sequence[VideoLabels],
+    predictions: Sequence[VideoLabels],
+    frames: Sequence[Collection[int]] | None = None,
+    thresholds: Sequence[float] = PCK_THRESHOLDS,
+) -> KeypointAccuracy:
+    """Compare predicted with true tracks.
+
+    A pose without extent (one labelled joint) has no size to measure by: it counts for
+    ``error_px``, ``jitter`` and ``predicted`` only. People without a counterpart in the truth are
+    ignored.
+
+    Args:
+        truth: The annotated videos; people carry track ids.
+        predictions: The predicted videos in the same order, with the same joints and track ids.
+        frames: Per video the frame indices to measure on, all by default. Jitter is measured on
+            triples of consecutive frames whose middle one is among them.
+        thresholds: Shares of the pose size for PCK.
+
+    Raises:
+        InputError: If the videos do not pair, their joints differ, or someone has no track id.
+    """
+    if len(truth) != len(predictions) or not truth:
+        raise InputError(
+            f'{len(predictions)} predicted videos were given, expected one for each of the '
+            f'{len(truth)} videos of the ground truth, and at least one'
+        )
+    names = truth[0].skeleton.keypoint_names
+    pairs = [
+        _pair_tracks(gt, pred, names, None if frames is None else frames[i])
+        for i, (gt, pred) in enumerate(zip(truth, predictions, strict=True))
+    ]
+    gt = np.concatenate([pair.truth for pair in pairs])
+    labelled = np.concatenate([pair.labelled for pair in pairs])
+    pred = np.concatenate([pair.predicted for pair in pairs])
+    has_prediction = np.concatenate([pair.has_prediction for pair in pairs])
+    scored = np.concatenate([pair.scored for pair in pairs])[:, None]
+    centre = np.concatenate([pair.centre for pair in pairs])
+
+    counted = labelled & scored
+    both = labelled & has_prediction
+    offset = np.where(both[..., None], pred - gt, 0.0)
+    distance = np.hypot(offset[..., 0], offset[..., 1])
+    sizes = pose_sizes(gt, labelled)
+    sized = counted & (sizes > 0)[:, None]
+    relative = np.divide(
+        distance, sizes[:, None], out=np.full(distance.shape, np.inf), where=both & sized
+    )
+    # The area under the step from 0 to 1 at the relative distance.
+    area = np.maximum(0.0, 1.0 - relative / AUC_LIMIT)
+
+    triple = centre[:, None] & scored
+    triple &= both & _shifted(both, -1) & _shifted(both, 1)
+    acceleration = _shifted(offset, -1) - 2 * offset + _shifted(offset, 1)
+
+    return KeypointAccuracy(
+        keypoint_names=names,
+        pck={t: 100 * _mean_where(relative <= t, sized) for t in thresholds},
+        auc=100 * _mean_where(area, sized),
+        error_px=_mean_where(distance, counted & both),
+        error_percent=100 * _mean_where(relative, sized & both),
+        jitter=_mean_where(np.hypot(acceleration[..., 0], acceleration[..., 1]), triple),
+        predicted=100 * _mean_where(has_prediction, counted),
+    )
+
+
+def pose_sizes(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """[M] pixels, the larger side of the tight box around the labelled joints; 0 without any.
+
+    Args:
+        keypoints: [M, K, 2] pixels.
+        labelled: [M, K] bool.
+    """
+    return pose_extent(keypoints, labelled)[..., 2:].max(axis=-1)
+
+
+@dataclass(frozen=True)
+class _TrackPairs:
+    """M labelled poses, track by track in frame order, with their predictions.
+
+    Args:
+        truth, predicted: [M, K, 2].
+        labelled, has_prediction: [M, K] bool.
+        scored: [M] bool, whether the frame is measured on.
+        centre: [M] bool, whether the rows before and after are the same person's previous and
+            next frame.
+    """
+
+    truth: np.ndarray
+    labelled: np.ndarray
+    predicted: np.ndarray
+    has_prediction: np.ndarray
+    scored: np.ndarray
+    centre: np.ndarray
+
+
+def _pair_tracks(
+    truth: VideoLabels,
+    prediction: VideoLabels,
+    keypoint_names: tuple[str, ...],
+    frames: Collection[int] | None,
+) -> _TrackPairs:
+    for labels in (truth, prediction):
+        if labels.skeleton.keypoint_names != keypoint_names:
+            raise InputError(
+                f'video {labels.name!r} has keypoints {list(labels.skeleton.keypoint_names)}, '
+                f'expected {list(keypoint_names)} as in the first video'
+            )
+    people = sorted(truth.persons, key=lambda p: (_track_id(truth, p), p.frame_index))
+    found = {(_track_id(prediction, p), p.frame_index): p for p in prediction.persons}
+    counterparts = [found.get((_track_id(truth, p), p.frame_index)) for p in people]
+
+    num_joints = len(keypoint_names)
+    absent = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
+    predicted = [absent if p is None else (p.keypoints, p.labelled) for p in counterparts]
+    tracks = np.array([p.track_id for p in people], dtype=np.int64)
+    indices = np.array([p.frame_index for p in people], dtype=np.int64)
+    follows = (np.diff(tracks) == 0) & (np.diff(indices) == 1)
+    centre = np.zeros(len(people), dtype=bool)
+    centre[1:-1] = follows[:-1] & follows[1:]
+    scored = np.ones(len(people), dtype=bool) if frames is None else np.isin(indices, [*frames])
+    shape = (-1, num_joints)
+    return _TrackPairs(
+        truth=np.array([p.keypoints for p in people]).reshape(*shape, 2),
+        labelled=np.array([p.labelled for p in people], dtype=bool).reshape(shape),
+        predicted=np.array([points for points, _ in predicted]).reshape(*shape, 2),
+        has_prediction=np.array([has for _, has in predicted], dtype=bool).reshape(shape),
+        scored=scored,
+        centre=centre,
+    )
+
+
+def _track_id(labels: VideoLabels, person: PersonLabel) -> int:
+    if person.track_id is None:
+        raise InputError(
+            f'video {labels.name!r}, frame {person.frame_index}: a person has no track id, by '
+            'which predictions pair with the ground truth'
+        )
+    return person.track_id
+
+
+def _shifted(rows: np.ndarray, by: int) -> np.ndarray:
+    """The rows moved cyclically: row i of the result is row i + ``by``."""
+    return np.roll(rows, -by, axis=0)
+
+
+def _mean_where(values: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """[K] column means over the chosen entries; NaN for a column without any."""
+    counts = where.sum(axis=0)
+    sums = np.where(where, values, 0.0).sum(axis=0)
+    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)

@@ -1,0 +1,198 @@
+"""PoseTrack's evaluation: AP per joint, MOTA and MOTP, exact against the official evaluator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import VideoLabels
+
+from .average_precision import PrecisionPool
+from .clear_mot import JointTracker, MotCounts
+from .frame_poses import FramePoses, paired_frames
+
+EVALUATED_JOINTS = (
+    'nose',
+    'head_bottom',
+    'head_top',
+    'left_shoulder',
+    'right_shoulder',
+    'left_elbow',
+    'right_elbow',
+    'left_wrist',
+    'right_wrist',
+    'left_hip',
+    'right_hip',
+    'left_knee',
+    'right_knee',
+    'left_ankle',
+    'right_ankle',
+)
+"""The 15 evaluated joints: PoseTrack's channels without the ears."""
+
+JOINT_GROUPS = {
+    'Head': ('head_top', 'head_bottom', 'nose'),
+    'Shoulder': ('right_shoulder', 'left_shoulder'),
+    'Elbow': ('right_elbow', 'left_elbow'),
+    'Wrist': ('right_wrist', 'left_wrist'),
+    'Hip': ('right_hip', 'left_hip'),
+    'Knee': ('right_knee', 'left_knee'),
+    'Ankle': ('right_ankle', 'left_ankle'),
+}
+"""The columns of the paper's tables, in their order."""
+
+MATCH_THRESHOLD = 0.5
+"""A joint matches within this many head sizes (PCKh@0.5)."""
+
+_MAX_BLOCK = 2_000_000
+
+
+@dataclass(frozen=True)
+class PoseTrackScores:
+    """PoseTrack's figures, each [15] in per cent, in the order of ``EVALUATED_JOINTS``.
+
+    Args:
+        ap: Average precision; NaN for a joint that is predicted but nowhere annotated.
+        precision, recall: At the end of the precision-recall curve.
+        mota: Multiple object tracking accuracy; NaN for a joint without annotation, and all NaN
+            if a person has no track id.
+        motp: 100 less the mean distance of matched joints in head sizes (CLEAR MOT's definition).
+        tracking_precision, tracking_recall: Of the matches that tracking makes.
+    """
+
+    ap: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    mota: np.ndarray
+    motp: np.ndarray
+    tracking_precision: np.ndarray
+    tracking_recall: np.ndarray
+
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """``{'AP': {'nose': ..., ..., 'mean': ...}, 'MOTA': {...}, 'MOTP': {'mean': ...},
+        'precision': {...}, 'recall': {...}}``.
+        """
+        return {
+            'AP': _by_joint(self.ap),
+            'MOTA': _by_joint(self.mota),
+            'MOTP': {'mean': mean_of_known(self.motp)},
+            'precision': _by_joint(self.precision),
+            'recall': _by_joint(self.recall),
+        }
+
+
+def evaluate_posetrack(
+    truth: Sequence[VideoLabels], predictions: Sequence[VideoLabels]
+) -> PoseTrackScores:
+    """Evaluate predicted poses and tracks by the rules of PoseTrack.
+
+    AP pools the joints of all videos; tracking starts anew in every video. To evaluate some
+    frames only, pass a ground truth that has people on these frames only
+    (``VideoLabels.keep_frames``): frames without people do not take part.
+
+    Args:
+        truth: The annotated videos, with head boxes.
+        predictions: The predicted videos in the same order, each with the frames of its truth in
+            the same order. A person without scores counts with the lowest score.
+
+    Raises:
+        InputError: If the videos do not pair, their frames do not pair, a joint is missing from a
+            skeleton, or an annotated person has no head box.
+    """
+    if len(truth) != len(predictions):
+        raise InputError(
+            f'{len(predictions)} predicted videos were given, expected one for each of the '
+            f'{len(truth)} videos of the ground truth'
+        )
+    pool = PrecisionPool(len(EVALUATED_JOINTS))
+    counts = MotCounts.zeros(len(EVALUATED_JOINTS))
+    tracked = True
+    for gt_labels, pred_labels in zip(truth, predictions, strict=True):
+        gt, pred = paired_frames(gt_labels, pred_labels, EVALUATED_JOINTS)
+        tracked = tracked and gt.track_ids is not None and pred.track_ids is not None
+        _add_video(gt, pred, pool, counts, tracked)
+
+    precision = pool.result()
+    unknown = np.full(len(EVALUATED_JOINTS), np.nan)
+    return PoseTrackScores(
+        ap=precision.ap,
+        precision=precision.precision,
+        recall=precision.recall,
+        mota=counts.mota() if tracked else unknown,
+        motp=counts.motp() if tracked else unknown,
+        tracking_precision=counts.precision() if tracked else unknown,
+        tracking_recall=counts.recall() if tracked else unknown,
+    )
+
+
+def group_means(values: np.ndarray) -> dict[str, float]:
+    """``{'Head': ..., ..., 'Ankle': ..., 'Mean': ...}`` from [15] values; NaN ones are left out.
+
+    ``Mean`` is the mean over the 15 joints, not over the groups.
+    """
+    means = {
+        group: mean_of_known(values[[EVALUATED_JOINTS.index(name) for name in names]])
+        for group, names in JOINT_GROUPS.items()
+    }
+    return {**means, 'Mean': mean_of_known(values)}
+
+
+def mean_of_known(values: np.ndarray) -> float:
+    """Mean without the NaN values; NaN if there are no others."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float('nan')
+
+
+def format_table(rows: dict[str, np.ndarray], title: str = '') -> str:
+    """The paper's table as text: Head Shoulder Elbow Wrist Hip Knee Ankle Mean.
+
+    Args:
+        rows: Row label -> [15] values in per cent; NaN is printed as a dash.
+        title: A line above the table.
+    """
+    columns = (*JOINT_GROUPS, 'Mean')
+    width = max([len(label) for label in rows], default=0)
+    lines = [' '.join([' ' * width, *(f'{column:>8}' for column in columns)])]
+    for label, values in rows.items():
+        means = group_means(values).values()
+        cells = ['-' if np.isnan(mean) else f'{mean:.1f}' for mean in means]
+        lines.append(' '.join([f'{label:<{width}}', *(f'{cell:>8}' for cell in cells)]))
+    return '\n'.join([title, *lines] if title else lines)
+
+
+def _add_video(
+    gt: FramePoses, pred: FramePoses, pool: PrecisionPool, counts: MotCounts, tracked: bool
+) -> None:
+    tracker = JointTracker(gt, pred, counts) if tracked else None
+    # Blocks of frames bound the memory that a long or crowded video takes.
+    pairs = gt.exists[:1].size * pred.exists.shape[1]
+    block = max(1, _MAX_BLOCK // max(1, pairs))
+    for start in range(0, gt.num_frames, block):
+        frames = np.zeros(gt.num_frames, dtype=bool)
+        frames[start : start + block] = True
+        gt_block, pred_block = gt.select(frames), pred.select(frames)
+        distance = _head_normalised_distance(gt_block, pred_block)
+        match = distance <= MATCH_THRESHOLD
+        pool.add(gt_block, pred_block, match)
+        if tracker is not None:
+            for i in range(gt_block.num_frames):
+                tracker.update(start + i, match[i], distance[i])
+
+
+def _head_normalised_distance(gt: FramePoses, pred: FramePoses) -> np.ndarray:
+    """[F, J, G, P] distances in head sizes, infinite where a joint is missing on either side."""
+    gt_points = gt.keypoints.transpose(3, 0, 2, 1)[..., :, None]
+    pred_points = pred.keypoints.transpose(3, 0, 2, 1)[..., None, :]
+    distance = np.hypot(*(gt_points - pred_points))
+    # A head box without extent has no unit to measure in: nothing matches it.
+    sizes = np.where(gt.head_sizes > 0, gt.head_sizes, 0.0)[:, None, :, None]
+    both = gt.exists.transpose(0, 2, 1)[..., None] & pred.exists.transpose(0, 2, 1)[:, :, None]
+    return np.divide(distance, sizes, out=np.full(both.shape, np.inf), where=both & (sizes > 0))
+
+
+def _by_joint(values: np.ndarray) -> dict[str, float]:
+    by_joint = dict(zip(EVALUATED_JOINTS, values.tolist(), strict=True))
+    return {**by_joint, 'mean': mean_of_known(values)}

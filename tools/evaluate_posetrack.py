@@ -1,0 +1,125 @@
+"""Evaluate PoseTrack predictions: AP per joint, MOTA and MOTP.
+
+    python tools/evaluate_posetrack.py GT_DIR PRED_DIR --out metrics.json
+
+Both folders hold one PoseTrack18 JSON per video under the same name, with the same frames in the
+same order. ``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per
+cent, per joint and mean; a value that is not defined (an unannotated joint, tracking without track
+ids) is null.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
+from stdpose_mm.io.atomic import write_json
+from stdpose_mm.io.fields import read_json
+from stdpose_mm.io.posetrack18 import parse_posetrack18
+from stdpose_mm.structures import VideoLabels
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    args = parse_args(arguments)
+    try:
+        evaluate(args.truth, args.predictions, args.out)
+    except InputError as error:
+        print(f'evaluate_posetrack.py: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description='Evaluate PoseTrack predictions: AP per joint, MOTA and MOTP.'
+    )
+    parser.add_argument(
+        'truth', type=Path, metavar='GT_DIR', help='folder of PoseTrack18 JSONs, one per video'
+    )
+    parser.add_argument(
+        'predictions', type=Path, metavar='PRED_DIR', help='folder of files of the same names'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='JSON file for the metrics')
+    return parser.parse_args(arguments)
+
+
+def evaluate(truth: Path, predictions: Path, out: Path) -> None:
+    """Evaluate the files of two folders, write the metrics and print the table.
+
+    Raises:
+        InputError: If the files are not as described.
+    """
+    names = label_files(truth)
+    predicted = label_files(predictions)
+    for name in names:
+        if name not in predicted:
+            raise InputError(
+                f'{predictions / name} does not exist, expected a prediction file for every '
+                f'video of {truth}'
+            )
+    for name in predicted:
+        if name not in names:
+            raise InputError(
+                f'{predictions / name} has no ground truth {truth / name}; '
+                'take it away or add the ground truth'
+            )
+    videos = [read_labels(truth / name) for name in names]
+    scores = evaluate_posetrack(videos, [read_labels(predictions / name) for name in names])
+    write_json(out, without_nan(scores.to_dict()), indent=2)
+    print(format_table({'AP': scores.ap, 'MOTA': scores.mota}, f'{len(names)} videos, per cent'))
+    motp = scores.to_dict()['MOTP']['mean']
+    print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
+
+
+def label_files(folder: Path) -> list[str]:
+    """Sorted names of the JSON files of a folder.
+
+    Raises:
+        InputError: If there is no such folder or no such file in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f'{folder} is not a folder, expected one with a JSON file per video')
+    names = sorted(path.name for path in folder.glob('*.json'))
+    if not names:
+        raise InputError(f'{folder} holds no .json file, expected one per video')
+    return names
+
+
+def read_labels(path: Path) -> VideoLabels:
+    """Read a file by PoseTrack's rule: a joint is there unless x, y and v are all 0.
+
+    Other values of v that prediction files hold (2, or a confidence) mean that it is there.
+
+    Raises:
+        InputError: If the file is not a PoseTrack18 file.
+    """
+    data = read_json(path)
+    annotations = data.get('annotations') if isinstance(data, dict) else None
+    for annotation in annotations if isinstance(annotations, list) else ():
+        keypoints = annotation.get('keypoints') if isinstance(annotation, dict) else None
+        if isinstance(keypoints, list):
+            keypoints[2::3] = [_zero_or_one(v) for v in keypoints[2::3]]
+    return parse_posetrack18(path, data, visibility='posetrack')
+
+
+def _zero_or_one(visibility: Any) -> Any:
+    return int(visibility != 0) if type(visibility) in (int, float) else visibility
+
+
+def without_nan(value: Any) -> Any:
+    """``value`` with null for NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: without_nan(item) for name, item in value.items()}
+    return None if math.isnan(value) else value
+
+
+if __name__ == '__main__':
+    sys.exit(main())
