@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -9,12 +10,39 @@ from .version import __version__
 
 __all__ = ['__version__']
 
-REGISTERING_SUBPACKAGES: tuple[str, ...] = ()
+# Subpackages whose classes a config names.
+REGISTERING_SUBPACKAGES = tuple(
+    name
+    for name in ('datasets', 'engine', 'evaluation', 'models', 'visualization')
+    if find_spec(f'{__name__}.{name}') is not None
+)
+
+
+def _mmpose_is_usable() -> bool:
+    """Whether MMPose is installed; one that cannot be imported is reported."""
+    if find_spec('mmpose') is None:
+        return False
+    try:
+        import_module('mmpose.models')
+    # Broken OpenMMLab installations fail in every way: ImportError (mmcv without ops),
+    # AssertionError (version ranges), RuntimeError (torchvision), ValueError (NumPy ABI).
+    except Exception as error:
+        reason = ' '.join(str(error).split()) or type(error).__name__
+        warnings.warn(
+            f'MMPose is installed but cannot be imported ({reason}): the models and datasets of '
+            'stdpose_mm are not registered. `python -m stdpose_mm.env` says what is wrong.',
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return False
+    return True
+
 
 # `custom_imports = dict(imports=['stdpose_mm'])` in a config must register every class, so the
-# package imports the subpackages that register. It does so only where MMPose is installed: `io`,
-# `structures` and the evaluation functions need neither torch nor MMPose, and stay usable on a
-# machine that only converts or scores label files. A *broken* MMPose is not hidden: it raises.
-if find_spec('mmpose') is not None:
+# package imports the subpackages that register, and with them MMPose (some seconds). Label files
+# can be converted and scored without any of it: where MMPose is not installed, `io`, `structures`
+# and the evaluation functions are importable all the same; where it is broken, too, so that
+# `stdpose_mm.env` can tell why. An error in the package's own code is never hidden.
+if _mmpose_is_usable():
     for _name in REGISTERING_SUBPACKAGES:
         import_module(f'{__name__}.{_name}')

@@ -1,0 +1,25 @@
+"""What the MMEngine runner needs beyond itself: bf16 on any device, and exact resuming.
+
+A training run here is a function of its seed and of the number of the step alone, so that a run
+that was stopped and resumed gives the same losses as one that was not:
+
+- the order of the samples, and a seed for each: :class:`SeededSampler` and
+  :class:`SeededInfiniteSampler`;
+- the augmentation of a sample from its seed, in whatever worker it is drawn: :class:`SeedSample`;
+- the randomness of the model (dropout, sampled losses) at each step: :class:`RandomStateHook`.
+"""
+
+from __future__ import annotations
+
+from .hooks import RandomStateHook
+from .optim_wrappers import AutocastOptimWrapper
+from .samplers import SeededInfiniteSampler, SeededSampler
+from .transforms import SeedSample
+
+__all__ = [
+    'AutocastOptimWrapper',
+    'RandomStateHook',
+    'SeedSample',
+    'SeededInfiniteSampler',
+    'SeededSampler',
+]

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from stdpose_mm.engine import AutocastOptimWrapper
+
+
+def _wrapper(model: nn.Module, **kwargs) -> AutocastOptimWrapper:
+    return AutocastOptimWrapper(optimizer=torch.optim.SGD(model.parameters(), lr=0.5), **kwargs)
+
+
+def test_forward_runs_in_bfloat16_and_weights_stay_float32() -> None:
+    model = nn.Linear(3, 1)
+    wrapper = _wrapper(model)
+    with wrapper.optim_context(model):
+        output = model(torch.ones(2, 3))
+    wrapper.update_params(output.float().sum())
+    assert output.dtype == torch.bfloat16
+    assert model.weight.dtype == torch.float32
+
+
+def test_update_is_plain_gradient_descent() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 1.0)
+    wrapper = _wrapper(model)
+    with wrapper.optim_context(model):
+        loss = model(torch.tensor([[2.0]])).sum()  # d loss / d weight = 2
+    wrapper.update_params(loss)
+    assert model.weight.item() == 1.0 - 0.5 * 2.0
+
+
+def test_gradients_accumulate_before_one_update() -> None:
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(model.weight, 1.0)
+    wrapper = _wrapper(model, accumulative_counts=2)
+    wrapper.initialize_count_status(model, 0, 2)
+    weights = []
+    for value in (2.0, 4.0):
+        with wrapper.optim_context(model):
+            loss = model(torch.tensor([[value]])).sum()
+        wrapper.update_params(loss)
+        weights.append(model.weight.item())
+    assert weights == [1.0, 1.0 - 0.5 * (2.0 + 4.0) / 2]

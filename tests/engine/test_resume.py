@@ -1,0 +1,184 @@
+"""A run that is stopped and resumed gives the same losses as one that is not."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.dataset import BaseDataset
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from mmpose.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
+from torch import nn
+
+import stdpose_mm  # noqa: F401  registers the classes named below
+
+NUM_SAMPLES, BATCH_SIZE = 10, 2
+ITERS_PER_EPOCH = NUM_SAMPLES // BATCH_SIZE
+_run_number = itertools.count()
+
+
+@DATASETS.register_module()
+class ToyDataset(BaseDataset):
+    def load_data_list(self) -> list[dict]:
+        return [{'value': float(i)} for i in range(NUM_SAMPLES)]
+
+
+@TRANSFORMS.register_module()
+class ToyAugment(BaseTransform):
+    """Noise from NumPy's and PyTorch's global generators, as MMPose's augmentations draw it."""
+
+    def transform(self, results: dict) -> dict:
+        noise = np.random.randn() + torch.randn(()).item()
+        return {'inputs': torch.full((4,), results['value'] / NUM_SAMPLES) + 0.1 * noise}
+
+
+@MODELS.register_module()
+class ToyModel(BaseModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+    def forward(self, inputs, mode='tensor', **kwargs):
+        output = self.layers(torch.stack(inputs))
+        return {'loss': (output - 1).square().mean()} if mode == 'loss' else [output]
+
+
+@HOOKS.register_module()
+class RecordLosses(Hook):
+    """Keep every loss; optionally die before the given iteration, as a killed run does."""
+
+    def __init__(self, losses: dict[int, float], die_before: int | None = None) -> None:
+        self.losses = losses
+        self.die_before = die_before
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.die_before:
+            raise KeyboardInterrupt
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.losses[runner.iter] = outputs['loss'].item()
+
+
+def train(
+    work_dir: Path,
+    *,
+    by_epoch: bool = True,
+    length: int = 4,
+    save_every_iters: int | None = None,
+    num_workers: int = 0,
+    seed: int | None = 7,
+    resume: bool = False,
+    die_before: int | None = None,
+    with_hook: bool = True,
+    seeded_data: bool = True,
+) -> dict[int, float]:
+    """Train the toy model; returns the loss of every iteration that was run."""
+    losses: dict[int, float] = {}
+    sampler = {
+        (True, True): 'SeededSampler',
+        (True, False): 'DefaultSampler',
+        (False, True): 'SeededInfiniteSampler',
+        (False, False): 'InfiniteSampler',
+    }[by_epoch, seeded_data]
+    runner = Runner(
+        model={'type': 'ToyModel'},
+        work_dir=str(work_dir),
+        train_dataloader={
+            'batch_size': BATCH_SIZE,
+            'num_workers': num_workers,
+            'persistent_workers': num_workers > 0,
+            'sampler': {'type': sampler, 'shuffle': True},
+            'dataset': {
+                'type': 'ToyDataset',
+                'pipeline': [{'type': 'SeedSample'}] * seeded_data + [{'type': 'ToyAugment'}],
+            },
+        },
+        train_cfg={'by_epoch': by_epoch, ('max_epochs' if by_epoch else 'max_iters'): length},
+        optim_wrapper={'optimizer': {'type': 'AdamW', 'lr': 0.01}},
+        param_scheduler={'type': 'MultiStepLR', 'milestones': [1, 3], 'by_epoch': by_epoch},
+        default_hooks={
+            'checkpoint': {
+                'type': 'CheckpointHook',
+                'by_epoch': save_every_iters is None,
+                'interval': save_every_iters or 1,
+                'save_last': False,
+            }
+        },
+        custom_hooks=[
+            {'type': 'RecordLosses', 'losses': losses, 'die_before': die_before},
+            *[{'type': 'RandomStateHook'}] * with_hook,
+        ],
+        randomness={'seed': seed},
+        resume=resume,
+        default_scope='mmpose',
+        experiment_name=f'toy_{next(_run_number)}',
+        log_level='WARNING',
+    )
+    try:
+        runner.train()
+    except KeyboardInterrupt:
+        assert die_before is not None
+    return losses
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_resume_at_the_end_of_an_epoch(tmp_path: Path, num_workers: int) -> None:
+    whole = train(tmp_path / 'whole', num_workers=num_workers)
+    first = train(tmp_path / 'parts', num_workers=num_workers, die_before=2 * ITERS_PER_EPOCH)
+    second = train(tmp_path / 'parts', num_workers=num_workers, resume=True)
+    assert list(second) == list(range(2 * ITERS_PER_EPOCH, 4 * ITERS_PER_EPOCH))
+    assert first | second == whole
+
+
+@pytest.mark.parametrize('save_every', [3, ITERS_PER_EPOCH])
+def test_resume_a_killed_epoch_based_run_from_an_iteration(tmp_path: Path, save_every: int) -> None:
+    whole = train(tmp_path / 'whole', save_every_iters=save_every)
+    killed = train(tmp_path / 'parts', save_every_iters=save_every, die_before=13)
+    resumed = train(tmp_path / 'parts', save_every_iters=save_every, resume=True)
+    assert next(iter(resumed)) == 13 - 13 % save_every
+    assert killed | resumed == whole
+    assert all(killed[i] == resumed[i] for i in killed.keys() & resumed.keys())
+
+
+@pytest.mark.parametrize('num_workers', [0, 2])
+def test_resume_a_killed_iteration_based_run(tmp_path: Path, num_workers: int) -> None:
+    options = {
+        'by_epoch': False,
+        'length': 17,
+        'save_every_iters': 4,
+        'num_workers': num_workers,
+    }
+    whole = train(tmp_path / 'whole', **options)
+    killed = train(tmp_path / 'parts', **options, die_before=11)
+    resumed = train(tmp_path / 'parts', **options, resume=True)
+    assert list(resumed) == list(range(8, 17))
+    assert killed | resumed == whole
+
+
+def test_resume_without_a_configured_seed_repeats_what_the_killed_run_did(tmp_path: Path) -> None:
+    killed = train(tmp_path, seed=None, length=2, save_every_iters=6, die_before=9)
+    resumed = train(tmp_path, seed=None, length=2, save_every_iters=6, resume=True)
+    assert list(resumed) == [6, 7, 8, 9]
+    assert all(resumed[i] == killed[i] for i in (6, 7, 8))
+
+
+def test_losses_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    alone = train(tmp_path / 'alone', length=2)
+    with_workers = train(tmp_path / 'workers', length=2, num_workers=2)
+    assert alone == with_workers
+
+
+def test_plain_mmengine_does_not_resume_exactly(tmp_path: Path) -> None:
+    """Guards the tests above: the toy run does draw random numbers that resuming loses."""
+    plain = {'with_hook': False, 'seeded_data': False}
+    whole = train(tmp_path / 'whole', **plain)
+    first = train(tmp_path / 'parts', die_before=2 * ITERS_PER_EPOCH, **plain)
+    second = train(tmp_path / 'parts', resume=True, **plain)
+    assert {i: whole[i] for i in first} == first
+    assert all(whole[i] != second[i] for i in second)
