@@ -1,0 +1,5 @@
+"""Backbones: image crops to feature maps."""
+
+from .vit import ViT
+
+__all__ = ['ViT']

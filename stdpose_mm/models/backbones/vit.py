@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..layers import TransformerBlock, fit_position_embedding, sine_cosine_position_embedding
+
+ARCHITECTURES: dict[str, dict[str, int]] = {
+    'tiny': dict(embed_dims=128, num_layers=4, num_heads=4, feedforward_channels=512),
+    'small': dict(embed_dims=384, num_layers=12, num_heads=12, feedforward_channels=1536),
+    'base': dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072),
+    'large': dict(embed_dims=1024, num_layers=24, num_heads=16, feedforward_channels=4096),
+    'huge': dict(embed_dims=1280, num_layers=32, num_heads=16, feedforward_channels=5120),
+}
+PATCH_EMBEDDINGS = ('linear', 'conv_stem')
+POSITION_INITS = ('trunc_normal', 'sine_cosine')
+PATCH_SIZE = 16
+PATCH_PADDING = 2
+STEM_CHANNELS = (24, 48, 96)
+
+# Names of the original ViTPose (and timm, MAE) -> names of MMPose 1.x.
+ORIGINAL_NAMES = (
+    (re.compile(r'^patch_embed\.proj\.'), 'patch_embed.projection.'),
+    (re.compile(r'^blocks\.(\d+)\.norm([12])\.'), r'layers.\1.ln\2.'),
+    (re.compile(r'^blocks\.(\d+)\.mlp\.fc1\.'), r'layers.\1.ffn.layers.0.0.'),
+    (re.compile(r'^blocks\.(\d+)\.mlp\.fc2\.'), r'layers.\1.ffn.layers.1.'),
+    (re.compile(r'^blocks\.(\d+)\.attn\.'), r'layers.\1.attn.'),
+    (re.compile(r'^(last_)?norm\.'), 'ln1.'),
+)
+
+
+@MODELS.register_module()
+class ViT(BaseModule):
+    """Plain vision transformer that loads released ViTPose checkpoints as they are.
+
+    Parameter names, patch size 16, patch padding 2 and the final LayerNorm are those of MMPose
+    1.x's ViTPose (``mmpretrain.VisionTransformer`` with ``with_cls_token=False``,
+    ``out_type='featmap'``, ``patch_cfg=dict(padding=2)``): there ``pos_embed`` is [1, L, D] for L
+    patches, without a class-token slot. Checkpoints with such a slot load too: MAE pretraining
+    and the original ViTPose repository store [1, 1 + L, D]. The original adds the slot to every
+    patch position, MMPose drops it; each checkpoint is read as its own code reads it, told by the
+    parameter names (``blocks.`` or ``layers.``). Positions of another input size are resized
+    (bicubic) while loading.
+
+    The patch grid has ``(size + 2 * 2 - 16) // 16 + 1`` cells per axis: 16x12 for 256x192, 24x18
+    for 384x288, 14x10 for 224x168 (whose last 10 columns no patch sees).
+
+    Args:
+        arch: 'tiny', 'small', 'base', 'large', 'huge', or a dict with ``embed_dims``,
+            ``num_layers``, ``num_heads`` and ``feedforward_channels``. 'small' has 12 heads as in
+            ViTPose.
+        img_size: Height and width of the input.
+        patch_embed: 'linear' (ViTPose) or 'conv_stem': four stride-2 3x3 convolutions
+            (3-24-48-96-D), which train better from scratch; the input size must then be a
+            multiple of 16.
+        pos_embed_init: 'trunc_normal', or 'sine_cosine' for training from scratch: half the
+            sine-cosine embedding, learnable.
+        drop_path_rate: Stochastic depth of the last block; earlier blocks less, linearly.
+        with_cp: Recompute blocks in the backward pass to save memory.
+        init_cfg: Initialisation config of MMEngine.
+    """
+
+    def __init__(
+        self,
+        arch: str | dict[str, int] = 'base',
+        img_size: Sequence[int] = (256, 192),
+        patch_embed: str = 'linear',
+        pos_embed_init: str = 'trunc_normal',
+        drop_path_rate: float = 0.0,
+        with_cp: bool = False,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if isinstance(arch, str) and arch not in ARCHITECTURES:
+            raise ValueError(f'arch must be one of {tuple(ARCHITECTURES)} or a dict, got {arch!r}')
+        if pos_embed_init not in POSITION_INITS:
+            raise ValueError(
+                f'pos_embed_init must be one of {POSITION_INITS}, got {pos_embed_init!r}'
+            )
+        settings = ARCHITECTURES[arch] if isinstance(arch, str) else arch
+        self.embed_dims: int = settings['embed_dims']
+        self.img_size = (img_size[0], img_size[1])
+        self.grid = self._patch_grid(patch_embed, self.img_size)
+        self.with_cp = with_cp
+
+        self.patch_embed = nn.Module()
+        self.patch_embed.projection = self._make_projection(patch_embed)
+        positions = sine_cosine_position_embedding(self.grid, self.embed_dims) * 0.5
+        if pos_embed_init == 'trunc_normal':
+            positions = nn.init.trunc_normal_(torch.empty_like(positions), std=0.02)
+        self.pos_embed = nn.Parameter(positions)
+        num_layers = settings['num_layers']
+        self.layers = nn.ModuleList(
+            TransformerBlock(
+                self.embed_dims,
+                settings['num_heads'],
+                settings['feedforward_channels'],
+                drop_path_rate * index / max(num_layers - 1, 1),
+            )
+            for index in range(num_layers)
+        )
+        self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6)
+        self._register_load_state_dict_pre_hook(self._adapt_state_dict)
+
+    @staticmethod
+    def _patch_grid(patch_embed: str, img_size: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        height, width = img_size
+        if patch_embed == 'linear':
+            step = 2 * PATCH_PADDING - PATCH_SIZE
+            return (height + step) // PATCH_SIZE + 1, (width + step) // PATCH_SIZE + 1
+        if patch_embed != 'conv_stem':
+            raise ValueError(f'patch_embed must be one of {PATCH_EMBEDDINGS}, got {patch_embed!r}')
+        if height % PATCH_SIZE or width % PATCH_SIZE:
+            raise ValueError(
+                f"'conv_stem' needs multiples of {PATCH_SIZE}, got img_size={img_size}"
+            )
+        return height // PATCH_SIZE, width // PATCH_SIZE
+
+    def _make_projection(self, patch_embed: str) -> nn.Module:
+        if patch_embed == 'linear':
+            return nn.Conv2d(3, self.embed_dims, PATCH_SIZE, PATCH_SIZE, PATCH_PADDING)
+        layers: list[nn.Module] = []
+        in_channels = 3
+        for out_channels in STEM_CHANNELS:
+            layers += [
+                nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(out_channels),
+                nn.ReLU(inplace=True),
+            ]
+            in_channels = out_channels
+        return nn.Sequential(*layers, nn.Conv2d(in_channels, self.embed_dims, 3, 2, 1))
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        """Extract features.
+
+        Args:
+            images: Normalised RGB images [N, 3, H, W] of size ``img_size``.
+
+        Returns:
+            One feature map [N, D, h, w] in a tuple.
+
+        Raises:
+            ValueError: If the images have another size.
+        """
+        if images.shape[1:] != (3, *self.img_size):
+            raise ValueError(
+                f'expected images [N, 3, {self.img_size[0]}, {self.img_size[1]}], '
+                f'got {list(images.shape)}'
+            )
+        tokens = self.patch_embed.projection(images).flatten(2).transpose(1, 2) + self.pos_embed
+        for layer in self.layers:
+            if self.with_cp and self.training:
+                tokens = checkpoint(layer, tokens, use_reentrant=False)
+            else:
+                tokens = layer(tokens)
+        return (self.ln1(tokens).transpose(1, 2).unflatten(2, self.grid),)
+
+    def _adapt_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *_args: Any, **_kwargs: Any
+    ) -> None:
+        """Rename the original ViTPose's parameters and fit the position embedding."""
+        own = [name[len(prefix) :] for name in state_dict if name.startswith(prefix)]
+        is_original = any(name.startswith('blocks.') for name in own)
+        if is_original:
+            for name in own:
+                renamed = name
+                for pattern, replacement in ORIGINAL_NAMES:
+                    renamed = pattern.sub(replacement, renamed)
+                state_dict[prefix + renamed] = state_dict.pop(prefix + name)
+        key = prefix + 'pos_embed'
+        if key in state_dict:
+            state_dict[key] = fit_position_embedding(
+                state_dict[key], self.grid, add_class_slot=is_original
+            )

@@ -1,0 +1,7 @@
+"""Heads: a representation to heatmaps, their loss and their decoding."""
+
+from .frame_head import FrameHead
+from .single_source_head import SingleSourceHead
+from .stda_head import STDAHead
+
+__all__ = ['FrameHead', 'STDAHead', 'SingleSourceHead']

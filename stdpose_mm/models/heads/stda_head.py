@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmpose.models.heads import HeatmapHead
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from ..layers import PoseAggregationBlock, fit_position_embedding, sine_cosine_position_embedding
+from ..structures import SpatioTemporalRepresentation
+
+
+@MODELS.register_module()
+class STDAHead(HeatmapHead):
+    """SpatioTemporal Dynamics Aggregation (STDA, Eq. 13) and the final heatmaps.
+
+    Tokens of the masked and unmasked merged heatmaps pass Pose Aggregation blocks, in which they
+    read the fused feature F~; then a classic head with two upsampling layers. Loss, prediction
+    and decoding are those of :class:`HeatmapHead`.
+
+    Args:
+        in_channels: Width D of the tokens and of F~.
+        out_channels: Number of joints K.
+        feature_size: Rows and columns of the token grid; the heatmaps are ``patch_size`` times
+            larger.
+        mask: Config of the motion mask, or ``None`` to embed the merged heatmaps alone.
+        num_heads: Attention heads of a block.
+        num_blocks: Number of Pose Aggregation blocks.
+        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
+        patch_size: Side of the heatmap patch that makes a token, in heatmap pixels.
+        deconv_out_channels: Channels of the upsampling layers.
+        deconv_kernel_sizes: Kernel sizes of the upsampling layers.
+        **kwargs: Further arguments of :class:`HeatmapHead` (``loss``, ``decoder``, ...).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        feature_size: tuple[int, int],
+        mask: dict | None,
+        num_heads: int,
+        num_blocks: int = 2,
+        feedforward_channels: int | None = None,
+        patch_size: int = 4,
+        deconv_out_channels: Sequence[int] = (256, 256),
+        deconv_kernel_sizes: Sequence[int] = (4, 4),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            deconv_out_channels=deconv_out_channels,
+            deconv_kernel_sizes=deconv_kernel_sizes,
+            **kwargs,
+        )
+        self.grid = (feature_size[0], feature_size[1])
+        self.heatmap_shape = (self.grid[0] * patch_size, self.grid[1] * patch_size)
+        self.mask = MODELS.build(mask) if mask else None
+        self.patch_embed = nn.Conv2d(
+            out_channels * (2 if mask else 1), in_channels, patch_size, stride=patch_size
+        )
+        positions = sine_cosine_position_embedding(self.grid, in_channels) * 0.5
+        self.pos_embed = nn.Parameter(positions)
+        self.blocks = nn.ModuleList(
+            PoseAggregationBlock(in_channels, num_heads, feedforward_channels)
+            for _ in range(num_blocks)
+        )
+        self.norm = nn.LayerNorm(in_channels, eps=1e-6)
+
+    @property
+    def default_init_cfg(self) -> dict[str, Any]:
+        """Start from empty heatmaps.
+
+        :class:`HeatmapHead` gives every convolution a standard deviation of 0.001, which would
+        also silence the embedding of the heatmaps.
+        """
+        return dict(type='Normal', override=dict(type='Normal', name='final_layer', std=0.001))
+
+    def forward(self, feats: SpatioTemporalRepresentation) -> Tensor:
+        """Aggregate and decode.
+
+        Args:
+            feats: Representation with ``fused_feature``, ``merged_heatmaps`` and, for the mask,
+                ``frame_heatmaps``.
+
+        Returns:
+            Heatmaps H-bar [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
+
+        Raises:
+            ValueError: If the representation lacks a part or has another heatmap size.
+        """
+        merged, context = feats.merged_heatmaps, feats.fused_feature
+        if merged is None or context is None:
+            raise ValueError('STDAHead needs a neck with both tff and tks')
+        if merged.shape[-2:] != self.heatmap_shape:
+            raise ValueError(
+                f'expected merged heatmaps of size {self.heatmap_shape}, '
+                f'got {tuple(merged.shape[-2:])}'
+            )
+        if self.mask is not None:
+            merged = torch.cat((merged * self.mask(feats.frame_heatmaps), merged), dim=1)
+        tokens = self.patch_embed(merged).flatten(2).transpose(1, 2) + self.pos_embed
+        context = context.flatten(2).transpose(1, 2)
+        for block in self.blocks:
+            tokens = block(tokens, context)
+        aggregated = self.norm(tokens).transpose(1, 2).unflatten(2, self.grid)
+        return super().forward((aggregated,)).float()
+
+    def _load_state_dict_pre_hook(
+        self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_state_dict_pre_hook(state_dict, prefix, *args, **kwargs)
+        key = prefix + 'pos_embed'
+        if key in state_dict:
+            state_dict[key] = fit_position_embedding(state_dict[key], self.grid)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# A grid stranger than this beside the model's own is no grid of the same crop shape.
+MAX_ASPECT_MISMATCH = 1.5
+
+
+def sine_cosine_position_embedding(grid: tuple[int, int], embed_dims: int) -> Tensor:
+    """Fixed two-dimensional position embedding (Vaswani et al. 2017, one half per axis).
+
+    Args:
+        grid: Rows and columns of the token grid.
+        embed_dims: Width D, a multiple of 4.
+
+    Returns:
+        Tensor [1, rows * columns, D] with values in -1..1.
+    """
+    if embed_dims % 4:
+        raise ValueError(f'embed_dims={embed_dims} must be a multiple of 4 for sine-cosine')
+    rows, columns = grid
+    frequencies = 10000.0 ** -(torch.arange(embed_dims // 4) / (embed_dims // 4))
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
+    phases = torch.stack((y.flatten(), x.flatten()), dim=1)[..., None] * frequencies
+    return torch.cat((phases.sin(), phases.cos()), dim=-1).flatten(1)[None]
+
+
+def infer_grid(num_tokens: int, like: tuple[int, int]) -> tuple[int, int, int]:
+    """Guess the token grid of a stored position embedding.
+
+    Preferred in this order: the model's own grid, a square, the factors whose aspect ratio is
+    nearest to the model's; each without, then with a class-token slot in front.
+
+    Args:
+        num_tokens: Number of stored positions, class-token slot included.
+        like: Rows and columns of the model's own grid.
+
+    Returns:
+        Rows, columns and the number (0 or 1) of class-token slots.
+
+    Raises:
+        ValueError: If no grid of about the model's shape has that many positions.
+    """
+    counts = [(num_tokens, 0), (num_tokens - 1, 1)]
+    for count, extra in counts:
+        if count == like[0] * like[1]:
+            return *like, extra
+    for count, extra in counts:
+        side = math.isqrt(count)
+        if side * side == count:
+            return side, side, extra
+
+    def mismatch(rows: int, columns: int) -> float:
+        return abs(math.log(rows * like[1] / (columns * like[0])))
+
+    candidates = [
+        (mismatch(rows, count // rows), extra, rows, count // rows)
+        for count, extra in counts
+        for rows in range(1, count + 1)
+        if count % rows == 0
+    ]
+    best, extra, rows, columns = min(candidates)
+    if best > math.log(MAX_ASPECT_MISMATCH):
+        raise ValueError(
+            f'a position embedding of {num_tokens} tokens fits no grid shaped like '
+            f'{like[0]}x{like[1]}; expected one of another input size with the same aspect ratio'
+        )
+    return rows, columns, extra
+
+
+def fit_position_embedding(
+    embedding: Tensor, grid: tuple[int, int], add_class_slot: bool = False
+) -> Tensor:
+    """Make a stored position embedding fit a model: drop the class slot, resize (bicubic).
+
+    Args:
+        embedding: Stored embedding [1, L, D], with or without a class-token slot in front.
+        grid: Rows and columns of the model's token grid.
+        add_class_slot: Add the class slot to every position instead of dropping it.
+
+    Returns:
+        Tensor [1, rows * columns, D].
+    """
+    rows, columns, extra = infer_grid(embedding.shape[1], grid)
+    class_slot, embedding = embedding[:, :extra], embedding[:, extra:]
+    if extra and add_class_slot:
+        embedding = embedding + class_slot
+    if (rows, columns) == grid:
+        return embedding
+    image = embedding.transpose(1, 2).unflatten(2, (rows, columns))
+    resized = F.interpolate(image.float(), size=grid, mode='bicubic', align_corners=False)
+    return resized.flatten(2).transpose(1, 2).to(embedding.dtype)

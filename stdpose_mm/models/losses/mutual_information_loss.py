@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from ..structures import KEY_FRAME, SpatioTemporalRepresentation
+
+ESTIMATORS = ('variational', 'literal')
+# Largest absolute log-variance of the variational Gaussian.
+MAX_LOG_VARIANCE = 3.0
+
+
+@MODELS.register_module()
+class MutualInformationLoss(nn.Module):
+    """Mutual information objective (Eq. 8 to 11).
+
+    ``-alpha * [I(y; F~) - I(F~; F_t)] - beta * [I(y; H~) - I(H~; H_t)]``: keep in the fused
+    feature F~ and the merged heatmaps H~ what tells the pose y, drop what the key frame's F_t and
+    H_t tell already.
+
+    The ``variational`` estimator bounds every term from the right side:
+
+    - I(y; .) from below (Barber and Agakov 2003): a small decoder turns the representation into a
+      log-distribution of each joint's position; the loss is its KL divergence from the normalised
+      target map (the cross-entropy less a constant), in nats, averaged over the labelled joints,
+      never below 0.
+    - I(.; .) from above (CLUB, Cheng et al. 2020): a variational network predicts the fused from
+      the key frame's; the loss is by how much better it predicts the own sample than another one
+      of the batch. F~ is normalised to unit variance (Gaussian with bounded variance, nats per
+      channel); H~ is read as positions through the label decoder. Mutual information is never
+      negative, so a negative estimate counts as 0 and has no gradient: the term is bounded. With
+      one sample a batch it is 0.
+    - The variational networks are trained by their own likelihood, on detached inputs.
+
+    F_t and H_t get no gradient from the objective.
+
+    ``literal`` estimates every term as the public code of earlier papers does, by a KL divergence
+    whose first argument is a probability where a log-probability belongs; it is no bound of
+    anything, and there to be compared with.
+
+    Args:
+        num_joints: Number of joints K.
+        feature_channels: Width D of F~ and F_t.
+        upsample: Size of a heatmap relative to the features.
+        estimator: 'variational' or 'literal'.
+        alpha: Weight of the feature terms. 0 leaves them out.
+        beta: Weight of the heatmap terms. 0 leaves them out.
+    """
+
+    def __init__(
+        self,
+        num_joints: int,
+        feature_channels: int,
+        upsample: int = 4,
+        estimator: str = 'variational',
+        alpha: float = 0.1,
+        beta: float = 0.01,
+    ) -> None:
+        super().__init__()
+        if estimator not in ESTIMATORS:
+            raise ValueError(f'estimator must be one of {ESTIMATORS}, got {estimator!r}')
+        self.estimator = estimator
+        self.alpha = alpha
+        self.beta = beta
+        variational = estimator == 'variational'
+        if alpha:
+            self.feature_decoder = nn.Sequential(
+                nn.Conv2d(feature_channels, num_joints * upsample**2, kernel_size=1),
+                nn.PixelShuffle(upsample),
+            )
+            if variational:
+                self.feature_predictor = nn.Sequential(
+                    nn.Conv2d(feature_channels, feature_channels, kernel_size=1),
+                    nn.GELU(),
+                    nn.Conv2d(feature_channels, 2 * feature_channels, kernel_size=1),
+                )
+        if beta and variational:
+            # No biases: the softmax over positions would cancel them.
+            self.heatmap_decoder = nn.Conv2d(num_joints, num_joints, kernel_size=1, bias=False)
+            self.heatmap_predictor = nn.Conv2d(num_joints, num_joints, kernel_size=1, bias=False)
+
+    def forward(
+        self,
+        representation: SpatioTemporalRepresentation,
+        target: Tensor,
+        target_weights: Tensor,
+    ) -> dict[str, Tensor]:
+        """Compute the terms.
+
+        Args:
+            representation: Output of the neck.
+            target: Target heatmaps of the key frame [N, K, h, w].
+            target_weights: Weights of the joints [N, K]; a joint with weight 0 is left out of the
+                terms with y.
+
+        Returns:
+            Weighted scalar losses: ``loss_mi_label_feature``, ``loss_mi_redundant_feature``,
+            ``loss_mi_label_heatmap``, ``loss_mi_redundant_heatmap``, and, of the variational
+            networks, ``loss_mi_likelihood_feature`` and ``loss_mi_likelihood_heatmap``.
+
+        Raises:
+            ValueError: If the neck provides no F~ (H~) although ``alpha`` (``beta``) is set.
+        """
+        if self.alpha and representation.fused_feature is None:
+            raise ValueError('alpha > 0 needs a neck with tff')
+        if self.beta and representation.merged_heatmaps is None:
+            raise ValueError('beta > 0 needs a neck with tks')
+        if self.estimator == 'literal':
+            return self._literal_terms(representation, target, target_weights)
+        losses: dict[str, Tensor] = {}
+        if self.alpha:
+            losses.update(self._feature_terms(representation, target, target_weights))
+        if self.beta:
+            losses.update(self._heatmap_terms(representation, target, target_weights))
+        return losses
+
+    def _feature_terms(
+        self, representation: SpatioTemporalRepresentation, target: Tensor, weights: Tensor
+    ) -> dict[str, Tensor]:
+        fused = representation.fused_feature
+        assert fused is not None
+        label = position_divergence(self.feature_decoder(fused), target, weights)
+        value = normalize_channels(fused)
+        moments = self.feature_predictor(normalize_channels(representation.frame_feature.detach()))
+        mean, spread = moments.float().chunk(2, dim=1)
+        log_variance = MAX_LOG_VARIANCE * torch.tanh(spread)
+        # Normalised like the value it predicts; otherwise the estimate could grow with its length.
+        mean = normalize_channels(mean)
+        likelihood = gaussian_log_density(value.detach(), mean, log_variance)
+        own = gaussian_log_density(value, mean.detach(), log_variance.detach())
+        other = gaussian_log_density(value.roll(1, 0), mean.detach(), log_variance.detach())
+        return dict(
+            loss_mi_label_feature=self.alpha * label,
+            loss_mi_redundant_feature=self.alpha * F.relu((own - other).mean()),
+            loss_mi_likelihood_feature=-likelihood.mean(),
+        )
+
+    def _heatmap_terms(
+        self, representation: SpatioTemporalRepresentation, target: Tensor, weights: Tensor
+    ) -> dict[str, Tensor]:
+        merged, frame_heatmaps = representation.merged_heatmaps, representation.frame_heatmaps
+        assert merged is not None
+        assert frame_heatmaps is not None
+        label = position_divergence(self.heatmap_decoder(merged), target, weights)
+        # The redundancy must shape H~, not the decoder through which it is read.
+        positions = F.conv2d(merged, self.heatmap_decoder.weight.detach())
+        positions = positions.float().flatten(2).softmax(-1)
+        key_heatmaps = frame_heatmaps[:, KEY_FRAME].detach()
+        predicted = self.heatmap_predictor(key_heatmaps).float().flatten(2).log_softmax(-1)
+        likelihood = (positions.detach() * predicted).sum(-1).mean()
+        advantage = ((positions - positions.roll(1, 0)) * predicted.detach()).sum(-1).mean()
+        return dict(
+            loss_mi_label_heatmap=self.beta * label,
+            loss_mi_redundant_heatmap=self.beta * F.relu(advantage),
+            loss_mi_likelihood_heatmap=-likelihood,
+        )
+
+    def _literal_terms(
+        self, representation: SpatioTemporalRepresentation, target: Tensor, weights: Tensor
+    ) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = {}
+        joints = (weights > 0)[..., None, None]
+        if self.alpha:
+            fused = representation.fused_feature
+            assert fused is not None
+            decoded = self.feature_decoder(fused)
+            label = literal_information(decoded * joints, target * joints)
+            redundant = literal_information(fused, representation.frame_feature.detach())
+            losses['loss_mi_label_feature'] = -self.alpha * label
+            losses['loss_mi_redundant_feature'] = self.alpha * redundant
+        if self.beta:
+            merged, frame_heatmaps = representation.merged_heatmaps, representation.frame_heatmaps
+            assert merged is not None
+            assert frame_heatmaps is not None
+            label = literal_information(merged * joints, target * joints)
+            redundant = literal_information(merged, frame_heatmaps[:, KEY_FRAME].detach())
+            losses['loss_mi_label_heatmap'] = -self.beta * label
+            losses['loss_mi_redundant_heatmap'] = self.beta * redundant
+        return losses
+
+
+def normalize_channels(features: Tensor) -> Tensor:
+    """Zero mean and unit variance over the channels of every position, [N, D, h, w] float32."""
+    channels_last = features.float().movedim(1, -1)
+    return F.layer_norm(channels_last, channels_last.shape[-1:]).movedim(-1, 1)
+
+
+def gaussian_log_density(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Log-density of a diagonal Gaussian less its constant, elementwise."""
+    return -0.5 * ((value - mean).square() * torch.exp(-log_variance) + log_variance)
+
+
+def position_divergence(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """KL divergence of predicted positions from target maps read as distributions.
+
+    Args:
+        logits: Unnormalised log-probabilities of positions [N, K, h, w].
+        target: Target heatmaps [N, K, h, w], not negative.
+        weights: Weights of the joints [N, K]; joints with weight 0 or an empty map do not count.
+
+    Returns:
+        Mean over the counted joints in nats, at least 0; 0 if none counts.
+    """
+    target = target.float().flatten(2)
+    mass = target.sum(-1, keepdim=True)
+    counted = (weights > 0) & (mass[..., 0] > 0)
+    positions = target / mass.clamp(min=torch.finfo(mass.dtype).tiny)
+    log_predicted = logits.float().flatten(2).log_softmax(-1)
+    divergence = (torch.xlogy(positions, positions) - positions * log_predicted).sum(-1)
+    return (divergence * counted).sum() / counted.sum().clamp(min=1)
+
+
+def literal_information(representation: Tensor, reference: Tensor) -> Tensor:
+    """KL divergence over positions with a probability in place of the log-probability."""
+    probability = representation.float().flatten(2).softmax(-1)
+    reference_probability = reference.float().flatten(2).softmax(-1)
+    return F.kl_div(probability, reference_probability, reduction='mean')

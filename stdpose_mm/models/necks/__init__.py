@@ -1,0 +1,7 @@
+"""Necks: features and heatmaps of a window to one spatiotemporal representation."""
+
+from .stre import STRE
+from .temporal_feature_fusion import TemporalFeatureFusion
+from .temporal_keypoints_synthesis import TemporalKeypointsSynthesis
+
+__all__ = ['STRE', 'TemporalFeatureFusion', 'TemporalKeypointsSynthesis']

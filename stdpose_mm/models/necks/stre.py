@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor
+
+from ..structures import KEY_FRAME, SpatioTemporalRepresentation
+
+
+@MODELS.register_module()
+class STRE(BaseModule):
+    """SpatioTemporal Representation Encoder (Sec. 3.1).
+
+    Args:
+        tff: Config of the module that fuses features, or ``None`` to leave it out.
+        tks: Config of the module that merges heatmaps, or ``None`` to leave it out.
+    """
+
+    def __init__(self, tff: dict | None = None, tks: dict | None = None) -> None:
+        super().__init__()
+        self.tff = MODELS.build(tff) if tff else None
+        self.tks = MODELS.build(tks) if tks else None
+
+    def forward(
+        self, features: Tensor, frame_heatmaps: Tensor | None = None, prior: Tensor | None = None
+    ) -> SpatioTemporalRepresentation:
+        """Encode a window.
+
+        Args:
+            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
+            frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w]; needed by ``tks``.
+            prior: Map of the interpolated pose [N, K, h, w].
+
+        Raises:
+            ValueError: If ``tks`` has no heatmaps to merge.
+        """
+        if self.tks is not None and frame_heatmaps is None:
+            raise ValueError('tks merges heatmaps but none came; configure a frame_head')
+        return SpatioTemporalRepresentation(
+            frame_feature=features[:, KEY_FRAME],
+            fused_feature=None if self.tff is None else self.tff(features),
+            frame_heatmaps=frame_heatmaps,
+            merged_heatmaps=None if self.tks is None else self.tks(frame_heatmaps, prior),
+        )

@@ -1,0 +1,101 @@
+"""What the parts of the model hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from mmpose.structures import PoseDataSample
+from torch import Tensor
+
+# Place of the key frame in a window (left, key, right).
+KEY_FRAME = 1
+
+
+class SpatioTemporalRepresentation(NamedTuple):
+    """Output of the neck, input of the head. A field is ``None`` where its module is left out.
+
+    Attributes:
+        frame_feature: F_t, feature of the key frame [N, D, h', w'].
+        fused_feature: F~_t, feature of the window [N, D, h', w'].
+        frame_heatmaps: H_l, H_t, H_r [N, 3, K, h, w], given labels in place of predictions.
+        merged_heatmaps: H~_t, merged heatmaps [N, K, h, w].
+    """
+
+    frame_feature: Tensor
+    fused_feature: Tensor | None = None
+    frame_heatmaps: Tensor | None = None
+    merged_heatmaps: Tensor | None = None
+
+
+class GivenLabels(NamedTuple):
+    """Labels of the auxiliary frames that the model may see, as heatmaps.
+
+    Attributes:
+        heatmaps: Maps of the left and right frame [N, 2, K, h, w].
+        mask: Which of them replace the network's maps, bool [N, 2, K].
+        prior: Map of the pose interpolated to the key frame [N, K, h, w]; empty where a label is
+            missing.
+    """
+
+    heatmaps: Tensor
+    mask: Tensor
+    prior: Tensor
+
+    @classmethod
+    def from_data_samples(cls, data_samples: Sequence[PoseDataSample]) -> GivenLabels | None:
+        """Collect the labels of a batch; a sample without any gives nothing.
+
+        Args:
+            data_samples: Samples whose ``gt_fields`` may hold ``given_heatmaps`` [2K, h, w] and
+                ``prior_heatmaps`` [K, h, w], and ``gt_instance_labels.given_mask`` [1, 2, K].
+
+        Returns:
+            The labels, or ``None`` if no sample gives any.
+        """
+        per_sample = [cls._from_data_sample(sample) for sample in data_samples]
+        template = next((labels for labels in per_sample if labels is not None), None)
+        if template is None:
+            return None
+        nothing = cls(*(torch.zeros_like(field) for field in template))
+        filled = [nothing if labels is None else labels for labels in per_sample]
+        return cls(*(torch.stack(fields) for fields in zip(*filled, strict=True)))
+
+    @classmethod
+    def _from_data_sample(cls, sample: PoseDataSample) -> GivenLabels | None:
+        if 'gt_fields' not in sample or 'given_heatmaps' not in sample.gt_fields:
+            return None
+        heatmaps = sample.gt_fields.given_heatmaps.unflatten(0, (2, -1))
+        mask = sample.gt_instance_labels.given_mask[0] > 0
+        return cls(heatmaps, mask, sample.gt_fields.prior_heatmaps)
+
+    def flip(self, flip_indices: Sequence[int]) -> GivenLabels:
+        """Mirror the maps horizontally and swap the left and right joints."""
+        joints = list(flip_indices)
+        return GivenLabels(
+            self.heatmaps.flip(-1)[:, :, joints],
+            self.mask[:, :, joints],
+            self.prior.flip(-1)[:, joints],
+        )
+
+    def substitute(self, frame_heatmaps: Tensor) -> Tensor:
+        """Replace the network's maps of the auxiliary frames where a label is given.
+
+        Args:
+            frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w].
+
+        Returns:
+            New tensor of the same shape; the key frame's maps are unchanged.
+        """
+        left, key, right = frame_heatmaps.unbind(1)
+        given_left, given_right = self.heatmaps.to(frame_heatmaps.dtype).unbind(1)
+        left_mask, right_mask = self.mask[..., None, None].unbind(1)
+        return torch.stack(
+            (
+                torch.where(left_mask, given_left, left),
+                key,
+                torch.where(right_mask, given_right, right),
+            ),
+            dim=1,
+        )

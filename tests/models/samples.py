@@ -1,0 +1,179 @@
+"""Small models and hand-made batches in the form the pipeline packs them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData, PixelData
+from mmpose.codecs import UDPHeatmap
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+from torch import Tensor
+
+NUM_JOINTS = 15
+INPUT_SIZE = (96, 128)
+HEATMAP_SIZE = (24, 32)
+SIGMA = 1.25
+# nose, head_bottom, head_top, then left/right pairs, as in PoseTrack.
+FLIP_INDICES = [0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13]
+
+
+def codec_cfg(
+    input_size: tuple[int, int] = INPUT_SIZE, heatmap_size: tuple[int, int] = HEATMAP_SIZE
+) -> dict[str, Any]:
+    return {
+        'type': 'UDPHeatmap',
+        'input_size': input_size,
+        'heatmap_size': heatmap_size,
+        'sigma': SIGMA,
+    }
+
+
+def tiny_cfg(use_prior: bool = False, mi: bool = False, **overrides: Any) -> dict[str, Any]:
+    """The small recipe: 128x96 crops, 32x24 heatmaps; every part of the paper on, except MI."""
+    deconv = {'deconv_out_channels': (96, 96), 'deconv_kernel_sizes': (4, 4)}
+    shared = {
+        'in_channels': 128,
+        'out_channels': NUM_JOINTS,
+        'loss': {'type': 'ForegroundMSELoss'},
+        'decoder': codec_cfg(),
+    }
+    cfg: dict[str, Any] = {
+        'type': 'STDPose',
+        'data_preprocessor': {
+            'type': 'WindowDataPreprocessor',
+            'mean': [123.675, 116.28, 103.53],
+            'std': [58.395, 57.12, 57.375],
+            'bgr_to_rgb': True,
+        },
+        'backbone': {
+            'type': 'ViT',
+            'arch': 'tiny',
+            'img_size': (128, 96),
+            'patch_embed': 'conv_stem',
+            'pos_embed_init': 'sine_cosine',
+        },
+        'frame_head': {'type': 'FrameHead', **shared, **deconv},
+        'neck': {
+            'type': 'STRE',
+            'tff': {
+                'type': 'TemporalFeatureFusion',
+                'embed_dims': 128,
+                'num_heads': 4,
+                'num_blocks': 2,
+            },
+            'tks': {
+                'type': 'TemporalKeypointsSynthesis',
+                'num_joints': NUM_JOINTS,
+                'use_prior': use_prior,
+            },
+        },
+        'head': {
+            'type': 'STDAHead',
+            'feature_size': (8, 6),
+            'num_heads': 4,
+            'num_blocks': 2,
+            'mask': {'type': 'DynamicAwareMask', 'num_joints': NUM_JOINTS},
+            **shared,
+            **deconv,
+        },
+        'frame_head_loss_weight': 1.0,
+        'test_cfg': {'flip_test': False},
+    }
+    if mi:
+        cfg['mi_loss'] = {
+            'type': 'MutualInformationLoss',
+            'num_joints': NUM_JOINTS,
+            'feature_channels': 128,
+        }
+    cfg.update(overrides)
+    return cfg
+
+
+def build(cfg: dict[str, Any], seed: int = 0) -> torch.nn.Module:
+    init_default_scope('mmpose')
+    torch.manual_seed(seed)
+    return MODELS.build(copy.deepcopy(cfg))
+
+
+def encode(keypoints: np.ndarray, visible: np.ndarray, codec: UDPHeatmap) -> tuple[Tensor, Tensor]:
+    """Heatmaps [K, h, w] and weights [K] of one pose [K, 2] in crop pixels."""
+    encoded = codec.encode(keypoints[None].astype(np.float32), visible[None].astype(np.float32))
+    return (
+        torch.from_numpy(encoded['heatmaps']),
+        torch.from_numpy(encoded['keypoint_weights'][0]).float(),
+    )
+
+
+def window_sample(
+    rng: np.random.Generator, give: bool | tuple[bool, bool] = True
+) -> tuple[Tensor, PoseDataSample]:
+    """One window: noise pictures, a random pose that moves in a straight line over the frames.
+
+    Args:
+        rng: Source of the pictures and the pose.
+        give: Whether the labels of (left, right) are given.
+    """
+    given = np.array([give, give] if isinstance(give, bool) else give)
+    width, height = INPUT_SIZE
+    codec = UDPHeatmap(INPUT_SIZE, HEATMAP_SIZE, sigma=SIGMA)
+    start = rng.uniform((12, 12), (width - 12, height - 12), (NUM_JOINTS, 2))
+    end = np.clip(start + rng.normal(0, 8, start.shape), 4, (width - 5, height - 5))
+    visible = np.ones(NUM_JOINTS)
+    left, left_weight = encode(start, visible, codec)
+    right, right_weight = encode(end, visible, codec)
+    key, key_weight = encode((start + end) / 2, visible, codec)
+    given_mask = torch.from_numpy(np.repeat(given[:, None], NUM_JOINTS, 1))
+    aux = torch.stack((left, right))
+
+    sample = PoseDataSample(
+        metainfo={
+            'input_size': INPUT_SIZE,
+            'input_center': np.array([width / 2, height / 2], dtype=np.float32),
+            'input_scale': np.array([width, height], dtype=np.float32),
+            'flip_indices': FLIP_INDICES,
+            'video_name': 'clip',
+            'frame_index': 3,
+            'frame_indices': (0, 3, 6),
+            'track_id': 0,
+            'window_position': 0.5,
+        }
+    )
+    sample.gt_instances = InstanceData(
+        bboxes=np.array([[0, 0, width - 1, height - 1]], dtype=np.float32),
+        bbox_scores=np.ones(1, dtype=np.float32),
+        keypoints=((start + end) / 2)[None].astype(np.float32),
+    )
+    sample.gt_fields = PixelData(
+        heatmaps=key,
+        aux_heatmaps=aux.flatten(0, 1),
+        given_heatmaps=(aux * given_mask[..., None, None]).flatten(0, 1),
+        prior_heatmaps=key * float(given.all()),
+    )
+    sample.gt_instance_labels = InstanceData(
+        keypoint_weights=key_weight[None],
+        aux_keypoint_weights=torch.stack((left_weight, right_weight))[None],
+        given_mask=given_mask.float()[None],
+    )
+    picture = torch.from_numpy(rng.integers(0, 256, (3, 3, height, width), dtype=np.uint8))
+    return picture, sample
+
+
+def window_batch(
+    size: int = 2, seed: int = 0, give: bool | tuple[bool, bool] = True
+) -> dict[str, Any]:
+    """A batch as MMEngine's ``pseudo_collate`` makes it: lists of pictures and samples."""
+    rng = np.random.default_rng(seed)
+    pictures, samples = zip(*(window_sample(rng, give) for _ in range(size)), strict=True)
+    return {'inputs': list(pictures), 'data_samples': list(samples)}
+
+
+def estimation_sample(sample: PoseDataSample) -> PoseDataSample:
+    """The same sample without any label, as an inferencer makes it."""
+    bare = PoseDataSample(metainfo=sample.metainfo)
+    bare.gt_instances = sample.gt_instances
+    return bare
