@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -
         raise ValueError(f'the interval between given frames must be at least 1, got {interval}')
     if not 0 <= offset < interval:
         raise ValueError(f'offset must be in 0..{interval - 1}, got {offset}')
-    if any(a >= b for a, b in zip(frame_indices, frame_indices[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(frame_indices)):
         raise ValueError(f'frame indices must ascend, got {list(frame_indices)}')
     if not frame_indices:
         return []
@@ -105,7 +106,8 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
     Args:
         key: The frame to be estimated.
         given: Frames on which this person is labelled, ascending.
-        first, last: Ends of the video.
+        first: First frame of the video.
+        last: Its last frame.
 
     Raises:
         ValueError: If nothing is given or a frame lies outside the video.
@@ -115,16 +117,11 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
         raise ValueError(f'no frame is given for the propagation to frame {key}')
     if given[0] < first or given[-1] > last:
         raise ValueError(f'given frames {list(given)} leave the video, frames {first}..{last}')
-    before = bisect_right(given, key) - 1
-    after = bisect_left(given, key)
-    left = given[before] if before >= 0 else None
-    right = given[after] if after < len(given) else None
-    if left is None and right is not None:
-        return Window(max(first, 2 * key - right), key, right, False, True)
-    if right is None and left is not None:
-        return Window(left, key, min(last, 2 * key - left), True, False)
-    assert left is not None and right is not None
-    return Window(left, key, right, True, True)
+    before, after = bisect_right(given, key), bisect_left(given, key)
+    left_given, right_given = before > 0, after < len(given)
+    left = given[before - 1] if left_given else max(first, 2 * key - given[after])
+    right = given[after] if right_given else min(last, 2 * key - given[before - 1])
+    return Window(left, key, right, left_given, right_given)
 
 
 def estimation_window(key: int, first: int, last: int, step: int = 1) -> Window:
@@ -139,27 +136,57 @@ def estimation_window(key: int, first: int, last: int, step: int = 1) -> Window:
     return Window(max(first, key - step), key, min(last, key + step))
 
 
-def leave_one_out_window(
-    key: int, labelled: Sequence[int], first: int, last: int, step: int = 1
+def person_window(
+    key: int,
+    own: Sequence[int],
+    given: Sequence[int],
+    known: Sequence[int],
+    step: int = 1,
 ) -> Window:
-    """A training window where the key frame is itself one of few labelled frames.
+    """The window of one person among others, in a video that may lack frames.
 
-    The key's own label is the target and must not be shown, so its neighbours among the other
-    labelled frames are the given ones: on frames labelled every T-th the window spans 2T.
+    The person's own labels count first; a person labelled on none of the given frames gets the
+    given frames' pictures without labels; without any other given frame, the pictures ``step``
+    before and after. The key's own label is never shown: where the key is itself labelled (in
+    training on sparse labels), its labelled neighbours are the auxiliary frames.
 
     Args:
-        key: A labelled frame.
-        labelled: Frames on which this person is labelled, ascending.
-        first, last: Ends of the video.
-        step: Distance of the unlabelled auxiliary frames if no other frame is labelled.
+        key: The frame to be estimated, one of ``known``.
+        own: The given frames on which this person is labelled, ascending.
+        given: The given frames of the video, ascending.
+        known: The frames of the video that exist, ascending. An unlabelled auxiliary frame that
+            does not exist gives way to the next one towards the key.
+        step: See above.
 
     Raises:
         ValueError: As for :func:`propagation_window` and :func:`estimation_window`.
     """
-    others = [frame for frame in labelled if frame != key]
-    if not others:
-        return estimation_window(key, first, last, step)
-    return propagation_window(key, others, first, last)
+    first, last = known[0], known[-1]
+    own = [frame for frame in own if frame != key]
+    others = [frame for frame in given if frame != key]
+    if own:
+        window = propagation_window(key, own, first, last)
+    elif others:
+        window = replace(
+            propagation_window(key, others, first, last), left_given=False, right_given=False
+        )
+    else:
+        window = estimation_window(key, first, last, step)
+    return snap_window(window, known)
+
+
+def snap_window(window: Window, known: Sequence[int]) -> Window:
+    """``window`` with auxiliary frames among ``known``, moved towards the key where need be.
+
+    Args:
+        window: A window whose key and given frames are among ``known``.
+        known: The frames of the video that exist, ascending.
+    """
+    return replace(
+        window,
+        left=known[bisect_left(known, window.left)],
+        right=known[bisect_right(known, window.right) - 1],
+    )
 
 
 def _check_range(key: int, first: int, last: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from stdpose_mm.datasets.windows import (
     Window,
     estimation_window,
     given_frames,
-    leave_one_out_window,
+    person_window,
     propagation_window,
 )
 
@@ -92,12 +94,25 @@ def test_estimation_window_is_clipped_at_the_ends() -> None:
     assert estimation_window(9, 0, 9, step=2) == Window(7, 9, 9)
 
 
-def test_leave_one_out_window_spans_the_neighbouring_labels() -> None:
-    assert leave_one_out_window(7, [0, 7, 14], 0, 29) == Window(0, 7, 14, True, True)
+def test_person_window_of_a_labelled_key_spans_the_neighbouring_labels() -> None:
+    assert person_window(7, [0, 7, 14], [0, 7, 14], range(30)) == Window(0, 7, 14, True, True)
 
 
-def test_leave_one_out_window_of_an_only_label_has_nothing_given() -> None:
-    assert leave_one_out_window(7, [7], 0, 29, step=5) == Window(2, 7, 12, False, False)
+def test_person_window_prefers_the_persons_own_labels() -> None:
+    assert person_window(9, [0, 14], [0, 7, 14], range(30)) == Window(0, 9, 14, True, True)
+
+
+def test_person_window_without_own_label_shows_the_given_frames_without_labels() -> None:
+    assert person_window(9, [], [0, 7, 14], range(30)) == Window(7, 9, 14, False, False)
+
+
+def test_person_window_of_an_only_label_has_nothing_given() -> None:
+    assert person_window(7, [7], [7], range(30), step=5) == Window(2, 7, 12, False, False)
+
+
+def test_person_window_avoids_frames_that_do_not_exist() -> None:
+    known = [f for f in range(30) if f not in (20, 19)]
+    assert person_window(17, [14], [14], known) == Window(14, 17, 18, True, False)
 
 
 def test_window_refuses_frames_out_of_order() -> None:
@@ -119,7 +134,7 @@ def test_no_frame_is_far_from_a_given_one(frames: list[int], interval: int, data
     assert chosen[0] - frames[0] <= interval // 2
     if offset == 0:
         assert chosen[0] == frames[0]
-    for left, right in zip(chosen, chosen[1:], strict=False):
+    for left, right in pairwise(chosen):
         skipped = [f for f in frames if left < f < right]
         assert all(f - left < interval for f in skipped)
 

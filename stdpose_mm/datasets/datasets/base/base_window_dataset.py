@@ -1,0 +1,459 @@
+"""Windows of labelled videos, for training and testing."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS
+
+from stdpose_mm.datasets.windows import (
+    Window,
+    estimation_window,
+    given_frames,
+    person_window,
+    snap_window,
+)
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import read_posetrack18
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+from stdpose_mm.tracking.boxes import clip_box, interpolate_box, match_box, person_box, to_corners
+
+from .detections import Detections, read_detections
+from .video_tracks import UNKNOWN_TRACK, Track, VideoTracks, frame_sources, tracks_of
+
+TASKS = ('propagation', 'estimation')
+BOXES = ('gt', 'interpolated', 'detected')
+ON_ERROR = ('stop', 'skip')
+
+_METAINFO_KEYS = (
+    'dataset_name',
+    'upper_body_ids',
+    'lower_body_ids',
+    'flip_pairs',
+    'dataset_keypoint_weights',
+    'flip_indices',
+    'skeleton_links',
+)
+
+
+@DATASETS.register_module()
+class BaseWindowDataset(BaseDataset):
+    """Three-frame windows of every person in a set of labelled videos.
+
+    One sample is one person in one key frame, with an auxiliary frame on either side. Which
+    frames these are:
+
+    - ``task='propagation'``: every ``interval``-th frame is given
+      (:func:`~stdpose_mm.datasets.windows.given_frames`); the key frames are the other labelled
+      ones, the auxiliary frames the given frames around them, whose labels may be shown. With
+      ``random_offset`` the pattern of given frames is drawn anew for every training sample, so
+      that every labelled frame may be a key frame.
+    - ``task='estimation'``: the key frames are all labelled frames, the auxiliary frames the
+      ones ``step`` before and after; nothing is given.
+    - ``label_interval=T`` (training): only every T-th frame keeps its labels, all others are
+      thrown away on reading. Key frames are then the labelled frames themselves; with
+      ``task='propagation'`` their labelled neighbours are the auxiliary frames, so that windows
+      span 2T.
+
+    A sample is the dictionary of the transforms: ``frames`` (three of (path, index)), ``bbox``
+    [1, 4] x1, y1, x2, y2 (not enlarged), ``bbox_score`` [1], ``keypoints`` [1, K, 2],
+    ``keypoints_visible`` [1, K] of 0 and 1 (the truth of the key frame, zeros where unknown),
+    ``aux_keypoints`` [2, K, 2], ``aux_keypoints_visible`` [2, K], ``aux_given`` [2] bool,
+    ``window_position``, ``video_name``, ``frame_index``, ``frame_indices`` [3], ``track_id`` (-1
+    if unknown), ``id``, ``img_id``, ``img_path``, ``category_id``, and MMPose's metainfo keys. In
+    testing the auxiliary labels hold the given ones only.
+
+    Args:
+        ann_file: Folder with one label file per video, one label file, or a list of label files.
+        data_root: Folder that ``ann_file`` and ``data_prefix`` start from.
+        data_prefix: ``img``: folder that the ``file_name`` of pictures starts from. ``video``:
+            folder that the label files' ``info.video`` starts from; without it, pictures.
+        task: ``'propagation'`` or ``'estimation'``.
+        interval: T, frames from one given frame to the next; with ``random_offset`` also a list
+            of which one is drawn.
+        random_offset: Draw the pattern of given frames for each training sample.
+        label_interval: Throw away the labels of all but every T-th frame.
+        step: Distance of the auxiliary frames in estimation.
+        boxes: ``'gt'``: the label's own box (the paper's protocol). ``'interpolated'``: between
+            the boxes of the given labels, and in testing for every unlabelled frame of the
+            protocol, the person being there or not. ``'detected'`` (testing): from ``bbox_file``;
+            in propagation the detection that overlaps the interpolated box most, or that itself
+            if there is none. Default: interpolated for testing propagation, otherwise gt.
+        bbox_file: COCO-style detections, a JSON list of ``image_id``, ``bbox``, ``score``.
+        bbox_score_thr: Detections below are not used.
+        on_error: What to do about label files without a labelled person, missing pictures, and
+            boxes outside the picture: ``'stop'`` raises an InputError, ``'skip'`` leaves them out
+            and logs how many. An unreadable label file always stops.
+        metainfo: MMPose metainfo of the keypoints.
+        test_mode, pipeline, indices, serialize_data, lazy_init, max_refetch: As in BaseDataset.
+
+    Raises:
+        InputError: If the data are missing or not as described.
+        ValueError: If the arguments contradict each other.
+    """
+
+    DATA_HINT = 'lay the data out as docs/data.md says, or set data_root'
+
+    def __init__(
+        self,
+        ann_file: str | Sequence[str] = '',
+        data_root: str | None = '',
+        data_prefix: Mapping[str, str] | None = None,
+        task: str = 'propagation',
+        interval: int | Sequence[int] = 7,
+        random_offset: bool = False,
+        label_interval: int | None = None,
+        step: int = 1,
+        boxes: str | None = None,
+        bbox_file: str | None = None,
+        bbox_score_thr: float = 0.2,
+        on_error: str = 'stop',
+        metainfo: Mapping[str, Any] | None = None,
+        test_mode: bool = False,
+        pipeline: Sequence[dict | Callable] = (),
+        indices: int | Sequence[int] | None = None,
+        serialize_data: bool = True,
+        lazy_init: bool = False,
+        max_refetch: int = 1000,
+    ) -> None:
+        self.task = task
+        self.intervals = (interval,) if isinstance(interval, int) else tuple(interval)
+        self.random_offset = random_offset
+        self.label_interval = label_interval
+        self.step = step
+        if boxes is None:
+            boxes = 'interpolated' if test_mode and task == 'propagation' else 'gt'
+        self.boxes = boxes
+        self.bbox_file = bbox_file
+        self.bbox_score_thr = bbox_score_thr
+        self.on_error = on_error
+        self.left_out: Counter[str] = Counter()
+        self.videos: list[VideoTracks] = []
+        self._check_arguments(test_mode)
+        super().__init__(
+            ann_file=ann_file,
+            metainfo=metainfo,
+            data_root=data_root,
+            data_prefix=dict(data_prefix) if data_prefix is not None else {'img': ''},
+            indices=indices,
+            serialize_data=serialize_data,
+            pipeline=list(pipeline),
+            test_mode=test_mode,
+            lazy_init=lazy_init,
+            max_refetch=max_refetch,
+        )
+
+    def _check_arguments(self, test_mode: bool) -> None:
+        for name, value, allowed in (
+            ('task', self.task, TASKS),
+            ('boxes', self.boxes, BOXES),
+            ('on_error', self.on_error, ON_ERROR),
+        ):
+            if value not in allowed:
+                raise ValueError(f'{name} must be one of {allowed}, got {value!r}')
+        if not self.intervals or min(self.intervals) < 2:
+            raise ValueError(f'interval must be at least 2, got {self.intervals}')
+        if self.label_interval is not None and self.label_interval < 1:
+            raise ValueError(f'label_interval must be at least 1, got {self.label_interval}')
+        if self.step < 1:
+            raise ValueError(f'step must be at least 1, got {self.step}')
+        if len(self.intervals) > 1 and not self.random_offset:
+            raise ValueError(f'the intervals {self.intervals} need random_offset=True')
+        if test_mode and (self.random_offset or self.label_interval is not None):
+            raise ValueError('random_offset and label_interval are for training, not test_mode')
+        if self.random_offset and (self.task != 'propagation' or self.label_interval is not None):
+            raise ValueError(
+                "random_offset needs task='propagation' and the labels of all frames "
+                '(label_interval=None)'
+            )
+        if self.boxes == 'interpolated' and self.task != 'propagation':
+            raise ValueError("boxes='interpolated' needs task='propagation'")
+        if (self.boxes == 'detected') != (self.bbox_file is not None):
+            raise ValueError("boxes='detected' and bbox_file need each other")
+        if self.boxes == 'detected' and not test_mode:
+            raise ValueError("boxes='detected' is for test_mode only")
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict:
+        metainfo = metainfo or cls.METAINFO
+        return parse_pose_metainfo(metainfo) if metainfo else {}
+
+    def _join_prefix(self) -> None:
+        files = self.ann_file
+        if not isinstance(files, str):
+            self.ann_file = ''
+        super()._join_prefix()
+        if not isinstance(files, str):
+            self.ann_file = [os.path.join(self.data_root or '', file) for file in files]
+        if self.bbox_file is not None:
+            self.bbox_file = os.path.join(self.data_root or '', self.bbox_file)
+
+    # Reading
+
+    def read_labels(self, path: str) -> VideoLabels:
+        """The labels of one file of ``ann_file``."""
+        return read_posetrack18(path)
+
+    def label_files(self) -> list[str]:
+        """The label files of ``ann_file``, sorted by name within a folder.
+
+        Raises:
+            InputError: If there are none.
+        """
+        if not isinstance(self.ann_file, str):
+            return list(self.ann_file)
+        path = Path(self.ann_file)
+        if path.is_file():
+            return [str(path)]
+        if not path.is_dir():
+            raise InputError(
+                f'the labels {path} of {type(self).__name__} do not exist: {self.DATA_HINT}'
+            )
+        files = sorted(str(f) for f in path.iterdir() if f.name.endswith(('.json', '.json.gz')))
+        if not files:
+            raise InputError(
+                f'the folder {path} of {type(self).__name__} holds no label file (*.json): '
+                f'{self.DATA_HINT}'
+            )
+        return files
+
+    def load_data_list(self) -> list[dict]:
+        """Read all label files once, and list the windows: small dictionaries, see _expand."""
+        detections = (
+            read_detections(self.bbox_file, self.bbox_score_thr) if self.bbox_file else None
+        )
+        self.left_out.clear()
+        self.videos = []
+        data_list: list[dict] = []
+        listings: dict[str, set[str]] = {}
+        for file in self.label_files():
+            video = self._read_video(file, listings)
+            if video is None:
+                continue
+            data_list += self._windows(len(self.videos), video, detections)
+            self.videos.append(video)
+        if not data_list:
+            raise InputError(
+                f'{self.ann_file} holds no window for {self._purpose()}: of '
+                f'{len(self.videos)} videos were left out {self._left_out_text()}'
+            )
+        MMLogger.get_current_instance().info(
+            f'{type(self).__name__}: {len(self.videos)} videos, {len(data_list)} windows for '
+            f'{self._purpose()}, boxes: {self.boxes}; left out: {self._left_out_text()}'
+        )
+        return data_list
+
+    def _purpose(self) -> str:
+        return f'{"testing" if self.test_mode else "training"} {self.task}'
+
+    def _left_out_text(self) -> str:
+        return ', '.join(f'{n} {what}' for what, n in sorted(self.left_out.items())) or 'nothing'
+
+    def _problem(self, what: str, message: str) -> None:
+        if self.on_error == 'stop':
+            raise InputError(message)
+        self.left_out[what] += 1
+
+    def _read_video(self, file: str, listings: dict[str, set[str]]) -> VideoTracks | None:
+        labels = self.read_labels(file)
+        expected = len(self.metainfo['keypoint_id2name'])
+        if labels.skeleton.num_keypoints != expected:
+            raise InputError(
+                f'{file} has {labels.skeleton.num_keypoints} keypoints, expected the {expected} '
+                f'of {self.metainfo["dataset_name"]!r}'
+            )
+        sources = frame_sources(
+            labels, self.data_prefix.get('img', ''), self.data_prefix.get('video')
+        )
+        missing = [frame for frame, source in sources.items() if not _exists(source[0], listings)]
+        for frame in missing:
+            self._problem(
+                'missing frames',
+                f'{file}: frame {frame} should be {sources[frame][0]}, which does not exist: '
+                f'{self.DATA_HINT}',
+            )
+        for frame in missing:
+            del sources[frame]
+        frames = {frame.index: frame for frame in labels.frames if frame.index in sources}
+        # Frames whose people have no joint count for the protocol, as they do in evaluation.
+        labelled = tuple(f for f in labels.labelled_frame_indices if f in sources)
+        labels = labels.with_persons(
+            [p for p in labels.persons if self._usable(file, frames.get(p.frame_index), p)]
+        )
+        if not labels.persons:
+            self._problem(
+                'label files without a labelled person',
+                f'{file} labels no joint of any person in its {len(labels.frames)} frames, '
+                'expected at least one pose',
+            )
+            return None
+        if self.label_interval is not None:
+            labelled = given = tuple(given_frames(labelled, self.label_interval))
+            labels = labels.keep_frames(given)
+        elif self.task == 'propagation':
+            given = tuple(given_frames(labelled, self.intervals[0]))
+        else:
+            given = ()
+        return VideoTracks(
+            name=labels.name,
+            known=tuple(sources),
+            sources=tuple(sources.values()),
+            image_ids=tuple(
+                f if frames[f].image_id is None else frames[f].image_id for f in sources
+            ),
+            labelled=labelled,
+            given=given,
+            tracks=tracks_of(labels),
+        )
+
+    def _usable(self, file: str, frame: VideoFrame | None, person: PersonLabel) -> bool:
+        if frame is None:
+            return False
+        if not person.labelled.any():
+            self.left_out['labels without a joint'] += 1
+            return False
+        if frame.width is None or frame.height is None:
+            return True
+        box = person_box(person)
+        if (clip_box(box, frame.width, frame.height)[2:] > 0).all():
+            return True
+        self._problem(
+            'boxes outside the picture',
+            f'{file}: frame {frame.index}, track {person.track_id}: the box '
+            f'{np.round(box, 1).tolist()} lies outside the {frame.width}x{frame.height} picture',
+        )
+        return False
+
+    # Listing windows
+
+    def _windows(
+        self, index: int, video: VideoTracks, detections: Detections | None
+    ) -> Iterator[dict]:
+        if detections is not None and self.task == 'estimation':
+            for key in video.labelled:
+                found = detections.of(video.image_id(key))
+                for box, score in zip(found.boxes, found.scores, strict=True):
+                    window = self._window(video, None, key)
+                    yield {
+                        'video': index,
+                        'track': None,
+                        'window': window,
+                        'box': box,
+                        'score': score,
+                    }
+            return
+        for t, track in enumerate(video.tracks):
+            for key in self._keys(video, track):
+                window = None if self.random_offset else self._window(video, track, key)
+                item: dict[str, Any] = {'video': index, 'track': t, 'key': key, 'window': window}
+                if detections is not None and window is not None:
+                    found = detections.of(video.image_id(key))
+                    expected = self._box(track, window)
+                    match = match_box(expected, found.boxes)
+                    item['box'] = expected if match is None else found.boxes[match]
+                    item['score'] = 1.0 if match is None else found.scores[match]
+                yield item
+
+    def _keys(self, video: VideoTracks, track: Track) -> list[int]:
+        """The key frames of one person."""
+        if self.task == 'estimation' or self.random_offset or self.label_interval is not None:
+            return list(track.frames)
+        own = track.among(video.given)
+        if self.test_mode and self.boxes != 'gt':
+            # As in use: who is labelled somewhere is propagated to every frame.
+            return sorted(set(video.labelled) - set(video.given)) if own else []
+        return sorted(set(track.frames) - set(video.given))
+
+    def _window(
+        self, video: VideoTracks, track: Track | None, key: int, given: Sequence[int] | None = None
+    ) -> Window:
+        if self.task == 'estimation' or track is None:
+            window = estimation_window(key, video.known[0], video.known[-1], self.step)
+            return snap_window(window, video.known)
+        given = video.given if given is None else given
+        return person_window(key, track.among(given), given, video.known, self.step)
+
+    def _random_window(self, video: VideoTracks, track: Track, key: int) -> Window:
+        """A window of a pattern of given frames in which ``key`` is not given."""
+        interval = int(np.random.choice(self.intervals))
+        given: list[int] = []
+        for offset in np.random.permutation(interval):
+            given = given_frames(video.labelled, interval, int(offset))
+            if key not in given:
+                break
+        return self._window(video, track, key, given)
+
+    def _box(self, track: Track, window: Window) -> np.ndarray:
+        """The person's box [4] in the key frame, x, y, width, height."""
+        shown = [f for f, g in zip((window.left, window.right), window.given, strict=True) if g]
+        row = track.row(window.key)
+        if row is not None and (self.boxes == 'gt' or not shown):
+            return track.boxes[row]
+        frames = sorted(set(shown))
+        rows = [track.frames.index(frame) for frame in frames]
+        return interpolate_box(frames, track.boxes[rows], window.key)
+
+    # One sample
+
+    def get_data_info(self, idx: int) -> dict:
+        """The sample dictionary of window ``idx``; draws the window if ``random_offset``."""
+        item = super().get_data_info(idx)
+        video = self.videos[item['video']]
+        track = video.tracks[item['track']] if item['track'] is not None else None
+        window = item['window']
+        if window is None:
+            assert track is not None
+            window = self._random_window(video, track, item['key'])
+        if 'box' in item:
+            box = item['box']
+        else:
+            assert track is not None
+            box = self._box(track, window)
+        num_keypoints = len(self._metainfo['keypoint_id2name'])
+        keypoints = np.zeros((3, num_keypoints, 2), dtype=np.float32)
+        visible = np.zeros((3, num_keypoints), dtype=np.float32)
+        # A label that is not given must not reach a model under test by any way.
+        use = (window.left_given, True, window.right_given) if self.test_mode else (True,) * 3
+        for i, frame in enumerate(window.frames):
+            row = track.row(frame) if track is not None and use[i] else None
+            if track is not None and row is not None:
+                keypoints[i], visible[i] = track.keypoints[row], track.visible[row]
+        frames = [video.source(frame) for frame in window.frames]
+        info = {
+            'frames': frames,
+            'bbox': to_corners(np.asarray(box, dtype=np.float32))[None],
+            'bbox_score': np.array([item.get('score', 1.0)], dtype=np.float32),
+            'keypoints': keypoints[1:2],
+            'keypoints_visible': visible[1:2],
+            'aux_keypoints': keypoints[[0, 2]],
+            'aux_keypoints_visible': visible[[0, 2]],
+            'aux_given': np.array(window.given),
+            'window_position': window.position,
+            'video_name': video.name,
+            'frame_index': window.key,
+            'frame_indices': window.frames,
+            'track_id': track.track_id if track is not None else UNKNOWN_TRACK,
+            'id': item['sample_idx'],
+            'img_id': video.image_id(window.key),
+            'img_path': frames[1][0],
+            'category_id': 1,
+            'sample_idx': item['sample_idx'],
+        }
+        info.update({key: self._metainfo[key] for key in _METAINFO_KEYS})
+        return info
+
+
+def _exists(path: str, listings: dict[str, set[str]]) -> bool:
+    # One listing per folder: asking for each picture by itself is slow on network drives.
+    folder, name = os.path.split(path)
+    if folder not in listings:
+        listings[folder] = set(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else set()
+    return name in listings[folder]

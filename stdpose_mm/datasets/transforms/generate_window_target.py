@@ -1,0 +1,136 @@
+"""The heatmaps of a window: targets, given labels, and the pose interpolated from these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
+
+DRAWS = ('window', 'frame')
+
+
+@TRANSFORMS.register_module()
+class GenerateWindowTarget(BaseTransform):
+    """Encode the poses of a window as heatmaps.
+
+    Where an auxiliary frame carries a given label, the label's maps replace those of the network
+    (at test time: wherever ``aux_given`` says so). A model that never saw given labels in training
+    cannot use them, so training shows them too, with jitter and dropout that keep it from merely
+    copying them.
+
+    Required Keys:
+
+        - transformed_keypoints: [1, K, 2] in pixels of the crop
+        - keypoints_visible: [1, K]
+        - transformed_aux_keypoints: [2, K, 2] in pixels of the crop (left, right)
+        - aux_keypoints_visible: [2, K]
+        - aux_given: [2] bool
+        - window_position: 0 at the left frame, 1 at the right one
+
+    Added Keys (h x w is the heatmap, all float32):
+
+        - heatmaps: [K, h, w] target of the key frame
+        - keypoint_weights: [1, K], 0 for joints without a label or outside the crop
+        - aux_heatmaps: [2K, h, w] targets of the left and right frame
+        - aux_keypoint_weights: [1, 2, K]
+        - given_heatmaps: [2K, h, w] maps of the given labels, empty where there is none
+        - given_mask: [1, 2, K], 1 where the given map counts: also for a given joint outside the
+          crop, whose map is empty
+        - prior_heatmaps: [K, h, w] maps of the pose interpolated linearly between the given
+          labels, empty for joints that are not given on both sides
+
+    Args:
+        encoder: Config of the heatmap codec, ``dict(type='UDPHeatmap', ...)``.
+        aux_label_prob: Probability that given labels are shown in training. 0 is the paper's text.
+        aux_label_draw: Whether that is drawn once per ``'window'`` or for each ``'frame'``.
+        label_jitter: Standard deviation of the noise on given labels, in heatmap pixels.
+        label_dropout: Probability that a given joint is withheld.
+        test_mode: Show every given label exactly as it is; draws nothing.
+    """
+
+    def __init__(
+        self,
+        encoder: dict[str, Any],
+        aux_label_prob: float = 1.0,
+        aux_label_draw: str = 'window',
+        label_jitter: float = 0.0,
+        label_dropout: float = 0.0,
+        test_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        for name, value in (('aux_label_prob', aux_label_prob), ('label_dropout', label_dropout)):
+            if not 0 <= value <= 1:
+                raise ValueError(f'{name} must be in 0..1, got {value}')
+        if aux_label_draw not in DRAWS:
+            raise ValueError(f'aux_label_draw must be one of {DRAWS}, got {aux_label_draw!r}')
+        if label_jitter < 0:
+            raise ValueError(f'label_jitter must not be negative, got {label_jitter}')
+        self.encoder = KEYPOINT_CODECS.build(encoder)
+        # UDPHeatmap rounds the corner of a Gaussian's patch towards zero. Where 3 sigma is not
+        # whole, that puts the peak of every joint near the left and top border one pixel off.
+        radius = 3 * self.encoder.sigma
+        if abs(radius - round(radius)) > 1e-6:
+            raise ValueError(
+                f'the encoder has sigma={self.encoder.sigma:g}, expected one whose triple is a '
+                f'whole number of heatmap pixels, such as {max(round(radius), 1)}/3'
+            )
+        self.aux_label_prob = aux_label_prob
+        self.aux_label_draw = aux_label_draw
+        self.label_jitter = label_jitter
+        self.label_dropout = label_dropout
+        self.test_mode = test_mode
+
+    def transform(self, results: dict) -> dict:
+        """Add the heatmaps and their masks to ``results``."""
+        key, aux = results['transformed_keypoints'], results['transformed_aux_keypoints']
+        key_visible = results['keypoints_visible'] > 0
+        aux_visible = results['aux_keypoints_visible'] > 0
+        num_keypoints = key.shape[1]
+
+        shown = aux_visible & np.asarray(results['aux_given'], dtype=bool)[:, None]
+        labels = aux
+        if not self.test_mode:
+            shown &= self._draw_shown(num_keypoints)
+            labels = self._jitter(aux)
+        position = results['window_position']
+        prior = (1 - position) * labels[:1] + position * labels[1:]
+
+        # One call of the codec: poses key, left, right, given left, given right, prior.
+        poses = np.concatenate([key, aux, labels, prior])
+        visible = np.concatenate([key_visible, aux_visible, shown, shown.all(0, keepdims=True)])
+        encoded = self.encoder.encode(
+            poses.reshape(1, -1, 2), visible.reshape(1, -1).astype(np.float32)
+        )
+        maps = encoded['heatmaps']
+        weights = encoded['keypoint_weights'].reshape(-1, num_keypoints)
+        ends = np.cumsum([1, 2, 2]) * num_keypoints
+        for name, part in zip(
+            ('heatmaps', 'aux_heatmaps', 'given_heatmaps', 'prior_heatmaps'),
+            np.split(maps, ends),
+            strict=True,
+        ):
+            results[name] = part
+        results['keypoint_weights'] = weights[:1]
+        results['aux_keypoint_weights'] = weights[None, 1:3]
+        results['given_mask'] = shown[None].astype(np.float32)
+        return results
+
+    def _draw_shown(self, num_keypoints: int) -> np.ndarray:
+        draws = 1 if self.aux_label_draw == 'window' else 2
+        frames = np.random.rand(draws, 1) < self.aux_label_prob
+        joints = np.random.rand(2, num_keypoints) >= self.label_dropout
+        return frames & joints
+
+    def _jitter(self, keypoints: np.ndarray) -> np.ndarray:
+        noise = np.random.standard_normal(keypoints.shape) * self.label_jitter
+        return keypoints + noise * self.encoder.scale_factor
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(encoder={self.encoder}, '
+            f'aux_label_prob={self.aux_label_prob}, aux_label_draw={self.aux_label_draw!r}, '
+            f'label_jitter={self.label_jitter}, label_dropout={self.label_dropout}, '
+            f'test_mode={self.test_mode})'
+        )

@@ -1,0 +1,76 @@
+"""The pictures of a window."""
+
+from __future__ import annotations
+
+from mmcv.transforms import BaseTransform
+from mmengine.logging import MMLogger
+from mmpose.registry import TRANSFORMS
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import read_frame
+
+ON_ERROR = ('stop', 'skip')
+
+
+@TRANSFORMS.register_module()
+class LoadWindow(BaseTransform):
+    """Read the three frames of a window.
+
+    Required Keys:
+
+        - frames: three of (path, index), index None for a picture
+        - img (optional): three [H, W, 3] uint8 BGR arrays, kept where the caller has them already
+
+    Added Keys:
+
+        - img
+        - img_shape: (H, W)
+        - ori_shape: (H, W)
+
+    Args:
+        on_error: ``'stop'`` raises at a frame that cannot be read. ``'skip'`` logs it and returns
+            None, for which MMEngine draws another training sample; in testing every frame counts,
+            and MMEngine stops there too.
+
+    Raises:
+        InputError: If a frame is missing or corrupt, or the frames differ in size.
+    """
+
+    def __init__(self, on_error: str = 'stop') -> None:
+        super().__init__()
+        if on_error not in ON_ERROR:
+            raise ValueError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
+        self.on_error = on_error
+
+    def transform(self, results: dict) -> dict | None:
+        """Add the pictures to ``results``; None if a frame is unreadable and may be skipped."""
+        if 'img' not in results:
+            try:
+                results['img'] = _read(results['frames'])
+            except InputError as error:
+                if self.on_error == 'stop':
+                    raise
+                MMLogger.get_current_instance().warning(
+                    f'video {results["video_name"]!r}, window of frame {results["frame_index"]} '
+                    f'is skipped: {error}'
+                )
+                return None
+        results['img_shape'] = results['ori_shape'] = results['img'][1].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(on_error={self.on_error!r})'
+
+
+def _read(frames: list) -> list:
+    # At the ends of a video and around labelled frames two of the three may be the same.
+    pictures = {frame: read_frame(*frame) for frame in dict.fromkeys(map(tuple, frames))}
+    images = [pictures[tuple(frame)] for frame in frames]
+    for (path, _), image in zip(frames, images, strict=True):
+        if image.shape != images[1].shape:
+            key_path = frames[1][0]
+            raise InputError(
+                f'{path} is {image.shape[1]}x{image.shape[0]} pixels, expected the '
+                f'{images[1].shape[1]}x{images[1].shape[0]} of {key_path} in the same video'
+            )
+    return images

@@ -1,0 +1,62 @@
+"""Pack a window for the model."""
+
+from __future__ import annotations
+
+from mmpose.datasets.transforms import PackPoseInputs
+from mmpose.registry import TRANSFORMS
+
+WINDOW_META_KEYS = (
+    'id',
+    'img_id',
+    'img_path',
+    'category_id',
+    'ori_shape',
+    'img_shape',
+    'input_size',
+    'input_center',
+    'input_scale',
+    'flip',
+    'flip_direction',
+    'flip_indices',
+    'dataset_name',
+    'video_name',
+    'frame_index',
+    'frame_indices',
+    'track_id',
+    'window_position',
+)
+
+
+@TRANSFORMS.register_module()
+class PackWindowInputs(PackPoseInputs):
+    """MMPose's PackPoseInputs with the fields of a window.
+
+    Packed:
+
+        - inputs: uint8 tensor [T, 3, H, W], T = 3
+        - data_samples: PoseDataSample with
+
+          - metainfo ``meta_keys``
+          - ``gt_instances``: bboxes, bbox_scores, bbox_scales, keypoints, keypoints_visible
+          - ``gt_fields``, float32, frames flattened into the first axis because PixelData takes
+            three: ``heatmaps`` [K, h, w], ``aux_heatmaps`` [2K, h, w], ``given_heatmaps``
+            [2K, h, w], ``prior_heatmaps`` [K, h, w]
+          - ``gt_instance_labels``: ``keypoint_weights`` [1, K], ``aux_keypoint_weights``
+            [1, 2, K], ``given_mask`` [1, 2, K]
+
+    Args:
+        meta_keys: What becomes metainfo.
+        pack_transformed: Whether ``gt_instances`` gets the keypoints in crop pixels too.
+    """
+
+    field_mapping_table = {
+        name: name for name in ('heatmaps', 'aux_heatmaps', 'given_heatmaps', 'prior_heatmaps')
+    }
+    label_mapping_table = {
+        name: name for name in ('keypoint_weights', 'aux_keypoint_weights', 'given_mask')
+    }
+
+    def __init__(
+        self, meta_keys: tuple[str, ...] = WINDOW_META_KEYS, pack_transformed: bool = False
+    ) -> None:
+        super().__init__(meta_keys=meta_keys, pack_transformed=pack_transformed)
