@@ -1,0 +1,59 @@
+"""Propagation from a thinned-out copy of dense labels, to be compared with the labels."""
+
+from __future__ import annotations
+
+from stdpose_mm.datasets.windows import given_frames
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import VideoLabels
+
+from .base import BasePropagator, Frames
+from .video_propagation import Boxes, given_labels, propagate_labels
+
+
+def keep_every(labels: VideoLabels, interval: int) -> VideoLabels:
+    """Labels on every ``interval``-th frame of the labelled range only.
+
+    The rule is ``datasets.windows.given_frames``. People keep or get their track ids from all
+    labels, before these are thinned out.
+
+    Raises:
+        InputError: If the interval is not positive.
+    """
+    if interval < 1:
+        raise InputError(f'the interval between given frames must be at least 1, got {interval}')
+    labels = given_labels(labels)
+    return labels.keep_frames(given_frames(labels.labelled_frame_indices, interval))
+
+
+def repropagate(
+    frames: Frames,
+    truth: VideoLabels,
+    interval: int,
+    propagator: BasePropagator,
+    use_truth_boxes: bool = False,
+) -> VideoLabels:
+    """Hide all labels but every ``interval``-th frame's, and propagate these.
+
+    Args:
+        frames: The video's pictures.
+        truth: Dense labels.
+        interval: T.
+        propagator: How to fill the gaps.
+        use_truth_boxes: Crop people at their true boxes, as the published protocol does, instead
+            of boxes interpolated between given labels.
+
+    Returns:
+        Labels of the people and frames that ``truth`` has, given ones with ``source`` 'given'.
+        Whoever is never labelled in a given frame is missing.
+    """
+    truth = given_labels(truth)
+    boxes: Boxes = {
+        (person.track_id, person.frame_index): person.bbox
+        for person in truth.persons
+        if person.track_id is not None and person.bbox is not None
+    }
+    dense = propagate_labels(
+        frames, keep_every(truth, interval), propagator, boxes if use_truth_boxes else None
+    )
+    present = {(person.track_id, person.frame_index) for person in truth.persons}
+    return dense.with_persons([p for p in dense.persons if (p.track_id, p.frame_index) in present])

@@ -1,0 +1,129 @@
+"""Identities of people in labels that carry no track ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from stdpose_mm.structures import PersonLabel, VideoLabels
+
+from .boxes import box_iou, person_box
+
+MOTION_KERNEL = 0.5
+"""Width of the similarity's Gaussian in units of the person's size.
+
+COCO's OKS sigmas (0.03 to 0.1) measure annotation noise. Between labelled frames people walk, so
+the kernel is as wide as half a body.
+"""
+
+MIN_SIMILARITY = 0.02
+"""Below it two labels are two people: about 1.5 body sizes apart without any overlap."""
+
+
+@dataclass
+class _Track:
+    track_id: int
+    label: PersonLabel
+    velocity: np.ndarray  # [2] pixels a frame
+
+
+def assign_track_ids(labels: VideoLabels) -> VideoLabels:
+    """Give every person a track id; people who have one keep it.
+
+    Consecutive labelled frames are matched by the Hungarian method on the similarity of poses
+    and boxes, after moving each track on at its last velocity, so that people who cross between
+    two labelled frames keep their identities if they keep their pace. Whoever matches nobody
+    starts a track with the next unused id.
+
+    Returns:
+        The same labels in the same order, with ids.
+    """
+    if all(person.track_id is not None for person in labels.persons):
+        return labels
+    next_id = max(labels.track_ids, default=-1) + 1
+    tracks: dict[int, _Track] = {}
+    track_ids = [person.track_id for person in labels.persons]
+    positions: dict[int, list[int]] = {}
+    for position, person in enumerate(labels.persons):
+        positions.setdefault(person.frame_index, []).append(position)
+
+    for frame_index in sorted(positions):
+        present = positions[frame_index]
+        taken = {track_ids[position] for position in present}
+        unnamed = [position for position in present if track_ids[position] is None]
+        free = [track for track_id, track in tracks.items() if track_id not in taken]
+        similarity = _similarities([labels.persons[p] for p in unnamed], free)
+        for row, column in zip(*linear_sum_assignment(similarity, maximize=True), strict=True):
+            if similarity[row, column] >= MIN_SIMILARITY:
+                track_ids[unnamed[row]] = free[column].track_id
+        for position in unnamed:
+            if track_ids[position] is None:
+                track_ids[position] = next_id
+                next_id += 1
+        for position in present:
+            track_id = track_ids[position]
+            assert track_id is not None
+            tracks[track_id] = _extended(tracks.get(track_id), track_id, labels.persons[position])
+
+    return labels.with_persons(
+        [
+            replace(person, track_id=track_id)
+            for person, track_id in zip(labels.persons, track_ids, strict=True)
+        ]
+    )
+
+
+def _extended(track: _Track | None, track_id: int, label: PersonLabel) -> _Track:
+    if track is None:
+        return _Track(track_id, label, np.zeros(2))
+    elapsed = label.frame_index - track.label.frame_index
+    return _Track(track_id, label, _displacement(track.label, label) / elapsed)
+
+
+def _displacement(before: PersonLabel, after: PersonLabel) -> np.ndarray:
+    """[2] mean motion of the joints labelled in both, of the boxes where there are none."""
+    common = before.labelled & after.labelled
+    if common.any():
+        return (after.keypoints[common] - before.keypoints[common]).mean(axis=0)
+    box_before, box_after = _box(before), _box(after)
+    return (box_after[:2] + box_after[2:] / 2) - (box_before[:2] + box_before[2:] / 2)
+
+
+def _similarities(persons: Sequence[PersonLabel], tracks: Sequence[_Track]) -> np.ndarray:
+    similarity = np.zeros((len(persons), len(tracks)))
+    for row, person in enumerate(persons):
+        for column, track in enumerate(tracks):
+            shift = track.velocity * (person.frame_index - track.label.frame_index)
+            similarity[row, column] = pose_similarity(track.label, person, shift)
+    return similarity
+
+
+def pose_similarity(first: PersonLabel, second: PersonLabel, shift: np.ndarray) -> float:
+    """Mean of object keypoint similarity (with a wide kernel) and box IoU, in 0..1.
+
+    Args:
+        first: The label to be moved.
+        second: The label it is compared with. Where no joint is labelled in both, the IoU stands
+            alone.
+        shift: [2] pixels by which ``first`` is moved.
+    """
+    box_first, box_second = _box(first), _box(second)
+    moved = np.concatenate([box_first[:2] + shift, box_first[2:]])
+    overlap = float(box_iou(moved, box_second[None])[0])
+    common = first.labelled & second.labelled
+    if not common.any():
+        return overlap
+    size = max(np.sqrt((box_first[2:].prod() + box_second[2:].prod()) / 2), 1.0)
+    distance = np.linalg.norm(first.keypoints[common] + shift - second.keypoints[common], axis=-1)
+    oks = np.exp(-((distance / size) ** 2) / (2 * MOTION_KERNEL**2)).mean()
+    return float(oks + overlap) / 2
+
+
+def _box(label: PersonLabel) -> np.ndarray:
+    """The person's box, of zero size where neither a box nor a joint is labelled."""
+    if label.bbox is None and not label.labelled.any():
+        return np.zeros(4)
+    return person_box(label)

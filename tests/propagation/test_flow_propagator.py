@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.propagation import FlowPropagator, LinearPropagator, find_gaps, propagate_labels
+from stdpose_mm.propagation.flow_propagator import sample_bilinear, split_blocks
+
+
+def moving_texture(shifts: np.ndarray, size: tuple[int, int] = (160, 120)) -> np.ndarray:
+    """A smooth random texture, moved by ``shifts`` [F, 2] pixels."""
+    rng = np.random.default_rng(0)
+    noise = cv2.GaussianBlur(rng.uniform(0, 255, (240, 320, 3)), (0, 0), 3)
+    noise = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX)
+    frames = [
+        cv2.warpAffine(noise, np.float32([[1, 0, x - 80], [0, 1, y - 60]]), size) for x, y in shifts
+    ]
+    return np.array(frames).astype(np.uint8)
+
+
+# Out and back: a straight line between the labels is wrong by up to 12 pixels.
+ARC = np.array([[0, 0], [4, 2], [8, 4], [12, 6], [8, 4], [4, 2], [0, 0]], float)
+POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
+
+
+@pytest.mark.parametrize('given', [[0, 6], [0], [6], [3]], ids=['both', 'left', 'right', 'middle'])
+def test_joints_follow_a_moving_texture_within_half_a_pixel(label, video, given):
+    frames = moving_texture(ARC)
+    sparse = video([label(n, POINTS + ARC[n]) for n in given], len(frames))
+    dense = propagate_labels(frames, sparse, FlowPropagator())
+    for person in dense.persons:
+        error = np.abs(person.keypoints - (POINTS + ARC[person.frame_index])).max()
+        assert error < 0.5, f'frame {person.frame_index}'
+
+
+def test_flow_on_reduced_pictures_is_scaled_back(label, video):
+    frames = moving_texture(ARC, size=(160, 120))
+    sparse = video([label(0, POINTS)], len(frames))
+    dense = propagate_labels(frames, sparse, FlowPropagator(max_side=80))
+    np.testing.assert_allclose(dense.persons[3].keypoints, POINTS + ARC[3], atol=1)
+
+
+def test_a_joint_labelled_at_one_end_follows_that_end(label, video):
+    frames = moving_texture(ARC)
+    sparse = video([label(0, POINTS), label(6, POINTS, [2, 2, 0])], len(frames))
+    dense = propagate_labels(frames, sparse, FlowPropagator())
+    np.testing.assert_allclose(dense.persons[3].keypoints, POINTS + ARC[3], atol=0.5)
+
+
+def test_a_joint_labelled_at_neither_end_is_interpolated(label, video):
+    frames = moving_texture(ARC)
+    flags = [2, 2, 0]
+    persons = [label(0, POINTS), label(2, POINTS, flags), label(4, POINTS, flags)]
+    sparse = video([*persons, label(6, POINTS + 6)], len(frames))
+    flow = propagate_labels(frames, sparse, FlowPropagator()).persons[3]
+    linear = propagate_labels(frames, sparse, LinearPropagator()).persons[3]
+    np.testing.assert_array_equal(flow.keypoints[2], linear.keypoints[2])
+    assert flow.scores[2] == linear.scores[2]
+
+
+def test_tracks_that_disagree_score_lower(label, video):
+    frames = moving_texture(np.zeros((5, 2)))
+    agreeing = video([label(0, POINTS), label(4, POINTS)], 5)
+    disagreeing = video([label(0, POINTS), label(4, POINTS + 20)], 5)
+    propagator = FlowPropagator()
+    good = propagate_labels(frames, agreeing, propagator).persons[2].scores
+    bad = propagate_labels(frames, disagreeing, propagator).persons[2].scores
+    assert (bad < 0.5 * good).all()
+
+
+def test_every_frame_is_read_once_whoever_is_in_it(label, video):
+    class Counting:
+        def __init__(self, frames):
+            self.frames, self.reads = frames, [0] * len(frames)
+
+        def __len__(self):
+            return len(self.frames)
+
+        def __getitem__(self, index):
+            self.reads[index] += 1
+            return self.frames[index]
+
+    frames = Counting(moving_texture(ARC))
+    persons = [label(n, POINTS, track_id=1) for n in (0, 3, 6)]
+    persons += [label(n, POINTS, track_id=2) for n in (1, 5)]
+    propagate_labels(frames, video(persons, 7), FlowPropagator())
+    assert frames.reads == [1] * 7
+
+
+def test_blocks_are_split_where_no_gap_crosses(label):
+    def gaps(track_id, given):
+        labels = {n: label(n, POINTS, track_id=track_id) for n in given}
+        return find_gaps(track_id, labels, dict.fromkeys(range(20), np.zeros(4)), 20)
+
+    blocks = split_blocks(gaps(1, [0, 5, 10, 19]) + gaps(2, [0, 5, 14, 19]))
+    ends = [[(gap.first, gap.last) for gap in block] for block in blocks]
+    assert ends == [[(0, 5), (0, 5)], [(5, 10), (5, 14), (10, 19), (14, 19)]]
+
+
+def test_bilinear_sampling_is_exact_on_a_plane_and_clamped_outside():
+    y, x = np.mgrid[0:4, 0:5]
+    field = np.stack([2.0 * x + y, 3.0 * y], axis=-1)
+    points = np.array([[1.25, 2.5], [-3, 0], [9, 9]])
+    np.testing.assert_allclose(sample_bilinear(field, points), [[5, 7.5], [0, 0], [11, 9]])
