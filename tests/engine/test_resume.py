@@ -124,6 +124,11 @@ def train(
         runner.train()
     except KeyboardInterrupt:
         assert die_before is not None
+    finally:
+        # Persistent workers left to the garbage collector would each be waited for in vain.
+        workers = runner.train_dataloader._iterator
+        if workers is not None:
+            workers._shutdown_workers()
     return losses
 
 
