@@ -100,6 +100,8 @@ class BaseWindowDataset(BaseDataset):
         ValueError: If the arguments contradict each other.
     """
 
+    _metainfo: dict[str, Any]
+
     DATA_HINT = 'lay the data out as docs/data.md says, or set data_root'
 
     def __init__(
@@ -124,6 +126,7 @@ class BaseWindowDataset(BaseDataset):
         lazy_init: bool = False,
         max_refetch: int = 1000,
     ) -> None:
+        self._files = None if isinstance(ann_file, str) else list(ann_file)
         self.task = task
         self.intervals = (interval,) if isinstance(interval, int) else tuple(interval)
         self.random_offset = random_offset
@@ -139,7 +142,7 @@ class BaseWindowDataset(BaseDataset):
         self.videos: list[VideoTracks] = []
         self._check_arguments(test_mode)
         super().__init__(
-            ann_file=ann_file,
+            ann_file=ann_file if isinstance(ann_file, str) else '',
             metainfo=metainfo,
             data_root=data_root,
             data_prefix=dict(data_prefix) if data_prefix is not None else {'img': ''},
@@ -187,12 +190,7 @@ class BaseWindowDataset(BaseDataset):
         return parse_pose_metainfo(metainfo) if metainfo else {}
 
     def _join_prefix(self) -> None:
-        files = self.ann_file
-        if not isinstance(files, str):
-            self.ann_file = ''
         super()._join_prefix()
-        if not isinstance(files, str):
-            self.ann_file = [os.path.join(self.data_root or '', file) for file in files]
         if self.bbox_file is not None:
             self.bbox_file = os.path.join(self.data_root or '', self.bbox_file)
 
@@ -208,8 +206,8 @@ class BaseWindowDataset(BaseDataset):
         Raises:
             InputError: If there are none.
         """
-        if not isinstance(self.ann_file, str):
-            return list(self.ann_file)
+        if self._files is not None:
+            return [os.path.join(self.data_root or '', file) for file in self._files]
         path = Path(self.ann_file)
         if path.is_file():
             return [str(path)]
@@ -242,7 +240,7 @@ class BaseWindowDataset(BaseDataset):
             self.videos.append(video)
         if not data_list:
             raise InputError(
-                f'{self.ann_file} holds no window for {self._purpose()}: of '
+                f'{self.ann_file or self._files} holds no window for {self._purpose()}: of '
                 f'{len(self.videos)} videos were left out {self._left_out_text()}'
             )
         MMLogger.get_current_instance().info(
@@ -306,9 +304,7 @@ class BaseWindowDataset(BaseDataset):
             name=labels.name,
             known=tuple(sources),
             sources=tuple(sources.values()),
-            image_ids=tuple(
-                f if frames[f].image_id is None else frames[f].image_id for f in sources
-            ),
+            image_ids=tuple(_image_id(frames[index]) for index in sources),
             labelled=labelled,
             given=given,
             tracks=tracks_of(labels),
@@ -352,9 +348,12 @@ class BaseWindowDataset(BaseDataset):
             return
         for t, track in enumerate(video.tracks):
             for key in self._keys(video, track):
-                window = None if self.random_offset else self._window(video, track, key)
-                item: dict[str, Any] = {'video': index, 'track': t, 'key': key, 'window': window}
-                if detections is not None and window is not None:
+                if self.random_offset:
+                    yield {'video': index, 'track': t, 'window': None, 'key': key}
+                    continue
+                window = self._window(video, track, key)
+                item: dict[str, Any] = {'video': index, 'track': t, 'window': window}
+                if detections is not None:
                     found = detections.of(video.image_id(key))
                     expected = self._box(track, window)
                     match = match_box(expected, found.boxes)
@@ -449,6 +448,10 @@ class BaseWindowDataset(BaseDataset):
         }
         info.update({key: self._metainfo[key] for key in _METAINFO_KEYS})
         return info
+
+
+def _image_id(frame: VideoFrame) -> int | str:
+    return frame.index if frame.image_id is None else frame.image_id
 
 
 def _exists(path: str, listings: dict[str, set[str]]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -17,23 +16,17 @@ class GenericWindowDataset(BaseWindowDataset):
 
     Args:
         dataset_name: What the metainfo calls the data.
-        metainfo: MMPose metainfo; by default that of the skeleton in the first label file's
-            ``categories``, left and right told apart by the joints' names.
-        args, kwargs: Further arguments, and samples: see :class:`BaseWindowDataset`.
+        *args: See :class:`BaseWindowDataset`, also for the samples.
+        **kwargs: See there; ``metainfo`` by default is that of the skeleton in the first label
+            file's ``categories``, left and right told apart by the joints' names.
 
     Raises:
         InputError: If a label file has another number of keypoints than the metainfo.
     """
 
-    def __init__(
-        self,
-        *args: Any,
-        dataset_name: str = 'generic',
-        metainfo: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, dataset_name: str = 'generic', **kwargs: Any) -> None:
         self._dataset_name = dataset_name
-        super().__init__(*args, metainfo=metainfo, **kwargs)
+        super().__init__(*args, **kwargs)
 
     def _join_prefix(self) -> None:
         # The first step of BaseDataset's construction after which the label files are known.

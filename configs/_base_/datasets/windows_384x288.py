@@ -1,0 +1,25 @@
+# Crops of 384x288 (height x width), heatmaps a quarter of that; the paper's augmentation.
+codec = dict(type='UDPHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3)
+
+train_pipeline = [
+    dict(type='LoadWindow'),
+    dict(type='GetBBoxCenterScale', padding=1.25),
+    dict(type='WindowRandomFlip'),
+    dict(type='RandomHalfBody'),
+    dict(
+        type='RandomBBoxTransform',
+        shift_prob=0.0,
+        scale_factor=(0.65, 1.35),
+        rotate_factor=45.0,
+    ),
+    dict(type='WindowTopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='GenerateWindowTarget', encoder=codec, label_jitter=0.3, label_dropout=0.05),
+    dict(type='PackWindowInputs'),
+]
+val_pipeline = [
+    dict(type='LoadWindow'),
+    dict(type='GetBBoxCenterScale', padding=1.25),
+    dict(type='WindowTopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='GenerateWindowTarget', encoder=codec, test_mode=True),
+    dict(type='PackWindowInputs'),
+]
