@@ -1,0 +1,414 @@
+"""One synthetic clip: its scene, pictures and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    OCCLUDED,
+    POSETRACK_SKELETON,
+    VISIBLE,
+    PersonLabel,
+    VideoFrame,
+    VideoLabels,
+    pose_extent,
+)
+
+from .appearance import sample_appearance
+from .body import POINT_INDEX, BodyShape, pose_body, rotate_x
+from .camera import CameraPath, sample_camera
+from .motion import FRAMES_PER_SECOND, sample_movement
+from .render import (
+    JOINTS,
+    Layer,
+    PersonGeometry,
+    build_geometry,
+    draw_object_layer,
+    draw_person,
+    hidden_by_own_body,
+)
+from .textures import draw_background, draw_object, noise_image
+
+SUBFRAMES = 5
+"""Times per exposure at which the scene is known; the third is the label's time."""
+BOX_GROWTH = 1.3
+"""Person box relative to the extent of the labelled joints, as in PoseTrack18's own files."""
+_CAMERA_DISTANCE = 5.0
+_BACKGROUND_MARGIN = 0.3
+_CHANNELS = [POSETRACK_SKELETON.index_of(joint) for joint in JOINTS]
+_JOINT_POINTS = [POINT_INDEX[joint] for joint in JOINTS]
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """What clips look like.
+
+    Args:
+        frames: Number of frames.
+        width, height: Picture size in pixels.
+        people: Fewest and most people in a clip.
+
+    Raises:
+        InputError: If a number is out of range.
+    """
+
+    frames: int = 30
+    width: int = 320
+    height: int = 240
+    people: tuple[int, int] = (1, 4)
+
+    def __post_init__(self) -> None:
+        for name, low, high in (('frames', 1, 9999), ('width', 32, 4096), ('height', 32, 4096)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f'{name} must be in {low}..{high}, got {value}')
+        if not 1 <= self.people[0] <= self.people[1] <= 20:
+            raise InputError(
+                'people must be two numbers 1 <= fewest <= most <= 20, '
+                f'got {self.people[0]} and {self.people[1]}'
+            )
+
+
+@dataclass(frozen=True)
+class SyntheticClip:
+    """A generated clip.
+
+    Args:
+        frames: [F, H, W, 3] uint8 BGR.
+        labels: Labels of every frame (PoseTrack's skeleton, the ears never labelled).
+        jpeg_quality: Quality at which this clip's pictures are to be stored, 0..100.
+        actions: For every person the names of its actions.
+    """
+
+    frames: np.ndarray
+    labels: VideoLabels
+    jpeg_quality: int
+    actions: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class _Prop:
+    """A flat object in the scene: ``texture`` with its top-left corner at ``place`` [N, 2]."""
+
+    texture: np.ndarray
+    place: np.ndarray
+    depth: float
+
+
+def generate_clip(
+    seed: int | Sequence[int],
+    settings: ClipSettings | None = None,
+    name: str = 'synthetic',
+    file_names: Sequence[str] | None = None,
+) -> SyntheticClip:
+    """Generate a clip; the same arguments give the same clip, byte for byte.
+
+    Args:
+        seed: Non-negative number or numbers (for ``numpy.random.SeedSequence``).
+        settings: Length, size, number of people; defaults of ``ClipSettings`` if None.
+        name: Name of the video in the labels.
+        file_names: File names of the frames in the labels; empty names if None.
+    """
+    settings = settings or ClipSettings()
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    num_frames, width, height = settings.frames, settings.width, settings.height
+    duration = num_frames / FRAMES_PER_SECOND
+    exposure = rng.uniform(0.08, 0.6)
+    moments = (np.arange(num_frames)[:, None] + exposure * np.linspace(-0.5, 0.5, SUBFRAMES)) + 0.5
+    times = moments.reshape(-1) / FRAMES_PER_SECOND
+    camera = sample_camera(rng, times, duration, width, height)
+    light = (rng.uniform(0.65, 1.12) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
+
+    margin = int(_BACKGROUND_MARGIN * max(width, height))
+    background = draw_background(rng, height + 2 * margin, width + 2 * margin)
+    background = np.clip(background * light, 0, 255).astype(np.uint8)
+
+    count = _number_of_people(rng, settings.people)
+    people, depths, actions = [], [], []
+    for index in range(count):
+        depth = float(rng.uniform(0, 1))
+        geometry, names = _sample_person(
+            rng, times, duration, camera, light, width, height, depth, (index + 0.5) / count
+        )
+        people.append(geometry)
+        depths.append(depth)
+        actions.append(names)
+    props = _sample_props(rng, times, duration, people, camera, light, width, height)
+
+    pictures = _Exposures(background, margin, camera, people, depths, props, width, height)
+    finish = _Finish.sample(rng, width, height)
+    frames = np.empty((num_frames, height, width, 3), np.uint8)
+    persons: list[PersonLabel] = []
+    for index in range(num_frames):
+        picture, seen = pictures.take(index)
+        frames[index] = finish.apply(rng, picture)
+        persons.extend(
+            label
+            for track, person in enumerate(people)
+            if (label := _label(index, track, person, seen[track], width, height)) is not None
+        )
+    names = list(file_names) if file_names is not None else [''] * num_frames
+    labels = VideoLabels(
+        name,
+        POSETRACK_SKELETON,
+        tuple(
+            VideoFrame(i, names[i], width=width, height=height, is_labeled=True)
+            for i in range(num_frames)
+        ),
+        tuple(persons),
+    )
+    return SyntheticClip(frames, labels, int(rng.integers(55, 96)), tuple(actions))
+
+
+def _number_of_people(rng: np.random.Generator, people: tuple[int, int]) -> int:
+    numbers = np.arange(people[0], people[1] + 1)
+    weights = 0.75 ** np.arange(len(numbers))
+    return int(rng.choice(numbers, p=weights / weights.sum()))
+
+
+def _sample_person(
+    rng: np.random.Generator,
+    times: np.ndarray,
+    duration: float,
+    camera: CameraPath,
+    light: np.ndarray,
+    width: int,
+    height: int,
+    depth: float,
+    slot: float,
+) -> tuple[PersonGeometry, tuple[str, ...]]:
+    """Draw a person at ``depth`` (0 near, 1 far) around the share ``slot`` of the width."""
+    shape = BodyShape.sample(rng)
+    looks = sample_appearance(rng, light * np.float32(1 - 0.15 * depth))
+    movement = sample_movement(rng, times, duration)
+    body = pose_body(shape, movement.angles)
+    tilt = rotate_x(np.array([camera.tilt]))[0]
+    # Relative to an adult, so that children stay smaller than adults.
+    base_scale = height * (0.86 - 0.3 * depth) * rng.uniform(0.88, 1.08) / 1.72
+    nearness = np.clip(1 - movement.ground[:, 1] / _CAMERA_DISTANCE, 0.6, 1.7)
+    scale = base_scale / nearness
+    place_x = width * np.clip(slot + rng.normal(0, 0.1), 0.12, 0.88)
+    place_y = height * (0.96 - 0.16 * depth + rng.normal(0, 0.02))
+
+    standing = body.points.copy()
+    standing[:, :, 1] += movement.height[:, None]
+    view = standing @ tilt.T
+    on_ground = movement.ground * base_scale
+    scene = np.stack(
+        [
+            place_x + on_ground[:, :1] + scale[:, None] * view[:, :, 0],
+            place_y + on_ground[:, 1:] * np.sin(camera.tilt) - scale[:, None] * view[:, :, 1],
+        ],
+        axis=-1,
+    )
+    geometry = build_geometry(
+        shape,
+        looks,
+        camera.project(scene),
+        -view[:, :, 2],
+        scale * camera.zoom,
+        tilt @ body.trunk,
+        tilt @ body.head,
+    )
+    return geometry, movement.actions
+
+
+def _sample_props(
+    rng: np.random.Generator,
+    times: np.ndarray,
+    duration: float,
+    people: list[PersonGeometry],
+    camera: CameraPath,
+    light: np.ndarray,
+    width: int,
+    height: int,
+) -> list[_Prop]:
+    """Draw foreground objects, most of them where people are."""
+    props = []
+    num_props = int(rng.choice([0, 1, 2, 3, 4], p=[0.08, 0.12, 0.3, 0.3, 0.2]))
+    for _ in range(num_props):
+        texture = draw_object(rng, height * rng.uniform(0.14, 0.36))
+        texture[:, :, :3] = np.minimum(texture[:, :, :3] * light, 255 * texture[:, :, 3:])
+        rows, columns = texture.shape[:2]
+        target = people[rng.integers(len(people))]
+        moment = rng.integers(len(times))
+        body = target.points[moment]
+        centre = body[rng.integers(len(body))] + rng.normal(0, 0.05 * height, 2)
+        if rng.random() < 0.25:
+            centre = rng.uniform(0, 1, 2) * (width, height)
+        linear, offset = camera.matrices[moment, :, :2], camera.matrices[moment, :, 2]
+        place = np.linalg.solve(linear, centre - offset) - (columns / 2, rows / 2)
+        moving = rng.random() < 0.25
+        velocity = rng.normal(0, 1, 2) * (0.35, 0.12) * width * moving
+        path = place + velocity * (times - times[moment])[:, None]
+        props.append(_Prop(texture, path, float(rng.uniform(-0.6, 0.9))))
+    return props
+
+
+class _Exposures:
+    """Takes the pictures of a scene, one exposure after the other."""
+
+    def __init__(
+        self,
+        background: np.ndarray,
+        margin: int,
+        camera: CameraPath,
+        people: list[PersonGeometry],
+        depths: list[float],
+        props: list[_Prop],
+        width: int,
+        height: int,
+    ) -> None:
+        self.background = background
+        self.margin = margin
+        self.camera = camera
+        self.people = people
+        self.props = props
+        self.size = width, height
+        # (depth, person, prop): far to near, so that nearer layers are painted over further ones.
+        order = [(depth, i, None) for i, depth in enumerate(depths)]
+        order += [(prop.depth, None, i) for i, prop in enumerate(props)]
+        self.order = sorted(order, key=lambda entry: -entry[0])
+
+    def take(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """The picture of frame ``index`` ([H, W, 3] float32) and visibility [people, joints]."""
+        frame = self._background(index)
+        visibility = np.zeros((len(self.people), len(JOINTS)), np.int8)
+        middle = index * SUBFRAMES + SUBFRAMES // 2
+        drawn: list[int] = []
+        for _, person_index, prop_index in self.order:
+            if person_index is not None:
+                person = self.people[person_index]
+                layer = self._person(person, index)
+            else:
+                layer = self._prop(self.props[prop_index], index)
+            if layer is not None:
+                layer.paint(frame)
+                for behind in drawn:
+                    places = self.people[behind].points[middle, _JOINT_POINTS]
+                    covered = np.array([layer.cover_at(x, y) > 0 for x, y in places])
+                    shown = visibility[behind]
+                    shown[covered & (shown == VISIBLE)] = OCCLUDED
+            if person_index is not None:
+                visibility[person_index] = VISIBLE
+                if layer is not None:
+                    hidden = hidden_by_own_body(person, middle, layer)
+                    visibility[person_index, hidden] = OCCLUDED
+                drawn.append(person_index)
+        return frame, visibility
+
+    def _samples(self, index: int, motion: float) -> list[int]:
+        """Which sub-frames to average for a motion of so many pixels during the exposure."""
+        first = index * SUBFRAMES
+        if motion < 1.2:
+            return [first + SUBFRAMES // 2]
+        if motion < 7:
+            return [first, first + SUBFRAMES // 2, first + SUBFRAMES - 1]
+        return list(range(first, first + SUBFRAMES))
+
+    def _person(self, person: PersonGeometry, index: int) -> Layer | None:
+        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
+        motion = np.abs(person.points[last] - person.points[first]).max()
+        return draw_person(person, self._samples(index, float(motion)), *self.size)
+
+    def _prop(self, prop: _Prop, index: int) -> Layer | None:
+        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
+        matrices = self.camera.matrices[first : last + 1].copy()
+        places = prop.place[first : last + 1]
+        matrices[:, :, 2] += np.einsum('nij,nj->ni', matrices[:, :, :2], places)
+        motion = np.abs(matrices[-1, :, 2] - matrices[0, :, 2]).max()
+        samples = [i - first for i in self._samples(index, float(motion))]
+        return draw_object_layer(prop.texture, matrices[samples], *self.size)
+
+    def _background(self, index: int) -> np.ndarray:
+        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
+        matrices = self.camera.matrices.copy()
+        matrices[:, :, 2] -= matrices[:, :, :2] @ np.full(2, float(self.margin))
+        motion = np.abs(matrices[last, :, 2] - matrices[first, :, 2]).max()
+        samples = self._samples(index, float(min(motion, 6)))
+        total = np.zeros((self.size[1], self.size[0], 3), np.float32)
+        for sample in samples:
+            picture = cv2.warpAffine(
+                self.background, matrices[sample], self.size, borderMode=cv2.BORDER_REFLECT
+            )
+            cv2.accumulate(picture, total)
+        return total / np.float32(len(samples))
+
+
+@dataclass(frozen=True)
+class _Finish:
+    """What the lens and the sensor do to the pictures of a clip."""
+
+    blur: float
+    noise: np.ndarray
+    contrast: float
+    brightness: float
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator, width: int, height: int) -> _Finish:
+        grain = rng.standard_normal((height + 64, width + 64, 3), np.float32)
+        if rng.random() < 0.5:
+            grain += 0.7 * noise_image(rng, height + 64, width + 64, (2,), 3)
+        return cls(
+            float(rng.uniform(0.3, 0.9)),
+            grain * np.float32(rng.uniform(1, 7)),
+            float(rng.uniform(0.8, 1.1)),
+            float(rng.uniform(-12, 18)),
+        )
+
+    def apply(self, rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
+        """[H, W, 3] uint8."""
+        height, width = picture.shape[:2]
+        picture = cv2.GaussianBlur(picture, (3, 3), self.blur)
+        picture *= self.contrast
+        picture += self.brightness
+        y, x = rng.integers(0, 64, 2)
+        return cv2.add(picture, self.noise[y : y + height, x : x + width], dtype=cv2.CV_8U)
+
+
+def _label(
+    index: int, track: int, person: PersonGeometry, seen: np.ndarray, width: int, height: int
+) -> PersonLabel | None:
+    """The label of a person in a frame; None if no joint lies inside the picture."""
+    sample = index * SUBFRAMES + SUBFRAMES // 2
+    places = person.points[sample, _JOINT_POINTS]
+    inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
+    if not inside.any():
+        return None
+    keypoints = np.zeros((POSETRACK_SKELETON.num_keypoints, 2))
+    visibility = np.full(POSETRACK_SKELETON.num_keypoints, NOT_LABELLED, np.int8)
+    keypoints[_CHANNELS] = np.round(places, 2)
+    visibility[_CHANNELS] = np.where(inside, seen, NOT_LABELLED)
+    return PersonLabel(
+        frame_index=index,
+        keypoints=keypoints,
+        visibility=visibility,
+        track_id=track,
+        bbox=_person_box(keypoints, visibility, person.scale[sample], width, height),
+        head_box=_head_box(person, sample),
+    )
+
+
+def _person_box(
+    keypoints: np.ndarray, visibility: np.ndarray, scale: float, width: int, height: int
+) -> np.ndarray:
+    """[4] extent of the labelled joints, grown, clipped to the picture."""
+    x, y, w, h = pose_extent(keypoints, visibility > NOT_LABELLED)
+    # A lone joint has no extent, but the body around it has.
+    grow_x, grow_y = (max((BOX_GROWTH - 1) / 2 * side, 0.08 * scale) for side in (w, h))
+    low = np.maximum((x - grow_x, y - grow_y), 0)
+    high = np.minimum((x + w + grow_x, y + h + grow_y), (width - 1, height - 1))
+    return np.round(np.concatenate([low, high - low]), 2)
+
+
+def _head_box(person: PersonGeometry, sample: int) -> np.ndarray:
+    """[4] upright box around the head; may reach beyond the picture."""
+    centre = person.points[sample, POINT_INDEX['head']]
+    half = person.head_size[sample]
+    return np.round(np.concatenate([centre - half, 2 * half]), 2)

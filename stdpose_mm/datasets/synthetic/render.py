@@ -1,0 +1,511 @@
+"""Drawing of people and objects, and which joints can be seen.
+
+A person is a set of parts (tapered limbs, trunk, head) drawn back to front at twice the picture's
+resolution and averaged down. The mid-exposure drawing also writes a part-id buffer; a joint is
+occluded if the part drawn last at its pixel lies in front of it, or if a nearer layer covers it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .appearance import (
+    HEAD_TEXTURE_SIZE,
+    LIMB_TEXTURE_SIZE,
+    TRUNK_TEXTURE_SIZE,
+    Appearance,
+)
+from .body import POINT_INDEX, SIDES, BodyShape
+
+SUPERSAMPLING = 2
+_SHIFT = 4
+_ARC = 8
+
+JOINTS = (
+    'nose',
+    'head_bottom',
+    'head_top',
+    *(
+        f'{side}_{n}'
+        for n in ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle')
+        for side in SIDES
+    ),
+)
+"""The labelled joints, in PoseTrack's order without the ears."""
+
+
+@dataclass(frozen=True)
+class _Limb:
+    name: str
+    start: str
+    end: str
+    start_radius: float
+    end_radius: float
+    depth_bias: float = 0.0
+    """Metres added to its depth when parts are ordered: parts that meet must not flicker."""
+
+
+_LIMBS = (
+    _Limb('pelvis', 'left_hip', 'right_hip', 0.092, 0.092, 0.03),
+    _Limb('neck', 'head_bottom', 'head', 0.05, 0.045, 0.02),
+    _Limb('nose', 'head', 'nose', 0.03, 0.016),
+    _Limb('hair', 'head', 'hair', 0.085, 0.05),
+    *(
+        limb
+        for side in SIDES
+        for limb in (
+            _Limb(f'{side}_upper_arm', f'{side}_shoulder', f'{side}_elbow', 0.05, 0.04, -0.02),
+            _Limb(f'{side}_forearm', f'{side}_elbow', f'{side}_wrist', 0.04, 0.028, -0.03),
+            _Limb(f'{side}_hand', f'{side}_wrist', f'{side}_fingers', 0.034, 0.026, -0.03),
+            _Limb(f'{side}_thigh', f'{side}_hip', f'{side}_knee', 0.082, 0.056),
+            _Limb(f'{side}_shank', f'{side}_knee', f'{side}_ankle', 0.056, 0.036),
+            _Limb(f'{side}_foot', f'{side}_heel', f'{side}_toes', 0.04, 0.03),
+        )
+    ),
+)
+_TRUNK, _HEAD = len(_LIMBS), len(_LIMBS) + 1
+PART_NAMES = (*(limb.name for limb in _LIMBS), 'trunk', 'head')
+_PART_INDEX = {name: i for i, name in enumerate(PART_NAMES)}
+_START = [POINT_INDEX[limb.start] for limb in _LIMBS]
+_END = [POINT_INDEX[limb.end] for limb in _LIMBS]
+_TRUNK_CORNERS = [
+    POINT_INDEX[n] for n in ('left_shoulder', 'right_shoulder', 'right_hip', 'left_hip')
+]
+
+_OWN_PARTS: dict[str, tuple[str, ...]] = {
+    'nose': ('nose',),
+    'head_bottom': ('neck',),
+    'head_top': (),
+    **{
+        f'{side}_{joint}': tuple(f'{side}_{part}' for part in parts)
+        for side in SIDES
+        for joint, parts in (
+            ('shoulder', ('upper_arm',)),
+            ('elbow', ('upper_arm', 'forearm')),
+            ('wrist', ('forearm', 'hand')),
+            ('hip', ('thigh',)),
+            ('knee', ('thigh', 'shank')),
+            ('ankle', ('shank', 'foot')),
+        )
+    },
+}
+"""Parts that end at a joint: they show it rather than hide it."""
+
+
+@dataclass(frozen=True)
+class PersonGeometry:
+    """One person's parts in the picture at N times.
+
+    Args:
+        points: [N, len(POINTS), 2] pixels.
+        depth: [N, len(POINTS)] metres, larger is further from the camera.
+        scale: [N] pixels per metre.
+        trunk, head: [N, 3, 3] columns left, up, forward in camera axes (x right, y up, z to the
+            camera).
+    """
+
+    shape: BodyShape
+    looks: Appearance
+    points: np.ndarray
+    depth: np.ndarray
+    scale: np.ndarray
+    trunk: np.ndarray
+    head: np.ndarray
+    outlines: np.ndarray
+    """[N, limbs, 2 * _ARC, 2] limb outlines, pixels."""
+    maps: np.ndarray
+    """[N, limbs + 2, 2, 3] texture pixels -> picture pixels (limbs, trunk, head)."""
+    trunk_circles: np.ndarray
+    """[N, 4 * 12, 2] pixels; the trunk's outline is their convex hull."""
+    head_outline: np.ndarray
+    """[N, 24, 2] pixels."""
+    part_depth: np.ndarray
+    """[N, limbs + 2] metres, with bias: the order of drawing."""
+    bounds: np.ndarray
+    """[N, 4] x0, y0, x1, y1 of everything, pixels."""
+
+    @property
+    def head_size(self) -> np.ndarray:
+        """[N, 2] half width and half height of the head's upright bounding box, pixels."""
+        relative = self.head_outline - self.points[:, None, POINT_INDEX['head']]
+        return np.abs(relative).max(axis=1)
+
+
+def build_geometry(
+    shape: BodyShape,
+    looks: Appearance,
+    points: np.ndarray,
+    depth: np.ndarray,
+    scale: np.ndarray,
+    trunk: np.ndarray,
+    head: np.ndarray,
+) -> PersonGeometry:
+    """Compute all outlines and texture maps of a person for a whole clip at once."""
+    radii = np.array([(limb.start_radius, limb.end_radius) for limb in _LIMBS]) * shape.girth
+    for i, limb in enumerate(_LIMBS):
+        if limb.name in ('neck', 'nose', 'hair'):
+            radii[i] /= shape.girth**0.6
+        for part, loose in zip(('upper_arm', 'thigh', 'shank'), looks.loose, strict=True):
+            if limb.name.endswith(part):
+                radii[i] *= loose
+    if not looks.long_hair:
+        radii[_PART_INDEX['hair']] = 0
+    start, end = points[:, _START], points[:, _END]
+    start_radius, end_radius = (radii[:, i] * scale[:, None] for i in range(2))
+    outlines = _capsules(start, end, start_radius, end_radius)
+    limb_maps = _limb_maps(start, end, start_radius, end_radius)
+
+    corners = points[:, _TRUNK_CORNERS].copy()
+    corners[:, 2] += 0.2 * (corners[:, 1] - corners[:, 2])
+    corners[:, 3] += 0.2 * (corners[:, 0] - corners[:, 3])
+    trunk_radii = np.array([0.055, 0.055, 0.085, 0.085]) * shape.girth * scale[:, None]
+    angles = np.arange(12) / 12 * 2 * np.pi
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    circles = corners[:, :, None] + trunk_radii[:, :, None, None] * circle
+    trunk_circles = circles.reshape(len(points), -1, 2)
+    trunk_maps = _trunk_maps(corners, trunk_circles, trunk_radii[:, 0])
+
+    centre = points[:, POINT_INDEX['head']]
+    up = _direction(head[:, :2, 1] * (1, -1))
+    across = np.stack([-up[:, 1], up[:, 0]], axis=1)
+    shown = np.linalg.norm(head[:, :2, 1], axis=1)
+    wide = shape.head_half_width
+    tall = np.sqrt(wide**2 + (shape.head_half_height**2 - wide**2) * shown**2)
+    half = np.stack([wide * scale, tall * scale], axis=1)
+    angles = np.arange(24) / 24 * 2 * np.pi
+    head_outline = (
+        centre[:, None]
+        + np.cos(angles)[:, None] * (across * half[:, :1])[:, None]
+        + np.sin(angles)[:, None] * (up * half[:, 1:])[:, None]
+    )
+    head_maps = _box_maps(centre, across * half[:, :1], -up * half[:, 1:], _HEAD_PATCH, _HEAD_PATCH)
+
+    bias = np.array([limb.depth_bias for limb in _LIMBS])
+    part_depth = np.concatenate(
+        [
+            (depth[:, _START] + depth[:, _END]) / 2 + bias,
+            depth[:, _TRUNK_CORNERS].mean(axis=1, keepdims=True),
+            depth[:, [POINT_INDEX['head']]],
+        ],
+        axis=1,
+    )
+    everything = np.concatenate(
+        [outlines.reshape(len(points), -1, 2), trunk_circles, head_outline], axis=1
+    )
+    return PersonGeometry(
+        shape,
+        looks,
+        points,
+        depth,
+        scale,
+        trunk,
+        head,
+        outlines,
+        np.concatenate([limb_maps, trunk_maps[:, None], head_maps[:, None]], axis=1),
+        trunk_circles,
+        head_outline,
+        part_depth,
+        np.concatenate([everything.min(axis=1), everything.max(axis=1)], axis=1),
+    )
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Something drawn on a part of the picture.
+
+    Args:
+        origin: x, y of its top-left pixel.
+        image: [h, w, 4] float32 premultiplied BGR (0..255) and alpha (0..1).
+        cover: [c * h, c * w] uint8, nonzero where it hides what is behind at mid exposure; part
+            index + 1 for a person. c is 1 or ``SUPERSAMPLING``.
+    """
+
+    origin: tuple[int, int]
+    image: np.ndarray
+    cover: np.ndarray
+
+    def cover_at(self, x: float, y: float) -> int:
+        """Value of ``cover`` at a point in picture pixels; 0 outside the layer."""
+        factor = self.cover.shape[0] // self.image.shape[0]
+        column = int(np.floor((x - self.origin[0] + 0.5) * factor))
+        row = int(np.floor((y - self.origin[1] + 0.5) * factor))
+        height, width = self.cover.shape
+        inside = 0 <= row < height and 0 <= column < width
+        return int(self.cover[row, column]) if inside else 0
+
+    def paint(self, frame: np.ndarray) -> None:
+        """Draw the layer over ``frame`` [H, W, 3] float32 in place."""
+        x, y = self.origin
+        height, width = self.image.shape[:2]
+        target = frame[y : y + height, x : x + width]
+        target *= 1 - self.image[:, :, 3:]
+        target += self.image[:, :, :3]
+
+
+def draw_person(
+    person: PersonGeometry, samples: list[int], width: int, height: int
+) -> Layer | None:
+    """Draw a person over one exposure; None if nothing of it lies inside the picture.
+
+    Args:
+        person: Who.
+        samples: Times to average, ascending and odd in number; the middle one is mid exposure.
+        width: Of the picture.
+        height: Of the picture.
+    """
+    bounds = person.bounds[samples]
+    x0, y0 = (int(max(np.floor(v) - 1, 0)) for v in bounds[:, :2].min(axis=0))
+    x1 = int(min(np.ceil(bounds[:, 2].max()) + 2, width))
+    y1 = int(min(np.ceil(bounds[:, 3].max()) + 2, height))
+    if x1 <= x0 or y1 <= y0:
+        return None
+    size = (SUPERSAMPLING * (y1 - y0), SUPERSAMPLING * (x1 - x0))
+    # Pixel centres are integers at both resolutions, hence the half pixel.
+    offset = (SUPERSAMPLING - 1) / 2 - SUPERSAMPLING * np.array((x0, y0), float)
+    ids = np.zeros(size, np.uint8)
+    total = np.zeros((*size, 4), np.float32)
+    for sample in samples:
+        canvas = np.zeros((*size, 4), np.uint8)
+        middle = sample == samples[len(samples) // 2]
+        _draw_parts(person, sample, offset, canvas, ids if middle else None)
+        cv2.accumulate(canvas, total)
+    image = cv2.resize(total, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    image /= len(samples)
+    image[:, :, 3] /= 255
+    return Layer((x0, y0), image, ids)
+
+
+def _draw_parts(
+    person: PersonGeometry,
+    sample: int,
+    offset: np.ndarray,
+    canvas: np.ndarray,
+    ids: np.ndarray | None,
+) -> None:
+    fixed = 1 << _SHIFT
+    outlines = (SUPERSAMPLING * person.outlines[sample] + offset) * fixed
+    limb_outlines = np.rint(outlines).astype(np.int32)
+    maps = SUPERSAMPLING * person.maps[sample]
+    maps[:, :, 2] += offset
+    height, width = canvas.shape[:2]
+    for part in np.argsort(-person.part_depth[sample], kind='stable'):
+        if part == _TRUNK:
+            hull = cv2.convexHull(person.trunk_circles[sample].astype(np.float32))[:, 0]
+            outline = np.rint((SUPERSAMPLING * hull + offset) * fixed).astype(np.int32)
+            texture = _turned_trunk(person, sample)
+        elif part == _HEAD:
+            ellipse = SUPERSAMPLING * person.head_outline[sample] + offset
+            outline = np.rint(ellipse * fixed).astype(np.int32)
+            texture = _turned_head(person, sample)
+        else:
+            name = _LIMBS[part].name
+            if name == 'hair' and not person.looks.long_hair:
+                continue
+            outline = limb_outlines[part]
+            texture = person.looks.limbs[name]
+        left, top = outline.min(axis=0) >> _SHIFT
+        right, bottom = (outline.max(axis=0) >> _SHIFT) + 2
+        left, top = max(left, 0), max(top, 0)
+        right, bottom = min(right, width), min(bottom, height)
+        if right <= left or bottom <= top:
+            continue
+        box = np.s_[top:bottom, left:right]
+        local = outline - np.array((left, top), np.int32) * fixed
+        mask = np.zeros((bottom - top, right - left), np.uint8)
+        cv2.fillConvexPoly(mask, local, 255, cv2.LINE_8, _SHIFT)
+        matrix = maps[part]
+        matrix[:, 2] -= (left, top)
+        painted = cv2.warpAffine(
+            texture,
+            matrix,
+            (int(right - left), int(bottom - top)),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        cv2.copyTo(painted, mask, canvas[box])
+        if ids is not None:
+            ids[box][mask > 0] = part + 1
+
+
+def draw_object_layer(
+    texture: np.ndarray, matrices: np.ndarray, width: int, height: int
+) -> Layer | None:
+    """Draw a flat object over one exposure; None if it lies outside the picture.
+
+    Args:
+        texture: [h, w, 4] float32 premultiplied BGR and alpha.
+        matrices: [S, 2, 3] texture pixels -> picture pixels at S (odd) times of the exposure.
+        width: Of the picture.
+        height: Of the picture.
+    """
+    rows, columns = texture.shape[:2]
+    corners = np.array([(0, 0, 1), (columns, 0, 1), (0, rows, 1), (columns, rows, 1)], float)
+    places = corners @ matrices.transpose(0, 2, 1)
+    x0, y0 = (int(max(np.floor(v) - 1, 0)) for v in places.min(axis=(0, 1)))
+    x1 = int(min(np.ceil(places[..., 0].max()) + 2, width))
+    y1 = int(min(np.ceil(places[..., 1].max()) + 2, height))
+    if x1 <= x0 or y1 <= y0:
+        return None
+    local = matrices.copy()
+    local[:, :, 2] -= (x0, y0)
+    drawn = [
+        cv2.warpAffine(texture, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
+        for matrix in local
+    ]
+    cover = (drawn[len(drawn) // 2][:, :, 3] > 0.5).astype(np.uint8)
+    image = drawn[0] if len(drawn) == 1 else np.mean(drawn, axis=0)
+    return Layer((x0, y0), image, cover)
+
+
+def hidden_by_own_body(person: PersonGeometry, sample: int, layer: Layer) -> np.ndarray:
+    """[len(JOINTS)] bool: joints behind another part of the same person.
+
+    The part drawn last at the joint's pixel hides it if the part's axis is nearer to the camera
+    than the joint by more than the part is thick there.
+    """
+    hidden = np.zeros(len(JOINTS), bool)
+    points, depth = person.points[sample], person.depth[sample]
+    for i, joint in enumerate(JOINTS):
+        point = POINT_INDEX[joint]
+        part = layer.cover_at(*points[point]) - 1
+        if part < 0 or PART_NAMES[part] in _OWN_PARTS[joint]:
+            continue
+        if part == _TRUNK:
+            nearer = depth[point] - depth[_TRUNK_CORNERS].mean()
+            # A shoulder or hip at the far rim of a trunk seen at an angle still shows.
+            tolerance = 0.75 * person.shape.shoulder_half
+        elif part == _HEAD:
+            nearer = depth[point] - depth[POINT_INDEX['head']]
+            tolerance = {'nose': 0.3, 'head_top': 0.85}.get(joint, 0.5)
+            tolerance *= person.shape.head_half_width
+        elif PART_NAMES[part] == 'pelvis':
+            nearer = depth[point] - depth[[_START[part], _END[part]]].mean()
+            tolerance = 0.75 * person.shape.hip_half
+        else:
+            a, b = points[_START[part]], points[_END[part]]
+            along = np.dot(points[point] - a, b - a) / max(np.dot(b - a, b - a), 1e-9)
+            along = np.clip(along, 0, 1)
+            axis = (1 - along) * depth[_START[part]] + along * depth[_END[part]]
+            nearer, tolerance = depth[point] - axis, 0.05
+        hidden[i] = nearer > tolerance
+    return hidden
+
+
+_HEAD_PATCH = 24
+
+
+def _head_normals() -> np.ndarray:
+    """[_HEAD_PATCH ** 2, 3] outward normals of a ball in camera axes (x right, y up, z near)."""
+    side = (np.arange(_HEAD_PATCH) + 0.5) / _HEAD_PATCH * 2 - 1
+    x, y = np.meshgrid(side, -side)
+    radius = np.maximum(np.hypot(x, y), 1.0)
+    x, y = x / radius, y / radius
+    return np.stack([x, y, np.sqrt(np.maximum(1 - x**2 - y**2, 0))], axis=-1).reshape(-1, 3)
+
+
+_NORMALS = _head_normals()
+_HEAD_SHADE = (0.68 + 0.34 * _NORMALS[:, 2] + 0.06 * _NORMALS[:, 1])[:, None]
+_TRUNK_COLUMNS = np.arcsin((np.arange(32) + 0.5) / 16 - 1)
+_TRUNK_SHADE = (0.6 + 0.42 * np.cos(_TRUNK_COLUMNS))[None, :, None]
+
+
+def _turned_trunk(person: PersonGeometry, sample: int) -> np.ndarray:
+    """The half of the trunk's texture that faces the camera, as seen on a round trunk."""
+    left_z, _, forward_z = person.trunk[sample, 2]
+    columns = TRUNK_TEXTURE_SIZE[1]
+    azimuth = np.arctan2(left_z, forward_z) + _TRUNK_COLUMNS
+    picked = np.floor(azimuth / (2 * np.pi) * columns).astype(int) % columns
+    texture = person.looks.trunk[:, picked] * _TRUNK_SHADE
+    texture[:, :, 3] = 255
+    return np.minimum(texture, 255).astype(np.uint8)
+
+
+def _turned_head(person: PersonGeometry, sample: int) -> np.ndarray:
+    """The half of the head's texture that faces the camera, as seen on a ball."""
+    head = person.head[sample]
+    up = _direction(head[None, :2, 1])[0]
+    # Picture axes of the patch: its columns run across the head's projected up direction.
+    patch_axes = np.array([(up[1], -up[0], 0), (up[0], up[1], 0), (0, 0, 1)])
+    normals = _NORMALS @ (patch_axes @ head)
+    rows, columns = HEAD_TEXTURE_SIZE
+    elevation = np.arcsin(np.clip(normals[:, 1], -1, 1))
+    azimuth = np.arctan2(normals[:, 0], normals[:, 2])
+    row = np.clip(((0.5 - elevation / np.pi) * rows).astype(int), 0, rows - 1)
+    column = np.floor(azimuth / (2 * np.pi) * columns).astype(int) % columns
+    texture = person.looks.head[row, column] * _HEAD_SHADE
+    texture[:, 3] = 255
+    return np.minimum(texture, 255).astype(np.uint8).reshape(_HEAD_PATCH, _HEAD_PATCH, 4)
+
+
+def _direction(vectors: np.ndarray) -> np.ndarray:
+    """[N, 2] unit vectors; vectors of no length point along +y."""
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), (0.0, 1.0))
+
+
+def _capsules(
+    start: np.ndarray, end: np.ndarray, start_radius: np.ndarray, end_radius: np.ndarray
+) -> np.ndarray:
+    """[..., 2 * _ARC, 2] convex outlines of two circles and their common tangents."""
+    axis = end - start
+    length = np.linalg.norm(axis, axis=-1)
+    heading = np.arctan2(axis[..., 1], axis[..., 0])
+    taper = np.clip((start_radius - end_radius) / np.maximum(length, 1e-6), -0.95, 0.95)
+    opening = np.pi / 2 - np.arcsin(taper)
+    steps = np.linspace(-1, 1, _ARC)
+    around_end = heading[..., None] + opening[..., None] * steps
+    around_start = heading[..., None] + np.pi + (np.pi - opening)[..., None] * steps
+
+    def arc(centre: np.ndarray, radius: np.ndarray, angles: np.ndarray) -> np.ndarray:
+        unit = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+        return centre[..., None, :] + radius[..., None, None] * unit
+
+    return np.concatenate(
+        [arc(end, end_radius, around_end), arc(start, start_radius, around_start)], axis=-2
+    )
+
+
+def _limb_maps(
+    start: np.ndarray, end: np.ndarray, start_radius: np.ndarray, end_radius: np.ndarray
+) -> np.ndarray:
+    """[..., 2, 3] limb texture -> picture: rows along the limb from cap to cap."""
+    axis = end - start
+    length = np.linalg.norm(axis, axis=-1, keepdims=True)
+    along = np.where(length > 1e-6, axis / np.maximum(length, 1e-6), (0.0, 1.0))
+    across = np.stack([along[..., 1], -along[..., 0]], axis=-1)
+    half_width = np.maximum(np.maximum(start_radius, end_radius), 0.3)[..., None]
+    middle = (start + end) / 2 + along * (end_radius - start_radius)[..., None] / 2
+    half_length = (length + start_radius[..., None] + end_radius[..., None]) / 2
+    half_length = np.maximum(half_length, 0.3)
+    return _box_maps(middle, across * half_width, along * half_length, *LIMB_TEXTURE_SIZE)
+
+
+def _trunk_maps(corners: np.ndarray, circles: np.ndarray, top_radius: np.ndarray) -> np.ndarray:
+    """[N, 2, 3] visible half of the trunk texture -> picture."""
+    top, bottom = corners[:, :2].mean(axis=1), corners[:, 2:].mean(axis=1)
+    down = _direction(bottom - top)
+    across = np.stack([down[:, 1], -down[:, 0]], axis=1)
+    relative = circles - ((top + bottom) / 2)[:, None]
+    half_width = np.abs(np.einsum('npk,nk->np', relative, across)).max(axis=1)
+    along = np.einsum('npk,nk->np', relative, down)
+    low, high = along.min(axis=1), along.max(axis=1)
+    middle = (top + bottom) / 2 + down * ((low + high) / 2)[:, None]
+    return _box_maps(
+        middle,
+        across * half_width[:, None],
+        down * np.maximum((high - low) / 2, top_radius)[:, None],
+        TRUNK_TEXTURE_SIZE[0],
+        len(_TRUNK_COLUMNS),
+    )
+
+
+def _box_maps(
+    middle: np.ndarray, across: np.ndarray, down: np.ndarray, rows: int, columns: int
+) -> np.ndarray:
+    """[..., 2, 3] maps of a rows x columns texture on the box middle +- across +- down."""
+    right, below = across * (2 / columns), down * (2 / rows)
+    origin = middle - right * ((columns - 1) / 2) - below * ((rows - 1) / 2)
+    return np.stack([right, below, origin], axis=-1)

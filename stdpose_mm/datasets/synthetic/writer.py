@@ -1,0 +1,275 @@
+"""Synthetic clips as a data set on disk, in PoseTrack18's layout and label format.
+
+``OUT/images/{train,val}/<video>/%06d.jpg``, ``OUT/annotations/{train,val}/<video>.json``,
+``OUT/synthetic_settings.json`` (how the clips were made) and ``OUT/difficulty.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json, write_posetrack18
+from stdpose_mm.structures import VideoLabels
+
+from .clip import ClipSettings, SyntheticClip, generate_clip
+from .difficulty import Difficulty, measure_folder
+
+Split = Literal['train', 'val']
+SPLITS: tuple[Split, ...] = ('train', 'val')
+
+FORMAT_VERSION = 1
+"""Goes up whenever the same seed gives other clips."""
+SETTINGS_FILE = 'synthetic_settings.json'
+DIFFICULTY_FILE = 'difficulty.json'
+
+MAX_VIDEOS = 499_999
+_FIRST_SEQUENCE = {'train': 1, 'val': 500_001}
+# PoseTrack18's ids start with 1 to 3 for its sources; 9 keeps ours apart from them.
+_SOURCE_DIGIT = 9
+
+
+@dataclass(frozen=True)
+class VideoTask:
+    """One video of the data set: everything that decides its content."""
+
+    out: Path
+    split: Split
+    index: int
+    seed: int
+    settings: ClipSettings
+
+    @property
+    def sequence(self) -> int:
+        """The video's number, distinct over both splits."""
+        return _FIRST_SEQUENCE[self.split] + self.index
+
+    @property
+    def name(self) -> str:
+        """Name of the video: PoseTrack18's six digits, source and split."""
+        return f'{self.sequence:06d}_synth_{self.split}'
+
+    @property
+    def image_folder(self) -> Path:
+        """Folder of the frames."""
+        return self.out / 'images' / self.split / self.name
+
+    @property
+    def label_file(self) -> Path:
+        """The label file; it is written last, so a video that has it is complete."""
+        return self.out / 'annotations' / self.split / f'{self.name}.json'
+
+    def generate(self) -> SyntheticClip:
+        """Generate the clip with labels as they are written to the file."""
+        file_names = [
+            f'images/{self.split}/{self.name}/{i:06d}.jpg' for i in range(self.settings.frames)
+        ]
+        clip = generate_clip(
+            [self.seed, SPLITS.index(self.split), self.index],
+            self.settings,
+            self.name,
+            file_names,
+        )
+        return replace(clip, labels=self._with_ids(clip.labels))
+
+    def _with_ids(self, labels: VideoLabels) -> VideoLabels:
+        """Add what PoseTrack18's files have besides: ids and redundant fields."""
+        first_id = _SOURCE_DIGIT * 10**10 + self.sequence * 10**4
+        people = labels.persons_by_frame()
+        frames = [
+            replace(
+                frame,
+                image_id=first_id + frame.index,
+                extra={
+                    'frame_id': first_id + frame.index,
+                    'vid_id': f'{self.sequence:06d}',
+                    'nframes': self.settings.frames,
+                    'has_labeled_person': bool(people[frame.index]),
+                    'ignore_regions_x': [],
+                    'ignore_regions_y': [],
+                },
+            )
+            for frame in labels.frames
+        ]
+        persons = []
+        for frame in frames:
+            for position, person in enumerate(people[frame.index]):
+                assert person.bbox is not None
+                assert person.track_id is not None
+                extra = {
+                    'id': (first_id + frame.index) * 100 + position,
+                    'person_id': self.sequence * 100 + person.track_id,
+                    'category_id': 1,
+                    'num_keypoints': int(person.labelled.sum()),
+                    'area': round(float(person.bbox[2] * person.bbox[3]), 2),
+                    'scores': [],
+                }
+                persons.append(replace(person, extra=extra))
+        return replace(labels, frames=tuple(frames), persons=tuple(persons))
+
+
+def write_dataset(
+    out: str | os.PathLike[str],
+    train_videos: int = 160,
+    val_videos: int = 15,
+    settings: ClipSettings | None = None,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+) -> dict[str, Difficulty]:
+    """Generate a data set; videos that are already there are kept.
+
+    A video's content depends on the settings, the seed, its split and its number, not on how many
+    videos or workers there are.
+
+    Args:
+        out: Its folder.
+        train_videos: How many training videos.
+        val_videos: How many validation videos.
+        settings: What the clips look like; defaults of ``ClipSettings`` if None.
+        seed: Non-negative.
+        workers: Processes; the number of usable cores by default.
+        progress: Wraps the iteration over the names of finished videos, given their number; say,
+            ``lambda names, total: tqdm(names, total=total)``.
+
+    Returns:
+        Split -> how hard its videos are; also written to ``OUT/difficulty.json``.
+
+    Raises:
+        InputError: If an argument is out of range, or the folder holds other data.
+    """
+    settings = settings or ClipSettings()
+    folder = Path(out)
+    counts: dict[Split, int] = {'train': train_videos, 'val': val_videos}
+    for split, count in counts.items():
+        if not 0 <= count <= MAX_VIDEOS:
+            raise InputError(f'the number of {split} videos must be 0..{MAX_VIDEOS}, got {count}')
+    if train_videos + val_videos == 0:
+        raise InputError('0 training and 0 validation videos were asked for, expected at least one')
+    if seed < 0:
+        raise InputError(f'the seed must not be negative, got {seed}')
+    if workers is not None and workers < 1:
+        raise InputError(f'the number of workers must be at least 1, got {workers}')
+    tasks = [
+        VideoTask(folder, split, index, seed, settings)
+        for split, count in counts.items()
+        for index in range(count)
+    ]
+    _claim_folder(folder, settings, seed, tasks)
+    missing = [task for task in tasks if not task.label_file.is_file()]
+    names = _write_videos(missing, workers or len(os.sched_getaffinity(0)))
+    for _ in progress(names, len(missing)) if progress else names:
+        pass
+    difficulty = {
+        split: measure_folder(folder / 'annotations' / split)
+        for split, count in counts.items()
+        if count
+    }
+    report = {split: figures.to_dict() for split, figures in difficulty.items()}
+    write_json(folder / DIFFICULTY_FILE, report, indent=2)
+    return difficulty
+
+
+def write_video(task: VideoTask) -> str:
+    """Generate one video and write its pictures, then its labels; returns its name."""
+    clip = task.generate()
+    task.image_folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = task.image_folder.with_name(f'.{os.getpid()}.partial.{task.name}')
+    temporary.mkdir()
+    try:
+        for index, frame in enumerate(clip.frames):
+            path = temporary / f'{index:06d}.jpg'
+            path.write_bytes(encode_jpeg(frame, clip.jpeg_quality))
+        # Pictures without labels are left over from a run that was killed.
+        shutil.rmtree(task.image_folder, ignore_errors=True)
+        temporary.rename(task.image_folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    write_posetrack18(clip.labels, task.label_file)
+    return task.name
+
+
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """[H, W, 3] uint8 BGR as a JPEG file."""
+    done, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError(f'OpenCV could not encode a picture of shape {image.shape}')
+    return bytes(data)
+
+
+def _write_videos(tasks: list[VideoTask], workers: int) -> Iterator[str]:
+    """Names of the videos as they get finished."""
+    if workers == 1 or len(tasks) < 2:
+        yield from map(write_video, tasks)
+        return
+    with ProcessPoolExecutor(min(workers, len(tasks)), initializer=_use_one_thread) as pool:
+        futures = [pool.submit(write_video, task) for task in tasks]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _use_one_thread() -> None:
+    cv2.setNumThreads(1)
+
+
+def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[VideoTask]) -> None:
+    """Write the settings into a new folder; refuse one that holds anything else."""
+    wanted = {'format_version': FORMAT_VERSION, 'seed': seed, **_plain(settings)}
+    stamp = folder / SETTINGS_FILE
+    if not stamp.exists():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(
+                f'{folder} exists and was not made by this command (no {SETTINGS_FILE}); '
+                'give a new or empty folder'
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f'{folder} cannot be created: {error.strerror or error}') from error
+        write_json(stamp, wanted, indent=2)
+        return
+    try:
+        found = json.loads(stamp.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise InputError(f'{stamp} is not valid JSON ({error}); give a new folder') from error
+    if found != wanted:
+        different = ', '.join(
+            f'{name} {found.get(name) if isinstance(found, dict) else None} instead of {value}'
+            for name, value in wanted.items()
+            if not isinstance(found, dict) or found.get(name) != value
+        )
+        raise InputError(
+            f'{folder} holds videos of other settings ({different}); '
+            'give a new folder or the same settings'
+        )
+    names = {task.label_file.name for task in tasks}
+    extra = sorted(
+        path.name
+        for split in SPLITS
+        for path in (folder / 'annotations' / split).glob('*.json')
+        if path.name not in names
+    )
+    if extra:
+        raise InputError(
+            f'{folder} holds {len(extra)} more videos than asked for ({extra[0]}, ...); '
+            'ask for at least as many or give a new folder'
+        )
+
+
+def _plain(settings: ClipSettings) -> dict[str, Any]:
+    return {**asdict(settings), 'people': list(settings.people)}

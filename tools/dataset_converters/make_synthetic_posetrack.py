@@ -1,0 +1,69 @@
+"""Generate a PoseTrack18-format data set of synthetic videos of people.
+
+    python tools/dataset_converters/make_synthetic_posetrack.py OUT
+
+writes ``OUT/images/{train,val}/<video>/%06d.jpg``, ``OUT/annotations/{train,val}/<video>.json``
+and ``OUT/difficulty.json``. The same seed gives the same files. A run that was stopped goes on
+where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    args = parse_args(arguments)
+    try:
+        difficulty = write_dataset(
+            args.out,
+            args.train_videos,
+            args.val_videos,
+            ClipSettings(args.frames, args.width, args.height, tuple(args.people)),
+            args.seed,
+            args.workers,
+            progress=lambda names, total: tqdm(names, total=total, unit='video', disable=None),
+        )
+    except InputError as error:
+        print(f'make_synthetic_posetrack.py: {error}', file=sys.stderr)
+        return 2
+    for split, figures in difficulty.items():
+        print(f'{split}: {figures}')
+    return 0
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description='Generate a PoseTrack18-format data set of synthetic videos of people.'
+    )
+    default = ClipSettings()
+    parser.add_argument('out', metavar='OUT', help='folder to write to; a rerun completes it')
+    parser.add_argument('--train-videos', type=int, default=160, metavar='N')
+    parser.add_argument('--val-videos', type=int, default=15, metavar='M')
+    parser.add_argument('--frames', type=int, default=default.frames, help='frames per video')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--width', type=int, default=default.width, help='pixels')
+    parser.add_argument('--height', type=int, default=default.height, help='pixels')
+    parser.add_argument(
+        '--people',
+        type=int,
+        nargs=2,
+        default=default.people,
+        metavar=('MIN', 'MAX'),
+        help='fewest and most people in a video',
+    )
+    parser.add_argument('--workers', type=int, help='processes (default: number of cores)')
+    return parser.parse_args(arguments)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
