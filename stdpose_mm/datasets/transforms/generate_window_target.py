@@ -125,7 +125,7 @@ class GenerateWindowTarget(BaseTransform):
 
     def _jitter(self, keypoints: np.ndarray) -> np.ndarray:
         noise = np.random.standard_normal(keypoints.shape) * self.label_jitter
-        return keypoints + noise * self.encoder.scale_factor
+        return (keypoints + noise * self.encoder.scale_factor).astype(keypoints.dtype)
 
     def __repr__(self) -> str:
         return (

@@ -1,0 +1,418 @@
+"""Window datasets on a hand-written set: which windows, which labels, which boxes, which errors."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from conftest import NUM_FRAMES, TinySet, pose
+from mmpose.registry import DATASETS
+
+from stdpose_mm.datasets.datasets import (
+    GenericWindowDataset,
+    PoseTrack18WindowDataset,
+    PoseTrack21WindowDataset,
+)
+from stdpose_mm.errors import InputError
+
+
+def keys_of(dataset, video: str = 'a', track: int = 0) -> list[int]:
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    return [i['frame_index'] for i in infos if (i['video_name'], i['track_id']) == (video, track)]
+
+
+def info_of(dataset, key: int, video: str = 'a', track: int = 0) -> dict:
+    for i in range(len(dataset)):
+        info = dataset.get_data_info(i)
+        if (info['video_name'], info['track_id'], info['frame_index']) == (video, track, key):
+            return info
+    raise AssertionError(f'no window of frame {key}')
+
+
+def test_training_keys_are_the_frames_that_are_not_given(tiny_set: TinySet) -> None:
+    # T = 4 on ten frames gives 0, 4, 8; frame 9 is only 1 after 8.
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4)
+    assert keys_of(dataset) == [1, 2, 3, 5, 6, 7, 9]
+    assert len(dataset) == 2 * 2 * 7
+
+
+def test_one_sample_carries_key_and_auxiliary_labels(tiny_set: TinySet) -> None:
+    info = info_of(PoseTrack18WindowDataset(**tiny_set.args, interval=4), key=5, track=1)
+    assert info['frame_indices'] == (4, 5, 8)
+    assert info['window_position'] == 0.25
+    assert info['aux_given'].tolist() == [True, True]
+    assert info['img_path'] == str(tiny_set.picture(5))
+    assert [path for path, _ in info['frames']] == [str(tiny_set.picture(f)) for f in (4, 5, 8)]
+    assert info['img_id'] == 1005
+    shown = np.ones(17, bool)
+    shown[3:5] = False
+    np.testing.assert_array_equal(info['keypoints_visible'][0], shown)
+    np.testing.assert_array_equal(info['keypoints'][0][shown], pose(5, 1)[shown])
+    np.testing.assert_array_equal(info['aux_keypoints'][0][shown], pose(4, 1)[shown])
+    np.testing.assert_array_equal(info['aux_keypoints'][1][shown], pose(8, 1)[shown])
+    assert not info['keypoints'][0][~shown].any()
+
+
+def test_shapes_and_types_of_a_sample(tiny_set: TinySet) -> None:
+    info = PoseTrack18WindowDataset(**tiny_set.args).get_data_info(0)
+    shapes = {
+        'bbox': (1, 4),
+        'bbox_score': (1,),
+        'keypoints': (1, 17, 2),
+        'keypoints_visible': (1, 17),
+        'aux_keypoints': (2, 17, 2),
+        'aux_keypoints_visible': (2, 17),
+    }
+    assert {name: info[name].shape for name in shapes} == shapes
+    assert all(info[name].dtype == np.float32 for name in shapes)
+
+
+def test_box_is_the_labels_own(tiny_set: TinySet) -> None:
+    info = info_of(PoseTrack18WindowDataset(**tiny_set.args, interval=4), key=5)
+    # Joints span x 30..62, y 25..89; the annotated box is 5 pixels larger on each side.
+    np.testing.assert_array_equal(info['bbox'], [[25, 20, 67, 94]])
+
+
+def test_box_without_annotation_is_the_pose_grown_by_15_per_cent(tiny_set: TinySet) -> None:
+    def drop(data: dict) -> None:
+        for person in data['annotations']:
+            del person['bbox']
+
+    tiny_set.change(drop)
+    info = info_of(PoseTrack18WindowDataset(**tiny_set.args, interval=4), key=5)
+    np.testing.assert_allclose(info['bbox'], [[30 - 4.8, 25 - 9.6, 62 + 4.8, 89 + 9.6]], rtol=1e-6)
+
+
+def test_interpolated_box_lies_between_the_given_labels_boxes(tiny_set: TinySet) -> None:
+    def spoil(data: dict) -> None:
+        for person in data['annotations']:
+            if person['image_id'] == 1005:
+                person['bbox'] = [1, 1, 2, 2]
+            if person['image_id'] == 1008 and person['track_id'] == 0:
+                person['bbox'] = [43, 18, 62, 94]
+
+    tiny_set.change(spoil)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, boxes='interpolated')
+    # Frame 4 has [23, 19, 42, 74]: a quarter of the way to frame 8.
+    np.testing.assert_allclose(info_of(dataset, key=5)['bbox'], [[28, 18.75, 75, 97.75]])
+
+
+def test_testing_propagation_predicts_every_unlabelled_frame(tiny_set: TinySet) -> None:
+    def leave(data: dict) -> None:
+        data['annotations'] = [
+            a for a in data['annotations'] if a['track_id'] == 1 or a['image_id'] in (1000, 1002)
+        ]
+
+    tiny_set.change(leave)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, test_mode=True)
+    assert dataset.boxes == 'interpolated'
+    assert keys_of(dataset) == [1, 2, 3, 5, 6, 7, 9]
+    info = info_of(dataset, key=6)
+    assert info['frame_indices'] == (0, 6, 9)
+    assert info['aux_given'].tolist() == [True, False]
+    assert not info['keypoints_visible'].any()
+    np.testing.assert_array_equal(info['bbox'], [[15, 15, 57, 89]])
+
+
+def test_testing_with_ground_truth_boxes_predicts_labelled_people_only(tiny_set: TinySet) -> None:
+    def leave(data: dict) -> None:
+        data['annotations'] = [
+            a for a in data['annotations'] if a['track_id'] == 1 or a['image_id'] in (1001, 1002)
+        ]
+
+    tiny_set.change(leave)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, test_mode=True, boxes='gt')
+    assert keys_of(dataset) == [1, 2]
+    info = info_of(dataset, key=1)
+    assert info['frame_indices'] == (0, 1, 4)
+    assert info['aux_given'].tolist() == [False, False]
+
+
+def test_testing_shows_no_label_that_is_not_given(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, test_mode=True)
+    info = info_of(dataset, key=9)
+    assert info['frame_indices'] == (8, 9, 9)
+    assert info['aux_keypoints_visible'][0].any()
+    assert not info['aux_keypoints'][1].any()
+    assert not info['aux_keypoints_visible'][1].any()
+
+
+def test_windows_of_testing_are_the_same_every_time(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, test_mode=True)
+    first, second = dataset.get_data_info(3), dataset.get_data_info(3)
+    assert first['frame_indices'] == second['frame_indices']
+    np.testing.assert_array_equal(first['bbox'], second['bbox'])
+
+
+def test_random_offset_makes_every_labelled_frame_a_key(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=[4, 5], random_offset=True)
+    assert keys_of(dataset) == list(range(NUM_FRAMES))
+    np.random.seed(0)
+    windows = {dataset.get_data_info(5)['frame_indices'] for _ in range(100)}
+    assert {(4, 5, 8), (3, 5, 7), (2, 5, 6), (4, 5, 9), (3, 5, 8), (2, 5, 7), (1, 5, 6)} <= windows
+    assert all(left < 5 < right and right - left <= 5 for left, _, right in windows)
+
+
+def test_estimation_takes_the_neighbours_and_gives_nothing(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation')
+    assert keys_of(dataset) == list(range(NUM_FRAMES))
+    info = info_of(dataset, key=0)
+    assert info['frame_indices'] == (0, 0, 1)
+    assert not info['aux_given'].any()
+
+
+def test_label_interval_hides_all_other_labels(tiny_set: TinySet) -> None:
+    def spoil(data: dict) -> None:
+        for person in data['annotations']:
+            if person['image_id'] % 1000 not in (0, 4, 8):
+                person['keypoints'] = [77, 77, 2] * 17
+
+    for video in 'ab':
+        tiny_set.change(spoil, video)
+    for task in ('propagation', 'estimation'):
+        dataset = PoseTrack18WindowDataset(**tiny_set.args, task=task, label_interval=4, step=2)
+        assert keys_of(dataset) == [0, 4, 8]
+        for i in range(len(dataset)):
+            info = dataset.get_data_info(i)
+            assert not (info['keypoints'] == 77).any()
+            assert not (info['aux_keypoints'] == 77).any()
+    assert not info_of(dataset, key=4)['aux_keypoints_visible'].any()
+
+
+def test_label_interval_trains_on_labelled_keys_between_labelled_frames(
+    tiny_set: TinySet,
+) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, label_interval=4)
+    info = info_of(dataset, key=4)
+    assert info['frame_indices'] == (0, 4, 8)
+    assert info['aux_given'].tolist() == [True, True]
+    assert info_of(dataset, key=8)['aux_given'].tolist() == [True, False]
+
+
+def test_people_without_joints_are_left_out_and_counted(tiny_set: TinySet) -> None:
+    def clear(data: dict) -> None:
+        data['annotations'][0]['keypoints'] = [0] * 51
+
+    tiny_set.change(clear)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation')
+    assert keys_of(dataset) == list(range(1, NUM_FRAMES))
+    assert dataset.left_out == {'labels without a joint': 1}
+
+
+def test_people_without_identity_stand_alone(tiny_set: TinySet) -> None:
+    def drop(data: dict) -> None:
+        for person in data['annotations']:
+            del person['track_id']
+
+    tiny_set.change(drop)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation')
+    assert sorted(keys_of(dataset, track=-1)) == sorted(list(range(NUM_FRAMES)) * 2)
+
+
+def test_detections_replace_the_interpolated_box(tiny_set: TinySet) -> None:
+    found = [
+        {'image_id': 1005, 'bbox': [26, 21, 42, 74], 'score': 0.9},
+        {'image_id': 1005, 'bbox': [96, 21, 42, 74], 'score': 0.8},
+        {'image_id': 1006, 'bbox': [27, 21, 42, 74], 'score': 0.1},
+    ]
+    (tiny_set.root / 'boxes.json').write_text(json.dumps(found))
+    dataset = PoseTrack18WindowDataset(
+        **tiny_set.args, interval=4, test_mode=True, boxes='detected', bbox_file='boxes.json'
+    )
+    assert info_of(dataset, key=5)['bbox'].tolist() == [[26, 21, 68, 95]]
+    assert info_of(dataset, key=5)['bbox_score'] == np.float32(0.9)
+    assert info_of(dataset, key=5, track=1)['bbox'].tolist() == [[96, 21, 138, 95]]
+    assert info_of(dataset, key=6)['bbox'].tolist() == [[27, 21, 69, 95]]
+    assert info_of(dataset, key=6)['bbox_score'] == 1
+
+
+def test_estimation_takes_each_detection(tiny_set: TinySet) -> None:
+    found = [{'image_id': 2003, 'bbox': [26, 21, 42, 74], 'score': 0.9}]
+    (tiny_set.root / 'boxes.json').write_text(json.dumps(found))
+    dataset = PoseTrack18WindowDataset(
+        **tiny_set.args,
+        task='estimation',
+        test_mode=True,
+        boxes='detected',
+        bbox_file='boxes.json',
+    )
+    assert len(dataset) == 1
+    info = info_of(dataset, key=3, video='b', track=-1)
+    assert info['frame_indices'] == (2, 3, 4)
+    assert not info['keypoints_visible'].any()
+
+
+def test_video_file_frames_go_by_index(tiny_set: TinySet) -> None:
+    def name_video(data: dict) -> None:
+        data['info'] = {'video': 'clip.avi'}
+        for frame, image in enumerate(data['images']):
+            image['frame_index'] = frame
+            del image['file_name']
+
+    tiny_set.change(name_video)
+    path = str(tiny_set.root / 'clip.avi')
+    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*'MJPG'), 10, (160, 120))
+    for frame in range(NUM_FRAMES):
+        writer.write(np.full((120, 160, 3), 20 * frame, np.uint8))
+    writer.release()
+    dataset = PoseTrack18WindowDataset(
+        data_root=str(tiny_set.root),
+        ann_file=['annotations/a.json'],
+        data_prefix={'img': '', 'video': ''},
+        interval=4,
+        pipeline=[{'type': 'mmpose.LoadWindow'}],
+    )
+    sample = dataset[keys_of(dataset).index(5)]
+    assert sample['frames'] == [(path, 4), (path, 5), (path, 8)]
+    levels = [image.mean() for image in sample['img']]
+    np.testing.assert_allclose(levels, [80, 100, 160], atol=3)
+
+
+def test_numbers_of_frames_may_start_at_one_and_have_gaps(tiny_set: TinySet) -> None:
+    def shift(data: dict) -> None:
+        for image in data['images']:
+            frame = image['id'] % 1000 + 1
+            image['file_name'] = f'images/a/{frame:08d}.jpg'
+        del data['images'][2]
+        data['annotations'] = [a for a in data['annotations'] if a['image_id'] != 1002]
+
+    for frame in range(NUM_FRAMES):
+        tiny_set.picture(frame).rename(tiny_set.root / f'images/a/{frame + 1:08d}.jpg')
+    tiny_set.change(shift)
+    info = info_of(PoseTrack18WindowDataset(**tiny_set.args, task='estimation'), key=4)
+    assert info['frame_indices'] == (4, 4, 5)
+    assert info['img_path'].endswith('00000004.jpg')
+
+
+def test_missing_folder_is_one_sentence_with_the_place_to_get_it(tiny_set: TinySet) -> None:
+    with pytest.raises(
+        InputError,
+        match=r'labels .*/nowhere of PoseTrack21WindowDataset do not exist: get the annotations '
+        r'from https://github.com/anDoer/PoseTrack21 .* docs/data.md',
+    ):
+        PoseTrack21WindowDataset(data_root=str(tiny_set.root), ann_file='nowhere')
+
+
+def test_folder_without_label_files_is_named(tiny_set: TinySet) -> None:
+    with pytest.raises(InputError, match=r'folder .*/images of .* holds no label file'):
+        PoseTrack18WindowDataset(data_root=str(tiny_set.root), ann_file='images')
+
+
+def test_missing_frame_is_named(tiny_set: TinySet) -> None:
+    tiny_set.picture(6).unlink()
+    with pytest.raises(InputError, match=r'a\.json: frame 6 should be .*000006\.jpg, which does'):
+        PoseTrack18WindowDataset(**tiny_set.args)
+
+
+def test_missing_frame_can_be_skipped(tiny_set: TinySet) -> None:
+    tiny_set.picture(6).unlink()
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation', on_error='skip')
+    assert 6 not in keys_of(dataset)
+    assert info_of(dataset, key=7)['frame_indices'] == (7, 7, 8)
+    assert dataset.left_out['missing frames'] == 1
+
+
+def test_video_without_labels_is_named_or_skipped(tiny_set: TinySet) -> None:
+    tiny_set.change(lambda data: data['annotations'].clear())
+    with pytest.raises(InputError, match=r'a\.json labels no joint of any person in its 10 frames'):
+        PoseTrack18WindowDataset(**tiny_set.args)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, on_error='skip')
+    assert keys_of(dataset) == []
+    assert dataset.left_out['label files without a labelled person'] == 1
+
+
+def test_box_outside_the_picture_is_named_or_skipped(tiny_set: TinySet) -> None:
+    def move(data: dict) -> None:
+        data['annotations'][7]['bbox'] = [500, 20, 30, 60]
+
+    tiny_set.change(move)
+    message = r'frame 3, track 1: the box \[500\.0, 20\.0, 30\.0, 60\.0\] lies outside the 160x120'
+    with pytest.raises(InputError, match=message):
+        PoseTrack18WindowDataset(**tiny_set.args)
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation', on_error='skip')
+    assert 3 not in keys_of(dataset, track=1)
+    assert 3 in keys_of(dataset, track=0)
+
+
+def test_other_skeleton_than_expected_is_named(tiny_set: TinySet) -> None:
+    def rename(data: dict) -> None:
+        data['categories'][0]['keypoints'] = ['left_end', 'right_end']
+        for person in data['annotations']:
+            person['keypoints'] = person['keypoints'][:6]
+
+    tiny_set.change(rename)
+    with pytest.raises(InputError, match=r"a\.json has 2 keypoints, expected the 17 of 'posetrack"):
+        PoseTrack18WindowDataset(**tiny_set.args)
+
+
+def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:
+    def first_only(data: dict) -> None:
+        data['annotations'] = data['annotations'][:1]
+
+    for video in 'ab':
+        tiny_set.change(first_only, video)
+    with pytest.raises(InputError, match='holds no window for training propagation'):
+        PoseTrack18WindowDataset(**tiny_set.args)
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        ({'task': 'tracking'}, "task must be one of .*, got 'tracking'"),
+        ({'interval': 1}, 'interval must be at least 2'),
+        ({'interval': [4, 5]}, 'need random_offset=True'),
+        ({'random_offset': True, 'test_mode': True}, 'are for training'),
+        ({'random_offset': True, 'label_interval': 3}, 'labels of all frames'),
+        ({'task': 'estimation', 'boxes': 'interpolated'}, "needs task='propagation'"),
+        ({'boxes': 'detected', 'test_mode': True}, 'bbox_file need each other'),
+        ({'boxes': 'detected', 'bbox_file': 'x.json'}, 'is for test_mode only'),
+        ({'on_error': 'ignore'}, "on_error must be one of .*, got 'ignore'"),
+    ],
+)
+def test_contradicting_arguments_are_refused(args: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PoseTrack18WindowDataset(**args, lazy_init=True)
+
+
+def test_metainfo_of_posetrack() -> None:
+    metainfo = PoseTrack18WindowDataset(lazy_init=True).metainfo
+    assert metainfo['dataset_name'] == 'posetrack18'
+    assert metainfo['num_keypoints'] == 17
+    assert metainfo['flip_indices'] == [0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
+    assert metainfo['lower_body_ids'] == list(range(11, 17))
+    assert metainfo['upper_body_ids'] == list(range(11))
+
+
+def test_generic_dataset_takes_the_skeleton_of_the_files(tiny_set: TinySet) -> None:
+    def rename(data: dict) -> None:
+        data['categories'] = [
+            {
+                'id': 1,
+                'name': 'fish',
+                'keypoints': ['head', 'left_fin', 'right_fin'],
+                'skeleton': [[1, 2], [1, 3]],
+            }
+        ]
+        for person in data['annotations']:
+            person['keypoints'] = person['keypoints'][:9]
+
+    for video in 'ab':
+        tiny_set.change(rename, video)
+    dataset = GenericWindowDataset(**tiny_set.args, dataset_name='fish')
+    assert dataset.metainfo['dataset_name'] == 'fish'
+    assert dataset.metainfo['flip_indices'] == [0, 2, 1]
+    assert dataset.metainfo['skeleton_links'] == [(0, 1), (0, 2)]
+    assert dataset.get_data_info(0)['keypoints'].shape == (1, 3, 2)
+
+
+@pytest.mark.parametrize('name', ['PoseTrack17', 'PoseTrack18', 'PoseTrack21', 'Generic'])
+def test_inferencer_finds_a_body_detector_by_the_module(name: str) -> None:
+    module = DATASETS.get(f'{name}WindowDataset').__module__
+    assert module.split('datasets.')[-1].split('.')[0] == 'body'
+
+
+def test_data_list_is_light(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args)
+    assert dataset.data_bytes.nbytes / len(dataset) < 300
