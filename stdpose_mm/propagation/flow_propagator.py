@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,9 @@ from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose
 from .confidence import agreement, decayed_score
 from .gaps import Gap
 from .linear_propagator import interpolate_joints
+
+_MIN_SIDE = 16
+"""Pixels; DIS flow refuses pictures of less than 12."""
 
 
 @PROPAGATORS.register_module(name='flow')
@@ -146,12 +150,13 @@ class _SweepFlow:
         self.max_side = max_side
         self.scale = np.ones(2)
         self._grey: list[np.ndarray] = []
-        self._estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def append(self, picture: np.ndarray) -> None:
         """Take the next picture, BGR uint8 [H, W, 3]."""
         height, width = picture.shape[:2]
         factor = min(1.0, self.max_side / max(height, width))
+        factor = max(factor, _MIN_SIDE / min(height, width))
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
         grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
         if size != (width, height):

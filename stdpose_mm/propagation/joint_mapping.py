@@ -26,18 +26,23 @@ class JointMapping:
     num_model: int
 
     @classmethod
-    def by_name(cls, labels: Skeleton, model: Skeleton, needed: np.ndarray) -> JointMapping:
+    def by_name(
+        cls, labels: Skeleton, model: Skeleton, needed: np.ndarray, trained: np.ndarray
+    ) -> JointMapping:
         """Match two skeletons.
 
         Args:
             labels: Joints of the labels.
-            model: Joints the model estimates.
-            needed: [K] bool, joints that are labelled anywhere.
+            model: Joints of the model's heatmaps.
+            needed: [K_labels] bool, joints that are labelled anywhere.
+            trained: [K_model] bool, joints the model was trained on.
 
         Raises:
             InputError: If a labelled joint is unknown to the model, or nothing is shared.
         """
-        position = {name: index for index, name in enumerate(model.keypoint_names)}
+        position = {
+            name: index for index, name in enumerate(model.keypoint_names) if trained[index]
+        }
         shared = [n for n, name in enumerate(labels.keypoint_names) if name in position]
         unknown = [
             name
@@ -47,7 +52,7 @@ class JointMapping:
         if unknown or not shared:
             raise InputError(
                 f'the labels use {", ".join(unknown or labels.keypoint_names)}, which the model '
-                f'does not know (its joints: {", ".join(model.keypoint_names)}), rename the '
+                f'does not know (its joints: {", ".join(position)}), rename the '
                 'joints or give a model trained on these'
             )
         return cls(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from pickle import UnpicklingError
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
+from mmengine.runner import CheckpointLoader
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, MODELS
 from torch import nn
@@ -31,6 +32,10 @@ _METAINFO_KEYS = (
     'skeleton_links',
 )
 
+_METAINFO_TYPES: list[Any] = [np.dtypes.UInt8DType, np.dtypes.Float32DType, np.dtypes.Int64DType]
+"""What the stored metainfo consists of; with these PyTorch loads a checkpoint without running
+code from it."""
+
 
 class WindowModel:
     """Estimates the key frame's pose in windows of three frames.
@@ -38,7 +43,8 @@ class WindowModel:
     Args:
         model: A pose estimator in evaluation mode with a ``test_step``.
         pipeline: Config of the transforms between a sample and ``test_step``.
-        metainfo: The parsed metainfo (``parse_pose_metainfo``) of the joints it was trained on.
+        metainfo: The parsed metainfo (``parse_pose_metainfo``) of its joints. Joints with weight 0
+            are those it was not trained on.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class WindowModel:
         self.model: Any = model
         self.metainfo = {key: metainfo[key] for key in _METAINFO_KEYS if key in metainfo}
         self.skeleton = skeleton_from_metainfo(metainfo)
+        self.trained_joints = np.asarray(metainfo['dataset_keypoint_weights']) > 0
         self._pipeline = Compose(pipeline)
 
     @classmethod
@@ -89,7 +96,7 @@ class WindowModel:
             model.to(torch.device(device))
         except (RuntimeError, AssertionError) as error:
             raise InputError(
-                f'device {str(device)!r} cannot be used ({_first_line(error)}), '
+                f'device {str(device)!r} cannot be used ({_one_line(error)}), '
                 "choose one that exists, such as 'cpu'"
             ) from error
         model.eval()
@@ -135,7 +142,7 @@ def _load_config(config: str | Path | Config) -> Config:
         return Config.fromfile(config)
     except (OSError, SyntaxError, KeyError) as error:
         raise InputError(
-            f'config {config} cannot be read ({_first_line(error)}), correct the file'
+            f'config {config} cannot be read ({_one_line(error)}), correct the file'
         ) from error
 
 
@@ -144,16 +151,22 @@ def _load_weights(model: nn.Module, checkpoint: Path) -> dict[str, Any] | None:
     if not checkpoint.is_file():
         raise InputError(f'checkpoint {checkpoint} does not exist, give the path of a .pth file')
     try:
-        content = load_checkpoint(model, str(checkpoint), map_location='cpu', strict=True)
+        with torch.serialization.safe_globals(_METAINFO_TYPES):
+            content = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', logger='silent')
+        state_dict = content.get('state_dict', content)
+    except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError) as error:
+        raise InputError(
+            f'checkpoint {checkpoint} cannot be read ({_one_line(error)}), '
+            'give a file written by a training run'
+        ) from error
+    try:
+        model.load_state_dict(
+            {name.removeprefix('module.'): value for name, value in state_dict.items()}
+        )
     except RuntimeError as error:
         raise InputError(
             f'checkpoint {checkpoint} does not fit the model of the config '
-            f'({_first_line(error)}), give the config it was trained with'
-        ) from error
-    except (OSError, EOFError, ValueError, KeyError, UnpicklingError) as error:
-        raise InputError(
-            f'checkpoint {checkpoint} cannot be read ({_first_line(error)}), '
-            'give a file written by a training run'
+            f'({_one_line(error)}), give the config it was trained with'
         ) from error
     metainfo = content.get('meta', {}).get('dataset_meta')
     return metainfo if metainfo and 'keypoint_id2name' in metainfo else None
@@ -169,6 +182,6 @@ def _metainfo_of_dataset(dataset: Mapping[str, Any]) -> dict[str, Any]:
     return parse_pose_metainfo(dict(metainfo))
 
 
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return ' '.join(lines[:2]) if lines else type(error).__name__
+def _one_line(error: BaseException) -> str:
+    """The error's text on one line of readable length."""
+    return shorten(str(error) or type(error).__name__, width=160, placeholder=' ...')

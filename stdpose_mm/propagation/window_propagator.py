@@ -21,7 +21,7 @@ class WindowPropagator(BasePropagator):
 
     Windows are batched across people and frames, key frames ascending. The score of a joint is
     the peak of its heatmap. A joint without a label in the whole track gets the model's estimate
-    like every other.
+    like every other; a joint that the model was not trained on stays not labelled.
 
     Args:
         window_model: The model with its pipeline.
@@ -50,7 +50,8 @@ class WindowPropagator(BasePropagator):
         if not gaps:
             return
         labelled = np.any([gap.known for gap in gaps], axis=0)
-        mapping = JointMapping.by_name(skeleton, self.window_model.skeleton, labelled)
+        model = self.window_model
+        mapping = JointMapping.by_name(skeleton, model.skeleton, labelled, model.trained_joints)
         keys = iter(
             sorted(
                 ((frame_index, gap) for gap in gaps for frame_index in gap.frames),

@@ -13,7 +13,7 @@ def ids_by_place(labels):
 
 
 def at(label, frame, x, track_id=None, **fields):
-    return label(frame, BODY + (x, 100), track_id=track_id, **fields)
+    return label(frame, BODY + np.array([x, 100]), track_id=track_id, **fields)
 
 
 def test_people_who_walk_beside_each_other_keep_their_ids_in_any_file_order(label, video):

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import FrameSource, open_frames
+from stdpose_mm.propagation import (
+    BasePropagator,
+    PropagatedPose,
+    WindowModel,
+    build_propagator,
+    dense_labels,
+    given_labels,
+    match_frames,
+    propagate_frames,
+)
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+)
+
+Video = str | PathLike[str] | Sequence[str] | FrameSource
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """All people of one frame.
+
+    Args:
+        frame_idx: 0-based frame.
+        person_ids: [P] track ids, ascending.
+        keypoints: [P, K, 2] pixels, (0, 0) where ``visibility`` is 0.
+        visibility: [P, K] of 0 (unknown), 1 (occluded), 2 (visible).
+        scores: [P, K] in 0..1; 1 for given joints.
+        bboxes: [P, 4] ``[x, y, w, h]``, zeros where there is none.
+        source: [P] 'given' or 'propagated'.
+        persons: The same people as labels, see :meth:`VideoPosePropagator.collect_labels`.
+    """
+
+    frame_idx: int
+    person_ids: np.ndarray
+    keypoints: np.ndarray
+    visibility: np.ndarray
+    scores: np.ndarray
+    bboxes: np.ndarray
+    source: tuple[str, ...]
+    persons: tuple[PersonLabel, ...]
+
+
+@dataclass
+class PropagationState:
+    """One video with its given labels; made by :meth:`VideoPosePropagator.init_state`.
+
+    Args:
+        frames: The video.
+        labels: The frames and fields of the label file without its people; None without a file.
+        skeleton: The joints; None until the first label says how many there are.
+        tracks: Person id -> {frame index: given label}.
+        cache: Finished gaps, so that a correction redoes only what it touches.
+    """
+
+    frames: FrameSource
+    labels: VideoLabels | None
+    skeleton: Skeleton | None
+    tracks: dict[int, dict[int, PersonLabel]] = field(default_factory=dict)
+    cache: dict[tuple[object, ...], list[PropagatedPose]] = field(default_factory=dict)
+
+
+class VideoPosePropagator:
+    """Label some frames of a video, get every person's pose in all frames.
+
+    Example::
+
+        propagator = VideoPosePropagator(config, checkpoint, device='cpu')
+        state = propagator.init_state('clip.mp4')
+        propagator.add_labels(state, frame_idx=0, person_id=1, keypoints=keypoints)
+        for result in propagator.propagate_in_video(state):
+            ...
+
+    Labels may be added or replaced at any time, also after or in the middle of a run; the next
+    ``propagate_in_video`` redoes only the stretches between labels that have changed.
+
+    Args:
+        config: Config file or loaded config of the model. Needed for 'stdpose' and 'per-frame'.
+        checkpoint: Its weights.
+        device: Where the model runs.
+        method: 'stdpose', 'per-frame', 'flow' or 'linear'. By default 'stdpose' with a checkpoint
+            and 'flow' without.
+        batch_size: Windows that the model sees at once.
+
+    Raises:
+        InputError: If the method is unknown, lacks its config or checkpoint, or a file cannot be
+            used.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Config | None = None,
+        checkpoint: str | Path | None = None,
+        device: str = 'cpu',
+        method: str | None = None,
+        batch_size: int = 8,
+    ) -> None:
+        self.method = method or ('flow' if checkpoint is None else 'stdpose')
+        self.propagator = _build(self.method, config, checkpoint, device, batch_size)
+
+    def init_state(
+        self,
+        video: Video,
+        labels: VideoLabels | None = None,
+        skeleton: Skeleton | None = None,
+    ) -> PropagationState:
+        """Open a video.
+
+        Args:
+            video: A video file, a folder of pictures, a list of pictures, or opened frames.
+            labels: Labels to start from. People without track ids are associated; labels with
+                ``source`` 'propagated' are left out.
+            skeleton: Joints of labels that are added without ``labels``. By default those of the
+                model, else joints named by number.
+
+        Raises:
+            InputError: If the video cannot be opened or a label lies beyond its end.
+        """
+        frames = video if isinstance(video, FrameSource) else open_frames(video)
+        state = PropagationState(frames, None, skeleton or self.propagator.skeleton)
+        if labels is not None:
+            labels = match_frames(labels, frames)
+            state.labels, state.skeleton = labels.with_persons([]), labels.skeleton
+            for track_id, track in given_labels(labels).tracks().items():
+                for label in track.values():
+                    self._add(state, track_id, label)
+        return state
+
+    def add_labels(
+        self,
+        state: PropagationState,
+        frame_idx: int,
+        person_id: int,
+        keypoints: np.ndarray | Sequence[Sequence[float]],
+        bbox: np.ndarray | Sequence[float] | None = None,
+    ) -> None:
+        """Give the pose of one person in one frame; replaces an earlier one.
+
+        Args:
+            state: The video.
+            frame_idx: 0-based frame.
+            person_id: Identity of the person within the video.
+            keypoints: [K, 2] pixels, NaN for joints without a label; or [K, 3] with COCO's
+                visibility 0, 1, 2.
+            bbox: [4] person box ``[x, y, w, h]``; around the joints by default.
+
+        Raises:
+            InputError: If the frame is not in the video or a shape or value is not as described.
+        """
+        points = np.asarray(keypoints, dtype=np.float64)
+        if points.ndim != 2 or points.shape[1] not in (2, 3):
+            raise InputError(
+                f'keypoints of person {person_id} in frame {frame_idx} have shape '
+                f'{list(points.shape)}, expected [K, 2] or [K, 3]'
+            )
+        if points.shape[1] == 3:
+            visibility = points[:, 2]
+        else:
+            visibility = np.where(np.isnan(points).any(axis=1), NOT_LABELLED, VISIBLE)
+        shown = np.where((visibility == NOT_LABELLED)[:, None], 0.0, points[:, :2])
+        try:
+            label = PersonLabel(
+                frame_index=frame_idx,
+                keypoints=shown,
+                visibility=visibility,
+                track_id=person_id,
+                bbox=None if bbox is None else np.asarray(bbox, dtype=np.float64),
+            )
+        except ValueError as error:
+            raise InputError(
+                f'label of person {person_id} in frame {frame_idx}: {error}'
+            ) from error
+        if state.skeleton is None:
+            state.skeleton = Skeleton(tuple(f'joint_{n}' for n in range(len(points))))
+        self._add(state, person_id, label)
+
+    def propagate_in_video(self, state: PropagationState) -> Iterator[FrameResult]:
+        """Poses of all people, from the first frame of the video to the last.
+
+        A generator: stop reading it whenever you like.
+
+        Raises:
+            InputError: If nothing is labelled, a frame cannot be read, or a labelled joint is
+                unknown to the model.
+        """
+        skeleton = self._base_labels(state).skeleton
+        for frame_idx, persons in propagate_frames(
+            state.frames, state.tracks, skeleton, self.propagator, state.cache
+        ):
+            yield _frame_result(frame_idx, persons, skeleton.num_keypoints)
+
+    def collect_labels(
+        self, state: PropagationState, results: Iterable[FrameResult]
+    ) -> VideoLabels:
+        """The results of a run as labels that can be written to a file; all frames are listed."""
+        persons = [person for result in results for person in result.persons]
+        return dense_labels(self._base_labels(state), persons, len(state.frames))
+
+    def reset_state(self, state: PropagationState) -> None:
+        """Forget all given labels and results; the video stays open."""
+        state.tracks.clear()
+        state.cache.clear()
+
+    def _base_labels(self, state: PropagationState) -> VideoLabels:
+        if state.skeleton is None:
+            raise InputError(
+                f'{state.frames.name} has no given labels to propagate, label a person in one frame'
+            )
+        if state.labels is not None:
+            return state.labels
+        width, height = state.frames.size
+        frames = [VideoFrame(n, width=width, height=height) for n in range(len(state.frames))]
+        return VideoLabels(state.frames.name, state.skeleton, tuple(frames))
+
+    def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
+        assert state.skeleton is not None
+        if not 0 <= label.frame_index < len(state.frames):
+            raise InputError(
+                f'a label is on frame {label.frame_index}, but {state.frames.name} has '
+                f'{len(state.frames)} frames (0..{len(state.frames) - 1}), give a frame of it'
+            )
+        if len(label.visibility) != state.skeleton.num_keypoints:
+            raise InputError(
+                f'the label of person {person_id} in frame {label.frame_index} has '
+                f'{len(label.visibility)} keypoints, expected {state.skeleton.num_keypoints} '
+                f'({", ".join(state.skeleton.keypoint_names)})'
+            )
+        state.tracks.setdefault(person_id, {})[label.frame_index] = label
+
+
+def _build(
+    method: str,
+    config: str | Path | Config | None,
+    checkpoint: str | Path | None,
+    device: str,
+    batch_size: int,
+) -> BasePropagator:
+    if method not in ('stdpose', 'per-frame'):
+        return build_propagator(method)
+    if config is None or checkpoint is None:
+        raise InputError(
+            f'method {method!r} needs a config and a checkpoint of a trained model, give both or '
+            "choose the method 'flow' or 'linear'"
+        )
+    # The baseline reads the frame head of the very same model.
+    test_cfg = {'use_frame_head': method == 'per-frame'}
+    model = WindowModel.from_config(config, checkpoint, device, test_cfg)
+    return build_propagator(method, window_model=model, batch_size=batch_size)
+
+
+def _frame_result(
+    frame_idx: int, persons: Sequence[PersonLabel], num_keypoints: int
+) -> FrameResult:
+    def stacked(values: Iterable[object], *shape: int) -> np.ndarray:
+        return np.array(list(values), dtype=np.float64).reshape(len(persons), *shape)
+
+    return FrameResult(
+        frame_idx=frame_idx,
+        person_ids=stacked(p.track_id for p in persons).astype(np.int64),
+        keypoints=stacked((p.keypoints for p in persons), num_keypoints, 2),
+        visibility=stacked((p.visibility for p in persons), num_keypoints).astype(np.int8),
+        scores=stacked((p.scores for p in persons), num_keypoints),
+        bboxes=stacked((np.zeros(4) if p.bbox is None else p.bbox for p in persons), 4),
+        source=tuple(p.source for p in persons),
+        persons=tuple(persons),
+    )

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import read_posetrack18
+from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.structures import Skeleton
+
+POSE = np.array([[10, 10], [20, 10], [10, 30]], float)
+
+
+@pytest.fixture
+def linear():
+    return VideoPosePropagator(method='linear')
+
+
+@pytest.fixture
+def build(model_files):
+    def make(method='stdpose', **options):
+        return VideoPosePropagator(*model_files, method=method, **options)
+
+    return make
+
+
+def run(propagator, state):
+    return list(propagator.propagate_in_video(state))
+
+
+def test_added_labels_are_propagated_frame_by_frame(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, frame_idx=0, person_id=3, keypoints=POSE)
+    linear.add_labels(state, frame_idx=4, person_id=3, keypoints=POSE + 8, bbox=[0, 0, 50, 50])
+    linear.add_labels(state, frame_idx=8, person_id=1, keypoints=POSE)
+
+    results = run(linear, state)
+
+    assert [result.frame_idx for result in results] == list(range(9))
+    second = results[1]
+    assert second.person_ids.tolist() == [1, 3]
+    assert second.source == ('propagated', 'propagated')
+    np.testing.assert_allclose(second.keypoints, [POSE, POSE + 2])
+    assert second.visibility.shape == second.scores.shape == (2, 3)
+    assert second.bboxes.shape == (2, 4)
+    assert results[4].source == ('propagated', 'given')
+    np.testing.assert_array_equal(results[4].bboxes[1], [0, 0, 50, 50])
+    assert results[4].scores[1].tolist() == [1, 1, 1]
+
+
+def test_nan_and_visibility_0_mean_not_labelled(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, [[1, 2], [np.nan, np.nan], [3, 4]])
+    linear.add_labels(state, 0, 2, [[1, 2, 1], [5, 5, 0], [3, 4, 2]])
+    first = next(linear.propagate_in_video(state))
+    assert first.visibility.tolist() == [[2, 0, 2], [1, 0, 2]]
+
+
+def test_a_label_may_be_corrected_after_a_run(linear, folder):
+    state = linear.init_state(folder)
+    for frame in (0, 4, 8):
+        linear.add_labels(state, frame, 1, POSE)
+    run(linear, state)
+    linear.add_labels(state, 8, 1, POSE + 4)
+    results = run(linear, state)
+    np.testing.assert_array_equal(results[2].keypoints[0], POSE)
+    np.testing.assert_allclose(results[7].keypoints[0], POSE + 3)
+
+
+def test_reset_forgets_the_labels(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, POSE)
+    linear.reset_state(state)
+    with pytest.raises(InputError, match='no given labels'):
+        run(linear, state)
+    linear.add_labels(state, 0, 2, POSE)
+    assert run(linear, state)[5].person_ids.tolist() == [2]
+
+
+def test_label_files_are_matched_to_pictures_by_name(linear, folder, label_file):
+    labels = read_posetrack18(label_file)
+    state = linear.init_state(folder, labels)
+    dense = linear.collect_labels(state, linear.propagate_in_video(state))
+    assert [frame.index for frame in dense.frames] == list(range(9))
+    assert dense.frames[4].file_name == 'clip/000005.jpg'
+    assert len(dense.persons) == 18
+
+
+def test_joints_are_named_by_the_given_skeleton(linear, folder):
+    skeleton = Skeleton(('a', 'b', 'c'))
+    state = linear.init_state(folder, skeleton=skeleton)
+    linear.add_labels(state, 0, 1, POSE)
+    results = linear.propagate_in_video(state)
+    assert linear.collect_labels(state, results).skeleton == skeleton
+
+
+def test_stdpose_sees_the_labels_on_either_side(build, folder):
+    propagator = build()
+    state = propagator.init_state(folder)
+    propagator.add_labels(state, 0, 1, POSE)
+    propagator.add_labels(state, 8, 1, POSE + 20, bbox=[20, 20, 30, 40])
+    before = run(propagator, state)[4].keypoints
+    swapped = (POSE + 20)[[1, 2, 0]]
+    propagator.add_labels(state, 8, 1, swapped, bbox=[20, 20, 30, 40])
+    after = run(propagator, state)[4].keypoints
+    assert not np.allclose(before, after)
+
+
+def test_per_frame_sees_no_labels(build, folder):
+    propagator = build('per-frame')
+    state = propagator.init_state(folder)
+    propagator.add_labels(state, 0, 1, POSE, bbox=[5, 5, 30, 40])
+    before = run(propagator, state)[4].keypoints
+    propagator.add_labels(state, 0, 1, POSE[[1, 2, 0]], bbox=[5, 5, 30, 40])
+    np.testing.assert_array_equal(before, run(propagator, state)[4].keypoints)
+
+
+@pytest.mark.parametrize('method', ['stdpose', 'per-frame'])
+def test_results_do_not_depend_on_the_batch_size(build, folder, label_file, method):
+    labels = read_posetrack18(label_file)
+    results = []
+    for batch_size in (1, 5):
+        propagator = build(method, batch_size=batch_size)
+        results.append(run(propagator, propagator.init_state(folder, labels)))
+    for single, batched in zip(*results, strict=True):
+        np.testing.assert_allclose(single.keypoints, batched.keypoints, atol=0.02)
+        np.testing.assert_allclose(single.scores, batched.scores, atol=1e-5)
+
+
+def test_an_unlabelled_joint_gets_the_model_s_estimate(build, folder):
+    propagator = build()
+    state = propagator.init_state(folder)
+    propagator.add_labels(state, 0, 1, [*POSE[:2], [np.nan, np.nan]])
+    result = run(propagator, state)[3]
+    assert result.visibility.tolist() == [[2, 2, 2]]
+    assert ((result.scores >= 0) & (result.scores <= 1)).all()
+
+
+def test_joints_are_matched_to_the_model_by_name(build, folder):
+    propagator = build()
+    boxes = {'bbox': [5, 5, 30, 40]}
+    state = propagator.init_state(folder)
+    propagator.add_labels(state, 0, 1, POSE, **boxes)
+    permuted = propagator.init_state(folder, skeleton=Skeleton(('right_hand', 'head')))
+    propagator.add_labels(permuted, 0, 1, POSE[[2, 0]], **boxes)
+    head_only_unlabelled = propagator.init_state(folder)
+    propagator.add_labels(head_only_unlabelled, 0, 1, [POSE[0], [np.nan, np.nan], POSE[2]], **boxes)
+    expected = run(propagator, head_only_unlabelled)[3].keypoints[0][[2, 0]]
+    np.testing.assert_array_equal(run(propagator, permuted)[3].keypoints[0], expected)
+
+
+def test_a_joint_that_the_model_does_not_know_is_refused(build, folder):
+    propagator = build()
+    state = propagator.init_state(folder, skeleton=Skeleton(('head', 'tail')))
+    propagator.add_labels(state, 0, 1, POSE[:2])
+    with pytest.raises(InputError, match='the labels use tail, which the model does not know'):
+        run(propagator, state)
+
+
+def test_default_method_is_flow_without_and_stdpose_with_a_checkpoint(model_files):
+    assert VideoPosePropagator().method == 'flow'
+    assert VideoPosePropagator(*model_files).method == 'stdpose'
+
+
+def test_a_custom_propagator_can_be_registered(folder):
+    class Mine(PROPAGATORS.module_dict['linear']):
+        pass
+
+    PROPAGATORS.register_module(name='mine', module=Mine)
+    try:
+        assert isinstance(VideoPosePropagator(method='mine').propagator, Mine)
+    finally:
+        PROPAGATORS.module_dict.pop('mine')
+
+
+def bad_checkpoint(path, **changes):
+    content = {'meta': {}, 'state_dict': {'unknown.weight': torch.zeros(1)}, **changes}
+    torch.save(content, path)
+    return path
+
+
+def test_mistakes_with_the_model_files_are_one_sentence(model_files, tmp_path):
+    config, checkpoint = model_files
+    cut_short = tmp_path / 'cut.pth'
+    cut_short.write_bytes(checkpoint.read_bytes()[:1000])
+    no_model = tmp_path / 'no_model.py'
+    no_model.write_text('a = 1')
+    broken = tmp_path / 'broken.py'
+    broken.write_text('a = (')
+    cases = [
+        ((None, None), 'needs a config and a checkpoint'),
+        ((config, None), 'needs a config and a checkpoint'),
+        ((tmp_path / 'x.py', checkpoint), 'x.py does not exist'),
+        ((config, tmp_path / 'x.pth'), 'x.pth does not exist'),
+        ((config, cut_short), 'cut.pth cannot be read'),
+        ((config, bad_checkpoint(tmp_path / 'other.pth')), 'does not fit the model'),
+        ((no_model, checkpoint), 'has no model'),
+        ((broken, checkpoint), 'broken.py cannot be read'),
+    ]
+    for files, message in cases:
+        with pytest.raises(InputError, match=message) as caught:
+            VideoPosePropagator(*files, method='stdpose')
+        assert '\n' not in str(caught.value)
+
+
+def test_a_device_that_does_not_exist_is_refused(model_files):
+    with pytest.raises(InputError, match="device 'cuda:99' cannot be used"):
+        VideoPosePropagator(*model_files, device='cuda:99')
+
+
+@pytest.mark.parametrize(
+    ('label', 'message'),
+    [
+        ({'frame_idx': 9}, r'on frame 9, but clip has 9 frames \(0\.\.8\)'),
+        ({'frame_idx': -1}, 'on frame -1'),
+        ({'keypoints': POSE[0]}, r'shape \[2\], expected \[K, 2\] or \[K, 3\]'),
+        ({'keypoints': POSE[:2]}, 'has 2 keypoints, expected 3'),
+        ({'keypoints': [[1, 1, 7]] * 3}, 'visibility must be 0, 1 or 2, got 7'),
+        ({'keypoints': [[np.inf, 1]] * 3}, 'finite'),
+        ({'bbox': [1, 2, 3]}, 'bbox must be 4 finite numbers'),
+    ],
+)
+def test_mistakes_in_labels_are_one_sentence(linear, folder, label, message):
+    state = linear.init_state(folder, skeleton=Skeleton(('a', 'b', 'c')))
+    with pytest.raises(InputError, match=message):
+        linear.add_labels(state, **{'frame_idx': 0, 'person_id': 1, 'keypoints': POSE, **label})
+
+
+def test_labels_of_another_video_are_refused(linear, folder, label_file):
+    (folder / '000009.jpg').unlink()
+    with pytest.raises(InputError, match=r"frame 'clip/000009\.jpg', but clip has no such frame"):
+        linear.init_state(folder, read_posetrack18(label_file))
