@@ -1,15 +1,48 @@
 """The border of the package: label files and pictures, in and out."""
 
-from .atomic import atomic_path, write_json
-from .frames import FrameSource, open_frames, read_frame
+from .atomic import atomic_path, write_json, write_text
+from .coco import read_coco, write_coco
+from .cvat import read_cvat, write_cvat
+from .fields import read_json
+from .formats import (
+    READ_FORMATS,
+    WRITE_FORMATS,
+    read_all_labels,
+    read_labels,
+    sniff_format,
+    write_labels,
+)
+from .frames import FrameSource, PictureFrames, open_frames, read_frame, read_picture
+from .matching import match_frames
+from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18
+from .video_file import VideoFrames
+from .video_writer import write_video
 
 __all__ = [
+    'READ_FORMATS',
+    'WRITE_FORMATS',
     'FrameSource',
+    'PictureFrames',
+    'VideoFrames',
     'atomic_path',
+    'match_frames',
     'open_frames',
+    'read_all_labels',
+    'read_coco',
+    'read_cvat',
     'read_frame',
+    'read_json',
+    'read_labels',
+    'read_picture',
+    'read_posetrack17',
     'read_posetrack18',
+    'sniff_format',
+    'write_coco',
+    'write_cvat',
     'write_json',
+    'write_labels',
     'write_posetrack18',
+    'write_text',
+    'write_video',
 ]

@@ -50,8 +50,16 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 
 def write_text(path: PathLike, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically; gzipped if ``path`` ends in ``.gz``."""
-    data = text.encode('utf-8')
+    """Write ``text`` as UTF-8, atomically; gzipped if ``path`` ends in ``.gz``.
+
+    Raises:
+        InputError: If ``path`` cannot be written or ``text`` is not proper Unicode.
+    """
+    try:
+        data = text.encode('utf-8')
+    except UnicodeEncodeError as error:
+        bad = error.object[error.start : error.end]
+        raise InputError(f'{path}: a name holds {bad!r}, which is no Unicode character') from error
     if Path(path).suffix == '.gz':
         # Without the time of writing, equal labels give equal files.
         data = gzip.compress(data, mtime=0)

@@ -18,6 +18,7 @@ from stdpose_mm.structures import (
     PolygonRegion,
     Skeleton,
     VideoFrame,
+    VideoLabels,
     limbs_from_coco,
 )
 
@@ -28,6 +29,10 @@ Visibility = Literal['coco', 'posetrack']
 """``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled."""
 
 MAX_FRAME_INDEX = 10**7
+
+CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
+"""Keys of ``VideoLabels.extra`` under which the fields of a file's category and of its entry in
+``videos`` are kept; the other keys are fields of the file itself."""
 
 
 def video_name(path: PathLike) -> str:
@@ -85,8 +90,11 @@ def read_frame_record(image: Record, index: int) -> VideoFrame:
         file_name=image.text('file_name', ''),
         image_id=image_id,
         is_labeled=image.flag('is_labeled', None),
-        ignore_regions=tuple(PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys)),
-        extra=image.extra(),
+        ignore_regions=tuple(
+            PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True)
+        ),
+        # A file may say that there are no regions, or nothing about them.
+        extra=image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y')),
         **size,
     )
 
@@ -100,16 +108,10 @@ def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
         if getattr(frame, name) is not None:
             fields[name] = getattr(frame, name)
     if frame.ignore_regions:
-        fields.update(ignore_region_fields(frame))
+        for i, axis in enumerate('xy'):
+            regions = [plain(region.points[:, i]) for region in frame.ignore_regions]
+            fields[f'ignore_regions_{axis}'] = regions
     return {**frame.extra, **fields}
-
-
-def ignore_region_fields(frame: VideoFrame) -> dict[str, Any]:
-    """The two fields with PoseTrack's ignore regions."""
-    return {
-        f'ignore_regions_{axis}': [plain(region.points[:, i]) for region in frame.ignore_regions]
-        for i, axis in enumerate('xy')
-    }
 
 
 def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton, dict[str, Any]]:
@@ -156,6 +158,12 @@ def category_fields(skeleton: Skeleton, extra: dict[str, Any]) -> dict[str, Any]
         'keypoints': list(skeleton.keypoint_names),
         'skeleton': [[a + 1, b + 1] for a, b in skeleton.limbs],
     }
+
+
+def top_level_fields(labels: VideoLabels) -> dict[str, Any]:
+    """The fields of the file itself that labels bring along."""
+    own = (CATEGORY_FIELDS, VIDEO_FIELDS)
+    return {name: value for name, value in labels.extra.items() if name not in own}
 
 
 def find_visibility(annotations: Iterable[Record]) -> Visibility:
@@ -214,7 +222,7 @@ def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]
     if visibility == 'posetrack':
         flags = (flags == VISIBLE).astype(np.int8)
     keypoints: list[float | int] = []
-    for (x, y), v in zip(plain(person.keypoints), flags.tolist()):
+    for (x, y), v in zip(plain(person.keypoints), flags.tolist(), strict=True):
         keypoints += [x, y, v]
     fields: dict[str, Any] = {'keypoints': keypoints}
     if person.track_id is not None:

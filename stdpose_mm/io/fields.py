@@ -201,9 +201,10 @@ class Record:
         prefix = f'{self.where}.{name}' if self.where else name
         return [Record(self.file, f'{prefix}[{i}]', item) for i, item in enumerate(value)]
 
-    def extra(self) -> dict[str, Any]:
-        """The fields that no getter has asked for, to be written back."""
-        rest = {name: value for name, value in self._data.items() if name not in self._read}
+    def extra(self, unread: Iterable[str] = ()) -> dict[str, Any]:
+        """The fields that no getter has asked for, and those in ``unread``, to be written back."""
+        read = self._read.difference(unread)
+        rest = {name: value for name, value in self._data.items() if name not in read}
         for name, value in rest.items():
             if not _finite(value):
                 raise self.error(name, 'JSON without NaN or infinity')

@@ -94,6 +94,7 @@ class PictureFrames(FrameSource):
         return len(self._paths)
 
     def path_of(self, index: int) -> str:
+        """The picture file of frame ``index``."""
         self._check(index)
         return self._paths[index]
 
@@ -157,7 +158,7 @@ def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
         if len(set(stems)) < len(stems):
             twice = next(stem for stem in stems if stems.count(stem) > 1)
             raise InputError(f'{path} holds several pictures named {twice}, expected one a frame')
-        return PictureFrames(sorted(pictures, key=_natural), name=folder.resolve().name)
+        return PictureFrames([*sorted(pictures, key=_natural)], name=folder.resolve().name)
     if not folder.is_file():
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
     if folder.suffix.lower() in PICTURE_SUFFIXES:
@@ -216,6 +217,7 @@ class FrameCache:
         return frame.copy()
 
     def put(self, index: int, frame: np.ndarray) -> None:
+        """Keep ``frame``; the ones not asked for the longest make room."""
         self._frames[index] = frame
         # All frames of a video have the same size.
         while len(self._frames) * frame.nbytes > self._max_bytes and len(self._frames) > 1:

@@ -14,17 +14,18 @@ from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from .atomic import PathLike, write_json
 from .coco_records import (
+    CATEGORY_FIELDS,
     Visibility,
     category_fields,
     distinct_ids,
     find_visibility,
     frame_fields,
     frame_indices,
-    ignore_region_fields,
     person_fields,
     read_categories,
     read_frame_record,
     read_person_record,
+    top_level_fields,
     video_name,
 )
 from .fields import Record, read_json, require_distinct, shown
@@ -36,6 +37,8 @@ _OFFICIAL_IMAGE_FIELDS = (
     'nframes',
     'frame_id',
     'vid_id',
+    'ignore_regions_x',
+    'ignore_regions_y',
     'id',
 )
 _OFFICIAL_ANNOTATION_FIELDS = (
@@ -77,7 +80,8 @@ def parse_posetrack18(
     skeleton, category = read_categories(record, default=POSETRACK_SKELETON)
     images = record.records('images')
     frames = [
-        read_frame_record(image, index) for image, index in zip(images, frame_indices(images))
+        read_frame_record(image, index)
+        for image, index in zip(images, frame_indices(images), strict=True)
     ]
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
@@ -94,9 +98,7 @@ def parse_posetrack18(
         'annotation id of one frame',
         (shown((p.frame_index, p.extra['id'])) for p in persons if 'id' in p.extra),
     )
-    extra = record.extra()
-    if category:
-        extra['category'] = category
+    extra = {**record.extra(), CATEGORY_FIELDS: category}
     try:
         return VideoLabels(video_name(path), skeleton, tuple(frames), tuple(persons), extra)
     except ValueError as error:
@@ -118,22 +120,18 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
 
 def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str, Any]:
     """The JSON value that :func:`write_posetrack18` writes."""
-    extra = {name: value for name, value in labels.extra.items() if name != 'category'}
-    category = category_fields(labels.skeleton, labels.extra.get('category', {}))
+    category = category_fields(labels.skeleton, labels.extra.get(CATEGORY_FIELDS, {}))
     image_ids = distinct_ids([frame.image_id for frame in labels.frames])
-    with_regions = any(frame.ignore_regions for frame in labels.frames)
     images = []
-    for frame, image_id in zip(labels.frames, image_ids):
+    for frame, image_id in zip(labels.frames, image_ids, strict=True):
         fields = frame_fields(frame, image_id)
         if official:
             fields = {name: fields[name] for name in _OFFICIAL_IMAGE_FIELDS if name in fields}
-            if with_regions:
-                fields.update(ignore_region_fields(frame))
         images.append(fields)
-    image_id_of = {frame.index: i for frame, i in zip(labels.frames, image_ids)}
+    image_id_of = {frame.index: i for frame, i in zip(labels.frames, image_ids, strict=True)}
     ids = distinct_ids([person.extra.get('id') for person in labels.persons])
     annotations = []
-    for person, annotation_id in zip(labels.persons, ids):
+    for person, annotation_id in zip(labels.persons, ids, strict=True):
         fields = person_fields(person, 'posetrack' if official else 'coco')
         fields['id'] = annotation_id
         fields['image_id'] = image_id_of[person.frame_index]
@@ -145,4 +143,4 @@ def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str,
             fields['source'] = person.source
         annotations.append(fields)
     written = {'images': images, 'annotations': annotations, 'categories': [category]}
-    return written if official else {**extra, **written}
+    return written if official else {**top_level_fields(labels), **written}

@@ -35,13 +35,13 @@ class FrameIndex:
     """Where the frames of a video file are.
 
     Attributes:
-        times: Presentation time of every frame in the stream's time base, ascending if
-            ``checksums`` is None.
+        times: Presentation time of every frame in the stream's time base; ascending if
+            ``checksums`` is None, else as guessed by FFmpeg, -1 where it has no guess.
         keys: Ascending indices of the frames at which decoding can start; 0 is always there.
         checksums: Checksum of every frame, where times alone do not identify a frame.
     """
 
-    times: list[int | None]
+    times: list[int]
     keys: list[int]
     checksums: list[int] | None
 
@@ -85,6 +85,7 @@ class VideoFrames(FrameSource):
         return len(self._index.times)
 
     def path_of(self, index: int) -> str:
+        """The video file, whatever the frame."""
         self._check(index)
         return self._path
 
@@ -116,7 +117,7 @@ class VideoFrames(FrameSource):
         return container, streams[0]
 
     def _index_from_packets(self) -> FrameIndex | None:
-        """The index by the container's own times; None if they are not all there or not distinct."""
+        """The index by the container's own times; None if some are missing or repeated."""
         times: list[int] = []
         key_times: list[int] = []
         packets = 0
@@ -141,7 +142,7 @@ class VideoFrames(FrameSource):
             return None
         index_of = {time: i for i, time in enumerate(times)}
         keys = sorted({0, *(index_of[time] for time in key_times)})
-        return FrameIndex(list(times), keys, checksums=None)
+        return FrameIndex(times, keys, checksums=None)
 
     def _ends_agree(self, index: FrameIndex) -> bool:
         """Whether the first frame and those from the last key frame on decode as indexed.
@@ -151,23 +152,23 @@ class VideoFrames(FrameSource):
         container, stream = self._open()
         with container:
             first = next(_frames(container, stream), None)
-            if first is None or first.pts != index.times[0]:
+            if first is None or _time(first) != index.times[0]:
                 return False
             start = index.times[index.keys[-1]]
             container.seek(start, stream=stream)
-            tail = [f.pts for f in _frames(container, stream)]
-        return [t for t in tail if t is None or t >= start] == index.times[index.keys[-1] :]
+            tail = [_time(frame) for frame in _frames(container, stream)]
+        return [time for time in tail if time >= start] == index.times[index.keys[-1] :]
 
     def _index_from_frames(self) -> FrameIndex:
         container, stream = self._open()
-        times: list[int | None] = []
+        times: list[int] = []
         keys = [0]
         checksums = []
         with container:
             for i, frame in enumerate(_frames(container, stream)):
-                times.append(frame.pts)
+                times.append(_time(frame))
                 checksums.append(_checksum(frame))
-                if i and frame.key_frame and frame.pts is not None:
+                if i and frame.key_frame and times[i] >= 0:
                     keys.append(i)
         return FrameIndex(times, keys, checksums)
 
@@ -185,7 +186,7 @@ class VideoFrames(FrameSource):
             raise InputError(f'{self._path}: frame {index} cannot be decoded: {error}') from error
         if frame is None:
             raise InputError(f'{self._path}: frame {index} is damaged and cannot be decoded')
-        picture = frame.to_ndarray(format='bgr24')
+        picture: np.ndarray = frame.to_ndarray(format='bgr24')
         if frame.rotation:
             picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
         self._cache.put(index, picture)
@@ -243,10 +244,10 @@ class VideoFrames(FrameSource):
         """The index of a decoded frame; None for one that decoding started too late for."""
         times, checksums = self._index.times, self._index.checksums
         if checksums is None:
-            found = bisect_right(times, frame.pts) - 1 if frame.pts is not None else -1
-            return found if found >= 0 and times[found] == frame.pts else None
+            found = bisect_right(times, _time(frame)) - 1
+            return found if found >= 0 and times[found] == _time(frame) else None
         expected = self._next if self._next is not None else self._key
-        if expected < len(times) and times[expected] == frame.pts:
+        if expected < len(times) and times[expected] == _time(frame):
             return expected if checksums[expected] == _checksum(frame) else None
         return None
 
@@ -277,6 +278,10 @@ def _frames(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
         except av.error.InvalidDataError:
             continue
     yield from stream.decode(None)
+
+
+def _time(frame: av.VideoFrame) -> int:
+    return -1 if frame.pts is None else frame.pts
 
 
 def _checksum(frame: av.VideoFrame) -> int:
