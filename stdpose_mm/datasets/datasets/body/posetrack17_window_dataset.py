@@ -5,6 +5,10 @@ from __future__ import annotations
 from mmpose.registry import DATASETS
 
 from stdpose_mm.datasets.datasets.base import BaseWindowDataset
+from stdpose_mm.io.fields import read_json
+from stdpose_mm.io.posetrack17 import parse_posetrack17
+from stdpose_mm.io.posetrack18 import parse_posetrack18
+from stdpose_mm.structures import VideoLabels
 
 from .posetrack_metainfo import posetrack_metainfo
 
@@ -21,3 +25,9 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
         'get PoseTrack17 from https://posetrack.net and lay it out '
         'as docs/data.md says, or set data_root'
     )
+
+    def read_labels(self, path: str) -> VideoLabels:
+        """The labels of one file of either form."""
+        data = read_json(path)
+        is_annolist = isinstance(data, dict) and 'annolist' in data
+        return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)
