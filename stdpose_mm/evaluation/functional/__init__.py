@@ -1,12 +1,13 @@
 """Evaluation from plain label structures; no torch, no MMPose, no other evaluator."""
 
 from .average_precision import JointPrecision, PrecisionPool, average_precision, match_poses
-from .clear_mot import JointTracker, MotCounts, match_minimum_distance
+from .clear_mot import MotCounts, TrackingPool, match_pairs
 from .frame_poses import FramePoses, frame_poses, paired_frames, strictly_inside
 from .keypoint_accuracy import (
     AUC_LIMIT,
     PCK_THRESHOLDS,
     KeypointAccuracy,
+    format_accuracy,
     keypoint_accuracy,
     pose_sizes,
 )
@@ -30,18 +31,19 @@ __all__ = [
     'PCK_THRESHOLDS',
     'FramePoses',
     'JointPrecision',
-    'JointTracker',
     'KeypointAccuracy',
     'MotCounts',
     'PoseTrackScores',
     'PrecisionPool',
+    'TrackingPool',
     'average_precision',
     'evaluate_posetrack',
+    'format_accuracy',
     'format_table',
     'frame_poses',
     'group_means',
     'keypoint_accuracy',
-    'match_minimum_distance',
+    'match_pairs',
     'match_poses',
     'mean_of_known',
     'object_keypoint_similarity',

@@ -20,12 +20,6 @@ class MotCounts:
     switches: np.ndarray
     distance: np.ndarray
 
-    @classmethod
-    def zeros(cls, num_joints: int) -> MotCounts:
-        """Nothing counted yet."""
-        objects, detections, false_positives, switches = np.zeros((4, num_joints), dtype=np.int64)
-        return cls(objects, detections, false_positives, switches, np.zeros(num_joints))
-
     def mota(self) -> np.ndarray:
         """[J] per cent; NaN without objects."""
         misses = self.objects - self.detections
@@ -44,92 +38,161 @@ class MotCounts:
         return 100 * _ratio(self.detections, self.objects)
 
 
-class JointTracker:
-    """Counts one video frame by frame; remembers the last matched identity without time limit.
+class TrackingPool:
+    """Collects the joint pairs that may match over frames and videos; ``result`` tracks them.
+
+    Few pairs of joints are within the threshold of each other. They are kept as a list, in which
+    an object is one joint of one true track and a hypothesis one joint of one predicted track, so
+    that one step of the matching takes all joints of all videos at once.
 
     Args:
-        gt: Ground truth of the video on the evaluated frames, with track ids.
-        pred: Predictions on the same frames, with track ids.
-        counts: Where to add.
+        num_joints: J.
     """
 
-    def __init__(self, gt: FramePoses, pred: FramePoses, counts: MotCounts) -> None:
+    def __init__(self, num_joints: int) -> None:
+        self._num_joints = num_joints
+        self._num_videos = 0
+        self._num_objects = 0
+        self._num_hypotheses = 0
+        self._true = np.zeros(num_joints, dtype=np.int64)
+        self._predicted = np.zeros(num_joints, dtype=np.int64)
+        self._pairs: list[tuple[np.ndarray, ...]] = []
+
+    def start_video(self, gt: FramePoses, pred: FramePoses) -> None:
+        """Begin a video, in which no identity is known yet.
+
+        Args:
+            gt: Ground truth of the video on the evaluated frames, with track ids.
+            pred: Predictions on the same frames, with track ids.
+
+        Raises:
+            ValueError: If track ids are unknown.
+        """
         if gt.track_ids is None or pred.track_ids is None:
             raise ValueError('tracking needs the track ids of all people')
-        num_joints = gt.exists.shape[2]
-        gt_ids, gt_tracks = np.unique(gt.track_ids, return_inverse=True)
-        _, pred_tracks = np.unique(pred.track_ids, return_inverse=True)
-        self._gt_tracks = gt_tracks.reshape(gt.track_ids.shape)
-        self._pred_tracks = pred_tracks.reshape(pred.track_ids.shape)
-        self._last = np.full((num_joints, len(gt_ids)), -1)
-        self._counts = counts
-
         # The official evaluator leaves out the last frame of a video, and replaces a frame
         # where one side is empty by one object and one hypothesis that do not match.
         counted = np.arange(gt.num_frames) < gt.num_frames - 1
-        both = counted & gt.present.any(axis=1) & pred.present.any(axis=1)
-        one_sided = int(counted.sum() - both.sum())
-        counts.objects += gt.exists[both].sum(axis=(0, 1)) + one_sided
-        # Detections are taken off again as they are found.
-        counts.false_positives += pred.exists[both].sum(axis=(0, 1)) + one_sided
-        self._frames = both
+        self._frames = counted & gt.present.any(axis=1) & pred.present.any(axis=1)
+        one_sided = int(counted.sum() - self._frames.sum())
+        self._true += gt.exists[self._frames].sum(axis=(0, 1)) + one_sided
+        self._predicted += pred.exists[self._frames].sum(axis=(0, 1)) + one_sided
 
-    def update(self, frame: int, match: np.ndarray, distance: np.ndarray) -> None:
-        """Match the joints of one frame; frames must come in order.
+        self._num_videos += 1
+        self._object_of, count = _joint_track_numbers(gt.track_ids, self._num_joints)
+        self._object_of += self._num_objects
+        self._num_objects += count
+        self._hypothesis_of, count = _joint_track_numbers(pred.track_ids, self._num_joints)
+        self._hypothesis_of += self._num_hypotheses
+        self._num_hypotheses += count
+
+    def add(self, start: int, match: np.ndarray, distance: np.ndarray) -> None:
+        """Add consecutive frames of the video.
 
         Args:
-            frame: Position of the frame.
-            match: [J, G, P] bool, pairs within the threshold.
-            distance: [J, G, P] in head sizes.
+            start: Position of the first of these frames.
+            match: [F, J, G, P] bool, joint pairs within the threshold.
+            distance: [F, J, G, P] in head sizes.
         """
-        if not self._frames[frame] or not match.any():
-            return
-        gt_tracks, pred_tracks = self._gt_tracks[frame], self._pred_tracks[frame]
-        previous = self._last[:, gt_tracks]
-        kept = match & (previous[:, :, None] == pred_tracks)
-        # Several objects may remember the same identity: the first in the list gets it.
-        kept &= kept.cumsum(axis=1) == 1
-        rest = match & ~kept.any(axis=2)[:, :, None] & ~kept.any(axis=1)[:, None, :]
-        found = match_minimum_distance(rest, distance)
+        where = np.nonzero(match & self._frames[start : start + len(match), None, None, None])
+        frames, joints, gt_people, pred_people = where
+        frames = frames + start
+        self._pairs.append(
+            (
+                frames,
+                (self._num_videos - 1) * self._num_joints + joints,
+                self._object_of[frames, gt_people] + joints,
+                self._hypothesis_of[frames, pred_people] + joints,
+                distance[where],
+            )
+        )
 
-        switches = found & (previous >= 0)[:, :, None]
-        matched = kept | found
-        detections = matched.sum(axis=(1, 2))
-        self._counts.detections += detections
-        self._counts.false_positives -= detections
-        self._counts.switches += switches.sum(axis=(1, 2))
-        self._counts.distance += np.where(matched, distance, 0.0).sum(axis=(1, 2))
-        joints, objects, hypotheses = np.nonzero(found)
-        self._last[joints, gt_tracks[objects]] = pred_tracks[hypotheses]
+    def result(self) -> MotCounts:
+        """The counts of all videos added so far."""
+        nothing = tuple(np.zeros(0, dtype=np.int64) for _ in range(4)), np.zeros(0)
+        columns = zip(*[(*nothing[0], nothing[1]), *self._pairs], strict=True)
+        frames, problems, objects, hypotheses, distance = map(np.concatenate, columns)
+        order = np.argsort(frames, kind='stable')
+        steps = np.split(order, np.flatnonzero(np.diff(frames[order])) + 1)
+
+        matched = np.zeros(len(frames), dtype=bool)
+        switched = np.zeros(len(frames), dtype=bool)
+        last = np.full(self._num_objects, -1)
+        for step in steps:
+            previous = last[objects[step]]
+            kept = _first_per_value(hypotheses[step], previous == hypotheses[step])
+            taken = np.isin(objects[step], objects[step][kept])
+            taken |= np.isin(hypotheses[step], hypotheses[step][kept])
+            rest = step[~taken]
+            found = rest[
+                match_pairs(problems[rest], objects[rest], hypotheses[rest], distance[rest])
+            ]
+            matched[step[kept]] = matched[found] = True
+            switched[found] = last[objects[found]] >= 0
+            last[objects[found]] = hypotheses[found]
+
+        detections = self._per_joint(problems[matched])
+        return MotCounts(
+            objects=self._true.copy(),
+            detections=detections,
+            false_positives=self._predicted - detections,
+            switches=self._per_joint(problems[switched]),
+            distance=self._per_joint(problems[matched], distance[matched]),
+        )
+
+    def _per_joint(self, problems: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+        return np.bincount(problems % self._num_joints, weights, self._num_joints)
 
 
-def match_minimum_distance(allowed: np.ndarray, distance: np.ndarray) -> np.ndarray:
+def match_pairs(
+    problems: np.ndarray, objects: np.ndarray, hypotheses: np.ndarray, distance: np.ndarray
+) -> np.ndarray:
     """One-to-one matching of most pairs and, among these, of least total distance.
 
     Args:
-        allowed: [J, G, P] bool, pairs that may be matched; every joint is a problem of its own.
-        distance: [J, G, P]; finite and not negative where allowed.
+        problems: [N] ascending; pairs of different problems share no object and no hypothesis.
+        objects: [N] true side of the pairs that may be matched.
+        hypotheses: [N] their predicted side.
+        distance: [N] finite, not negative.
 
     Returns:
-        [J, G, P] bool.
+        [N] bool, the pairs to match.
     """
-    # A pair whose two sides have no other partner is matched in any case; what is left over
-    # (crowds) needs the assignment solver.
-    alone = (allowed.sum(axis=2) == 1)[:, :, None] & (allowed.sum(axis=1) == 1)[:, None, :]
-    matched = allowed & alone
-    contested = allowed & ~alone
-    for joint in np.flatnonzero(contested.any(axis=(1, 2))):
-        rows = np.flatnonzero(contested[joint].any(axis=1))
-        columns = np.flatnonzero(contested[joint].any(axis=0))
-        pairs = np.ix_(rows, columns)
-        possible, cost = contested[joint][pairs], distance[joint][pairs]
+    # A pair whose two sides have no other partner is matched in any case; only what is left
+    # over, in crowds, needs the assignment solver.
+    matched = (_occurrences(objects) == 1) & (_occurrences(hypotheses) == 1)
+    contested = np.flatnonzero(~matched)
+    bounds = np.flatnonzero(np.diff(problems[contested])) + 1
+    for pairs in np.split(contested, bounds):
+        rows, row = np.unique(objects[pairs], return_inverse=True)
+        columns, column = np.unique(hypotheses[pairs], return_inverse=True)
         # One forbidden pair costs more than all allowed ones together, so none is taken that
         # could be avoided.
-        forbidden = cost[possible].max() * min(cost.shape) + 1.0
-        taken = linear_sum_assignment(np.where(possible, cost, forbidden))
-        allowed_pairs = possible[taken]
-        matched[joint, rows[taken[0][allowed_pairs]], columns[taken[1][allowed_pairs]]] = True
+        forbidden = distance[pairs].sum() + 1.0
+        cost = np.full((len(rows), len(columns)), forbidden)
+        cost[row, column] = distance[pairs]
+        chosen = np.zeros(cost.shape, dtype=bool)
+        chosen[linear_sum_assignment(cost)] = True
+        matched[pairs] = chosen[row, column]
     return matched
+
+
+def _joint_track_numbers(track_ids: np.ndarray, num_joints: int) -> tuple[np.ndarray, int]:
+    """[F, P] number of joint 0 of every person's track, the other joints follow; their count."""
+    tracks, numbers = np.unique(track_ids, return_inverse=True)
+    return num_joints * numbers.reshape(track_ids.shape), num_joints * len(tracks)
+
+
+def _first_per_value(values: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Positions of the candidates ([N] bool), of those with equal values the first only."""
+    positions = np.flatnonzero(candidates)
+    return positions[np.unique(values[positions], return_index=True)[1]]
+
+
+def _occurrences(values: np.ndarray) -> np.ndarray:
+    """[N] how often each value occurs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return counts[inverse]
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import PolygonRegion, VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, PolygonRegion, VideoLabels
 
 MISSING_SCORE = -9999.0
 """What the official evaluator takes for the score of a joint that has none."""
@@ -43,8 +43,8 @@ class FramePoses:
         """F."""
         return len(self.present)
 
-    def select(self, frames: np.ndarray) -> FramePoses:
-        """The same poses on some frames only; ``frames`` is [F] bool."""
+    def select(self, frames: np.ndarray | slice) -> FramePoses:
+        """The same poses on some frames only; ``frames`` is [F] bool or a slice."""
         return FramePoses(
             keypoints=self.keypoints[frames],
             exists=self.exists[frames],
@@ -86,16 +86,19 @@ def frame_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> FramePose
     head_sizes = np.full(shape, np.nan)
     known = all(person.track_id is not None for person in people)
     if people:
-        none = np.full(labels.skeleton.num_keypoints, MISSING_SCORE)
+        # Joined end to end and cut up again: several times faster than np.stack for small arrays.
+        num_joints = labels.skeleton.num_keypoints
+        points = np.concatenate([p.keypoints for p in people]).reshape(-1, num_joints, 2)
+        visibility = np.concatenate([p.visibility for p in people]).reshape(-1, num_joints)
+        unscored = np.full(num_joints, MISSING_SCORE)
+        given = [unscored if p.scores is None else p.scores for p in people]
         no_box = np.full(4, np.nan)
-        keypoints[frame, slot] = np.stack([p.keypoints for p in people])[:, joints]
-        exists[frame, slot] = np.stack([p.visibility for p in people])[:, joints] > 0
+        boxes = np.concatenate([no_box if p.head_box is None else p.head_box for p in people])
+        keypoints[frame, slot] = points[:, joints]
+        exists[frame, slot] = visibility[:, joints] > NOT_LABELLED
         present[frame, slot] = True
-        scores[frame, slot] = np.stack([none if p.scores is None else p.scores for p in people])[
-            :, joints
-        ]
-        boxes = np.stack([no_box if p.head_box is None else p.head_box for p in people])
-        head_sizes[frame, slot] = HEAD_SIZE_FACTOR * np.hypot(boxes[:, 2], boxes[:, 3])
+        scores[frame, slot] = np.concatenate(given).reshape(-1, num_joints)[:, joints]
+        head_sizes[frame, slot] = HEAD_SIZE_FACTOR * np.hypot(boxes[2::4], boxes[3::4])
         if known:
             track_ids[frame, slot] = [p.track_id for p in people]
     return FramePoses(keypoints, exists, present, scores, track_ids if known else None, head_sizes)

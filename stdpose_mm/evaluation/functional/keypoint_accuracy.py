@@ -130,6 +130,24 @@ def keypoint_accuracy(
     )
 
 
+def format_accuracy(accuracy: KeypointAccuracy, title: str = '') -> str:
+    """All figures as text, one line per joint and one for the mean; NaN is printed as a dash.
+
+    Args:
+        accuracy: What to print.
+        title: A line above the table.
+    """
+    rows = accuracy.rows()
+    labels = (*accuracy.keypoint_names, 'Mean')
+    width = max(map(len, labels))
+    lines = [' '.join([' ' * width, *(f'{name:>13}' for name in rows)])]
+    columns = [[*values, mean_of_known(values)] for values in rows.values()]
+    for label, cells in zip(labels, zip(*columns, strict=True), strict=True):
+        shown = ['-' if np.isnan(cell) else f'{cell:.2f}' for cell in cells]
+        lines.append(' '.join([f'{label:<{width}}', *(f'{cell:>13}' for cell in shown)]))
+    return '\n'.join([title, *lines] if title else lines)
+
+
 def pose_sizes(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     """[M] pixels, the larger side of the tight box around the labelled joints; 0 without any.
 

@@ -11,7 +11,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import VideoLabels
 
 from .average_precision import PrecisionPool
-from .clear_mot import JointTracker, MotCounts
+from .clear_mot import TrackingPool
 from .frame_poses import FramePoses, paired_frames
 
 EVALUATED_JOINTS = (
@@ -108,14 +108,14 @@ def evaluate_posetrack(
             f'{len(truth)} videos of the ground truth'
         )
     pool = PrecisionPool(len(EVALUATED_JOINTS))
-    counts = MotCounts.zeros(len(EVALUATED_JOINTS))
+    tracking = TrackingPool(len(EVALUATED_JOINTS))
     tracked = True
     for gt_labels, pred_labels in zip(truth, predictions, strict=True):
         gt, pred = paired_frames(gt_labels, pred_labels, EVALUATED_JOINTS)
         tracked = tracked and gt.track_ids is not None and pred.track_ids is not None
-        _add_video(gt, pred, pool, counts, tracked)
+        _add_video(gt, pred, pool, tracking if tracked else None)
 
-    precision = pool.result()
+    precision, counts = pool.result(), tracking.result()
     unknown = np.full(len(EVALUATED_JOINTS), np.nan)
     return PoseTrackScores(
         ap=precision.ap,
@@ -164,33 +164,34 @@ def format_table(rows: dict[str, np.ndarray], title: str = '') -> str:
 
 
 def _add_video(
-    gt: FramePoses, pred: FramePoses, pool: PrecisionPool, counts: MotCounts, tracked: bool
+    gt: FramePoses, pred: FramePoses, pool: PrecisionPool, tracking: TrackingPool | None
 ) -> None:
-    tracker = JointTracker(gt, pred, counts) if tracked else None
+    if tracking is not None:
+        tracking.start_video(gt, pred)
     # Blocks of frames bound the memory that a long or crowded video takes.
     pairs = gt.exists[:1].size * pred.exists.shape[1]
     block = max(1, _MAX_BLOCK // max(1, pairs))
     for start in range(0, gt.num_frames, block):
-        frames = np.zeros(gt.num_frames, dtype=bool)
-        frames[start : start + block] = True
+        frames = slice(start, start + block)
         gt_block, pred_block = gt.select(frames), pred.select(frames)
         distance = _head_normalised_distance(gt_block, pred_block)
         match = distance <= MATCH_THRESHOLD
         pool.add(gt_block, pred_block, match)
-        if tracker is not None:
-            for i in range(gt_block.num_frames):
-                tracker.update(start + i, match[i], distance[i])
+        if tracking is not None:
+            tracking.add(start, match, distance)
 
 
 def _head_normalised_distance(gt: FramePoses, pred: FramePoses) -> np.ndarray:
     """[F, J, G, P] distances in head sizes, infinite where a joint is missing on either side."""
-    gt_points = gt.keypoints.transpose(3, 0, 2, 1)[..., :, None]
-    pred_points = pred.keypoints.transpose(3, 0, 2, 1)[..., None, :]
-    distance = np.hypot(*(gt_points - pred_points))
+    gt_x, gt_y = gt.keypoints.transpose(3, 0, 2, 1)[..., :, None]
+    pred_x, pred_y = pred.keypoints.transpose(3, 0, 2, 1)[..., None, :]
+    distance = np.sqrt((gt_x - pred_x) ** 2 + (gt_y - pred_y) ** 2)
     # A head box without extent has no unit to measure in: nothing matches it.
-    sizes = np.where(gt.head_sizes > 0, gt.head_sizes, 0.0)[:, None, :, None]
-    both = gt.exists.transpose(0, 2, 1)[..., None] & pred.exists.transpose(0, 2, 1)[:, :, None]
-    return np.divide(distance, sizes, out=np.full(both.shape, np.inf), where=both & (sizes > 0))
+    sizes = np.where(gt.head_sizes > 0, gt.head_sizes, 0.0)
+    measurable = gt.exists & (sizes > 0)[..., None]
+    both = measurable.transpose(0, 2, 1)[..., None] & pred.exists.transpose(0, 2, 1)[:, :, None]
+    missing = np.full(both.shape, np.inf)
+    return np.divide(distance, sizes[:, None, :, None], out=missing, where=both)
 
 
 def _by_joint(values: np.ndarray) -> dict[str, float]:

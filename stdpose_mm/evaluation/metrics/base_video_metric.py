@@ -1,0 +1,255 @@
+"""What the metrics over whole videos have in common: the truth, and collecting predictions."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger, print_log
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import read_posetrack18
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
+
+BOXES = {
+    'gt': 'ground-truth boxes',
+    'interpolated': 'boxes interpolated between labels',
+    'detected': 'detected boxes',
+}
+UNLABELLED, ALL = 'unlabelled', 'all'
+
+
+class BaseVideoMetric(BaseMetric):
+    """Collects predicted poses into videos and compares these with label files.
+
+    In propagation (``given_interval``) two figures are reported: over all frames, where the given
+    labels stand as predictions with score 1 (the paper's protocol), and over the unlabelled
+    frames alone. The one named by ``main_frames`` goes under the plain names (``AP``), the other
+    one with its subset behind the name (``AP_all`` or ``AP_unlabelled``).
+
+    Every data sample needs ``video_name``, ``frame_index``, ``track_id`` (-1 if unknown) and
+    ``pred_instances`` of one person: ``keypoints`` [1, K, 2] in pixels of the picture,
+    ``keypoint_scores`` [1, K], and where detected ``bboxes`` [1, 4] and ``bbox_scores`` [1]. The
+    score of a joint is its own times that of its box.
+
+    Args:
+        ann_file: Folder with one PoseTrack18 JSON per video, one such file, or a list of them.
+        given_interval: T of the propagation protocol, which says the frames whose labels were
+            given; None in estimation, where none are.
+        boxes: Which boxes the model was shown, for the title of the table: ``'gt'``,
+            ``'interpolated'`` or ``'detected'``.
+        main_frames: ``'unlabelled'`` or ``'all'``; by default the unlabelled ones in
+            propagation. In estimation there is only ``'all'``.
+        keypoint_threshold: Predicted joints with a lower score are left out; None keeps all.
+        collect_device, prefix, collect_dir: As in MMEngine's BaseMetric.
+
+    Raises:
+        InputError: If there are no label files.
+        ValueError: If an argument is not as described.
+    """
+
+    def __init__(
+        self,
+        ann_file: str | Sequence[str],
+        given_interval: int | None = None,
+        boxes: str = 'gt',
+        main_frames: str | None = None,
+        keypoint_threshold: float | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        if boxes not in BOXES:
+            raise ValueError(f'boxes must be one of {tuple(BOXES)}, got {boxes!r}')
+        if given_interval is not None and given_interval < 1:
+            raise ValueError(f'given_interval must be at least 1 or None, got {given_interval}')
+        allowed = (ALL,) if given_interval is None else (UNLABELLED, ALL)
+        if main_frames is None:
+            main_frames = allowed[0]
+        if main_frames not in allowed:
+            raise ValueError(
+                f'main_frames must be one of {allowed} with given_interval={given_interval}, '
+                f'got {main_frames!r}'
+            )
+        self.label_files = find_label_files(ann_file)
+        self.given_interval = given_interval
+        self.boxes = boxes
+        self.main_frames = main_frames
+        self.other_frames = next((name for name in allowed if name != main_frames), None)
+        self.keypoint_threshold = keypoint_threshold
+        self._truth: list[VideoLabels] | None = None
+
+    @property
+    def truth(self) -> list[VideoLabels]:
+        """The labels, read when they are first needed."""
+        if self._truth is None:
+            self._truth = [self.read_labels(file) for file in self.label_files]
+        return self._truth
+
+    def read_labels(self, file: str) -> VideoLabels:
+        """The labels of one of the files."""
+        return read_posetrack18(file)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep what evaluation needs of every data sample, one result each."""
+        for sample in data_samples:
+            instances = sample['pred_instances']
+            keypoints = _to_numpy(instances['keypoints'])
+            scores = _to_numpy(instances['keypoint_scores'])
+            if len(keypoints) != 1 or scores.shape != keypoints.shape[:2]:
+                raise ValueError(
+                    f'{type(self).__name__} needs keypoints [1, K, 2] and keypoint_scores [1, K] '
+                    f'per sample, got {list(keypoints.shape)} and {list(scores.shape)}'
+                )
+            result = dict(
+                video_name=sample['video_name'],
+                frame_index=int(sample['frame_index']),
+                track_id=int(sample['track_id']),
+                keypoints=keypoints[0, :, :2],
+                scores=scores[0],
+                bbox=None,
+            )
+            if 'bboxes' in instances:
+                left, top, right, bottom = _to_numpy(instances['bboxes'])[0]
+                result['bbox'] = np.array([left, top, right - left, bottom - top])
+            if 'bbox_scores' in instances:
+                result['scores'] = scores[0] * _to_numpy(instances['bbox_scores'])[0]
+            self.results.append(result)
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Assemble the videos and compute the figures of both subsets of frames."""
+        predictions = self.predicted_videos(results)
+        metrics = self.compute_video_metrics(predictions)
+        return {name: float(value) for name, value in metrics.items()}
+
+    @abstractmethod
+    def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
+        """The figures of predictions that pair with ``self.truth``."""
+
+    def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
+        """Which of the predicted people of one frame to evaluate."""
+        return people
+
+    def predicted_videos(self, results: list[dict]) -> list[VideoLabels]:
+        """The results as videos that pair with ``self.truth``, given labels included.
+
+        Raises:
+            InputError: If a result is of a video that the labels do not know.
+        """
+        by_frame: dict[str, dict[int, list[PersonLabel]]] = {
+            video.name: {frame.index: [] for frame in video.frames} for video in self.truth
+        }
+        for result in results:
+            name, index = result['video_name'], result['frame_index']
+            if name not in by_frame or index not in by_frame[name]:
+                raise InputError(
+                    f'frame {index} of video {name!r} was predicted, which is not in the labels '
+                    f'of {type(self).__name__} ({len(self.truth)} videos); '
+                    'set ann_file to the labels of the dataset'
+                )
+            by_frame[name][index].append(self._person(result))
+        unseen = [name for name, frames in by_frame.items() if not any(frames.values())]
+        if unseen:
+            print_log(
+                f'{type(self).__name__}: {len(unseen)} of {len(self.truth)} videos have no '
+                f'prediction and count as missed, the first of them {unseen[0]!r}',
+                logger='current',
+                level=logging.WARNING,
+            )
+        return [self._predicted_video(video, by_frame[video.name]) for video in self.truth]
+
+    def given(self, video: VideoLabels) -> list[int]:
+        """Frames of a video whose labels were given."""
+        if self.given_interval is None:
+            return []
+        # The datasets need MMPose's whole dataset package, so the rule is fetched when asked for.
+        from stdpose_mm.datasets.windows import given_frames
+
+        labelled = {person.frame_index for person in video.persons if person.labelled.any()}
+        return given_frames(sorted(labelled), self.given_interval)
+
+    def evaluated_frames(self, video: VideoLabels, subset: str) -> list[int]:
+        """Frame indices of ``'all'`` or ``'unlabelled'`` frames."""
+        left_out = set(self.given(video)) if subset == UNLABELLED else set()
+        return [frame.index for frame in video.frames if frame.index not in left_out]
+
+    def title(self) -> str:
+        """What the figures were measured on, in one line."""
+        dataset = (self.dataset_meta or {}).get('dataset_name', 'data')
+        task = (
+            'no labels given'
+            if self.given_interval is None
+            else f'labels given every {self.given_interval} frames'
+        )
+        return f'{dataset}, {len(self.truth)} videos, {BOXES[self.boxes]}, {task}'
+
+    def row_label(self, figure: str, subset: str) -> str:
+        """``figure`` with the frames it was measured on."""
+        if self.given_interval is None:
+            return figure
+        frames = 'unlabelled frames' if subset == UNLABELLED else 'all frames, given ones included'
+        return f'{figure} ({frames})'
+
+    def log_table(self, table: str) -> None:
+        """Log a table below a line of its own."""
+        MMLogger.get_current_instance().info(f'{type(self).__name__}\n{table}')
+
+    def _person(self, result: dict) -> PersonLabel:
+        scores = result['scores']
+        threshold = -np.inf if self.keypoint_threshold is None else self.keypoint_threshold
+        track_id = result['track_id']
+        return PersonLabel(
+            frame_index=result['frame_index'],
+            keypoints=result['keypoints'],
+            visibility=np.where(scores >= threshold, VISIBLE, NOT_LABELLED),
+            track_id=track_id if track_id >= 0 else None,
+            scores=scores,
+            bbox=result['bbox'],
+            source='propagated',
+        )
+
+    def _predicted_video(
+        self, video: VideoLabels, by_frame: dict[int, list[PersonLabel]]
+    ) -> VideoLabels:
+        given = set(self.given(video))
+        people = [
+            replace(person, scores=np.ones(len(person.keypoints)))
+            for person in video.persons
+            if person.frame_index in given
+        ]
+        for index, predicted in by_frame.items():
+            if index not in given:
+                people += self.select_people(predicted)
+        return video.with_persons(people)
+
+
+def find_label_files(ann_file: str | Sequence[str]) -> list[str]:
+    """The files that ``ann_file`` names: itself, its items, or the files in it, sorted.
+
+    Raises:
+        InputError: If one does not exist, or there is none.
+    """
+    if not isinstance(ann_file, str):
+        files = [Path(file) for file in ann_file]
+    elif Path(ann_file).is_dir():
+        folder = Path(ann_file)
+        files = sorted(f for f in folder.iterdir() if f.name.endswith(('.json', '.json.gz')))
+    else:
+        files = [Path(ann_file)]
+    for file in files:
+        if not file.is_file():
+            raise InputError(f'ann_file {file} does not exist, expected a label file or a folder')
+    if not files:
+        raise InputError(f'ann_file {ann_file!r} holds no label file, expected one per video')
+    return [str(file) for file in files]
+
+
+def _to_numpy(array: Any) -> np.ndarray:
+    return array.cpu().numpy() if hasattr(array, 'cpu') else np.asarray(array)

@@ -1,0 +1,100 @@
+"""PoseTrack's evaluation as an MMEngine metric."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmpose.registry import METRICS
+
+from stdpose_mm.evaluation.functional import (
+    evaluate_posetrack,
+    format_table,
+    group_means,
+    keypoint_accuracy,
+    mean_of_known,
+)
+from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+
+from .base_video_metric import BaseVideoMetric
+
+
+@METRICS.register_module()
+class PoseTrackMetric(BaseVideoMetric):
+    """AP per joint, MOTA and MOTP by PoseTrack's rules, and PCK, errors and jitter.
+
+    Metrics, in per cent: ``AP``, ``Head AP`` ... ``Ankle AP``, ``precision``, ``recall``,
+    ``MOTA``, ``MOTP``, ``PCK@0.05``, ``PCK@0.1``, ``PCK@0.2``, ``AUC``, ``error_percent``,
+    ``predicted``; ``error_px`` in pixels and ``jitter`` in px/frame^2. MOTA, MOTP, PCK and what
+    follows need the identity of every person and are left out where one is unknown. In
+    propagation the second subset of frames has the same names with ``_all`` or ``_unlabelled``.
+
+    Args:
+        oks_nms: Of predicted people in a frame that are more alike than this (OKS), only the one
+            with the highest mean score is evaluated; None keeps all. For detected boxes.
+        kwargs: As in :class:`BaseVideoMetric`.
+    """
+
+    default_prefix = 'posetrack'
+
+    def __init__(self, *args: Any, oks_nms: float | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if oks_nms is not None and not 0 < oks_nms <= 1:
+            raise ValueError(f'oks_nms must be None or in 0..1, got {oks_nms}')
+        self.oks_nms = oks_nms
+
+    def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
+        """The people that OKS-NMS keeps, in their order."""
+        if self.oks_nms is None or len(people) < 2:
+            return people
+        # Imported when used: with it comes all of MMPose's evaluation, and xtcocotools.
+        from mmpose.evaluation.functional.nms import oks_nms
+
+        candidates = []
+        for person in people:
+            box = person.bbox
+            if box is None:
+                box = pose_extent(person.keypoints, person.labelled)
+            assert person.scores is not None
+            score = person.scores.mean()
+            joints = np.column_stack([person.keypoints, person.scores])
+            candidates.append(dict(keypoints=joints, score=score, area=box[2] * box[3]))
+        sigmas = np.asarray((self.dataset_meta or {})['sigmas'])
+        kept = oks_nms(candidates, self.oks_nms, sigmas=sigmas)
+        return [people[i] for i in sorted(kept)]
+
+    def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
+        """See the class."""
+        metrics: dict[str, float] = {}
+        rows: dict[str, np.ndarray] = {}
+        everyone = [person for video in (*self.truth, *predictions) for person in video.persons]
+        tracked = all(person.track_id is not None for person in everyone)
+        for subset in (self.main_frames, self.other_frames):
+            if subset is None:
+                continue
+            frames = [self.evaluated_frames(video, subset) for video in self.truth]
+            # Frames without people in the truth take no part in PoseTrack's evaluation.
+            truth = [
+                video.keep_frames(kept) for video, kept in zip(self.truth, frames, strict=True)
+            ]
+            scores = evaluate_posetrack(truth, predictions)
+            figures = {
+                'AP': mean_of_known(scores.ap),
+                'precision': mean_of_known(scores.precision),
+                'recall': mean_of_known(scores.recall),
+            }
+            rows[self.row_label('AP', subset)] = scores.ap
+            if tracked:
+                rows[self.row_label('MOTA', subset)] = scores.mota
+                figures['MOTA'] = mean_of_known(scores.mota)
+                figures['MOTP'] = mean_of_known(scores.motp)
+                figures.update(keypoint_accuracy(self.truth, predictions, frames).means())
+            if subset == self.main_frames:
+                by_group = group_means(scores.ap)
+                del by_group['Mean']
+                figures.update({f'{group} AP': value for group, value in by_group.items()})
+                metrics.update(figures)
+            else:
+                metrics.update({f'{name}_{subset}': value for name, value in figures.items()})
+        self.log_table(format_table(rows, self.title()))
+        return metrics

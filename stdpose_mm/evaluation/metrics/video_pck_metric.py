@@ -1,0 +1,39 @@
+"""Keypoint accuracy of known people, for any skeleton, as an MMEngine metric."""
+
+from __future__ import annotations
+
+from mmpose.registry import METRICS
+
+from stdpose_mm.evaluation.functional import format_accuracy, keypoint_accuracy
+from stdpose_mm.structures import VideoLabels
+
+from .base_video_metric import BaseVideoMetric
+
+
+@METRICS.register_module()
+class VideoPCKMetric(BaseVideoMetric):
+    """PCK, errors and jitter of people whose identities are known; needs no head boxes.
+
+    Metrics: ``PCK@0.05``, ``PCK@0.1``, ``PCK@0.2``, ``AUC``, ``error_percent``, ``predicted`` in
+    per cent, ``error_px`` in pixels, ``jitter`` in px/frame^2, each the mean over the joints. In
+    propagation the second subset of frames has the same names with ``_all`` or ``_unlabelled``.
+
+    Args: see :class:`BaseVideoMetric`.
+    """
+
+    default_prefix = 'video'
+
+    def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
+        """See the class."""
+        metrics: dict[str, float] = {}
+        tables = [self.title()]
+        for subset in (self.main_frames, self.other_frames):
+            if subset is None:
+                continue
+            frames = [self.evaluated_frames(video, subset) for video in self.truth]
+            accuracy = keypoint_accuracy(self.truth, predictions, frames)
+            tables.append(format_accuracy(accuracy, self.row_label('Accuracy', subset)))
+            suffix = '' if subset == self.main_frames else f'_{subset}'
+            metrics.update({f'{name}{suffix}': v for name, v in accuracy.means().items()})
+        self.log_table('\n'.join(tables))
+        return metrics
