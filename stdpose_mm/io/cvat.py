@@ -143,9 +143,7 @@ def read_cvat(path: PathLike) -> VideoLabels:
         for element in root
         if element.tag not in ('meta', 'version') and element not in with_skeleton
     ]
-    name = meta.findtext('.//name') if meta is not None else None
-    if meta is not None and meta.find('task') is not None:
-        name = meta.findtext('task/name')
+    name = meta.findtext('task/name') if meta is not None else None
     try:
         return VideoLabels(
             name=name or video_name(path),

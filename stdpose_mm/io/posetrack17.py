@@ -62,6 +62,11 @@ _BOX_GROWTH = 1.3
 _SEQUENCE_KINDS = {'mpii': 1, 'bonn': 2, 'mpiinew': 3}
 _MAX_NUMBER = 9999
 
+_SPLITS = {
+    'train': ('008838_mpii',),
+    'test': ('000342_mpii', '001735_mpii', '003418_mpii', '009473_mpii', '012834_mpii'),
+}
+
 
 def read_posetrack17(path: PathLike) -> VideoLabels:
     """Read the labels of one video from a PoseTrack17 annolist JSON.
@@ -97,6 +102,18 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
         )
     except ValueError as error:
         raise InputError(f'{path}: {error}') from error
+
+
+def posetrack18_name(name: str) -> str | None:
+    """PoseTrack18's name of a PoseTrack17 video, which tells the benchmark's part of it.
+
+    Only sequences whose part is known here have one (``000342_mpii`` is ``000342_mpii_test``);
+    None for the others.
+    """
+    for split, names in _SPLITS.items():
+        if name in names:
+            return f'{name}_{split}'
+    return None
 
 
 def _read_frame(entry: Record, num_frames: int) -> VideoFrame:

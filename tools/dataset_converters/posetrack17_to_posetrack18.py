@@ -1,0 +1,55 @@
+"""Convert PoseTrack17 label files (annolist JSON) to PoseTrack18 JSON, one file per video.
+
+Example:
+    python tools/dataset_converters/posetrack17_to_posetrack18.py annolists/val annotations/val
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import read_posetrack17, write_posetrack18
+from stdpose_mm.io.posetrack17 import posetrack18_name
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('in_dir', type=Path, help='folder with annolist JSON files')
+    parser.add_argument('out_dir', type=Path, help='folder to write PoseTrack18 JSON files to')
+    return parser.parse_args()
+
+
+def convert(in_dir: Path, out_dir: Path) -> None:
+    """Convert every ``*.json`` of ``in_dir``; nothing is written if one of them is wrong."""
+    paths = sorted(in_dir.glob('*.json'))
+    if not paths:
+        raise InputError(f'{in_dir} holds no *.json file, expected PoseTrack17 label files')
+    videos = [read_posetrack17(path) for path in paths]
+    for labels in videos:
+        name = posetrack18_name(labels.name)
+        if name is None:
+            name = labels.name
+            print(f'{name}: in no sequence list, written without _train or _test', file=sys.stderr)
+        write_posetrack18(labels, out_dir / f'{name}.json', official=True)
+    print(f'wrote {len(videos)} files to {out_dir}')
+
+
+def main() -> int:
+    """Run; 0 on success, 2 for wrong input."""
+    args = parse_args()
+    try:
+        convert(args.in_dir, args.out_dir)
+    except InputError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
