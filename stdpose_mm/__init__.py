@@ -11,11 +11,7 @@ from .version import __version__
 __all__ = ['__version__']
 
 # Subpackages whose classes a config names.
-REGISTERING_SUBPACKAGES = tuple(
-    name
-    for name in ('datasets', 'engine', 'evaluation', 'models', 'visualization')
-    if find_spec(f'{__name__}.{name}') is not None
-)
+REGISTERING_SUBPACKAGES = ('datasets', 'engine', 'evaluation.metrics', 'models')
 
 
 def _mmpose_is_usable() -> bool:

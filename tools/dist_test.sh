@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Test on several GPUs: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]
+# NNODES, NODE_RANK, MASTER_ADDR and PORT serve several machines.
+set -euo pipefail
+config=${1:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
+checkpoint=${2:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
+gpus=${3:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
+tools=$(dirname "${BASH_SOURCE[0]}")
+
+PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    --nproc_per_node="$gpus" \
+    "$tools/test.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Train on several GPUs: dist_train.sh CONFIG GPUS [options of train.py]
+# NNODES, NODE_RANK, MASTER_ADDR and PORT serve several machines.
+set -euo pipefail
+config=${1:?usage: dist_train.sh CONFIG GPUS [options of train.py]}
+gpus=${2:?usage: dist_train.sh CONFIG GPUS [options of train.py]}
+tools=$(dirname "${BASH_SOURCE[0]}")
+
+PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    --nproc_per_node="$gpus" \
+    "$tools/train.py" "$config" --launcher pytorch "${@:3}"

@@ -1,0 +1,135 @@
+"""Train a model from a config."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from stdpose_mm.engine.command_line import (
+    OneLineParser,
+    add_runner_arguments,
+    load_config,
+    require_checkpoint,
+    run_command,
+)
+from stdpose_mm.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    args = parse_args(arguments)
+
+    def train() -> None:
+        cfg = load_config(args)
+        apply_arguments(cfg, args)
+        Runner.from_cfg(cfg).train()
+
+    return run_command('train.py', train)
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = OneLineParser(prog='train.py', description=__doc__)
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    add_runner_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a value from the last one in the work folder, '
+        'or from the start if there is none yet',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU',
+    )
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate in training')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by the batch size over the config's base batch size",
+    )
+    parser.add_argument('--seed', type=int, help='seed of all random numbers')
+    parser.add_argument(
+        '--deterministic', action='store_true', help='use deterministic algorithms only'
+    )
+    return parser.parse_args(arguments)
+
+
+def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Put the command line's choices into the config.
+
+    Raises:
+        InputError: If an option does not fit the config, or a checkpoint does not exist.
+    """
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        use_mixed_precision(cfg, torch.cuda.is_available())
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise InputError(
+                f'--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in {args.config}'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.seed is not None or args.deterministic:
+        cfg.randomness = dict(cfg.get('randomness') or {})
+        if args.seed is not None:
+            cfg.randomness.seed = args.seed
+        if args.deterministic:
+            cfg.randomness.deterministic = True
+            # cuBLAS reads it when it starts, and is not deterministic without.
+            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    if args.resume is not None:
+        checkpoint = last_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+        # A first start under `--resume` keeps the pretrained weights of the config.
+        if checkpoint is not None:
+            cfg.resume, cfg.load_from = True, checkpoint
+    if cfg.get('load_from'):
+        require_checkpoint(cfg.load_from)
+
+
+def use_mixed_precision(cfg: Config, has_cuda: bool) -> None:
+    """Choose the optimizer wrapper that computes in mixed precision on this machine.
+
+    Raises:
+        InputError: If the config has an optimizer wrapper of another kind.
+    """
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'AutocastOptimWrapper'):
+        raise InputError(
+            f'--amp cannot be combined with the optimizer wrapper {kind} of the config, expected '
+            'OptimWrapper, AmpOptimWrapper or AutocastOptimWrapper'
+        )
+    if kind == 'AutocastOptimWrapper':
+        return
+    if has_cuda:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        cfg.optim_wrapper.type = 'AutocastOptimWrapper'
+        for option in ('loss_scale', 'dtype', 'use_fsdp'):
+            cfg.optim_wrapper.pop(option, None)
+
+
+def last_checkpoint(work_dir: str) -> str | None:
+    """The checkpoint to go on from; None if the run has not written one yet."""
+    recorded = find_latest_checkpoint(work_dir)
+    if recorded is None:
+        return None
+    # The path recorded is absolute: after the folder was moved the file lies beside the record.
+    moved = Path(work_dir) / Path(recorded).name
+    return str(moved) if moved.is_file() else recorded
+
+
+if __name__ == '__main__':
+    sys.exit(main())
