@@ -119,7 +119,7 @@ def generate_clip(
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     num_frames, width, height = settings.frames, settings.width, settings.height
     duration = num_frames / FRAMES_PER_SECOND
-    exposure = rng.uniform(0.08, 0.6)
+    exposure = rng.uniform(0.06, 0.4)
     moments = (np.arange(num_frames)[:, None] + exposure * np.linspace(-0.5, 0.5, SUBFRAMES)) + 0.5
     times = moments.reshape(-1) / FRAMES_PER_SECOND
     camera = sample_camera(rng, times, duration, width, height)
@@ -133,12 +133,12 @@ def generate_clip(
     people, depths, actions = [], [], []
     for index in range(count):
         depth = float(rng.uniform(0, 1))
-        geometry, names = _sample_person(
+        geometry, performed = _sample_person(
             rng, times, duration, camera, light, width, height, depth, (index + 0.5) / count
         )
         people.append(geometry)
         depths.append(depth)
-        actions.append(names)
+        actions.append(performed)
     props = _sample_props(rng, times, duration, people, camera, light, width, height)
 
     pictures = _Exposures(background, margin, camera, people, depths, props, width, height)
@@ -190,11 +190,11 @@ def _sample_person(
     body = pose_body(shape, movement.angles)
     tilt = rotate_x(np.array([camera.tilt]))[0]
     # Relative to an adult, so that children stay smaller than adults.
-    base_scale = height * (0.86 - 0.3 * depth) * rng.uniform(0.88, 1.08) / 1.72
+    base_scale = height * (0.64 - 0.24 * depth) * rng.uniform(0.88, 1.08) / 1.72
     nearness = np.clip(1 - movement.ground[:, 1] / _CAMERA_DISTANCE, 0.6, 1.7)
     scale = base_scale / nearness
     place_x = width * np.clip(slot + rng.normal(0, 0.1), 0.12, 0.88)
-    place_y = height * (0.96 - 0.16 * depth + rng.normal(0, 0.02))
+    place_y = height * (0.93 - 0.2 * depth + rng.normal(0, 0.02))
 
     standing = body.points.copy()
     standing[:, :, 1] += movement.height[:, None]
@@ -269,12 +269,11 @@ class _Exposures:
         self.margin = margin
         self.camera = camera
         self.people = people
-        self.props = props
         self.size = width, height
-        # (depth, person, prop): far to near, so that nearer layers are painted over further ones.
-        order = [(depth, i, None) for i, depth in enumerate(depths)]
-        order += [(prop.depth, None, i) for i, prop in enumerate(props)]
-        self.order = sorted(order, key=lambda entry: -entry[0])
+        # Far to near, so that nearer layers are painted over further ones; a person is an index.
+        layers: list[tuple[float, int | _Prop]] = [*zip(depths, range(len(people)), strict=True)]
+        layers += [(prop.depth, prop) for prop in props]
+        self.layers = [thing for _, thing in sorted(layers, key=lambda entry: -entry[0])]
 
     def take(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """The picture of frame ``index`` ([H, W, 3] float32) and visibility [people, joints]."""
@@ -282,25 +281,24 @@ class _Exposures:
         visibility = np.zeros((len(self.people), len(JOINTS)), np.int8)
         middle = index * SUBFRAMES + SUBFRAMES // 2
         drawn: list[int] = []
-        for _, person_index, prop_index in self.order:
-            if person_index is not None:
-                person = self.people[person_index]
-                layer = self._person(person, index)
+        for thing in self.layers:
+            if isinstance(thing, _Prop):
+                layer = self._prop(thing, index)
             else:
-                layer = self._prop(self.props[prop_index], index)
+                layer = self._person(self.people[thing], index)
             if layer is not None:
                 layer.paint(frame)
                 for behind in drawn:
                     places = self.people[behind].points[middle, _JOINT_POINTS]
                     covered = np.array([layer.cover_at(x, y) > 0 for x, y in places])
-                    shown = visibility[behind]
-                    shown[covered & (shown == VISIBLE)] = OCCLUDED
-            if person_index is not None:
-                visibility[person_index] = VISIBLE
+                    visibility[behind, covered] = OCCLUDED
+            if not isinstance(thing, _Prop):
+                visibility[thing] = VISIBLE
                 if layer is not None:
-                    hidden = hidden_by_own_body(person, middle, layer)
-                    visibility[person_index, hidden] = OCCLUDED
-                drawn.append(person_index)
+                    visibility[thing, hidden_by_own_body(self.people[thing], middle, layer)] = (
+                        OCCLUDED
+                    )
+                drawn.append(thing)
         return frame, visibility
 
     def _samples(self, index: int, motion: float) -> list[int]:
@@ -308,7 +306,7 @@ class _Exposures:
         first = index * SUBFRAMES
         if motion < 1.2:
             return [first + SUBFRAMES // 2]
-        if motion < 7:
+        if motion < 5:
             return [first, first + SUBFRAMES // 2, first + SUBFRAMES - 1]
         return list(range(first, first + SUBFRAMES))
 
@@ -365,11 +363,10 @@ class _Finish:
     def apply(self, rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
         """[H, W, 3] uint8."""
         height, width = picture.shape[:2]
-        picture = cv2.GaussianBlur(picture, (3, 3), self.blur)
-        picture *= self.contrast
-        picture += self.brightness
+        blurred = cv2.GaussianBlur(picture, (3, 3), self.blur)
+        exposed = cv2.addWeighted(blurred, self.contrast, blurred, 0, self.brightness)
         y, x = rng.integers(0, 64, 2)
-        return cv2.add(picture, self.noise[y : y + height, x : x + width], dtype=cv2.CV_8U)
+        return cv2.add(exposed, self.noise[y : y + height, x : x + width], dtype=cv2.CV_8U)
 
 
 def _label(

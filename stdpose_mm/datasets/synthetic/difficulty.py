@@ -108,7 +108,7 @@ def measure_difficulty(
     hidden_truth = [
         labels.keep_frames(frames) for labels, frames in zip(videos, unlabelled, strict=True)
     ]
-    flags = np.concatenate([p.visibility for labels in videos for p in labels.persons] or [[]])
+    flags = np.array([p.visibility for labels in videos for p in labels.persons])
     means = accuracy.means()
     return Difficulty(
         interval=interval,

@@ -14,7 +14,8 @@ from scipy.interpolate import CubicSpline
 
 from .body import ANGLE_INDEX, ANGLES, limit_angles
 
-FRAMES_PER_SECOND = 25.0
+FRAMES_PER_SECOND = 15.0
+"""A low rate makes interpolation over a few frames fail, as it does on sports footage."""
 
 Harmonic = tuple[int, float, float]
 """Order, amplitude (degrees), phase (cycles)."""
@@ -61,7 +62,8 @@ class Action:
         )
 
     def restyle(self, rng: np.random.Generator) -> Action:
-        """Make the action individual: amplitudes, phases and means vary."""
+        """Make the action individual: tempo, amplitudes, phases and means vary."""
+        self.tempo *= rng.uniform(1.0, 1.33)
         self.mean = self.mean + rng.normal(0, 4, len(ANGLES))
         amplitude = rng.uniform(0.8, 1.25)
         self.harmonics = [
@@ -89,7 +91,7 @@ class Action:
 
 
 def _walk(rng: np.random.Generator) -> Action:
-    action = Action(tempo=rng.uniform(0.8, 1.15), travel=rng.uniform(0.5, 1.2))
+    action = Action(tempo=rng.uniform(0.8, 1.15), travel=rng.uniform(0.4, 1.1))
     action.both('hip_flex', 8, (1, 26, 0.0), shift=0.5)
     action.both('knee', 28, (1, 24, 0.35), (2, 6, 0.2), shift=0.5)
     action.both('ankle', 4, (1, 10, 0.6), shift=0.5)
@@ -101,7 +103,7 @@ def _walk(rng: np.random.Generator) -> Action:
 
 def _run(rng: np.random.Generator) -> Action:
     action = Action(
-        tempo=rng.uniform(1.2, 1.6), travel=rng.uniform(1.2, 2.4), hop=0.08, hop_order=2
+        tempo=rng.uniform(1.2, 1.6), travel=rng.uniform(0.7, 1.8), hop=0.08, hop_order=2
     )
     action.both('hip_flex', 22, (1, 42, 0.0), shift=0.5)
     action.both('knee', 58, (1, 42, 0.33), (2, 10, 0.2), shift=0.5)
@@ -234,18 +236,18 @@ def _dance(rng: np.random.Generator) -> Action:
 
 
 ACTIONS: dict[str, tuple[float, Callable[[np.random.Generator], Action]]] = {
-    'walk': (1.6, _walk),
-    'run': (1.6, _run),
-    'jump': (1.2, _jump),
-    'jumping_jack': (0.8, _jumping_jack),
-    'dance': (2.2, _dance),
-    'bend': (1.0, _bend),
+    'walk': (2.2, _walk),
+    'run': (2.4, _run),
+    'jump': (1.0, _jump),
+    'jumping_jack': (0.6, _jumping_jack),
+    'dance': (1.8, _dance),
+    'bend': (0.8, _bend),
     'wave': (0.8, _wave),
-    'kick': (1.0, _kick),
+    'kick': (1.4, _kick),
     'box': (0.8, _box),
-    'squat': (0.7, _squat),
-    'throw': (0.9, _throw),
-    'swing': (0.9, _swing),
+    'squat': (0.9, _squat),
+    'throw': (0.7, _throw),
+    'swing': (0.7, _swing),
 }
 """Action name -> (how often it is drawn, its maker)."""
 

@@ -68,7 +68,7 @@ _LIMBS = (
 )
 _TRUNK, _HEAD = len(_LIMBS), len(_LIMBS) + 1
 PART_NAMES = (*(limb.name for limb in _LIMBS), 'trunk', 'head')
-_PART_INDEX = {name: i for i, name in enumerate(PART_NAMES)}
+_HAIR = PART_NAMES.index('hair')
 _START = [POINT_INDEX[limb.start] for limb in _LIMBS]
 _END = [POINT_INDEX[limb.end] for limb in _LIMBS]
 _TRUNK_CORNERS = [
@@ -152,7 +152,7 @@ def build_geometry(
             if limb.name.endswith(part):
                 radii[i] *= loose
     if not looks.long_hair:
-        radii[_PART_INDEX['hair']] = 0
+        radii[_HAIR] = 0
     start, end = points[:, _START], points[:, _END]
     start_radius, end_radius = (radii[:, i] * scale[:, None] for i in range(2))
     outlines = _capsules(start, end, start_radius, end_radius)
@@ -272,9 +272,9 @@ def draw_person(
         middle = sample == samples[len(samples) // 2]
         _draw_parts(person, sample, offset, canvas, ids if middle else None)
         cv2.accumulate(canvas, total)
+    # Colours stay in 0..255, alpha becomes 0..1.
+    total *= np.array((1, 1, 1, 1 / 255), np.float32) / np.float32(len(samples))
     image = cv2.resize(total, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
-    image /= len(samples)
-    image[:, :, 3] /= 255
     return Layer((x0, y0), image, ids)
 
 
@@ -285,43 +285,39 @@ def _draw_parts(
     canvas: np.ndarray,
     ids: np.ndarray | None,
 ) -> None:
-    fixed = 1 << _SHIFT
-    outlines = (SUPERSAMPLING * person.outlines[sample] + offset) * fixed
-    limb_outlines = np.rint(outlines).astype(np.int32)
-    maps = SUPERSAMPLING * person.maps[sample]
-    maps[:, :, 2] += offset
     height, width = canvas.shape[:2]
-    for part in np.argsort(-person.part_depth[sample], kind='stable'):
-        if part == _TRUNK:
-            hull = cv2.convexHull(person.trunk_circles[sample].astype(np.float32))[:, 0]
-            outline = np.rint((SUPERSAMPLING * hull + offset) * fixed).astype(np.int32)
-            texture = _turned_trunk(person, sample)
-        elif part == _HEAD:
-            ellipse = SUPERSAMPLING * person.head_outline[sample] + offset
-            outline = np.rint(ellipse * fixed).astype(np.int32)
-            texture = _turned_head(person, sample)
-        else:
-            name = _LIMBS[part].name
-            if name == 'hair' and not person.looks.long_hair:
-                continue
-            outline = limb_outlines[part]
-            texture = person.looks.limbs[name]
-        left, top = outline.min(axis=0) >> _SHIFT
-        right, bottom = (outline.max(axis=0) >> _SHIFT) + 2
-        left, top = max(left, 0), max(top, 0)
-        right, bottom = min(right, width), min(bottom, height)
+    trunk = cv2.convexHull(person.trunk_circles[sample].astype(np.float32))[:, 0]
+    outlines = [
+        np.rint((SUPERSAMPLING * outline + offset) * (1 << _SHIFT)).astype(np.int32)
+        for outline in (person.outlines[sample], trunk, person.head_outline[sample])
+    ]
+    outlines = [*outlines[0], *outlines[1:]]
+    low = np.array([outline.min(axis=0) for outline in outlines]) >> _SHIFT
+    high = (np.array([outline.max(axis=0) for outline in outlines]) >> _SHIFT) + 2
+    low, high = np.maximum(low, 0), np.minimum(high, (width, height))
+    maps = SUPERSAMPLING * person.maps[sample]
+    maps[:, :, 2] += offset - low
+    boxes = np.concatenate([low, high], axis=1).tolist()
+    for part in np.argsort(-person.part_depth[sample], kind='stable').tolist():
+        left, top, right, bottom = boxes[part]
         if right <= left or bottom <= top:
             continue
+        if part == _TRUNK:
+            texture = _turned_trunk(person, sample)
+        elif part == _HEAD:
+            texture = _turned_head(person, sample)
+        elif part == _HAIR and not person.looks.long_hair:
+            continue
+        else:
+            texture = person.looks.limbs[PART_NAMES[part]]
         box = np.s_[top:bottom, left:right]
-        local = outline - np.array((left, top), np.int32) * fixed
         mask = np.zeros((bottom - top, right - left), np.uint8)
-        cv2.fillConvexPoly(mask, local, 255, cv2.LINE_8, _SHIFT)
-        matrix = maps[part]
-        matrix[:, 2] -= (left, top)
+        local = outlines[part] - low[part].astype(np.int32) * (1 << _SHIFT)
+        cv2.fillConvexPoly(mask, local, (255,), cv2.LINE_8, _SHIFT)
         painted = cv2.warpAffine(
             texture,
-            matrix,
-            (int(right - left), int(bottom - top)),
+            maps[part],
+            (right - left, bottom - top),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )

@@ -141,7 +141,7 @@ def draw_object(rng: np.random.Generator, size: float) -> np.ndarray:
     if kind in ('post', 'box'):
         mask[4:-4, 4:-4] = 255
     elif kind == 'disc':
-        cv2.ellipse(mask, (width, height), (width - 3, height - 3), 0, 0, 360, 255, -1)
+        cv2.ellipse(mask, (width, height), (width - 3, height - 3), 0, 0, 360, (255,), -1)
     elif kind == 'plant':
         for _ in range(rng.integers(9, 18)):
             tip = np.array((rng.uniform(0.1, 1.9) * width, rng.uniform(0.05, 1.4) * height))
@@ -149,7 +149,7 @@ def draw_object(rng: np.random.Generator, size: float) -> np.ndarray:
             side = np.array((tip[1] - root[1], root[0] - tip[0])) * rng.uniform(0.06, 0.14)
             middle = (tip + root) / 2
             leaf = np.array([root, middle + side, tip, middle - side]).astype(np.int32)
-            cv2.fillConvexPoly(mask, leaf, 255)
+            cv2.fillConvexPoly(mask, leaf, (255,))
     else:
         pitch = max(int(rng.uniform(0.18, 0.35) * height), 8)
         for y in range(pitch // 2, 2 * height, pitch * 2):

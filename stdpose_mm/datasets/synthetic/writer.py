@@ -126,7 +126,7 @@ def write_dataset(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
-) -> dict[str, Difficulty]:
+) -> dict[Split, Difficulty]:
     """Generate a data set; videos that are already there are kept.
 
     A video's content depends on the settings, the seed, its split and its number, not on how many
@@ -138,7 +138,7 @@ def write_dataset(
         val_videos: How many validation videos.
         settings: What the clips look like; defaults of ``ClipSettings`` if None.
         seed: Non-negative.
-        workers: Processes; the number of usable cores by default.
+        workers: Processes; the number of cores by default.
         progress: Wraps the iteration over the names of finished videos, given their number; say,
             ``lambda names, total: tqdm(names, total=total)``.
 
@@ -167,7 +167,7 @@ def write_dataset(
     ]
     _claim_folder(folder, settings, seed, tasks)
     missing = [task for task in tasks if not task.label_file.is_file()]
-    names = _write_videos(missing, workers or len(os.sched_getaffinity(0)))
+    names = _write_videos(missing, workers or os.cpu_count() or 1)
     for _ in progress(names, len(missing)) if progress else names:
         pass
     difficulty = {
