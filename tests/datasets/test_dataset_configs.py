@@ -1,0 +1,87 @@
+"""The base configs build, and browse_dataset draws what they see."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import TinySet
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmpose.registry import DATASETS
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BASE = REPOSITORY / 'configs' / '_base_' / 'datasets'
+SIZES = ('128x96', '224x168', '256x192', '384x288')
+SETS = ('posetrack17', 'posetrack18', 'posetrack21', 'synthetic', 'generic')
+
+
+def write_config(path: Path, tiny_set: TinySet, name: str = 'posetrack18') -> Path:
+    bases = [str(BASE / f'{name}_windows.py'), str(BASE / 'windows_128x96.py')]
+    changes = f'data_root={str(tiny_set.root)!r}, ann_file="annotations"'
+    path.write_text(
+        f'_base_ = {bases}\n'
+        f'train_dataloader = dict(dataset=dict({changes}, pipeline=_base_.train_pipeline))\n'
+        f'val_dataloader = dict(dataset=dict({changes}, pipeline=_base_.val_pipeline))\n'
+    )
+    return path
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_pipelines_build_at_every_size(size: str) -> None:
+    init_default_scope('mmpose')
+    cfg = Config.fromfile(BASE / f'windows_{size}.py')
+    height, width = map(int, size.split('x'))
+    assert cfg.codec.input_size == (width, height)
+    assert cfg.codec.heatmap_size == (width // 4, height // 4)
+    Compose(cfg.train_pipeline)
+    Compose(cfg.val_pipeline)
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_datasets_of_the_base_configs_give_samples(
+    name: str, tiny_set: TinySet, tmp_path: Path
+) -> None:
+    init_default_scope('mmpose')
+    cfg = Config.fromfile(write_config(tmp_path / 'config.py', tiny_set, name))
+    train = DATASETS.build(cfg.train_dataloader.dataset)
+    assert train[0]['inputs'].shape == (3, 3, 128, 96)
+    val = DATASETS.build(cfg.val_dataloader.dataset)
+    assert val[0]['data_samples'].gt_instance_labels.given_mask.any()
+    assert val.boxes == ('gt' if name.startswith('posetrack') else 'interpolated')
+
+
+def browse(*args: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / 'tools' / 'browse_dataset.py'), *args],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        env={'PYTHONPATH': str(REPOSITORY), 'PATH': ''},
+    )
+
+
+def test_browse_draws_one_picture_per_window(tiny_set: TinySet, tmp_path: Path) -> None:
+    config = write_config(tmp_path / 'config.py', tiny_set)
+    done = browse(str(config), '--out-dir', str(tmp_path / 'out'), '--number', '2')
+    assert done.returncode == 0, done.stderr
+    pictures = sorted((tmp_path / 'out').iterdir())
+    assert len(pictures) == 2
+    # Three rows of three crops of 96x128, 320 pixels high.
+    assert cv2.imread(str(pictures[0])).shape == (44 + 3 * 324, 3 * 244, 3)
+
+
+def test_browse_reports_missing_data_in_one_line(tiny_set: TinySet, tmp_path: Path) -> None:
+    config = write_config(tmp_path / 'config.py', tiny_set)
+    tiny_set.picture(3).unlink()
+    done = browse(str(config), '--out-dir', str(tmp_path / 'out'), '--split', 'val')
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if 'Warning' not in line and line.strip()]
+    assert len(lines) == 1
+    assert lines[0].startswith('browse_dataset.py: ')
+    assert '000003.jpg, which does not exist' in lines[0]
+    assert not (tmp_path / 'out').exists()
