@@ -115,8 +115,7 @@ def keypoint_accuracy(
     # The area under the step from 0 to 1 at the relative distance.
     area = np.maximum(0.0, 1.0 - relative / AUC_LIMIT)
 
-    triple = centre[:, None] & scored
-    triple &= both & _shifted(both, -1) & _shifted(both, 1)
+    triple = both & _shifted(both, -1) & _shifted(both, 1) & centre[:, None] & scored
     acceleration = _shifted(offset, -1) - 2 * offset + _shifted(offset, 1)
 
     return KeypointAccuracy(

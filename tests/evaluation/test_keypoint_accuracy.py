@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import format_accuracy, keypoint_accuracy, pose_sizes
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+PAIR = Skeleton(('tail', 'nose'), category='mouse')
+Points = Sequence[tuple[float, float] | None]
+
+
+def _video(
+    poses: Mapping[int, Points], track_id: int | None = 0, skeleton: Skeleton = PAIR
+) -> VideoLabels:
+    """One subject; frame -> its joints, None for a joint that is not there."""
+    people = []
+    for frame, points in poses.items():
+        there = np.array([point is not None for point in points])
+        keypoints = np.array([point or (0.0, 0.0) for point in points], dtype=float)
+        people.append(PersonLabel(frame, keypoints, 2 * there, track_id))
+    return VideoLabels('v', skeleton, tuple(VideoFrame(t) for t in range(10)), tuple(people))
+
+
+# A pose of 100 px.
+TRUTH: Points = [(0.0, 0.0), (100.0, 30.0)]
+
+
+def test_pose_size_is_the_larger_side_of_the_box_around_labelled_joints() -> None:
+    keypoints = np.array([[[0.0, 0.0], [40.0, 30.0], [900.0, 900.0]]] * 2)
+    labelled = np.array([[True, True, False], [True, False, False]])
+    assert pose_sizes(keypoints, labelled).tolist() == [40, 0]
+
+
+def test_pck_is_relative_to_the_pose_size_and_includes_the_threshold() -> None:
+    accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: [(0.0, 5.0), (100.0, 41.0)]})])
+    assert accuracy.pck[0.05].tolist() == [100, 0]
+    assert accuracy.pck[0.1].tolist() == [100, 0]
+    assert accuracy.pck[0.2].tolist() == [100, 100]
+
+
+def test_errors_in_pixels_and_per_cent_of_the_pose_size() -> None:
+    truth = {0: TRUTH, 1: [(0.0, 0.0), (50.0, 0.0)]}
+    predicted = {0: [(3.0, 4.0), (100.0, 30.0)], 1: [(0.0, 1.0), (50.0, 0.0)]}
+    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
+    assert accuracy.error_px.tolist() == [3, 0]
+    assert accuracy.error_percent.tolist() == pytest.approx([(5 + 2) / 2, 0])
+    assert accuracy.means()['error_px'] == 1.5
+
+
+def test_area_under_the_pck_curve() -> None:
+    # At 5 % of the size, the joint is right over three quarters of the thresholds to 20 %.
+    accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: [(0.0, 5.0), (100.0, 130.0)]})])
+    assert accuracy.auc.tolist() == pytest.approx([75, 0])
+
+
+def test_a_missing_prediction_is_wrong_but_has_no_error() -> None:
+    accuracy = keypoint_accuracy([_video({0: TRUTH, 1: TRUTH})], [_video({0: [(0.0, 0.0), None]})])
+    assert accuracy.pck[0.2].tolist() == [50, 0]
+    assert accuracy.predicted.tolist() == [50, 0]
+    assert accuracy.error_px[0] == 0
+    assert np.isnan(accuracy.error_px[1])
+
+
+def test_an_unlabelled_joint_does_not_count() -> None:
+    accuracy = keypoint_accuracy(
+        [_video({0: TRUTH, 1: [(0.0, 0.0), None]})],
+        [_video({0: TRUTH, 1: [(0.0, 0.0), (9.0, 9.0)]})],
+    )
+    assert accuracy.pck[0.05].tolist() == [100, 100]
+
+
+def test_a_pose_without_extent_has_an_error_in_pixels_only() -> None:
+    accuracy = keypoint_accuracy(
+        [_video({0: [(0.0, 0.0), None]})], [_video({0: [(3.0, 4.0), None]})]
+    )
+    assert accuracy.error_px[0] == 5
+    assert np.isnan(accuracy.pck[0.2][0])
+    assert np.isnan(accuracy.error_percent[0])
+
+
+def test_jitter_is_the_error_of_the_acceleration() -> None:
+    truth = {t: [(10.0 * t * t, 0.0), (100.0, 100.0)] for t in range(3)}
+    predicted = {t: [(0.0, 0.0), (100.0, 100.0)] for t in range(3)}
+    # True acceleration 20 px/frame^2, predicted 0; the other joint stands still in both.
+    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
+    assert accuracy.jitter.tolist() == [20, 0]
+
+
+def test_a_constant_offset_or_drift_is_no_jitter() -> None:
+    truth = dict.fromkeys(range(4), TRUTH)
+    predicted = {t: [(7.0 + 3.0 * t, 0.0), (100.0, 30.0)] for t in range(4)}
+    assert keypoint_accuracy([_video(truth)], [_video(predicted)]).jitter.tolist() == [0, 0]
+
+
+def test_jitter_needs_three_consecutive_frames() -> None:
+    truth = dict.fromkeys((0, 1, 3, 4), TRUTH)
+    predicted = {t: [(50.0 * (t % 2), 0.0), (100.0, 30.0)] for t in (0, 1, 3, 4)}
+    assert np.isnan(keypoint_accuracy([_video(truth)], [_video(predicted)]).jitter).all()
+
+
+def test_jitter_does_not_run_on_from_one_track_to_the_next() -> None:
+    first, second = _video({0: TRUTH, 1: TRUTH}), _video({2: TRUTH, 3: TRUTH}, track_id=1)
+    both = first.with_persons([*first.persons, *second.persons])
+    assert np.isnan(keypoint_accuracy([both], [both]).jitter).all()
+
+
+def test_jitter_uses_the_frames_around_a_measured_one() -> None:
+    truth = dict.fromkeys(range(3), TRUTH)
+    predicted = {t: [(6.0 * (t == 1), 0.0), (100.0, 30.0)] for t in range(3)}
+    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[1]])
+    assert accuracy.jitter.tolist() == [12, 0]
+    elsewhere = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[0, 2]])
+    assert np.isnan(elsewhere.jitter).all()
+
+
+def test_only_the_chosen_frames_are_measured() -> None:
+    truth = {0: TRUTH, 1: TRUTH}
+    predicted = {0: TRUTH, 1: [(50.0, 0.0), (100.0, 80.0)]}
+    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)], frames=[[1]])
+    assert accuracy.pck[0.2].tolist() == [0, 0]
+    assert accuracy.error_px.tolist() == [50, 50]
+
+
+def test_people_pair_by_identity_not_by_place() -> None:
+    truth = _video({0: TRUTH})
+    far = _video({0: [(500.0, 0.0), (600.0, 30.0)]})
+    near = _video({0: TRUTH}, track_id=1)
+    predicted = truth.with_persons([*near.persons, *far.persons])
+    assert keypoint_accuracy([truth], [predicted]).pck[0.2].tolist() == [0, 0]
+
+
+def test_means_leave_out_joints_without_a_value() -> None:
+    accuracy = keypoint_accuracy(
+        [_video({0: [(0.0, 0.0), (100.0, 0.0), None]}, skeleton=Skeleton(('a', 'b', 'c')))],
+        [_video({0: [(0.0, 0.0), (0.0, 0.0), None]}, skeleton=Skeleton(('a', 'b', 'c')))],
+    )
+    assert accuracy.means()['PCK@0.1'] == 50
+
+
+def test_nobody_labelled_gives_unknown_figures() -> None:
+    accuracy = keypoint_accuracy([_video({})], [_video({})])
+    assert all(np.isnan(value) for value in accuracy.means().values())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from((0.5, 2.0, 4.0)))
+def test_relative_figures_do_not_change_with_the_size_of_the_picture(
+    seed: int, factor: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(1, 100, (2, 6, 2, 2))
+    points[1] = points[0] + rng.normal(0, 10, points[0].shape)
+
+    def measure(scale: float):
+        truth, predicted = (
+            _video({t: [tuple(p) for p in pose * scale] for t, pose in enumerate(side)})
+            for side in points
+        )
+        return keypoint_accuracy([truth], [predicted])
+
+    one, other = measure(1.0), measure(factor)
+    for name in ('PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'AUC', 'error_percent'):
+        np.testing.assert_allclose(one.rows()[name], other.rows()[name], rtol=1e-9)
+    np.testing.assert_allclose(one.error_px * factor, other.error_px)
+    np.testing.assert_allclose(one.jitter * factor, other.jitter)
+
+
+def test_a_person_without_track_id_is_an_error() -> None:
+    with pytest.raises(InputError, match="video 'v', frame 0: a person has no track id"):
+        keypoint_accuracy([_video({0: TRUTH}, track_id=None)], [_video({0: TRUTH})])
+
+
+def test_another_skeleton_is_an_error() -> None:
+    other = _video({0: TRUTH}, skeleton=Skeleton(('tail', 'ear')))
+    with pytest.raises(InputError, match=r"has keypoints \['tail', 'ear'\], expected"):
+        keypoint_accuracy([_video({0: TRUTH})], [other])
+
+
+def test_table_has_a_line_per_joint_and_the_mean() -> None:
+    accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: TRUTH})])
+    lines = format_accuracy(accuracy, 'mice').splitlines()
+    assert lines[0] == 'mice'
+    assert lines[1].split()[0] == 'PCK@0.05'
+    assert lines[2].split() == ['tail', *['100.00'] * 4, '0.00', '0.00', '-', '100.00']
+    assert [line.split()[0] for line in lines[2:]] == ['tail', 'nose', 'Mean']
