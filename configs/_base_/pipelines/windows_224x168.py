@@ -2,6 +2,7 @@
 codec = dict(type='UDPHeatmap', input_size=(168, 224), heatmap_size=(42, 56), sigma=2)
 
 train_pipeline = [
+    dict(type='SeedSample'),
     dict(type='LoadWindow'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='WindowRandomFlip'),

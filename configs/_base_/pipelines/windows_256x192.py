@@ -1,7 +1,8 @@
-# Crops of 384x288 (height x width), heatmaps a quarter of that; the paper's augmentation.
-codec = dict(type='UDPHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3)
+# Crops of 256x192 (height x width), heatmaps a quarter of that; the paper's augmentation.
+codec = dict(type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 
 train_pipeline = [
+    dict(type='SeedSample'),
     dict(type='LoadWindow'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='WindowRandomFlip'),

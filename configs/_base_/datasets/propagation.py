@@ -1,37 +1,34 @@
-# PoseTrack17, propagation over T = 7 with ground-truth boxes as in the paper.
-# The config that inherits this sets the pipelines, from windows_*.py.
-dataset_type = 'PoseTrack17WindowDataset'
-data_root = 'data/posetrack17/'
+# Propagation over T = 7. The config that inherits names the dataset, its folder and the pipelines.
+interval = 7
 
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='SeededSampler', shuffle=True),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
         ann_file='annotations/train',
         task='propagation',
-        interval=7,
+        interval=interval,
         random_offset=True,
         on_error='skip',
     ),
 )
 val_dataloader = dict(
-    batch_size=64,
+    batch_size=32,
     num_workers=4,
     persistent_workers=True,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
         ann_file='annotations/val',
         task='propagation',
-        interval=7,
+        interval=interval,
         boxes='gt',
         test_mode=True,
     ),
 )
 test_dataloader = val_dataloader
+
+val_evaluator = dict(type='PoseTrackMetric', given_interval=interval, boxes='gt')
+test_evaluator = val_evaluator

@@ -1,22 +1,20 @@
-# Crops of 128x96 (height x width), heatmaps of 32x24: for training in minutes on a CPU.
-# 3 sigma must be whole: UDPHeatmap shifts the peaks near the left and top border otherwise.
-codec = dict(type='UDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=4 / 3)
+# Crops of 384x288 (height x width), heatmaps a quarter of that; the paper's augmentation.
+codec = dict(type='UDPHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3)
 
 train_pipeline = [
+    dict(type='SeedSample'),
     dict(type='LoadWindow'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='WindowRandomFlip'),
+    dict(type='RandomHalfBody'),
     dict(
         type='RandomBBoxTransform',
-        shift_factor=0.04,
-        shift_prob=1.0,
-        scale_factor=(0.75, 1.25),
-        rotate_factor=30.0,
-        rotate_prob=1.0,
+        shift_prob=0.0,
+        scale_factor=(0.65, 1.35),
+        rotate_factor=45.0,
     ),
     dict(type='WindowTopdownAffine', input_size=codec['input_size'], use_udp=True),
-    dict(type='WindowPhotometric'),
-    dict(type='GenerateWindowTarget', encoder=codec, label_jitter=0.26, label_dropout=0.05),
+    dict(type='GenerateWindowTarget', encoder=codec, label_jitter=0.3, label_dropout=0.05),
     dict(type='PackWindowInputs'),
 ]
 val_pipeline = [

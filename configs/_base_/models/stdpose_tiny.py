@@ -1,0 +1,46 @@
+# 2.6 M parameters for 128x96 crops. Beyond the paper, all of it for training from scratch: a
+# convolutional stem, a loss that weighs the foreground, and a loss for the frame head.
+num_joints = 17
+embed_dims = 128
+
+heatmap_head = dict(
+    in_channels=embed_dims,
+    out_channels=num_joints,
+    deconv_out_channels=(96, 96),
+    deconv_kernel_sizes=(4, 4),
+    loss=dict(type='ForegroundMSELoss'),
+)
+model = dict(
+    type='STDPose',
+    data_preprocessor=dict(
+        type='WindowDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(
+        type='ViT',
+        arch='tiny',
+        img_size=(128, 96),
+        patch_embed='conv_stem',
+        pos_embed_init='sine_cosine',
+    ),
+    frame_head=dict(type='FrameHead', **heatmap_head),
+    frame_head_loss_weight=1.0,
+    neck=dict(
+        type='STRE',
+        tff=dict(
+            type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=4, num_blocks=2
+        ),
+        tks=dict(type='TemporalKeypointsSynthesis', num_joints=num_joints, use_prior=True),
+    ),
+    head=dict(
+        type='STDAHead',
+        feature_size=(8, 6),
+        num_heads=4,
+        num_blocks=2,
+        mask=dict(type='DynamicAwareMask', num_joints=num_joints),
+        **heatmap_head,
+    ),
+    test_cfg=dict(flip_test=False),
+)

@@ -1,0 +1,45 @@
+# STDPose as in the paper, with ViT-B; ViTPose's COCO weights start backbone and frame head.
+num_joints = 17
+embed_dims = 768
+
+heatmap_head = dict(
+    in_channels=embed_dims,
+    out_channels=num_joints,
+    deconv_out_channels=(256, 256),
+    deconv_kernel_sizes=(4, 4),
+    loss=dict(type='KeypointMSELoss', use_target_weight=True),
+)
+model = dict(
+    type='STDPose',
+    data_preprocessor=dict(
+        type='WindowDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(type='ViT', arch='base', img_size=(256, 192), drop_path_rate=0.3),
+    frame_head=dict(type='FrameHead', **heatmap_head),
+    neck=dict(
+        type='STRE',
+        tff=dict(
+            type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=12, num_blocks=2
+        ),
+        tks=dict(type='TemporalKeypointsSynthesis', num_joints=num_joints),
+    ),
+    head=dict(
+        type='STDAHead',
+        feature_size=(16, 12),
+        num_heads=12,
+        num_blocks=2,
+        mask=dict(type='DynamicAwareMask', num_joints=num_joints, slope=1.5, threshold=0.5),
+        **heatmap_head,
+    ),
+    mi_loss=dict(
+        type='MutualInformationLoss',
+        num_joints=num_joints,
+        feature_channels=embed_dims,
+        alpha=0.1,
+        beta=0.01,
+    ),
+    test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False),
+)

@@ -1,0 +1,16 @@
+# The paper's schedule (appendix B): AdamW, 2e-4, x0.1 at epochs 12 and 16, 20 epochs.
+train_cfg = dict(by_epoch=True, max_epochs=20, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=2e-4),
+    clip_grad=dict(max_norm=1.0),
+)
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),
+    dict(type='MultiStepLR', begin=0, end=20, milestones=[12, 16], gamma=0.1, by_epoch=True),
+]
+# The learning rate belongs to 4 GPUs x 16 windows; --auto-scale-lr adapts it to another total.
+auto_scale_lr = dict(base_batch_size=64)
