@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from mmengine.config import Config
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import FrameSource, open_frames
+from stdpose_mm.io import FrameSource, PictureFrames, match_frames, open_frames
 from stdpose_mm.propagation import (
     BasePropagator,
     PropagatedPose,
@@ -17,7 +17,6 @@ from stdpose_mm.propagation import (
     build_propagator,
     dense_labels,
     given_labels,
-    match_frames,
     propagate_frames,
 )
 from stdpose_mm.structures import (
@@ -130,13 +129,15 @@ class VideoPosePropagator:
                 model, else joints named by number.
 
         Raises:
-            InputError: If the video cannot be opened or a label lies beyond its end.
+            InputError: If the video cannot be opened, or a label lies beyond its end or was made
+                at another size.
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         state = PropagationState(frames, None, skeleton or self.propagator.skeleton)
         if labels is not None:
             labels = match_frames(labels, frames)
-            state.labels, state.skeleton = labels.with_persons([]), labels.skeleton
+            _check_size(labels, frames)
+            state.labels, state.skeleton = _with_all_frames(labels, frames), labels.skeleton
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, label)
@@ -224,9 +225,8 @@ class VideoPosePropagator:
             )
         if state.labels is not None:
             return state.labels
-        width, height = state.frames.size
-        frames = [VideoFrame(n, width=width, height=height) for n in range(len(state.frames))]
-        return VideoLabels(state.frames.name, state.skeleton, tuple(frames))
+        empty = VideoLabels(state.frames.name, state.skeleton, frames=())
+        return _with_all_frames(empty, state.frames)
 
     def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
         assert state.skeleton is not None
@@ -242,6 +242,34 @@ class VideoPosePropagator:
                 f'({", ".join(state.skeleton.keypoint_names)})'
             )
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
+
+
+def _with_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
+    """``labels`` without people and with all frames listed; added ones are named like the rest."""
+    known = {frame.index: frame for frame in labels.frames}
+    folders = [PurePosixPath(frame.file_name).parent for frame in labels.frames if frame.file_name]
+    width, height = frames.size
+
+    def added(index: int) -> VideoFrame:
+        name = ''
+        if isinstance(frames, PictureFrames):
+            picture = Path(frames.path_of(index)).name
+            name = str((folders[0] if folders else PurePosixPath(frames.name)) / picture)
+        return VideoFrame(index, file_name=name, width=width, height=height)
+
+    listed = tuple(known.get(index) or added(index) for index in range(len(frames)))
+    return replace(labels, frames=listed, persons=())
+
+
+def _check_size(labels: VideoLabels, frames: FrameSource) -> None:
+    width, height = frames.size
+    for frame in labels.frames:
+        if (frame.width or width, frame.height or height) != (width, height):
+            raise InputError(
+                f'labels {labels.name} were made at {frame.width}x{frame.height} pixels (frame '
+                f'{frame.index}), but the frames of {frames.name} are {width}x{height}, give '
+                'frames of that size'
+            )
 
 
 def _build(

@@ -2,7 +2,6 @@
 
 from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose, build_propagator
 from .flow_propagator import FlowPropagator
-from .frame_matching import match_frames
 from .gaps import Gap, JointAnchors, find_gaps
 from .linear_propagator import LinearPropagator
 from .per_frame_propagator import PerFramePropagator
@@ -30,7 +29,6 @@ __all__ = [
     'find_gaps',
     'given_labels',
     'keep_every',
-    'match_frames',
     'propagate_frames',
     'propagate_labels',
     'repropagate',

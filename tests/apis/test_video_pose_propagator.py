@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -84,7 +86,7 @@ def test_label_files_are_matched_to_pictures_by_name(linear, folder, label_file)
     state = linear.init_state(folder, labels)
     dense = linear.collect_labels(state, linear.propagate_in_video(state))
     assert [frame.index for frame in dense.frames] == list(range(9))
-    assert dense.frames[4].file_name == 'clip/000005.jpg'
+    assert [f.file_name for f in dense.frames] == [f'clip/{n + 1:06d}.jpg' for n in range(9)]
     assert len(dense.persons) == 18
 
 
@@ -230,5 +232,14 @@ def test_mistakes_in_labels_are_one_sentence(linear, folder, label, message):
 
 def test_labels_of_another_video_are_refused(linear, folder, label_file):
     (folder / '000009.jpg').unlink()
-    with pytest.raises(InputError, match=r"frame 'clip/000009\.jpg', but clip has no such frame"):
+    with pytest.raises(InputError, match=r"'clip/000009\.jpg', which is not among the 8 frames"):
         linear.init_state(folder, read_posetrack18(label_file))
+
+
+def test_labels_made_at_another_size_are_refused(linear, folder, label_fields, tmp_path):
+    for image in label_fields['images']:
+        image.update(width=192, height=160)
+    path = tmp_path / 'large.json'
+    path.write_text(json.dumps(label_fields))
+    with pytest.raises(InputError, match=r'made at 192x160 pixels \(frame 0\), but .* are 96x80'):
+        linear.init_state(folder, read_posetrack18(path))

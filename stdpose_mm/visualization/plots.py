@@ -1,0 +1,161 @@
+"""Pictures of training runs and trajectories, as PNG files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import atomic_path
+from stdpose_mm.structures import PersonLabel, VideoLabels
+
+FilePath = str | PathLike[str]
+
+_NOT_METRICS = ('step', 'epoch', 'iter', 'time', 'data_time', 'memory', 'lr', 'base_lr')
+
+
+def plot_training_curves(scalars: FilePath, path: FilePath) -> None:
+    """Losses, learning rate and validation metrics of a training run, one panel each.
+
+    Args:
+        scalars: ``vis_data/scalars.json`` of an MMEngine run, one JSON object a line.
+        path: The PNG to write.
+
+    Raises:
+        InputError: If the file is missing, is not as described, or holds no training record.
+    """
+    records = _read_scalars(Path(scalars))
+    training = [record for record in records if 'loss' in record]
+    validation = [record for record in records if 'loss' not in record]
+    if not training:
+        raise InputError(
+            f'{scalars} holds no record with a loss, give vis_data/scalars.json of a training run'
+        )
+    figure, axes = _figure(3 if validation else 2, width=8)
+    losses = sorted(name for name in training[0] if 'loss' in name)
+    for name in losses:
+        _plot_records(axes[0], training, name)
+    axes[0].set_yscale('log')
+    axes[0].set_ylabel('loss')
+    _plot_records(axes[1], training, 'lr')
+    axes[1].set_ylabel('learning rate')
+    for axis in axes[:2]:
+        axis.set_xlabel('iteration')
+    if validation:
+        for name in sorted({name for record in validation for name in record}):
+            if name not in _NOT_METRICS:
+                _plot_records(axes[2], validation, name, marker='o')
+        axes[2].set_ylabel('validation')
+        axes[2].set_xlabel('step at which it was validated')
+        axes[2].legend(fontsize='small')
+    axes[0].legend(fontsize='small')
+    _save(figure, path)
+
+
+def plot_trajectories(
+    labels: VideoLabels,
+    path: FilePath,
+    track_id: int | None = None,
+    joints: Sequence[str] | None = None,
+) -> None:
+    """X and y of a person's joints over time, given labels marked by dots.
+
+    Args:
+        labels: Labels of a video, given and propagated.
+        path: The PNG to write.
+        track_id: The person; the first track by default.
+        joints: Names of the joints to show; all that are ever labelled by default.
+
+    Raises:
+        InputError: If there is no such track or joint.
+    """
+    tracks = labels.tracks()
+    if track_id is None:
+        track_id = min(tracks, default=-1)
+    if track_id not in tracks:
+        raise InputError(
+            f'labels {labels.name} have no track {track_id}, choose one of {sorted(tracks)}'
+        )
+    track = [tracks[track_id][frame] for frame in sorted(tracks[track_id])]
+    names = labels.skeleton.keypoint_names
+    ever = np.any([person.labelled for person in track], axis=0)
+    chosen = [name for name, shown in zip(names, ever, strict=True) if shown]
+    if joints is not None:
+        unknown = [name for name in joints if name not in names]
+        if unknown:
+            raise InputError(f'there is no joint {unknown[0]!r}, choose among {", ".join(names)}')
+        chosen = list(joints)
+
+    figure, axes = _figure(2, width=10)
+    for number, name in enumerate(chosen):
+        _plot_joint(axes, track, names.index(name), name, f'C{number % 10}')
+    for axis, label in zip(axes, ('x [px]', 'y [px]'), strict=True):
+        axis.set_ylabel(label)
+        axis.set_xlabel('frame')
+    axes[1].invert_yaxis()
+    axes[0].set_title(f'{labels.name}, track {track_id}; dots are given labels')
+    if chosen:
+        axes[0].legend(fontsize='x-small', ncol=2, loc='upper left', bbox_to_anchor=(1, 1))
+    _save(figure, path)
+
+
+def _plot_joint(
+    axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, color: str
+) -> None:
+    frames = np.array([person.frame_index for person in track])
+    points = np.array(
+        [p.keypoints[joint] if p.labelled[joint] else (np.nan, np.nan) for p in track]
+    )
+    given = np.array([person.source == 'given' for person in track])
+    for axis, values in zip(axes, points.T, strict=True):
+        axis.plot(frames, values, color=color, linewidth=1, label=name)
+        axis.plot(frames[given], values[given], 'o', color=color, markersize=4)
+
+
+def _read_scalars(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text().splitlines()
+        records = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f'{path} cannot be read as one JSON object a line ({error}), '
+            'give vis_data/scalars.json of a training run'
+        ) from error
+    if not all(isinstance(record, dict) for record in records):
+        raise InputError(f'{path} must hold one JSON object a line')
+    return records
+
+
+def _plot_records(
+    axis: Axes, records: Sequence[dict[str, Any]], name: str, marker: str = ''
+) -> None:
+    shown = [record for record in records if isinstance(record.get(name), (int, float))]
+    axis.plot(
+        [record.get('step', n) for n, record in enumerate(shown)],
+        [record[name] for record in shown],
+        label=name,
+        marker=marker,
+    )
+
+
+def _figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
+    # Not through pyplot: no global state, and no display is ever looked for.
+    figure = Figure(figsize=(width, 2.8 * panels), layout='constrained')
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(panels, 1)
+    for axis in axes:
+        axis.grid(alpha=0.3)
+    return figure, axes
+
+
+def _save(figure: Figure, path: FilePath) -> None:
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format='png', dpi=110)

@@ -1,0 +1,138 @@
+"""Propagate the labels of some frames of a video to all its frames.
+
+    python tools/propagate.py clip.mp4 labels.json --out dense.json
+    python tools/propagate.py frames/ labels.json --out dense.json --config C --checkpoint W
+
+LABELS may be PoseTrack17, PoseTrack18/21, COCO keypoints or CVAT, with people in some frames only.
+OUT holds every person in every frame, marked ``given`` or ``propagated``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import WRITE_FORMATS, atomic_path, read_labels, write_labels
+from stdpose_mm.propagation import PROPAGATORS, keep_every
+from stdpose_mm.structures import VideoLabels
+from stdpose_mm.visualization import write_overlay
+
+EXIT_INPUT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    args = parse_args(arguments)
+    try:
+        dense = propagate(args)
+    except InputError as error:
+        print(f'propagate.py: {error}', file=sys.stderr)
+        return EXIT_INPUT_ERROR
+    except KeyboardInterrupt:
+        print('propagate.py: interrupted, nothing was written', file=sys.stderr)
+        return EXIT_INTERRUPTED
+    count = Counter(person.source for person in dense.persons)
+    print(
+        f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
+        f'{count["given"]} given and {count["propagated"]} propagated poses'
+    )
+    return 0
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without repeating the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the message."""
+        self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {message}, see --help\n')
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='propagate.py',
+        description='Propagate the labels of some frames of a video to all its frames.',
+    )
+    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
+    parser.add_argument(
+        'labels', type=Path, metavar='LABELS', help='label file with people in some frames'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='label file for all frames')
+    parser.add_argument('--config', help='config of the model')
+    parser.add_argument('--checkpoint', help='weights of the model')
+    parser.add_argument(
+        '--method',
+        choices=sorted(PROPAGATORS.module_dict),
+        help='default: stdpose with a checkpoint, flow without',
+    )
+    parser.add_argument(
+        '--boxes',
+        choices=('interpolate',),
+        default='interpolate',
+        help='person boxes in unlabelled frames: interpolated between those of the labels',
+    )
+    parser.add_argument(
+        '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
+    )
+    parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
+    parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
+    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+    parser.add_argument(
+        '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
+    )
+    parser.add_argument(
+        '--keep-every',
+        type=int,
+        metavar='T',
+        help='take the labels of every T-th labelled frame only, to try it on full labels',
+    )
+    return parser.parse_args(arguments)
+
+
+def propagate(args: argparse.Namespace) -> VideoLabels:
+    """Propagate and write what the command line asks for.
+
+    Raises:
+        InputError: If something that was given cannot be used; no output file is written then.
+    """
+    for path in (args.out, args.save_video):
+        if path is not None and path.is_dir():
+            raise InputError(f'{path} is a folder, give the path of a file to write')
+    if args.batch_size < 1:
+        raise InputError(f'--batch-size must be at least 1, got {args.batch_size}')
+    labels = read_labels(args.labels, video=args.labels_video)
+    if args.keep_every is not None:
+        labels = keep_every(labels, args.keep_every)
+    propagator = VideoPosePropagator(
+        args.config, args.checkpoint, args.device, args.method, args.batch_size
+    )
+    state = propagator.init_state(args.video, labels)
+    results = tqdm(
+        propagator.propagate_in_video(state),
+        total=len(state.frames),
+        desc=propagator.method,
+        unit=' frames',
+    )
+    dense = propagator.collect_labels(state, results)
+    # Both files appear together, when both are complete.
+    with ExitStack() as outputs:
+        out = outputs.enter_context(atomic_path(args.out))
+        if args.save_video is not None:
+            video = outputs.enter_context(atomic_path(args.save_video))
+            write_overlay(video, state.frames, dense)
+        write_labels(dense, out, args.format)
+    return dense
+
+
+if __name__ == '__main__':
+    sys.exit(main())
