@@ -23,11 +23,15 @@ _NOT_METRICS = ('step', 'epoch', 'iter', 'time', 'data_time', 'memory', 'lr', 'b
 
 
 def plot_training_curves(scalars: FilePath, path: FilePath) -> None:
+    """Write :func:`training_curves` as a PNG file, atomically."""
+    _save(training_curves(scalars), path)
+
+
+def training_curves(scalars: FilePath) -> Figure:
     """Losses, learning rate and validation metrics of a training run, one panel each.
 
     Args:
         scalars: ``vis_data/scalars.json`` of an MMEngine run, one JSON object a line.
-        path: The PNG to write.
 
     Raises:
         InputError: If the file is missing, is not as described, or holds no training record.
@@ -57,7 +61,7 @@ def plot_training_curves(scalars: FilePath, path: FilePath) -> None:
         axes[2].set_xlabel('step at which it was validated')
         axes[2].legend(fontsize='small')
     axes[0].legend(fontsize='small')
-    _save(figure, path)
+    return figure
 
 
 def plot_trajectories(
@@ -66,11 +70,17 @@ def plot_trajectories(
     track_id: int | None = None,
     joints: Sequence[str] | None = None,
 ) -> None:
-    """X and y of a person's joints over time, given labels marked by dots.
+    """Write :func:`trajectories` as a PNG file, atomically."""
+    _save(trajectories(labels, track_id, joints), path)
+
+
+def trajectories(
+    labels: VideoLabels, track_id: int | None = None, joints: Sequence[str] | None = None
+) -> Figure:
+    """Joint positions of a person over time, x above y, given labels marked by dots.
 
     Args:
         labels: Labels of a video, given and propagated.
-        path: The PNG to write.
         track_id: The person; the first track by default.
         joints: Names of the joints to show; all that are ever labelled by default.
 
@@ -104,7 +114,7 @@ def plot_trajectories(
     axes[0].set_title(f'{labels.name}, track {track_id}; dots are given labels')
     if chosen:
         axes[0].legend(fontsize='x-small', ncol=2, loc='upper left', bbox_to_anchor=(1, 1))
-    _save(figure, path)
+    return figure
 
 
 def _plot_joint(

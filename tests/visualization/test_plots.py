@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.visualization import plot_training_curves, plot_trajectories
+from stdpose_mm.visualization.plots import training_curves, trajectories
+
+RECORDS = [
+    {'lr': 0.1, 'loss': 2.0, 'loss_kpt': 1.5, 'step': 50, 'epoch': 1, 'time': 0.1},
+    {'lr': 0.05, 'loss': 1.0, 'loss_kpt': 0.5, 'step': 100, 'epoch': 1, 'time': 0.1},
+    {'PCK': 0.7, 'data_time': 0.1, 'time': 0.1, 'step': 1},
+]
+
+
+@pytest.fixture
+def scalars(tmp_path):
+    path = tmp_path / 'scalars.json'
+    path.write_text('\n'.join(map(json.dumps, RECORDS)))
+    return path
+
+
+@pytest.fixture
+def labels():
+    persons = [
+        PersonLabel(
+            n,
+            np.array([[n, 2 * n], [0, 0]]),
+            np.array([2, 0]),
+            track_id=3,
+            source='given' if n in (0, 4) else 'propagated',
+        )
+        for n in range(5)
+    ]
+    frames = tuple(VideoFrame(n) for n in range(5))
+    return VideoLabels('clip', Skeleton(('head', 'hand')), frames, tuple(persons))
+
+
+def curves(axis):
+    return {
+        line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
+        for line in axis.lines
+        if not line.get_label().startswith('_')
+    }
+
+
+def test_training_curves_show_losses_learning_rate_and_metrics(scalars):
+    losses, rate, metrics = training_curves(scalars).axes
+    assert curves(losses) == {
+        'loss': ([50, 100], [2.0, 1.0]),
+        'loss_kpt': ([50, 100], [1.5, 0.5]),
+    }
+    assert curves(rate) == {'lr': ([50, 100], [0.1, 0.05])}
+    assert curves(metrics) == {'PCK': ([1], [0.7])}
+
+
+def test_trajectories_show_labelled_joints_and_mark_given_frames(labels):
+    x, y = trajectories(labels).axes
+    assert curves(x) == {'head': ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])}
+    assert curves(y) == {'head': ([0, 1, 2, 3, 4], [0, 2, 4, 6, 8])}
+    marks = [line for line in x.lines if line.get_marker() == 'o']
+    assert [list(line.get_xdata()) for line in marks] == [[0, 4]]
+
+
+def test_plots_are_png_files(scalars, labels, tmp_path):
+    plot_training_curves(scalars, tmp_path / 'curves.png')
+    plot_trajectories(labels, tmp_path / 'trajectories.png', track_id=3, joints=['head'])
+    for name in ('curves.png', 'trajectories.png'):
+        assert cv2.imread(str(tmp_path / name)) is not None
+
+
+def test_mistakes_are_one_sentence_and_write_nothing(labels, tmp_path):
+    out = tmp_path / 'out.png'
+    bad = tmp_path / 'bad.json'
+    bad.write_text('{"lr": 0.1}')
+    broken = tmp_path / 'broken.json'
+    broken.write_text('{')
+    with pytest.raises(InputError, match='holds no record with a loss'):
+        plot_training_curves(bad, out)
+    with pytest.raises(InputError, match='cannot be read as one JSON object a line'):
+        plot_training_curves(broken, out)
+    with pytest.raises(InputError, match='cannot be read'):
+        plot_training_curves(tmp_path / 'missing.json', out)
+    with pytest.raises(InputError, match=r'have no track 7, choose one of \[3\]'):
+        plot_trajectories(labels, out, track_id=7)
+    with pytest.raises(InputError, match="no joint 'foot', choose among head, hand"):
+        plot_trajectories(labels, out, joints=['foot'])
+    assert not out.exists()
