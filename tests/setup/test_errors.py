@@ -41,9 +41,10 @@ def test_error_that_a_registry_raised_again() -> None:
 
 
 def test_error_in_a_data_loaders_worker() -> None:
-    loader = DataLoader(_BrokenDataset(), num_workers=1)
+    batches = iter(DataLoader(_BrokenDataset(), num_workers=1))
     with pytest.raises(InputError) as caught:
-        next(iter(loader))
+        next(batches)
+    batches._shutdown_workers()  # else the garbage collector waits for them later
     assert 'Traceback' in str(caught.value)
     assert find_input_error(caught.value) == SENTENCE
 
