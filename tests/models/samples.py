@@ -35,7 +35,7 @@ def codec_cfg(
 
 def tiny_cfg(use_prior: bool = False, mi: bool = False, **overrides: Any) -> dict[str, Any]:
     """The small recipe: 128x96 crops, 32x24 heatmaps; every part of the paper on, except MI."""
-    deconv = {'deconv_out_channels': (96, 96), 'deconv_kernel_sizes': (4, 4)}
+    deconv = {'deconv_out_channels': (96, 64), 'deconv_kernel_sizes': (4, 4)}
     shared = {
         'in_channels': 128,
         'out_channels': NUM_JOINTS,
@@ -133,8 +133,8 @@ def window_sample(
     sample = PoseDataSample(
         metainfo={
             'input_size': INPUT_SIZE,
-            'input_center': np.array([width / 2, height / 2], dtype=np.float32),
-            'input_scale': np.array([width, height], dtype=np.float32),
+            'input_center': np.array([(width - 1) / 2, (height - 1) / 2], dtype=np.float32),
+            'input_scale': np.array([width - 1, height - 1], dtype=np.float32),
             'flip_indices': FLIP_INDICES,
             'video_name': 'clip',
             'frame_index': 3,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..layers import TransformerBlock, fit_position_embedding, sine_cosine_position_embedding
+from .patch_embedding import PatchEmbedding
 
 ARCHITECTURES: dict[str, dict[str, int]] = {
     'tiny': dict(embed_dims=128, num_layers=4, num_heads=4, feedforward_channels=512),
@@ -19,11 +20,7 @@ ARCHITECTURES: dict[str, dict[str, int]] = {
     'large': dict(embed_dims=1024, num_layers=24, num_heads=16, feedforward_channels=4096),
     'huge': dict(embed_dims=1280, num_layers=32, num_heads=16, feedforward_channels=5120),
 }
-PATCH_EMBEDDINGS = ('linear', 'conv_stem')
 POSITION_INITS = ('trunc_normal', 'sine_cosine')
-PATCH_SIZE = 16
-PATCH_PADDING = 2
-STEM_CHANNELS = (24, 48, 96)
 
 # Names of the original ViTPose (and timm, MAE) -> names of MMPose 1.x.
 ORIGINAL_NAMES = (
@@ -57,9 +54,8 @@ class ViT(BaseModule):
             ``num_layers``, ``num_heads`` and ``feedforward_channels``. 'small' has 12 heads as in
             ViTPose.
         img_size: Height and width of the input.
-        patch_embed: 'linear' (ViTPose) or 'conv_stem': four stride-2 3x3 convolutions
-            (3-24-48-96-D), which train better from scratch; the input size must then be a
-            multiple of 16.
+        patch_embed: 'linear' (ViTPose), or 'conv_stem', which trains better from scratch; see
+            :class:`PatchEmbedding`.
         pos_embed_init: 'trunc_normal', or 'sine_cosine' for training from scratch: half the
             sine-cosine embedding, learnable.
         drop_path_rate: Stochastic depth of the last block; earlier blocks less, linearly.
@@ -87,11 +83,10 @@ class ViT(BaseModule):
         settings = ARCHITECTURES[arch] if isinstance(arch, str) else arch
         self.embed_dims: int = settings['embed_dims']
         self.img_size = (img_size[0], img_size[1])
-        self.grid = self._patch_grid(patch_embed, self.img_size)
         self.with_cp = with_cp
 
-        self.patch_embed = nn.Module()
-        self.patch_embed.projection = self._make_projection(patch_embed)
+        self.patch_embed = PatchEmbedding(patch_embed, self.img_size, self.embed_dims)
+        self.grid = self.patch_embed.grid
         positions = sine_cosine_position_embedding(self.grid, self.embed_dims) * 0.5
         if pos_embed_init == 'trunc_normal':
             positions = nn.init.trunc_normal_(torch.empty_like(positions), std=0.02)
@@ -108,35 +103,6 @@ class ViT(BaseModule):
         )
         self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6)
         self._register_load_state_dict_pre_hook(self._adapt_state_dict)
-
-    @staticmethod
-    def _patch_grid(patch_embed: str, img_size: tuple[int, int]) -> tuple[int, int]:
-        """Rows and columns of patches."""
-        height, width = img_size
-        if patch_embed == 'linear':
-            step = 2 * PATCH_PADDING - PATCH_SIZE
-            return (height + step) // PATCH_SIZE + 1, (width + step) // PATCH_SIZE + 1
-        if patch_embed != 'conv_stem':
-            raise ValueError(f'patch_embed must be one of {PATCH_EMBEDDINGS}, got {patch_embed!r}')
-        if height % PATCH_SIZE or width % PATCH_SIZE:
-            raise ValueError(
-                f"'conv_stem' needs multiples of {PATCH_SIZE}, got img_size={img_size}"
-            )
-        return height // PATCH_SIZE, width // PATCH_SIZE
-
-    def _make_projection(self, patch_embed: str) -> nn.Module:
-        if patch_embed == 'linear':
-            return nn.Conv2d(3, self.embed_dims, PATCH_SIZE, PATCH_SIZE, PATCH_PADDING)
-        layers: list[nn.Module] = []
-        in_channels = 3
-        for out_channels in STEM_CHANNELS:
-            layers += [
-                nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(out_channels),
-                nn.ReLU(inplace=True),
-            ]
-            in_channels = out_channels
-        return nn.Sequential(*layers, nn.Conv2d(in_channels, self.embed_dims, 3, 2, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Extract features.
@@ -155,7 +121,7 @@ class ViT(BaseModule):
                 f'expected images [N, 3, {self.img_size[0]}, {self.img_size[1]}], '
                 f'got {list(images.shape)}'
             )
-        tokens = self.patch_embed.projection(images).flatten(2).transpose(1, 2) + self.pos_embed
+        tokens = self.patch_embed(images) + self.pos_embed
         for layer in self.layers:
             if self.with_cp and self.training:
                 tokens = checkpoint(layer, tokens, use_reentrant=False)

@@ -5,6 +5,7 @@ from .dynamic_aware_mask import DynamicAwareMask, modified_sigmoid
 from .feed_forward import FeedForward
 from .pose_aggregation_block import PoseAggregationBlock
 from .position_embedding import fit_position_embedding, infer_grid, sine_cosine_position_embedding
+from .scaled_dot_product import attend
 from .self_attention import SelfAttention
 from .transformer_block import TransformerBlock
 
@@ -15,6 +16,7 @@ __all__ = [
     'PoseAggregationBlock',
     'SelfAttention',
     'TransformerBlock',
+    'attend',
     'fit_position_embedding',
     'infer_grid',
     'modified_sigmoid',

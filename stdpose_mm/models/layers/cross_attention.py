@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .scaled_dot_product import attend
 
 
 class CrossAttention(nn.Module):
@@ -33,5 +34,5 @@ class CrossAttention(nn.Module):
         query = self.query(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
         key_value = self.key_value(context).unflatten(-1, (2, self.num_heads, -1))
         key, value = key_value.permute(2, 0, 3, 1, 4).unbind(0)
-        attended = F.scaled_dot_product_attention(query, key, value)
+        attended = attend(query, key, value)
         return self.proj(attended.transpose(1, 2).flatten(2))

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .scaled_dot_product import attend
 
 
 class SelfAttention(nn.Module):
@@ -29,5 +30,5 @@ class SelfAttention(nn.Module):
         """[N, L, D] -> [N, L, D]."""
         qkv = self.qkv(tokens).unflatten(-1, (3, self.num_heads, -1))
         query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        attended = F.scaled_dot_product_attention(query, key, value)
+        attended = attend(query, key, value)
         return self.proj(attended.transpose(1, 2).flatten(2))

@@ -216,4 +216,4 @@ def literal_information(representation: Tensor, reference: Tensor) -> Tensor:
     """KL divergence over positions with a probability in place of the log-probability."""
     probability = representation.float().flatten(2).softmax(-1)
     reference_probability = reference.float().flatten(2).softmax(-1)
-    return F.kl_div(probability, reference_probability, reduction='mean')
+    return F.kl_div(probability, reference_probability, reduction='none').mean()

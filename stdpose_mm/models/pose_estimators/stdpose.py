@@ -58,8 +58,8 @@ class STDPose(TopdownPoseEstimator):
             raise ValueError('a frame_head or mi_loss needs a neck, got neck=None')
         if frame_head is None and (frame_head_loss_weight or self.test_cfg.get('use_frame_head')):
             raise ValueError('frame_head_loss_weight and use_frame_head need a frame_head')
-        self.frame_head = MODELS.build(frame_head) if frame_head else None
-        self.mi_loss = MODELS.build(mi_loss) if mi_loss else None
+        self.frame_head: Any = MODELS.build(frame_head) if frame_head else None
+        self.mi_loss: Any = MODELS.build(mi_loss) if mi_loss else None
         self.frame_head_loss_weight = frame_head_loss_weight
 
     def encode_frames(self, crops: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ class STDPose(TopdownPoseEstimator):
         given = GivenLabels.from_data_samples(data_samples)
         representation = self.fuse(features, frame_heatmaps, given)
         losses = self.head.loss(representation, data_samples, train_cfg=self.train_cfg)
-        if self.frame_head_loss_weight:
+        if self.frame_head_loss_weight and frame_heatmaps is not None:
             losses['loss_frame_kpt'] = self._frame_head_loss(frame_heatmaps, data_samples)
         if self.mi_loss is not None:
             target, weights = key_targets(data_samples)

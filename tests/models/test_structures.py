@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import torch
+from samples import FLIP_INDICES, NUM_JOINTS, estimation_sample, window_batch
+
+from stdpose_mm.models import GivenLabels
+
+SHAPE = (NUM_JOINTS, 32, 24)
+
+
+def labels(give: bool | tuple[bool, bool] = True) -> GivenLabels:
+    given = GivenLabels.from_data_samples(window_batch(2, give=give)['data_samples'])
+    assert given is not None
+    return given
+
+
+def test_labels_of_a_batch_keep_the_order_left_right():
+    samples = window_batch(2)['data_samples']
+    given = GivenLabels.from_data_samples(samples)
+    assert given.heatmaps.shape == (2, 2, *SHAPE)
+    assert given.mask.shape == (2, 2, NUM_JOINTS)
+    assert given.prior.shape == (2, *SHAPE)
+    right_of_first = samples[0].gt_fields.given_heatmaps[NUM_JOINTS:]
+    torch.testing.assert_close(given.heatmaps[0, 1], right_of_first)
+
+
+def test_samples_without_labels_give_nothing():
+    samples = [estimation_sample(sample) for sample in window_batch(2)['data_samples']]
+    assert GivenLabels.from_data_samples(samples) is None
+
+
+def test_mixed_batch_gives_what_there_is():
+    labelled, bare = window_batch(2)['data_samples']
+    given = GivenLabels.from_data_samples([estimation_sample(bare), labelled])
+    assert not given.mask[0].any()
+    assert not given.heatmaps[0].any()
+    assert given.mask[1].all()
+
+
+def test_only_given_maps_replace_predictions():
+    given = labels(give=(True, False))
+    given.mask[0, 0, 3] = False
+    predicted = torch.full((2, 3, *SHAPE), -1.0)
+    result = given.substitute(predicted)
+    torch.testing.assert_close(result[0, 0, :3], given.heatmaps[0, 0, :3])
+    assert (result[0, 0, 3] == -1).all()
+    assert (result[:, 1:] == -1).all()
+    assert (predicted == -1).all()
+
+
+def test_a_given_joint_outside_the_crop_is_an_empty_map():
+    given = labels()
+    given.heatmaps[0, 1, 4] = 0
+    result = given.substitute(torch.ones(2, 3, *SHAPE))
+    assert (result[0, 2, 4] == 0).all()
+
+
+def test_flip_mirrors_space_and_swaps_sides():
+    given = labels()
+    left_wrist, right_wrist = 7, 8
+    assert FLIP_INDICES[left_wrist] == right_wrist
+    given.mask[0, 1, left_wrist] = False
+    flipped = given.flip(FLIP_INDICES)
+    assert not flipped.mask[0, 1, right_wrist]
+    assert flipped.mask[0, 1, left_wrist]
+    torch.testing.assert_close(
+        flipped.heatmaps[0, 1, right_wrist, 5, 3], given.heatmaps[0, 1, left_wrist, 5, 20]
+    )
+    torch.testing.assert_close(
+        flipped.prior[0, right_wrist, 5, 3], given.prior[0, left_wrist, 5, 20]
+    )
+
+
+def test_flipping_twice_changes_nothing():
+    given = labels()
+    for once, twice in zip(given, given.flip(FLIP_INDICES).flip(FLIP_INDICES), strict=True):
+        torch.testing.assert_close(once, twice)

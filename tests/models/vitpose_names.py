@@ -1,0 +1,91 @@
+"""Parameter names and shapes of released ViTPose checkpoints, written down by hand."""
+
+from __future__ import annotations
+
+# width, depth, heads
+ARCHITECTURES = {
+    'small': (384, 12, 12),
+    'base': (768, 12, 12),
+    'large': (1024, 24, 16),
+    'huge': (1280, 32, 16),
+}
+
+
+def vitpose_backbone(arch: str, num_tokens: int) -> dict[str, tuple[int, ...]]:
+    """MMPose 1.x: the backbone of ``td-hm_ViTPose-*``."""
+    dims, depth, _ = ARCHITECTURES[arch]
+    shapes: dict[str, tuple[int, ...]] = {
+        'pos_embed': (1, num_tokens, dims),
+        'patch_embed.projection.weight': (dims, 3, 16, 16),
+        'patch_embed.projection.bias': (dims,),
+        'ln1.weight': (dims,),
+        'ln1.bias': (dims,),
+    }
+    for index in range(depth):
+        block = {
+            'ln1.weight': (dims,),
+            'ln1.bias': (dims,),
+            'attn.qkv.weight': (3 * dims, dims),
+            'attn.qkv.bias': (3 * dims,),
+            'attn.proj.weight': (dims, dims),
+            'attn.proj.bias': (dims,),
+            'ln2.weight': (dims,),
+            'ln2.bias': (dims,),
+            'ffn.layers.0.0.weight': (4 * dims, dims),
+            'ffn.layers.0.0.bias': (4 * dims,),
+            'ffn.layers.1.weight': (dims, 4 * dims),
+            'ffn.layers.1.bias': (dims,),
+        }
+        shapes.update({f'layers.{index}.{name}': shape for name, shape in block.items()})
+    return shapes
+
+
+def vitpose_head(arch: str, num_joints: int = 17) -> dict[str, tuple[int, ...]]:
+    """The classic head: two deconvolutions with batch normalisation, one 1x1 convolution."""
+    dims = ARCHITECTURES[arch][0]
+    shapes: dict[str, tuple[int, ...]] = {
+        'deconv_layers.0.weight': (dims, 256, 4, 4),
+        'deconv_layers.3.weight': (256, 256, 4, 4),
+        'final_layer.weight': (num_joints, 256, 1, 1),
+        'final_layer.bias': (num_joints,),
+    }
+    for index in (1, 4):
+        for name in ('weight', 'bias', 'running_mean', 'running_var'):
+            shapes[f'deconv_layers.{index}.{name}'] = (256,)
+        shapes[f'deconv_layers.{index}.num_batches_tracked'] = ()
+    return shapes
+
+
+def vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
+    """MMPose 1.x, 256x192."""
+    backbone = {f'backbone.{n}': s for n, s in vitpose_backbone(arch, 192).items()}
+    return backbone | {f'head.{n}': s for n, s in vitpose_head(arch).items()}
+
+
+def original_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
+    """The original repository (MMPose 0.x, timm names, class-token slot), 256x192."""
+    dims, depth, _ = ARCHITECTURES[arch]
+    shapes: dict[str, tuple[int, ...]] = {
+        'backbone.pos_embed': (1, 193, dims),
+        'backbone.patch_embed.proj.weight': (dims, 3, 16, 16),
+        'backbone.patch_embed.proj.bias': (dims,),
+        'backbone.last_norm.weight': (dims,),
+        'backbone.last_norm.bias': (dims,),
+    }
+    for index in range(depth):
+        block = {
+            'norm1.weight': (dims,),
+            'norm1.bias': (dims,),
+            'attn.qkv.weight': (3 * dims, dims),
+            'attn.qkv.bias': (3 * dims,),
+            'attn.proj.weight': (dims, dims),
+            'attn.proj.bias': (dims,),
+            'norm2.weight': (dims,),
+            'norm2.bias': (dims,),
+            'mlp.fc1.weight': (4 * dims, dims),
+            'mlp.fc1.bias': (4 * dims,),
+            'mlp.fc2.weight': (dims, 4 * dims),
+            'mlp.fc2.bias': (dims,),
+        }
+        shapes.update({f'backbone.blocks.{index}.{name}': s for name, s in block.items()})
+    return shapes | {f'keypoint_head.{n}': s for n, s in vitpose_head(arch).items()}
