@@ -67,6 +67,10 @@ class CommandToyMetric(BaseMetric):
 """
 
 CONFIG = """
+import time
+
+# MMEngine names a run to the second and shares state between runs of one name.
+experiment_name = f'toy_{time.time_ns()}'
 default_scope = 'mmpose'
 custom_imports = dict(imports=['stdpose_mm', 'command_toy_parts'])
 model = dict(type='CommandToyModel')
