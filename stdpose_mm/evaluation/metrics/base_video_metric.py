@@ -14,7 +14,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import read_posetrack18
+from stdpose_mm.io import read_json
+from stdpose_mm.io.posetrack17 import parse_posetrack17
+from stdpose_mm.io.posetrack18 import parse_posetrack18
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 BOXES = {
@@ -39,7 +41,8 @@ class BaseVideoMetric(BaseMetric):
     score of a joint is its own times that of its box.
 
     Args:
-        ann_file: Folder with one PoseTrack18 JSON per video, one such file, or a list of them.
+        ann_file: Folder with one label file per video, one such file, or a list of them:
+            PoseTrack18 JSON (any skeleton) or PoseTrack17's annolist.
         given_interval: T of the propagation protocol, which says the frames whose labels were
             given; None in estimation, where none are.
         boxes: Which boxes the model was shown, for the title of the table: ``'gt'``,
@@ -95,7 +98,9 @@ class BaseVideoMetric(BaseMetric):
 
     def read_labels(self, file: str) -> VideoLabels:
         """The labels of one of the files."""
-        return read_posetrack18(file)
+        data = read_json(file)
+        is_annolist = isinstance(data, dict) and 'annolist' in data
+        return parse_posetrack17(file, data) if is_annolist else parse_posetrack18(file, data)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep what evaluation needs of every data sample, one result each."""
@@ -172,8 +177,7 @@ class BaseVideoMetric(BaseMetric):
         # The datasets need MMPose's whole dataset package, so the rule is fetched when asked for.
         from stdpose_mm.datasets.windows import given_frames
 
-        labelled = {person.frame_index for person in video.persons if person.labelled.any()}
-        return given_frames(sorted(labelled), self.given_interval)
+        return given_frames(video.labelled_frame_indices, self.given_interval)
 
     def evaluated_frames(self, video: VideoLabels, subset: str) -> list[int]:
         """Frame indices of ``'all'`` or ``'unlabelled'`` frames."""
