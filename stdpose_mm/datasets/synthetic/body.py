@@ -169,7 +169,7 @@ class PosedBody:
     """A body in N poses.
 
     Args:
-        points: [N, len(POINTS), 3] metres, feet on the ground at y = 0 (before any hop).
+        points: [N, len(POINTS), 3] metres, the lowest foot within 6 cm of y = 0.
         trunk: [N, 3, 3] columns left, up, forward of the chest.
         head: [N, 3, 3] the same of the head.
     """

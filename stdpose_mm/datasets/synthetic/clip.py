@@ -11,9 +11,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import (
     NOT_LABELLED,
-    OCCLUDED,
     POSETRACK_SKELETON,
-    VISIBLE,
     PersonLabel,
     VideoFrame,
     VideoLabels,
@@ -24,25 +22,15 @@ from .appearance import sample_appearance
 from .body import POINT_INDEX, BodyShape, pose_body, rotate_x
 from .camera import CameraPath, sample_camera
 from .motion import FRAMES_PER_SECOND, sample_movement
-from .render import (
-    JOINTS,
-    Layer,
-    PersonGeometry,
-    build_geometry,
-    draw_object_layer,
-    draw_person,
-    hidden_by_own_body,
-)
+from .render import JOINTS, PersonGeometry, build_geometry
+from .scene import JOINT_POINTS, SUBFRAMES, Prop, Scene
 from .textures import draw_background, draw_object, noise_image
 
-SUBFRAMES = 5
-"""Times per exposure at which the scene is known; the third is the label's time."""
 BOX_GROWTH = 1.3
 """Person box relative to the extent of the labelled joints, as in PoseTrack18's own files."""
 _CAMERA_DISTANCE = 5.0
 _BACKGROUND_MARGIN = 0.3
 _CHANNELS = [POSETRACK_SKELETON.index_of(joint) for joint in JOINTS]
-_JOINT_POINTS = [POINT_INDEX[joint] for joint in JOINTS]
 
 
 @dataclass(frozen=True)
@@ -92,15 +80,6 @@ class SyntheticClip:
     actions: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class _Prop:
-    """A flat object in the scene: ``texture`` with its top-left corner at ``place`` [N, 2]."""
-
-    texture: np.ndarray
-    place: np.ndarray
-    depth: float
-
-
 def generate_clip(
     seed: int | Sequence[int],
     settings: ClipSettings | None = None,
@@ -141,12 +120,12 @@ def generate_clip(
         actions.append(performed)
     props = _sample_props(rng, times, duration, people, camera, light, width, height)
 
-    pictures = _Exposures(background, margin, camera, people, depths, props, width, height)
+    scene = Scene(background, margin, camera, people, depths, props, width, height)
     finish = _Finish.sample(rng, width, height)
     frames = np.empty((num_frames, height, width, 3), np.uint8)
     persons: list[PersonLabel] = []
     for index in range(num_frames):
-        picture, seen = pictures.take(index)
+        picture, seen = scene.expose(index)
         frames[index] = finish.apply(rng, picture)
         persons.extend(
             label
@@ -228,7 +207,7 @@ def _sample_props(
     light: np.ndarray,
     width: int,
     height: int,
-) -> list[_Prop]:
+) -> list[Prop]:
     """Draw foreground objects, most of them where people are."""
     props = []
     num_props = int(rng.choice([0, 1, 2, 3, 4], p=[0.08, 0.12, 0.3, 0.3, 0.2]))
@@ -247,96 +226,8 @@ def _sample_props(
         moving = rng.random() < 0.25
         velocity = rng.normal(0, 1, 2) * (0.35, 0.12) * width * moving
         path = place + velocity * (times - times[moment])[:, None]
-        props.append(_Prop(texture, path, float(rng.uniform(-0.6, 0.9))))
+        props.append(Prop(texture, path, float(rng.uniform(-0.6, 0.9))))
     return props
-
-
-class _Exposures:
-    """Takes the pictures of a scene, one exposure after the other."""
-
-    def __init__(
-        self,
-        background: np.ndarray,
-        margin: int,
-        camera: CameraPath,
-        people: list[PersonGeometry],
-        depths: list[float],
-        props: list[_Prop],
-        width: int,
-        height: int,
-    ) -> None:
-        self.background = background
-        self.margin = margin
-        self.camera = camera
-        self.people = people
-        self.size = width, height
-        # Far to near, so that nearer layers are painted over further ones; a person is an index.
-        layers: list[tuple[float, int | _Prop]] = [*zip(depths, range(len(people)), strict=True)]
-        layers += [(prop.depth, prop) for prop in props]
-        self.layers = [thing for _, thing in sorted(layers, key=lambda entry: -entry[0])]
-
-    def take(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """The picture of frame ``index`` ([H, W, 3] float32) and visibility [people, joints]."""
-        frame = self._background(index)
-        visibility = np.zeros((len(self.people), len(JOINTS)), np.int8)
-        middle = index * SUBFRAMES + SUBFRAMES // 2
-        drawn: list[int] = []
-        for thing in self.layers:
-            if isinstance(thing, _Prop):
-                layer = self._prop(thing, index)
-            else:
-                layer = self._person(self.people[thing], index)
-            if layer is not None:
-                layer.paint(frame)
-                for behind in drawn:
-                    places = self.people[behind].points[middle, _JOINT_POINTS]
-                    covered = np.array([layer.cover_at(x, y) > 0 for x, y in places])
-                    visibility[behind, covered] = OCCLUDED
-            if not isinstance(thing, _Prop):
-                visibility[thing] = VISIBLE
-                if layer is not None:
-                    visibility[thing, hidden_by_own_body(self.people[thing], middle, layer)] = (
-                        OCCLUDED
-                    )
-                drawn.append(thing)
-        return frame, visibility
-
-    def _samples(self, index: int, motion: float) -> list[int]:
-        """Which sub-frames to average for a motion of so many pixels during the exposure."""
-        first = index * SUBFRAMES
-        if motion < 1.2:
-            return [first + SUBFRAMES // 2]
-        if motion < 5:
-            return [first, first + SUBFRAMES // 2, first + SUBFRAMES - 1]
-        return list(range(first, first + SUBFRAMES))
-
-    def _person(self, person: PersonGeometry, index: int) -> Layer | None:
-        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
-        motion = np.abs(person.points[last] - person.points[first]).max()
-        return draw_person(person, self._samples(index, float(motion)), *self.size)
-
-    def _prop(self, prop: _Prop, index: int) -> Layer | None:
-        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
-        matrices = self.camera.matrices[first : last + 1].copy()
-        places = prop.place[first : last + 1]
-        matrices[:, :, 2] += np.einsum('nij,nj->ni', matrices[:, :, :2], places)
-        motion = np.abs(matrices[-1, :, 2] - matrices[0, :, 2]).max()
-        samples = [i - first for i in self._samples(index, float(motion))]
-        return draw_object_layer(prop.texture, matrices[samples], *self.size)
-
-    def _background(self, index: int) -> np.ndarray:
-        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
-        matrices = self.camera.matrices.copy()
-        matrices[:, :, 2] -= matrices[:, :, :2] @ np.full(2, float(self.margin))
-        motion = np.abs(matrices[last, :, 2] - matrices[first, :, 2]).max()
-        samples = self._samples(index, float(min(motion, 6)))
-        total = np.zeros((self.size[1], self.size[0], 3), np.float32)
-        for sample in samples:
-            picture = cv2.warpAffine(
-                self.background, matrices[sample], self.size, borderMode=cv2.BORDER_REFLECT
-            )
-            cv2.accumulate(picture, total)
-        return total / np.float32(len(samples))
 
 
 @dataclass(frozen=True)
@@ -374,7 +265,7 @@ def _label(
 ) -> PersonLabel | None:
     """The label of a person in a frame; None if no joint lies inside the picture."""
     sample = index * SUBFRAMES + SUBFRAMES // 2
-    places = person.points[sample, _JOINT_POINTS]
+    places = person.points[sample, JOINT_POINTS]
     inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
     if not inside.any():
         return None

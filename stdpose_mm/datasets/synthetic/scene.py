@@ -1,0 +1,141 @@
+"""The scene: a background, people and objects before the camera, and what an exposure sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stdpose_mm.structures import OCCLUDED, VISIBLE
+
+from .body import POINT_INDEX
+from .camera import CameraPath
+from .render import (
+    JOINTS,
+    Layer,
+    PersonGeometry,
+    draw_object_layer,
+    draw_person,
+    hidden_by_own_body,
+)
+
+SUBFRAMES = 5
+"""Times per exposure at which the scene is known; the third is the label's time."""
+JOINT_POINTS = [POINT_INDEX[joint] for joint in JOINTS]
+
+
+@dataclass(frozen=True)
+class Prop:
+    """A flat object in the scene.
+
+    Args:
+        texture: [h, w, 4] float32 premultiplied BGR and alpha.
+        place: [N, 2] scene pixels of its top-left pixel at every time.
+        depth: Larger is further away, on the scale of the people's depths.
+    """
+
+    texture: np.ndarray
+    place: np.ndarray
+    depth: float
+
+
+class Scene:
+    """Takes the pictures of a scene, one exposure after the other.
+
+    Everything that moves is known at F x ``SUBFRAMES`` times, an exposure's times in a row.
+
+    Args:
+        background: [H + 2 margin, W + 2 margin, 3] uint8.
+        margin: How far the background reaches beyond the picture.
+        camera: Its path.
+        people: Who is there.
+        depths: Their distances; the nearer person hides the further one.
+        props: Objects.
+        width: Of the picture.
+        height: Of the picture.
+    """
+
+    def __init__(
+        self,
+        background: np.ndarray,
+        margin: int,
+        camera: CameraPath,
+        people: list[PersonGeometry],
+        depths: list[float],
+        props: list[Prop],
+        width: int,
+        height: int,
+    ) -> None:
+        self.background = background
+        self.margin = margin
+        self.camera = camera
+        self.people = people
+        self.size = width, height
+        # Far to near, so that nearer layers are painted over further ones; a person is an index.
+        layers: list[tuple[float, int | Prop]] = [*zip(depths, range(len(people)), strict=True)]
+        layers += [(prop.depth, prop) for prop in props]
+        self.layers = [thing for _, thing in sorted(layers, key=lambda entry: -entry[0])]
+
+    def expose(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """The picture of frame ``index`` ([H, W, 3] float32) and visibility [people, joints]."""
+        frame = self._background(index)
+        visibility = np.zeros((len(self.people), len(JOINTS)), np.int8)
+        middle = index * SUBFRAMES + SUBFRAMES // 2
+        drawn: list[int] = []
+        for thing in self.layers:
+            if isinstance(thing, Prop):
+                layer = self._prop(thing, index)
+            else:
+                layer = self._person(self.people[thing], index)
+            if layer is not None:
+                layer.paint(frame)
+                for behind in drawn:
+                    places = self.people[behind].points[middle, JOINT_POINTS]
+                    covered = np.array([layer.cover_at(x, y) > 0 for x, y in places])
+                    visibility[behind, covered] = OCCLUDED
+            if not isinstance(thing, Prop):
+                visibility[thing] = VISIBLE
+                if layer is not None:
+                    visibility[thing, hidden_by_own_body(self.people[thing], middle, layer)] = (
+                        OCCLUDED
+                    )
+                drawn.append(thing)
+        return frame, visibility
+
+    def _samples(self, index: int, motion: float) -> list[int]:
+        """Which sub-frames to average for a motion of so many pixels during the exposure."""
+        first = index * SUBFRAMES
+        if motion < 1.2:
+            return [first + SUBFRAMES // 2]
+        if motion < 5:
+            return [first, first + SUBFRAMES // 2, first + SUBFRAMES - 1]
+        return list(range(first, first + SUBFRAMES))
+
+    def _person(self, person: PersonGeometry, index: int) -> Layer | None:
+        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
+        motion = np.abs(person.points[last] - person.points[first]).max()
+        return draw_person(person, self._samples(index, float(motion)), *self.size)
+
+    def _prop(self, prop: Prop, index: int) -> Layer | None:
+        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
+        matrices = self.camera.matrices[first : last + 1].copy()
+        places = prop.place[first : last + 1]
+        matrices[:, :, 2] += np.einsum('nij,nj->ni', matrices[:, :, :2], places)
+        motion = np.abs(matrices[-1, :, 2] - matrices[0, :, 2]).max()
+        samples = [i - first for i in self._samples(index, float(motion))]
+        return draw_object_layer(prop.texture, matrices[samples], *self.size)
+
+    def _background(self, index: int) -> np.ndarray:
+        first, last = index * SUBFRAMES, (index + 1) * SUBFRAMES - 1
+        matrices = self.camera.matrices.copy()
+        matrices[:, :, 2] -= matrices[:, :, :2] @ np.full(2, float(self.margin))
+        motion = np.abs(matrices[last, :, 2] - matrices[first, :, 2]).max()
+        samples = self._samples(index, float(min(motion, 6)))
+        total = np.zeros((self.size[1], self.size[0], 3), np.float32)
+        for sample in samples:
+            picture = cv2.warpAffine(
+                self.background, matrices[sample], self.size, borderMode=cv2.BORDER_REFLECT
+            )
+            cv2.accumulate(picture, total)
+        return total / np.float32(len(samples))
