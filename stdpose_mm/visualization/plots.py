@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -105,8 +106,9 @@ def trajectories(
         chosen = list(joints)
 
     figure, axes = _figure(2, width=10)
+    colors = colormaps['tab20']
     for number, name in enumerate(chosen):
-        _plot_joint(axes, track, names.index(name), name, f'C{number % 10}')
+        _plot_joint(axes, track, names.index(name), name, colors(number % colors.N))
     for axis, label in zip(axes, ('x [px]', 'y [px]'), strict=True):
         axis.set_ylabel(label)
         axis.set_xlabel('frame')
@@ -118,7 +120,7 @@ def trajectories(
 
 
 def _plot_joint(
-    axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, color: str
+    axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, color: Any
 ) -> None:
     frames = np.array([person.frame_index for person in track])
     points = np.array(

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
@@ -205,6 +206,19 @@ def test_mistakes_with_the_model_files_are_one_sentence(model_files, tmp_path):
         with pytest.raises(InputError, match=message) as caught:
             VideoPosePropagator(*files, method='stdpose')
         assert '\n' not in str(caught.value)
+
+
+def test_joints_come_from_the_config_where_the_checkpoint_names_none(model_files, tmp_path):
+    config, checkpoint = model_files
+    nameless = tmp_path / 'nameless.pth'
+    torch.save({'state_dict': torch.load(checkpoint, weights_only=False)['state_dict']}, nameless)
+    with pytest.raises(InputError, match=r'neither the checkpoint nor .* names the joints'):
+        VideoPosePropagator(config, nameless)
+    names = ('a', 'b', 'c')
+    loaded = Config.fromfile(config)
+    loaded.test_dataloader.dataset.metainfo = Skeleton(names).to_metainfo('mine')
+    propagator = VideoPosePropagator(loaded, nameless)
+    assert propagator.propagator.skeleton.keypoint_names == names
 
 
 def test_a_device_that_does_not_exist_is_refused(model_files):
