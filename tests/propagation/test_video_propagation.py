@@ -113,7 +113,17 @@ def test_frames_come_in_order_and_as_soon_as_they_are_known(label, video, blank,
     assert [frame for frame, _ in results] == list(range(2, 9))
 
 
-def test_a_correction_redoes_only_the_gaps_it_touches(label, video, blank, skeleton):
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'keypoints': np.add(POSE, 5)},
+        {'visibility': [2, 1, 2]},
+        {'visibility': [2, 0, 2]},
+        {'bbox': [0, 0, 99, 99]},
+    ],
+    ids=['pose', 'occluded', 'removed joint', 'box'],
+)
+def test_a_correction_redoes_only_the_gaps_it_touches(label, video, blank, skeleton, changes):
     asked = []
 
     class Watching(LinearPropagator):
@@ -124,12 +134,28 @@ def test_a_correction_redoes_only_the_gaps_it_touches(label, video, blank, skele
     cache = {}
     tracks = {0: {n: label(n, POSE) for n in (0, 5, 10, 15)}}
     before = dict(propagate_frames(blank(16), tracks, skeleton, Watching(), cache))
-    tracks[0][10] = label(10, np.add(POSE, 5))
+    tracks[0][10] = label(10, **{'keypoints': POSE, **changes})
     after = dict(propagate_frames(blank(16), tracks, skeleton, Watching(), cache))
+    fresh = dict(propagate_frames(blank(16), tracks, skeleton, LinearPropagator()))
 
     assert asked[1] == [range(6, 10), range(11, 15)]
     np.testing.assert_array_equal(after[3][0].keypoints, before[3][0].keypoints)
-    np.testing.assert_allclose(after[9][0].keypoints, np.add(POSE, 4))
+    for frame in range(16):
+        np.testing.assert_array_equal(after[frame][0].keypoints, fresh[frame][0].keypoints)
+        np.testing.assert_array_equal(after[frame][0].visibility, fresh[frame][0].visibility)
+        np.testing.assert_array_equal(after[frame][0].bbox, fresh[frame][0].bbox)
+
+
+def test_a_correction_reaches_gaps_further_away_for_a_joint_missing_between(
+    label, video, blank, skeleton
+):
+    cache = {}
+    tracks = {0: {0: label(0, POSE), 4: label(4, POSE, [2, 2, 0]), 8: label(8, POSE)}}
+    dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
+    moved = [*POSE[:2], [POSE[2][0] + 8, POSE[2][1]]]
+    tracks[0][8] = label(8, moved)
+    after = dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
+    np.testing.assert_allclose(after[2][0].keypoints[2], [POSE[2][0] + 2, POSE[2][1]])
 
 
 def test_a_label_beyond_the_video_is_refused(label, video, blank):
