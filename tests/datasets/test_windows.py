@@ -69,6 +69,10 @@ def test_propagation_window_after_the_last_label_mirrors_the_distance() -> None:
     assert propagation_window(17, [0, 14], 0, 29) == Window(14, 17, 20, True, False)
 
 
+def test_propagation_window_before_the_first_label_mirrors_the_distance() -> None:
+    assert propagation_window(10, [14], 0, 29) == Window(6, 10, 14, False, True)
+
+
 def test_propagation_window_before_the_first_label_is_clipped() -> None:
     assert propagation_window(2, [14], 0, 29) == Window(0, 2, 14, False, True)
 
