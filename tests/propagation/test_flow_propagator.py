@@ -69,6 +69,15 @@ def test_tracks_that_disagree_score_lower(label, video):
     assert (bad < 0.5 * good).all()
 
 
+def test_tracks_are_blended_by_the_distance_to_their_labels(label, video):
+    frames = moving_texture(np.zeros((5, 2)))
+    dense = propagate_labels(
+        frames, video([label(0, POINTS), label(4, POINTS + 20)], 5), FlowPropagator()
+    )
+    np.testing.assert_allclose(dense.persons[1].keypoints, POINTS + 5, atol=0.05)
+    np.testing.assert_allclose(dense.persons[3].keypoints, POINTS + 15, atol=0.05)
+
+
 def test_every_frame_is_read_once_whoever_is_in_it(label, video):
     class Counting:
         def __init__(self, frames):
