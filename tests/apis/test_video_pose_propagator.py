@@ -10,7 +10,7 @@ from mmengine.config import Config
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import read_posetrack18
-from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation import PROPAGATORS, PerFramePropagator, WindowModel
 from stdpose_mm.structures import Skeleton
 
 POSE = np.array([[10, 10], [20, 10], [10, 30]], float)
@@ -118,6 +118,16 @@ def test_per_frame_sees_no_labels(build, folder):
     before = run(propagator, state)[4].keypoints
     propagator.add_labels(state, 0, 1, POSE[[1, 2, 0]], bbox=[5, 5, 30, 40])
     np.testing.assert_array_equal(before, run(propagator, state)[4].keypoints)
+
+
+def test_per_frame_reads_the_frame_head(build, model_files, folder):
+    propagator = build('per-frame')
+    state = propagator.init_state(folder)
+    propagator.add_labels(state, 0, 1, POSE, bbox=[5, 5, 30, 40])
+    by_frame_head = run(propagator, state)[4].keypoints
+    state.cache.clear()
+    propagator.propagator = PerFramePropagator(WindowModel.from_config(*model_files))
+    assert not np.allclose(by_frame_head, run(propagator, state)[4].keypoints)
 
 
 @pytest.mark.parametrize('method', ['stdpose', 'per-frame'])

@@ -67,6 +67,8 @@ def test_beyond_the_last_label_the_other_frame_mirrors_the_distance(propagate, l
     assert samples[7]['frame_indices'] == (1, 7, 8)
     assert samples[0]['frame_indices'] == (0, 0, 1)
     assert samples[0]['aux_given'].tolist() == [False, True]
+    np.testing.assert_array_equal(samples[0]['aux_keypoints'][1], POSE)
+    assert samples[0]['aux_keypoints_visible'].tolist() == [[0, 0, 0], [1, 1, 1]]
 
 
 def test_per_frame_shows_the_key_frame_only(propagate, label):
