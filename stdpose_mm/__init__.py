@@ -34,6 +34,10 @@ def _mmpose_is_usable() -> bool:
     return True
 
 
+# MMDetection's import says that an optional metric, which nothing here uses, is not installed: a
+# line on stderr beside the one line that a command's error is to be.
+warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
+
 # `custom_imports = dict(imports=['stdpose_mm'])` in a config must register every class, so the
 # package imports the subpackages that register, and with them MMPose (some seconds). Label files
 # can be converted and scored without any of it: where MMPose is not installed, `io`, `structures`
