@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import importlib.util
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -15,14 +15,19 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BASE = REPOSITORY / 'configs' / '_base_' / 'datasets'
+BASE = REPOSITORY / 'configs' / '_base_'
 SIZES = ('128x96', '224x168', '256x192', '384x288')
-SETS = ('posetrack17', 'posetrack18', 'posetrack21', 'synthetic', 'generic')
+CLASSES = ('PoseTrack17', 'PoseTrack18', 'PoseTrack21', 'Generic')
+TASKS = ('propagation', 'estimation')
 
 
-def write_config(path: Path, tiny_set: TinySet, name: str = 'posetrack18') -> Path:
-    bases = [str(BASE / f'{name}_windows.py'), str(BASE / 'windows_128x96.py')]
-    changes = f'data_root={str(tiny_set.root)!r}, ann_file="annotations"'
+def write_config(
+    path: Path, tiny_set: TinySet, name: str = 'PoseTrack18', task: str = 'propagation'
+) -> Path:
+    bases = [str(BASE / 'datasets' / f'{task}.py'), str(BASE / 'pipelines' / 'windows_128x96.py')]
+    changes = (
+        f'type="{name}WindowDataset", data_root={str(tiny_set.root)!r}, ann_file="annotations"'
+    )
     path.write_text(
         f'_base_ = {bases}\n'
         f'train_dataloader = dict(dataset=dict({changes}, pipeline=_base_.train_pipeline))\n'
@@ -34,7 +39,7 @@ def write_config(path: Path, tiny_set: TinySet, name: str = 'posetrack18') -> Pa
 @pytest.mark.parametrize('size', SIZES)
 def test_pipelines_build_at_every_size(size: str) -> None:
     init_default_scope('mmpose')
-    cfg = Config.fromfile(BASE / f'windows_{size}.py')
+    cfg = Config.fromfile(BASE / 'pipelines' / f'windows_{size}.py')
     height, width = map(int, size.split('x'))
     assert cfg.codec.input_size == (width, height)
     assert cfg.codec.heatmap_size == (width // 4, height // 4)
@@ -42,45 +47,48 @@ def test_pipelines_build_at_every_size(size: str) -> None:
     Compose(cfg.val_pipeline)
 
 
-@pytest.mark.parametrize('name', SETS)
+@pytest.mark.parametrize('task', TASKS)
+@pytest.mark.parametrize('name', CLASSES)
 def test_datasets_of_the_base_configs_give_samples(
-    name: str, tiny_set: TinySet, tmp_path: Path
+    name: str, task: str, tiny_set: TinySet, tmp_path: Path
 ) -> None:
     init_default_scope('mmpose')
-    cfg = Config.fromfile(write_config(tmp_path / 'config.py', tiny_set, name))
+    cfg = Config.fromfile(write_config(tmp_path / 'config.py', tiny_set, name, task))
     train = DATASETS.build(cfg.train_dataloader.dataset)
-    assert train[0]['inputs'].shape == (3, 3, 128, 96)
     val = DATASETS.build(cfg.val_dataloader.dataset)
-    assert val[0]['data_samples'].gt_instance_labels.given_mask.any()
-    assert val.boxes == ('gt' if name.startswith('posetrack') else 'interpolated')
+    assert train[0]['inputs'].shape == (3, 3, 128, 96)
+    given = val[0]['data_samples'].gt_instance_labels.given_mask.any()
+    assert given == (task == 'propagation')
 
 
-def browse(*args: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / 'tools' / 'browse_dataset.py'), *args],
-        capture_output=True,
-        text=True,
-        cwd=REPOSITORY,
-        env={'PYTHONPATH': str(REPOSITORY), 'PATH': ''},
+@pytest.fixture(scope='module')
+def browse() -> Callable[[Sequence[str]], int]:
+    spec = importlib.util.spec_from_file_location(
+        'browse_dataset', REPOSITORY / 'tools' / 'browse_dataset.py'
     )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
 
 
-def test_browse_draws_one_picture_per_window(tiny_set: TinySet, tmp_path: Path) -> None:
+def test_browse_draws_one_picture_per_window(browse, tiny_set: TinySet, tmp_path: Path) -> None:
     config = write_config(tmp_path / 'config.py', tiny_set)
-    done = browse(str(config), '--out-dir', str(tmp_path / 'out'), '--number', '2')
-    assert done.returncode == 0, done.stderr
+    assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--number', '2']) == 0
     pictures = sorted((tmp_path / 'out').iterdir())
     assert len(pictures) == 2
     # Three rows of three crops of 96x128, 320 pixels high.
     assert cv2.imread(str(pictures[0])).shape == (44 + 3 * 324, 3 * 244, 3)
 
 
-def test_browse_reports_missing_data_in_one_line(tiny_set: TinySet, tmp_path: Path) -> None:
+def test_browse_reports_missing_data_in_one_line(
+    browse, tiny_set: TinySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = write_config(tmp_path / 'config.py', tiny_set)
     tiny_set.picture(3).unlink()
-    done = browse(str(config), '--out-dir', str(tmp_path / 'out'), '--split', 'val')
-    assert done.returncode == 2
-    lines = [line for line in done.stderr.splitlines() if 'Warning' not in line and line.strip()]
+    assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--split', 'val']) == 2
+    lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith('browse_dataset.py: ')
     assert '000003.jpg, which does not exist' in lines[0]

@@ -15,6 +15,7 @@ from stdpose_mm.datasets.datasets import (
     PoseTrack18WindowDataset,
     PoseTrack21WindowDataset,
 )
+from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
 
 
@@ -153,6 +154,19 @@ def test_random_offset_makes_every_labelled_frame_a_key(tiny_set: TinySet) -> No
     windows = {dataset.get_data_info(5)['frame_indices'] for _ in range(100)}
     assert {(4, 5, 8), (3, 5, 7), (2, 5, 6), (4, 5, 9), (3, 5, 8), (2, 5, 7), (1, 5, 6)} <= windows
     assert all(left < 5 < right and right - left <= 5 for left, _, right in windows)
+
+
+def test_index_with_a_seed_repeats_its_window(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=5, random_offset=True)
+
+    def windows() -> list[tuple[int, int, int]]:
+        return [dataset.get_data_info(SampleIndex(5, seed))['frame_indices'] for seed in range(30)]
+
+    np.random.seed(0)
+    first = windows()
+    np.random.seed(1)
+    assert windows() == first
+    assert len(set(first)) == 4
 
 
 def test_estimation_takes_the_neighbours_and_gives_nothing(tiny_set: TinySet) -> None:

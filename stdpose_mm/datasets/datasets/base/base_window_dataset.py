@@ -380,11 +380,15 @@ class BaseWindowDataset(BaseDataset):
         given = video.given if given is None else given
         return person_window(key, track.among(given), given, video.known, self.step)
 
-    def _random_window(self, video: VideoTracks, track: Track, key: int) -> Window:
+    def _random_window(
+        self, video: VideoTracks, track: Track, key: int, seed: int | None
+    ) -> Window:
         """A window of a pattern of given frames in which ``key`` is not given."""
-        interval = int(np.random.choice(self.intervals))
+        # A stream of its own: the augmentation starts NumPy's global one from the same seed.
+        random: Any = np.random if seed is None else np.random.default_rng(seed)
+        interval = int(random.choice(self.intervals))
         given: list[int] = []
-        for offset in np.random.permutation(interval):
+        for offset in random.permutation(interval):
             given = given_frames(video.labelled, interval, int(offset))
             if key not in given:
                 break
@@ -403,14 +407,18 @@ class BaseWindowDataset(BaseDataset):
     # One sample
 
     def get_data_info(self, idx: int) -> dict:
-        """The sample dictionary of window ``idx``; draws the window if ``random_offset``."""
+        """The sample dictionary of window ``idx``; draws the window if ``random_offset``.
+
+        An index that carries a ``seed``, as those of the seeded samplers do, makes the draw
+        repeatable.
+        """
         item = super().get_data_info(idx)
         video = self.videos[item['video']]
         track = video.tracks[item['track']] if item['track'] is not None else None
         window = item['window']
         if window is None:
             assert track is not None
-            window = self._random_window(video, track, item['key'])
+            window = self._random_window(video, track, item['key'], getattr(idx, 'seed', None))
         if 'box' in item:
             box = item['box']
         else:
@@ -440,7 +448,7 @@ class BaseWindowDataset(BaseDataset):
             'frame_index': window.key,
             'frame_indices': window.frames,
             'track_id': track.track_id if track is not None else UNKNOWN_TRACK,
-            'id': item['sample_idx'],
+            'id': int(item['sample_idx']),
             'img_id': video.image_id(window.key),
             'img_path': frames[1][0],
             'category_id': 1,
