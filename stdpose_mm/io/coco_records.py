@@ -136,7 +136,7 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
         return default, {}
     category = with_joints[0]
     names = category.texts('keypoints')
-    limbs = category.number_lists('skeleton')
+    limbs = category.number_lists('skeleton', count=2)
     try:
         skeleton = Skeleton(
             keypoint_names=tuple(names),

@@ -156,13 +156,13 @@ class Record:
             return value
         return self._array(name, value, count, expected)
 
-    def number_lists(self, name: str) -> list[np.ndarray]:
-        """A list of lists of numbers; empty if missing."""
+    def number_lists(self, name: str, count: int | None = None) -> list[np.ndarray]:
+        """A list of lists of ``count`` numbers; empty if missing."""
         value = self.raw(name, [])
-        expected = 'a list of lists of numbers'
+        expected = f'a list of lists of {"" if count is None else f"{count} "}numbers'
         if not isinstance(value, list):
             raise self.error(name, expected)
-        return [self._array(name, item, None, expected) for item in value]
+        return [self._array(name, item, count, expected) for item in value]
 
     def _array(self, name: str, value: Any, count: int | None, expected: str) -> np.ndarray:
         if not isinstance(value, list):

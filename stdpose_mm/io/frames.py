@@ -173,7 +173,7 @@ def _natural(path: Path) -> tuple[Any, ...]:
     return tuple((int(part), part) if part.isdigit() else (-1, part) for part in parts if part)
 
 
-_open_sources: OrderedDict[str, FrameSource] = OrderedDict()
+_open_sources: OrderedDict[tuple[str, int], FrameSource] = OrderedDict()
 
 
 def read_frame(path: PathLike, index: int | None = None) -> np.ndarray:
@@ -191,7 +191,9 @@ def read_frame(path: PathLike, index: int | None = None) -> np.ndarray:
     """
     if index is None:
         return read_picture(path)
-    key = os.fspath(path)
+    name = os.fspath(path)
+    # A file that was written anew is another video.
+    key = (name, os.stat(name).st_mtime_ns if os.path.exists(name) else 0)
     source = _open_sources.get(key)
     if source is None:
         source = _open_sources[key] = open_frames(path)

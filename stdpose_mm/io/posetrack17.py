@@ -128,6 +128,7 @@ def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
     frame_id = _SEQUENCE_KINDS[kind] * 10**10 + int(digits) * 10**4 + number
     regions = [_read_region(region) for region in entry.records('ignore_regions', [])]
     entry.raw('is_labeled', None)
+    is_labeled = bool(entry.raw('annorect', []))
     empty: dict[str, Any] = {'ignore_regions_x': [], 'ignore_regions_y': []}
     extra = {
         **(empty if 'ignore_regions' in entry and not regions else {}),
@@ -141,7 +142,7 @@ def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
         index=number - 1,
         file_name=name,
         image_id=frame_id,
-        is_labeled=bool(entry.raw('annorect', [])),
+        is_labeled=is_labeled,
         ignore_regions=tuple(regions),
         extra=extra,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -27,7 +28,20 @@ _SEEK_COST = 8
 _MAX_LEADING = 64
 """Frames that may come out of the decoder after a seek before the key frame does."""
 
+_sources: weakref.WeakSet[VideoFrames] = weakref.WeakSet()
 _inherited: list[Any] = []
+
+
+def _leave_to_parent() -> None:
+    # Parent and child would move one file position, and to close a decoder whose threads did not
+    # survive the fork would wait for ever.
+    for source in list(_sources):
+        _inherited.append((source._container, source._stream, source._decoded))
+        source._forget()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @dataclass(frozen=True)
@@ -75,7 +89,9 @@ class VideoFrames(FrameSource):
                 index = None
             self._index = index or self._index_from_frames()
         except av.FFmpegError as error:
-            raise InputError(f'{path} is not a video that can be decoded: {error}') from error
+            raise InputError(
+                f'{path} is not a video that can be decoded: {error.strerror}'
+            ) from error
         if not self._index.times:
             raise InputError(f'{path} is a video without any frame that can be decoded')
         height, width = self._read(0).shape[:2]
@@ -91,7 +107,7 @@ class VideoFrames(FrameSource):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_process'):
+        for name in ('_container', '_stream', '_decoded', '_cache', '_next'):
             del state[name]
         return state
 
@@ -105,7 +121,7 @@ class VideoFrames(FrameSource):
         self._decoded: Iterator[av.VideoFrame] = iter(())
         self._cache = FrameCache()
         self._next: int | None = 0
-        self._process = os.getpid()
+        _sources.add(self)
 
     def _open(self) -> tuple[Any, Any]:
         container = av.open(self._path)
@@ -120,25 +136,23 @@ class VideoFrames(FrameSource):
         """The index by the container's own times; None if some are missing or repeated."""
         times: list[int] = []
         key_times: list[int] = []
-        packets = 0
+        whole = untimed = 0
         container, stream = self._open()
         with container:
             for packet in _packets(container, stream):
-                packets += 1
-                if packet.pts is None or packet.is_corrupt:
-                    return None
-                if packet.is_discard:
-                    continue
-                times.append(packet.pts)
-                if packet.is_keyframe:
-                    key_times.append(packet.pts)
-            if packets < stream.frames:
+                whole += not packet.is_corrupt
+                untimed += packet.pts is None
+                if packet.pts is not None and not packet.is_discard:
+                    times.append(packet.pts)
+                    if packet.is_keyframe:
+                        key_times.append(packet.pts)
+            if whole < stream.frames:
                 raise InputError(
-                    f'{self._path} is cut short: frame {packets} of the {stream.frames} frames '
-                    'in its header cannot be read'
+                    f'{self._path} is cut short: frame {whole} of the {stream.frames} frames in '
+                    'its header cannot be read'
                 )
         times.sort()
-        if len(set(times)) < len(times) or not times:
+        if untimed or not times or len(set(times)) < len(times):
             return None
         index_of = {time: i for i, time in enumerate(times)}
         keys = sorted({0, *(index_of[time] for time in key_times)})
@@ -173,17 +187,15 @@ class VideoFrames(FrameSource):
         return FrameIndex(times, keys, checksums)
 
     def _read(self, index: int) -> np.ndarray:
-        if self._process != os.getpid():
-            # Closing a decoder whose threads did not survive the fork would wait for ever.
-            _inherited.append((self._container, self._stream, self._decoded))
-            self._forget()
         cached = self._cache.get(index)
         if cached is not None:
             return cached
         try:
             frame = self._decode(index)
         except av.FFmpegError as error:
-            raise InputError(f'{self._path}: frame {index} cannot be decoded: {error}') from error
+            raise InputError(
+                f'{self._path}: frame {index} cannot be decoded: {error.strerror}'
+            ) from error
         if frame is None:
             raise InputError(f'{self._path}: frame {index} is damaged and cannot be decoded')
         picture: np.ndarray = frame.to_ndarray(format='bgr24')

@@ -1,15 +1,13 @@
-"""Convert the pose labels of a video from one file format to another.
+"""Convert pose labels from one file format to another.
 
-Example:
-    python tools/dataset_converters/convert_labels.py task.xml labels.json --to coco
+python tools/dataset_converters/convert_labels.py task.xml labels.json --to coco
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.io import (
     READ_FORMATS,
     WRITE_FORMATS,
@@ -20,37 +18,38 @@ from stdpose_mm.io import (
 )
 
 
-def parse_args() -> argparse.Namespace:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    parser = OneLineParser(description='Convert pose labels from one file format to another.')
+    parser.add_argument(
+        'input', metavar='IN', help='label file (.json, .json.gz, .xml, zip of CVAT)'
     )
-    parser.add_argument('input', help='label file to read (.json, .json.gz, .xml, CVAT .zip)')
-    parser.add_argument('output', help='label file to write')
+    parser.add_argument('output', metavar='OUT', help='label file to write')
     parser.add_argument(
         '--from',
         dest='source',
         choices=READ_FORMATS,
-        help='format of the input (default: found out from its content)',
+        help='format of IN (default: found out from its content)',
     )
-    parser.add_argument('--to', dest='target', choices=WRITE_FORMATS, default='posetrack18')
-    parser.add_argument('--video', help='the video to take from a COCO file that holds several')
-    return parser.parse_args()
+    parser.add_argument(
+        '--to',
+        dest='target',
+        choices=WRITE_FORMATS,
+        default='posetrack18',
+        help='format of OUT (%(default)s)',
+    )
+    parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
+    args = parser.parse_args()
 
-
-def main() -> int:
-    """Run; 0 on success, 2 for wrong input."""
-    args = parse_args()
-    try:
+    def convert() -> None:
         if args.target == 'coco' and args.video is None:
+            # The one format that holds several videos.
             write_coco(read_all_labels(args.input, args.source), args.output)
         else:
             labels = read_labels(args.input, args.source, args.video)
             write_labels(labels, args.output, args.target)
-    except InputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
+
+    return exit_code(parser, convert)
 
 
 if __name__ == '__main__':

@@ -1,28 +1,30 @@
 """Convert PoseTrack17 label files (annolist JSON) to PoseTrack18 JSON, one file per video.
 
-Example:
-    python tools/dataset_converters/posetrack17_to_posetrack18.py annolists/val annotations/val
+python tools/dataset_converters/posetrack17_to_posetrack18.py annolists/val annotations/val
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import read_posetrack17, write_posetrack18
 from stdpose_mm.io.posetrack17 import posetrack18_name
 
 
-def parse_args() -> argparse.Namespace:
-    """Command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    parser = OneLineParser(description='Convert PoseTrack17 label files to PoseTrack18.')
+    parser.add_argument(
+        'in_dir', type=Path, metavar='IN_DIR', help='folder with annolist JSON files'
     )
-    parser.add_argument('in_dir', type=Path, help='folder with annolist JSON files')
-    parser.add_argument('out_dir', type=Path, help='folder to write PoseTrack18 JSON files to')
-    return parser.parse_args()
+    parser.add_argument(
+        'out_dir', type=Path, metavar='OUT_DIR', help='folder to write PoseTrack18 JSON files to'
+    )
+    args = parser.parse_args()
+    return exit_code(parser, lambda: convert(args.in_dir, args.out_dir))
 
 
 def convert(in_dir: Path, out_dir: Path) -> None:
@@ -37,18 +39,7 @@ def convert(in_dir: Path, out_dir: Path) -> None:
             name = labels.name
             print(f'{name}: in no sequence list, written without _train or _test', file=sys.stderr)
         write_posetrack18(labels, out_dir / f'{name}.json', official=True)
-    print(f'wrote {len(videos)} files to {out_dir}')
-
-
-def main() -> int:
-    """Run; 0 on success, 2 for wrong input."""
-    args = parse_args()
-    try:
-        convert(args.in_dir, args.out_dir)
-    except InputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
+    print(f'{out_dir}: {len(videos)} files')
 
 
 if __name__ == '__main__':

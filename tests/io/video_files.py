@@ -1,0 +1,100 @@
+"""Small videos whose frames carry a number that survives lossy coding: 8 black or white blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+BLOCK, BITS = 16, 8
+WIDTH, HEIGHT = BITS * BLOCK, 2 * BLOCK
+
+# The last picture of every closed group is a P picture; those of an open group refer to the next.
+CLOSED_GROUPS = {'x264-params': 'bframes=3:keyint=10:min-keyint=10:scenecut=0:b-adapt=0'}
+OPEN_GROUPS = {'x264-params': CLOSED_GROUPS['x264-params'] + ':open-gop=1'}
+
+
+def numbered_picture(number: int) -> np.ndarray:
+    bits = [(number >> bit) & 1 for bit in range(BITS)]
+    row = np.repeat(np.asarray(bits, np.uint8) * 200 + 25, BLOCK)
+    return np.broadcast_to(row[None, :, None], (HEIGHT, WIDTH, 3)).copy()
+
+
+def number_of(picture: np.ndarray) -> int:
+    blocks = picture.reshape(HEIGHT, BITS, BLOCK, 3).mean(axis=(0, 2, 3))
+    return sum(int(value > 125) << bit for bit, value in enumerate(blocks))
+
+
+def make_video(
+    path: Path,
+    times: Sequence[int],
+    codec: str = 'libx264',
+    time_base: Fraction = Fraction(1, 25),
+    codec_options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    rotation: float | None = None,
+    **stream_fields: Any,
+) -> Path:
+    """A video with frame ``i`` painted ``i`` and shown at ``times[i]`` (in ``time_base``)."""
+    with av.open(str(path), 'w', options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=25, options=codec_options or {})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
+        stream.codec_context.time_base = time_base
+        if rotation is not None:
+            stream.set_display_rotation(rotation)
+        for name, value in stream_fields.items():
+            setattr(stream.codec_context, name, value)
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(numbered_picture(number), format='bgr24')
+            frame.pts, frame.time_base = time, time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def make_packed_avi(path: Path, count: int) -> Path:
+    """MPEG-4 in AVI as DivX packs it: a B frame in the packet of the P frame it refers to.
+
+    The packet after it then holds an empty picture, and times of packets tell nothing.
+    """
+    plain = make_video(
+        path.with_name('plain.avi'), range(count), codec='mpeg4', max_b_frames=1, gop_size=12
+    )
+    empty = b'\x00\x00\x01\xb6\x54\x7f\x7f'
+    packed: list[tuple[bytes, bool]] = []
+    with av.open(str(plain)) as source:
+        stream = source.streams.video[0]
+        packets = [(bytes(p), p.is_keyframe) for p in source.demux(stream) if p.size]
+        for data, is_key in packets:
+            if _picture_kind(data) == 'B' and packed:
+                packed[-1] = (packed[-1][0] + data, packed[-1][1])
+                packed.append((empty, False))
+            else:
+                packed.append((_as_divx(data) if is_key else data, is_key))
+        with av.open(str(path), 'w') as target:
+            copy = target.add_stream_from_template(stream)
+            for number, (data, is_key) in enumerate(packed):
+                packet = av.Packet(data)
+                packet.stream, packet.time_base = copy, Fraction(1, 25)
+                packet.pts = packet.dts = number
+                packet.is_keyframe = is_key
+                target.mux(packet)
+    assert any(_picture_kind(data) == 'B' for data, _ in packets)
+    return path
+
+
+def _picture_kind(data: bytes) -> str:
+    return 'IPBS'[data[data.find(b'\x00\x00\x01\xb6') + 4] >> 6]
+
+
+def _as_divx(data: bytes) -> bytes:
+    """The note of the encoder replaced by that of DivX; the p says packed."""
+    start = data.find(b'\x00\x00\x01\xb2')
+    if start < 0:
+        return data
+    end = data.find(b'\x00\x00\x01', start + 4)
+    return data[:start] + b'\x00\x00\x01\xb2DivX503b1393p' + data[end:]
