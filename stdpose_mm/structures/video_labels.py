@@ -92,9 +92,9 @@ class PersonLabel:
             raise ValueError(
                 f'visibility must have shape [{len(keypoints)}], got {list(visibility.shape)}'
             )
-        if not np.isin(visibility, (NOT_LABELLED, OCCLUDED, VISIBLE)).all():
-            bad = visibility[~np.isin(visibility, (NOT_LABELLED, OCCLUDED, VISIBLE))][0]
-            raise ValueError(f'visibility must be 0, 1 or 2, got {bad}')
+        known = (visibility == NOT_LABELLED) | (visibility == OCCLUDED) | (visibility == VISIBLE)
+        if not known.all():
+            raise ValueError(f'visibility must be 0, 1 or 2, got {visibility[~known][0]}')
         if not np.isfinite(keypoints).all():
             raise ValueError('keypoints must be finite numbers, got NaN or infinity')
         visibility = visibility.astype(np.int8)

@@ -1,0 +1,219 @@
+"""The main job from end to end on generated videos, on a CPU, in minutes.
+
+Generates training and held-out clips, trains a tiny STDPose, tests it, propagates the labels of
+every 7th frame through the held-out clips, and leaves in the output folder
+
+- ``table.md`` and ``report.json``: how well each method fills in the unlabelled frames;
+- ``overlay.mp4`` and ``overlay.png``: a held-out clip with the propagated poses;
+- ``training_curve.png``: losses and learning rate over the iterations;
+- ``config.py`` and ``training/``: what was trained, for ``tools/test.py`` and
+  ``tools/propagate.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from tqdm import tqdm
+
+from stdpose_mm.apis import Comparison, VideoPosePropagator, compare_propagators
+from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.datasets.synthetic import Difficulty, write_dataset
+from stdpose_mm.io import (
+    FrameSource,
+    atomic_path,
+    open_frames,
+    read_posetrack18,
+    write_json,
+    write_posetrack18,
+    write_text,
+)
+from stdpose_mm.propagation import repropagate
+from stdpose_mm.structures import VideoLabels
+from stdpose_mm.visualization import overlay_frames, plot_training_curves, write_overlay
+
+CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthetic.py'
+METHODS = {
+    'linear': 'linear interpolation',
+    'per-frame': 'per-frame head of the same model',
+    'stdpose': 'STDPose',
+}
+STEPS = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: run(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(prog='run_demo.py', description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/demo'))
+    parser.add_argument('--train-videos', type=int, default=160)
+    parser.add_argument('--val-videos', type=int, default=15)
+    parser.add_argument('--interval', type=int, default=7, help='every T-th frame is labelled')
+    parser.add_argument('--iterations', type=int, help='training steps (default: the config)')
+    parser.add_argument('--seed', type=int, default=0)
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Generate, train, test, propagate, and write what came out."""
+    start = time.monotonic()
+    out: Path = args.out_dir
+    torch.set_num_threads(os.cpu_count() or 1)
+
+    announce(1, 'generate training and held-out clips')
+    data = out / 'data'
+    difficulty = write_dataset(
+        data,
+        args.train_videos,
+        args.val_videos,
+        seed=args.seed,
+        progress=lambda names, total: tqdm(names, total=total, unit=' videos'),
+    )
+    print(f'held-out clips: {difficulty["val"]}')
+
+    announce(2, 'train a tiny STDPose')
+    config = demo_config(args, data, out / 'training')
+    # The frames of a fresh run only: the plot reads what this run logs.
+    shutil.rmtree(config.work_dir, ignore_errors=True)
+    runner = Runner.from_cfg(config)
+    runner.train()
+    training_seconds = time.monotonic() - start
+    config.dump(out / 'config.py')
+    checkpoint = out / 'training' / f'iter_{config.train_cfg.max_iters}.pth'
+
+    announce(3, 'test it on the held-out clips')
+    metrics = runner.test()
+
+    announce(4, f'propagate the labels of every {args.interval}th frame')
+    videos = held_out_videos(data)
+    propagators = {
+        method: VideoPosePropagator(out / 'config.py', checkpoint, method=method).propagator
+        for method in METHODS
+    }
+    with tqdm(total=len(videos) * len(propagators), unit=' videos') as bar:
+        comparison = compare_propagators(
+            videos, propagators, args.interval, progress=lambda *_: bar.update()
+        )
+
+    announce(5, 'draw')
+    plot_training_curves(
+        next((out / 'training').glob('*/vis_data/scalars.json')), out / 'training_curve.png'
+    )
+    frames, labels = liveliest(videos)
+    dense = repropagate(frames, labels, args.interval, propagators['stdpose'])
+    write_posetrack18(dense, out / 'overlay.json')
+    write_overlay(out / 'overlay.mp4', frames, dense)
+    write_picture(out / 'overlay.png', frames, dense, args.interval)
+
+    table = comparison.table(METHODS)
+    write_text(out / 'table.md', table + '\n')
+    write_json(
+        out / 'report.json',
+        report(args, config, comparison, difficulty, metrics, training_seconds),
+        indent=2,
+    )
+    print(f'\n{table}\n')
+    print(f'{time.monotonic() - start:.0f} s in all; everything is in {out}/:')
+    for name in ('table.md', 'report.json', 'overlay.mp4', 'overlay.png', 'training_curve.png'):
+        print(f'  {out / name}')
+
+
+def announce(step: int, what: str) -> None:
+    """Say which step begins."""
+    print(f'\n[{step}/{STEPS}] {what}', flush=True)
+
+
+def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
+    """The tiny config on the generated data."""
+    config = Config.fromfile(CONFIG)
+    config.work_dir = str(work_dir)
+    config.randomness = dict(seed=args.seed)
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        loader.dataset.data_root = str(data)
+        loader.dataset.interval = args.interval
+    for evaluator in (config.val_evaluator, config.test_evaluator):
+        evaluator.ann_file = str(data / 'annotations' / 'val')
+        evaluator.given_interval = args.interval
+    if args.iterations:
+        config.train_cfg.max_iters = config.train_cfg.val_interval = args.iterations
+        warm_up, cosine = config.param_scheduler
+        warm_up.end = cosine.begin = min(warm_up.end, args.iterations // 2)
+        cosine.end = args.iterations
+        cosine.T_max = args.iterations - cosine.begin
+    return config
+
+
+def held_out_videos(data: Path) -> list[tuple[FrameSource, VideoLabels]]:
+    """Frames and labels of the held-out clips."""
+    videos = []
+    for path in sorted((data / 'annotations' / 'val').glob('*.json')):
+        labels = read_posetrack18(path)
+        videos.append((open_frames([data / frame.file_name for frame in labels.frames]), labels))
+    return videos
+
+
+def liveliest(
+    videos: Sequence[tuple[FrameSource, VideoLabels]],
+) -> tuple[FrameSource, VideoLabels]:
+    """The video with the most people."""
+    return max(videos, key=lambda video: len(video[1].persons))
+
+
+def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:
+    """Four frames of the overlay beside each other: a given one and three propagated ones."""
+    shown = {index * interval // 3 for index in range(4)}
+    tiles = [
+        picture for index, picture in enumerate(overlay_frames(frames, dense)) if index in shown
+    ]
+    top, bottom = np.hstack(tiles[:2]), np.hstack(tiles[2:])
+    with atomic_path(path) as temporary:
+        cv2.imwrite(str(temporary), np.vstack([top, bottom]))
+
+
+def report(
+    args: argparse.Namespace,
+    config: Config,
+    comparison: Comparison,
+    difficulty: dict[Any, Difficulty],
+    metrics: dict[str, float],
+    training_seconds: float,
+) -> dict[str, Any]:
+    """What ``report.json`` holds."""
+    return {
+        'settings': {
+            'train_videos': args.train_videos,
+            'val_videos': args.val_videos,
+            'interval': args.interval,
+            'seed': args.seed,
+            'iterations': config.train_cfg.max_iters,
+            'torch': torch.__version__,
+            'threads': torch.get_num_threads(),
+        },
+        'seconds_until_trained': round(training_seconds, 1),
+        'difficulty': {split: figures.to_dict() for split, figures in difficulty.items()},
+        'test': metrics,
+        'propagation': comparison.to_dict(),
+        'names': METHODS,
+    }
+
+
+if __name__ == '__main__':
+    sys.exit(main())
