@@ -89,12 +89,13 @@ def test_given_labels_count_in_the_figure_over_all_frames_only(
     walk: VideoLabels, tmp_path: Path
 ) -> None:
     # T = 4: frames 0, 4, 8 of 9 are given, all other predictions are wrong.
-    wrong = _moved(walk, 100.0).keep_frames([1, 2, 3, 5, 6, 7])
+    moved = _moved(walk, 100.0).keep_frames([1, 2, 3, 5, 6, 7])
+    wrong = moved.with_persons([replace(p, scores=np.full(17, 0.9)) for p in moved.persons])
     results = _evaluate(_metric(tmp_path, given_interval=4), samples([wrong]))
     assert results['posetrack/AP'] == 0
+    # With score 1 they rank before all others: a third of the recall at precision 1.
+    assert results['posetrack/AP_all'] == pytest.approx(100 * 3 / 9)
     assert results['posetrack/recall_all'] == pytest.approx(100 * 3 / 9)
-    # Given labels have score 1 and so do these predictions, so their order is that of frames;
-    # precision at the end of the curve does not depend on it.
     assert results['posetrack/precision_all'] == pytest.approx(100 * 3 / 9)
     assert results['posetrack/PCK@0.2'] == 0
     assert results['posetrack/PCK@0.2_all'] == pytest.approx(100 * 3 / 9)

@@ -86,7 +86,7 @@ def frame_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> FramePose
     head_sizes = np.full(shape, np.nan)
     known = all(person.track_id is not None for person in people)
     if people:
-        # Joined end to end and cut up again: several times faster than np.stack for small arrays.
+        # Joined end to end and cut up again, over twice as fast as np.stack.
         num_joints = labels.skeleton.num_keypoints
         points = np.concatenate([p.keypoints for p in people]).reshape(-1, num_joints, 2)
         visibility = np.concatenate([p.visibility for p in people]).reshape(-1, num_joints)
@@ -94,10 +94,11 @@ def frame_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> FramePose
         given = [unscored if p.scores is None else p.scores for p in people]
         no_box = np.full(4, np.nan)
         boxes = np.concatenate([no_box if p.head_box is None else p.head_box for p in people])
-        keypoints[frame, slot] = points[:, joints]
-        exists[frame, slot] = visibility[:, joints] > NOT_LABELLED
+        keypoints[frame, slot] = points.take(joints, axis=1)
+        exists[frame, slot] = visibility.take(joints, axis=1) > NOT_LABELLED
         present[frame, slot] = True
-        scores[frame, slot] = np.concatenate(given).reshape(-1, num_joints)[:, joints]
+        confidence = np.concatenate(given).reshape(-1, num_joints)
+        scores[frame, slot] = confidence.take(joints, axis=1)
         head_sizes[frame, slot] = HEAD_SIZE_FACTOR * np.hypot(boxes[2::4], boxes[3::4])
         if known:
             track_ids[frame, slot] = [p.track_id for p in people]
@@ -131,6 +132,8 @@ def paired_frames(
         if kept[i] and frame.ignore_regions:
             _remove_ignored(gt, i, frame.ignore_regions)
             _remove_ignored(pred, i, frame.ignore_regions)
+    if kept.all():
+        return gt, pred
     return gt.select(kept), pred.select(kept)
 
 

@@ -182,16 +182,13 @@ def _add_video(
 
 
 def _head_normalised_distance(gt: FramePoses, pred: FramePoses) -> np.ndarray:
-    """[F, J, G, P] distances in head sizes, infinite where a joint is missing on either side."""
-    gt_x, gt_y = gt.keypoints.transpose(3, 0, 2, 1)[..., :, None]
-    pred_x, pred_y = pred.keypoints.transpose(3, 0, 2, 1)[..., None, :]
-    distance = np.sqrt((gt_x - pred_x) ** 2 + (gt_y - pred_y) ** 2)
-    # A head box without extent has no unit to measure in: nothing matches it.
-    sizes = np.where(gt.head_sizes > 0, gt.head_sizes, 0.0)
-    measurable = gt.exists & (sizes > 0)[..., None]
-    both = measurable.transpose(0, 2, 1)[..., None] & pred.exists.transpose(0, 2, 1)[:, :, None]
-    missing = np.full(both.shape, np.inf)
-    return np.divide(distance, sizes[:, None, :, None], out=missing, where=both)
+    """[F, J, G, P] distances in head sizes, NaN where a joint is missing on either side."""
+    # NaN spreads by itself. A head box without extent has no unit to measure in.
+    sizes = np.where(gt.head_sizes > 0, gt.head_sizes, np.nan)
+    gt_points = np.where(gt.exists[..., None], gt.keypoints, np.nan).transpose(3, 0, 2, 1)
+    pred_points = np.where(pred.exists[..., None], pred.keypoints, np.nan).transpose(3, 0, 2, 1)
+    x, y = gt_points[..., :, None] - pred_points[..., None, :]
+    return np.sqrt(x * x + y * y) / sizes[:, None, :, None]
 
 
 def _by_joint(values: np.ndarray) -> dict[str, float]:
