@@ -13,6 +13,8 @@ from .formats import (
     write_labels,
 )
 from .frames import FrameSource, PictureFrames, open_frames, read_frame, read_picture
+from .label_files import find_label_files, write_label_list
+from .labelled_frames import frame_sources, open_labelled_frames
 from .matching import match_frames
 from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18
@@ -26,8 +28,11 @@ __all__ = [
     'PictureFrames',
     'VideoFrames',
     'atomic_path',
+    'find_label_files',
+    'frame_sources',
     'match_frames',
     'open_frames',
+    'open_labelled_frames',
     'read_all_labels',
     'read_coco',
     'read_cvat',
@@ -41,6 +46,7 @@ __all__ = [
     'write_coco',
     'write_cvat',
     'write_json',
+    'write_label_list',
     'write_labels',
     'write_posetrack18',
     'write_text',

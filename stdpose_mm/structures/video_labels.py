@@ -63,7 +63,7 @@ class PersonLabel:
         keypoints: [K, 2] pixels; (0, 0) where ``visibility`` is 0.
         visibility: [K] of 0, 1, 2.
         track_id: Identity within the video; None if unknown.
-        scores: [K] confidence in 0..1 (any finite value in foreign prediction files); None if unknown.
+        scores: [K] confidence in 0..1 (any finite value in foreign files); None if unknown.
         bbox: [4] person box; None if unknown.
         head_box: [4] head box (PoseTrack's ``bbox_head``); None if unknown.
         source: 'given' by a person or a file, 'propagated' by this package.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,12 @@ from stdpose_mm.datasets.windows import (
     snap_window,
 )
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import read_posetrack18
+from stdpose_mm.io import find_label_files, frame_sources, read_posetrack18
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 from stdpose_mm.tracking.boxes import clip_box, interpolate_box, match_box, person_box, to_corners
 
 from .detections import Detections, read_detections
-from .video_tracks import UNKNOWN_TRACK, Track, VideoTracks, frame_sources, tracks_of
+from .video_tracks import UNKNOWN_TRACK, Track, VideoTracks, tracks_of
 
 TASKS = ('propagation', 'estimation')
 BOXES = ('gt', 'interpolated', 'detected')
@@ -72,7 +71,8 @@ class BaseWindowDataset(BaseDataset):
     testing the auxiliary labels hold the given ones only.
 
     Args:
-        ann_file: Folder with one label file per video, one label file, or a list of label files.
+        ann_file: Folder with one label file per video, one label file, a text file that lists
+            label files, or a list of them.
         data_root: Folder that ``ann_file`` and ``data_prefix`` start from.
         data_prefix: ``img``: folder that the ``file_name`` of pictures starts from. ``video``:
             folder that the label files' ``info.video`` starts from; without it, pictures.
@@ -201,27 +201,15 @@ class BaseWindowDataset(BaseDataset):
         return read_posetrack18(path)
 
     def label_files(self) -> list[str]:
-        """The label files of ``ann_file``, sorted by name within a folder.
+        """The label files of ``ann_file``, see :func:`~stdpose_mm.io.find_label_files`.
 
         Raises:
             InputError: If there are none.
         """
+        files: str | list[str] = self.ann_file
         if self._files is not None:
-            return [os.path.join(self.data_root or '', file) for file in self._files]
-        path = Path(self.ann_file)
-        if path.is_file():
-            return [str(path)]
-        if not path.is_dir():
-            raise InputError(
-                f'the labels {path} of {type(self).__name__} do not exist: {self.DATA_HINT}'
-            )
-        files = sorted(str(f) for f in path.iterdir() if f.name.endswith(('.json', '.json.gz')))
-        if not files:
-            raise InputError(
-                f'the folder {path} of {type(self).__name__} holds no label file (*.json): '
-                f'{self.DATA_HINT}'
-            )
-        return files
+            files = [os.path.join(self.data_root or '', file) for file in self._files]
+        return find_label_files(files, owner=type(self).__name__, hint=self.DATA_HINT)
 
     def load_data_list(self) -> list[dict]:
         """Read all label files once, and list the windows: small dictionaries, see _expand."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -98,23 +97,3 @@ def tracks_of(labels: VideoLabels) -> tuple[Track, ...]:
         if label.track_id is None and label.labelled.any()
     ]
     return tuple(tracks)
-
-
-def frame_sources(
-    labels: VideoLabels, image_root: str | Path, video_root: str | Path | None
-) -> dict[int, tuple[str, int | None]]:
-    """Frame index -> (path, index) of ``read_frame``, frames ascending.
-
-    Args:
-        labels: The video.
-        image_root: Folder that the frames' file names start from.
-        video_root: Folder that the label file's ``info.video`` starts from; None to take pictures
-            even if the label file names a video.
-    """
-    info = labels.extra.get('info')
-    video = info.get('video') if isinstance(info, dict) else None
-    frames = sorted(labels.frames, key=lambda frame: frame.index)
-    if video and video_root is not None:
-        path = str(Path(video_root) / video)
-        return {frame.index: (path, frame.index) for frame in frames}
-    return {frame.index: (str(Path(image_root) / frame.file_name), None) for frame in frames}

@@ -1,0 +1,47 @@
+"""Where the frames of a labelled video lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stdpose_mm.structures import VideoLabels
+
+from .frames import FrameSource, open_frames
+
+
+def frame_sources(
+    labels: VideoLabels, image_root: str | Path, video_root: str | Path | None
+) -> dict[int, tuple[str, int | None]]:
+    """Frame index -> (path, index) of ``read_frame``, frames ascending.
+
+    Args:
+        labels: The video.
+        image_root: Folder that the frames' file names start from.
+        video_root: Folder that the label file's ``info.video`` starts from; None to take pictures
+            even if the label file names a video.
+    """
+    info = labels.extra.get('info')
+    video = info.get('video') if isinstance(info, dict) else None
+    frames = sorted(labels.frames, key=lambda frame: frame.index)
+    if video and video_root is not None:
+        path = str(Path(video_root) / video)
+        return {frame.index: (path, frame.index) for frame in frames}
+    return {frame.index: (str(Path(image_root) / frame.file_name), None) for frame in frames}
+
+
+def open_labelled_frames(
+    labels: VideoLabels, image_root: str | Path, video_root: str | Path | None = None
+) -> FrameSource:
+    """The pictures of a labelled video: the video file that its labels name, or its pictures.
+
+    Args:
+        labels: The video; its frames are numbered from 0 without gaps.
+        image_root: See :func:`frame_sources`.
+        video_root: See :func:`frame_sources`.
+
+    Raises:
+        InputError: If a file is missing.
+    """
+    sources = list(frame_sources(labels, image_root, video_root).values())
+    path, index = sources[0]
+    return open_frames(path if index is not None else [path for path, _ in sources])
