@@ -221,7 +221,7 @@ def test_a_prediction_of_an_unknown_video_is_an_error(walk: VideoLabels, tmp_pat
 
 
 def test_missing_labels_are_an_error_at_once(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'nowhere\.json does not exist'):
+    with pytest.raises(InputError, match=r'nowhere\.json of PoseTrackMetric do not exist'):
         PoseTrackMetric(str(tmp_path / 'nowhere.json'))
     with pytest.raises(InputError, match='holds no label file'):
         PoseTrackMetric(str(tmp_path))

@@ -6,7 +6,6 @@ import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import read_json
+from stdpose_mm.io import find_label_files, read_json
 from stdpose_mm.io.posetrack17 import parse_posetrack17
 from stdpose_mm.io.posetrack18 import parse_posetrack18
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
@@ -81,7 +80,7 @@ class BaseVideoMetric(BaseMetric):
                 f'main_frames must be one of {allowed} with given_interval={given_interval}, '
                 f'got {main_frames!r}'
             )
-        self.label_files = find_label_files(ann_file)
+        self.label_files = find_label_files(ann_file, owner=type(self).__name__)
         self.given_interval = given_interval
         self.boxes = boxes
         self.main_frames = main_frames
@@ -232,27 +231,6 @@ class BaseVideoMetric(BaseMetric):
             if index not in given:
                 people += self.select_people(predicted)
         return video.with_persons(people)
-
-
-def find_label_files(ann_file: str | Sequence[str]) -> list[str]:
-    """The files that ``ann_file`` names: itself, its items, or the files in it, sorted.
-
-    Raises:
-        InputError: If one does not exist, or there is none.
-    """
-    if not isinstance(ann_file, str):
-        files = [Path(file) for file in ann_file]
-    elif Path(ann_file).is_dir():
-        folder = Path(ann_file)
-        files = sorted(f for f in folder.iterdir() if f.name.endswith(('.json', '.json.gz')))
-    else:
-        files = [Path(ann_file)]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f'ann_file {file} does not exist, expected a label file or a folder')
-    if not files:
-        raise InputError(f'ann_file {ann_file!r} holds no label file, expected one per video')
-    return [str(file) for file in files]
 
 
 def _to_numpy(array: Any) -> np.ndarray:
