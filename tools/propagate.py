@@ -15,49 +15,31 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
 
 from tqdm import tqdm
 
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import WRITE_FORMATS, atomic_path, read_labels, write_labels
 from stdpose_mm.propagation import PROPAGATORS, keep_every
-from stdpose_mm.structures import VideoLabels
 from stdpose_mm.visualization import write_overlay
 
-EXIT_INPUT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    args = parse_args(arguments)
+    parser = make_parser()
+    args = parser.parse_args(arguments)
     try:
-        dense = propagate(args)
-    except InputError as error:
-        print(f'propagate.py: {error}', file=sys.stderr)
-        return EXIT_INPUT_ERROR
+        return exit_code(parser, lambda: propagate(args))
     except KeyboardInterrupt:
-        print('propagate.py: interrupted, nothing was written', file=sys.stderr)
+        print(f'{parser.prog}: interrupted, nothing was written', file=sys.stderr)
         return EXIT_INTERRUPTED
-    count = Counter(person.source for person in dense.persons)
-    print(
-        f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
-        f'{count["given"]} given and {count["propagated"]} propagated poses'
-    )
-    return 0
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without repeating the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit with the message."""
-        self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {message}, see --help\n')
-
-
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser(
         prog='propagate.py',
@@ -96,11 +78,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='T',
         help='take the labels of every T-th labelled frame only, to try it on full labels',
     )
-    return parser.parse_args(arguments)
+    return parser
 
 
-def propagate(args: argparse.Namespace) -> VideoLabels:
-    """Propagate and write what the command line asks for.
+def propagate(args: argparse.Namespace) -> None:
+    """Propagate, write what the command line asks for, and print what was written.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -124,14 +106,17 @@ def propagate(args: argparse.Namespace) -> VideoLabels:
         unit=' frames',
     )
     dense = propagator.collect_labels(state, results)
-    # Both files appear together, when both are complete.
+    # The video takes its name after the labels are written: both files are there, or none.
     with ExitStack() as outputs:
-        out = outputs.enter_context(atomic_path(args.out))
         if args.save_video is not None:
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, state.frames, dense)
-        write_labels(dense, out, args.format)
-    return dense
+        write_labels(dense, args.out, args.format)
+    count = Counter(person.source for person in dense.persons)
+    print(
+        f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
+        f'{count["given"]} given and {count["propagated"]} propagated poses'
+    )
 
 
 if __name__ == '__main__':

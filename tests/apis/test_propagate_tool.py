@@ -181,6 +181,18 @@ def test_a_corrupt_frame_is_named(run, folder, label_file, tmp_path):
     assert not out.exists()
 
 
+def test_a_label_file_that_cannot_be_written_leaves_no_video(run, folder, label_file, tmp_path):
+    (tmp_path / 'taken').write_text('a file where a folder is needed')
+    movie = tmp_path / 'overlay.mp4'
+    out = tmp_path / 'taken' / 'dense.json'
+    code, _, errors = run(
+        folder, label_file, '--out', out, '--method', 'linear', '--save-video', movie
+    )
+    assert code == 2
+    assert 'cannot be written' in errors[0]
+    assert not movie.exists()
+
+
 def test_a_missing_video_is_named(run, label_file, tmp_path):
     code, _, errors = run('no.mp4', label_file, '--out', tmp_path / 'dense.json')
     assert code == 2

@@ -75,7 +75,9 @@ def test_a_label_may_be_corrected_after_a_run(linear, folder):
 def test_reset_forgets_the_labels(linear, folder):
     state = linear.init_state(folder)
     linear.add_labels(state, 0, 1, POSE)
+    run(linear, state)
     linear.reset_state(state)
+    assert not state.cache
     with pytest.raises(InputError, match='no given labels'):
         run(linear, state)
     linear.add_labels(state, 0, 2, POSE)

@@ -61,6 +61,13 @@ def test_ids_that_are_there_stay_and_are_not_given_twice(label, video):
     assert ids == {(0, 0): 4, (0, 200): 10, (7, 0): 4, (7, 200): 9}
 
 
+def test_nobody_gets_the_id_of_somebody_else_in_the_frame(label, video):
+    # Person 9 walks off; somebody new stands where it was.
+    persons = [at(label, 0, 0, track_id=9), at(label, 7, 0), at(label, 7, 60, track_id=9)]
+    ids = ids_by_place(assign_track_ids(video(persons, 8)))
+    assert ids == {(0, 0): 9, (7, 0): 10, (7, 60): 9}
+
+
 def test_people_with_boxes_only_are_matched_by_overlap(label, video):
     nobody = np.zeros((3, 2))
     persons = [
