@@ -99,6 +99,16 @@ def test_all_terms_are_there_and_weighted(fitted):
         torch.testing.assert_close(value, factor * terms[name])
 
 
+@pytest.mark.parametrize(('frame', 'matters'), [(0, False), (1, True), (2, False)])
+def test_redundancy_is_with_the_key_frame(fitted, frame, matters):
+    inputs = representation()
+    maps = inputs.frame_heatmaps.detach().clone()
+    maps[:, frame] = maps[:, frame].roll(1, 0)
+    before = fitted(inputs, *targets())['loss_mi_redundant_heatmap']
+    after = fitted(inputs._replace(frame_heatmaps=maps), *targets())['loss_mi_redundant_heatmap']
+    assert bool(before != after) == matters
+
+
 def test_redundancy_is_positive_for_a_copy_and_zero_for_a_single_sample(fitted):
     terms = fitted(representation(), *targets())
     single = fitted(representation(batch=1), *targets(batch=1))

@@ -42,6 +42,15 @@ class TestTemporalKeypointsSynthesis:
         touched = by_joint.grad.abs().sum((0, 2, 3)) > 0
         assert touched.nonzero().flatten().tolist() == [6, 7, 8]
 
+    def test_channels_are_ordered_joint_by_joint(self):
+        synthesis = TemporalKeypointsSynthesis(num_joints=5, use_prior=True).eval()
+        seen = []
+        synthesis.merge_time.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        maps, prior = torch.rand(1, 3, 5, 8, 6), torch.rand(1, 5, 8, 6)
+        synthesis(maps, prior)
+        of_joint_two = torch.cat((maps[0, :, 2], prior[0, 2:3]))
+        torch.testing.assert_close(seen[0][0, 8:12], of_joint_two)
+
     def test_merges_the_frames_and_the_joints(self):
         synthesis = TemporalKeypointsSynthesis(num_joints=5).eval()
         maps = torch.rand(1, 3, 5, 8, 6, requires_grad=True)
