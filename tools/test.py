@@ -15,8 +15,8 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
+from stdpose_mm.command_line import OneLineParser
 from stdpose_mm.engine.command_line import (
-    OneLineParser,
     add_runner_arguments,
     load_config,
     require_checkpoint,

@@ -12,8 +12,8 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from stdpose_mm.command_line import OneLineParser
 from stdpose_mm.engine.command_line import (
-    OneLineParser,
     add_runner_arguments,
     load_config,
     require_checkpoint,

@@ -7,18 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from mmengine.config import Config, DictAction
 
+from stdpose_mm.command_line import EXIT_INPUT_ERROR
 from stdpose_mm.errors import InputError, find_input_error
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f'{self.prog}: {message} (--help lists the options)\n')
 
 
 class ConfigOptionsAction(DictAction):
@@ -107,5 +100,5 @@ def run_command(prog: str, command: Callable[[], None]) -> int:
         if sentence is None:
             raise
         print(f'{prog}: {sentence}', file=sys.stderr)
-        return 2
+        return EXIT_INPUT_ERROR
     return 0
