@@ -99,6 +99,15 @@ def test_all_terms_are_there_and_weighted(fitted):
         torch.testing.assert_close(value, factor * terms[name])
 
 
+def test_terms_may_be_per_pixel_or_in_nats(fitted):
+    nats = MutualInformationLoss(JOINTS, DIMS, per_pixel=False)
+    nats.load_state_dict(fitted.state_dict())
+    terms = fitted(representation(), *targets())
+    for name, value in nats(representation(), *targets()).items():
+        factor = 1 if 'likelihood' in name else 16 * 12
+        torch.testing.assert_close(value, factor * terms[name])
+
+
 @pytest.mark.parametrize(('frame', 'matters'), [(0, False), (1, True), (2, False)])
 def test_redundancy_is_with_the_key_frame(fitted, frame, matters):
     inputs = representation()

@@ -47,6 +47,9 @@ class MutualInformationLoss(nn.Module):
         estimator: 'variational' or 'literal'.
         alpha: Weight of the feature terms. 0 leaves them out.
         beta: Weight of the heatmap terms. 0 leaves them out.
+        per_pixel: Divide the nats of the variational terms by the number of heatmap pixels, as
+            :class:`KeypointMSELoss` does with its squared error; the paper's weights belong to
+            that scale. ``False`` beside a heatmap loss that sums over pixels.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class MutualInformationLoss(nn.Module):
         estimator: str = 'variational',
         alpha: float = 0.1,
         beta: float = 0.01,
+        per_pixel: bool = True,
     ) -> None:
         super().__init__()
         if estimator not in ESTIMATORS:
@@ -64,6 +68,7 @@ class MutualInformationLoss(nn.Module):
         self.estimator = estimator
         self.alpha = alpha
         self.beta = beta
+        self.per_pixel = per_pixel
         variational = estimator == 'variational'
         if alpha:
             self.feature_decoder = nn.Sequential(
@@ -116,11 +121,15 @@ class MutualInformationLoss(nn.Module):
             losses.update(self._heatmap_terms(representation, target, target_weights))
         return losses
 
+    def _scale(self, target: Tensor) -> int:
+        return target.shape[-2] * target.shape[-1] if self.per_pixel else 1
+
     def _feature_terms(
         self, representation: SpatioTemporalRepresentation, target: Tensor, weights: Tensor
     ) -> dict[str, Tensor]:
         fused = representation.fused_feature
         assert fused is not None
+        weight = self.alpha / self._scale(target)
         label = position_divergence(self.feature_decoder(fused), target, weights)
         value = normalize_channels(fused)
         moments = self.feature_predictor(normalize_channels(representation.frame_feature.detach()))
@@ -132,8 +141,8 @@ class MutualInformationLoss(nn.Module):
         own = gaussian_log_density(value, mean.detach(), log_variance.detach())
         other = gaussian_log_density(value.roll(1, 0), mean.detach(), log_variance.detach())
         return dict(
-            loss_mi_label_feature=self.alpha * label,
-            loss_mi_redundant_feature=self.alpha * F.relu((own - other).mean()),
+            loss_mi_label_feature=weight * label,
+            loss_mi_redundant_feature=weight * F.relu((own - other).mean()),
             loss_mi_likelihood_feature=-likelihood.mean(),
         )
 
@@ -143,6 +152,7 @@ class MutualInformationLoss(nn.Module):
         merged, frame_heatmaps = representation.merged_heatmaps, representation.frame_heatmaps
         assert merged is not None
         assert frame_heatmaps is not None
+        weight = self.beta / self._scale(target)
         label = position_divergence(self.heatmap_decoder(merged), target, weights)
         # The redundancy must shape H~, not the decoder through which it is read.
         positions = F.conv2d(merged, self.heatmap_decoder.weight.detach())
@@ -152,8 +162,8 @@ class MutualInformationLoss(nn.Module):
         likelihood = (positions.detach() * predicted).sum(-1).mean()
         advantage = ((positions - positions.roll(1, 0)) * predicted.detach()).sum(-1).mean()
         return dict(
-            loss_mi_label_heatmap=self.beta * label,
-            loss_mi_redundant_heatmap=self.beta * F.relu(advantage),
+            loss_mi_label_heatmap=weight * label,
+            loss_mi_redundant_heatmap=weight * F.relu(advantage),
             loss_mi_likelihood_heatmap=-likelihood,
         )
 
