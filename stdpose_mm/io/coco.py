@@ -87,8 +87,6 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
         person = read_person_record(annotation, index, skeleton, 'coco')
         if person.track_id is None:
             person = replace(person, track_id=_track_attribute(annotation))
-        for derived in ('num_keypoints', 'area'):
-            person.extra.pop(derived, None)
         persons[key].append(person)
     require_distinct(
         path,

@@ -286,9 +286,10 @@ def _frames(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
     """The frames that can be decoded; packets that cannot are left out, as players do."""
     for packet in _packets(container, stream):
         try:
-            yield from packet.decode()
+            frames = packet.decode()
         except av.error.InvalidDataError:
             continue
+        yield from frames
     yield from stream.decode(None)
 
 

@@ -142,7 +142,7 @@ def test_no_video_is_refused(tmp_path: Path):
 
 
 def test_areas_and_counts_follow_the_label(tmp_path: Path):
-    """They are derived, so they are not carried along from an older label."""
+    """They are derived: those that an older label brought along are not written."""
     write_coco(sample(), tmp_path / 'a.json')
     labels = read_coco(tmp_path / 'a.json')[0]
     changed = labels.with_persons([replace(labels.persons[0], visibility=[2, 2, 2])])

@@ -119,9 +119,30 @@ def test_reading_in_order_decodes_every_frame_once(video: Path, monkeypatch: pyt
     assert len(starts) <= 1
 
 
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('trusted.mp4', dict(codec_options=CLOSED_GROUPS)),
+        ('counted.avi', dict(codec='mpeg4', gop_size=10, max_b_frames=2)),
+    ],
+)
+def test_going_back_decodes_from_the_key_frame_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict
+):
+    frames = open_frames(make_video(tmp_path / name, range(COUNT), **options))
+    frames[44]
+    decoded = []
+    identify = frames._identify
+    monkeypatch.setattr(frames, '_identify', lambda f: (decoded.append(f), identify(f))[1])
+
+    assert number_of(frames[38]) == 38
+    assert len(decoded) <= 12
+
+
 def test_a_frame_may_be_changed_by_the_caller(video: Path):
     frames = open_frames(video)
-    frames[7][:] = 0
+    for _ in range(2):
+        frames[7][:] = 0
 
     assert number_of(frames[7]) == 7
 
