@@ -151,6 +151,18 @@ def test_files_depend_on_neither_workers_nor_number_of_videos(
             assert one[name] == more[name], name
 
 
+def test_workers_start_after_opencv_has_used_threads_of_its_own(tmp_path: Path) -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    try:
+        cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (0, 0), 5)
+        write_dataset(tmp_path / 'set', 2, 1, SMALL, seed=5, workers=2)
+        assert cv2.getNumThreads() == 4
+    finally:
+        cv2.setNumThreads(before)
+    assert len(list(tmp_path.glob('set/annotations/*/*.json'))) == 3
+
+
 def test_rerun_keeps_finished_videos_and_makes_missing_ones(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

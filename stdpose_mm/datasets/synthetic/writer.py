@@ -213,18 +213,22 @@ def _write_videos(tasks: list[VideoTask], workers: int) -> Iterator[str]:
     if workers == 1 or len(tasks) < 2:
         yield from map(write_video, tasks)
         return
-    with ProcessPoolExecutor(min(workers, len(tasks)), initializer=_use_one_thread) as pool:
-        futures = [pool.submit(write_video, task) for task in tasks]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _use_one_thread() -> None:
+    # A child forked while OpenCV's threads run waits for them forever; one thread stops them.
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    try:
+        with ProcessPoolExecutor(
+            min(workers, len(tasks)), initializer=cv2.setNumThreads, initargs=(1,)
+        ) as pool:
+            futures = [pool.submit(write_video, task) for task in tasks]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[VideoTask]) -> None:
