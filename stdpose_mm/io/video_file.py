@@ -94,7 +94,7 @@ class VideoFrames(FrameSource):
             ) from error
         if not self._index.times:
             raise InputError(f'{path} is a video without any frame that can be decoded')
-        height, width = self._read(0).shape[:2]
+        height, width = self._picture(0).shape[:2]
         self.size = (width, height)
 
     def __len__(self) -> int:
@@ -107,7 +107,7 @@ class VideoFrames(FrameSource):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ('_container', '_stream', '_decoded', '_cache', '_next'):
+        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_key'):
             del state[name]
         return state
 
@@ -121,6 +121,7 @@ class VideoFrames(FrameSource):
         self._decoded: Iterator[av.VideoFrame] = iter(())
         self._cache = FrameCache()
         self._next: int | None = 0
+        self._key = 0
         _sources.add(self)
 
     def _open(self) -> tuple[Any, Any]:
@@ -190,6 +191,17 @@ class VideoFrames(FrameSource):
         cached = self._cache.get(index)
         if cached is not None:
             return cached
+        picture = self._picture(index)
+        height, width = picture.shape[:2]
+        if (width, height) != self.size:
+            raise InputError(
+                f'{self._path}: frame {index} is {width}x{height} pixels, expected '
+                f'{self.size[0]}x{self.size[1]} as in frame 0'
+            )
+        self._cache.put(index, picture)
+        return picture.copy()
+
+    def _picture(self, index: int) -> np.ndarray:
         try:
             frame = self._decode(index)
         except av.FFmpegError as error:
@@ -201,8 +213,7 @@ class VideoFrames(FrameSource):
         picture: np.ndarray = frame.to_ndarray(format='bgr24')
         if frame.rotation:
             picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
-        self._cache.put(index, picture)
-        return picture.copy()
+        return picture
 
     def _decode(self, index: int) -> av.VideoFrame | None:
         """Frame ``index``; from where the decoder stands, from a key frame, or from the start."""

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import NUM_FRAMES, TinySet, pose
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
 from stdpose_mm.datasets.datasets import (
@@ -15,6 +16,7 @@ from stdpose_mm.datasets.datasets import (
     PoseTrack18WindowDataset,
     PoseTrack21WindowDataset,
 )
+from stdpose_mm.datasets.datasets.body.posetrack_metainfo import posetrack_metainfo
 from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
 
@@ -430,3 +432,9 @@ def test_inferencer_finds_a_body_detector_by_the_module(name: str) -> None:
 def test_data_list_is_light(tiny_set: TinySet) -> None:
     dataset = PoseTrack18WindowDataset(**tiny_set.args)
     assert dataset.data_bytes.nbytes / len(dataset) < 300
+
+
+def test_the_ears_of_posetrack_count_nothing() -> None:
+    metainfo = parse_pose_metainfo(posetrack_metainfo('posetrack18'))
+    weightless = np.flatnonzero(metainfo['dataset_keypoint_weights'] == 0)
+    assert [metainfo['keypoint_id2name'][i] for i in weightless] == ['left_ear', 'right_ear']

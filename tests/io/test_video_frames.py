@@ -20,7 +20,7 @@ from video_files import (
 )
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import open_frames, read_frame
+from stdpose_mm.io import open_frames, read_frame, write_video
 from stdpose_mm.io.frames import FrameCache
 
 COUNT = 45

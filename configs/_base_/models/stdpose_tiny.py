@@ -1,4 +1,4 @@
-# 2.6 M parameters for 128x96 crops. Beyond the paper, all of it for training from scratch: a
+# 2.7 M parameters for 128x96 crops. Beyond the paper, all of it for training from scratch: a
 # convolutional stem, a loss that weighs the foreground, and a loss for the frame head.
 num_joints = 17
 embed_dims = 128
@@ -6,7 +6,7 @@ embed_dims = 128
 heatmap_head = dict(
     in_channels=embed_dims,
     out_channels=num_joints,
-    deconv_out_channels=(96, 96),
+    deconv_out_channels=(96, 64),
     deconv_kernel_sizes=(4, 4),
     loss=dict(type='ForegroundMSELoss'),
 )
@@ -29,9 +29,7 @@ model = dict(
     frame_head_loss_weight=1.0,
     neck=dict(
         type='STRE',
-        tff=dict(
-            type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=4, num_blocks=2
-        ),
+        tff=dict(type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=4, num_blocks=2),
         tks=dict(type='TemporalKeypointsSynthesis', num_joints=num_joints, use_prior=True),
     ),
     head=dict(

@@ -21,9 +21,7 @@ model = dict(
     frame_head=dict(type='FrameHead', **heatmap_head),
     neck=dict(
         type='STRE',
-        tff=dict(
-            type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=12, num_blocks=2
-        ),
+        tff=dict(type='TemporalFeatureFusion', embed_dims=embed_dims, num_heads=12, num_blocks=2),
         tks=dict(type='TemporalKeypointsSynthesis', num_joints=num_joints),
     ),
     head=dict(

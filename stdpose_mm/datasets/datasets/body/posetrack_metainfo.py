@@ -30,6 +30,8 @@ def posetrack_metainfo(dataset_name: str) -> dict[str, Any]:
     for info, part in zip(metainfo['keypoint_info'].values(), parts, strict=True):
         info['type'] = 'lower' if part in _LOWER else 'upper'
     metainfo['sigmas'] = [_SIGMAS[part] for part in parts]
+    # The ears are channels that no one ever annotates: what a model puts there means nothing.
+    metainfo['joint_weights'] = [0.0 if part == 'ear' else 1.0 for part in parts]
     return metainfo
 
 

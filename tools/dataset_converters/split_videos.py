@@ -1,0 +1,90 @@
+"""Split labelled videos into training and held-out ones, by groups that belong together.
+
+    python tools/dataset_converters/split_videos.py LABELS OUT --group-by source_group
+
+Clips of one film or camera look alike, so a group never stands on both sides. Writes
+``OUT/train.txt`` and ``OUT/val.txt``, which datasets and metrics take as ``ann_file``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import find_label_files, read_posetrack18, write_label_list
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: split(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(prog='split_videos.py', description=(__doc__ or '').splitlines()[0])
+    parser.add_argument('labels', metavar='LABELS', help='folder with one label file per video')
+    parser.add_argument('out', type=Path, metavar='OUT', help='folder for train.txt and val.txt')
+    parser.add_argument(
+        '--group-by',
+        metavar='FIELD',
+        help="field of the label files' info that names the group (default: each video its own)",
+    )
+    parser.add_argument(
+        '--group-letters',
+        type=int,
+        metavar='N',
+        help='merge groups whose names agree in the first N letters',
+    )
+    parser.add_argument(
+        '--val-share', type=float, default=1 / 3, help='share of the videos to hold out (1/3)'
+    )
+    parser.add_argument('--seed', type=int, default=0)
+    return parser
+
+
+def split(args: argparse.Namespace) -> None:
+    """Write both lists and print how many videos and groups each holds."""
+    if not 0 < args.val_share < 1:
+        raise InputError(f'--val-share must be between 0 and 1, got {args.val_share}')
+    if args.group_letters is not None and args.group_letters < 1:
+        raise InputError(f'--group-letters must be at least 1, got {args.group_letters}')
+    files = find_label_files(args.labels)
+    groups: dict[str, list[str]] = defaultdict(list)
+    for file in files:
+        groups[group_of(file, args.group_by)[: args.group_letters]].append(file)
+    names = sorted(groups)
+    np.random.default_rng(args.seed).shuffle(names)
+    sizes = np.cumsum([len(groups[name]) for name in names])
+    # As many whole groups as come nearest to the share, and at least one on either side.
+    held_out = 1 + int(np.abs(sizes - args.val_share * len(files)).argmin())
+    if held_out >= len(names):
+        raise InputError(
+            f'{args.labels} holds {len(names)} group(s) of videos, expected at least 2 to split'
+        )
+    for split_name, chosen in (('train', names[held_out:]), ('val', names[:held_out])):
+        members = sorted(file for name in chosen for file in groups[name])
+        write_label_list(args.out / f'{split_name}.txt', members)
+        print(f'{args.out / split_name}.txt: {len(members)} videos of {len(chosen)} groups')
+
+
+def group_of(file: str, field: str | None) -> str:
+    """The group that a label file names in its info, or the file's own name."""
+    if field is None:
+        return Path(file).name
+    info = read_posetrack18(file).extra.get('info')
+    if not isinstance(info, dict) or not isinstance(info.get(field), str):
+        raise InputError(f'{file} has no text in info.{field}, give another field as --group-by')
+    return info[field]
+
+
+if __name__ == '__main__':
+    sys.exit(main())
