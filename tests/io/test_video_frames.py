@@ -242,6 +242,20 @@ def test_a_damaged_frame_is_named(tmp_path: Path):
     assert number_of(frames[40]) == 40
 
 
+def test_a_size_that_changes_within_a_stream_is_refused(tmp_path: Path):
+    data = b''
+    for number, width in enumerate((64, 96)):
+        part = tmp_path / f'{number}.h264'
+        write_video(part, [np.full((64, width, 3), 90, np.uint8)] * 3, fps=25)
+        data += part.read_bytes()
+    (tmp_path / 'both.h264').write_bytes(data)
+    frames = open_frames(tmp_path / 'both.h264')
+
+    assert (len(frames), frames.size) == (6, (64, 64))
+    with pytest.raises(InputError, match='frame 4 is 96x64 pixels, expected 64x64'):
+        frames[4]
+
+
 @pytest.mark.parametrize('content', [b'', b'not a video', b'\x00\x00\x00\x20ftypisom' + bytes(200)])
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path, content: bytes):
     path = tmp_path / 'clip.mp4'
