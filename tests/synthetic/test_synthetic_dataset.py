@@ -141,6 +141,11 @@ def test_ids_are_distinct_over_splits(dataset: Path) -> None:
         assert len(ids) == len(set(ids))
 
 
+def test_first_videos_of_the_splits_differ(dataset: Path) -> None:
+    train, val = (VideoTask(dataset, split, 0, 5, SMALL).generate() for split in ('train', 'val'))
+    assert (train.frames != val.frames).any()
+
+
 def test_files_depend_on_neither_workers_nor_number_of_videos(
     dataset: Path, tmp_path: Path
 ) -> None:

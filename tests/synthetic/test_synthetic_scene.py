@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,16 @@ def test_object_in_front_hides_exactly_the_joints_it_covers() -> None:
     inside = ((places >= (x, y)) & (places <= (x + 12, y + 12))).all(axis=1)
     assert inside[JOINTS.index('left_knee')]
     np.testing.assert_array_equal(visibility[0] == OCCLUDED, inside)
+
+
+def test_joints_are_looked_up_where_they_are_at_mid_exposure() -> None:
+    someone = person()
+    # The person jumps in from the left in the middle of the exposure, behind a board.
+    points = someone.points.copy()
+    points[: SUBFRAMES // 2, :, 0] -= 70
+    moving = replace(someone, points=points)
+    _, visibility = expose([moving], [0.5], [board(20, 0, WIDTH - 20, HEIGHT, depth=0.1)])
+    assert (visibility == OCCLUDED).all()
 
 
 def test_object_behind_hides_nothing() -> None:
