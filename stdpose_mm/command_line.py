@@ -1,4 +1,4 @@
-"""What the command-line tools that need no runner have in common."""
+"""What all command-line tools have in common."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import find_input_error
 
 EXIT_INPUT_ERROR = 2
 
@@ -21,10 +21,17 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def exit_code(parser: argparse.ArgumentParser, work: Callable[[], None]) -> int:
-    """Run ``work``: 0 if it succeeds; 2 and one line on stderr if it raises an InputError."""
+    """Run ``work`` and return the exit code.
+
+    An :class:`InputError`, wrapped or not, is one line on stderr and exit code 2. Every other
+    exception is a bug and passes through.
+    """
     try:
         work()
-    except InputError as error:
-        print(f'{parser.prog}: {error}', file=sys.stderr)
+    except Exception as error:
+        sentence = find_input_error(error)
+        if sentence is None:
+            raise
+        print(f'{parser.prog}: {sentence}', file=sys.stderr)
         return EXIT_INPUT_ERROR
     return 0

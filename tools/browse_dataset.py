@@ -17,10 +17,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
+from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.engine.command_line import ConfigOptionsAction, read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 
@@ -34,20 +35,16 @@ TEXT_COLOR = (230, 230, 230)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    args = parse_args(arguments)
-    try:
-        paths = browse(args)
-    except InputError as error:
-        print(f'browse_dataset.py: {error}', file=sys.stderr)
-        return 2
-    print(f'{len(paths)} windows drawn in {args.out_dir}')
-    return 0
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: browse(args))
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description='Draw the windows that training (or validation) will see.'
+    parser = OneLineParser(
+        prog='browse_dataset.py',
+        description='Draw the windows that training (or validation) will see.',
     )
     parser.add_argument('config', metavar='CONFIG', help='config file of an experiment')
     parser.add_argument('--out-dir', required=True, metavar='DIR', help='where the pictures go')
@@ -55,29 +52,34 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument('--seed', type=int, default=0, help='of the choice and the augmentation')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='K=V', help='changes to the config'
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptionsAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config',
     )
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def browse(args: argparse.Namespace) -> None:
+    """Draw the windows.
+
+    Raises:
+        InputError: If the config or what it names cannot be used.
+    """
     if args.number < 1:
-        parser.error(f'--number must be at least 1, got {args.number}')
-    return args
-
-
-def browse(args: argparse.Namespace) -> list[Path]:
-    """Draw the windows; returns the pictures' paths."""
+        raise InputError(f'--number must be at least 1, got {args.number}')
     dataset = build_unpacked_dataset(args.config, args.split, args.cfg_options)
     np.random.seed(args.seed)
     chosen = np.random.permutation(len(dataset))[: args.number]
     out_dir = Path(args.out_dir)
-    paths = []
     for number, index in enumerate(chosen):
         sample = dataset[int(index)]
         name = Path(sample['video_name']).name
         path = out_dir / f'{number:04d}_{name}_{sample["frame_index"]:06d}.png'
         with atomic_path(path) as temporary:
             cv2.imwrite(str(temporary), contact_sheet(sample))
-        paths.append(path)
-    return paths
+    print(f'{len(chosen)} windows drawn in {out_dir}')
 
 
 def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | None) -> Any:
@@ -86,10 +88,7 @@ def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | No
     Raises:
         InputError: If the config has no such dataset, or one that is no list of windows.
     """
-    if not Path(config).is_file():
-        raise InputError(f'{config} does not exist, expected a config file')
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(options or {})
+    cfg = read_config(config, options)
     import_modules_from_strings(**cfg.get('custom_imports', {'imports': ['stdpose_mm']}))
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     # MMPose's registry is complete only after the custom imports.

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
 from stdpose_mm.io.atomic import write_json
@@ -27,19 +28,16 @@ from stdpose_mm.structures import VideoLabels
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    args = parse_args(arguments)
-    try:
-        evaluate(args.truth, args.predictions, args.out)
-    except InputError as error:
-        print(f'evaluate_posetrack.py: {error}', file=sys.stderr)
-        return 2
-    return 0
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: evaluate(args.truth, args.predictions, args.out))
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description='Evaluate PoseTrack predictions: AP per joint, MOTA and MOTP.'
+    parser = OneLineParser(
+        prog='evaluate_posetrack.py',
+        description='Evaluate PoseTrack predictions: AP per joint, MOTA and MOTP.',
     )
     parser.add_argument(
         'truth', type=Path, metavar='GT_DIR', help='folder of PoseTrack18 JSONs, one per video'
@@ -48,7 +46,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         'predictions', type=Path, metavar='PRED_DIR', help='folder of files of the same names'
     )
     parser.add_argument('--out', type=Path, required=True, help='JSON file for the metrics')
-    return parser.parse_args(arguments)
+    return parser
 
 
 def evaluate(truth: Path, predictions: Path, out: Path) -> None:

@@ -15,24 +15,20 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from stdpose_mm.command_line import OneLineParser
-from stdpose_mm.engine.command_line import (
-    add_runner_arguments,
-    load_config,
-    require_checkpoint,
-    run_command,
-)
+from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.engine.command_line import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import write_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    args = parse_args(arguments)
-    return run_command('test.py', lambda: test(args))
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: test(args))
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser(prog='test.py', description=__doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
@@ -40,7 +36,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_runner_arguments(parser)
     parser.add_argument('--out', type=Path, metavar='JSON', help='file to write the metrics to')
     parser.add_argument('--dump', type=Path, metavar='PKL', help='file to write the predictions to')
-    return parser.parse_args(arguments)
+    return parser
 
 
 def test(args: argparse.Namespace) -> None:

@@ -12,29 +12,30 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from stdpose_mm.command_line import OneLineParser
-from stdpose_mm.engine.command_line import (
-    add_runner_arguments,
-    load_config,
-    require_checkpoint,
-    run_command,
-)
+from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.engine.command_line import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    args = parse_args(arguments)
-
-    def train() -> None:
-        cfg = load_config(args)
-        apply_arguments(cfg, args)
-        Runner.from_cfg(cfg).train()
-
-    return run_command('train.py', train)
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: train(args))
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def train(args: argparse.Namespace) -> None:
+    """Train as the command line says.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    cfg = load_config(args)
+    apply_arguments(cfg, args)
+    Runner.from_cfg(cfg).train()
+
+
+def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser(prog='train.py', description=__doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
@@ -62,7 +63,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--deterministic', action='store_true', help='use deterministic algorithms only'
     )
-    return parser.parse_args(arguments)
+    return parser
 
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:

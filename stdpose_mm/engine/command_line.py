@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from stdpose_mm.command_line import EXIT_INPUT_ERROR
-from stdpose_mm.errors import InputError, find_input_error
+from stdpose_mm.errors import InputError
 
 
 class ConfigOptionsAction(DictAction):
@@ -53,18 +52,13 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
-def load_config(args: argparse.Namespace) -> Config:
-    """Read ``args.config`` and merge the options of :func:`add_runner_arguments` into it.
-
-    The work folder is, in this order, that of the command line, that of the config, and
-    ``work_dirs/<name of the config>``.
+def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file and merge ``--cfg-options`` into it.
 
     Raises:
         InputError: If there is no such config, or it or an option cannot be read.
     """
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    path = Path(args.config)
-    if not path.is_file():
+    if not Path(path).is_file():
         raise InputError(
             f'config {path} does not exist, expected a Python file such as those in configs/'
         )
@@ -73,11 +67,26 @@ def load_config(args: argparse.Namespace) -> Config:
     except (OSError, SyntaxError, KeyError) as error:
         raise InputError(f'config {path} cannot be read: {error}') from error
     try:
-        cfg.merge_from_dict(args.cfg_options)
+        cfg.merge_from_dict(dict(options or {}))
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f'--cfg-options {args.cfg_options} do not fit {path}: {error}') from error
+        raise InputError(f'--cfg-options {options} do not fit {path}: {error}') from error
+    return cfg
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read ``args.config`` with the options of :func:`add_runner_arguments`.
+
+    The work folder is, in this order, that of the command line, that of the config, and
+    ``work_dirs/<name of the config>``.
+
+    Raises:
+        InputError: See :func:`read_config`.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
+    stem = Path(args.config).stem
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / stem)
     return cfg
 
 
@@ -85,20 +94,3 @@ def require_checkpoint(path: str) -> None:
     """Raise :class:`InputError` unless ``path`` is a file or an address such as ``https://``."""
     if '://' not in path and not Path(path).is_file():
         raise InputError(f'checkpoint {path} does not exist, expected a .pth file')
-
-
-def run_command(prog: str, command: Callable[[], None]) -> int:
-    """Run a command; returns its exit code.
-
-    An :class:`InputError`, wrapped or not, is one line on stderr and exit code 2. Every other
-    exception is a bug and passes through.
-    """
-    try:
-        command()
-    except Exception as error:
-        sentence = find_input_error(error)
-        if sentence is None:
-            raise
-        print(f'{prog}: {sentence}', file=sys.stderr)
-        return EXIT_INPUT_ERROR
-    return 0
