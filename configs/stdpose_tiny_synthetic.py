@@ -2,7 +2,7 @@
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/schedules/tiny_cpu.py',
-    '_base_/datasets/propagation.py',
+    '_base_/datasets/windows.py',
     '_base_/pipelines/windows_128x96.py',
     '_base_/models/stdpose_tiny.py',
 ]

@@ -1,24 +1,12 @@
-# STDPose, pose estimation on PoseTrack17: neighbouring frames, no labels given.
-_base_ = [
-    '_base_/default_runtime.py',
-    '_base_/schedules/paper_20e.py',
-    '_base_/datasets/estimation.py',
-    '_base_/pipelines/windows_256x192.py',
-    '_base_/models/stdpose_vit_base.py',
-]
+# STDPose, pose estimation on PoseTrack17: the neighbouring frames help, no label is given. For
+# detected boxes set boxes='detected' and bbox_file in val_dataloader.dataset, and boxes='detected'
+# in val_evaluator.
+_base_ = 'stdpose_vit_posetrack17.py'
 
-codec = {{_base_.codec}}
-model = dict(head=dict(decoder=codec), frame_head=dict(decoder=codec))
-load_from = (
-    'https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/'
-    'td-hm_ViTPose-base_8xb64-210e_coco-256x192-216eae50_20230314.pth'
-)
-
-dataset = dict(type='PoseTrack17WindowDataset', data_root='data/posetrack17/')
-train_dataloader = dict(dataset=dict(**dataset, pipeline={{_base_.train_pipeline}}))
-val_dataloader = dict(dataset=dict(**dataset, pipeline={{_base_.val_pipeline}}))
+train_dataloader = dict(dataset=dict(task='estimation', random_offset=False))
+val_dataloader = dict(dataset=dict(task='estimation'))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file='data/posetrack17/annotations/val')
+val_evaluator = dict(given_interval=None)
 test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(save_best='posetrack/AP', rule='greater'))
+default_hooks = dict(checkpoint=dict(save_best='posetrack/AP'))

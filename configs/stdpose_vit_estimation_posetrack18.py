@@ -1,10 +1,12 @@
-# STDPose, pose estimation on PoseTrack18: neighbouring frames, no labels given.
-_base_ = 'stdpose_vit_estimation_posetrack17.py'
+# STDPose, pose estimation on PoseTrack18: the neighbouring frames help, no label is given. For
+# detected boxes set boxes='detected' and bbox_file in val_dataloader.dataset, and boxes='detected'
+# in val_evaluator.
+_base_ = 'stdpose_vit_posetrack18.py'
 
-dataset = dict(type='PoseTrack18WindowDataset', data_root='data/posetrack18/')
-train_dataloader = dict(dataset=dataset)
-val_dataloader = dict(dataset=dataset)
+train_dataloader = dict(dataset=dict(task='estimation', random_offset=False))
+val_dataloader = dict(dataset=dict(task='estimation'))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file='data/posetrack18/annotations/val')
+val_evaluator = dict(given_interval=None)
 test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best='posetrack/AP'))

@@ -2,7 +2,7 @@
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/schedules/paper_20e.py',
-    '_base_/datasets/propagation.py',
+    '_base_/datasets/windows.py',
     '_base_/pipelines/windows_256x192.py',
     '_base_/models/stdpose_vit_base.py',
 ]

@@ -19,18 +19,9 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, MODELS
 from torch import nn
 
+from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import Skeleton
-
-_METAINFO_KEYS = (
-    'dataset_name',
-    'upper_body_ids',
-    'lower_body_ids',
-    'flip_pairs',
-    'dataset_keypoint_weights',
-    'flip_indices',
-    'skeleton_links',
-)
 
 _METAINFO_TYPES: list[Any] = [np.dtypes.UInt8DType, np.dtypes.Float32DType, np.dtypes.Int64DType]
 """What the stored metainfo consists of; with these PyTorch loads a checkpoint without running
@@ -51,7 +42,7 @@ class WindowModel:
         self, model: nn.Module, pipeline: Sequence[Any], metainfo: Mapping[str, Any]
     ) -> None:
         self.model: Any = model
-        self.metainfo = {key: metainfo[key] for key in _METAINFO_KEYS if key in metainfo}
+        self.metainfo = sample_metainfo(metainfo)
         self.skeleton = skeleton_from_metainfo(metainfo)
         self.trained_joints = np.asarray(metainfo['dataset_keypoint_weights']) > 0
         self._pipeline = Compose(pipeline)
@@ -112,7 +103,9 @@ class WindowModel:
             Per sample keypoints [K, 2] in pixels of the picture, and heatmap peaks [K] cut to
             0..1.
         """
-        packed = [self._pipeline({**deepcopy(self.metainfo), **sample}) for sample in samples]
+        packed = [
+            self._pipeline({**sample_metainfo(self.metainfo), **sample}) for sample in samples
+        ]
         with torch.inference_mode():
             results = self.model.test_step(pseudo_collate(packed))
         return [

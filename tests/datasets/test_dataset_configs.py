@@ -8,11 +8,11 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import TinySet
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
+from tiny_set import TinySet
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
 
@@ -26,13 +26,16 @@ TASKS = ('propagation', 'estimation')
 def write_config(
     path: Path, tiny_set: TinySet, name: str = 'PoseTrack18', task: str = 'propagation'
 ) -> Path:
-    bases = [str(BASE / 'datasets' / f'{task}.py'), str(BASE / 'pipelines' / 'windows_128x96.py')]
+    bases = [str(BASE / 'datasets/windows.py'), str(BASE / 'pipelines/windows_128x96.py')]
     changes = (
-        f'type="{name}WindowDataset", data_root={str(tiny_set.root)!r}, ann_file="annotations"'
+        f'type="{name}WindowDataset", data_root={str(tiny_set.root)!r}, ann_file="annotations", '
+        f'task={task!r}'
     )
+    offset = task == 'propagation'
     path.write_text(
         f'_base_ = {bases}\n'
-        f'train_dataloader = dict(dataset=dict({changes}, pipeline=_base_.train_pipeline))\n'
+        f'train_dataloader = dict(dataset=dict({changes}, random_offset={offset}, '
+        'pipeline=_base_.train_pipeline))\n'
         f'val_dataloader = dict(dataset=dict({changes}, pipeline=_base_.val_pipeline))\n'
     )
     return path

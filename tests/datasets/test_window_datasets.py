@@ -7,9 +7,9 @@ import json
 import cv2
 import numpy as np
 import pytest
-from conftest import NUM_FRAMES, TinySet, pose
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
+from tiny_set import NUM_FRAMES, TinySet, pose
 
 from stdpose_mm.datasets.datasets import (
     GenericWindowDataset,

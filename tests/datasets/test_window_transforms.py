@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import TinySet
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from tiny_set import TinySet
 
 from stdpose_mm.datasets.datasets import PoseTrack18WindowDataset
 from stdpose_mm.datasets.transforms import (

@@ -13,6 +13,7 @@ from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
+from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.datasets.windows import (
     Window,
     estimation_window,
@@ -31,16 +32,6 @@ from .video_tracks import UNKNOWN_TRACK, Track, VideoTracks, tracks_of
 TASKS = ('propagation', 'estimation')
 BOXES = ('gt', 'interpolated', 'detected')
 ON_ERROR = ('stop', 'skip')
-
-_METAINFO_KEYS = (
-    'dataset_name',
-    'upper_body_ids',
-    'lower_body_ids',
-    'flip_pairs',
-    'dataset_keypoint_weights',
-    'flip_indices',
-    'skeleton_links',
-)
 
 
 @DATASETS.register_module()
@@ -442,7 +433,7 @@ class BaseWindowDataset(BaseDataset):
             'category_id': 1,
             'sample_idx': item['sample_idx'],
         }
-        info.update({key: self._metainfo[key] for key in _METAINFO_KEYS})
+        info.update(sample_metainfo(self._metainfo))
         return info
 
 
