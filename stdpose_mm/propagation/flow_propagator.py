@@ -5,6 +5,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from scipy.ndimage import map_coordinates
 
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, pose_extent
 
@@ -176,12 +177,11 @@ class _SweepFlow:
 
 def sample_bilinear(field: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Values of ``field`` [h, w, C] at ``points`` [K, 2] (x, y), clamped to its border."""
-    height, width = field.shape[:2]
-    x = np.clip(points[:, 0], 0, width - 1)
-    y = np.clip(points[:, 1], 0, height - 1)
-    x0, y0 = np.floor(x).astype(int), np.floor(y).astype(int)
-    x1, y1 = np.minimum(x0 + 1, width - 1), np.minimum(y0 + 1, height - 1)
-    fx, fy = (x - x0)[:, None], (y - y0)[:, None]
-    top = (1 - fx) * field[y0, x0] + fx * field[y0, x1]
-    bottom = (1 - fx) * field[y1, x0] + fx * field[y1, x1]
-    return (1 - fy) * top + fy * bottom
+    rows_and_columns = points.T[::-1]
+    return np.stack(
+        [
+            map_coordinates(channel, rows_and_columns, order=1, mode='nearest')
+            for channel in np.moveaxis(field, -1, 0)
+        ],
+        axis=-1,
+    )
