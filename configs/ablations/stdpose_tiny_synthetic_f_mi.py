@@ -1,0 +1,15 @@
+# Ablation (f), tiny: (e) and the mutual information objective, in nats as the tiny heatmap loss
+# sums over pixels.
+_base_ = '../stdpose_tiny_synthetic.py'
+
+model = dict(
+    neck=dict(tks=dict(use_prior=False)),
+    mi_loss=dict(
+        type='MutualInformationLoss',
+        num_joints=_base_.num_joints,
+        feature_channels=_base_.embed_dims,
+        alpha=0.1,
+        beta=0.01,
+        per_pixel=False,
+    ),
+)

@@ -1,0 +1,15 @@
+# Ablation (a): backbone and head; every frame by itself. The COCO head starts the head.
+_base_ = '../stdpose_vit_posetrack17.py'
+
+model = dict(
+    frame_head=None,
+    neck=None,
+    head=dict(
+        _delete_=True,
+        type='SingleSourceHead',
+        source='frame_feature',
+        decoder=_base_.codec,
+        **_base_.heatmap_head,
+    ),
+    mi_loss=None,
+)

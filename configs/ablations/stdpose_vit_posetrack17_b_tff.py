@@ -1,0 +1,16 @@
+# Ablation (b): backbone, TFF and head. No heatmaps are merged, so given labels are not used. The
+# COCO head starts the head.
+_base_ = '../stdpose_vit_posetrack17.py'
+
+model = dict(
+    frame_head=None,
+    neck=dict(tks=None),
+    head=dict(
+        _delete_=True,
+        type='SingleSourceHead',
+        source='fused_feature',
+        decoder=_base_.codec,
+        **_base_.heatmap_head,
+    ),
+    mi_loss=None,
+)

@@ -1,0 +1,291 @@
+"""Every config: its dataset, pipelines, codec, model, optimizer and schedules fit together."""
+
+from __future__ import annotations
+
+import copy
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mmpose
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import pseudo_collate
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS, MODELS, PARAM_SCHEDULERS
+from torch import nn
+
+import stdpose_mm  # noqa: F401 - registers what the configs name
+from stdpose_mm.models.backbones.vit import ARCHITECTURES
+from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+NAMES = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.parts
+)
+PICTURE_SIZE = (320, 240)
+PERSON = (100, 40, 220, 200)
+
+pytestmark = pytest.mark.filterwarnings('ignore:.*copying from a non-meta parameter')
+
+
+@cache
+def read(name: str) -> Config:
+    return Config.fromfile(CONFIGS / name)
+
+
+@pytest.fixture(params=NAMES)
+def cfg(request: pytest.FixtureRequest) -> Config:
+    init_default_scope('mmpose')
+    return copy.deepcopy(read(request.param))
+
+
+# Small enough for a test
+
+
+def width_of(cfg: Config) -> int:
+    """The width D that the backbone of a config gives."""
+    arch = cfg.model.backbone.arch
+    return (ARCHITECTURES[arch] if isinstance(arch, str) else arch)['embed_dims']
+
+
+def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
+    """The config's model with one narrow block in each part.
+
+    Only settings that equal the backbone's width become narrow, so those that do not fit it are
+    still wrong afterwards.
+    """
+    model = copy.deepcopy(cfg.model)
+    full_width = width_of(cfg)
+
+    def shrink(node: Any) -> None:
+        for key, value in node.items():
+            if isinstance(value, dict):
+                shrink(value)
+            elif value == full_width and key in ('embed_dims', 'in_channels', 'feature_channels'):
+                node[key] = width
+            elif key == 'num_heads':
+                node[key] = 2
+            elif key == 'num_blocks':
+                node[key] = 1
+            elif key == 'deconv_out_channels' and value:
+                node[key] = (4, 4)
+
+    shrink(model)
+    model.backbone.arch = dict(
+        embed_dims=width, num_layers=1, num_heads=2, feedforward_channels=width
+    )
+    return model
+
+
+def lazy_dataset(dataset_cfg: ConfigDict, num_joints: int) -> Any:
+    """The dataset of a config without its files, of which generic ones read the skeleton."""
+    dataset_cfg = copy.deepcopy(dataset_cfg)
+    if dataset_cfg.type == 'GenericWindowDataset':
+        named = [name for name in POSETRACK_SKELETON.keypoint_names if 'ear' not in name]
+        names = named if num_joints == 15 else POSETRACK_SKELETON.keypoint_names
+        dataset_cfg.metainfo = Skeleton(tuple(names)).to_metainfo('generic')
+    return DATASETS.build(dict(**dataset_cfg, lazy_init=True))
+
+
+def window(metainfo: dict[str, Any], seed: int = 0) -> dict[str, Any]:
+    """A sample as a dataset gives it, its pictures included; everything is given."""
+    rng = np.random.default_rng(seed)
+    num_joints = len(metainfo['flip_indices'])
+    low, high = np.split(np.array(PERSON, np.float32), 2)
+    poses = rng.uniform(low + 15, high - 15, (num_joints, 2)) + rng.normal(0, 4, (3, num_joints, 2))
+    poses = poses.astype(np.float32)
+    width, height = PICTURE_SIZE
+    keys = ('dataset_name', 'flip_pairs', 'flip_indices', 'dataset_keypoint_weights')
+    keys += ('upper_body_ids', 'lower_body_ids', 'skeleton_links')
+    return dict(
+        img=list(rng.integers(0, 256, (3, height, width, 3), dtype=np.uint8)),
+        frames=[(f'{index}.jpg', None) for index in (0, 3, 6)],
+        bbox=np.array([PERSON], np.float32),
+        bbox_score=np.ones(1, np.float32),
+        keypoints=poses[1:2],
+        keypoints_visible=np.ones((1, num_joints), np.float32),
+        aux_keypoints=poses[[0, 2]],
+        aux_keypoints_visible=np.ones((2, num_joints), np.float32),
+        aux_given=np.array([True, True]),
+        window_position=0.5,
+        video_name='clip',
+        frame_index=3,
+        frame_indices=(0, 3, 6),
+        track_id=seed,
+        sample_idx=seed,
+        id=seed,
+        img_id=3,
+        img_path='3.jpg',
+        category_id=1,
+        **{key: metainfo[key] for key in keys},
+    )
+
+
+def batch(dataset: Any) -> dict[str, Any]:
+    return pseudo_collate([dataset.pipeline(window(dataset.metainfo, seed)) for seed in range(2)])
+
+
+def small_model(cfg: Config) -> Any:
+    torch.manual_seed(0)
+    np.random.seed(0)
+    return MODELS.build(small_model_cfg(cfg))
+
+
+# The tests
+
+
+def test_is_found() -> None:
+    assert len(NAMES) > 20
+
+
+def test_full_size_model_builds_and_runs(cfg: Config) -> None:
+    width, height = cfg.codec.input_size
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model).eval()
+        heatmaps = model(torch.empty(1, 3, 3, height, width), None, mode='tensor')
+    expected = (1, cfg.model.head.out_channels, *reversed(cfg.codec.heatmap_size))
+    assert heatmaps.shape == expected
+
+
+def test_trains_one_step_on_what_its_pipeline_packs(cfg: Config) -> None:
+    model = small_model(cfg).train()
+    dataset = lazy_dataset(cfg.train_dataloader.dataset, cfg.model.head.out_channels)
+    optim_wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    with optim_wrapper.optim_context(model):
+        losses = model(**model.data_preprocessor(batch(dataset), True), mode='loss')
+    total, values = model.parse_losses(losses)
+    assert all(torch.isfinite(value) for value in values.values())
+    optim_wrapper.backward(total)
+    assert not [name for name, value in model.named_parameters() if value.grad is None]
+    optim_wrapper.step()
+    assert any(not torch.equal(before[name], value) for name, value in model.named_parameters())
+
+
+def test_predicts_what_its_pipeline_packs(cfg: Config) -> None:
+    model = small_model(cfg).eval()
+    dataset = lazy_dataset(cfg.test_dataloader.dataset, cfg.model.head.out_channels)
+    for sample in model.test_step(batch(dataset)):
+        assert sample.pred_instances.keypoints.shape == (1, cfg.model.head.out_channels, 2)
+        assert np.isfinite(sample.pred_instances.keypoints).all()
+
+
+@pytest.mark.parametrize('head_name', ['head', 'frame_head'])
+def test_decoding_undoes_encoding(
+    cfg: Config, head_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heatmaps that equal the target give the label, in pixels of the picture."""
+    if cfg.model[head_name] is None:
+        pytest.skip(f'the config has no {head_name}')
+    model = small_model(cfg).eval()
+    model.test_cfg = dict(flip_test=False, use_frame_head=head_name == 'frame_head')
+    dataset = lazy_dataset(cfg.test_dataloader.dataset, cfg.model.head.out_channels)
+    packed = batch(dataset)
+    target = torch.stack([sample.gt_fields.heatmaps for sample in packed['data_samples']])
+    monkeypatch.setattr(getattr(model, head_name), 'forward', lambda feats: target)
+    for seed, sample in enumerate(model.test_step(packed)):
+        expected = window(dataset.metainfo, seed)['keypoints']
+        assert sample.gt_instance_labels.keypoint_weights.all()
+        np.testing.assert_allclose(sample.pred_instances.keypoints, expected, atol=0.5)
+
+
+def test_labels_are_given_in_testing_and_as_configured_in_training(cfg: Config) -> None:
+    num_joints = cfg.model.head.out_channels
+    train = batch(lazy_dataset(cfg.train_dataloader.dataset, num_joints))['data_samples']
+    test = batch(lazy_dataset(cfg.test_dataloader.dataset, num_joints))['data_samples']
+    assert all(sample.gt_instance_labels.given_mask.all() for sample in test)
+    given = [bool(sample.gt_instance_labels.given_mask.any()) for sample in train]
+    assert given == [not cfg.filename.endswith('no_aux_labels.py')] * 2
+
+
+def test_schedules_build(cfg: Config) -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+    for scheduler in cfg.param_scheduler:
+        PARAM_SCHEDULERS.build(dict(**scheduler), default_args=dict(optimizer=optimizer))
+        length = cfg.train_cfg.get('max_epochs' if scheduler.by_epoch else 'max_iters')
+        assert length is None or scheduler.end <= length
+
+
+def test_pretrained_weights_are_those_of_the_backbone(cfg: Config) -> None:
+    if cfg.load_from is None:
+        assert cfg.model.backbone.arch == 'tiny'
+        return
+    listed = Path(mmpose.__file__).parent.joinpath(
+        '.mim/configs/body_2d_keypoint/topdown_heatmap/coco/vitpose_coco.yml'
+    )
+    assert re.search(rf'^  Weights: {re.escape(cfg.load_from)}$', listed.read_text(), re.M)
+    assert f'/td-hm_ViTPose-{cfg.model.backbone.arch}_8xb64' in cfg.load_from
+
+
+def test_pretrained_weights_fit_at_every_input_size(cfg: Config) -> None:
+    if cfg.load_from is None:
+        pytest.skip('the config trains from scratch')
+    width = width_of(cfg)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+        stored = {
+            'backbone.pos_embed': torch.empty(1, 16 * 12, width),
+            'head.deconv_layers.0.weight': torch.empty(width, 256, 4, 4),
+            'head.final_layer.weight': torch.empty(17, 256, 1, 1),
+        }
+    assert not model.load_state_dict(stored, strict=False).unexpected_keys
+
+
+def test_metainfo_of_its_dataset_has_the_models_joints(cfg: Config) -> None:
+    dataset_class = DATASETS.get(cfg.train_dataloader.dataset.type)
+    if not dataset_class.METAINFO:
+        pytest.skip('the labels of the generic dataset say what joints there are')
+    metainfo = parse_pose_metainfo(dataset_class.METAINFO)
+    assert metainfo['num_keypoints'] == cfg.model.head.out_channels
+
+
+# What the ablations are about
+
+PARTS = {
+    'a': set(),
+    'b': {'tff'},
+    'c': {'tks', 'frame_head'},
+    'd': {'tff', 'tks', 'frame_head', 'stda'},
+    'e': {'tff', 'tks', 'frame_head', 'stda', 'mask'},
+    'f': {'tff', 'tks', 'frame_head', 'stda', 'mask', 'mi'},
+}
+
+
+@pytest.mark.parametrize('letter', PARTS)
+@pytest.mark.parametrize('base', ['stdpose_vit_posetrack17', 'stdpose_tiny_synthetic'])
+def test_ablation_has_the_papers_parts_and_no_prior(base: str, letter: str) -> None:
+    (path,) = CONFIGS.glob(f'ablations/{base}_{letter}_*.py')
+    model = read(path.relative_to(CONFIGS).as_posix()).model
+    neck = model.neck or {}
+    parts = {
+        'tff': neck.get('tff'),
+        'tks': neck.get('tks'),
+        'frame_head': model.get('frame_head'),
+        'stda': model.head.type == 'STDAHead',
+        'mask': model.head.get('mask'),
+        'mi': model.get('mi_loss'),
+    }
+    assert {name for name, part in parts.items() if part} == PARTS[letter]
+    assert not (neck.get('tks') or {}).get('use_prior')
+
+
+@pytest.mark.parametrize('base', ['stdpose_vit_posetrack17', 'stdpose_tiny_synthetic'])
+def test_ablations_differ_in_the_model_alone(base: str) -> None:
+    whole = read(f'{base}.py').to_dict()
+    for path in CONFIGS.glob(f'ablations/{base}_[a-f]_*.py'):
+        ablated = read(path.relative_to(CONFIGS).as_posix()).to_dict()
+        changed = {key for key in whole.keys() | ablated if whole.get(key) != ablated.get(key)}
+        assert changed <= {'model'}, path.name
+
+
+def test_final_ablation_is_the_flagship() -> None:
+    final = read('ablations/stdpose_vit_posetrack17_f_mi.py')
+    assert final.to_dict() == read('stdpose_vit_posetrack17.py').to_dict()
