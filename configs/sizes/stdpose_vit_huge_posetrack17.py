@@ -1,5 +1,5 @@
-# The flagship with ViT-H instead of ViT-B. To save memory, its blocks are recomputed in the backward
-# pass.
+# The flagship with ViT-H instead of ViT-B. To save memory, the backward pass computes the blocks
+# once more.
 _base_ = '../stdpose_vit_posetrack17.py'
 
 embed_dims = 1280
