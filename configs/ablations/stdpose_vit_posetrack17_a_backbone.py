@@ -3,6 +3,7 @@ _base_ = '../stdpose_vit_posetrack17.py'
 
 model = dict(
     frame_head=None,
+    frame_head_loss_weight=0.0,
     neck=None,
     head=dict(
         _delete_=True,

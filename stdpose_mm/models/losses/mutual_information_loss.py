@@ -32,7 +32,9 @@ class MutualInformationLoss(nn.Module):
       channel); H~ is read as positions through the label decoder. Mutual information is never
       negative, so a negative estimate counts as 0 and has no gradient: the term is bounded. With
       one sample a batch it is 0.
-    - The variational networks are trained by their own likelihood, on detached inputs.
+    - The variational networks are trained by their own likelihood, on detached inputs. It carries
+      the weight of its term, so that clipping the gradient of all parameters together does not
+      let these networks shrink the steps of the others.
 
     F_t and H_t get no gradient from the objective.
 
@@ -48,8 +50,8 @@ class MutualInformationLoss(nn.Module):
         alpha: Weight of the feature terms. 0 leaves them out.
         beta: Weight of the heatmap terms. 0 leaves them out.
         per_pixel: Divide the nats of the variational terms by the number of heatmap pixels, as
-            :class:`KeypointMSELoss` does with its squared error; the paper's weights belong to
-            that scale. ``False`` beside a heatmap loss that sums over pixels.
+            :class:`KeypointMSELoss` does with its squared error; the paper's weights are read as
+            made for that scale. ``False`` beside a heatmap loss that sums over pixels.
     """
 
     def __init__(
@@ -143,7 +145,7 @@ class MutualInformationLoss(nn.Module):
         return dict(
             loss_mi_label_feature=weight * label,
             loss_mi_redundant_feature=weight * F.relu((own - other).mean()),
-            loss_mi_likelihood_feature=-likelihood.mean(),
+            loss_mi_likelihood_feature=-weight * likelihood.mean(),
         )
 
     def _heatmap_terms(
@@ -164,7 +166,7 @@ class MutualInformationLoss(nn.Module):
         return dict(
             loss_mi_label_heatmap=weight * label,
             loss_mi_redundant_heatmap=weight * F.relu(advantage),
-            loss_mi_likelihood_heatmap=-likelihood,
+            loss_mi_likelihood_heatmap=-weight * likelihood,
         )
 
     def _literal_terms(
