@@ -24,8 +24,9 @@ setup:
 		{ echo 'set-up: $(PYTHON) is too old or does not run: install Python 3.11, or name one with `make setup PYTHON=...`' >&2; exit 1; }
 	@"$(PYTHON)" tools/setup_env.py
 
+# Threads that wait should sleep: spinning ones slow a busy machine down many times over.
 demo: setup
-	$(VENV_PYTHON) demo/run_demo.py --out-dir work_dirs/demo $(ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(VENV_PYTHON) demo/run_demo.py --out-dir work_dirs/demo $(ARGS)
 
 test: setup
 	$(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile $(ARGS)

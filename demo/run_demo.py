@@ -13,7 +13,6 @@ every 7th frame through the held-out clips, and leaves in the output folder
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import time
@@ -76,7 +75,6 @@ def run(args: argparse.Namespace) -> None:
     """Generate, train, test, propagate, and write what came out."""
     start = time.monotonic()
     out: Path = args.out_dir
-    torch.set_num_threads(os.cpu_count() or 1)
 
     announce(1, 'generate training and held-out clips')
     data = out / 'data'
