@@ -152,6 +152,9 @@ def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
         evaluator.given_interval = args.interval
     if args.iterations:
         config.train_cfg.max_iters = config.train_cfg.val_interval = args.iterations
+        # The plot needs a record of the losses.
+        logger = config.default_hooks.logger
+        logger.interval = min(logger.interval, args.iterations)
         warm_up, cosine = config.param_scheduler
         warm_up.end = cosine.begin = min(warm_up.end, args.iterations // 2)
         cosine.end = args.iterations
