@@ -53,6 +53,25 @@ def test_errors_in_pixels_and_per_cent_of_the_pose_size() -> None:
     assert accuracy.means()['error_px'] == 1.5
 
 
+def test_pooled_figures_count_every_labelled_joint_once() -> None:
+    # The tail is labelled thrice and right twice, the nose once and wrong.
+    truth = {0: TRUTH, 1: [(0.0, 0.0), None], 2: [(0.0, 0.0), None]}
+    predicted = {0: [(0.0, 0.0), (100.0, 60.0)], 1: [(0.0, 0.0), None], 2: [(9.0, 0.0), None]}
+    accuracy = keypoint_accuracy([_video(truth)], [_video(predicted)])
+    assert accuracy.counts['error_px'].tolist() == [3, 1]
+    assert accuracy.pooled()['error_px'] == pytest.approx((9 + 30) / 4)
+    assert accuracy.means()['error_px'] == pytest.approx((3 + 30) / 2)
+    # Poses of a single joint have no size, so that PCK is measured on frame 0 alone.
+    assert accuracy.counts['PCK@0.1'].tolist() == [1, 1]
+    assert accuracy.pooled()['PCK@0.1'] == 50
+
+
+def test_a_pooled_figure_without_anything_to_measure_is_unknown() -> None:
+    pooled = keypoint_accuracy([_video({0: TRUTH})], [_video({0: TRUTH})]).pooled()
+    assert pooled['PCK@0.05'] == 100
+    assert np.isnan(pooled['jitter'])
+
+
 def test_area_under_the_pck_curve() -> None:
     # At 5 % of the size, the joint is right over three quarters of the thresholds to 20 %.
     accuracy = keypoint_accuracy([_video({0: TRUTH})], [_video({0: [(0.0, 5.0), (100.0, 130.0)]})])

@@ -1,8 +1,9 @@
 """Keypoint accuracy of known people, for any skeleton: PCK, errors and jitter.
 
 Predictions pair with the truth by frame and track id, so these figures suit propagation and other
-tasks where the people are given. Every figure is per joint; its mean is the mean over the joints
-that have a value. Sizes are measured by the pose itself: the larger side of the tight box around
+tasks where the people are given. Every figure is per joint. Two means over joints are offered:
+``means``, in which every kind of joint weighs the same, and ``pooled``, in which every labelled
+joint does. Sizes are measured by the pose itself: the larger side of the tight box around
 the labelled joints of the truth.
 """
 
@@ -38,6 +39,7 @@ class KeypointAccuracy:
         jitter: Mean distance in px/frame^2 between the second differences of the predicted and of
             the true track, over three consecutive frames.
         predicted: Per cent of the labelled joints that have a prediction at all.
+        counts: Figure (as in ``rows``) -> how many values each joint's figure is the mean of.
     """
 
     keypoint_names: tuple[str, ...]
@@ -47,10 +49,23 @@ class KeypointAccuracy:
     error_percent: np.ndarray
     jitter: np.ndarray
     predicted: np.ndarray
+    counts: dict[str, np.ndarray]
 
     def means(self) -> dict[str, float]:
-        """``{'PCK@0.05': ..., 'AUC': ..., 'error_px': ..., ...}``, means over the joints."""
+        """``{'PCK@0.05': ..., 'AUC': ..., 'error_px': ..., ...}``, means over the K joints.
+
+        Joints without a value are left out.
+        """
         return {name: mean_of_known(values) for name, values in self.rows().items()}
+
+    def pooled(self) -> dict[str, float]:
+        """The same figures with every labelled joint of every frame counted once."""
+        pooled = {}
+        for name, values in self.rows().items():
+            counts = self.counts[name]
+            total = counts.sum()
+            pooled[name] = float(np.nansum(values * counts) / total) if total else float('nan')
+        return pooled
 
     def rows(self) -> dict[str, np.ndarray]:
         """The same figures per joint."""
@@ -126,6 +141,14 @@ def keypoint_accuracy(
         error_percent=100 * _mean_where(relative, sized & both),
         jitter=_mean_where(np.hypot(acceleration[..., 0], acceleration[..., 1]), triple),
         predicted=100 * _mean_where(has_prediction, counted),
+        counts={
+            **{f'PCK@{threshold:g}': sized.sum(axis=0) for threshold in thresholds},
+            'AUC': sized.sum(axis=0),
+            'error_px': (counted & both).sum(axis=0),
+            'error_percent': (sized & both).sum(axis=0),
+            'jitter': triple.sum(axis=0),
+            'predicted': counted.sum(axis=0),
+        },
     )
 
 
