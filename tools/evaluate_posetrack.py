@@ -2,10 +2,10 @@
 
     python tools/evaluate_posetrack.py GT_DIR PRED_DIR --out metrics.json
 
-Both folders hold one PoseTrack18 JSON per video under the same name, with the same frames in the
-same order. ``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and ``recall`` in per
-cent, per joint and mean; a value that is not defined (an unannotated joint, tracking without track
-ids) is null.
+Both folders hold one PoseTrack18 JSON (gzipped or not) per video under the same name, with the
+same frames in the same order. ``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and
+``recall`` in per cent, per joint and mean; a value that is not defined (the MOTA of an unannotated
+joint, tracking without track ids) is null.
 """
 
 from __future__ import annotations
@@ -60,35 +60,40 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
     for name in names:
         if name not in predicted:
             raise InputError(
-                f'{predictions / name} does not exist, expected a prediction file for every '
+                f'{predictions / name}.json does not exist, expected a prediction file for every '
                 f'video of {truth}'
             )
     for name in predicted:
         if name not in names:
             raise InputError(
-                f'{predictions / name} has no ground truth {truth / name}; '
+                f'{predicted[name]} has no ground truth {truth / name}.json; '
                 'take it away or add the ground truth'
             )
-    videos = [read_labels(truth / name) for name in names]
-    scores = evaluate_posetrack(videos, [read_labels(predictions / name) for name in names])
+    videos = [read_labels(path) for path in names.values()]
+    scores = evaluate_posetrack(videos, [read_labels(predicted[name]) for name in names])
     write_json(out, without_nan(scores.to_dict()), indent=2)
     print(format_table({'AP': scores.ap, 'MOTA': scores.mota}, f'{len(names)} videos, per cent'))
     motp = scores.to_dict()['MOTP']['mean']
     print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
 
 
-def label_files(folder: Path) -> list[str]:
-    """Sorted names of the JSON files of a folder.
+def label_files(folder: Path) -> dict[str, Path]:
+    """Video name -> its file, sorted, for the JSON files of a folder, gzipped or not.
 
     Raises:
-        InputError: If there is no such folder or no such file in it.
+        InputError: If there is no such folder, no such file in it, or two of one video.
     """
     if not folder.is_dir():
         raise InputError(f'{folder} is not a folder, expected one with a JSON file per video')
-    names = sorted(path.name for path in folder.glob('*.json'))
-    if not names:
+    files: dict[str, Path] = {}
+    for path in sorted([*folder.glob('*.json'), *folder.glob('*.json.gz')]):
+        name = path.name.removesuffix('.gz').removesuffix('.json')
+        if name in files:
+            raise InputError(f'{files[name]} and {path} are both of video {name}, keep one of them')
+        files[name] = path
+    if not files:
         raise InputError(f'{folder} holds no .json file, expected one per video')
-    return names
+    return files
 
 
 def read_labels(path: Path) -> VideoLabels:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -66,6 +67,22 @@ def test_prints_the_table_of_the_paper(folders, capsys) -> None:
     assert lines[3].split()[0] == 'MOTA'
     assert lines[3].split()[-1] == '58.0'
     assert lines[4].startswith('MOTP 82.4')
+
+
+def test_gzipped_files_pair_with_plain_ones(folders) -> None:
+    assert _run(folders) == 0
+    before = folders[2].read_text()
+    for path in [*folders[0].iterdir()]:
+        path.with_name(f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert _run(folders) == 0
+    assert folders[2].read_text() == before
+
+
+def test_two_files_of_one_video_are_refused(folders, capsys) -> None:
+    path = folders[0] / '020001_mpii_test.json'
+    path.with_name(f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes()))
+    _assert_refused(folders, capsys, 'are both of video 020001_mpii_test')
 
 
 def test_a_missing_prediction_file_is_refused(folders, capsys) -> None:
