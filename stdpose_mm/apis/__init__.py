@@ -1,12 +1,14 @@
 """What a user's program imports."""
 
-from .compare_propagators import Comparison, compare_propagators
+from .compare_propagators import Comparison, Figures, compare_propagators, mean_motion
 from .video_pose_propagator import FrameResult, PropagationState, VideoPosePropagator
 
 __all__ = [
     'Comparison',
+    'Figures',
     'FrameResult',
     'PropagationState',
     'VideoPosePropagator',
     'compare_propagators',
+    'mean_motion',
 ]

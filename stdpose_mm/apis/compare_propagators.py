@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,12 +15,60 @@ from stdpose_mm.evaluation.functional import (
     evaluate_posetrack,
     keypoint_accuracy,
     mean_of_known,
+    pose_sizes,
 )
-from stdpose_mm.io import FrameSource
-from stdpose_mm.propagation import BasePropagator, keep_every, repropagate
+from stdpose_mm.propagation import (
+    BasePropagator,
+    Frames,
+    given_labels,
+    keep_every,
+    repropagate,
+)
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
-COLUMNS = ('AP', 'PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'error %', 'error px', 'jitter')
+FrameGroup = Literal['unlabelled', 'all']
+
+COLUMNS = {
+    'AP': ('AP', 1),
+    'PCK@0.05': ('PCK@0.05', 1),
+    'PCK@0.1': ('PCK@0.1', 1),
+    'PCK@0.2': ('PCK@0.2', 1),
+    'error_percent': ('error %', 2),
+    'error_px': ('error px', 2),
+    'jitter': ('jitter', 2),
+}
+"""Figure -> title and decimals of its column."""
+
+WITH_INTERVAL = ('PCK@0.1', 'error_percent')
+"""Figures whose bootstrap interval is given."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one method reached on one group of frames.
+
+    Args:
+        values: Figure -> value. ``AP`` is PoseTrack's mean over its joints; all others are pooled:
+            every labelled joint counts once. NaN where there is nothing to measure.
+        intervals: Figure -> (low, high), where 95 % of the values lie when as many videos are
+            drawn again with replacement.
+        num_joints: Labelled joints that PCK was measured on.
+    """
+
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    num_joints: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON file; null stands for NaN."""
+        return {
+            **{name: _rounded(value) for name, value in self.values.items()},
+            'intervals': {
+                name: [_rounded(low), _rounded(high)]
+                for name, (low, high) in self.intervals.items()
+            },
+            'joints': self.num_joints,
+        }
 
 
 @dataclass(frozen=True)
@@ -27,110 +78,257 @@ class Comparison:
     Args:
         interval: T, every T-th frame was given.
         num_videos: How many videos were measured on.
-        unlabelled: Method -> figure -> value on the frames that were not given.
+        num_ap_videos: How many of them AP was measured on: those with PoseTrack's joints and head
+            boxes.
+        unlabelled: Method -> figures on the frames that were not given.
         all_frames: The same on all frames, given ones included (the published protocol).
     """
 
     interval: int
     num_videos: int
-    unlabelled: dict[str, dict[str, float]]
-    all_frames: dict[str, dict[str, float]]
+    num_ap_videos: int
+    unlabelled: dict[str, Figures]
+    all_frames: dict[str, Figures]
 
-    def to_dict(self) -> dict[str, object]:
+    def figures(self, frames: FrameGroup) -> dict[str, Figures]:
+        """Method -> figures on a group of frames."""
+        return self.unlabelled if frames == 'unlabelled' else self.all_frames
+
+    def to_dict(self) -> dict[str, Any]:
         """For a JSON file."""
         return {
             'interval': self.interval,
             'videos': self.num_videos,
-            'unlabelled_frames': self.unlabelled,
-            'all_frames': self.all_frames,
+            'videos_of_ap': self.num_ap_videos,
+            'unlabelled_frames': {name: f.to_dict() for name, f in self.unlabelled.items()},
+            'all_frames': {name: f.to_dict() for name, f in self.all_frames.items()},
         }
 
-    def table(self, names: Mapping[str, str] | None = None) -> str:
-        """A Markdown table of the unlabelled frames.
+    def table(
+        self, names: Mapping[str, str] | None = None, frames: FrameGroup = 'unlabelled'
+    ) -> str:
+        """A Markdown table, one row per method.
 
         Args:
             names: Method -> what to call it in the table; by default its own name.
+            frames: Which frames it is about.
         """
         names = names or {}
-        columns = [c for c in COLUMNS if all(c in row for row in self.unlabelled.values())]
+        rows = self.figures(frames)
+        figures = [c for c in COLUMNS if any(not math.isnan(f.values[c]) for f in rows.values())]
+        titles = [self._title(figure) for figure in figures]
         lines = [
-            f'| T = {self.interval}, unlabelled frames of {self.num_videos} videos | '
-            + ' | '.join(columns)
+            f'| T = {self.interval}, {frames} frames of {_videos(self.num_videos)} | '
+            + ' | '.join(titles)
             + ' |',
-            '|---|' + '---:|' * len(columns),
+            '|---|' + '---:|' * len(figures),
         ]
-        for method, row in self.unlabelled.items():
-            cells = [
-                f'{row[c]:.2f}' if c in ('error px', 'jitter') else f'{row[c]:.1f}' for c in columns
-            ]
+        for method, row in rows.items():
+            cells = [_cell(row, figure) for figure in figures]
             lines.append(f'| {names.get(method, method)} | ' + ' | '.join(cells) + ' |')
         return '\n'.join(lines)
 
+    def _title(self, figure: str) -> str:
+        title, _ = COLUMNS[figure]
+        if figure == 'AP' and self.num_ap_videos < self.num_videos:
+            return f'{title} ({_videos(self.num_ap_videos)})'
+        return title
+
 
 def compare_propagators(
-    videos: Sequence[tuple[FrameSource, VideoLabels]],
+    videos: Sequence[tuple[Frames, VideoLabels]],
     propagators: Mapping[str, BasePropagator],
     interval: int,
-    progress: Callable[[str, str], None] | None = None,
+    progress: Callable[[str, VideoLabels], None] | None = None,
+    num_bootstrap: int = 1000,
 ) -> Comparison:
     """Hide all labels but every ``interval``-th frame's, propagate, and compare.
 
-    People are cropped at boxes interpolated between the given labels. PoseTrack's AP is measured
-    where the labels have PoseTrack's joints and head boxes.
+    People are cropped at boxes interpolated between the given labels. Whoever is labelled on no
+    given frame cannot be propagated and counts as wrong.
 
     Args:
-        videos: Frames and dense labels; people carry track ids.
+        videos: Frames and dense labels. ``frames[i]`` is the picture of frame index ``i``; indices
+            need not start at 0, and only the stretch from the first to the last frame that the
+            labels list is propagated.
         propagators: Method name -> propagator.
         interval: T.
-        progress: Called with (method, video name) after each video of each method.
+        progress: Called with the method and its predicted labels after each video, video by video
+            for one method after the other. The labels have the frames of the truth, in its order.
+        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
 
     Raises:
-        InputError: If there is no video, or a propagator cannot take the labels.
+        InputError: If there is no video, one has no labels, none is left to hide, or a propagator
+            cannot take the labels.
     """
     if not videos:
         raise InputError('there is no video to compare propagators on, expected at least one')
-    truth = [labels for _, labels in videos]
+    truth = [given_labels(labels) for _, labels in videos]
+    for labels in truth:
+        if not labels.persons:
+            raise InputError(
+                f'video {labels.name!r} has no labelled people to compare with, leave it out'
+            )
     given = [set(keep_every(labels, interval).labelled_frame_indices) for labels in truth]
     hidden = [
         [frame for frame in labels.labelled_frame_indices if frame not in frames]
         for labels, frames in zip(truth, given, strict=True)
     ]
-    unlabelled: dict[str, dict[str, float]] = {}
-    all_frames: dict[str, dict[str, float]] = {}
+    if not any(hidden):
+        raise InputError(
+            f'with an interval of {interval} no label is hidden in any of the {len(videos)} '
+            'videos, give a larger interval or videos with more labelled frames'
+        )
+    unlabelled: dict[str, Figures] = {}
+    all_frames: dict[str, Figures] = {}
     for method, propagator in propagators.items():
         predictions = []
-        for frames, labels in videos:
-            predictions.append(repropagate(frames, labels, interval, propagator))
+        for (frames, _), labels in zip(videos, truth, strict=True):
+            predictions.append(_propagate_hidden(frames, labels, interval, propagator))
             if progress:
-                progress(method, labels.name)
-        unlabelled[method] = _figures(truth, predictions, hidden)
-        all_frames[method] = _figures(truth, predictions, None)
-    return Comparison(interval, len(videos), unlabelled, all_frames)
+                progress(method, predictions[-1])
+        unlabelled[method] = _figures(truth, predictions, hidden, num_bootstrap)
+        all_frames[method] = _figures(
+            truth, predictions, [labels.labelled_frame_indices for labels in truth], num_bootstrap
+        )
+    num_ap_videos = sum(map(_has_head_boxes, truth))
+    return Comparison(interval, len(videos), num_ap_videos, unlabelled, all_frames)
+
+
+def mean_motion(labels: VideoLabels) -> float:
+    """How fast people move: displacement of the joints per frame, in sizes of the pose.
+
+    A track's motion is the mean displacement of its joints between one labelled frame and the
+    next, per frame, divided by its mean pose size (larger side of the tight box around the
+    labelled joints). The mean over the tracks is weighted by their joint displacements.
+
+    Returns:
+        0 if nobody is labelled on two frames.
+    """
+    total, count = 0.0, 0
+    for track in given_labels(labels).tracks().values():
+        steps = []
+        for (frame, label), (next_frame, next_label) in pairwise(track.items()):
+            both = label.labelled & next_label.labelled
+            distance = np.linalg.norm(next_label.keypoints - label.keypoints, axis=-1)
+            steps.extend(distance[both] / (next_frame - frame))
+        sizes = pose_sizes(
+            np.stack([label.keypoints for label in track.values()]),
+            np.stack([label.labelled for label in track.values()]),
+        )
+        if steps and sizes.any():
+            total += sum(steps) / sizes[sizes > 0].mean()
+            count += len(steps)
+    return total / count if count else 0.0
+
+
+class _Stretch:
+    """The frames of a video from ``first`` on, counted from 0."""
+
+    def __init__(self, frames: Frames, first: int, length: int) -> None:
+        self._frames = frames
+        self._first = first
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        return self._frames[self._first + index]
+
+
+def _propagate_hidden(
+    frames: Frames, truth: VideoLabels, interval: int, propagator: BasePropagator
+) -> VideoLabels:
+    indices = [frame.index for frame in truth.frames]
+    first = min(indices)
+    stretch = _Stretch(frames, first, max(indices) - first + 1)
+    dense = repropagate(stretch, _shifted(truth, -first), interval, propagator)
+    return truth.with_persons(_shifted(dense, first).persons)
+
+
+def _shifted(labels: VideoLabels, by: int) -> VideoLabels:
+    """The labels with other frame indices."""
+    return replace(
+        labels,
+        frames=tuple(replace(frame, index=frame.index + by) for frame in labels.frames),
+        persons=tuple(replace(p, frame_index=p.frame_index + by) for p in labels.persons),
+    )
 
 
 def _figures(
     truth: Sequence[VideoLabels],
     predictions: Sequence[VideoLabels],
-    frames: Sequence[Sequence[int]] | None,
-) -> dict[str, float]:
+    frames: Sequence[Sequence[int]],
+    num_bootstrap: int,
+) -> Figures:
     accuracy = keypoint_accuracy(truth, predictions, frames)
-    means = accuracy.means()
-    figures = {
-        **{f'PCK@{t:g}': means[f'PCK@{t:g}'] for t in accuracy.pck},
-        'error %': means['error_percent'],
-        'error px': means['error_px'],
-        'jitter': means['jitter'],
-    }
-    if _has_head_boxes(truth):
-        if frames is not None:
-            truth = [video.keep_frames(kept) for video, kept in zip(truth, frames, strict=True)]
-        figures['AP'] = mean_of_known(evaluate_posetrack(truth, predictions).ap)
-    return {name: float(np.round(value, 4)) for name, value in figures.items()}
+    values = accuracy.pooled()
+    with_heads = [
+        (gt.keep_frames(kept), prediction)
+        for gt, prediction, kept in zip(truth, predictions, frames, strict=True)
+        if _has_head_boxes(gt)
+    ]
+    values['AP'] = math.nan
+    if with_heads:
+        scores = evaluate_posetrack([gt for gt, _ in with_heads], [p for _, p in with_heads])
+        values['AP'] = mean_of_known(scores.ap)
+    intervals = {}
+    if num_bootstrap and len(truth) > 1:
+        videos = [
+            keypoint_accuracy([gt], [prediction], [kept])
+            for gt, prediction, kept in zip(truth, predictions, frames, strict=True)
+        ]
+        for name in WITH_INTERVAL:
+            counts = np.array([video.counts[name] for video in videos])
+            sums = np.nansum(np.array([video.rows()[name] for video in videos]) * counts, axis=1)
+            intervals[name] = bootstrap_interval(sums, counts.sum(axis=1), num_bootstrap)
+    return Figures(values, intervals, int(accuracy.counts['PCK@0.1'].sum()))
 
 
-def _has_head_boxes(videos: Sequence[VideoLabels]) -> bool:
-    return all(
-        video.skeleton.keypoint_names == POSETRACK_SKELETON.keypoint_names
-        and all(person.head_box is not None for person in video.persons)
-        for video in videos
+def bootstrap_interval(sums: np.ndarray, counts: np.ndarray, num_draws: int) -> tuple[float, float]:
+    """Where the middle 95 % of a pooled mean lie when the videos are drawn again.
+
+    The same arguments give the same interval.
+
+    Args:
+        sums: [V] what was measured, summed up per video.
+        counts: [V] over how many values.
+        num_draws: How often V videos are drawn with replacement.
+
+    Returns:
+        (low, high), NaN if there is no value at all.
+    """
+    rng = np.random.default_rng(0)
+    chosen = rng.integers(0, len(sums), (num_draws, len(sums)))
+    total = counts[chosen].sum(axis=1)
+    means = sums[chosen].sum(axis=1)[total > 0] / total[total > 0]
+    if not len(means):
+        return math.nan, math.nan
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _has_head_boxes(video: VideoLabels) -> bool:
+    return video.skeleton.keypoint_names == POSETRACK_SKELETON.keypoint_names and all(
+        person.head_box is not None for person in video.persons
     )
+
+
+def _cell(row: Figures, figure: str) -> str:
+    value, (_, decimals) = row.values[figure], COLUMNS[figure]
+    if math.isnan(value):
+        return '-'
+    text = f'{value:.{decimals}f}'
+    if figure in row.intervals:
+        low, high = row.intervals[figure]
+        text += f' [{low:.{decimals}f}, {high:.{decimals}f}]'
+    return text
+
+
+def _videos(number: int) -> str:
+    return f'{number} video' if number == 1 else f'{number} videos'
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)
