@@ -59,17 +59,6 @@ class Figures:
     intervals: dict[str, tuple[float, float]]
     num_joints: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """For a JSON file; null stands for NaN."""
-        return {
-            **{name: _rounded(value) for name, value in self.values.items()},
-            'intervals': {
-                name: [_rounded(low), _rounded(high)]
-                for name, (low, high) in self.intervals.items()
-            },
-            'joints': self.num_joints,
-        }
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -95,13 +84,33 @@ class Comparison:
         return self.unlabelled if frames == 'unlabelled' else self.all_frames
 
     def to_dict(self) -> dict[str, Any]:
-        """For a JSON file."""
+        """For a JSON file; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
+        groups = {'unlabelled_frames': self.unlabelled, 'all_frames': self.all_frames}
         return {
             'interval': self.interval,
             'videos': self.num_videos,
             'videos_of_ap': self.num_ap_videos,
-            'unlabelled_frames': {name: f.to_dict() for name, f in self.unlabelled.items()},
-            'all_frames': {name: f.to_dict() for name, f in self.all_frames.items()},
+            **{
+                group: {
+                    method: {_title(name): _rounded(v) for name, v in figures.values.items()}
+                    for method, figures in methods.items()
+                }
+                for group, methods in groups.items()
+            },
+            'intervals': {
+                group: {
+                    method: {
+                        _title(name): [_rounded(low), _rounded(high)]
+                        for name, (low, high) in figures.intervals.items()
+                    }
+                    for method, figures in methods.items()
+                }
+                for group, methods in groups.items()
+            },
+            'joints': {
+                group: max((figures.num_joints for figures in methods.values()), default=0)
+                for group, methods in groups.items()
+            },
         }
 
     def table(
@@ -116,7 +125,7 @@ class Comparison:
         names = names or {}
         rows = self.figures(frames)
         figures = [c for c in COLUMNS if any(not math.isnan(f.values[c]) for f in rows.values())]
-        titles = [self._title(figure) for figure in figures]
+        titles = [self._column(figure) for figure in figures]
         lines = [
             f'| T = {self.interval}, {frames} frames of {_videos(self.num_videos)} | '
             + ' | '.join(titles)
@@ -128,8 +137,8 @@ class Comparison:
             lines.append(f'| {names.get(method, method)} | ' + ' | '.join(cells) + ' |')
         return '\n'.join(lines)
 
-    def _title(self, figure: str) -> str:
-        title, _ = COLUMNS[figure]
+    def _column(self, figure: str) -> str:
+        title = _title(figure)
         if figure == 'AP' and self.num_ap_videos < self.num_videos:
             return f'{title} ({_videos(self.num_ap_videos)})'
         return title
@@ -313,6 +322,11 @@ def _has_head_boxes(video: VideoLabels) -> bool:
     return video.skeleton.keypoint_names == POSETRACK_SKELETON.keypoint_names and all(
         person.head_box is not None for person in video.persons
     )
+
+
+def _title(figure: str) -> str:
+    """What tables and JSON files call a figure."""
+    return COLUMNS[figure][0] if figure in COLUMNS else figure
 
 
 def _cell(row: Figures, figure: str) -> str:

@@ -91,8 +91,8 @@ def test_labels_without_pictures(run, labels, tmp_path):
     figures = json.loads((out / 'comparison.json').read_text())
     assert figures['videos'] == ['fast', 'slow']
     # Hidden: frames 1, 2, 4, 5 of 0..6 and 4, 5, 7, 8, 10 of 3..11; 15 joints of two people.
-    linear = figures['comparisons'][0]['unlabelled_frames']['linear']
-    assert linear['joints'] == (4 + 5) * 2 * 15
+    joints = figures['comparisons'][0]['joints']
+    assert joints == {'unlabelled_frames': (4 + 5) * 2 * 15, 'all_frames': (7 + 9) * 2 * 15}
 
 
 def test_default_methods_and_several_intervals(run, labels, picture_root, tmp_path):

@@ -174,8 +174,9 @@ def test_the_json_form_has_null_for_what_is_unknown(comparison):
     linear = fields['unlabelled_frames']['linear']
     assert linear['AP'] is None
     assert linear['PCK@0.1'] == 66.6667
-    assert linear['intervals']['PCK@0.1'] == [50, 100]
-    assert linear['joints'] == 6
+    assert linear['error px'] == 12.6667
+    assert fields['intervals']['unlabelled_frames']['linear']['PCK@0.1'] == [50, 100]
+    assert fields['joints'] == {'unlabelled_frames': 6, 'all_frames': 16}
     assert (fields['interval'], fields['videos'], fields['videos_of_ap']) == (2, 2, 0)
 
 
