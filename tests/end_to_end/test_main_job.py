@@ -1,0 +1,379 @@
+"""The whole job by the commands a user types: generate, train, resume, test, propagate, evaluate.
+
+Every command is a process of its own; the tests look at what it leaves behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from stdpose_mm.io import open_frames
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
+NUM_FRAMES, INTERVAL = 15, 7
+GIVEN_FRAMES = (0, 7, 14)
+MAX_ITERS, VAL_INTERVAL, CHECKPOINT_INTERVAL = 12, 6, 4
+WIDTH, HEIGHT = 128, 96
+
+
+def environment() -> dict[str, str]:
+    """One thread, no GPU: runs that are compared compute in the same order."""
+    return {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
+
+
+def command(script: str, *arguments: object) -> list[str]:
+    return [sys.executable, str(ROOT / script), *map(str, arguments)]
+
+
+def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that must succeed."""
+    done = subprocess.run(
+        command(script, *arguments), cwd=cwd, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def options(data: Path, *more: str) -> list[str]:
+    """``--cfg-options`` that fit the tiny config to the generated videos."""
+    truth = data / 'annotations' / 'val'
+    return [
+        '--cfg-options',
+        *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
+        *(f'{split}_evaluator.ann_file={truth}' for split in ('val', 'test')),
+        'train_dataloader.batch_size=4',
+        f'train_cfg.max_iters={MAX_ITERS}',
+        f'train_cfg.val_interval={VAL_INTERVAL}',
+        f'default_hooks.checkpoint.interval={CHECKPOINT_INTERVAL}',
+        'default_hooks.logger.interval=1',
+        *more,
+    ]
+
+
+def training(work_dir: Path, data: Path, *arguments: str, more: Sequence[str] = ()) -> list[object]:
+    return [CONFIG, '--work-dir', work_dir, '--seed', 3, *arguments, *options(data, *more)]
+
+
+def scalars(work_dir: Path) -> list[dict[str, Any]]:
+    """What the runs in a work folder logged, in the order of the runs."""
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def losses(work_dir: Path) -> dict[int, tuple[float, ...]]:
+    """Step -> every loss of that step; the last run counts."""
+    return {
+        record['step']: tuple(value for name, value in record.items() if name.startswith('loss'))
+        for record in scalars(work_dir)
+        if 'loss' in record
+    }
+
+
+def validations(work_dir: Path) -> dict[int, dict[str, float]]:
+    """Step -> metrics."""
+    return {
+        record['step']: {k: v for k, v in record.items() if k.startswith('posetrack/')}
+        for record in scalars(work_dir)
+        if 'posetrack/AP' in record
+    }
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where the commands left their results."""
+
+    data: Path
+    training: Path
+    metrics: Path
+    labels: Path
+    dense: Path
+    overlay: Path
+    scores: Path
+    printed: str
+
+    @property
+    def truth(self) -> Path:
+        """The full labels of the held-out video."""
+        return self.data / 'annotations' / 'val' / self.labels.name
+
+
+@pytest.fixture(scope='module')
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """The commands one after the other, on two training videos and a held-out one."""
+    folder = tmp_path_factory.mktemp('job')
+    data = folder / 'data'
+    run(
+        'tools/dataset_converters/make_synthetic_posetrack.py',
+        *(data, '--train-videos', 2, '--val-videos', 1, '--frames', NUM_FRAMES, '--workers', 1),
+        *('--width', WIDTH, '--height', HEIGHT, '--people', 2, 2),
+        cwd=folder,
+    )
+    run('tools/train.py', *training(folder / 'training', data), cwd=folder)
+    checkpoint = folder / 'training' / f'iter_{MAX_ITERS}.pth'
+    run(
+        'tools/test.py',
+        *(CONFIG, checkpoint, '--work-dir', folder / 'test', '--out', folder / 'metrics.json'),
+        *options(data),
+        cwd=folder,
+    )
+    (truth,) = (data / 'annotations' / 'val').iterdir()
+    labels = folder / 'labels' / truth.name
+    keep_given_frames(truth, labels)
+    dense = folder / 'predictions' / truth.name
+    propagated = run(
+        'tools/propagate.py',
+        *(data / 'images' / 'val' / truth.stem, labels, '--out', dense),
+        *('--config', CONFIG, '--checkpoint', checkpoint),
+        *('--save-video', folder / 'overlay.mp4'),
+        cwd=folder,
+    )
+    run(
+        'tools/evaluate_posetrack.py',
+        *(truth.parent, dense.parent, '--out', folder / 'scores.json'),
+        cwd=folder,
+    )
+    return Job(
+        data=data,
+        training=folder / 'training',
+        metrics=folder / 'metrics.json',
+        labels=labels,
+        dense=dense,
+        overlay=folder / 'overlay.mp4',
+        scores=folder / 'scores.json',
+        printed=propagated.stdout,
+    )
+
+
+def keep_given_frames(truth: Path, labels: Path) -> None:
+    """Write a label file that holds the people of every 7th frame only."""
+    content = json.loads(truth.read_text())
+    given = {image['id'] for image in content['images'] if image['frame_index'] in GIVEN_FRAMES}
+    content['annotations'] = [a for a in content['annotations'] if a['image_id'] in given]
+    labels.parent.mkdir()
+    labels.write_text(json.dumps(content))
+
+
+def people(file: Path) -> dict[tuple[int, int], dict[str, Any]]:
+    """(frame, track) -> annotation of a PoseTrack18 file; each pair must occur once."""
+    content = json.loads(file.read_text())
+    frame_of = {image['id']: image['frame_index'] for image in content['images']}
+    found = {(frame_of[a['image_id']], a['track_id']): a for a in content['annotations']}
+    assert len(found) == len(content['annotations'])
+    return found
+
+
+# Training
+
+
+def test_every_step_is_logged(job: Job) -> None:
+    logged = losses(job.training)
+    assert list(logged) == list(range(1, MAX_ITERS + 1))
+    assert np.isfinite(list(logged.values())).all()
+
+
+def test_losses_fall(job: Job) -> None:
+    total = [values[0] for values in losses(job.training).values()]
+    assert np.mean(total[-3:]) < np.mean(total[:3])
+
+
+def test_tensorboard_shows_losses_and_metrics(job: Job) -> None:
+    (events,) = job.training.glob('*/vis_data/events.out.tfevents.*')
+    accumulator = EventAccumulator(str(events)).Reload()
+    assert [event.step for event in accumulator.Scalars('loss')] == list(range(1, MAX_ITERS + 1))
+    assert [event.step for event in accumulator.Scalars('posetrack/AP')] == [6, 12]
+
+
+def test_the_best_checkpoint_is_that_of_the_best_validation(job: Job) -> None:
+    ap = {step: metrics['posetrack/AP'] for step, metrics in validations(job.training).items()}
+    assert list(ap) == [6, 12]
+    (best,) = job.training.glob('best_posetrack_AP_iter_*.pth')
+    assert int(best.stem.rpartition('_')[2]) == max(ap, key=ap.__getitem__)
+
+
+def test_the_last_checkpoints_are_kept(job: Job) -> None:
+    names = sorted(path.name for path in job.training.glob('iter_*.pth'))
+    assert names == ['iter_12.pth', 'iter_8.pth']
+
+
+def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> None:
+    work_dir = tmp_path / 'killed'
+    process = subprocess.Popen(
+        command('tools/train.py', *training(work_dir, job.data)),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    record = work_dir / 'last_checkpoint'
+    while not record.is_file() or not record.read_text().endswith('.pth'):
+        assert process.poll() is None, 'the run ended before its first checkpoint'
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    saved = int(Path(record.read_text()).stem.rpartition('_')[2])
+    assert saved < MAX_ITERS, 'the run was killed too late to leave anything to do'
+    before = losses(work_dir)
+
+    run('tools/train.py', *training(work_dir, job.data, '--resume'), cwd=tmp_path)
+    whole = losses(job.training)
+    latest = max(work_dir.glob('*/vis_data/scalars.json'))
+    steps = [json.loads(line)['step'] for line in latest.read_text().splitlines()]
+    assert steps[0] == saved + 1
+    assert before == {step: whole[step] for step in before}
+    assert losses(work_dir) == whole
+    assert validations(work_dir) == validations(job.training)
+
+
+def test_mixed_precision_and_accumulated_gradients(job: Job, tmp_path: Path) -> None:
+    """The config trains in bfloat16 anyway, so ``--amp`` on plain float32 must give its losses."""
+    more = [
+        'optim_wrapper.type=OptimWrapper',
+        'optim_wrapper.accumulative_counts=2',
+        'train_cfg.max_iters=4',
+        'default_hooks.checkpoint.interval=1',
+        'default_hooks.checkpoint.max_keep_ckpts=-1',
+    ]
+    work_dir = tmp_path / 'accumulated'
+    arguments = training(work_dir, job.data, '--amp', '--no-validate', more=more)
+    run('tools/train.py', *arguments, cwd=tmp_path)
+    assert losses(work_dir)[1] == losses(job.training)[1]
+
+    def weight(step: int) -> torch.Tensor:
+        checkpoint = torch.load(work_dir / f'iter_{step}.pth', weights_only=False)
+        return checkpoint['state_dict']['head.final_layer.weight']
+
+    # The optimizer steps after every second iteration.
+    assert not torch.equal(weight(1), weight(2))
+    assert torch.equal(weight(2), weight(3))
+    assert not torch.equal(weight(3), weight(4))
+
+
+# Test and propagation
+
+
+def test_testing_a_checkpoint_repeats_its_validation(job: Job) -> None:
+    metrics = json.loads(job.metrics.read_text())
+    expected = validations(job.training)[MAX_ITERS]
+    assert metrics == pytest.approx(expected, abs=1e-4)
+
+
+def test_every_person_is_in_every_frame(job: Job) -> None:
+    tracks = {track for _, track in people(job.truth)}
+    assert len(tracks) == 2
+    expected = {(frame, track) for frame in range(NUM_FRAMES) for track in tracks}
+    assert set(people(job.dense)) == expected
+
+
+def test_poses_say_where_they_come_from(job: Job) -> None:
+    for (frame, _), person in people(job.dense).items():
+        assert person['source'] == ('given' if frame in GIVEN_FRAMES else 'propagated')
+    assert f'{2 * 3} given and {2 * 12} propagated' in job.printed
+
+
+def test_given_labels_come_back_unchanged(job: Job) -> None:
+    dense = people(job.dense)
+    for place, label in people(job.labels).items():
+        assert dense[place]['keypoints'] == label['keypoints']
+        assert dense[place]['bbox'] == label['bbox']
+
+
+def test_propagated_poses_are_whole(job: Job) -> None:
+    for person in people(job.dense).values():
+        if person['source'] == 'given':
+            continue
+        keypoints = np.array(person['keypoints']).reshape(-1, 3)
+        labelled = keypoints[:, 2] > 0
+        # PoseTrack labels no ears.
+        assert labelled.sum() == 15
+        assert np.isfinite(keypoints).all()
+        scores = np.array(person['scores'])[labelled]
+        assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_the_overlay_shows_every_frame(job: Job) -> None:
+    frames = open_frames(job.overlay)
+    assert (len(frames), frames.size) == (NUM_FRAMES, (WIDTH, HEIGHT))
+    original = open_frames(job.data / 'images' / 'val' / job.truth.stem)
+    for drawn, plain in zip(frames, original, strict=True):
+        assert np.abs(drawn.astype(int) - plain).max() > 80
+
+
+def test_the_evaluation_agrees_with_the_test(job: Job) -> None:
+    """Propagating a video and testing on it are the same task: same windows, boxes and crops."""
+    scores = json.loads(job.scores.read_text())
+    metrics = json.loads(job.metrics.read_text())
+    for name in ('AP', 'precision', 'recall', 'MOTA'):
+        # Label files are rounded to 0.01 px.
+        assert scores[name]['mean'] == pytest.approx(metrics[f'posetrack/{name}_all'], abs=0.5)
+    assert scores['AP']['mean'] >= 100 * len(GIVEN_FRAMES) / NUM_FRAMES
+
+
+# Without data
+
+
+def test_missing_data_is_one_line_that_says_what_and_where(tmp_path: Path) -> None:
+    # An attempt to load the pretrained weights first would fail at the proxy, with a traceback.
+    nowhere = dict.fromkeys(('http_proxy', 'https_proxy'), 'http://127.0.0.1:9')
+    done = subprocess.run(
+        command('tools/train.py', ROOT / 'configs' / 'stdpose_vit_posetrack17.py'),
+        cwd=tmp_path,
+        env={**environment(), **nowhere, 'TORCH_HOME': str(tmp_path / 'weights')},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith('train.py: ')
+    assert 'data/posetrack17/annotations/train' in line
+    assert 'https://posetrack.net' in line
+    assert not (tmp_path / 'weights').exists()
+
+
+# Demo
+
+
+def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
+    out = tmp_path / 'demo'
+    numbers = ['--train-videos', 2, '--val-videos', 1, '--iterations', 3]
+    run('demo/run_demo.py', '--out-dir', out, *numbers, cwd=tmp_path)
+
+    report = json.loads((out / 'report.json').read_text())
+    assert report['settings']['iterations'] == 3
+    for frames in ('unlabelled_frames', 'all_frames'):
+        figures = report['propagation'][frames]
+        assert set(figures) == {'linear', 'per-frame', 'stdpose'}
+        for method in figures.values():
+            assert {'AP', 'PCK@0.1', 'error px', 'jitter'} <= set(method)
+            assert np.isfinite(list(method.values())).all()
+            assert 0 <= method['PCK@0.05'] <= method['PCK@0.1'] <= method['PCK@0.2'] <= 100
+
+    table = (out / 'table.md').read_text()
+    for name in report['names'].values():
+        assert name in table
+    assert len(open_frames(out / 'overlay.mp4')) == 30
+    for picture in ('overlay.png', 'training_curve.png'):
+        image = cv2.imread(str(out / picture))
+        assert image is not None
+        assert image.std() > 5
