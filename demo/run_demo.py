@@ -27,9 +27,15 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from stdpose_mm.apis import Comparison, VideoPosePropagator, compare_propagators
+from stdpose_mm.apis import (
+    Comparison,
+    Difficulty,
+    VideoPosePropagator,
+    compare_propagators,
+    report_difficulty,
+)
 from stdpose_mm.command_line import OneLineParser, exit_code
-from stdpose_mm.datasets.synthetic import Difficulty, write_dataset
+from stdpose_mm.datasets.synthetic import write_dataset
 from stdpose_mm.io import (
     FrameSource,
     atomic_path,
@@ -78,13 +84,14 @@ def run(args: argparse.Namespace) -> None:
 
     announce(1, 'generate training and held-out clips')
     data = out / 'data'
-    difficulty = write_dataset(
+    write_dataset(
         data,
         args.train_videos,
         args.val_videos,
         seed=args.seed,
         progress=lambda names, total: tqdm(names, total=total, unit=' videos'),
     )
+    difficulty = report_difficulty(data, args.interval)
     print(f'held-out clips: {difficulty["val"]}')
 
     announce(2, 'train a tiny STDPose')

@@ -36,10 +36,9 @@ from stdpose_mm.io import (
     write_posetrack18,
     write_text,
 )
-from stdpose_mm.propagation import PROPAGATORS, Frames
+from stdpose_mm.propagation import PROPAGATORS, Frames, NoPictures
 from stdpose_mm.structures import VideoLabels
 
-METHODS_WITHOUT_PICTURES = ('linear',)
 METHODS_WITHOUT_MODEL = ('linear', 'flow')
 METHODS_WITH_MODEL = ('per-frame', 'stdpose')
 
@@ -124,7 +123,7 @@ def benchmark(args: argparse.Namespace) -> None:
     labels = fast_videos(read_videos(args.labels), args.min_motion)
     if args.out_dir is not None:
         check_folders(args.out_dir, methods, intervals, labels)
-    pictures_needed = not set(methods) <= set(METHODS_WITHOUT_PICTURES)
+    pictures_needed = any(PROPAGATORS.get(method).reads_pictures for method in methods)
     videos = [
         (open_video(video, args.image_root, args.video_root, pictures_needed), video)
         for video in labels
@@ -221,25 +220,6 @@ class ListedFrames:
         return self._read(max(bisect_right(self._indices, index) - 1, 0))
 
 
-class NoPictures:
-    """Stands for the frames of a video whose pictures are not at hand.
-
-    Args:
-        length: How many frames it has.
-        sentence: What to say to whoever asks for a picture.
-    """
-
-    def __init__(self, length: int, sentence: str) -> None:
-        self._length = length
-        self._sentence = sentence
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        raise InputError(self._sentence)
-
-
 def open_video(
     labels: VideoLabels, image_root: Path | None, video_root: Path | None, pictures_needed: bool
 ) -> Frames:
@@ -270,8 +250,7 @@ def open_video(
         return ListedFrames(indices, lambda n: read_frame(path, indices[n]))
     sentence = (
         f'the pictures of video {labels.name!r} are not at hand ({reason}), pass the right folder '
-        'as --image-root (pictures) or --video-root (video files), or only --methods '
-        f'{" ".join(METHODS_WITHOUT_PICTURES)}'
+        'as --image-root (pictures) or --video-root (video files), or only --methods linear'
     )
     if pictures_needed:
         raise InputError(sentence)

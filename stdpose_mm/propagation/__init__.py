@@ -4,6 +4,7 @@ from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose, build_pro
 from .flow_propagator import FlowPropagator
 from .gaps import Gap, JointAnchors, find_gaps
 from .linear_propagator import LinearPropagator
+from .no_pictures import NoPictures
 from .per_frame_propagator import PerFramePropagator
 from .repropagation import keep_every, repropagate
 from .stdpose_propagator import STDPosePropagator
@@ -19,6 +20,7 @@ __all__ = [
     'Gap',
     'JointAnchors',
     'LinearPropagator',
+    'NoPictures',
     'PerFramePropagator',
     'PropagatedPose',
     'STDPosePropagator',

@@ -54,6 +54,9 @@ class BasePropagator(ABC):
     skeleton: Skeleton | None = None
     """The joints it can estimate; None if it takes any skeleton."""
 
+    reads_pictures: bool = True
+    """Whether it looks at the video at all."""
+
     @abstractmethod
     def propagate(
         self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton

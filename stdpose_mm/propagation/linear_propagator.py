@@ -30,6 +30,8 @@ class LinearPropagator(BasePropagator):
     The score halves with every ``half_life`` frames to the nearest label of the joint.
     """
 
+    reads_pictures = False
+
     def __init__(self, half_life: float = 7.0) -> None:
         if half_life <= 0:
             raise ValueError(f'half_life must be a positive number of frames, got {half_life}')

@@ -121,11 +121,12 @@ def test_a_video_file(run, tmp_path):
 
 def test_predictions_can_be_evaluated(run, labels, tmp_path, monkeypatch, capsys):
     class Perfect(KnowingPropagator):
+        reads_pictures = False
+
         def __init__(self) -> None:
             super().__init__(SLOW, posetrack_video('fast', range(9), acceleration=4.0))
 
     monkeypatch.setitem(PROPAGATORS._module_dict, 'perfect', Perfect)
-    monkeypatch.setattr(tool, 'METHODS_WITHOUT_PICTURES', ('linear', 'perfect'))
     out = tmp_path / 'out'
     assert run(labels, '--methods', 'perfect', 'linear', '--out-dir', out)[0] == 0
     evaluate = load_tool('evaluate_posetrack')

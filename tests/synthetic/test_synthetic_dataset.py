@@ -45,7 +45,6 @@ def test_layout(dataset: Path) -> None:
     frames = [f'{i:06d}.jpg' for i in range(3)]
     assert files == {
         'synthetic_settings.json',
-        'difficulty.json',
         'annotations/train/000001_synth_train.json',
         'annotations/train/000002_synth_train.json',
         'annotations/val/500001_synth_val.json',
@@ -151,9 +150,7 @@ def test_files_depend_on_neither_workers_nor_number_of_videos(
 ) -> None:
     write_dataset(tmp_path / 'more', 3, 2, SMALL, seed=5, workers=2)
     one, more = digests(dataset), digests(tmp_path / 'more')
-    for name in one:
-        if name != 'difficulty.json':
-            assert one[name] == more[name], name
+    assert one == {name: more[name] for name in one}
 
 
 def test_workers_start_after_opencv_has_used_threads_of_its_own(tmp_path: Path) -> None:
@@ -219,11 +216,6 @@ def test_foreign_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match='was not made by this command'):
         write_dataset(tmp_path, 1, 1, SMALL)
     assert list(digests(tmp_path)) == ['notes.txt']
-
-
-def test_difficulty_is_reported_per_split(dataset: Path) -> None:
-    report = json.loads((dataset / 'difficulty.json').read_text())
-    assert {split: report[split]['videos'] for split in report} == {'train': 2, 'val': 1}
 
 
 def test_command_writes_a_data_set_and_prints_its_difficulty(

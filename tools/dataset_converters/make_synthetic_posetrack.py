@@ -15,35 +15,38 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from stdpose_mm.apis import report_difficulty
+from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
-from stdpose_mm.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    args = parse_args(arguments)
-    try:
-        difficulty = write_dataset(
-            args.out,
-            args.train_videos,
-            args.val_videos,
-            ClipSettings(args.frames, args.width, args.height, tuple(args.people)),
-            args.seed,
-            args.workers,
-            progress=lambda names, total: tqdm(names, total=total, unit='video', disable=None),
-        )
-    except InputError as error:
-        print(f'make_synthetic_posetrack.py: {error}', file=sys.stderr)
-        return 2
-    for split, figures in difficulty.items():
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: generate(args))
+
+
+def generate(args: argparse.Namespace) -> None:
+    """Write the videos and print how hard they are."""
+    write_dataset(
+        args.out,
+        args.train_videos,
+        args.val_videos,
+        ClipSettings(args.frames, args.width, args.height, tuple(args.people)),
+        args.seed,
+        args.workers,
+        progress=lambda names, total: tqdm(names, total=total, unit='video', disable=None),
+    )
+    for split, figures in report_difficulty(args.out).items():
         print(f'{split}: {figures}')
-    return 0
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description='Generate a PoseTrack18-format data set of synthetic videos of people.'
+    parser = OneLineParser(
+        prog='make_synthetic_posetrack.py',
+        description='Generate a PoseTrack18-format data set of synthetic videos of people.',
     )
     default = ClipSettings()
     parser.add_argument('out', metavar='OUT', help='folder to write to; a rerun completes it')
@@ -62,7 +65,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help='fewest and most people in a video',
     )
     parser.add_argument('--workers', type=int, help='processes (default: number of cores)')
-    return parser.parse_args(arguments)
+    return parser
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 """Synthetic clips as a data set on disk, in PoseTrack18's layout and label format.
 
 ``OUT/images/{train,val}/<video>/%06d.jpg``, ``OUT/annotations/{train,val}/<video>.json``,
-``OUT/synthetic_settings.json`` (how the clips were made) and ``OUT/difficulty.json``.
+``OUT/synthetic_settings.json`` (how the clips were made).
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from stdpose_mm.io import write_json, write_posetrack18
 from stdpose_mm.structures import VideoLabels
 
 from .clip import ClipSettings, SyntheticClip, generate_clip
-from .difficulty import Difficulty, measure_folder
 
 Split = Literal['train', 'val']
 SPLITS: tuple[Split, ...] = ('train', 'val')
@@ -31,7 +30,6 @@ SPLITS: tuple[Split, ...] = ('train', 'val')
 FORMAT_VERSION = 1
 """Goes up whenever the same seed gives other clips."""
 SETTINGS_FILE = 'synthetic_settings.json'
-DIFFICULTY_FILE = 'difficulty.json'
 
 MAX_VIDEOS = 499_999
 _FIRST_SEQUENCE = {'train': 1, 'val': 500_001}
@@ -126,7 +124,7 @@ def write_dataset(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
-) -> dict[Split, Difficulty]:
+) -> None:
     """Generate a data set; videos that are already there are kept.
 
     A video's content depends on the settings, the seed, its split and its number, not on how many
@@ -141,9 +139,6 @@ def write_dataset(
         workers: Processes; the number of cores by default.
         progress: Wraps the iteration over the names of finished videos, given their number; say,
             ``lambda names, total: tqdm(names, total=total)``.
-
-    Returns:
-        Split -> how hard its videos are; also written to ``OUT/difficulty.json``.
 
     Raises:
         InputError: If an argument is out of range, or the folder holds other data.
@@ -170,14 +165,6 @@ def write_dataset(
     names = _write_videos(missing, workers or os.cpu_count() or 1)
     for _ in progress(names, len(missing)) if progress else names:
         pass
-    difficulty = {
-        split: measure_folder(folder / 'annotations' / split)
-        for split, count in counts.items()
-        if count
-    }
-    report = {split: figures.to_dict() for split, figures in difficulty.items()}
-    write_json(folder / DIFFICULTY_FILE, report, indent=2)
-    return difficulty
 
 
 def write_video(task: VideoTask) -> str:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stdpose_mm.datasets.synthetic import (
-    interpolate_linearly,
-    measure_difficulty,
-    measure_folder,
-)
+from stdpose_mm.apis import measure_difficulty, report_difficulty
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_posetrack18
 from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, VideoFrame, VideoLabels
 
 NOSE, LEFT_ANKLE = (POSETRACK_SKELETON.index_of(n) for n in ('nose', 'left_ankle'))
@@ -32,21 +30,6 @@ def toy(ankle_x: list[float], occluded_ankle: bool = False) -> VideoLabels:
         )
     frames = tuple(VideoFrame(i) for i in range(len(ankle_x)))
     return VideoLabels('toy', POSETRACK_SKELETON, frames, tuple(persons))
-
-
-def test_interpolation_is_a_straight_line_between_given_frames() -> None:
-    labels = interpolate_linearly(toy([50, 0, 0, 0, 90]), [0, 4])
-    assert [p.keypoints[LEFT_ANKLE, 0] for p in labels.persons] == [50, 60, 70, 80, 90]
-
-
-def test_interpolation_stays_beyond_the_outermost_labels() -> None:
-    labels = interpolate_linearly(toy([0, 50, 0, 70, 0]), [1, 3])
-    assert [p.keypoints[LEFT_ANKLE, 0] for p in labels.persons] == [50, 50, 60, 70, 70]
-
-
-def test_interpolation_skips_a_joint_that_is_never_given() -> None:
-    labels = interpolate_linearly(toy([50, 60, 70]), [0, 2])
-    assert labels.persons[1].labelled.nonzero()[0].tolist() == [NOSE, LEFT_ANKLE]
 
 
 def test_linear_motion_is_no_difficulty() -> None:
@@ -90,6 +73,18 @@ def test_nothing_to_interpolate_gives_none() -> None:
     assert '-' in str(figures)
 
 
-def test_empty_folder_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'holds no \.json file'):
-        measure_folder(tmp_path)
+def test_report_covers_every_split(tmp_path: Path) -> None:
+    for split, clips in (('train', 2), ('val', 1)):
+        for clip in range(clips):
+            folder = tmp_path / 'annotations' / split
+            folder.mkdir(parents=True, exist_ok=True)
+            write_posetrack18(toy([50 + i for i in range(8)]), folder / f'{clip}.json')
+    figures = report_difficulty(tmp_path)
+    report = json.loads((tmp_path / 'difficulty.json').read_text())
+    assert {split: report[split]['videos'] for split in report} == {'train': 2, 'val': 1}
+    assert report['val'] == figures['val'].to_dict()
+
+
+def test_folder_without_data_set_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match='holds no data set'):
+        report_difficulty(tmp_path)

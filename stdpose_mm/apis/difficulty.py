@@ -12,18 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
+from stdpose_mm.datasets.windows import given_frames
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import (
-    evaluate_posetrack,
-    keypoint_accuracy,
-    mean_of_known,
-    pose_sizes,
-)
-from stdpose_mm.io import read_posetrack18
-from stdpose_mm.structures import OCCLUDED, PersonLabel, VideoLabels
+from stdpose_mm.evaluation.functional import pose_sizes
+from stdpose_mm.io import find_label_files, read_posetrack18, write_json
+from stdpose_mm.propagation import LinearPropagator, NoPictures
+from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, VideoLabels
 
-from ..windows import given_frames
+from .compare_propagators import compare_propagators
 
+DIFFICULTY_FILE = 'difficulty.json'
 DEFAULT_INTERVAL = 7
 
 
@@ -74,16 +72,33 @@ class Difficulty:
         )
 
 
-def measure_folder(folder: str | Path, interval: int = DEFAULT_INTERVAL) -> Difficulty:
-    """:func:`measure_difficulty` of a folder of PoseTrack18 label files.
+def report_difficulty(
+    folder: str | Path, interval: int = DEFAULT_INTERVAL
+) -> dict[str, Difficulty]:
+    """Measure a generated data set and write ``difficulty.json`` into its folder.
+
+    Args:
+        folder: The data set, as ``datasets.synthetic.write_dataset`` wrote it.
+        interval: T.
+
+    Returns:
+        Split -> its figures.
 
     Raises:
-        InputError: If the folder holds no label file or a file is not one.
+        InputError: If the folder holds no data set, or a label file cannot be read.
     """
-    paths = sorted(Path(folder).glob('*.json'))
-    if not paths:
-        raise InputError(f'{folder} holds no .json file, expected PoseTrack18 label files')
-    return measure_difficulty([read_posetrack18(path) for path in paths], interval)
+    annotations = Path(folder) / 'annotations'
+    if not annotations.is_dir():
+        raise InputError(f'{folder} holds no data set, expected a folder annotations/ in it')
+    difficulty = {
+        split.name: measure_difficulty(
+            [read_posetrack18(file) for file in find_label_files(split)], interval
+        )
+        for split in sorted(annotations.iterdir())
+    }
+    report = {split: figures.to_dict() for split, figures in difficulty.items()}
+    write_json(Path(folder) / DIFFICULTY_FILE, report, indent=2)
+    return difficulty
 
 
 def measure_difficulty(
@@ -98,63 +113,39 @@ def measure_difficulty(
     Raises:
         InputError: If a person has no track id or head box.
     """
-    predictions, unlabelled = [], []
-    for labels in videos:
-        indices = labels.labelled_frame_indices
-        given = given_frames(indices, interval)
-        predictions.append(interpolate_linearly(labels, given))
-        unlabelled.append(sorted(set(indices) - set(given)))
-    accuracy = keypoint_accuracy(videos, predictions, unlabelled, thresholds=(0.1,))
-    hidden_truth = [
-        labels.keep_frames(frames) for labels, frames in zip(videos, unlabelled, strict=True)
-    ]
+    linear = _linear_interpolation(videos, interval)
+    hidden, everything = linear or ({}, {})
     flags = np.array([p.visibility for labels in videos for p in labels.persons])
-    means = accuracy.means()
+    labelled = (flags != NOT_LABELLED).sum()
     return Difficulty(
         interval=interval,
         videos=len(videos),
         people=sum(len(labels.track_ids) for labels in videos),
         labels=sum(len(labels.persons) for labels in videos),
         displacement=_displacement(videos, interval),
-        occluded=100 * float((flags == OCCLUDED).sum() / (flags > 0).sum())
-        if flags.any()
-        else None,
-        linear_pck=_known(means['PCK@0.1']),
-        linear_error_px=_known(means['error_px']),
-        linear_ap=_known(mean_of_known(evaluate_posetrack(videos, predictions).ap)),
-        linear_ap_unlabelled=_known(
-            mean_of_known(evaluate_posetrack(hidden_truth, predictions).ap)
-        ),
+        occluded=100 * float((flags == OCCLUDED).sum() / labelled) if labelled else None,
+        linear_pck=_known(hidden.get('PCK@0.1')),
+        linear_error_px=_known(hidden.get('error_px')),
+        linear_ap=_known(everything.get('AP')),
+        linear_ap_unlabelled=_known(hidden.get('AP')),
     )
 
 
-def interpolate_linearly(labels: VideoLabels, given: Sequence[int]) -> VideoLabels:
-    """Labels in every frame by linear interpolation of the given frames', joint by joint.
-
-    Before the first and after the last given label of a joint it stays where it is; a joint that
-    is labelled on no given frame is not predicted. Scores are 1.
-
-    Args:
-        labels: Labels with track ids.
-        given: Frames whose labels may be used.
-    """
-    frames = np.array([frame.index for frame in labels.frames])
-    persons = []
-    for track_id, track in labels.keep_frames(given).tracks().items():
-        known = np.array(sorted(track))
-        points = np.stack([track[i].keypoints for i in known])
-        labelled = np.stack([track[i].labelled for i in known])
-        pose = np.zeros((len(frames), points.shape[1], 2))
-        for joint in np.flatnonzero(labelled.any(axis=0)):
-            at = labelled[:, joint]
-            for axis in range(2):
-                pose[:, joint, axis] = np.interp(frames, known[at], points[at, joint, axis])
-        exists = labelled.any(axis=0).astype(np.int8)
-        persons += [
-            PersonLabel(int(frame), keypoints, exists, track_id, scores=exists.astype(float))
-            for frame, keypoints in zip(frames, pose, strict=True)
-        ]
-    return labels.with_persons(sorted(persons, key=lambda p: p.frame_index))
+def _linear_interpolation(
+    videos: Sequence[VideoLabels], interval: int
+) -> tuple[dict[str, float], dict[str, float]] | None:
+    """Its figures on the frames that are not given and on all; None if every frame is given."""
+    labelled = [labels.labelled_frame_indices for labels in videos]
+    if all(len(given_frames(frames, interval)) == len(frames) for frames in labelled):
+        return None
+    clips = [
+        (NoPictures(max(f.index for f in labels.frames) + 1, 'linear reads no picture'), labels)
+        for labels in videos
+    ]
+    comparison = compare_propagators(
+        clips, {'linear': LinearPropagator()}, interval, num_bootstrap=0
+    )
+    return comparison.unlabelled['linear'].values, comparison.all_frames['linear'].values
 
 
 def _displacement(videos: Sequence[VideoLabels], interval: int) -> float | None:
@@ -172,5 +163,5 @@ def _displacement(videos: Sequence[VideoLabels], interval: int) -> float | None:
     return _known(100 * float(np.concatenate(moved).mean())) if moved else None
 
 
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _known(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else float(value)
