@@ -63,6 +63,8 @@ def options(data: Path, *more: str) -> list[str]:
         *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
         *(f'{split}_evaluator.ann_file={truth}' for split in ('val', 'test')),
         'train_dataloader.batch_size=4',
+        # Something to draw in every step, which resuming must repeat.
+        'model.backbone.drop_path_rate=0.3',
         f'train_cfg.max_iters={MAX_ITERS}',
         f'train_cfg.val_interval={VAL_INTERVAL}',
         f'default_hooks.checkpoint.interval={CHECKPOINT_INTERVAL}',
