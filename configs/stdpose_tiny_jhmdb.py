@@ -2,6 +2,7 @@
 # data/jhmdb_clips, and split them by their source:
 #   python tools/dataset_converters/split_videos.py data/jhmdb_clips/annotations data/jhmdb_split \
 #       --group-by source_group --group-letters 8
+# Start from the demo's weights: --cfg-options load_from=work_dirs/demo/training/iter_1500.pth
 _base_ = 'stdpose_tiny_synthetic.py'
 
 num_joints = 15
@@ -24,3 +25,17 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type='VideoPCKMetric', ann_file='data/jhmdb_split/val.txt')
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='video/PCK@0.1'))
+
+max_iters = 4000
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        begin=60,
+        end=max_iters,
+        T_max=max_iters - 60,
+        eta_min_ratio=0.02,
+        by_epoch=False,
+    ),
+]

@@ -11,7 +11,7 @@ from .version import __version__
 __all__ = ['__version__']
 
 # Subpackages whose classes a config names.
-REGISTERING_SUBPACKAGES = ('datasets', 'engine', 'evaluation.metrics', 'models')
+REGISTERING_SUBPACKAGES = ('codecs', 'datasets', 'engine', 'evaluation.metrics', 'models')
 
 
 def _mmpose_is_usable() -> bool:

@@ -19,7 +19,7 @@ POSE = np.array([[0, 0], [-8, 16], [8, 16]], float)
 CONFIG = """
 custom_imports = dict(imports=['stdpose_mm'], allow_failed_imports=False)
 default_scope = 'mmpose'
-codec = dict(type='UDPHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
+codec = dict(type='BoundedUDPHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
 shared = dict(
     in_channels=32,
     out_channels=3,

@@ -9,15 +9,16 @@ import numpy as np
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData, PixelData
-from mmpose.codecs import UDPHeatmap
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from stdpose_mm.codecs import BoundedUDPHeatmap
+
 NUM_JOINTS = 15
 INPUT_SIZE = (96, 128)
 HEATMAP_SIZE = (24, 32)
-SIGMA = 1.25
+SIGMA = 4 / 3
 # nose, head_bottom, head_top, then left/right pairs, as in PoseTrack.
 FLIP_INDICES = [0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13]
 
@@ -26,7 +27,7 @@ def codec_cfg(
     input_size: tuple[int, int] = INPUT_SIZE, heatmap_size: tuple[int, int] = HEATMAP_SIZE
 ) -> dict[str, Any]:
     return {
-        'type': 'UDPHeatmap',
+        'type': 'BoundedUDPHeatmap',
         'input_size': input_size,
         'heatmap_size': heatmap_size,
         'sigma': SIGMA,
@@ -100,7 +101,9 @@ def build(cfg: dict[str, Any], seed: int = 0) -> torch.nn.Module:
     return MODELS.build(copy.deepcopy(cfg))
 
 
-def encode(keypoints: np.ndarray, visible: np.ndarray, codec: UDPHeatmap) -> tuple[Tensor, Tensor]:
+def encode(
+    keypoints: np.ndarray, visible: np.ndarray, codec: BoundedUDPHeatmap
+) -> tuple[Tensor, Tensor]:
     """Heatmaps [K, h, w] and weights [K] of one pose [K, 2] in crop pixels."""
     encoded = codec.encode(keypoints[None].astype(np.float32), visible[None].astype(np.float32))
     return (
@@ -120,7 +123,7 @@ def window_sample(
     """
     given = np.array([give, give] if isinstance(give, bool) else give)
     width, height = INPUT_SIZE
-    codec = UDPHeatmap(INPUT_SIZE, HEATMAP_SIZE, sigma=SIGMA)
+    codec = BoundedUDPHeatmap(INPUT_SIZE, HEATMAP_SIZE, sigma=SIGMA)
     start = rng.uniform((12, 12), (width - 12, height - 12), (NUM_JOINTS, 2))
     end = np.clip(start + rng.normal(0, 8, start.shape), 4, (width - 5, height - 5))
     visible = np.ones(NUM_JOINTS)

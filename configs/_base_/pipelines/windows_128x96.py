@@ -1,6 +1,11 @@
 # Crops of 128x96 (height x width), heatmaps of 32x24: for training in minutes on a CPU.
-# 3 sigma must be whole: UDPHeatmap shifts the peaks near the left and top border otherwise.
-codec = dict(type='UDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=4 / 3)
+codec = dict(
+    type='BoundedUDPHeatmap',
+    input_size=(96, 128),
+    heatmap_size=(24, 32),
+    sigma=4 / 3,
+    blur_kernel_size=7,
+)
 
 train_pipeline = [
     dict(type='SeedSample'),

@@ -1,6 +1,6 @@
 # Crops of 224x168 (height x width), the paper's augmentation. ViT's patches make a 14x10 grid, so
 # heatmaps are four times that.
-codec = dict(type='UDPHeatmap', input_size=(168, 224), heatmap_size=(40, 56), sigma=2)
+codec = dict(type='BoundedUDPHeatmap', input_size=(168, 224), heatmap_size=(40, 56), sigma=2)
 
 train_pipeline = [
     dict(type='SeedSample'),

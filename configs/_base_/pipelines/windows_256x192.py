@@ -1,5 +1,5 @@
 # Crops of 256x192 (height x width), heatmaps a quarter of that; the paper's augmentation.
-codec = dict(type='UDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
+codec = dict(type='BoundedUDPHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 
 train_pipeline = [
     dict(type='SeedSample'),

@@ -1,5 +1,11 @@
 # Crops of 384x288 (height x width), heatmaps a quarter of that; the paper's augmentation.
-codec = dict(type='UDPHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3)
+codec = dict(
+    type='BoundedUDPHeatmap',
+    input_size=(288, 384),
+    heatmap_size=(72, 96),
+    sigma=3,
+    blur_kernel_size=17,
+)
 
 train_pipeline = [
     dict(type='SeedSample'),

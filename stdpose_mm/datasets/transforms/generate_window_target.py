@@ -42,7 +42,7 @@ class GenerateWindowTarget(BaseTransform):
           labels, empty for joints that are not given on both sides
 
     Args:
-        encoder: Config of the heatmap codec, ``dict(type='UDPHeatmap', ...)``.
+        encoder: Config of the heatmap codec, ``dict(type='BoundedUDPHeatmap', ...)``.
         aux_label_prob: Probability that given labels are shown in training. 0 is the paper's text.
         aux_label_draw: Whether that is drawn once per ``'window'`` or for each ``'frame'``.
         label_jitter: Standard deviation of the noise on given labels, in heatmap pixels.
@@ -68,14 +68,6 @@ class GenerateWindowTarget(BaseTransform):
         if label_jitter < 0:
             raise ValueError(f'label_jitter must not be negative, got {label_jitter}')
         self.encoder = KEYPOINT_CODECS.build(encoder)
-        # UDPHeatmap rounds the corner of a Gaussian's patch towards zero. Where 3 sigma is not
-        # whole, that puts the peak of every joint near the left and top border one pixel off.
-        radius = 3 * self.encoder.sigma
-        if abs(radius - round(radius)) > 1e-6:
-            raise ValueError(
-                f'the encoder has sigma={self.encoder.sigma:g}, expected one whose triple is a '
-                f'whole number of heatmap pixels, such as {max(round(radius), 1)}/3'
-            )
         self.aux_label_prob = aux_label_prob
         self.aux_label_draw = aux_label_draw
         self.label_jitter = label_jitter

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmpose.codecs import UDPHeatmap
+from mmpose.codecs.utils import gaussian_blur, get_heatmap_maximum, refine_keypoints_dark_udp
+from mmpose.registry import KEYPOINT_CODECS
+
+MAX_STEP = 1.5
+"""Heatmap pixels from the maximum; the true peak of a Gaussian lies within half a pixel."""
+
+
+@KEYPOINT_CODECS.register_module()
+class BoundedUDPHeatmap(UDPHeatmap):
+    """MMPose's UDPHeatmap with two of its edges rounded off.
+
+    - Decoding: UDPHeatmap takes one Newton step on the blurred map from the maximum of the map as
+      it is. Where the two maxima differ (a flat map, two peaks) that step has no bound and can
+      throw a joint across the picture. Here it starts at the maximum of the blurred map, and a
+      step of more than 1.5 heatmap pixels is not taken. The score stays the height of the map.
+    - Encoding: UDPHeatmap rounds the corner of a Gaussian's patch towards zero. Where 3 sigma is
+      not whole, that puts the peak of every joint near the left and top border one pixel off, so
+      such a sigma is refused.
+
+    Args:
+        input_size: Width and height of the crop.
+        heatmap_size: Width and height of the heatmaps.
+        sigma: Standard deviation of the Gaussians in heatmap pixels.
+        **kwargs: As in UDPHeatmap (``blur_kernel_size``).
+
+    Raises:
+        ValueError: If 3 sigma is not a whole number.
+    """
+
+    def __init__(
+        self,
+        input_size: tuple[int, int],
+        heatmap_size: tuple[int, int],
+        sigma: float = 2.0,
+        **kwargs: Any,
+    ) -> None:
+        radius = 3 * sigma
+        if abs(radius - round(radius)) > 1e-6:
+            raise ValueError(
+                f'sigma={sigma:g} was given, expected one whose triple is a whole number of '
+                f'heatmap pixels, such as {max(round(radius), 1)}/3'
+            )
+        super().__init__(input_size, heatmap_size, sigma=sigma, **kwargs)
+
+    def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Decode heatmaps.
+
+        Args:
+            encoded: Heatmaps [K, h, w].
+
+        Returns:
+            Keypoints [1, K, 2] in the coordinates of UDPHeatmap, scores [1, K].
+        """
+        _, scores = get_heatmap_maximum(encoded)
+        # The blur divides by the map's maximum, which must not be 0.
+        maps = np.maximum(encoded, np.finfo(np.float32).eps)
+        peaks = get_heatmap_maximum(gaussian_blur(maps.copy(), self.blur_kernel_size))[0][None]
+        refined = refine_keypoints_dark_udp(peaks.copy(), maps, self.blur_kernel_size)
+        believed = np.linalg.norm(refined - peaks, axis=-1, keepdims=True) <= MAX_STEP
+        keypoints = np.where(believed, refined, peaks)
+        width, height = self.heatmap_size
+        return keypoints / [width - 1, height - 1] * self.input_size, scores[None]
