@@ -27,7 +27,7 @@ test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='video/PCK@0.1'))
 
 max_iters = 4000
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+train_cfg = dict(max_iters=max_iters, val_interval=1000)
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False),
     dict(

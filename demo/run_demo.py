@@ -36,6 +36,7 @@ from stdpose_mm.apis import (
 )
 from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.datasets.synthetic import write_dataset
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import (
     FrameSource,
     atomic_path,
@@ -78,7 +79,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Generate, train, test, propagate, and write what came out."""
+    """Generate, train, test, propagate, and write what came out.
+
+    Raises:
+        InputError: If a number is too small to do so.
+    """
+    check(args)
     start = time.monotonic()
     out: Path = args.out_dir
 
@@ -141,6 +147,18 @@ def run(args: argparse.Namespace) -> None:
         print(f'  {out / name}')
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse numbers that leave nothing to train, to hold out or to propagate."""
+    for name, value, least in (
+        ('--train-videos', args.train_videos, 1),
+        ('--val-videos', args.val_videos, 1),
+        ('--interval', args.interval, 2),
+        ('--iterations', args.iterations, 2),
+    ):
+        if value is not None and value < least:
+            raise InputError(f'{name} must be at least {least}, got {value}')
+
+
 def announce(step: int, what: str) -> None:
     """Say which step begins."""
     print(f'\n[{step}/{STEPS}] {what}', flush=True)
@@ -157,7 +175,7 @@ def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
     for evaluator in (config.val_evaluator, config.test_evaluator):
         evaluator.ann_file = str(data / 'annotations' / 'val')
         evaluator.given_interval = args.interval
-    if args.iterations:
+    if args.iterations is not None:
         config.train_cfg.max_iters = config.train_cfg.val_interval = args.iterations
         # The plot needs a record of the losses.
         logger = config.default_hooks.logger

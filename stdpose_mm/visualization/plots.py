@@ -20,19 +20,24 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 
 FilePath = str | PathLike[str]
 
-_NOT_METRICS = ('step', 'epoch', 'iter', 'time', 'data_time', 'memory', 'lr', 'base_lr')
+VALIDATION_METRICS = ('AP', 'PCK@0.1')
+"""What of a validation is drawn, whatever its prefix: the figures in per cent that people quote."""
 
 
-def plot_training_curves(scalars: FilePath, path: FilePath) -> None:
+def plot_training_curves(
+    scalars: FilePath, path: FilePath, metrics: Sequence[str] = VALIDATION_METRICS
+) -> None:
     """Write :func:`training_curves` as a PNG file, atomically."""
-    _save(training_curves(scalars), path)
+    _save(training_curves(scalars, metrics), path)
 
 
-def training_curves(scalars: FilePath) -> Figure:
+def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRICS) -> Figure:
     """Losses, learning rate and validation metrics of a training run, one panel each.
 
     Args:
         scalars: ``vis_data/scalars.json`` of an MMEngine run, one JSON object a line.
+        metrics: Names of the validation metrics to draw, without prefix; without any of them the
+            figure has no panel for validation.
 
     Raises:
         InputError: If the file is missing, is not as described, or holds no training record.
@@ -44,24 +49,26 @@ def training_curves(scalars: FilePath) -> Figure:
         raise InputError(
             f'{scalars} holds no record with a loss, give vis_data/scalars.json of a training run'
         )
-    figure, axes = _figure(3 if validation else 2, width=8)
+    drawn = sorted(
+        {name for record in validation for name in record if name.split('/')[-1] in metrics}
+    )
+    figure, axes = _figure(3 if drawn else 2, width=8)
     losses = sorted(name for name in training[0] if 'loss' in name)
     for name in losses:
         _plot_records(axes[0], training, name)
     axes[0].set_yscale('log')
     axes[0].set_ylabel('loss')
+    axes[0].legend(fontsize='small')
     _plot_records(axes[1], training, 'lr')
     axes[1].set_ylabel('learning rate')
     for axis in axes[:2]:
         axis.set_xlabel('iteration')
-    if validation:
-        for name in sorted({name for record in validation for name in record}):
-            if name not in _NOT_METRICS:
-                _plot_records(axes[2], validation, name, marker='o')
-        axes[2].set_ylabel('validation')
+    for name in drawn:
+        _plot_records(axes[2], validation, name, marker='o')
+    if drawn:
+        axes[2].set_ylabel('validation, per cent')
         axes[2].set_xlabel('step at which it was validated')
         axes[2].legend(fontsize='small')
-    axes[0].legend(fontsize='small')
     return figure
 
 

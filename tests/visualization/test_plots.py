@@ -14,7 +14,7 @@ from stdpose_mm.visualization.plots import training_curves, trajectories
 RECORDS = [
     {'lr': 0.1, 'loss': 2.0, 'loss_kpt': 1.5, 'step': 50, 'epoch': 1, 'time': 0.1},
     {'lr': 0.05, 'loss': 1.0, 'loss_kpt': 0.5, 'step': 100, 'epoch': 1, 'time': 0.1},
-    {'PCK': 0.7, 'data_time': 0.1, 'time': 0.1, 'step': 1},
+    {'posetrack/AP': 70.0, 'posetrack/AP_all': 80.0, 'data_time': 0.1, 'time': 0.1, 'step': 1},
 ]
 
 
@@ -56,7 +56,11 @@ def test_training_curves_show_losses_learning_rate_and_metrics(scalars):
         'loss_kpt': ([50, 100], [1.5, 0.5]),
     }
     assert curves(rate) == {'lr': ([50, 100], [0.1, 0.05])}
-    assert curves(metrics) == {'PCK': ([1], [0.7])}
+    assert curves(metrics) == {'posetrack/AP': ([1], [70.0])}
+
+
+def test_training_curves_without_a_metric_to_draw_have_no_panel_for_it(scalars):
+    assert len(training_curves(scalars, metrics=('jitter',)).axes) == 2
 
 
 def test_trajectories_show_labelled_joints_and_mark_given_frames(labels):
