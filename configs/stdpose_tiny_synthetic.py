@@ -29,6 +29,6 @@ test_evaluator = val_evaluator
 # Steps, not epochs, count here.
 default_hooks = dict(
     logger=dict(interval=25, log_metric_by_epoch=False),
-    checkpoint=dict(by_epoch=False, interval=500, save_best='posetrack/AP', rule='greater'),
+    checkpoint=dict(by_epoch=False, interval=600, save_best='posetrack/AP', rule='greater'),
 )
 log_processor = dict(by_epoch=False)

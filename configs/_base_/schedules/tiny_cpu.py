@@ -1,7 +1,7 @@
 # From scratch in minutes on a CPU: many small steps at a high rate, bf16 autocast.
-max_iters = 1500
+max_iters = 1800
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=500)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=600)
 val_cfg = dict()
 test_cfg = dict()
 
