@@ -2,7 +2,7 @@
 # data/jhmdb_clips, and split them by their source:
 #   python tools/dataset_converters/split_videos.py data/jhmdb_clips/annotations data/jhmdb_split \
 #       --group-by source_group --group-letters 8
-# Start from the demo's weights: --cfg-options load_from=work_dirs/demo/training/iter_1500.pth
+# Start from the demo's weights: --cfg-options load_from=work_dirs/demo/weights.pth
 _base_ = 'stdpose_tiny_synthetic.py'
 
 num_joints = 15

@@ -2,7 +2,7 @@
 # PoseTrack pilot (pictures, 4 people who cross) under data/posetrack_pilot. Trained on the given
 # frames alone, tested on the others. Start from weights, not from scratch:
 #   python tools/train.py configs/stdpose_tiny_posetrack_pilot.py \
-#       --cfg-options load_from=work_dirs/demo/training/iter_1500.pth
+#       --cfg-options load_from=work_dirs/demo/weights.pth
 _base_ = 'stdpose_tiny_synthetic.py'
 
 labels = 'data/posetrack_pilot/annotations/060470979.json'

@@ -6,8 +6,8 @@ every 7th frame through the held-out clips, and leaves in the output folder
 - ``table.md`` and ``report.json``: how well each method fills in the unlabelled frames;
 - ``overlay.mp4`` and ``overlay.png``: a held-out clip with the propagated poses;
 - ``training_curve.png``: losses and learning rate over the iterations;
-- ``config.py`` and ``training/``: what was trained, for ``tools/test.py`` and
-  ``tools/propagate.py``.
+- ``config.py`` and ``weights.pth``: the trained model, for ``tools/propagate.py`` and
+  ``tools/test.py``; ``training/`` has the logs.
 """
 
 from __future__ import annotations
@@ -57,6 +57,14 @@ METHODS = {
     'stdpose': 'STDPose',
 }
 STEPS = 5
+LEFT_BEHIND = (
+    'table.md',
+    'report.json',
+    'overlay.mp4',
+    'overlay.png',
+    'training_curve.png',
+    'weights.pth',
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +116,10 @@ def run(args: argparse.Namespace) -> None:
     runner.train()
     training_seconds = time.monotonic() - start
     config.dump(out / 'config.py')
-    checkpoint = out / 'training' / f'iter_{config.train_cfg.max_iters}.pth'
+    checkpoint = out / 'weights.pth'
+    runner.save_checkpoint(
+        str(out), checkpoint.name, save_optimizer=False, save_param_scheduler=False, by_epoch=False
+    )
 
     announce(3, 'test it on the held-out clips')
     metrics = runner.test()
@@ -143,7 +154,7 @@ def run(args: argparse.Namespace) -> None:
     )
     print(f'\n{table}\n')
     print(f'{time.monotonic() - start:.0f} s in all; everything is in {out}/:')
-    for name in ('table.md', 'report.json', 'overlay.mp4', 'overlay.png', 'training_curve.png'):
+    for name in LEFT_BEHIND:
         print(f'  {out / name}')
 
 
