@@ -74,6 +74,8 @@ setup(
         'torch>=2.1',
         'torchvision',
     ],
+    # sleap-io alone would bring pandas 3.1, which replaces a NumPy before 2.
+    extras_require={'sleap': ['sleap-io>=0.9', 'pandas<3.1']},
     cmdclass={'build_py': BuildWithMimExtension},
     zip_safe=False,
 )

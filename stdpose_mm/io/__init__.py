@@ -3,6 +3,7 @@
 from .atomic import atomic_path, write_json, write_text
 from .coco import read_coco, write_coco
 from .cvat import read_cvat, write_cvat
+from .deeplabcut import read_deeplabcut
 from .fields import read_json
 from .formats import (
     READ_FORMATS,
@@ -18,6 +19,7 @@ from .labelled_frames import frame_sources, open_labelled_frames
 from .matching import match_frames
 from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18
+from .sleap import read_sleap, write_sleap
 from .video_file import VideoFrames
 from .video_writer import write_video
 
@@ -36,12 +38,14 @@ __all__ = [
     'read_all_labels',
     'read_coco',
     'read_cvat',
+    'read_deeplabcut',
     'read_frame',
     'read_json',
     'read_labels',
     'read_picture',
     'read_posetrack17',
     'read_posetrack18',
+    'read_sleap',
     'sniff_format',
     'write_coco',
     'write_cvat',
@@ -49,6 +53,7 @@ __all__ = [
     'write_label_list',
     'write_labels',
     'write_posetrack18',
+    'write_sleap',
     'write_text',
     'write_video',
 ]

@@ -34,11 +34,14 @@ CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
 """Keys of ``VideoLabels.extra`` under which the fields of a file's category and of its entry in
 ``videos`` are kept; the other keys are fields of the file itself."""
 
+TRACK_NAME = 'track_name'
+"""Key of ``PersonLabel.extra`` for the name of the person's track, where a format has names."""
+
 
 def video_name(path: PathLike) -> str:
     """The name of the video of a label file: the file's name without its suffixes."""
     name = Path(path).name
-    for suffix in ('.gz', '.json', '.xml'):
+    for suffix in ('.gz', '.json', '.xml', '.slp', '.csv'):
         name = name.removesuffix(suffix)
     return name
 

@@ -1,7 +1,7 @@
 """CVAT's "CVAT for video 1.1" XML with skeleton tracks, or the zip that CVAT exports it in.
 
-Read with ``xml.etree``: datumaro, which reads CVAT files, knows no skeletons in this format, and
-neither sleap-io nor movement knows it. Documents with a DTD are refused.
+Read with ``xml.etree``: datumaro, which reads CVAT files, knows no skeletons in this format,
+sleap-io does not know it, and movement reads no CVAT files. Documents with a DTD are refused.
 
 A key frame of a skeleton track is a label; what CVAT interpolates between key frames is not.
 A point that is ``outside`` is not labelled, a skeleton whose points all are is not there.

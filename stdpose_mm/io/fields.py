@@ -8,7 +8,7 @@ import math
 import zlib
 from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
@@ -25,20 +25,33 @@ _REQUIRED: Any = object()
 T = TypeVar('T', bound=Hashable)
 
 
-def read_bytes(path: PathLike) -> bytes:
-    """The bytes of a file, unzipped if they are gzipped.
+def open_file(path: PathLike) -> BinaryIO:
+    """Open a label file for reading its bytes.
 
     Raises:
-        InputError: If the file is missing, empty, unreadable or a broken gzip file.
+        InputError: If the file is missing, a folder or unreadable.
     """
     try:
-        data = Path(path).read_bytes()
+        return Path(path).open('rb')
     except FileNotFoundError:
         raise InputError(f'{path} does not exist') from None
     except IsADirectoryError:
         raise InputError(f'{path} is a folder, expected a label file') from None
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+
+
+def read_bytes(path: PathLike) -> bytes:
+    """The bytes of a file, unzipped if they are gzipped.
+
+    Raises:
+        InputError: If the file is missing, empty, unreadable or a broken gzip file.
+    """
+    with open_file(path) as file:
+        try:
+            data = file.read()
+        except OSError as error:
+            raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
     if data[:2] == b'\x1f\x8b':
         try:
             data = gzip.decompress(data)

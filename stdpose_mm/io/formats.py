@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from stdpose_mm.errors import InputError
@@ -12,11 +13,13 @@ from stdpose_mm.structures import VideoLabels
 from .atomic import PathLike
 from .coco import parse_coco, write_coco
 from .cvat import read_cvat, write_cvat
+from .deeplabcut import read_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .posetrack17 import parse_posetrack17
 from .posetrack18 import parse_posetrack18, write_posetrack18
+from .sleap import is_hdf5, read_sleap, write_sleap
 
-READ_FORMATS = ('posetrack17', 'posetrack18', 'posetrack21', 'coco', 'cvat')
+READ_FORMATS = ('posetrack17', 'posetrack18', 'posetrack21', 'coco', 'cvat', 'sleap', 'deeplabcut')
 
 _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'posetrack18': write_posetrack18,
@@ -24,6 +27,7 @@ _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'posetrack21': write_posetrack18,
     'coco': write_coco,
     'cvat': write_cvat,
+    'sleap': write_sleap,
 }
 WRITE_FORMATS = tuple(_WRITERS)
 
@@ -61,11 +65,15 @@ def read_all_labels(path: PathLike, format: str | None = None) -> list[VideoLabe
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None and format not in READ_FORMATS:
         raise InputError(f'label format must be one of {", ".join(READ_FORMATS)}, got {format!r}')
-    if format == 'cvat' or (format is None and _is_xml(path)):
+    format = format or _sniff_bytes(path)
+    if format == 'cvat':
         return [read_cvat(path)]
+    if format == 'sleap':
+        return read_sleap(path)
+    if format == 'deeplabcut':
+        return read_deeplabcut(path)
     data = read_json(path)
-    if format is None:
-        format = _sniff_json(path, data)
+    format = format or _sniff_json(path, data)
     if format == 'posetrack17':
         return [parse_posetrack17(path, data)]
     if format == 'coco':
@@ -95,12 +103,22 @@ def sniff_format(path: PathLike) -> str:
     Raises:
         InputError: If it is none of them.
     """
-    return 'cvat' if _is_xml(path) else _sniff_json(path, read_json(path))
+    return _sniff_bytes(path) or _sniff_json(path, read_json(path))
 
 
-def _is_xml(path: PathLike) -> bool:
+def _sniff_bytes(path: PathLike) -> str | None:
+    """The format of a file that is not JSON; None for what may be JSON."""
+    if is_hdf5(path):
+        if Path(path).suffix != '.slp':
+            raise InputError(
+                f'{path} is an HDF5 file, expected a SLEAP project (.slp), or the CSV file that '
+                'DeepLabCut writes beside its .h5'
+            )
+        return 'sleap'
     head = read_bytes(path)[:200].removeprefix(b'\xef\xbb\xbf').lstrip()
-    return head.startswith((b'<', b'PK'))
+    if head.startswith((b'<', b'PK')):
+        return 'cvat'
+    return 'deeplabcut' if head.startswith(b'scorer,') else None
 
 
 def _sniff_json(path: PathLike, data: Any) -> str:

@@ -22,7 +22,9 @@ def main() -> int:
     """Run the command line; returns the exit code."""
     parser = OneLineParser(description='Convert pose labels from one file format to another.')
     parser.add_argument(
-        'input', metavar='IN', help='label file (.json, .json.gz, .xml, zip of CVAT)'
+        'input',
+        metavar='IN',
+        help='label file (.json, .json.gz, .xml, zip of CVAT, .slp, .csv of DeepLabCut)',
     )
     parser.add_argument('output', metavar='OUT', help='label file to write')
     parser.add_argument(
