@@ -41,8 +41,16 @@ def read(name: str) -> Config:
     return Config.fromfile(CONFIGS / name)
 
 
+WITH_FRAME_HEAD = [name for name in NAMES if read(name).model.get('frame_head')]
+PRETRAINED = [name for name in NAMES if read(name).load_from]
+WITH_OWN_JOINTS = [
+    name for name in NAMES if read(name).train_dataloader.dataset.type != 'GenericWindowDataset'
+]
+
+
 @pytest.fixture(params=NAMES)
 def cfg(request: pytest.FixtureRequest) -> Config:
+    """Every config; fewer where a test is parametrised indirectly."""
     init_default_scope('mmpose')
     return copy.deepcopy(read(request.param))
 
@@ -178,13 +186,18 @@ def test_predicts_what_its_pipeline_packs(cfg: Config) -> None:
         assert np.isfinite(sample.pred_instances.keypoints).all()
 
 
-@pytest.mark.parametrize('head_name', ['head', 'frame_head'])
+@pytest.mark.parametrize(
+    ('cfg', 'head_name'),
+    [
+        *((name, 'head') for name in NAMES),
+        *((name, 'frame_head') for name in WITH_FRAME_HEAD),
+    ],
+    indirect=['cfg'],
+)
 def test_decoding_undoes_encoding(
     cfg: Config, head_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Heatmaps that equal the target give the label, in pixels of the picture."""
-    if cfg.model[head_name] is None:
-        pytest.skip(f'the config has no {head_name}')
     model = small_model(cfg).eval()
     model.test_cfg = dict(flip_test=False, use_frame_head=head_name == 'frame_head')
     dataset = lazy_dataset(cfg.test_dataloader.dataset, cfg.model.head.out_channels)
@@ -214,10 +227,12 @@ def test_schedules_build(cfg: Config) -> None:
         assert length is None or scheduler.end <= length
 
 
+def test_only_tiny_models_start_from_scratch(cfg: Config) -> None:
+    assert (cfg.load_from is None) == (cfg.model.backbone.arch == 'tiny')
+
+
+@pytest.mark.parametrize('cfg', PRETRAINED, indirect=True)
 def test_pretrained_weights_are_those_of_the_backbone(cfg: Config) -> None:
-    if cfg.load_from is None:
-        assert cfg.model.backbone.arch == 'tiny'
-        return
     listed = Path(mmpose.__file__).parent.joinpath(
         '.mim/configs/body_2d_keypoint/topdown_heatmap/coco/vitpose_coco.yml'
     )
@@ -225,9 +240,8 @@ def test_pretrained_weights_are_those_of_the_backbone(cfg: Config) -> None:
     assert f'/td-hm_ViTPose-{cfg.model.backbone.arch}_8xb64' in cfg.load_from
 
 
+@pytest.mark.parametrize('cfg', PRETRAINED, indirect=True)
 def test_pretrained_weights_fit_at_every_input_size(cfg: Config) -> None:
-    if cfg.load_from is None:
-        pytest.skip('the config trains from scratch')
     width = width_of(cfg)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
@@ -239,11 +253,9 @@ def test_pretrained_weights_fit_at_every_input_size(cfg: Config) -> None:
     assert not model.load_state_dict(stored, strict=False).unexpected_keys
 
 
+@pytest.mark.parametrize('cfg', WITH_OWN_JOINTS, indirect=True)
 def test_metainfo_of_its_dataset_has_the_models_joints(cfg: Config) -> None:
-    dataset_class = DATASETS.get(cfg.train_dataloader.dataset.type)
-    if not dataset_class.METAINFO:
-        pytest.skip('the labels of the generic dataset say what joints there are')
-    metainfo = parse_pose_metainfo(dataset_class.METAINFO)
+    metainfo = parse_pose_metainfo(DATASETS.get(cfg.train_dataloader.dataset.type).METAINFO)
     assert metainfo['num_keypoints'] == cfg.model.head.out_channels
 
 
