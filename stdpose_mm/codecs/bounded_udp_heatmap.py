@@ -7,6 +7,8 @@ from mmpose.codecs import UDPHeatmap
 from mmpose.codecs.utils import gaussian_blur, get_heatmap_maximum, refine_keypoints_dark_udp
 from mmpose.registry import KEYPOINT_CODECS
 
+from stdpose_mm.errors import InputError
+
 MAX_STEP = 1.5
 """Heatmap pixels from the maximum; the true peak of a Gaussian lies within half a pixel."""
 
@@ -30,7 +32,7 @@ class BoundedUDPHeatmap(UDPHeatmap):
         **kwargs: As in UDPHeatmap (``blur_kernel_size``).
 
     Raises:
-        ValueError: If 3 sigma is not a whole number.
+        InputError: If 3 sigma is not a whole number.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class BoundedUDPHeatmap(UDPHeatmap):
     ) -> None:
         radius = 3 * sigma
         if abs(radius - round(radius)) > 1e-6:
-            raise ValueError(
+            raise InputError(
                 f'sigma={sigma:g} was given, expected one whose triple is a whole number of '
                 f'heatmap pixels, such as {max(round(radius), 1)}/3'
             )

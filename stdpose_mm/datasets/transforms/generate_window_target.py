@@ -8,6 +8,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
+from stdpose_mm.errors import InputError
+
 DRAWS = ('window', 'frame')
 
 
@@ -62,11 +64,11 @@ class GenerateWindowTarget(BaseTransform):
         super().__init__()
         for name, value in (('aux_label_prob', aux_label_prob), ('label_dropout', label_dropout)):
             if not 0 <= value <= 1:
-                raise ValueError(f'{name} must be in 0..1, got {value}')
+                raise InputError(f'{name} must be in 0..1, got {value}')
         if aux_label_draw not in DRAWS:
-            raise ValueError(f'aux_label_draw must be one of {DRAWS}, got {aux_label_draw!r}')
+            raise InputError(f'aux_label_draw must be one of {DRAWS}, got {aux_label_draw!r}')
         if label_jitter < 0:
-            raise ValueError(f'label_jitter must not be negative, got {label_jitter}')
+            raise InputError(f'label_jitter must not be negative, got {label_jitter}')
         self.encoder = KEYPOINT_CODECS.build(encoder)
         self.aux_label_prob = aux_label_prob
         self.aux_label_draw = aux_label_draw

@@ -39,7 +39,7 @@ class LoadWindow(BaseTransform):
     def __init__(self, on_error: str = 'stop') -> None:
         super().__init__()
         if on_error not in ON_ERROR:
-            raise ValueError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
+            raise InputError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
         self.on_error = on_error
 
     def transform(self, results: dict) -> dict | None:

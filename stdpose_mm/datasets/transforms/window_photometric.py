@@ -7,6 +7,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
+from stdpose_mm.errors import InputError
+
 
 @TRANSFORMS.register_module()
 class WindowPhotometric(BaseTransform):
@@ -39,12 +41,12 @@ class WindowPhotometric(BaseTransform):
         super().__init__()
         for name, value in (('blur_prob', blur_prob), ('prob', prob)):
             if not 0 <= value <= 1:
-                raise ValueError(f'{name} must be in 0..1, got {value}')
+                raise InputError(f'{name} must be in 0..1, got {value}')
         for name, value in (('contrast', contrast), ('saturation', saturation)):
             if not 0 <= value <= 1:
-                raise ValueError(f'{name} must be in 0..1, got {value}')
+                raise InputError(f'{name} must be in 0..1, got {value}')
         if brightness < 0 or blur_sigma <= 0:
-            raise ValueError(
+            raise InputError(
                 f'brightness must not be negative and blur_sigma must be positive, '
                 f'got {brightness} and {blur_sigma}'
             )

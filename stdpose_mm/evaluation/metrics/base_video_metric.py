@@ -69,14 +69,14 @@ class BaseVideoMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if boxes not in BOXES:
-            raise ValueError(f'boxes must be one of {tuple(BOXES)}, got {boxes!r}')
+            raise InputError(f'boxes must be one of {tuple(BOXES)}, got {boxes!r}')
         if given_interval is not None and given_interval < 1:
-            raise ValueError(f'given_interval must be at least 1 or None, got {given_interval}')
+            raise InputError(f'given_interval must be at least 1 or None, got {given_interval}')
         allowed = (ALL,) if given_interval is None else (UNLABELLED, ALL)
         if main_frames is None:
             main_frames = allowed[0]
         if main_frames not in allowed:
-            raise ValueError(
+            raise InputError(
                 f'main_frames must be one of {allowed} with given_interval={given_interval}, '
                 f'got {main_frames!r}'
             )

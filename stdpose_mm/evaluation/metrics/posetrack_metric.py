@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from mmpose.registry import METRICS
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import (
     evaluate_posetrack,
     format_table,
@@ -40,7 +41,7 @@ class PoseTrackMetric(BaseVideoMetric):
     def __init__(self, *args: Any, oks_nms: float | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if oks_nms is not None and not 0 < oks_nms <= 1:
-            raise ValueError(f'oks_nms must be None or in 0..1, got {oks_nms}')
+            raise InputError(f'oks_nms must be None or in 0..1, got {oks_nms}')
         self.oks_nms = oks_nms
 
     def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:

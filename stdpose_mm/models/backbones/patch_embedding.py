@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from stdpose_mm.errors import InputError
+
 KINDS = ('linear', 'conv_stem')
 PATCH_SIZE = 16
 PATCH_PADDING = 2
@@ -25,7 +27,7 @@ class PatchEmbedding(nn.Module):
     def __init__(self, kind: str, img_size: tuple[int, int], embed_dims: int) -> None:
         super().__init__()
         if kind not in KINDS:
-            raise ValueError(f'patch_embed must be one of {KINDS}, got {kind!r}')
+            raise InputError(f'patch_embed must be one of {KINDS}, got {kind!r}')
         height, width = img_size
         if kind == 'linear':
             step = 2 * PATCH_PADDING - PATCH_SIZE
@@ -35,7 +37,7 @@ class PatchEmbedding(nn.Module):
             )
             return
         if height % PATCH_SIZE or width % PATCH_SIZE:
-            raise ValueError(
+            raise InputError(
                 f"'conv_stem' needs an img_size of multiples of {PATCH_SIZE}, got {img_size}"
             )
         self.grid = (height // PATCH_SIZE, width // PATCH_SIZE)

@@ -10,6 +10,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from stdpose_mm.errors import InputError
+
 from ..layers import TransformerBlock, fit_position_embedding, sine_cosine_position_embedding
 from .patch_embedding import PatchEmbedding
 
@@ -75,9 +77,9 @@ class ViT(BaseModule):
     ) -> None:
         super().__init__(init_cfg)
         if isinstance(arch, str) and arch not in ARCHITECTURES:
-            raise ValueError(f'arch must be one of {tuple(ARCHITECTURES)} or a dict, got {arch!r}')
+            raise InputError(f'arch must be one of {tuple(ARCHITECTURES)} or a dict, got {arch!r}')
         if pos_embed_init not in POSITION_INITS:
-            raise ValueError(
+            raise InputError(
                 f'pos_embed_init must be one of {POSITION_INITS}, got {pos_embed_init!r}'
             )
         settings = ARCHITECTURES[arch] if isinstance(arch, str) else arch
@@ -114,10 +116,10 @@ class ViT(BaseModule):
             One feature map [N, D, h, w] in a tuple.
 
         Raises:
-            ValueError: If the images have another size.
+            InputError: If the images have another size.
         """
         if images.shape[1:] != (3, *self.img_size):
-            raise ValueError(
+            raise InputError(
                 f'expected images [N, 3, {self.img_size[0]}, {self.img_size[1]}], '
                 f'got {list(images.shape)}'
             )

@@ -6,6 +6,8 @@ from mmpose.models.heads import HeatmapHead
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from stdpose_mm.errors import InputError
+
 from ..structures import SpatioTemporalRepresentation
 
 SOURCES = ('frame_feature', 'fused_feature', 'merged_heatmaps')
@@ -25,7 +27,7 @@ class SingleSourceHead(HeatmapHead):
 
     def __init__(self, source: str, **kwargs: Any) -> None:
         if source not in SOURCES:
-            raise ValueError(f'source must be one of {SOURCES}, got {source!r}')
+            raise InputError(f'source must be one of {SOURCES}, got {source!r}')
         super().__init__(**kwargs)
         self.source = source
 
@@ -44,9 +46,9 @@ class SingleSourceHead(HeatmapHead):
             Heatmaps [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
 
         Raises:
-            ValueError: If the neck does not provide the source.
+            InputError: If the neck does not provide the source.
         """
         source = getattr(feats, self.source)
         if source is None:
-            raise ValueError(f'the neck does not provide {self.source!r} to the head')
+            raise InputError(f'the neck does not provide {self.source!r} to the head')
         return super().forward((source,)).float()

@@ -8,6 +8,8 @@ from mmpose.models.heads import HeatmapHead
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from stdpose_mm.errors import InputError
+
 from ..layers import PoseAggregationBlock, fit_position_embedding, sine_cosine_position_embedding
 from ..structures import SpatioTemporalRepresentation
 
@@ -90,13 +92,13 @@ class STDAHead(HeatmapHead):
             Heatmaps H-bar [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
 
         Raises:
-            ValueError: If the representation lacks a part or has another heatmap size.
+            InputError: If the representation lacks a part or has another heatmap size.
         """
         merged, context = feats.merged_heatmaps, feats.fused_feature
         if merged is None or context is None:
-            raise ValueError('STDAHead needs a neck with both tff and tks')
+            raise InputError('STDAHead needs a neck with both tff and tks')
         if merged.shape[-2:] != self.heatmap_shape:
-            raise ValueError(
+            raise InputError(
                 f'expected merged heatmaps of size {self.heatmap_shape}, '
                 f'got {tuple(merged.shape[-2:])}'
             )

@@ -5,6 +5,8 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from stdpose_mm.errors import InputError
+
 
 def modified_sigmoid(x: Tensor, slope: float, threshold: float) -> Tensor:
     """Sig_m of Eq. 3, ``1 / (1 + exp(-slope * (|x| - threshold)))``, elementwise."""
@@ -39,7 +41,7 @@ class DynamicAwareMask(BaseModule):
     ) -> None:
         super().__init__()
         if slope <= 0:
-            raise ValueError(f'slope must be positive, got {slope}')
+            raise InputError(f'slope must be positive, got {slope}')
         self.slope = slope
         self.threshold = threshold
         self.rescale = rescale

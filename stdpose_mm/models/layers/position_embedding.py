@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stdpose_mm.errors import InputError
+
 # A grid stranger than this beside the model's own is no grid of the same crop shape.
 MAX_ASPECT_MISMATCH = 1.5
 
@@ -21,7 +23,7 @@ def sine_cosine_position_embedding(grid: tuple[int, int], embed_dims: int) -> Te
         Tensor [1, rows * columns, D] with values in -1..1.
     """
     if embed_dims % 4:
-        raise ValueError(f'embed_dims={embed_dims} must be a multiple of 4 for sine-cosine')
+        raise InputError(f'embed_dims={embed_dims} must be a multiple of 4 for sine-cosine')
     rows, columns = grid
     frequencies = 10000.0 ** -(torch.arange(embed_dims // 4) / (embed_dims // 4))
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
@@ -43,7 +45,7 @@ def infer_grid(num_tokens: int, like: tuple[int, int]) -> tuple[int, int, int]:
         Rows, columns and the number (0 or 1) of class-token slots.
 
     Raises:
-        ValueError: If no grid of about the model's shape has that many positions.
+        InputError: If no grid of about the model's shape has that many positions.
     """
     counts = [(num_tokens, 0), (num_tokens - 1, 1)]
     for count, extra in counts:
@@ -65,7 +67,7 @@ def infer_grid(num_tokens: int, like: tuple[int, int]) -> tuple[int, int, int]:
     ]
     best, extra, rows, columns = min(candidates)
     if best > math.log(MAX_ASPECT_MISMATCH):
-        raise ValueError(
+        raise InputError(
             f'a position embedding of {num_tokens} tokens fits no grid shaped like '
             f'{like[0]}x{like[1]}; expected one of another input size with the same aspect ratio'
         )

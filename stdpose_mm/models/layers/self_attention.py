@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from stdpose_mm.errors import InputError
+
 from .scaled_dot_product import attend
 
 
@@ -18,7 +20,7 @@ class SelfAttention(nn.Module):
     def __init__(self, embed_dims: int, num_heads: int) -> None:
         super().__init__()
         if embed_dims % num_heads:
-            raise ValueError(f'embed_dims={embed_dims} is no multiple of num_heads={num_heads}')
+            raise InputError(f'embed_dims={embed_dims} is no multiple of num_heads={num_heads}')
         self.num_heads = num_heads
         self.qkv = nn.Linear(embed_dims, 3 * embed_dims)
         self.proj = nn.Linear(embed_dims, embed_dims)

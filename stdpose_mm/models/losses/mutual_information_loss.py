@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from stdpose_mm.errors import InputError
+
 from ..structures import KEY_FRAME, SpatioTemporalRepresentation
 
 ESTIMATORS = ('variational', 'literal')
@@ -66,7 +68,7 @@ class MutualInformationLoss(nn.Module):
     ) -> None:
         super().__init__()
         if estimator not in ESTIMATORS:
-            raise ValueError(f'estimator must be one of {ESTIMATORS}, got {estimator!r}')
+            raise InputError(f'estimator must be one of {ESTIMATORS}, got {estimator!r}')
         self.estimator = estimator
         self.alpha = alpha
         self.beta = beta
@@ -108,12 +110,12 @@ class MutualInformationLoss(nn.Module):
             networks, ``loss_mi_likelihood_feature`` and ``loss_mi_likelihood_heatmap``.
 
         Raises:
-            ValueError: If the neck provides no F~ (H~) although ``alpha`` (``beta``) is set.
+            InputError: If the neck provides no F~ (H~) although ``alpha`` (``beta``) is set.
         """
         if self.alpha and representation.fused_feature is None:
-            raise ValueError('alpha > 0 needs a neck with tff')
+            raise InputError('alpha > 0 needs a neck with tff')
         if self.beta and representation.merged_heatmaps is None:
-            raise ValueError('beta > 0 needs a neck with tks')
+            raise InputError('beta > 0 needs a neck with tks')
         if self.estimator == 'literal':
             return self._literal_terms(representation, target, target_weights)
         losses: dict[str, Tensor] = {}

@@ -4,6 +4,8 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from stdpose_mm.errors import InputError
+
 from ..structures import KEY_FRAME, SpatioTemporalRepresentation
 
 
@@ -32,10 +34,10 @@ class STRE(BaseModule):
             prior: Map of the interpolated pose [N, K, h, w].
 
         Raises:
-            ValueError: If ``tks`` has no heatmaps to merge.
+            InputError: If ``tks`` has no heatmaps to merge.
         """
         if self.tks is not None and frame_heatmaps is None:
-            raise ValueError('tks merges heatmaps but none came; configure a frame_head')
+            raise InputError('tks merges heatmaps but none came; configure a frame_head')
         return SpatioTemporalRepresentation(
             frame_feature=features[:, KEY_FRAME],
             fused_feature=None if self.tff is None else self.tff(features),

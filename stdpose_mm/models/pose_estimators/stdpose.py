@@ -8,6 +8,8 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
+from stdpose_mm.errors import InputError
+
 from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
 
 
@@ -55,9 +57,9 @@ class STDPose(TopdownPoseEstimator):
     ) -> None:
         super().__init__(backbone=backbone, neck=neck, head=head, test_cfg=test_cfg, **kwargs)
         if neck is None and (frame_head or mi_loss):
-            raise ValueError('a frame_head or mi_loss needs a neck, got neck=None')
+            raise InputError('a frame_head or mi_loss needs a neck, got neck=None')
         if frame_head is None and (frame_head_loss_weight or self.test_cfg.get('use_frame_head')):
-            raise ValueError('frame_head_loss_weight and use_frame_head need a frame_head')
+            raise InputError('frame_head_loss_weight and use_frame_head need a frame_head')
         self.frame_head: Any = MODELS.build(frame_head) if frame_head else None
         self.mi_loss: Any = MODELS.build(mi_loss) if mi_loss else None
         self.frame_head_loss_weight = frame_head_loss_weight

@@ -87,8 +87,8 @@ class BaseWindowDataset(BaseDataset):
         test_mode, pipeline, indices, serialize_data, lazy_init, max_refetch: As in BaseDataset.
 
     Raises:
-        InputError: If the data are missing or not as described.
-        ValueError: If the arguments contradict each other.
+        InputError: If the data are missing or not as described, or the arguments contradict each
+            other.
     """
 
     _metainfo: dict[str, Any]
@@ -152,28 +152,28 @@ class BaseWindowDataset(BaseDataset):
             ('on_error', self.on_error, ON_ERROR),
         ):
             if value not in allowed:
-                raise ValueError(f'{name} must be one of {allowed}, got {value!r}')
+                raise InputError(f'{name} must be one of {allowed}, got {value!r}')
         if not self.intervals or min(self.intervals) < 2:
-            raise ValueError(f'interval must be at least 2, got {self.intervals}')
+            raise InputError(f'interval must be at least 2, got {self.intervals}')
         if self.label_interval is not None and self.label_interval < 1:
-            raise ValueError(f'label_interval must be at least 1, got {self.label_interval}')
+            raise InputError(f'label_interval must be at least 1, got {self.label_interval}')
         if self.step < 1:
-            raise ValueError(f'step must be at least 1, got {self.step}')
+            raise InputError(f'step must be at least 1, got {self.step}')
         if len(self.intervals) > 1 and not self.random_offset:
-            raise ValueError(f'the intervals {self.intervals} need random_offset=True')
+            raise InputError(f'the intervals {self.intervals} need random_offset=True')
         if test_mode and (self.random_offset or self.label_interval is not None):
-            raise ValueError('random_offset and label_interval are for training, not test_mode')
+            raise InputError('random_offset and label_interval are for training, not test_mode')
         if self.random_offset and (self.task != 'propagation' or self.label_interval is not None):
-            raise ValueError(
+            raise InputError(
                 "random_offset needs task='propagation' and the labels of all frames "
                 '(label_interval=None)'
             )
         if self.boxes == 'interpolated' and self.task != 'propagation':
-            raise ValueError("boxes='interpolated' needs task='propagation'")
+            raise InputError("boxes='interpolated' needs task='propagation'")
         if (self.boxes == 'detected') != (self.bbox_file is not None):
-            raise ValueError("boxes='detected' and bbox_file need each other")
+            raise InputError("boxes='detected' and bbox_file need each other")
         if self.boxes == 'detected' and not test_mode:
-            raise ValueError("boxes='detected' is for test_mode only")
+            raise InputError("boxes='detected' is for test_mode only")
 
     @classmethod
     def _load_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict:
