@@ -35,3 +35,14 @@ def exit_code(parser: argparse.ArgumentParser, work: Callable[[], None]) -> int:
         print(f'{parser.prog}: {sentence}', file=sys.stderr)
         return EXIT_INPUT_ERROR
     return 0
+
+
+def seed(text: str) -> int:
+    """An argument that NumPy and PyTorch take as a seed.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f'expected a whole number in 0..2^32 - 1, got {text!r}')
+    return int(text)

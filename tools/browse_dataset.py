@@ -20,8 +20,9 @@ import numpy as np
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
-from stdpose_mm.command_line import OneLineParser, exit_code
-from stdpose_mm.engine.command_line import ConfigOptionsAction, read_config
+from stdpose_mm.command_line import OneLineParser, exit_code, seed
+from stdpose_mm.engine.command_line import ConfigOptionsAction
+from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 
@@ -50,7 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--out-dir', required=True, metavar='DIR', help='where the pictures go')
     parser.add_argument('--number', type=int, default=20, metavar='N', help='how many windows')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
-    parser.add_argument('--seed', type=int, default=0, help='of the choice and the augmentation')
+    parser.add_argument('--seed', type=seed, default=0, help='of the choice and the augmentation')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -104,7 +105,8 @@ def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | No
             f'GenerateWindowTarget, got {steps}'
         )
     dataset['pipeline'] = [s for s in dataset['pipeline'] if not s['type'].startswith('Pack')]
-    return DATASETS.build(dataset)
+    with config_mistakes(config):
+        return DATASETS.build(dataset)
 
 
 def contact_sheet(sample: dict[str, Any]) -> np.ndarray:

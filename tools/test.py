@@ -13,12 +13,13 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
 
 from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.engine.command_line import add_runner_arguments, load_config, require_checkpoint
+from stdpose_mm.engine.config_files import config_mistakes
+from stdpose_mm.engine.whole_model_runner import WholeModelRunner
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import write_json
+from stdpose_mm.io.atomic import require_writable, write_json
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +49,8 @@ def test(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     require_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
+    if args.out is not None:
+        require_writable(args.out)
     dump: Path | None = args.dump
     partial = None
     if dump is not None:
@@ -57,7 +60,8 @@ def test(args: argparse.Namespace) -> None:
         partial = dump.with_name(f'.partial.{dump.name}')
         add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})
 
-    metrics = Runner.from_cfg(cfg).test()
+    with config_mistakes(args.config):
+        metrics = WholeModelRunner.from_cfg(cfg).test()
     if not is_main_process():
         return
     if dump is not None and partial is not None:

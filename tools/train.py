@@ -12,8 +12,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.command_line import OneLineParser, exit_code, seed
 from stdpose_mm.engine.command_line import add_runner_arguments, load_config, require_checkpoint
+from stdpose_mm.engine.config_files import config_mistakes
 from stdpose_mm.errors import InputError
 
 
@@ -32,7 +33,8 @@ def train(args: argparse.Namespace) -> None:
     """
     cfg = load_config(args)
     apply_arguments(cfg, args)
-    Runner.from_cfg(cfg).train()
+    with config_mistakes(args.config):
+        Runner.from_cfg(cfg).train()
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -59,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
         action='store_true',
         help="scale the learning rate by the batch size over the config's base batch size",
     )
-    parser.add_argument('--seed', type=int, help='seed of all random numbers')
+    parser.add_argument('--seed', type=seed, help='seed of all random numbers')
     parser.add_argument(
         '--deterministic', action='store_true', help='use deterministic algorithms only'
     )

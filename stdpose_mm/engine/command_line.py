@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config, DictAction
 
 from stdpose_mm.errors import InputError
+
+from .config_files import read_config
+
+CHECKPOINT_STARTS = (b'PK', b'\x80')
+"""First bytes of what ``torch.save`` writes: a zip file, before PyTorch 1.6 a pickle."""
 
 
 class ConfigOptionsAction(DictAction):
@@ -52,27 +56,6 @@ def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
-def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file and merge ``--cfg-options`` into it.
-
-    Raises:
-        InputError: If there is no such config, or it or an option cannot be read.
-    """
-    if not Path(path).is_file():
-        raise InputError(
-            f'config {path} does not exist, expected a Python file such as those in configs/'
-        )
-    try:
-        cfg = Config.fromfile(path)
-    except (OSError, SyntaxError, KeyError) as error:
-        raise InputError(f'config {path} cannot be read: {error}') from error
-    try:
-        cfg.merge_from_dict(dict(options or {}))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f'--cfg-options {options} do not fit {path}: {error}') from error
-    return cfg
-
-
 def load_config(args: argparse.Namespace) -> Config:
     """Read ``args.config`` with the options of :func:`add_runner_arguments`.
 
@@ -80,17 +63,32 @@ def load_config(args: argparse.Namespace) -> Config:
     ``work_dirs/<name of the config>``.
 
     Raises:
-        InputError: See :func:`read_config`.
+        InputError: See :func:`read_config`; also if there is no model in the config, or the work
+            folder is a file.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
+    if 'model' not in cfg:
+        raise InputError(f'config {args.config} has no model, expected one as those in configs/')
     cfg.launcher = args.launcher
     stem = Path(args.config).stem
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / stem)
+    if Path(cfg.work_dir).is_file():
+        raise InputError(f'the work folder {cfg.work_dir} is a file, give a folder as --work-dir')
     return cfg
 
 
 def require_checkpoint(path: str) -> None:
-    """Raise :class:`InputError` unless ``path`` is a file or an address such as ``https://``."""
-    if '://' not in path and not Path(path).is_file():
+    """Raise :class:`InputError` unless ``path`` is a checkpoint file or an address (``https://``).
+
+    Only the first bytes are looked at: what stands for a file that was never fetched (a web page,
+    a Git LFS pointer) shall not be found out after the data are read.
+    """
+    if '://' in path:
+        return
+    if not Path(path).is_file():
         raise InputError(f'checkpoint {path} does not exist, expected a .pth file')
+    with open(path, 'rb') as file:
+        start = file.read(2)
+    if not start.startswith(CHECKPOINT_STARTS):
+        raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')

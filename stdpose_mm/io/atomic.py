@@ -32,7 +32,26 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     Raises:
         InputError: If ``path`` is a folder or its folder cannot be written to.
     """
-    target = Path(path)
+    temporary = _reserve(Path(path))
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def require_writable(path: PathLike) -> None:
+    """Find out before long work whether :func:`atomic_path` will do; may create the folder.
+
+    Raises:
+        InputError: See :func:`atomic_path`.
+    """
+    _reserve(Path(path)).unlink()
+
+
+def _reserve(target: Path) -> Path:
+    """The empty temporary file beside ``target``."""
     if target.is_dir():
         raise InputError(f'{target} is a folder, expected the path of a file to write')
     temporary = target.with_name(f'.{os.getpid()}.partial.{target.name}')
@@ -41,12 +60,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         temporary.touch()
     except OSError as error:
         raise InputError(f'{target} cannot be written: {error.strerror or error}') from error
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    return temporary
 
 
 def write_text(path: PathLike, text: str) -> None:

@@ -49,7 +49,6 @@ def find_label_files(
 def write_label_list(path: str | os.PathLike[str], files: Sequence[str]) -> None:
     """Write a text file that :func:`find_label_files` reads."""
     folder = Path(path).parent
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(path, ''.join(f'{os.path.relpath(file, folder)}\n' for file in files))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from pickle import UnpicklingError
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from mmpose.registry import DATASETS, MODELS
 from torch import nn
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
+from stdpose_mm.engine.config_files import config_mistakes, one_line, read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import Skeleton
 
@@ -69,7 +69,8 @@ class WindowModel:
             InputError: If a file is missing or cannot be read, the config has no test pipeline,
                 the weights do not fit, or the device does not exist.
         """
-        config = _load_config(config)
+        if not isinstance(config, Config):
+            config = read_config(config)
         init_default_scope(config.get('default_scope', 'mmpose'))
         dataset = config.get('test_dataloader', {}).get('dataset', {})
         if 'model' not in config or 'pipeline' not in dataset:
@@ -81,13 +82,14 @@ class WindowModel:
         if 'init_cfg' in model_config.get('backbone', {}):
             model_config.backbone.init_cfg = None
         model_config.test_cfg = {**model_config.get('test_cfg', {}), **(test_cfg or {})}
-        model = MODELS.build(model_config)
+        with config_mistakes(config.filename or '(in memory)'):
+            model = MODELS.build(model_config)
         metainfo = _load_weights(model, Path(checkpoint)) or _metainfo_of_dataset(dataset)
         try:
             model.to(torch.device(device))
         except (RuntimeError, AssertionError) as error:
             raise InputError(
-                f'device {str(device)!r} cannot be used ({_one_line(error)}), '
+                f'device {str(device)!r} cannot be used ({one_line(error)}), '
                 "choose one that exists, such as 'cpu'"
             ) from error
         model.eval()
@@ -126,19 +128,6 @@ def skeleton_from_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
     )
 
 
-def _load_config(config: str | Path | Config) -> Config:
-    if isinstance(config, Config):
-        return config
-    if not Path(config).is_file():
-        raise InputError(f'config {config} does not exist, give the path of a config file')
-    try:
-        return Config.fromfile(config)
-    except (OSError, SyntaxError, KeyError) as error:
-        raise InputError(
-            f'config {config} cannot be read ({_one_line(error)}), correct the file'
-        ) from error
-
-
 def _load_weights(model: nn.Module, checkpoint: Path) -> dict[str, Any] | None:
     """Load the weights, all of them; returns the stored metainfo if there is any."""
     if not checkpoint.is_file():
@@ -149,7 +138,7 @@ def _load_weights(model: nn.Module, checkpoint: Path) -> dict[str, Any] | None:
         state_dict = content.get('state_dict', content)
     except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError) as error:
         raise InputError(
-            f'checkpoint {checkpoint} cannot be read ({_one_line(error)}), '
+            f'checkpoint {checkpoint} cannot be read ({one_line(error)}), '
             'give a file written by a training run'
         ) from error
     try:
@@ -159,7 +148,7 @@ def _load_weights(model: nn.Module, checkpoint: Path) -> dict[str, Any] | None:
     except RuntimeError as error:
         raise InputError(
             f'checkpoint {checkpoint} does not fit the model of the config '
-            f'({_one_line(error)}), give the config it was trained with'
+            f'({one_line(error)}), give the config it was trained with'
         ) from error
     metainfo = content.get('meta', {}).get('dataset_meta')
     return metainfo if metainfo and 'keypoint_id2name' in metainfo else None
@@ -173,8 +162,3 @@ def _metainfo_of_dataset(dataset: Mapping[str, Any]) -> dict[str, Any]:
             'add metainfo to the dataset of the config'
         )
     return parse_pose_metainfo(dict(metainfo))
-
-
-def _one_line(error: BaseException) -> str:
-    """The error's text on one line of readable length."""
-    return shorten(str(error) or type(error).__name__, width=160, placeholder=' ...')

@@ -7,6 +7,7 @@ import pytest
 import stdpose_mm.io
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_json, write_text
+from stdpose_mm.io.atomic import require_writable
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path: Path):
@@ -79,3 +80,12 @@ def test_the_folder_needs_neither_torch_nor_openmmlab():
     inside = {name for name in imported if name.startswith('stdpose_mm')}
     assert inside <= {'stdpose_mm.errors', 'stdpose_mm.structures'}
     assert not {name.split('.')[0] for name in imported} & {'torch', 'mmpose', 'mmengine', 'mmcv'}
+
+
+def test_asking_whether_a_file_can_be_written_leaves_none(tmp_path: Path):
+    require_writable(tmp_path / 'new' / 'out.json')
+    assert list(tmp_path.rglob('*')) == [tmp_path / 'new']
+    (tmp_path / 'file').touch()
+    for path in (tmp_path / 'file' / 'out.json', tmp_path):
+        with pytest.raises(InputError):
+            require_writable(path)

@@ -164,7 +164,7 @@ def test_resume_goes_on_from_the_last_checkpoint(config: str, tmp_path: Path) ->
 def test_first_start_with_resume_keeps_the_pretrained_weights(
     config: str, tmp_path: Path, final_config: Callable[..., Config]
 ) -> None:
-    (tmp_path / 'coco.pth').touch()
+    torch.save({}, tmp_path / 'coco.pth')
     cfg = final_config(config, '--resume', '--cfg-options', 'load_from=coco.pth')
     assert (cfg.get('resume', False), cfg.load_from) == (False, 'coco.pth')
 
@@ -172,7 +172,7 @@ def test_first_start_with_resume_keeps_the_pretrained_weights(
 def test_resume_from_a_given_checkpoint(
     config: str, tmp_path: Path, final_config: Callable[..., Config]
 ) -> None:
-    (tmp_path / 'iter_5.pth').touch()
+    torch.save({}, tmp_path / 'iter_5.pth')
     cfg = final_config(config, '--resume', 'iter_5.pth')
     assert (cfg.resume, cfg.load_from) == (True, 'iter_5.pth')
 
@@ -212,6 +212,12 @@ def test_amp_with_a_gpu_scales_the_loss(
         (['no.py'], r'config no\.py does not exist'),
         (['{config}', '--resume', 'no.pth'], r'checkpoint no\.pth does not exist'),
         (['{config}', '--cfg-options', 'load_from=no.pth'], r'checkpoint no\.pth does not exist'),
+        (['{config}', '--cfg-options', 'load_from=page.pth'], r'page\.pth is no checkpoint'),
+        (['{config}', '--cfg-options', 'model.type=Typo'], r'toy\.py: Typo is not in the \S+model'),
+        (['{config}', '--cfg-options', 'model.depth=1'], r'unexpected keyword argument .depth.'),
+        (['{config}', '--work-dir', 'toy.py'], r'work folder toy\.py is a file'),
+        (['broken.py'], r'broken\.py cannot be read \(ZeroDivisionError'),
+        (['empty.py'], r'empty\.py has no model'),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=file'], r'labels\.json'),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=sample'], r'frame 3'),
         (['{config}', '--cfg-options', 'train_dataloader.batch_size.x=1'], r'do not fit toy\.py'),
@@ -222,8 +228,15 @@ def test_amp_with_a_gpu_scales_the_loss(
     ],
 )
 def test_train_reports_what_the_user_got_wrong(
-    config: str, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+    config: str,
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    (tmp_path / 'page.pth').write_text('<html>not found</html>')
+    (tmp_path / 'broken.py').write_text('x = 1 / 0')
+    (tmp_path / 'empty.py').write_text('x = 1')
     code = run_train([argument.format(config=config) for argument in arguments])
     assert re.search(sentence, error_line(code, capsys))
 
@@ -236,6 +249,27 @@ def test_test_reports_a_missing_checkpoint(
         'test.py: checkpoint no.pth does not exist, expected a .pth file'
     )
     assert not (tmp_path / 'metrics.json').exists()
+
+
+@pytest.mark.parametrize(
+    'weights', [{}, {'layer.weight': torch.zeros(1, 2)}, {'layer.weight': torch.zeros(7, 7)}]
+)
+def test_weights_of_another_model_are_not_tested(
+    config: str, weights: dict[str, torch.Tensor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({'state_dict': weights}, 'other.pth')
+    code = run_test([config, 'other.pth', '--out', 'metrics.json'])
+    assert 'other.pth cannot be loaded into the model' in error_line(code, capsys)
+    assert not Path('metrics.json').exists()
+
+
+@pytest.mark.parametrize('seed', ['-1', 'x', '4294967296'])
+def test_a_seed_is_a_number_that_numpy_takes(
+    config: str, seed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_train([config, '--seed', seed])
+    assert 'expected a whole number' in error_line(int(caught.value.code or 0), capsys)
 
 
 @pytest.mark.parametrize('command', [run_train, run_test])

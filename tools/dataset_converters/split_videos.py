@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.command_line import OneLineParser, exit_code, seed
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import find_label_files, read_posetrack18, write_label_list
 
@@ -47,7 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--val-share', type=float, default=1 / 3, help='share of the videos to hold out (1/3)'
     )
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=seed, default=0)
     return parser
 
 

@@ -1,0 +1,40 @@
+"""The runner of tests: figures are those of the checkpoint, or there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pickle import UnpicklingError
+from typing import Any
+
+from mmengine.runner import Runner
+
+from stdpose_mm.errors import InputError
+
+from .config_files import one_line
+
+
+class WholeModelRunner(Runner):
+    """A Runner that refuses a checkpoint which does not hold the whole model, and nothing else.
+
+    MMEngine's own logs what is missing and goes on, with random weights in its place.
+    """
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = 'cpu',
+        strict: bool = True,
+        revise_keys: Any = ((r'^module.', ''),),
+    ) -> Any:
+        """Load the weights.
+
+        Raises:
+            InputError: If they cannot be read or are not those of the model.
+        """
+        try:
+            return super().load_checkpoint(filename, map_location, strict, list(revise_keys))
+        except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError) as error:
+            raise InputError(
+                f'checkpoint {filename} cannot be loaded into the model of the config '
+                f'({one_line(error)}), give the config it was trained with'
+            ) from error
