@@ -137,7 +137,8 @@ def benchmark(args: argparse.Namespace) -> None:
 
     predictions: Predictions = {}
     comparisons = []
-    with tqdm(total=len(videos) * len(methods) * len(intervals), unit=' videos') as bar:
+    total = len(videos) * len(methods) * len(intervals)
+    with tqdm(total=total, unit=' videos', delay=1) as bar:
         for interval in intervals:
 
             def collect(method: str, predicted: VideoLabels, interval: int = interval) -> None:

@@ -22,6 +22,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import WRITE_FORMATS, atomic_path, read_labels, write_labels
+from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.propagation import PROPAGATORS, keep_every
 from stdpose_mm.visualization import write_overlay
 
@@ -55,7 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--method',
         choices=sorted(PROPAGATORS.module_dict),
-        help='default: stdpose with a checkpoint, flow without',
+        help='default: stdpose with a model, flow without',
     )
     parser.add_argument(
         '--boxes',
@@ -87,9 +88,8 @@ def propagate(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    for path in (args.out, args.save_video):
-        if path is not None and path.is_dir():
-            raise InputError(f'{path} is a folder, give the path of a file to write')
+    if args.save_video is not None and args.save_video.resolve() == args.out.resolve():
+        raise InputError(f'--out and --save-video are the same file {args.out}, give two')
     if args.batch_size < 1:
         raise InputError(f'--batch-size must be at least 1, got {args.batch_size}')
     labels = read_labels(args.labels, video=args.labels_video)
@@ -99,6 +99,9 @@ def propagate(args: argparse.Namespace) -> None:
         args.config, args.checkpoint, args.device, args.method, args.batch_size
     )
     state = propagator.init_state(args.video, labels)
+    for path in (args.out, args.save_video):
+        if path is not None:
+            require_writable(path)
     results = tqdm(
         propagator.propagate_in_video(state),
         total=len(state.frames),

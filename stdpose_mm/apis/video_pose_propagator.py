@@ -93,8 +93,8 @@ class VideoPosePropagator:
         config: Config file or loaded config of the model. Needed for 'stdpose' and 'per-frame'.
         checkpoint: Its weights.
         device: Where the model runs.
-        method: 'stdpose', 'per-frame', 'flow' or 'linear'. By default 'stdpose' with a checkpoint
-            and 'flow' without.
+        method: 'stdpose', 'per-frame', 'flow' or 'linear'. By default 'stdpose' with a config
+            or checkpoint and 'flow' without both.
         batch_size: Windows that the model sees at once.
 
     Raises:
@@ -110,7 +110,7 @@ class VideoPosePropagator:
         method: str | None = None,
         batch_size: int = 8,
     ) -> None:
-        self.method = method or ('flow' if checkpoint is None else 'stdpose')
+        self.method = method or ('flow' if config is checkpoint is None else 'stdpose')
         self.propagator = _build(self.method, config, checkpoint, device, batch_size)
 
     def init_state(
@@ -194,17 +194,14 @@ class VideoPosePropagator:
     def propagate_in_video(self, state: PropagationState) -> Iterator[FrameResult]:
         """Poses of all people, from the first frame of the video to the last.
 
-        A generator: stop reading it whenever you like.
+        Frames come as soon as they are known: stop reading it whenever you like.
 
         Raises:
             InputError: If nothing is labelled, a frame cannot be read, or a labelled joint is
                 unknown to the model.
         """
-        skeleton = self._base_labels(state).skeleton
-        for frame_idx, persons in propagate_frames(
-            state.frames, state.tracks, skeleton, self.propagator, state.cache
-        ):
-            yield _frame_result(frame_idx, persons, skeleton.num_keypoints)
+        # Not a generator itself: that nothing is labelled is said at once.
+        return self._frame_results(state, self._base_labels(state).skeleton)
 
     def collect_labels(
         self, state: PropagationState, results: Iterable[FrameResult]
@@ -218,8 +215,14 @@ class VideoPosePropagator:
         state.tracks.clear()
         state.cache.clear()
 
+    def _frame_results(self, state: PropagationState, skeleton: Skeleton) -> Iterator[FrameResult]:
+        for frame_idx, persons in propagate_frames(
+            state.frames, state.tracks, skeleton, self.propagator, state.cache
+        ):
+            yield _frame_result(frame_idx, persons, skeleton.num_keypoints)
+
     def _base_labels(self, state: PropagationState) -> VideoLabels:
-        if state.skeleton is None:
+        if state.skeleton is None or not state.tracks:
             raise InputError(
                 f'{state.frames.name} has no given labels to propagate, label a person in one frame'
             )

@@ -145,6 +145,8 @@ def another_joint(fields):
         (another_joint, ['MODEL'], 'the labels use tail, which the model does not know'),
         (None, ['--method', 'stdpose'], "method 'stdpose' needs a config and a checkpoint"),
         (None, ['--config', 'no.py', '--checkpoint', 'no.pth'], 'no.py does not exist'),
+        (None, ['--config', 'no.py'], "method 'stdpose' needs a config and a checkpoint"),
+        (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
         (None, ['--method', 'magic'], "invalid choice: 'magic'"),
         (None, ['--boxes', 'detector'], "invalid choice: 'detector'"),
         (None, ['--format', 'magic'], "invalid choice: 'magic'"),
@@ -204,7 +206,7 @@ def test_a_missing_video_is_named(run, label_file, tmp_path):
 def test_a_folder_as_output_is_refused(run, folder, label_file, tmp_path):
     code, _, errors = run(folder, label_file, '--out', tmp_path)
     assert code == 2
-    assert 'is a folder, give the path of a file' in errors[0]
+    assert 'is a folder, expected the path of a file' in errors[0]
 
 
 def test_an_interrupted_run_leaves_nothing(folder, label_file, tmp_path, pictures):
