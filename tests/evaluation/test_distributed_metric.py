@@ -1,0 +1,60 @@
+"""The metrics give the same figures whatever the number of processes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+import torch.distributed
+from metric_samples import samples
+from posetrack_videos import GOLDEN
+
+from stdpose_mm.evaluation.metrics import PoseTrackMetric
+from stdpose_mm.io import read_posetrack18
+
+NUM_PROCESSES = 2
+
+
+def evaluate(rank: int, folder: Path) -> None:
+    """Evaluate every second sample, as a distributed sampler hands them out, and store it all."""
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder / "meet"}', rank=rank, world_size=NUM_PROCESSES
+    )
+    predictions = samples(
+        [read_posetrack18(file) for file in sorted((GOLDEN / 'dense' / 'pred').iterdir())]
+    )
+    metric = PoseTrackMetric(
+        str(GOLDEN / 'dense' / 'gt'),
+        given_interval=7,
+        collect_dir=str(folder / 'parts'),
+    )
+    metric.process({}, predictions[rank::NUM_PROCESSES])
+    metrics = metric.evaluate(len(predictions))
+    (folder / f'{rank}.json').write_text(json.dumps(metrics))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_give_the_figures_of_one(tmp_path: Path) -> None:
+    # Spawned processes would import MMPose again, which takes longer than the test.
+    context = multiprocessing.get_context('fork')
+    processes = [
+        context.Process(target=evaluate, args=(rank, tmp_path)) for rank in range(NUM_PROCESSES)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=60)
+        process.kill()
+    assert [process.exitcode for process in processes] == [0] * NUM_PROCESSES
+
+    predictions = samples(
+        [read_posetrack18(file) for file in sorted((GOLDEN / 'dense' / 'pred').iterdir())]
+    )
+    alone = PoseTrackMetric(str(GOLDEN / 'dense' / 'gt'), given_interval=7)
+    alone.process({}, predictions)
+    expected = alone.evaluate(len(predictions))
+    for rank in range(NUM_PROCESSES):
+        metrics = json.loads((tmp_path / f'{rank}.json').read_text())
+        assert metrics == pytest.approx(expected, abs=1e-9, nan_ok=True)
