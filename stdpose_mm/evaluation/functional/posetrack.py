@@ -8,28 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from .average_precision import PrecisionPool
 from .clear_mot import TrackingPool
 from .frame_poses import FramePoses, paired_frames
 
-EVALUATED_JOINTS = (
-    'nose',
-    'head_bottom',
-    'head_top',
-    'left_shoulder',
-    'right_shoulder',
-    'left_elbow',
-    'right_elbow',
-    'left_wrist',
-    'right_wrist',
-    'left_hip',
-    'right_hip',
-    'left_knee',
-    'right_knee',
-    'left_ankle',
-    'right_ankle',
+EVALUATED_JOINTS = tuple(
+    name for name in POSETRACK_SKELETON.keypoint_names if not name.endswith('_ear')
 )
 """The 15 evaluated joints: PoseTrack's channels without the ears."""
 
