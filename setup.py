@@ -71,8 +71,10 @@ setup(
         'numpy',
         'pillow',
         'scipy',
+        'shapely',
         'torch>=2.1',
         'torchvision',
+        'tqdm',
     ],
     # sleap-io alone would bring pandas 3.1, which replaces a NumPy before 2.
     extras_require={'sleap': ['sleap-io>=0.9', 'pandas<3.1']},

@@ -35,7 +35,7 @@ from stdpose_mm.apis import (
     report_difficulty,
 )
 from stdpose_mm.command_line import OneLineParser, exit_code
-from stdpose_mm.datasets.synthetic import write_dataset
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import (
     FrameSource,
@@ -168,6 +168,9 @@ def check(args: argparse.Namespace) -> None:
     ):
         if value is not None and value < least:
             raise InputError(f'{name} must be at least {least}, got {value}')
+    length = ClipSettings().frames
+    if args.interval >= length:
+        raise InputError(f'--interval must be less than the {length} frames of a clip')
 
 
 def announce(step: int, what: str) -> None:

@@ -46,3 +46,14 @@ def seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f'expected a whole number in 0..2^32 - 1, got {text!r}')
     return int(text)
+
+
+def positive(text: str) -> int:
+    """An argument that is a whole number of at least 1.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, got {text!r}')
+    return int(text)

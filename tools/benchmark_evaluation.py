@@ -9,7 +9,6 @@ and the two are compared by their time per frame. Their values must agree.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from stdpose_mm.command_line import OneLineParser, positive
 from stdpose_mm.evaluation.functional import EVALUATED_JOINTS, evaluate_posetrack
 from stdpose_mm.structures import (
     POSETRACK_SKELETON,
@@ -35,12 +35,16 @@ Pose = tuple[PersonLabel, dict[str, Point]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
-    parser = argparse.ArgumentParser(description='Speed of the PoseTrack evaluation.')
-    parser.add_argument('--videos', type=int, default=200)
-    parser.add_argument('--frames', type=int, default=30, help='per video')
-    parser.add_argument('--people', type=int, default=8, help='per frame')
-    parser.add_argument('--plain-videos', type=int, default=5, help='videos of the plain run')
-    parser.add_argument('--repeat', type=int, default=3, help='the fastest of so many runs counts')
+    parser = OneLineParser(
+        prog='benchmark_evaluation.py', description='Speed of the PoseTrack evaluation.'
+    )
+    parser.add_argument('--videos', type=positive, default=200)
+    parser.add_argument('--frames', type=positive, default=30, help='per video')
+    parser.add_argument('--people', type=positive, default=8, help='per frame')
+    parser.add_argument('--plain-videos', type=positive, default=5, help='videos of the plain run')
+    parser.add_argument(
+        '--repeat', type=positive, default=3, help='the fastest of so many runs counts'
+    )
     args = parser.parse_args(arguments)
 
     rng = np.random.default_rng(0)
