@@ -47,7 +47,7 @@ def require_writable(path: PathLike) -> None:
     Raises:
         InputError: See :func:`atomic_path`.
     """
-    _reserve(Path(path)).unlink()
+    _reserve(Path(path)).unlink(missing_ok=True)
 
 
 def _reserve(target: Path) -> Path:

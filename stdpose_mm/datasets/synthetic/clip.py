@@ -118,7 +118,7 @@ def generate_clip(
         people.append(geometry)
         depths.append(depth)
         actions.append(performed)
-    props = _sample_props(rng, times, duration, people, camera, light, width, height)
+    props = _sample_props(rng, times, people, camera, light, width, height)
 
     scene = Scene(background, margin, camera, people, depths, props, width, height)
     finish = _Finish.sample(rng, width, height)
@@ -201,7 +201,6 @@ def _sample_person(
 def _sample_props(
     rng: np.random.Generator,
     times: np.ndarray,
-    duration: float,
     people: list[PersonGeometry],
     camera: CameraPath,
     light: np.ndarray,
