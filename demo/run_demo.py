@@ -5,6 +5,7 @@ every 7th frame through the held-out clips, and leaves in the output folder
 
 - ``table.md`` and ``report.json``: how well each method fills in the unlabelled frames;
 - ``overlay.mp4`` and ``overlay.png``: a held-out clip with the propagated poses;
+- ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots;
 - ``training_curve.png``: losses and learning rate over the iterations;
 - ``config.py`` and ``weights.pth``: the trained model, for ``tools/propagate.py`` and
   ``tools/test.py``; ``training/`` has the logs.
@@ -48,7 +49,12 @@ from stdpose_mm.io import (
 )
 from stdpose_mm.propagation import repropagate
 from stdpose_mm.structures import VideoLabels
-from stdpose_mm.visualization import overlay_frames, plot_training_curves, write_overlay
+from stdpose_mm.visualization import (
+    overlay_frames,
+    plot_training_curves,
+    plot_trajectories,
+    write_overlay,
+)
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthetic.py'
 METHODS = {
@@ -57,11 +63,13 @@ METHODS = {
     'stdpose': 'STDPose',
 }
 STEPS = 5
+TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 LEFT_BEHIND = (
     'table.md',
     'report.json',
     'overlay.mp4',
     'overlay.png',
+    'trajectories.png',
     'training_curve.png',
     'weights.pth',
 )
@@ -144,6 +152,7 @@ def run(args: argparse.Namespace) -> None:
     write_posetrack18(dense, out / 'overlay.json')
     write_overlay(out / 'overlay.mp4', frames, dense)
     write_picture(out / 'overlay.png', frames, dense, args.interval)
+    plot_trajectories(dense, out / 'trajectories.png', joints=TRAJECTORIES)
 
     table = comparison.table(METHODS)
     write_text(out / 'table.md', table + '\n')

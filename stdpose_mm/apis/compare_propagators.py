@@ -150,11 +150,11 @@ def compare_propagators(
     interval: int,
     progress: Callable[[str, VideoLabels], None] | None = None,
     num_bootstrap: int = 1000,
+    use_truth_boxes: bool = False,
 ) -> Comparison:
     """Hide all labels but every ``interval``-th frame's, propagate, and compare.
 
-    People are cropped at boxes interpolated between the given labels. Whoever is labelled on no
-    given frame cannot be propagated and counts as wrong.
+    Whoever is labelled on no given frame cannot be propagated and counts as wrong.
 
     Args:
         videos: Frames and dense labels. ``frames[i]`` is the picture of frame index ``i``; indices
@@ -165,6 +165,8 @@ def compare_propagators(
         progress: Called with the method and its predicted labels after each video, video by video
             for one method after the other. The labels have the frames of the truth, in its order.
         num_bootstrap: How often videos are drawn for the intervals; 0 for none.
+        use_truth_boxes: Crop people at the boxes of the hidden labels, as the published protocol
+            does, instead of boxes interpolated between the given ones.
 
     Raises:
         InputError: If there is no video, one has no labels, none is left to hide, or a propagator
@@ -193,7 +195,9 @@ def compare_propagators(
     for method, propagator in propagators.items():
         predictions = []
         for (frames, _), labels in zip(videos, truth, strict=True):
-            predictions.append(_propagate_hidden(frames, labels, interval, propagator))
+            predictions.append(
+                _propagate_hidden(frames, labels, interval, propagator, use_truth_boxes)
+            )
             if progress:
                 progress(method, predictions[-1])
         unlabelled[method] = _figures(truth, predictions, hidden, num_bootstrap)
@@ -247,12 +251,16 @@ class _Stretch:
 
 
 def _propagate_hidden(
-    frames: Frames, truth: VideoLabels, interval: int, propagator: BasePropagator
+    frames: Frames,
+    truth: VideoLabels,
+    interval: int,
+    propagator: BasePropagator,
+    use_truth_boxes: bool,
 ) -> VideoLabels:
     indices = [frame.index for frame in truth.frames]
     first = min(indices)
     stretch = _Stretch(frames, first, max(indices) - first + 1)
-    dense = repropagate(stretch, _shifted(truth, -first), interval, propagator)
+    dense = repropagate(stretch, _shifted(truth, -first), interval, propagator, use_truth_boxes)
     return truth.with_persons(_shifted(dense, first).persons)
 
 

@@ -15,7 +15,7 @@ from .formats import (
 )
 from .frames import FrameSource, PictureFrames, open_frames, read_frame, read_picture
 from .label_files import find_label_files, write_label_list
-from .labelled_frames import frame_sources, open_labelled_frames
+from .labelled_frames import frame_sources
 from .matching import match_frames
 from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18
@@ -34,7 +34,6 @@ __all__ = [
     'frame_sources',
     'match_frames',
     'open_frames',
-    'open_labelled_frames',
     'read_all_labels',
     'read_coco',
     'read_cvat',

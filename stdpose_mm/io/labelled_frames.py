@@ -6,8 +6,6 @@ from pathlib import Path
 
 from stdpose_mm.structures import VideoLabels
 
-from .frames import FrameSource, open_frames
-
 
 def frame_sources(
     labels: VideoLabels, image_root: str | Path, video_root: str | Path | None
@@ -27,21 +25,3 @@ def frame_sources(
         path = str(Path(video_root) / video)
         return {frame.index: (path, frame.index) for frame in frames}
     return {frame.index: (str(Path(image_root) / frame.file_name), None) for frame in frames}
-
-
-def open_labelled_frames(
-    labels: VideoLabels, image_root: str | Path, video_root: str | Path | None = None
-) -> FrameSource:
-    """The pictures of a labelled video: the video file that its labels name, or its pictures.
-
-    Args:
-        labels: The video; its frames are numbered from 0 without gaps.
-        image_root: See :func:`frame_sources`.
-        video_root: See :func:`frame_sources`.
-
-    Raises:
-        InputError: If a file is missing.
-    """
-    sources = list(frame_sources(labels, image_root, video_root).values())
-    path, index = sources[0]
-    return open_frames(path if index is not None else [path for path, _ in sources])

@@ -225,3 +225,19 @@ def test_motion_is_displacement_per_frame_in_pose_sizes():
 def test_what_cannot_be_compared_is_refused(videos, interval, message):
     with pytest.raises(InputError, match=message):
         compare(*videos, interval=interval, linear=LinearPropagator())
+
+
+@pytest.mark.parametrize(('use_truth_boxes', 'left'), [(False, 15.0), (True, 90.0)])
+def test_boxes_of_hidden_frames(use_truth_boxes, left):
+    people = [
+        replace(person, bbox=np.array([x, 0.0, 100.0, 40.0]))
+        for person, x in zip(STILL.persons, (10.0, 90.0, 20.0), strict=True)
+    ]
+    spy = SpyPropagator()
+    compare_propagators(
+        [(Unreadable(3), STILL.with_persons(people))],
+        {'spy': spy},
+        interval=2,
+        use_truth_boxes=use_truth_boxes,
+    )
+    assert [gap.bbox_of(1)[0] for gap in spy.gaps] == [left]

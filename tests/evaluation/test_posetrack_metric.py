@@ -101,16 +101,12 @@ def test_given_labels_count_in_the_figure_over_all_frames_only(
     assert results['posetrack/PCK@0.2_all'] == pytest.approx(100 * 3 / 9)
 
 
-def test_predictions_on_given_frames_are_replaced_by_the_labels(
+def test_predictions_on_given_frames_tell_of_another_interval(
     walk: VideoLabels, tmp_path: Path
 ) -> None:
-    wrong_where_given = [
-        p if p.frame_index % 4 else replace(p, keypoints=p.keypoints + 100.0) for p in walk.persons
-    ]
-    results = _evaluate(
-        _metric(tmp_path, given_interval=4), samples([walk.with_persons(wrong_where_given)])
-    )
-    assert results['posetrack/AP_all'] == pytest.approx(100)
+    metric = _metric(tmp_path, given_interval=4)
+    with pytest.raises(InputError, match='are on frames that were given by given_interval=4'):
+        _evaluate(metric, samples([walk]))
 
 
 def test_main_frames_take_the_plain_names(walk: VideoLabels, tmp_path: Path) -> None:

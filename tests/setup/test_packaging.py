@@ -19,7 +19,6 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, tree / name)
     for name in ('stdpose_mm', 'configs', 'tools'):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns('__pycache__'))
-    (tree / 'model-index.yml').write_text('Models: []\n')
     return tree
 
 
@@ -38,7 +37,6 @@ def test_wheel_holds_the_mim_extension(tree: Path) -> None:
     config = next((ROOT / 'configs').rglob('*.py')).relative_to(ROOT)
     assert f'stdpose_mm/.mim/{config}' in names
     assert 'stdpose_mm/.mim/tools/train.py' in names
-    assert 'stdpose_mm/.mim/model-index.yml' in names
     assert 'stdpose_mm/engine/hooks/random_state_hook.py' in names
     assert not any(name.startswith('tests/') for name in names)
 

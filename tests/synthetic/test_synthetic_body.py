@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from stdpose_mm.datasets.synthetic.body import (
     ANGLE_INDEX,
     ANGLES,
-    BONES,
     LIMITS_DEGREES,
     BodyShape,
     PosedBody,
@@ -20,6 +19,29 @@ from stdpose_mm.datasets.synthetic.body import (
 from stdpose_mm.datasets.synthetic.motion import sample_movement
 
 seeds = st.integers(0, 2**32 - 1)
+
+# Pairs of points whose 3-D distance does not change with the pose.
+BONES = (
+    ('pelvis', 'spine'),
+    ('spine', 'head_bottom'),
+    ('head_bottom', 'head'),
+    ('head', 'head_top'),
+    ('head', 'nose'),
+    *(
+        (f'{side}_{a}', f'{side}_{b}')
+        for side in ('left', 'right')
+        for a, b in (
+            ('shoulder', 'elbow'),
+            ('elbow', 'wrist'),
+            ('wrist', 'fingers'),
+            ('hip', 'knee'),
+            ('knee', 'ankle'),
+            ('ankle', 'heel'),
+            ('ankle', 'toes'),
+        )
+    ),
+    ('left_hip', 'right_hip'),
+)
 
 
 def posed(**degrees: float) -> PosedBody:

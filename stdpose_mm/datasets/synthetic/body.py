@@ -71,29 +71,6 @@ POINTS = (
 """3-D points of a posed body: the labelled joints and what else is needed to draw it."""
 POINT_INDEX = {name: i for i, name in enumerate(POINTS)}
 
-BONES: tuple[tuple[str, str], ...] = (
-    ('pelvis', 'spine'),
-    ('spine', 'head_bottom'),
-    ('head_bottom', 'head'),
-    ('head', 'head_top'),
-    ('head', 'nose'),
-    *(
-        (f'{side}_{a}', f'{side}_{b}')
-        for side in SIDES
-        for a, b in (
-            ('shoulder', 'elbow'),
-            ('elbow', 'wrist'),
-            ('wrist', 'fingers'),
-            ('hip', 'knee'),
-            ('knee', 'ankle'),
-            ('ankle', 'heel'),
-            ('ankle', 'toes'),
-        )
-    ),
-    ('left_hip', 'right_hip'),
-)
-"""Pairs of points whose 3-D distance does not change with the pose."""
-
 
 @dataclass(frozen=True)
 class BodyShape:

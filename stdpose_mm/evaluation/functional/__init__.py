@@ -11,7 +11,6 @@ from .keypoint_accuracy import (
     keypoint_accuracy,
     pose_sizes,
 )
-from .oks import object_keypoint_similarity
 from .posetrack import (
     EVALUATED_JOINTS,
     JOINT_GROUPS,
@@ -46,7 +45,6 @@ __all__ = [
     'match_pairs',
     'match_poses',
     'mean_of_known',
-    'object_keypoint_similarity',
     'paired_frames',
     'pose_sizes',
     'strictly_inside',

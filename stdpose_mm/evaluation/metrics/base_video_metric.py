@@ -222,14 +222,19 @@ class BaseVideoMetric(BaseMetric):
         self, video: VideoLabels, by_frame: dict[int, list[PersonLabel]]
     ) -> VideoLabels:
         given = set(self.given(video))
+        num_on_given = sum(len(by_frame[index]) for index in given)
+        if num_on_given:
+            raise InputError(
+                f'{num_on_given} predictions of video {video.name!r} are on frames that were given '
+                f'by given_interval={self.given_interval}, set it to the interval of the dataset'
+            )
         people = [
             replace(person, scores=np.ones(len(person.keypoints)))
             for person in video.persons
             if person.frame_index in given
         ]
-        for index, predicted in by_frame.items():
-            if index not in given:
-                people += self.select_people(predicted)
+        for predicted in by_frame.values():
+            people += self.select_people(predicted)
         return video.with_persons(people)
 
 
