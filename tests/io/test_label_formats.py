@@ -1,11 +1,13 @@
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from label_samples import sample
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import read_labels, sniff_format, write_labels
+from stdpose_mm.io import read_coco, read_labels, sniff_format, write_label_list, write_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 CONVERTER = ROOT / 'tools' / 'dataset_converters' / 'convert_labels.py'
@@ -79,3 +81,65 @@ def test_the_command_tells_what_is_wrong_in_one_line(
     assert len(errors.splitlines()) == 1
     assert told in errors
     assert not (tmp_path / 'out.json').exists()
+
+
+@pytest.fixture
+def label_folder(tmp_path: Path) -> Path:
+    """Two label files of one video each; the images have ids of their own in each of them."""
+    folder = tmp_path / 'annotations'
+    folder.mkdir()
+    for i, name in enumerate(('first', 'second')):
+        labels = sample(name=name)
+        frames = tuple(replace(f, image_id=1000 * i + f.index) for f in labels.frames)
+        write_labels(replace(labels, frames=frames), folder / f'{name}.json')
+    return folder
+
+
+@pytest.mark.parametrize('listed', [False, True])
+def test_the_command_puts_the_videos_of_many_files_into_one(
+    label_folder: Path, run_tool: Callable, listed: bool
+):
+    given, out = label_folder, label_folder.parent / 'all.json'
+    if listed:
+        given = label_folder.parent / 'files.txt'
+        write_label_list(given, [str(file) for file in sorted(label_folder.iterdir())])
+    assert run_tool(CONVERTER, given, out, '--to', 'coco') == (0, '')
+
+    videos = read_coco(out)
+    assert [labels.name for labels in videos] == ['first', 'second']
+    assert [len(labels.persons) for labels in videos] == [3, 3]
+    ids = [[frame.image_id for frame in labels.frames] for labels in videos]
+    assert ids == [[0, 1, 2], [1000, 1001, 1002]]
+
+
+@pytest.mark.parametrize(
+    ('options', 'told'),
+    [
+        ((), 'stands for many label files, which --to posetrack18 cannot be used with'),
+        (('--to', 'cvat'), 'stands for many label files, which --to cvat cannot be used with'),
+        (('--to', 'coco', '--video', 'first'), 'which --video cannot be used with'),
+    ],
+)
+def test_the_command_refuses_many_files_for_one_video(
+    label_folder: Path, run_tool: Callable, options: tuple[str, ...], told: str
+):
+    out = label_folder.parent / 'out.json'
+    code, errors = run_tool(CONVERTER, label_folder, out, *options)
+
+    assert code == 2
+    assert len(errors.splitlines()) == 1
+    assert told in errors
+    assert not out.exists()
+
+
+def test_the_command_refuses_videos_of_the_same_name(label_folder: Path, run_tool: Callable):
+    other = label_folder.parent / 'other'
+    other.mkdir()
+    shutil.copy(label_folder / 'first.json', other)
+    files = label_folder.parent / 'files.txt'
+    write_label_list(files, [str(label_folder / 'first.json'), str(other / 'first.json')])
+    code, errors = run_tool(CONVERTER, files, other / 'out.json', '--to', 'coco')
+
+    assert code == 2
+    assert "holds 2 videos named 'first'" in errors
+    assert not (other / 'out.json').exists()
