@@ -1,0 +1,72 @@
+"""MMPose's own command-line tools on our configs, which import the package by themselves."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
+MAX_ITERS = 2
+
+
+def mmpose_tool(name: str) -> Path:
+    """A script of the installed MMPose; skips the test where MMPose comes without."""
+    spec = importlib.util.find_spec('mmpose')
+    if spec is None or spec.origin is None:
+        pytest.skip('MMPose is not installed')
+    script = Path(spec.origin).parent / '.mim' / 'tools' / name
+    if not script.is_file():
+        pytest.skip(f'the installed MMPose comes without its tools ({script})')
+    return script
+
+
+def run(script: Path, *arguments: object, cwd: Path) -> None:
+    """Run a command that must succeed."""
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
+    command = [sys.executable, str(script), *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_mmposes_training_tool_trains_and_validates(tmp_path: Path) -> None:
+    tool = mmpose_tool('train.py')
+    data, work_dir = tmp_path / 'data', tmp_path / 'training'
+    run(
+        ROOT / 'tools' / 'dataset_converters' / 'make_synthetic_posetrack.py',
+        *(data, '--train-videos', 1, '--val-videos', 1, '--frames', 8, '--workers', 1),
+        *('--width', 128, '--height', 96, '--people', 1, 1),
+        cwd=tmp_path,
+    )
+    run(
+        tool,
+        *(CONFIG, '--work-dir', work_dir, '--cfg-options'),
+        *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
+        *(f'{split}_evaluator.ann_file={data}/annotations/val' for split in ('val', 'test')),
+        'train_dataloader.batch_size=2',
+        f'train_cfg.max_iters={MAX_ITERS}',
+        f'train_cfg.val_interval={MAX_ITERS}',
+        f'default_hooks.checkpoint.interval={MAX_ITERS}',
+        'default_hooks.logger.interval=1',
+        cwd=tmp_path,
+    )
+
+    (log,) = work_dir.glob('*/vis_data/scalars.json')
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    losses = [record['loss'] for record in records if 'loss' in record]
+    assert len(losses) == MAX_ITERS
+    assert all(map(math.isfinite, losses))
+    assert [record['step'] for record in records if 'posetrack/AP' in record] == [MAX_ITERS]
+    assert (work_dir / f'iter_{MAX_ITERS}.pth').is_file()
