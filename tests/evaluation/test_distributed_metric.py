@@ -11,10 +11,22 @@ import torch.distributed
 from metric_samples import samples
 from posetrack_videos import GOLDEN
 
+from stdpose_mm.datasets.windows import given_frames
 from stdpose_mm.evaluation.metrics import PoseTrackMetric
 from stdpose_mm.io import read_posetrack18
 
 NUM_PROCESSES = 2
+INTERVAL = 7
+
+
+def hidden_predictions() -> list[dict]:
+    """Samples of the frames whose labels are not given."""
+    videos = []
+    for file in sorted((GOLDEN / 'dense' / 'pred').iterdir()):
+        labelled = read_posetrack18(GOLDEN / 'dense' / 'gt' / file.name).labelled_frame_indices
+        hidden = set(labelled) - set(given_frames(labelled, INTERVAL))
+        videos.append(read_posetrack18(file).keep_frames(hidden))
+    return samples(videos)
 
 
 def evaluate(rank: int, folder: Path) -> None:
@@ -22,12 +34,10 @@ def evaluate(rank: int, folder: Path) -> None:
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{folder / "meet"}', rank=rank, world_size=NUM_PROCESSES
     )
-    predictions = samples(
-        [read_posetrack18(file) for file in sorted((GOLDEN / 'dense' / 'pred').iterdir())]
-    )
+    predictions = hidden_predictions()
     metric = PoseTrackMetric(
         str(GOLDEN / 'dense' / 'gt'),
-        given_interval=7,
+        given_interval=INTERVAL,
         collect_dir=str(folder / 'parts'),
     )
     metric.process({}, predictions[rank::NUM_PROCESSES])
@@ -49,10 +59,8 @@ def test_two_processes_give_the_figures_of_one(tmp_path: Path) -> None:
         process.kill()
     assert [process.exitcode for process in processes] == [0] * NUM_PROCESSES
 
-    predictions = samples(
-        [read_posetrack18(file) for file in sorted((GOLDEN / 'dense' / 'pred').iterdir())]
-    )
-    alone = PoseTrackMetric(str(GOLDEN / 'dense' / 'gt'), given_interval=7)
+    predictions = hidden_predictions()
+    alone = PoseTrackMetric(str(GOLDEN / 'dense' / 'gt'), given_interval=INTERVAL)
     alone.process({}, predictions)
     expected = alone.evaluate(len(predictions))
     for rank in range(NUM_PROCESSES):
