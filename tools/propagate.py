@@ -21,7 +21,13 @@ from tqdm import tqdm
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import WRITE_FORMATS, atomic_path, read_labels, write_labels
+from stdpose_mm.io import (
+    WRITE_FORMATS,
+    atomic_path,
+    read_labels,
+    require_video_name,
+    write_labels,
+)
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.propagation import PROPAGATORS, keep_every
 from stdpose_mm.visualization import write_overlay
@@ -102,6 +108,8 @@ def propagate(args: argparse.Namespace) -> None:
     for path in (args.out, args.save_video):
         if path is not None:
             require_writable(path)
+    if args.save_video is not None:
+        require_video_name(args.save_video)
     results = tqdm(
         propagator.propagate_in_video(state),
         total=len(state.frames),

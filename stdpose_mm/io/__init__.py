@@ -21,7 +21,7 @@ from .posetrack17 import read_posetrack17
 from .posetrack18 import read_posetrack18, write_posetrack18
 from .sleap import read_sleap, write_sleap
 from .video_file import VideoFrames
-from .video_writer import write_video
+from .video_writer import require_video_name, write_video
 
 __all__ = [
     'READ_FORMATS',
@@ -45,6 +45,7 @@ __all__ = [
     'read_posetrack17',
     'read_posetrack18',
     'read_sleap',
+    'require_video_name',
     'sniff_format',
     'write_coco',
     'write_cvat',

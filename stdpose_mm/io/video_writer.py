@@ -13,6 +13,22 @@ from stdpose_mm.errors import InputError
 
 from .atomic import PathLike, atomic_path
 
+VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts')
+"""Containers that hold H.264."""
+
+
+def require_video_name(path: PathLike) -> None:
+    """Find out before long work whether :func:`write_video` knows the container.
+
+    Raises:
+        InputError: If the suffix is none of ``VIDEO_SUFFIXES``.
+    """
+    if Path(path).suffix.lower() not in VIDEO_SUFFIXES:
+        raise InputError(
+            f'{path} cannot be written as a video, expected a name such as out.mp4 '
+            f'({", ".join(VIDEO_SUFFIXES)})'
+        )
+
 
 def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> None:
     """Write pictures as an H.264 video (4:2:0), atomically.
@@ -21,7 +37,7 @@ def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> Non
     width and height: odd ones are padded by repeating the last column or row.
 
     Args:
-        path: The video file; its suffix (``.mp4``, ``.mkv``, ...) tells the container.
+        path: The video file; its suffix, one of ``VIDEO_SUFFIXES``, tells the container.
         frames: BGR uint8 arrays [H, W, 3] of one size; taken one at a time.
         fps: Frames per second.
 
@@ -31,10 +47,11 @@ def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> Non
     """
     if not 0 < fps <= 1000:
         raise InputError(f'frames per second must be in 0..1000, got {fps}')
+    require_video_name(path)
     # MPEG-4 part 2 has 16 bits for the denominator.
     rate = Fraction(fps).limit_denominator(65535)
     shape = None
-    with atomic_path(path) as temporary, _open(path, temporary) as container:
+    with atomic_path(path) as temporary, av.open(str(temporary), 'w') as container:
         for frame in frames:
             if shape is None:
                 shape = frame.shape
@@ -51,15 +68,6 @@ def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> Non
         if shape is None:
             raise InputError(f'{path} needs at least one frame to write, got none')
         container.mux(stream.encode(None))
-
-
-def _open(path: PathLike, temporary: Path) -> av.container.OutputContainer:
-    try:
-        return av.open(str(temporary), 'w')
-    except (ValueError, av.FFmpegError) as error:
-        raise InputError(
-            f'{path} cannot be written as a video, expected a name such as out.mp4: {error}'
-        ) from error
 
 
 def _encoder() -> str:
