@@ -13,8 +13,8 @@ from stdpose_mm.errors import InputError
 
 from .atomic import PathLike, atomic_path
 
-VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts')
-"""Containers that hold H.264."""
+VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
+"""Containers that hold H.264, and the bare stream."""
 
 
 def require_video_name(path: PathLike) -> None:
