@@ -1,28 +1,20 @@
-# The flagship with crops of 224x168. The position embedding of the 256x192 weights is resized.
-_base_ = [
-    '../_base_/default_runtime.py',
-    '../_base_/schedules/paper_20e.py',
-    '../_base_/datasets/windows.py',
-    '../_base_/pipelines/windows_224x168.py',
-    '../_base_/models/stdpose_vit_base.py',
-]
+# The flagship with crops of 224x168: 14x10 patches, hence heatmaps of 56x40. The position embedding
+# of the 256x192 weights is resized.
+_base_ = '../stdpose_vit_posetrack17.py'
 
-codec = {{_base_.codec}}
+codec = dict(type='BoundedUDPHeatmap', input_size=(168, 224), heatmap_size=(40, 56), sigma=2)
 model = dict(
     backbone=dict(img_size=(224, 168)),
     frame_head=dict(decoder=codec),
     head=dict(feature_size=(14, 10), decoder=codec),
 )
-load_from = (
-    'https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/'
-    'td-hm_ViTPose-base_8xb64-210e_coco-256x192-216eae50_20230314.pth'
+of_size = dict(
+    WindowTopdownAffine=dict(input_size=codec['input_size']),
+    GenerateWindowTarget=dict(encoder=codec),
 )
+train_pipeline = [dict(step, **of_size.get(step['type'], {})) for step in _base_.train_pipeline]
+val_pipeline = [dict(step, **of_size.get(step['type'], {})) for step in _base_.val_pipeline]
 
-dataset = dict(type='PoseTrack17WindowDataset', data_root='data/posetrack17/')
-train_dataloader = dict(dataset=dict(**dataset, pipeline={{_base_.train_pipeline}}))
-val_dataloader = dict(dataset=dict(**dataset, pipeline={{_base_.val_pipeline}}))
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
-
-val_evaluator = dict(ann_file='data/posetrack17/annotations/val')
-test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(save_best='posetrack/AP_all', rule='greater'))
