@@ -8,9 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('mmpose', reason='the metric is one of MMPose')
-
 from mmpose.evaluation.metrics import CocoMetric
 from posetrack_videos import load_tool
 

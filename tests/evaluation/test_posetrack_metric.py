@@ -6,9 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('mmpose', reason='the metrics wrap the evaluation for MMPose')
-
 import torch
 from metric_samples import sample, samples
 from mmengine.evaluator import Evaluator

@@ -5,9 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('mmpose', reason='the metrics wrap the evaluation for MMPose')
-
 from metric_samples import samples
 
 from stdpose_mm.errors import InputError

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from label_samples import person, sample
+from pycocotools.coco import COCO
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import read_coco, read_labels, write_coco
@@ -58,9 +59,8 @@ def test_the_written_file_is_complete(tmp_path: Path):
 
 
 def test_pycocotools_reads_the_written_file(tmp_path: Path):
-    pycocotools = pytest.importorskip('pycocotools.coco')
     write_coco(sample(), tmp_path / 'a.json')
-    coco = pycocotools.COCO(str(tmp_path / 'a.json'))
+    coco = COCO(str(tmp_path / 'a.json'))
 
     assert sorted(coco.imgs) == [100, 101, 102]
     assert [len(coco.getAnnIds(imgIds=[i])) for i in (100, 101, 102)] == [2, 0, 1]
