@@ -19,6 +19,14 @@ from stdpose_mm.io import (
     read_posetrack18,
 )
 
+CONVERTER = Path(__file__).parents[2] / 'tools' / 'dataset_converters' / 'convert_labels.py'
+FORMATS = {
+    read_posetrack17: 'posetrack17',
+    read_posetrack18: 'posetrack18',
+    read_coco: 'coco',
+    read_cvat: 'cvat',
+}
+
 CATEGORY = {'id': 1, 'name': 'person', 'keypoints': ['nose', 'neck'], 'skeleton': [[1, 2]]}
 COCO_LIKE = {
     'images': [
@@ -272,13 +280,27 @@ DAMAGED: list[tuple[bytes, str]] = [
 ]
 
 
-def assert_refused(read: Callable[[Path], Any], path: Path, told: str) -> None:
-    with pytest.raises(InputError, match=told) as caught:
-        read(path)
-    message = str(caught.value)
-    assert str(path) in message
-    assert '\n' not in message
-    assert len(message) < 400 + len(str(path))
+@pytest.fixture
+def assert_refused(run_tool: Callable) -> Callable[[Callable, Path, str], None]:
+    """Checks that a reader refuses a file, and so does the command, which then writes nothing."""
+
+    def check(read: Callable[[Path], Any], path: Path, told: str) -> None:
+        with pytest.raises(InputError, match=told) as caught:
+            read(path)
+        message = str(caught.value)
+        assert str(path) in message
+        assert '\n' not in message
+        assert len(message) < 400 + len(str(path))
+
+        out = path.parent / 'out.json'
+        source = ['--from', FORMATS[read]] if read in FORMATS else []
+        code, errors = run_tool(CONVERTER, path, out, *source)
+        assert code == 2
+        assert len(errors.splitlines()) == 1, errors
+        assert str(path) in errors
+        assert not out.exists()
+
+    return check
 
 
 def write(path: Path, document: Any) -> Path:
@@ -288,21 +310,23 @@ def write(path: Path, document: Any) -> Path:
 
 @pytest.mark.parametrize('read', [read_posetrack18, read_coco])
 @pytest.mark.parametrize(('place', 'value', 'told'), COCO_LIKE_MISTAKES)
-def test_posetrack18_and_coco(tmp_path: Path, read: Callable, place: Place, value: Any, told: str):
+def test_posetrack18_and_coco(
+    assert_refused: Callable, tmp_path: Path, read: Callable, place: Place, value: Any, told: str
+):
     path = write(tmp_path / 'labels.json', changed(COCO_LIKE, place, value))
 
     assert_refused(read, path, told)
 
 
 @pytest.mark.parametrize(('place', 'value', 'told'), ANNOLIST_MISTAKES)
-def test_posetrack17(tmp_path: Path, place: Place, value: Any, told: str):
+def test_posetrack17(assert_refused: Callable, tmp_path: Path, place: Place, value: Any, told: str):
     path = write(tmp_path / 'labels.json', changed(ANNOLIST, place, value))
 
     assert_refused(read_posetrack17, path, told)
 
 
 @pytest.mark.parametrize(('old', 'new', 'told'), XML_MISTAKES)
-def test_cvat(tmp_path: Path, old: str, new: str, told: str):
+def test_cvat(assert_refused: Callable, tmp_path: Path, old: str, new: str, told: str):
     assert old in XML
     path = tmp_path / 'labels.xml'
     path.write_text(XML.replace(old, new) if old.endswith('>') else XML.replace(old, new, 1))
@@ -312,7 +336,9 @@ def test_cvat(tmp_path: Path, old: str, new: str, told: str):
 
 @pytest.mark.parametrize('read', [read_posetrack17, read_posetrack18, read_coco])
 @pytest.mark.parametrize(('data', 'told'), DAMAGED)
-def test_damaged_json(tmp_path: Path, read: Callable, data: bytes, told: str):
+def test_damaged_json(
+    assert_refused: Callable, tmp_path: Path, read: Callable, data: bytes, told: str
+):
     path = tmp_path / 'labels.json'
     path.write_bytes(data)
 
@@ -330,7 +356,7 @@ def test_damaged_json(tmp_path: Path, read: Callable, data: bytes, told: str):
         (b'<?xml version="1.0" encoding="nonsense"?><annotations/>', 'is not XML'),
     ],
 )
-def test_damaged_xml(tmp_path: Path, data: bytes, told: str):
+def test_damaged_xml(assert_refused: Callable, tmp_path: Path, data: bytes, told: str):
     path = tmp_path / 'labels.xml'
     path.write_bytes(data)
 
@@ -338,13 +364,13 @@ def test_damaged_xml(tmp_path: Path, data: bytes, told: str):
 
 
 @pytest.mark.parametrize('read', [read_posetrack17, read_posetrack18, read_coco, read_cvat])
-def test_missing_files_and_folders(tmp_path: Path, read: Callable):
+def test_missing_files_and_folders(assert_refused: Callable, tmp_path: Path, read: Callable):
     assert_refused(read, tmp_path / 'nowhere.json', 'does not exist')
     assert_refused(read, tmp_path, 'is a folder')
 
 
 @pytest.mark.parametrize('data', [b'{}', b'[]', b'{"images": 3}', b'{"frames": []}', b'hello'])
-def test_files_of_no_known_format(tmp_path: Path, data: bytes):
+def test_files_of_no_known_format(assert_refused: Callable, tmp_path: Path, data: bytes):
     path = tmp_path / 'labels.json'
     path.write_bytes(data)
 
