@@ -15,28 +15,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from stdpose_mm.apis import Comparison, VideoPosePropagator, compare_propagators, mean_motion
 from stdpose_mm.apis.compare_propagators import FrameGroup
+from stdpose_mm.apis.labelled_videos import open_video, read_videos
 from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import (
-    find_label_files,
-    frame_sources,
-    open_frames,
-    read_frame,
-    read_labels,
-    write_json,
-    write_posetrack18,
-    write_text,
-)
-from stdpose_mm.propagation import PROPAGATORS, Frames, NoPictures
+from stdpose_mm.io import write_json, write_posetrack18, write_text
+from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.structures import VideoLabels
 
 METHODS_WITHOUT_MODEL = ('linear', 'flow')
@@ -175,26 +165,6 @@ def default_methods(checkpoint: str | None) -> tuple[str, ...]:
     return METHODS_WITHOUT_MODEL + (METHODS_WITH_MODEL if checkpoint is not None else ())
 
 
-def read_videos(path: Path) -> list[VideoLabels]:
-    """The labels of all videos.
-
-    Raises:
-        InputError: If a file cannot be read, or two are of one video.
-    """
-    file_of: dict[str, str] = {}
-    videos = []
-    for file in find_label_files(path):
-        labels = read_labels(file)
-        if labels.name in file_of:
-            raise InputError(
-                f'{file_of[labels.name]} and {file} are both of video {labels.name!r}, keep one '
-                'of them or rename it'
-            )
-        file_of[labels.name] = file
-        videos.append(labels)
-    return videos
-
-
 def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[VideoLabels]:
     """The videos with more motion than that; all of them without a minimum.
 
@@ -211,65 +181,6 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
             f'frame, the fastest by {max(motion):.4f}; lower --min-motion'
         )
     return fast
-
-
-class ListedFrames:
-    """The pictures of a labelled video by its labels' frame indices.
-
-    An index between two that the labels list, which nobody measures on, shows the picture of the
-    one before.
-
-    Args:
-        indices: The frame indices that the labels list, ascending.
-        read: Picture of the n-th of them.
-    """
-
-    def __init__(self, indices: Sequence[int], read: Callable[[int], np.ndarray]) -> None:
-        self._indices = indices
-        self._read = read
-
-    def __len__(self) -> int:
-        return self._indices[-1] + 1
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        return self._read(max(bisect_right(self._indices, index) - 1, 0))
-
-
-def open_video(
-    labels: VideoLabels, image_root: Path | None, video_root: Path | None, pictures_needed: bool
-) -> Frames:
-    """The pictures of a labelled video by frame index, or a stand-in if none are needed.
-
-    Raises:
-        InputError: If pictures are needed and one is missing.
-    """
-    sources = frame_sources(labels, image_root or '', video_root)
-    if not sources:
-        raise InputError(f'the labels of video {labels.name!r} list no frame, leave it out')
-    indices = list(sources)
-    path, in_video = next(iter(sources.values()))
-    paths = [file for file, _ in sources.values()]
-    missing = next((file for file in dict.fromkeys(paths) if not Path(file).is_file()), None)
-    if in_video is None and image_root is None:
-        reason = 'its labels name no video file' if video_root else 'no folder was given'
-    elif missing is not None:
-        reason = f'{missing} does not exist'
-    elif in_video is None:
-        return ListedFrames(indices, open_frames(paths).__getitem__)
-    else:
-        if len(open_frames(path)) <= indices[-1]:
-            raise InputError(
-                f'{path} has {len(open_frames(path))} frames, but the labels of video '
-                f'{labels.name!r} list frame {indices[-1]}, give the video that was labelled'
-            )
-        return ListedFrames(indices, lambda n: read_frame(path, indices[n]))
-    sentence = (
-        f'the pictures of video {labels.name!r} are not at hand ({reason}), pass the right folder '
-        'as --image-root (pictures) or --video-root (video files), or only --methods linear'
-    )
-    if pictures_needed:
-        raise InputError(sentence)
-    return NoPictures(indices[-1] + 1, sentence)
 
 
 def folder_name(method: str, interval: int) -> str:

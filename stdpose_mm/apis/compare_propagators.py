@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -25,6 +25,8 @@ from stdpose_mm.propagation import (
     repropagate,
 )
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+
+from .labelled_videos import Stretch, shifted
 
 FrameGroup = Literal['unlabelled', 'all']
 
@@ -235,21 +237,6 @@ def mean_motion(labels: VideoLabels) -> float:
     return total / count if count else 0.0
 
 
-class _Stretch:
-    """The frames of a video from ``first`` on, counted from 0."""
-
-    def __init__(self, frames: Frames, first: int, length: int) -> None:
-        self._frames = frames
-        self._first = first
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        return self._frames[self._first + index]
-
-
 def _propagate_hidden(
     frames: Frames,
     truth: VideoLabels,
@@ -259,18 +246,9 @@ def _propagate_hidden(
 ) -> VideoLabels:
     indices = [frame.index for frame in truth.frames]
     first = min(indices)
-    stretch = _Stretch(frames, first, max(indices) - first + 1)
-    dense = repropagate(stretch, _shifted(truth, -first), interval, propagator, use_truth_boxes)
-    return truth.with_persons(_shifted(dense, first).persons)
-
-
-def _shifted(labels: VideoLabels, by: int) -> VideoLabels:
-    """The labels with other frame indices."""
-    return replace(
-        labels,
-        frames=tuple(replace(frame, index=frame.index + by) for frame in labels.frames),
-        persons=tuple(replace(p, frame_index=p.frame_index + by) for p in labels.persons),
-    )
+    stretch = Stretch(frames, first, max(indices) - first + 1)
+    dense = repropagate(stretch, shifted(truth, -first), interval, propagator, use_truth_boxes)
+    return truth.with_persons(shifted(dense, first).persons)
 
 
 def _figures(
