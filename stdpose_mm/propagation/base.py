@@ -57,6 +57,9 @@ class BasePropagator(ABC):
     reads_pictures: bool = True
     """Whether it looks at the video at all."""
 
+    reads_second_labels: bool = False
+    """Whether a gap depends on the labels behind the nearest ones on either side."""
+
     @abstractmethod
     def propagate(
         self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton

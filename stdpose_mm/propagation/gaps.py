@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,8 @@ class Gap:
         right: The label on the frame after the gap; None after the last label.
         before, after: Nearest label of every joint on either side; further away than ``left`` and
             ``right`` where a joint is not labelled there.
+        second_before, second_after: Second nearest label of every joint on either side, for
+            methods that look further than the ends of the gap.
         bboxes: [len(frames), 4] person boxes ``[x, y, w, h]``.
     """
 
@@ -53,6 +55,8 @@ class Gap:
     right: PersonLabel | None
     before: JointAnchors
     after: JointAnchors
+    second_before: JointAnchors
+    second_after: JointAnchors
     bboxes: np.ndarray
 
     @property
@@ -97,10 +101,19 @@ class Gap:
             left_distance <= right_distance, self.before.visibility, self.after.visibility
         )
 
-    def fingerprint(self) -> tuple[object, ...]:
-        """Equal for gaps that any propagator fills equally: what a cache is keyed by."""
+    def fingerprint(self, with_second_labels: bool = False) -> tuple[object, ...]:
+        """Equal for gaps that a propagator fills equally: what a cache is keyed by.
+
+        Args:
+            with_second_labels: Whether the propagator reads ``second_before`` and
+                ``second_after`` (:attr:`BasePropagator.reads_second_labels`). Others need not
+                redo a gap after a correction there.
+        """
         arrays = [self.bboxes]
-        for anchors in (self.before, self.after):
+        anchors_read = [self.before, self.after]
+        if with_second_labels:
+            anchors_read += [self.second_before, self.second_after]
+        for anchors in anchors_read:
             arrays += [anchors.frames, anchors.keypoints, anchors.visibility]
         for label in (self.left, self.right):
             if label is not None:
@@ -124,7 +137,8 @@ def find_gaps(
         num_frames: Length of the video.
     """
     given = sorted(labels)
-    before, after = _anchors_between(labels, given)
+    before = _anchors_along([labels[frame] for frame in given])
+    after = _anchors_along([labels[frame] for frame in reversed(given)])[::-1]
     gaps = []
     for slot, (start, stop) in enumerate(zip([-1, *given], [*given, num_frames], strict=True)):
         frames = range(start + 1, stop)
@@ -136,38 +150,48 @@ def find_gaps(
                 frames=frames,
                 left=labels[start] if slot > 0 else None,
                 right=labels[stop] if slot < len(given) else None,
-                before=before[slot],
-                after=after[slot],
+                before=before[slot][0],
+                after=after[slot][0],
+                second_before=before[slot][1],
+                second_after=after[slot][1],
                 bboxes=np.stack([bboxes[frame] for frame in frames]).astype(np.float64),
             )
         )
     return gaps
 
 
-def _anchors_between(
-    labels: Mapping[int, PersonLabel], given: list[int]
-) -> tuple[list[JointAnchors], list[JointAnchors]]:
-    """Anchors on the left and right of each of the ``len(given) + 1`` slots around the labels."""
-    num_keypoints = len(labels[given[0]].visibility)
+def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[JointAnchors, JointAnchors]]:
+    """Nearest and second nearest labels of each joint, seen from every place along a track.
+
+    Args:
+        labels: At least one, in the order in which they are passed by.
+
+    Returns:
+        Before the first label, after the first, ..., after the last.
+    """
+    num_keypoints = len(labels[0].visibility)
     nothing = JointAnchors(
         frames=np.full(num_keypoints, NEVER),
         keypoints=np.zeros((num_keypoints, 2)),
         visibility=np.full(num_keypoints, NOT_LABELLED, dtype=np.int8),
     )
-    before, after = [nothing], [nothing]
-    for frame in given:
-        before.append(_updated(before[-1], labels[frame]))
-    for frame in reversed(given):
-        after.append(_updated(after[-1], labels[frame]))
-    return before, after[::-1]
+    anchors = [(nothing, nothing)]
+    for label in labels:
+        nearest, second = anchors[-1]
+        of_label = JointAnchors(
+            np.full(num_keypoints, label.frame_index), label.keypoints, label.visibility
+        )
+        shown = label.labelled
+        anchors.append((_merge(shown, of_label, nearest), _merge(shown, nearest, second)))
+    return anchors
 
 
-def _updated(anchors: JointAnchors, label: PersonLabel) -> JointAnchors:
-    shown = label.labelled
+def _merge(chosen: np.ndarray, these: JointAnchors, others: JointAnchors) -> JointAnchors:
+    """``these`` where ``chosen`` [K], ``others`` elsewhere."""
     return JointAnchors(
-        frames=np.where(shown, label.frame_index, anchors.frames),
-        keypoints=np.where(shown[:, None], label.keypoints, anchors.keypoints),
-        visibility=np.where(shown, label.visibility, anchors.visibility),
+        frames=np.where(chosen, these.frames, others.frames),
+        keypoints=np.where(chosen[:, None], these.keypoints, others.keypoints),
+        visibility=np.where(chosen, these.visibility, others.visibility),
     )
 
 

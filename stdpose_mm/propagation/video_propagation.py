@@ -106,7 +106,7 @@ def propagate_frames(
             people[frame_index][track_id] = _completed(label, track_id)
         gaps.extend(_gaps_of_track(track_id, labels, num_frames, boxes or {}))
 
-    keys = {id(gap): gap.fingerprint() for gap in gaps}
+    keys = {id(gap): gap.fingerprint(propagator.reads_second_labels) for gap in gaps}
     for stale in set(cache) - set(keys.values()):
         del cache[stale]
     gap_of = {(gap.track_id, frame_index): gap for gap in gaps for frame_index in gap.frames}
