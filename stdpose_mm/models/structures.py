@@ -30,18 +30,20 @@ class SpatioTemporalRepresentation(NamedTuple):
 
 
 class GivenLabels(NamedTuple):
-    """Labels of the auxiliary frames that the model may see, as heatmaps.
+    """Labels of the auxiliary frames that the model may see, and the place of the key frame.
 
     Attributes:
         heatmaps: Maps of the left and right frame [N, 2, K, h, w].
         mask: Which of them replace the network's maps, bool [N, 2, K].
         prior: Map of the pose interpolated to the key frame [N, K, h, w]; empty where a label is
             missing.
+        position: Where the key frame lies between the left (0) and the right frame (1), [N].
     """
 
     heatmaps: Tensor
     mask: Tensor
     prior: Tensor
+    position: Tensor
 
     @classmethod
     def from_data_samples(cls, data_samples: Sequence[PoseDataSample]) -> GivenLabels | None:
@@ -49,7 +51,8 @@ class GivenLabels(NamedTuple):
 
         Args:
             data_samples: Samples whose ``gt_fields`` may hold ``given_heatmaps`` [2K, h, w] and
-                ``prior_heatmaps`` [K, h, w], and ``gt_instance_labels.given_mask`` [1, 2, K].
+                ``prior_heatmaps`` [K, h, w], and ``gt_instance_labels.given_mask`` [1, 2, K];
+                metainfo ``window_position``, half way if it is missing.
 
         Returns:
             The labels, or ``None`` if no sample gives any.
@@ -58,7 +61,10 @@ class GivenLabels(NamedTuple):
         template = next((labels for labels in per_sample if labels is not None), None)
         if template is None:
             return None
-        nothing = cls(*(torch.zeros_like(field) for field in template))
+        nothing = cls(
+            *(torch.zeros_like(field) for field in template[:-1]),
+            position=torch.full_like(template.position, 0.5),
+        )
         filled = [nothing if labels is None else labels for labels in per_sample]
         return cls(*(torch.stack(fields) for fields in zip(*filled, strict=True)))
 
@@ -68,7 +74,8 @@ class GivenLabels(NamedTuple):
             return None
         heatmaps = sample.gt_fields.given_heatmaps.unflatten(0, (2, -1))
         mask = sample.gt_instance_labels.given_mask[0] > 0
-        return cls(heatmaps, mask, sample.gt_fields.prior_heatmaps)
+        position = heatmaps.new_tensor(sample.metainfo.get('window_position', 0.5))
+        return cls(heatmaps, mask, sample.gt_fields.prior_heatmaps, position)
 
     def flip(self, flip_indices: Sequence[int]) -> GivenLabels:
         """Mirror the maps horizontally and swap the left and right joints."""
@@ -77,6 +84,7 @@ class GivenLabels(NamedTuple):
             self.heatmaps.flip(-1)[:, :, joints],
             self.mask[:, :, joints],
             self.prior.flip(-1)[:, joints],
+            self.position,
         )
 
     def substitute(self, frame_heatmaps: Tensor) -> Tensor:

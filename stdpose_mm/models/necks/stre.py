@@ -6,7 +6,7 @@ from torch import Tensor
 
 from stdpose_mm.errors import InputError
 
-from ..structures import KEY_FRAME, SpatioTemporalRepresentation
+from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
 
 
 @MODELS.register_module()
@@ -24,20 +24,25 @@ class STRE(BaseModule):
         self.tks = MODELS.build(tks) if tks else None
 
     def forward(
-        self, features: Tensor, frame_heatmaps: Tensor | None = None, prior: Tensor | None = None
+        self,
+        features: Tensor,
+        frame_heatmaps: Tensor | None = None,
+        given: GivenLabels | None = None,
     ) -> SpatioTemporalRepresentation:
         """Encode a window.
 
         Args:
             features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w]; needed by ``tks``.
-            prior: Map of the interpolated pose [N, K, h, w].
+            given: What is given of the window, of which ``tks`` may read the interpolated pose;
+                its labels are already in ``frame_heatmaps``.
 
         Raises:
             InputError: If ``tks`` has no heatmaps to merge.
         """
         if self.tks is not None and frame_heatmaps is None:
             raise InputError('tks merges heatmaps but none came; configure a frame_head')
+        prior = None if given is None else given.prior
         return SpatioTemporalRepresentation(
             frame_feature=features[:, KEY_FRAME],
             fused_feature=None if self.tff is None else self.tff(features),

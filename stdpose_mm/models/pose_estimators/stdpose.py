@@ -92,11 +92,9 @@ class STDPose(TopdownPoseEstimator):
             frame_heatmaps: H_l, H_t, H_r as predicted [N, 3, K, h, w].
             given: Labels of the auxiliary frames.
         """
-        prior = None
         if given is not None and frame_heatmaps is not None:
             frame_heatmaps = given.substitute(frame_heatmaps)
-            prior = given.prior
-        return self.neck(features, frame_heatmaps, prior)
+        return self.neck(features, frame_heatmaps, given)
 
     def extract_feat(
         self, inputs: Tensor, given: GivenLabels | None = None
