@@ -1,6 +1,13 @@
 """Evaluation from plain label structures; no torch, no MMPose, no other evaluator."""
 
 from .average_precision import JointPrecision, PrecisionPool, average_precision, match_poses
+from .calibration import (
+    CORRECT_WITHIN,
+    Reliability,
+    ScoreCalibrator,
+    reliability,
+    scored_joints,
+)
 from .clear_mot import MotCounts, TrackingPool, match_pairs
 from .frame_poses import FramePoses, frame_poses, paired_frames, strictly_inside
 from .keypoint_accuracy import (
@@ -24,6 +31,7 @@ from .posetrack import (
 
 __all__ = [
     'AUC_LIMIT',
+    'CORRECT_WITHIN',
     'EVALUATED_JOINTS',
     'JOINT_GROUPS',
     'MATCH_THRESHOLD',
@@ -34,6 +42,8 @@ __all__ = [
     'MotCounts',
     'PoseTrackScores',
     'PrecisionPool',
+    'Reliability',
+    'ScoreCalibrator',
     'TrackingPool',
     'average_precision',
     'evaluate_posetrack',
@@ -47,5 +57,7 @@ __all__ = [
     'mean_of_known',
     'paired_frames',
     'pose_sizes',
+    'reliability',
+    'scored_joints',
     'strictly_inside',
 ]

@@ -108,7 +108,7 @@ def keypoint_accuracy(
         )
     names = truth[0].skeleton.keypoint_names
     pairs = [
-        _pair_tracks(gt, pred, names, None if frames is None else frames[i])
+        pair_tracks(gt, pred, names, None if frames is None else frames[i])
         for i, (gt, pred) in enumerate(zip(truth, predictions, strict=True))
     ]
     gt = np.concatenate([pair.truth for pair in pairs])
@@ -124,9 +124,7 @@ def keypoint_accuracy(
     distance = np.hypot(offset[..., 0], offset[..., 1])
     sizes = pose_sizes(gt, labelled)
     sized = counted & (sizes > 0)[:, None]
-    relative = np.divide(
-        distance, sizes[:, None], out=np.full(distance.shape, np.inf), where=both & sized
-    )
+    relative = relative_distances(distance, sizes, both & sized)
     # The area under the step from 0 to 1 at the relative distance.
     area = np.maximum(0.0, 1.0 - relative / AUC_LIMIT)
 
@@ -180,13 +178,26 @@ def pose_sizes(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     return pose_extent(keypoints, labelled)[..., 2:].max(axis=-1)
 
 
+def relative_distances(distance: np.ndarray, sizes: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """[M, K] distances in pose sizes; infinite where ``where`` is False.
+
+    Args:
+        distance: [M, K] pixels.
+        sizes: [M] pixels, positive wherever ``where`` is True.
+        where: [M, K] bool.
+    """
+    return np.divide(distance, sizes[:, None], out=np.full(distance.shape, np.inf), where=where)
+
+
 @dataclass(frozen=True)
-class _TrackPairs:
+class TrackPairs:
     """M labelled poses, track by track in frame order, with their predictions.
 
     Args:
         truth, predicted: [M, K, 2].
         labelled, has_prediction: [M, K] bool.
+        scores: [M, K] of the predictions, NaN where there is none or it has no scores.
+        given: [M] bool, whether the prediction is a given label.
         scored: [M] bool, whether the frame is measured on.
         centre: [M] bool, whether the rows before and after are the same person's previous and
             next frame.
@@ -196,16 +207,23 @@ class _TrackPairs:
     labelled: np.ndarray
     predicted: np.ndarray
     has_prediction: np.ndarray
+    scores: np.ndarray
+    given: np.ndarray
     scored: np.ndarray
     centre: np.ndarray
 
 
-def _pair_tracks(
+def pair_tracks(
     truth: VideoLabels,
     prediction: VideoLabels,
     keypoint_names: tuple[str, ...],
     frames: Collection[int] | None,
-) -> _TrackPairs:
+) -> TrackPairs:
+    """The people of the truth with their counterparts, who have the same frame and track id.
+
+    Raises:
+        InputError: If the joints differ from ``keypoint_names``, or someone has no track id.
+    """
     for labels in (truth, prediction):
         if labels.skeleton.keypoint_names != keypoint_names:
             raise InputError(
@@ -219,6 +237,11 @@ def _pair_tracks(
     num_joints = len(keypoint_names)
     absent = np.zeros((num_joints, 2)), np.zeros(num_joints, dtype=bool)
     predicted = [absent if p is None else (p.keypoints, p.labelled) for p in counterparts]
+    unknown = np.full(num_joints, np.nan)
+    scores = [
+        unknown if p is None or p.scores is None else np.where(p.labelled, p.scores, np.nan)
+        for p in counterparts
+    ]
     tracks = np.array([p.track_id for p in people], dtype=np.int64)
     indices = np.array([p.frame_index for p in people], dtype=np.int64)
     follows = (np.diff(tracks) == 0) & (np.diff(indices) == 1)
@@ -226,11 +249,13 @@ def _pair_tracks(
     centre[1:-1] = follows[:-1] & follows[1:]
     scored = np.ones(len(people), dtype=bool) if frames is None else np.isin(indices, [*frames])
     shape = (-1, num_joints)
-    return _TrackPairs(
+    return TrackPairs(
         truth=np.array([p.keypoints for p in people]).reshape(*shape, 2),
         labelled=np.array([p.labelled for p in people], dtype=bool).reshape(shape),
         predicted=np.array([points for points, _ in predicted]).reshape(*shape, 2),
         has_prediction=np.array([has for _, has in predicted], dtype=bool).reshape(shape),
+        scores=np.array(scores).reshape(shape),
+        given=np.array([p is not None and p.source == 'given' for p in counterparts], dtype=bool),
         scored=scored,
         centre=centre,
     )

@@ -1,0 +1,267 @@
+"""Whether scores mean what they say: the probability that a joint is right.
+
+A joint is right if it lies within a tenth of the pose's size of the truth, which is what PCK@0.1
+counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+from scipy.stats import rankdata
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import VideoLabels
+
+from .keypoint_accuracy import pair_tracks, pose_sizes, relative_distances
+
+CORRECT_WITHIN = 0.1
+"""Share of the pose's size, see :func:`~.keypoint_accuracy.pose_sizes`."""
+
+_MARGIN = 1e-3
+"""Scores are kept that far from 0 and 1 before their odds are taken."""
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far scores can be taken for probabilities.
+
+    Args:
+        mean_scores: [B] mean score of every bin, ascending.
+        accuracies: [B] share of right joints in it; equals ``mean_scores`` for honest scores.
+        counts: [B] joints in it.
+        expected_calibration_error: Mean over the joints of the distance between the two.
+        brier: Mean squared distance between a score and what came out (0 or 1).
+        auroc: Probability that a right joint scores higher than a wrong one, ties counting half:
+            how well the scores rank, whatever their values. NaN if all joints are right or all
+            are wrong.
+    """
+
+    mean_scores: np.ndarray
+    accuracies: np.ndarray
+    counts: np.ndarray
+    expected_calibration_error: float
+    brier: float
+    auroc: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON file; null stands for NaN."""
+        return {
+            'expected_calibration_error': self.expected_calibration_error,
+            'brier': self.brier,
+            'auroc': None if np.isnan(self.auroc) else self.auroc,
+            'bins': [
+                {'mean_score': score, 'accuracy': accuracy, 'joints': count}
+                for score, accuracy, count in zip(
+                    self.mean_scores.tolist(),
+                    self.accuracies.tolist(),
+                    self.counts.tolist(),
+                    strict=True,
+                )
+            ],
+        }
+
+
+def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> Reliability:
+    """Compare scores with what came out.
+
+    The bins hold about equally many joints each. Most joints score high, so that bins of equal
+    width would put nearly all of them into the last one, where nothing of their spread is seen,
+    and a few into the others, where the accuracy is chance. Equal scores share a bin.
+
+    Args:
+        scores: [N] in 0..1.
+        correct: [N] bool, whether the joint is right.
+        num_bins: At most so many.
+
+    Raises:
+        InputError: If there is no joint, or a score is not in 0..1.
+    """
+    scores, correct = _checked(scores, correct)
+    if num_bins < 1:
+        raise ValueError(f'num_bins must be at least 1, got {num_bins}')
+    _, of_value = np.unique(scores, return_inverse=True)
+    # The bin of a score is that of the middle of the joints with this very score.
+    middle = np.cumsum(np.bincount(of_value)) - np.bincount(of_value) / 2
+    bin_of_value = np.floor(middle * num_bins / len(scores)).astype(np.int64)
+    _, bins = np.unique(bin_of_value[of_value], return_inverse=True)
+    counts = np.bincount(bins)
+    mean_scores = np.bincount(bins, weights=scores) / counts
+    accuracies = np.bincount(bins, weights=correct) / counts
+    return Reliability(
+        mean_scores=mean_scores,
+        accuracies=accuracies,
+        counts=counts,
+        expected_calibration_error=float(
+            np.average(np.abs(mean_scores - accuracies), weights=counts)
+        ),
+        brier=float(np.mean((scores - correct) ** 2)),
+        auroc=_auroc(scores, correct),
+    )
+
+
+def scored_joints(
+    truth: Sequence[VideoLabels],
+    predictions: Sequence[VideoLabels],
+    frames: Sequence[Collection[int]] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of the propagated joints, and which of them are right.
+
+    Given labels are left out, as are joints that the truth does not label or that have no
+    prediction: there is no score to judge.
+
+    Args:
+        truth: The annotated videos; people carry track ids.
+        predictions: The predicted videos in the same order, with the same joints and track ids.
+        frames: Per video the frame indices to take, all by default.
+
+    Returns:
+        [N] scores, and [N] bool, whether the joint lies within ``CORRECT_WITHIN`` pose sizes of
+        the truth.
+
+    Raises:
+        InputError: If the videos do not pair, their joints differ, someone has no track id, or a
+            predicted person has no scores.
+    """
+    if len(truth) != len(predictions) or not truth:
+        raise InputError(
+            f'{len(predictions)} predicted videos were given, expected one for each of the '
+            f'{len(truth)} videos of the ground truth, and at least one'
+        )
+    names = truth[0].skeleton.keypoint_names
+    scores, correct = [], []
+    for number, (gt, prediction) in enumerate(zip(truth, predictions, strict=True)):
+        pairs = pair_tracks(gt, prediction, names, None if frames is None else frames[number])
+        sizes = pose_sizes(pairs.truth, pairs.labelled)
+        taken = pairs.labelled & pairs.has_prediction
+        taken &= (pairs.scored & ~pairs.given & (sizes > 0))[:, None]
+        if np.isnan(pairs.scores[taken]).any():
+            raise InputError(
+                f'the predicted labels of video {prediction.name!r} have no scores, '
+                'give labels that were written by a propagation'
+            )
+        distance = np.hypot(*np.moveaxis(pairs.predicted - pairs.truth, -1, 0))
+        within = relative_distances(distance, sizes, taken) <= CORRECT_WITHIN
+        scores.append(pairs.scores[taken])
+        correct.append(within[taken])
+    return np.concatenate(scores), np.concatenate(correct)
+
+
+@dataclass(frozen=True)
+class ScoreCalibrator:
+    """Turns scores that rank well into probabilities: ``sigmoid(slope * logit(score) + offset)``.
+
+    Two parameters (Platt scaling of the score's log odds) rather than isotonic regression: a few
+    videos are enough to fit them, they go on beyond the scores seen, and unequal scores stay
+    unequal, so that joints and frames are ranked as before. Isotonic regression makes steps, and
+    its outermost steps rest on few joints of few videos.
+
+    Args:
+        slope: At least 0, so that a higher score never means a lower probability.
+        offset: Added log odds.
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.slope, self.offset]).all() and self.slope >= 0):
+            raise ValueError(
+                'slope must be a finite number of at least 0 and offset a finite number, '
+                f'got {self.slope} and {self.offset}'
+            )
+
+    @classmethod
+    def fit(cls, scores: np.ndarray, correct: np.ndarray) -> ScoreCalibrator:
+        """The most likely parameters.
+
+        The outcomes 1 and 0 are drawn in a little, by one imagined joint of either kind (Platt,
+        1999), so that the parameters stay finite where scores separate right from wrong.
+
+        Args:
+            scores: [N] in 0..1.
+            correct: [N] bool, whether the joint is right.
+
+        Raises:
+            InputError: If there is no right or no wrong joint, or a score is not in 0..1.
+        """
+        scores, correct = _checked(scores, correct)
+        right = int(correct.sum())
+        wrong = len(correct) - right
+        if not right or not wrong:
+            raise InputError(
+                f'{right} of the {len(correct)} joints are right, expected right and wrong ones '
+                'to calibrate scores on, give more videos'
+            )
+        target = np.where(correct, (right + 1) / (right + 2), 1 / (wrong + 2))
+        odds = _log_odds(scores)
+
+        def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+            z = parameters[0] * odds + parameters[1]
+            value = np.mean(np.logaddexp(0.0, z) - target * z)
+            residual = expit(z) - target
+            return float(value), np.array([np.mean(residual * odds), np.mean(residual)])
+
+        start = [1.0, float(logit(target.mean()))]
+        found = minimize(
+            loss, start, jac=True, method='L-BFGS-B', bounds=[(0.0, None), (None, None)]
+        )
+        return cls(float(found.x[0]), float(found.x[1]))
+
+    def __call__(self, scores: np.ndarray) -> np.ndarray:
+        """Probabilities; any shape."""
+        return expit(self.slope * _log_odds(np.asarray(scores, np.float64)) + self.offset)
+
+    def to_dict(self) -> dict[str, float]:
+        """For a JSON file."""
+        return {'slope': self.slope, 'offset': self.offset}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> ScoreCalibrator:
+        """What :meth:`to_dict` gave.
+
+        Raises:
+            InputError: If it is something else.
+        """
+        try:
+            return cls(float(fields['slope']), float(fields['offset']))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f'a score calibrator has a slope of at least 0 and an offset, got {fields!r}, '
+                'fit it again'
+            ) from error
+
+
+def _checked(scores: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scores = np.asarray(scores, dtype=np.float64)
+    correct = np.asarray(correct, dtype=bool)
+    if scores.ndim != 1 or scores.shape != correct.shape:
+        raise ValueError(
+            f'scores and correct must have one shape [N], got {list(scores.shape)} and '
+            f'{list(correct.shape)}'
+        )
+    if not len(scores):
+        raise InputError('there is no joint to judge scores by, give videos with hidden labels')
+    outside = ~((scores >= 0) & (scores <= 1))
+    if outside.any():
+        raise InputError(f'scores must be in 0..1, got {scores[outside][0]}')
+    return scores, correct
+
+
+def _log_odds(scores: np.ndarray) -> np.ndarray:
+    return logit(np.clip(scores, _MARGIN, 1 - _MARGIN))
+
+
+def _auroc(scores: np.ndarray, correct: np.ndarray) -> float:
+    """The Mann-Whitney statistic divided by its largest value."""
+    right = int(correct.sum())
+    wrong = len(correct) - right
+    if not right or not wrong:
+        return float('nan')
+    ranks = rankdata(scores)[correct].sum()
+    return float((ranks - right * (right + 1) / 2) / (right * wrong))
