@@ -1,0 +1,123 @@
+"""Which channels of a model belong to which joint, and how they come into a model of other joints.
+
+The number of joints K decides the size of some axes of some weights. On such an axis every joint
+has the same number of channels, and a joint's channels lie together, joint after joint; where an
+axis comes from a concatenation, this holds for each of its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import ConfigDict
+from mmpose.registry import MODELS
+from torch import nn
+
+JointAxes = dict[str, dict[int, tuple[int, ...]]]
+"""Weight -> axis that depends on K -> channels per joint of each concatenated part."""
+
+
+def with_num_joints(model: Mapping[str, Any], num_joints: int) -> ConfigDict:
+    """The config of a model with another number of joints."""
+    config = ConfigDict(deepcopy(dict(model)))
+    _set_num_joints(config, num_joints)
+    for name in ('head', 'frame_head'):
+        head = config.get(name)
+        if head and 'out_channels' in head:
+            head.out_channels = num_joints
+            # It reads the merged heatmaps themselves.
+            if head.get('source') == 'merged_heatmaps':
+                head.in_channels = num_joints
+    return config
+
+
+def _set_num_joints(config: ConfigDict, num_joints: int) -> None:
+    for key, value in config.items():
+        if key == 'num_joints':
+            config[key] = num_joints
+        elif isinstance(value, ConfigDict):
+            _set_num_joints(value, num_joints)
+
+
+def joint_axes(model: Mapping[str, Any]) -> JointAxes:
+    """Where the weights of a model depend on its number of joints.
+
+    Args:
+        model: Its config.
+    """
+    # What grows with one more joint depends on their number.
+    with torch.device('meta'):
+        two, three = (MODELS.build(with_num_joints(model, number)) for number in (2, 3))
+    larger = three.state_dict()
+    axes: JointAxes = {}
+    for name, weight in two.state_dict().items():
+        grown = [big - small for small, big in zip(weight.shape, larger[name].shape, strict=True)]
+        found = {
+            axis: _parts(name, axis, channels, grown[0])
+            for axis, channels in enumerate(grown)
+            if channels
+        }
+        if found:
+            axes[name] = found
+    return axes
+
+
+def _parts(name: str, axis: int, channels: int, out_channels: int) -> tuple[int, ...]:
+    if axis == 1 and name.endswith('tks.synthesize.0.0.weight'):
+        # The merged maps, then the maps they were merged from.
+        return out_channels, channels - out_channels
+    if axis == 1 and name.endswith('head.patch_embed.weight'):
+        # The masked maps, then the unmasked ones.
+        return (1,) * channels
+    return (channels,)
+
+
+def copy_joints(
+    source: nn.Module, target: nn.Module, axes: JointAxes, origins: Sequence[int | None]
+) -> None:
+    """Copy the weights of one model into one that differs in its joints only.
+
+    Weights between two joints, and those between a joint and the rest, are copied where all the
+    joints in question have an origin; the others stay as they are in ``target``.
+
+    Args:
+        source: Where the weights come from.
+        target: Where they go; of the same config but for the number of joints.
+        axes: :func:`joint_axes` of that config.
+        origins: For each joint of ``target`` the joint of ``source`` whose channels it takes; None
+            for a joint that starts as it is.
+    """
+    kept = [joint for joint, origin in enumerate(origins) if origin is not None]
+    taken = [origin for origin in origins if origin is not None]
+    weights = source.state_dict()
+    with torch.no_grad():
+        for name, weight in target.state_dict().items():
+            if name not in axes:
+                weight.copy_(weights[name])
+                continue
+            here = [torch.arange(size) for size in weight.shape]
+            there = [torch.arange(size) for size in weights[name].shape]
+            for axis, parts in axes[name].items():
+                here[axis] = _channels(weight.shape[axis], parts, kept)
+                there[axis] = _channels(weights[name].shape[axis], parts, taken)
+            values = weights[name][torch.meshgrid(*there, indexing='ij')]
+            weight[torch.meshgrid(*here, indexing='ij')] = values.to(weight)
+
+
+def _channels(size: int, parts: tuple[int, ...], joints: Sequence[int]) -> torch.Tensor:
+    """Indices of the channels of ``joints`` on an axis of ``size`` channels."""
+    num_joints = size // sum(parts)
+    starts = num_joints * np.cumsum((0, *parts[:-1]))
+    return torch.tensor(
+        [
+            start + joint * channels + channel
+            for start, channels in zip(starts, parts, strict=True)
+            for joint in joints
+            for channel in range(channels)
+        ],
+        dtype=torch.long,
+    )
