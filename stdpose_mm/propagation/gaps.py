@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
+
+LifeSpan = Literal['video', 'labels']
+"""Where a person's life begins and ends: with the video, or with the first and last label."""
 
 NEVER = -1
 """Frame of an anchor that does not exist."""
@@ -76,7 +81,7 @@ class Gap:
 
     @property
     def known(self) -> np.ndarray:
-        """[K] bool: joints with a label somewhere in the track."""
+        """[K] bool: joints with a label somewhere in the stay."""
         return self.before.exists | self.after.exists
 
     def bbox_of(self, frame_index: int) -> np.ndarray:
@@ -101,7 +106,7 @@ class Gap:
             left_distance <= right_distance, self.before.visibility, self.after.visibility
         )
 
-    def fingerprint(self, with_second_labels: bool = False) -> tuple[object, ...]:
+    def fingerprint(self, with_second_labels: bool = False) -> str:
         """Equal for gaps that a propagator fills equally: what a cache is keyed by.
 
         Args:
@@ -118,43 +123,95 @@ class Gap:
         for label in (self.left, self.right):
             if label is not None:
                 arrays += [label.keypoints, label.visibility]
+                arrays.append(np.zeros(0) if label.bbox is None else label.bbox)
         ends = (self.left is None, self.right is None)
-        return self.track_id, self.frames, ends, *(array.tobytes() for array in arrays)
+        digest = hashlib.sha256(repr((self.track_id, self.frames, ends)).encode())
+        for array in arrays:
+            digest.update(repr((array.dtype.str, array.shape)).encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Stay:
+    """Neighbouring frames in which a person is in the picture, as far as the labels tell.
+
+    Args:
+        frames: The frames, at least one.
+        labels: Frame index -> label with a place, frames ascending; at least one.
+    """
+
+    frames: range
+    labels: Mapping[int, PersonLabel]
+
+
+def find_stays(
+    labels: Mapping[int, PersonLabel], num_frames: int, life_span: LifeSpan = 'video'
+) -> list[Stay]:
+    """When the person of a track is in the picture.
+
+    A stay goes on until a label without a place, and the next begins with the next label that has
+    one. The first stay begins and the last one ends as ``life_span`` says, unless a label without
+    a place does it.
+
+    Args:
+        labels: Frame index -> label of the track.
+        num_frames: Length of the video.
+        life_span: 'video': from the first to the last frame; 'labels': from the first to the last
+            label.
+    """
+    given = sorted(labels)
+    stays = []
+    current: dict[int, PersonLabel] = {}
+    start: int | None = 0 if life_span == 'video' else None
+    for frame in given:
+        if labels[frame].has_place:
+            start = frame if start is None else start
+            current[frame] = labels[frame]
+            continue
+        if current and start is not None:
+            stays.append(Stay(range(start, frame), current))
+        start, current = None, {}
+    if current and start is not None:
+        stop = num_frames if life_span == 'video' else given[-1] + 1
+        stays.append(Stay(range(start, stop), current))
+    return stays
 
 
 def find_gaps(
     track_id: int,
     labels: Mapping[int, PersonLabel],
     bboxes: Mapping[int, np.ndarray],
-    num_frames: int,
+    frames: range,
 ) -> list[Gap]:
-    """The gaps of one track, from the first to the last frame of the video.
+    """The gaps of one stay of one track.
 
     Args:
         track_id: The track.
         labels: Frame index -> label; at least one.
         bboxes: Frame index -> [4] person box of every unlabelled frame.
-        num_frames: Length of the video.
+        frames: The frames of the stay.
     """
     given = sorted(labels)
     before = _anchors_along([labels[frame] for frame in given])
     after = _anchors_along([labels[frame] for frame in reversed(given)])[::-1]
     gaps = []
-    for slot, (start, stop) in enumerate(zip([-1, *given], [*given, num_frames], strict=True)):
-        frames = range(start + 1, stop)
-        if not frames:
+    ends = zip([frames.start - 1, *given], [*given, frames.stop], strict=True)
+    for slot, (start, stop) in enumerate(ends):
+        between = range(start + 1, stop)
+        if not between:
             continue
         gaps.append(
             Gap(
                 track_id=track_id,
-                frames=frames,
+                frames=between,
                 left=labels[start] if slot > 0 else None,
                 right=labels[stop] if slot < len(given) else None,
                 before=before[slot][0],
                 after=after[slot][0],
                 second_before=before[slot][1],
                 second_after=after[slot][1],
-                bboxes=np.stack([bboxes[frame] for frame in frames]).astype(np.float64),
+                bboxes=np.stack([bboxes[frame] for frame in between]).astype(np.float64),
             )
         )
     return gaps

@@ -7,7 +7,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import VideoLabels
 
 from .base import BasePropagator, Frames
-from .video_propagation import Boxes, given_labels, propagate_labels
+from .video_propagation import boxes_of, given_labels, propagate_labels
 
 
 def keep_every(labels: VideoLabels, interval: int) -> VideoLabels:
@@ -47,13 +47,11 @@ def repropagate(
         Whoever is never labelled in a given frame is missing.
     """
     truth = given_labels(truth)
-    boxes: Boxes = {
-        (person.track_id, person.frame_index): person.bbox
-        for person in truth.persons
-        if person.track_id is not None and person.bbox is not None
-    }
     dense = propagate_labels(
-        frames, keep_every(truth, interval), propagator, boxes if use_truth_boxes else None
+        frames,
+        keep_every(truth, interval),
+        propagator,
+        boxes_of(truth) if use_truth_boxes else None,
     )
     present = {(person.track_id, person.frame_index) for person in truth.persons}
     return dense.with_persons([p for p in dense.persons if (p.track_id, p.frame_index) in present])

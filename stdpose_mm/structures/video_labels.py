@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from .skeleton import Skeleton
 
-Source = Literal['given', 'propagated']
+Source = Literal['given', 'propagated', 'absent']
+SOURCES: tuple[Source, ...] = get_args(Source)
 
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2
 
@@ -66,7 +67,8 @@ class PersonLabel:
         scores: [K] confidence in 0..1 (any finite value in foreign files); None if unknown.
         bbox: [4] person box; None if unknown.
         head_box: [4] head box (PoseTrack's ``bbox_head``); None if unknown.
-        source: 'given' by a person or a file, 'propagated' by this package.
+        source: 'given' by a person or a file, 'propagated' by this package; 'absent' says that the
+            person is not in the picture.
         extra: Fields of the file that this package does not interpret; kept for writing.
 
     Raises:
@@ -118,13 +120,29 @@ class PersonLabel:
                 if (box[2:] < 0).any():
                     raise ValueError(f'{name} has a negative size: {box.tolist()}')
                 object.__setattr__(self, name, box)
-        if self.source not in ('given', 'propagated'):
-            raise ValueError(f"source must be 'given' or 'propagated', got {self.source!r}")
+        if self.source not in SOURCES:
+            raise ValueError(f'source must be one of {SOURCES}, got {self.source!r}')
+        if self.source == 'absent' and self.has_place:
+            raise ValueError("a label with source 'absent' must have neither a joint nor a box")
 
     @property
     def labelled(self) -> np.ndarray:
         """[K] bool: which joints carry a label."""
         return self.visibility > NOT_LABELLED
+
+    @property
+    def has_box(self) -> bool:
+        """Whether there is a person box that is not of zero size."""
+        return self.bbox is not None and bool((self.bbox[2:] > 0).all())
+
+    @property
+    def has_place(self) -> bool:
+        """Whether the label says where the person is, by a joint or a box.
+
+        A given label without a place says that the person is absent from this frame on, until
+        the next label with a place.
+        """
+        return bool(self.labelled.any()) or self.has_box or self.head_box is not None
 
 
 @dataclass(frozen=True)

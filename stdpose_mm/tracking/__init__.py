@@ -2,8 +2,12 @@
 
 from .association import assign_track_ids, pose_similarity
 from .boxes import (
+    NO_DETECTIONS,
+    FrameDetections,
+    TrackBoxes,
     box_iou,
     clip_box,
+    detected_box,
     expand,
     interpolate_box,
     match_box,
@@ -12,9 +16,13 @@ from .boxes import (
 )
 
 __all__ = [
+    'NO_DETECTIONS',
+    'FrameDetections',
+    'TrackBoxes',
     'assign_track_ids',
     'box_iou',
     'clip_box',
+    'detected_box',
     'expand',
     'interpolate_box',
     'match_box',

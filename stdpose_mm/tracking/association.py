@@ -66,7 +66,10 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
         for position in present:
             track_id = track_ids[position]
             assert track_id is not None
-            tracks[track_id] = _extended(tracks.get(track_id), track_id, labels.persons[position])
+            # Who has left is looked for where he was last.
+            person = labels.persons[position]
+            if person.has_place:
+                tracks[track_id] = _extended(tracks.get(track_id), track_id, person)
 
     return labels.with_persons(
         [

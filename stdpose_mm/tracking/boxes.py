@@ -6,7 +6,8 @@ the last axis holds the box, leading axes are free.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,22 @@ POSE_MARGIN = 0.15
 
 MIN_BOX_SIDE = 8.0
 """Pixels; one lone joint has no extent, but its crop must have one."""
+
+
+@dataclass(frozen=True)
+class FrameDetections:
+    """The people that a detector found in one picture.
+
+    Args:
+        boxes: [M, 4] x, y, width, height in pixels.
+        scores: [M] in 0..1.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+
+
+NO_DETECTIONS = FrameDetections(np.zeros((0, 4)), np.zeros(0))
 
 
 def expand(box: np.ndarray, margin: float) -> np.ndarray:
@@ -31,7 +48,7 @@ def person_box(label: PersonLabel) -> np.ndarray:
     Raises:
         ValueError: If the label has neither a box nor a joint.
     """
-    if label.bbox is not None and (label.bbox[2:] > 0).all():
+    if label.bbox is not None and label.has_box:
         return label.bbox
     if not label.labelled.any():
         raise ValueError(f'the label on frame {label.frame_index} has neither a box nor a joint')
@@ -58,6 +75,12 @@ def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> n
             f'expected one box for each of {len(frames)} > 0 frames, got {boxes.shape}'
         )
     return np.array([np.interp(frame, frames, boxes[:, side]) for side in range(4)])
+
+
+def enclosing_box(boxes: np.ndarray) -> np.ndarray:
+    """The smallest box that holds all of ``boxes`` [F, 4]: [4]."""
+    low = boxes[:, :2].min(axis=0)
+    return np.concatenate([low, (boxes[:, :2] + boxes[:, 2:]).max(axis=0) - low])
 
 
 def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
@@ -98,6 +121,64 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
     overlap = box_iou(box, candidates)
     best = int(overlap.argmax())
     return best if overlap[best] >= min_iou else None
+
+
+def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarray, float]:
+    """The detection of the person expected at ``box``; where none is close, ``box`` itself.
+
+    Args:
+        box: [4] where the person is expected.
+        detections: Those of the frame.
+
+    Returns:
+        The box [4], and the detection's score (1 where the expected box stands in).
+    """
+    match = match_box(box, detections.boxes)
+    if match is None:
+        return box, 1.0
+    return detections.boxes[match], float(detections.scores[match])
+
+
+class TrackBoxes:
+    """The person box of one track in every frame: the one policy.
+
+    Boxes of labels and boxes that are known besides are anchors. Where a frame has none, the box
+    is interpolated between the anchors, and the detection that belongs to it takes its place.
+
+    Args:
+        labels: Labels of the track; those without a joint and a box are no anchors.
+        known: Frame index -> [4] box of frames without a label.
+        detections: Frame index -> what a detector found there.
+
+    Raises:
+        ValueError: If there is no anchor.
+    """
+
+    def __init__(
+        self,
+        labels: Iterable[PersonLabel],
+        known: Mapping[int, np.ndarray] | None = None,
+        detections: Mapping[int, FrameDetections] | None = None,
+    ) -> None:
+        anchors = {frame: np.asarray(box, np.float64) for frame, box in (known or {}).items()}
+        anchors.update(
+            (label.frame_index, person_box(label))
+            for label in labels
+            if label.has_box or label.labelled.any()
+        )
+        if not anchors:
+            raise ValueError('a track needs a label with a joint or a box, got none')
+        self._frames = sorted(anchors)
+        self._anchors = anchors
+        self._boxes = np.stack([anchors[frame] for frame in self._frames])
+        self._detections = detections or {}
+
+    def at(self, frame: int) -> np.ndarray:
+        """[4] the box in a frame."""
+        if frame in self._anchors:
+            return self._anchors[frame]
+        box = interpolate_box(self._frames, self._boxes, frame)
+        return detected_box(box, self._detections.get(frame, NO_DETECTIONS))[0]
 
 
 def _at_least(box: np.ndarray) -> np.ndarray:

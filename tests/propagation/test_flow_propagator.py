@@ -100,7 +100,7 @@ def test_every_frame_is_read_once_whoever_is_in_it(label, video):
 def test_blocks_are_split_where_no_gap_crosses(label):
     def gaps(track_id, given):
         labels = {n: label(n, POINTS, track_id=track_id) for n in given}
-        return find_gaps(track_id, labels, dict.fromkeys(range(20), np.zeros(4)), 20)
+        return find_gaps(track_id, labels, dict.fromkeys(range(20), np.zeros(4)), range(20))
 
     blocks = split_blocks(gaps(1, [0, 5, 10, 19]) + gaps(2, [0, 5, 14, 19]))
     ends = [[(gap.first, gap.last) for gap in block] for block in blocks]

@@ -9,22 +9,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.fields import Record, read_json, shown
-
-
-@dataclass(frozen=True)
-class FrameDetections:
-    """The detections of one picture.
-
-    Args:
-        boxes: [M, 4] x, y, width, height.
-        scores: [M].
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-
-
-NOTHING = FrameDetections(np.zeros((0, 4)), np.zeros(0))
+from stdpose_mm.tracking.boxes import NO_DETECTIONS, FrameDetections
 
 
 @dataclass(frozen=True)
@@ -35,7 +20,7 @@ class Detections:
 
     def of(self, image_id: int | str) -> FrameDetections:
         """Those of one picture."""
-        return self.by_image.get(image_id, NOTHING)
+        return self.by_image.get(image_id, NO_DETECTIONS)
 
 
 def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:

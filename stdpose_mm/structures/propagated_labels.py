@@ -1,0 +1,58 @@
+"""What may be done with labels that a propagator filled in, and what not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+
+from .video_labels import NOT_LABELLED, PersonLabel, VideoLabels
+
+
+def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
+    """Labels whose propagated joints all score at least ``min_score``.
+
+    A propagated joint below becomes unlabelled; its score stays, so that it can be told why. A
+    person without any joint left is left out, as is one whose label says that it is absent. Given
+    labels stay as they are, whatever their scores.
+
+    Args:
+        labels: Given and propagated labels. A propagated one without scores counts as score 0.
+        min_score: In 0..1; 0 keeps every joint.
+    """
+    persons = [
+        person if person.source == 'given' else _certain(person, min_score)
+        for person in labels.persons
+    ]
+    return labels.with_persons([p for p in persons if p.source == 'given' or p.labelled.any()])
+
+
+def require_given(truth: Sequence[VideoLabels], user: str) -> None:
+    """Refuse labels that a propagator filled in where the truth is needed.
+
+    Args:
+        truth: What shall be the truth.
+        user: Who needs it, to begin the sentence with.
+
+    Raises:
+        InputError: If a label is marked 'propagated'.
+    """
+    for labels in truth:
+        number = sum(person.source == 'propagated' for person in labels.persons)
+        if number:
+            raise InputError(
+                f'{user} needs labels made by hand as the truth, but {number} of the '
+                f'{len(labels.persons)} poses of video {labels.name!r} were filled in by a '
+                'propagator; take the original label file, or mark the ones that were checked '
+                "with source 'given'"
+            )
+
+
+def _certain(person: PersonLabel, min_score: float) -> PersonLabel:
+    scores = np.zeros(len(person.visibility)) if person.scores is None else person.scores
+    return replace(
+        person, visibility=np.where(scores >= min_score, person.visibility, NOT_LABELLED)
+    )
