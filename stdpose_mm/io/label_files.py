@@ -33,7 +33,12 @@ def find_label_files(
     if not isinstance(ann_file, (str, os.PathLike)):
         files = [Path(file) for file in ann_file]
     elif Path(ann_file).is_dir():
-        files = sorted(f for f in Path(ann_file).iterdir() if f.name.endswith(LABEL_SUFFIXES))
+        # A hidden file may be the beginning of one that a killed run was writing.
+        files = sorted(
+            f
+            for f in Path(ann_file).iterdir()
+            if f.name.endswith(LABEL_SUFFIXES) and not f.name.startswith('.')
+        )
     else:
         files = [Path(ann_file)]
         if files[0].suffix == LIST_SUFFIX and files[0].is_file():

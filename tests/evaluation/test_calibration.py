@@ -139,7 +139,7 @@ def test_joints_of_unlabelled_frames_are_judged_at_a_tenth_of_the_pose() -> None
 
 def test_the_share_of_right_joints_is_pck() -> None:
     rng = np.random.default_rng(0)
-    truth = video({t: [(0.0, 0.0), (100.0, 0.0)] for t in range(5)})
+    truth = video({t: [(0.0, 0.0), (100.0, 0.0)] for t in range(5)}, 'given')
     moved = {t: [tuple(p + rng.normal(0, 8, 2)) for p in np.array(LEVEL)] for t in range(5)}
     _, correct = scored_joints([truth], [video(moved)])
     pck = keypoint_accuracy([truth], [video(moved)]).pooled()['PCK@0.1']

@@ -30,11 +30,13 @@ class GenerateWindowTarget(BaseTransform):
         - aux_keypoints_visible: [2, K]
         - aux_given: [2] bool
         - window_position: 0 at the left frame, 1 at the right one
+        - label_weights (optional): [3], what the labels of the left, key and right frame weigh
 
     Added Keys (h x w is the heatmap, all float32):
 
         - heatmaps: [K, h, w] target of the key frame
-        - keypoint_weights: [1, K], 0 for joints without a label or outside the crop
+        - keypoint_weights: [1, K], 0 for joints without a label or outside the crop, else the
+          weight of the label
         - aux_heatmaps: [2K, h, w] targets of the left and right frame
         - aux_keypoint_weights: [1, 2, K]
         - given_heatmaps: [2K, h, w] maps of the given labels, empty where there is none
@@ -88,12 +90,11 @@ class GenerateWindowTarget(BaseTransform):
         if not self.test_mode:
             shown &= self._draw_shown(num_keypoints)
             labels = self._jitter(aux)
-        position = results['window_position']
-        prior = (1 - position) * labels[:1] + position * labels[1:]
+        prior, prior_shown = interpolated_pose(labels, shown, results['window_position'])
 
         # One call of the codec: poses key, left, right, given left, given right, prior.
-        poses = np.concatenate([key, aux, labels, prior])
-        visible = np.concatenate([key_visible, aux_visible, shown, shown.all(0, keepdims=True)])
+        poses = np.concatenate([key, aux, labels, prior[None]])
+        visible = np.concatenate([key_visible, aux_visible, shown, prior_shown[None]])
         encoded = self.encoder.encode(
             poses.reshape(1, -1, 2), visible.reshape(1, -1).astype(np.float32)
         )
@@ -106,8 +107,9 @@ class GenerateWindowTarget(BaseTransform):
             strict=True,
         ):
             results[name] = part
-        results['keypoint_weights'] = weights[:1]
-        results['aux_keypoint_weights'] = weights[None, 1:3]
+        left, middle, right = results.get('label_weights', np.ones(3, np.float32))
+        results['keypoint_weights'] = weights[:1] * middle
+        results['aux_keypoint_weights'] = weights[None, 1:3] * np.stack([left, right])[:, None]
         results['given_mask'] = shown[None].astype(np.float32)
         return results
 
@@ -128,3 +130,19 @@ class GenerateWindowTarget(BaseTransform):
             f'label_jitter={self.label_jitter}, label_dropout={self.label_dropout}, '
             f'test_mode={self.test_mode})'
         )
+
+
+def interpolated_pose(
+    labels: np.ndarray, shown: np.ndarray, position: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pose of the key frame on the straight line between two given poses.
+
+    Args:
+        labels: [2, K, 2] the left and the right pose.
+        shown: [2, K] bool, which of their joints are given.
+        position: Where the key frame lies, 0 at the left frame, 1 at the right one.
+
+    Returns:
+        The pose [K, 2], and which of its joints both poses give [K] bool.
+    """
+    return (1 - position) * labels[0] + position * labels[1], shown.all(axis=0)

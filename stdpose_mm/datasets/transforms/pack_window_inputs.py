@@ -24,6 +24,7 @@ WINDOW_META_KEYS = (
     'frame_indices',
     'track_id',
     'window_position',
+    'label_sources',
 )
 
 

@@ -10,12 +10,13 @@ the labelled joints of the truth.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+from stdpose_mm.structures.propagated_labels import require_given
 
 from .posetrack import mean_of_known
 
@@ -99,55 +100,107 @@ def keypoint_accuracy(
         thresholds: Shares of the pose size for PCK.
 
     Raises:
-        InputError: If the videos do not pair, their joints differ, or someone has no track id.
+        InputError: If the videos do not pair, their joints differ, someone has no track id, or the
+            truth holds propagated labels.
     """
     if len(truth) != len(predictions) or not truth:
         raise InputError(
             f'{len(predictions)} predicted videos were given, expected one for each of the '
             f'{len(truth)} videos of the ground truth, and at least one'
         )
+    require_given(truth, 'keypoint accuracy')
     names = truth[0].skeleton.keypoint_names
     pairs = [
         pair_tracks(gt, pred, names, None if frames is None else frames[i])
         for i, (gt, pred) in enumerate(zip(truth, predictions, strict=True))
     ]
-    gt = np.concatenate([pair.truth for pair in pairs])
-    labelled = np.concatenate([pair.labelled for pair in pairs])
-    pred = np.concatenate([pair.predicted for pair in pairs])
-    has_prediction = np.concatenate([pair.has_prediction for pair in pairs])
+    errors = [joint_errors(pair) for pair in pairs]
     scored = np.concatenate([pair.scored for pair in pairs])[:, None]
-    centre = np.concatenate([pair.centre for pair in pairs])
-
-    counted = labelled & scored
-    both = labelled & has_prediction
-    offset = np.where(both[..., None], pred - gt, 0.0)
-    distance = np.hypot(offset[..., 0], offset[..., 1])
-    sizes = pose_sizes(gt, labelled)
-    sized = counted & (sizes > 0)[:, None]
-    relative = relative_distances(distance, sizes, both & sized)
-    # The area under the step from 0 to 1 at the relative distance.
-    area = np.maximum(0.0, 1.0 - relative / AUC_LIMIT)
-
-    triple = both & _shifted(both, -1) & _shifted(both, 1) & centre[:, None] & scored
-    acceleration = _shifted(offset, -1) - 2 * offset + _shifted(offset, 1)
-
+    columns: dict[str, np.ndarray] = {}
+    counts: dict[str, np.ndarray] = {}
+    figures = [figure_values(error, thresholds) for error in errors]
+    for name in figures[0]:
+        values = np.concatenate([figure[name][0] for figure in figures])
+        where = np.concatenate([figure[name][1] for figure in figures]) & scored
+        columns[name] = _mean_where(values, where)
+        counts[name] = where.sum(axis=0)
     return KeypointAccuracy(
         keypoint_names=names,
-        pck={t: 100 * _mean_where(relative <= t, sized) for t in thresholds},
-        auc=100 * _mean_where(area, sized),
-        error_px=_mean_where(distance, counted & both),
-        error_percent=100 * _mean_where(relative, sized & both),
-        jitter=_mean_where(np.hypot(acceleration[..., 0], acceleration[..., 1]), triple),
-        predicted=100 * _mean_where(has_prediction, counted),
-        counts={
-            **{f'PCK@{threshold:g}': sized.sum(axis=0) for threshold in thresholds},
-            'AUC': sized.sum(axis=0),
-            'error_px': (counted & both).sum(axis=0),
-            'error_percent': (sized & both).sum(axis=0),
-            'jitter': triple.sum(axis=0),
-            'predicted': counted.sum(axis=0),
-        },
+        pck={t: columns[f'PCK@{t:g}'] for t in thresholds},
+        auc=columns['AUC'],
+        error_px=columns['error_px'],
+        error_percent=columns['error_percent'],
+        jitter=columns['jitter'],
+        predicted=columns['predicted'],
+        counts=counts,
     )
+
+
+@dataclass(frozen=True)
+class JointErrors:
+    """Errors of single joints; every array has the same shape, such as [M, K].
+
+    Args:
+        labelled: bool, whether the truth has the joint; nothing else counts where it has not.
+        sized: bool, labelled, in a pose that has an extent to measure by.
+        pixels: Distance in pixels, NaN without a prediction.
+        relative: The same in sizes of the pose, infinite without a prediction or size.
+        jitter: Distance in px/frame^2 between the second differences of the predicted and of the
+            true track, NaN if one of the three frames lacks the joint.
+    """
+
+    labelled: np.ndarray
+    sized: np.ndarray
+    pixels: np.ndarray
+    relative: np.ndarray
+    jitter: np.ndarray
+
+    def at(self, where: np.ndarray) -> JointErrors:
+        """Those of some joints: [N] arrays of the True entries of ``where``."""
+        return JointErrors(*(getattr(self, field.name)[where] for field in fields(self)))
+
+
+def joint_errors(pairs: TrackPairs) -> JointErrors:
+    """The errors of the M x K joints of a video."""
+    both = pairs.labelled & pairs.has_prediction
+    offset = np.where(both[..., None], pairs.predicted - pairs.truth, 0.0)
+    distance = np.hypot(offset[..., 0], offset[..., 1])
+    sizes = pose_sizes(pairs.truth, pairs.labelled)
+    sized = pairs.labelled & (sizes > 0)[:, None]
+    triple = both & _shifted(both, -1) & _shifted(both, 1) & pairs.centre[:, None]
+    acceleration = _shifted(offset, -1) - 2 * offset + _shifted(offset, 1)
+    return JointErrors(
+        labelled=pairs.labelled,
+        sized=sized,
+        pixels=np.where(both, distance, np.nan),
+        relative=relative_distances(distance, sizes, both & sized),
+        jitter=np.where(triple, np.hypot(acceleration[..., 0], acceleration[..., 1]), np.nan),
+    )
+
+
+def figure_values(
+    errors: JointErrors, thresholds: Sequence[float] = PCK_THRESHOLDS
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What is averaged: figure (as in ``KeypointAccuracy.rows``) -> (values, where they count).
+
+    Args:
+        errors: Of any joints.
+        thresholds: Shares of the pose size for PCK.
+
+    Returns:
+        Both arrays have the shape of the errors'; a joint without prediction is wrong.
+    """
+    predicted = ~np.isnan(errors.pixels)
+    # The area under the step from 0 to 1 at the relative distance.
+    area = np.maximum(0.0, 1.0 - errors.relative / AUC_LIMIT)
+    return {
+        **{f'PCK@{t:g}': (100.0 * (errors.relative <= t), errors.sized) for t in thresholds},
+        'AUC': (100 * area, errors.sized),
+        'error_px': (errors.pixels, predicted),
+        'error_percent': (100 * errors.relative, errors.sized & predicted),
+        'jitter': (errors.jitter, ~np.isnan(errors.jitter)),
+        'predicted': (100.0 * predicted, errors.labelled),
+    }
 
 
 def format_accuracy(accuracy: KeypointAccuracy, title: str = '') -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+from stdpose_mm.structures.propagated_labels import require_given
 
 from .average_precision import PrecisionPool
 from .clear_mot import TrackingPool
@@ -86,13 +87,14 @@ def evaluate_posetrack(
 
     Raises:
         InputError: If the videos do not pair, their frames do not pair, a joint is missing from a
-            skeleton, or an annotated person has no head box.
+            skeleton, an annotated person has no head box, or the truth holds propagated labels.
     """
     if len(truth) != len(predictions):
         raise InputError(
             f'{len(predictions)} predicted videos were given, expected one for each of the '
             f'{len(truth)} videos of the ground truth'
         )
+    require_given(truth, "PoseTrack's evaluation")
     pool = PrecisionPool(len(EVALUATED_JOINTS))
     tracking = TrackingPool(len(EVALUATED_JOINTS))
     tracked = True
@@ -112,6 +114,20 @@ def evaluate_posetrack(
         tracking_precision=counts.precision() if tracked else unknown,
         tracking_recall=counts.recall() if tracked else unknown,
     )
+
+
+def pool_precision(truth: VideoLabels, prediction: VideoLabels) -> PrecisionPool:
+    """What one video adds to AP, for videos that are not in memory together.
+
+    ``PrecisionPool.update`` joins the pools of several videos; ``result`` then has their AP.
+
+    Raises:
+        InputError: See :func:`evaluate_posetrack`.
+    """
+    pool = PrecisionPool(len(EVALUATED_JOINTS))
+    gt, pred = paired_frames(truth, prediction, EVALUATED_JOINTS)
+    _add_video(gt, pred, pool, None)
+    return pool
 
 
 def group_means(values: np.ndarray) -> dict[str, float]:

@@ -24,7 +24,14 @@ from stdpose_mm.datasets.windows import (
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import find_label_files, frame_sources, read_posetrack18
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
-from stdpose_mm.tracking.boxes import clip_box, interpolate_box, match_box, person_box, to_corners
+from stdpose_mm.structures.propagated_labels import keep_certain, require_given
+from stdpose_mm.tracking.boxes import (
+    clip_box,
+    detected_box,
+    interpolate_box,
+    person_box,
+    to_corners,
+)
 
 from .detections import Detections, read_detections
 from .video_tracks import UNKNOWN_TRACK, Track, VideoTracks, tracks_of
@@ -53,13 +60,21 @@ class BaseWindowDataset(BaseDataset):
       ``task='propagation'`` their labelled neighbours are the auxiliary frames, so that windows
       span 2T.
 
+    Labels that a propagator filled in (``source`` 'propagated', as ``tools/make_pseudo_labels.py``
+    writes) are targets of training, by ``propagated_weight``, and nothing else: they are never
+    shown as given labels. In a video that holds some, all labelled frames are key frames of
+    ``task='propagation'``, and the auxiliary frames are the ones whose labels were made by hand,
+    whatever ``interval`` and ``random_offset`` say. In testing they are refused.
+
     A sample is the dictionary of the transforms: ``frames`` (three of (path, index)), ``bbox``
     [1, 4] x1, y1, x2, y2 (not enlarged), ``bbox_score`` [1], ``keypoints`` [1, K, 2],
     ``keypoints_visible`` [1, K] of 0 and 1 (the truth of the key frame, zeros where unknown),
     ``aux_keypoints`` [2, K, 2], ``aux_keypoints_visible`` [2, K], ``aux_given`` [2] bool,
-    ``window_position``, ``video_name``, ``frame_index``, ``frame_indices`` [3], ``track_id`` (-1
-    if unknown), ``id``, ``img_id``, ``img_path``, ``category_id``, and MMPose's metainfo keys. In
-    testing the auxiliary labels hold the given ones only.
+    ``label_sources`` (for each frame 'given', 'propagated', or None without a label),
+    ``label_weights`` [3] (what a frame's label weighs in the loss), ``window_position``,
+    ``video_name``, ``frame_index``, ``frame_indices`` [3], ``track_id`` (-1 if unknown), ``id``,
+    ``img_id``, ``img_path``, ``category_id``, and MMPose's metainfo keys. In testing the auxiliary
+    labels hold the given ones only.
 
     Args:
         ann_file: Folder with one label file per video, one label file, a text file that lists
@@ -73,6 +88,9 @@ class BaseWindowDataset(BaseDataset):
         random_offset: Draw the pattern of given frames for each training sample.
         label_interval: Throw away the labels of all but every T-th frame.
         step: Distance of the auxiliary frames in estimation.
+        propagated_weight: What a propagated label weighs in the loss, a given one being 1; 0
+            leaves propagated labels out.
+        propagated_min_score: Propagated joints that score less count as unlabelled.
         boxes: ``'gt'``: the label's own box (the paper's protocol). ``'interpolated'``: between
             the boxes of the given labels, and in testing for every unlabelled frame of the
             protocol, the person being there or not. ``'detected'`` (testing): from ``bbox_file``;
@@ -105,6 +123,8 @@ class BaseWindowDataset(BaseDataset):
         random_offset: bool = False,
         label_interval: int | None = None,
         step: int = 1,
+        propagated_weight: float = 1.0,
+        propagated_min_score: float = 0.0,
         boxes: str | None = None,
         bbox_file: str | None = None,
         bbox_score_thr: float = 0.2,
@@ -123,6 +143,8 @@ class BaseWindowDataset(BaseDataset):
         self.random_offset = random_offset
         self.label_interval = label_interval
         self.step = step
+        self.propagated_weight = propagated_weight
+        self.propagated_min_score = propagated_min_score
         if boxes is None:
             boxes = 'interpolated' if test_mode and task == 'propagation' else 'gt'
         self.boxes = boxes
@@ -159,6 +181,14 @@ class BaseWindowDataset(BaseDataset):
             raise InputError(f'label_interval must be at least 1, got {self.label_interval}')
         if self.step < 1:
             raise InputError(f'step must be at least 1, got {self.step}')
+        if self.propagated_weight < 0:
+            raise InputError(
+                f'propagated_weight must not be negative, got {self.propagated_weight}'
+            )
+        if not 0 <= self.propagated_min_score <= 1:
+            raise InputError(
+                f'propagated_min_score must be in 0..1, got {self.propagated_min_score}'
+            )
         if len(self.intervals) > 1 and not self.random_offset:
             raise InputError(f'the intervals {self.intervals} need random_offset=True')
         if test_mode and (self.random_offset or self.label_interval is not None):
@@ -240,7 +270,7 @@ class BaseWindowDataset(BaseDataset):
         self.left_out[what] += 1
 
     def _read_video(self, file: str, listings: dict[str, set[str]]) -> VideoTracks | None:
-        labels = self.read_labels(file)
+        labels = self._trusted(file, self.read_labels(file))
         expected = len(self.metainfo['keypoint_id2name'])
         if labels.skeleton.num_keypoints != expected:
             raise InputError(
@@ -272,9 +302,13 @@ class BaseWindowDataset(BaseDataset):
                 'expected at least one pose',
             )
             return None
+        by_hand = {p.frame_index for p in labels.persons if p.source == 'given'}
+        has_propagated = any(person.source == 'propagated' for person in labels.persons)
         if self.label_interval is not None:
             labelled = given = tuple(given_frames(labelled, self.label_interval))
             labels = labels.keep_frames(given)
+        elif self.task == 'propagation' and has_propagated:
+            given = tuple(sorted(by_hand))
         elif self.task == 'propagation':
             given = tuple(given_frames(labelled, self.intervals[0]))
         else:
@@ -287,7 +321,22 @@ class BaseWindowDataset(BaseDataset):
             labelled=labelled,
             given=given,
             tracks=tracks_of(labels),
+            has_propagated=has_propagated,
         )
+
+    def _trusted(self, file: str, labels: VideoLabels) -> VideoLabels:
+        """The labels to use: those made by hand, and where allowed propagated ones."""
+        if self.test_mode:
+            require_given([labels], type(self).__name__)
+        if self.propagated_weight == 0:
+            return labels.with_persons([p for p in labels.persons if p.source == 'given'])
+        certain = keep_certain(labels, self.propagated_min_score)
+        if self.label_interval is not None and any(p.source != 'given' for p in certain.persons):
+            raise InputError(
+                f'{file} holds propagated labels, which label_interval={self.label_interval} does '
+                'not go with, set propagated_weight=0 or label_interval=None'
+            )
+        return certain
 
     def _usable(self, file: str, frame: VideoFrame | None, person: PersonLabel) -> bool:
         if frame is None:
@@ -327,22 +376,20 @@ class BaseWindowDataset(BaseDataset):
             return
         for t, track in enumerate(video.tracks):
             for key in self._keys(video, track):
-                if self.random_offset:
+                if self.random_offset and not video.has_propagated:
                     yield {'video': index, 'track': t, 'window': None, 'key': key}
                     continue
                 window = self._window(video, track, key)
                 item: dict[str, Any] = {'video': index, 'track': t, 'window': window}
                 if detections is not None:
                     found = detections.of(video.image_id(key))
-                    expected = self._box(track, window)
-                    match = match_box(expected, found.boxes)
-                    item['box'] = expected if match is None else found.boxes[match]
-                    item['score'] = 1.0 if match is None else found.scores[match]
+                    item['box'], item['score'] = detected_box(self._box(track, window), found)
                 yield item
 
     def _keys(self, video: VideoTracks, track: Track) -> list[int]:
         """The key frames of one person."""
-        if self.task == 'estimation' or self.random_offset or self.label_interval is not None:
+        dense = self.random_offset or self.label_interval is not None or video.has_propagated
+        if self.task == 'estimation' or dense:
             return list(track.frames)
         own = track.among(video.given)
         if self.test_mode and self.boxes != 'gt':
@@ -408,10 +455,12 @@ class BaseWindowDataset(BaseDataset):
         visible = np.zeros((3, num_keypoints), dtype=np.float32)
         # A label that is not given must not reach a model under test by any way.
         use = (window.left_given, True, window.right_given) if self.test_mode else (True,) * 3
+        sources: list[str | None] = [None] * 3
         for i, frame in enumerate(window.frames):
             row = track.row(frame) if track is not None and use[i] else None
             if track is not None and row is not None:
                 keypoints[i], visible[i] = track.keypoints[row], track.visible[row]
+                sources[i] = track.sources[row]
         frames = [video.source(frame) for frame in window.frames]
         info = {
             'frames': frames,
@@ -422,6 +471,11 @@ class BaseWindowDataset(BaseDataset):
             'aux_keypoints': keypoints[[0, 2]],
             'aux_keypoints_visible': visible[[0, 2]],
             'aux_given': np.array(window.given),
+            'label_sources': tuple(sources),
+            'label_weights': np.array(
+                [self.propagated_weight if source == 'propagated' else 1.0 for source in sources],
+                dtype=np.float32,
+            ),
             'window_position': window.position,
             'video_name': video.name,
             'frame_index': window.key,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stdpose_mm.structures import PersonLabel, VideoLabels
+from stdpose_mm.structures.video_labels import Source
 from stdpose_mm.tracking.boxes import person_box
 
 UNKNOWN_TRACK = -1
@@ -23,6 +24,7 @@ class Track:
         frames: F frame indices, ascending.
         keypoints: [F, K, 2] pixels.
         visible: [F, K] bool.
+        sources: F times 'given' or 'propagated'.
         boxes: [F, 4] person boxes, x, y, width, height.
     """
 
@@ -30,6 +32,7 @@ class Track:
     frames: tuple[int, ...]
     keypoints: np.ndarray
     visible: np.ndarray
+    sources: tuple[Source, ...]
     boxes: np.ndarray
 
     @classmethod
@@ -40,6 +43,7 @@ class Track:
             frames=tuple(label.frame_index for label in labels),
             keypoints=np.stack([label.keypoints for label in labels]).astype(np.float32),
             visible=np.stack([label.labelled for label in labels]),
+            sources=tuple(label.source for label in labels),
             boxes=np.stack([person_box(label) for label in labels]).astype(np.float32),
         )
 
@@ -49,8 +53,9 @@ class Track:
         return row if row < len(self.frames) and self.frames[row] == frame else None
 
     def among(self, frames: Sequence[int]) -> list[int]:
-        """Those of ``frames`` on which this person is labelled."""
-        return [frame for frame in frames if self.row(frame) is not None]
+        """Those of ``frames`` on which this person has a given label."""
+        rows = [(frame, self.row(frame)) for frame in frames]
+        return [f for f, row in rows if row is not None and self.sources[row] == 'given']
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class VideoTracks:
         labelled: Frames with a labelled person, ascending.
         given: Frames whose labels may be shown, ascending.
         tracks: Its people.
+        has_propagated: Whether a propagator filled in some of the labels.
     """
 
     name: str
@@ -74,6 +80,7 @@ class VideoTracks:
     labelled: tuple[int, ...]
     given: tuple[int, ...]
     tracks: tuple[Track, ...]
+    has_propagated: bool = False
 
     def source(self, frame: int) -> tuple[str, int | None]:
         """(path, index) of a known frame."""
