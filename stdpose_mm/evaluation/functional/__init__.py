@@ -13,9 +13,13 @@ from .frame_poses import FramePoses, frame_poses, paired_frames, strictly_inside
 from .keypoint_accuracy import (
     AUC_LIMIT,
     PCK_THRESHOLDS,
+    JointErrors,
     KeypointAccuracy,
+    figure_values,
     format_accuracy,
+    joint_errors,
     keypoint_accuracy,
+    pair_tracks,
     pose_sizes,
 )
 from .posetrack import (
@@ -27,6 +31,7 @@ from .posetrack import (
     format_table,
     group_means,
     mean_of_known,
+    pool_precision,
 )
 
 __all__ = [
@@ -37,6 +42,7 @@ __all__ = [
     'MATCH_THRESHOLD',
     'PCK_THRESHOLDS',
     'FramePoses',
+    'JointErrors',
     'JointPrecision',
     'KeypointAccuracy',
     'MotCounts',
@@ -47,15 +53,19 @@ __all__ = [
     'TrackingPool',
     'average_precision',
     'evaluate_posetrack',
+    'figure_values',
     'format_accuracy',
     'format_table',
     'frame_poses',
     'group_means',
+    'joint_errors',
     'keypoint_accuracy',
     'match_pairs',
     'match_poses',
     'mean_of_known',
+    'pair_tracks',
     'paired_frames',
+    'pool_precision',
     'pose_sizes',
     'reliability',
     'scored_joints',

@@ -50,6 +50,13 @@ class PrecisionPool:
         self._labels.append(correct[frames, joints, people])
         self._joints.append(joints)
 
+    def update(self, other: PrecisionPool) -> None:
+        """Add what another pool has collected, such as that of a further video."""
+        self.num_truth += other.num_truth
+        self._scores += other._scores
+        self._labels += other._labels
+        self._joints += other._joints
+
     def result(self) -> JointPrecision:
         """The figures of all joints added so far."""
         joints = np.concatenate([np.zeros(0, dtype=np.int64), *self._joints])
