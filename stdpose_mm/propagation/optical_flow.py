@@ -1,0 +1,126 @@
+"""Optical flow between neighbouring pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from scipy.ndimage import map_coordinates
+
+from stdpose_mm.errors import InputError
+
+_MIN_SIDE = 16
+"""Pixels; DIS flow refuses pictures of less than 12."""
+
+_RAFT_STRIDE = 8
+_RAFT_MIN_SIDE = 128
+"""RAFT takes sides that are multiples of 8 and, for its coarsest correlation, no less than 128."""
+
+
+class FlowEstimator(Protocol):
+    """Optical flow of one kind."""
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        """Reduce a BGR picture uint8 [H, W, 3] to what is kept of it."""
+        ...
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """[h, w, 2] flow in pixels of the prepared pictures from ``source`` to ``target``."""
+        ...
+
+
+class DISFlow:
+    """DIS optical flow (Kroeger et al., ECCV 2016) of OpenCV on grey pictures.
+
+    Args:
+        max_side: Larger side in pixels of the pictures that flow is computed on.
+    """
+
+    def __init__(self, max_side: int = 640) -> None:
+        if max_side < 32:
+            raise ValueError(f'max_side must be at least 32 pixels, got {max_side}')
+        self.max_side = max_side
+        self._estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        """See :class:`FlowEstimator`; [h, w] uint8."""
+        return cv2.cvtColor(reduce_picture(picture, self.max_side), cv2.COLOR_BGR2GRAY)
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """See :class:`FlowEstimator`."""
+        return self._estimator.calc(source, target, None)
+
+
+class RAFTFlow:
+    """RAFT (Teed and Deng, ECCV 2020), torchvision's small variant, with weights at hand.
+
+    Args:
+        weights: File with the weights of ``torchvision.models.optical_flow.raft_small``.
+        max_side: Larger side in pixels of the pictures that flow is computed on.
+        device: Where to run.
+
+    Raises:
+        InputError: If the file cannot be read or does not fit.
+    """
+
+    def __init__(self, weights: str | Path, max_side: int = 640, device: str = 'cpu') -> None:
+        from torchvision.models.optical_flow import raft_small
+
+        self.max_side = max_side
+        self._model = raft_small(weights=None)
+        try:
+            state_dict = torch.load(weights, map_location='cpu', weights_only=True)
+            self._model.load_state_dict(state_dict)
+        except Exception as error:
+            raise InputError(
+                f'flow weights {weights} cannot be used ({str(error).splitlines()[0]}), give '
+                "the file of torchvision's raft_small"
+            ) from error
+        self._model.eval().to(device)
+        self._device = device
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        """See :class:`FlowEstimator`; [h, w, 3] uint8 RGB."""
+        return cv2.cvtColor(reduce_picture(picture, self.max_side), cv2.COLOR_BGR2RGB)
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """See :class:`FlowEstimator`."""
+        height, width = source.shape[:2]
+        bottom, right = (
+            max(-side % _RAFT_STRIDE, _RAFT_MIN_SIDE - side) for side in (height, width)
+        )
+
+        def batch(picture: np.ndarray) -> torch.Tensor:
+            padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+            tensor = torch.from_numpy(padded).to(self._device).permute(2, 0, 1)[None]
+            return tensor.float() / 127.5 - 1
+
+        with torch.inference_mode():
+            flow = self._model(batch(source), batch(target))[-1][0]
+        return flow[:, :height, :width].permute(1, 2, 0).cpu().numpy()
+
+
+def reduce_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
+    """The picture with its larger side reduced to ``max_side``, its smaller at least 16 pixels."""
+    height, width = picture.shape[:2]
+    factor = min(1.0, max_side / max(height, width))
+    factor = max(factor, _MIN_SIDE / min(height, width))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    if size == (width, height):
+        return picture
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def sample_bilinear(field: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Values of ``field`` [h, w, C] at ``points`` [K, 2] (x, y), clamped to its border."""
+    rows_and_columns = points.T[::-1]
+    return np.stack(
+        [
+            map_coordinates(channel, rows_and_columns, order=1, mode='nearest')
+            for channel in np.moveaxis(field, -1, 0)
+        ],
+        axis=-1,
+    )

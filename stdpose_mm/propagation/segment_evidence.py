@@ -1,0 +1,346 @@
+"""Everything that speaks for or against a joint's position in a gap, for the segment fuser.
+
+All of it is relative: positions are offsets from the *centre*, the blend of both flow tracks, in
+units of the pose's size. So it serves any skeleton at any scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from stdpose_mm.structures import OCCLUDED, PersonLabel, pose_extent
+from stdpose_mm.tracking import person_box
+
+from .base import Frames
+from .flow_tracks import FlowTracks
+from .gaps import Gap
+from .linear_propagator import interpolate_joints
+
+MAP_SIDE = 9
+MAP_STEP = 0.03
+"""Maps are 9x9 places around the centre, 3 % of the pose's size apart: they reach 12 % of it."""
+
+_PATCH_SIDE = 9
+_PATCH_STEP = MAP_STEP / 2
+_REGION_SIDE = (MAP_SIDE - 1) * 2 + _PATCH_SIDE
+"""Patches are 9x9 samples, twice as dense as the places; a region holds all patches of a map."""
+
+_MIN_SIZE = 8.0
+"""Pixels; a pose of one joint has no extent, but offsets need a unit."""
+
+CANDIDATES = ('linear', 'forward', 'backward')
+VECTORS = (
+    *CANDIDATES,
+    'forward_error',
+    'backward_error',
+    'label_displacement',
+    'body_displacement',
+    'from_middle',
+    'from_middle_left',
+    'from_middle_right',
+    'velocity',
+    'forward_velocity',
+    'backward_velocity',
+)
+SCALARS = (
+    'position',
+    'from_left',
+    'to_right',
+    'length',
+    'has_left',
+    'has_right',
+    'is_left_end',
+    'is_right_end',
+    'disagreement',
+    'linear_match',
+    'forward_match',
+    'backward_match',
+    'ends_match',
+    'outside',
+    'occluded_left',
+    'occluded_right',
+    'has_heatmap',
+)
+MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap')
+
+_LENGTH_UNIT = 15.0
+"""Frames; brings distances in time to the order of one."""
+
+
+class Heatmaps(Protocol):
+    """Heatmaps of a segment, see :class:`~stdpose_mm.propagation.segment_model.SegmentHeatmaps`."""
+
+    @property
+    def frame_heatmaps(self) -> np.ndarray: ...
+
+    @property
+    def final_heatmaps(self) -> np.ndarray: ...
+
+    @property
+    def to_heatmap(self) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class SegmentEvidence:
+    """Evidence for K joints in F frames of a gap, labelled ends included.
+
+    Args:
+        centre: [F, K, 2] pixels that offsets start from.
+        size: Larger side of the labelled poses in pixels, their mean.
+        vectors: [F, K, len(VECTORS), 2] offsets and displacements in units of ``size``; the first
+            three are the candidates.
+        scalars: [F, K, len(SCALARS)].
+        maps: [F, K, len(MAPS), 9, 9] values at places around the centre, rows downward:
+            correlation with the picture patch at the left and right label, and heatmaps.
+        base_weights: [F, K, 3] weights of the candidates that make the centre.
+        known: [K] whether an end of the gap labels the joint; there is no evidence otherwise.
+        interior: [F] which frames are to be filled.
+    """
+
+    centre: np.ndarray
+    size: float
+    vectors: np.ndarray
+    scalars: np.ndarray
+    maps: np.ndarray
+    base_weights: np.ndarray
+    known: np.ndarray
+    interior: np.ndarray
+
+
+def gather_evidence(
+    frames: Frames,
+    gap: Gap,
+    tracks: FlowTracks,
+    times: Sequence[int] | None = None,
+    heatmaps: Heatmaps | None = None,
+    has_heatmap: np.ndarray | None = None,
+) -> SegmentEvidence:
+    """The evidence for one gap, or for a piece of it.
+
+    Args:
+        frames: The video.
+        gap: The gap; one of its ends is labelled.
+        tracks: Its flow tracks.
+        times: Frames to look at, ascending, the gap's first and last among them; all by default.
+        heatmaps: Of a pose network, for all frames of the gap and the joints of its labels.
+        has_heatmap: [K] which joints the network knows; all by default.
+    """
+    times = np.array(tracks.frames if times is None else times)
+    rows = times - gap.first
+    forward, backward = tracks.forward[rows], tracks.backward[rows]
+    left, right = _labelled(gap.left, gap), _labelled(gap.right, gap)
+    both, known = left & right, left | right
+    position = _positions(times, gap)
+    linear = np.stack([interpolate_joints(gap, time) for time in times])
+    base_weights = np.stack(
+        [
+            np.zeros((len(times), len(known))),
+            np.where(both, 1 - position[:, None], left),
+            np.where(both, position[:, None], right & ~left),
+        ],
+        axis=-1,
+    )
+    candidates = np.stack([linear, forward, backward], axis=-2)
+    centre = np.einsum('fkc,fkcd->fkd', base_weights, candidates)
+    centre[:, ~known] = linear[:, ~known]
+    size = _pose_size(gap)
+
+    start, end = centre[0], centre[-1]
+    displacement = np.where(both[:, None], end - start, 0)
+    moved = displacement[both].mean(axis=0) if both.any() else np.zeros(2)
+    middle = centre[:, known].mean(axis=1, keepdims=True)
+    vectors = {
+        'linear': linear - centre,
+        'forward': np.where(left[:, None], forward - centre, 0),
+        'backward': np.where(right[:, None], backward - centre, 0),
+        'forward_error': np.where(both[:, None], tracks.forward[-1] - end, 0),
+        'backward_error': np.where(both[:, None], tracks.backward[0] - start, 0),
+        'label_displacement': displacement,
+        'body_displacement': moved,
+        'from_middle': centre - middle,
+        'from_middle_left': np.where(left[:, None], start - middle[0], 0),
+        'from_middle_right': np.where(right[:, None], end - middle[-1], 0),
+        'velocity': _velocity(centre, times),
+        'forward_velocity': np.where(left[:, None], _velocity(forward, times), 0),
+        'backward_velocity': np.where(right[:, None], _velocity(backward, times), 0),
+    }
+    shape = centre.shape
+    stacked = np.stack([np.broadcast_to(vectors[name], shape) for name in VECTORS], axis=-2)
+
+    matches = _match_patches(frames, gap, times, size, candidates, centre)
+    maps = np.zeros((*shape[:2], len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
+    maps[:, :, :2] = matches.maps
+    seen = np.zeros(len(known), bool)
+    if heatmaps is not None:
+        seen = np.ones(len(known), bool) if has_heatmap is None else has_heatmap
+        for index, values in ((2, heatmaps.frame_heatmaps), (3, heatmaps.final_heatmaps)):
+            around = _heatmaps_around(values[rows], heatmaps.to_heatmap, centre, size)
+            maps[:, :, index] = np.where(seen[:, None, None], around, 0)
+
+    height, width = frames[gap.first].shape[:2]
+    interior = np.isin(times, gap.frames)
+    scalars = {
+        'position': position[:, None],
+        'from_left': (times - gap.first)[:, None] * left / _LENGTH_UNIT,
+        'to_right': (gap.last - times)[:, None] * right / _LENGTH_UNIT,
+        'length': (gap.last - gap.first) / _LENGTH_UNIT,
+        'has_left': left,
+        'has_right': right,
+        'is_left_end': (times == gap.first)[:, None] & left & ~interior[:, None],
+        'is_right_end': (times == gap.last)[:, None] & right & ~interior[:, None],
+        'disagreement': np.where(both, np.linalg.norm(forward - backward, axis=-1) / size, 0),
+        'linear_match': matches.at_candidates[..., 0],
+        'forward_match': matches.at_candidates[..., 1],
+        'backward_match': matches.at_candidates[..., 2],
+        'ends_match': matches.ends,
+        'outside': ((centre < 0) | (centre > (width - 1, height - 1))).any(axis=-1),
+        'occluded_left': _occluded(gap.left, gap),
+        'occluded_right': _occluded(gap.right, gap),
+        'has_heatmap': seen,
+    }
+    values = np.stack([np.broadcast_to(scalars[name], shape[:2]) for name in SCALARS], axis=-1)
+    return SegmentEvidence(
+        centre=centre,
+        size=size,
+        vectors=(stacked / size).astype(np.float32),
+        scalars=values.astype(np.float32),
+        maps=maps,
+        base_weights=base_weights.astype(np.float32),
+        known=known,
+        interior=interior,
+    )
+
+
+class _Matches(NamedTuple):
+    """Correlation of the picture with the patches at the labelled joints.
+
+    Args:
+        maps: [F, K, 2, 9, 9] with the left and right label's patch; zeros without the label.
+        at_candidates: [F, K, 3] at each candidate, with the patch of the label it starts from;
+            at the straight line the mean over the labels there are.
+        ends: [K] of both labels' patches with each other.
+    """
+
+    maps: np.ndarray
+    at_candidates: np.ndarray
+    ends: np.ndarray
+
+
+def _match_patches(
+    frames: Frames,
+    gap: Gap,
+    times: np.ndarray,
+    size: float,
+    candidates: np.ndarray,
+    centre: np.ndarray,
+) -> _Matches:
+    """Normalised cross-correlation over the three colours; patches are 12 % of ``size`` wide."""
+    num_frames, num_joints = centre.shape[:2]
+    labelled = np.stack([_labelled(gap.left, gap), _labelled(gap.right, gap)])
+    ends = [
+        _patches(frames[gap.first], centre[0], size, _PATCH_SIDE),
+        _patches(frames[gap.last], centre[-1], size, _PATCH_SIDE),
+    ]
+    templates = _normalised(np.stack(ends).reshape(2, num_joints, -1)) * labelled[..., None]
+    shares = labelled / np.maximum(labelled.sum(axis=0), 1)
+    weights = np.stack(
+        [shares, np.eye(2)[0, :, None] + 0 * shares, np.eye(2)[1, :, None] + 0 * shares]
+    )
+    maps = np.zeros((num_frames, num_joints, 2, MAP_SIDE, MAP_SIDE), np.float32)
+    at_candidates = np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32)
+    for index, frame in enumerate(times):
+        picture = frames[int(frame)]
+        regions = _patches(picture, centre[index], size, _REGION_SIDE)
+        windows = sliding_window_view(regions, (_PATCH_SIDE, _PATCH_SIDE), axis=(1, 2))
+        windows = np.moveaxis(windows[:, ::2, ::2], 3, -1)  # [K, 9, 9, rows, columns, colours]
+        windows = _normalised(windows.reshape(num_joints, MAP_SIDE, MAP_SIDE, -1))
+        maps[index] = np.einsum('kyxn,skn->ksyx', windows, templates)
+        points = candidates[index].reshape(-1, 2)
+        patches = _patches(picture, points, size, _PATCH_SIDE)
+        patches = _normalised(patches.reshape(num_joints, len(CANDIDATES), -1))
+        both = np.einsum('kcn,skn->csk', patches, templates)
+        at_candidates[index] = (both * weights).sum(axis=1).T
+    return _Matches(maps, at_candidates, (templates[0] * templates[1]).sum(axis=-1))
+
+
+def _patches(picture: np.ndarray, points: np.ndarray, size: float, side: int) -> np.ndarray:
+    """[N, side, side, 3] float32 samples around ``points`` [N, 2], ``_PATCH_STEP`` sizes apart."""
+    offsets = (np.arange(side) - side // 2) * _PATCH_STEP * size
+    x = points[:, 0, None, None] + offsets[None, None, :]
+    y = points[:, 1, None, None] + offsets[None, :, None]
+    x, y = (np.broadcast_to(v, (len(points), side, side)).reshape(-1, side) for v in (x, y))
+    sampled = cv2.remap(
+        picture,
+        x.astype(np.float32),
+        y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return sampled.reshape(len(points), side, side, 3).astype(np.float32)
+
+
+def _normalised(values: np.ndarray) -> np.ndarray:
+    """Zero mean and unit length over the last axis; zeros where all values are equal."""
+    centred = values - values.mean(axis=-1, keepdims=True)
+    length = np.linalg.norm(centred, axis=-1, keepdims=True)
+    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 1e-3)
+
+
+def _heatmaps_around(
+    heatmaps: np.ndarray, to_heatmap: np.ndarray, centre: np.ndarray, size: float
+) -> np.ndarray:
+    """[F, K, 9, 9] values of heatmaps [F, K, h, w] at the places of a map; 0 outside of them."""
+    num_frames, num_joints = centre.shape[:2]
+    offsets = (np.arange(MAP_SIDE) - MAP_SIDE // 2) * MAP_STEP * size
+    places = np.stack(np.broadcast_arrays(offsets[None, :], offsets[:, None]), axis=-1)
+    points = centre[:, :, None, None] + places
+    reduced = (points @ to_heatmap[:, :2].T + to_heatmap[:, 2]).astype(np.float32)
+    result = np.zeros((num_frames, num_joints, MAP_SIDE, MAP_SIDE), np.float32)
+    for frame in range(num_frames):
+        for joint in range(num_joints):
+            x, y = reduced[frame, joint, ..., 0], reduced[frame, joint, ..., 1]
+            result[frame, joint] = cv2.remap(
+                heatmaps[frame, joint], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+            )
+    return result
+
+
+def _positions(times: np.ndarray, gap: Gap) -> np.ndarray:
+    """[F] 0 at the left label, 1 at the right one; 0.5 in gaps with one label."""
+    if gap.left is None or gap.right is None:
+        return np.full(len(times), 0.5)
+    return (times - gap.first) / (gap.last - gap.first)
+
+
+def _velocity(points: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """[F, K, 2] displacement in five frames, which is of the order of the offsets."""
+    return 5 * np.gradient(points, times, axis=0)
+
+
+def _labelled(label: PersonLabel | None, gap: Gap) -> np.ndarray:
+    return np.zeros(len(gap.before.frames), bool) if label is None else label.labelled
+
+
+def _occluded(label: PersonLabel | None, gap: Gap) -> np.ndarray:
+    return np.zeros(len(gap.before.frames), bool) if label is None else label.visibility == OCCLUDED
+
+
+def _pose_size(gap: Gap) -> float:
+    sizes = [
+        float(pose_extent(label.keypoints, label.labelled)[2:].max())
+        for label in (gap.left, gap.right)
+        if label is not None and label.labelled.sum() > 1
+    ]
+    if not sizes:
+        sizes = [
+            float(person_box(label)[2:].max())
+            for label in (gap.left, gap.right)
+            if label is not None and label.labelled.any()
+        ]
+    return max(float(np.mean(sizes)), _MIN_SIZE)
