@@ -2,13 +2,20 @@
 
 from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose, build_propagator
 from .flow_propagator import FlowPropagator
-from .gaps import Gap, JointAnchors, find_gaps
+from .gaps import Gap, JointAnchors, LifeSpan, Stay, find_gaps, find_stays
 from .linear_propagator import LinearPropagator
 from .no_pictures import NoPictures
 from .per_frame_propagator import PerFramePropagator
 from .repropagation import keep_every, repropagate
+from .spline_propagator import SplinePropagator
 from .stdpose_propagator import STDPosePropagator
-from .video_propagation import dense_labels, given_labels, propagate_frames, propagate_labels
+from .video_propagation import (
+    boxes_of,
+    dense_labels,
+    given_labels,
+    propagate_frames,
+    propagate_labels,
+)
 from .window_model import WindowModel
 from .window_propagator import WindowPropagator
 
@@ -19,16 +26,21 @@ __all__ = [
     'Frames',
     'Gap',
     'JointAnchors',
+    'LifeSpan',
     'LinearPropagator',
     'NoPictures',
     'PerFramePropagator',
     'PropagatedPose',
     'STDPosePropagator',
+    'SplinePropagator',
+    'Stay',
     'WindowModel',
     'WindowPropagator',
+    'boxes_of',
     'build_propagator',
     'dense_labels',
     'find_gaps',
+    'find_stays',
     'given_labels',
     'keep_every',
     'propagate_frames',

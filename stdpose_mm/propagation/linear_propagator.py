@@ -37,18 +37,22 @@ class LinearPropagator(BasePropagator):
             raise ValueError(f'half_life must be a positive number of frames, got {half_life}')
         self.half_life = half_life
 
+    def curves(self, gap: Gap) -> np.ndarray:
+        """[len(gap.frames), K, 2] the joints in every frame of the gap, zero if never labelled."""
+        return np.stack([interpolate_joints(gap, frame_index) for frame_index in gap.frames])
+
     def propagate(
         self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending."""
         for gap in gaps:
-            for frame_index in gap.frames:
+            for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
                 visibility = gap.visibility_at(frame_index)
                 scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
                 yield PropagatedPose(
                     track_id=gap.track_id,
                     frame_index=frame_index,
-                    keypoints=interpolate_joints(gap, frame_index),
+                    keypoints=keypoints,
                     visibility=visibility,
                     scores=np.where(visibility == NOT_LABELLED, 0.0, scores),
                 )

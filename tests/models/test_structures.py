@@ -37,6 +37,15 @@ def test_mixed_batch_gives_what_there_is():
     assert given.mask[1].all()
 
 
+def test_position_is_that_of_the_window():
+    samples = window_batch(3)['data_samples']
+    samples[0].set_metainfo({'window_position': 0.25})
+    samples[1] = estimation_sample(samples[1])
+    given = GivenLabels.from_data_samples(samples)
+    assert given.position.tolist() == [0.25, 0.5, 0.5]
+    assert given.flip(FLIP_INDICES).position.tolist() == [0.25, 0.5, 0.5]
+
+
 def test_only_given_maps_replace_predictions():
     given = labels(give=(True, False))
     given.mask[0, 0, 3] = False

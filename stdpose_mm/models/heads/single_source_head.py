@@ -15,10 +15,11 @@ SOURCES = ('frame_feature', 'fused_feature', 'merged_heatmaps')
 
 @MODELS.register_module()
 class SingleSourceHead(HeatmapHead):
-    """Classic heatmap head on one part of the representation, for ablations.
+    """Classic heatmap head on one part of the representation, for ablations and baselines.
 
     On ``frame_feature`` the model is a per-frame estimator, on ``fused_feature`` it has TFF alone,
-    on ``merged_heatmaps`` (with ``deconv_out_channels=None``: one 1x1 convolution) TKS alone.
+    on ``merged_heatmaps`` (with ``deconv_out_channels=None``: one 1x1 convolution) TKS alone. With
+    ``final_layer=None`` besides, the neck's maps are the final ones.
 
     Args:
         source: Name of the field of :class:`SpatioTemporalRepresentation` to read.

@@ -1,7 +1,15 @@
 """Necks: features and heatmaps of a window to one spatiotemporal representation."""
 
+from .dual_consecutive import DualConsecutive
+from .pose_warping import PoseWarping
 from .stre import STRE
 from .temporal_feature_fusion import TemporalFeatureFusion
 from .temporal_keypoints_synthesis import TemporalKeypointsSynthesis
 
-__all__ = ['STRE', 'TemporalFeatureFusion', 'TemporalKeypointsSynthesis']
+__all__ = [
+    'STRE',
+    'DualConsecutive',
+    'PoseWarping',
+    'TemporalFeatureFusion',
+    'TemporalKeypointsSynthesis',
+]

@@ -7,14 +7,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-
-def conv_block(in_channels: int, out_channels: int, groups: int = 1) -> nn.Sequential:
-    """3x3 convolution, batch normalisation, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, groups=groups, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU(inplace=True),
-    )
+from ..layers import conv_block
 
 
 @MODELS.register_module()

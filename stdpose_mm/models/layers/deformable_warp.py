@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .deformable_convolution import deformable_convolution
+
+KERNEL_SIZE = 3
+TAPS = KERNEL_SIZE**2
+
+
+class DeformableWarp(nn.Module):
+    """Heatmaps warped by deformable convolutions whose offsets are read from a context.
+
+    One branch per dilation: a 3x3 convolution of the context gives an offset for every joint, place
+    and tap of the kernel, a deformable 3x3 convolution over all joints applies them. The branches
+    are averaged. At the start every kernel is its centre tap and offsets are nearly zero, so that
+    maps pass nearly unchanged.
+
+    Args:
+        num_joints: Number of joints K.
+        context_channels: Channels C of the context.
+        dilations: Dilation of each branch, in heatmap pixels; used for both convolutions.
+        modulated: Whether every tap also gets a factor in 0..2 from the context (deformable
+            convolution v2), nearly 1 at the start.
+    """
+
+    def __init__(
+        self,
+        num_joints: int,
+        context_channels: int,
+        dilations: Sequence[int],
+        modulated: bool = False,
+    ) -> None:
+        super().__init__()
+        self.dilations = tuple(dilations)
+        self.num_joints = num_joints
+        self.modulated = modulated
+        # Joint by joint: the offsets of all taps, then their factors.
+        per_joint = (3 if modulated else 2) * TAPS
+        self.motions = nn.ModuleList(
+            nn.Conv2d(
+                context_channels,
+                num_joints * per_joint,
+                KERNEL_SIZE,
+                padding=dilation,
+                dilation=dilation,
+            )
+            for dilation in self.dilations
+        )
+        for motion in self.motions:
+            nn.init.normal_(motion.weight, std=0.001)
+            nn.init.zeros_(motion.bias)
+        self.kernels = nn.ParameterList(
+            nn.init.dirac_(torch.empty(num_joints, num_joints, KERNEL_SIZE, KERNEL_SIZE))
+            for _ in self.dilations
+        )
+
+    def forward(self, heatmaps: Tensor, context: Tensor) -> Tensor:
+        """Warp.
+
+        Args:
+            heatmaps: [N, K, h, w].
+            context: [N, C, h, w].
+
+        Returns:
+            [N, K, h, w], float32 under autocast too: bfloat16 would round places to whole pixels.
+        """
+        warped = []
+        for motion, kernel, dilation in zip(
+            self.motions, self.kernels, self.dilations, strict=True
+        ):
+            predicted = motion(context).float().unflatten(1, (self.num_joints, -1))
+            offsets = predicted[:, :, : 2 * TAPS].flatten(1, 2)
+            factors = None
+            if self.modulated:
+                factors = 2 * predicted[:, :, 2 * TAPS :].flatten(1, 2).sigmoid()
+            with torch.autocast(heatmaps.device.type, enabled=False):
+                warped.append(
+                    deformable_convolution(heatmaps.float(), offsets, kernel, dilation, factors)
+                )
+        return torch.stack(warped).mean(0)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError
+
+from ..layers import DeformableWarp, ResidualBlock
+from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
+
+
+@MODELS.register_module()
+class PoseWarping(BaseModule):
+    """PoseWarper (Bertasius et al., NeurIPS 2019) as a neck: heatmaps warped to the key frame.
+
+    For either auxiliary frame the difference of the features, F_t - F_l or F_t - F_r, passes
+    residual blocks, from which the offsets of deformable convolutions at several dilations are
+    predicted; these warp the auxiliary frame's heatmaps (the given label's, where there is one) to
+    the key frame. The mean over dilations and both frames is the result. The key frame's own
+    heatmaps are not read, nor the prior map.
+
+    Differences from the original: a ViT instead of HRNet, so that features are brought to the size
+    of the heatmaps by two upsampling layers; fewer and narrower residual blocks; every window warps
+    from both sides in training too, not from one random frame; kernels start as the identity.
+
+    Args:
+        embed_dims: Width D of the features.
+        num_joints: Number of joints K.
+        channels: Width of the residual blocks.
+        num_blocks: Number of residual blocks.
+        dilations: Of the offset and warping convolutions, in heatmap pixels. The default is the
+            paper's, for heatmaps of 96x72.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_joints: int,
+        channels: int = 32,
+        num_blocks: int = 4,
+        dilations: Sequence[int] = (3, 6, 12, 18, 24),
+    ) -> None:
+        super().__init__()
+        self.motion = nn.Sequential(
+            _upsampling(embed_dims, channels),
+            _upsampling(channels, channels),
+            *(ResidualBlock(channels) for _ in range(num_blocks)),
+        )
+        self.warp = DeformableWarp(num_joints, channels, dilations)
+
+    def forward(
+        self,
+        features: Tensor,
+        frame_heatmaps: Tensor | None = None,
+        given: GivenLabels | None = None,
+    ) -> SpatioTemporalRepresentation:
+        """Warp the heatmaps of both auxiliary frames and average them.
+
+        Args:
+            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
+            frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w], given labels in them;
+                h = 4 h', w = 4 w'.
+            given: Not read.
+
+        Returns:
+            A representation whose ``merged_heatmaps`` are the warped ones.
+
+        Raises:
+            InputError: If there are no heatmaps.
+        """
+        if frame_heatmaps is None:
+            raise InputError('PoseWarping warps heatmaps but none came; configure a frame_head')
+        key = features[:, KEY_FRAME]
+        differences = torch.cat((key - features[:, 0], key - features[:, 2]))
+        auxiliary = torch.cat((frame_heatmaps[:, 0], frame_heatmaps[:, 2]))
+        warped = self.warp(auxiliary, self.motion(differences))
+        return SpatioTemporalRepresentation(
+            frame_feature=key,
+            frame_heatmaps=frame_heatmaps,
+            merged_heatmaps=warped.unflatten(0, (2, -1)).mean(0),
+        )
+
+
+def _upsampling(in_channels: int, out_channels: int) -> nn.Sequential:
+    """To twice the height and width."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
