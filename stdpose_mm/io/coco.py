@@ -87,6 +87,9 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
         person = read_person_record(annotation, index, skeleton, 'coco')
         if person.track_id is None:
             person = replace(person, track_id=_track_attribute(annotation))
+        if not person.has_place:
+            # COCO asks for a box, also of who is not there.
+            person = replace(person, bbox=None)
         persons[key].append(person)
     require_distinct(
         path,
@@ -158,8 +161,9 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     """Write one video or several as COCO keypoint JSON, atomically.
 
     What COCO asks for is always there: frames without a file name get ``<video>/<index>.jpg``,
-    people without a box get the extent of their joints. Besides COCO's fields there are
-    ``frame_index``, ``track_id``, ``scores``, ``source`` and whatever is in ``extra``.
+    people without a box get the extent of their joints, of zero size without any. Besides COCO's
+    fields there are ``frame_index``, ``track_id``, ``scores``, ``source`` and whatever is in
+    ``extra``.
 
     Args:
         labels: Videos with the same skeleton.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import (
     NOT_LABELLED,
     OCCLUDED,
+    SOURCES,
     VISIBLE,
     PersonLabel,
     PolygonRegion,
@@ -173,7 +175,7 @@ def find_visibility(annotations: Iterable[Record]) -> Visibility:
     """The convention a file follows: a v of 2 or a ``source`` field means COCO's."""
     for annotation in annotations:
         keypoints = annotation.raw('keypoints', [])
-        if annotation.raw('source', None) in ('given', 'propagated'):
+        if annotation.raw('source', None) in SOURCES:
             return 'coco'
         if isinstance(keypoints, list) and 2 in keypoints[2::3]:
             return 'coco'
@@ -201,7 +203,7 @@ def read_person_record(
         scores = annotation.numbers('scores', count)
     source: Any = annotation.raw('source', 'given')
     extra = {}
-    if source not in ('given', 'propagated'):
+    if source not in SOURCES:
         extra['source'] = source
         source = 'given'
     person = PersonLabel(
@@ -212,11 +214,12 @@ def read_person_record(
         scores=scores,
         bbox=annotation.box('bbox'),
         head_box=annotation.box('bbox_head'),
-        source=source,
         extra={**annotation.extra(), **extra},
     )
     person.extra.pop('image_id', None)
-    return person
+    if source == 'absent' and person.has_place:
+        raise annotation.error('source', 'given or propagated where a joint or box is labelled')
+    return replace(person, source=source)
 
 
 def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]:

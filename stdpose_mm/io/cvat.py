@@ -4,7 +4,8 @@ Read with ``xml.etree``: datumaro, which reads CVAT files, knows no skeletons in
 sleap-io does not know it, and movement reads no CVAT files. Documents with a DTD are refused.
 
 A key frame of a skeleton track is a label; what CVAT interpolates between key frames is not.
-A point that is ``outside`` is not labelled, a skeleton whose points all are is not there.
+A point that is ``outside`` is not labelled. A skeleton whose points all are is a label without a
+place: the person is absent from there on.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import (
     NOT_LABELLED,
     OCCLUDED,
+    SOURCES,
     VISIBLE,
     PersonLabel,
     Skeleton,
+    Source,
     VideoFrame,
     VideoLabels,
 )
@@ -233,15 +236,11 @@ def _read_track(track: _Tag, track_id: int, skeleton: Skeleton) -> list[PersonLa
         frame_index = shape.integer('frame', 0, MAX_FRAMES)
         if not shape.flag('keyframe', '1'):
             continue
-        person = _read_shape(shape, frame_index, track_id, skeleton)
-        if person is not None:
-            persons.append(person)
+        persons.append(_read_shape(shape, frame_index, track_id, skeleton))
     return persons
 
 
-def _read_shape(
-    shape: _Tag, frame_index: int, track_id: int, skeleton: Skeleton
-) -> PersonLabel | None:
+def _read_shape(shape: _Tag, frame_index: int, track_id: int, skeleton: Skeleton) -> PersonLabel:
     count = skeleton.num_keypoints
     keypoints = np.zeros((count, 2))
     visibility = np.full(count, NOT_LABELLED)
@@ -270,14 +269,13 @@ def _read_shape(
             with_scores = True
         if attributes:
             point_attributes[name] = attributes
-    if (visibility == NOT_LABELLED).all():
-        return None
     attributes = shape.attributes()
-    source: Any = attributes.get('source')
-    if source in ('given', 'propagated'):
-        del attributes['source']
-    else:
-        source = 'given'
+    source: Source = 'given'
+    if attributes.get('source') in SOURCES:
+        written: Any = attributes.pop('source')
+        # Who is moved in or out of the picture in CVAT keeps the attribute of before.
+        replaced: Source = 'propagated' if (visibility == NOT_LABELLED).all() else 'absent'
+        source = 'given' if written == replaced else written
     extra: dict[str, Any] = {}
     if attributes:
         extra['cvat_attributes'] = attributes
@@ -327,10 +325,11 @@ def _read_frames(
 def write_cvat(labels: VideoLabels, path: PathLike) -> None:
     """Write labels as "CVAT for video 1.1" XML, atomically.
 
-    Every label is a key frame. Where a frame has labels (or ``is_labeled``) but not of a person
-    who has one on the frame before it, an ``outside`` key frame ends the person's stay. ``source``
-    and scores are written as attributes. CVAT holds no boxes, ids of images, file names or
-    ignore regions, no people without a labelled joint, and no gaps between frames.
+    Every label is a key frame; one without a place is ``outside``. Where a frame has labels (or
+    ``is_labeled``) but not of a person who has one on the frame before it, an ``outside`` key
+    frame with the source 'absent' ends the person's stay. ``source`` and scores are written as
+    attributes. CVAT holds no boxes, ids of images, file names or ignore regions, no people of
+    whom only a box is known, and no gaps between frames.
 
     Args:
         labels: People without a track id get tracks of their own.
@@ -375,7 +374,7 @@ def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
     tracks: dict[int, list[PersonLabel]] = {}
     unused = max(labels.track_ids, default=-1) + 1
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
-        if not person.labelled.any():
+        if not person.labelled.any() and (person.has_place or person.source == 'propagated'):
             continue
         track_id = person.track_id
         if track_id is None:
@@ -392,39 +391,41 @@ def _add_track(
     skeleton: Skeleton,
 ) -> None:
     element = _add(root, 'track', id=str(track_id), label=skeleton.category, source='file')
-    present = {person.frame_index for person in track}
+    labelled = {person.frame_index for person in track}
+    nowhere = np.zeros(skeleton.num_keypoints)
+    points = np.zeros((skeleton.num_keypoints, 2))
     for person in track:
-        _add_shape(element, person.frame_index, person, skeleton, outside=False)
+        # Whoever comes back in CVAT stands where he was last.
+        points = person.keypoints if person.labelled.any() else points
+        _add_shape(element, person, points, skeleton)
         after = following.get(person.frame_index)
-        if after is not None and after not in present:
-            _add_shape(element, after, person, skeleton, outside=True)
+        if person.labelled.any() and after is not None and after not in labelled:
+            gone = PersonLabel(after, np.zeros_like(points), nowhere, source='absent')
+            _add_shape(element, gone, points, skeleton)
 
 
 def _add_shape(
-    track: ET.Element, frame_index: int, person: PersonLabel, skeleton: Skeleton, outside: bool
+    track: ET.Element, person: PersonLabel, points: np.ndarray, skeleton: Skeleton
 ) -> None:
-    shape = _add(track, 'skeleton', frame=str(frame_index), keyframe='1', z_order='0')
-    if not outside:
-        _add(shape, 'attribute', person.source, name='source')
-        for name, text in _texts(person.extra.get('cvat_attributes')).items():
-            _add(shape, 'attribute', text, name=name)
+    shape = _add(track, 'skeleton', frame=str(person.frame_index), keyframe='1', z_order='0')
+    _add(shape, 'attribute', person.source, name='source')
+    for name, text in _texts(person.extra.get('cvat_attributes')).items():
+        _add(shape, 'attribute', text, name=name)
     point_attributes = person.extra.get('cvat_point_attributes')
     if not isinstance(point_attributes, dict):
         point_attributes = {}
     for joint, name in enumerate(skeleton.keypoint_names):
-        x, y = person.keypoints[joint].tolist()
+        x, y = points[joint].tolist()
         flag = person.visibility[joint]
         point = _add(
             shape,
             'points',
             label=name,
             keyframe='1',
-            outside=str(int(outside or flag == NOT_LABELLED)),
+            outside=str(int(flag == NOT_LABELLED)),
             occluded=str(int(flag == OCCLUDED)),
             points=f'{x!r},{y!r}',
         )
-        if outside:
-            continue
         if person.scores is not None:
             _add(point, 'attribute', repr(person.scores[joint].item()), name='score')
         for attribute, text in _texts(point_attributes.get(name)).items():
@@ -455,7 +456,7 @@ def _add_meta(root: ET.Element, labels: VideoLabels) -> None:
     kind = _add(kinds, 'label')
     _add(kind, 'name', skeleton.category)
     _add(kind, 'type', 'skeleton')
-    _add_attribute_kind(kind, 'source', 'select', 'given', 'given\npropagated')
+    _add_attribute_kind(kind, 'source', 'select', 'given', '\n'.join(SOURCES))
     _add(kind, 'svg', _drawing(skeleton))
     for name in skeleton.keypoint_names:
         joint = _add(kinds, 'label')

@@ -113,7 +113,8 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
             complete and distinct.
         path: Where to write; gzipped if it ends in ``.gz``.
         official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1, instead of
-            ``v`` 0/1/2, ``source``, ``frame_index`` and everything in ``extra``.
+            ``v`` 0/1/2, ``source``, ``frame_index`` and everything in ``extra``. Absent people
+            are left out then.
     """
     write_json(path, posetrack18_fields(labels, official))
 
@@ -129,9 +130,11 @@ def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str,
             fields = {name: fields[name] for name in _OFFICIAL_IMAGE_FIELDS if name in fields}
         images.append(fields)
     image_id_of = {frame.index: i for frame, i in zip(labels.frames, image_ids, strict=True)}
-    ids = distinct_ids([person.extra.get('id') for person in labels.persons])
+    # The official evaluator counts a person without joints as present.
+    persons = [p for p in labels.persons if not (official and p.source == 'absent')]
+    ids = distinct_ids([person.extra.get('id') for person in persons])
     annotations = []
-    for person, annotation_id in zip(labels.persons, ids, strict=True):
+    for person, annotation_id in zip(persons, ids, strict=True):
         fields = person_fields(person, 'posetrack' if official else 'coco')
         fields['id'] = annotation_id
         fields['image_id'] = image_id_of[person.frame_index]

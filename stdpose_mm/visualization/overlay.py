@@ -39,7 +39,7 @@ def draw_people(
 
     Colours tell tracks apart. A given pose is opaque with filled joints, its box carries the tag
     'given' and the frame a green border; a propagated pose has hollow joints and fades with its
-    scores. Occluded joints are smaller.
+    scores. Occluded joints are smaller. Absent people are not drawn.
 
     Args:
         picture: BGR uint8 [H, W, 3].
@@ -55,6 +55,8 @@ def draw_people(
     unit = max(1.0, max(height, width) / 480)
     any_given = False
     for person in persons:
+        if not person.has_place:
+            continue
         any_given |= person.source == 'given'
         _draw_person(canvas, person, skeleton, unit)
     if any_given:

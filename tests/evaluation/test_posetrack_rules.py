@@ -466,3 +466,11 @@ def test_a_skeleton_without_an_evaluated_joint_is_an_error() -> None:
     labels = VideoLabels('v', Skeleton(('nose',)), (VideoFrame(0),))
     with pytest.raises(InputError, match="lack 'head_bottom'"):
         evaluate_posetrack([labels], [labels])
+
+
+def test_absent_people_are_nobody_on_either_side() -> None:
+    nobody = PersonLabel(0, np.zeros((17, 2)), np.zeros(17), 7, source='absent')
+    gt, pred = person(0, {'nose': (1.0, 1.0)}), person(0, {'nose': (1.0, 1.0)}, scores=1.0)
+    without = _evaluate([gt], [pred], 2)
+    for truth, found in (([gt, nobody], [pred]), ([gt], [nobody, pred]), ([gt, nobody], [pred])):
+        assert repr(_evaluate(truth, found, 2)) == repr(without)

@@ -61,6 +61,15 @@ def people(draw: Callable[..., Any], frame_index: int, track_id: int, count: int
     sizes = st.floats(0, 1e4)
     boxes = st.none() | st.tuples(numbers, numbers, sizes, sizes).map(np.asarray)
     scores = st.lists(st.floats(0, 1), min_size=count, max_size=count).map(np.asarray)
+    if draw(st.integers(0, 4)) == 0:
+        return PersonLabel(
+            frame_index=frame_index,
+            keypoints=np.zeros((count, 2)),
+            visibility=np.zeros(count),
+            track_id=track_id,
+            scores=draw(st.none() | scores),
+            source=draw(st.sampled_from(['given', 'absent'])),
+        )
     return PersonLabel(
         frame_index=frame_index,
         keypoints=np.asarray(
@@ -77,7 +86,7 @@ def people(draw: Callable[..., Any], frame_index: int, track_id: int, count: int
 
 @st.composite
 def videos(draw: Callable[..., Any]) -> VideoLabels:
-    """Any labels: gaps between frames, people who leave and return, frames without people."""
+    """Any labels: gaps between frames, people who leave, return or are absent, empty frames."""
     skeleton = draw(skeletons())
     indices = sorted(draw(st.sets(st.integers(0, 400), max_size=8)))
     polygons = st.lists(st.tuples(numbers, numbers), min_size=3, max_size=5)

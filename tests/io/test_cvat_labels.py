@@ -82,10 +82,37 @@ def test_an_export_of_cvat(export: Path):
 def test_key_frames_are_labels_and_what_is_between_is_not(export: Path):
     labels = read_cvat(export)
 
-    assert [(p.frame_index, p.track_id) for p in labels.persons] == [(10, 3), (14, 3)]
+    assert [(p.frame_index, p.track_id) for p in labels.persons] == [(10, 3), (14, 3), (16, 3)]
     assert labels.persons[0].keypoints.tolist() == [[10, 20], [30.5, 40.25]]
     assert labels.persons[0].visibility.tolist() == [2, 1]
     assert labels.persons[1].visibility.tolist() == [2, 0]
+
+
+def test_a_skeleton_that_is_outside_is_a_given_label_without_a_place(export: Path):
+    left = read_cvat(export).persons[2]
+
+    assert (left.has_place, left.source) == (False, 'given')
+
+
+@pytest.mark.parametrize(
+    ('before', 'outside', 'after'),
+    [('propagated', '1', 'given'), ('absent', '1', 'absent'), ('absent', '0', 'given')],
+)
+def test_who_is_moved_in_or_out_of_the_picture_in_cvat_is_given(
+    tmp_path: Path, before: str, outside: str, after: str
+):
+    attribute = f'<attribute name="source">{before}</attribute>'
+    text = EXPORT.replace(
+        '<skeleton frame="16" keyframe="1" z_order="0">',
+        f'<skeleton frame="16" keyframe="1" z_order="0">{attribute}',
+    )
+    start, end = text.split('<skeleton frame="16"')
+    path = tmp_path / 'moved.xml'
+    path.write_text(
+        f'{start}<skeleton frame="16"' + end.replace('outside="1"', f'outside="{outside}"')
+    )
+
+    assert read_cvat(path).persons[2].source == after
 
 
 def test_other_tracks_and_attributes_are_written_back(export: Path, tmp_path: Path):
@@ -100,7 +127,7 @@ def test_the_zip_of_cvat(export: Path, tmp_path: Path):
     with zipfile.ZipFile(tmp_path / 'task.zip', 'w') as archive:
         archive.write(export, 'annotations.xml')
 
-    assert len(read_cvat(tmp_path / 'task.zip').persons) == 2
+    assert len(read_cvat(tmp_path / 'task.zip').persons) == 3
 
 
 def keyframes(path: Path, track: str) -> dict[int, bool]:
@@ -118,6 +145,13 @@ def test_a_person_who_is_not_labelled_where_others_are_is_outside(tmp_path: Path
 
     assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 1: True, 2: False}
     assert keyframes(tmp_path / 'a.xml', '1') == {0: False, 1: False, 2: False}
+    assert {
+        p.frame_index: p.source for p in read_cvat(tmp_path / 'a.xml').tracks()[0].values()
+    } == {
+        0: 'given',
+        1: 'absent',
+        2: 'given',
+    }
 
 
 def test_sparse_labels_are_left_to_be_interpolated(tmp_path: Path):

@@ -59,6 +59,7 @@ def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: Vide
         replace(p, bbox=pose_extent(p.keypoints, p.labelled)) if p.bbox is None else p
         for p in labels.persons
     ]
+    with_boxes = [p if p.has_place else replace(p, bbox=None) for p in with_boxes]
     assert people_of(back) == people_of(labels.with_persons(with_boxes))
     assert frames_of(back) == frames_of(labels)
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
@@ -69,11 +70,21 @@ def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: Vide
 def test_cvat_holds_all_poses_tracks_scores_and_sources(tmp_path: Path, labels: VideoLabels):
     back = through(labels, tmp_path, 'cvat')
 
-    with_joints = labels.with_persons([p for p in labels.persons if p.labelled.any()])
+    # Of a box alone, and of a propagated pose without a joint, CVAT knows nothing.
+    held = [
+        p
+        for p in labels.persons
+        if p.labelled.any() or not (p.has_place or p.source == 'propagated')
+    ]
+    written = {(p.frame_index, p.track_id) for p in held}
+    kept = [p for p in back.persons if (p.frame_index, p.track_id) in written]
     boxes = ('bbox', 'head_box')
-    expected = people_of(with_joints, *boxes)
-    # CVAT's points have places even where they are not labelled, but no scores.
-    assert people_of(back, *boxes) == expected
+    assert people_of(back.with_persons(kept), *boxes) == people_of(
+        labels.with_persons(held), *boxes
+    )
+    # Where others are labelled, whoever is not has left.
+    added = [p for p in back.persons if (p.frame_index, p.track_id) not in written]
+    assert all(p.source == 'absent' for p in added)
     last = max((frame.index for frame in labels.frames), default=-1)
     assert [frame.index for frame in back.frames] == list(range(last + 1))
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
@@ -106,8 +117,28 @@ def test_a_person_who_leaves_and_returns_is_not_there_in_between(tmp_path: Path,
     persons = (person(0, 0), person(0, 1), person(1, 1), person(2, 0), person(2, 1))
     back = through(sample(persons=persons), tmp_path, target)
 
-    assert sorted(back.tracks()[0]) == [0, 2]
-    assert sorted(back.tracks()[1]) == [0, 1, 2]
+    present = [(p.frame_index, p.track_id) for p in back.persons if p.has_place]
+    assert sorted(present) == [(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize('source', ['given', 'absent'])
+@pytest.mark.parametrize('target', ['posetrack18', 'posetrack21', 'coco', 'cvat'])
+def test_an_absence_comes_back_as_it_was(tmp_path: Path, target: str, source: str):
+    gone = PersonLabel(
+        1, np.zeros((3, 2)), np.zeros(3), track_id=4, scores=np.zeros(3), source=source
+    )
+    back = through(sample(persons=(person(0, 4), gone, person(2, 4))), tmp_path, target)
+
+    assert [p.source for p in back.persons] == ['given', source, 'given']
+    assert [p.has_place for p in back.persons] == [True, False, True]
+    assert content(back.persons[1].scores) == [0, 0, 0]
+
+
+def test_the_official_evaluator_never_sees_absent_people(tmp_path: Path):
+    gone = PersonLabel(1, np.zeros((3, 2)), np.zeros(3), track_id=4, source='absent')
+    write_labels(sample(persons=(person(0, 4), gone)), tmp_path / 'o.json', 'posetrack18-official')
+
+    assert [p.frame_index for p in read_labels(tmp_path / 'o.json').persons] == [0]
 
 
 @pytest.mark.parametrize('target', ['posetrack18', 'coco'])
@@ -121,7 +152,8 @@ def test_cvat_gives_people_without_track_ids_tracks_of_their_own(tmp_path: Path)
     persons = (person(0, None), person(0, 4), person(1, None))
     back = through(sample(persons=persons), tmp_path, 'cvat')
 
-    assert sorted((p.frame_index, p.track_id) for p in back.persons) == [(0, 4), (0, 5), (1, 6)]
+    present = [(p.frame_index, p.track_id) for p in back.persons if p.has_place]
+    assert sorted(present) == [(0, 4), (0, 5), (1, 6)]
 
 
 @pytest.mark.parametrize('target', ['posetrack18', 'coco'])

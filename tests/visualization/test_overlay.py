@@ -94,3 +94,8 @@ def test_the_overlay_video_has_every_frame_also_those_without_people(tmp_path):
     assert frames.fps == 10
     people = [bool(frames[n][40:80, 40:80].max() > 100) for n in range(8)]
     assert people == [n == 5 for n in range(8)]
+
+
+def test_absent_people_are_not_drawn():
+    gone = person('absent', visibility=(0, 0, 0))
+    assert not draw_people(BLACK, [gone], SKELETON).any()

@@ -58,6 +58,8 @@ class FramePoses:
 def frame_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> FramePoses:
     """The people of one video as arrays, frames and people in the order of the labels.
 
+    People with the source 'absent' are left out.
+
     Args:
         labels: The labels of one video.
         keypoint_names: The J joints to take, in this order.
@@ -73,7 +75,7 @@ def frame_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> FramePose
         )
     joints = [labels.skeleton.index_of(name) for name in keypoint_names]
     position = {frame.index: i for i, frame in enumerate(labels.frames)}
-    people = labels.persons
+    people = [person for person in labels.persons if person.source != 'absent']
     frame = np.array([position[person.frame_index] for person in people], dtype=np.int64)
     slot, capacity = _slots(frame, len(position))
 
