@@ -61,10 +61,8 @@ class GivenLabels(NamedTuple):
         template = next((labels for labels in per_sample if labels is not None), None)
         if template is None:
             return None
-        nothing = cls(
-            *(torch.zeros_like(field) for field in template[:-1]),
-            position=torch.full_like(template.position, 0.5),
-        )
+        empty = cls(*(torch.zeros_like(field) for field in template))
+        nothing = empty._replace(position=torch.full_like(template.position, 0.5))
         filled = [nothing if labels is None else labels for labels in per_sample]
         return cls(*(torch.stack(fields) for fields in zip(*filled, strict=True)))
 

@@ -41,18 +41,9 @@ class DeformableWarp(nn.Module):
         # Joint by joint: the offsets of all taps, then their factors.
         per_joint = (3 if modulated else 2) * TAPS
         self.motions = nn.ModuleList(
-            nn.Conv2d(
-                context_channels,
-                num_joints * per_joint,
-                KERNEL_SIZE,
-                padding=dilation,
-                dilation=dilation,
-            )
+            _quiet_convolution(context_channels, num_joints * per_joint, dilation)
             for dilation in self.dilations
         )
-        for motion in self.motions:
-            nn.init.normal_(motion.weight, std=0.001)
-            nn.init.zeros_(motion.bias)
         self.kernels = nn.ParameterList(
             nn.init.dirac_(torch.empty(num_joints, num_joints, KERNEL_SIZE, KERNEL_SIZE))
             for _ in self.dilations
@@ -66,19 +57,29 @@ class DeformableWarp(nn.Module):
             context: [N, C, h, w].
 
         Returns:
-            [N, K, h, w], float32 under autocast too: bfloat16 would round places to whole pixels.
+            [N, K, h, w], float32 under autocast too.
         """
         warped = []
         for motion, kernel, dilation in zip(
             self.motions, self.kernels, self.dilations, strict=True
         ):
+            # Places in bfloat16 would be whole pixels.
             predicted = motion(context).float().unflatten(1, (self.num_joints, -1))
             offsets = predicted[:, :, : 2 * TAPS].flatten(1, 2)
             factors = None
             if self.modulated:
                 factors = 2 * predicted[:, :, 2 * TAPS :].flatten(1, 2).sigmoid()
-            with torch.autocast(heatmaps.device.type, enabled=False):
-                warped.append(
-                    deformable_convolution(heatmaps.float(), offsets, kernel, dilation, factors)
-                )
-        return torch.stack(warped).mean(0)
+            warped.append(
+                deformable_convolution(heatmaps.float(), offsets, kernel, dilation, factors)
+            )
+        return torch.stack(warped).float().mean(0)
+
+
+def _quiet_convolution(in_channels: int, out_channels: int, dilation: int) -> nn.Conv2d:
+    """A convolution whose output is nearly zero at the start."""
+    convolution = nn.Conv2d(
+        in_channels, out_channels, KERNEL_SIZE, padding=dilation, dilation=dilation
+    )
+    nn.init.normal_(convolution.weight, std=0.001)
+    nn.init.zeros_(convolution.get_parameter('bias'))
+    return convolution
