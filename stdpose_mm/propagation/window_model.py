@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -11,41 +12,91 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import Compose, pseudo_collate
+from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
+from mmengine.structures import InstanceData
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, MODELS
-from torch import nn
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
+from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
 from stdpose_mm.engine.config_files import config_mistakes, one_line, read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.models.joint_channels import with_num_joints
 from stdpose_mm.structures import Skeleton
+from stdpose_mm.tracking import to_corners
 
 _METAINFO_TYPES: list[Any] = [np.dtypes.UInt8DType, np.dtypes.Float32DType, np.dtypes.Int64DType]
 """What the stored metainfo consists of; with these PyTorch loads a checkpoint without running
 code from it."""
 
 
-class WindowModel:
-    """Estimates the key frame's pose in windows of three frames.
+PRECISIONS = ('float32', 'bfloat16')
+
+_INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
+
+
+@dataclass(frozen=True)
+class HeldCrop:
+    """A part of the picture that a model sees, for several pictures of a video.
 
     Args:
-        model: A pose estimator in evaluation mode with a ``test_step``.
-        pipeline: Config of the transforms between a sample and ``test_step``.
+        box: [4] the person box ``[x, y, w, h]`` it was made for, in pixels.
+        to_crop: [2, 3] affine from pixels of the picture to pixels of the crop.
+        metainfo: MMPose's ``input_size``, ``input_center`` and ``input_scale``.
+    """
+
+    box: np.ndarray
+    to_crop: np.ndarray
+    metainfo: Mapping[str, Any]
+
+
+class WindowModel:
+    """A pose estimator of windows, taken apart into what propagation needs of it.
+
+    The geometry of crops and the codec of heatmaps are those of the test pipeline, whose
+    transforms are applied as they are.
+
+    Args:
+        model: An estimator in evaluation mode that encodes single frames and fuses windows of
+            them, as :class:`~stdpose_mm.models.pose_estimators.STDPose` does.
+        pipeline: Config of its test pipeline, with a ``GenerateWindowTarget``.
         metainfo: The parsed metainfo (``parse_pose_metainfo``) of its joints. Joints with weight 0
             are those it was not trained on.
+        precision: 'float32', or 'bfloat16' for autocast.
+
+    Raises:
+        InputError: If the pipeline draws no heatmaps of given labels.
+        ValueError: If there is no such precision.
     """
 
     def __init__(
-        self, model: nn.Module, pipeline: Sequence[Any], metainfo: Mapping[str, Any]
+        self,
+        model: nn.Module,
+        pipeline: Sequence[Any],
+        metainfo: Mapping[str, Any],
+        precision: str = 'float32',
     ) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f'precision must be one of {PRECISIONS}, got {precision!r}')
         self.model: Any = model
-        self.metainfo = sample_metainfo(metainfo)
+        self.precision = precision
+        self.flip_indices: Sequence[int] = sample_metainfo(metainfo)['flip_indices']
         self.skeleton = skeleton_from_metainfo(metainfo)
         self.trained_joints = np.asarray(metainfo['dataset_keypoint_weights']) > 0
-        self._pipeline = Compose(pipeline)
+        transforms = Compose(pipeline).transforms
+        targets = [n for n, t in enumerate(transforms) if isinstance(t, GenerateWindowTarget)]
+        if not targets:
+            raise InputError(
+                'the test pipeline of the config has no GenerateWindowTarget, '
+                'use a config that this package can test'
+            )
+        self._target: Any = transforms[targets[0]]
+        # Pictures are at hand already, and a crop is all that is wanted of a sample.
+        self._crop = Compose([t for t in transforms[: targets[0]] if not isinstance(t, LoadWindow)])
 
     @classmethod
     def from_config(
@@ -54,16 +105,19 @@ class WindowModel:
         checkpoint: str | Path,
         device: str | torch.device = 'cpu',
         test_cfg: Mapping[str, Any] | None = None,
+        precision: str = 'float32',
     ) -> WindowModel:
         """Build the model of a config and load its weights.
 
-        The joints are those stored in the checkpoint, else those of the config's test set.
+        The joints are those stored in the checkpoint, whatever their number in the config, else
+        those of the config's test set.
 
         Args:
             config: Config file or loaded config.
             checkpoint: Weights written by a training run with this config.
             device: Where to run.
             test_cfg: Entries that replace those of the config's ``model.test_cfg``.
+            precision: 'float32', or 'bfloat16' for autocast.
 
         Raises:
             InputError: If a file is missing or cannot be read, the config has no test pipeline,
@@ -78,13 +132,17 @@ class WindowModel:
                 f'config {config.filename or "(in memory)"} has no model or no '
                 'test_dataloader.dataset.pipeline, use a config that this package can test'
             )
-        model_config = deepcopy(config.model)
+        state_dict, meta = read_checkpoint(checkpoint)
+        metainfo = meta.get('dataset_meta') or {}
+        if 'keypoint_id2name' not in metainfo:
+            metainfo = _metainfo_of_dataset(dataset)
+        model_config = with_num_joints(config.model, len(metainfo['keypoint_id2name']))
         if 'init_cfg' in model_config.get('backbone', {}):
             model_config.backbone.init_cfg = None
         model_config.test_cfg = {**model_config.get('test_cfg', {}), **(test_cfg or {})}
         with config_mistakes(config.filename or '(in memory)'):
             model = MODELS.build(model_config)
-        metainfo = _load_weights(model, Path(checkpoint)) or _metainfo_of_dataset(dataset)
+        _load_weights(model, state_dict, checkpoint)
         try:
             model.to(torch.device(device))
         except (RuntimeError, AssertionError) as error:
@@ -93,30 +151,101 @@ class WindowModel:
                 "choose one that exists, such as 'cpu'"
             ) from error
         model.eval()
-        return cls(model, dataset.pipeline, metainfo)
+        return cls(model, dataset.pipeline, metainfo, precision)
 
-    def predict(self, samples: Sequence[dict[str, Any]]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Run the model on one batch.
+    @property
+    def heatmap_size(self) -> tuple[int, int]:
+        """Width and height of the heatmaps."""
+        width, height = self._target.encoder.heatmap_size
+        return width, height
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """Within it the network runs in its precision and without gradients."""
+        device = next(self.model.parameters()).device.type
+        with (
+            torch.inference_mode(),
+            torch.autocast(device, torch.bfloat16, enabled=self.precision == 'bfloat16'),
+        ):
+            yield
+
+    def hold(self, box: np.ndarray) -> HeldCrop:
+        """The crop around a person box [4] ``[x, y, w, h]`` in pixels, as the pipeline has it."""
+        corners = np.array([[0, 0], [1, 0], [0, 1]], dtype=np.float64)
+        sample = self._cropped(None, box, corners)
+        origin, right, down = sample['transformed_keypoints'][0]
+        return HeldCrop(
+            box=np.asarray(box, dtype=np.float64),
+            to_crop=np.stack([right - origin, down - origin, origin], axis=1),
+            metainfo={name: sample[name] for name in _INPUT_KEYS},
+        )
+
+    def cut(self, picture: np.ndarray, crop: HeldCrop) -> np.ndarray:
+        """What the model sees of a picture BGR uint8 [H, W, 3]: uint8 [H', W', 3]."""
+        return self._cropped(picture, crop.box, np.zeros((1, 2)))['img'][0]
+
+    def normalise(self, crops: np.ndarray) -> Tensor:
+        """Crops uint8 [M, H', W', 3] as the network's input, float32 [M, 3, H', W']."""
+        # A crop goes through the preprocessing of windows as a window of one frame.
+        inputs = torch.from_numpy(crops).permute(0, 3, 1, 2)[:, None]
+        data = self.model.data_preprocessor({'inputs': inputs, 'data_samples': []})
+        return data['inputs'][:, 0]
+
+    def to_heatmap(self, crop: HeldCrop) -> np.ndarray:
+        """[2, 3] affine from pixels of the picture to pixels of the crop's heatmaps."""
+        return crop.to_crop / self._target.encoder.scale_factor[:, None]
+
+    def draw(self, crop: HeldCrop, poses: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """Poses as heatmaps, by the codec of the pipeline.
 
         Args:
-            samples: Sample dicts without metainfo; ``img`` holds the three BGR pictures.
+            crop: Where the heatmaps lie in the picture.
+            poses: [N, K, 2] pixels of the picture.
+            shown: [N, K] bool; the maps of other joints are empty.
 
         Returns:
-            Per sample keypoints [K, 2] in pixels of the picture, and heatmap peaks [K] cut to
-            0..1.
+            [N, K, h, w] float32.
         """
-        packed = [
-            self._pipeline({**sample_metainfo(self.metainfo), **sample}) for sample in samples
-        ]
-        with torch.inference_mode():
-            results = self.model.test_step(pseudo_collate(packed))
-        return [
-            (
-                np.asarray(result.pred_instances.keypoints[0], dtype=np.float64),
-                np.clip(np.asarray(result.pred_instances.keypoint_scores[0], np.float64), 0, 1),
-            )
-            for result in results
-        ]
+        points = poses @ crop.to_crop[:, :2].T + crop.to_crop[:, 2]
+        encoded = self._target.encoder.encode(
+            points.reshape(1, -1, 2), shown.reshape(1, -1).astype(np.float32)
+        )
+        heatmaps: np.ndarray = encoded['heatmaps']
+        return heatmaps.reshape(*shown.shape, *heatmaps.shape[1:])
+
+    def decode(self, heatmaps: np.ndarray, crop: HeldCrop) -> tuple[np.ndarray, np.ndarray]:
+        """Heatmaps to poses, by the model's own codec and way back to the picture.
+
+        Args:
+            heatmaps: [N, K, h, w].
+            crop: Where they lie in the picture.
+
+        Returns:
+            Keypoints [N, K, 2] in pixels of the picture, and heatmap peaks [N, K] cut to 0..1.
+        """
+        boxes = InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1))
+        samples = [PoseDataSample(metainfo=crop.metainfo, gt_instances=boxes) for _ in heatmaps]
+        predictions = self.model.head.decode(torch.from_numpy(heatmaps))
+        self.model.add_pred_to_datasample(predictions, None, samples)
+        keypoints = np.stack([prediction.keypoints[0] for prediction in predictions])
+        scores = np.stack([prediction.keypoint_scores[0] for prediction in predictions])
+        return keypoints.astype(np.float64), np.clip(scores.astype(np.float64), 0, 1)
+
+    def _cropped(
+        self, picture: np.ndarray | None, box: np.ndarray, points: np.ndarray
+    ) -> dict[str, Any]:
+        """A sample after the transforms that crop; ``points`` [P, 2] are transformed with it."""
+        num_points = len(points)
+        sample: dict[str, Any] = {
+            'img': [] if picture is None else [picture],
+            'bbox': to_corners(np.asarray(box))[None].astype(np.float32),
+            'bbox_score': np.ones(1, dtype=np.float32),
+            'keypoints': points[None],
+            'keypoints_visible': np.ones((1, num_points), dtype=np.float32),
+            'aux_keypoints': np.zeros((2, num_points, 2)),
+            'aux_keypoints_visible': np.zeros((2, num_points), dtype=np.float32),
+        }
+        return self._crop(sample)
 
 
 def skeleton_from_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
@@ -128,9 +257,13 @@ def skeleton_from_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
     )
 
 
-def _load_weights(model: nn.Module, checkpoint: Path) -> dict[str, Any] | None:
-    """Load the weights, all of them; returns the stored metainfo if there is any."""
-    if not checkpoint.is_file():
+def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The weights and the ``meta`` entry of a checkpoint; runs no code from it.
+
+    Raises:
+        InputError: If the file is missing or cannot be read.
+    """
+    if not Path(checkpoint).is_file():
         raise InputError(f'checkpoint {checkpoint} does not exist, give the path of a .pth file')
     try:
         with torch.serialization.safe_globals(_METAINFO_TYPES):
@@ -141,17 +274,20 @@ def _load_weights(model: nn.Module, checkpoint: Path) -> dict[str, Any] | None:
             f'checkpoint {checkpoint} cannot be read ({one_line(error)}), '
             'give a file written by a training run'
         ) from error
+    return state_dict, content.get('meta', {})
+
+
+def _load_weights(model: nn.Module, weights: Mapping[str, Any], checkpoint: str | Path) -> None:
+    """Load the weights, all of them."""
     try:
         model.load_state_dict(
-            {name.removeprefix('module.'): value for name, value in state_dict.items()}
+            {name.removeprefix('module.'): value for name, value in weights.items()}
         )
     except RuntimeError as error:
         raise InputError(
             f'checkpoint {checkpoint} does not fit the model of the config '
             f'({one_line(error)}), give the config it was trained with'
         ) from error
-    metainfo = content.get('meta', {}).get('dataset_meta')
-    return metainfo if metainfo and 'keypoint_id2name' in metainfo else None
 
 
 def _metainfo_of_dataset(dataset: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,135 +2,119 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tiny_models import moving_pictures, window_model
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.propagation import PerFramePropagator, STDPosePropagator, propagate_labels
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.propagation.joint_mapping import JointMapping
+from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
-POSE = np.array([[10, 10], [20, 10], [10, 30]], float)
-
-
-class FakeModel:
-    """Remembers its samples and answers with joint n at (frame, n) and score 0.1 n."""
-
-    def __init__(self, names=('head', 'left_hand', 'right_hand'), untrained=()):
-        self.skeleton = Skeleton(tuple(names))
-        self.trained_joints = np.array([name not in untrained for name in names])
-        self.samples = []
-        self.batch_sizes = []
-
-    def predict(self, samples):
-        self.samples += samples
-        self.batch_sizes.append(len(samples))
-        joints = np.arange(self.skeleton.num_keypoints)
-        return [
-            (np.stack([np.full(len(joints), s['frame_index']), joints], axis=1), 0.1 * joints)
-            for s in samples
-        ]
+NAMES = ('head', 'left_hand', 'right_hand')
+POSE = np.array([[30, 20], [20, 45], [44, 40]], float)
+FIELDS = {'bbox': [12, 10, 44, 44]}
 
 
-def numbered_frames(num_frames):
-    return np.arange(num_frames, dtype=np.uint8)[:, None, None, None] * np.ones((2, 2, 3), np.uint8)
-
-
-@pytest.fixture
-def propagate(video):
-    def run(persons, num_frames, model=None, propagator_class=STDPosePropagator, batch_size=8):
-        model = model or FakeModel()
-        dense = propagate_labels(
-            numbered_frames(num_frames),
-            video(persons, num_frames),
-            propagator_class(model, batch_size=batch_size),
-        )
-        return dense, {sample['frame_index']: sample for sample in model.samples}
-
-    return run
-
-
-def test_a_window_holds_the_labels_on_both_sides(propagate, label):
-    _, samples = propagate([label(0, POSE), label(4, POSE + 4, [2, 0, 1])], 5)
-    sample = samples[1]
-    assert [int(picture[0, 0, 0]) for picture in sample['img']] == [0, 1, 4]
-    assert sample['frame_indices'] == (0, 1, 4)
-    assert sample['window_position'] == 0.25
-    assert sample['aux_given'].tolist() == [True, True]
-    np.testing.assert_array_equal(sample['aux_keypoints'][0], POSE)
-    assert sample['aux_keypoints_visible'].tolist() == [[1, 1, 1], [1, 0, 1]]
-    np.testing.assert_array_equal(sample['aux_keypoints'][1], [[14, 14], [0, 0], [14, 34]])
-
-
-def test_beyond_the_last_label_the_other_frame_mirrors_the_distance(propagate, label):
-    _, samples = propagate([label(1, POSE)], 9)
-    assert samples[4]['frame_indices'] == (1, 4, 7)
-    assert samples[4]['aux_given'].tolist() == [True, False]
-    assert not samples[4]['aux_keypoints_visible'][1].any()
-    assert samples[7]['frame_indices'] == (1, 7, 8)
-    assert samples[0]['frame_indices'] == (0, 0, 1)
-    assert samples[0]['aux_given'].tolist() == [False, True]
-    np.testing.assert_array_equal(samples[0]['aux_keypoints'][1], POSE)
-    assert samples[0]['aux_keypoints_visible'].tolist() == [[0, 0, 0], [1, 1, 1]]
-
-
-def test_per_frame_shows_the_key_frame_only(propagate, label):
-    _, samples = propagate([label(0, POSE)], 5, propagator_class=PerFramePropagator)
-    assert samples[3]['frame_indices'] == (3, 3, 3)
-    assert samples[3]['aux_given'].tolist() == [False, False]
-    assert not samples[3]['aux_keypoints_visible'].any()
-
-
-def test_the_crop_is_the_interpolated_box_as_corners(propagate, label):
-    persons = [label(0, POSE, bbox=[0, 0, 10, 20]), label(4, POSE, bbox=[8, 4, 10, 40])]
-    _, samples = propagate(persons, 5)
-    np.testing.assert_allclose(samples[1]['bbox'], [[2, 1, 12, 26]])
-
-
-def test_the_model_s_pose_comes_out(propagate, label):
-    dense, _ = propagate([label(0, POSE, [2, 1, 0])], 3)
-    np.testing.assert_array_equal(dense.persons[2].keypoints, [[2, 0], [2, 1], [2, 2]])
-    np.testing.assert_allclose(dense.persons[2].scores, [0, 0.1, 0.2])
-    assert dense.persons[2].visibility.tolist() == [2, 1, 2]
-
-
-def test_batches_run_across_people_and_frames(propagate, label):
-    model = FakeModel()
-    persons = [label(0, POSE, track_id=track) for track in range(3)]
-    propagate(persons, 4, model, batch_size=4)
-    assert model.batch_sizes == [4, 4, 1]
-    keys = [(sample['frame_index'], sample['track_id']) for sample in model.samples]
-    assert keys == [(frame, track) for frame in (1, 2, 3) for track in range(3)]
-
-
-def test_joints_of_a_larger_skeleton_in_another_order_are_mapped_by_name(propagate, label):
-    model = FakeModel(['tail', 'right_hand', 'head', 'left_hand'])
-    dense, samples = propagate([label(0, POSE)], 2, model)
-    np.testing.assert_array_equal(
-        samples[1]['aux_keypoints'][0], [[0, 0], POSE[2], POSE[0], POSE[1]]
+def model_of(*names, untrained=(), **changes):
+    model = window_model(Skeleton(names or NAMES), **changes)
+    model.trained_joints = np.array(
+        [name not in untrained for name in model.skeleton.keypoint_names]
     )
-    assert samples[1]['aux_keypoints_visible'][0].tolist() == [0, 1, 1, 1]
-    np.testing.assert_array_equal(dense.persons[1].keypoints[:, 1], [2, 3, 1])
+    return model
 
 
-def test_an_unlabelled_joint_that_the_model_lacks_stays_not_labelled(propagate, label):
-    model = FakeModel(['head', 'left_hand'])
-    dense, _ = propagate([label(0, POSE, [2, 2, 0])], 2, model)
-    assert dense.persons[1].visibility.tolist() == [2, 2, 0]
-    assert dense.persons[1].scores[2] == 0
+def propagate(
+    persons, num_frames, model, names=NAMES, propagator_class=STDPosePropagator, **options
+):
+    labels = VideoLabels(
+        'clip', Skeleton(names), tuple(VideoFrame(n) for n in range(num_frames)), tuple(persons)
+    )
+    dense = propagate_labels(
+        moving_pictures(num_frames), labels, propagator_class(model, **options)
+    )
+    return {(p.frame_index, p.track_id): p for p in dense.persons}
 
 
-def test_a_joint_without_training_stays_not_labelled(propagate, label):
-    model = FakeModel(untrained=['right_hand'])
-    dense, _ = propagate([label(0, POSE, [2, 2, 0])], 2, model)
-    assert dense.persons[1].visibility.tolist() == [2, 2, 0]
+def test_the_pose_is_that_of_the_final_maps(label):
+    model = model_of()
+    persons = [label(0, POSE, [2, 1, 0], **FIELDS), label(4, POSE + 4, [2, 0, 0], **FIELDS)]
+    dense = propagate(persons, 5, model)
+    propagator = STDPosePropagator(model)
+    seen = []
+    original = propagator.segment_model.heatmaps
+
+    def remember(*arguments):
+        for gap, maps in original(*arguments):
+            seen.append(maps)
+            yield gap, maps
+
+    propagator.segment_model.heatmaps = remember
+    again = propagate(persons, 5, model, propagator_class=lambda _: propagator)
+    (maps,) = seen
+    keypoints, scores = model.decode(maps.final_heatmaps, maps.crop)
+    for frame in (1, 2, 3):
+        person = dense[frame, 0]
+        np.testing.assert_array_equal(person.keypoints, again[frame, 0].keypoints)
+        np.testing.assert_array_equal(person.keypoints, keypoints[frame])
+        np.testing.assert_array_equal(person.scores, scores[frame])
+        assert person.source == 'propagated'
+    # The nearest label's, and visible where the track knows nothing.
+    assert dense[1, 0].visibility.tolist() == [2, 1, 2]
+
+
+@pytest.mark.parametrize('propagator_class', [STDPosePropagator, PerFramePropagator])
+def test_every_person_is_in_every_frame_once(label, propagator_class):
+    model = model_of(test_cfg={'use_frame_head': propagator_class is PerFramePropagator})
+    persons = [
+        label(frame, POSE, None, track, **FIELDS) for track, frame in ((1, 0), (1, 6), (2, 3))
+    ]
+    dense = propagate(persons, 9, model, propagator_class=propagator_class)
+    assert sorted(dense) == [(frame, track) for frame in range(9) for track in (1, 2)]
+
+
+def test_joints_are_mapped_by_name(label):
+    order = [2, 0, 1]
+    names = tuple(NAMES[n] for n in order)
+    model = model_of('right_hand', 'tail', 'head', 'left_hand')
+    plain = propagate([label(0, POSE, [2, 2, 1], **FIELDS)], 4, model)
+    permuted = propagate([label(0, POSE[order], [1, 2, 2], **FIELDS)], 4, model, names)
+    for frame in range(4):
+        np.testing.assert_array_equal(
+            plain[frame, 0].keypoints[order], permuted[frame, 0].keypoints
+        )
+        np.testing.assert_array_equal(
+            plain[frame, 0].visibility[order], permuted[frame, 0].visibility
+        )
+
+
+def test_mapping_there_and_back():
+    everything = np.ones(4, bool)
+    mapping = JointMapping.by_name(
+        Skeleton(NAMES),
+        Skeleton(('right_hand', 'tail', 'head', 'left_hand')),
+        everything[:3],
+        everything,
+    )
+    np.testing.assert_array_equal(mapping.to_model(POSE), [POSE[2], [0, 0], POSE[0], POSE[1]])
+    np.testing.assert_array_equal(mapping.to_labels(np.array([1, 2, 3, 4])), [3, 4, 1])
 
 
 @pytest.mark.parametrize(
-    'model', [FakeModel(['head', 'left_hand']), FakeModel(untrained=['right_hand'])]
+    'model', [model_of('head', 'left_hand'), model_of(untrained=['right_hand'])]
 )
-def test_a_labelled_joint_that_the_model_cannot_estimate_is_refused(propagate, label, model):
+def test_an_unlabelled_joint_that_the_model_cannot_estimate_stays_not_labelled(label, model):
+    dense = propagate([label(0, POSE, [2, 2, 0], **FIELDS)], 2, model)
+    assert dense[1, 0].visibility.tolist() == [2, 2, 0]
+    assert dense[1, 0].scores[2] == 0
+
+
+@pytest.mark.parametrize(
+    'model', [model_of('head', 'left_hand'), model_of(untrained=['right_hand'])]
+)
+def test_a_labelled_joint_that_the_model_cannot_estimate_is_refused(label, model):
     with pytest.raises(InputError, match='the labels use right_hand, which the model does not'):
         propagate([label(0, POSE)], 2, model)
 
 
 def test_batch_size_must_be_positive():
     with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
-        STDPosePropagator(FakeModel(), batch_size=0)
+        STDPosePropagator(model_of(), batch_size=0)

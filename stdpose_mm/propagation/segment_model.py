@@ -1,0 +1,362 @@
+"""A window model on whole segments: every frame is cropped and encoded once."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import count, pairwise
+
+import numpy as np
+import torch
+from mmpose.models.utils.tta import flip_heatmaps
+from torch import Tensor
+
+from stdpose_mm.datasets.transforms.generate_window_target import interpolated_pose
+from stdpose_mm.datasets.windows import Window, propagation_window
+from stdpose_mm.models.structures import GivenLabels, SpatioTemporalRepresentation
+from stdpose_mm.tracking import enclosing_box, person_box
+
+from .base import Frames
+from .gaps import Gap
+from .in_background import in_background
+from .joint_mapping import JointMapping
+from .window_model import HeldCrop, WindowModel
+
+MAX_KEYS = 64
+"""Frames of a gap that are estimated together; a longer gap comes in parts."""
+
+MIRROR_REACH = 15
+"""Frames from the key to an auxiliary frame that carries no label, at most: as far as training
+shows any."""
+
+
+@dataclass(frozen=True)
+class SegmentHeatmaps:
+    """What a model says about the frames of a gap, all in one crop.
+
+    Args:
+        frames: The frames that the maps belong to: those of the gap and of the labels beside it.
+        frame_heatmaps: [F, K, h, w] float32, every frame seen by itself; K joints of the model.
+            Zeros if the model has no frame head.
+        final_heatmaps: [F, K, h, w] float32, every frame seen in its window, given labels
+            included; zeros at frames that carry a label.
+        to_heatmap: [2, 3] affine from pixels of the picture to pixels of the maps.
+        crop: The part of the picture that was seen.
+    """
+
+    frames: range
+    frame_heatmaps: np.ndarray
+    final_heatmaps: np.ndarray
+    to_heatmap: np.ndarray
+    crop: HeldCrop
+
+
+class SegmentModel:
+    """Runs a window model over gaps, T + 1 passes of the backbone for a gap between two labels.
+
+    One crop is held for a whole gap, so that its windows share the features of their frames.
+    Frames are decoded and cropped by a thread that stays a few pictures ahead; every picture is
+    read once for all people. Beyond the first or last label the other auxiliary frame mirrors the
+    distance, up to ``MIRROR_REACH`` frames and the end of the gap, and carries no label.
+
+    A gap of more than ``MAX_KEYS`` frames is taken in parts, each with a crop of its own, so that
+    memory does not grow with its length; a part needs the label frames at both ends again.
+
+    A model without a neck, or with ``test_cfg.use_frame_head``, looks at single frames: the label
+    frames are not read then, and both kinds of maps are the same.
+
+    Args:
+        window_model: The model with its pipeline.
+        batch_size: Crops, and windows, that the network sees at once.
+
+    Raises:
+        ValueError: If the batch size is not positive.
+    """
+
+    def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        self.window_model = window_model
+        self.batch_size = batch_size
+        model = window_model.model
+        self._use_frame_head: bool = model.test_cfg.get('use_frame_head', False)
+        self._sees_windows: bool = model.with_neck and not self._use_frame_head
+
+    def heatmaps(
+        self, frames: Frames, gaps: Sequence[Gap], mapping: JointMapping
+    ) -> Generator[tuple[Gap, SegmentHeatmaps], None, None]:
+        """Heatmaps of gaps.
+
+        Args:
+            frames: The video. Another thread reads from it until the iterator ends or is closed.
+            gaps: Gaps of one or several tracks.
+            mapping: The joints of the gaps' labels among those of the model.
+
+        Yields:
+            Every gap with its maps, roughly in the order in which the gaps end. A gap of up to
+            ``MAX_KEYS`` frames comes once and has maps of the frames ``gap.first..gap.last``; a
+            longer one comes in parts, ascending, that hold each of its frames once.
+
+        Raises:
+            InputError: If a frame cannot be read.
+        """
+        ready: list[_Part] = []
+        in_order = sorted(gaps, key=lambda gap: (gap.first, gap.last, gap.track_id))
+        plan = _reading_order((gap.first, self._parts(gap, mapping)) for gap in in_order)
+        with closing(in_background(self._cut(frames, plan))) as cuts:
+            for frame, parts, crops in cuts:
+                for part, crop in zip(parts, crops, strict=True):
+                    part.crops[frame] = crop
+                    if len(part.crops) == len(part.needed):
+                        ready.append(part)
+                    if sum(len(part.needed) for part in ready) >= self.batch_size:
+                        yield from self._evaluate(ready)
+                        ready = []
+        yield from self._evaluate(ready)
+
+    def _cut(
+        self, frames: Frames, plan: Iterable[tuple[int, list[_Part]]]
+    ) -> Iterator[tuple[int, list[_Part], list[np.ndarray]]]:
+        for frame, parts in plan:
+            picture = frames[frame]
+            yield frame, parts, [self.window_model.cut(picture, part.crop) for part in parts]
+
+    def _parts(self, gap: Gap, mapping: JointMapping) -> list[_Part]:
+        """The gap in pieces of nearly equal length."""
+        pieces = _slices(len(gap.frames), MAX_KEYS)
+        return [self._part(gap, gap.frames[piece], mapping) for piece in pieces]
+
+    def _part(self, gap: Gap, keys: range, mapping: JointMapping) -> _Part:
+        ends = (gap.left, gap.right)
+        boxes = [gap.bbox_of(key) for key in keys]
+        labels = np.zeros((2, mapping.num_model, 2))
+        shown = np.zeros((2, mapping.num_model), dtype=bool)
+        windows: list[Window] = []
+        if self._sees_windows:
+            boxes += [person_box(label) for label in ends if label and label.has_place]
+            for side, label in enumerate(ends):
+                if label is not None:
+                    labels[side] = mapping.to_model(label.keypoints)
+                    shown[side] = mapping.to_model(label.labelled)
+            windows = [_window(key, gap, keys) for key in keys]
+        first, last = keys[0], keys[-1]
+        if self._sees_windows and gap.left is not None and gap.first == first - 1:
+            first -= 1
+        if self._sees_windows and gap.right is not None and gap.last == last + 1:
+            last += 1
+        frames = range(first, last + 1)
+        crop = self.window_model.hold(enclosing_box(np.stack(boxes)))
+        needed = {*frames, *(frame for window in windows for frame in window.frames)}
+        return _Part(gap, keys, frames, tuple(sorted(needed)), windows, labels, shown, crop)
+
+    def _evaluate(self, parts: Sequence[_Part]) -> Iterator[tuple[Gap, SegmentHeatmaps]]:
+        """The maps of parts whose crops are complete; drops the crops."""
+        if not parts:
+            return
+        crops = np.stack([part.crops.pop(frame) for part in parts for frame in part.needed])
+        row_of: list[dict[int, int]] = []
+        rows = count()
+        for part in parts:
+            row_of.append({frame: next(rows) for frame in part.needed})
+        with self.window_model.inference():
+            views = self._encode(crops)
+            single = self._single_heatmaps(views)
+            final = self._final_heatmaps(parts, row_of, views) if self._sees_windows else single
+        start = 0
+        for part, row in zip(parts, row_of, strict=True):
+            frame_maps = final_maps = single[[row[frame] for frame in part.frames]]
+            if self._sees_windows:
+                final_maps = np.zeros_like(frame_maps)
+                inner = part.keys[0] - part.frames[0]
+                stop = start + len(part.keys)
+                final_maps[inner : inner + len(part.keys)] = final[start:stop]
+                start = stop
+            to_heatmap = self.window_model.to_heatmap(part.crop)
+            yield (
+                part.gap,
+                SegmentHeatmaps(part.frames, frame_maps, final_maps, to_heatmap, part.crop),
+            )
+
+    def _encode(self, crops: np.ndarray) -> list[_View]:
+        """The crops [M, H', W', 3] as the network sees them, and mirrored if it is asked to."""
+        model = self.window_model.model
+        flips = (False, True) if model.test_cfg.get('flip_test', False) else (False,)
+        batches: list[list[_View]] = []
+        for part in _slices(len(crops), self.batch_size):
+            inputs = self.window_model.normalise(crops[part])
+            batches.append([self._view(inputs.flip(-1) if flip else inputs) for flip in flips])
+        return [
+            _View(
+                torch.cat([view.features for view in views]),
+                None
+                if views[0].heatmaps is None
+                else torch.cat([view.heatmaps for view in views if view.heatmaps is not None]),
+            )
+            for views in zip(*batches, strict=True)
+        ]
+
+    def _view(self, inputs: Tensor) -> _View:
+        model = self.window_model.model
+        features = model.encode_frames(inputs)
+        if not model.with_neck:
+            return _View(features, model.head.forward(SpatioTemporalRepresentation(features)))
+        heatmaps = model.predict_frame_heatmaps(features[None])
+        return _View(features, None if heatmaps is None else heatmaps[0])
+
+    def _single_heatmaps(self, views: Sequence[_View]) -> np.ndarray:
+        """Heatmaps of all crops by themselves [M, K, h, w]."""
+        heatmaps = [view.heatmaps for view in views if view.heatmaps is not None]
+        if heatmaps:
+            return self._average(heatmaps)
+        width, height = self.window_model.heatmap_size
+        num_joints = self.window_model.skeleton.num_keypoints
+        return np.zeros((len(views[0].features), num_joints, height, width), dtype=np.float32)
+
+    def _final_heatmaps(
+        self, parts: Sequence[_Part], row_of: Sequence[dict[int, int]], views: Sequence[_View]
+    ) -> np.ndarray:
+        """Heatmaps of all windows of all parts [N, K, h, w]."""
+        label_maps = [self.window_model.draw(part.crop, part.labels, part.shown) for part in parts]
+        windows = [(n, window) for n, part in enumerate(parts) for window in part.windows]
+        batches = []
+        for batch in _slices(len(windows), self.batch_size):
+            rows = torch.tensor(
+                [[row_of[n][frame] for frame in window.frames] for n, window in windows[batch]]
+            )
+            given = self._given([(parts[n], label_maps[n], w) for n, w in windows[batch]])
+            batches.append(
+                self._average(
+                    [
+                        self._fused(view, rows, given if n == 0 else self._mirrored(given))
+                        for n, view in enumerate(views)
+                    ]
+                )
+            )
+        return np.concatenate(batches)
+
+    def _fused(self, view: _View, rows: Tensor, given: GivenLabels) -> Tensor:
+        model = self.window_model.model
+        heatmaps = None if view.heatmaps is None else view.heatmaps[rows]
+        return model.head.forward(model.fuse(view.features[rows], heatmaps, given))
+
+    def _given(self, windows: Sequence[tuple[_Part, np.ndarray, Window]]) -> GivenLabels:
+        """What is given in windows of a part with label maps [2, K, h, w]."""
+        maps, masks, priors, positions = [], [], [], []
+        for part, label_maps, window in windows:
+            shown = part.shown & np.array(window.given)[:, None]
+            pose, pose_shown = interpolated_pose(part.labels, shown, window.position)
+            maps.append(label_maps)
+            masks.append(shown)
+            priors.append(self.window_model.draw(part.crop, pose[None], pose_shown[None])[0])
+            positions.append(window.position)
+        device = next(self.window_model.model.parameters()).device
+        return GivenLabels(
+            heatmaps=torch.from_numpy(np.stack(maps)).to(device),
+            mask=torch.from_numpy(np.stack(masks)).to(device),
+            prior=torch.from_numpy(np.stack(priors)).to(device),
+            position=torch.tensor(positions, device=device),
+        )
+
+    def _mirrored(self, given: GivenLabels) -> GivenLabels:
+        return given.flip(self.window_model.flip_indices)
+
+    def _average(self, heatmaps: Sequence[Tensor]) -> np.ndarray:
+        """Mean of the maps [N, K, h, w] of the plain and, if there is one, of the mirrored view."""
+        mean, *mirrored = heatmaps
+        test_cfg = self.window_model.model.test_cfg
+        for maps in mirrored:
+            flipped_back = flip_heatmaps(
+                maps,
+                flip_indices=self.window_model.flip_indices,
+                flip_mode=test_cfg.get('flip_mode', 'heatmap'),
+                shift_heatmap=test_cfg.get('shift_heatmap', False),
+            )
+            mean = (mean + flipped_back) * 0.5
+        return mean.float().cpu().numpy()
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the network makes of single frames: features [M, D, h', w'], heatmaps [M, K, h, w]."""
+
+    features: Tensor
+    heatmaps: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A gap, or a piece of a long one.
+
+    Args:
+        gap: Where it belongs.
+        keys: The frames to estimate.
+        frames: Those and the label frames right beside them.
+        needed: All frames that the windows consist of, ascending.
+        windows: One for every key; empty if the model sees single frames.
+        labels, shown: [2, K, 2] the labels at both ends of the gap, in pixels, and which of their
+            joints there are [2, K]; joints of the model.
+        crop: What the model sees of the pictures.
+        crops: Frame index -> uint8 [H', W', 3], as they come in.
+    """
+
+    gap: Gap
+    keys: range
+    frames: range
+    needed: tuple[int, ...]
+    windows: list[Window]
+    labels: np.ndarray
+    shown: np.ndarray
+    crop: HeldCrop
+    crops: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+def _window(key: int, gap: Gap, keys: range) -> Window:
+    """The window of a key, with auxiliary frames among the keys where no label is."""
+    first = keys[0] if gap.left is None else gap.first
+    last = keys[-1] if gap.right is None else gap.last
+    window = propagation_window(key, gap.given, first, last)
+    if not window.left_given:
+        return replace(window, left=max(window.left, key - MIRROR_REACH))
+    if not window.right_given:
+        return replace(window, right=min(window.right, key + MIRROR_REACH))
+    return window
+
+
+def _reading_order(
+    gaps: Iterable[tuple[int, Sequence[_Part]]],
+) -> Iterator[tuple[int, list[_Part]]]:
+    """Which frames to read, in which order, and the parts that each is for.
+
+    Frames ascend, with one exception: the far label of a gap in several parts, which its first
+    part needs already, is read early.
+
+    Args:
+        gaps: First frame and parts of every gap, first frames ascending.
+    """
+    numbers = count()
+    demands: list[tuple[int, int, int, _Part]] = []
+
+    def read_before(time: float) -> Iterator[tuple[int, list[_Part]]]:
+        while demands and demands[0][0] < time:
+            when, frame, _, part = heapq.heappop(demands)
+            parts = [part]
+            while demands and demands[0][:2] == (when, frame):
+                parts.append(heapq.heappop(demands)[3])
+            yield frame, parts
+
+    for first, parts in gaps:
+        yield from read_before(first)
+        for part in parts:
+            for frame in part.needed:
+                is_far = part is not parts[-1] and frame > parts[-1].keys[-1]
+                heapq.heappush(demands, (first if is_far else frame, frame, next(numbers), part))
+    yield from read_before(float('inf'))
+
+
+def _slices(number: int, size: int) -> list[slice]:
+    """Nearly equal slices of at most ``size`` out of ``number`` things."""
+    pieces = -(-number // size)
+    bounds = [number * n // pieces for n in range(pieces + 1)]
+    return [slice(*pair) for pair in pairwise(bounds)]

@@ -1,0 +1,114 @@
+"""A tiny STDPose with random weights, whole and taken apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.registry import init_default_scope
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import MODELS
+
+import stdpose_mm  # noqa: F401
+from stdpose_mm.propagation import WindowModel
+from stdpose_mm.structures import Skeleton
+
+CODEC = {
+    'type': 'BoundedUDPHeatmap',
+    'input_size': (48, 64),
+    'heatmap_size': (12, 16),
+    'sigma': 1.0,
+}
+PIPELINE = [
+    {'type': 'LoadWindow'},
+    {'type': 'GetBBoxCenterScale', 'padding': 1.25},
+    {'type': 'WindowTopdownAffine', 'input_size': CODEC['input_size'], 'use_udp': True},
+    {'type': 'GenerateWindowTarget', 'encoder': CODEC, 'test_mode': True},
+    {'type': 'PackWindowInputs'},
+]
+
+
+def metainfo_of(skeleton: Skeleton) -> dict[str, Any]:
+    return parse_pose_metainfo(skeleton.to_metainfo('tiny'))
+
+
+def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
+    shared = {
+        'in_channels': 32,
+        'out_channels': num_joints,
+        'deconv_out_channels': (16, 16),
+        'deconv_kernel_sizes': (4, 4),
+        'loss': {'type': 'KeypointMSELoss'},
+        'decoder': CODEC,
+    }
+    cfg = {
+        'type': 'STDPose',
+        'data_preprocessor': {
+            'type': 'WindowDataPreprocessor',
+            'mean': [123.0, 116.0, 103.0],
+            'std': [58.0, 57.0, 56.0],
+            'bgr_to_rgb': True,
+        },
+        'backbone': {
+            'type': 'ViT',
+            'arch': {
+                'embed_dims': 32,
+                'num_layers': 1,
+                'num_heads': 2,
+                'feedforward_channels': 64,
+            },
+            'img_size': (64, 48),
+            'patch_embed': 'conv_stem',
+        },
+        'frame_head': {'type': 'FrameHead', **shared},
+        'neck': {
+            'type': 'STRE',
+            'tff': {
+                'type': 'TemporalFeatureFusion',
+                'embed_dims': 32,
+                'num_heads': 2,
+                'num_blocks': 1,
+            },
+            'tks': {
+                'type': 'TemporalKeypointsSynthesis',
+                'num_joints': num_joints,
+                'use_prior': True,
+            },
+        },
+        'head': {
+            'type': 'STDAHead',
+            'feature_size': (4, 3),
+            'num_heads': 2,
+            'num_blocks': 1,
+            'mask': {'type': 'DynamicAwareMask', 'num_joints': num_joints},
+            **shared,
+        },
+        'test_cfg': {'flip_test': False},
+    }
+    return {**cfg, **changes}
+
+
+def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
+    """The model with weights large enough that its maps show every input."""
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(model_cfg(skeleton.num_keypoints, **changes))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.xavier_normal_(parameter, gain=1.5)
+            elif name.endswith('bias'):
+                torch.nn.init.normal_(parameter, std=0.1)
+    return WindowModel(model.eval(), PIPELINE, metainfo_of(skeleton))
+
+
+def moving_pictures(num_frames: int, width: int = 96, height: int = 80) -> np.ndarray:
+    """[F, H, W, 3] smooth noise that drifts, different in every frame."""
+    rng = np.random.default_rng(0)
+    wide = torch.nn.functional.interpolate(
+        torch.from_numpy(rng.uniform(0, 255, (1, 3, 12, 40))), (height, width + 3 * num_frames)
+    )[0].permute(1, 2, 0)
+    return np.stack(
+        [wide[:, 3 * n : 3 * n + width].numpy().astype(np.uint8) for n in range(num_frames)]
+    )
