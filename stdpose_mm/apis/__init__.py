@@ -1,7 +1,9 @@
 """What a user's program imports."""
 
-from .compare_propagators import Comparison, Figures, compare_propagators, mean_motion
+from .clip_statistics import Figures
+from .compare_propagators import Comparison, compare_propagators
 from .difficulty import Difficulty, measure_difficulty, report_difficulty
+from .motion import mean_motion
 from .video_pose_propagator import FrameResult, PropagationState, VideoPosePropagator
 
 __all__ = [

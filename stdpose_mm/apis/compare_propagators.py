@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import (
-    evaluate_posetrack,
-    keypoint_accuracy,
-    mean_of_known,
-    pose_sizes,
-)
-from stdpose_mm.propagation import (
-    BasePropagator,
-    Frames,
-    given_labels,
-    keep_every,
-    repropagate,
-)
-from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliability
+from stdpose_mm.propagation import BasePropagator, Frames
+from stdpose_mm.structures import VideoLabels
 
-from .labelled_videos import Stretch, shifted
-
-FrameGroup = Literal['unlabelled', 'all']
+from .clip_errors import (
+    ClipErrors,
+    FrameGroup,
+    HiddenVideo,
+    hide_labels,
+    measure,
+    propagate_hidden,
+)
+from .clip_statistics import (
+    GIVEN_OR_NOT,
+    ClipBootstrap,
+    Figures,
+    Grouping,
+    GroupTotals,
+    average_precision_of,
+    compare_totals,
+    difficulty_groupings,
+)
 
 COLUMNS = {
     'AP': ('AP', 1),
@@ -42,24 +45,13 @@ COLUMNS = {
 """Figure -> title and decimals of its column."""
 
 WITH_INTERVAL = ('PCK@0.1', 'error_percent')
-"""Figures whose bootstrap interval is given."""
+"""Figures whose bootstrap interval stands in the tables."""
 
+FAST_MOTION = 0.02
+"""Pose sizes a frame above which the motion of a video counts as fast."""
 
-@dataclass(frozen=True)
-class Figures:
-    """What one method reached on one group of frames.
-
-    Args:
-        values: Figure -> value. ``AP`` is PoseTrack's mean over its joints; all others are pooled:
-            every labelled joint counts once. NaN where there is nothing to measure.
-        intervals: Figure -> (low, high), where 95 % of the values lie when as many videos are
-            drawn again with replacement.
-        num_joints: Labelled joints that PCK was measured on.
-    """
-
-    values: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    num_joints: int
+Breakdown = dict[str, dict[str, Figures]]
+"""Group of joints -> method -> figures."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +65,11 @@ class Comparison:
             boxes.
         unlabelled: Method -> figures on the frames that were not given.
         all_frames: The same on all frames, given ones included (the published protocol).
+        reference: The method that the others' differences are to; None if there is none.
+        breakdowns: What the joints of the unlabelled frames are divided by -> group -> method ->
+            figures.
+        reliability: Method -> reliability of the scores of its propagated joints, of each of its
+            seeds.
     """
 
     interval: int
@@ -80,6 +77,9 @@ class Comparison:
     num_ap_videos: int
     unlabelled: dict[str, Figures]
     all_frames: dict[str, Figures]
+    reference: str | None = None
+    breakdowns: dict[str, Breakdown] = field(default_factory=dict)
+    reliability: dict[str, tuple[Reliability, ...]] = field(default_factory=dict)
 
     def figures(self, frames: FrameGroup) -> dict[str, Figures]:
         """Method -> figures on a group of frames."""
@@ -87,31 +87,27 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """For a JSON file; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
-        groups = {'unlabelled_frames': self.unlabelled, 'all_frames': self.all_frames}
+        groups = {
+            'unlabelled_frames': _group_fields(self.unlabelled),
+            'all_frames': _group_fields(self.all_frames),
+        }
         return {
             'interval': self.interval,
             'videos': self.num_videos,
             'videos_of_ap': self.num_ap_videos,
+            'reference': self.reference,
+            **{group: fields['figures'] for group, fields in groups.items()},
             **{
-                group: {
-                    method: {_title(name): _rounded(v) for name, v in figures.values.items()}
-                    for method, figures in methods.items()
-                }
-                for group, methods in groups.items()
+                part: {group: fields[part] for group, fields in groups.items()}
+                for part in ('intervals', 'seeds', 'spread', 'differences', 'joints')
             },
-            'intervals': {
-                group: {
-                    method: {
-                        _title(name): [_rounded(low), _rounded(high)]
-                        for name, (low, high) in figures.intervals.items()
-                    }
-                    for method, figures in methods.items()
-                }
-                for group, methods in groups.items()
+            'breakdowns': {
+                title: {group: _group_fields(figures) for group, figures in breakdown.items()}
+                for title, breakdown in self.breakdowns.items()
             },
-            'joints': {
-                group: max((figures.num_joints for figures in methods.values()), default=0)
-                for group, methods in groups.items()
+            'reliability': {
+                method: [seed.to_dict() for seed in seeds]
+                for method, seeds in self.reliability.items()
             },
         }
 
@@ -129,21 +125,20 @@ class Comparison:
         figures = [c for c in COLUMNS if any(not math.isnan(f.values[c]) for f in rows.values())]
         titles = [self._column(figure) for figure in figures]
         lines = [
-            f'| T = {self.interval}, {frames} frames of {_videos(self.num_videos)} | '
+            f'| T = {self.interval}, {frames} frames of {number_of_videos(self.num_videos)} | '
             + ' | '.join(titles)
             + ' |',
             '|---|' + '---:|' * len(figures),
         ]
         for method, row in rows.items():
-            cells = [_cell(row, figure) for figure in figures]
+            cells = [figure_cell(row, figure) for figure in figures]
             lines.append(f'| {names.get(method, method)} | ' + ' | '.join(cells) + ' |')
         return '\n'.join(lines)
 
     def _column(self, figure: str) -> str:
-        title = _title(figure)
         if figure == 'AP' and self.num_ap_videos < self.num_videos:
-            return f'{title} ({_videos(self.num_ap_videos)})'
-        return title
+            return f'{title_of(figure)} ({number_of_videos(self.num_ap_videos)})'
+        return title_of(figure)
 
 
 def compare_propagators(
@@ -174,160 +169,168 @@ def compare_propagators(
         InputError: If there is no video, one has no labels, none is left to hide, or a propagator
             cannot take the labels.
     """
+    hidden = hide_videos([labels for _, labels in videos], interval)
+    clips: dict[str, list[list[ClipErrors]]] = {}
+    for method, propagator in propagators.items():
+        clips[method] = [[]]
+        for (frames, _), video in zip(videos, hidden, strict=True):
+            prediction = propagate_hidden(frames, video, propagator, use_truth_boxes)
+            clips[method][0].append(measure(video, prediction))
+            if progress:
+                progress(method, prediction)
+    return summarize(hidden, clips, num_bootstrap)
+
+
+def hide_videos(videos: Sequence[VideoLabels], interval: int) -> list[HiddenVideo]:
+    """Hide the labels of all but every ``interval``-th frame in several videos.
+
+    Raises:
+        InputError: If there is no video, one has no labels, or none is left to hide.
+    """
     if not videos:
         raise InputError('there is no video to compare propagators on, expected at least one')
-    truth = [given_labels(labels) for _, labels in videos]
-    for labels in truth:
-        if not labels.persons:
-            raise InputError(
-                f'video {labels.name!r} has no labelled people to compare with, leave it out'
-            )
-    given = [set(keep_every(labels, interval).labelled_frame_indices) for labels in truth]
-    hidden = [
-        [frame for frame in labels.labelled_frame_indices if frame not in frames]
-        for labels, frames in zip(truth, given, strict=True)
-    ]
-    if not any(hidden):
+    hidden = [hide_labels(labels, interval) for labels in videos]
+    if not any(video.hidden_frames for video in hidden):
         raise InputError(
             f'with an interval of {interval} no label is hidden in any of the {len(videos)} '
             'videos, give a larger interval or videos with more labelled frames'
         )
-    unlabelled: dict[str, Figures] = {}
-    all_frames: dict[str, Figures] = {}
-    for method, propagator in propagators.items():
-        predictions = []
-        for (frames, _), labels in zip(videos, truth, strict=True):
-            predictions.append(
-                _propagate_hidden(frames, labels, interval, propagator, use_truth_boxes)
-            )
-            if progress:
-                progress(method, predictions[-1])
-        unlabelled[method] = _figures(truth, predictions, hidden, num_bootstrap)
-        all_frames[method] = _figures(
-            truth, predictions, [labels.labelled_frame_indices for labels in truth], num_bootstrap
-        )
-    num_ap_videos = sum(map(_has_head_boxes, truth))
-    return Comparison(interval, len(videos), num_ap_videos, unlabelled, all_frames)
+    return hidden
 
 
-def mean_motion(labels: VideoLabels) -> float:
-    """How fast people move: displacement of the joints per frame, in sizes of the pose.
-
-    A track's motion is the mean displacement of its joints between one labelled frame and the
-    next, per frame, divided by its mean pose size (larger side of the tight box around the
-    labelled joints). The mean over the tracks is weighted by their joint displacements.
-
-    Returns:
-        0 if nobody is labelled on two frames.
-    """
-    total, count = 0.0, 0
-    for track in given_labels(labels).tracks().values():
-        steps = []
-        for (frame, label), (next_frame, next_label) in pairwise(track.items()):
-            both = label.labelled & next_label.labelled
-            distance = np.linalg.norm(next_label.keypoints - label.keypoints, axis=-1)
-            steps.extend(distance[both] / (next_frame - frame))
-        sizes = pose_sizes(
-            np.stack([label.keypoints for label in track.values()]),
-            np.stack([label.labelled for label in track.values()]),
-        )
-        if steps and sizes.any():
-            total += sum(steps) / sizes[sizes > 0].mean()
-            count += len(steps)
-    return total / count if count else 0.0
-
-
-def _propagate_hidden(
-    frames: Frames,
-    truth: VideoLabels,
-    interval: int,
-    propagator: BasePropagator,
-    use_truth_boxes: bool,
-) -> VideoLabels:
-    indices = [frame.index for frame in truth.frames]
-    first = min(indices)
-    stretch = Stretch(frames, first, max(indices) - first + 1)
-    dense = repropagate(stretch, shifted(truth, -first), interval, propagator, use_truth_boxes)
-    return truth.with_persons(shifted(dense, first).persons)
-
-
-def _figures(
-    truth: Sequence[VideoLabels],
-    predictions: Sequence[VideoLabels],
-    frames: Sequence[Sequence[int]],
-    num_bootstrap: int,
-) -> Figures:
-    accuracy = keypoint_accuracy(truth, predictions, frames)
-    values = accuracy.pooled()
-    with_heads = [
-        (gt.keep_frames(kept), prediction)
-        for gt, prediction, kept in zip(truth, predictions, frames, strict=True)
-        if _has_head_boxes(gt)
-    ]
-    values['AP'] = math.nan
-    if with_heads:
-        scores = evaluate_posetrack([gt for gt, _ in with_heads], [p for _, p in with_heads])
-        values['AP'] = mean_of_known(scores.ap)
-    intervals = {}
-    if num_bootstrap and len(truth) > 1:
-        videos = [
-            keypoint_accuracy([gt], [prediction], [kept])
-            for gt, prediction, kept in zip(truth, predictions, frames, strict=True)
-        ]
-        for name in WITH_INTERVAL:
-            counts = np.array([video.counts[name] for video in videos])
-            sums = np.nansum(np.array([video.rows()[name] for video in videos]) * counts, axis=1)
-            intervals[name] = bootstrap_interval(sums, counts.sum(axis=1), num_bootstrap)
-    return Figures(values, intervals, int(accuracy.counts['PCK@0.1'].sum()))
-
-
-def bootstrap_interval(sums: np.ndarray, counts: np.ndarray, num_draws: int) -> tuple[float, float]:
-    """Where the middle 95 % of a pooled mean lie when the videos are drawn again.
-
-    The same arguments give the same interval.
+def summarize(
+    videos: Sequence[HiddenVideo],
+    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
+    num_bootstrap: int = 1000,
+    reference: str | None = None,
+    fast: float | None = None,
+) -> Comparison:
+    """The figures of what was measured.
 
     Args:
-        sums: [V] what was measured, summed up per video.
-        counts: [V] over how many values.
-        num_draws: How often V videos are drawn with replacement.
-
-    Returns:
-        (low, high), NaN if there is no value at all.
+        videos: The truth, of one interval.
+        clips: Method -> for each of its seeds the errors in every video.
+        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
+        reference: The method to give the others' differences to.
+        fast: Motion in pose sizes a frame above which a video is fast; with it, the figures are
+            broken down by motion, speed, occlusion and distance to the nearest label.
     """
-    rng = np.random.default_rng(0)
-    chosen = rng.integers(0, len(sums), (num_draws, len(sums)))
-    total = counts[chosen].sum(axis=1)
-    means = sums[chosen].sum(axis=1)[total > 0] / total[total > 0]
-    if not len(means):
-        return math.nan, math.nan
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    bootstrap = None
+    if num_bootstrap and len(videos) > 1:
+        bootstrap = ClipBootstrap(len(videos), num_bootstrap)
 
-
-def _has_head_boxes(video: VideoLabels) -> bool:
-    return video.skeleton.keypoint_names == POSETRACK_SKELETON.keypoint_names and all(
-        person.head_box is not None for person in video.persons
+    totals = _totals_of(videos, clips, GIVEN_OR_NOT)
+    precision: dict[FrameGroup, dict[str, list[float]]] = {
+        frames: {
+            method: [average_precision_of(seed, frames) for seed in seeds]
+            for method, seeds in clips.items()
+        }
+        for frames in ('unlabelled', 'all')
+    }
+    unlabelled = {method: [t.of_group(0) for t in seeds] for method, seeds in totals.items()}
+    all_frames = {method: [t.of_all() for t in seeds] for method, seeds in totals.items()}
+    breakdowns: dict[str, Breakdown] = {}
+    for grouping in () if fast is None else difficulty_groupings(fast):
+        totals = _totals_of(videos, clips, grouping)
+        breakdowns[grouping.title] = {}
+        for group, name in enumerate(grouping.names):
+            figures = compare_totals(
+                {method: [t.of_group(group) for t in seeds] for method, seeds in totals.items()},
+                bootstrap,
+                reference,
+            )
+            if any(row.num_joints for row in figures.values()):
+                breakdowns[grouping.title][name] = figures
+    scores = {method: _reliability_of(videos, seeds) for method, seeds in clips.items()}
+    return Comparison(
+        interval=videos[0].interval,
+        num_videos=len(videos),
+        num_ap_videos=sum(video.has_head_boxes for video in videos),
+        unlabelled=compare_totals(unlabelled, bootstrap, reference, precision['unlabelled']),
+        all_frames=compare_totals(all_frames, bootstrap, reference, precision['all']),
+        reference=reference,
+        breakdowns=breakdowns,
+        reliability={method: seeds for method, seeds in scores.items() if seeds},
     )
 
 
-def _title(figure: str) -> str:
+def _totals_of(
+    videos: Sequence[HiddenVideo],
+    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
+    grouping: Grouping,
+) -> dict[str, list[GroupTotals]]:
+    return {
+        method: [GroupTotals.of(videos, seed, grouping) for seed in seeds]
+        for method, seeds in clips.items()
+    }
+
+
+def _reliability_of(
+    videos: Sequence[HiddenVideo], seeds: Sequence[Sequence[ClipErrors]]
+) -> tuple[Reliability, ...]:
+    """Of the propagated joints that have a score; empty without any."""
+    results = []
+    for clips in seeds:
+        scores, correct = [], []
+        for video, clip in zip(videos, clips, strict=True):
+            scored = video.hidden & clip.errors.sized & ~np.isnan(clip.scores)
+            scores.append(clip.scores[scored])
+            correct.append(clip.errors.relative[scored] <= CORRECT_WITHIN)
+        if any(map(len, scores)):
+            results.append(reliability(np.concatenate(scores), np.concatenate(correct)))
+    return tuple(results)
+
+
+def title_of(figure: str) -> str:
     """What tables and JSON files call a figure."""
     return COLUMNS[figure][0] if figure in COLUMNS else figure
 
 
-def _cell(row: Figures, figure: str) -> str:
+def figure_cell(row: Figures, figure: str) -> str:
+    """``87.0 ± 0.4 [83.8, 90.0]``: value, spread over seeds, interval over videos."""
     value, (_, decimals) = row.values[figure], COLUMNS[figure]
     if math.isnan(value):
         return '-'
     text = f'{value:.{decimals}f}'
-    if figure in row.intervals:
+    if figure in row.spread:
+        text += f' ± {row.spread[figure]:.{decimals}f}'
+    if figure in WITH_INTERVAL and figure in row.intervals:
         low, high = row.intervals[figure]
         text += f' [{low:.{decimals}f}, {high:.{decimals}f}]'
     return text
 
 
-def _videos(number: int) -> str:
+def number_of_videos(number: int) -> str:
+    """``1 video``, ``2 videos``."""
     return f'{number} video' if number == 1 else f'{number} videos'
+
+
+def _group_fields(rows: Mapping[str, Figures]) -> dict[str, Any]:
+    """The figures of one group of joints for JSON: part -> method -> figure -> value."""
+
+    def per_method(part: Callable[[Figures], Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {
+            method: {title_of(name): value for name, value in part(row).items()}
+            for method, row in rows.items()
+        }
+
+    return {
+        'figures': per_method(lambda row: {n: _rounded(v) for n, v in row.values.items()}),
+        'intervals': per_method(lambda row: {n: _pair(i) for n, i in row.intervals.items()}),
+        'seeds': {method: row.num_seeds for method, row in rows.items()},
+        'spread': per_method(lambda row: {n: _rounded(v) for n, v in row.spread.items()}),
+        'differences': per_method(
+            lambda row: {
+                n: {'value': _rounded(d.value), 'interval': d.interval and _pair(d.interval)}
+                for n, d in row.differences.items()
+            }
+        ),
+        'joints': max((row.num_joints for row in rows.values()), default=0),
+    }
+
+
+def _pair(interval: tuple[float, float]) -> list[float | None]:
+    return [_rounded(value) for value in interval]
 
 
 def _rounded(value: float) -> float | None:

@@ -14,7 +14,7 @@ from comparison_videos import (
 )
 
 from stdpose_mm.apis import Comparison, Figures, compare_propagators, mean_motion
-from stdpose_mm.apis.compare_propagators import bootstrap_interval
+from stdpose_mm.apis.clip_statistics import ClipBootstrap, middle
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import evaluate_posetrack
 from stdpose_mm.propagation import FlowPropagator, LinearPropagator
@@ -180,20 +180,26 @@ def test_the_json_form_has_null_for_what_is_unknown(comparison):
     assert (fields['interval'], fields['videos'], fields['videos_of_ap']) == (2, 2, 0)
 
 
+def interval(sums: list[float], counts: list[int], num_draws: int) -> tuple[float, float]:
+    bootstrap = ClipBootstrap(len(sums), num_draws)
+    return middle(bootstrap.means(np.array(sums), np.array(counts)))
+
+
 def test_the_bootstrap_interval_holds_the_mean_and_is_the_same_each_time():
     rng = np.random.default_rng(3)
     counts = rng.integers(1, 50, 40)
     sums = counts * rng.uniform(0, 100, 40)
-    low, high = bootstrap_interval(sums, counts, 500)
-    assert (low, high) == bootstrap_interval(sums, counts, 500)
+    low, high = interval(sums, counts, 500)
+    assert (low, high) == interval(sums, counts, 500)
     assert low < sums.sum() / counts.sum() < high
 
 
 def test_the_bootstrap_interval_of_few_videos_by_hand():
     # Two videos give means 0, 50 and 100 with probability 1/4, 1/2 and 1/4.
-    assert bootstrap_interval(np.array([0.0, 100.0]), np.array([1, 1]), 1000) == (0, 100)
+    assert interval([0.0, 100.0], [1, 1], 1000) == (0, 100)
     # A video without anything measured changes nothing.
-    assert bootstrap_interval(np.array([0.0, 60.0]), np.array([0, 2]), 1000) == (30, 30)
+    assert interval([0.0, 60.0], [0, 2], 1000) == (30, 30)
+    assert np.isnan(interval([0.0, 0.0], [0, 0], 10)).all()
 
 
 @pytest.mark.parametrize('num_bootstrap', [0, 100])

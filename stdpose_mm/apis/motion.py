@@ -1,0 +1,60 @@
+"""How fast labelled people move, in sizes of their pose."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from stdpose_mm.evaluation.functional import pose_sizes
+from stdpose_mm.propagation import given_labels
+from stdpose_mm.structures import PersonLabel, VideoLabels
+
+
+def mean_motion(labels: VideoLabels) -> float:
+    """Displacement of the joints per frame, in sizes of the pose.
+
+    A track's motion is the mean displacement of its joints between one labelled frame and the
+    next, per frame, divided by its mean pose size (larger side of the tight box around the
+    labelled joints). The mean over the tracks is weighted by their joint displacements.
+
+    Returns:
+        0 if nobody is labelled on two frames.
+    """
+    steps = [_relative_steps(track).ravel() for track in given_labels(labels).tracks().values()]
+    known = np.concatenate([np.zeros(0), *steps])
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if len(known) else 0.0
+
+
+def joint_speeds(track: Mapping[int, PersonLabel]) -> np.ndarray:
+    """[F, K] displacement per frame around each of the F labels, in mean sizes of the pose.
+
+    The mean of the steps from the label before and to the label after; NaN where the joint is
+    labelled in neither of them, or not labelled itself.
+
+    Args:
+        track: Frame index -> label, frames ascending.
+    """
+    steps = _relative_steps(track)
+    unknown = np.full((1, steps.shape[1]), np.nan)
+    around = np.stack([np.concatenate([unknown, steps]), np.concatenate([steps, unknown])])
+    with warnings.catch_warnings():
+        # A joint without any neighbour has no speed, which is what NaN says.
+        warnings.filterwarnings('ignore', 'Mean of empty slice', RuntimeWarning)
+        return np.nanmean(around, axis=0)
+
+
+def _relative_steps(track: Mapping[int, PersonLabel]) -> np.ndarray:
+    """[F - 1, K] displacements from each label to the next, per frame and mean pose size.
+
+    NaN where one of both lacks the joint, and everywhere if no pose has an extent.
+    """
+    points = np.stack([label.keypoints for label in track.values()])
+    labelled = np.stack([label.labelled for label in track.values()])
+    frames = np.array(list(track))
+    sizes = pose_sizes(points, labelled)
+    size = sizes[sizes > 0].mean() if sizes.any() else np.nan
+    distance = np.linalg.norm(np.diff(points, axis=0), axis=-1) / np.diff(frames)[:, None]
+    return np.where(labelled[:-1] & labelled[1:], distance, np.nan) / size
