@@ -1,13 +1,18 @@
-"""Drawing: poses on frames, trajectories, training curves."""
+"""Drawing: poses on frames, trajectories, training curves, reports."""
 
+from .benchmark_plots import plot_curves
 from .overlay import draw_people, overlay_frames, track_color, write_overlay
 from .plots import plot_training_curves, plot_trajectories
+from .report import FrameToCheck, write_report
 
 __all__ = [
+    'FrameToCheck',
     'draw_people',
     'overlay_frames',
+    'plot_curves',
     'plot_training_curves',
     'plot_trajectories',
     'track_color',
     'write_overlay',
+    'write_report',
 ]

@@ -1,4 +1,4 @@
-"""Pictures of training runs and trajectories, as PNG files."""
+"""Pictures of training runs, trajectories and confidence, as PNG files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plot_training_curves(
     scalars: FilePath, path: FilePath, metrics: Sequence[str] = VALIDATION_METRICS
 ) -> None:
     """Write :func:`training_curves` as a PNG file, atomically."""
-    _save(training_curves(scalars, metrics), path)
+    save_figure(training_curves(scalars, metrics), path)
 
 
 def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRICS) -> Figure:
@@ -52,7 +52,7 @@ def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRI
     drawn = sorted(
         {name for record in validation for name in record if name.split('/')[-1] in metrics}
     )
-    figure, axes = _figure(3 if drawn else 2, width=8)
+    figure, axes = make_figure(3 if drawn else 2, width=8)
     losses = sorted(name for name in training[0] if 'loss' in name)
     for name in losses:
         _plot_records(axes[0], training, name)
@@ -79,7 +79,7 @@ def plot_trajectories(
     joints: Sequence[str] | None = None,
 ) -> None:
     """Write :func:`trajectories` as a PNG file, atomically."""
-    _save(trajectories(labels, track_id, joints), path)
+    save_figure(trajectories(labels, track_id, joints), path)
 
 
 def trajectories(
@@ -112,7 +112,7 @@ def trajectories(
             raise InputError(f'there is no joint {unknown[0]!r}, choose among {", ".join(names)}')
         chosen = list(joints)
 
-    figure, axes = _figure(2, width=10)
+    figure, axes = make_figure(2, width=10)
     colors = colormaps['tab20']
     for number, name in enumerate(chosen):
         _plot_joint(axes, track, names.index(name), name, colors(number % colors.N))
@@ -120,10 +120,48 @@ def trajectories(
         axis.set_ylabel(label)
         axis.set_xlabel('frame')
     axes[1].invert_yaxis()
-    axes[0].set_title(f'{labels.name}, track {track_id}; dots are given labels')
+    axes[0].set_title(f'{_plain(labels.name)}, track {track_id}; dots are given labels')
     if chosen:
         axes[0].legend(fontsize='x-small', ncol=2, loc='upper left', bbox_to_anchor=(1, 1))
     return figure
+
+
+def confidence(labels: VideoLabels) -> Figure:
+    """Mean and lowest score of the labelled joints of every frame, given frames marked by dots.
+
+    Args:
+        labels: Labels of a video, given and propagated; given joints count with score 1.
+    """
+    scores: dict[int, list[np.ndarray]] = {}
+    given = set()
+    for person in labels.persons:
+        if person.source == 'given':
+            given.add(person.frame_index)
+        if person.labelled.any():
+            known = np.ones(len(person.visibility)) if person.source == 'given' else person.scores
+            if known is not None:
+                scores.setdefault(person.frame_index, []).append(known[person.labelled])
+    last = max((frame.index for frame in labels.frames), default=0)
+    mean, lowest = np.full((2, last + 1), np.nan)
+    for index, values in scores.items():
+        joined = np.concatenate(values)
+        mean[index], lowest[index] = joined.mean(), joined.min()
+    figure, (axis,) = make_figure(1, width=10)
+    axis.plot(mean, linewidth=1.5, label='mean of all joints')
+    axis.plot(lowest, linewidth=1, label='worst joint')
+    frames = sorted(given)
+    axis.plot(frames, np.ones(len(frames)), 'o', color='black', markersize=4, label='given frame')
+    axis.set_ylim(0, 1.05)
+    axis.set_xlabel('frame')
+    axis.set_ylabel('score')
+    axis.legend(fontsize='small', loc='lower left')
+    return figure
+
+
+def _plain(text: str) -> str:
+    """Text from a file as it is: between dollar signs matplotlib would read formulas."""
+    shown = ''.join(c if c.isprintable() else '\N{REPLACEMENT CHARACTER}' for c in text)
+    return shown.replace('$', r'\$')
 
 
 def _plot_joint(
@@ -135,7 +173,7 @@ def _plot_joint(
     )
     given = np.array([person.source == 'given' for person in track])
     for axis, values in zip(axes, points.T, strict=True):
-        axis.plot(frames, values, color=color, linewidth=1, label=name)
+        axis.plot(frames, values, color=color, linewidth=1, label=_plain(name))
         axis.plot(frames[given], values[given], 'o', color=color, markersize=4)
 
 
@@ -165,16 +203,18 @@ def _plot_records(
     )
 
 
-def _figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
+def make_figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
+    """A figure of as many panels below each other, ``width`` inches wide."""
     # Not through pyplot: no global state, and no display is ever looked for.
     figure = Figure(figsize=(width, 2.8 * panels), layout='constrained')
     FigureCanvasAgg(figure)
-    axes = figure.subplots(panels, 1)
+    axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])
     for axis in axes:
         axis.grid(alpha=0.3)
     return figure, axes
 
 
-def _save(figure: Figure, path: FilePath) -> None:
+def save_figure(figure: Figure, path: FilePath) -> None:
+    """Write a figure as a PNG file, atomically."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format='png', dpi=110)
