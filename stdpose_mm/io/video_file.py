@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import av
@@ -65,7 +66,8 @@ class VideoFrames(FrameSource):
 
     Opening reads the file through once without decoding it. Where the container does not tell
     presentation times, every frame is decoded once instead, and a checksum of each is kept by
-    which a frame is recognised after a seek. Reading in order never seeks.
+    which a frame is recognised after a seek. Reading in order never seeks. Several threads may read
+    at the same time; each then waits for its turn.
 
     Args:
         path: A video file that FFmpeg reads.
@@ -107,7 +109,7 @@ class VideoFrames(FrameSource):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_key'):
+        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_key', '_lock'):
             del state[name]
         return state
 
@@ -122,6 +124,7 @@ class VideoFrames(FrameSource):
         self._cache = FrameCache()
         self._next: int | None = 0
         self._key = 0
+        self._lock = Lock()
         _sources.add(self)
 
     def _open(self) -> tuple[Any, Any]:
@@ -188,18 +191,19 @@ class VideoFrames(FrameSource):
         return FrameIndex(times, keys, checksums)
 
     def _read(self, index: int) -> np.ndarray:
-        cached = self._cache.get(index)
-        if cached is not None:
-            return cached
-        picture = self._picture(index)
-        height, width = picture.shape[:2]
-        if (width, height) != self.size:
-            raise InputError(
-                f'{self._path}: frame {index} is {width}x{height} pixels, expected '
-                f'{self.size[0]}x{self.size[1]} as in frame 0'
-            )
-        self._cache.put(index, picture)
-        return picture.copy()
+        with self._lock:
+            cached = self._cache.get(index)
+            if cached is not None:
+                return cached
+            picture = self._picture(index)
+            height, width = picture.shape[:2]
+            if (width, height) != self.size:
+                raise InputError(
+                    f'{self._path}: frame {index} is {width}x{height} pixels, expected '
+                    f'{self.size[0]}x{self.size[1]} as in frame 0'
+                )
+            self._cache.put(index, picture)
+            return picture.copy()
 
     def _picture(self, index: int) -> np.ndarray:
         try:

@@ -1,6 +1,7 @@
 import multiprocessing
 import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -179,6 +180,15 @@ def test_a_source_can_be_used_on_both_sides_of_a_fork(video: Path):
 
     assert numbers == [30, 2, 21, 10]
     assert number_of(_shared[21]) == 21
+
+
+def test_several_threads_may_read(video: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(FrameCache, 'get', lambda *_: None)
+    frames = open_frames(video)
+    order = shuffled(COUNT) * 3
+    with ThreadPoolExecutor(4) as threads:
+        numbers = list(threads.map(lambda index: number_of(frames[index]), order))
+    assert numbers == order
 
 
 def test_read_frame_reads_videos_and_pictures(video: Path, tmp_path: Path):
