@@ -6,10 +6,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import softmax
+
+from stdpose_mm.structures import pose_extent
+from stdpose_mm.tracking import person_box
 
 from .base import Frames
 from .gaps import Gap
 from .optical_flow import FlowEstimator, sample_bilinear
+
+MISS_SCALE = 0.1
+"""In pose sizes; a track that misses the other label by it counts 1/e there."""
+
+_MIN_SIZE = 8.0
+"""Pixels; offsets relative to a pose need a unit."""
 
 _KEPT_PICTURES = 64
 """Pictures kept for the way back; longer stretches are read a second time, piece by piece."""
@@ -29,6 +39,49 @@ class FlowTracks:
     frames: range
     forward: np.ndarray
     backward: np.ndarray
+
+    def weights(self, gap: Gap) -> np.ndarray:
+        """[F, K, 2] how much to trust the forward and the backward track; sums to 1.
+
+        A track is trusted less with the distance from its label, and the more it misses the
+        label at the other end: flow that lost a limb on the way does not arrive. Zeros for joints
+        that neither end labels.
+        """
+        left, right = labelled_ends(gap)
+        both = left & right
+        elapsed = np.linspace(0, 1, len(self.frames))[:, None]
+        scale = MISS_SCALE * pose_size(gap)
+        forward_missed = np.linalg.norm(self.forward[-1] - self.backward[-1], axis=-1) / scale
+        backward_missed = np.linalg.norm(self.backward[0] - self.forward[0], axis=-1) / scale
+        with np.errstate(divide='ignore'):
+            forward = np.log(1 - elapsed) - forward_missed * elapsed
+            backward = np.log(elapsed) - backward_missed * (1 - elapsed)
+        weights = softmax(np.stack([forward, backward], axis=-1), axis=-1)
+        alone = np.stack([left, right], axis=-1).astype(float)
+        return np.where(both[:, None], weights, alone)
+
+
+def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
+    """[K] which joints the left, and the right, label of a gap has."""
+    nothing = np.zeros(len(gap.before.frames), bool)
+    left = nothing if gap.left is None else gap.left.labelled
+    right = nothing if gap.right is None else gap.right.labelled
+    return left, right
+
+
+def pose_size(gap: Gap) -> float:
+    """Larger side of the labelled poses at the ends of a gap in pixels, their mean.
+
+    A pose of a single joint has no extent; its person box stands in.
+    """
+    labels = [label for label in (gap.left, gap.right) if label and label.labelled.any()]
+    sizes = [
+        pose_extent(label.keypoints, label.labelled)[2:].max()
+        for label in labels
+        if label.labelled.sum() > 1
+    ]
+    sizes = sizes or [person_box(label)[2:].max() for label in labels]
+    return max(float(np.mean(sizes)), _MIN_SIZE) if sizes else _MIN_SIZE
 
 
 def follow_joints(

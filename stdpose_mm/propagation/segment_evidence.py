@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from stdpose_mm.structures import OCCLUDED, PersonLabel, pose_extent
-from stdpose_mm.tracking import person_box
+from stdpose_mm.structures import OCCLUDED, PersonLabel
 
 from .base import Frames
-from .flow_tracks import FlowTracks
+from .flow_tracks import FlowTracks, labelled_ends, pose_size
 from .gaps import Gap
+from .joint_mapping import JointMapping
 from .linear_propagator import interpolate_joints
+from .segment_model import SegmentHeatmaps
 
 MAP_SIDE = 9
 MAP_STEP = 0.03
@@ -28,11 +29,10 @@ MAP_STEP = 0.03
 
 _PATCH_SIDE = 9
 _PATCH_STEP = MAP_STEP / 2
+_MAX_SAMPLE_STEP = 2.0
+"""Pixels between two samples of a patch."""
 _REGION_SIDE = (MAP_SIDE - 1) * 2 + _PATCH_SIDE
 """Patches are 9x9 samples, twice as dense as the places; a region holds all patches of a map."""
-
-_MIN_SIZE = 8.0
-"""Pixels; a pose of one joint has no extent, but offsets need a unit."""
 
 CANDIDATES = ('linear', 'forward', 'backward')
 VECTORS = (
@@ -73,17 +73,40 @@ _LENGTH_UNIT = 15.0
 """Frames; brings distances in time to the order of one."""
 
 
-class Heatmaps(Protocol):
-    """Heatmaps of a segment, see :class:`~stdpose_mm.propagation.segment_model.SegmentHeatmaps`."""
+@dataclass(frozen=True)
+class GapHeatmaps:
+    """Heatmaps for the joints of labels.
 
-    @property
-    def frame_heatmaps(self) -> np.ndarray: ...
+    Args:
+        frames: The F frames that there are maps of.
+        frame_heatmaps: [F, K, h, w] every frame seen by itself.
+        final_heatmaps: [F, K, h, w] every frame seen together with the labels around it.
+        to_heatmap: [2, 3] affine from pixels of the picture to pixels of the maps.
+        shown: [K] which joints the pose network knows.
+    """
 
-    @property
-    def final_heatmaps(self) -> np.ndarray: ...
+    frames: range
+    frame_heatmaps: np.ndarray
+    final_heatmaps: np.ndarray
+    to_heatmap: np.ndarray
+    shown: np.ndarray
 
-    @property
-    def to_heatmap(self) -> np.ndarray: ...
+    @classmethod
+    def of_labels(cls, maps: SegmentHeatmaps, mapping: JointMapping) -> GapHeatmaps:
+        """The maps of a model, in the order of the labels' joints."""
+
+        def ordered(values: np.ndarray) -> np.ndarray:
+            return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
+
+        shown = np.zeros(mapping.num_labels, dtype=bool)
+        shown[mapping.shared] = True
+        return cls(
+            frames=maps.frames,
+            frame_heatmaps=ordered(maps.frame_heatmaps),
+            final_heatmaps=ordered(maps.final_heatmaps),
+            to_heatmap=maps.to_heatmap,
+            shown=shown,
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +114,7 @@ class SegmentEvidence:
     """Evidence for K joints in F frames of a gap, labelled ends included.
 
     Args:
-        centre: [F, K, 2] pixels that offsets start from.
+        centre: [F, K, 2] pixels that offsets start from, the blend of both flow tracks.
         size: Larger side of the labelled poses in pixels, their mean.
         vectors: [F, K, len(VECTORS), 2] offsets and displacements in units of ``size``; the first
             three are the candidates.
@@ -117,9 +140,8 @@ def gather_evidence(
     frames: Frames,
     gap: Gap,
     tracks: FlowTracks,
-    times: Sequence[int] | None = None,
-    heatmaps: Heatmaps | None = None,
-    has_heatmap: np.ndarray | None = None,
+    chosen: Sequence[int] | None = None,
+    heatmaps: GapHeatmaps | None = None,
 ) -> SegmentEvidence:
     """The evidence for one gap, or for a piece of it.
 
@@ -127,29 +149,21 @@ def gather_evidence(
         frames: The video.
         gap: The gap; one of its ends is labelled.
         tracks: Its flow tracks.
-        times: Frames to look at, ascending, the gap's first and last among them; all by default.
-        heatmaps: Of a pose network, for all frames of the gap and the joints of its labels.
-        has_heatmap: [K] which joints the network knows; all by default.
+        chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
+        heatmaps: Of a pose network, for some or all of these frames.
     """
-    times = np.array(tracks.frames if times is None else times)
+    times = np.array(tracks.frames if chosen is None else chosen)
     rows = times - gap.first
     forward, backward = tracks.forward[rows], tracks.backward[rows]
-    left, right = _labelled(gap.left, gap), _labelled(gap.right, gap)
+    left, right = labelled_ends(gap)
     both, known = left & right, left | right
-    position = _positions(times, gap)
     linear = np.stack([interpolate_joints(gap, time) for time in times])
-    base_weights = np.stack(
-        [
-            np.zeros((len(times), len(known))),
-            np.where(both, 1 - position[:, None], left),
-            np.where(both, position[:, None], right & ~left),
-        ],
-        axis=-1,
-    )
+    blend = tracks.weights(gap)[rows]
+    base_weights = np.concatenate([np.zeros_like(blend[..., :1]), blend], axis=-1)
     candidates = np.stack([linear, forward, backward], axis=-2)
     centre = np.einsum('fkc,fkcd->fkd', base_weights, candidates)
     centre[:, ~known] = linear[:, ~known]
-    size = _pose_size(gap)
+    size = pose_size(gap)
 
     start, end = centre[0], centre[-1]
     displacement = np.where(both[:, None], end - start, 0)
@@ -176,17 +190,20 @@ def gather_evidence(
     matches = _match_patches(frames, gap, times, size, candidates, centre)
     maps = np.zeros((*shape[:2], len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
     maps[:, :, :2] = matches.maps
-    seen = np.zeros(len(known), bool)
+    seen = np.zeros(shape[:2], bool)
     if heatmaps is not None:
-        seen = np.ones(len(known), bool) if has_heatmap is None else has_heatmap
+        here = np.isin(times, heatmaps.frames)
+        rows = times[here] - heatmaps.frames[0]
+        seen[here] = heatmaps.shown
         for index, values in ((2, heatmaps.frame_heatmaps), (3, heatmaps.final_heatmaps)):
-            around = _heatmaps_around(values[rows], heatmaps.to_heatmap, centre, size)
-            maps[:, :, index] = np.where(seen[:, None, None], around, 0)
+            maps[here, :, index] = _heatmaps_around(
+                values[rows], heatmaps.to_heatmap, centre[here], size
+            )
 
     height, width = frames[gap.first].shape[:2]
     interior = np.isin(times, gap.frames)
     scalars = {
-        'position': position[:, None],
+        'position': _positions(times, gap)[:, None],
         'from_left': (times - gap.first)[:, None] * left / _LENGTH_UNIT,
         'to_right': (gap.last - times)[:, None] * right / _LENGTH_UNIT,
         'length': (gap.last - gap.first) / _LENGTH_UNIT,
@@ -242,7 +259,7 @@ def _match_patches(
 ) -> _Matches:
     """Normalised cross-correlation over the three colours; patches are 12 % of ``size`` wide."""
     num_frames, num_joints = centre.shape[:2]
-    labelled = np.stack([_labelled(gap.left, gap), _labelled(gap.right, gap)])
+    labelled = np.stack(labelled_ends(gap))
     ends = [
         _patches(frames[gap.first], centre[0], size, _PATCH_SIDE),
         _patches(frames[gap.last], centre[-1], size, _PATCH_SIDE),
@@ -257,8 +274,8 @@ def _match_patches(
     for index, frame in enumerate(times):
         picture = frames[int(frame)]
         regions = _patches(picture, centre[index], size, _REGION_SIDE)
-        windows = sliding_window_view(regions, (_PATCH_SIDE, _PATCH_SIDE), axis=(1, 2))
-        windows = np.moveaxis(windows[:, ::2, ::2], 3, -1)  # [K, 9, 9, rows, columns, colours]
+        windows = sliding_window_view(regions, (1, _PATCH_SIDE, _PATCH_SIDE, 1))
+        windows = np.moveaxis(windows[:, ::2, ::2, :, 0, ..., 0], 3, -1)  # colours last
         windows = _normalised(windows.reshape(num_joints, MAP_SIDE, MAP_SIDE, -1))
         maps[index] = np.einsum('kyxn,skn->ksyx', windows, templates)
         points = candidates[index].reshape(-1, 2)
@@ -271,9 +288,17 @@ def _match_patches(
 
 def _patches(picture: np.ndarray, points: np.ndarray, size: float, side: int) -> np.ndarray:
     """[N, side, side, 3] float32 samples around ``points`` [N, 2], ``_PATCH_STEP`` sizes apart."""
+    original = picture.shape[1::-1]
+    # Where the samples lie far apart the picture is reduced first: they shall see all of it.
+    factor = min(1.0, _MAX_SAMPLE_STEP / (_PATCH_STEP * size))
+    if factor < 1:
+        reduced = [max(1, round(length * factor)) for length in original]
+        picture = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
+    scale = np.array(picture.shape[1::-1]) / original
+    points = (points + 0.5) * scale - 0.5
     offsets = (np.arange(side) - side // 2) * _PATCH_STEP * size
-    x = points[:, 0, None, None] + offsets[None, None, :]
-    y = points[:, 1, None, None] + offsets[None, :, None]
+    x = points[:, 0, None, None] + offsets[None, None, :] * scale[0]
+    y = points[:, 1, None, None] + offsets[None, :, None] * scale[1]
     x, y = (np.broadcast_to(v, (len(points), side, side)).reshape(-1, side) for v in (x, y))
     sampled = cv2.remap(
         picture,
@@ -323,24 +348,5 @@ def _velocity(points: np.ndarray, times: np.ndarray) -> np.ndarray:
     return 5 * np.gradient(points, times, axis=0)
 
 
-def _labelled(label: PersonLabel | None, gap: Gap) -> np.ndarray:
-    return np.zeros(len(gap.before.frames), bool) if label is None else label.labelled
-
-
 def _occluded(label: PersonLabel | None, gap: Gap) -> np.ndarray:
     return np.zeros(len(gap.before.frames), bool) if label is None else label.visibility == OCCLUDED
-
-
-def _pose_size(gap: Gap) -> float:
-    sizes = [
-        float(pose_extent(label.keypoints, label.labelled)[2:].max())
-        for label in (gap.left, gap.right)
-        if label is not None and label.labelled.sum() > 1
-    ]
-    if not sizes:
-        sizes = [
-            float(person_box(label)[2:].max())
-            for label in (gap.left, gap.right)
-            if label is not None and label.labelled.any()
-        ]
-    return max(float(np.mean(sizes)), _MIN_SIZE)

@@ -207,6 +207,20 @@ def _check(tracks: Tracks, num_frames: int) -> None:
         )
 
 
+def gaps_of_labels(labels: VideoLabels, num_frames: int) -> list[Gap]:
+    """What a propagator would be asked to fill: the gaps of all tracks, boxes interpolated.
+
+    Args:
+        labels: Given labels with track ids.
+        num_frames: Length of the video.
+    """
+    return [
+        gap
+        for track_id, track in sorted(labels.tracks().items())
+        for gap in _plan_track(track_id, track, num_frames, 'video', {}, {}).gaps
+    ]
+
+
 @dataclass(frozen=True)
 class _TrackPlan:
     """Where the poses of one track come from: its labels, and ``gaps`` in order of time."""

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from stdpose_mm.propagation import FlowPropagator, LinearPropagator, find_gaps, propagate_labels
-from stdpose_mm.propagation.flow_propagator import sample_bilinear, split_blocks
+from stdpose_mm.propagation.flow_tracks import FlowTracks, split_blocks
+from stdpose_mm.propagation.optical_flow import DISFlow, sample_bilinear
 
 
 def moving_texture(shifts: np.ndarray, size: tuple[int, int] = (160, 120)) -> np.ndarray:
@@ -37,7 +38,7 @@ def test_joints_follow_a_moving_texture_within_half_a_pixel(label, video, given)
 def test_flow_on_reduced_pictures_is_scaled_back(label, video):
     frames = moving_texture(ARC, size=(160, 120))
     sparse = video([label(0, POINTS)], len(frames))
-    dense = propagate_labels(frames, sparse, FlowPropagator(max_side=80))
+    dense = propagate_labels(frames, sparse, FlowPropagator(DISFlow(max_side=80)))
     np.testing.assert_allclose(dense.persons[3].keypoints, POINTS + ARC[3], atol=1)
 
 
@@ -69,13 +70,49 @@ def test_tracks_that_disagree_score_lower(label, video):
     assert (bad < 0.5 * good).all()
 
 
-def test_tracks_are_blended_by_the_distance_to_their_labels(label, video):
-    frames = moving_texture(np.zeros((5, 2)))
-    dense = propagate_labels(
-        frames, video([label(0, POINTS), label(4, POINTS + 20)], 5), FlowPropagator()
-    )
-    np.testing.assert_allclose(dense.persons[1].keypoints, POINTS + 5, atol=0.05)
-    np.testing.assert_allclose(dense.persons[3].keypoints, POINTS + 15, atol=0.05)
+def test_tracks_that_arrive_are_blended_by_the_distance_to_their_labels(label):
+    gap, tracks = straight_tracks(label, forward_miss=0, backward_miss=0)
+    forward, backward = np.moveaxis(tracks.weights(gap)[:, 0], -1, 0)
+    np.testing.assert_allclose(forward, [1, 0.75, 0.5, 0.25, 0])
+    np.testing.assert_allclose(backward, [0, 0.25, 0.5, 0.75, 1])
+
+
+def test_a_track_that_misses_the_other_label_counts_less(label):
+    # The pose is 30 pixels large: a miss of 3 pixels makes 1 / e at the other label, and
+    # exp(-1 / 2) half way.
+    gap, tracks = straight_tracks(label, forward_miss=3, backward_miss=0)
+    half_way = np.exp(-0.5) / (np.exp(-0.5) + 1)
+    np.testing.assert_allclose(tracks.weights(gap)[2, 0], [half_way, 1 - half_way])
+
+
+def test_tracks_that_are_entirely_lost_still_have_weights(label):
+    gap, tracks = straight_tracks(label, forward_miss=1e6, backward_miss=1e6)
+    weights = tracks.weights(gap)[:, 0]
+    np.testing.assert_allclose(weights.sum(axis=-1), 1)
+    np.testing.assert_allclose(weights[2], [0.5, 0.5])
+
+
+def straight_tracks(label, forward_miss: float, backward_miss: float):
+    """A person who stands still over a gap of three frames, and tracks that end off the label."""
+    labels = {0: label(0, POINTS), 4: label(4, POINTS)}
+    boxes = dict.fromkeys(range(5), np.zeros(4))
+    (gap,) = find_gaps(0, labels, boxes, range(5))
+    forward, backward = np.tile(POINTS, (5, 1, 1)), np.tile(POINTS, (5, 1, 1))
+    forward[-1, :, 0] += forward_miss
+    backward[0, :, 0] += backward_miss
+    return gap, FlowTracks(range(5), forward, backward)
+
+
+@pytest.mark.parametrize('given', [[0], [19], [0, 19]], ids=['left', 'right', 'both'])
+def test_long_gaps_are_read_in_pieces_with_the_same_result(label, video, monkeypatch, given):
+    shifts = np.stack([np.linspace(0, 30, 20), np.zeros(20)], axis=-1)
+    frames = moving_texture(shifts)
+    sparse = video([label(n, POINTS + shifts[n]) for n in given], 20)
+    whole = propagate_labels(frames, sparse, FlowPropagator()).persons
+    monkeypatch.setattr('stdpose_mm.propagation.flow_tracks._KEPT_PICTURES', 4)
+    pieces = propagate_labels(frames, sparse, FlowPropagator()).persons
+    for one, other in zip(whole, pieces, strict=True):
+        np.testing.assert_array_equal(one.keypoints, other.keypoints)
 
 
 def test_every_frame_is_read_once_whoever_is_in_it(label, video):

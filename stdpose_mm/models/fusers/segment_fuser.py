@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from mmengine.model import BaseModule
+from mmengine.model import BaseModel
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -13,6 +13,10 @@ NUM_CANDIDATES = 3
 
 _VECTOR_GAIN = 10.0
 """Brings offsets of a few per cent of the pose's size to the order of one."""
+
+_GROSS_ERROR = 0.3
+_SMOOTH = 0.005
+"""Pose sizes."""
 
 
 class FusedSegments(NamedTuple):
@@ -28,7 +32,7 @@ class FusedSegments(NamedTuple):
 
 
 @MODELS.register_module()
-class SegmentFuser(BaseModule):
+class SegmentFuser(BaseModel):
     """Fuses flow tracks, interpolation, patch matches and heatmaps of a whole segment.
 
     A token is one joint in one frame of the segment, labelled ends included. Attention over time
@@ -50,7 +54,7 @@ class SegmentFuser(BaseModule):
         embed_dims: Width.
         num_heads: Attention heads.
         num_layers: Layers of attention over time, over joints, and an MLP.
-        init_cfg: See :class:`BaseModule`.
+        init_cfg: See :class:`BaseModel`.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class SegmentFuser(BaseModule):
         num_layers: int = 3,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(init_cfg)
+        super().__init__(init_cfg=init_cfg)
         self.end_map = end_map
         channels = 16
         self.map_encoder = nn.Sequential(
@@ -100,7 +104,10 @@ class SegmentFuser(BaseModule):
         base_weights: Tensor,
         known: Tensor,
         present: Tensor,
-    ) -> FusedSegments:
+        targets: Tensor | None = None,
+        weights: Tensor | None = None,
+        mode: str = 'tensor',
+    ) -> FusedSegments | dict[str, Tensor]:
         """Fuse a batch of segments, padded to the same numbers of frames and joints.
 
         Args:
@@ -110,7 +117,26 @@ class SegmentFuser(BaseModule):
             base_weights: [B, F, K, 3] candidates' weights before the evidence is weighed.
             known: [B, K] which joints there is evidence for; padded joints are not.
             present: [B, F] which frames exist; padding comes last.
+            targets: [B, F, K, 2] true offsets, for ``mode='loss'``.
+            weights: [B, F, K] 1 where the true position is known and wanted, else 0.
+            mode: 'tensor' for the result, 'loss' for the losses of MMEngine's training loop.
         """
+        fused = self._fuse(vectors, scalars, maps, base_weights, known, present)
+        if mode == 'tensor':
+            return fused
+        assert targets is not None
+        assert weights is not None
+        return fusion_losses(fused, targets, weights)
+
+    def _fuse(
+        self,
+        vectors: Tensor,
+        scalars: Tensor,
+        maps: Tensor,
+        base_weights: Tensor,
+        known: Tensor,
+        present: Tensor,
+    ) -> FusedSegments:
         tokens = torch.cat([torch.asinh(vectors * _VECTOR_GAIN).flatten(-2), scalars], dim=-1)
         tokens = self.token_embed(tokens)
         encoded = self.map_encoder(self._with_ends(maps, present).flatten(0, 2))
@@ -155,6 +181,29 @@ class SegmentFuser(BaseModule):
         square = probability @ self.places.square().sum(-1)
         spread = (square - mean.square().sum(-1)).clamp(min=1e-8).sqrt()
         return mean, spread[..., None]
+
+
+def fusion_losses(fused: FusedSegments, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    """Losses of fused positions and of what the fuser says about its own error.
+
+    The distance counts as it is up to ``_GROSS_ERROR`` and logarithmically beyond, since a gross
+    error is wrong whatever its size; the scale is fitted by the likelihood of a Laplace
+    distribution in the plane, whose density is ``exp(-distance / scale) / (2 pi scale^2)``.
+
+    Args:
+        fused: What the fuser says.
+        targets: [B, F, K, 2] true offsets in pose sizes.
+        weights: [B, F, K].
+    """
+    distance = ((fused.offsets - targets).square().sum(-1) + _SMOOTH**2).sqrt() - _SMOOTH
+    beyond = (distance / _GROSS_ERROR - 1).clamp(min=0)
+    robust = distance.clamp(max=_GROSS_ERROR) + _GROSS_ERROR * torch.log1p(beyond)
+    likelihood = distance * torch.exp(-fused.log_scale) + 2 * fused.log_scale
+    total = weights.sum().clamp(min=1)
+    return {
+        'loss_position': 10 * (robust * weights).sum() / total,
+        'loss_scale': 0.1 * (likelihood * weights).sum() / total,
+    }
 
 
 class _AxialLayer(nn.Module):

@@ -1,0 +1,318 @@
+"""Training of the segment fuser: from densely labelled videos to the weights of ``auto``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from stdpose_mm.datasets.windows import given_frames
+from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCalibrator
+from stdpose_mm.propagation import Frames, Gap, given_labels
+from stdpose_mm.propagation.flow_tracks import FlowTracks, follow_joints, labelled_ends
+from stdpose_mm.propagation.joint_mapping import JointMapping
+from stdpose_mm.propagation.optical_flow import FlowEstimator
+from stdpose_mm.propagation.segment_evidence import (
+    MAP_SIDE,
+    MAPS,
+    SCALARS,
+    GapHeatmaps,
+    SegmentEvidence,
+    gather_evidence,
+)
+from stdpose_mm.propagation.segment_model import SegmentModel
+from stdpose_mm.propagation.trained_fuser import (
+    TrainedFuser,
+    fuser_inputs,
+    probability_within,
+)
+from stdpose_mm.propagation.video_propagation import gaps_of_labels
+from stdpose_mm.structures import VideoLabels, pose_extent
+
+MAX_LENGTH = 32
+"""Frames; longer segments, which are labelled at one end only, teach little."""
+
+INTERVALS = (*range(2, 17), 20)
+"""Distances of labels that training draws from."""
+
+
+@dataclass(frozen=True)
+class TrainingSegment:
+    """Evidence for a segment whose true poses are known.
+
+    Args:
+        evidence: What the fuser sees.
+        targets: [F, K, 2] true offsets from the evidence's centre, in its pose sizes.
+        weights: [F, K] whether the truth is known and the frame is to be filled.
+        relative_size: [F] the evidence's pose size in units of the true pose's.
+    """
+
+    evidence: SegmentEvidence
+    targets: np.ndarray
+    weights: np.ndarray
+    relative_size: np.ndarray
+
+
+def collect_segments(
+    frames: Frames,
+    truth: VideoLabels,
+    intervals: Sequence[int],
+    estimator: FlowEstimator,
+    rng: np.random.Generator,
+    segment_model: SegmentModel | None = None,
+) -> Iterator[TrainingSegment]:
+    """Hide most labels of a video, and gather the evidence for what is hidden.
+
+    Args:
+        frames: The pictures.
+        truth: Dense labels.
+        intervals: T; for each one the labels of every T-th frame are kept, from a random frame on.
+        estimator: Which flow.
+        rng: Chooses the first frame kept.
+        segment_model: A pose network whose heatmaps are evidence, too; not trained on this video.
+    """
+    truth = given_labels(truth)
+    true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
+    mapping = None
+    if segment_model is not None:
+        model = segment_model.window_model
+        nothing = np.zeros(truth.skeleton.num_keypoints, dtype=bool)
+        mapping = JointMapping.by_name(
+            truth.skeleton, model.skeleton, nothing, model.trained_joints
+        )
+    flow = _RememberedFlow(estimator)
+    for interval in intervals:
+        offset = int(rng.integers(interval))
+        kept = given_frames(truth.labelled_frame_indices, interval, offset)
+        gaps = [
+            gap
+            for gap in gaps_of_labels(truth.keep_frames(kept), len(frames))
+            if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
+        ]
+        heatmaps = {}
+        if segment_model is not None and mapping is not None:
+            heatmaps = {
+                id(gap): GapHeatmaps.of_labels(maps, mapping)
+                for gap, maps in segment_model.heatmaps(frames, gaps, mapping)
+            }
+        for gap, tracks in follow_joints(frames, gaps, flow):
+            segment = _segment(frames, gap, tracks, heatmaps.get(id(gap)), true_poses)
+            if segment.weights.any():
+                yield segment
+
+
+def _segment(
+    frames: Frames,
+    gap: Gap,
+    tracks: FlowTracks,
+    heatmaps: GapHeatmaps | None,
+    true_poses: Mapping[tuple[int | None, int], Any],
+) -> TrainingSegment:
+    evidence = gather_evidence(frames, gap, tracks, heatmaps=heatmaps)
+    num_frames, num_joints = evidence.centre.shape[:2]
+    targets = np.zeros((num_frames, num_joints, 2), np.float32)
+    weights = np.zeros((num_frames, num_joints), bool)
+    relative_size = np.ones(num_frames, np.float32)
+    for row, frame in enumerate(tracks.frames):
+        person = true_poses.get((gap.track_id, frame))
+        if person is None or not evidence.interior[row] or not person.labelled.any():
+            continue
+        weights[row] = person.labelled & evidence.known
+        targets[row] = (person.keypoints - evidence.centre[row]) / evidence.size
+        extent = pose_extent(person.keypoints, person.labelled)[2:].max()
+        relative_size[row] = evidence.size / max(float(extent), 1.0)
+    # The maps are most of the memory, and noisier than half precision.
+    evidence = replace(evidence, maps=evidence.maps.astype(np.float16))
+    return TrainingSegment(evidence, targets, weights, relative_size)
+
+
+class _RememberedFlow:
+    """Flow between the pictures of one video, computed once for all intervals."""
+
+    def __init__(self, estimator: FlowEstimator) -> None:
+        self._estimator = estimator
+        self._pictures: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._fields: dict[tuple[int, int], np.ndarray] = {}
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        """See :class:`FlowEstimator`; the same array for the same picture."""
+        # The picture is kept, so that no other one can take its id.
+        if id(picture) not in self._pictures:
+            self._pictures[id(picture)] = picture, self._estimator.prepare(picture)
+        return self._pictures[id(picture)][1]
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """See :class:`FlowEstimator`."""
+        key = id(source), id(target)
+        if key not in self._fields:
+            self._fields[key] = self._estimator(source, target)
+        return self._fields[key]
+
+
+class SegmentDataset(Dataset):
+    """Training segments as inputs of the fuser, randomly turned, mirrored and thinned.
+
+    Args:
+        segments: What to train on.
+        seed: Of the augmentation.
+        heatmap_dropout: Share of segments that lose their heatmaps, so that the fuser also works
+            without a pose network.
+        max_rotation: Degrees; every second segment is turned by up to that.
+        joint_dropout: Up to that share of the joints is left out of a segment, since skeletons
+            differ.
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[TrainingSegment],
+        seed: int = 0,
+        heatmap_dropout: float = 0.4,
+        max_rotation: float = 180.0,
+        joint_dropout: float = 0.15,
+    ) -> None:
+        self.segments = segments
+        self.heatmap_dropout = heatmap_dropout
+        self.max_rotation = max_rotation
+        self.joint_dropout = joint_dropout
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        segment = self.segments[index]
+        item = fuser_inputs(segment.evidence)
+        item['maps'] = item['maps'].float()
+        item['targets'] = torch.from_numpy(segment.targets)
+        item['weights'] = torch.from_numpy(segment.weights).float()
+        if self._random() < self.heatmap_dropout:
+            without_heatmaps(item)
+        self._drop_joints(item)
+        self._turn(item)
+        return item
+
+    def _random(self) -> float:
+        return float(torch.rand((), generator=self._generator))
+
+    def _drop_joints(self, item: dict[str, Tensor]) -> None:
+        share = self.joint_dropout * self._random()
+        kept = torch.rand(len(item['known']), generator=self._generator) >= share
+        if (item['known'] & kept).any():
+            item['known'] = item['known'] & kept
+            item['weights'] = item['weights'] * kept
+
+    def _turn(self, item: dict[str, Tensor]) -> None:
+        angle = 0.0
+        if self._random() < 0.5:
+            angle = math.radians(self.max_rotation) * (2 * self._random() - 1)
+        cos, sin = math.cos(angle), math.sin(angle)
+        turn = torch.tensor([[cos, -sin], [sin, cos]])
+        if self._random() < 0.5:
+            turn = turn @ torch.tensor([[-1.0, 0.0], [0.0, 1.0]])
+        item['vectors'] = item['vectors'] @ turn.T
+        item['targets'] = item['targets'] @ turn.T
+        # A turned map shows at a place what the map showed at the place turned back.
+        maps = item['maps'].flatten(0, 1)
+        affine = torch.cat([torch.linalg.inv(turn), torch.zeros(2, 1)], dim=1)
+        grid = F.affine_grid(affine[None], [1, 1, MAP_SIDE, MAP_SIDE], align_corners=True)
+        turned = F.grid_sample(
+            maps.flatten(0, 1)[None], grid, padding_mode='border', align_corners=True
+        )
+        item['maps'] = turned[0].reshape(item['maps'].shape)
+
+
+def without_heatmaps(item: dict[str, Tensor]) -> None:
+    """Take the heatmaps out of the inputs of a segment, as if there were no pose network."""
+    item['maps'] = item['maps'].clone()
+    item['maps'][:, :, MAPS.index('frame_heatmap')] = 0
+    item['maps'][:, :, MAPS.index('final_heatmap')] = 0
+    item['scalars'] = item['scalars'].clone()
+    item['scalars'][..., SCALARS.index('has_heatmap')] = 0
+
+
+def collate_segments(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """A batch, padded at the end to the most frames and joints."""
+    num_frames = max(len(item['present']) for item in items)
+    num_joints = max(len(item['known']) for item in items)
+    batch = {}
+    for name, example in items[0].items():
+        # Axes: frames, then joints; some inputs have one of them only.
+        sizes = {'present': (num_frames,), 'known': (num_joints,)}.get(
+            name, (num_frames, num_joints)
+        )
+        padded = example.new_zeros((len(items), *sizes, *example.shape[len(sizes) :]))
+        for row, item in enumerate(items):
+            padded[row][tuple(slice(n) for n in item[name].shape[: len(sizes)])] = item[name]
+        batch[name] = padded
+    return batch
+
+
+class SimilarLengths(Sampler[list[int]]):
+    """Endless batches of segments of about the same length, so that little is padded.
+
+    Args:
+        lengths: Of the segments, in frames.
+        batch_size: Segments a batch.
+        seed: Of the order.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0) -> None:
+        self._order = np.argsort(lengths, kind='stable')
+        self.batch_size = min(batch_size, len(lengths))
+        self._rng = np.random.default_rng(seed)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        neighbourhood = min(8 * self.batch_size, len(self._order))
+        while True:
+            start = self._rng.integers(len(self._order) - neighbourhood + 1)
+            near = self._order[start : start + neighbourhood]
+            yield self._rng.choice(near, self.batch_size, replace=False).tolist()
+
+
+def calibrate(fuser: TrainedFuser, segments: Sequence[TrainingSegment]) -> TrainedFuser:
+    """The fuser with scores that match how often it is right on these segments.
+
+    Segments with heatmaps are seen with and without them.
+
+    Raises:
+        InputError: If it is right, or wrong, everywhere.
+    """
+    scores, correct = [], []
+    plain = replace(fuser, calibrator=ScoreCalibrator())
+    for segment in segments:
+        for probability, error in judged_joints(plain, segment):
+            scores.append(probability)
+            correct.append(error <= CORRECT_WITHIN)
+    return replace(
+        fuser, calibrator=ScoreCalibrator.fit(np.concatenate(scores), np.concatenate(correct))
+    )
+
+
+def judged_joints(
+    fuser: TrainedFuser, segment: TrainingSegment
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Scores [N] and errors [N] in true pose sizes of a segment's hidden joints.
+
+    First without heatmaps; then, if the segment has any, with them.
+    """
+    inputs = fuser_inputs(segment.evidence)
+    inputs['maps'] = inputs['maps'].float()
+    plain = dict(inputs)
+    without_heatmaps(plain)
+    views = [plain]
+    if inputs['scalars'][..., SCALARS.index('has_heatmap')].any():
+        views.append(inputs)
+    for view in views:
+        with torch.inference_mode():
+            fused = fuser.network(**{name: value[None] for name, value in view.items()})
+        distance = np.linalg.norm(fused.offsets[0].numpy() - segment.targets, axis=-1)
+        errors = distance * segment.relative_size[:, None]
+        scores = fuser.calibrator(probability_within(fused.log_scale[0].numpy(), CORRECT_WITHIN))
+        yield scores[segment.weights], errors[segment.weights]

@@ -1,0 +1,117 @@
+"""A trained segment fuser with its calibration, and the one that comes with the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stdpose_mm.engine.config_files import one_line
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCalibrator
+from stdpose_mm.io import atomic_path
+from stdpose_mm.models.fusers import SegmentFuser
+
+from .segment_evidence import MAP_SIDE, MAP_STEP, MAPS, SCALARS, VECTORS, SegmentEvidence
+
+SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'segment_fuser.pth'
+
+
+@dataclass(frozen=True)
+class TrainedFuser:
+    """A segment fuser in evaluation mode.
+
+    Args:
+        network: The network.
+        calibrator: Fitted on clips that the network was not trained on.
+        trained_on: What it was trained on, in a few words.
+    """
+
+    network: SegmentFuser
+    calibrator: ScoreCalibrator
+    trained_on: str
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = 'cpu') -> TrainedFuser:
+        """Read a fuser.
+
+        Raises:
+            InputError: If the file cannot be read, or belongs to other evidence than this
+                version of the package gathers.
+        """
+        try:
+            content = torch.load(path, map_location='cpu', weights_only=True)
+            network = build_fuser()
+            network.load_state_dict({k: v.float() for k, v in content['state_dict'].items()})
+            calibrator = ScoreCalibrator.from_dict(content['calibrator'])
+            trained_on = str(content['trained_on'])
+        except (OSError, EOFError, RuntimeError, LookupError, TypeError, UnpicklingError) as error:
+            raise InputError(
+                f'fuser weights {path} cannot be used ({one_line(error)}), give a file that '
+                'tools/train_fuser.py of this version wrote'
+            ) from error
+        return cls(network.to(device).eval(), calibrator, trained_on)
+
+    def save(self, path: str | Path) -> None:
+        """Write a file that :meth:`load` reads; weights in half precision."""
+        content: dict[str, Any] = {
+            'state_dict': {k: v.half().cpu() for k, v in self.network.state_dict().items()},
+            'calibrator': self.calibrator.to_dict(),
+            'trained_on': self.trained_on,
+        }
+        with atomic_path(path) as temporary:
+            torch.save(content, temporary)
+
+    def __call__(self, evidence: SegmentEvidence) -> tuple[np.ndarray, np.ndarray]:
+        """Positions and scores of one segment.
+
+        Returns:
+            [F, K, 2] pixels, and [F, K] the probability that a joint lies within a tenth of the
+            pose's size of the truth. Joints that the evidence does not know are meaningless.
+        """
+        device = next(self.network.parameters()).device
+        arrays = fuser_inputs(evidence)
+        with torch.inference_mode():
+            fused = self.network(**{k: v[None].to(device) for k, v in arrays.items()})
+        offsets = fused.offsets[0].double().cpu().numpy()
+        within = probability_within(fused.log_scale[0].double().cpu().numpy(), CORRECT_WITHIN)
+        return evidence.centre + offsets * evidence.size, self.calibrator(within)
+
+
+def build_fuser() -> SegmentFuser:
+    """A network for the evidence of ``segment_evidence``, with fresh weights."""
+    return SegmentFuser(
+        num_vectors=len(VECTORS),
+        num_scalars=len(SCALARS),
+        num_maps=len(MAPS),
+        map_side=MAP_SIDE,
+        map_step=MAP_STEP,
+        end_map=MAPS.index('frame_heatmap'),
+    )
+
+
+def fuser_inputs(evidence: SegmentEvidence) -> dict[str, Tensor]:
+    """Arguments of :meth:`SegmentFuser.forward` for one segment, without the batch axis."""
+    return {
+        'vectors': torch.from_numpy(evidence.vectors),
+        'scalars': torch.from_numpy(evidence.scalars),
+        'maps': torch.from_numpy(evidence.maps),
+        'base_weights': torch.from_numpy(evidence.base_weights),
+        'known': torch.from_numpy(evidence.known),
+        'present': torch.ones(len(evidence.interior), dtype=torch.bool),
+    }
+
+
+def probability_within(log_scale: np.ndarray, radius: float) -> np.ndarray:
+    """Probability that a Laplace-distributed error in the plane is at most ``radius``.
+
+    The density falls with exp(-distance / scale) in every direction alike, so that the distance
+    follows a gamma distribution of shape 2.
+    """
+    ratio = radius * np.exp(-log_scale)
+    return 1 - (1 + ratio) * np.exp(-ratio)
