@@ -1,14 +1,16 @@
-"""Compare ways of propagating labels: hide most labels, propagate the rest, measure the error.
+r"""Compare ways of propagating labels: hide most labels, propagate the rest, measure the error.
 
     python tools/benchmark_propagation.py data/clips/annotations --video-root data/clips
-    python tools/benchmark_propagation.py val.txt --video-root data/clips --interval 7 15
-    python tools/benchmark_propagation.py val.txt --image-root data/clips --config C --checkpoint W
+    python tools/benchmark_propagation.py val.txt --video-root data/clips --config C --checkpoint W
+    python tools/benchmark_propagation.py val.txt --image-root data/clips --interval 7 15 \
+        --model small=stdpose:C:W1,W2,W3 --model warper=posewarper:C2:W4 --out-dir work_dirs/bench
 
 LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
 labelled. The labels of every T-th frame are given, the others are hidden and only used to measure.
-With ``--out-dir`` the tables (``table.md``), the figures (``comparison.json``) and the poses of
-every method are written, the latter as PoseTrack18 files in ``<method>_T<interval>/``, which
-``tools/evaluate_posetrack.py`` takes.
+With ``--out-dir`` the tables (``table.md``), everything that was measured (``comparison.json``),
+plots, and the poses of every method are written, the latter as PoseTrack18 files in
+``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` takes. What is in the folder's
+``cache/`` is not computed again.
 """
 
 from __future__ import annotations
@@ -16,31 +18,41 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from tqdm import tqdm
 
-from stdpose_mm.apis import Comparison, VideoPosePropagator, compare_propagators, mean_motion
-from stdpose_mm.apis.compare_propagators import FrameGroup
-from stdpose_mm.apis.labelled_videos import open_video, read_videos
-from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.apis import mean_motion
+from stdpose_mm.apis.benchmark import (
+    MODEL_FORM,
+    Conditions,
+    Entrant,
+    benchmark_propagators,
+    model_use,
+)
+from stdpose_mm.apis.compare_propagators import FAST_MOTION
+from stdpose_mm.apis.comparison_plots import plot_comparisons
+from stdpose_mm.apis.comparison_report import comparison_report
+from stdpose_mm.apis.labelled_videos import read_videos
+from stdpose_mm.command_line import OneLineParser, exit_code, positive
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json, write_posetrack18, write_text
+from stdpose_mm.io import write_json, write_text
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.structures import VideoLabels
 
-METHODS_WITHOUT_MODEL = ('linear', 'flow')
-METHODS_WITH_MODEL = ('per-frame', 'stdpose')
+AUTO_WITH_MODEL = 'auto+stdpose'
+WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
+WITH_MODEL = ('per-frame', 'stdpose', AUTO_WITH_MODEL)
+
+INTERVALS = (2, 3, 5, 7, 10, 15)
+
+DEFAULT_REFERENCE = 'flow'
 
 BOXES = {
     'interpolate': 'Boxes are interpolated between those of the given labels.',
     'gt': 'Boxes are the ground truth, in unlabelled frames too.',
 }
-
-FRAME_GROUPS: tuple[FrameGroup, ...] = ('unlabelled', 'all')
-
-Predictions = dict[str, list[VideoLabels]]
-"""Folder of the method and interval -> the videos."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,25 +83,52 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--methods',
         nargs='+',
-        choices=sorted(PROPAGATORS.module_dict),
-        help='default: linear and flow, with a checkpoint per-frame and stdpose as well',
+        choices=sorted({*PROPAGATORS.module_dict, AUTO_WITH_MODEL}),
+        help='default: all that need no model, and with --config and --checkpoint also per-frame, '
+        'stdpose and auto with the model as evidence',
     )
     parser.add_argument('--config', help='config of the model')
-    parser.add_argument('--checkpoint', help='weights of the model')
-    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+    parser.add_argument(
+        '--checkpoint', metavar='W[,W...]', help='weights of the model, one file for each seed'
+    )
+    parser.add_argument(
+        '--model',
+        action='append',
+        default=[],
+        metavar=MODEL_FORM,
+        help='one more row: a method with a model of its own; may be repeated',
+    )
+    parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
     parser.add_argument(
         '--interval',
         type=int,
         nargs='+',
-        default=[7],
+        default=INTERVALS,
         metavar='T',
-        help='every T-th frame is given (7); several are compared one after the other',
+        help=f'every T-th frame is given ({" ".join(map(str, INTERVALS))})',
+    )
+    parser.add_argument(
+        '--reference',
+        metavar='NAME',
+        help=f'method that the others are compared with ({DEFAULT_REFERENCE}, if it takes part)',
     )
     parser.add_argument(
         '--min-motion',
         type=float,
         metavar='X',
         help='only videos in which joints move by more than X pose sizes a frame, such as 0.02',
+    )
+    parser.add_argument(
+        '--breakdown',
+        action='store_true',
+        help='tables by motion of the clip, speed of the joint, occlusion and position, too',
+    )
+    parser.add_argument(
+        '--fast',
+        type=float,
+        default=FAST_MOTION,
+        metavar='X',
+        help='in the breakdown, a clip with more motion than that is fast (%(default)s)',
     )
     parser.add_argument(
         '--bootstrap',
@@ -104,6 +143,9 @@ def make_parser() -> argparse.ArgumentParser:
         default='interpolate',
         help='where people are cropped in unlabelled frames: boxes interpolated between those of '
         'the given labels (default), or ground-truth boxes as in the published protocol',
+    )
+    parser.add_argument(
+        '--jobs', type=positive, default=1, metavar='N', help='processes (%(default)s)'
     )
     parser.add_argument('--out-dir', type=Path, metavar='DIR', help='where to write the results')
     return parser
@@ -120,49 +162,60 @@ def benchmark(args: argparse.Namespace) -> None:
     for interval in args.interval:
         if interval < 2:
             raise InputError(f'--interval must be at least 2 to hide labels, got {interval}')
-    methods = list(dict.fromkeys(args.methods or default_methods(args.checkpoint)))
-    intervals = list(dict.fromkeys(args.interval))
-    labels = fast_videos(read_videos(args.labels), args.min_motion)
-    if args.out_dir is not None:
-        check_folders(args.out_dir, methods, intervals, labels)
-    pictures_needed = any(PROPAGATORS.get(method).reads_pictures for method in methods)
-    videos = [
-        (open_video(video, args.image_root, args.video_root, pictures_needed), video)
-        for video in labels
-    ]
-    propagators = {
-        method: VideoPosePropagator(
-            args.config, args.checkpoint, args.device, method=method
-        ).propagator
-        for method in methods
-    }
-
-    predictions: Predictions = {}
-    comparisons = []
-    total = len(videos) * len(methods) * len(intervals)
-    with tqdm(total=total, unit=' videos', delay=1) as bar:
-        for interval in intervals:
-
-            def collect(method: str, predicted: VideoLabels, interval: int = interval) -> None:
-                bar.update()
-                if args.out_dir is not None:
-                    name = folder_name(method, interval)
-                    predictions.setdefault(name, []).append(predicted)
-
-            comparisons.append(
-                compare_propagators(
-                    videos, propagators, interval, collect, args.bootstrap, args.boxes == 'gt'
-                )
-            )
-    report = format_report(comparisons, args.min_motion, args.bootstrap, args.boxes)
+    entrants = find_entrants(args)
+    names = [entrant.name for entrant in entrants]
+    videos = fast_videos(read_videos(args.labels), args.min_motion)
+    comparisons = benchmark_propagators(
+        videos,
+        entrants,
+        sorted(set(args.interval)),
+        Conditions(args.image_root, args.video_root, args.device, args.boxes == 'gt', args.out_dir),
+        args.bootstrap,
+        args.reference or (DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else None),
+        args.fast,
+        args.jobs,
+        lambda results, total: tqdm(results, total=total, unit=' videos', delay=1),
+    )
+    notes = [BOXES[args.boxes]]
+    if args.min_motion is not None:
+        notes.append(f'Videos with a motion of more than {args.min_motion:g} pose sizes a frame.')
+    report = comparison_report(comparisons, notes, args.breakdown)
     print(report)
     if args.out_dir is not None:
-        write_results(args.out_dir, predictions, comparisons, report, args.min_motion)
+        write_text(args.out_dir / 'table.md', f'{report}\n')
+        plot_comparisons(comparisons, args.out_dir)
+        fields = {
+            'boxes': args.boxes,
+            'min_motion': args.min_motion,
+            'fast': args.fast,
+            'methods': [asdict(entrant) for entrant in entrants],
+            'videos': [labels.name for labels in videos],
+            'comparisons': [comparison.to_dict() for comparison in comparisons],
+        }
+        write_json(args.out_dir / 'comparison.json', fields, indent=2)
 
 
-def default_methods(checkpoint: str | None) -> tuple[str, ...]:
-    """Every method that what was given allows."""
-    return METHODS_WITHOUT_MODEL + (METHODS_WITH_MODEL if checkpoint is not None else ())
+def find_entrants(args: argparse.Namespace) -> list[Entrant]:
+    """The rows of the tables: ``--methods`` or all that what was given allows, and ``--model``.
+
+    Raises:
+        InputError: If a method cannot be built, or only one of config and checkpoint is given.
+    """
+    if (args.config is None) != (args.checkpoint is None):
+        raise InputError(
+            'the model needs a config and a checkpoint, give both --config and --checkpoint'
+        )
+    names = args.methods
+    if names is None:
+        names = [*WITHOUT_MODEL, *(WITH_MODEL if args.checkpoint is not None else ())]
+        names = [name for name in names if name.partition('+')[0] in PROPAGATORS.module_dict]
+    model = (args.config, tuple(args.checkpoint.split(',')) if args.checkpoint else ())
+    entrants = []
+    for name in dict.fromkeys(names):
+        method = name.partition('+')[0]
+        needs_model = name == AUTO_WITH_MODEL or model_use(method) == 'required'
+        entrants.append(Entrant(name, method, *(model if needs_model else ())))
+    return [*entrants, *(Entrant.parse(text) for text in args.model)]
 
 
 def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[VideoLabels]:
@@ -181,80 +234,6 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
             f'frame, the fastest by {max(motion):.4f}; lower --min-motion'
         )
     return fast
-
-
-def folder_name(method: str, interval: int) -> str:
-    """Of the folder that holds the predictions of a method."""
-    return f'{method}_T{interval}'
-
-
-def check_folders(
-    out_dir: Path, methods: Sequence[str], intervals: Sequence[int], videos: Sequence[VideoLabels]
-) -> None:
-    """Refuse folders with predictions for other videos, which evaluation would stumble over.
-
-    Raises:
-        InputError: If there is one, or a file is in the way of a folder.
-    """
-    if out_dir.exists() and not out_dir.is_dir():
-        raise InputError(f'{out_dir} is a file, give a folder as --out-dir')
-    expected = {f'{labels.name}.json' for labels in videos}
-    for method in methods:
-        for interval in intervals:
-            for path in sorted((out_dir / folder_name(method, interval)).glob('*.json*')):
-                if path.name not in expected:
-                    raise InputError(
-                        f'{path} is of none of the videos in LABELS, take it away or give '
-                        'another --out-dir'
-                    )
-
-
-def format_report(
-    comparisons: Sequence[Comparison], min_motion: float | None, num_bootstrap: int, boxes: str
-) -> str:
-    """The tables in Markdown, with what their figures mean."""
-    blocks = []
-    for comparison in comparisons:
-        for frames in FRAME_GROUPS:
-            figures = comparison.figures(frames)
-            num_joints = next(iter(figures.values())).num_joints
-            blocks.append(comparison.table(frames=frames))
-            blocks.append(f'Measured on {num_joints:,} labelled joints.')
-    notes = [
-        'PCK, error and jitter: every labelled joint counts once; relative to the larger side of '
-        'the tight box around the labelled joints of the pose.'
-    ]
-    if num_bootstrap and comparisons[0].num_videos > 1:
-        notes.append('In brackets: 95 % bootstrap interval over the videos.')
-    if comparisons[0].num_ap_videos:
-        notes.append(
-            'AP: mean over the joints by the rules of PoseTrack, where a joint that is nowhere '
-            'annotated counts as 0.'
-        )
-    notes.append(BOXES[boxes])
-    if min_motion is not None:
-        notes.append(f'Videos with a motion of more than {min_motion:g} pose sizes a frame.')
-    return '\n\n'.join([*blocks, ' '.join(notes)])
-
-
-def write_results(
-    out_dir: Path,
-    predictions: Predictions,
-    comparisons: Sequence[Comparison],
-    report: str,
-    min_motion: float | None,
-) -> None:
-    """Write the predictions, the tables, and at last the figures."""
-    for folder, videos in predictions.items():
-        for labels in videos:
-            write_posetrack18(labels, out_dir / folder / f'{labels.name}.json', official=True)
-    write_text(out_dir / 'table.md', f'{report}\n')
-    figures = {
-        'min_motion': min_motion,
-        'videos': [labels.name for labels in next(iter(predictions.values()))],
-        'comparisons': [comparison.to_dict() for comparison in comparisons],
-    }
-    write_json(out_dir / 'comparison.json', figures, indent=2)
 
 
 if __name__ == '__main__':

@@ -106,6 +106,11 @@ class Grouping:
     groups: Callable[[HiddenVideo], np.ndarray]
 
 
+CLIP_MOTION = 'motion of the clip'
+JOINT_SPEED = 'speed of the joint'
+OCCLUSION = 'occlusion'
+DISTANCES = 'frames to the nearest label'
+
 GIVEN_OR_NOT = Grouping('frames', ('unlabelled', 'given'), lambda video: 1 - video.hidden)
 
 SPEED_LIMITS = (0.01, 0.02, 0.05, 0.1)
@@ -145,10 +150,10 @@ def difficulty_groupings(fast: float) -> tuple[Grouping, ...]:
     ]
     distances = [*map(str, range(1, FARTHEST + 1)), f'{FARTHEST + 1} or more', 'no label']
     divisions = {
-        'motion of the clip': ((f'fast (> {fast:g})', 'slow'), clip_motion),
-        'speed of the joint': (tuple(speeds), joint_speed),
-        'occlusion': (('visible', 'occluded'), occlusion),
-        'frames to the nearest label': (tuple(distances), position),
+        CLIP_MOTION: ((f'fast (> {fast:g})', 'slow'), clip_motion),
+        JOINT_SPEED: (tuple(speeds), joint_speed),
+        OCCLUSION: (('visible', 'occluded'), occlusion),
+        DISTANCES: (tuple(distances), position),
     }
     return tuple(
         Grouping(title, names, _of_hidden(divide, len(names)))

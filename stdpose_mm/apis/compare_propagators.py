@@ -67,7 +67,7 @@ class Comparison:
         all_frames: The same on all frames, given ones included (the published protocol).
         reference: The method that the others' differences are to; None if there is none.
         breakdowns: What the joints of the unlabelled frames are divided by -> group -> method ->
-            figures.
+            figures; every joint is in one group, and groups may be empty.
         reliability: Method -> reliability of the scores of its propagated joints, of each of its
             seeds.
     """
@@ -232,15 +232,14 @@ def summarize(
     breakdowns: dict[str, Breakdown] = {}
     for grouping in () if fast is None else difficulty_groupings(fast):
         totals = _totals_of(videos, clips, grouping)
-        breakdowns[grouping.title] = {}
-        for group, name in enumerate(grouping.names):
-            figures = compare_totals(
+        breakdowns[grouping.title] = {
+            name: compare_totals(
                 {method: [t.of_group(group) for t in seeds] for method, seeds in totals.items()},
                 bootstrap,
                 reference,
             )
-            if any(row.num_joints for row in figures.values()):
-                breakdowns[grouping.title][name] = figures
+            for group, name in enumerate(grouping.names)
+        }
     scores = {method: _reliability_of(videos, seeds) for method, seeds in clips.items()}
     return Comparison(
         interval=videos[0].interval,

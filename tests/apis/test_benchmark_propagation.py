@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 from comparison_videos import KnowingPropagator, mouse_video, posetrack_video
 
 from stdpose_mm.io import read_posetrack18, write_posetrack18, write_video
-from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation import PROPAGATORS, LinearPropagator
 from stdpose_mm.structures import VideoLabels
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,7 +80,11 @@ def test_labels_without_pictures(run, labels, tmp_path):
     out = tmp_path / 'out'
     code, printed, errors = run(labels, '--methods', 'linear', '--interval', 3, '--out-dir', out)
     assert (code, errors) == (0, [])
-    assert files(out) == [
+    assert [name for name in files(out) if not name.startswith('cache/')] == [
+        'by_distance.png',
+        'by_interval.png',
+        'by_interval_fast.png',
+        'by_interval_slow.png',
         'comparison.json',
         'linear_T3/fast.json',
         'linear_T3/slow.json',
@@ -100,9 +105,11 @@ def test_default_methods_and_several_intervals(run, labels, picture_root, tmp_pa
     arguments = ('--image-root', picture_root, '--interval', 2, 4, '--out-dir', out)
     assert run(labels, *arguments)[0] == 0
     folders = {path.name for path in out.iterdir() if path.is_dir()}
-    assert folders == {'linear_T2', 'linear_T4', 'flow_T2', 'flow_T4'}
+    methods = [name for name in ('linear', 'spline', 'flow', 'auto') if name in PROPAGATORS]
+    assert folders == {'cache', *(f'{name}_T{T}' for name in methods for T in (2, 4))}
     comparisons = json.loads((out / 'comparison.json').read_text())['comparisons']
     assert [c['interval'] for c in comparisons] == [2, 4]
+    assert {c['reference'] for c in comparisons} == {'flow'}
 
 
 def test_a_video_file(run, tmp_path):
@@ -128,7 +135,8 @@ def test_predictions_can_be_evaluated(run, labels, tmp_path, monkeypatch, capsys
 
     monkeypatch.setitem(PROPAGATORS._module_dict, 'perfect', Perfect)
     out = tmp_path / 'out'
-    assert run(labels, '--methods', 'perfect', 'linear', '--out-dir', out)[0] == 0
+    arguments = ('--methods', 'perfect', 'linear', '--interval', 7, '--out-dir', out)
+    assert run(labels, *arguments)[0] == 0
     evaluate = load_tool('evaluate_posetrack')
     metrics = tmp_path / 'metrics.json'
     assert evaluate.main([str(labels), str(out / 'perfect_T7'), '--out', str(metrics)]) == 0
@@ -143,7 +151,7 @@ def test_predictions_can_be_evaluated(run, labels, tmp_path, monkeypatch, capsys
 
 
 def test_predictions_have_the_official_form_and_the_frames_of_the_truth(run, labels, tmp_path):
-    run(labels, '--methods', 'linear', '--out-dir', tmp_path / 'out')
+    run(labels, '--methods', 'linear', '--interval', 7, '--out-dir', tmp_path / 'out')
     path = tmp_path / 'out' / 'linear_T7' / 'fast.json'
     fields = json.loads(path.read_text())
     assert set(fields) == {'images', 'annotations', 'categories'}
@@ -158,7 +166,7 @@ def test_predictions_have_the_official_form_and_the_frames_of_the_truth(run, lab
 
 def test_min_motion_keeps_the_fast_videos(run, labels, tmp_path):
     out = tmp_path / 'out'
-    arguments = ('--methods', 'linear', '--out-dir', out, '--min-motion')
+    arguments = ('--methods', 'linear', '--interval', 7, '--out-dir', out, '--min-motion')
     code, printed, _ = run(labels, *arguments, 0.02)
     assert code == 0
     assert 'unlabelled frames of 1 video |' in printed
@@ -174,9 +182,34 @@ def test_a_model(run, model_files, label_file, folder):
     arguments = ('--image-root', folder.parent, '--interval', 5)
     code, printed, errors = run(label_file, *arguments, *model)
     assert (code, errors) == (0, [])
-    rows = [line.split(' | ')[0] for line in printed.splitlines()[2:6]]
-    assert rows == ['| linear', '| flow', '| per-frame', '| stdpose']
+    named = ['linear', 'spline', 'flow', 'auto', 'per-frame', 'stdpose', 'auto+stdpose']
+    methods = [name for name in named if name.partition('+')[0] in PROPAGATORS]
+    rows = [line.split(' | ')[0] for line in printed.splitlines()[2 : 2 + len(methods)]]
+    assert rows == [f'| {name}' for name in methods]
     assert 'Measured on 6 labelled joints' in printed
+
+
+def test_several_models_and_seeds_in_one_run(run, model_files, label_file, folder, tmp_path):
+    config, checkpoint = model_files
+    other = tmp_path / 'other.pth'
+    shutil.copy(checkpoint, other)
+    code, printed, errors = run(
+        label_file,
+        *('--image-root', folder.parent, '--interval', 5, '--methods', 'linear'),
+        *('--model', f'small=stdpose:{config}:{checkpoint},{other}'),
+        *('--model', f'frame=per-frame:{config}:{checkpoint}'),
+        *('--reference', 'frame', '--breakdown', '--out-dir', tmp_path / 'out'),
+    )
+    assert (code, errors) == (0, [])
+    assert '## Difference to frame, unlabelled frames' in printed
+    assert '## PCK@0.1 by occlusion, unlabelled frames' in printed
+    assert '| 5 | *joints* | 6 |' in printed
+    folders = {path.name for path in (tmp_path / 'out').iterdir() if path.is_dir()}
+    assert folders == {'cache', 'linear_T5', 'small-seed1_T5', 'small-seed2_T5', 'frame_T5'}
+    comparison = json.loads((tmp_path / 'out' / 'comparison.json').read_text())['comparisons'][0]
+    assert comparison['seeds']['unlabelled_frames'] == {'linear': 1, 'small': 2, 'frame': 1}
+    # The same weights twice.
+    assert comparison['spread']['unlabelled_frames']['small']['error px'] == 0
 
 
 def no_label_file(labels: Path) -> None:
@@ -208,6 +241,18 @@ def other_predictions(labels: Path) -> None:
         (None, ['--methods', 'linear', '--interval', '1'], 'must be at least 2'),
         (None, ['--methods', 'linear', '--bootstrap', '-1'], 'must be at least 0, got -1'),
         (None, ['--methods', 'linear', '--out-dir', 'file'], 'file is a file'),
+        (None, ['--methods', 'linear', '--reference', 'flow'], 'one of linear'),
+        (None, ['--methods', 'linear', '--jobs', '0'], 'at least 1'),
+        (None, ['--config', 'file'], 'give both --config and --checkpoint'),
+        (None, ['--config', 'file', '--checkpoint', 'a,no'], 'checkpoint a of'),
+        (None, ['--model', 'stdpose:file:file'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
+        (None, ['--model', 'a=stdpose:file'], "got 'a=stdpose:file'"),
+        (None, ['--model', 'a=stdpose:file:file,'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
+        (None, ['--model', 'a b=stdpose:file:file'], "'a b' cannot name a method"),
+        (None, ['--model', 'a=magic:file:file'], "no propagation method 'magic' for 'a'"),
+        (None, ['--model', 'a=linear:file:file'], "'linear' of 'a' takes no model"),
+        (None, ['--model', 'a=stdpose:no.py:file'], "config no.py of 'a' does not exist"),
+        (None, ['--model', 'a=stdpose:file:file,file'], 'given twice'),
         (no_label_file, ['--methods', 'linear'], 'slow.json is no label file'),
         (two_files_of_a_video, ['--methods', 'linear'], "are both of video 'slow'"),
         (no_labels, ['--methods', 'linear'], "video 'slow' has no labelled people"),
@@ -229,11 +274,18 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert files(tmp_path) == before
 
 
-def test_missing_pictures_are_found_before_any_computing(run, labels, monkeypatch):
-    def compare(*_: object) -> None:
-        raise AssertionError('the comparison began')
+def test_a_name_is_given_once(run, labels, model_files):
+    model = f'linear=stdpose:{model_files[0]}:{model_files[1]}'
+    code, _, errors = run(labels, '--methods', 'linear', '--model', model)
+    assert (code, len(errors)) == (2, 1)
+    assert "two methods are called 'linear'" in errors[0]
 
-    monkeypatch.setattr(tool, 'compare_propagators', compare)
+
+def test_missing_pictures_are_found_before_any_computing(run, labels, monkeypatch):
+    def propagate(*_: object) -> None:
+        raise AssertionError('the propagation began')
+
+    monkeypatch.setattr(LinearPropagator, 'propagate', propagate)
     code, _, errors = run(labels, '--methods', 'linear', 'flow')
     assert code == 2
     assert 'are not at hand' in errors[0]

@@ -1,0 +1,58 @@
+"""Pictures of how propagators compare, as PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .plots import FilePath, make_figure, save_figure
+
+Curve = Sequence[tuple[float, float, tuple[float, float] | None]]
+"""(position, value, 95 % interval if there is one); NaN values are left out."""
+
+
+def plot_curves(path: FilePath, panels: Mapping[str, Mapping[str, Curve]], position: str) -> None:
+    """Write :func:`curves` as a PNG file, atomically."""
+    save_figure(curves(panels, position), path)
+
+
+def curves(panels: Mapping[str, Mapping[str, Curve]], position: str) -> Figure:
+    """Figures of several methods against a number, one panel below the other.
+
+    Methods keep their colour from panel to panel. Intervals are bars; methods stand a little beside
+    each other, so that bars do not hide each other.
+
+    Args:
+        panels: Label of the vertical axis -> method -> its curve.
+        position: Label of the horizontal axis.
+    """
+    figure, axes = make_figure(len(panels), width=8)
+    methods = list(dict.fromkeys(method for panel in panels.values() for method in panel))
+    palette = colormaps['tab10']
+    for axis, (label, panel) in zip(axes, panels.items(), strict=True):
+        for method, curve in panel.items():
+            number = methods.index(method)
+            shift = 0.06 * (number - (len(methods) - 1) / 2)
+            _plot_curve(axis, curve, shift, method, palette(number % palette.N))
+        ticks = sorted({place for curve in panel.values() for place, _, _ in curve})
+        axis.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
+        axis.set_ylabel(label)
+        axis.set_xlabel(position)
+    axes[0].legend(fontsize='small', loc='upper left', bbox_to_anchor=(1, 1))
+    return figure
+
+
+def _plot_curve(axis: Axes, curve: Curve, shift: float, method: str, color: Any) -> None:
+    known = [(place, value, interval) for place, value, interval in curve if not np.isnan(value)]
+    values = np.array([value for _, value, _ in known])
+    places = np.array([place + shift for place, _, _ in known])
+    axis.plot(places, values, marker='o', markersize=3, color=color, label=method)
+    bars = [interval or (value, value) for _, value, interval in known]
+    if known:
+        low, high = np.array(bars).T
+        axis.vlines(places, low, high, color=color, alpha=0.5)
