@@ -73,6 +73,13 @@ def make_parser() -> argparse.ArgumentParser:
         metavar='S',
         help='propagated joints that score less become unlabelled (%(default)s)',
     )
+    parser.add_argument(
+        '--life-span',
+        choices=('labels', 'video'),
+        default='labels',
+        help='people have poses from their first label to the last, or in the whole video '
+        '(%(default)s)',
+    )
     parser.add_argument('--config', help='config of the model')
     parser.add_argument('--checkpoint', help='weights of the model')
     parser.add_argument(
@@ -112,7 +119,12 @@ def run(args: argparse.Namespace) -> None:
             batch_size=args.batch_size,
         )
         settings = PseudoLabelSettings.of(
-            propagator.method, args.min_score, args.interval, args.config, args.checkpoint
+            propagator.method,
+            args.min_score,
+            args.interval,
+            args.life_span,
+            args.config,
+            args.checkpoint,
         )
         summary = make_pseudo_labels(
             files, args.out, propagator, settings, args.image_root, args.video_root, progress

@@ -25,7 +25,7 @@ from stdpose_mm.io import (
     write_posetrack18,
 )
 from stdpose_mm.io.coco_records import video_name
-from stdpose_mm.propagation import keep_every
+from stdpose_mm.propagation import LifeSpan, keep_every
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.structures.propagated_labels import keep_certain
 from stdpose_mm.version import __version__
@@ -52,6 +52,8 @@ class PseudoLabelSettings:
         method: The propagation method.
         min_score: Propagated joints that score less become unlabelled.
         interval: T: take the labels of every T-th frame only; None for all.
+        life_span: 'labels': a person has poses from the first label to the last, because nobody
+            said that it is there before or after; 'video': in every frame.
         config, checkpoint: Digests of the model's files; None without a model.
         version: Of this package.
 
@@ -62,6 +64,7 @@ class PseudoLabelSettings:
     method: str
     min_score: float = 0.5
     interval: int | None = None
+    life_span: LifeSpan = 'labels'
     config: str | None = None
     checkpoint: str | None = None
     version: str = __version__
@@ -80,6 +83,7 @@ class PseudoLabelSettings:
         method: str,
         min_score: float = 0.5,
         interval: int | None = None,
+        life_span: LifeSpan = 'labels',
         config: str | Path | None = None,
         checkpoint: str | Path | None = None,
     ) -> PseudoLabelSettings:
@@ -92,6 +96,7 @@ class PseudoLabelSettings:
             method,
             min_score,
             interval,
+            life_span,
             None if entries is None else hashlib.sha256(entries).hexdigest()[:16],
             _checkpoint_digest(checkpoint),
         )
@@ -332,7 +337,8 @@ def _make_video(
     labels = read_labels(video.file)
     if settings.interval is not None:
         labels = keep_every(labels, settings.interval)
-    state = propagator.init_state(open_labelled_video(labels, image_root, video_root), labels)
+    frames = open_labelled_video(labels, image_root, video_root)
+    state = propagator.init_state(frames, labels, life_span=settings.life_span)
     dense = propagator.collect_labels(state, propagator.propagate_in_video(state))
     kept = keep_certain(dense, settings.min_score)
     counts = count_poses(dense, kept)

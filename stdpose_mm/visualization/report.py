@@ -42,20 +42,36 @@ MARK_COLOR = (60, 60, 255)
 DEFAULT_FPS = 25.0
 
 
+class JointToCheck(Protocol):
+    """A joint that may be wrong."""
+
+    @property
+    def track_id(self) -> int:
+        """The person."""
+
+    @property
+    def joint(self) -> str:
+        """Name of the joint."""
+
+    @property
+    def score(self) -> float:
+        """Its score."""
+
+
 class FrameToCheck(Protocol):
-    """A frame that somebody should look at."""
+    """A frame that somebody should look at, such as ``apis.frames_to_check`` names."""
 
     @property
     def frame_index(self) -> int:
         """0-based frame."""
 
     @property
-    def expected_errors(self) -> float:
+    def expected_wrong(self) -> float:
         """How many of its joints are expected to be wrong."""
 
     @property
-    def worst(self) -> tuple[int, str, float]:
-        """(track id, joint name, score) of the joint that is most likely wrong."""
+    def joints(self) -> Sequence[JointToCheck]:
+        """Those that are most likely wrong, worst first."""
 
 
 def write_report(
@@ -248,21 +264,22 @@ def _checks_section(
     people = labels.persons_by_frame()
     # Read in the order of the video, shown in the order of urgency.
     thumbnails = {
-        index: _thumbnail(frames[index], people.get(index, []), labels, worst)
-        for index, worst in sorted((check.frame_index, check.worst) for check in shown)
+        check.frame_index: _thumbnail(
+            frames[check.frame_index], people.get(check.frame_index, []), labels, check.joints
+        )
+        for check in sorted(shown, key=lambda check: check.frame_index)
     }
     cards = []
     for check in shown:
-        track_id, joint, score = check.worst
-        worst = f'{joint} of person {track_id}, score {score:.2f}'
-        alternative = f'Frame {check.frame_index} with poses drawn; worst: {worst}'
+        worst = '; '.join(f'{j.joint} of person {j.track_id}: {j.score:.2f}' for j in check.joints)
+        alternative = f'Frame {check.frame_index} with poses drawn, rings around {worst}'
         time = (check.frame_index + 0.5) / fps
         cards.append(
             f'<li><figure><img src="{thumbnails[check.frame_index]}" '
             f'alt="{_text(alternative)}"><figcaption><strong>Frame {check.frame_index}</strong> '
             f'<button type="button" data-time="{time:.3f}">Show in the video</button><br>'
-            f'{check.expected_errors:.1f} joints expected to be wrong<br>'
-            f'Worst (red ring): {_text(worst)}</figcaption></figure></li>'
+            f'{check.expected_wrong:.1f} joints expected to be wrong<br>'
+            f'Least certain (red rings): {_text(worst)}</figcaption></figure></li>'
         )
     return _lines(
         heading,
@@ -277,18 +294,20 @@ def _thumbnail(
     picture: np.ndarray,
     people: Sequence[PersonLabel],
     labels: VideoLabels,
-    worst: tuple[int, str, float],
+    joints: Sequence[JointToCheck],
 ) -> str:
-    """The frame with poses and the worst joint marked; a large one is cut to that person."""
+    """The frame with poses and rings around joints; a large one is cut to the first's person."""
     drawn = draw_people(picture, people, labels.skeleton)
-    track_id, joint, _ = worst
-    names = labels.skeleton.keypoint_names
-    person = next((person for person in people if person.track_id == track_id), None)
-    if person is not None and joint in names and person.labelled[names.index(joint)]:
-        x, y = person.keypoints[names.index(joint)].round().astype(int).tolist()
-        unit = max(1.0, max(drawn.shape[:2]) / MAX_THUMBNAIL_SIDE)
-        radius, thickness = round(10 * unit), round(2 * unit)
-        cv2.circle(drawn, (x, y), radius, MARK_COLOR, thickness, cv2.LINE_AA)
+    unit = max(1.0, max(drawn.shape[:2]) / MAX_THUMBNAIL_SIDE)
+    pose_of = {person.track_id: person for person in people if person.labelled.any()}
+    for check in joints:
+        if check.track_id in pose_of and check.joint in labels.skeleton.keypoint_names:
+            joint = labels.skeleton.index_of(check.joint)
+            x, y = pose_of[check.track_id].keypoints[joint].round().astype(int).tolist()
+            radius, thickness = round(10 * unit), round(2 * unit)
+            cv2.circle(drawn, (x, y), radius, MARK_COLOR, thickness, cv2.LINE_AA)
+    if joints and joints[0].track_id in pose_of:
+        person = pose_of[joints[0].track_id]
         drawn = _around(drawn, pose_extent(person.keypoints, person.labelled))
     _, data = cv2.imencode(
         '.jpg', _shrunk(drawn, MAX_THUMBNAIL_SIDE), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -12,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stdpose_mm.apis.frame_ranking import FrameCheck, JointCheck
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import FrameSource, open_frames, write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -41,11 +41,8 @@ class Clip(FrameSource):
         return np.full((height, width, 3), 10 * index, np.uint8)
 
 
-@dataclass(frozen=True)
-class Check:
-    frame_index: int
-    expected_errors: float
-    worst: tuple[int, str, float]
+def check(frame_index, expected_wrong, *joints):
+    return FrameCheck(frame_index, expected_wrong, tuple(JointCheck(*joint) for joint in joints))
 
 
 def make_labels(name='clip', people=2, size=(160, 120), skeleton=None):
@@ -122,7 +119,7 @@ def path(tmp_path):
 def written(tmp_path_factory):
     """A report with one frame to check, for all tests that only look at it."""
     path = tmp_path_factory.mktemp('report') / 'report.html'
-    checks = [Check(2, 1.5, (0, 'right_hand', 0.45))]
+    checks = [check(2, 1.5, (0, 'right_hand', 0.45))]
     write_report(path, Clip(), make_labels(), checks=checks, method='flow')
     return path
 
@@ -158,7 +155,7 @@ def test_every_picture_has_a_text_and_can_be_decoded(written):
     pictures = read(written).all('img')
     assert all(attrs['alt'] for attrs in pictures)
     for attrs in pictures:
-        kind = 'image/jpeg' if 'worst' in attrs['alt'] else 'image/png'
+        kind = 'image/jpeg' if 'rings' in attrs['alt'] else 'image/png'
         data = np.frombuffer(decoded(attrs['src'], kind), np.uint8)
         assert cv2.imdecode(data, cv2.IMREAD_COLOR) is not None
 
@@ -208,13 +205,16 @@ def test_a_video_too_large_to_embed_lies_beside_the_report(path, tmp_path, monke
     assert sorted(p.name for p in tmp_path.iterdir()) == ['report.html', 'report_overlay.mp4']
 
 
-def test_frames_to_check_come_in_the_order_given_with_their_worst_joint(path):
-    checks = [Check(9, 2.25, (1, 'right_hand', 0.4)), Check(2, 1.5, (0, 'head', 0.9))]
+def test_frames_to_check_come_in_the_order_given_with_their_worst_joints(path):
+    checks = [
+        check(9, 2.25, (1, 'right_hand', 0.4), (1, 'head', 0.8)),
+        check(2, 1.5, (0, 'head', 0.9)),
+    ]
     write_report(path, Clip(), make_labels(), checks=checks)
     page = read(path)
     first = page.words.index(
-        'Frame 9 Show in the video 2.2 joints expected to be wrong Worst (red ring): right_hand '
-        'of person 1, score 0.40'
+        'Frame 9 Show in the video 2.2 joints expected to be wrong Least certain (red rings): '
+        'right_hand of person 1: 0.40; head of person 1: 0.80'
     )
     assert first < page.words.index('Frame 2 Show in the video')
     # The middle of the frame at 10 frames per second.
@@ -224,8 +224,8 @@ def test_frames_to_check_come_in_the_order_given_with_their_worst_joint(path):
 def test_the_worst_joint_is_ringed_and_a_large_frame_is_cut_to_its_person(path):
     size = (1600, 1200)
     labels = make_labels(size=size)
-    write_report(path, Clip(size), labels, checks=[Check(9, 2.0, (1, 'right_hand', 0.4))])
-    (thumbnail,) = [attrs for attrs in read(path).all('img') if 'worst' in attrs['alt']]
+    write_report(path, Clip(size), labels, checks=[check(9, 2.0, (1, 'right_hand', 0.4))])
+    (thumbnail,) = [attrs for attrs in read(path).all('img') if 'rings' in attrs['alt']]
     data = np.frombuffer(decoded(thumbnail['src'], 'image/jpeg'), np.uint8)
     picture = cv2.imdecode(data, cv2.IMREAD_COLOR).astype(int)
     # The pose spans 700..860, 300..460: its centre is that of a cut of 480 x 480, not shrunk.
@@ -268,7 +268,7 @@ def test_absent_people_are_counted_not_drawn(path):
 def test_texts_from_files_are_harmless(path, name):
     skeleton = Skeleton((name, 'left_hand', 'right_hand'))
     labels = make_labels(name=name, skeleton=skeleton, people=1)
-    write_report(path, Clip(), labels, checks=[Check(2, 1, (0, name, 0.5))], method=name)
+    write_report(path, Clip(), labels, checks=[check(2, 1, (0, name, 0.5))], method=name)
     page = read(path)
     shown = ''.join(c if c.isprintable() else '\N{REPLACEMENT CHARACTER}' for c in name)
     assert page.all('script') == [{}]
@@ -296,7 +296,7 @@ def test_a_noisy_crowd_stays_below_25_megabytes_and_limits_are_said(path, monkey
         '_embedded',
         lambda video: report_module._data_uri('video/mp4', bytes(report_module.MAX_VIDEO_BYTES)),
     )
-    checks = [Check(index % NUM_FRAMES, 1.0, (0, 'head', 0.5)) for index in range(30)]
+    checks = [check(index % NUM_FRAMES, 1.0, (0, 'head', 0.5)) for index in range(30)]
     write_report(
         path, Clip((1280, 960)), make_labels(people=14), checks=checks, video='largest.mp4'
     )

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures.propagated_labels import keep_certain, require_given
+
+POSE = np.array([[1.5, 2.0], [3.0, 4.0]])
+
+
+def label(frame, source, scores, visibility=(2, 1)):
+    scores = None if scores is None else np.array(scores)
+    return PersonLabel(frame, POSE, np.array(visibility), 1, scores=scores, source=source)
+
+
+def video(*persons):
+    frames = tuple(VideoFrame(index) for index in range(4))
+    return VideoLabels('v', Skeleton(('head', 'hand')), frames, persons)
+
+
+def test_propagated_joints_below_become_unlabelled_and_keep_their_scores():
+    (kept,) = keep_certain(video(label(0, 'propagated', [0.5, 0.49])), 0.5).persons
+    assert kept.visibility.tolist() == [2, 0]
+    assert kept.scores.tolist() == [0.5, 0.49]
+    assert kept.keypoints.tolist() == [[1.5, 2.0], [0.0, 0.0]]
+
+
+def test_whoever_has_no_joint_left_is_left_out():
+    absent = PersonLabel(2, POSE * 0, np.zeros(2), 1, source='absent')
+    labels = video(label(0, 'propagated', [0.1, 0.2]), label(1, 'propagated', None), absent)
+    assert keep_certain(labels, 0.5).persons == ()
+    assert len(keep_certain(labels, 0.5).frames) == 4
+
+
+def test_given_labels_stay_whatever_their_scores():
+    given = label(0, 'given', [0.1, 0.0])
+    nothing = PersonLabel(1, POSE * 0, np.zeros(2), 1)
+    assert keep_certain(video(given, nothing), 1.0).persons == (given, nothing)
+
+
+def test_zero_keeps_every_joint():
+    kept = keep_certain(video(label(0, 'propagated', [0.0, 0.0])), 0)
+    assert kept.persons[0].visibility.tolist() == [2, 1]
+
+
+def test_propagated_labels_are_no_truth():
+    require_given([video(label(0, 'given', None))], 'the test')
+    mixed = video(label(0, 'given', None), label(1, 'propagated', [1.0, 1.0]))
+    with pytest.raises(InputError, match='the test needs labels made by hand as the truth, but 1 '):
+        require_given([video(), mixed], 'the test')
