@@ -1,15 +1,19 @@
 """Label propagation: STDPose and the baselines behind one interface."""
 
 from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose, build_propagator
+from .dcpose_propagator import DCPosePropagator
 from .flow_propagator import FlowPropagator
 from .gaps import Gap, JointAnchors, LifeSpan, Stay, find_gaps, find_stays
 from .linear_propagator import LinearPropagator
 from .no_pictures import NoPictures
 from .per_frame_propagator import PerFramePropagator
+from .posewarper_propagator import PoseWarperPropagator
 from .repropagation import keep_every, repropagate
 from .spline_propagator import SplinePropagator
 from .stdpose_propagator import STDPosePropagator
 from .video_propagation import (
+    Boxes,
+    GapCache,
     boxes_of,
     dense_labels,
     given_labels,
@@ -22,14 +26,18 @@ from .window_propagator import WindowPropagator
 __all__ = [
     'PROPAGATORS',
     'BasePropagator',
+    'Boxes',
+    'DCPosePropagator',
     'FlowPropagator',
     'Frames',
     'Gap',
+    'GapCache',
     'JointAnchors',
     'LifeSpan',
     'LinearPropagator',
     'NoPictures',
     'PerFramePropagator',
+    'PoseWarperPropagator',
     'PropagatedPose',
     'STDPosePropagator',
     'SplinePropagator',

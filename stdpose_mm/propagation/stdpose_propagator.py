@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+from types import NoneType
+
+from stdpose_mm.models import STRE
+
 from .base import PROPAGATORS
 from .window_propagator import WindowPropagator
 
 
 @PROPAGATORS.register_module(name='stdpose')
 class STDPosePropagator(WindowPropagator):
-    """STDPose with the nearest labels of the person as given auxiliary heatmaps."""
+    """STDPose, whole or in part, with the nearest labels as given auxiliary heatmaps."""
+
+    necks = (STRE, NoneType)

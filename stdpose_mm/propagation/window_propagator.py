@@ -5,6 +5,7 @@ from contextlib import closing
 
 import numpy as np
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
 from .base import BasePropagator, Frames, PropagatedPose
@@ -27,9 +28,20 @@ class WindowPropagator(BasePropagator):
 
     Raises:
         ValueError: If the batch size is not positive.
+        InputError: If the model is one of another method.
     """
 
+    necks: tuple[type, ...] = (object,)
+    """Necks of the models that the method stands for; ``NoneType`` for a model without one."""
+
     def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
+        neck = getattr(window_model.model, 'neck', None)
+        if not isinstance(neck, self.necks):
+            expected = ' or '.join(kind.__name__ for kind in self.necks)
+            raise InputError(
+                f'{type(self).__name__} needs a model with neck {expected}, got '
+                f'{type(neck).__name__}, choose the method that the config was made for'
+            )
         self.segment_model = SegmentModel(window_model, batch_size)
         self.skeleton = window_model.skeleton
 

@@ -2,16 +2,28 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_models import moving_pictures, window_model
+from tiny_models import CODEC, moving_pictures, window_model
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.propagation import PerFramePropagator, STDPosePropagator, propagate_labels
+from stdpose_mm.propagation import (
+    DCPosePropagator,
+    PerFramePropagator,
+    PoseWarperPropagator,
+    STDPosePropagator,
+    propagate_labels,
+)
 from stdpose_mm.propagation.joint_mapping import JointMapping
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
 NAMES = ('head', 'left_hand', 'right_hand')
 POSE = np.array([[30, 20], [20, 45], [44, 40]], float)
 FIELDS = {'bbox': [12, 10, 44, 44]}
+
+
+BASELINES = {
+    PoseWarperPropagator: {'type': 'PoseWarping', 'embed_dims': 32, 'dilations': (1, 2)},
+    DCPosePropagator: {'type': 'DualConsecutive', 'dilations': (1, 2)},
+}
 
 
 def model_of(*names, untrained=(), **changes):
@@ -113,6 +125,43 @@ def test_an_unlabelled_joint_that_the_model_cannot_estimate_stays_not_labelled(l
 def test_a_labelled_joint_that_the_model_cannot_estimate_is_refused(label, model):
     with pytest.raises(InputError, match='the labels use right_hand, which the model does not'):
         propagate([label(0, POSE)], 2, model)
+
+
+def baseline_model(propagator_class):
+    head = {
+        'type': 'SingleSourceHead',
+        'source': 'merged_heatmaps',
+        'in_channels': 3,
+        'out_channels': 3,
+        'deconv_out_channels': None,
+        'final_layer': None,
+        'decoder': CODEC,
+    }
+    neck = {**BASELINES[propagator_class], 'num_joints': 3}
+    return model_of(neck=neck, head=head)
+
+
+@pytest.mark.parametrize('propagator_class', BASELINES)
+def test_baselines_run_over_segments_and_see_the_labels(label, propagator_class):
+    model = baseline_model(propagator_class)
+
+    def run(right):
+        persons = [label(0, POSE, **FIELDS), label(4, right, **FIELDS)]
+        return propagate(persons, 5, model, propagator_class=propagator_class)
+
+    near, far = run(POSE + 2), run(POSE + 6)
+    assert sorted(near) == [(frame, 0) for frame in range(5)]
+    assert not np.array_equal(near[3, 0].keypoints, far[3, 0].keypoints)
+
+
+@pytest.mark.parametrize('propagator_class', BASELINES)
+def test_the_method_must_be_that_of_the_model(propagator_class):
+    with pytest.raises(
+        InputError, match=r'needs a model with neck .*, got STRE, choose the method'
+    ):
+        propagator_class(model_of())
+    with pytest.raises(InputError, match='needs a model with neck STRE or NoneType, got '):
+        STDPosePropagator(baseline_model(propagator_class))
 
 
 def test_batch_size_must_be_positive():

@@ -22,10 +22,14 @@ class PoseTemporalMerger(nn.Module):
     def __init__(self, num_joints: int, joint_channels: int = 4, num_blocks: int = 2) -> None:
         super().__init__()
         channels = num_joints * joint_channels
+        last = nn.Conv2d(channels, num_joints, kernel_size=1, groups=num_joints)
+        # Start from nearly empty maps, as heads do.
+        nn.init.normal_(last.weight, std=0.01)
+        nn.init.zeros_(last.get_parameter('bias'))
         self.merge = nn.Sequential(
             conv_block(3 * num_joints, channels, groups=num_joints),
             *(ResidualBlock(channels, groups=num_joints) for _ in range(num_blocks)),
-            nn.Conv2d(channels, num_joints, kernel_size=1, groups=num_joints),
+            last,
         )
 
     def forward(self, frame_heatmaps: Tensor, nearness: Tensor) -> Tensor:
