@@ -177,3 +177,15 @@ def test_other_values_of_v_in_predictions_mean_that_the_joint_is_there(folders, 
         _change(path, revalue)
     assert _run(folders) == 0
     assert folders[2].read_text() == before
+
+
+def test_truth_that_was_propagated_is_refused(folders, capsys) -> None:
+    def mark(data):
+        data['annotations'][0]['source'] = 'propagated'
+
+    _change(next(folders[1].glob('*.json')), mark)
+    assert _run(folders) == 0
+    folders[2].unlink()
+    capsys.readouterr()
+    _change(next(folders[0].glob('*.json')), mark)
+    _assert_refused(folders, capsys, 'needs labels made by hand as the truth, but 1 of the ')

@@ -27,6 +27,11 @@ def test_folder_means_its_label_files_by_name(folder: Path) -> None:
     assert names(find_label_files(folder)) == ['a.json', 'b.json', 'c.json.gz']
 
 
+def test_what_a_killed_run_was_writing_is_no_label_file(folder: Path) -> None:
+    (folder / '.123.partial.d.json').touch()
+    assert names(find_label_files(folder)) == ['a.json', 'b.json', 'c.json.gz']
+
+
 def test_single_file_and_list_mean_themselves_in_their_order(folder: Path) -> None:
     assert names(find_label_files(str(folder / 'b.json'))) == ['b.json']
     files = [str(folder / 'b.json'), str(folder / 'a.json')]
