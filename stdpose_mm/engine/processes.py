@@ -14,8 +14,8 @@ from stdpose_mm.errors import InputError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
 
-RANK_VARIABLES = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID'}
-"""Launcher -> what it tells every process by."""
+RANK_VARIABLES = {'pytorch': ('RANK', 'LOCAL_RANK'), 'slurm': ('SLURM_PROCID', 'SLURM_LOCALID')}
+"""Launcher -> where it says which process this is, of all and of those on its machine."""
 
 TIMEOUT = 30 * 24 * 3600
 """Seconds that a finished process waits for the slowest one."""
@@ -39,7 +39,7 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
     if launcher == 'none':
         yield
         return
-    variable = RANK_VARIABLES[launcher]
+    variable, local_variable = RANK_VARIABLES[launcher]
     if variable not in os.environ:
         starter = 'torchrun' if launcher == 'pytorch' else 'srun'
         raise InputError(
@@ -47,7 +47,7 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
             f'set), start the command by {starter} or leave the option out'
         )
     on_gpu = device.startswith('cuda')
-    local_rank = int(os.environ.get('SLURM_LOCALID', os.environ.get('LOCAL_RANK', '0')))
+    local_rank = int(os.environ.get(local_variable, '0'))
     if on_gpu and local_rank >= torch.cuda.device_count():
         raise InputError(
             f'process {local_rank} of this machine finds {torch.cuda.device_count()} GPUs, start '
