@@ -12,6 +12,9 @@ from .compare_propagators import WITH_INTERVAL, Comparison, title_of
 
 INTERVAL_AXIS = 'T: every T-th frame is labelled'
 
+LEAST_SHARE = 0.01
+"""Share of the joints below which a distance is not drawn: joints that given frames lack."""
+
 
 def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[Path]:
     """Draw PCK@0.1 and the error of the unlabelled frames, with 95 % intervals.
@@ -19,7 +22,8 @@ def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[P
     Args:
         comparisons: Of the same methods and videos, one for each T.
         out_dir: Where to write ``by_interval.png`` and, where the comparisons have breakdowns,
-            ``by_interval_<group>.png`` for fast and slow videos and ``by_distance.png``.
+            ``by_interval_<group>.png`` for fast and slow videos and ``by_distance.png`` (for
+            each T that leaves more than one distance to the nearest label).
 
     Returns:
         What was written.
@@ -33,7 +37,7 @@ def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[P
             groups[f'by_interval_{name}.png'] = chosen
     written = []
     for file, rows in groups.items():
-        panels = {
+        panels: dict[str, dict[str, Curve]] = {
             title_of(figure): {
                 method: [
                     _point(comparison.interval, row[method], figure)
@@ -45,7 +49,10 @@ def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[P
         }
         plot_curves(out_dir / file, panels, INTERVAL_AXIS)
         written.append(out_dir / file)
-    distances = {f'error %, T = {c.interval}': _by_distance(c) for c in comparisons if c.breakdowns}
+    panels = {f'error %, T = {c.interval}': _by_distance(c) for c in comparisons if c.breakdowns}
+    distances = {
+        label: panel for label, panel in panels.items() if max(map(len, panel.values())) > 1
+    }
     if distances:
         plot_curves(out_dir / 'by_distance.png', distances, f'{DISTANCES} (the last: or more)')
         written.append(out_dir / 'by_distance.png')
@@ -59,7 +66,7 @@ def _by_distance(comparison: Comparison) -> dict[str, Curve]:
         method: [
             _point(distance, rows[method], 'error_percent')
             for distance, rows in enumerate(groups, 1)
-            if rows[method].num_joints
+            if rows[method].num_joints > LEAST_SHARE * comparison.unlabelled[method].num_joints
         ]
         for method in comparison.unlabelled
     }

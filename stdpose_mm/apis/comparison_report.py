@@ -28,6 +28,8 @@ def comparison_report(
         breakdowns: Add the figures by motion, speed, occlusion and distance to the nearest label.
     """
     blocks = []
+    if len(comparisons) > 1:
+        blocks.append(overview_table(comparisons))
     for comparison in comparisons:
         for frames in FRAME_GROUPS:
             figures = comparison.figures(frames)
@@ -45,6 +47,27 @@ def comparison_report(
         blocks.append('## Scores of propagated joints')
         blocks.append(reliability_table(comparisons))
     return '\n\n'.join([*blocks, ' '.join([*_notes(comparisons, breakdowns), *notes])])
+
+
+def overview_table(comparisons: Sequence[Comparison]) -> str:
+    """PCK@0.1 and error of the unlabelled frames; a row for every method, a column for every T."""
+    rows = [
+        [
+            method,
+            *(
+                ' / '.join(
+                    f'{c.unlabelled[method].values[figure]:.{COLUMNS[figure][1]}f}'
+                    for figure in WITH_INTERVAL
+                )
+                for c in comparisons
+            ),
+        ]
+        for method in comparisons[0].unlabelled
+    ]
+    title = ' / '.join(map(title_of, WITH_INTERVAL))
+    lines = [[f'{title}, unlabelled frames', *(f'T = {c.interval}' for c in comparisons)], *rows]
+    lines.insert(1, ['---', *['---:'] * len(comparisons)])
+    return _lines(lines)
 
 
 def difference_table(comparisons: Sequence[Comparison], frames: FrameGroup = 'unlabelled') -> str:
@@ -134,6 +157,10 @@ def _mean_and_spread(values: Sequence[float], decimals: int) -> str:
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [titles, *rows]
     lines.insert(1, ['---:', '---', *['---:'] * (len(titles) - 2)])
+    return _lines(lines)
+
+
+def _lines(lines: Sequence[Sequence[str]]) -> str:
     return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
 
 

@@ -13,6 +13,7 @@ from comparison_videos import KnowingPropagator, Unreadable, mouse_video, posetr
 from stdpose_mm.apis import Comparison
 from stdpose_mm.apis import benchmark as benchmark_module
 from stdpose_mm.apis.benchmark import Conditions, Entrant, Run, benchmark_propagators
+from stdpose_mm.apis.comparison_plots import plot_comparisons
 from stdpose_mm.apis.comparison_report import comparison_report
 from stdpose_mm.apis.motion import joint_speeds
 from stdpose_mm.propagation import BasePropagator, Frames, Gap, PropagatedPose
@@ -303,3 +304,22 @@ def test_the_report(comparison):
     assert '| 3 | good | 10.0 | - | 0.010 |' in lines
     assert lines[-1].endswith('Remark.')
     assert 'by occlusion' not in comparison_report([comparison])
+
+
+def test_the_overview_has_a_column_per_interval(entrants):
+    lines = comparison_report(compare(entrants, Runs(), intervals=[3, 4])).splitlines()
+    assert lines[0] == '| PCK@0.1 / error %, unlabelled frames | T = 3 | T = 4 |'
+    # Hidden at T = 4 are 6 frames of the slow and 5 of the fast video; at T = 3 they are 5 and 4.
+    assert lines[2] == '| good | 100.0 / 4.67 | 100.0 / 4.73 |'
+
+
+def test_plots_of_a_comparison(entrants, tmp_path):
+    comparisons = compare(entrants, Runs(), intervals=[3, 7])
+    names = [path.name for path in plot_comparisons(comparisons, tmp_path)]
+    assert names == [
+        'by_interval.png',
+        'by_interval_fast.png',
+        'by_interval_slow.png',
+        'by_distance.png',
+    ]
+    assert set(names) <= {path.name for path in tmp_path.iterdir()}

@@ -81,7 +81,6 @@ def test_labels_without_pictures(run, labels, tmp_path):
     code, printed, errors = run(labels, '--methods', 'linear', '--interval', 3, '--out-dir', out)
     assert (code, errors) == (0, [])
     assert [name for name in files(out) if not name.startswith('cache/')] == [
-        'by_distance.png',
         'by_interval.png',
         'by_interval_fast.png',
         'by_interval_slow.png',
