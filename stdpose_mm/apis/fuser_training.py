@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmengine.runner import Runner
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from stdpose_mm.datasets.windows import given_frames
+from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCalibrator
+from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation import Frames, Gap, given_labels
 from stdpose_mm.propagation.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.joint_mapping import JointMapping
@@ -30,6 +34,7 @@ from stdpose_mm.propagation.segment_evidence import (
 from stdpose_mm.propagation.segment_model import SegmentModel
 from stdpose_mm.propagation.trained_fuser import (
     TrainedFuser,
+    build_fuser,
     fuser_inputs,
     probability_within,
 )
@@ -131,6 +136,31 @@ def _segment(
     # The maps are most of the memory, and noisier than half precision.
     evidence = replace(evidence, maps=evidence.maps.astype(np.float16))
     return TrainingSegment(evidence, targets, weights, relative_size)
+
+
+def save_segments(path: str | Path, segments: Iterable[TrainingSegment]) -> None:
+    """Write segments of one video to an ``.npz`` file."""
+    arrays: dict[str, Any] = {}
+    for number, segment in enumerate(segments):
+        for field in fields(SegmentEvidence):
+            arrays[f'{number}.evidence.{field.name}'] = getattr(segment.evidence, field.name)
+        for name in ('targets', 'weights', 'relative_size'):
+            arrays[f'{number}.{name}'] = getattr(segment, name)
+    with atomic_path(path) as temporary, temporary.open('wb') as file:
+        np.savez(file, **arrays)
+
+
+def load_segments(path: str | Path) -> list[TrainingSegment]:
+    """Read what :func:`save_segments` wrote."""
+    segments = []
+    names = [field.name for field in fields(SegmentEvidence)]
+    with np.load(path) as arrays:
+        for number in range(len(arrays.files) // (len(names) + 3)):
+            values: dict[str, Any] = {name: arrays[f'{number}.evidence.{name}'] for name in names}
+            values['size'] = float(values['size'])
+            rest = [arrays[f'{number}.{name}'] for name in ('targets', 'weights', 'relative_size')]
+            segments.append(TrainingSegment(SegmentEvidence(**values), *rest))
+    return segments
 
 
 class _RememberedFlow:
@@ -316,3 +346,77 @@ def judged_joints(
         errors = distance * segment.relative_size[:, None]
         scores = fuser.calibrator(probability_within(fused.log_scale[0].numpy(), CORRECT_WITHIN))
         yield scores[segment.weights], errors[segment.weights]
+
+
+def train_fuser(
+    segments: Sequence[TrainingSegment],
+    held_out: Sequence[TrainingSegment],
+    work_dir: str | Path,
+    trained_on: str,
+    start: TrainedFuser | None = None,
+    max_iters: int = 2500,
+    batch_size: int = 16,
+    learning_rate: float = 2e-3,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> TrainedFuser:
+    """Train a fuser with MMEngine's runner and calibrate it.
+
+    Args:
+        segments: What to train on.
+        held_out: Segments of other videos, for the calibration.
+        work_dir: For logs.
+        trained_on: What ``segments`` are, in a few words; stored with the weights.
+        start: Weights to start from; fresh ones by default.
+        max_iters: Steps.
+        batch_size: Segments a step.
+        learning_rate: At its highest, after a twentieth of the steps.
+        seed: Of weights, order and augmentation.
+        device: Where to train.
+
+    Raises:
+        InputError: If there is nothing to train on or to calibrate with.
+    """
+    if not segments or not held_out:
+        raise InputError(
+            f'{len(segments)} segments to train on and {len(held_out)} held-out ones were given, '
+            'expected some of both, give videos with hidden labels'
+        )
+    torch.manual_seed(seed)
+    network = build_fuser()
+    if start is not None:
+        network.load_state_dict(start.network.state_dict())
+    loader = DataLoader(
+        SegmentDataset(segments, seed),
+        batch_sampler=SimilarLengths([len(s.weights) for s in segments], batch_size, seed),
+        collate_fn=collate_segments,
+    )
+    runner = Runner(
+        model=network.to(device),
+        work_dir=str(work_dir),
+        train_dataloader=loader,
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
+        optim_wrapper=dict(
+            optimizer=dict(type='AdamW', lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.05),
+            clip_grad=dict(max_norm=1.0),
+        ),
+        param_scheduler=dict(
+            type='OneCycleLR',
+            eta_max=learning_rate,
+            total_steps=max_iters,
+            pct_start=0.05,
+            div_factor=20,
+            final_div_factor=50,
+            by_epoch=False,
+        ),
+        default_hooks=dict(
+            logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+            checkpoint=None,
+        ),
+        log_processor=dict(by_epoch=False),
+        randomness=dict(seed=seed),
+        default_scope='mmpose',
+    )
+    runner.train()
+    fuser = TrainedFuser(network.eval().to('cpu'), ScoreCalibrator(), trained_on)
+    return calibrate(fuser, held_out)

@@ -1,0 +1,22 @@
+# The pose network behind `auto`, going on with labelled clips of JHMDB; tools/train_auto.py sets
+# which clips, and the weights to start from.
+_base_ = '../stdpose_tiny_jhmdb.py'
+
+model = dict(neck=dict(tks=dict(use_prior=False)))
+
+train_dataloader = dict(dataset=dict(interval=[5, 7, 10, 15]))
+
+max_iters = 1500
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=60, start_factor=0.02, by_epoch=False),
+    dict(
+        type='CosineAnnealingLR',
+        begin=60,
+        end=max_iters,
+        T_max=max_iters - 60,
+        eta_min_ratio=0.02,
+        by_epoch=False,
+    ),
+]
