@@ -18,6 +18,7 @@ from .optical_flow import DISFlow, FlowEstimator
 from .segment_evidence import GapHeatmaps, gather_evidence
 from .segment_model import SegmentModel
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
+from .window_model import WindowModel
 
 _PIECE = 64
 """Frames of a gap that are fused at once; longer gaps come in pieces, each with both ends."""
@@ -39,11 +40,12 @@ class AutoPropagator(BasePropagator):
     A joint that neither end of a gap labels is interpolated between its nearest labels.
 
     Args:
-        segment_model: A pose network whose heatmaps are evidence for the joints that it shares
+        window_model: A pose network whose heatmaps are evidence for the joints that it shares
             with the labels by name; without one, flow and patches have to do.
         weights: File of a trained fuser; by default the one that comes with the package, which
             was trained on generated clips only.
         estimator: Which flow, :class:`DISFlow` by default.
+        batch_size: Crops that the pose network sees at once.
         device: Where the fuser runs.
 
     Raises:
@@ -52,12 +54,15 @@ class AutoPropagator(BasePropagator):
 
     def __init__(
         self,
-        segment_model: SegmentModel | None = None,
+        window_model: WindowModel | None = None,
         weights: str | Path = SHIPPED_WEIGHTS,
         estimator: FlowEstimator | None = None,
+        batch_size: int = 8,
         device: str = 'cpu',
     ) -> None:
-        self.segment_model = segment_model
+        self.segment_model = None
+        if window_model is not None:
+            self.segment_model = SegmentModel(window_model, batch_size)
         self.estimator = estimator or DISFlow()
         self.fuser = TrainedFuser.load(weights, device)
 

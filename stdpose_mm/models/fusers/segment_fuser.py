@@ -15,8 +15,9 @@ _VECTOR_GAIN = 10.0
 """Brings offsets of a few per cent of the pose's size to the order of one."""
 
 _GROSS_ERROR = 0.3
-_SMOOTH = 0.005
-"""Pose sizes."""
+_SMOOTH = 0.02
+_MIN_SCALE = 0.005
+"""Pose sizes; labels are no more precise than the latter."""
 
 
 class FusedSegments(NamedTuple):
@@ -82,7 +83,7 @@ class SegmentFuser(BaseModel):
         self.map_score = nn.Conv2d(channels, 1, 1)
         self.map_embed = nn.Linear(channels * 9 + 3, embed_dims)
         self.token_embed = nn.Sequential(
-            nn.Linear(2 * num_vectors + num_scalars, embed_dims),
+            nn.Linear(3 * num_vectors + num_scalars, embed_dims),
             nn.GELU(),
             nn.Linear(embed_dims, embed_dims),
         )
@@ -137,7 +138,8 @@ class SegmentFuser(BaseModel):
         known: Tensor,
         present: Tensor,
     ) -> FusedSegments:
-        tokens = torch.cat([torch.asinh(vectors * _VECTOR_GAIN).flatten(-2), scalars], dim=-1)
+        seen = torch.cat([vectors, vectors.norm(dim=-1, keepdim=True)], dim=-1)
+        tokens = torch.cat([torch.asinh(seen * _VECTOR_GAIN).flatten(-2), scalars], dim=-1)
         tokens = self.token_embed(tokens)
         encoded = self.map_encoder(self._with_ends(maps, present).flatten(0, 2))
         score = self.map_score(encoded).flatten(1).unflatten(0, tokens.shape[:3])
@@ -157,7 +159,8 @@ class SegmentFuser(BaseModel):
         place, _ = self._mean_place(score * sharpness.exp())
         candidates = torch.cat([vectors[..., :NUM_CANDIDATES, :], place[..., None, :]], dim=-2)
         offsets = (weights[..., None] * candidates).sum(-2) + correction / _VECTOR_GAIN
-        return FusedSegments(offsets, log_scale[..., 0] - 3.5)
+        scale = _MIN_SCALE + F.softplus(log_scale[..., 0] - 3.5)
+        return FusedSegments(offsets, scale.log())
 
     def _usable(self, base_weights: Tensor, scalars: Tensor) -> Tensor:
         """[B, F, K, 3]; the straight line always, flow where its label exists."""
@@ -198,7 +201,9 @@ def fusion_losses(fused: FusedSegments, targets: Tensor, weights: Tensor) -> dic
     distance = ((fused.offsets - targets).square().sum(-1) + _SMOOTH**2).sqrt() - _SMOOTH
     beyond = (distance / _GROSS_ERROR - 1).clamp(min=0)
     robust = distance.clamp(max=_GROSS_ERROR) + _GROSS_ERROR * torch.log1p(beyond)
-    likelihood = distance * torch.exp(-fused.log_scale) + 2 * fused.log_scale
+    # Joints that stand still would pull the scale to zero, and their gradients to infinity: the
+    # position learns from its distance alone.
+    likelihood = distance.detach() * torch.exp(-fused.log_scale) + 2 * fused.log_scale
     total = weights.sum().clamp(min=1)
     return {
         'loss_position': 10 * (robust * weights).sum() / total,
