@@ -6,7 +6,7 @@ model = dict(neck=dict(tks=dict(use_prior=False)))
 
 train_dataloader = dict(dataset=dict(interval=[5, 7, 10, 15]))
 
-max_iters = 1500
+max_iters = 1000
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [

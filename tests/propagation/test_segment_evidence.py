@@ -30,7 +30,7 @@ def make_gap(label, left=(2, 2, 2), right=(2, 2, 2), last: int = 4, moved: float
     if any(left):
         labels[0] = label(0, POINTS, left)
     if any(right):
-        labels[last] = label(last, POINTS + [moved, 0], right)
+        labels[last] = label(last, POINTS + np.array([moved, 0]), right)
     gaps = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(last + 1))
     return next(gap for gap in gaps if len(gap.frames) > 1)
 
