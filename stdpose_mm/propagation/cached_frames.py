@@ -18,7 +18,7 @@ class CachedFrames:
         max_bytes: Memory for pictures; at least one is kept.
     """
 
-    def __init__(self, frames: Frames, max_bytes: int = 64 * 2**20) -> None:
+    def __init__(self, frames: Frames, max_bytes: int = 16 * 2**20) -> None:
         self._frames = frames
         self._max_bytes = max_bytes
         self._pictures: OrderedDict[int, np.ndarray] = OrderedDict()

@@ -9,6 +9,7 @@ from .deformable_convolution import deformable_convolution
 from .deformable_warp import DeformableWarp
 from .dynamic_aware_mask import DynamicAwareMask, modified_sigmoid
 from .feed_forward import FeedForward
+from .packed_linear import PackedLinear, pack_linear_layers
 from .pose_aggregation_block import PoseAggregationBlock
 from .pose_residual_fusion import PoseResidualFusion
 from .pose_temporal_merger import PoseTemporalMerger
@@ -23,6 +24,7 @@ __all__ = [
     'DeformableWarp',
     'DynamicAwareMask',
     'FeedForward',
+    'PackedLinear',
     'PoseAggregationBlock',
     'PoseResidualFusion',
     'PoseTemporalMerger',
@@ -35,5 +37,6 @@ __all__ = [
     'fit_position_embedding',
     'infer_grid',
     'modified_sigmoid',
+    'pack_linear_layers',
     'sine_cosine_position_embedding',
 ]
