@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stdpose_mm.errors import InputError
 
-from ..layers import DeformableWarp, PoseResidualFusion, PoseTemporalMerger
+from ..layers import DeformableWarp, PoseResidualFusion, PoseTemporalMerger, conv_block
 from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
 
 
@@ -24,7 +24,8 @@ class DualConsecutive(BaseModule):
 
     Differences from the original: a ViT instead of HRNet; the auxiliary frames are the nearest
     labelled ones with the given labels as their maps, where the original predicts all three; fewer
-    and narrower residual blocks; the backbone is trained along; kernels start as the identity.
+    and narrower residual blocks; merged maps are embedded and added to the encoded differences, not
+    put beside them; the backbone is trained along; kernels start as the identity.
 
     Args:
         num_joints: Number of joints K.
@@ -46,9 +47,8 @@ class DualConsecutive(BaseModule):
         super().__init__()
         self.merger = PoseTemporalMerger(num_joints, joint_channels, num_blocks)
         self.residual_fusion = PoseResidualFusion(num_joints, residual_channels, num_blocks)
-        self.correction = DeformableWarp(
-            num_joints, num_joints + residual_channels, dilations, modulated=True
-        )
+        self.embed = conv_block(num_joints, residual_channels)
+        self.correction = DeformableWarp(num_joints, residual_channels, dilations, modulated=True)
 
     def forward(
         self,
@@ -83,5 +83,5 @@ class DualConsecutive(BaseModule):
         return SpatioTemporalRepresentation(
             frame_feature=features[:, KEY_FRAME],
             frame_heatmaps=frame_heatmaps,
-            merged_heatmaps=self.correction(merged, torch.cat((merged, residual), dim=1)),
+            merged_heatmaps=self.correction(merged, self.embed(merged) + residual),
         )
