@@ -16,12 +16,26 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from conftest import GIVEN, HEIGHT, NAMES, NUM_FRAMES, WIDTH, annotation
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMES = ('head', 'left_hand', 'right_hand')
+NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
+GIVEN = (0, 4, 8)
 VIDEOS = ('a', 'b', 'c')
 FIRST = {'a': 0, 'b': 0, 'c': 2}
 """Frame from which a video is listed."""
+
+
+def annotation(frame: int, person: int, number: int) -> dict[str, Any]:
+    """The true pose; person 0 walks right, person 1 left."""
+    x, y = (20 + 3 * frame, 16) if person == 0 else (76 - 3 * frame, 50)
+    return {
+        'id': number,
+        'image_id': frame + 1,
+        'category_id': 1,
+        'track_id': person,
+        'keypoints': [x, y, 2, x - 8, y + 16, 2, x + 8, y + 16, 2],
+    }
 
 
 def label_fields(video: str, frames=GIVEN, people=(0, 1)) -> dict[str, Any]:
@@ -373,7 +387,7 @@ def test_two_tasks_of_slurm_write_what_one_process_does(data, tmp_path, alone):
         for rank in range(2)
     ]
     for task in tasks:
-        task.join(timeout=120)
+        task.join(timeout=300)
         task.kill()
     assert [task.exitcode for task in tasks] == [0, 0]
     assert contents(out) == alone
@@ -386,13 +400,18 @@ def test_a_killed_run_leaves_whole_files_and_goes_on(data, tmp_path, alone, run)
     held.unlink()
     os.mkfifo(held)
     out = tmp_path / 'killed'
-    task = in_child(data, out, {}, '--method', 'flow', '--min-score', 0.3)
-    deadline = time.monotonic() + 120
+    # Not a forked child: killed, it might take a lock along that it shares with this process.
+    task = subprocess.Popen(
+        [sys.executable, *command(data, out, '--method', 'flow', '--min-score', 0.3)],
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 300
     while len(contents(out)) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     task.kill()
-    task.join()
-    assert task.exitcode == -signal.SIGKILL
+    assert task.wait() == -signal.SIGKILL
     held.unlink()
     held.write_bytes(whole)
     # The longest videos come first.
