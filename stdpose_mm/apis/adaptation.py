@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +40,7 @@ from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_j
 from stdpose_mm.propagation import Gap, STDPosePropagator, WindowModel, given_labels
 from stdpose_mm.propagation.joint_mapping import JointMapping
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
-from stdpose_mm.propagation.window_model import read_checkpoint
+from stdpose_mm.propagation.window_model import move_to, read_checkpoint
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 from stdpose_mm.version import __version__
 
@@ -66,8 +67,7 @@ STEPS_WITHOUT_HELD_OUT = 100
 MIN_FRAMES_TO_HOLD_OUT = 4
 MAX_HELD_OUT = 12
 MAX_PICTURE_BYTES = 2**30
-REFIT = 0
-FREEZE_BN = 0
+REFIT = 1
 WARM_UP = 0.1
 """Share of the steps."""
 
@@ -79,7 +79,7 @@ class AdaptedModel:
     """A model fitted to one video.
 
     Args:
-        checkpoint: Its weights, with the config and the joints in them.
+        checkpoint: Its weights and joints; they also load with the config that came in.
         config: Its config.
         keypoint_names: Its joints.
         kept: One sentence on what came from the start checkpoint.
@@ -141,7 +141,8 @@ def adapt(
     trained anew on all labels for as many steps. With fewer it is a fixed small number of steps.
 
     The model keeps its joints if it knows all labelled ones. Otherwise it gets those of the
-    labels: channels of joints with the same name are kept, the others start anew.
+    labels: a joint with a name that the model knows keeps its channels, a new one starts with
+    those of another joint.
 
     The result lies in ``<stem of out>.adapted.pth`` beside ``out``. If it is there already for the
     same video, labels, config, checkpoint and options, nothing is trained.
@@ -215,7 +216,7 @@ class _Start:
     """
 
     config: Config
-    model: nn.Module
+    model: Any
     skeleton: Skeleton
     metainfo: dict[str, Any]
     kept: str
@@ -235,10 +236,13 @@ def _start(
     names = labels.skeleton.keypoint_names
     if checkpoint is None:
         config = _config_of(config, len(names))
-        model = _new_model(config, device, seed)
+        seed_generators(seed)
+        model = _build(config)
+        with _quiet():
+            model.init_weights()
         return _Start(
             config=config,
-            model=model,
+            model=move_to(model, device),
             skeleton=labels.skeleton,
             metainfo=_metainfo(labels.skeleton, labelled),
             kept=f'a new model of {len(names)} joints',
@@ -260,12 +264,10 @@ def _start(
             kept=f'all {len(known)} joints of the checkpoint kept',
             from_scratch=False,
         )
-    origins = [
-        source.skeleton.keypoint_names.index(name) if name in known else None for name in names
-    ]
-    kept = np.array([origin is not None for origin in origins])
+    origins = _origins(names, source.skeleton.keypoint_names, known)
+    kept = np.array([name in known for name in names])
     config = _config_of(config, len(names))
-    model = _new_model(config, device, seed, pretrained=False)
+    model = move_to(_build(config), device)
     copy_joints(source.model, model, joint_axes(config.model), origins)
     return _Start(
         config=config,
@@ -275,6 +277,18 @@ def _start(
         kept=_what_was_kept(names, kept),
         from_scratch=False,
     )
+
+
+def _origins(names: Sequence[str], model_names: Sequence[str], known: Sequence[str]) -> list[int]:
+    """Which joint of a model each of ``names`` starts as.
+
+    The one of the same name. A new joint starts as another that the model knows, preferably one
+    that is not among ``names``: it follows given labels of whatever joint far better than a new
+    one does.
+    """
+    others = [name for name in known if name not in names]
+    donors = cycle([*others, *(name for name in known if name in names)])
+    return [model_names.index(name if name in known else next(donors)) for name in names]
 
 
 def _what_was_kept(names: Sequence[str], kept: np.ndarray) -> str:
@@ -292,18 +306,9 @@ def _config_of(config: Config, num_joints: int) -> Config:
     return config
 
 
-def _new_model(
-    config: Config, device: str | torch.device, seed: int, pretrained: bool = True
-) -> nn.Module:
-    model_config = deepcopy(config.model)
-    if not pretrained and 'init_cfg' in model_config.get('backbone', {}):
-        model_config.backbone.init_cfg = None
-    seed_generators(seed)
+def _build(config: Config) -> Any:
     with config_mistakes(config.filename or '(in memory)'):
-        model = MODELS.build(model_config)
-    with _quiet():
-        model.init_weights()
-    return model.to(torch.device(device))
+        return MODELS.build(config.model)
 
 
 def _metainfo(skeleton: Skeleton, known: np.ndarray) -> dict[str, Any]:
@@ -532,10 +537,6 @@ class _Fit:
                 return
             _set_rate(wrapper, step / steps)
             start.model.train()
-            if FREEZE_BN:
-                for m in start.model.modules():
-                    if isinstance(m, nn.BatchNorm2d):
-                        m.eval()
             batch = next(batches)
             seed_generators(derive_seed(self.seed, step))
             start.model.train_step(batch, wrapper)
@@ -625,7 +626,6 @@ def _store(adapted: AdaptedModel, start: _Start, digest: str, max_minutes: float
     del fields['config'], fields['checkpoint'], fields['cached']
     content = {
         'meta': {
-            'cfg': start.config.pretty_text,
             'dataset_meta': parse_pose_metainfo(start.metainfo),
             'adapted': {'digest': digest, 'max_minutes': max_minutes, **fields},
         },
@@ -656,9 +656,13 @@ def _check(config: Config, max_minutes: float, steps: int | None) -> None:
         raise InputError(f'the minutes for adapting must be positive, got {max_minutes}')
     if steps is not None and steps < 1:
         raise InputError(f'the steps of adapting must be at least 1, got {steps}')
-    training = config.get('train_dataloader', {})
-    if 'optim_wrapper' not in config or 'pipeline' not in training.get('dataset', {}):
+    pipelines = all(
+        'pipeline' in config.get(loader, {}).get('dataset', {})
+        for loader in ('train_dataloader', 'test_dataloader')
+    )
+    if 'model' not in config or 'optim_wrapper' not in config or not pipelines:
         raise InputError(
-            f'config {config.filename or "(in memory)"} has no optim_wrapper or no '
-            'train_dataloader.dataset.pipeline, use a config that this package can train'
+            f'config {config.filename or "(in memory)"} has no model, no optim_wrapper, or no '
+            'pipeline in train_dataloader.dataset and test_dataloader.dataset, use a config that '
+            'this package can train and test'
         )

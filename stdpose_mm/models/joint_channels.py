@@ -77,35 +77,25 @@ def _parts(name: str, axis: int, channels: int, out_channels: int) -> tuple[int,
 
 
 def copy_joints(
-    source: nn.Module, target: nn.Module, axes: JointAxes, origins: Sequence[int | None]
+    source: nn.Module, target: nn.Module, axes: JointAxes, origins: Sequence[int]
 ) -> None:
     """Copy the weights of one model into one that differs in its joints only.
-
-    Weights between two joints, and those between a joint and the rest, are copied where all the
-    joints in question have an origin; the others stay as they are in ``target``.
 
     Args:
         source: Where the weights come from.
         target: Where they go; of the same config but for the number of joints.
         axes: :func:`joint_axes` of that config.
-        origins: For each joint of ``target`` the joint of ``source`` whose channels it takes; None
-            for a joint that starts as it is.
+        origins: For each joint of ``target`` the joint of ``source`` whose channels it takes;
+            several may take the same.
     """
-    kept = [joint for joint, origin in enumerate(origins) if origin is not None]
-    taken = [origin for origin in origins if origin is not None]
     weights = source.state_dict()
     with torch.no_grad():
         for name, weight in target.state_dict().items():
-            if name not in axes:
-                weight.copy_(weights[name])
-                continue
-            here = [torch.arange(size) for size in weight.shape]
-            there = [torch.arange(size) for size in weights[name].shape]
-            for axis, parts in axes[name].items():
-                here[axis] = _channels(weight.shape[axis], parts, kept)
-                there[axis] = _channels(weights[name].shape[axis], parts, taken)
-            values = weights[name][torch.meshgrid(*there, indexing='ij')]
-            weight[torch.meshgrid(*here, indexing='ij')] = values.to(weight)
+            values = weights[name]
+            for axis, parts in axes.get(name, {}).items():
+                channels = _channels(values.shape[axis], parts, origins)
+                values = values.index_select(axis, channels.to(values.device))
+            weight.copy_(values)
 
 
 def _channels(size: int, parts: tuple[int, ...], joints: Sequence[int]) -> torch.Tensor:
