@@ -84,6 +84,15 @@ class AutoPropagator(BasePropagator):
                     seen = GapHeatmaps.of_labels(maps, mapping)
                     yield from self._fill(frames, gap, tracks[id(gap)], piece, seen)
 
+    def describe(self, skeleton: Skeleton) -> str:
+        """What it goes by for labels with these joints, in a few words."""
+        evidence = 'straight lines, optical flow and picture patches'
+        if self.segment_model is None:
+            return f'{evidence}, without a pose network'
+        mapping = self.shared_joints(skeleton)
+        shared = 0 if mapping is None else len(mapping.shared)
+        return f'{evidence}, and heatmaps for {shared} of {skeleton.num_keypoints} joints'
+
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
         """Joints that the pose network shares with the labels by name; None without any."""
         if self.segment_model is None:
