@@ -75,7 +75,7 @@ setup(
         'tqdm',
     ],
     # sleap-io alone would bring pandas 3.1, which replaces a NumPy before 2.
-    extras_require={'sleap': ['sleap-io>=0.9', 'pandas<3.1']},
+    extras_require={'sleap': ['sleap-io>=0.9', 'pandas<3.1'], 'detect': ['onnxruntime']},
     cmdclass={'build_py': BuildWithMimExtension},
     zip_safe=False,
 )

@@ -3,8 +3,9 @@
     python tools/propagate.py clip.mp4 labels.json --out dense.json
     python tools/propagate.py frames/ labels.json --out dense.json --config C --checkpoint W
 
-LABELS may be PoseTrack17, PoseTrack18/21, COCO keypoints or CVAT, with people in some frames only.
-OUT holds every person in every frame, marked ``given`` or ``propagated``.
+LABELS may be any format that ``stdpose_mm.io`` reads, with people in some frames only. OUT holds
+every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was killed
+or interrupted goes on where it stopped when it is started again. See docs/propagation.md.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import get_args
 
 from tqdm import tqdm
 
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.apis.person_detector import PersonDetector, build_person_detector
 from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import (
@@ -29,10 +32,13 @@ from stdpose_mm.io import (
     write_labels,
 )
 from stdpose_mm.io.atomic import require_writable
-from stdpose_mm.propagation import PROPAGATORS, keep_every
+from stdpose_mm.propagation import PROPAGATORS, LifeSpan, keep_every
+from stdpose_mm.propagation.gap_store import remove_unfinished, unfinished_folder
 from stdpose_mm.visualization import write_overlay
 
 EXIT_INTERRUPTED = 130
+
+INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return exit_code(parser, lambda: propagate(args))
     except KeyboardInterrupt:
-        print(f'{parser.prog}: interrupted, nothing was written', file=sys.stderr)
+        print(
+            f'{parser.prog}: interrupted, no output was written; the same command '
+            'goes on from here',
+            file=sys.stderr,
+        )
         return EXIT_INTERRUPTED
 
 
@@ -66,9 +76,19 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--boxes',
-        choices=('interpolate',),
-        default='interpolate',
-        help='person boxes in unlabelled frames: interpolated between those of the labels',
+        default=INTERPOLATE,
+        metavar='{interpolate,detector,FILE}',
+        help='person boxes in unlabelled frames: interpolated between those of the labels, found '
+        'by a detector near there, or read from a label file with the same tracks (%(default)s)',
+    )
+    parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
+    parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
+    parser.add_argument(
+        '--life-span',
+        choices=get_args(LifeSpan),
+        default='video',
+        help='everyone is there in the whole video, or from the first own label to the last '
+        '(%(default)s)',
     )
     parser.add_argument(
         '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
@@ -104,12 +124,23 @@ def propagate(args: argparse.Namespace) -> None:
     propagator = VideoPosePropagator(
         args.config, args.checkpoint, args.device, args.method, args.batch_size
     )
-    state = propagator.init_state(args.video, labels)
+    detector = _detector(args)
+    state = propagator.init_state(
+        args.video,
+        labels,
+        boxes=None if args.boxes in (INTERPOLATE, DETECTOR) else read_labels(Path(args.boxes)),
+        life_span=args.life_span,
+        folder=unfinished_folder(args.out),
+    )
     for path in (args.out, args.save_video):
         if path is not None:
             require_writable(path)
     if args.save_video is not None:
         require_video_name(args.save_video)
+    if detector is not None:
+        detected = propagator.detect_in_video(state, detector)
+        for _ in tqdm(detected, total=len(state.frames), desc='boxes', unit=' frames'):
+            pass
     results = tqdm(
         propagator.propagate_in_video(state),
         total=len(state.frames),
@@ -123,11 +154,26 @@ def propagate(args: argparse.Namespace) -> None:
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, state.frames, dense)
         write_labels(dense, args.out, args.format)
+    remove_unfinished(args.out)
     count = Counter(person.source for person in dense.persons)
     print(
         f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
         f'{count["given"]} given and {count["propagated"]} propagated poses'
+        + (f', {count["absent"]} times absent' if count['absent'] else '')
     )
+
+
+def _detector(args: argparse.Namespace) -> PersonDetector | None:
+    if args.boxes != DETECTOR:
+        if args.det_config is not None or args.det_checkpoint is not None:
+            raise InputError('--det-config and --det-checkpoint need --boxes detector, add it')
+        return None
+    if args.det_config is None:
+        raise InputError(
+            '--boxes detector needs --det-config, give an MMDetection config (with '
+            '--det-checkpoint) or an ONNX file'
+        )
+    return build_person_detector(args.det_config, args.det_checkpoint, args.device)
 
 
 if __name__ == '__main__':

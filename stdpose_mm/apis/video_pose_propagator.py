@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -11,14 +11,20 @@ from mmengine.config import Config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import FrameSource, PictureFrames, match_frames, open_frames
 from stdpose_mm.propagation import (
+    PROPAGATORS,
     BasePropagator,
+    LifeSpan,
     PropagatedPose,
     WindowModel,
+    WindowPropagator,
+    boxes_of,
     build_propagator,
     dense_labels,
     given_labels,
     propagate_frames,
 )
+from stdpose_mm.propagation.gap_store import ArrayStore, GapStore, digest
+from stdpose_mm.propagation.video_propagation import Boxes, GapCache
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -27,6 +33,9 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
+from stdpose_mm.tracking import FrameDetections
+
+from .person_detector import PersonDetector
 
 Video = str | PathLike[str] | Sequence[str] | FrameSource
 
@@ -42,7 +51,7 @@ class FrameResult:
         visibility: [P, K] of 0 (unknown), 1 (occluded), 2 (visible).
         scores: [P, K] in 0..1; 1 for given joints.
         bboxes: [P, 4] ``[x, y, w, h]``, zeros where there is none.
-        source: [P] 'given' or 'propagated'.
+        source: [P] 'given', 'propagated' or 'absent'.
         persons: The same people as labels, see :meth:`VideoPosePropagator.collect_labels`.
     """
 
@@ -65,14 +74,22 @@ class PropagationState:
         labels: The frames and fields of the label file without its people; None without a file.
         skeleton: The joints; None until the first label says how many there are.
         tracks: Person id -> {frame index: given label}.
+        boxes: Person id -> {frame index: [4] box of an unlabelled frame}.
+        detections: Frame index -> detected people, see :meth:`VideoPosePropagator.detect_in_video`.
+        life_span: 'video' or 'labels', see :meth:`VideoPosePropagator.init_state`.
         cache: Finished gaps, so that a correction redoes only what it touches.
+        folder: Where these are kept on the disk instead; None for in memory.
     """
 
     frames: FrameSource
     labels: VideoLabels | None
     skeleton: Skeleton | None
     tracks: dict[int, dict[int, PersonLabel]] = field(default_factory=dict)
-    cache: dict[tuple[object, ...], list[PropagatedPose]] = field(default_factory=dict)
+    boxes: Boxes = field(default_factory=dict)
+    detections: dict[int, FrameDetections] = field(default_factory=dict)
+    life_span: LifeSpan = 'video'
+    cache: dict[str, list[PropagatedPose]] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 class VideoPosePropagator:
@@ -90,10 +107,11 @@ class VideoPosePropagator:
     ``propagate_in_video`` redoes only the stretches between labels that have changed.
 
     Args:
-        config: Config file or loaded config of the model. Needed for 'stdpose' and 'per-frame'.
+        config: Config file or loaded config of the model. Needed for 'stdpose', 'posewarper',
+            'dcpose' and 'per-frame'.
         checkpoint: Its weights.
         device: Where the model runs.
-        method: 'stdpose', 'per-frame', 'flow' or 'linear'. By default 'stdpose' with a config
+        method: One of the above, 'flow', 'spline' or 'linear'. By default 'stdpose' with a config
             or checkpoint and 'flow' without both.
         batch_size: Windows that the model sees at once.
 
@@ -118,29 +136,47 @@ class VideoPosePropagator:
         video: Video,
         labels: VideoLabels | None = None,
         skeleton: Skeleton | None = None,
+        boxes: VideoLabels | None = None,
+        life_span: LifeSpan = 'video',
+        folder: str | PathLike[str] | None = None,
     ) -> PropagationState:
         """Open a video.
 
         Args:
             video: A video file, a folder of pictures, a list of pictures, or opened frames.
-            labels: Labels to start from. People without track ids are associated; labels with
-                ``source`` 'propagated' are left out.
+            labels: Labels to start from. People without track ids are associated; labels whose
+                ``source`` is not 'given' are left out.
             skeleton: Joints of labels that are added without ``labels``. By default those of the
                 model, else joints named by number.
+            boxes: Labels whose person boxes, whatever their ``source``, hold in unlabelled
+                frames; they have the track ids of ``labels``.
+            life_span: 'video': everyone is there from the first frame to the last; 'labels': from
+                the first own label to the last.
+            folder: Where finished stretches are kept. A run on the same video with the same
+                labels and method goes on from what a killed one left there; remove the folder
+                when the results are safe.
 
         Raises:
-            InputError: If the video cannot be opened, or a label lies beyond its end or was made
-                at another size.
+            InputError: If the video cannot be opened, a label lies beyond its end or was made at
+                another size, the labels list more frames than it has, or a box is of an unknown
+                track.
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
-        state = PropagationState(frames, None, skeleton or self.propagator.skeleton)
+        state = PropagationState(
+            frames,
+            None,
+            skeleton or self.propagator.skeleton,
+            life_span=life_span,
+            folder=None if folder is None else Path(folder),
+        )
         if labels is not None:
-            labels = match_frames(labels, frames)
-            _check_size(labels, frames)
+            labels = _matched(labels, frames)
             state.labels, state.skeleton = _with_all_frames(labels, frames), labels.skeleton
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, label)
+        if boxes is not None:
+            state.boxes = _known_boxes(_matched(boxes, frames), state)
         return state
 
     def add_labels(
@@ -191,6 +227,68 @@ class VideoPosePropagator:
             state.skeleton = Skeleton(tuple(f'joint_{n}' for n in range(len(points))))
         self._add(state, person_id, label)
 
+    def mark_absent(self, state: PropagationState, frame_idx: int, person_id: int) -> None:
+        """Say that a person is not in the picture from this frame on, until its next label.
+
+        Args:
+            state: The video.
+            frame_idx: 0-based frame; an earlier label there is replaced.
+            person_id: Identity of a person with labels.
+
+        Raises:
+            InputError: If the frame is not in the video or the person has no label.
+        """
+        self._require_person(state, person_id)
+        assert state.skeleton is not None
+        self.add_labels(
+            state, frame_idx, person_id, np.full((state.skeleton.num_keypoints, 2), np.nan)
+        )
+
+    def remove_labels(self, state: PropagationState, frame_idx: int, person_id: int) -> None:
+        """Take back what was said of a person in a frame.
+
+        Raises:
+            InputError: If there is no such label.
+        """
+        self._require_person(state, person_id)
+        track = state.tracks[person_id]
+        if frame_idx not in track:
+            raise InputError(
+                f'person {person_id} has no label in frame {frame_idx}, choose one of the frames '
+                f'{", ".join(map(str, sorted(track)))}'
+            )
+        del track[frame_idx]
+        if not track:
+            del state.tracks[person_id]
+
+    def detect_in_video(self, state: PropagationState, detector: PersonDetector) -> Iterator[int]:
+        """Let detected boxes take the place of interpolated ones where they overlap.
+
+        Args:
+            state: The video; its ``detections`` are filled.
+            detector: Finds the people of a picture.
+
+        Yields:
+            Each frame in which somebody is not labelled, when it is done.
+
+        Raises:
+            InputError: If a frame cannot be read.
+        """
+        kept: MutableMapping[str, dict[str, np.ndarray]] = {}
+        if state.folder is not None:
+            kept = ArrayStore(state.folder / 'detections', digest(detector, state.frames))
+        for frame_idx in range(len(state.frames)):
+            if all(frame_idx in track for track in state.tracks.values()):
+                continue
+            arrays = kept.get(str(frame_idx))
+            if arrays is None:
+                found = detector(state.frames[frame_idx])
+                kept[str(frame_idx)] = {'boxes': found.boxes, 'scores': found.scores}
+            else:
+                found = FrameDetections(arrays['boxes'], arrays['scores'])
+            state.detections[frame_idx] = found
+            yield frame_idx
+
     def propagate_in_video(self, state: PropagationState) -> Iterator[FrameResult]:
         """Poses of all people, from the first frame of the video to the last.
 
@@ -211,13 +309,27 @@ class VideoPosePropagator:
         return dense_labels(self._base_labels(state), persons, len(state.frames))
 
     def reset_state(self, state: PropagationState) -> None:
-        """Forget all given labels and results; the video stays open."""
+        """Forget all given labels and boxes and all results; the video stays open."""
         state.tracks.clear()
+        state.boxes = {}
+        state.detections.clear()
         state.cache.clear()
 
     def _frame_results(self, state: PropagationState, skeleton: Skeleton) -> Iterator[FrameResult]:
+        cache: GapCache = state.cache
+        # Reading labels alone is faster than the disk.
+        if state.folder is not None and self.propagator.reads_pictures:
+            context = digest(self.propagator, state.frames, skeleton)
+            cache = GapStore(state.folder / 'gaps', context)
         for frame_idx, persons in propagate_frames(
-            state.frames, state.tracks, skeleton, self.propagator, state.cache
+            state.frames,
+            state.tracks,
+            skeleton,
+            self.propagator,
+            cache,
+            boxes=state.boxes,
+            detections=state.detections,
+            life_span=state.life_span,
         ):
             yield _frame_result(frame_idx, persons, skeleton.num_keypoints)
 
@@ -230,6 +342,14 @@ class VideoPosePropagator:
             return state.labels
         empty = VideoLabels(state.frames.name, state.skeleton, frames=())
         return _with_all_frames(empty, state.frames)
+
+    def _require_person(self, state: PropagationState, person_id: int) -> None:
+        if person_id not in state.tracks:
+            known = ', '.join(map(str, sorted(state.tracks))) or 'none'
+            raise InputError(
+                f'there is no person {person_id} in {state.frames.name}, the people with labels '
+                f'are: {known}'
+            )
 
     def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
         assert state.skeleton is not None
@@ -264,6 +384,34 @@ def _with_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     return replace(labels, frames=listed, persons=())
 
 
+def _matched(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
+    """The labels on the frames of the video."""
+    matched = match_frames(labels, frames)
+    if len(matched.frames) < len(labels.frames):
+        raise InputError(
+            f'labels {labels.name} list {len(labels.frames)} frames, of which {frames.name} with '
+            f'its {len(frames)} frames has {len(matched.frames)}, give the video that was labelled'
+        )
+    _check_size(matched, frames)
+    return matched
+
+
+def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:
+    known = boxes_of(boxes)
+    if not any(known.values()):
+        raise InputError(
+            f'the boxes given for {boxes.name} hold no person box with a track id, give labels '
+            'with both'
+        )
+    unknown = sorted(set(known) - set(state.tracks))
+    if unknown:
+        raise InputError(
+            f'the boxes given for {boxes.name} are of track {unknown[0]}, which the labels do not '
+            f'have, give boxes of their tracks ({", ".join(map(str, sorted(state.tracks)))})'
+        )
+    return known
+
+
 def _check_size(labels: VideoLabels, frames: FrameSource) -> None:
     width, height = frames.size
     for frame in labels.frames:
@@ -282,7 +430,8 @@ def _build(
     device: str,
     batch_size: int,
 ) -> BasePropagator:
-    if method not in ('stdpose', 'per-frame'):
+    method_class = PROPAGATORS.module_dict.get(method)
+    if method_class is None or not issubclass(method_class, WindowPropagator):
         return build_propagator(method)
     if config is None or checkpoint is None:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import json
 import os
@@ -57,10 +58,29 @@ def _reserve(target: Path) -> Path:
     temporary = target.with_name(f'.{os.getpid()}.partial.{target.name}')
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(target)
         temporary.touch()
     except OSError as error:
         raise InputError(f'{target} cannot be written: {error.strerror or error}') from error
     return temporary
+
+
+def _remove_left_behind(target: Path) -> None:
+    """Remove temporary files of ``target`` whose processes were killed."""
+    for path in target.parent.glob(f'.*.partial.{glob.escape(target.name)}'):
+        process = path.name.split('.')[1]
+        if process.isdecimal() and not _is_running(int(process)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_text(path: PathLike, text: str) -> None:

@@ -165,7 +165,9 @@ class VideoFrames(FrameSource):
     def _ends_agree(self, index: FrameIndex) -> bool:
         """Whether the first frame and those from the last key frame on decode as indexed.
 
-        Broken or undecodable frames are usually at the ends, where the video was cut.
+        Undecodable frames are usually at the ends, where the video was cut. Damage between frames
+        that decode is not what this is about: frames keep their places, and whoever reads a
+        damaged one is told.
         """
         container, stream = self._open()
         with container:
@@ -174,8 +176,13 @@ class VideoFrames(FrameSource):
                 return False
             start = index.times[index.keys[-1]]
             container.seek(start, stream=stream)
-            tail = [_time(frame) for frame in _frames(container, stream)]
-        return [time for time in tail if time >= start] == index.times[index.keys[-1] :]
+            damaged: list[int] = []
+            tail = [_time(frame) for frame in _frames(container, stream, damaged)]
+        found = [time for time in tail if time >= start]
+        expected = index.times[index.keys[-1] :]
+        if damaged and found and found[-1] == expected[-1]:
+            return set(found) <= set(expected)
+        return found == expected
 
     def _index_from_frames(self) -> FrameIndex:
         container, stream = self._open()
@@ -213,26 +220,32 @@ class VideoFrames(FrameSource):
                 f'{self._path}: frame {index} cannot be decoded: {error.strerror}'
             ) from error
         if frame is None:
-            raise InputError(f'{self._path}: frame {index} is damaged and cannot be decoded')
+            raise InputError(
+                f'{self._path}: frame {index} is damaged and cannot be decoded, cut the video '
+                'before it or write it anew'
+            )
         picture: np.ndarray = frame.to_ndarray(format='bgr24')
         if frame.rotation:
             picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
         return picture
 
     def _decode(self, index: int) -> av.VideoFrame | None:
-        """Frame ``index``; from where the decoder stands, from a key frame, or from the start."""
+        """Frame ``index``; from where the decoder stands, from a key frame, or from the start.
+
+        None if it does not come, or only as what the decoder has made up for damaged data.
+        """
         keys = self._index.keys
         nearest = bisect_right(keys, index) - 1
         here = self._next if self._container is not None else None
         if here is not None and here <= index and keys[nearest] <= here + _SEEK_COST:
             frame = self._advance(index)
-            if frame is not None:
+            if frame is not None and not frame.is_corrupt:
                 return frame
         # A seek may land too late (short groups of pictures) or a key frame may be broken.
         for start in dict.fromkeys((keys[nearest], keys[max(nearest - 1, 0)], 0)):
             self._start_at(start)
             frame = self._advance(index)
-            if frame is not None:
+            if frame is not None and not frame.is_corrupt:
                 return frame
         return None
 
@@ -297,12 +310,19 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
             yield packet
 
 
-def _frames(container: Any, stream: Any) -> Iterator[av.VideoFrame]:
-    """The frames that can be decoded; packets that cannot are left out, as players do."""
-    for packet in _packets(container, stream):
+def _frames(
+    container: Any, stream: Any, damaged: list[int] | None = None
+) -> Iterator[av.VideoFrame]:
+    """The frames that can be decoded; packets that cannot are left out, as players do.
+
+    The numbers of these packets are added to ``damaged``.
+    """
+    for number, packet in enumerate(_packets(container, stream)):
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:
+            if damaged is not None:
+                damaged.append(number)
             continue
         yield from frames
     yield from stream.decode(None)

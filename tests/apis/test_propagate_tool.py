@@ -8,9 +8,11 @@ import sys
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from stdpose_mm.apis.person_detector import PersonDetector
 from stdpose_mm.io import open_frames, write_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +39,7 @@ def run(capsys):
         lines = [line for line in captured.err.splitlines() if line and 'frames/s' not in line]
         return code, captured.out, lines
 
+    call.main = main
     return call
 
 
@@ -133,6 +136,17 @@ def beyond_the_end(fields):
         image['frame_index'] += 5
 
 
+def nobody_there(fields):
+    for annotation in fields['annotations']:
+        annotation['keypoints'] = [0] * 9
+
+
+def more_frames_than_the_video(fields):
+    for index in range(9, 12):
+        name = f'clip/{index + 1:06d}.jpg'
+        fields['images'].append({'id': index + 1, 'file_name': name, 'frame_index': index})
+
+
 def another_joint(fields):
     fields['categories'][0]['keypoints'][2] = 'tail'
 
@@ -141,6 +155,8 @@ def another_joint(fields):
     ('change', 'arguments', 'message'),
     [
         (without_labels, [], 'no given labels to propagate'),
+        (nobody_there, [], 'no given labels to propagate'),
+        (more_frames_than_the_video, [], 'list 6 frames, of which clip with its 9 frames has 3'),
         (beyond_the_end, [], 'frame 9, which is not among the 9 frames of clip'),
         (another_joint, ['MODEL'], 'the labels use tail, which the model does not know'),
         (None, ['--method', 'stdpose'], "method 'stdpose' needs a config and a checkpoint"),
@@ -148,7 +164,12 @@ def another_joint(fields):
         (None, ['--config', 'no.py'], "method 'stdpose' needs a config and a checkpoint"),
         (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
         (None, ['--method', 'magic'], "invalid choice: 'magic'"),
-        (None, ['--boxes', 'detector'], "invalid choice: 'detector'"),
+        (None, ['--boxes', 'detector'], '--boxes detector needs --det-config'),
+        (None, ['--boxes', 'boxes.json'], 'boxes.json does not exist'),
+        (None, ['--boxes', 'labels.json'], 'hold no person box with a track id'),
+        (None, ['--boxes', 'detector', '--det-config', 'd.onnx'], 'd.onnx does not exist'),
+        (None, ['--det-config', 'd.py'], 'need --boxes detector, add it'),
+        (None, ['--life-span', 'magic'], "invalid choice: 'magic'"),
         (None, ['--format', 'magic'], "invalid choice: 'magic'"),
         (None, ['--keep-every', '0'], 'must be at least 1, got 0'),
         (None, ['--batch-size', '0'], 'must be at least 1, got 0'),
@@ -171,6 +192,90 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert errors[0].startswith('propagate.py: ')
     assert message in errors[0]
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_boxes_of_an_unknown_track_are_one_line(run, folder, label_file, label_fields, tmp_path):
+    for annotation in label_fields['annotations']:
+        annotation.update(bbox=[1, 2, 30, 40], track_id=annotation['track_id'] + 6)
+    (tmp_path / 'boxes.json').write_text(json.dumps(label_fields))
+    boxes = ['--boxes', tmp_path / 'boxes.json']
+    code, _, errors = run(folder, label_file, '--out', tmp_path / 'dense.json', *boxes)
+    assert code == 2
+    assert errors == [
+        'propagate.py: the boxes given for clip are of track 6, which the labels do not have, '
+        'give boxes of their tracks (0, 1)'
+    ]
+
+
+def boxes_of(path: Path, track_id: int) -> dict[int, list[float]]:
+    dense = json.loads(path.read_text())
+    frame_of = {image['id']: image['frame_index'] for image in dense['images']}
+    people = [a for a in dense['annotations'] if a['track_id'] == track_id]
+    return {frame_of[a['image_id']]: a['bbox'] for a in people}
+
+
+def test_boxes_from_a_file_are_taken_over(run, folder, label_file, label_fields, tmp_path):
+    box = {**label_fields['annotations'][0], 'id': 77, 'image_id': 3, 'bbox': [1, 2, 30, 40]}
+    label_fields['images'] = [{'id': 3, 'file_name': 'clip/000003.jpg'}]
+    label_fields['annotations'] = [box]
+    (tmp_path / 'boxes.json').write_text(json.dumps(label_fields))
+    out = tmp_path / 'dense.json'
+    boxes = ['--boxes', tmp_path / 'boxes.json', '--method', 'linear']
+    assert run(folder, label_file, '--out', out, *boxes)[0] == 0
+    assert boxes_of(out, 0)[2] == [1, 2, 30, 40]
+    assert boxes_of(out, 1)[2] != [1, 2, 30, 40]
+
+
+def test_detected_boxes_are_taken_over(run, folder, label_file, tmp_path, monkeypatch):
+    class Corner(PersonDetector):
+        def _detect(self, picture):
+            assert picture.shape == (80, 96, 3)
+            return np.array([[10.0, 10, 40, 40]]), np.array([0.9])
+
+    monkeypatch.setitem(
+        run.main.__globals__, 'build_person_detector', lambda *_: Corner(score_threshold=0.5)
+    )
+    out = tmp_path / 'dense.json'
+    detector = ['--boxes', 'detector', '--det-config', 'any.onnx', '--method', 'linear']
+    assert run(folder, label_file, '--out', out, *detector)[0] == 0
+    first, second = boxes_of(out, 0), boxes_of(out, 1)
+    # Person 0 walks right, through that box; person 1 is further down.
+    assert first[1] == [10, 10, 30, 30]
+    assert first[7] != [10, 10, 30, 30]
+    assert [10, 10, 30, 30] not in second.values()
+
+
+def test_a_life_span_by_the_labels(run, folder, label_fields, tmp_path):
+    label_fields['annotations'] = [
+        a for a in label_fields['annotations'] if (a['track_id'], a['image_id']) != (1, 9)
+    ]
+    (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
+    arguments = [folder, tmp_path / 'labels.json', '--method', 'linear', '--life-span', 'labels']
+    code, printed, _ = run(*arguments, '--out', tmp_path / 'dense.json')
+    assert code == 0
+    assert '5 given and 9 propagated poses, 4 times absent' in printed
+
+
+def test_a_corrupt_frame_within_a_video_file_is_named(run, label_file, pictures, tmp_path):
+    movie = tmp_path / 'hurt.mp4'
+    with av.open(str(movie), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.height, stream.width = pictures.shape[1:3]
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='bgr24')))
+        container.mux(stream.encode(None))
+    with av.open(str(movie)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        position, size = packets[5].pos, packets[5].size
+    data = bytearray(movie.read_bytes())
+    data[position : position + size] = bytes(size)
+    movie.write_bytes(data)
+    out = tmp_path / 'dense.json'
+    code, _, errors = run(movie, label_file, '--out', out, '--method', 'flow')
+    assert code == 2
+    assert len(errors) == 1
+    assert 'hurt.mp4: frame 5 ' in errors[0]
+    assert not out.exists()
 
 
 def test_a_corrupt_frame_is_named(run, folder, label_file, tmp_path):
@@ -209,7 +314,9 @@ def test_a_folder_as_output_is_refused(run, folder, label_file, tmp_path):
     assert 'is a folder, expected the path of a file' in errors[0]
 
 
-def test_an_interrupted_run_leaves_nothing(folder, label_file, tmp_path, pictures):
+def test_an_interrupted_run_leaves_only_what_the_next_one_goes_on_from(
+    folder, label_file, tmp_path, pictures
+):
     long_video = tmp_path / 'long.mp4'
     write_video(long_video, np.tile(pictures, (100, 1, 1, 1)), fps=10)
     before = sorted(tmp_path.iterdir())
@@ -227,5 +334,7 @@ def test_an_interrupted_run_leaves_nothing(folder, label_file, tmp_path, picture
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 130
-    assert errors.splitlines()[-1] == 'propagate.py: interrupted, nothing was written'
-    assert sorted(tmp_path.iterdir()) == before
+    assert errors.splitlines()[-1] == (
+        'propagate.py: interrupted, no output was written; the same command goes on from here'
+    )
+    assert set(tmp_path.iterdir()) - set(before) <= {tmp_path / '.dense.json.unfinished'}

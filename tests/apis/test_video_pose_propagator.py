@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.apis.person_detector import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import read_posetrack18
 from stdpose_mm.propagation import PROPAGATORS, PerFramePropagator, WindowModel
@@ -70,6 +71,65 @@ def test_a_label_may_be_corrected_after_a_run(linear, folder):
     results = run(linear, state)
     np.testing.assert_array_equal(results[2].keypoints[0], POSE)
     np.testing.assert_allclose(results[7].keypoints[0], POSE + 3)
+
+
+def test_a_person_may_be_marked_absent_and_come_back(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, POSE)
+    linear.add_labels(state, 0, 2, POSE)
+    linear.mark_absent(state, 3, 1)
+    linear.add_labels(state, 6, 1, POSE + 9)
+    results = run(linear, state)
+    assert ''.join(result.source[0][0] for result in results) == 'gppgaagpp'
+    assert {result.source[1] for result in results[1:]} == {'propagated'}
+    np.testing.assert_array_equal(results[2].keypoints[0], POSE)
+    assert results[4].visibility[0].tolist() == [0, 0, 0]
+    assert results[4].bboxes[0].tolist() == [0, 0, 0, 0]
+
+
+def test_life_spans_by_labels(linear, folder):
+    state = linear.init_state(folder, life_span='labels')
+    linear.add_labels(state, 2, 1, POSE)
+    linear.add_labels(state, 4, 1, POSE)
+    assert ''.join(r.source[0][0] for r in run(linear, state)) == 'aagpgaaaa'
+
+
+def test_labels_may_be_taken_back(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, POSE)
+    linear.add_labels(state, 4, 1, POSE + 100)
+    linear.remove_labels(state, 4, 1)
+    np.testing.assert_array_equal(run(linear, state)[4].keypoints[0], POSE)
+    with pytest.raises(InputError, match=r'person 1 has no label in frame 4, choose .* frames 0$'):
+        linear.remove_labels(state, 4, 1)
+    linear.remove_labels(state, 0, 1)
+    with pytest.raises(InputError, match='no given labels'):
+        run(linear, state)
+
+
+def test_an_unknown_person_is_one_sentence(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, POSE)
+    for call in (linear.remove_labels, linear.mark_absent):
+        with pytest.raises(InputError, match='no person 5 in clip, the people with labels are: 1'):
+            call(state, 0, 5)
+
+
+def test_detections_are_made_once(linear, folder, tmp_path):
+    seen = []
+
+    class Everywhere(PersonDetector):
+        def _detect(self, picture):
+            seen.append(picture.shape)
+            return np.array([[0.0, 0, 40, 40], [1.0, 0, 40, 40]]), np.array([0.4, 0.9])
+
+    for _ in range(2):
+        state = linear.init_state(folder, folder=tmp_path / 'unfinished')
+        linear.add_labels(state, 0, 1, POSE, bbox=[2, 0, 40, 40])
+        assert list(linear.detect_in_video(state, Everywhere())) == list(range(1, 9))
+        # The better of the two that overlap.
+        assert run(linear, state)[5].bboxes[0].tolist() == [1, 0, 39, 40]
+    assert len(seen) == 8
 
 
 def test_reset_forgets_the_labels(linear, folder):
@@ -200,6 +260,8 @@ def test_mistakes_with_the_model_files_are_one_sentence(model_files, tmp_path):
     config, checkpoint = model_files
     cut_short = tmp_path / 'cut.pth'
     cut_short.write_bytes(checkpoint.read_bytes()[:1000])
+    meta = torch.load(checkpoint, weights_only=False)['meta']
+    other = bad_checkpoint(tmp_path / 'other.pth', meta=meta)
     no_model = tmp_path / 'no_model.py'
     no_model.write_text('a = 1')
     broken = tmp_path / 'broken.py'
@@ -210,7 +272,7 @@ def test_mistakes_with_the_model_files_are_one_sentence(model_files, tmp_path):
         ((tmp_path / 'x.py', checkpoint), 'x.py does not exist'),
         ((config, tmp_path / 'x.pth'), 'x.pth does not exist'),
         ((config, cut_short), 'cut.pth cannot be read'),
-        ((config, bad_checkpoint(tmp_path / 'other.pth')), 'does not fit the model'),
+        ((config, other), 'does not fit the model'),
         ((no_model, checkpoint), 'has no model'),
         ((broken, checkpoint), 'broken.py cannot be read'),
     ]

@@ -252,6 +252,35 @@ def test_a_damaged_frame_is_named(tmp_path: Path):
     assert number_of(frames[40]) == 40
 
 
+@pytest.mark.parametrize(
+    ('codec', 'keep', 'options'),
+    [
+        ('mpeg4', 0, {'gop_size': 100}),
+        ('mpeg4', 0.5, {'gop_size': 100}),
+        ('libx264', 0, {}),
+        ('libx264', 0.5, {}),
+        ('libx264', 0, {'codec_options': CLOSED_GROUPS}),
+    ],
+)
+def test_damage_in_the_middle_does_not_move_the_frames_behind_it(
+    tmp_path: Path, codec: str, keep: float, options: dict
+):
+    path = make_video(tmp_path / 'hurt.mp4', range(COUNT), codec=codec, **options)
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        position, size = packets[22].pos, packets[22].size
+    data = bytearray(path.read_bytes())
+    kept = int(size * keep)
+    data[position + kept : position + size] = bytes(size - kept)
+    path.write_bytes(data)
+    frames = open_frames(path)
+
+    assert len(frames) == COUNT
+    assert number_of(frames[15]) == 15
+    with pytest.raises(InputError, match=r'hurt\.mp4: frame 2\d is damaged'):
+        list(frames)
+
+
 def test_a_size_that_changes_within_a_stream_is_refused(tmp_path: Path):
     data = b''
     for number, width in enumerate((64, 96)):

@@ -61,7 +61,7 @@ def same_bits(first, second):
 @given(
     sparse=sparse_videos(),
     life_span=st.sampled_from(['video', 'labels']),
-    method=st.sampled_from(['linear']),
+    method=st.sampled_from(['linear', 'spline']),
 )
 def test_everyone_is_in_every_frame_once_and_given_labels_are_unchanged(
     video, blank, sparse, life_span, method
