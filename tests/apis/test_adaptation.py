@@ -10,8 +10,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from stdpose_mm.apis import VideoPosePropagator, adaptation
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.adaptation import AdaptedModel, adapt
+from stdpose_mm.apis.video_fit import PROBE_STEPS, hold_out, make_start
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import FrameSource, open_frames
 from stdpose_mm.propagation import WindowModel
@@ -94,7 +95,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     def spy(self: STDPose, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
-        seen.append(float(result['loss']))
+        seen.append(float(result['loss'].detach()))
         return result
 
     monkeypatch.setattr(STDPose, 'train_step', spy)
@@ -103,6 +104,7 @@ def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_the_loss_on_the_labels_falls(run: Any, losses: list[float]) -> None:
     run(make_labels((0, 4, 8)), steps=40)
+    del losses[:PROBE_STEPS]
     assert len(losses) == 40
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
 
@@ -111,7 +113,7 @@ def test_the_result_propagates(run: Any, frames: FrameSource, tmp_path: Path) ->
     adapted = run()
     assert adapted.checkpoint == tmp_path / 'dense.adapted.pth'
     assert adapted.labels == 10
-    assert adapted.held_out == (4,)
+    assert adapted.held_out == (2, 4, 6)
     propagator = VideoPosePropagator(adapted.config, adapted.checkpoint, method='stdpose')
     state = propagator.init_state(frames, make_labels())
     results = list(propagator.propagate_in_video(state))
@@ -184,18 +186,31 @@ def test_the_held_out_error_never_rises(run: Any) -> None:
     assert adapted.error_after <= adapted.error_before
 
 
+@pytest.mark.parametrize(
+    ('labelled', 'expected'),
+    [
+        ((0, 4, 8), []),
+        ((0, 2, 4, 8), [(4,), (2,)]),
+        ((0, 2, 4, 6, 8), [(4,), (2, 6)]),
+        ((1, 2, 3, 4, 5, 8), [(3, 5), (2, 4)]),
+    ],
+)
+def test_frames_to_hold_out(labelled: tuple[int, ...], expected: list[tuple[int, ...]]) -> None:
+    assert hold_out(make_labels(labelled)) == expected
+
+
 def test_few_labels_hold_nothing_out(run: Any, losses: list[float]) -> None:
     adapted = run(make_labels((0, 4, 8)))
     assert adapted.held_out == ()
     assert adapted.error_before is None
-    assert adapted.stopped == 'no labels held out'
-    assert len(losses) == adapted.steps == STEPS
+    assert adapted.steps == STEPS
+    assert len(losses) == STEPS + PROBE_STEPS
 
 
 def test_a_new_skeleton_keeps_the_weights_of_known_joints(config: Config, checkpoint: Path) -> None:
     names = ('right_hand', 'tail', 'head', 'ear')
     labels = make_labels(names=names)
-    start = adaptation._start(config, checkpoint, labels, 'cpu', seed=0)
+    start = make_start(config, checkpoint, labels, 'cpu', seed=0)
     old = torch.load(checkpoint, weights_only=False)['state_dict']
     new = start.model.state_dict()
     for head in ('head', 'frame_head'):
@@ -252,7 +267,7 @@ def test_interrupting_leaves_nothing(
 
 def test_the_time_is_bounded(run: Any, losses: list[float]) -> None:
     adapted = run(steps=10**6, max_minutes=0.02)
-    assert adapted.stopped == 'time'
+    assert adapted.timed_out
     assert adapted.seconds < 10
     del losses[:]
     assert run(steps=10**6, max_minutes=0.02).cached
