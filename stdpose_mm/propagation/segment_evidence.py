@@ -81,7 +81,7 @@ class GapHeatmaps:
         frames: The F frames that there are maps of.
         frame_heatmaps: [F, K, h, w] every frame seen by itself.
         final_heatmaps: [F, K, h, w] every frame seen together with the labels around it.
-        to_heatmap: [2, 3] affine from pixels of the picture to pixels of the maps.
+        to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
         shown: [K] which joints the pose network knows.
     """
 
@@ -197,7 +197,7 @@ def gather_evidence(
         seen[here] = heatmaps.shown
         for index, values in ((2, heatmaps.frame_heatmaps), (3, heatmaps.final_heatmaps)):
             maps[here, :, index] = _heatmaps_around(
-                values[rows], heatmaps.to_heatmap, centre[here], size
+                values[rows], heatmaps.to_heatmap[rows], centre[here], size
             )
 
     height, width = frames[gap.first].shape[:2]
@@ -325,7 +325,9 @@ def _heatmaps_around(
     offsets = (np.arange(MAP_SIDE) - MAP_SIDE // 2) * MAP_STEP * size
     places = np.stack(np.broadcast_arrays(offsets[None, :], offsets[:, None]), axis=-1)
     points = centre[:, :, None, None] + places
-    reduced = (points @ to_heatmap[:, :2].T + to_heatmap[:, 2]).astype(np.float32)
+    by_frame = to_heatmap[:, None, None]
+    reduced = points @ by_frame[..., :2].swapaxes(-1, -2) + by_frame[..., None, :, 2]
+    reduced = reduced.astype(np.float32)
     result = np.zeros((num_frames, num_joints, MAP_SIDE, MAP_SIDE), np.float32)
     for frame in range(num_frames):
         for joint in range(num_joints):

@@ -16,13 +16,13 @@ from torch import Tensor
 from stdpose_mm.datasets.transforms.generate_window_target import interpolated_pose
 from stdpose_mm.datasets.windows import Window, propagation_window
 from stdpose_mm.models.structures import GivenLabels, SpatioTemporalRepresentation
-from stdpose_mm.tracking import enclosing_box, person_box
+from stdpose_mm.tracking import person_box
 
 from .base import Frames
 from .gaps import Gap
 from .in_background import in_background
 from .joint_mapping import JointMapping
-from .window_model import HeldCrop, WindowModel
+from .window_model import Crop, WindowModel
 
 MAX_KEYS = 64
 """Frames of a gap that are estimated together; a longer gap comes in parts."""
@@ -34,7 +34,7 @@ shows any."""
 
 @dataclass(frozen=True)
 class SegmentHeatmaps:
-    """What a model says about the frames of a gap, all in one crop.
+    """What a model says about the frames of a gap, each in a crop of its own.
 
     Args:
         frames: The frames that the maps belong to: those of the gap and of the labels beside it.
@@ -42,27 +42,29 @@ class SegmentHeatmaps:
             Zeros if the model has no frame head.
         final_heatmaps: [F, K, h, w] float32, every frame seen in its window, given labels
             included; zeros at frames that carry a label.
-        to_heatmap: [2, 3] affine from pixels of the picture to pixels of the maps.
-        crop: The part of the picture that was seen.
+        to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
+        crops: F parts of the pictures that were seen.
     """
 
     frames: range
     frame_heatmaps: np.ndarray
     final_heatmaps: np.ndarray
     to_heatmap: np.ndarray
-    crop: HeldCrop
+    crops: tuple[Crop, ...]
 
 
 class SegmentModel:
     """Runs a window model over gaps, T + 1 passes of the backbone for a gap between two labels.
 
-    One crop is held for a whole gap, so that its windows share the features of their frames.
-    Frames are decoded and cropped by a thread that stays a few pictures ahead; every picture is
-    read once for all people. Beyond the first or last label the other auxiliary frame mirrors the
-    distance, up to ``MIRROR_REACH`` frames and the end of the gap, and carries no label.
+    A frame is cropped at the person's box in it, whatever window it is in, so that the windows of a
+    gap share the features of their frames. (In training all frames of a window are cropped at the
+    box of the key frame; ``docs/results.md`` has what that costs.) Frames are decoded and cropped
+    by a thread that stays a few pictures ahead; every picture is read once for all people. Beyond
+    the first or last label the other auxiliary frame mirrors the distance, up to ``MIRROR_REACH``
+    frames and the end of the gap, and carries no label.
 
-    A gap of more than ``MAX_KEYS`` frames is taken in parts, each with a crop of its own, so that
-    memory does not grow with its length; a part needs the label frames at both ends again.
+    A gap of more than ``MAX_KEYS`` frames is taken in parts, so that memory does not grow with its
+    length; every part encodes the label frames at both ends again.
 
     A model without a neck, or with ``test_cfg.use_frame_head``, looks at single frames: the label
     frames are not read then, and both kinds of maps are the same.
@@ -108,10 +110,10 @@ class SegmentModel:
         with closing(in_background(self._cut(frames, plan))) as cuts:
             for frame, parts, crops in cuts:
                 for part, crop in zip(parts, crops, strict=True):
-                    part.crops[frame] = crop
-                    if len(part.crops) == len(part.needed):
+                    part.pictures[frame] = crop
+                    if len(part.pictures) == len(part.crops):
                         ready.append(part)
-                    if sum(len(part.needed) for part in ready) >= self.batch_size:
+                    if sum(len(part.crops) for part in ready) >= self.batch_size:
                         yield from self._evaluate(ready)
                         ready = []
         yield from self._evaluate(ready)
@@ -121,7 +123,11 @@ class SegmentModel:
     ) -> Iterator[tuple[int, list[_Part], list[np.ndarray]]]:
         for frame, parts in plan:
             picture = frames[frame]
-            yield frame, parts, [self.window_model.cut(picture, part.crop) for part in parts]
+            yield (
+                frame,
+                parts,
+                [self.window_model.cut(picture, part.crops[frame]) for part in parts],
+            )
 
     def _parts(self, gap: Gap, mapping: JointMapping) -> list[_Part]:
         """The gap in pieces of nearly equal length."""
@@ -129,39 +135,37 @@ class SegmentModel:
         return [self._part(gap, gap.frames[piece], mapping) for piece in pieces]
 
     def _part(self, gap: Gap, keys: range, mapping: JointMapping) -> _Part:
-        ends = (gap.left, gap.right)
-        boxes = [gap.bbox_of(key) for key in keys]
+        ends = (gap.left, gap.right) if self._sees_windows else (None, None)
         labels = np.zeros((2, mapping.num_model, 2))
         shown = np.zeros((2, mapping.num_model), dtype=bool)
-        windows: list[Window] = []
-        if self._sees_windows:
-            boxes += [person_box(label) for label in ends if label and label.has_place]
-            for side, label in enumerate(ends):
-                if label is not None:
-                    labels[side] = mapping.to_model(label.keypoints)
-                    shown[side] = mapping.to_model(label.labelled)
-            windows = [_window(key, gap, keys) for key in keys]
+        boxes = {key: gap.bbox_of(key) for key in keys}
+        for side, label in enumerate(ends):
+            if label is not None:
+                labels[side] = mapping.to_model(label.keypoints)
+                shown[side] = mapping.to_model(label.labelled)
+                boxes[label.frame_index] = person_box(label)
         first, last = keys[0], keys[-1]
-        if self._sees_windows and gap.left is not None and gap.first == first - 1:
-            first -= 1
-        if self._sees_windows and gap.right is not None and gap.last == last + 1:
-            last += 1
-        frames = range(first, last + 1)
-        crop = self.window_model.hold(enclosing_box(np.stack(boxes)))
-        needed = {*frames, *(frame for window in windows for frame in window.frames)}
-        return _Part(gap, keys, frames, tuple(sorted(needed)), windows, labels, shown, crop)
+        return _Part(
+            gap=gap,
+            keys=keys,
+            frames=range(first - (first - 1 in boxes), last + 1 + (last + 1 in boxes)),
+            windows=[_window(key, gap, keys) for key in keys] if self._sees_windows else [],
+            labels=labels,
+            shown=shown,
+            crops={frame: self.window_model.crop_at(boxes[frame]) for frame in sorted(boxes)},
+        )
 
     def _evaluate(self, parts: Sequence[_Part]) -> Iterator[tuple[Gap, SegmentHeatmaps]]:
         """The maps of parts whose crops are complete; drops the crops."""
         if not parts:
             return
-        crops = np.stack([part.crops.pop(frame) for part in parts for frame in part.needed])
+        pictures = np.stack([part.pictures.pop(frame) for part in parts for frame in part.crops])
         row_of: list[dict[int, int]] = []
         rows = count()
         for part in parts:
-            row_of.append({frame: next(rows) for frame in part.needed})
+            row_of.append({frame: next(rows) for frame in part.crops})
         with self.window_model.inference():
-            views = self._encode(crops)
+            views = self._encode(pictures)
             single = self._single_heatmaps(views)
             final = self._final_heatmaps(parts, row_of, views) if self._sees_windows else single
         start = 0
@@ -173,19 +177,17 @@ class SegmentModel:
                 stop = start + len(part.keys)
                 final_maps[inner : inner + len(part.keys)] = final[start:stop]
                 start = stop
-            to_heatmap = self.window_model.to_heatmap(part.crop)
-            yield (
-                part.gap,
-                SegmentHeatmaps(part.frames, frame_maps, final_maps, to_heatmap, part.crop),
-            )
+            crops = tuple(part.crops[frame] for frame in part.frames)
+            to_heatmap = np.stack([self.window_model.to_heatmap(crop) for crop in crops])
+            yield part.gap, SegmentHeatmaps(part.frames, frame_maps, final_maps, to_heatmap, crops)
 
-    def _encode(self, crops: np.ndarray) -> list[_View]:
-        """The crops [M, H', W', 3] as the network sees them, and mirrored if it is asked to."""
+    def _encode(self, pictures: np.ndarray) -> list[_View]:
+        """Pictures [M, H', W', 3] as the network sees them, and mirrored if it is asked to."""
         model = self.window_model.model
         flips = (False, True) if model.test_cfg.get('flip_test', False) else (False,)
         batches: list[list[_View]] = []
-        for part in _slices(len(crops), self.batch_size):
-            inputs = self.window_model.normalise(crops[part])
+        for part in _slices(len(pictures), self.batch_size):
+            inputs = self.window_model.normalise(pictures[part])
             batches.append([self._view(inputs.flip(-1) if flip else inputs) for flip in flips])
         return [
             _View(
@@ -218,7 +220,7 @@ class SegmentModel:
         self, parts: Sequence[_Part], row_of: Sequence[dict[int, int]], views: Sequence[_View]
     ) -> np.ndarray:
         """Heatmaps of all windows of all parts [N, K, h, w]."""
-        label_maps = [self.window_model.draw(part.crop, part.labels, part.shown) for part in parts]
+        label_maps = [self._label_maps(part) for part in parts]
         windows = [(n, window) for n, part in enumerate(parts) for window in part.windows]
         batches = []
         for batch in _slices(len(windows), self.batch_size):
@@ -236,6 +238,16 @@ class SegmentModel:
             )
         return np.concatenate(batches)
 
+    def _label_maps(self, part: _Part) -> np.ndarray:
+        """[2, K, h, w] the labels at both ends, each in the crop of its frame; else empty."""
+        width, height = self.window_model.heatmap_size
+        maps = np.zeros((*part.shown.shape, height, width), dtype=np.float32)
+        for side, label in enumerate((part.gap.left, part.gap.right)):
+            if label is not None:
+                crop = part.crops[label.frame_index]
+                maps[side] = self.window_model.draw(crop, part.labels[side], part.shown[side])
+        return maps
+
     def _fused(self, view: _View, rows: Tensor, given: GivenLabels) -> Tensor:
         model = self.window_model.model
         heatmaps = None if view.heatmaps is None else view.heatmaps[rows]
@@ -249,7 +261,7 @@ class SegmentModel:
             pose, pose_shown = interpolated_pose(part.labels, shown, window.position)
             maps.append(label_maps)
             masks.append(shown)
-            priors.append(self.window_model.draw(part.crop, pose[None], pose_shown[None])[0])
+            priors.append(self.window_model.draw(part.crops[window.key], pose, pose_shown))
             positions.append(window.position)
         device = next(self.window_model.model.parameters()).device
         return GivenLabels(
@@ -293,23 +305,21 @@ class _Part:
         gap: Where it belongs.
         keys: The frames to estimate.
         frames: Those and the label frames right beside them.
-        needed: All frames that the windows consist of, ascending.
         windows: One for every key; empty if the model sees single frames.
         labels, shown: [2, K, 2] the labels at both ends of the gap, in pixels, and which of their
             joints there are [2, K]; joints of the model.
-        crop: What the model sees of the pictures.
-        crops: Frame index -> uint8 [H', W', 3], as they come in.
+        crops: Frame index -> what the model sees of it, ascending: the keys and the label frames.
+        pictures: Frame index -> uint8 [H', W', 3], as they come in.
     """
 
     gap: Gap
     keys: range
     frames: range
-    needed: tuple[int, ...]
     windows: list[Window]
     labels: np.ndarray
     shown: np.ndarray
-    crop: HeldCrop
-    crops: dict[int, np.ndarray] = field(default_factory=dict)
+    crops: dict[int, Crop]
+    pictures: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def _window(key: int, gap: Gap, keys: range) -> Window:
@@ -349,7 +359,7 @@ def _reading_order(
     for first, parts in gaps:
         yield from read_before(first)
         for part in parts:
-            for frame in part.needed:
+            for frame in part.crops:
                 is_far = part is not parts[-1] and frame > parts[-1].keys[-1]
                 heapq.heappush(demands, (first if is_far else frame, frame, next(numbers), part))
     yield from read_before(float('inf'))

@@ -41,8 +41,8 @@ _INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
 
 
 @dataclass(frozen=True)
-class HeldCrop:
-    """A part of the picture that a model sees, for several pictures of a video.
+class Crop:
+    """The part of a picture that a model sees.
 
     Args:
         box: [4] the person box ``[x, y, w, h]`` it was made for, in pixels.
@@ -169,18 +169,18 @@ class WindowModel:
         ):
             yield
 
-    def hold(self, box: np.ndarray) -> HeldCrop:
+    def crop_at(self, box: np.ndarray) -> Crop:
         """The crop around a person box [4] ``[x, y, w, h]`` in pixels, as the pipeline has it."""
         corners = np.array([[0, 0], [1, 0], [0, 1]], dtype=np.float64)
         sample = self._cropped(None, box, corners)
         origin, right, down = sample['transformed_keypoints'][0]
-        return HeldCrop(
+        return Crop(
             box=np.asarray(box, dtype=np.float64),
             to_crop=np.stack([right - origin, down - origin, origin], axis=1),
             metainfo={name: sample[name] for name in _INPUT_KEYS},
         )
 
-    def cut(self, picture: np.ndarray, crop: HeldCrop) -> np.ndarray:
+    def cut(self, picture: np.ndarray, crop: Crop) -> np.ndarray:
         """What the model sees of a picture BGR uint8 [H, W, 3]: uint8 [H', W', 3]."""
         return self._cropped(picture, crop.box, np.zeros((1, 2)))['img'][0]
 
@@ -191,40 +191,39 @@ class WindowModel:
         data = self.model.data_preprocessor({'inputs': inputs, 'data_samples': []})
         return data['inputs'][:, 0]
 
-    def to_heatmap(self, crop: HeldCrop) -> np.ndarray:
+    def to_heatmap(self, crop: Crop) -> np.ndarray:
         """[2, 3] affine from pixels of the picture to pixels of the crop's heatmaps."""
         return crop.to_crop / self._target.encoder.scale_factor[:, None]
 
-    def draw(self, crop: HeldCrop, poses: np.ndarray, shown: np.ndarray) -> np.ndarray:
-        """Poses as heatmaps, by the codec of the pipeline.
+    def draw(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """A pose as heatmaps, by the codec of the pipeline.
 
         Args:
             crop: Where the heatmaps lie in the picture.
-            poses: [N, K, 2] pixels of the picture.
-            shown: [N, K] bool; the maps of other joints are empty.
+            pose: [K, 2] pixels of the picture.
+            shown: [K] bool; the maps of other joints are empty.
 
         Returns:
-            [N, K, h, w] float32.
+            [K, h, w] float32.
         """
-        points = poses @ crop.to_crop[:, :2].T + crop.to_crop[:, 2]
-        encoded = self._target.encoder.encode(
-            points.reshape(1, -1, 2), shown.reshape(1, -1).astype(np.float32)
-        )
-        heatmaps: np.ndarray = encoded['heatmaps']
-        return heatmaps.reshape(*shown.shape, *heatmaps.shape[1:])
+        points = pose @ crop.to_crop[:, :2].T + crop.to_crop[:, 2]
+        heatmaps: np.ndarray = self._target.encoder.encode(
+            points[None], shown[None].astype(np.float32)
+        )['heatmaps']
+        return heatmaps
 
-    def decode(self, heatmaps: np.ndarray, crop: HeldCrop) -> tuple[np.ndarray, np.ndarray]:
+    def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
         """Heatmaps to poses, by the model's own codec and way back to the picture.
 
         Args:
             heatmaps: [N, K, h, w].
-            crop: Where they lie in the picture.
+            crops: Where each of the N lies in its picture.
 
         Returns:
-            Keypoints [N, K, 2] in pixels of the picture, and heatmap peaks [N, K] cut to 0..1.
+            Keypoints [N, K, 2] in pixels of the pictures, and heatmap peaks [N, K] cut to 0..1.
         """
         boxes = InstanceData(bboxes=np.zeros((1, 4)), bbox_scores=np.ones(1))
-        samples = [PoseDataSample(metainfo=crop.metainfo, gt_instances=boxes) for _ in heatmaps]
+        samples = [PoseDataSample(metainfo=crop.metainfo, gt_instances=boxes) for crop in crops]
         predictions = self.model.head.decode(torch.from_numpy(heatmaps))
         self.model.add_pred_to_datasample(predictions, None, samples)
         keypoints = np.stack([prediction.keypoints[0] for prediction in predictions])

@@ -31,6 +31,8 @@ class WindowPropagator(BasePropagator):
         InputError: If the model is one of another method.
     """
 
+    evidence = 'a pose network that sees the labels around a frame'
+
     necks: tuple[type, ...] = (object,)
     """Necks of the models that the method stands for; ``NoneType`` for a model without one."""
 
@@ -61,7 +63,7 @@ class WindowPropagator(BasePropagator):
         with closing(self.segment_model.heatmaps(frames, gaps, mapping)) as segments:
             for gap, maps in segments:
                 keys = [n for n, frame in enumerate(maps.frames) if frame in gap.frames]
-                poses = model.decode(maps.final_heatmaps[keys], maps.crop)
+                poses = model.decode(maps.final_heatmaps[keys], [maps.crops[n] for n in keys])
                 for n, keypoints, scores in zip(keys, *poses, strict=True):
                     frame_index = maps.frames[n]
                     visibility = np.full(mapping.num_labels, NOT_LABELLED, dtype=np.int8)

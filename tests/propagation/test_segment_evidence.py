@@ -146,13 +146,14 @@ def test_heatmaps_are_read_around_the_centre(label):
         frames=range(5),
         frame_heatmaps=maps,
         final_heatmaps=2 * maps,
-        to_heatmap=np.array([[0.25, 0, 1], [0, 0.25, 2]]),
+        to_heatmap=np.array([[[0.25, 0, 1 + n], [0, 0.25, 2]] for n in range(5)]),
         shown=np.array([True, True, False]),
     )
     evidence = gather_evidence([texture()] * 5, make_gap(label), standing(), heatmaps=heatmaps)
     around = evidence.maps[2, 0, MAPS.index('frame_heatmap')]
     places = POINTS[0, 0] + (np.arange(9) - 4) * 0.03 * SIZE
-    np.testing.assert_allclose(around, np.tile(places * 0.25 + 1, (9, 1)), atol=0.05)
+    # The maps of frame 2 start two heatmap pixels further to the left than those of frame 0.
+    np.testing.assert_allclose(around, np.tile(places * 0.25 + 3, (9, 1)), atol=0.05)
     np.testing.assert_allclose(evidence.maps[2, 0, MAPS.index('final_heatmap')], 2 * around)
     assert scalar(evidence, 'has_heatmap')[2].tolist() == [1, 1, 0]
 

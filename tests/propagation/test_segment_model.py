@@ -48,14 +48,6 @@ def box_at(frame):
     return np.array([15.0 + frame, 12, 32, 40 - 0.1 * frame])
 
 
-def hull(frames):
-    """[x, y, w, h] around the boxes of these frames, by hand."""
-    boxes = [box_at(frame) for frame in frames]
-    low = np.min([box[:2] for box in boxes], axis=0)
-    high = np.max([box[:2] + box[2:] for box in boxes], axis=0)
-    return [*low, *(high - low)]
-
-
 class CountingFrames:
     def __init__(self, pictures):
         self.pictures, self.reads = pictures, []
@@ -88,11 +80,37 @@ def maps_of(model, frames, gaps, **options):
     return list(SegmentModel(model, **options).heatmaps(frames, gaps, MAPPING))
 
 
-def predict(model, pictures, gap, key, window, given, box, test_cfg=None):
-    """The estimator's own prediction: the test pipeline's sample of one window, ``test_step``."""
+def predict(model, pictures, gap, key, window, given, test_cfg=None):
+    """The estimator's own prediction for one window, each frame cropped by the test pipeline.
+
+    The pipeline crops all frames of a window at one box. So it is run once for every frame, with
+    that frame's box, and the window is put together from what the three runs made of their frame.
+    """
+    packed = {
+        frame: Compose(PIPELINE)(sample_of(pictures, gap, key, window, given, box_at(frame)))
+        for frame in set(window)
+    }
+    estimator = model.model
+    sample = packed[key]
+    sample['inputs'] = torch.stack(
+        [packed[frame]['inputs'][place] for place, frame in enumerate(window)]
+    )
+    maps = [packed[frame]['data_samples'].gt_fields.given_heatmaps for frame in window[::2]]
+    sample['data_samples'].gt_fields.given_heatmaps = torch.cat([maps[0][:3], maps[1][3:]])
+    before = estimator.test_cfg
+    estimator.test_cfg = {**before, 'output_heatmaps': True, **(test_cfg or {})}
+    try:
+        with torch.inference_mode():
+            result = estimator.test_step(pseudo_collate([sample]))[0]
+    finally:
+        estimator.test_cfg = before
+    return result.pred_fields.heatmaps.numpy(), result.pred_instances.keypoints[0]
+
+
+def sample_of(pictures, gap, key, window, given, box):
     x, y, width, height = box
     labels = [gap.left if given[0] else None, gap.right if given[1] else None]
-    sample = {
+    return {
         'img': [pictures[frame] for frame in window],
         'bbox': np.array([[x, y, x + width, y + height]], np.float32),
         'bbox_score': np.ones(1, np.float32),
@@ -105,9 +123,9 @@ def predict(model, pictures, gap, key, window, given, box, test_cfg=None):
             [np.zeros(3) if end is None else end.labelled for end in labels]
         ).astype(np.float32),
         'aux_given': np.array(given),
-        'window_position': (key - window[0]) / (window[2] - window[0])
-        if window[2] > window[0]
-        else 0.5,
+        'window_position': 0.5
+        if window[0] == window[2]
+        else (key - window[0]) / (window[2] - window[0]),
         'id': 0,
         'img_id': 0,
         'img_path': '',
@@ -118,15 +136,6 @@ def predict(model, pictures, gap, key, window, given, box, test_cfg=None):
         'track_id': 0,
         **sample_metainfo(metainfo_of(SKELETON)),
     }
-    estimator = model.model
-    before = estimator.test_cfg
-    estimator.test_cfg = {**before, 'output_heatmaps': True, **(test_cfg or {})}
-    try:
-        with torch.inference_mode():
-            result = estimator.test_step(pseudo_collate([Compose(PIPELINE)(sample)]))[0]
-    finally:
-        estimator.test_cfg = before
-    return result.pred_fields.heatmaps.numpy(), result.pred_instances.keypoints[0]
 
 
 WINDOWS: list[tuple[list[int], int, tuple[int, int], Callable[[int], tuple]]] = [
@@ -149,20 +158,17 @@ def test_maps_are_those_of_the_estimator_on_the_same_crops(
     ((found, maps),) = maps_of(model, pictures, [gap], batch_size=3)
     assert found is gap
     assert maps.frames == range(gap.first, gap.last + 1)
-    box = hull(maps.frames)
-    decoded, _ = model.decode(maps.final_heatmaps, maps.crop)
+    decoded, _ = model.decode(maps.final_heatmaps, maps.crops)
     for n, frame in enumerate(maps.frames):
         if frame not in gap.frames:
             assert not maps.final_heatmaps[n].any()
             window, shown = (frame, frame, frame), (False, False)
         else:
             window, shown = window_of(frame)
-            heatmaps, keypoints = predict(model, pictures, gap, frame, window, shown, box)
+            heatmaps, keypoints = predict(model, pictures, gap, frame, window, shown)
             np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
             np.testing.assert_allclose(decoded[n], keypoints, atol=0.05)
-        single, _ = predict(
-            model, pictures, gap, frame, window, shown, box, {'use_frame_head': True}
-        )
+        single, _ = predict(model, pictures, gap, frame, window, shown, {'use_frame_head': True})
         np.testing.assert_allclose(maps.frame_heatmaps[n], single, atol=2e-5)
 
 
@@ -185,12 +191,12 @@ def test_the_affine_leads_from_the_picture_to_the_maps(model, gaps_of):
     """A label drawn at given pixels peaks where the affine sends them."""
     (gap,) = gaps_of([0, 4], 5)
     ((_, maps),) = maps_of(model, moving_pictures(5), [gap])
-    drawn = model.draw(maps.crop, POSE[None], ALL[None])[0]
-    expected = POSE @ maps.to_heatmap[:, :2].T + maps.to_heatmap[:, 2]
+    drawn = model.draw(maps.crops[3], POSE, ALL)
+    expected = POSE @ maps.to_heatmap[3, :, :2].T + maps.to_heatmap[3, :, 2]
     for heatmap, place in zip(drawn, expected, strict=True):
         y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
         np.testing.assert_allclose([x, y], place, atol=0.5001)
-    keypoints, scores = model.decode(drawn[None], maps.crop)
+    keypoints, scores = model.decode(drawn[None], maps.crops[3:4])
     np.testing.assert_allclose(keypoints[0], POSE, atol=0.1)
     assert (scores > 0.7).all()
 
@@ -236,9 +242,7 @@ def test_a_model_of_single_frames_sees_the_gap_only(gaps_of, changes):
     assert maps.frames == gap.frames
     assert calls.batches == [6]
     assert pictures.reads == list(range(1, 7))
-    heatmaps, _ = predict(
-        model, pictures.pictures, gap, 3, (3, 3, 3), (False, False), hull(gap.frames)
-    )
+    heatmaps, _ = predict(model, pictures.pictures, gap, 3, (3, 3, 3), (False, False))
     np.testing.assert_allclose(maps.final_heatmaps[2], heatmaps, atol=2e-5)
     np.testing.assert_array_equal(maps.final_heatmaps, maps.frame_heatmaps)
 
@@ -256,7 +260,7 @@ def test_without_a_frame_head_the_single_frame_maps_are_empty(gaps_of):
     ((_, maps),) = maps_of(model, pictures, [gap])
     assert maps.frame_heatmaps.shape == (8, 3, 16, 12)
     assert not maps.frame_heatmaps.any()
-    heatmaps, _ = predict(model, pictures, gap, 3, (0, 3, 7), (True, True), hull(range(8)))
+    heatmaps, _ = predict(model, pictures, gap, 3, (0, 3, 7), (True, True))
     np.testing.assert_allclose(maps.final_heatmaps[3], heatmaps, atol=2e-5)
 
 
@@ -315,7 +319,7 @@ def test_a_frame_without_a_label_is_not_far_from_its_key(model, gaps_of):
     (gap,) = gaps_of([0], length)
     ((_, maps),) = maps_of(model, pictures, [gap])
     window = (0, 20, 20 + MIRROR_REACH)
-    heatmaps, _ = predict(model, pictures, gap, 20, window, (True, False), hull(range(length)))
+    heatmaps, _ = predict(model, pictures, gap, 20, window, (True, False))
     np.testing.assert_allclose(maps.final_heatmaps[20], heatmaps, atol=2e-5)
 
 

@@ -62,7 +62,7 @@ def test_the_pose_is_that_of_the_final_maps(label):
     propagator.segment_model.heatmaps = remember
     again = propagate(persons, 5, model, propagator_class=lambda _: propagator)
     (maps,) = seen
-    keypoints, scores = model.decode(maps.final_heatmaps, maps.crop)
+    keypoints, scores = model.decode(maps.final_heatmaps, maps.crops)
     for frame in (1, 2, 3):
         person = dense[frame, 0]
         np.testing.assert_array_equal(person.keypoints, again[frame, 0].keypoints)
