@@ -16,7 +16,7 @@ import torch
 from mmengine.registry import DefaultScope
 from torchvision.ops import nms
 
-from stdpose_mm.engine.config_files import config_mistakes, one_line
+from stdpose_mm.engine.config_files import one_line
 from stdpose_mm.errors import InputError
 from stdpose_mm.tracking import NO_DETECTIONS, FrameDetections
 
@@ -133,11 +133,13 @@ class MMDetPersonDetector(PersonDetector):
         from mmdet.apis import init_detector
 
         try:
-            with config_mistakes(config), _mmdet_scope():
-                self._model = init_detector(str(config), str(checkpoint), device=device)
-        except (OSError, RuntimeError, ValueError, LookupError) as error:
-            if isinstance(error, InputError):
-                raise
+            with _mmdet_scope():
+                # With a palette named, the data set of the config is not needed.
+                self._model = init_detector(
+                    str(config), str(checkpoint), palette='coco', device=device
+                )
+        # A config is a program that the user wrote: it may fail in every way.
+        except Exception as error:
             raise InputError(
                 f'detector {config} with {checkpoint} cannot be used ({one_line(error)}), give a '
                 'config of MMDetection and the checkpoint of a run with it'

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from stdpose_mm.errors import InputError
 from stdpose_mm.propagation import (
     LinearPropagator,
+    PropagatedPose,
     build_propagator,
     keep_every,
     propagate_frames,
@@ -262,6 +265,41 @@ def test_a_correction_reaches_gaps_further_away_for_a_joint_missing_between(
     np.testing.assert_allclose(after[2][0].keypoints[2], [POSE[2][0] + 2, POSE[2][1]])
 
 
+def test_poses_are_dropped_once_their_frame_was_handed_out(label, blank, skeleton):
+    class Forgetful(dict):
+        """Stands for a cache on the disk."""
+
+        def __setitem__(self, key, poses):
+            pass
+
+    alive = weakref.WeakSet()
+
+    class Watched(PropagatedPose):
+        """Can be referred to weakly, and is counted."""
+
+        def __hash__(self):
+            return id(self)
+
+    class Watching(LinearPropagator):
+        def propagate(self, frames, gaps, skeleton):
+            for pose in super().propagate(frames, gaps, skeleton):
+                watched = Watched(**vars(pose))
+                alive.add(watched)
+                yield watched
+
+    most = {}
+    for num_frames in (100, 1000):
+        tracks = {
+            track: {n: label(n, POSE, track_id=track) for n in range(track, num_frames, 10)}
+            for track in range(3)
+        }
+        most[num_frames] = max(
+            len(alive)
+            for _ in propagate_frames(blank(num_frames), tracks, skeleton, Watching(), Forgetful())
+        )
+    assert most[1000] == most[100] <= 3 * 10
+
+
 def test_a_label_beyond_the_video_is_refused(label, video, blank):
     with pytest.raises(InputError, match=r'on frame 7, but the video has 5 frames \(0\.\.4\)'):
         propagate_labels(blank(5), video([label(7, POSE)], 8), LinearPropagator())
@@ -282,7 +320,7 @@ def test_a_propagator_that_leaves_someone_out_is_a_bug(label, video, blank):
 
 
 def test_an_unknown_method_is_refused_with_the_choices():
-    with pytest.raises(InputError, match="no propagation method 'magic', choose one of flow, lin"):
+    with pytest.raises(InputError, match="no propagation method 'magic', choose one of .*flow, linear"):
         build_propagator('magic')
 
 
