@@ -81,3 +81,10 @@ def test_people_with_boxes_only_are_matched_by_overlap(label, video):
 def test_labels_with_all_ids_are_returned_as_they_are(label, video):
     labels = video([at(label, 0, 0, track_id=3)], 1)
     assert assign_track_ids(labels) is labels
+
+
+def test_who_has_left_is_known_again_at_the_place_where_he_was(label, video):
+    gone = label(3, np.zeros((3, 2)), [0, 0, 0], track_id=0)
+    people = [label(0, [[10, 10], [20, 10], [10, 30]], track_id=0), gone]
+    people.append(label(6, [[11, 10], [21, 10], [11, 30]], track_id=None))
+    assert assign_track_ids(video(people, 7)).persons[2].track_id == 0
