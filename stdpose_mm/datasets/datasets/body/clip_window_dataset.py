@@ -9,7 +9,6 @@ from stdpose_mm.datasets.datasets.base import BaseWindowDataset
 from stdpose_mm.datasets.datasets.base.video_tracks import Track, VideoTracks, tracks_of
 from stdpose_mm.datasets.windows import Window
 from stdpose_mm.structures import VideoLabels
-from stdpose_mm.tracking import enclosing_box
 
 
 class Pictures(Protocol):
@@ -91,11 +90,6 @@ class ClipWindowDataset(BaseWindowDataset):
         elif which < self._without + self._one_sided:
             shown[int(side < 0.5)] = False
         return Window(*window.frames, *shown)
-
-    def _box(self, track: Track, window: Window) -> np.ndarray:
-        """The crop holds all labels that are shown, as it does when segments are propagated."""
-        shown = [f for f, g in zip((window.left, window.right), window.given, strict=True) if g]
-        return enclosing_box(track.boxes[[track.frames.index(f) for f in (window.key, *shown)]])
 
     def get_data_info(self, idx: int) -> dict:
         """The sample dictionary of window ``idx`` with its pictures."""
