@@ -21,12 +21,15 @@ from typing import get_args
 from tqdm import tqdm
 
 from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.apis.adaptation import adapt
+from stdpose_mm.apis.frame_ranking import frames_to_check, rank_suggestions
 from stdpose_mm.apis.person_detector import PersonDetector, build_person_detector
 from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import (
     WRITE_FORMATS,
     atomic_path,
+    open_frames,
     read_labels,
     require_video_name,
     write_labels,
@@ -34,9 +37,11 @@ from stdpose_mm.io import (
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.propagation import PROPAGATORS, LifeSpan, keep_every
 from stdpose_mm.propagation.gap_store import remove_unfinished, unfinished_folder
-from stdpose_mm.visualization import write_overlay
+from stdpose_mm.structures import VideoLabels
+from stdpose_mm.visualization import write_overlay, write_report
 
 EXIT_INTERRUPTED = 130
+FRAMES_IN_REPORT = 12
 
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
@@ -72,7 +77,24 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--method',
         choices=sorted(PROPAGATORS.module_dict),
-        help='default: stdpose with a model, flow without',
+        default='auto',
+        help='%(default)s weighs straight lines, optical flow and, with a model, its heatmaps',
+    )
+    parser.add_argument(
+        '--fuser', metavar='FILE', help='weights of auto, instead of those that come along'
+    )
+    parser.add_argument(
+        '--adapt',
+        action='store_true',
+        help='first fine-tune the model on the labelled frames of this video; without a '
+        'checkpoint it learns from them alone',
+    )
+    parser.add_argument(
+        '--adapt-minutes',
+        type=float,
+        default=5.0,
+        metavar='M',
+        help='at most so long (%(default)s)',
     )
     parser.add_argument(
         '--boxes',
@@ -95,6 +117,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
     parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
+    parser.add_argument(
+        '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
+    )
+    parser.add_argument(
+        '--check', type=int, default=0, metavar='N', help='name the N frames most in doubt'
+    )
+    parser.add_argument(
+        '--suggest', type=int, default=0, metavar='N', help='name the N frames to label next'
+    )
     parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
     parser.add_argument(
         '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
@@ -114,29 +145,37 @@ def propagate(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    if args.save_video is not None and args.save_video.resolve() == args.out.resolve():
-        raise InputError(f'--out and --save-video are the same file {args.out}, give two')
-    if args.batch_size < 1:
-        raise InputError(f'--batch-size must be at least 1, got {args.batch_size}')
+    _check(args)
     labels = read_labels(args.labels, video=args.labels_video)
     if args.keep_every is not None:
         labels = keep_every(labels, args.keep_every)
+    frames = open_frames(args.video)
+    config, checkpoint = args.config, args.checkpoint
+    if args.adapt:
+        adapted = adapt(
+            config,
+            checkpoint,
+            frames,
+            labels,
+            out=args.out,
+            device=args.device,
+            max_minutes=args.adapt_minutes,
+        )
+        print(adapted)
+        config, checkpoint = adapted.config, adapted.checkpoint
     propagator = VideoPosePropagator(
-        args.config, args.checkpoint, args.device, args.method, args.batch_size
+        config, checkpoint, args.device, args.method, args.batch_size, args.fuser
     )
+    how = f'{args.method} ({propagator.describe(labels.skeleton)})'
+    print(f'method: {how}')
     detector = _detector(args)
     state = propagator.init_state(
-        args.video,
+        frames,
         labels,
         boxes=None if args.boxes in (INTERPOLATE, DETECTOR) else read_labels(Path(args.boxes)),
         life_span=args.life_span,
         folder=unfinished_folder(args.out),
     )
-    for path in (args.out, args.save_video):
-        if path is not None:
-            require_writable(path)
-    if args.save_video is not None:
-        require_video_name(args.save_video)
     if detector is not None:
         detected = propagator.detect_in_video(state, detector)
         for _ in tqdm(detected, total=len(state.frames), desc='boxes', unit=' frames'):
@@ -152,8 +191,17 @@ def propagate(args: argparse.Namespace) -> None:
     with ExitStack() as outputs:
         if args.save_video is not None:
             video = outputs.enter_context(atomic_path(args.save_video))
-            write_overlay(video, state.frames, dense)
+            write_overlay(video, frames, dense)
         write_labels(dense, args.out, args.format)
+    if args.report is not None:
+        write_report(
+            args.report,
+            frames,
+            dense,
+            checks=frames_to_check(dense, FRAMES_IN_REPORT),
+            video=args.save_video,
+            method=how,
+        )
     remove_unfinished(args.out)
     count = Counter(person.source for person in dense.persons)
     print(
@@ -161,6 +209,52 @@ def propagate(args: argparse.Namespace) -> None:
         f'{count["given"]} given and {count["propagated"]} propagated poses'
         + (f', {count["absent"]} times absent' if count['absent'] else '')
     )
+    print_advice(dense, args.check, args.suggest)
+
+
+def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
+    """Name the frames to look at, and those to label next."""
+    for frame in frames_to_check(dense, check):
+        joints = ', '.join(
+            f'{joint.joint} of person {joint.track_id} ({joint.score:.2f})'
+            for joint in frame.joints
+        )
+        print(
+            f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '
+            f'wrong, above all {joints}'
+        )
+    given = {person.frame_index for person in dense.persons if person.source == 'given'}
+    for suggestion in rank_suggestions(dense, given, suggest):
+        print(
+            f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
+            'be wrong'
+        )
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot work before anything is computed."""
+    outputs = {'--out': args.out, '--save-video': args.save_video, '--report': args.report}
+    given = {option: path for option, path in outputs.items() if path is not None}
+    for option, path in given.items():
+        for other, taken in given.items():
+            if option < other and path.resolve() == taken.resolve():
+                raise InputError(f'{option} and {other} are the same file {path}, give two')
+    for option in ('batch_size', 'check', 'suggest'):
+        least = 1 if option == 'batch_size' else 0
+        if getattr(args, option) < least:
+            raise InputError(
+                f'--{option.replace("_", "-")} must be at least {least}, '
+                f'got {getattr(args, option)}'
+            )
+    if args.adapt and args.config is None:
+        raise InputError(
+            '--adapt needs --config, the config of the model to fine-tune, such as '
+            'configs/stdpose_tiny_synthetic.py'
+        )
+    for path in given.values():
+        require_writable(path)
+    if args.save_video is not None:
+        require_video_name(args.save_video)
 
 
 def _detector(args: argparse.Namespace) -> PersonDetector | None:

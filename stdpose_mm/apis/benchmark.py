@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import multiprocessing
 import os
 import re
@@ -12,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import torch
@@ -20,7 +19,7 @@ import torch
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_posetrack18
-from stdpose_mm.propagation import PROPAGATORS, BasePropagator
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, model_use
 from stdpose_mm.propagation.cached_frames import CachedFrames
 from stdpose_mm.structures import VideoLabels
 
@@ -129,14 +128,6 @@ class Entrant:
             )
             for number, checkpoint in enumerate(self.checkpoints, 1)
         ]
-
-
-def model_use(method: str) -> Literal['none', 'optional', 'required']:
-    """Whether a registered method works with a trained model."""
-    parameter = inspect.signature(PROPAGATORS.get(method)).parameters.get('window_model')
-    if parameter is None:
-        return 'none'
-    return 'required' if parameter.default is parameter.empty else 'optional'
 
 
 @dataclass(frozen=True)

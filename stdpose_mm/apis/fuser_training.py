@@ -25,6 +25,7 @@ from stdpose_mm.propagation.joint_mapping import JointMapping
 from stdpose_mm.propagation.optical_flow import FlowEstimator
 from stdpose_mm.propagation.segment_evidence import (
     MAP_SIDE,
+    MAP_STEP,
     MAPS,
     SCALARS,
     GapHeatmaps,
@@ -36,13 +37,20 @@ from stdpose_mm.propagation.trained_fuser import (
     TrainedFuser,
     build_fuser,
     fuser_inputs,
-    probability_within,
 )
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import VideoLabels, pose_extent
 
 MAX_LENGTH = 32
 """Frames; longer segments, which are labelled at one end only, teach little."""
+
+_HEATMAP_BIAS = 0.06
+_HEATMAP_JITTER = 0.04
+"""Pose sizes; of the worst joints, standard deviation."""
+
+_LEAST_MOVE = 0.05
+_CLICK_ERROR = 0.02
+"""Pose sizes; of the most careless annotator."""
 
 INTERVALS = (*range(2, 17), 20)
 """Distances of labels that training draws from."""
@@ -163,6 +171,37 @@ def load_segments(path: str | Path) -> list[TrainingSegment]:
     return segments
 
 
+def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
+    """Exact labels as a person would have made them.
+
+    Annotators move a joint when they see that it has moved, and click next to it: a label stays
+    where it was until the joint is ``_LEAST_MOVE`` pose sizes away, and is then set with an error
+    of ``_CLICK_ERROR``. A fuser that learns from exact labels takes every small motion for real.
+
+    Args:
+        truth: Labels with track ids.
+        rng: Draws the errors, and how careful the annotator of this video is.
+    """
+    care = rng.uniform(0, 1)
+    placed: dict[tuple[int | None, int], np.ndarray] = {}
+    persons = []
+    for person in sorted(truth.persons, key=lambda person: person.frame_index):
+        keypoints = person.keypoints.copy()
+        shown = np.flatnonzero(person.labelled)
+        if len(shown) > 1:
+            size = pose_extent(person.keypoints, person.labelled)[2:].max()
+            clicked = keypoints + rng.normal(0, care * _CLICK_ERROR * size, keypoints.shape)
+            for joint in shown:
+                last = placed.get((person.track_id, int(joint)))
+                if last is None or np.linalg.norm(keypoints[joint] - last) > (
+                    care * _LEAST_MOVE * size
+                ):
+                    placed[person.track_id, int(joint)] = last = clicked[joint]
+                keypoints[joint] = last
+        persons.append(replace(person, keypoints=keypoints))
+    return truth.with_persons(persons)
+
+
 class _RememberedFlow:
     """Flow between the pictures of one video, computed once for all intervals."""
 
@@ -204,7 +243,7 @@ class SegmentDataset(Dataset):
         segments: Sequence[TrainingSegment],
         seed: int = 0,
         heatmap_dropout: float = 0.4,
-        max_rotation: float = 180.0,
+        max_rotation: float = 30.0,
         joint_dropout: float = 0.15,
     ) -> None:
         self.segments = segments
@@ -224,12 +263,38 @@ class SegmentDataset(Dataset):
         item['weights'] = torch.from_numpy(segment.weights).float()
         if self._random() < self.heatmap_dropout:
             without_heatmaps(item)
+        else:
+            self._distort_heatmaps(item)
         self._drop_joints(item)
         self._turn(item)
         return item
 
     def _random(self) -> float:
         return float(torch.rand((), generator=self._generator))
+
+    def _distort_heatmaps(self, item: dict[str, Tensor]) -> None:
+        """Make a pose network's heatmaps as unreliable as they are on footage it does not know.
+
+        Each joint has its own quality in a segment: a bias that lasts, a jitter from frame to
+        frame and a weaker peak. The maps at the labelled ends suffer the same way, so that the
+        fuser can tell from them how far to trust the others.
+        """
+        first = MAPS.index('frame_heatmap')
+        maps = item['maps'][:, :, first:]
+        num_frames, num_joints, num_maps = maps.shape[:3]
+        trouble = torch.rand(num_joints, generator=self._generator)
+        bias = torch.randn(1, num_joints, 2, generator=self._generator) * _HEATMAP_BIAS
+        jitter = torch.randn(num_frames, num_joints, 2, generator=self._generator) * _HEATMAP_JITTER
+        shift = (bias + jitter) * trouble[:, None] / (MAP_STEP * (MAP_SIDE // 2))
+        affine = torch.eye(2).expand(num_frames, num_joints, 2, 2)
+        affine = torch.cat([affine, -shift[..., None]], dim=-1).flatten(0, 1)
+        grid = F.affine_grid(
+            affine, [len(affine), num_maps, MAP_SIDE, MAP_SIDE], align_corners=True
+        )
+        moved = F.grid_sample(maps.flatten(0, 1), grid, align_corners=True)
+        weaker = 1 - trouble * torch.rand(num_joints, generator=self._generator)
+        item['maps'] = item['maps'].clone()
+        item['maps'][:, :, first:] = moved.reshape(maps.shape) * weaker[:, None, None, None]
 
     def _drop_joints(self, item: dict[str, Tensor]) -> None:
         share = self.joint_dropout * self._random()
@@ -340,11 +405,9 @@ def judged_joints(
     if inputs['scalars'][..., SCALARS.index('has_heatmap')].any():
         views.append(inputs)
     for view in views:
-        with torch.inference_mode():
-            fused = fuser.network(**{name: value[None] for name, value in view.items()})
-        distance = np.linalg.norm(fused.offsets[0].numpy() - segment.targets, axis=-1)
+        offsets, scores = fuser.judge(view)
+        distance = np.linalg.norm(offsets - segment.targets, axis=-1)
         errors = distance * segment.relative_size[:, None]
-        scores = fuser.calibrator(probability_within(fused.log_scale[0].numpy(), CORRECT_WITHIN))
         yield scores[segment.weights], errors[segment.weights]
 
 
@@ -353,10 +416,11 @@ def train_fuser(
     held_out: Sequence[TrainingSegment],
     work_dir: str | Path,
     trained_on: str,
+    trust: float = 1.0,
     start: TrainedFuser | None = None,
-    max_iters: int = 2500,
+    max_iters: int = 3000,
     batch_size: int = 16,
-    learning_rate: float = 2e-3,
+    learning_rate: float = 1.5e-3,
     seed: int = 0,
     device: str = 'cpu',
 ) -> TrainedFuser:
@@ -367,6 +431,7 @@ def train_fuser(
         held_out: Segments of other videos, for the calibration.
         work_dir: For logs.
         trained_on: What ``segments`` are, in a few words; stored with the weights.
+        trust: See :class:`TrainedFuser`.
         start: Weights to start from; fresh ones by default.
         max_iters: Steps.
         batch_size: Segments a step.
@@ -418,5 +483,5 @@ def train_fuser(
         default_scope='mmpose',
     )
     runner.train()
-    fuser = TrainedFuser(network.eval().to('cpu'), ScoreCalibrator(), trained_on)
+    fuser = TrainedFuser(network.eval().to('cpu'), ScoreCalibrator(), trained_on, trust)
     return calibrate(fuser, held_out)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -12,15 +13,14 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import FrameSource, PictureFrames, match_frames, open_frames
 from stdpose_mm.propagation import (
     PROPAGATORS,
-    BasePropagator,
     LifeSpan,
     PropagatedPose,
     WindowModel,
-    WindowPropagator,
     boxes_of,
     build_propagator,
     dense_labels,
     given_labels,
+    model_use,
     propagate_frames,
 )
 from stdpose_mm.propagation.gap_store import ArrayStore, GapStore, digest
@@ -107,13 +107,13 @@ class VideoPosePropagator:
     ``propagate_in_video`` redoes only the stretches between labels that have changed.
 
     Args:
-        config: Config file or loaded config of the model. Needed for 'stdpose', 'posewarper',
-            'dcpose' and 'per-frame'.
+        config: Config file or loaded config of a pose network. Needed for 'stdpose',
+            'posewarper', 'dcpose' and 'per-frame'; 'auto' takes its heatmaps as evidence.
         checkpoint: Its weights.
-        device: Where the model runs.
-        method: One of the above, 'flow', 'spline' or 'linear'. By default 'stdpose' with a config
-            or checkpoint and 'flow' without both.
-        batch_size: Windows that the model sees at once.
+        device: Where networks run.
+        method: One of the above, 'flow', 'spline' or 'linear'.
+        batch_size: Windows that the pose network sees at once.
+        fuser: Weights of the fuser of 'auto', in place of those that come with the package.
 
     Raises:
         InputError: If the method is unknown, lacks its config or checkpoint, or a file cannot be
@@ -125,11 +125,28 @@ class VideoPosePropagator:
         config: str | Path | Config | None = None,
         checkpoint: str | Path | None = None,
         device: str = 'cpu',
-        method: str | None = None,
+        method: str = 'auto',
         batch_size: int = 8,
+        fuser: str | Path | None = None,
     ) -> None:
-        self.method = method or ('flow' if config is checkpoint is None else 'stdpose')
-        self.propagator = _build(self.method, config, checkpoint, device, batch_size)
+        self.method = method
+        options: dict[str, Any] = {}
+        if fuser is not None:
+            if method != 'auto':
+                raise InputError(
+                    f"a fuser was given, which method {method!r} does not use, choose 'auto'"
+                )
+            options['weights'] = fuser
+        model = _window_model(method, config, checkpoint, device)
+        if model is not None:
+            options.update(window_model=model, batch_size=batch_size)
+        if method == 'auto':
+            options['device'] = device
+        self.propagator = build_propagator(method, **options)
+
+    def describe(self, skeleton: Skeleton) -> str:
+        """What the method goes by for labels with these joints, in a few words."""
+        return self.propagator.describe(skeleton)
 
     def init_state(
         self,
@@ -423,25 +440,25 @@ def _check_size(labels: VideoLabels, frames: FrameSource) -> None:
             )
 
 
-def _build(
+def _window_model(
     method: str,
     config: str | Path | Config | None,
     checkpoint: str | Path | None,
     device: str,
-    batch_size: int,
-) -> BasePropagator:
-    method_class = PROPAGATORS.module_dict.get(method)
-    if method_class is None or not issubclass(method_class, WindowPropagator):
-        return build_propagator(method)
+) -> WindowModel | None:
+    """The pose network that a method shall use, if any."""
+    if method not in PROPAGATORS.module_dict or model_use(method) == 'none':
+        return None
+    if config is None and checkpoint is None and model_use(method) == 'optional':
+        return None
     if config is None or checkpoint is None:
         raise InputError(
             f'method {method!r} needs a config and a checkpoint of a trained model, give both or '
-            "choose the method 'flow' or 'linear'"
+            "choose a method without a model, such as 'flow'"
         )
     # The baseline reads the frame head of the very same model.
     test_cfg = {'use_frame_head': method == 'per-frame'}
-    model = WindowModel.from_config(config, checkpoint, device, test_cfg)
-    return build_propagator(method, window_model=model, batch_size=batch_size)
+    return WindowModel.from_config(config, checkpoint, device, test_cfg)
 
 
 def _frame_result(

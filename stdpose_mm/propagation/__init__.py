@@ -1,6 +1,7 @@
 """Label propagation: STDPose and the baselines behind one interface."""
 
-from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose, build_propagator
+from .auto_propagator import AutoPropagator
+from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose, build_propagator, model_use
 from .dcpose_propagator import DCPosePropagator
 from .flow_propagator import FlowPropagator
 from .gaps import Gap, JointAnchors, LifeSpan, Stay, find_gaps, find_stays
@@ -25,6 +26,7 @@ from .window_propagator import WindowPropagator
 
 __all__ = [
     'PROPAGATORS',
+    'AutoPropagator',
     'BasePropagator',
     'Boxes',
     'DCPosePropagator',
@@ -51,6 +53,7 @@ __all__ = [
     'find_stays',
     'given_labels',
     'keep_every',
+    'model_use',
     'propagate_frames',
     'propagate_labels',
     'repropagate',

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from mmengine.registry import Registry
@@ -54,11 +55,18 @@ class BasePropagator(ABC):
     skeleton: Skeleton | None = None
     """The joints it can estimate; None if it takes any skeleton."""
 
+    evidence: str = ''
+    """What it goes by, in a few words."""
+
     reads_pictures: bool = True
     """Whether it looks at the video at all."""
 
     reads_second_labels: bool = False
     """Whether a gap depends on the labels behind the nearest ones on either side."""
+
+    def describe(self, skeleton: Skeleton) -> str:
+        """What it goes by for labels with these joints, in a few words."""
+        return self.evidence
 
     @abstractmethod
     def propagate(
@@ -90,3 +98,11 @@ def build_propagator(method: str, **kwargs: Any) -> BasePropagator:
             f'{", ".join(sorted(PROPAGATORS.module_dict))}'
         )
     return propagator_class(**kwargs)
+
+
+def model_use(method: str) -> Literal['none', 'optional', 'required']:
+    """Whether a registered method works with a trained model."""
+    parameter = inspect.signature(PROPAGATORS.get(method)).parameters.get('window_model')
+    if parameter is None:
+        return 'none'
+    return 'required' if parameter.default is parameter.empty else 'optional'

@@ -31,6 +31,8 @@ class FlowPropagator(BasePropagator):
         half_life: Frames after which the score has halved.
     """
 
+    evidence = 'optical flow from the labels on both sides'
+
     def __init__(self, estimator: FlowEstimator | None = None, half_life: float = 7.0) -> None:
         if half_life <= 0:
             raise ValueError(f'half_life must be a positive number of frames, got {half_life}')

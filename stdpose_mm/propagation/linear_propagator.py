@@ -30,6 +30,8 @@ class LinearPropagator(BasePropagator):
     The score halves with every ``half_life`` frames to the nearest label of the joint.
     """
 
+    evidence = 'straight lines between labels'
+
     reads_pictures = False
 
     def __init__(self, half_life: float = 7.0) -> None:

@@ -10,3 +10,5 @@ class PerFramePropagator(WindowPropagator):
 
     It needs a window model built with ``test_cfg.use_frame_head=True``.
     """
+
+    evidence = 'a pose network that sees one frame'

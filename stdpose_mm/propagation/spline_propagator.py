@@ -20,6 +20,8 @@ class SplinePropagator(LinearPropagator):
     The score is that of :class:`LinearPropagator`.
     """
 
+    evidence = 'smooth curves through labels'
+
     reads_second_labels = True
 
     def curves(self, gap: Gap) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -30,11 +31,14 @@ class TrainedFuser:
         network: The network.
         calibrator: Fitted on clips that the network was not trained on.
         trained_on: What it was trained on, in a few words.
+        trust: How far to go from the blend of the flow tracks to where the network says, 0..1. A
+            network goes all the way on footage like that which it was trained on.
     """
 
     network: SegmentFuser
     calibrator: ScoreCalibrator
     trained_on: str
+    trust: float = 1.0
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = 'cpu') -> TrainedFuser:
@@ -49,13 +53,13 @@ class TrainedFuser:
             network = build_fuser()
             network.load_state_dict({k: v.float() for k, v in content['state_dict'].items()})
             calibrator = ScoreCalibrator.from_dict(content['calibrator'])
-            trained_on = str(content['trained_on'])
+            trained_on, trust = str(content['trained_on']), float(content['trust'])
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, UnpicklingError) as error:
             raise InputError(
                 f'fuser weights {path} cannot be used ({one_line(error)}), give a file that '
                 'tools/train_fuser.py of this version wrote'
             ) from error
-        return cls(network.to(device).eval(), calibrator, trained_on)
+        return cls(network.to(device).eval(), calibrator, trained_on, trust)
 
     def save(self, path: str | Path) -> None:
         """Write a file that :meth:`load` reads; weights in half precision."""
@@ -63,6 +67,7 @@ class TrainedFuser:
             'state_dict': {k: v.half().cpu() for k, v in self.network.state_dict().items()},
             'calibrator': self.calibrator.to_dict(),
             'trained_on': self.trained_on,
+            'trust': self.trust,
         }
         with atomic_path(path) as temporary:
             torch.save(content, temporary)
@@ -74,13 +79,17 @@ class TrainedFuser:
             [F, K, 2] pixels, and [F, K] the probability that a joint lies within a tenth of the
             pose's size of the truth. Joints that the evidence does not know are meaningless.
         """
+        offsets, scores = self.judge(fuser_inputs(evidence))
+        return evidence.centre + offsets * evidence.size, scores
+
+    def judge(self, inputs: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets [F, K, 2] in pose sizes and scores [F, K] for :func:`fuser_inputs`."""
         device = next(self.network.parameters()).device
-        arrays = fuser_inputs(evidence)
         with torch.inference_mode():
-            fused = self.network(**{k: v[None].to(device) for k, v in arrays.items()})
-        offsets = fused.offsets[0].double().cpu().numpy()
+            fused = self.network(**{name: v[None].to(device) for name, v in inputs.items()})
+        offsets = self.trust * fused.offsets[0].double().cpu().numpy()
         within = probability_within(fused.log_scale[0].double().cpu().numpy(), CORRECT_WITHIN)
-        return evidence.centre + offsets * evidence.size, self.calibrator(within)
+        return offsets, self.calibrator(within)
 
 
 def build_fuser() -> SegmentFuser:

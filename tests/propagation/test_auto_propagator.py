@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,22 @@ def test_weights_survive_being_written_and_read(weights):
     torch.manual_seed(0)
     for name, value in build_fuser().state_dict().items():
         torch.testing.assert_close(fuser.network.state_dict()[name], value.half().float())
+
+
+def test_trust_is_how_far_to_go_from_the_blend_of_the_tracks(label, video, weights, tmp_path):
+    frames = moving_texture(ARC)
+    sparse = video([label(0, POINTS), label(6, POINTS + 2)], 7)
+    flow = propagate_labels(frames, sparse, FlowPropagator()).persons[3].keypoints
+
+    def offset(trust: float) -> np.ndarray:
+        path = tmp_path / 'fuser.pth'
+        replace(TrainedFuser.load(weights), trust=trust).save(path)
+        pose = propagate_labels(frames, sparse, AutoPropagator(weights=path)).persons[3]
+        return pose.keypoints - flow
+
+    np.testing.assert_allclose(offset(0.0), 0, atol=1e-9)
+    assert np.abs(offset(1.0)).max() > 0.01
+    np.testing.assert_allclose(offset(0.5), offset(1.0) / 2, atol=1e-9)
 
 
 @pytest.mark.parametrize('given', [[0, 6], [0], [6], [3]], ids=['both', 'left', 'right', 'middle'])
@@ -117,6 +134,7 @@ def test_bad_weights_are_refused_in_one_sentence(tmp_path, content):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / 'fuser.pth'
-    torch.save({'state_dict': {'a': torch.zeros(1)}, 'calibrator': {}, 'trained_on': ''}, path)
+    content = {'state_dict': {'a': torch.zeros(1)}, 'calibrator': {}, 'trained_on': '', 'trust': 1}
+    torch.save(content, path)
     with pytest.raises(InputError, match='cannot be used'):
         AutoPropagator(weights=path)
