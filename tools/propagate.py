@@ -167,7 +167,6 @@ def propagate(args: argparse.Namespace) -> None:
         config, checkpoint, args.device, args.method, args.batch_size, args.fuser
     )
     how = f'{args.method} ({propagator.describe(labels.skeleton)})'
-    print(f'method: {how}')
     detector = _detector(args)
     state = propagator.init_state(
         frames,
@@ -204,6 +203,7 @@ def propagate(args: argparse.Namespace) -> None:
         )
     remove_unfinished(args.out)
     count = Counter(person.source for person in dense.persons)
+    print(f'method: {how}')
     print(
         f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
         f'{count["given"]} given and {count["propagated"]} propagated poses'

@@ -63,6 +63,7 @@ class AutoPropagator(BasePropagator):
         self.segment_model = None
         if window_model is not None:
             self.segment_model = SegmentModel(window_model, batch_size)
+            self.skeleton = window_model.skeleton
         self.estimator = estimator or DISFlow()
         self.fuser = TrainedFuser.load(weights, device)
 

@@ -53,7 +53,7 @@ class BasePropagator(ABC):
     """
 
     skeleton: Skeleton | None = None
-    """The joints it can estimate; None if it takes any skeleton."""
+    """The joints of its model, which labels without joint names are taken for; None without one."""
 
     evidence: str = ''
     """What it goes by, in a few words."""

@@ -69,13 +69,15 @@ def check_dense(path: Path, label_fields: dict) -> None:
 
 
 @pytest.mark.parametrize('source', ['folder', 'movie'])
-@pytest.mark.parametrize('method', ['linear', 'flow'])
+@pytest.mark.parametrize('method', ['linear', 'flow', 'auto'])
 def test_without_a_model(request, run, source, method, label_file, label_fields, tmp_path):
     video = request.getfixturevalue(source)
     out = tmp_path / 'out' / 'dense.json'
     code, printed, _ = run(video, label_file, '--out', out, '--method', method)
     assert code == 0
-    assert printed == f'{out}: 9 frames, 2 people, 6 given and 12 propagated poses\n'
+    how, summary = printed.splitlines()
+    assert how.startswith(f'method: {method} (')
+    assert summary == f'{out}: 9 frames, 2 people, 6 given and 12 propagated poses'
     check_dense(out, label_fields)
 
 
@@ -158,10 +160,14 @@ def another_joint(fields):
         (nobody_there, [], 'no given labels to propagate'),
         (more_frames_than_the_video, [], 'list 6 frames, of which clip with its 9 frames has 3'),
         (beyond_the_end, [], 'frame 9, which is not among the 9 frames of clip'),
-        (another_joint, ['MODEL'], 'the labels use tail, which the model does not know'),
-        (None, ['--method', 'stdpose'], "method 'stdpose' needs a config and a checkpoint"),
+        (
+            another_joint,
+            ['MODEL', '--method', 'stdpose'],
+            'the labels use tail, which the model does not know',
+        ),
+        (None, ['--method', 'stdpose'], "method 'auto' needs a config and a checkpoint"),
         (None, ['--config', 'no.py', '--checkpoint', 'no.pth'], 'no.py does not exist'),
-        (None, ['--config', 'no.py'], "method 'stdpose' needs a config and a checkpoint"),
+        (None, ['--config', 'no.py'], "method 'auto' needs a config and a checkpoint"),
         (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
         (None, ['--method', 'magic'], "invalid choice: 'magic'"),
         (None, ['--boxes', 'detector'], '--boxes detector needs --det-config'),
@@ -184,8 +190,9 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     if change is not None:
         change(label_fields)
     Path('labels.json').write_text(json.dumps(label_fields))
-    if arguments == ['MODEL']:
-        arguments = ['--config', model_files[0], '--checkpoint', model_files[1]]
+    if 'MODEL' in arguments:
+        model = ['--config', model_files[0], '--checkpoint', model_files[1]]
+        arguments = [*model, *arguments[1:]]
     before = sorted(tmp_path.iterdir())
     code, printed, errors = run(folder, 'labels.json', '--out', 'dense.json', *arguments)
     assert (code, printed, len(errors)) == (2, '', 1), errors

@@ -234,9 +234,17 @@ def test_a_joint_that_the_model_does_not_know_is_refused(build, folder):
         run(propagator, state)
 
 
-def test_default_method_is_flow_without_and_stdpose_with_a_checkpoint(model_files):
-    assert VideoPosePropagator().method == 'flow'
-    assert VideoPosePropagator(*model_files).method == 'stdpose'
+def test_by_default_all_evidence_there_is_counts(model_files):
+    names = ('head', 'left_hand', 'tail')
+    without, with_model = VideoPosePropagator(), VideoPosePropagator(*model_files)
+    assert without.method == with_model.method == 'auto'
+    assert without.describe(Skeleton(names)).endswith('without a pose network')
+    assert with_model.describe(Skeleton(names)).endswith('heatmaps for 2 of 3 joints')
+
+
+def test_a_fuser_is_for_auto_only(tmp_path):
+    with pytest.raises(InputError, match="method 'flow' does not use, choose 'auto'"):
+        VideoPosePropagator(method='flow', fuser=tmp_path / 'fuser.pth')
 
 
 def test_a_custom_propagator_can_be_registered(folder):
