@@ -458,7 +458,9 @@ def _window_model(
         )
     # The baseline reads the frame head of the very same model.
     test_cfg = {'use_frame_head': method == 'per-frame'}
-    return WindowModel.from_config(config, checkpoint, device, test_cfg)
+    model = WindowModel.from_config(config, checkpoint, device, test_cfg)
+    model.pack()
+    return model
 
 
 def _frame_result(
