@@ -363,6 +363,10 @@ class SimilarLengths(Sampler[list[int]]):
         self.batch_size = min(batch_size, len(lengths))
         self._rng = np.random.default_rng(seed)
 
+    def __len__(self) -> int:
+        """Batches that it takes to see as many segments as there are."""
+        return -(-len(self._order) // self.batch_size)
+
     def __iter__(self) -> Iterator[list[int]]:
         neighbourhood = min(8 * self.batch_size, len(self._order))
         while True:

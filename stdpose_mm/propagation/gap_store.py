@@ -135,7 +135,9 @@ def _update(hasher: Any, value: Any, seen: dict[int, tuple[int, Any]]) -> None:
         hasher.update(value.tobytes())
     elif isinstance(value, torch.Tensor):
         hasher.update(f'{value.dtype}{tuple(value.shape)}'.encode())
-        plain = value.detach().cpu().contiguous().flatten()
+        # Weights packed for the CPU hide their values.
+        dense = value.to_dense() if value.is_mkldnn else value
+        plain = dense.detach().cpu().contiguous().flatten()
         hasher.update(plain.view(torch.uint8).numpy().tobytes())
     elif isinstance(value, Mapping):
         for name in sorted(value, key=repr):

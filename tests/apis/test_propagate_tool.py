@@ -165,7 +165,7 @@ def another_joint(fields):
             ['MODEL', '--method', 'stdpose'],
             'the labels use tail, which the model does not know',
         ),
-        (None, ['--method', 'stdpose'], "method 'auto' needs a config and a checkpoint"),
+        (None, ['--method', 'stdpose'], "method 'stdpose' needs a config and a checkpoint"),
         (None, ['--config', 'no.py', '--checkpoint', 'no.pth'], 'no.py does not exist'),
         (None, ['--config', 'no.py'], "method 'auto' needs a config and a checkpoint"),
         (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
