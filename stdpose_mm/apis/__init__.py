@@ -4,6 +4,15 @@ from .adaptation import AdaptedModel, adapt
 from .clip_statistics import Figures
 from .compare_propagators import Comparison, compare_propagators
 from .difficulty import Difficulty, measure_difficulty, report_difficulty
+from .frame_ranking import (
+    FrameCheck,
+    FrameSuggestion,
+    JointCheck,
+    frames_to_check,
+    rank_suggestions,
+    suggest_frames,
+    with_honest_scores,
+)
 from .motion import mean_motion
 from .video_pose_propagator import FrameResult, PropagationState, VideoPosePropagator
 
@@ -12,12 +21,19 @@ __all__ = [
     'Comparison',
     'Difficulty',
     'Figures',
+    'FrameCheck',
     'FrameResult',
+    'FrameSuggestion',
+    'JointCheck',
     'PropagationState',
     'VideoPosePropagator',
     'adapt',
     'compare_propagators',
+    'frames_to_check',
     'mean_motion',
     'measure_difficulty',
+    'rank_suggestions',
     'report_difficulty',
+    'suggest_frames',
+    'with_honest_scores',
 ]

@@ -1,6 +1,7 @@
 """Drawing: poses on frames, trajectories, training curves, reports."""
 
 from .benchmark_plots import plot_curves
+from .confidence_plots import plot_labelling_effort, plot_reliability
 from .overlay import draw_people, overlay_frames, track_color, write_overlay
 from .plots import plot_training_curves, plot_trajectories
 from .report import FrameToCheck, write_report
@@ -10,6 +11,8 @@ __all__ = [
     'draw_people',
     'overlay_frames',
     'plot_curves',
+    'plot_labelling_effort',
+    'plot_reliability',
     'plot_training_curves',
     'plot_trajectories',
     'track_color',

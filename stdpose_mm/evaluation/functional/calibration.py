@@ -18,7 +18,7 @@ from scipy.stats import rankdata
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import VideoLabels
 
-from .keypoint_accuracy import pair_tracks, pose_sizes, relative_distances
+from .keypoint_accuracy import joint_errors, pair_tracks
 
 CORRECT_WITHIN = 0.1
 """Share of the pose's size, see :func:`~.keypoint_accuracy.pose_sizes`."""
@@ -137,18 +137,15 @@ def scored_joints(
     scores, correct = [], []
     for number, (gt, prediction) in enumerate(zip(truth, predictions, strict=True)):
         pairs = pair_tracks(gt, prediction, names, None if frames is None else frames[number])
-        sizes = pose_sizes(pairs.truth, pairs.labelled)
-        taken = pairs.labelled & pairs.has_prediction
-        taken &= (pairs.scored & ~pairs.given & (sizes > 0))[:, None]
+        errors = joint_errors(pairs)
+        taken = errors.sized & pairs.has_prediction & (pairs.scored & ~pairs.given)[:, None]
         if np.isnan(pairs.scores[taken]).any():
             raise InputError(
                 f'the predicted labels of video {prediction.name!r} have no scores, '
                 'give labels that were written by a propagation'
             )
-        distance = np.hypot(*np.moveaxis(pairs.predicted - pairs.truth, -1, 0))
-        within = relative_distances(distance, sizes, taken) <= CORRECT_WITHIN
         scores.append(pairs.scores[taken])
-        correct.append(within[taken])
+        correct.append(errors.relative[taken] <= CORRECT_WITHIN)
     return np.concatenate(scores), np.concatenate(correct)
 
 

@@ -1,0 +1,296 @@
+"""How many frames must be labelled until propagation is good enough: measured on full labels.
+
+The videos of a set are one labelling project with one budget: what counts is the PCK@0.1 over all
+joints of all videos, and the next label goes where it helps most, whichever video that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
+from stdpose_mm.propagation import (
+    BasePropagator,
+    Frames,
+    GapCache,
+    LifeSpan,
+    dense_labels,
+    given_labels,
+    keep_every,
+    propagate_frames,
+)
+from stdpose_mm.structures import VideoLabels
+
+from .frame_ranking import FrameSuggestion, rank_suggestions, with_honest_scores
+from .labelled_videos import Stretch, shifted
+
+Measured = Literal['all', 'unlabelled']
+MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
+
+
+@dataclass(frozen=True)
+class LabellingState:
+    """A set of videos after some frames were labelled and the rest propagated.
+
+    Args:
+        labelled: Labelled frames of all videos.
+        pck_all: Per cent of the joints within a tenth of the pose's size, over all frames; joints
+            of labelled frames are right. What whoever uses the labels gets.
+        pck_unlabelled: The same over the frames that were not labelled; 100 if all were.
+        interval: T, where every T-th frame is labelled.
+    """
+
+    labelled: int
+    pck_all: float
+    pck_unlabelled: float
+    interval: int | None = None
+
+    def pck(self, measured: Measured) -> float:
+        """The figure over a group of frames."""
+        return self.pck_all if measured == 'all' else self.pck_unlabelled
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON file."""
+        return asdict(self)
+
+
+def labels_needed(
+    states: Sequence[LabellingState], target: float, measured: Measured
+) -> LabellingState | None:
+    """The state with the fewest labelled frames that reaches a PCK@0.1; None if none does."""
+    reached = [state for state in states if state.pck(measured) >= target]
+    return min(reached, key=lambda state: state.labelled, default=None)
+
+
+def labels_at(states: Sequence[LabellingState], target: float, measured: Measured) -> float | None:
+    """Labelled frames at which the straight line between two states reaches a PCK@0.1.
+
+    T takes whole numbers only, so that the first T that reaches the target may overshoot it; this
+    figure has no such steps.
+
+    Returns:
+        None if no state reaches the target.
+    """
+    before: LabellingState | None = None
+    for state in sorted(states, key=lambda state: state.labelled):
+        pck = state.pck(measured)
+        if pck >= target:
+            if before is None:
+                return float(state.labelled)
+            low = before.pck(measured)
+            share = (target - low) / (pck - low)
+            return before.labelled + share * (state.labelled - before.labelled)
+        before = state
+    return None
+
+
+def effort_table(
+    uniform: Sequence[LabellingState],
+    suggested: Sequence[LabellingState],
+    target: float,
+    num_frames: int,
+) -> str:
+    """A Markdown table of the labelled frames that either way needs.
+
+    Args:
+        uniform: States of :func:`label_uniformly`.
+        suggested: States of :func:`label_suggested`.
+        target: PCK@0.1 in per cent.
+        num_frames: Frames of all videos, of which shares are given.
+    """
+    lines = [
+        f'| labelled frames for a PCK@0.1 of {target:g} % over | uniform T '
+        '| uniform, between two T | suggested | fewer than uniform T | fewer than between two T |',
+        '|---|---:|---:|---:|---:|---:|',
+    ]
+    for measured in MEASURED:
+        every = labels_needed(uniform, target, measured)
+        between = labels_at(uniform, target, measured)
+        found = labels_needed(suggested, target, measured)
+        cells = [
+            _share(every and every.labelled, num_frames)
+            + (f', T = {every.interval}' if every is not None else ''),
+            _share(between, num_frames),
+            _share(found and found.labelled, num_frames),
+            _saved(found, every and every.labelled),
+            _saved(found, between),
+        ]
+        lines.append(f'| {measured} frames | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+class AnnotatedVideo:
+    """A video with full labels, of which a simulated annotator gives some.
+
+    Args:
+        frames: Its pictures by frame index.
+        truth: Its labels.
+        propagator: How to fill the other frames.
+
+    Raises:
+        InputError: If it has no labels.
+    """
+
+    def __init__(self, frames: Frames, truth: VideoLabels, propagator: BasePropagator) -> None:
+        truth = given_labels(truth)
+        labelled = truth.labelled_frame_indices
+        if not labelled:
+            raise InputError(
+                f'video {truth.name!r} has no labelled people to compare with, leave it out'
+            )
+        first, last = labelled[0], labelled[-1]
+        kept = [frame for frame in truth.frames if first <= frame.index <= last]
+        self.name = truth.name
+        self.truth = shifted(replace(truth, frames=tuple(kept)), -first)
+        self.labelled_frames = self.truth.labelled_frame_indices
+        self._frames = Stretch(frames, first, last - first + 1)
+        self._propagator = propagator
+        self._cache: GapCache = {}
+
+    def ends(self) -> set[int]:
+        """The first and the last frame of every person."""
+        tracks = self.truth.tracks().values()
+        return {frame for track in tracks for frame in (min(track), max(track))}
+
+    def propagate(self, given: Collection[int], life_span: LifeSpan) -> VideoLabels:
+        """The labels of all frames from those of the given ones.
+
+        Only the stretches between labels that were not there at the last call are worked on.
+        """
+        labels = self.truth.keep_frames(given)
+        persons = [
+            person
+            for _, people in propagate_frames(
+                self._frames,
+                labels.tracks(),
+                labels.skeleton,
+                self._propagator,
+                self._cache,
+                life_span=life_span,
+            )
+            for person in people
+        ]
+        return dense_labels(labels, persons, len(self._frames))
+
+    def only_labelled(self, dense: VideoLabels) -> VideoLabels:
+        """Without the frames that the truth leaves out: they cannot be labelled here."""
+        kept = set(self.labelled_frames)
+        frames = tuple(frame for frame in dense.frames if frame.index in kept)
+        return replace(dense.keep_frames(kept), frames=frames)
+
+    def count(self, dense: VideoLabels) -> _Counts:
+        """How many joints are right, in all frames and in those that were not given."""
+        pairs = pair_tracks(self.truth, dense, self.truth.skeleton.keypoint_names, None)
+        errors = joint_errors(pairs)
+        right = errors.relative <= CORRECT_WITHIN
+        return _Counts(
+            right=int(right.sum()),
+            total=int(errors.sized.sum()),
+            right_unlabelled=int(right[~pairs.given].sum()),
+            total_unlabelled=int(errors.sized[~pairs.given].sum()),
+        )
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Joints of a video: right ones and all, in all frames and in the unlabelled ones."""
+
+    right: int
+    total: int
+    right_unlabelled: int
+    total_unlabelled: int
+
+
+def label_uniformly(
+    videos: Sequence[AnnotatedVideo], intervals: Sequence[int]
+) -> Iterator[LabellingState]:
+    """Label every T-th frame of every video.
+
+    Args:
+        videos: The set.
+        intervals: The T to try, one after the other.
+
+    Yields:
+        The state for each T.
+    """
+    for interval in intervals:
+        given = [set(keep_every(v.truth, interval).labelled_frame_indices) for v in videos]
+        counts = [
+            video.count(video.propagate(frames, 'video'))
+            for video, frames in zip(videos, given, strict=True)
+        ]
+        yield _state(given, counts, interval)
+
+
+def label_suggested(
+    videos: Sequence[AnnotatedVideo], method: str, step: int
+) -> Iterator[LabellingState]:
+    """Label the frames that :func:`~.frame_ranking.rank_suggestions` names.
+
+    The annotator begins with the first and the last frame of every person. Then it labels the
+    ``step`` best frames of the whole set, the videos that have a new label are propagated
+    again, and so on, until nothing is left to gain.
+
+    Args:
+        videos: The set.
+        method: Name of their propagator, see :func:`~.frame_ranking.with_honest_scores`.
+        step: Labels between two propagations.
+
+    Yields:
+        The state at the beginning and after each step.
+    """
+    if step < 1:
+        raise InputError(f'the number of labels a step must be at least 1, got {step}')
+    given = [video.ends() for video in videos]
+    counts: list[_Counts | None] = [None] * len(videos)
+    suggestions: list[list[FrameSuggestion]] = [[] for _ in videos]
+    changed = set(range(len(videos)))
+    while changed:
+        for number in changed:
+            video, frames = videos[number], given[number]
+            dense = video.propagate(frames, 'labels')
+            counts[number] = video.count(dense)
+            known = video.only_labelled(with_honest_scores(dense, method))
+            suggestions[number] = rank_suggestions(known, frames, step)
+        yield _state(given, [count for count in counts if count is not None])
+        best = sorted(
+            (
+                (-suggestion.gain, number, suggestion.frame_index)
+                for number, of_video in enumerate(suggestions)
+                for suggestion in of_video
+            )
+        )[:step]
+        changed = {number for _, number, _ in best}
+        for _, number, frame in best:
+            given[number].add(frame)
+
+
+def _state(
+    given: Sequence[Collection[int]], counts: Sequence[_Counts], interval: int | None = None
+) -> LabellingState:
+    def per_cent(right: int, total: int) -> float:
+        return 100 * right / total if total else 100.0
+
+    return LabellingState(
+        labelled=sum(map(len, given)),
+        pck_all=per_cent(sum(c.right for c in counts), sum(c.total for c in counts)),
+        pck_unlabelled=per_cent(
+            sum(c.right_unlabelled for c in counts), sum(c.total_unlabelled for c in counts)
+        ),
+        interval=interval,
+    )
+
+
+def _share(labelled: float | None, num_frames: int) -> str:
+    if labelled is None:
+        return 'never'
+    return f'{labelled:.0f} ({100 * labelled / num_frames:.1f} %)'
+
+
+def _saved(found: LabellingState | None, other: float | None) -> str:
+    if found is None or other is None:
+        return '-'
+    return f'{100 * (1 - found.labelled / other):.0f} %'
