@@ -58,9 +58,6 @@ from stdpose_mm.propagation.segment_model import SegmentModel
 from stdpose_mm.propagation.trained_fuser import TrainedFuser
 from stdpose_mm.structures import VideoLabels
 
-EVIDENCE_CLIPS = 200
-"""Generated clips that the fuser sees; the pose network sees all."""
-HELD_OUT_CLIPS = 40
 FIRST_SEED = 1000
 """Other clips than those that the demo and the tables show."""
 
@@ -104,6 +101,15 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--work-dir', type=Path, required=True, help='where everything is kept')
     parser.add_argument('--config', default=CONFIG, help='of the pose network (%(default)s)')
     parser.add_argument('--clips', type=int, default=800, help='clips to generate (%(default)s)')
+    parser.add_argument(
+        '--held-out', type=int, default=40, help='clips for the calibration (%(default)s)'
+    )
+    parser.add_argument(
+        '--evidence-clips',
+        type=int,
+        default=200,
+        help='clips that the fuser sees; the pose network sees all (%(default)s)',
+    )
     parser.add_argument(
         '--labels',
         type=Path,
@@ -151,7 +157,7 @@ def train_on_generated(args: argparse.Namespace) -> None:
     write_dataset(
         data,
         args.clips,
-        HELD_OUT_CLIPS,
+        args.held_out,
         settings=ClipSettings(frames=36, people=(1, 3)),
         seed=FIRST_SEED + args.seed,
         workers=args.workers,
@@ -165,7 +171,13 @@ def train_on_generated(args: argparse.Namespace) -> None:
     pose = train_pose_network(args, 'pose', on_generated)
     annotations, roots = data / 'annotations', (data, None)
     segments = gather(
-        args, annotations / 'train', EVIDENCE_CLIPS, out / 'evidence' / 'train', pose, roots, True
+        args,
+        annotations / 'train',
+        args.evidence_clips,
+        out / 'evidence' / 'train',
+        pose,
+        roots,
+        True,
     )
     held_out = gather(args, annotations / 'val', None, out / 'evidence' / 'val', pose, roots, True)
     train_and_save(args, segments, held_out, 'generated clips', TRUST_IN_GENERATED, None)

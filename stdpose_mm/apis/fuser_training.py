@@ -180,9 +180,9 @@ def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
 
     Args:
         truth: Labels with track ids.
-        rng: Draws the errors, and how careful the annotator of this video is.
+        rng: Draws the errors, and how careless the annotator of this video is.
     """
-    care = rng.uniform(0, 1)
+    carelessness = rng.uniform(0, 1)
     placed: dict[tuple[int | None, int], np.ndarray] = {}
     persons = []
     for person in sorted(truth.persons, key=lambda person: person.frame_index):
@@ -190,11 +190,11 @@ def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
         shown = np.flatnonzero(person.labelled)
         if len(shown) > 1:
             size = pose_extent(person.keypoints, person.labelled)[2:].max()
-            clicked = keypoints + rng.normal(0, care * _CLICK_ERROR * size, keypoints.shape)
+            clicked = keypoints + rng.normal(0, carelessness * _CLICK_ERROR * size, keypoints.shape)
             for joint in shown:
                 last = placed.get((person.track_id, int(joint)))
                 if last is None or np.linalg.norm(keypoints[joint] - last) > (
-                    care * _LEAST_MOVE * size
+                    carelessness * _LEAST_MOVE * size
                 ):
                     placed[person.track_id, int(joint)] = last = clicked[joint]
                 keypoints[joint] = last
@@ -370,7 +370,8 @@ class SimilarLengths(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         neighbourhood = min(8 * self.batch_size, len(self._order))
         while True:
-            start = self._rng.integers(len(self._order) - neighbourhood + 1)
+            middle = self._rng.integers(len(self._order))
+            start = np.clip(middle - neighbourhood // 2, 0, len(self._order) - neighbourhood)
             near = self._order[start : start + neighbourhood]
             yield self._rng.choice(near, self.batch_size, replace=False).tolist()
 
@@ -481,6 +482,7 @@ def train_fuser(
         default_hooks=dict(
             logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
             checkpoint=None,
+            sampler_seed=None,
         ),
         log_processor=dict(by_epoch=False),
         randomness=dict(seed=seed),
