@@ -29,7 +29,7 @@ from .labelled_videos import open_video
 from .prediction_cache import PredictionCache, file_digest, label_digest
 from .video_pose_propagator import VideoPosePropagator
 
-MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...]'
+MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]'
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
 
@@ -42,7 +42,8 @@ class Run:
         name: What its files are called.
         method: As registered in ``PROPAGATORS``.
         config, checkpoint: Of its model; None without.
-        digest: Of both; equal models have equal ones.
+        digest: Of all files; equal models have equal ones.
+        fuser: Weights of 'auto', if not those of the package.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Run:
     config: str | None = None
     checkpoint: str | None = None
     digest: str = ''
+    fuser: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Entrant:
         method: As registered in ``PROPAGATORS``.
         config: Of its model; None without.
         checkpoints: Weights, one for each seed; none without a model.
+        fuser: Weights of 'auto', if not those of the package.
 
     Raises:
         InputError: If the name does not suit a folder, there is no such method, it needs a model
@@ -71,6 +74,7 @@ class Entrant:
     method: str
     config: str | None = None
     checkpoints: tuple[str, ...] = ()
+    fuser: str | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -91,7 +95,8 @@ class Entrant:
             )
         if use == 'none' and (self.config is not None or self.checkpoints):
             raise InputError(f'method {self.method!r} of {self.name!r} takes no model, give none')
-        for kind, path in [('config', self.config), *(('checkpoint', c) for c in self.checkpoints)]:
+        files = [('config', self.config), *(('checkpoint', path) for path in self.checkpoints)]
+        for kind, path in [*files, ('fuser', self.fuser)]:
             if path is not None and not Path(path).is_file():
                 raise InputError(f'{kind} {path} of {self.name!r} does not exist, give a file')
         if len(set(self.checkpoints)) < len(self.checkpoints):
@@ -99,16 +104,16 @@ class Entrant:
 
     @classmethod
     def parse(cls, text: str) -> Entrant:
-        """Read ``NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...]``.
+        """Read ``NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]``.
 
         Raises:
             InputError: If the text has another form, or see the class.
         """
         name, equals, rest = text.partition('=')
-        parts = rest.split(':', 2)
-        if not equals or len(parts) < 3 or not all([name, *parts, *parts[-1].split(',')]):
+        parts = rest.split(':')
+        if not equals or len(parts) not in (3, 4) or not all([name, *parts, *parts[2].split(',')]):
             raise InputError(f'a model is given as {MODEL_FORM}, got {text!r}')
-        return cls(name, parts[0], parts[1], tuple(parts[2].split(',')))
+        return cls(name, parts[0], parts[1], tuple(parts[2].split(',')), *parts[3:])
 
     def runs(self) -> list[Run]:
         """One for each seed."""
@@ -118,13 +123,15 @@ class Entrant:
         config = read_config(self.config)
         settings = hashlib.sha256(repr(config.to_dict()).encode()).hexdigest()
         several = len(self.checkpoints) > 1
+        fuser = '' if self.fuser is None else f' {file_digest(self.fuser)}'
         return [
             Run(
                 f'{self.name}-seed{number}' if several else self.name,
                 self.method,
                 self.config,
                 checkpoint,
-                f'{settings} {file_digest(checkpoint)}',
+                f'{settings} {file_digest(checkpoint)}' + fuser,
+                self.fuser,
             )
             for number, checkpoint in enumerate(self.checkpoints, 1)
         ]
@@ -159,7 +166,9 @@ Measured = tuple[Run, int, dict[int, ClipErrors]]
 @lru_cache(maxsize=1)
 def build_run(run: Run, device: str) -> BasePropagator:
     """The propagator of a run; the latest one is kept."""
-    return VideoPosePropagator(run.config, run.checkpoint, device, method=run.method).propagator
+    return VideoPosePropagator(
+        run.config, run.checkpoint, device, run.method, fuser=run.fuser
+    ).propagator
 
 
 def benchmark_propagators(

@@ -57,7 +57,7 @@ class TrainedFuser:
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, UnpicklingError) as error:
             raise InputError(
                 f'fuser weights {path} cannot be used ({one_line(error)}), give a file that '
-                'tools/train_fuser.py of this version wrote'
+                'tools/train_auto.py of this version wrote'
             ) from error
         return cls(network.to(device).eval(), calibrator, trained_on, trust)
 
