@@ -77,12 +77,6 @@ def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> n
     return np.array([np.interp(frame, frames, boxes[:, side]) for side in range(4)])
 
 
-def enclosing_box(boxes: np.ndarray) -> np.ndarray:
-    """The smallest box that holds all of ``boxes`` [F, 4]: [4]."""
-    low = boxes[:, :2].min(axis=0)
-    return np.concatenate([low, (boxes[:, :2] + boxes[:, 2:]).max(axis=0) - low])
-
-
 def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
     """The part of ``box`` inside a ``width`` x ``height`` picture; of zero size if none is."""
     limit = np.array([width, height], dtype=np.float64)
