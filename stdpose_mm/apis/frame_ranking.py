@@ -93,7 +93,7 @@ def frames_to_check(labels: VideoLabels, limit: int, num_joints: int = 3) -> lis
     tracks = _tracks_with_scores(labels)
     expected = _frame_sums(tracks, [track.errors for track in tracks])
     left = [track.errors.copy() for track in tracks]
-    checks = []
+    checks: list[FrameCheck] = []
     while len(checks) < limit:
         new = _frame_sums(tracks, left)
         frame = max(new, key=lambda index: (new[index], -index), default=-1)
@@ -120,7 +120,7 @@ def with_honest_scores(labels: VideoLabels, method: str) -> VideoLabels:
         method: How it was propagated.
     """
     if not PROPAGATORS.get(method).reads_pictures:
-        errors = {
+        errors: dict[tuple[int | None, int], np.ndarray] = {
             (track_id, frame): of_frame
             for track_id, track in _tracks_of_motion(labels)
             for frame, of_frame in zip(track.times.tolist(), track.errors, strict=True)

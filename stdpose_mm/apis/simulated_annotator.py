@@ -107,15 +107,13 @@ def effort_table(
         '|---|---:|---:|---:|---:|---:|',
     ]
     for measured in MEASURED:
-        every = labels_needed(uniform, target, measured)
         between = labels_at(uniform, target, measured)
-        found = labels_needed(suggested, target, measured)
+        every, found = (labels_needed(s, target, measured) for s in (uniform, suggested))
         cells = [
-            _share(every and every.labelled, num_frames)
-            + (f', T = {every.interval}' if every is not None else ''),
+            _share(every, num_frames) + (f', T = {every.interval}' if every is not None else ''),
             _share(between, num_frames),
-            _share(found and found.labelled, num_frames),
-            _saved(found, every and every.labelled),
+            _share(found, num_frames),
+            _saved(found, every),
             _saved(found, between),
         ]
         lines.append(f'| {measured} frames | ' + ' | '.join(cells) + ' |')
@@ -284,13 +282,18 @@ def _state(
     )
 
 
-def _share(labelled: float | None, num_frames: int) -> str:
-    if labelled is None:
+def _share(state: LabellingState | float | None, num_frames: int) -> str:
+    if state is None:
         return 'never'
+    labelled = _labelled(state)
     return f'{labelled:.0f} ({100 * labelled / num_frames:.1f} %)'
 
 
-def _saved(found: LabellingState | None, other: float | None) -> str:
+def _saved(found: LabellingState | None, other: LabellingState | float | None) -> str:
     if found is None or other is None:
         return '-'
-    return f'{100 * (1 - found.labelled / other):.0f} %'
+    return f'{100 * (1 - found.labelled / _labelled(other)):.0f} %'
+
+
+def _labelled(state: LabellingState | float) -> float:
+    return state.labelled if isinstance(state, LabellingState) else state
