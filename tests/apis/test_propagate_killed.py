@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,9 @@ def test_killed_at_random_moments(runner, arguments, undisturbed):
         out.unlink(missing_ok=True)
         process = runner.start(arguments)
         time.sleep(duration * rng.random())
-        os.kill(process, signal.SIGKILL)
+        # It may have ended before.
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
         runner.end()
         assert not out.exists() or out.read_bytes() == undisturbed
         check_rerun(runner, arguments, undisturbed)
