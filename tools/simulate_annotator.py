@@ -115,10 +115,13 @@ def simulate(args: argparse.Namespace) -> None:
         )
         for video in labels
     ]
-    intervals = range(args.max_interval, 1, -1)
-    uniform = until(label_uniformly(videos, intervals), args.target_pck, 'uniform')
+    uniform = sorted(
+        progress(label_uniformly(videos, args.target_pck, args.max_interval), 'uniform'),
+        key=lambda state: state.labelled,
+    )
     suggested = until(
-        label_suggested(videos, propagator.method, args.step), args.target_pck, 'suggested'
+        progress(label_suggested(videos, propagator.method, args.step), 'suggested'),
+        args.target_pck,
     )
     num_frames = sum(len(video.labelled_frames) for video in videos)
     table = effort_table(uniform, suggested, args.target_pck, num_frames)
@@ -132,15 +135,21 @@ def simulate(args: argparse.Namespace) -> None:
         write_results(args, efforts, num_frames, report)
 
 
-def until(states: Iterator[LabellingState], target: float, name: str) -> list[LabellingState]:
-    """The states up to the first that reaches the target both ways."""
-    reached = []
+def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingState]:
+    """The states, with a line on the terminal that says how far it is."""
     with tqdm(states, desc=name, unit=' rounds', delay=1) as bar:
         for state in bar:
             bar.set_postfix(labelled=state.labelled, pck=f'{state.pck_unlabelled:.1f}')
-            reached.append(state)
-            if min(state.pck_all, state.pck_unlabelled) >= target:
-                break
+            yield state
+
+
+def until(states: Iterator[LabellingState], target: float) -> list[LabellingState]:
+    """The states up to the first that reaches the target both ways."""
+    reached = []
+    for state in states:
+        reached.append(state)
+        if min(state.pck_all, state.pck_unlabelled) >= target:
+            break
     return reached
 
 

@@ -30,6 +30,9 @@ from .labelled_videos import Stretch, shifted
 Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
 
+COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
+"""The T that are tried first."""
+
 
 @dataclass(frozen=True)
 class LabellingState:
@@ -203,24 +206,52 @@ class _Counts:
 
 
 def label_uniformly(
-    videos: Sequence[AnnotatedVideo], intervals: Sequence[int]
+    videos: Sequence[AnnotatedVideo], target: float, max_interval: int = 30
 ) -> Iterator[LabellingState]:
-    """Label every T-th frame of every video.
+    """Label every T-th frame of every video, T falling until a PCK@0.1 is reached.
+
+    T falls in large steps until the target is reached over all and over the unlabelled frames.
+    Then the T between the last one too large and the first one small enough are tried, from
+    above; a T beyond these that reaches it by chance is not looked for.
 
     Args:
         videos: The set.
-        intervals: The T to try, one after the other.
+        target: PCK@0.1 in per cent.
+        max_interval: The first T, at least 2.
 
     Yields:
         The state for each T.
     """
-    for interval in intervals:
-        given = [set(keep_every(v.truth, interval).labelled_frame_indices) for v in videos]
-        counts = [
-            video.count(video.propagate(frames, 'video'))
-            for video, frames in zip(videos, given, strict=True)
-        ]
-        yield _state(given, counts, interval)
+    states: dict[int, LabellingState] = {}
+
+    def reached(measured: Measured) -> bool:
+        return any(state.pck(measured) >= target for state in states.values())
+
+    for interval in sorted({max_interval, *(t for t in COARSE_INTERVALS if t < max_interval)})[
+        ::-1
+    ]:
+        states[interval] = _label_every(videos, interval)
+        yield states[interval]
+        if all(map(reached, MEASURED)):
+            break
+    for measured in MEASURED:
+        enough = [t for t, state in states.items() if state.pck(measured) >= target]
+        larger = [t for t in states if enough and t > max(enough)]
+        for interval in range(min(larger, default=0) - 1, max(enough, default=0), -1):
+            if interval not in states:
+                states[interval] = _label_every(videos, interval)
+                yield states[interval]
+            if states[interval].pck(measured) >= target:
+                break
+
+
+def _label_every(videos: Sequence[AnnotatedVideo], interval: int) -> LabellingState:
+    given = [set(keep_every(v.truth, interval).labelled_frame_indices) for v in videos]
+    counts = [
+        video.count(video.propagate(frames, 'video'))
+        for video, frames in zip(videos, given, strict=True)
+    ]
+    return _state(given, counts, interval)
 
 
 def label_suggested(

@@ -54,7 +54,7 @@ def reliability_curves(results: Mapping[str, Reliability]) -> Figure:
     axis.set_aspect('equal')
     axis.set_xlabel('mean score of a bin')
     axis.set_ylabel("share within a tenth of the pose's size")
-    axis.legend(fontsize='x-small', loc='upper left')
+    axis.legend(fontsize='x-small', loc='lower right')
     return figure
 
 

@@ -39,12 +39,26 @@ def annotated(*videos: VideoLabels) -> list[AnnotatedVideo]:
 
 
 def test_uniform_labels_reach_what_linear_interpolation_does() -> None:
-    (state,) = label_uniformly(annotated(STILL, JUMP), [20])
+    state = next(label_uniformly(annotated(STILL, JUMP), 95, max_interval=20))
     # Frames 0, 20, 40 of both; of 82 frames the five in mid-jump are wrong (two joints each).
     assert state.labelled == 6
     assert state.interval == 20
     assert state.pck_all == pytest.approx(100 * (82 - 5) / 82)
     assert state.pck_unlabelled == pytest.approx(100 * (76 - 5) / 76)
+
+
+def test_large_steps_of_uniform_labels_are_refined() -> None:
+    states = list(label_uniformly(annotated(JUMP), 95, max_interval=12))
+    tried = [state.interval for state in states]
+    assert tried[:3] == [12, 10, 7]
+    for measured in ('all', 'unlabelled'):
+        best = labels_needed(states, 95, measured)
+        larger = [state for state in states if state.interval > best.interval]
+        assert best.interval + 1 in [state.interval for state in larger]
+        assert all(state.pck(measured) < 95 for state in larger)
+    assert len(set(tried)) == len(tried)
+    perfect = list(label_uniformly(annotated(STILL), 95, max_interval=12))
+    assert [state.interval for state in perfect] == [12]
 
 
 def test_suggested_labels_start_at_the_ends_and_reach_everything() -> None:
@@ -151,6 +165,7 @@ def test_command(run, labels, tmp_path) -> None:
     assert fields['suggested'][0]['labelled'] == 4
     assert fields['suggested'][-1]['pck_unlabelled'] >= 95
     assert fields['suggested'][-1]['labelled'] < fields['uniform'][-1]['labelled']
+    assert fields['uniform'][-1]['pck_unlabelled'] >= 95
     assert np.asarray(cv2.imread(str(out / 'effort.png'))).shape[2] == 3
     before = (out / 'table.md').read_text()
     run(*arguments)
