@@ -102,7 +102,7 @@ def frames_to_check(labels: VideoLabels, limit: int, num_joints: int = 3) -> lis
         checks.append(FrameCheck(frame, expected[frame], _worst_joints(labels, frame, num_joints)))
         for track, errors in zip(tracks, left, strict=True):
             for stretch in track.stretches():
-                if stretch.start <= frame <= stretch.stop:
+                if stretch.start < frame < stretch.stop:
                     inside = stretch.inside
                     errors[inside] *= _share_left(stretch, track.times[inside], frame)[:, None]
     return checks
@@ -228,6 +228,8 @@ class _Track:
         self.times = times
         self.given = given.copy()
         self.errors = np.where(given[:, None], 0.0, errors)
+        self._gains: dict[float, dict[int, float]] = {}
+        """Start of a stretch -> the gains in it; outdated ones are taken out."""
 
     def stretches(self) -> Iterator[_Stretch]:
         """The frames between labels, ascending."""
@@ -247,16 +249,21 @@ class _Track:
         """Frame -> by how much the person's expected errors fall if it is labelled there."""
         gains: dict[int, float] = {}
         for stretch in self.stretches():
-            times, errors = self.times[stretch.inside], self.errors[stretch.inside]
-            number = min(len(times), _MAX_CANDIDATES)
-            candidates = np.unique(np.linspace(0, len(times) - 1, number).round().astype(np.int64))
-            gain = [
-                (errors - _errors_with_label(stretch, times, errors, times[candidate])).sum()
-                for candidate in candidates
-            ]
-            all_gains = np.interp(np.arange(len(times)), candidates, gain)
-            gains.update(zip(times.tolist(), all_gains.tolist(), strict=True))
+            if stretch.start not in self._gains:
+                self._gains[stretch.start] = self._gains_in(stretch)
+            gains.update(self._gains[stretch.start])
         return gains
+
+    def _gains_in(self, stretch: _Stretch) -> dict[int, float]:
+        times, errors = self.times[stretch.inside], self.errors[stretch.inside]
+        number = min(len(times), _MAX_CANDIDATES)
+        candidates = np.linspace(0, len(times) - 1, number).round().astype(np.int64)
+        gain = [
+            (errors - _errors_with_label(stretch, times, errors, times[candidate])).sum()
+            for candidate in candidates
+        ]
+        gains = np.interp(np.arange(len(times)), candidates, gain)
+        return dict(zip(times.tolist(), gains.tolist(), strict=True))
 
     def label(self, frame: int) -> bool:
         """Count a frame as labelled; whether the person was there without a label."""
@@ -269,6 +276,7 @@ class _Track:
                 self.errors[inside] = _errors_with_label(
                     stretch, self.times[inside], self.errors[inside], frame
                 )
+                self._gains.pop(stretch.start, None)
         self.given[position] = True
         return True
 
@@ -276,10 +284,9 @@ class _Track:
 def _share_left(stretch: _Stretch, times: np.ndarray, label: float) -> np.ndarray:
     """[n] share v of the variance that remains at ``times`` with a label more (see the module)."""
     start, stop = stretch.start, stretch.stop
-    with np.errstate(divide='ignore', invalid='ignore'):
-        before = (label - times) * (stop - start) / ((label - start) * (stop - times))
-        after = (times - label) * (stop - start) / ((stop - label) * (times - start))
-    return np.where(times < label, before, np.where(times > label, after, 0.0))
+    before = (label - times) * (stop - start) / ((label - start) * (stop - times))
+    after = (times - label) * (stop - start) / ((stop - label) * (times - start))
+    return np.where(times < label, before, after)
 
 
 def _errors_with_label(
