@@ -133,7 +133,9 @@ class VideoFrames(FrameSource):
         if not streams:
             container.close()
             raise InputError(f'{self._path} holds no video stream')
-        streams[0].thread_type = 'AUTO'
+        # Threads for whole frames outlive a call: a seek, or closing the file, would wait for one
+        # that waits for Python's lock to log something.
+        streams[0].thread_type = 'SLICE'
         return container, streams[0]
 
     def _index_from_packets(self) -> FrameIndex | None:
