@@ -85,7 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--method',
         choices=sorted(PROPAGATORS.module_dict),
-        help='how to fill in the labels (default: that of propagate.py)',
+        default='auto',
+        help='how to fill in the labels (%(default)s)',
     )
     parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
     parser.add_argument(

@@ -146,7 +146,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     propagated = run(
         'tools/propagate.py',
         *(data / 'images' / 'val' / truth.stem, labels, '--out', dense),
-        *('--config', CONFIG, '--checkpoint', checkpoint),
+        *('--method', 'stdpose', '--config', CONFIG, '--checkpoint', checkpoint),
         *('--save-video', folder / 'overlay.mp4'),
         cwd=folder,
     )

@@ -72,7 +72,7 @@ def test_coordinates_of_unlabelled_joints_are_cleared():
         (dict(scores=np.zeros(2)), '3 finite numbers'),
         (dict(bbox=np.array([0, 0, -1, 2])), 'negative size'),
         (dict(head_box=np.array([0, 0, 1])), '4 finite numbers'),
-        (dict(source='guessed'), "'given' or 'propagated'"),
+        (dict(source='guessed'), "one of .'given', 'propagated', 'absent'., got 'guessed'"),
     ],
 )
 def test_person_label_refuses(change, message):
