@@ -6,7 +6,7 @@
 LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
 labelled. An annotator is simulated who takes labels from them until the PCK@0.1 over all joints of
 all videos reaches the target. "uniform": every T-th frame of every video, T falling from
-``--max-interval``. "suggested": the first and last frame of every person, then ``--step`` frames at
+``--max-interval``. "suggested": a frame in the middle of everyone's time, then ``--step`` frames at
 a time, wherever in the set they help most, as ``stdpose_mm.apis.rank_suggestions`` says; only the
 stretches between labels that are touched are propagated again. With ``--out-dir`` the table
 (``table.md``), all states (``effort.json``) and a plot (``effort.png``) are written.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy.special import expit
@@ -23,8 +24,8 @@ from stdpose_mm.evaluation.functional import ScoreCalibrator, pose_sizes
 from stdpose_mm.propagation import PROPAGATORS, find_stays, given_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
-SCORE_CALIBRATORS = {'flow': ScoreCalibrator(slope=0.78, offset=3.63)}
-"""Method whose scores rank well but are no probabilities -> what makes them such.
+FLOW_CALIBRATOR = ScoreCalibrator(slope=0.78, offset=3.63)
+"""Makes probabilities of the scores of flow between two labels.
 
 Fitted on the training groups of the JHMDB clips, segments of 4 to 30 frames.
 """
@@ -112,8 +113,8 @@ def with_honest_scores(labels: VideoLabels, method: str) -> VideoLabels:
     """The labels with scores that come closer to probabilities, as far as the method is known.
 
     A method that reads no picture scores by distance in time; what the given labels tell of its
-    errors (see :func:`rank_suggestions`) takes the place of its scores. Scores that
-    :data:`SCORE_CALIBRATORS` knows of are turned into probabilities. All others stay.
+    errors (see :func:`rank_suggestions`) takes the place of its scores. Scores of flow, which rank
+    well but are no probabilities, are turned into such. All others stay.
 
     Args:
         labels: A propagated video.
@@ -128,12 +129,43 @@ def with_honest_scores(labels: VideoLabels, method: str) -> VideoLabels:
         return _with_scores(
             labels, lambda p: np.where(p.labelled, 1 - errors[p.track_id, p.frame_index], 0.0)
         )
-    calibrator = SCORE_CALIBRATORS.get(method)
-    if calibrator is None:
+    if method != 'flow':
         return labels
+    beyond = _flow_scores_beyond_labels(labels)
     return _with_scores(
-        labels, lambda p: p.scores if p.scores is None else calibrator(p.scores) * p.labelled
+        labels,
+        lambda p: (
+            beyond.get((p.track_id, p.frame_index), FLOW_CALIBRATOR(p.scores)) * p.labelled
+            if p.scores is not None
+            else None
+        ),
     )
+
+
+def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, int], np.ndarray]:
+    """(track id, frame) -> [K] scores before a person's first label and after the last one.
+
+    There is no second track to agree with there; a logistic model of how far and how long flow
+    has carried the joint, fitted on the training groups of the JHMDB clips.
+    """
+    scores: dict[tuple[int | None, int], np.ndarray] = {}
+    for track in labels.tracks().values():
+        people = list(track.values())
+        given = [n for n, person in enumerate(people) if person.source == 'given']
+        if not given:
+            continue
+        for side in (people[given[0] :: -1], people[given[-1] :]):
+            label = side[0]
+            size = max(float(pose_sizes(label.keypoints[None], label.labelled[None])[0]), 1.0)
+            path = np.zeros(len(label.visibility))
+            for before, person in pairwise(side):
+                if person.source != 'propagated':
+                    break
+                path = path + np.linalg.norm(person.keypoints - before.keypoints, axis=-1) / size
+                distance = abs(person.frame_index - label.frame_index)
+                odds = 0.21 * np.log(distance) + 0.98 * np.log(path + 0.03) + 0.1
+                scores[person.track_id, person.frame_index] = expit(-odds)
+    return scores
 
 
 def _with_scores(
@@ -348,41 +380,34 @@ def _errors_of_interpolation(frames: np.ndarray, labels: Mapping[int, PersonLabe
 def _errors_of_joint(frames: np.ndarray, anchors: np.ndarray, points: np.ndarray) -> np.ndarray:
     """[F] probability that a joint on straight lines between its labels is wrong.
 
-    A logistic model, fitted on the training groups of the JHMDB clips: by the length of the
-    segment, the place in it, how far the joint is between its two labels, and how far straight
-    lines between their neighbours miss these two. Before the first label and after the last one
-    a segment of twice the distance stands in, with the track's mean speed.
+    Logistic models, fitted on the training groups of the JHMDB clips. Between two labels: by the
+    length of the segment, the place in it, how far the joint is between its two labels, and how
+    far straight lines between their neighbours miss these two. Before the first label and after
+    the last one: by the distance and the mean speed between the joint's labels.
 
     Args:
         frames: [F] where.
         anchors: [A] frames of the labels, ascending, at least one.
         points: [A, 2] the labels in pose sizes.
     """
+    distance = np.maximum(np.abs(frames[:, None] - anchors).min(axis=1), 1)
     if len(anchors) == 1:
-        step = np.zeros(1)
-        speed = 0.0
-    else:
-        step = np.linalg.norm(np.diff(points, axis=0), axis=-1)
-        speed = step.sum() / (anchors[-1] - anchors[0])
-    after = np.searchsorted(anchors, frames, side='right')
-    between = (after > 0) & (after < len(anchors))
-    segment = np.clip(after - 1, 0, len(step) - 1)
-    left = anchors[np.maximum(after - 1, 0)]
-    right = anchors[np.minimum(after, len(anchors) - 1)]
-    outside = 2 * np.maximum(np.abs(frames - left), np.abs(right - frames))
-    length = np.where(between, right - left, outside)
-    moved = np.where(between, step[segment], speed * outside)
-    place = np.where(between, (frames - left) / np.maximum(length, 1), 0.5)
-    with np.errstate(divide='ignore'):
-        log_length = np.log(np.maximum(length, 1))
-        log_place = np.log(4 * place * (1 - place))
-    log_moved = np.log(moved + 0.03)
+        return np.where(frames == anchors[0], 0.0, expit(np.log(distance) - 2.54))
+    step = np.linalg.norm(np.diff(points, axis=0), axis=-1)
+    speed = step.sum() / (anchors[-1] - anchors[0])
+    beyond = 1.37 * np.log(distance) + 1.32 * np.log(speed + 0.003) + 2.4
+    segment = np.clip(np.searchsorted(anchors, frames, side='right') - 1, 0, len(step) - 1)
+    length = np.diff(anchors)[segment]
+    place = np.clip((frames - anchors[segment]) / length, 1e-3, 1 - 1e-3)
+    log_length, log_place = np.log(length), np.log(4 * place * (1 - place))
+    log_moved = np.log(step[segment] + 0.03)
     if len(anchors) > 2:
         log_missed = np.log(_missed(anchors, points)[segment] + 0.03)
         odds = 1.03 * log_length + 2.09 * log_place + 1.3 * log_moved + 1.15 * log_missed + 0.35
     else:
         odds = 1.1 * log_length + 1.99 * log_place + 1.95 * log_moved - 1.15
-    return np.where(np.isin(frames, anchors), 0.0, expit(odds))
+    between = (frames > anchors[0]) & (frames < anchors[-1])
+    return np.where(np.isin(frames, anchors), 0.0, expit(np.where(between, odds, beyond)))
 
 
 def _missed(anchors: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -16,7 +16,6 @@ from stdpose_mm.propagation import (
     BasePropagator,
     Frames,
     GapCache,
-    LifeSpan,
     dense_labels,
     given_labels,
     keep_every,
@@ -151,12 +150,15 @@ class AnnotatedVideo:
         self._propagator = propagator
         self._cache: GapCache = {}
 
-    def ends(self) -> set[int]:
-        """The first and the last frame of every person."""
-        tracks = self.truth.tracks().values()
-        return {frame for track in tracks for frame in (min(track), max(track))}
+    def first_frames(self) -> set[int]:
+        """The middle of everyone's time, on as few frames as will do: where an annotator begins."""
+        chosen: set[int] = set()
+        for track in sorted(self.truth.tracks().values(), key=len, reverse=True):
+            if chosen.isdisjoint(track):
+                chosen.add(list(track)[len(track) // 2])
+        return chosen
 
-    def propagate(self, given: Collection[int], life_span: LifeSpan) -> VideoLabels:
+    def propagate(self, given: Collection[int]) -> VideoLabels:
         """The labels of all frames from those of the given ones.
 
         Only the stretches between labels that were not there at the last call are worked on.
@@ -170,7 +172,6 @@ class AnnotatedVideo:
                 labels.skeleton,
                 self._propagator,
                 self._cache,
-                life_span=life_span,
             )
             for person in people
         ]
@@ -248,8 +249,7 @@ def label_uniformly(
 def _label_every(videos: Sequence[AnnotatedVideo], interval: int) -> LabellingState:
     given = [set(keep_every(v.truth, interval).labelled_frame_indices) for v in videos]
     counts = [
-        video.count(video.propagate(frames, 'video'))
-        for video, frames in zip(videos, given, strict=True)
+        video.count(video.propagate(frames)) for video, frames in zip(videos, given, strict=True)
     ]
     return _state(given, counts, interval)
 
@@ -259,9 +259,9 @@ def label_suggested(
 ) -> Iterator[LabellingState]:
     """Label the frames that :func:`~.frame_ranking.rank_suggestions` names.
 
-    The annotator begins with the first and the last frame of every person. Then it labels the
-    ``step`` best frames of the whole set, the videos that have a new label are propagated
-    again, and so on, until nothing is left to gain.
+    The annotator begins with a frame in the middle of everyone's time. Then it labels the ``step``
+    best frames of the whole set, the videos that have a new label are propagated again, and so
+    on, until nothing is left to gain.
 
     Args:
         videos: The set.
@@ -273,14 +273,14 @@ def label_suggested(
     """
     if step < 1:
         raise InputError(f'the number of labels a step must be at least 1, got {step}')
-    given = [video.ends() for video in videos]
+    given = [video.first_frames() for video in videos]
     counts: list[_Counts | None] = [None] * len(videos)
     suggestions: list[list[FrameSuggestion]] = [[] for _ in videos]
     changed = set(range(len(videos)))
     while changed:
         for number in changed:
             video, frames = videos[number], given[number]
-            dense = video.propagate(frames, 'labels')
+            dense = video.propagate(frames)
             counts[number] = video.count(dense)
             known = video.only_labelled(with_honest_scores(dense, method))
             suggestions[number] = rank_suggestions(known, frames, step)

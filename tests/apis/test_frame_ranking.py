@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -205,6 +206,20 @@ def test_scores_of_flow_become_probabilities_and_given_ones_stay() -> None:
     assert 0.5 < scores[2] < scores[1] < 1
     labels = video(track([1, 0.5, 0.1, 1]))
     assert with_honest_scores(labels, 'auto') is labels
+
+
+def test_flow_beyond_the_last_label_is_trusted_by_how_far_it_has_come() -> None:
+    people = track([1, *[0.9] * 4])
+    moved = [
+        replace(p, keypoints=p.keypoints + np.array([[0.0, 0.0], [20.0 * p.frame_index, 0.0]]))
+        for p in people
+    ]
+    scores = np.array([p.scores for p in with_honest_scores(video(moved), 'flow').persons])
+    assert (scores[0] == 1).all()
+    # By hand: two frames on, the nose has moved by 0.4 pose sizes, the tail not at all.
+    odds = 0.21 * np.log(2) + 0.98 * np.log([0.03, 0.43]) + 0.1
+    assert scores[2] == pytest.approx(1 / (1 + np.exp(odds)))
+    assert (np.diff(scores, axis=0) < 0).all()
 
 
 def test_scores_of_interpolation_are_what_the_labels_tell() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -61,38 +62,52 @@ def test_large_steps_of_uniform_labels_are_refined() -> None:
     assert [state.interval for state in perfect] == [12]
 
 
-def test_suggested_labels_start_at_the_ends_and_reach_everything() -> None:
+def test_suggested_labels_start_in_the_middle_and_reach_everything() -> None:
     states = list(label_suggested(annotated(STILL, JUMP), 'linear', step=1))
-    assert states[0].labelled == 4
+    assert states[0].labelled == 2
     assert states[0].interval is None
     assert states[0].pck_all == pytest.approx(100 * (82 - 5) / 82)
-    assert [state.labelled for state in states] == list(range(4, 83))
+    assert [state.labelled for state in states] == list(range(2, 83))
     assert states[-1].labelled == 82
     assert (states[-1].pck_all, states[-1].pck_unlabelled) == (100, 100)
 
 
 def test_the_budget_goes_where_the_motion_is() -> None:
     videos = annotated(STILL, mouse_video('moving', {t: 25.0 * (t // 4) for t in range(41)}))
-    propagated: list[str] = []
+    given: dict[str, set[int]] = {}
     for video in videos:
         original = video.propagate
 
-        def spy(given, life_span, name=video.name, original=original):
-            propagated.append(name)
-            return original(given, life_span)
+        def spy(frames, name=video.name, original=original):
+            given[name] = set(frames)
+            return original(frames)
 
         video.propagate = spy
-    states = label_suggested(videos, 'linear', step=2)
-    for _ in range(4):
-        next(states)
-    assert propagated == ['still', 'moving', 'moving', 'moving', 'moving']
+    for state in label_suggested(videos, 'linear', step=1):
+        if state.labelled == 12:
+            break
+    assert len(given['still']) + len(given['moving']) == 12
+    assert len(given['moving']) >= 8
+
+
+def test_an_annotator_begins_with_everyone_once() -> None:
+    two = mouse_video('two', dict.fromkeys(range(20), 5.0))
+    late = [
+        replace(person, track_id=9)
+        for person in mouse_video('late', dict.fromkeys(range(12, 20), 9.0)).persons
+    ]
+    (video,) = annotated(two.with_persons([*two.persons, *late]))
+    assert video.first_frames() == {10, 16}
+    late = [replace(person, track_id=9) for person in two.persons[5:]]
+    (video,) = annotated(two.with_persons([*two.persons, *late]))
+    assert video.first_frames() == {10}
 
 
 def test_only_stretches_with_a_new_label_are_propagated_again() -> None:
     spy = SpyPropagator()
     video = AnnotatedVideo(Unreadable(41), STILL, spy)
-    video.propagate({0, 20, 40}, 'video')
-    video.propagate({0, 10, 20, 40}, 'video')
+    video.propagate({0, 20, 40})
+    video.propagate({0, 10, 20, 40})
     assert [(gap.first, gap.last) for gap in spy.gaps] == [(0, 20), (20, 40), (0, 10), (10, 20)]
 
 
@@ -162,7 +177,7 @@ def test_command(run, labels, tmp_path) -> None:
     assert fields['target_pck'] == 95
     assert fields['frames'] == 82
     assert fields['uniform'][0]['interval'] == 30
-    assert fields['suggested'][0]['labelled'] == 4
+    assert fields['suggested'][0]['labelled'] == 2
     assert fields['suggested'][-1]['pck_unlabelled'] >= 95
     assert fields['suggested'][-1]['labelled'] < fields['uniform'][-1]['labelled']
     assert fields['uniform'][-1]['pck_unlabelled'] >= 95
