@@ -200,8 +200,8 @@ def rank_suggestions(
         labels: A propagated video with scores (see :func:`with_honest_scores`), or given labels
             only. Without any propagated person the expected errors are those of linear
             interpolation, estimated from the labels; only frames that are listed are suggested.
-        given: Frames that are never suggested. Where ``labels`` hold no given label yet, all
-            people there count as labelled.
+        given: Frames that count as labelled, whoever is in them: a person without a label there is
+            taken to be out of the picture, or known. Never suggested.
         num: At most so many frames; fewer if there is nothing to gain.
     """
     propagated = any(person.source == 'propagated' for person in labels.persons)
@@ -210,7 +210,7 @@ def rank_suggestions(
     else:
         tracks = [track for _, track in _tracks_of_motion(labels)]
     taken = set(given)
-    for frame in sorted(taken - {p.frame_index for p in labels.persons if p.source == 'given'}):
+    for frame in sorted(taken):
         for track in tracks:
             track.label(frame)
     suggestions: list[FrameSuggestion] = []

@@ -178,10 +178,17 @@ class AnnotatedVideo:
         return dense_labels(labels, persons, len(self._frames))
 
     def only_labelled(self, dense: VideoLabels) -> VideoLabels:
-        """Without the frames that the truth leaves out: they cannot be labelled here."""
+        """The people and frames that the truth has: others cannot be labelled here.
+
+        Who is in the picture when is taken to be known to the annotator.
+        """
         kept = set(self.labelled_frames)
-        frames = tuple(frame for frame in dense.frames if frame.index in kept)
-        return replace(dense.keep_frames(kept), frames=frames)
+        there = {(person.track_id, person.frame_index) for person in self.truth.persons}
+        return replace(
+            dense,
+            frames=tuple(frame for frame in dense.frames if frame.index in kept),
+            persons=tuple(p for p in dense.persons if (p.track_id, p.frame_index) in there),
+        )
 
     def count(self, dense: VideoLabels) -> _Counts:
         """How many joints are right, in all frames and in those that were not given."""
