@@ -32,15 +32,14 @@ from stdpose_mm.command_line import OneLineParser, exit_code, positive
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import PRECISIONS, WindowModel
 from stdpose_mm.io import open_frames, read_labels, write_posetrack18, write_video
 from stdpose_mm.propagation import (
     Frames,
     STDPosePropagator,
-    WindowModel,
     keep_every,
     propagate_frames,
 )
-from stdpose_mm.propagation.window_model import PRECISIONS
 from stdpose_mm.structures import VideoFrame, VideoLabels
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthetic.py'

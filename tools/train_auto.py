@@ -51,8 +51,9 @@ from stdpose_mm.command_line import OneLineParser, exit_code, seed
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
 from stdpose_mm.io import find_label_files, write_label_list
-from stdpose_mm.propagation import WindowModel, given_labels
+from stdpose_mm.propagation import given_labels
 from stdpose_mm.propagation.optical_flow import DISFlow
 from stdpose_mm.propagation.segment_model import SegmentModel
 from stdpose_mm.propagation.trained_fuser import TrainedFuser

@@ -16,10 +16,10 @@ from tqdm import tqdm
 
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import read_checkpoint
 from stdpose_mm.io import FrameSource, atomic_path, match_frames
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.propagation import given_labels
-from stdpose_mm.propagation.window_model import read_checkpoint
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.version import __version__
 

@@ -30,12 +30,12 @@ from stdpose_mm.engine.samplers import SeededInfiniteSampler
 from stdpose_mm.engine.seeding import derive_seed, seed_generators
 from stdpose_mm.evaluation.functional import keypoint_accuracy
 from stdpose_mm.evaluation.functional.keypoint_accuracy import AUC_LIMIT
+from stdpose_mm.inference import WindowModel, move_to
 from stdpose_mm.io import FrameSource
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
-from stdpose_mm.propagation import Gap, STDPosePropagator, WindowModel
+from stdpose_mm.propagation import Gap, STDPosePropagator
 from stdpose_mm.propagation.joint_mapping import JointMapping
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
-from stdpose_mm.propagation.window_model import move_to
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 
 ROUNDS = 5

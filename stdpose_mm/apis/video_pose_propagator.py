@@ -10,12 +10,12 @@ import numpy as np
 from mmengine.config import Config
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
 from stdpose_mm.io import FrameSource, PictureFrames, match_frames, open_frames
 from stdpose_mm.propagation import (
     PROPAGATORS,
     LifeSpan,
     PropagatedPose,
-    WindowModel,
     boxes_of,
     build_propagator,
     dense_labels,

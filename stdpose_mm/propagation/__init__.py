@@ -21,7 +21,6 @@ from .video_propagation import (
     propagate_frames,
     propagate_labels,
 )
-from .window_model import WindowModel
 from .window_propagator import WindowPropagator
 
 __all__ = [
@@ -44,7 +43,6 @@ __all__ = [
     'STDPosePropagator',
     'SplinePropagator',
     'Stay',
-    'WindowModel',
     'WindowPropagator',
     'boxes_of',
     'build_propagator',

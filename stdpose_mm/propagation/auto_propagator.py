@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stdpose_mm.inference import WindowModel
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
 from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose
@@ -18,7 +19,6 @@ from .optical_flow import DISFlow, FlowEstimator
 from .segment_evidence import GapHeatmaps, gather_evidence
 from .segment_model import SegmentModel
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
-from .window_model import WindowModel
 
 _PIECE = 64
 """Frames of a gap that are fused at once; longer gaps come in pieces, each with both ends."""

@@ -6,23 +6,27 @@ import heapq
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import count, pairwise
+from itertools import count
 
 import numpy as np
 import torch
-from mmpose.models.utils.tta import flip_heatmaps
-from torch import Tensor
 
 from stdpose_mm.datasets.transforms.generate_window_target import interpolated_pose
 from stdpose_mm.datasets.windows import Window, propagation_window
-from stdpose_mm.models.structures import GivenLabels, SpatioTemporalRepresentation
+from stdpose_mm.inference import (
+    Crop,
+    FrameCodes,
+    TorchWindowNetwork,
+    WindowModel,
+    equal_slices,
+    in_background,
+)
+from stdpose_mm.models.structures import GivenLabels
 from stdpose_mm.tracking import person_box
 
 from .base import Frames
 from .gaps import Gap
-from .in_background import in_background
 from .joint_mapping import JointMapping
-from .window_model import Crop, WindowModel
 
 MAX_KEYS = 64
 """Frames of a gap that are estimated together; a longer gap comes in parts."""
@@ -78,13 +82,8 @@ class SegmentModel:
     """
 
     def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.window_model = window_model
-        self.batch_size = batch_size
-        model = window_model.model
-        self._use_frame_head: bool = model.test_cfg.get('use_frame_head', False)
-        self._sees_windows: bool = model.with_neck and not self._use_frame_head
+        self._network = TorchWindowNetwork(window_model, batch_size)
 
     def heatmaps(
         self, frames: Frames, gaps: Sequence[Gap], mapping: JointMapping
@@ -113,7 +112,7 @@ class SegmentModel:
                     part.pictures[frame] = crop
                     if len(part.pictures) == len(part.crops):
                         ready.append(part)
-                    if sum(len(part.crops) for part in ready) >= self.batch_size:
+                    if sum(len(part.crops) for part in ready) >= self._network.batch_size:
                         yield from self._evaluate(ready)
                         ready = []
         yield from self._evaluate(ready)
@@ -131,11 +130,11 @@ class SegmentModel:
 
     def _parts(self, gap: Gap, mapping: JointMapping) -> list[_Part]:
         """The gap in pieces of nearly equal length."""
-        pieces = _slices(len(gap.frames), MAX_KEYS)
+        pieces = equal_slices(len(gap.frames), MAX_KEYS)
         return [self._part(gap, gap.frames[piece], mapping) for piece in pieces]
 
     def _part(self, gap: Gap, keys: range, mapping: JointMapping) -> _Part:
-        ends = (gap.left, gap.right) if self._sees_windows else (None, None)
+        ends = (gap.left, gap.right) if self._network.sees_windows else (None, None)
         labels = np.zeros((2, mapping.num_model, 2))
         shown = np.zeros((2, mapping.num_model), dtype=bool)
         boxes = {key: gap.bbox_of(key) for key in keys}
@@ -149,7 +148,7 @@ class SegmentModel:
             gap=gap,
             keys=keys,
             frames=range(first - (first - 1 in boxes), last + 1 + (last + 1 in boxes)),
-            windows=[_window(key, gap, keys) for key in keys] if self._sees_windows else [],
+            windows=[_window(key, gap, keys) for key in keys] if self._network.sees_windows else [],
             labels=labels,
             shown=shown,
             crops={frame: self.window_model.crop_at(boxes[frame]) for frame in sorted(boxes)},
@@ -164,14 +163,13 @@ class SegmentModel:
         rows = count()
         for part in parts:
             row_of.append({frame: next(rows) for frame in part.crops})
-        with self.window_model.inference():
-            views = self._encode(pictures)
-            single = self._single_heatmaps(views)
-            final = self._final_heatmaps(parts, row_of, views) if self._sees_windows else single
+        codes = self._network.encode(pictures)
+        single = self._network.frame_heatmaps(codes)
+        final = self._final_heatmaps(parts, row_of, codes) if self._network.sees_windows else single
         start = 0
         for part, row in zip(parts, row_of, strict=True):
             frame_maps = final_maps = single[[row[frame] for frame in part.frames]]
-            if self._sees_windows:
+            if self._network.sees_windows:
                 final_maps = np.zeros_like(frame_maps)
                 inner = part.keys[0] - part.frames[0]
                 stop = start + len(part.keys)
@@ -181,61 +179,20 @@ class SegmentModel:
             to_heatmap = np.stack([self.window_model.to_heatmap(crop) for crop in crops])
             yield part.gap, SegmentHeatmaps(part.frames, frame_maps, final_maps, to_heatmap, crops)
 
-    def _encode(self, pictures: np.ndarray) -> list[_View]:
-        """Pictures [M, H', W', 3] as the network sees them, and mirrored if it is asked to."""
-        model = self.window_model.model
-        flips = (False, True) if model.test_cfg.get('flip_test', False) else (False,)
-        batches: list[list[_View]] = []
-        for part in _slices(len(pictures), self.batch_size):
-            inputs = self.window_model.normalise(pictures[part])
-            batches.append([self._view(inputs.flip(-1) if flip else inputs) for flip in flips])
-        return [
-            _View(
-                torch.cat([view.features for view in views]),
-                None
-                if views[0].heatmaps is None
-                else torch.cat([view.heatmaps for view in views if view.heatmaps is not None]),
-            )
-            for views in zip(*batches, strict=True)
-        ]
-
-    def _view(self, inputs: Tensor) -> _View:
-        model = self.window_model.model
-        features = model.encode_frames(inputs)
-        if not model.with_neck:
-            return _View(features, model.head.forward(SpatioTemporalRepresentation(features)))
-        heatmaps = model.predict_frame_heatmaps(features[None])
-        return _View(features, None if heatmaps is None else heatmaps[0])
-
-    def _single_heatmaps(self, views: Sequence[_View]) -> np.ndarray:
-        """Heatmaps of all crops by themselves [M, K, h, w]."""
-        heatmaps = [view.heatmaps for view in views if view.heatmaps is not None]
-        if heatmaps:
-            return self._average(heatmaps)
-        width, height = self.window_model.heatmap_size
-        num_joints = self.window_model.skeleton.num_keypoints
-        return np.zeros((len(views[0].features), num_joints, height, width), dtype=np.float32)
-
     def _final_heatmaps(
-        self, parts: Sequence[_Part], row_of: Sequence[dict[int, int]], views: Sequence[_View]
+        self, parts: Sequence[_Part], row_of: Sequence[dict[int, int]], codes: FrameCodes
     ) -> np.ndarray:
         """Heatmaps of all windows of all parts [N, K, h, w]."""
         label_maps = [self._label_maps(part) for part in parts]
         windows = [(n, window) for n, part in enumerate(parts) for window in part.windows]
         batches = []
-        for batch in _slices(len(windows), self.batch_size):
-            rows = torch.tensor(
+        # Drawing the labels of all windows at once would take more memory than the network.
+        for batch in equal_slices(len(windows), self._network.batch_size):
+            rows = np.array(
                 [[row_of[n][frame] for frame in window.frames] for n, window in windows[batch]]
             )
             given = self._given([(parts[n], label_maps[n], w) for n, w in windows[batch]])
-            batches.append(
-                self._average(
-                    [
-                        self._fused(view, rows, given if n == 0 else self._mirrored(given))
-                        for n, view in enumerate(views)
-                    ]
-                )
-            )
+            batches.append(self._network.fuse(codes, rows, given))
         return np.concatenate(batches)
 
     def _label_maps(self, part: _Part) -> np.ndarray:
@@ -248,11 +205,6 @@ class SegmentModel:
                 maps[side] = self.window_model.draw(crop, part.labels[side], part.shown[side])
         return maps
 
-    def _fused(self, view: _View, rows: Tensor, given: GivenLabels) -> Tensor:
-        model = self.window_model.model
-        heatmaps = None if view.heatmaps is None else view.heatmaps[rows]
-        return model.head.forward(model.fuse(view.features[rows], heatmaps, given))
-
     def _given(self, windows: Sequence[tuple[_Part, np.ndarray, Window]]) -> GivenLabels:
         """What is given in windows of a part with label maps [2, K, h, w]."""
         maps, masks, priors, positions = [], [], [], []
@@ -263,38 +215,12 @@ class SegmentModel:
             masks.append(shown)
             priors.append(self.window_model.draw(part.crops[window.key], pose, pose_shown))
             positions.append(window.position)
-        device = next(self.window_model.model.parameters()).device
         return GivenLabels(
-            heatmaps=torch.from_numpy(np.stack(maps)).to(device),
-            mask=torch.from_numpy(np.stack(masks)).to(device),
-            prior=torch.from_numpy(np.stack(priors)).to(device),
-            position=torch.tensor(positions, device=device),
+            heatmaps=torch.from_numpy(np.stack(maps)),
+            mask=torch.from_numpy(np.stack(masks)),
+            prior=torch.from_numpy(np.stack(priors)),
+            position=torch.tensor(positions),
         )
-
-    def _mirrored(self, given: GivenLabels) -> GivenLabels:
-        return given.flip(self.window_model.flip_indices)
-
-    def _average(self, heatmaps: Sequence[Tensor]) -> np.ndarray:
-        """Mean of the maps [N, K, h, w] of the plain and, if there is one, of the mirrored view."""
-        mean, *mirrored = heatmaps
-        test_cfg = self.window_model.model.test_cfg
-        for maps in mirrored:
-            flipped_back = flip_heatmaps(
-                maps,
-                flip_indices=self.window_model.flip_indices,
-                flip_mode=test_cfg.get('flip_mode', 'heatmap'),
-                shift_heatmap=test_cfg.get('shift_heatmap', False),
-            )
-            mean = (mean + flipped_back) * 0.5
-        return mean.float().cpu().numpy()
-
-
-@dataclass(frozen=True)
-class _View:
-    """What the network makes of single frames: features [M, D, h', w'], heatmaps [M, K, h, w]."""
-
-    features: Tensor
-    heatmaps: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,10 +289,3 @@ def _reading_order(
                 is_far = part is not parts[-1] and frame > parts[-1].keys[-1]
                 heapq.heappush(demands, (first if is_far else frame, frame, next(numbers), part))
     yield from read_before(float('inf'))
-
-
-def _slices(number: int, size: int) -> list[slice]:
-    """Nearly equal slices of at most ``size`` out of ``number`` things."""
-    pieces = -(-number // size)
-    bounds = [number * n // pieces for n in range(pieces + 1)]
-    return [slice(*pair) for pair in pairwise(bounds)]

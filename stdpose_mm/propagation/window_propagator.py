@@ -6,13 +6,13 @@ from contextlib import closing
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
 from .base import BasePropagator, Frames, PropagatedPose
 from .gaps import Gap, visibility_of_estimates
 from .joint_mapping import JointMapping
 from .segment_model import SegmentModel
-from .window_model import WindowModel
 
 
 class WindowPropagator(BasePropagator):

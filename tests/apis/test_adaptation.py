@@ -14,8 +14,8 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.adaptation import AdaptedModel, adapt
 from stdpose_mm.apis.video_fit import PROBE_STEPS, hold_out, make_start
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
 from stdpose_mm.io import FrameSource, open_frames
-from stdpose_mm.propagation import WindowModel
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 NAMES = ('head', 'left_hand', 'right_hand')

@@ -10,8 +10,9 @@ from mmengine.config import Config
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.person_detector import PersonDetector
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
 from stdpose_mm.io import read_posetrack18
-from stdpose_mm.propagation import PROPAGATORS, PerFramePropagator, WindowModel
+from stdpose_mm.propagation import PROPAGATORS, PerFramePropagator
 from stdpose_mm.structures import Skeleton
 
 POSE = np.array([[10, 10], [20, 10], [10, 30]], float)

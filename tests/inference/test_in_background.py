@@ -6,7 +6,7 @@ import time
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.propagation.in_background import in_background
+from stdpose_mm.inference import in_background
 
 
 def counted(number, made):
