@@ -1,4 +1,4 @@
-"""Identities across labelled frames, and the boxes of the frames between them."""
+"""Who is where: identities across frames, and the boxes of the frames between."""
 
 from .association import assign_track_ids, pose_similarity
 from .boxes import (
@@ -14,11 +14,14 @@ from .boxes import (
     person_box,
     to_corners,
 )
+from .tracked_boxes import NOBODY, TrackedBoxes
 
 __all__ = [
+    'NOBODY',
     'NO_DETECTIONS',
     'FrameDetections',
     'TrackBoxes',
+    'TrackedBoxes',
     'assign_track_ids',
     'box_iou',
     'clip_box',

@@ -1,0 +1,138 @@
+"""Identities of detected people: MMDetection's ByteTrack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from stdpose_mm.errors import InputError
+
+from .boxes import FrameDetections
+from .tracked_boxes import NOBODY, TrackedBoxes
+
+SURE_SCORE = 0.4
+"""Detections above it begin tracks; those below only carry known people on."""
+
+KEPT_FRAMES = 30
+"""So long a lost person is looked for; ByteTrack's own value, a second of video."""
+
+
+class PersonTracker:
+    """Gives detections the identities they had before.
+
+    ByteTrack (Zhang et al., ECCV 2022) as in MMDetection: every track moves on by a Kalman filter
+    of its box; sure detections are matched with the moved boxes first, doubtful ones with the
+    tracks that are left. Doubtful detections that belong to nobody known are left out. The memory
+    depends on the number of people, not on the length of the video.
+
+    Args:
+        every: The detector runs on every so many frames. The filter's step is that long.
+        sure_score: See ``SURE_SCORE``.
+        kept_frames: See ``KEPT_FRAMES``.
+
+    Raises:
+        InputError: If a number is out of range, or a package that MMDetection needs for tracking
+            is not installed.
+    """
+
+    def __init__(
+        self, every: int = 1, sure_score: float = SURE_SCORE, kept_frames: int = KEPT_FRAMES
+    ) -> None:
+        for name, value in (('every', every), ('kept_frames', kept_frames)):
+            if value < 1:
+                raise InputError(f'{name} must be at least 1 frame, got {value}')
+        if not 0 <= sure_score < 1:
+            raise InputError(f'sure_score must be in 0..1 and below 1, got {sure_score}')
+        self.every = every
+        self._kept_steps = max(2, round(kept_frames / every))
+        self._tracker = _byte_tracker(sure_score, self._kept_steps)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin another video; ids begin at 0 again."""
+        self._tracker.reset()
+        self._step = 0
+        self._last_frame: int | None = None
+
+    def update(self, frame_index: int, detections: FrameDetections) -> TrackedBoxes:
+        """The people of the next frame that was looked at.
+
+        Args:
+            frame_index: Ascending from call to call. Where frames are left out, people are
+                expected to have moved on all the while.
+            detections: What was found there. Boxes of zero size are left out.
+
+        Returns:
+            The detections that have an identity, unchanged and in the same order.
+
+        Raises:
+            ValueError: If ``frame_index`` does not ascend.
+        """
+        if self._last_frame is not None:
+            elapsed = frame_index - self._last_frame
+            if elapsed < 1:
+                raise ValueError(
+                    f'frames must ascend, got {frame_index} after frame {self._last_frame}'
+                )
+            for _ in range(min(round(elapsed / self.every) - 1, self._kept_steps)):
+                self._track(np.zeros((0, 4)), np.zeros(0))
+        self._last_frame = frame_index
+        solid = np.flatnonzero((detections.boxes[:, 2:] > 0).all(axis=1))
+        boxes, scores = detections.boxes[solid], detections.scores[solid]
+        positions, track_ids = self._track(boxes, scores)
+        if not len(positions):
+            return NOBODY
+        order = np.argsort(positions)
+        kept = positions[order]
+        return TrackedBoxes(boxes[kept], scores[kept], track_ids[order])
+
+    def _track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the detections with an identity, and their ids."""
+        from mmdet.structures import DetDataSample
+        from mmengine.structures import InstanceData
+
+        if not len(boxes):
+            # ByteTracker moves its tracks on only in frames with a detection; one that scores 0
+            # matches nobody and begins nothing.
+            boxes, scores = np.array([[0.0, 0.0, 1.0, 1.0]]), np.zeros(1)
+        corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        sample = DetDataSample(metainfo={'frame_id': self._step})
+        sample.pred_instances = InstanceData(
+            bboxes=torch.from_numpy(corners),
+            scores=torch.from_numpy(scores.astype(np.float64)),
+            labels=torch.zeros(len(boxes), dtype=torch.long),
+            # ByteTracker reorders the detections and carries masks along as they are: in their
+            # place, where each one was.
+            masks=torch.arange(len(boxes)),
+        )
+        found = self._tracker.track(sample)
+        self._step += 1
+        # Every box of a track is kept in it, but only the last is looked at.
+        for track in self._tracker.tracks.values():
+            for item in self._tracker.memo_items:
+                del track[item][:-1]
+        return found.masks.numpy(), found.instances_id.numpy()
+
+
+def _byte_tracker(sure_score: float, kept_steps: int) -> Any:
+    from mmdet.models.task_modules.tracking import KalmanFilter
+    from mmdet.models.trackers import ByteTracker
+
+    try:
+        tracker = ByteTracker(
+            obj_score_thrs={'high': sure_score, 'low': 0.0},
+            init_track_thr=sure_score,
+            match_iou_thrs={'high': 0.1, 'low': 0.5, 'tentative': 0.3},
+            # Seen twice in a row is enough: the detector's threshold has done the rest.
+            num_tentatives=1,
+            num_frames_retain=kept_steps,
+        )
+    except RuntimeError as error:
+        raise InputError(
+            'tracking people needs the package lap, which is not installed: install it with '
+            '`pip install lap`, or give boxes with track ids'
+        ) from error
+    tracker.motion = KalmanFilter()
+    return tracker
