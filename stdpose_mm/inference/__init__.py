@@ -1,19 +1,31 @@
 """A trained window model at work on pictures."""
 
+from .frame_poses import BRIDGE_TRUST, MAX_BRIDGE, FramePoses, bridge
 from .in_background import in_background
+from .readable_frames import readable_frames
+from .video_pose_estimator import CROP_POLICIES, BoxedFrame, CropPolicy, VideoPoseEstimator
 from .window_model import PRECISIONS, Crop, WindowModel, move_to, read_checkpoint
 from .window_network import FrameCodes, FrameView, TorchWindowNetwork, WindowNetwork, equal_slices
 
 __all__ = [
+    'BRIDGE_TRUST',
+    'CROP_POLICIES',
+    'MAX_BRIDGE',
     'PRECISIONS',
+    'BoxedFrame',
     'Crop',
+    'CropPolicy',
     'FrameCodes',
+    'FramePoses',
     'FrameView',
     'TorchWindowNetwork',
+    'VideoPoseEstimator',
     'WindowModel',
     'WindowNetwork',
+    'bridge',
     'equal_slices',
     'in_background',
     'move_to',
     'read_checkpoint',
+    'readable_frames',
 ]
