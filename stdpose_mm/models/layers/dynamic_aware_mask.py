@@ -58,7 +58,8 @@ class DynamicAwareMask(BaseModule):
         Returns:
             M_t with shape [N, 1, h, w], float32.
         """
-        residuals = frame_heatmaps.diff(dim=1)
+        # Not diff(), which cannot be exported to ONNX.
+        residuals = frame_heatmaps[:, 1:] - frame_heatmaps[:, :-1]
         activated = modified_sigmoid(residuals, self.slope, self.threshold)
         compressed = self.compress(activated.flatten(0, 1)).unflatten(0, (-1, 2))
         motion = torch.einsum('d,ndchw->nchw', self.direction_weights, compressed.float())

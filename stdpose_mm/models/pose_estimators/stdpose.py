@@ -80,7 +80,7 @@ class STDPose(TopdownPoseEstimator):
         if self.frame_head is None:
             return None
         heatmaps = self.frame_head.forward((features.flatten(0, 1),))
-        return heatmaps.unflatten(0, features.shape[:2])
+        return heatmaps.unflatten(0, (-1, features.shape[1]))
 
     def fuse(
         self, features: Tensor, frame_heatmaps: Tensor | None, given: GivenLabels | None = None
@@ -164,7 +164,7 @@ class STDPose(TopdownPoseEstimator):
 
     def _encode_windows(self, inputs: Tensor) -> Tensor:
         """[N, T, 3, H, W] -> [N, T, D, h', w'] in one pass of the backbone."""
-        return self.encode_frames(inputs.flatten(0, 1)).unflatten(0, inputs.shape[:2])
+        return self.encode_frames(inputs.flatten(0, 1)).unflatten(0, (-1, inputs.shape[1]))
 
     def _frame_head_loss(
         self, frame_heatmaps: Tensor, data_samples: list[PoseDataSample]
