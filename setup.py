@@ -10,7 +10,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 # What MIM and `mmengine.hub.get_config` look for inside an installed OpenMMLab package.
-MIM_EXTENSION = ('configs', 'tools', 'demo')
+MIM_EXTENSION = ('configs', 'tools', 'demo', 'model-index.yml')
 
 
 def read_version() -> str:
@@ -46,6 +46,8 @@ class BuildWithMimExtension(build_py):
             source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, target / name, ignore=ignore)
+            elif source.is_file():
+                shutil.copy(source, target / name)
 
 
 setup(

@@ -46,3 +46,4 @@ warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
 if _mmpose_is_usable():
     for _name in REGISTERING_SUBPACKAGES:
         import_module(f'{__name__}.{_name}')
+    import_module(f'{__name__}.mmpose_hook').install()

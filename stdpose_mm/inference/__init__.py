@@ -2,8 +2,7 @@
 
 from .frame_poses import BRIDGE_TRUST, MAX_BRIDGE, FramePoses, bridge
 from .in_background import in_background
-from .readable_frames import readable_frames
-from .video_pose_estimator import CROP_POLICIES, BoxedFrame, CropPolicy, VideoPoseEstimator
+from .video_pose_estimator import CROP_POLICIES, CropPolicy, SeenFrame, VideoPoseEstimator
 from .window_model import PRECISIONS, Crop, WindowModel, move_to, read_checkpoint
 from .window_network import FrameCodes, FrameView, TorchWindowNetwork, WindowNetwork, equal_slices
 
@@ -12,12 +11,12 @@ __all__ = [
     'CROP_POLICIES',
     'MAX_BRIDGE',
     'PRECISIONS',
-    'BoxedFrame',
     'Crop',
     'CropPolicy',
     'FrameCodes',
     'FramePoses',
     'FrameView',
+    'SeenFrame',
     'TorchWindowNetwork',
     'VideoPoseEstimator',
     'WindowModel',
@@ -27,5 +26,4 @@ __all__ = [
     'in_background',
     'move_to',
     'read_checkpoint',
-    'readable_frames',
 ]

@@ -21,7 +21,7 @@ from .window_network import FrameCodes, TorchWindowNetwork, WindowNetwork
 CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = ('frame', 'window')
 
-BoxedFrame = tuple[int, 'np.ndarray | None', TrackedBoxes]
+SeenFrame = tuple[int, 'np.ndarray | None', TrackedBoxes]
 """A frame's index, its picture BGR uint8 [H, W, 3] (None if it cannot be read), and its people."""
 
 
@@ -70,7 +70,7 @@ class VideoPoseEstimator:
 
     def estimate(
         self,
-        frames: Iterable[BoxedFrame],
+        frames: Iterable[SeenFrame],
         max_waiting: int | None = None,
         keep_pictures: bool = False,
         keep_heatmaps: bool = False,
@@ -98,7 +98,7 @@ class VideoPoseEstimator:
         return self._estimate(frames, limit, keep_pictures, keep_heatmaps)
 
     def _estimate(
-        self, frames: Iterable[BoxedFrame], limit: int, keep_pictures: bool, keep_heatmaps: bool
+        self, frames: Iterable[SeenFrame], limit: int, keep_pictures: bool, keep_heatmaps: bool
     ) -> Generator[FramePoses, None, None]:
         cut = self._cut_frames if self._shares_codes else self._cut_windows
         with closing(in_background(cut(_ascending(frames)))) as seen:
@@ -110,7 +110,7 @@ class VideoPoseEstimator:
         # Without windows every frame is seen by itself, at its own box.
         return self.crops == 'frame' or not self.network.sees_windows
 
-    def _cut_frames(self, frames: Iterable[BoxedFrame]) -> Iterator[_Frame]:
+    def _cut_frames(self, frames: Iterable[SeenFrame]) -> Iterator[_Frame]:
         """Every frame with the crops of its people."""
         for index, picture, people in frames:
             if picture is None:
@@ -120,9 +120,9 @@ class VideoPoseEstimator:
             cuts = [self.window_model.cut(picture, crop) for crop in crops]
             yield _Frame(index, picture, people, crops, cuts)
 
-    def _cut_windows(self, frames: Iterable[BoxedFrame]) -> Iterator[_Frame]:
+    def _cut_windows(self, frames: Iterable[SeenFrame]) -> Iterator[_Frame]:
         """Every frame with the crops of its people's windows: those of the key first."""
-        recent: deque[BoxedFrame] = deque(maxlen=3)
+        recent: deque[SeenFrame] = deque(maxlen=3)
         for frame in frames:
             recent.append(frame)
             if len(recent) > 1:
@@ -130,7 +130,7 @@ class VideoPoseEstimator:
         if recent:
             yield self._cut_window(list(recent), recent[-1][0])
 
-    def _cut_window(self, recent: list[BoxedFrame], key: int) -> _Frame:
+    def _cut_window(self, recent: list[SeenFrame], key: int) -> _Frame:
         pictures = {index: picture for index, picture, _ in recent}
         people = next(people for index, _, people in recent if index == key)
         picture = pictures[key]
@@ -339,7 +339,7 @@ class _Pipeline:
         )
 
 
-def _ascending(frames: Iterable[BoxedFrame]) -> Iterator[BoxedFrame]:
+def _ascending(frames: Iterable[SeenFrame]) -> Iterator[SeenFrame]:
     last = -1
     for frame in frames:
         if frame[0] <= last:

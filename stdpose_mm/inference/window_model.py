@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
@@ -85,6 +85,7 @@ class WindowModel:
             raise ValueError(f'precision must be one of {PRECISIONS}, got {precision!r}')
         self.model: Any = model
         self.precision = precision
+        self.metainfo = metainfo
         self.flip_indices: Sequence[int] = sample_metainfo(metainfo)['flip_indices']
         self.skeleton = skeleton_from_metainfo(metainfo)
         self.trained_joints = np.asarray(metainfo['dataset_keypoint_weights']) > 0
@@ -124,33 +125,45 @@ class WindowModel:
             InputError: If a file is missing or cannot be read, the config has no test pipeline,
                 the weights do not fit, or the device does not exist.
         """
-        if not isinstance(config, Config):
-            config = read_config(config)
-        init_default_scope(config.get('default_scope', 'mmpose'))
-        dataset = config.get('test_dataloader', {}).get('dataset', {})
-        if 'model' not in config or 'pipeline' not in dataset:
-            raise InputError(
-                f'config {config.filename or "(in memory)"} has no model or no '
-                'test_dataloader.dataset.pipeline, use a config that this package can test'
-            )
+        config, dataset = _testable(config)
         state_dict, meta = read_checkpoint(checkpoint)
         metainfo = meta.get('dataset_meta') or {}
         if 'keypoint_id2name' not in metainfo:
             metainfo = _metainfo_of_dataset(dataset)
-        model_config = with_num_joints(config.model, len(metainfo['keypoint_id2name']))
-        if 'init_cfg' in model_config.get('backbone', {}):
-            model_config.backbone.init_cfg = None
-        model_config.test_cfg = {**model_config.get('test_cfg', {}), **(test_cfg or {})}
-        with config_mistakes(config.filename or '(in memory)'):
-            model = MODELS.build(model_config)
+        model = _build(config, metainfo, test_cfg)
         _load_weights(model, state_dict, checkpoint)
         move_to(model, device).eval()
         return cls(model, dataset.pipeline, metainfo, precision)
+
+    @classmethod
+    def without_weights(
+        cls, config: str | Path | Config, metainfo: Mapping[str, Any]
+    ) -> WindowModel:
+        """The crops and the codec of a config's model, for a network that runs elsewhere.
+
+        Args:
+            config: Config file or loaded config.
+            metainfo: The parsed metainfo of the network's joints.
+
+        Raises:
+            InputError: If the file is missing or cannot be read, or the config has no test
+                pipeline.
+        """
+        config, dataset = _testable(config)
+        with torch.device('meta'):
+            model = _build(config, metainfo, None)
+        return cls(model.eval(), dataset.pipeline, metainfo)
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
         """Width and height of the heatmaps."""
         width, height = self._target.encoder.heatmap_size
+        return width, height
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Width and height of the crops."""
+        width, height = self._target.encoder.input_size
         return width, height
 
     def pack(self) -> None:
@@ -289,6 +302,32 @@ def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, A
             'give a file written by a training run'
         ) from error
     return state_dict, content.get('meta', {})
+
+
+def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:
+    """The config, read if need be, and its test data set."""
+    if not isinstance(config, Config):
+        config = read_config(config)
+    init_default_scope(config.get('default_scope', 'mmpose'))
+    dataset = config.get('test_dataloader', {}).get('dataset', {})
+    if 'model' not in config or 'pipeline' not in dataset:
+        raise InputError(
+            f'config {config.filename or "(in memory)"} has no model or no '
+            'test_dataloader.dataset.pipeline, use a config that this package can test'
+        )
+    return config, dataset
+
+
+def _build(
+    config: Config, metainfo: Mapping[str, Any], test_cfg: Mapping[str, Any] | None
+) -> nn.Module:
+    """The model of a config, for these joints, without its initial weights."""
+    model_config = with_num_joints(config.model, len(metainfo['keypoint_id2name']))
+    if 'init_cfg' in model_config.get('backbone', {}):
+        model_config.backbone.init_cfg = None
+    model_config.test_cfg = {**model_config.get('test_cfg', {}), **(test_cfg or {})}
+    with config_mistakes(config.filename or '(in memory)'):
+        return MODELS.build(model_config)
 
 
 def _load_weights(model: nn.Module, weights: Mapping[str, Any], checkpoint: str | Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -195,17 +195,33 @@ class TorchWindowNetwork:
 
     def _average(self, heatmaps: Sequence[Tensor]) -> np.ndarray:
         """Mean of the maps [N, K, h, w] of the plain and, if there is one, of the mirrored view."""
-        mean, *mirrored = heatmaps
         test_cfg = self.window_model.model.test_cfg
-        for maps in mirrored:
-            flipped_back = flip_heatmaps(
-                maps,
-                flip_indices=self.window_model.flip_indices,
-                flip_mode=test_cfg.get('flip_mode', 'heatmap'),
-                shift_heatmap=test_cfg.get('shift_heatmap', False),
-            )
-            mean = (mean + flipped_back) * 0.5
-        return mean.float().cpu().numpy()
+        return average_views(heatmaps, self.window_model.flip_indices, test_cfg)
+
+
+def average_views(
+    heatmaps: Sequence[Tensor], flip_indices: Sequence[int], test_cfg: Mapping[str, Any]
+) -> np.ndarray:
+    """Mean of the heatmaps of the plain and, if there is one, of the mirrored view.
+
+    Args:
+        heatmaps: [N, K, h, w] each.
+        flip_indices: For every joint its mirror image.
+        test_cfg: MMPose's ``flip_mode`` and ``shift_heatmap``.
+
+    Returns:
+        [N, K, h, w] float32.
+    """
+    mean, *mirrored = heatmaps
+    for maps in mirrored:
+        flipped_back = flip_heatmaps(
+            maps,
+            flip_indices=flip_indices,
+            flip_mode=test_cfg.get('flip_mode', 'heatmap'),
+            shift_heatmap=test_cfg.get('shift_heatmap', False),
+        )
+        mean = (mean + flipped_back) * 0.5
+    return mean.float().cpu().numpy()
 
 
 def equal_slices(number: int, size: int) -> list[slice]:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the parts of the repository that a build reads."""
     tree = tmp_path_factory.mktemp('tree')
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE'):
+    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'model-index.yml'):
         shutil.copy(ROOT / name, tree / name)
     for name in ('stdpose_mm', 'configs', 'tools'):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns('__pycache__'))
@@ -37,6 +37,8 @@ def test_wheel_holds_the_mim_extension(tree: Path) -> None:
     config = next((ROOT / 'configs').rglob('*.py')).relative_to(ROOT)
     assert f'stdpose_mm/.mim/{config}' in names
     assert 'stdpose_mm/.mim/tools/train.py' in names
+    assert 'stdpose_mm/.mim/model-index.yml' in names
+    assert 'stdpose_mm/.mim/configs/metafile.yml' in names
     assert 'stdpose_mm/engine/hooks/random_state_hook.py' in names
     assert not any(name.startswith('tests/') for name in names)
 

@@ -1,0 +1,488 @@
+"""Poses with identities in videos, through MMPose's inferencer API."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import pseudo_collate
+from mmengine.infer.infer import BaseInferencer
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData, PixelData
+from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
+from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
+from mmpose.evaluation.functional import nearby_joints_nms
+from mmpose.registry import INFERENCERS
+from mmpose.structures import PoseDataSample
+from mmpose.structures.utils import revert_heatmap
+
+from stdpose_mm.engine.model_names import find_model
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import (
+    CropPolicy,
+    FramePoses,
+    VideoPoseEstimator,
+    WindowModel,
+    read_checkpoint,
+)
+from stdpose_mm.io import FrameSource, PictureFrames, open_frames
+from stdpose_mm.tracking import TrackedBoxes, to_corners
+
+from .box_sources import BoxSource, DetectedBoxes, GivenBoxes, WholePicture, as_boxes
+from .person_detector import NMS_IOU, SCORE_THRESHOLD, PersonDetector, build_person_detector
+
+WHOLE_IMAGE = ('whole_image', 'whole-image')
+
+Pictures = FrameSource | Iterator[np.ndarray] | Sequence[np.ndarray]
+
+
+@INFERENCERS.register_module()
+class STDPoseInferencer(Pose2DInferencer):
+    """MMPose's :class:`Pose2DInferencer` for models that see three frames.
+
+    Called like that class, it differs where a video is more than its pictures:
+
+    - What is given is one video: a video file, a folder of pictures, a list of pictures (files or
+      arrays), one picture, or a webcam (``'webcam:0'`` or its number). Grey pictures and pictures
+      with an alpha channel become BGR. Every frame has a result, also the first and the last.
+    - Every instance has a ``track_id``, in the results and in the written files.
+    - ``bboxes`` are used as they are: one entry a frame, an array [N, 4] x1, y1, x2, y2 in pixels
+      (or [N, 5] with the score), or a dict with such ``bboxes`` and ``track_ids`` [N].
+    - Nobody in a frame means no instance; MMPose takes the whole picture for a person then.
+    - ``batch_size`` is the number of frames that are looked at together. 1, MMPose's default,
+      fills the network's batches in files, and answers a webcam frame by frame. Results come one
+      frame at a time, and do not depend on it.
+    - A frame that cannot be read is reported, and its poses are interpolated between the frames
+      beside it. ``origin`` of a result, and of the data sample's metainfo, says so: 'seen',
+      'bridged', or 'unknown' where there is nothing to interpolate.
+
+    After ``import stdpose_mm``, ``MMPoseInferencer(pose2d=...)`` builds this class for configs of
+    this package, see :mod:`stdpose_mm.mmpose_hook`.
+
+    Example::
+
+        inferencer = STDPoseInferencer('stdpose-estimation', 'best.pth', det_model='rtmdet.onnx')
+        for result in inferencer('clip.mp4', vis_out_dir='out'):
+            for person in result['predictions'][0]:
+                person['track_id'], person['keypoints'], person['keypoint_scores']
+
+    Args:
+        model: Config file, loaded config, or a name (see
+            :func:`~stdpose_mm.engine.model_names.find_model`); None for the config inside the
+            weights.
+        weights: Checkpoint of a training run with it.
+        device: Where the networks run; by default the best there is.
+        scope: As in MMPose.
+        det_model: Who finds people: an MMDetection config (a file, or the name of one that comes
+            with MMDetection), an ONNX file, or 'whole_image'. None if boxes are given.
+        det_weights: Checkpoint of an MMDetection config.
+        det_cat_ids: 0 or None: people are found by the detector's class name.
+        show_progress: As in MMPose.
+        det_every: The detector runs on every so many frames.
+        crops: 'frame' or 'window', see :class:`~stdpose_mm.inference.VideoPoseEstimator`.
+        precision: 'float32' or 'bfloat16'.
+        crops_at_once: Crops that the network sees at once.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+
+    def __init__(
+        self,
+        model: str | Config | ConfigDict | Mapping[str, Any] | None,
+        weights: str | None = None,
+        device: str | None = None,
+        scope: str | None = 'mmpose',
+        det_model: str | os.PathLike[str] | None = None,
+        det_weights: str | os.PathLike[str] | None = None,
+        det_cat_ids: int | Sequence[int] | None = None,
+        show_progress: bool = False,
+        det_every: int = 1,
+        crops: CropPolicy = 'frame',
+        precision: str = 'float32',
+        crops_at_once: int = 8,
+    ) -> None:
+        init_default_scope(scope)
+        self._precision = precision
+        # Pose2DInferencer would build a detector of its own.
+        BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
+        self.visualizer.set_dataset_meta(self.model.dataset_meta)
+        self.estimator = VideoPoseEstimator(
+            self.window_model, crops=crops, batch_size=crops_at_once
+        )
+        self._det_every = det_every
+        self.detector = _detector(det_model, det_weights, det_cat_ids, device)
+        self._whole_image = det_model in WHOLE_IMAGE
+        self._video_input = self._is_live = False
+
+    def preprocess(
+        self,
+        inputs: Pictures,
+        batch_size: int = 1,
+        bboxes: Sequence[Any] | Mapping[int, Any] | None = None,
+        bbox_thr: float | None = None,
+        nms_thr: float | None = None,
+        **kwargs: Any,
+    ) -> Iterator[tuple[list[PoseDataSample], list[np.ndarray]]]:
+        """Estimate the poses of a video.
+
+        All work is done here, because frames depend on each other.
+
+        Args:
+            inputs: Pictures, from :meth:`_inputs_to_list`.
+            batch_size: See the class.
+            bboxes: See the class.
+            bbox_thr: Detections that score less are left out; by default those below 0.2.
+            nms_thr: Of two detections that overlap more (intersection over union) one is left
+                out; by default 0.65.
+            **kwargs: None is known.
+
+        Yields:
+            The data sample of every frame and its picture.
+
+        Raises:
+            InputError: If there are no boxes, or they do not fit the video.
+        """
+        source = self._box_source(bboxes, bbox_thr, nms_thr)
+        poses = self.estimator.estimate(
+            source(inputs),
+            max_waiting=batch_size if batch_size > 1 or self._is_live else None,
+            keep_pictures=True,
+            keep_heatmaps=bool(self.model.test_cfg.get('output_heatmaps')),
+        )
+        picture: np.ndarray | None = None
+        with closing(poses):
+            for frame in poses:
+                if frame.picture is not None:
+                    picture = frame.picture
+                elif picture is None:
+                    width, height = self._size(inputs)
+                    picture = np.zeros((height, width, 3), np.uint8)
+                # A frame that cannot be read shows what was seen last, as players do.
+                yield [_data_sample(frame, picture, _name(inputs, frame))], [picture]
+
+    def forward(
+        self,
+        inputs: list[PoseDataSample],
+        merge_results: bool = True,
+        bbox_thr: float = -1,
+        pose_based_nms: bool = False,
+    ) -> list[PoseDataSample]:
+        """The data samples from :meth:`preprocess`, without those that the arguments leave out."""
+        for sample in inputs:
+            people = sample.pred_instances
+            if bbox_thr > 0:
+                people = people[people.bbox_scores > bbox_thr]
+            if pose_based_nms and len(people):
+                kept = nearby_joints_nms(
+                    [
+                        {'keypoints': keypoints, 'score': score}
+                        for keypoints, score in zip(
+                            people.keypoints, people.bbox_scores, strict=True
+                        )
+                    ],
+                    num_nearby_joints_thr=people.keypoints.shape[1] // 3,
+                )
+                people = people[np.asarray(kept)]
+            sample.pred_instances = people
+        return inputs
+
+    def postprocess(
+        self, preds: list[PoseDataSample], visualization: list[np.ndarray], **kwargs: Any
+    ) -> dict[str, Any]:
+        """MMPose's result, and the ``origin`` of each frame."""
+        results: dict[str, Any] = super().postprocess(preds, visualization, **kwargs)
+        results['origin'] = [sample.metainfo['origin'] for sample in preds]
+        return results
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Iterator[dict[str, Any]]:
+        """See the class and :class:`Pose2DInferencer`."""
+        if isinstance(inputs, (int, np.integer)):
+            inputs = f'webcam:{inputs}'
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _inputs_to_list(self, inputs: Any) -> Pictures:
+        """One video as a sequence of BGR pictures."""
+        self._video_input = self._is_live = False
+        if isinstance(inputs, np.ndarray):
+            inputs = [inputs]
+        if isinstance(inputs, (str, os.PathLike)):
+            frames = open_frames(inputs)
+        elif not isinstance(inputs, (list, tuple)) or not inputs:
+            raise InputError(
+                f'the inferencer was given {type(inputs).__name__} to look at, expected a video '
+                'file, a folder of pictures, a picture, a list of pictures that is not empty, or '
+                "'webcam:0'"
+            )
+        elif isinstance(inputs[0], (str, os.PathLike)):
+            frames = open_frames(list(inputs))
+        else:
+            return PictureArrays(inputs)
+        if not isinstance(frames, PictureFrames):
+            self._set_video(Path(os.fspath(inputs)).name, frames.fps, frames.size)
+        return frames
+
+    def _get_webcam_inputs(self, inputs: str) -> Iterator[np.ndarray]:
+        """The pictures of a camera ``webcam:<number>``, as they come.
+
+        Raises:
+            InputError: If there is no such camera.
+        """
+        number = inputs.lower().removeprefix('webcam').removeprefix(':') or '0'
+        if not number.isdecimal():
+            raise InputError(f"{inputs!r} names no camera, expected 'webcam:0'")
+        camera = cv2.VideoCapture(int(number))
+        if not camera.isOpened():
+            raise InputError(f'camera {number} cannot be opened, give the number of one that can')
+        size = (
+            int(camera.get(cv2.CAP_PROP_FRAME_WIDTH)),
+            int(camera.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+        )
+        self._set_video('webcam.mp4', camera.get(cv2.CAP_PROP_FPS), size)
+        self._is_live = True
+        return _camera_pictures(camera)
+
+    def _set_video(self, name: str, fps: float | None, size: tuple[int, int]) -> None:
+        """Let MMPose write one video and one label file."""
+        self._video_input = True
+        self.video_info: dict[str, Any] = {
+            'fps': fps or 25,
+            'name': name,
+            'writer': None,
+            'width': size[0],
+            'height': size[1],
+            'predictions': [],
+        }
+
+    def _size(self, inputs: Pictures) -> tuple[int, int]:
+        assert isinstance(inputs, FrameSource)  # Arrays are always readable.
+        return inputs.size
+
+    def _box_source(
+        self,
+        bboxes: Sequence[Any] | Mapping[int, Any] | None,
+        bbox_thr: float | None,
+        nms_thr: float | None,
+    ) -> BoxSource:
+        if bboxes is not None and len(bboxes):
+            entries = bboxes.items() if isinstance(bboxes, Mapping) else enumerate(bboxes)
+            return GivenBoxes(as_boxes({frame: _own_boxes(entry) for frame, entry in entries}))
+        if self._whole_image:
+            return WholePicture()
+        if self.detector is None:
+            raise InputError(
+                'nobody says where the people are: give bboxes, or det_model when building the '
+                'inferencer (an MMDetection config with det_weights, an ONNX file, or '
+                "'whole_image')"
+            )
+        self.detector.score_threshold = SCORE_THRESHOLD if bbox_thr is None else bbox_thr
+        self.detector.nms_iou = NMS_IOU if nms_thr is None else nms_thr
+        return DetectedBoxes(self.detector, self._det_every)
+
+    def _load_model_from_metafile(self, model: str) -> tuple[Config, str | None]:
+        found = find_model(model)
+        if found is None:
+            raise InputError(
+                f'there is no config {model}, neither a file nor a name of this package, give one '
+                'such as stdpose_vit_estimation_posetrack17'
+            )
+        config, weights = found
+        return Config.fromfile(config), weights
+
+    def _init_model(self, cfg: Any, weights: str | None, device: str = 'cpu') -> Any:
+        if weights is None:
+            raise InputError('a model without weights knows nothing, give a checkpoint as weights')
+        if not cfg:
+            text = read_checkpoint(weights)[1].get('cfg')
+            if not text:
+                raise InputError(f'checkpoint {weights} holds no config, give one as model')
+            cfg.update(Config.fromstring(text, file_format='.py')._cfg_dict)
+        config = cfg if isinstance(cfg, Config) else Config(dict(cfg))
+        self.window_model = WindowModel.from_config(
+            config, weights, device, precision=self._precision
+        )
+        self.window_model.pack()
+        model = self.window_model.model
+        model.cfg = cfg
+        model.dataset_meta = self.window_model.metainfo
+        return model
+
+    def _init_collate(self, cfg: Any) -> Any:
+        # Nothing is collated: the estimator makes its batches itself.
+        return pseudo_collate
+
+    def _init_visualizer(self, cfg: Any) -> Any:
+        # The backends are those of training: nothing is to be logged here.
+        drawn = ConfigDict(cfg.get('visualizer') or {'type': 'PoseLocalVisualizer'})
+        drawn.pop('vis_backends', None)
+        return super()._init_visualizer(ConfigDict(visualizer=drawn))
+
+
+class PictureArrays(Sequence[np.ndarray]):
+    """Pictures in memory as the frames of a video.
+
+    Args:
+        pictures: Each uint8: grey [H, W] or [H, W, 1], BGR [H, W, 3], or BGRA [H, W, 4].
+
+    Raises:
+        InputError: If one is none of these, or their sizes differ.
+    """
+
+    def __init__(self, pictures: Sequence[Any]) -> None:
+        self._pictures = pictures
+        for index, picture in enumerate(pictures):
+            _check_picture(index, picture)
+            if picture.shape[:2] != pictures[0].shape[:2]:
+                height, width = picture.shape[:2]
+                first_height, first_width = pictures[0].shape[:2]
+                raise InputError(
+                    f'picture {index} is {width}x{height} pixels and picture 0 is '
+                    f'{first_width}x{first_height}: these are not the frames of one video, give '
+                    'them one at a time'
+                )
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Picture ``index`` as BGR uint8 [H, W, 3]."""
+        return _as_bgr(self._pictures[index])
+
+
+def _check_picture(index: int, picture: Any) -> None:
+    shape: tuple[int, ...] = getattr(picture, 'shape', ())
+    fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+    if not isinstance(picture, np.ndarray) or not fits or picture.dtype != np.uint8 or 0 in shape:
+        what = (
+            f'{picture.dtype} {list(shape)}'
+            if isinstance(picture, np.ndarray)
+            else type(picture).__name__
+        )
+        raise InputError(
+            f'picture {index} is {what}, expected uint8 [H, W], [H, W, 3] (BGR) or [H, W, 4]'
+        )
+
+
+def _as_bgr(picture: np.ndarray) -> np.ndarray:
+    if picture.ndim == 2 or picture.shape[2] == 1:
+        return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    return np.ascontiguousarray(picture[..., :3])
+
+
+def _camera_pictures(camera: Any) -> Iterator[np.ndarray]:
+    try:
+        while True:
+            there, picture = camera.read()
+            if not there:
+                return
+            yield _as_bgr(picture)
+    finally:
+        camera.release()
+
+
+def _own_boxes(entry: Any) -> Any:
+    """What MMPose's users have, corners, as :func:`as_boxes` takes it."""
+    if entry is None or isinstance(entry, TrackedBoxes):
+        return entry
+    track_ids = scores = None
+    if isinstance(entry, Mapping):
+        unknown = set(entry) - {'bboxes', 'bbox_scores', 'track_ids'}
+        if unknown or 'bboxes' not in entry:
+            raise InputError(
+                f'the boxes of a frame have the keys {", ".join(map(str, entry))}, expected '
+                'bboxes, and bbox_scores and track_ids if known'
+            )
+        scores, track_ids = entry.get('bbox_scores'), entry.get('track_ids')
+        entry = entry['bboxes']
+    try:
+        corners = np.asarray(entry, dtype=np.float64)
+    except (TypeError, ValueError):
+        corners = np.zeros(1)
+    if corners.size == 0:
+        return None
+    if corners.ndim != 2 or corners.shape[1] not in (4, 5):
+        raise InputError(
+            f'the boxes of a frame have shape {list(np.shape(entry))}, expected an array [N, 4] '
+            'x1, y1, x2, y2, or [N, 5] with the score, for every frame'
+        )
+    if scores is None and corners.shape[1] == 5:
+        scores = corners[:, 4]
+    own = {'boxes': np.concatenate([corners[:, :2], corners[:, 2:4] - corners[:, :2]], axis=1)}
+    if scores is not None:
+        own['scores'] = np.asarray(scores)
+    if track_ids is not None:
+        own['track_ids'] = np.asarray(track_ids)
+    return own
+
+
+def _name(inputs: Pictures, frame: FramePoses) -> str:
+    """By which MMPose names what it writes for a picture."""
+    if isinstance(inputs, PictureFrames):
+        return inputs.path_of(frame.frame_index)
+    return f'{frame.frame_index:06d}.jpg'
+
+
+def _data_sample(frame: FramePoses, picture: np.ndarray, name: str) -> PoseDataSample:
+    """A frame as MMPose has it; boxes as corners."""
+    height, width = picture.shape[:2]
+    instances = InstanceData(
+        keypoints=frame.keypoints,
+        keypoint_scores=frame.scores,
+        keypoints_visible=frame.scores,
+        bboxes=to_corners(frame.people.boxes),
+        bbox_scores=frame.people.scores,
+        track_ids=frame.people.track_ids,
+    )
+    sample = PoseDataSample(
+        pred_instances=instances,
+        metainfo={
+            'img_path': name,
+            'frame_index': frame.frame_index,
+            'ori_shape': (height, width),
+            'origin': frame.origin,
+        },
+    )
+    if frame.heatmaps is not None and len(frame):
+        drawn = [
+            revert_heatmap(
+                maps, crop.metainfo['input_center'], crop.metainfo['input_scale'], (height, width)
+            )
+            for maps, crop in zip(frame.heatmaps, frame.crops, strict=True)
+        ]
+        sample.pred_fields = PixelData(heatmaps=np.max(drawn, axis=0))
+    return sample
+
+
+def _detector(
+    det_model: str | os.PathLike[str] | None,
+    det_weights: str | os.PathLike[str] | None,
+    det_cat_ids: int | Sequence[int] | None,
+    device: str | None,
+) -> PersonDetector | None:
+    if det_cat_ids not in (None, 0, (0,), [0]):
+        raise InputError(
+            f'det_cat_ids is {det_cat_ids}, expected 0 or None: people are found by the name of '
+            'their class'
+        )
+    if det_model is None:
+        if det_weights is not None:
+            raise InputError('det_weights need det_model, give the config of the detector too')
+        return None
+    if det_model in WHOLE_IMAGE:
+        return None
+    return build_person_detector(_detector_file(det_model), det_weights, device or 'cpu')
+
+
+def _detector_file(det_model: str | os.PathLike[str]) -> Path:
+    """A file, or the config that MMDetection has under that name."""
+    path = Path(det_model)
+    if path.is_file():
+        return path
+    configs = Path(BaseInferencer._get_repo_or_mim_dir('mmdet')) / 'configs'
+    return next((found for found in sorted(configs.rglob(f'{path.name}.py'))), path)
