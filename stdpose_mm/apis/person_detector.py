@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from os import PathLike
@@ -85,8 +86,9 @@ def build_person_detector(
     """A detector from the files a user has.
 
     Args:
-        config_or_onnx: An MMDetection config, or an ONNX file: RTMDet as MMDeploy exports it
-            (outputs ``dets`` and ``labels``) or YOLOX (one raw output).
+        config_or_onnx: An MMDetection config (a file, or the name of one that comes with
+            MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``), or an ONNX file: RTMDet
+            as MMDeploy exports it (outputs ``dets`` and ``labels``) or YOLOX (one raw output).
         checkpoint: Weights for the config; an ONNX file holds its own.
         device: Where MMDetection runs; ONNX files run on the CPU.
         score_threshold: Boxes that score less are left out.
@@ -97,15 +99,33 @@ def build_person_detector(
     """
     path = Path(config_or_onnx)
     if not path.is_file():
-        raise InputError(
-            f'detector {path} does not exist, give an MMDetection config with a checkpoint, or an '
-            'ONNX file'
-        )
+        installed = _installed_config(path)
+        if installed is None:
+            raise InputError(
+                f'detector {path} does not exist, give an MMDetection config with a checkpoint, or '
+                'an ONNX file'
+            )
+        path = installed
     if path.suffix == '.onnx':
         return OnnxPersonDetector(path, score_threshold, nms_iou)
     if checkpoint is None:
-        raise InputError(f'detector config {path} needs a checkpoint, give one or an ONNX file')
+        raise InputError(
+            f'detector config {path.name} needs a checkpoint: give the .pth file of its weights, '
+            "or an ONNX file in place of the config, or the people's boxes"
+        )
     return MMDetPersonDetector(path, Path(checkpoint), device, score_threshold, nms_iou)
+
+
+def _installed_config(name: Path) -> Path | None:
+    """The config of that name that comes with MMDetection, or with MMPose for its demos."""
+    for package, folder in (('mmdet', 'configs'), ('mmpose', 'demo')):
+        for root in getattr(importlib.util.find_spec(package), 'submodule_search_locations', ()):
+            # Beside the package where it was installed from its repository for development.
+            for place in (Path(root, '.mim', folder), Path(root).parent / folder):
+                found = sorted(place.rglob(f'{name.name.removesuffix(".py")}.py'))
+                if found:
+                    return found[0]
+    return None
 
 
 class MMDetPersonDetector(PersonDetector):

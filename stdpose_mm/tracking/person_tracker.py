@@ -13,7 +13,8 @@ from .boxes import FrameDetections
 from .tracked_boxes import NOBODY, TrackedBoxes
 
 SURE_SCORE = 0.4
-"""Detections above it begin tracks; those below only carry known people on."""
+"""Detections above it begin tracks, as many as MMPose keeps; those below only carry known people
+on. ByteTrack's own 0.6 is made for larger detectors: small ones give most people less."""
 
 KEPT_FRAMES = 30
 """So long a lost person is looked for; ByteTrack's own value, a second of video."""
@@ -124,7 +125,10 @@ def _byte_tracker(sure_score: float, kept_steps: int) -> Any:
         tracker = ByteTracker(
             obj_score_thrs={'high': sure_score, 'low': 0.0},
             init_track_thr=sure_score,
-            match_iou_thrs={'high': 0.1, 'low': 0.5, 'tentative': 0.3},
+            # A low score need not mean another place, and with looks some frames apart the boxes
+            # of one person overlap little: docs/tracking_and_smoothing.md has the numbers.
+            weight_iou_with_det_scores=False,
+            match_iou_thrs={'high': 0.1, 'low': 0.5, 'tentative': 0.1},
             # Seen twice in a row is enough: the detector's threshold has done the rest.
             num_tentatives=1,
             num_frames_retain=kept_steps,

@@ -1,0 +1,127 @@
+"""Identities corrected by poses: where boxes overlap, poses still tell people apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .boxes import box_iou
+from .smoothing import SURE_JOINT
+from .tracked_boxes import TrackedBoxes
+
+KERNEL = 0.1
+"""Width of the similarity's Gaussian in person sizes, for poses one frame apart. A COCO keypoint's
+own kernel (0.03 to 0.1) measures annotation noise; here the person has moved on besides."""
+
+MIN_SIMILARITY = 0.3
+"""Poses less similar are of two people."""
+
+LOYALTY = 0.15
+"""What the box tracker's word weighs against poses, as similarity."""
+
+KEPT_FRAMES = 15
+"""So long a person who was lost may be found again by the pose."""
+
+
+@dataclass
+class _Known:
+    """Where a person was seen last."""
+
+    frame: int
+    box: np.ndarray
+    keypoints: np.ndarray
+    sure: np.ndarray
+    velocity: np.ndarray  # [2] pixels a frame
+
+
+class PoseIdentities:
+    """Gives people the identities that their poses suggest, frame by frame.
+
+    Each frame's poses are compared with those seen last, moved on at their mean velocity, by object
+    keypoint similarity, and assigned by the Hungarian method. The identity that a box tracker
+    found counts as a bonus: poses overrule it where they are clear, as when two boxes that crossed
+    have changed owners, or a person comes back under a new number.
+
+    The memory depends on the number of people, not on the length of the video.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Known] = {}
+        self._own_id: dict[int, tuple[int, int]] = {}
+        self._next_id = 0
+
+    def update(
+        self, frame_index: int, people: TrackedBoxes, keypoints: np.ndarray, scores: np.ndarray
+    ) -> TrackedBoxes:
+        """The same people with corrected identities; the numbers are this object's own.
+
+        Args:
+            frame_index: Ascending from call to call.
+            people: The N people of the frame with a box tracker's identities.
+            keypoints: [N, K, 2] pixels.
+            scores: [N, K] in 0..1; joints below ``SURE_JOINT`` are not compared.
+        """
+        self._forget(frame_index)
+        sure = scores >= SURE_JOINT
+        known_ids = list(self._known)
+        similarity = self._similarity(frame_index, people.boxes, keypoints, sure)
+        allowed = np.where(similarity >= MIN_SIMILARITY, similarity, 0.0)
+        proposed = [self._own_id.get(t, (-1, -1))[0] for t in people.track_ids.tolist()]
+        same = np.array(proposed)[:, None] == np.array(known_ids, dtype=np.int64)[None]
+        gain = allowed + LOYALTY * same
+        own = np.full(len(people), -1, dtype=np.int64)
+        for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
+            if gain[row, column] > 0:
+                own[row] = known_ids[column]
+        unknown = own < 0
+        own[unknown] = self._next_id + np.arange(unknown.sum())
+        self._next_id += int(unknown.sum())
+        for row, (track, number) in enumerate(
+            zip(people.track_ids.tolist(), own.tolist(), strict=True)
+        ):
+            self._own_id[track] = (number, frame_index)
+            self._remember(frame_index, number, people.boxes[row], keypoints[row], sure[row])
+        return TrackedBoxes(people.boxes, people.scores, own)
+
+    def _similarity(
+        self, frame_index: int, boxes: np.ndarray, keypoints: np.ndarray, sure: np.ndarray
+    ) -> np.ndarray:
+        """[N, M] of the frame's people with those known."""
+        known = list(self._known.values())
+        if not known or not len(boxes):
+            return np.zeros((len(boxes), len(known)))
+        elapsed = np.array([frame_index - person.frame for person in known], dtype=np.float64)
+        shift = elapsed[:, None] * np.stack([person.velocity for person in known])
+        expected = np.stack([person.keypoints for person in known]) + shift[:, None]
+        known_boxes = np.stack([person.box for person in known])
+        size = np.sqrt((boxes[:, None, 2:].prod(-1) + known_boxes[None, :, 2:].prod(-1)) / 2)
+        distance = np.linalg.norm(keypoints[:, None] - expected[None], axis=-1)
+        # What is unknown about a motion grows with the time.
+        width = KERNEL * size * np.sqrt(elapsed)
+        likeness = np.exp(-((distance / width[..., None]) ** 2) / 2)
+        common = sure[:, None] & np.stack([person.sure for person in known])[None]
+        joints = common.sum(axis=-1)
+        oks = (likeness * common).sum(axis=-1) / np.maximum(joints, 1)
+        moved = known_boxes.copy()
+        moved[:, :2] += shift
+        overlap = np.stack([box_iou(box, moved) for box in boxes])
+        return np.where(joints > 0, oks, overlap)
+
+    def _remember(
+        self, frame: int, number: int, box: np.ndarray, keypoints: np.ndarray, sure: np.ndarray
+    ) -> None:
+        before = self._known.get(number)
+        velocity = np.zeros(2)
+        if before is not None:
+            both = before.sure & sure
+            if both.any():
+                motion = (keypoints[both] - before.keypoints[both]).mean(axis=0)
+                velocity = motion / (frame - before.frame)
+        self._known[number] = _Known(frame, box, keypoints, sure, velocity)
+
+    def _forget(self, frame_index: int) -> None:
+        oldest = frame_index - KEPT_FRAMES
+        self._known = {n: known for n, known in self._known.items() if known.frame >= oldest}
+        self._own_id = {t: own for t, own in self._own_id.items() if own[1] >= oldest}

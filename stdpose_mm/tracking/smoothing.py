@@ -1,0 +1,314 @@
+"""Less jitter in poses: known filters, along each joint of each track.
+
+A filter sees a joint as a run: consecutive frames in which its track is there and the joint is
+usable. It never reaches across the end of a run, and leaves unusable joints as they are.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.signal import savgol_coeffs
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import PersonLabel, VideoLabels
+
+from .boxes import person_box
+
+SURE_JOINT = 0.2
+"""Joints that score less are often somewhere else altogether; they would draw others along."""
+
+FPS = 30.0
+"""Where nobody knows a video's frame rate."""
+
+
+@dataclass(frozen=True)
+class TrackedPoses:
+    """The poses of one frame, as a filter sees them.
+
+    Args:
+        frame_index: 0-based.
+        track_ids: [N] distinct integers.
+        keypoints: [N, K, 2] finite pixels.
+        usable: [N, K] bool.
+        sizes: [N] size of the people in pixels, the square root of their boxes' areas.
+    """
+
+    frame_index: int
+    track_ids: np.ndarray
+    keypoints: np.ndarray
+    usable: np.ndarray
+    sizes: np.ndarray
+
+
+class PoseSmoother(ABC):
+    """A filter of joints in time. ``str()`` names it with its settings, for the output."""
+
+    @abstractmethod
+    def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
+        """The smoothed keypoints [N, K, 2] of every frame, in order.
+
+        Args:
+            frames: Ascending by index. Between two frames whose indices differ by more than 1
+                all runs end.
+        """
+
+    @property
+    @abstractmethod
+    def delay(self) -> int:
+        """So many frames it looks ahead."""
+
+
+class OneEuro(PoseSmoother):
+    """The One Euro filter (Casiez, Roussel and Vogel, CHI 2012): causal, little lag in fast motion.
+
+    A low pass whose cutoff frequency rises with the speed of the joint. Neither MMPose 1.x nor
+    SciPy has it, and the authors' own package filters single numbers; this is their algorithm
+    on arrays, with the speed of a joint in the plane, in person sizes, so that the settings
+    hold for people of any size.
+
+    Args:
+        fps: Frames a second.
+        min_cutoff: Hz, cutoff of a joint at rest: less is smoother.
+        beta: Hz by which the cutoff rises for each person size that the joint moves in a second:
+            more is less lag.
+        speed_cutoff: Hz, cutoff of the low pass that the speed goes through.
+
+    Raises:
+        InputError: If a number is out of range.
+    """
+
+    def __init__(
+        self,
+        fps: float = FPS,
+        min_cutoff: float = 1.0,
+        beta: float = 5.0,
+        speed_cutoff: float = 1.0,
+    ) -> None:
+        for name, value in (
+            ('fps', fps),
+            ('min_cutoff', min_cutoff),
+            ('speed_cutoff', speed_cutoff),
+        ):
+            if not 0 < value < np.inf:
+                raise InputError(f'{name} of the One Euro filter must be above 0, got {value}')
+        if not 0 <= beta < np.inf:
+            raise InputError(f'beta of the One Euro filter must be at least 0, got {beta}')
+        self._fps = fps
+        self._min_cutoff = min_cutoff
+        self._beta = beta
+        self._speed_cutoff = speed_cutoff
+
+    def __str__(self) -> str:
+        return (
+            f'one-euro (min_cutoff {self._min_cutoff:g} Hz, beta {self._beta:g}, '
+            f'{self._fps:g} frames/s)'
+        )
+
+    @property
+    def delay(self) -> int:
+        """0: the past is enough."""
+        return 0
+
+    def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
+        """See :class:`PoseSmoother`."""
+        before: TrackedPoses | None = None
+        velocity = np.zeros((0, 0, 2))
+        for frame in frames:
+            new_velocity = np.zeros_like(frame.keypoints)
+            smoothed = frame.keypoints.copy()
+            if before is not None and frame.frame_index == before.frame_index + 1:
+                now, then = _same_tracks(frame, before)
+                going_on = frame.usable[now] & before.usable[then]
+                last = before.keypoints[then]
+                raw = (frame.keypoints[now] - last) * self._fps
+                share = self._share(self._speed_cutoff)
+                speed = share * raw + (1 - share) * velocity[then]
+                per_size = np.linalg.norm(speed, axis=-1, keepdims=True)
+                per_size /= np.maximum(frame.sizes[now], 1.0)[:, None, None]
+                share = self._share(self._min_cutoff + self._beta * per_size)
+                filtered = share * frame.keypoints[now] + (1 - share) * last
+                smoothed[now] = np.where(going_on[..., None], filtered, smoothed[now])
+                new_velocity[now] = np.where(going_on[..., None], speed, 0.0)
+            velocity = new_velocity
+            before = TrackedPoses(
+                frame.frame_index, frame.track_ids, smoothed, frame.usable, frame.sizes
+            )
+            yield smoothed
+
+    def _share(self, cutoff: float | np.ndarray) -> np.ndarray:
+        """Weight of the new value in a first-order low pass."""
+        return np.asarray(1 / (1 + self._fps / (2 * np.pi * cutoff)))
+
+
+class SavitzkyGolay(PoseSmoother):
+    """The Savitzky-Golay filter with SciPy's coefficients: no lag, but a look ahead.
+
+    Every joint takes the value of the polynomial fitted to the ``window`` frames around it; near
+    the ends of a run to its first or last ``window`` frames (``mode='interp'`` of
+    ``scipy.signal.savgol_filter``). Runs shorter than the window are fitted as a whole.
+
+    Args:
+        window: Odd number of frames.
+        order: Order of the polynomial, less than ``window``.
+
+    Raises:
+        InputError: If a number is out of range.
+    """
+
+    def __init__(self, window: int = 7, order: int = 2) -> None:
+        if window < 3 or window % 2 == 0:
+            raise InputError(
+                f'the window of the Savitzky-Golay filter must be odd and at least 3, got {window}'
+            )
+        if not 0 <= order < window:
+            raise InputError(
+                'the order of the Savitzky-Golay filter must be at least 0 and less than its '
+                f'window of {window} frames, got {order}'
+            )
+        self._window = window
+        self._order = order
+        self._weights = _run_weights(window, order)
+
+    def __str__(self) -> str:
+        return f'savitzky-golay (window {self._window} frames, order {self._order})'
+
+    @property
+    def delay(self) -> int:
+        """At the beginning of a run the whole window lies ahead."""
+        return self._window - 1
+
+    def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
+        """See :class:`PoseSmoother`."""
+        reach = self._window - 1
+        near: deque[TrackedPoses] = deque()
+        position = 0  # in ``near``, of the frame whose turn it is
+        for frame in frames:
+            near.append(frame)
+            while frame.frame_index - near[position].frame_index >= reach:
+                yield self._smooth(near, position)
+                position += 1
+                while near[0].frame_index < near[position].frame_index - reach:
+                    near.popleft()
+                    position -= 1
+        while position < len(near):
+            yield self._smooth(near, position)
+            position += 1
+
+    def _smooth(self, near: deque[TrackedPoses], position: int) -> np.ndarray:
+        frame = near[position]
+        reach = self._window - 1
+        values = np.zeros((2 * reach + 1, *frame.keypoints.shape))
+        usable = np.zeros((2 * reach + 1, *frame.usable.shape), dtype=bool)
+        for other in near:
+            offset = other.frame_index - frame.frame_index
+            if abs(offset) <= reach:
+                now, then = _same_tracks(frame, other)
+                values[reach + offset, now] = other.keypoints[then]
+                usable[reach + offset, now] = other.usable[then]
+        before = usable[:reach][::-1].cumprod(axis=0).sum(axis=0)
+        after = usable[reach + 1 :].cumprod(axis=0).sum(axis=0)
+        smoothed = np.einsum('nkt,tnkd->nkd', self._weights[before, after], values)
+        return np.where(frame.usable[..., None], smoothed, frame.keypoints)
+
+
+SMOOTHERS = ('one-euro', 'savitzky-golay')
+
+
+def build_smoother(name: str, fps: float | None = None) -> PoseSmoother:
+    """A filter by its name, with its default settings.
+
+    Args:
+        name: One of ``SMOOTHERS``.
+        fps: Frames a second of the video; None if unknown.
+
+    Raises:
+        InputError: If there is no such filter.
+    """
+    if name == 'one-euro':
+        return OneEuro(fps or FPS)
+    if name == 'savitzky-golay':
+        return SavitzkyGolay()
+    raise InputError(f'smoothing must be one of {", ".join(SMOOTHERS)}, got {name!r}')
+
+
+def smooth_labels(
+    labels: VideoLabels, smoother: PoseSmoother, min_score: float = SURE_JOINT
+) -> VideoLabels:
+    """The poses of a video, smoothed; ``extra['smoothing']`` says by what.
+
+    Given labels count, but come out unchanged, and so do people without a track id.
+
+    Args:
+        labels: Any labels. Runs end where a track is missing from a frame.
+        smoother: The filter.
+        min_score: Joints that score less are not usable.
+    """
+    by_frame = {
+        frame: [p for p in people if p.track_id is not None and p.labelled.any()]
+        for frame, people in sorted(labels.persons_by_frame().items())
+    }
+    smoothed = smoother(
+        _tracked(frame, people, labels.skeleton.num_keypoints, min_score)
+        for frame, people in by_frame.items()
+    )
+    keypoints_of = {
+        (frame, person.track_id): keypoints
+        for (frame, people), poses in zip(by_frame.items(), smoothed, strict=True)
+        for person, keypoints in zip(people, poses, strict=True)
+        if person.source != 'given'
+    }
+    persons = [
+        replace(p, keypoints=keypoints_of.get((p.frame_index, p.track_id), p.keypoints))
+        for p in labels.persons
+    ]
+    extra = {**labels.extra, 'smoothing': str(smoother)}
+    return replace(labels.with_persons(persons), extra=extra)
+
+
+def _tracked(
+    frame_index: int, people: list[PersonLabel], num_joints: int, min_score: float
+) -> TrackedPoses:
+    usable = [
+        p.labelled if p.scores is None else p.labelled & (p.scores >= min_score) for p in people
+    ]
+    return TrackedPoses(
+        frame_index,
+        np.array([p.track_id for p in people], dtype=np.int64),
+        np.array([p.keypoints for p in people]).reshape(-1, num_joints, 2),
+        np.array(usable, dtype=bool).reshape(-1, num_joints),
+        np.array([np.sqrt(person_box(p)[2:].prod()) for p in people]),
+    )
+
+
+def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in both of the tracks that are in both."""
+    _, in_first, in_second = np.intersect1d(
+        first.track_ids, second.track_ids, assume_unique=True, return_indices=True
+    )
+    return in_first, in_second
+
+
+def _run_weights(window: int, order: int) -> np.ndarray:
+    """[window, window, 2 * window - 1] weights of the frames around one.
+
+    The first two axes are how many frames of its run lie before and after it, ``window - 1``
+    standing for any more.
+    """
+    reach, half = window - 1, window // 2
+    weights = np.zeros((window, window, 2 * reach + 1))
+    for before in range(window):
+        for after in range(window):
+            if before + after < window:
+                first, length = -before, before + after + 1
+            else:
+                first = -before if before < half else min(after, half) - reach
+                length = window
+            weights[before, after, reach + first : reach + first + length] = savgol_coeffs(
+                length, min(order, length - 1), pos=-first, use='dot'
+            )
+    return weights
