@@ -67,6 +67,7 @@ setup(
     # names chumpy, which cannot be built. See docs and requirements/ for what goes together.
     install_requires=[
         'av',
+        'lap',
         'matplotlib',
         'numpy',
         'pillow',
