@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from stdpose_mm.errors import find_input_error
@@ -18,6 +19,22 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
         self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {message}, see --help\n')
+
+
+def add_labelled_videos(parser: argparse.ArgumentParser) -> None:
+    """The arguments that name a set of labelled videos: LABELS and where their pictures lie."""
+    parser.add_argument(
+        'labels',
+        type=Path,
+        metavar='LABELS',
+        help='folder of label files, one file, or a text file with one path a line',
+    )
+    parser.add_argument(
+        '--image-root', type=Path, help='folder that file names of pictures in LABELS start from'
+    )
+    parser.add_argument(
+        '--video-root', type=Path, help='folder that the video files named in LABELS start from'
+    )
 
 
 def exit_code(parser: argparse.ArgumentParser, work: Callable[[], None]) -> int:

@@ -35,7 +35,7 @@ from stdpose_mm.apis.compare_propagators import FAST_MOTION
 from stdpose_mm.apis.comparison_plots import plot_comparisons
 from stdpose_mm.apis.comparison_report import comparison_report
 from stdpose_mm.apis.labelled_videos import read_videos
-from stdpose_mm.command_line import OneLineParser, exit_code, positive
+from stdpose_mm.command_line import OneLineParser, add_labelled_videos, exit_code, positive
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.propagation import PROPAGATORS
@@ -68,18 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog='benchmark_propagation.py',
         description='Hide most labels, propagate the rest, and compare methods by their error.',
     )
-    parser.add_argument(
-        'labels',
-        type=Path,
-        metavar='LABELS',
-        help='folder of label files, one file, or a text file with one path a line',
-    )
-    parser.add_argument(
-        '--image-root', type=Path, help='folder that file names of pictures in LABELS start from'
-    )
-    parser.add_argument(
-        '--video-root', type=Path, help='folder that the video files named in LABELS start from'
-    )
+    add_labelled_videos(parser)
     parser.add_argument(
         '--methods',
         nargs='+',

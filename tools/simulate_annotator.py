@@ -31,7 +31,7 @@ from stdpose_mm.apis.simulated_annotator import (
     label_suggested,
     label_uniformly,
 )
-from stdpose_mm.command_line import OneLineParser, exit_code, positive
+from stdpose_mm.command_line import OneLineParser, add_labelled_videos, exit_code, positive
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.propagation import PROPAGATORS
@@ -51,18 +51,7 @@ def make_parser() -> argparse.ArgumentParser:
         prog='simulate_annotator.py',
         description='How many frames must be labelled until propagation is good enough.',
     )
-    parser.add_argument(
-        'labels',
-        type=Path,
-        metavar='LABELS',
-        help='folder of label files, one file, or a text file with one path a line',
-    )
-    parser.add_argument(
-        '--image-root', type=Path, help='folder that file names of pictures in LABELS start from'
-    )
-    parser.add_argument(
-        '--video-root', type=Path, help='folder that the video files named in LABELS start from'
-    )
+    add_labelled_videos(parser)
     parser.add_argument(
         '--method',
         choices=sorted(PROPAGATORS.module_dict),
