@@ -26,6 +26,7 @@ from stdpose_mm.apis.frame_ranking import frames_to_check, rank_suggestions
 from stdpose_mm.apis.person_detector import PersonDetector, build_person_detector
 from stdpose_mm.command_line import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference import PRECISIONS
 from stdpose_mm.io import (
     WRITE_FORMATS,
     atomic_path,
@@ -84,6 +85,11 @@ def make_parser() -> argparse.ArgumentParser:
         '--fuser', metavar='FILE', help='weights of auto, instead of those that come along'
     )
     parser.add_argument(
+        '--flow-weights',
+        metavar='FILE',
+        help="weights of torchvision's raft_small, to follow RAFT instead of OpenCV's DIS",
+    )
+    parser.add_argument(
         '--adapt',
         action='store_true',
         help='first fine-tune the model on the labelled frames of this video; without a '
@@ -131,6 +137,9 @@ def make_parser() -> argparse.ArgumentParser:
         '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
     )
     parser.add_argument(
+        '--precision', choices=PRECISIONS, default='float32', help='of the model (%(default)s)'
+    )
+    parser.add_argument(
         '--keep-every',
         type=int,
         metavar='T',
@@ -164,7 +173,14 @@ def propagate(args: argparse.Namespace) -> None:
         print(adapted)
         config, checkpoint = adapted.config, adapted.checkpoint
     propagator = VideoPosePropagator(
-        config, checkpoint, args.device, args.method, args.batch_size, args.fuser
+        config,
+        checkpoint,
+        args.device,
+        args.method,
+        args.batch_size,
+        args.fuser,
+        args.flow_weights,
+        args.precision,
     )
     how = f'{args.method} ({propagator.describe(labels.skeleton)})'
     detector = _detector(args)

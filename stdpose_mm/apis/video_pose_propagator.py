@@ -19,11 +19,13 @@ from stdpose_mm.propagation import (
     boxes_of,
     build_propagator,
     dense_labels,
+    follows_flow,
     given_labels,
     model_use,
     propagate_frames,
 )
 from stdpose_mm.propagation.gap_store import ArrayStore, GapStore, digest
+from stdpose_mm.propagation.optical_flow import RAFTFlow
 from stdpose_mm.propagation.video_propagation import Boxes, GapCache
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -114,10 +116,13 @@ class VideoPosePropagator:
         method: One of the above, 'flow', 'spline' or 'linear'.
         batch_size: Windows that the pose network sees at once.
         fuser: Weights of the fuser of 'auto', in place of those that come with the package.
+        flow_weights: Weights of torchvision's ``raft_small``; 'auto' and 'flow' then follow RAFT
+            instead of OpenCV's DIS.
+        precision: Of the pose network, 'float32' or 'bfloat16'.
 
     Raises:
-        InputError: If the method is unknown, lacks its config or checkpoint, or a file cannot be
-            used.
+        InputError: If the method is unknown, lacks its config or checkpoint, does not use something
+            that was given, or a file cannot be used.
     """
 
     def __init__(
@@ -128,6 +133,8 @@ class VideoPosePropagator:
         method: str = 'auto',
         batch_size: int = 8,
         fuser: str | Path | None = None,
+        flow_weights: str | Path | None = None,
+        precision: str = 'float32',
     ) -> None:
         self.method = method
         options: dict[str, Any] = {}
@@ -137,7 +144,14 @@ class VideoPosePropagator:
                     f"a fuser was given, which method {method!r} does not use, choose 'auto'"
                 )
             options['weights'] = fuser
-        model = _window_model(method, config, checkpoint, device)
+        if flow_weights is not None:
+            if method not in PROPAGATORS.module_dict or not follows_flow(method):
+                raise InputError(
+                    f'weights of optical flow were given, which method {method!r} does not use, '
+                    "choose 'auto' or 'flow'"
+                )
+            options['estimator'] = RAFTFlow(flow_weights, device=device)
+        model = _window_model(method, config, checkpoint, device, precision)
         if model is not None:
             options.update(window_model=model, batch_size=batch_size)
         if method == 'auto':
@@ -445,6 +459,7 @@ def _window_model(
     config: str | Path | Config | None,
     checkpoint: str | Path | None,
     device: str,
+    precision: str,
 ) -> WindowModel | None:
     """The pose network that a method shall use, if any."""
     if method not in PROPAGATORS.module_dict or model_use(method) == 'none':
@@ -458,7 +473,7 @@ def _window_model(
         )
     # The baseline reads the frame head of the very same model.
     test_cfg = {'use_frame_head': method == 'per-frame'}
-    model = WindowModel.from_config(config, checkpoint, device, test_cfg)
+    model = WindowModel.from_config(config, checkpoint, device, test_cfg, precision)
     model.pack()
     return model
 

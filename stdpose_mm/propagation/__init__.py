@@ -1,7 +1,15 @@
 """Label propagation: STDPose and the baselines behind one interface."""
 
 from .auto_propagator import AutoPropagator
-from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose, build_propagator, model_use
+from .base import (
+    PROPAGATORS,
+    BasePropagator,
+    Frames,
+    PropagatedPose,
+    build_propagator,
+    follows_flow,
+    model_use,
+)
 from .dcpose_propagator import DCPosePropagator
 from .flow_propagator import FlowPropagator
 from .gaps import Gap, JointAnchors, LifeSpan, Stay, find_gaps, find_stays
@@ -49,6 +57,7 @@ __all__ = [
     'dense_labels',
     'find_gaps',
     'find_stays',
+    'follows_flow',
     'given_labels',
     'keep_every',
     'model_use',

@@ -100,6 +100,11 @@ def build_propagator(method: str, **kwargs: Any) -> BasePropagator:
     return propagator_class(**kwargs)
 
 
+def follows_flow(method: str) -> bool:
+    """Whether a registered method takes an estimator of optical flow."""
+    return 'estimator' in inspect.signature(PROPAGATORS.get(method)).parameters
+
+
 def model_use(method: str) -> Literal['none', 'optional', 'required']:
     """Whether a registered method works with a trained model."""
     parameter = inspect.signature(PROPAGATORS.get(method)).parameters.get('window_model')

@@ -13,6 +13,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io import read_posetrack18
 from stdpose_mm.propagation import PROPAGATORS, PerFramePropagator
+from stdpose_mm.propagation.optical_flow import RAFTFlow
 from stdpose_mm.structures import Skeleton
 
 POSE = np.array([[10, 10], [20, 10], [10, 30]], float)
@@ -241,6 +242,18 @@ def test_by_default_all_evidence_there_is_counts(model_files):
     assert without.method == with_model.method == 'auto'
     assert without.describe(Skeleton(names)).endswith('without a pose network')
     assert with_model.describe(Skeleton(names)).endswith('heatmaps for 2 of 3 joints')
+
+
+def test_flow_is_followed_with_the_network_that_was_given(tmp_path):
+    from torchvision.models.optical_flow import raft_small
+
+    torch.manual_seed(0)
+    weights = tmp_path / 'raft.pth'
+    torch.save(raft_small(weights=None).state_dict(), weights)
+    propagator = VideoPosePropagator(method='flow', flow_weights=weights)
+    assert isinstance(propagator.propagator.estimator, RAFTFlow)
+    with pytest.raises(InputError, match="method 'linear' does not use"):
+        VideoPosePropagator(method='linear', flow_weights=weights)
 
 
 def test_a_fuser_is_for_auto_only(tmp_path):
