@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
-from mmengine.infer.infer import BaseInferencer
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData, PixelData
 from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
@@ -476,13 +475,4 @@ def _detector(
         return None
     if det_model in WHOLE_IMAGE:
         return None
-    return build_person_detector(_detector_file(det_model), det_weights, device or 'cpu')
-
-
-def _detector_file(det_model: str | os.PathLike[str]) -> Path:
-    """A file, or the config that MMDetection has under that name."""
-    path = Path(det_model)
-    if path.is_file():
-        return path
-    configs = Path(BaseInferencer._get_repo_or_mim_dir('mmdet')) / 'configs'
-    return next((found for found in sorted(configs.rglob(f'{path.name}.py'))), path)
+    return build_person_detector(det_model, det_weights, device or 'cpu')
