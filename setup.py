@@ -78,7 +78,11 @@ setup(
         'tqdm',
     ],
     # sleap-io alone would bring pandas 3.1, which replaces a NumPy before 2.
-    extras_require={'sleap': ['sleap-io>=0.9', 'pandas<3.1'], 'detect': ['onnxruntime']},
+    extras_require={
+        'sleap': ['sleap-io>=0.9', 'pandas<3.1'],
+        'detect': ['onnxruntime'],
+        'onnx': ['onnx', 'onnxruntime'],
+    },
     cmdclass={'build_py': BuildWithMimExtension},
     zip_safe=False,
 )

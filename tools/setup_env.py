@@ -285,7 +285,7 @@ def set_up() -> None:
     install('build', 'torch')
     install_mmcv()
     say('installing the other requirements')
-    install('build', 'runtime', 'dev')
+    install('build', 'runtime', 'onnx', 'dev')
     install('mmpose', options=['--no-deps'])
     pip('install', '--quiet', '--no-deps', '--no-build-isolation', '--no-index', '--editable', ROOT)
     say('checking the result')

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +17,7 @@ from torchvision.ops import nms
 
 from stdpose_mm.engine.config_files import one_line
 from stdpose_mm.errors import InputError
+from stdpose_mm.inference.onnx_session import start_session
 from stdpose_mm.tracking import NO_DETECTIONS, FrameDetections
 
 SCORE_THRESHOLD = 0.2
@@ -199,22 +198,9 @@ class OnnxPersonDetector(PersonDetector):
         self, path: Path, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU
     ) -> None:
         super().__init__(score_threshold, nms_iou)
-        runtime = _onnxruntime(path)
         content = path.read_bytes()
         self.file_digest = hashlib.sha256(content).hexdigest()
-        options = runtime.SessionOptions()
-        # As many threads as PyTorch has: the user has limited both at once.
-        options.intra_op_num_threads = torch.get_num_threads()
-        try:
-            self._session = runtime.InferenceSession(
-                content, options, providers=['CPUExecutionProvider']
-            )
-        except Exception as error:
-            # onnxruntime has no base class for its errors.
-            raise InputError(
-                f'{path} is no network that onnxruntime can run ({one_line(error)}), give RTMDet '
-                'or YOLOX'
-            ) from error
+        self._session = start_session(path, content, 'RTMDet or YOLOX')
         outputs = {output.name: output for output in self._session.get_outputs()}
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
         if not self._is_rtmdet and len(outputs) != 1:
@@ -280,15 +266,3 @@ def _yolox_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         cells.append(np.stack([x.ravel(), y.ravel()], axis=1))
         strides.append(np.full((x.size, 1), stride))
     return np.concatenate(cells), np.concatenate(strides)
-
-
-def _onnxruntime(path: Path) -> Any:
-    try:
-        return importlib.import_module('onnxruntime')
-    except ModuleNotFoundError as error:
-        if error.name != 'onnxruntime':
-            raise
-        raise InputError(
-            f'{path} needs onnxruntime, which is not installed: install it with '
-            "`pip install 'stdpose_mm[detect]'`"
-        ) from None

@@ -2,6 +2,7 @@
 
 from .frame_poses import BRIDGE_TRUST, MAX_BRIDGE, FramePoses, bridge
 from .in_background import in_background
+from .onnx_window_network import ONNX_PRECISIONS, OnnxWindowNetwork
 from .video_pose_estimator import CROP_POLICIES, CropPolicy, SeenFrame, VideoPoseEstimator
 from .window_model import PRECISIONS, Crop, WindowModel, move_to, read_checkpoint
 from .window_network import FrameCodes, FrameView, TorchWindowNetwork, WindowNetwork, equal_slices
@@ -10,12 +11,14 @@ __all__ = [
     'BRIDGE_TRUST',
     'CROP_POLICIES',
     'MAX_BRIDGE',
+    'ONNX_PRECISIONS',
     'PRECISIONS',
     'Crop',
     'CropPolicy',
     'FrameCodes',
     'FramePoses',
     'FrameView',
+    'OnnxWindowNetwork',
     'SeenFrame',
     'TorchWindowNetwork',
     'VideoPoseEstimator',

@@ -9,6 +9,7 @@ from .deformable_convolution import deformable_convolution
 from .deformable_warp import DeformableWarp
 from .dynamic_aware_mask import DynamicAwareMask, modified_sigmoid
 from .feed_forward import FeedForward
+from .linear_deconvolution import LinearDeconvolution, linearise_deconvolutions
 from .packed_linear import PackedLinear, pack_linear_layers
 from .pose_aggregation_block import PoseAggregationBlock
 from .pose_residual_fusion import PoseResidualFusion
@@ -24,6 +25,7 @@ __all__ = [
     'DeformableWarp',
     'DynamicAwareMask',
     'FeedForward',
+    'LinearDeconvolution',
     'PackedLinear',
     'PoseAggregationBlock',
     'PoseResidualFusion',
@@ -36,6 +38,7 @@ __all__ = [
     'deformable_convolution',
     'fit_position_embedding',
     'infer_grid',
+    'linearise_deconvolutions',
     'modified_sigmoid',
     'pack_linear_layers',
     'sine_cosine_position_embedding',

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -60,8 +61,10 @@ class TemporalKeypointsSynthesis(BaseModule):
             H~_t with shape [N, K, h, w]. It is trained through the head only and need not look
             like heatmaps.
         """
-        if self.use_prior:
-            prior = torch.zeros_like(frame_heatmaps[:, 0]) if prior is None else prior
+        if self.use_prior and prior is None:
+            # One more frame of zeros.
+            frame_heatmaps = F.pad(frame_heatmaps, (0, 0, 0, 0, 0, 0, 0, 1))
+        elif self.use_prior and prior is not None:
             prior = prior.to(frame_heatmaps.dtype)[:, None]
             frame_heatmaps = torch.cat((frame_heatmaps, prior), dim=1)
         by_joint = frame_heatmaps.transpose(1, 2).flatten(1, 2)
