@@ -86,7 +86,7 @@ class OneEuro(PoseSmoother):
         self,
         fps: float = FPS,
         min_cutoff: float = 1.0,
-        beta: float = 5.0,
+        beta: float = 10.0,
         speed_cutoff: float = 1.0,
     ) -> None:
         for name, value in (
