@@ -9,7 +9,7 @@ import torch
 
 from stdpose_mm.errors import InputError
 
-from .boxes import FrameDetections
+from .boxes import FrameDetections, expand, to_corners
 from .tracked_boxes import NOBODY, TrackedBoxes
 
 SURE_SCORE = 0.4
@@ -18,6 +18,11 @@ on. ByteTrack's own 0.6 is made for larger detectors: small ones give most peopl
 
 KEPT_FRAMES = 30
 """So long a lost person is looked for; ByteTrack's own value, a second of video."""
+
+BUFFER, MAX_BUFFER = 0.05, 0.3
+"""Share of their size by which boxes grow on each side before they are compared: for each frame
+that is left out, and at most. Boxes of one person some frames apart may not overlap otherwise
+(buffered IoU, Yang et al., WACV 2023)."""
 
 
 class PersonTracker:
@@ -98,10 +103,10 @@ class PersonTracker:
             # ByteTracker moves its tracks on only in frames with a detection; one that scores 0
             # matches nobody and begins nothing.
             boxes, scores = np.array([[0.0, 0.0, 1.0, 1.0]]), np.zeros(1)
-        corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+        margin = min(BUFFER * (self.every - 1), MAX_BUFFER)
         sample = DetDataSample(metainfo={'frame_id': self._step})
         sample.pred_instances = InstanceData(
-            bboxes=torch.from_numpy(corners),
+            bboxes=torch.from_numpy(to_corners(expand(boxes, margin))),
             scores=torch.from_numpy(scores.astype(np.float64)),
             labels=torch.zeros(len(boxes), dtype=torch.long),
             # ByteTracker reorders the detections and carries masks along as they are: in their
