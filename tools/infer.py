@@ -26,6 +26,7 @@ from stdpose_mm.apis.box_files import read_boxes
 from stdpose_mm.apis.box_sources import BoxSource, DetectedBoxes, GivenBoxes, WholePicture
 from stdpose_mm.apis.person_detector import build_person_detector
 from stdpose_mm.apis.pose_labels import frame_of, labels_of
+from stdpose_mm.apis.stdpose_inferencer import TRACKERS
 from stdpose_mm.command_line import OneLineParser, exit_code, positive
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
@@ -53,7 +54,6 @@ from stdpose_mm.visualization import draw_people
 
 EXIT_INTERRUPTED = 130
 WHOLE_PICTURE = 'whole-picture'
-TRACKERS = ('bytetrack', 'oks')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,11 +30,15 @@ from stdpose_mm.inference import (
     WindowModel,
     read_checkpoint,
 )
+from stdpose_mm.inference.pose_streams import identify_by_pose, smooth_poses
 from stdpose_mm.io import FrameSource, PictureFrames, open_frames
 from stdpose_mm.tracking import TrackedBoxes, to_corners
+from stdpose_mm.tracking.smoothing import build_smoother
 
 from .box_sources import BoxSource, DetectedBoxes, GivenBoxes, WholePicture, as_boxes
 from .person_detector import NMS_IOU, SCORE_THRESHOLD, PersonDetector, build_person_detector
+
+TRACKERS = ('bytetrack', 'oks')
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
@@ -84,6 +88,9 @@ class STDPoseInferencer(Pose2DInferencer):
         det_cat_ids: 0 or None: people are found by the detector's class name.
         show_progress: As in MMPose.
         det_every: The detector runs on every so many frames.
+        tracker: 'bytetrack': identities by boxes; 'oks': these, corrected by poses.
+        smooth: None, or a filter of the joints, see
+            :func:`~stdpose_mm.tracking.smoothing.build_smoother`.
         crops: 'frame' or 'window', see :class:`~stdpose_mm.inference.VideoPoseEstimator`.
         precision: 'float32' or 'bfloat16'.
         crops_at_once: Crops that the network sees at once.
@@ -103,6 +110,8 @@ class STDPoseInferencer(Pose2DInferencer):
         det_cat_ids: int | Sequence[int] | None = None,
         show_progress: bool = False,
         det_every: int = 1,
+        tracker: str = 'bytetrack',
+        smooth: str | None = None,
         crops: CropPolicy = 'frame',
         precision: str = 'float32',
         crops_at_once: int = 8,
@@ -115,7 +124,11 @@ class STDPoseInferencer(Pose2DInferencer):
         self.estimator = VideoPoseEstimator(
             self.window_model, crops=crops, batch_size=crops_at_once
         )
+        if tracker not in TRACKERS:
+            raise InputError(f'tracker must be one of {", ".join(TRACKERS)}, got {tracker!r}')
         self._det_every = det_every
+        self._tracker = tracker
+        self._smooth = smooth
         self.detector = _detector(det_model, det_weights, det_cat_ids, device)
         self._whole_image = det_model in WHOLE_IMAGE
         self._video_input = self._is_live = False
@@ -149,14 +162,20 @@ class STDPoseInferencer(Pose2DInferencer):
             InputError: If there are no boxes, or they do not fit the video.
         """
         source = self._box_source(bboxes, bbox_thr, nms_thr)
-        poses = self.estimator.estimate(
+        estimated = self.estimator.estimate(
             source(inputs),
             max_waiting=batch_size if batch_size > 1 or self._is_live else None,
             keep_pictures=True,
             keep_heatmaps=bool(self.model.test_cfg.get('output_heatmaps')),
         )
+        poses: Iterator[FramePoses] = estimated
+        if self._tracker == 'oks':
+            poses = identify_by_pose(poses)
+        if self._smooth is not None:
+            fps = self.video_info['fps'] if self._video_input else None
+            poses = smooth_poses(poses, build_smoother(self._smooth, fps))
         picture: np.ndarray | None = None
-        with closing(poses):
+        with closing(estimated):
             for frame in poses:
                 if frame.picture is not None:
                     picture = frame.picture
@@ -271,7 +290,12 @@ class STDPoseInferencer(Pose2DInferencer):
     ) -> BoxSource:
         if bboxes is not None and len(bboxes):
             entries = bboxes.items() if isinstance(bboxes, Mapping) else enumerate(bboxes)
-            return GivenBoxes(as_boxes({frame: _own_boxes(entry) for frame, entry in entries}))
+            boxes = as_boxes({frame: _own_boxes(entry) for frame, entry in entries})
+            if self._tracker == 'oks' and any(isinstance(b, TrackedBoxes) for b in boxes.values()):
+                raise InputError(
+                    "bboxes have track_ids, which the tracker 'oks' would change, leave it out"
+                )
+            return GivenBoxes(boxes)
         if self._whole_image:
             return WholePicture()
         if self.detector is None:

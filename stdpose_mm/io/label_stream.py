@@ -42,11 +42,9 @@ class LabelStream:
     def __init__(self, name: str, skeleton: Skeleton, folder: Path) -> None:
         self._name = name
         self._skeleton = skeleton
-        self._files = ExitStack()
         try:
-            self._images, self._annotations = (
-                self._files.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in range(2)
-            )
+            self._images: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+            self._annotations: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
             raise InputError(f'{folder} cannot be written to: {error.strerror or error}') from error
         self.num_frames = self.num_persons = 0
@@ -60,7 +58,8 @@ class LabelStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._files.close()
+        self._images.close()
+        self._annotations.close()
 
     def add(self, frame: VideoFrame, persons: Iterable[PersonLabel]) -> None:
         """Add a frame and its people.
