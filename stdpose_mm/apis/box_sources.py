@@ -77,8 +77,9 @@ class DetectedBoxes(BoxSource):
     In the frames between, boxes are interpolated between a person's detections. A person who is
     missed once is bridged in the same way. Who is seen in one detection and not in the next is
     carried on at the last motion for half of the frames between (and held there before the first
-    detection): that is the best guess of when he left (or came). The last frame is always looked
-    at. A frame comes out at most ``2 * every`` frames after it was read.
+    detection): that is the best guess of when he left (or came). Who comes and is seen only once is
+    left out. The last frame is always looked at. A frame comes out at most ``2 * every`` frames after
+    it was read.
 
     Args:
         detector: Finds the people of one picture.
@@ -363,8 +364,9 @@ class _Waiting:
 
 @dataclass
 class _Seen:
-    """Where a person was seen last."""
+    """Where a person was seen last, and in which look first."""
 
+    first_look: int
     look: int
     frame: int
     box: np.ndarray
@@ -423,7 +425,9 @@ class _Bridge:
                         last.score + share * (score - last.score),
                     )
             self._put(track, frame, box, score)
-            self._seen[track] = _Seen(self._num_looks, frame, box, score, velocity)
+            first_look = self._num_looks if last is None else last.first_look
+            self._seen[track] = _Seen(first_look, self._num_looks, frame, box, score, velocity)
+        self._leave_out_seen_once()
         lost = [t for t, s in self._seen.items() if s.look <= self._num_looks - self.LOOKS]
         for track in lost:
             self._carry_on(track, self._seen.pop(track))
@@ -450,6 +454,18 @@ class _Bridge:
                     self._put(track, frame, seen.box, seen.score)
         while self._waiting:
             yield self._waiting.popleft().boxed()
+
+    def _leave_out_seen_once(self) -> None:
+        """Remove whoever began at the look before and is gone: most are mistakes of the detector.
+
+        The tracker forgets them, too. Those of the first look it trusts.
+        """
+        doubtful = self._num_looks - 1
+        once = [t for t, s in self._seen.items() if s.first_look == s.look == doubtful > 1]
+        for track in once:
+            del self._seen[track]
+            for waiting in self._waiting:
+                waiting.people.pop(track, None)
 
     def _carry_on(self, track: int, seen: _Seen) -> None:
         """Move a person on for half of the frames before the look that missed him."""

@@ -18,7 +18,7 @@ own kernel (0.03 to 0.1) measures annotation noise; here the person has moved on
 MIN_SIMILARITY = 0.3
 """Poses less similar are of two people."""
 
-LOYALTY = 0.15
+LOYALTY = 0.3
 """What the box tracker's word weighs against poses, as similarity."""
 
 KEPT_FRAMES = 15
