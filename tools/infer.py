@@ -31,10 +31,11 @@ from stdpose_mm.command_line import OneLineParser, exit_code, positive
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
     CROP_POLICIES,
-    PRECISIONS,
+    NETWORK_PRECISIONS,
     FramePoses,
     VideoPoseEstimator,
     WindowModel,
+    load_network,
 )
 from stdpose_mm.inference.pose_streams import identify_by_pose, smooth_poses
 from stdpose_mm.io import (
@@ -78,7 +79,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
     parser.add_argument('--config', required=True, help='config of the model')
-    parser.add_argument('--checkpoint', required=True, help='its weights')
+    parser.add_argument(
+        '--checkpoint', required=True, help='its weights, or a folder of tools/export_onnx.py'
+    )
     parser.add_argument('--out', type=Path, required=True, help='label file to write')
     parser.add_argument(
         '--boxes',
@@ -107,7 +110,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
     parser.add_argument(
-        '--precision', choices=PRECISIONS, default='float32', help='of the model (%(default)s)'
+        '--precision',
+        choices=NETWORK_PRECISIONS,
+        default='float32',
+        help='of the model (%(default)s)',
     )
     parser.add_argument(
         '--crops',
@@ -135,11 +141,10 @@ def infer(args: argparse.Namespace) -> list[str]:
     _check(args)
     frames = open_frames(args.video)
     source = _box_source(args, frames)
-    model = WindowModel.from_config(
-        args.config, args.checkpoint, args.device, precision=args.precision
+    model, network = load_network(
+        args.config, args.checkpoint, args.device, args.precision, args.batch_size
     )
-    model.pack()
-    estimator = VideoPoseEstimator(model, crops=args.crops, batch_size=args.batch_size)
+    estimator = VideoPoseEstimator(model, network, args.crops, args.batch_size)
     smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
     with ExitStack() as outputs:
         interrupt = outputs.enter_context(_Interrupt())

@@ -27,7 +27,7 @@ from stdpose_mm.inference import (
     CropPolicy,
     FramePoses,
     VideoPoseEstimator,
-    WindowModel,
+    load_network,
     read_checkpoint,
 )
 from stdpose_mm.inference.pose_streams import identify_by_pose, smooth_poses
@@ -79,7 +79,7 @@ class STDPoseInferencer(Pose2DInferencer):
         model: Config file, loaded config, or a name (see
             :func:`~stdpose_mm.engine.model_names.find_model`); None for the config inside the
             weights.
-        weights: Checkpoint of a training run with it.
+        weights: Checkpoint of a training run with it, or a folder of ``tools/export_onnx.py``.
         device: Where the networks run; by default the best there is.
         scope: As in MMPose.
         det_model: Who finds people: an MMDetection config (a file, or the name of one that comes
@@ -92,7 +92,7 @@ class STDPoseInferencer(Pose2DInferencer):
         smooth: None, or a filter of the joints, see
             :func:`~stdpose_mm.tracking.smoothing.build_smoother`.
         crops: 'frame' or 'window', see :class:`~stdpose_mm.inference.VideoPoseEstimator`.
-        precision: 'float32' or 'bfloat16'.
+        precision: See :func:`~stdpose_mm.inference.load_network`.
         crops_at_once: Crops that the network sees at once.
 
     Raises:
@@ -118,12 +118,11 @@ class STDPoseInferencer(Pose2DInferencer):
     ) -> None:
         init_default_scope(scope)
         self._precision = precision
+        self._crops_at_once = crops_at_once
         # Pose2DInferencer would build a detector of its own.
         BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
         self.visualizer.set_dataset_meta(self.model.dataset_meta)
-        self.estimator = VideoPoseEstimator(
-            self.window_model, crops=crops, batch_size=crops_at_once
-        )
+        self.estimator = VideoPoseEstimator(self.window_model, self._network, crops, crops_at_once)
         if tracker not in TRACKERS:
             raise InputError(f'tracker must be one of {", ".join(TRACKERS)}, got {tracker!r}')
         self._det_every = det_every
@@ -327,10 +326,9 @@ class STDPoseInferencer(Pose2DInferencer):
                 raise InputError(f'checkpoint {weights} holds no config, give one as model')
             cfg.update(Config.fromstring(text, file_format='.py')._cfg_dict)
         config = cfg if isinstance(cfg, Config) else Config(dict(cfg))
-        self.window_model = WindowModel.from_config(
-            config, weights, device, precision=self._precision
+        self.window_model, self._network = load_network(
+            config, weights, device, self._precision, self._crops_at_once
         )
-        self.window_model.pack()
         model = self.window_model.model
         model.cfg = cfg
         model.dataset_meta = self.window_model.metainfo

@@ -2,6 +2,7 @@
 
 from .frame_poses import BRIDGE_TRUST, MAX_BRIDGE, FramePoses, bridge
 from .in_background import in_background
+from .load_network import NETWORK_PRECISIONS, load_network
 from .onnx_window_network import ONNX_PRECISIONS, OnnxWindowNetwork
 from .video_pose_estimator import CROP_POLICIES, CropPolicy, SeenFrame, VideoPoseEstimator
 from .window_model import PRECISIONS, Crop, WindowModel, move_to, read_checkpoint
@@ -11,6 +12,7 @@ __all__ = [
     'BRIDGE_TRUST',
     'CROP_POLICIES',
     'MAX_BRIDGE',
+    'NETWORK_PRECISIONS',
     'ONNX_PRECISIONS',
     'PRECISIONS',
     'Crop',
@@ -27,6 +29,7 @@ __all__ = [
     'bridge',
     'equal_slices',
     'in_background',
+    'load_network',
     'move_to',
     'read_checkpoint',
 ]
