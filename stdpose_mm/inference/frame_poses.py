@@ -83,6 +83,9 @@ def _between(before: FramePoses, after: FramePoses, missing: FramePoses) -> Fram
     shared, first, second = np.intersect1d(
         before.people.track_ids, after.people.track_ids, return_indices=True
     )
+    # People keep the order they had.
+    order = np.argsort(first)
+    shared, first, second = shared[order], first[order], second[order]
     span = after.frame_index - before.frame_index
     share = (missing.frame_index - before.frame_index) / span
 

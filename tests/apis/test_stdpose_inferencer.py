@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import cv2
+import mmpose
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmpose.apis import MMPoseInferencer
+from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
+from mmpose.structures import PoseDataSample
+
+from stdpose_mm.apis.person_detector import PersonDetector
+from stdpose_mm.apis.stdpose_inferencer import STDPoseInferencer
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import VideoPoseEstimator, WindowModel
+from stdpose_mm.io import write_video
+from stdpose_mm.mmpose_hook import install, is_window_model
+from stdpose_mm.tracking import TrackedBoxes
+
+NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
+TOLERANCE = 0.02  # pixels; the video is two crops wide
+
+
+def corners_at(frame):
+    """[2, 4] x1, y1, x2, y2 of the two people."""
+    return np.array(
+        [[8 + 3 * frame, 8, 32 + 3 * frame, 40], [64 - 3 * frame, 42, 88 - 3 * frame, 74]]
+    )
+
+
+BOXES = [corners_at(frame) for frame in range(NUM_FRAMES)]
+IDENTIFIED = [{'bboxes': boxes, 'track_ids': [5, 2]} for boxes in BOXES]
+
+
+class TwoPeople(PersonDetector):
+    """Finds the people where they are, frame after frame."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def _detect(self, picture):
+        self.asked.append((self.score_threshold, self.nms_iou))
+        return corners_at(len(self.asked) - 1).astype(np.float32), np.array([0.9, 0.5], np.float32)
+
+
+@pytest.fixture(scope='module')
+def inferencer(model_files):
+    return STDPoseInferencer(*map(str, model_files), device='cpu')
+
+
+@pytest.fixture
+def movie(tmp_path, pictures):
+    path = tmp_path / 'clip.mp4'
+    write_video(path, pictures, fps=10)
+    return str(path)
+
+
+def people_of(results):
+    """Frame by frame the people, keypoints as an array [N, 3, 2]."""
+    frames = [result['predictions'][0] for result in results]
+    return [np.array([p['keypoints'] for p in frame]).reshape(-1, 3, 2) for frame in frames]
+
+
+def test_every_frame_has_mmposes_result_and_track_ids(inferencer, pictures):
+    results = list(inferencer(list(pictures), bboxes=IDENTIFIED))
+    assert len(results) == NUM_FRAMES
+    for frame, result in enumerate(results):
+        assert set(result) == {'visualization', 'predictions', 'origin'}
+        assert result['origin'] == ['seen']
+        (people,) = result['predictions']
+        assert [person['track_id'] for person in people] == [5, 2]
+        for person, corners in zip(people, BOXES[frame], strict=True):
+            assert person['bbox'] == (corners.tolist(),)
+            assert person['bbox_score'] == 1
+            assert np.shape(person['keypoints']) == (3, 2)
+            assert np.shape(person['keypoint_scores']) == (3,)
+    json.dumps([result['predictions'] for result in results], default=float)
+
+
+def test_poses_are_those_of_the_video_pose_estimator(inferencer, model_files, pictures):
+    def frames():
+        for frame, (picture, boxes) in enumerate(zip(pictures, BOXES, strict=True)):
+            xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+            yield frame, picture, TrackedBoxes(xywh, np.ones(2), np.array([5, 2]))
+
+    model = WindowModel.from_config(*model_files)
+    expected = [frame.keypoints for frame in VideoPoseEstimator(model).estimate(frames())]
+    found = people_of(inferencer(list(pictures), bboxes=IDENTIFIED))
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize('batch_size', [2, 3, 100])
+def test_the_batch_size_changes_nothing(inferencer, pictures, batch_size):
+    expected = people_of(inferencer(list(pictures), bboxes=BOXES))
+    results = list(inferencer(list(pictures), bboxes=BOXES, batch_size=batch_size))
+    np.testing.assert_allclose(people_of(results), expected, atol=TOLERANCE)
+
+
+def test_mmpose_inferencer_gives_the_same(inferencer, model_files, movie, tmp_path):
+    config, weights = map(str, model_files)
+    unified = MMPoseInferencer(pose2d=config, pose2d_weights=weights, device='cpu')
+    assert type(unified.inferencer) is STDPoseInferencer
+    expected = [r['predictions'] for r in inferencer(movie, bboxes=IDENTIFIED)]
+    # As in MMPose's demo/inferencer_demo.py, arguments of other inferencers included.
+    results = unified(
+        movie,
+        bboxes=IDENTIFIED,
+        out_dir=str(tmp_path / 'out'),
+        draw_bbox=True,
+        kpt_thr=0.3,
+        bbox_thr=0.3,
+        nms_thr=0.3,
+        pose_based_nms=False,
+        show=False,
+        use_oks_tracking=False,
+        tracking_thr=0.3,
+        disable_norm_pose_2d=False,
+        disable_rebase_keypoint=False,
+        num_instances=1,
+    )
+    assert [result['predictions'] for result in results] == expected
+    written = json.loads((tmp_path / 'out' / 'predictions' / 'clip.json').read_text())
+    assert [frame['frame_id'] for frame in written] == list(range(NUM_FRAMES))
+    assert [p['track_id'] for p in written[4]['instances']] == [5, 2]
+    with av.open(str(tmp_path / 'out' / 'visualizations' / 'clip.mp4')) as video:
+        assert sum(1 for _ in video.decode(video=0)) == NUM_FRAMES
+
+
+def test_mmpose_inferencer_of_a_name_of_ours(tmp_path, pictures):
+    from mmpose.registry import MODELS
+
+    config = Path(__file__).resolve().parents[2] / 'configs' / 'stdpose_tiny_synthetic.py'
+    weights = tmp_path / 'weights.pth'
+    state = MODELS.build(Config.fromfile(config).model).state_dict()
+    torch.save({'meta': {}, 'state_dict': state}, weights)
+    by_name, by_path = (
+        [
+            result['predictions']
+            for result in MMPoseInferencer(
+                pose2d=model, pose2d_weights=str(weights), det_model='whole_image', device='cpu'
+            )(list(pictures[:2]))
+        ]
+        for model in ('STDPose_Tiny_Synthetic', str(config))
+    )
+    assert by_name == by_path
+    assert np.shape(by_name[0][0][0]['keypoints']) == (17, 2)
+
+
+def test_other_models_get_mmposes_own_class(pictures):
+    root = Path(mmpose.__file__).parent / '.mim' / 'configs'
+    config = root / 'body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_coco-256x192.py'
+    install()  # A second time, which changes nothing.
+    assert not is_window_model(str(config))
+    assert not is_window_model('human')
+    assert not is_window_model('rtmpose-t_8xb256-420e_coco-256x192')
+    torch.manual_seed(0)
+    unified = MMPoseInferencer(pose2d=str(config), det_model='whole_image', device='cpu')
+    assert type(unified.inferencer) is Pose2DInferencer
+    torch.manual_seed(0)
+    plain = Pose2DInferencer(str(config), det_model='whole_image', device='cpu')
+    (found,), (expected,) = (list(one(pictures[0])) for one in (unified, plain))
+    assert found['predictions'] == expected['predictions']
+    assert 'track_id' not in found['predictions'][0][0]
+
+
+def test_what_a_video_may_be(inferencer, movie, folder, pictures):
+    """A file, a folder, a list of files, arrays: the same frames, up to compression."""
+    expected = people_of(inferencer(list(pictures), bboxes=BOXES))
+    files = sorted(map(str, folder.iterdir()))
+    for video in (str(folder), folder, files, tuple(pictures)):
+        found = people_of(inferencer(video, bboxes=BOXES))
+        np.testing.assert_allclose(found, expected, atol=2)
+    assert len(list(inferencer(movie, bboxes=BOXES))) == NUM_FRAMES
+    for picture in (pictures[3], files[3], [pictures[3]]):
+        (found,) = people_of(inferencer(picture, bboxes=BOXES[3:4]))
+        assert found.shape == (2, 3, 2)
+
+
+@pytest.mark.parametrize('length', [1, 2])
+def test_short_videos(inferencer, tmp_path, pictures, length):
+    path = tmp_path / 'short.mp4'
+    write_video(path, pictures[:length], fps=10)
+    found = people_of(inferencer(str(path), bboxes=BOXES[:length]))
+    assert [len(frame) for frame in found] == [2] * length
+
+
+def test_grey_and_transparent_pictures(inferencer, pictures):
+    grey = [cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) for picture in pictures]
+    as_bgr = [cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) for picture in grey]
+    expected = people_of(inferencer(as_bgr, bboxes=BOXES))
+    transparent = [cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA) for picture in as_bgr]
+    for video in (grey, [picture[..., None] for picture in grey], transparent):
+        results = list(inferencer(video, bboxes=BOXES, return_vis=True))
+        np.testing.assert_array_equal(people_of(results), expected)
+        assert results[0]['visualization'][0].shape == (HEIGHT, WIDTH, 3)
+
+
+def test_odd_sizes(inferencer, tmp_path, pictures):
+    odd = [picture[:79, :95] for picture in pictures]
+    results = list(inferencer(odd, bboxes=BOXES, return_vis=True, vis_out_dir=str(tmp_path)))
+    assert results[0]['visualization'][0].shape == (79, 95, 3)
+    assert len(list(tmp_path.iterdir())) == NUM_FRAMES
+    (tiny,) = people_of(inferencer(odd[0][:1, :1], bboxes=[[[0, 0, 1, 1]]]))
+    assert np.isfinite(tiny).all()
+
+
+def test_nobody_is_no_instance(inferencer, pictures, tmp_path):
+    boxes = [BOXES[0], None, np.zeros((0, 4)), *BOXES[3:]]
+    results = list(
+        inferencer(list(pictures), bboxes=boxes, vis_out_dir=str(tmp_path), draw_heatmap=True)
+    )
+    assert [len(r['predictions'][0]) for r in results] == [2, 0, 0, 2, 2, 2, 2, 2, 2]
+    assert results[3]['predictions'][0][0]['track_id'] in (0, 1)
+
+
+def test_pictures_heatmaps_and_data_samples(inferencer, folder, tmp_path):
+    results = list(
+        inferencer(
+            str(folder),
+            bboxes=IDENTIFIED,
+            return_datasamples=True,
+            draw_heatmap=True,
+            draw_bbox=True,
+            vis_out_dir=str(tmp_path / 'vis'),
+        )
+    )
+    sample = results[2]['predictions'][0]
+    assert isinstance(sample, PoseDataSample)
+    assert sample.pred_instances.track_ids.tolist() == [5, 2]
+    assert sample.pred_fields.heatmaps.shape == (3, HEIGHT, WIDTH)
+    # The hottest place is a joint's, but for the decoder's blur and its last step: three heatmap
+    # pixels of three pixels each. The other person's is 50 away.
+    place = np.unravel_index(sample.pred_fields.heatmaps[0].argmax(), (HEIGHT, WIDTH))[::-1]
+    distance = np.linalg.norm(sample.pred_instances.keypoints[:, 0] - place, axis=1)
+    assert distance.min() < 9
+    names = [f'{number + 1:06d}' for number in range(NUM_FRAMES)]
+    assert sorted(path.stem for path in (tmp_path / 'vis').iterdir()) == names
+    assert (
+        len(list(inferencer(folder, bboxes=IDENTIFIED, pred_out_dir=str(tmp_path / 'pred')))) == 9
+    )
+    assert sorted(path.stem for path in (tmp_path / 'pred').iterdir()) == names
+    plain = list(inferencer(str(folder), bboxes=IDENTIFIED, return_datasamples=True))
+    assert 'pred_fields' not in plain[0]['predictions'][0]
+    np.testing.assert_allclose(
+        plain[2]['predictions'][0].pred_instances.keypoints, sample.pred_instances.keypoints
+    )
+
+
+def test_detected_people_are_tracked(model_files, pictures):
+    inferencer = STDPoseInferencer(*map(str, model_files), device='cpu')
+    inferencer.detector = TwoPeople()
+    results = list(inferencer(list(pictures)))
+    ids = [[person['track_id'] for person in r['predictions'][0]] for r in results]
+    assert ids == [[0, 1]] * NUM_FRAMES
+    np.testing.assert_allclose(results[4]['predictions'][0][0]['bbox'][0], corners_at(4)[0])
+    assert set(inferencer.detector.asked) == {(0.2, 0.65)}
+    inferencer.detector = TwoPeople()
+    results = list(inferencer(list(pictures), bbox_thr=0.6, nms_thr=0.3))
+    assert set(inferencer.detector.asked) == {(0.6, 0.3)}
+    assert [len(result['predictions'][0]) for result in results] == [1] * NUM_FRAMES
+
+
+def test_the_whole_picture(model_files, pictures):
+    inferencer = STDPoseInferencer(
+        *map(str, model_files), device='cpu', det_model='whole_image', smooth='one-euro'
+    )
+    results = list(inferencer(list(pictures)))
+    (person,) = results[0]['predictions'][0]
+    assert person['bbox'] == ([0, 0, WIDTH, HEIGHT],)
+    assert person['track_id'] == 0
+
+
+def test_a_broken_picture_is_bridged(inferencer, folder, caplog):
+    (folder / '000004.jpg').write_bytes(b'broken')
+    results = list(inferencer(str(folder), bboxes=IDENTIFIED, return_vis=True))
+    assert [result['origin'] for result in results] == [
+        ['bridged' if frame == 3 else 'seen'] for frame in range(NUM_FRAMES)
+    ]
+    before, bridged, after = people_of(results)[2:5]
+    np.testing.assert_allclose(bridged, (before + after) / 2, atol=1e-9)
+    assert results[3]['visualization'][0].shape == (HEIGHT, WIDTH, 3)
+
+
+class Camera:
+    """Stands for OpenCV's."""
+
+    def __init__(self, pictures, number):
+        self.left, self.number, self.released = list(pictures), number, False
+
+    def isOpened(self):
+        return self.number == 1
+
+    def get(self, _):
+        return 0.0
+
+    def read(self):
+        return (True, self.left.pop(0)) if self.left else (False, None)
+
+    def release(self):
+        self.released = True
+
+
+def test_a_webcam_is_answered_frame_by_frame(inferencer, pictures, monkeypatch):
+    cameras = []
+
+    def open_camera(number):
+        cameras.append(Camera(pictures, number))
+        return cameras[-1]
+
+    monkeypatch.setattr(cv2, 'VideoCapture', open_camera)
+    monkeypatch.setattr(inferencer.visualizer, 'show', lambda *args, **kwargs: None)
+    expected = people_of(inferencer(list(pictures), bboxes=IDENTIFIED))
+    for name in (1, 'webcam:1'):
+        results = inferencer(name, bboxes=IDENTIFIED)
+        first = next(results)
+        # One frame more for the window; the thread is four ahead at most.
+        assert len(cameras[-1].left) >= NUM_FRAMES - 7
+        np.testing.assert_allclose(people_of([first, *results]), expected, atol=TOLERANCE)
+        assert cameras[-1].released
+    for name, sentence in ((0, 'camera 0 cannot be opened'), ('webcam:x', "expected 'webcam:0'")):
+        with pytest.raises(InputError, match=sentence):
+            next(inferencer(name))
+
+
+@pytest.mark.parametrize(
+    ('video', 'sentence'),
+    [
+        ('nowhere.mp4', 'nowhere.mp4 does not exist'),
+        ([], 'expected a video file, a folder'),
+        (None, 'NoneType to look at'),
+        ([np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8)], 'picture 1 is 5x4 pixels'),
+        ([np.zeros((4, 4, 3))], r'picture 0 is float64 \[4, 4, 3\]'),
+        ([np.zeros((4, 4, 2), np.uint8)], r'uint8 \[4, 4, 2\], expected uint8 \[H, W\]'),
+        ([np.zeros((4, 4), np.uint8), 'a.jpg'], 'picture 1 is str'),
+    ],
+)
+def test_what_is_no_video_is_refused(inferencer, video, sentence):
+    with pytest.raises(InputError, match=sentence):
+        next(inferencer(video, bboxes=[None]))
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'sentence'),
+    [
+        (None, 'nobody says where the people are: give bboxes, or det_model'),
+        ([[1, 2, 3, 4]], r'shape \[4\], expected an array \[N, 4\] x1, y1, x2, y2'),
+        ([[[1, 2, 3]]], r'shape \[1, 3\]'),
+        ([[[9, 9, 3, 3]]], 'size above 0'),
+        ([{'boxes': []}], 'have the keys boxes, expected bboxes'),
+        ([None, [[1, 2, 3, 4]]], 'boxes are given on frame 1'),
+    ],
+)
+def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):
+    with pytest.raises(InputError, match=sentence):
+        next(inferencer(pictures[0], bboxes=boxes))
+
+
+@pytest.mark.parametrize(
+    ('options', 'sentence'),
+    [
+        ({'weights': None}, 'give a checkpoint as weights'),
+        ({'model': 'no_such_model'}, 'there is no config no_such_model'),
+        ({'det_model': 'no.onnx'}, r'no\.onnx does not exist'),
+        ({'det_weights': 'w.pth'}, 'det_weights need det_model'),
+        ({'det_cat_ids': 3}, 'det_cat_ids is 3'),
+        ({'tracker': 'deepsort'}, "got 'deepsort'"),
+        ({'precision': 'int8'}, 'a checkpoint runs in the precisions float32 and bfloat16'),
+    ],
+)
+def test_wrong_settings_are_refused(model_files, options, sentence):
+    config, weights = map(str, model_files)
+    with pytest.raises(InputError, match=sentence):
+        STDPoseInferencer(**{'model': config, 'weights': weights, 'device': 'cpu', **options})
+
+
+def test_the_config_inside_the_weights(model_files, tmp_path, pictures):
+    config, weights = model_files
+    content = torch.load(weights, weights_only=False)
+    content['meta']['cfg'] = config.read_text()
+    torch.save(content, tmp_path / 'both.pth')
+    inferencer = STDPoseInferencer(None, str(tmp_path / 'both.pth'), device='cpu')
+    assert len(list(inferencer(pictures[0], bboxes=BOXES[:1]))) == 1
+    with pytest.raises(InputError, match='holds no config'):
+        STDPoseInferencer(None, str(weights), device='cpu')
