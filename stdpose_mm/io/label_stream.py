@@ -110,8 +110,8 @@ class LabelStream:
         with atomic_path(path) as temporary, ExitStack() as files:
             out: Any = files.enter_context(open(temporary, 'wb'))
             if path.suffix == '.gz':
-                # Without the time of writing, equal labels give equal files.
-                out = files.enter_context(gzip.GzipFile(fileobj=out, mode='wb', mtime=0))
+                # Without the name and the time of writing, equal labels give equal files.
+                out = files.enter_context(gzip.GzipFile('', 'wb', fileobj=out, mtime=0))
             spooled = {'images': self._images, 'annotations': self._annotations}
             for number, (key, value) in enumerate(fields.items()):
                 out.write(b', ' if number else b'{')
