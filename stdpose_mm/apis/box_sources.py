@@ -78,8 +78,8 @@ class DetectedBoxes(BoxSource):
     missed once is bridged in the same way. Who is seen in one detection and not in the next is
     carried on at the last motion for half of the frames between (and held there before the first
     detection): that is the best guess of when he left (or came). Who comes and is seen only once is
-    left out. The last frame is always looked at. A frame comes out at most ``2 * every`` frames after
-    it was read.
+    left out. The last frame is always looked at. A frame comes out at most ``2 * every`` frames
+    after it was read.
 
     Args:
         detector: Finds the people of one picture.

@@ -218,6 +218,31 @@ def test_mmdetection_finds_people_and_leaves_the_scope_alone(mmdet_files):
     assert (np.diff(found.scores) <= 0).all()
 
 
+def test_a_config_that_comes_with_mmdetection_is_found_by_its_name(tmp_path):
+    from mmdet.registry import MODELS
+
+    name = 'rtmdet_nano_320-8xb32_coco-person'
+    with pytest.raises(
+        InputError, match=rf'{name}\.py needs a checkpoint: .* or the people\'s box'
+    ):
+        build_person_detector(name)
+    with pytest.raises(InputError, match=r'rtmdet_tiny_8xb32-300e_coco\.py needs a checkpoint'):
+        build_person_detector('rtmdet_tiny_8xb32-300e_coco.py')
+    with pytest.raises(InputError, match='detector rtmdet_none does not exist'):
+        build_person_detector('rtmdet_none')
+    installed = Path(importlib.util.find_spec('mmpose').origin).parent
+    cfg = Config.fromfile(next(installed.rglob(f'{name}.py')))
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(cfg.model)
+    meta = {'dataset_meta': {'classes': ('person',)}}
+    torch.save({'meta': meta, 'state_dict': model.state_dict()}, tmp_path / 'random.pth')
+    detector = build_person_detector(name, tmp_path / 'random.pth', score_threshold=0.0)
+    found = detector(np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8))
+    assert len(found.boxes) > 0
+    assert (found.boxes[:, :2] >= 0).all()
+    assert (found.boxes[:, :2] + found.boxes[:, 2:] <= [120.001, 90.001]).all()
+
+
 def test_a_detector_without_people_is_refused(mmdet_files):
     with pytest.raises(InputError, match="knows no class 'person' but car, cat, dog"):
         build_person_detector(*mmdet_files('car', 'cat', 'dog'))

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import savgol_filter
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.tracking.smoothing import (
+    SMOOTHERS,
+    OneEuro,
+    SavitzkyGolay,
+    TrackedPoses,
+    build_smoother,
+    smooth_labels,
+)
+
+
+def poses(points, usable=None, size=100.0, first=0, track=0):
+    """One person's poses [T, K, 2], a frame each."""
+    points = np.asarray(points, float)
+    usable = np.ones(points.shape[:2], bool) if usable is None else np.asarray(usable)
+    return [
+        TrackedPoses(
+            first + t, np.array([track]), points[t, None], usable[t, None], np.array([size])
+        )
+        for t in range(len(points))
+    ]
+
+
+def run(smoother, frames):
+    """[T, K, 2] of the only person."""
+    return np.stack([smoothed[0] for smoothed in smoother(frames)])
+
+
+@pytest.fixture(params=SMOOTHERS)
+def smoother(request):
+    return build_smoother(request.param, fps=25.0)
+
+
+def test_what_rests_stays(smoother):
+    points = np.tile([[[3.5, -2.0], [7.0, 1.0]]], (12, 1, 1))
+    np.testing.assert_allclose(run(smoother, poses(points)), points, atol=1e-12)
+
+
+def test_noise_becomes_less(smoother):
+    rng = np.random.default_rng(0)
+    points = 50 + rng.normal(0, 1, (200, 3, 2))
+    smoothed = run(smoother, poses(points))
+    assert smoothed.std(axis=0).max() < 0.8 * points.std(axis=0).min()
+    jitter = np.abs(np.diff(points, n=2, axis=0)).mean()
+    assert np.abs(np.diff(smoothed, n=2, axis=0)).mean() < 0.5 * jitter
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from([(5, 2), (7, 2), (9, 3), (3, 1), (5, 0)]),
+    st.integers(9, 30),
+    st.integers(0, 2**32 - 1),
+)
+def test_savitzky_golay_is_scipys(shape, length, seed):
+    points = np.random.default_rng(seed).normal(0, 10, (length, 2, 2))
+    smoothed = run(SavitzkyGolay(*shape), poses(points))
+    np.testing.assert_allclose(smoothed, savgol_filter(points, *shape, axis=0), atol=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 20), st.floats(-5, 5), st.floats(-0.5, 0.5))
+def test_savitzky_golay_keeps_curves_of_its_order(length, speed, acceleration):
+    t = np.arange(length)[:, None, None]
+    points = 10 + speed * t + acceleration * t**2 + np.zeros((length, 1, 2))
+    np.testing.assert_allclose(
+        run(SavitzkyGolay(7, 2), poses(points)), points, rtol=1e-9, atol=1e-7
+    )
+
+
+def one_euro_by_hand(values, fps, min_cutoff, beta, size, speed_cutoff=1.0):
+    """The published algorithm for one number (Casiez et al., CHI 2012)."""
+
+    def alpha(cutoff):
+        tau = 1 / (2 * np.pi * cutoff)
+        return 1 / (1 + tau * fps)
+
+    filtered, speed = [values[0]], 0.0
+    for value in values[1:]:
+        raw = (value - filtered[-1]) * fps
+        speed = alpha(speed_cutoff) * raw + (1 - alpha(speed_cutoff)) * speed
+        share = alpha(min_cutoff + beta * abs(speed) / size)
+        filtered.append(share * value + (1 - share) * filtered[-1])
+    return filtered
+
+
+def test_one_euro_is_the_published_one():
+    values = np.cumsum(np.random.default_rng(1).normal(0, 3, 40))
+    points = np.zeros((40, 1, 2))
+    points[:, 0, 0] = values
+    smoothed = run(OneEuro(24.0, 1.5, 4.0), poses(points, size=80.0))
+    np.testing.assert_allclose(smoothed[:, 0, 0], one_euro_by_hand(values, 24.0, 1.5, 4.0, 80.0))
+    np.testing.assert_array_equal(smoothed[:, 0, 1], 0)
+
+
+def test_one_euro_lags_less_the_faster_a_joint_is():
+    def lag(speed):
+        points = np.zeros((150, 1, 2))
+        points[:, 0, 0] = speed * np.arange(150)
+        return (points - run(OneEuro(30.0), poses(points)))[-1, 0, 0] / speed
+
+    # At rest the time constant is 30 / (2 pi) = 4.8 frames; 3 sizes a second add 30 Hz to 1 Hz:
+    # 30 / (2 pi 31) = 0.15 frames.
+    assert 4.0 < lag(0.001) < 4.8
+    assert lag(10.0) == pytest.approx(0.15, abs=0.02)
+    assert lag(0.001) > lag(1.0) > lag(10.0)
+
+
+def test_one_euro_sees_no_future_and_size_is_its_unit():
+    points = np.random.default_rng(2).normal(0, 5, (20, 2, 2)).cumsum(axis=0)
+    whole = run(OneEuro(), poses(points))
+    np.testing.assert_array_equal(run(OneEuro(), poses(points[:9])), whole[:9])
+    larger = run(OneEuro(), poses(10 * points, size=1000.0))
+    np.testing.assert_allclose(larger, 10 * whole)
+
+
+def test_filters_turn_with_the_picture(smoother):
+    points = np.random.default_rng(3).normal(0, 5, (20, 2, 2)).cumsum(axis=0)
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    np.testing.assert_allclose(
+        run(smoother, poses(points @ turn)), run(smoother, poses(points)) @ turn, atol=1e-9
+    )
+
+
+def test_nothing_reaches_across_a_gap(smoother):
+    before, after = np.zeros((6, 1, 2)), np.full((6, 1, 2), 100.0)
+    for frames in (
+        # A frame that is not there, and one in which the person is not.
+        [*poses(before), *poses(after, first=7)],
+        [*poses(before), *poses(after[:1], first=6, track=5), *poses(after, first=7)],
+    ):
+        smoothed = np.concatenate(list(smoother(frames)))
+        expected = np.concatenate([frame.keypoints for frame in frames])
+        np.testing.assert_allclose(smoothed, expected, atol=1e-9)
+
+
+def test_unusable_joints_stay_and_disturb_nobody(smoother):
+    points = np.full((15, 2, 2), 10.0)
+    points[7, 0] = 500
+    usable = np.ones((15, 2), bool)
+    usable[7, 0] = False
+    np.testing.assert_allclose(run(smoother, poses(points, usable)), points, atol=1e-9)
+
+
+def test_people_are_told_apart_by_their_ids_alone(smoother):
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(0, 5, (2, 12, 3, 2))
+    expected = run(smoother, poses(first)), run(smoother, poses(second))
+    together = []
+    for t in range(12):
+        order = [0, 1] if t % 2 else [1, 0]
+        together.append(
+            TrackedPoses(
+                t,
+                np.array([4, 9])[order],
+                np.stack([first[t], second[t]])[order],
+                np.ones((2, 3), bool),
+                np.array([100.0, 100.0]),
+            )
+        )
+    for t, smoothed in enumerate(smoother(together)):
+        order = [0, 1] if t % 2 else [1, 0]
+        np.testing.assert_allclose(smoothed[order], [expected[0][t], expected[1][t]], atol=1e-9)
+
+
+def test_the_delay_is_as_told(smoother):
+    taken = []
+
+    def frames():
+        for frame in poses(np.zeros((40, 1, 2))):
+            taken.append(frame.frame_index)
+            yield frame
+
+    for index, _ in enumerate(smoother(frames())):
+        assert taken[-1] == min(index + smoother.delay, 39)
+
+
+def test_empty_frames_pass(smoother):
+    nobody = TrackedPoses(
+        0, np.zeros(0, int), np.zeros((0, 3, 2)), np.zeros((0, 3), bool), np.zeros(0)
+    )
+    frames = [nobody, replace(nobody, frame_index=1), *poses(np.ones((1, 3, 2)), first=2)]
+    assert [len(smoothed) for smoothed in smoother(frames)] == [0, 0, 1]
+    assert list(smoother([])) == []
+
+
+SKELETON = Skeleton(('a', 'b'))
+
+
+def labels(persons, num_frames):
+    return VideoLabels('clip', SKELETON, tuple(VideoFrame(i) for i in range(num_frames)), persons)
+
+
+def test_labels_keep_what_was_given_and_say_what_smoothed_them():
+    rng = np.random.default_rng(5)
+    persons = [
+        PersonLabel(
+            frame,
+            50 + rng.normal(0, 2, (2, 2)),
+            np.array([2, 2 if frame != 6 else 0]),
+            track_id=None if frame == 9 else 3,
+            scores=np.array([0.9, 0.05 if frame == 4 else 0.9]),
+            bbox=np.array([0.0, 0, 100, 100]),
+            source='given' if frame in (0, 5) else 'propagated',
+        )
+        for frame in range(10)
+    ]
+    before = labels(persons, 10)
+    after = smooth_labels(before, SavitzkyGolay(5, 1))
+    assert after.extra['smoothing'] == 'savitzky-golay (window 5 frames, order 1)'
+    moved = np.array(
+        [
+            (a.keypoints != b.keypoints).any(axis=1)
+            for a, b in zip(after.persons, before.persons, strict=True)
+        ]
+    )
+    # Given frames, the frame without an id, the joint with a low score and the missing one stay.
+    assert moved[:, 0].tolist() == [False, *[True] * 4, False, *[True] * 3, False]
+    assert moved[:, 1].tolist() == [False, *[True] * 3, False, False, False, True, True, False]
+    np.testing.assert_array_equal(after.persons[6].keypoints[1], [0, 0])
+    # The given frame counted: frame 3 is the mean over frames 1 to 5.
+    mean = np.mean([p.keypoints[0] for p in persons[1:6]], axis=0)
+    np.testing.assert_allclose(after.persons[3].keypoints[0], mean)
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (lambda: OneEuro(fps=0), 'fps of the One Euro filter must be above 0, got 0'),
+        (lambda: OneEuro(min_cutoff=-1), 'min_cutoff .* got -1'),
+        (lambda: OneEuro(beta=-1), 'beta .* at least 0, got -1'),
+        (lambda: SavitzkyGolay(6), 'must be odd and at least 3, got 6'),
+        (lambda: SavitzkyGolay(5, 5), 'less than its window of 5 frames, got 5'),
+        (lambda: build_smoother('median'), "one of one-euro, savitzky-golay, got 'median'"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_the_name_says_the_settings():
+    assert str(build_smoother('one-euro', 25)) == (
+        'one-euro (min_cutoff 1 Hz, beta 10, 25 frames/s)'
+    )
+    assert '30 frames/s' in str(build_smoother('one-euro', None))
