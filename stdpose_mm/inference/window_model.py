@@ -26,7 +26,7 @@ from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
 from stdpose_mm.engine.config_files import config_mistakes, one_line, read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.joint_channels import with_num_joints
-from stdpose_mm.models.layers import pack_linear_layers
+from stdpose_mm.models.layers import pack_layers
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.tracking import to_corners
 
@@ -167,10 +167,9 @@ class WindowModel:
         return width, height
 
     def pack(self) -> None:
-        """Make a float32 model on a CPU faster; it cannot be trained, moved or saved any more."""
-        on_cpu = next(self.model.parameters()).device.type == 'cpu'
-        if on_cpu and self.precision == 'float32':
-            pack_linear_layers(self.model)
+        """Make a model on a CPU faster; it cannot be trained, moved or saved any more."""
+        if next(self.model.parameters()).device.type == 'cpu':
+            pack_layers(self.model, getattr(torch, self.precision))
 
     @contextmanager
     def inference(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from .deformable_warp import DeformableWarp
 from .dynamic_aware_mask import DynamicAwareMask, modified_sigmoid
 from .feed_forward import FeedForward
 from .linear_deconvolution import LinearDeconvolution, linearise_deconvolutions
-from .packed_linear import PackedLinear, pack_linear_layers
+from .packed_layers import PackedDeconvolution, PackedLinear, PackedPatches, pack_layers
 from .pose_aggregation_block import PoseAggregationBlock
 from .pose_residual_fusion import PoseResidualFusion
 from .pose_temporal_merger import PoseTemporalMerger
@@ -26,7 +26,9 @@ __all__ = [
     'DynamicAwareMask',
     'FeedForward',
     'LinearDeconvolution',
+    'PackedDeconvolution',
     'PackedLinear',
+    'PackedPatches',
     'PoseAggregationBlock',
     'PoseResidualFusion',
     'PoseTemporalMerger',
@@ -40,6 +42,6 @@ __all__ = [
     'infer_grid',
     'linearise_deconvolutions',
     'modified_sigmoid',
-    'pack_linear_layers',
+    'pack_layers',
     'sine_cosine_position_embedding',
 ]

@@ -1,0 +1,184 @@
+"""Layers for inference on a CPU, by oneDNN with weights in oneDNN's own layout.
+
+PyTorch gives float32 matrix products to MKL, which leaves the wide vectors of processors other than
+Intel's unused, and it brings the weights of every convolution into oneDNN's layout at every call.
+The layers here give the same results up to rounding (on an AMD EPYC linear layers take half the
+time); batch normalisation, bias and activation are part of the layer before them. They can neither
+be trained nor saved.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+_ROWS = 1024
+"""Rows of a usual input, for which oneDNN picks the layout of the weights; any number works."""
+
+_IMAGE = (8, 32, 24)
+"""Batch, height and width of a usual input, for the same purpose."""
+
+
+class PackedLinear(nn.Module):
+    """A linear layer and what follows it.
+
+    Args:
+        linear: The layer whose weights are taken over.
+        dtype: What it computes in, whatever comes in; float32 or bfloat16.
+        activation: 'none', or 'gelu' for the exact one.
+    """
+
+    def __init__(
+        self, linear: nn.Linear, dtype: torch.dtype = torch.float32, activation: str = 'none'
+    ) -> None:
+        super().__init__()
+        weight = linear.weight.detach().to(dtype)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)
+        self.bias = None if linear.bias is None else linear.bias.detach().to(dtype)
+        self.dtype = dtype
+        self.activation = activation
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[..., D] -> [..., D'] in the layer's dtype."""
+        return torch.ops.mkldnn._linear_pointwise(
+            inputs.to(self.dtype), self.weight, self.bias, self.activation, [], 'none'
+        )
+
+
+class PackedPatches(nn.Module):
+    """A convolution whose patches do not overlap, as a linear layer on them.
+
+    Args:
+        convolution: The layer whose weights are taken over; see :meth:`fits`.
+        dtype: What it computes in, whatever comes in; float32 or bfloat16.
+    """
+
+    def __init__(self, convolution: nn.Conv2d, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        self.side = convolution.kernel_size
+        top, left = (int(padding) for padding in convolution.padding)
+        self.padding = (0, 0, left, left, top, top)
+        weight = convolution.weight.detach().permute(0, 2, 3, 1).flatten(1)
+        linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+        linear.weight, linear.bias = nn.Parameter(weight), convolution.bias
+        self.linear = PackedLinear(linear, dtype)
+
+    @staticmethod
+    def fits(convolution: nn.Conv2d | nn.ConvTranspose2d) -> bool:
+        """Whether the patches of a convolution lie side by side."""
+        return (
+            isinstance(convolution, nn.Conv2d)
+            and convolution.kernel_size == convolution.stride
+            and convolution.dilation == (1, 1)
+            and convolution.groups == 1
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C', H', W'] in the layer's dtype."""
+        height, width = self.side
+        pixels = F.pad(inputs.to(self.linear.dtype).permute(0, 2, 3, 1), self.padding)
+        rows, columns = pixels.shape[1] // height, pixels.shape[2] // width
+        pixels = pixels[:, : rows * height, : columns * width]
+        patches = pixels.unflatten(2, (columns, width)).unflatten(1, (rows, height))
+        return self.linear(patches.transpose(2, 3).flatten(3)).permute(0, 3, 1, 2)
+
+
+class PackedDeconvolution(nn.Module):
+    """A deconvolution and what follows it; its result is in channels-last layout.
+
+    Args:
+        deconvolution: The layer whose weights are taken over.
+        dtype: What it computes in, whatever comes in; float32 or bfloat16.
+        activation: 'none' or 'relu'.
+    """
+
+    def __init__(
+        self,
+        deconvolution: nn.ConvTranspose2d,
+        dtype: torch.dtype = torch.float32,
+        activation: str = 'none',
+    ) -> None:
+        super().__init__()
+        settings = (
+            deconvolution.padding,
+            deconvolution.output_padding,
+            deconvolution.stride,
+            deconvolution.dilation,
+            deconvolution.groups,
+        )
+        self.weight = torch.ops.mkldnn._reorder_convolution_transpose_weight(
+            deconvolution.weight.detach().to(dtype),
+            *settings,
+            [_IMAGE[0], deconvolution.in_channels, *_IMAGE[1:]],
+        )
+        bias = deconvolution.bias
+        self.bias = None if bias is None else bias.detach().to(dtype)
+        self.dtype = dtype
+        self._settings: tuple[Any, ...] = (*settings, activation, [], '')
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, C', H', W'] in the layer's dtype."""
+        inputs = inputs.to(self.dtype, memory_format=torch.channels_last)
+        return torch.ops.mkldnn._convolution_transpose_pointwise(
+            inputs, self.weight, self.bias, *self._settings
+        )
+
+
+def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
+    """Replace every linear layer and convolution of a model by a packed one.
+
+    Args:
+        model: A float32 model on the CPU in evaluation mode.
+        dtype: float32 or bfloat16. In bfloat16 the layers around them compute in what they get.
+    """
+    if not torch.backends.mkldnn.is_available():
+        return
+    children = list(model.named_children())
+    for n, (name, module) in enumerate(children):
+        # The order of children is that of the computation in these alone.
+        following = children[n + 1 :] if isinstance(model, nn.Sequential) else []
+        if type(module) is nn.Linear:
+            activation = _absorb(model, following, nn.GELU, 'gelu')
+            setattr(model, name, PackedLinear(module, dtype, activation))
+        elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            _pack_convolution(model, name, module, following, dtype)
+        else:
+            pack_layers(module, dtype)
+
+
+def _pack_convolution(
+    model: nn.Module,
+    name: str,
+    convolution: nn.Conv2d | nn.ConvTranspose2d,
+    following: list[tuple[str, nn.Module]],
+    dtype: torch.dtype,
+) -> None:
+    normalisation = following[0][1] if following else None
+    if isinstance(normalisation, nn.BatchNorm2d):
+        transposed = isinstance(convolution, nn.ConvTranspose2d)
+        convolution = fuse_conv_bn_eval(convolution, normalisation, transposed)
+        setattr(model, following[0][0], nn.Identity())
+        following = following[1:]
+    packed: nn.Module = convolution
+    if isinstance(convolution, nn.ConvTranspose2d):
+        activation = _absorb(model, following, nn.ReLU, 'relu')
+        packed = PackedDeconvolution(convolution, dtype, activation)
+    elif PackedPatches.fits(convolution):
+        packed = PackedPatches(convolution, dtype)
+    setattr(model, name, packed)
+
+
+def _absorb(
+    model: nn.Module, following: list[tuple[str, nn.Module]], kind: type[nn.Module], name: str
+) -> str:
+    """The name of the activation that comes next, if it is of that kind; takes it out."""
+    if not following or not isinstance(following[0][1], kind):
+        return 'none'
+    if getattr(following[0][1], 'approximate', 'none') != 'none':
+        return 'none'
+    setattr(model, following[0][0], nn.Identity())
+    return name
