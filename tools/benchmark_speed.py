@@ -12,25 +12,19 @@ measured in processes of their own.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
 
+from stdpose_mm.apis.speed import least_seconds, peak_memory, random_weights
 from stdpose_mm.command_line import OneLineParser, exit_code, positive
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
-from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import PRECISIONS, WindowModel
 from stdpose_mm.io import open_frames, read_labels, write_posetrack18, write_video
@@ -43,7 +37,7 @@ from stdpose_mm.propagation import (
 from stdpose_mm.structures import VideoFrame, VideoLabels
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthetic.py'
-CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+CLOCKS = ('wall', 'cpu')
 SECONDS_FACTOR, MEMORY_FACTOR = 1.5, 1.1
 
 
@@ -129,14 +123,14 @@ def print_times(
         if torch.device(args.device).type == 'cuda':
             torch.cuda.synchronize()
 
-    end_to_end, decoded, bare, bare_plain = least_seconds(
-        CLOCKS[args.clock],
+    times = least_seconds(
         args.repeats,
         lambda: propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip),
         lambda: propagate(propagator, pictures, clip),
         lambda: backbone(packed.model),
         lambda: backbone(plain),
     )
+    end_to_end, decoded, bare, bare_plain = (getattr(seconds, args.clock) for seconds in times)
     segments = args.people * -(-(args.frames - 1) // args.interval)
     print(
         f'{len(pictures)} frames of {args.size[0]}x{args.size[1]}, {args.people} people, T = '
@@ -155,11 +149,7 @@ def print_times(
 
 def print_memory(args: argparse.Namespace, checkpoint: str, clips: Sequence[Path]) -> None:
     """Print the peak memory of processes that propagate a short and a long clip."""
-    context = multiprocessing.get_context('spawn')
-    peaks = []
-    for clip in clips:
-        with context.Pool(1) as pool:
-            peaks.append(pool.apply(peak_memory, (args, checkpoint, clip)))
+    peaks = [peak_memory(propagate_once, args, checkpoint, clip) for clip in clips]
     short, long = peaks
     print(
         f'peak memory: {short / 2**20:.0f} MiB, of {args.longer} times the length '
@@ -167,15 +157,12 @@ def print_memory(args: argparse.Namespace, checkpoint: str, clips: Sequence[Path
     )
 
 
-def peak_memory(args: argparse.Namespace, checkpoint: str, clip: Path) -> int:
-    """Bytes of this process at most, after it has propagated a clip."""
+def propagate_once(args: argparse.Namespace, checkpoint: str, clip: Path) -> None:
+    """Load the model and propagate the labels of a clip."""
     model = WindowModel.from_config(args.config, checkpoint, args.device, precision=args.precision)
     model.pack()
     propagator = STDPosePropagator(model, args.batch_size)
     propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip)
-    # Not ru_maxrss: on Linux that of a new process starts at the size of its parent.
-    status = Path('/proc/self/status').read_text().split()
-    return int(status[status.index('VmHWM:') + 1]) * 1024
 
 
 def propagate(propagator: STDPosePropagator, frames: Frames, clip: Path) -> int:
@@ -205,31 +192,6 @@ def write_clip(
         tuple(persons),
     )
     write_posetrack18(keep_every(longer, interval), path.with_suffix('.json'))
-
-
-def random_weights(config: str, path: Path) -> str:
-    """A checkpoint of the config's model with random weights."""
-    loaded = read_config(config)
-    init_default_scope(loaded.get('default_scope', 'mmpose'))
-    model_config = deepcopy(loaded.model)
-    model_config.backbone.init_cfg = None
-    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-        model = MODELS.build(model_config)
-    torch.save({'state_dict': model.state_dict()}, path)
-    return str(path)
-
-
-def least_seconds(
-    clock: Callable[[], float], repeats: int, *works: Callable[[], object]
-) -> list[float]:
-    """The least time of each, taken in turns so that other load on the machine hits all alike."""
-    least = [float('inf')] * len(works)
-    for _ in range(repeats):
-        for n, work in enumerate(works):
-            start = clock()
-            work()
-            least[n] = min(least[n], clock() - start)
-    return least
 
 
 if __name__ == '__main__':
