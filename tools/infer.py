@@ -26,7 +26,6 @@ from stdpose_mm.apis.box_files import read_boxes
 from stdpose_mm.apis.box_sources import BoxSource, DetectedBoxes, GivenBoxes, WholePicture
 from stdpose_mm.apis.person_detector import build_person_detector
 from stdpose_mm.apis.pose_labels import frame_of, labels_of
-from stdpose_mm.apis.stdpose_inferencer import TRACKERS
 from stdpose_mm.command_line import OneLineParser, exit_code, positive
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
@@ -37,7 +36,7 @@ from stdpose_mm.inference import (
     WindowModel,
     load_network,
 )
-from stdpose_mm.inference.pose_streams import identify_by_pose, smooth_poses
+from stdpose_mm.inference.pose_streams import TRACKERS, identify_by_pose, smooth_poses
 from stdpose_mm.io import (
     WRITE_FORMATS,
     FrameSource,

@@ -30,15 +30,13 @@ from stdpose_mm.inference import (
     load_network,
     read_checkpoint,
 )
-from stdpose_mm.inference.pose_streams import identify_by_pose, smooth_poses
+from stdpose_mm.inference.pose_streams import TRACKERS, identify_by_pose, smooth_poses
 from stdpose_mm.io import FrameSource, PictureFrames, open_frames
 from stdpose_mm.tracking import TrackedBoxes, to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
 
 from .box_sources import BoxSource, DetectedBoxes, GivenBoxes, WholePicture, as_boxes
 from .person_detector import NMS_IOU, SCORE_THRESHOLD, PersonDetector, build_person_detector
-
-TRACKERS = ('bytetrack', 'oks')
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 

@@ -13,6 +13,9 @@ from stdpose_mm.tracking.smoothing import SURE_JOINT, PoseSmoother, TrackedPoses
 
 from .frame_poses import FramePoses
 
+TRACKERS = ('bytetrack', 'oks')
+"""Identities by boxes, or these corrected by :func:`identify_by_pose`."""
+
 
 def identify_by_pose(frames: Iterable[FramePoses]) -> Iterator[FramePoses]:
     """The same poses with the identities of :class:`PoseIdentities`.
