@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +20,7 @@ from stdpose_mm.io import FrameSource
 from stdpose_mm.tracking import NOBODY, FrameDetections, TrackedBoxes
 from stdpose_mm.tracking.person_tracker import PersonTracker
 
-from .box_files import read_boxes
 from .person_detector import PersonDetector
-
-WHOLE = 'whole'
-"""Given for boxes: the whole picture is one person."""
 
 MAX_BROKEN = 64
 """So many frames in a row that cannot be read are bridged at most."""
@@ -209,39 +204,6 @@ class WholePicture(BoxSource):
                     np.array([[0.0, 0.0, width, height]]), np.ones(1), np.zeros(1, np.int64)
                 )
             yield BoxedFrame(frame_index, picture, people)
-
-
-def build_box_source(
-    boxes: str | PathLike[str] | Mapping[int, object] | Sequence[object] | None = None,
-    detector: PersonDetector | None = None,
-    every: int = 1,
-    frames: FrameSource | None = None,
-) -> BoxSource:
-    """The box source for what a user gives: boxes or a detector.
-
-    Args:
-        boxes: ``'whole'`` for the whole picture, a file (see :func:`~.box_files.read_boxes`), or
-            the boxes themselves (see :func:`as_boxes`). They go before the detector.
-        detector: See :func:`~.person_detector.build_person_detector`.
-        every: The detector runs on every so many frames.
-        frames: The video, if a file of boxes names its pictures.
-
-    Raises:
-        InputError: If neither is given, or one cannot be used.
-    """
-    if boxes is None:
-        if detector is None:
-            raise InputError(
-                'where the people are is not known: give a person detector (an ONNX file of RTMDet '
-                'or YOLOX, or an MMDetection config with its checkpoint), or their boxes (a file '
-                'with those of each frame, or whole for one person who fills the picture)'
-            )
-        return DetectedBoxes(detector, every)
-    if boxes == WHOLE:
-        return WholePicture()
-    if isinstance(boxes, (str, PathLike)):
-        return GivenBoxes(read_boxes(boxes, frames))
-    return GivenBoxes(as_boxes(boxes))
 
 
 def as_boxes(

@@ -11,7 +11,6 @@ from stdpose_mm.apis.box_sources import (
     GivenBoxes,
     WholePicture,
     as_boxes,
-    build_box_source,
 )
 from stdpose_mm.apis.person_detector import PersonDetector
 from stdpose_mm.errors import InputError
@@ -329,17 +328,6 @@ def test_other_pictures_are_refused(shown, message):
         list(WholePicture()([shown]))
 
 
-def test_what_a_user_gives_makes_the_source(tmp_path):
-    assert isinstance(build_box_source('whole'), WholePicture)
-    assert isinstance(build_box_source([[[0, 0, 5, 5]]]), GivenBoxes)
-    detected = build_box_source(detector=Places({}), every=3)
-    assert isinstance(detected, DetectedBoxes)
-    assert detected.every == 3
-    file = tmp_path / 'boxes.txt'
-    file.write_text('1,4,0,0,5,5,1\n')
-    source = build_box_source(file)
-    assert next(source(Video(1))).people.track_ids.tolist() == [4]
-    with pytest.raises(InputError, match='where the people are is not known: give a person detec'):
-        build_box_source()
+def test_the_detector_looks_at_least_at_every_frame():
     with pytest.raises(InputError, match='every frame or every n-th, got 0'):
-        build_box_source(detector=Places({}), every=0)
+        DetectedBoxes(Places({}), every=0)
