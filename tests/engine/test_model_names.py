@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.fileio import load
+
+from stdpose_mm.engine import model_names
+from stdpose_mm.engine.model_names import find_model
+from stdpose_mm.errors import InputError
+from stdpose_mm.mmpose_hook import is_window_model
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_names_aliases_and_files():
+    config = ROOT / 'configs' / 'stdpose_vit_estimation_posetrack17.py'
+    for name in ('stdpose_vit_estimation_posetrack17', 'STDPose-Estimation'):
+        assert find_model(name) == (config, None)
+    unlisted = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_synthetic_f_mi.py'
+    assert find_model('stdpose_tiny_synthetic_f_mi') == (unlisted, None)
+    assert find_model('default_runtime') is None
+    assert find_model('rtmpose-t_8xb256-420e_coco-256x192') is None
+    assert find_model('../configs/stdpose_tiny_synthetic') is None
+
+
+def test_listed_models_exist_and_are_ours():
+    index = load(ROOT / 'model-index.yml')
+    models = [m for file in index['Import'] for m in load(ROOT / file)['Models']]
+    names = [name for model in models for name in (model['Name'], model.get('Alias')) if name]
+    assert len(set(names)) == len(names) >= 10
+    for model in models:
+        assert Path(model['Config']).stem == model['Name']
+        assert is_window_model(str(ROOT / model['Config']))
+
+
+def test_where_the_package_is_installed(tmp_path, monkeypatch):
+    installed = tmp_path / 'stdpose_mm'
+    configs = installed / '.mim' / 'configs'
+    for folder in ('a', 'b'):
+        (configs / folder).mkdir(parents=True)
+        (configs / folder / 'twice.py').touch()
+    (configs / 'a' / 'once.py').touch()
+    monkeypatch.setattr(model_names.stdpose_mm, '__file__', str(installed / '__init__.py'))
+    assert find_model('Once') == (configs / 'a' / 'once.py', None)
+    assert find_model('stdpose') is None
+    with pytest.raises(InputError, match='several configs are named twice'):
+        find_model('twice')
+    (installed / '.mim' / 'model-index.yml').write_text('Import: [configs/metafile.yml]')
+    (configs / 'metafile.yml').write_text(
+        'Models: [{Name: twice, Alias: [t, u], Config: configs/b/twice.py, Weights: w.pth}]'
+    )
+    for name in ('twice', 'u'):
+        assert find_model(name) == (installed / '.mim' / 'configs' / 'b' / 'twice.py', 'w.pth')
+
+
+def test_which_configs_are_ours():
+    ours = {'model': {'type': 'STDPose'}}
+    for config in (ours, Config(ours), {'model': {'type': 'mmpose.STDPose'}}):
+        assert is_window_model(config)
+    for config in (None, {}, {'model': {'type': 'TopdownPoseEstimator'}}, 'human', 'no_such.py'):
+        assert not is_window_model(config)
