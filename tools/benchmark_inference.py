@@ -1,0 +1,260 @@
+"""Speed and memory of MMPose's inferencer, frame by frame, and of this package on one video.
+
+    python tools/benchmark_inference.py
+    python tools/benchmark_inference.py --people 4 --precision float32 --threads 2 --out speed.json
+
+A clip is generated; all ways get the same boxes and have the same backbone. Without a checkpoint
+the weights are random, which takes the same time. Ways take turns, so that other work on the
+machine hits all alike, and each shows its best run; peak memory is that of a process of its own.
+The backbone alone, on as many crops, is the limit of what can be reached without another backbone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from stdpose_mm.apis.inference_benchmark import (
+    BACKBONE,
+    STAGES,
+    Video,
+    Way,
+    bare_backbone,
+    mmpose,
+    ours,
+)
+from stdpose_mm.apis.onnx_export import export_onnx
+from stdpose_mm.apis.speed import Stages, least_seconds, peak_memory, random_weights
+from stdpose_mm.command_line import OneLineParser, exit_code, positive
+from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
+from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.inference import (
+    NETWORK_PRECISIONS,
+    ONNX_PRECISIONS,
+    PRECISIONS,
+    CropPolicy,
+    OnnxWindowNetwork,
+    TorchWindowNetwork,
+    WindowModel,
+)
+from stdpose_mm.io import write_video
+from stdpose_mm.io.atomic import require_writable, write_json
+from stdpose_mm.tracking import TrackedBoxes, person_box
+
+CONFIG = 'configs/sizes/stdpose_vit_small_posetrack17.py'
+COLUMNS = (
+    'way',
+    'precision',
+    'frames/s',
+    'people/s',
+    'CPU s',
+    'speed-up',
+    'of its backbone passes',
+    'MiB',
+)
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: run(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='benchmark_inference.py', description=(__doc__ or '').splitlines()[0]
+    )
+    parser.add_argument('--config', default=str(ROOT / CONFIG), help=f'(default: {CONFIG})')
+    parser.add_argument('--checkpoint', help='weights (default: random ones)')
+    parser.add_argument('--people', type=positive, default=2, help='in every frame (%(default)s)')
+    parser.add_argument('--frames', type=positive, default=24, help='length (%(default)s)')
+    parser.add_argument('--size', type=positive, nargs=2, default=(640, 480), metavar=('W', 'H'))
+    parser.add_argument(
+        '--precision',
+        choices=NETWORK_PRECISIONS,
+        nargs='+',
+        default=list(NETWORK_PRECISIONS),
+        help='of the networks; int8 by onnxruntime alone (default: all)',
+    )
+    parser.add_argument('--threads', type=positive, default=1, help='of PyTorch and onnxruntime')
+    parser.add_argument('--batch-size', type=positive, default=8, help='of ours (%(default)s)')
+    parser.add_argument('--repeat', type=positive, default=3, help='runs of each (%(default)s)')
+    parser.add_argument(
+        '--no-flip',
+        action='store_true',
+        help='no way looks at mirrored crops too',
+    )
+    parser.add_argument('--no-memory', action='store_true', help='do not measure peak memory')
+    parser.add_argument('--out', type=Path, help='JSON file for the figures')
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, print and write.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    if args.out is not None:
+        require_writable(args.out)
+    torch.set_num_threads(args.threads)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        args.checkpoint = args.checkpoint or random_weights(args.config, folder / 'random.pth')
+        video = make_video(args, folder / 'clip.mp4')
+        export_onnx(load(args, 'float32'), folder / 'onnx', int8='int8' in args.precision)
+        ways = [make() for make in make_ways(args, video, folder / 'onnx')]
+        rows = measure(args, ways)
+        if not args.no_memory:
+            for n, row in enumerate(tqdm(rows, desc='memory')):
+                row['peak_memory'] = peak_memory(run_alone, args, video, folder / 'onnx', n)
+    num_people = sum(map(len, video.people))
+    report = {
+        'frames': len(video.people),
+        'people': num_people,
+        'size': list(args.size),
+        'threads': args.threads,
+        'batch_size': args.batch_size,
+        'flip_test': ways[0].passes == 2,
+        'rows': rows,
+    }
+    print(table(report))
+    if args.out is not None:
+        write_json(args.out, report, indent=1)
+
+
+def make_video(args: argparse.Namespace, path: Path) -> Video:
+    """Generate the clip; boxes are those of its people."""
+    settings = ClipSettings(
+        frames=args.frames,
+        width=args.size[0],
+        height=args.size[1],
+        people=(args.people, args.people),
+    )
+    clip = generate_clip(0, settings, name='clip')
+    write_video(path, clip.frames, fps=25)
+    people = []
+    by_frame = clip.labels.persons_by_frame()
+    for persons in (by_frame[frame] for frame in range(args.frames)):
+        boxes = np.array([person_box(person) for person in persons]).reshape(-1, 4)
+        ids = np.array([person.track_id for person in persons], dtype=np.int64)
+        people.append(TrackedBoxes(boxes, np.ones(len(boxes)), ids))
+    return Video(path, people)
+
+
+def load(args: argparse.Namespace, precision: str) -> WindowModel:
+    """The model in PyTorch, not packed."""
+    test_cfg = {'flip_test': False} if args.no_flip else None
+    return WindowModel.from_config(
+        args.config, args.checkpoint, test_cfg=test_cfg, precision=precision
+    )
+
+
+def make_ways(args: argparse.Namespace, video: Video, onnx: Path) -> list[Callable[[], Way]]:
+    """What is compared, not loaded yet; the first is what the others are measured by."""
+    config, batch = read_config(args.config), args.batch_size
+
+    def per_frame(precision: str) -> Way:
+        return mmpose(video, config, load(args, 'float32'), precision == 'bfloat16')
+
+    def pytorch(precision: str, crops: CropPolicy) -> Way:
+        model = load(args, precision)
+        model.pack()
+        name = 'ours, PyTorch' if crops == 'frame' else 'ours, PyTorch, no reuse'
+        return ours(video, model, crops, TorchWindowNetwork(model, batch), batch, name, precision)
+
+    def onnxruntime(precision: str) -> Way:
+        network = OnnxWindowNetwork(onnx, precision, batch)
+        model = network.window_model(config)
+        return ours(video, model, 'frame', network, batch, 'ours, onnxruntime', precision)
+
+    def bare(precision: str) -> Way:
+        return bare_backbone(video, load(args, precision), batch)
+
+    in_pytorch = [precision for precision in args.precision if precision in PRECISIONS]
+    in_onnx = [precision for precision in args.precision if precision in ONNX_PRECISIONS]
+    return [
+        partial(per_frame, 'float32'),
+        *(partial(per_frame, p) for p in in_pytorch if p != 'float32'),
+        *(partial(pytorch, p, 'window') for p in in_pytorch),
+        *(partial(pytorch, p, 'frame') for p in in_pytorch),
+        *(partial(onnxruntime, p) for p in in_onnx),
+        *(partial(bare, p) for p in in_pytorch),
+    ]
+
+
+def measure(args: argparse.Namespace, ways: Sequence[Way]) -> list[dict[str, Any]]:
+    """One row for each way."""
+    stages = [Stages() for _ in ways]
+    works = [partial(way.run, own) for way, own in zip(ways, stages, strict=True)]
+    # The first run of a network allocates and compiles.
+    for way in tqdm(ways, desc='first runs'):
+        way.run(Stages())
+    times = least_seconds(args.repeat, *works)
+    rows = []
+    for way, seconds, own in zip(ways, times, stages, strict=True):
+        total = sum(own.seconds.values())
+        rows.append(
+            {
+                'way': way.name,
+                'precision': way.precision,
+                'passes': way.passes,
+                'wall': seconds.wall,
+                'cpu': seconds.cpu,
+                'share': {name: own.seconds[name] / total for name in STAGES},
+                'peak_memory': None,
+            }
+        )
+    return rows
+
+
+def run_alone(args: argparse.Namespace, video: Video, onnx: Path, number: int) -> None:
+    """Load one way and run it once."""
+    torch.set_num_threads(args.threads)
+    make_ways(args, video, onnx)[number]().run(Stages())
+
+
+def table(report: dict[str, Any]) -> str:
+    """The figures in Markdown."""
+    rows = report['rows']
+    backbones = {row['precision']: row for row in rows if row['way'] == BACKBONE}
+    lines = [
+        f'{report["frames"]} frames of {report["size"][0]}x{report["size"][1]}, '
+        f'{report["people"]} people in all, {report["threads"]} threads, batches of '
+        f'{report["batch_size"]}, mirrored crops {"too" if report["flip_test"] else "not seen"}.',
+        '',
+        f'| {" | ".join([*COLUMNS, *STAGES])} |',
+        '|---|---' + '|--:' * (len(COLUMNS) - 2 + len(STAGES)) + '|',
+    ]
+    for row in rows:
+        backbone = backbones.get(row['precision'])
+        alone = backbone and backbone['wall'] * row['passes'] / backbone['passes']
+        cells = [
+            row['way'],
+            row['precision'],
+            f'{report["frames"] / row["wall"]:.2f}',
+            f'{report["people"] / row["wall"]:.2f}',
+            f'{row["cpu"]:.2f}',
+            f'{rows[0]["wall"] / row["wall"]:.2f}',
+            f'{row["wall"] / alone:.2f}' if alone else '',
+            f'{row["peak_memory"] / 2**20:.0f}' if row['peak_memory'] else '',
+            *(f'{share:.0%}' for share in row['share'].values()),
+        ]
+        lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
