@@ -29,8 +29,9 @@ from stdpose_mm.inference.onnx_window_network import (
     network_description,
 )
 from stdpose_mm.io.atomic import atomic_path, write_json
-from stdpose_mm.models.layers import linearise_deconvolutions
 from stdpose_mm.models.structures import KEY_FRAME, SpatioTemporalRepresentation
+
+from .onnx_int8_layers import prepare_for_int8
 
 OPSET = 17
 """The first with LayerNormalization as one operator."""
@@ -101,7 +102,7 @@ def export_onnx(
     files = [_write(graph, folder, graph_name(graph.name)) for graph in graphs]
     if int8:
         model = deepcopy(window_model.model)
-        linearise_deconvolutions(model)
+        prepare_for_int8(model)
         files += [
             _write(graph, folder, graph_name(graph.name, 'int8'), _quantise)
             for graph in _graphs(model, window_model.input_size)

@@ -137,13 +137,14 @@ class WindowModel:
 
     @classmethod
     def without_weights(
-        cls, config: str | Path | Config, metainfo: Mapping[str, Any]
+        cls, config: str | Path | Config, metainfo: Mapping[str, Any], test_cfg: Mapping[str, Any]
     ) -> WindowModel:
         """The crops and the codec of a config's model, for a network that runs elsewhere.
 
         Args:
             config: Config file or loaded config.
             metainfo: The parsed metainfo of the network's joints.
+            test_cfg: Entries that replace those of the config's ``model.test_cfg``.
 
         Raises:
             InputError: If the file is missing or cannot be read, or the config has no test
@@ -151,7 +152,7 @@ class WindowModel:
         """
         config, dataset = _testable(config)
         with torch.device('meta'):
-            model = _build(config, metainfo, None)
+            model = _build(config, metainfo, test_cfg)
         return cls(model.eval(), dataset.pipeline, metainfo)
 
     @property

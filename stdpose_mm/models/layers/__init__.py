@@ -9,8 +9,13 @@ from .deformable_convolution import deformable_convolution
 from .deformable_warp import DeformableWarp
 from .dynamic_aware_mask import DynamicAwareMask, modified_sigmoid
 from .feed_forward import FeedForward
-from .linear_deconvolution import LinearDeconvolution, linearise_deconvolutions
-from .packed_layers import PackedDeconvolution, PackedLinear, PackedPatches, pack_layers
+from .packed_layers import (
+    PackedDeconvolution,
+    PackedLinear,
+    PackedPatches,
+    fold_normalisation,
+    pack_layers,
+)
 from .pose_aggregation_block import PoseAggregationBlock
 from .pose_residual_fusion import PoseResidualFusion
 from .pose_temporal_merger import PoseTemporalMerger
@@ -25,7 +30,6 @@ __all__ = [
     'DeformableWarp',
     'DynamicAwareMask',
     'FeedForward',
-    'LinearDeconvolution',
     'PackedDeconvolution',
     'PackedLinear',
     'PackedPatches',
@@ -39,8 +43,8 @@ __all__ = [
     'conv_block',
     'deformable_convolution',
     'fit_position_embedding',
+    'fold_normalisation',
     'infer_grid',
-    'linearise_deconvolutions',
     'modified_sigmoid',
     'pack_layers',
     'sine_cosine_position_embedding',

@@ -129,52 +129,65 @@ class PackedDeconvolution(nn.Module):
 
 
 def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
-    """Replace every linear layer and convolution of a model by a packed one.
+    """Replace every linear layer and most convolutions of a model by packed ones.
 
     Args:
         model: A float32 model on the CPU in evaluation mode.
         dtype: float32 or bfloat16. In bfloat16 the layers around them compute in what they get.
     """
-    if not torch.backends.mkldnn.is_available():
-        return
-    children = list(model.named_children())
-    for n, (name, module) in enumerate(children):
-        # The order of children is that of the computation in these alone.
-        following = children[n + 1 :] if isinstance(model, nn.Sequential) else []
+    if torch.backends.mkldnn.is_available():
+        fold_normalisation(model)
+        _pack(model, dtype)
+
+
+def fold_normalisation(model: nn.Module) -> None:
+    """Make batch normalisations part of the convolutions before them.
+
+    Args:
+        model: A model in evaluation mode.
+    """
+    for _, module in model.named_children():
+        fold_normalisation(module)
+    for name, module, following in _in_order(model):
+        next_name, normalisation = following[0] if following else ('', None)
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)) and isinstance(
+            normalisation, nn.BatchNorm2d
+        ):
+            transposed = isinstance(module, nn.ConvTranspose2d)
+            setattr(model, name, fuse_conv_bn_eval(module, normalisation, transposed))
+            setattr(model, next_name, nn.Identity())
+
+
+def _pack(model: nn.Module, dtype: torch.dtype) -> None:
+    for name, module, following in _in_order(model):
+        packed: nn.Module | None = None
         if type(module) is nn.Linear:
-            activation = _absorb(model, following, nn.GELU, 'gelu')
-            setattr(model, name, PackedLinear(module, dtype, activation))
-        elif isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-            _pack_convolution(model, name, module, following, dtype)
+            packed = PackedLinear(module, dtype, _absorb(model, following, nn.GELU, 'gelu'))
+        elif isinstance(module, nn.ConvTranspose2d):
+            packed = PackedDeconvolution(module, dtype, _absorb(model, following, nn.ReLU, 'relu'))
+        elif isinstance(module, nn.Conv2d) and PackedPatches.fits(module):
+            packed = PackedPatches(module, dtype)
+        if packed is None:
+            _pack(module, dtype)
         else:
-            pack_layers(module, dtype)
+            setattr(model, name, packed)
 
 
-def _pack_convolution(
-    model: nn.Module,
-    name: str,
-    convolution: nn.Conv2d | nn.ConvTranspose2d,
-    following: list[tuple[str, nn.Module]],
-    dtype: torch.dtype,
-) -> None:
-    normalisation = following[0][1] if following else None
-    if isinstance(normalisation, nn.BatchNorm2d):
-        transposed = isinstance(convolution, nn.ConvTranspose2d)
-        convolution = fuse_conv_bn_eval(convolution, normalisation, transposed)
-        setattr(model, following[0][0], nn.Identity())
-        following = following[1:]
-    packed: nn.Module = convolution
-    if isinstance(convolution, nn.ConvTranspose2d):
-        activation = _absorb(model, following, nn.ReLU, 'relu')
-        packed = PackedDeconvolution(convolution, dtype, activation)
-    elif PackedPatches.fits(convolution):
-        packed = PackedPatches(convolution, dtype)
-    setattr(model, name, packed)
+_Named = tuple[str, nn.Module]
 
 
-def _absorb(
-    model: nn.Module, following: list[tuple[str, nn.Module]], kind: type[nn.Module], name: str
-) -> str:
+def _in_order(model: nn.Module) -> list[tuple[str, nn.Module, list[_Named]]]:
+    """The children of a module by name, each with those that are computed right after it."""
+    children = list(model.named_children())
+    # The order of children is that of the computation in these alone; an identity is none.
+    is_chain = isinstance(model, nn.Sequential)
+    real = [child for child in children if not isinstance(child[1], nn.Identity)]
+    return [
+        (name, module, real[n + 1 :] if is_chain else []) for n, (name, module) in enumerate(real)
+    ]
+
+
+def _absorb(model: nn.Module, following: list[_Named], kind: type[nn.Module], name: str) -> str:
     """The name of the activation that comes next, if it is of that kind; takes it out."""
     if not following or not isinstance(following[0][1], kind):
         return 'none'

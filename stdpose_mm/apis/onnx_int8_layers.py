@@ -1,0 +1,179 @@
+"""Layers of a model that is about to be written for onnxruntime in 8 bits.
+
+In PyTorch they give what the layers that they replace give; what they are written as is faster.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from stdpose_mm.models.layers import CrossAttention, SelfAttention, fold_normalisation
+
+_TAPS = ((3, 1), (2, 0))
+"""Rows of a 4x4 kernel that an even and an odd row of a deconvolution's result read, from the upper
+input row to the lower one; the same for columns."""
+
+
+def prepare_for_int8(model: nn.Module) -> None:
+    """Replace what can be written in a faster way; see the layers.
+
+    Args:
+        model: A model in evaluation mode.
+    """
+    fold_normalisation(model)
+    _replace(model)
+
+
+def _replace(model: nn.Module) -> None:
+    for name, module in model.named_children():
+        if isinstance(module, SelfAttention):
+            setattr(model, name, _WrittenSelfAttention(module))
+        elif isinstance(module, CrossAttention):
+            setattr(model, name, _WrittenCrossAttention(module))
+        elif isinstance(module, nn.ConvTranspose2d) and QuantisedDeconvolution.fits(module):
+            setattr(model, name, QuantisedDeconvolution(module))
+        else:
+            _replace(module)
+
+
+class QuantisedDeconvolution(nn.Module):
+    """A 4x4 deconvolution of stride 2 and padding 1, written as integer matrix products.
+
+    Every pixel of the result reads 2x2 pixels of the input, with one of four weights by whether its
+    row and column are even. So it is four matrix products, for which there is fast 8-bit
+    arithmetic, unlike for deconvolutions. The input is quantised once for all of them, over its own
+    range; weights by output channel.
+
+    Args:
+        deconvolution: The layer whose weights are taken over; see :meth:`fits`.
+    """
+
+    def __init__(self, deconvolution: nn.ConvTranspose2d) -> None:
+        super().__init__()
+        kernel = deconvolution.weight.detach()
+        self.kernel = kernel
+        self.bias = deconvolution.bias
+        self.scale = kernel.abs().amax(dim=(0, 2, 3)).clamp(min=1e-12) / 127
+        rounded = (kernel / self.scale[:, None, None]).round().to(torch.int8)
+        self.weights = [
+            rounded[:, :, rows][..., columns].permute(2, 3, 0, 1).flatten(0, 2).contiguous()
+            for rows, columns in product(_TAPS, _TAPS)
+        ]
+
+    @staticmethod
+    def fits(module: nn.ConvTranspose2d) -> bool:
+        """Whether a deconvolution is of this kind."""
+        return (
+            module.kernel_size == (4, 4)
+            and module.stride == (2, 2)
+            and module.padding == (1, 1)
+            and module.output_padding == (0, 0)
+            and module.dilation == (1, 1)
+            and module.groups == 1
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, h, w] -> [N, C', 2h, 2w]."""
+        pixels = _IntegerDeconvolution.apply(
+            x.permute(0, 2, 3, 1), self.kernel, self.scale, *self.weights
+        )
+        if self.bias is not None:
+            pixels = pixels + self.bias
+        return pixels.permute(0, 3, 1, 2)
+
+
+class _IntegerDeconvolution(Function):
+    """[N, h, w, C] -> [N, 2h, 2w, C']."""
+
+    @staticmethod
+    def forward(_: Any, x: Tensor, kernel: Tensor, *__: Tensor) -> Tensor:
+        inputs = x.permute(0, 3, 1, 2)
+        return F.conv_transpose2d(inputs, kernel, stride=2, padding=1).permute(0, 2, 3, 1)
+
+    @staticmethod
+    def symbolic(graph: Any, x: Any, kernel: Any, scale: Any, *weights: Any) -> Any:
+        _, height, width, _ = x.type().sizes()
+        channels = scale.type().sizes()[0]
+
+        def whole(*numbers: int) -> Any:
+            return graph.op('Constant', value_t=torch.tensor(numbers, dtype=torch.int64))
+
+        def reshaped(value: Any, *shape: int) -> Any:
+            return graph.op('Reshape', value, whole(*shape))
+
+        quantised, x_scale, zero = graph.op('DynamicQuantizeLinear', x, outputs=3)
+        padded = graph.op('Pad', quantised, whole(0, 1, 1, 0, 0, 1, 1, 0), zero)
+        shifted = {
+            (y, x): graph.op(
+                'Slice', padded, whole(y, x), whole(y + height, x + width), whole(1, 2)
+            )
+            for y, x in product(range(3), range(3))
+        }
+        factor = graph.op('Mul', x_scale, scale)
+        results = []
+        for (top, left), weight in zip(product((0, 1), (0, 1)), weights, strict=True):
+            near = [shifted[top + y, left + x] for y, x in product((0, 1), (0, 1))]
+            patches = graph.op('Concat', *near, axis_i=3)
+            product_ = graph.op('MatMulInteger', patches, weight, zero)
+            result = graph.op('Mul', graph.op('Cast', product_, to_i=1), factor)
+            results.append(reshaped(result, -1, height, width, 1, channels))
+        rows = [
+            reshaped(
+                graph.op('Concat', *results[2 * top : 2 * top + 2], axis_i=3),
+                *(-1, height, 1, 2 * width, channels),
+            )
+            for top in (0, 1)
+        ]
+        shape = (-1, 2 * height, 2 * width, channels)
+        written = reshaped(graph.op('Concat', *rows, axis_i=2), *shape)
+        return written.setType(x.type().with_sizes([None, *shape[1:]]))
+
+
+class _WrittenSelfAttention(nn.Module):
+    """Self-attention with onnxruntime's own operator for what lies between the linear layers."""
+
+    def __init__(self, attention: SelfAttention) -> None:
+        super().__init__()
+        self.qkv, self.proj = attention.qkv, attention.proj
+        self.num_heads = attention.num_heads
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        query, key, value = self.qkv(tokens).chunk(3, dim=-1)
+        return self.proj(_Attention.apply(query, key, value, self.num_heads))
+
+
+class _WrittenCrossAttention(nn.Module):
+    """See :class:`_WrittenSelfAttention`."""
+
+    def __init__(self, attention: CrossAttention) -> None:
+        super().__init__()
+        self.query, self.key_value = attention.query, attention.key_value
+        self.proj, self.num_heads = attention.proj, attention.num_heads
+
+    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
+        key, value = self.key_value(context).chunk(2, dim=-1)
+        return self.proj(_Attention.apply(self.query(tokens), key, value, self.num_heads))
+
+
+class _Attention(Function):
+    """[N, L, D], [N, L', D], [N, L', D] -> [N, L, D]."""
+
+    @staticmethod
+    def forward(_: Any, query: Tensor, key: Tensor, value: Tensor, num_heads: int) -> Tensor:
+        heads = [
+            part.unflatten(-1, (num_heads, -1)).transpose(1, 2) for part in (query, key, value)
+        ]
+        return F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
+
+    @staticmethod
+    def symbolic(graph: Any, query: Any, key: Any, value: Any, num_heads: int) -> Any:
+        written = graph.op(
+            'com.microsoft::MultiHeadAttention', query, key, value, num_heads_i=num_heads
+        )
+        return written.setType(query.type())
