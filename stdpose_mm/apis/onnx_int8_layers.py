@@ -80,8 +80,10 @@ class QuantisedDeconvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, h, w] -> [N, C', 2h, 2w]."""
+        # While it is traced, sizes are no numbers; these are the same for every input.
+        height, width = int(x.shape[2]), int(x.shape[3])
         pixels = _IntegerDeconvolution.apply(
-            x.permute(0, 2, 3, 1), self.kernel, self.scale, *self.weights
+            x.permute(0, 2, 3, 1), height, width, self.kernel, self.scale, *self.weights
         )
         if self.bias is not None:
             pixels = pixels + self.bias
@@ -92,13 +94,14 @@ class _IntegerDeconvolution(Function):
     """[N, h, w, C] -> [N, 2h, 2w, C']."""
 
     @staticmethod
-    def forward(_: Any, x: Tensor, kernel: Tensor, *__: Tensor) -> Tensor:
+    def forward(_: Any, x: Tensor, height: int, width: int, kernel: Tensor, *__: Tensor) -> Tensor:
         inputs = x.permute(0, 3, 1, 2)
         return F.conv_transpose2d(inputs, kernel, stride=2, padding=1).permute(0, 2, 3, 1)
 
     @staticmethod
-    def symbolic(graph: Any, x: Any, kernel: Any, scale: Any, *weights: Any) -> Any:
-        _, height, width, _ = x.type().sizes()
+    def symbolic(
+        graph: Any, x: Any, height: int, width: int, kernel: Any, scale: Any, *weights: Any
+    ) -> Any:
         channels = scale.type().sizes()[0]
 
         def whole(*numbers: int) -> Any:

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from stdpose_mm.apis.onnx_export import export_onnx
+from stdpose_mm.apis.onnx_int8_layers import QuantisedDeconvolution, prepare_for_int8
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import OnnxWindowNetwork, WindowModel
+from stdpose_mm.models.layers import CrossAttention, SelfAttention
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
+
+
+@pytest.fixture
+def tool(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    import export_onnx as tool
+
+    return tool
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    from stdpose_mm.apis.speed import random_weights
+
+    return random_weights(CONFIG, tmp_path_factory.mktemp('weights') / 'random.pth')
+
+
+def test_the_command_writes_and_checks_all_graphs(tool, checkpoint, tmp_path, capsys):
+    folder = tmp_path / 'a' / 'onnx'
+    assert tool.main([CONFIG, checkpoint, str(folder), '--int8']) == 0
+    graphs = ['encoder', 'encoder_int8', 'fusion', 'fusion_int8', 'whole']
+    written = sorted(path.name for path in folder.iterdir())
+    assert written == sorted([*(f'{graph}.onnx' for graph in graphs), 'network.json'])
+    out = capsys.readouterr().out
+    for line in ('whole.onnx: ', 'PyTorch, whole: ', 'PyTorch, split: ', 'PyTorch, int8: '):
+        assert line in out
+    model = OnnxWindowNetwork(folder).window_model(CONFIG)
+    assert (model.input_size, model.heatmap_size) == ((96, 128), (24, 32))
+
+
+def test_a_difference_above_the_tolerance_is_refused(tool, checkpoint, tmp_path, capsys):
+    assert tool.main([CONFIG, checkpoint, str(tmp_path), '--tolerance', '0']) == 2
+    assert 'differ from PyTorch by' in capsys.readouterr().err
+    with pytest.raises(InputError, match=r'holds no network\.json'):
+        OnnxWindowNetwork(tmp_path)
+
+
+def test_mistakes_are_one_line(tool, checkpoint, tmp_path, capsys, monkeypatch):
+    (tmp_path / 'file').touch()
+    for arguments, message in (
+        (['no.py', checkpoint, 'onnx'], r'config no.py does not exist'),
+        ([CONFIG, 'no.pth', 'onnx'], 'checkpoint no.pth does not exist'),
+        ([CONFIG, checkpoint, str(tmp_path / 'file' / 'onnx')], 'cannot be written'),
+    ):
+        assert tool.main(arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count('\n') == 1
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        'importlib.util.find_spec', lambda name: None if name == 'onnx' else find(name)
+    )
+    assert tool.main([CONFIG, checkpoint, str(tmp_path / 'onnx')]) == 2
+    assert 'needs onnx, which is not installed' in capsys.readouterr().err
+
+
+def test_a_model_that_onnx_does_not_know_is_one_sentence(checkpoint, tmp_path):
+    model = WindowModel.from_config(CONFIG, checkpoint)
+
+    class Unknown(nn.Module):
+        def forward(self, tokens):
+            return torch.linalg.eigvals(tokens @ tokens.transpose(1, 2)).real[..., None] + tokens
+
+    model.model.backbone.layers[0] = Unknown()
+    with pytest.raises(InputError, match='this model cannot be written as ONNX') as caught:
+        export_onnx(model, tmp_path)
+    assert '\n' not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('bias', [True, False])
+def test_layers_for_eight_bits_compute_the_same_in_pytorch(bias):
+    torch.manual_seed(0)
+    deconvolution = nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1, bias=bias)
+    other = nn.ConvTranspose2d(6, 6, 3, stride=2, padding=1, output_padding=1)
+    model = nn.Sequential(deconvolution, nn.BatchNorm2d(6), nn.ReLU(), other).eval()
+    model[1].running_mean.normal_()
+    image = torch.randn(2, 8, 4, 3)
+    attention = nn.ModuleList([SelfAttention(8, 2), CrossAttention(8, 2, 6)]).eval()
+    tokens, context = torch.randn(2, 5, 8), torch.randn(2, 7, 6)
+    with torch.no_grad():
+        expected = model(image), attention[0](tokens), attention[1](tokens, context)
+        prepare_for_int8(model)
+        prepare_for_int8(attention)
+        found = model(image), attention[0](tokens), attention[1](tokens, context)
+    assert isinstance(model[0], QuantisedDeconvolution)
+    assert model[3] is other
+    assert not any(isinstance(part, (SelfAttention, CrossAttention)) for part in attention)
+    for own, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(own, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_an_integer_deconvolution_is_near_the_exact_one(tmp_path):
+    onnxruntime = pytest.importorskip('onnxruntime')
+    torch.manual_seed(0)
+    exact = nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1)
+    written = QuantisedDeconvolution(exact).eval()
+    image = torch.randn(3, 8, 4, 5)
+    path = str(tmp_path / 'layer.onnx')
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(
+            written,
+            (image[:1],),
+            path,
+            input_names=['x'],
+            dynamic_axes={'x': {0: 'batch'}},
+            opset_version=17,
+            dynamo=False,
+        )
+    (found,) = onnxruntime.InferenceSession(path).run(None, {'x': image.numpy()})
+    expected = exact(image).detach().numpy()
+    # 8 bits of the input's range and of each weight's, in sums of 32 products.
+    assert abs(found - expected).max() < 0.02 * abs(expected).max()
+    assert abs(found - expected).max() > 0
