@@ -64,7 +64,7 @@ FIRST_SEED = 1000
 
 INTERVALS_PER_VIDEO = 4
 
-TRUST_IN_GENERATED = 0.5
+DOUBT_OF_GENERATED = 0.03
 """Real footage is not like generated clips; see docs/auto.md."""
 
 CONFIG = 'configs/auto/stdpose_tiny_pretrain.py'
@@ -108,7 +108,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--evidence-clips',
         type=int,
-        default=200,
+        default=160,
         help='clips that the fuser sees; the pose network sees all (%(default)s)',
     )
     parser.add_argument(
@@ -181,7 +181,7 @@ def train_on_generated(args: argparse.Namespace) -> None:
         True,
     )
     held_out = gather(args, annotations / 'val', None, out / 'evidence' / 'val', pose, roots, True)
-    train_and_save(args, segments, held_out, 'generated clips', TRUST_IN_GENERATED, None)
+    train_and_save(args, segments, held_out, 'generated clips', DOUBT_OF_GENERATED, None)
 
 
 def train_on_labels(args: argparse.Namespace) -> None:
@@ -219,7 +219,7 @@ def train_on_labels(args: argparse.Namespace) -> None:
         segments,
         held_out,
         f'generated clips, then {len(files[0]) + len(files[1])} labelled videos',
-        1.0,
+        0.0,
         TrainedFuser.load(args.start / 'fuser.pth'),
     )
 
@@ -229,7 +229,7 @@ def train_and_save(
     segments: Sequence[TrainingSegment],
     held_out: Sequence[TrainingSegment],
     trained_on: str,
-    trust: float,
+    doubt: float,
     start: TrainedFuser | None,
 ) -> None:
     """Train the fuser, and write ``fuser.pth``."""
@@ -238,7 +238,7 @@ def train_and_save(
         held_out,
         args.work_dir / 'fuser',
         trained_on,
-        trust=trust,
+        doubt=doubt,
         start=start,
         max_iters=args.fuser_iters,
         seed=args.seed,

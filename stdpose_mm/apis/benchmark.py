@@ -19,8 +19,15 @@ import torch
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_posetrack18
-from stdpose_mm.propagation import PROPAGATORS, BasePropagator, model_use
+from stdpose_mm.propagation import (
+    PROPAGATORS,
+    AutoPropagator,
+    BasePropagator,
+    FlowPropagator,
+    model_use,
+)
 from stdpose_mm.propagation.cached_frames import CachedFrames
+from stdpose_mm.propagation.optical_flow import RememberedFlow
 from stdpose_mm.structures import VideoLabels
 
 from .clip_errors import ClipErrors, HiddenVideo, hide_labels, measure, propagate_hidden
@@ -166,9 +173,13 @@ Measured = tuple[Run, int, dict[int, ClipErrors]]
 @lru_cache(maxsize=1)
 def build_run(run: Run, device: str) -> BasePropagator:
     """The propagator of a run; the latest one is kept."""
-    return VideoPosePropagator(
+    propagator = VideoPosePropagator(
         run.config, run.checkpoint, device, run.method, fuser=run.fuser
     ).propagator
+    if isinstance(propagator, (FlowPropagator, AutoPropagator)):
+        # All intervals of a video follow the same flow.
+        propagator.estimator = RememberedFlow(propagator.estimator)
+    return propagator
 
 
 def benchmark_propagators(

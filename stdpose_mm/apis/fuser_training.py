@@ -22,10 +22,10 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation import Frames, Gap, given_labels
 from stdpose_mm.propagation.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.joint_mapping import JointMapping
-from stdpose_mm.propagation.optical_flow import FlowEstimator
+from stdpose_mm.propagation.optical_flow import FlowEstimator, RememberedFlow
 from stdpose_mm.propagation.segment_evidence import (
     MAP_SIDE,
-    MAP_STEP,
+    MAP_STEPS,
     MAPS,
     SCALARS,
     GapHeatmaps,
@@ -100,7 +100,8 @@ def collect_segments(
         mapping = JointMapping.by_name(
             truth.skeleton, model.skeleton, nothing, model.trained_joints
         )
-    flow = _RememberedFlow(estimator)
+    # All intervals follow the same flow.
+    flow = RememberedFlow(estimator)
     for interval in intervals:
         offset = int(rng.integers(interval))
         kept = given_frames(truth.labelled_frame_indices, interval, offset)
@@ -202,29 +203,6 @@ def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
     return truth.with_persons(persons)
 
 
-class _RememberedFlow:
-    """Flow between the pictures of one video, computed once for all intervals."""
-
-    def __init__(self, estimator: FlowEstimator) -> None:
-        self._estimator = estimator
-        self._pictures: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._fields: dict[tuple[int, int], np.ndarray] = {}
-
-    def prepare(self, picture: np.ndarray) -> np.ndarray:
-        """See :class:`FlowEstimator`; the same array for the same picture."""
-        # The picture is kept, so that no other one can take its id.
-        if id(picture) not in self._pictures:
-            self._pictures[id(picture)] = picture, self._estimator.prepare(picture)
-        return self._pictures[id(picture)][1]
-
-    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """See :class:`FlowEstimator`."""
-        key = id(source), id(target)
-        if key not in self._fields:
-            self._fields[key] = self._estimator(source, target)
-        return self._fields[key]
-
-
 class SegmentDataset(Dataset):
     """Training segments as inputs of the fuser, randomly turned, mirrored and thinned.
 
@@ -280,21 +258,23 @@ class SegmentDataset(Dataset):
         fuser can tell from them how far to trust the others.
         """
         first = MAPS.index('frame_heatmap')
-        maps = item['maps'][:, :, first:]
-        num_frames, num_joints, num_maps = maps.shape[:3]
+        maps = item['maps'][:, :, :, first:]
+        num_frames, num_joints, num_reaches, num_maps = maps.shape[:4]
         trouble = torch.rand(num_joints, generator=self._generator)
         bias = torch.randn(1, num_joints, 2, generator=self._generator) * _HEATMAP_BIAS
         jitter = torch.randn(num_frames, num_joints, 2, generator=self._generator) * _HEATMAP_JITTER
-        shift = (bias + jitter) * trouble[:, None] / (MAP_STEP * (MAP_SIDE // 2))
-        affine = torch.eye(2).expand(num_frames, num_joints, 2, 2)
-        affine = torch.cat([affine, -shift[..., None]], dim=-1).flatten(0, 1)
+        reach = torch.tensor(MAP_STEPS)[:, None] * (MAP_SIDE // 2)
+        shift = ((bias + jitter) * trouble[:, None])[:, :, None] / reach
+        affine = torch.eye(2).expand(num_frames, num_joints, num_reaches, 2, 2)
+        affine = torch.cat([affine, -shift[..., None]], dim=-1).flatten(0, 2)
         grid = F.affine_grid(
             affine, [len(affine), num_maps, MAP_SIDE, MAP_SIDE], align_corners=True
         )
-        moved = F.grid_sample(maps.flatten(0, 1), grid, align_corners=True)
+        moved = F.grid_sample(maps.flatten(0, 2), grid, align_corners=True)
         weaker = 1 - trouble * torch.rand(num_joints, generator=self._generator)
         item['maps'] = item['maps'].clone()
-        item['maps'][:, :, first:] = moved.reshape(maps.shape) * weaker[:, None, None, None]
+        weaker = weaker[:, None, None, None, None]
+        item['maps'][:, :, :, first:] = moved.reshape(maps.shape) * weaker
 
     def _drop_joints(self, item: dict[str, Tensor]) -> None:
         share = self.joint_dropout * self._random()
@@ -314,20 +294,17 @@ class SegmentDataset(Dataset):
         item['vectors'] = item['vectors'] @ turn.T
         item['targets'] = item['targets'] @ turn.T
         # A turned map shows at a place what the map showed at the place turned back.
-        maps = item['maps'].flatten(0, 1)
+        maps = item['maps'].flatten(0, 3)
         affine = torch.cat([torch.linalg.inv(turn), torch.zeros(2, 1)], dim=1)
         grid = F.affine_grid(affine[None], [1, 1, MAP_SIDE, MAP_SIDE], align_corners=True)
-        turned = F.grid_sample(
-            maps.flatten(0, 1)[None], grid, padding_mode='border', align_corners=True
-        )
+        turned = F.grid_sample(maps[None], grid, padding_mode='border', align_corners=True)
         item['maps'] = turned[0].reshape(item['maps'].shape)
 
 
 def without_heatmaps(item: dict[str, Tensor]) -> None:
     """Take the heatmaps out of the inputs of a segment, as if there were no pose network."""
     item['maps'] = item['maps'].clone()
-    item['maps'][:, :, MAPS.index('frame_heatmap')] = 0
-    item['maps'][:, :, MAPS.index('final_heatmap')] = 0
+    item['maps'][..., MAPS.index('frame_heatmap') :, :, :] = 0
     item['scalars'] = item['scalars'].clone()
     item['scalars'][..., SCALARS.index('has_heatmap')] = 0
 
@@ -421,7 +398,7 @@ def train_fuser(
     held_out: Sequence[TrainingSegment],
     work_dir: str | Path,
     trained_on: str,
-    trust: float = 1.0,
+    doubt: float = 0.0,
     start: TrainedFuser | None = None,
     max_iters: int = 3000,
     batch_size: int = 16,
@@ -436,7 +413,7 @@ def train_fuser(
         held_out: Segments of other videos, for the calibration.
         work_dir: For logs.
         trained_on: What ``segments`` are, in a few words; stored with the weights.
-        trust: See :class:`TrainedFuser`.
+        doubt: See :class:`TrainedFuser`.
         start: Weights to start from; fresh ones by default.
         max_iters: Steps.
         batch_size: Segments a step.
@@ -489,5 +466,5 @@ def train_fuser(
         default_scope='mmpose',
     )
     runner.train()
-    fuser = TrainedFuser(network.eval().to('cpu'), ScoreCalibrator(), trained_on, trust)
+    fuser = TrainedFuser(network.eval().to('cpu'), ScoreCalibrator(), trained_on, doubt)
     return calibrate(fuser, held_out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +13,14 @@ import torch
 from scipy.ndimage import map_coordinates
 
 from stdpose_mm.errors import InputError
+
+_MAX_ENLARGEMENT = 2.0
+"""Small pictures are enlarged up to this: DIS gives flow on a grid of a few pixels, too coarse for
+the limbs of a person that is small itself."""
+
+_GRADIENT_WEIGHT = 30.0
+"""Of DIS's refinement; OpenCV has 10. More of it follows edges rather than brightness; chosen on
+training clips of JHMDB, see docs/results.md."""
 
 _MIN_SIDE = 16
 """Pixels; DIS flow refuses pictures of less than 12."""
@@ -44,14 +54,51 @@ class DISFlow:
             raise ValueError(f'max_side must be at least 32 pixels, got {max_side}')
         self.max_side = max_side
         self._estimator: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._estimator.setVariationalRefinementGamma(_GRADIENT_WEIGHT)
 
     def prepare(self, picture: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`; [h, w] uint8."""
-        return cv2.cvtColor(reduce_picture(picture, self.max_side), cv2.COLOR_BGR2GRAY)
+        return cv2.cvtColor(scale_picture(picture, self.max_side), cv2.COLOR_BGR2GRAY)
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
         return self._estimator.calc(source, target, None)
+
+
+class RememberedFlow:
+    """Remembers flow, for those who ask for the same pictures again and again.
+
+    Args:
+        estimator: Which flow.
+        max_bytes: Memory for flow; what was not asked for the longest goes first.
+    """
+
+    def __init__(self, estimator: FlowEstimator, max_bytes: int = 2**29) -> None:
+        self._estimator = estimator
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._fields: OrderedDict[tuple[bytes, bytes], np.ndarray] = OrderedDict()
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        """See :class:`FlowEstimator`."""
+        return self._estimator.prepare(picture)
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """See :class:`FlowEstimator`; not to be written to."""
+        # By what the pictures show: their memory may have become another picture's.
+        key = _fingerprint(source), _fingerprint(target)
+        field = self._fields.get(key)
+        if field is None:
+            field = self._fields[key] = self._estimator(source, target)
+            self._bytes += field.nbytes
+            while self._bytes > self._max_bytes and len(self._fields) > 1:
+                self._bytes -= self._fields.popitem(last=False)[1].nbytes
+        self._fields.move_to_end(key)
+        return field
+
+
+def _fingerprint(picture: np.ndarray) -> bytes:
+    return blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest()
 
 
 class RAFTFlow:
@@ -84,7 +131,7 @@ class RAFTFlow:
 
     def prepare(self, picture: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`; [h, w, 3] uint8 RGB."""
-        return cv2.cvtColor(reduce_picture(picture, self.max_side), cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(scale_picture(picture, self.max_side), cv2.COLOR_BGR2RGB)
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
@@ -103,15 +150,19 @@ class RAFTFlow:
         return flow[:, :height, :width].permute(1, 2, 0).cpu().numpy()
 
 
-def reduce_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
-    """The picture with its larger side reduced to ``max_side``, its smaller at least 16 pixels."""
+def scale_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
+    """The picture with its larger side brought to ``max_side``, its smaller at least 16 pixels.
+
+    A small picture is at most doubled.
+    """
     height, width = picture.shape[:2]
-    factor = min(1.0, max_side / max(height, width))
+    factor = min(_MAX_ENLARGEMENT, max_side / max(height, width))
     factor = max(factor, _MIN_SIDE / min(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     if size == (width, height):
         return picture
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    return cv2.resize(picture, size, interpolation=interpolation)
 
 
 def sample_bilinear(field: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCa
 from stdpose_mm.io import atomic_path
 from stdpose_mm.models.fusers import SegmentFuser
 
-from .segment_evidence import MAP_SIDE, MAP_STEP, MAPS, SCALARS, VECTORS, SegmentEvidence
+from .segment_evidence import MAP_SIDE, MAP_STEPS, MAPS, SCALARS, VECTORS, SegmentEvidence
 
 SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'segment_fuser.pth'
 
@@ -31,14 +31,16 @@ class TrainedFuser:
         network: The network.
         calibrator: Fitted on clips that the network was not trained on.
         trained_on: What it was trained on, in a few words.
-        trust: How far to go from the blend of the flow tracks to where the network says, 0..1. A
-            network goes all the way on footage like that which it was trained on.
+        doubt: Distance in pose sizes. Where the network wants to leave the blend of the flow tracks
+            by a distance d, it gets the share d / (d + doubt) of the way: small corrections are
+            mostly noise on footage unlike that which it was trained on, large ones are not. 0
+            believes all.
     """
 
     network: SegmentFuser
     calibrator: ScoreCalibrator
     trained_on: str
-    trust: float = 1.0
+    doubt: float = 0.0
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = 'cpu') -> TrainedFuser:
@@ -53,13 +55,13 @@ class TrainedFuser:
             network = build_fuser()
             network.load_state_dict({k: v.float() for k, v in content['state_dict'].items()})
             calibrator = ScoreCalibrator.from_dict(content['calibrator'])
-            trained_on, trust = str(content['trained_on']), float(content['trust'])
+            trained_on, doubt = str(content['trained_on']), float(content['doubt'])
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, UnpicklingError) as error:
             raise InputError(
                 f'fuser weights {path} cannot be used ({one_line(error)}), give a file that '
                 'tools/train_auto.py of this version wrote'
             ) from error
-        return cls(network.to(device).eval(), calibrator, trained_on, trust)
+        return cls(network.to(device).eval(), calibrator, trained_on, doubt)
 
     def save(self, path: str | Path) -> None:
         """Write a file that :meth:`load` reads; weights in half precision."""
@@ -67,7 +69,7 @@ class TrainedFuser:
             'state_dict': {k: v.half().cpu() for k, v in self.network.state_dict().items()},
             'calibrator': self.calibrator.to_dict(),
             'trained_on': self.trained_on,
-            'trust': self.trust,
+            'doubt': self.doubt,
         }
         with atomic_path(path) as temporary:
             torch.save(content, temporary)
@@ -87,7 +89,7 @@ class TrainedFuser:
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             fused = self.network(**{name: v[None].to(device) for name, v in inputs.items()})
-        offsets = self.trust * fused.offsets[0].double().cpu().numpy()
+        offsets = doubted(fused.offsets[0].double().cpu().numpy(), self.doubt)
         within = probability_within(fused.log_scale[0].double().cpu().numpy(), CORRECT_WITHIN)
         return offsets, self.calibrator(within)
 
@@ -98,8 +100,8 @@ def build_fuser() -> SegmentFuser:
         num_vectors=len(VECTORS),
         num_scalars=len(SCALARS),
         num_maps=len(MAPS),
+        map_steps=MAP_STEPS,
         map_side=MAP_SIDE,
-        map_step=MAP_STEP,
         end_map=MAPS.index('frame_heatmap'),
     )
 
@@ -114,6 +116,14 @@ def fuser_inputs(evidence: SegmentEvidence) -> dict[str, Tensor]:
         'known': torch.from_numpy(evidence.known),
         'present': torch.ones(len(evidence.interior), dtype=torch.bool),
     }
+
+
+def doubted(offsets: np.ndarray, doubt: float) -> np.ndarray:
+    """Offsets [..., 2] of length d, shortened to d * d / (d + doubt)."""
+    if doubt == 0:
+        return offsets
+    length = np.linalg.norm(offsets, axis=-1, keepdims=True)
+    return offsets * (length / (length + doubt))
 
 
 def probability_within(log_scale: np.ndarray, radius: float) -> np.ndarray:

@@ -27,7 +27,7 @@ from stdpose_mm.apis.fuser_training import (
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional.calibration import ScoreCalibrator
 from stdpose_mm.propagation.optical_flow import DISFlow
-from stdpose_mm.propagation.segment_evidence import MAP_STEP, MAPS, SCALARS, SegmentEvidence
+from stdpose_mm.propagation.segment_evidence import MAP_STEPS, MAPS, SCALARS, SegmentEvidence
 from stdpose_mm.propagation.trained_fuser import TrainedFuser, build_fuser
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
@@ -121,16 +121,16 @@ def test_a_turned_segment_is_the_same_segment_turned(segments):
     segment = segments[0]
     place = np.array([2, -1])
     maps = np.zeros_like(segment.evidence.maps)
-    maps[:, :, MAPS.index('final_heatmap'), 4 + place[1], 4 + place[0]] = 1
-    targets = np.broadcast_to(place * MAP_STEP, segment.targets.shape).astype(np.float32)
+    maps[:, :, 0, MAPS.index('final_heatmap'), 4 + place[1], 4 + place[0]] = 1
+    targets = np.broadcast_to(place * MAP_STEPS[0], segment.targets.shape).astype(np.float32)
     marked = replace(segment, evidence=replace(segment.evidence, maps=maps), targets=targets)
     dataset = SegmentDataset([marked], heatmap_dropout=0, joint_dropout=0, max_rotation=180)
     dataset._distort_heatmaps = lambda item: None
-    steps = (torch.arange(9) - 4) * MAP_STEP
+    steps = (torch.arange(9) - 4) * MAP_STEPS[0]
     turned = 0
     for _ in range(20):
         item = dataset[0]
-        values = item['maps'][1, 0, MAPS.index('final_heatmap')]
+        values = item['maps'][1, 0, 0, MAPS.index('final_heatmap')]
         mean = torch.stack([(values.sum(0) * steps).sum(), (values.sum(1) * steps).sum()])
         torch.testing.assert_close(mean / values.sum(), item['targets'][1, 0], atol=4e-3, rtol=0)
         torch.testing.assert_close(
@@ -145,7 +145,7 @@ def test_segments_lose_their_heatmaps_and_some_joints(segments):
     kept = 0
     for _ in range(20):
         item = dataset[1]
-        assert not item['maps'][:, :, MAPS.index('frame_heatmap') :].any()
+        assert not item['maps'][:, :, :, MAPS.index('frame_heatmap') :].any()
         assert not item['scalars'][..., SCALARS.index('has_heatmap')].any()
         assert item['known'].any()
         assert not item['weights'][:, ~item['known']].any()

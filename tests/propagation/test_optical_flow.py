@@ -6,15 +6,16 @@ import torch
 from moving_pictures import moving_texture
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.propagation.optical_flow import DISFlow, RAFTFlow, reduce_picture
+from stdpose_mm.propagation.optical_flow import DISFlow, RAFTFlow, RememberedFlow, scale_picture
 
 
 def test_dis_finds_the_motion_of_a_texture():
     still, moved = moving_texture(np.array([[0, 0], [3, -2]], float))
     flow = DISFlow()
     field = flow(flow.prepare(still), flow.prepare(moved))
-    assert field.shape == (120, 160, 2)
-    np.testing.assert_allclose(np.median(field, axis=(0, 1)), [3, -2], atol=0.3)
+    # The small picture is doubled, and so are its motions.
+    assert field.shape == (240, 320, 2)
+    np.testing.assert_allclose(np.median(field, axis=(0, 1)), [6, -4], atol=0.3)
 
 
 def test_raft_runs_on_any_size_and_gives_flow_for_every_pixel(tmp_path):
@@ -39,7 +40,47 @@ def test_bad_raft_weights_are_refused_in_one_sentence(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ('size', 'reduced'), [((120, 160), (75, 100)), ((60, 80), (60, 80)), ((20, 400), (16, 320))]
+    ('size', 'scaled'),
+    [((120, 160), (75, 100)), ((60, 80), (75, 100)), ((30, 40), (60, 80)), ((20, 400), (16, 320))],
 )
-def test_pictures_are_reduced_but_not_below_what_dis_takes(size, reduced):
-    assert reduce_picture(np.zeros((*size, 3), np.uint8), 100).shape[:2] == reduced
+def test_pictures_are_brought_to_a_size_but_doubled_at_most_and_not_below_what_dis_takes(
+    size, scaled
+):
+    assert scale_picture(np.zeros((*size, 3), np.uint8), 100).shape[:2] == scaled
+
+
+class _CountedFlow:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        return picture
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        return np.full((4, 4, 2), float(target[0, 0]) - float(source[0, 0]), np.float32)
+
+
+def test_flow_between_the_same_pictures_is_computed_once():
+    counted = _CountedFlow()
+    flow = RememberedFlow(counted)
+    dark, light = np.zeros((4, 4), np.uint8), np.full((4, 4), 9, np.uint8)
+    for _ in range(3):
+        assert (flow(dark.copy(), light.copy()) == 9).all()
+        assert (flow(light, dark) == -9).all()
+    assert counted.calls == 2
+
+
+def test_flow_not_asked_for_the_longest_is_forgotten_first():
+    counted = _CountedFlow()
+    flow = RememberedFlow(counted, max_bytes=2 * 4 * 4 * 2 * 4)  # two fields
+    pictures = [np.full((4, 4), n, np.uint8) for n in range(3)]
+    flow(pictures[0], pictures[1])
+    flow(pictures[1], pictures[2])
+    flow(pictures[0], pictures[1])
+    flow(pictures[0], pictures[2])
+    assert counted.calls == 3
+    flow(pictures[0], pictures[1])
+    assert counted.calls == 3
+    flow(pictures[1], pictures[2])
+    assert counted.calls == 4

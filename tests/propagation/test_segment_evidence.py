@@ -12,6 +12,7 @@ from stdpose_mm.propagation.segment_evidence import (
     VECTORS,
     GapHeatmaps,
     gather_evidence,
+    near_and_wide,
 )
 
 POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
@@ -100,8 +101,8 @@ def test_a_gap_with_one_label(label, side):
     assert np.isfinite(evidence.vectors).all()
     np.testing.assert_array_equal(evidence.centre, np.tile(POINTS, (frames, 1, 1)))
     there, missing = (0, 1) if side == 'left' else (1, 0)
-    assert (evidence.maps[:, :, missing] == 0).all()
-    assert evidence.maps[:, :, there].any()
+    assert (evidence.maps[:, :, :, missing] == 0).all()
+    assert evidence.maps[:, :, :, there].any()
     assert scalar(evidence, 'ends_match').tolist() == [[0, 0, 0]] * frames
 
 
@@ -113,12 +114,31 @@ def test_patches_match_where_the_joint_has_gone(label):
     evidence = gather_evidence(frames, make_gap(label), standing())
     for joint in range(3):
         for side in ('left_match', 'right_match'):
-            scores = evidence.maps[1, joint, MAPS.index(side)]
+            scores = evidence.maps[1, joint, 0, MAPS.index(side)]
             assert np.unravel_index(scores.argmax(), scores.shape) == (4, 6)
             assert scores.max() > 0.95
     np.testing.assert_allclose(scalar(evidence, 'forward_match')[3], 1, atol=1e-5)
     assert (scalar(evidence, 'forward_match')[1] < 0.99).all()
     np.testing.assert_allclose(scalar(evidence, 'ends_match'), 1, atol=1e-5)
+
+
+def test_patches_that_went_far_are_found_in_the_wide_maps(label):
+    shift = 0.18 * SIZE
+    moved = cv2.warpAffine(texture(), np.float32([[1, 0, shift], [0, 1, 0]]), (180, 140))
+    frames = [texture(), moved, moved, texture(), texture()]
+    evidence = gather_evidence(frames, make_gap(label), standing())
+    for joint in range(3):
+        near, wide = evidence.maps[1, joint, :, MAPS.index('left_match')]
+        assert near.max() < 0.9
+        assert np.unravel_index(wide.argmax(), wide.shape) == (4, 6)
+        assert wide.max() > 0.95
+
+
+def test_a_place_of_a_wide_map_is_the_largest_of_nine_near_ones():
+    dense = np.arange(27 * 27, dtype=float).reshape(1, 27, 27)
+    near, wide = near_and_wide(dense)[:, 0]
+    np.testing.assert_array_equal(near, dense[0, 9:18, 9:18])
+    np.testing.assert_array_equal(wide, dense[0, 2::3, 2::3])
 
 
 def test_a_larger_picture_of_the_same_gives_the_same_evidence(label):
@@ -135,7 +155,7 @@ def test_a_larger_picture_of_the_same_gives_the_same_evidence(label):
     one = gather_evidence(small, make_gap(label), tracks)
     other = gather_evidence(large, gap, large_tracks)
     np.testing.assert_allclose(other.vectors, one.vectors, atol=1e-5)
-    np.testing.assert_allclose(other.maps[:, :, :2], one.maps[:, :, :2], atol=0.06)
+    np.testing.assert_allclose(other.maps[:, :, 0, :2], one.maps[:, :, 0, :2], atol=0.1)
 
 
 def test_heatmaps_are_read_around_the_centre(label):
@@ -150,11 +170,11 @@ def test_heatmaps_are_read_around_the_centre(label):
         shown=np.array([True, True, False]),
     )
     evidence = gather_evidence([texture()] * 5, make_gap(label), standing(), heatmaps=heatmaps)
-    around = evidence.maps[2, 0, MAPS.index('frame_heatmap')]
+    around = evidence.maps[2, 0, 0, MAPS.index('frame_heatmap')]
     places = POINTS[0, 0] + (np.arange(9) - 4) * 0.03 * SIZE
     # The maps of frame 2 start two heatmap pixels further to the left than those of frame 0.
     np.testing.assert_allclose(around, np.tile(places * 0.25 + 3, (9, 1)), atol=0.05)
-    np.testing.assert_allclose(evidence.maps[2, 0, MAPS.index('final_heatmap')], 2 * around)
+    np.testing.assert_allclose(evidence.maps[2, 0, 0, MAPS.index('final_heatmap')], 2 * around)
     assert scalar(evidence, 'has_heatmap')[2].tolist() == [1, 1, 0]
 
 

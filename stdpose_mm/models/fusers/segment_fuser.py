@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -42,14 +43,14 @@ class SegmentFuser(BaseModel):
     others, so the same weights serve bodies, hands and animals.
 
     The position is a weighted mean of the candidates (straight line, forward and backward flow)
-    and of a fourth one, read from the maps around the centre as the mean of a learned
-    distribution over their places, plus a small correction.
+    and of further ones, read from the maps of every reach as the mean of a learned distribution
+    over their places, plus a small correction.
 
     Args:
         num_vectors, num_scalars, num_maps: Numbers of inputs of each kind
             (``propagation.segment_evidence``); the first vectors are the candidates.
+        map_steps: For every reach of the maps the distance of two places in pose sizes.
         map_side: Side of the maps in places.
-        map_step: Distance of two places in pose sizes.
         end_map: Index of the map that is also shown as it looks at the segment's two ends, where
             the truth is known; it tells how far the map can be trusted for this joint.
         embed_dims: Width.
@@ -63,8 +64,8 @@ class SegmentFuser(BaseModel):
         num_vectors: int,
         num_scalars: int,
         num_maps: int,
+        map_steps: Sequence[float] = (0.03,),
         map_side: int = 9,
-        map_step: float = 0.03,
         end_map: int = 2,
         embed_dims: int = 64,
         num_heads: int = 4,
@@ -73,15 +74,9 @@ class SegmentFuser(BaseModel):
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.end_map = end_map
-        channels = 16
-        self.map_encoder = nn.Sequential(
-            nn.Conv2d(num_maps + 2, channels, 3, padding=1),
-            nn.GELU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.GELU(),
+        self.map_readers: Any = nn.ModuleList(
+            _MapReader(num_maps + 2, map_side, step, embed_dims) for step in map_steps
         )
-        self.map_score = nn.Conv2d(channels, 1, 1)
-        self.map_embed = nn.Linear(channels * 9 + 3, embed_dims)
         self.token_embed = nn.Sequential(
             nn.Linear(3 * num_vectors + num_scalars, embed_dims),
             nn.GELU(),
@@ -89,13 +84,13 @@ class SegmentFuser(BaseModel):
         )
         self.layers = nn.ModuleList(_AxialLayer(embed_dims, num_heads) for _ in range(num_layers))
         self.norm = nn.LayerNorm(embed_dims)
-        # Candidates and maps' mean, correction, log-scale, sharpness of the maps' distribution.
-        self.output = nn.Linear(embed_dims, NUM_CANDIDATES + 1 + 2 + 1 + 1)
+        # Weights of the candidates and of the maps' means, correction, log-scale, and how sharply
+        # each reach of the maps is read.
+        reaches = len(map_steps)
+        self.output_sizes = (NUM_CANDIDATES + reaches, 2, 1, reaches)
+        self.output = nn.Linear(embed_dims, sum(self.output_sizes))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
-        places = (torch.arange(map_side) - map_side // 2) * map_step
-        grid = torch.stack(torch.meshgrid(places, places, indexing='xy'), dim=-1)
-        self.register_buffer('places', grid.flatten(0, 1), persistent=False)
 
     def forward(
         self,
@@ -114,7 +109,7 @@ class SegmentFuser(BaseModel):
         Args:
             vectors: [B, F, K, V, 2] in pose sizes.
             scalars: [B, F, K, S].
-            maps: [B, F, K, M, side, side].
+            maps: [B, F, K, R, M, side, side], M maps of R reaches.
             base_weights: [B, F, K, 3] candidates' weights before the evidence is weighed.
             known: [B, K] which joints there is evidence for; padded joints are not.
             present: [B, F] which frames exist; padding comes last.
@@ -141,23 +136,32 @@ class SegmentFuser(BaseModel):
         seen = torch.cat([vectors, vectors.norm(dim=-1, keepdim=True)], dim=-1)
         tokens = torch.cat([torch.asinh(seen * _VECTOR_GAIN).flatten(-2), scalars], dim=-1)
         tokens = self.token_embed(tokens)
-        encoded = self.map_encoder(self._with_ends(maps, present).flatten(0, 2))
-        score = self.map_score(encoded).flatten(1).unflatten(0, tokens.shape[:3])
-        pooled = F.adaptive_avg_pool2d(encoded, 3).flatten(1).unflatten(0, tokens.shape[:3])
-        mean, spread = self._mean_place(score)
-        summary = torch.cat([pooled, mean * _VECTOR_GAIN, spread * _VECTOR_GAIN], dim=-1)
-        tokens = tokens + self.map_embed(summary)
+        scores = []
+        for reader, reach in zip(
+            self.map_readers, self._with_ends(maps, present).unbind(3), strict=True
+        ):
+            score, summary = reader(reach)
+            scores.append(score)
+            tokens = tokens + summary
         for layer in self.layers:
             tokens = layer(tokens, known, present)
         out = self.output(self.norm(tokens))
-        logits, correction, log_scale, sharpness = out.split([NUM_CANDIDATES + 1, 2, 1, 1], dim=-1)
-        prior = torch.cat([base_weights, torch.zeros_like(base_weights[..., :1])], dim=-1)
+        logits, correction, log_scale, sharpness = out.split(self.output_sizes, dim=-1)
+        places = [
+            reader.mean_place(score * sharp.exp()[..., None])[0]
+            for reader, score, sharp in zip(
+                self.map_readers, scores, sharpness.unbind(-1), strict=True
+            )
+        ]
+        from_maps = base_weights.new_zeros((*base_weights.shape[:-1], len(places)))
+        prior = torch.cat([base_weights, from_maps], dim=-1)
         # Candidates without a label to start from have to stay out; the others may come in.
-        usable = torch.cat([self._usable(base_weights, scalars), prior[..., :1] * 0 + 1], dim=-1)
+        usable = torch.cat([self._usable(base_weights, scalars), from_maps + 1], dim=-1)
         logits = logits + torch.log(prior + 0.05)
         weights = logits.masked_fill(usable == 0, float('-inf')).softmax(-1)
-        place, _ = self._mean_place(score * sharpness.exp())
-        candidates = torch.cat([vectors[..., :NUM_CANDIDATES, :], place[..., None, :]], dim=-2)
+        candidates = torch.cat(
+            [vectors[..., :NUM_CANDIDATES, :], torch.stack(places, dim=-2)], dim=-2
+        )
         offsets = (weights[..., None] * candidates).sum(-2) + correction / _VECTOR_GAIN
         scale = _MIN_SCALE + F.softplus(log_scale[..., 0] - 3.5)
         return FusedSegments(offsets, scale.log())
@@ -170,15 +174,52 @@ class SegmentFuser(BaseModel):
     def _with_ends(self, maps: Tensor, present: Tensor) -> Tensor:
         """The maps, and one of them as it looks at the segment's first and last frame."""
         last = present.sum(1).long() - 1
-        chosen = maps[:, :, :, self.end_map]
+        chosen = maps[:, :, :, :, self.end_map]
         first_maps = chosen[:, :1].expand_as(chosen)
         last_maps = chosen[torch.arange(len(last), device=last.device), last][:, None]
         return torch.cat(
-            [maps, first_maps[:, :, :, None], last_maps.expand_as(chosen)[:, :, :, None]], 3
+            [maps, first_maps[..., None, :, :], last_maps.expand_as(chosen)[..., None, :, :]], dim=4
         )
 
-    def _mean_place(self, score: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean [..., 2] and spread [..., 1] of the distribution over the maps' places."""
+
+class _MapReader(nn.Module):
+    """Reads the maps of one reach: a score for every place, and a summary for the token.
+
+    Args:
+        num_maps: Number of maps M.
+        map_side: Their side in places.
+        map_step: Distance of two places in pose sizes.
+        embed_dims: Width of the summary.
+    """
+
+    places: Tensor
+
+    def __init__(self, num_maps: int, map_side: int, map_step: float, embed_dims: int) -> None:
+        super().__init__()
+        channels = 16
+        self.encoder = nn.Sequential(
+            nn.Conv2d(num_maps, channels, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.GELU(),
+        )
+        self.score = nn.Conv2d(channels, 1, 1)
+        self.embed = nn.Linear(channels * 9 + 3, embed_dims)
+        places = (torch.arange(map_side) - map_side // 2) * map_step
+        grid = torch.stack(torch.meshgrid(places, places, indexing='xy'), dim=-1)
+        self.register_buffer('places', grid.flatten(0, 1), persistent=False)
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, F, K, M, side, side] -> scores of the places [B, F, K, P], summary [B, F, K, D]."""
+        encoded = self.encoder(maps.flatten(0, 2))
+        score = self.score(encoded).flatten(1).unflatten(0, maps.shape[:3])
+        pooled = F.adaptive_avg_pool2d(encoded, 3).flatten(1).unflatten(0, maps.shape[:3])
+        mean, spread = self.mean_place(score)
+        summary = torch.cat([pooled, mean * _VECTOR_GAIN, spread * _VECTOR_GAIN], dim=-1)
+        return score, self.embed(summary)
+
+    def mean_place(self, score: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean [..., 2] and spread [..., 1] of the distribution over the places, in pose sizes."""
         probability = score.softmax(-1)
         mean = probability @ self.places
         square = probability @ self.places.square().sum(-1)
