@@ -115,7 +115,14 @@ def export_onnx(
         network_description(window_model, encoder.outputs, contents),
         indent=1,
     )
-    differences = _differences(window_model, folder, int8)
+    try:
+        differences = _differences(window_model, folder, int8)
+    except Exception as error:
+        # onnxruntime has no base class for its errors.
+        (folder / NETWORK_FILE).unlink()
+        raise InputError(
+            f'the graphs in {folder} do not run ({one_line(error)}), give a model of STDPose'
+        ) from error
     worst = max(differences['whole'], differences['split'])
     if not worst <= tolerance:
         (folder / NETWORK_FILE).unlink()
@@ -261,7 +268,7 @@ def _trace(graph: _Graph, path: Path) -> None:
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         raise InputError(
-            f'this model cannot be written as ONNX ({one_line(error)}), give one of STDPose'
+            f'this model cannot be written as ONNX ({one_line(error)}), give a model of STDPose'
         ) from error
 
 

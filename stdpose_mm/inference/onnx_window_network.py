@@ -133,6 +133,9 @@ class OnnxWindowNetwork:
         parts = [view.features] if view.heatmaps is None else [view.features, view.heatmaps]
         feed = {name: part.numpy()[rows] for name, part in zip(self._outputs, parts, strict=True)}
         assert self._fusion is not None
+        # A neck need not read both.
+        taken = {node.name for node in self._fusion.get_inputs()}
+        feed = {name: part for name, part in feed.items() if name in taken}
         (heatmaps,) = self._fusion.run(['heatmaps'], feed)
         return torch.from_numpy(heatmaps)
 

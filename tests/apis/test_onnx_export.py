@@ -72,7 +72,7 @@ def test_mistakes_are_one_line(tool, checkpoint, tmp_path, capsys, monkeypatch):
     assert 'needs onnx, which is not installed' in capsys.readouterr().err
 
 
-def test_a_model_that_onnx_does_not_know_is_one_sentence(checkpoint, tmp_path):
+def test_a_layer_that_onnx_does_not_know_is_one_sentence(checkpoint, tmp_path):
     model = WindowModel.from_config(CONFIG, checkpoint)
 
     class Unknown(nn.Module):
@@ -84,6 +84,17 @@ def test_a_model_that_onnx_does_not_know_is_one_sentence(checkpoint, tmp_path):
         export_onnx(model, tmp_path)
     assert '\n' not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_second_system_is_refused_in_one_sentence(tmp_path):
+    from stdpose_mm.apis.speed import random_weights
+
+    config = str(ROOT / 'configs' / 'baselines' / 'posewarper_tiny_synthetic.py')
+    model = WindowModel.from_config(config, random_weights(config, tmp_path / 'random.pth'))
+    with pytest.raises(InputError, match='give a model of STDPose') as caught:
+        export_onnx(model, tmp_path / 'onnx')
+    assert '\n' not in str(caught.value)
+    assert not (tmp_path / 'onnx' / 'network.json').exists()
 
 
 @pytest.mark.parametrize('bias', [True, False])

@@ -33,6 +33,10 @@ VARIANTS = {
     'mirrored': {'test_cfg': FLIPPED},
     'frame head': {'test_cfg': {'use_frame_head': True}},
     'backbone': {'neck': None, 'frame_head': None, 'head': head('frame_feature')},
+    'heatmaps alone': {
+        'neck': {'type': 'STRE', 'tks': model_cfg(3)['neck']['tks']},
+        'head': head('merged_heatmaps', in_channels=3, deconv_out_channels=None),
+    },
     'no frame head': {
         'frame_head': None,
         'neck': {'type': 'STRE', 'tff': model_cfg(3)['neck']['tff']},
