@@ -346,7 +346,9 @@ def gather_video(job: Job) -> None:
 @lru_cache(maxsize=1)
 def segment_model(pose: PoseNetwork, device: str) -> SegmentModel:
     """The pose network, loaded once in a process."""
-    return SegmentModel(WindowModel.from_config(pose.config, pose.checkpoint, device))
+    model = WindowModel.from_config(pose.config, pose.checkpoint, device)
+    model.pack()
+    return SegmentModel(model)
 
 
 if __name__ == '__main__':
