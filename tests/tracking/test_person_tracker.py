@@ -35,6 +35,17 @@ def test_boxes_come_back_as_they_were_in_their_order():
     assert people.track_ids.tolist() == [1, 0]
 
 
+def test_doubtful_boxes_keep_their_place_among_sure_ones():
+    tracker = PersonTracker()
+    tracker.update(0, seen(20, 300))
+    # ByteTrack looks at sure detections first, and gives them back first.
+    doubtful_first = FrameDetections(seen(21, 301).boxes, np.array([0.3, 0.9]))
+    people = tracker.update(1, doubtful_first)
+    np.testing.assert_array_equal(people.boxes, doubtful_first.boxes)
+    np.testing.assert_array_equal(people.scores, [0.3, 0.9])
+    assert people.track_ids.tolist() == [0, 1]
+
+
 def test_people_who_cross_keep_their_identities():
     tracker = PersonTracker()
     for frame in range(40):
