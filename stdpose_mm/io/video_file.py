@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import weakref
 import zlib
@@ -9,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import av
@@ -30,6 +31,7 @@ _MAX_LEADING = 64
 """Frames that may come out of the decoder after a seek before the key frame does."""
 
 _sources: weakref.WeakSet[VideoFrames] = weakref.WeakSet()
+_has_opened = Event()
 _inherited: list[Any] = []
 
 
@@ -41,8 +43,15 @@ def _leave_to_parent() -> None:
         source._forget()
 
 
+def _free_garbage() -> None:
+    # PyAV's containers hang in reference cycles. One that is garbage would be freed by the child's
+    # collector, which waits for ever for the decoder's threads: they live in the parent alone.
+    if _has_opened.is_set():
+        gc.collect()
+
+
 if hasattr(os, 'register_at_fork'):
-    os.register_at_fork(after_in_child=_leave_to_parent)
+    os.register_at_fork(before=_free_garbage, after_in_child=_leave_to_parent)
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,7 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> tuple[Any, Any]:
         container = av.open(self._path)
+        _has_opened.set()
         streams = [s for s in container.streams.video if not _is_cover(s)]
         if not streams:
             container.close()

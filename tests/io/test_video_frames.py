@@ -1,3 +1,4 @@
+import gc
 import multiprocessing
 import pickle
 import random
@@ -180,6 +181,18 @@ def test_a_source_can_be_used_on_both_sides_of_a_fork(video: Path):
 
     assert numbers == [30, 2, 21, 10]
     assert number_of(_shared[21]) == 21
+
+
+def test_a_fork_does_not_wait_for_the_decoder_of_a_source_that_is_garbage(video: Path):
+    gc.disable()
+    try:
+        frames = open_frames(video)
+        frames[20]
+        del frames
+        with multiprocessing.get_context('fork').Pool(1) as pool:
+            assert pool.apply_async(gc.collect).get(timeout=15) >= 0
+    finally:
+        gc.enable()
 
 
 def test_several_threads_may_read(video: Path, monkeypatch: pytest.MonkeyPatch):
