@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import runpy
 import sys
 from pathlib import Path
@@ -95,9 +94,6 @@ def test_mistakes_are_one_line(run_tool, tmp_path):
 
 @pytest.mark.skipif(
     not (SHARED / 'posetrack_pilot').is_dir(), reason='the PoseTrack pilot is not there'
-)
-@pytest.mark.skipif(
-    importlib.util.find_spec('onnxruntime') is None, reason='onnxruntime is not installed'
 )
 def test_four_people_who_cross_are_tracked(run_tool):
     code, printed, _ = run_tool(

@@ -4,6 +4,7 @@ import importlib.util
 import warnings
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 from torch import nn
@@ -120,7 +121,6 @@ def test_layers_for_eight_bits_compute_the_same_in_pytorch(bias):
 
 
 def test_an_integer_deconvolution_is_near_the_exact_one(tmp_path):
-    onnxruntime = pytest.importorskip('onnxruntime')
     torch.manual_seed(0)
     exact = nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1)
     written = QuantisedDeconvolution(exact).eval()

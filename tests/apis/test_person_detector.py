@@ -125,9 +125,6 @@ def test_mistakes_with_the_files_are_one_sentence(tmp_path, monkeypatch):
         assert '\n' not in str(caught.value)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec('onnxruntime') is None, reason='onnxruntime is not installed'
-)
 def test_a_file_that_is_no_network_is_refused(tmp_path):
     (tmp_path / 'net.onnx').write_bytes(b'no network')
     with pytest.raises(InputError, match=r'net\.onnx is no network that onnxruntime can run'):

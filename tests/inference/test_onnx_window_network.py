@@ -4,6 +4,7 @@ import json
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from mmengine.config import Config
@@ -81,7 +82,6 @@ def test_both_halves_give_what_pytorch_gives(exported, batch_size):
 
 @pytest.mark.parametrize('number', [1, 3])
 def test_the_whole_graph_gives_what_pytorch_gives(exported, number):
-    onnxruntime = pytest.importorskip('onnxruntime')
     model, folder = exported
     rows = np.arange(3 * number).reshape(number, 3)
     crops = crops_of(3 * number)
