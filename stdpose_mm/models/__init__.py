@@ -2,34 +2,49 @@
 
 from .backbones import ViT
 from .data_preprocessors import WindowDataPreprocessor
-from .heads import FrameHead, SingleSourceHead, STDAHead
-from .layers import DynamicAwareMask
+from .heads import FrameHead, SingleSourceHead, SpatialMotionHead, STDAHead
+from .layers import (
+    ContextDecoder,
+    DynamicAwareMask,
+    GivenPoseEmbedding,
+    SpatialMotionConcatenation,
+    SpatialMotionMutualLearning,
+)
 from .losses import ForegroundMSELoss, MutualInformationLoss
 from .necks import (
+    MLSME,
     STRE,
     DualConsecutive,
     PoseWarping,
     TemporalFeatureFusion,
     TemporalKeypointsSynthesis,
 )
-from .pose_estimators import STDPose
+from .pose_estimators import SemanticMotionPose, STDPose, WindowPoseEstimator
 from .structures import GivenLabels, SpatioTemporalRepresentation
 
 __all__ = [
+    'MLSME',
     'STRE',
+    'ContextDecoder',
     'DualConsecutive',
     'DynamicAwareMask',
     'ForegroundMSELoss',
     'FrameHead',
     'GivenLabels',
+    'GivenPoseEmbedding',
     'MutualInformationLoss',
     'PoseWarping',
     'STDAHead',
     'STDPose',
+    'SemanticMotionPose',
     'SingleSourceHead',
+    'SpatialMotionConcatenation',
+    'SpatialMotionHead',
+    'SpatialMotionMutualLearning',
     'SpatioTemporalRepresentation',
     'TemporalFeatureFusion',
     'TemporalKeypointsSynthesis',
     'ViT',
     'WindowDataPreprocessor',
+    'WindowPoseEstimator',
 ]

@@ -13,6 +13,34 @@ from torch import Tensor
 KEY_FRAME = 1
 
 
+class MaskedFeatures(NamedTuple):
+    """Features of M masked places.
+
+    Attributes:
+        reconstructed: What a decoder says they are [M, D].
+        target: What they are [M, D], without gradient.
+    """
+
+    reconstructed: Tensor
+    target: Tensor
+
+
+class Reconstruction(NamedTuple):
+    """What a neck says about the parts of windows that were hidden from it in training.
+
+    Attributes:
+        tubes: Features under tubes; ``None`` if there are none.
+        frames: Features of frames hidden in whole; ``None`` if there are none.
+        heatmaps: Heatmaps of these frames [F, K, h, w], in the order of ``hidden_frames``.
+        hidden_frames: Which frames they are, bool [N, T].
+    """
+
+    tubes: MaskedFeatures | None = None
+    frames: MaskedFeatures | None = None
+    heatmaps: Tensor | None = None
+    hidden_frames: Tensor | None = None
+
+
 class SpatioTemporalRepresentation(NamedTuple):
     """Output of the neck, input of the head. A field is ``None`` where its module is left out.
 
@@ -21,12 +49,14 @@ class SpatioTemporalRepresentation(NamedTuple):
         fused_feature: F~_t, feature of the window [N, D, h', w'].
         frame_heatmaps: H_l, H_t, H_r [N, 3, K, h, w], given labels in place of predictions.
         merged_heatmaps: H~_t, merged heatmaps [N, K, h, w].
+        reconstruction: What was hidden, reconstructed; in training only.
     """
 
     frame_feature: Tensor
     fused_feature: Tensor | None = None
     frame_heatmaps: Tensor | None = None
     merged_heatmaps: Tensor | None = None
+    reconstruction: Reconstruction | None = None
 
 
 class GivenLabels(NamedTuple):

@@ -65,7 +65,8 @@ def gradients(loss: MutualInformationLoss, term: str) -> dict[str, bool]:
     inputs = representation()
     loss.zero_grad(set_to_none=True)
     loss(inputs, *targets())[term].backward()
-    tensors = {**inputs._asdict(), **dict(loss.named_parameters())}
+    fields = {name: field for name, field in inputs._asdict().items() if field is not None}
+    tensors = {**fields, **dict(loss.named_parameters())}
     return {
         name: tensor.grad is not None and bool(tensor.grad.abs().max() > 0)
         for name, tensor in tensors.items()

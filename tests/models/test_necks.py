@@ -28,7 +28,7 @@ class TestTemporalFeatureFusion:
         features = torch.randn(2, 3, 16, 4, 3)
         fused = fusion(features)
         tokens = features[1, :, :, 3, 2] + fusion.frame_embed[0, :, 0]
-        expected = fusion.aggregate(fusion.norm(tokens).flatten())
+        expected = fusion.aggregate(fusion.norm(tokens)[None, :, None])[0, 0]
         torch.testing.assert_close(fused[1, :, 3, 2], expected)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmpose.models.heads import HeatmapHead
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -12,10 +11,11 @@ from stdpose_mm.errors import InputError
 
 from ..layers import PoseAggregationBlock, fit_position_embedding, sine_cosine_position_embedding
 from ..structures import SpatioTemporalRepresentation
+from .representation_head import RepresentationHead
 
 
 @MODELS.register_module()
-class STDAHead(HeatmapHead):
+class STDAHead(RepresentationHead):
     """SpatioTemporal Dynamics Aggregation (STDA, Eq. 13) and the final heatmaps.
 
     Tokens of the masked and unmasked merged heatmaps pass Pose Aggregation blocks, in which they
@@ -72,15 +72,6 @@ class STDAHead(HeatmapHead):
         )
         self.norm = nn.LayerNorm(in_channels, eps=1e-6)
 
-    @property
-    def default_init_cfg(self) -> dict[str, Any]:
-        """Start from empty heatmaps.
-
-        :class:`HeatmapHead` gives every convolution a standard deviation of 0.001, which would
-        also silence the embedding of the heatmaps.
-        """
-        return dict(type='Normal', override=dict(type='Normal', name='final_layer', std=0.001))
-
     def forward(self, feats: SpatioTemporalRepresentation) -> Tensor:
         """Aggregate and decode.
 
@@ -109,7 +100,7 @@ class STDAHead(HeatmapHead):
         for block in self.blocks:
             tokens = block(tokens, context)
         aggregated = self.norm(tokens).transpose(1, 2).unflatten(2, self.grid)
-        return super().forward((aggregated,)).float()
+        return self.decode_feature(aggregated)
 
     def _load_state_dict_pre_hook(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any

@@ -1,12 +1,14 @@
 """Necks: features and heatmaps of a window to one spatiotemporal representation."""
 
 from .dual_consecutive import DualConsecutive
+from .mlsme import MLSME
 from .pose_warping import PoseWarping
 from .stre import STRE
 from .temporal_feature_fusion import TemporalFeatureFusion
 from .temporal_keypoints_synthesis import TemporalKeypointsSynthesis
 
 __all__ = [
+    'MLSME',
     'STRE',
     'DualConsecutive',
     'PoseWarping',

@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import TransformerBlock
+from ..layers import FrameAggregation, TransformerBlock
 
 
 @MODELS.register_module()
@@ -42,16 +42,12 @@ class TemporalFeatureFusion(BaseModule):
             )
         )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.aggregate = nn.Sequential(
-            nn.Linear(num_frames * embed_dims, embed_dims),
-            nn.GELU(),
-            nn.Linear(embed_dims, embed_dims),
-        )
+        self.aggregate = FrameAggregation(num_frames, embed_dims)
 
     def forward(self, features: Tensor) -> Tensor:
         """[N, T, D, h', w'] -> F~_t [N, D, h', w']."""
         num_frames, grid = features.shape[1], features.shape[-2:]
         tokens = features.flatten(3).transpose(2, 3) + self.frame_embed
         tokens = self.norm(self.blocks(tokens.flatten(1, 2)))
-        by_place = tokens.unflatten(1, (num_frames, -1)).transpose(1, 2).flatten(2)
-        return self.aggregate(by_place).transpose(1, 2).unflatten(2, grid)
+        aggregated = self.aggregate(tokens.unflatten(1, (num_frames, -1)))
+        return aggregated.transpose(1, 2).unflatten(2, grid)

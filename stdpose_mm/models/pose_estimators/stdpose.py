@@ -2,207 +2,40 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from mmpose.models.pose_estimators import TopdownPoseEstimator
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
 
-from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
+from ..structures import SpatioTemporalRepresentation
+from .window_pose_estimator import WindowPoseEstimator, key_targets
 
 
 @MODELS.register_module()
-class STDPose(TopdownPoseEstimator):
-    """STDPose (Jiao et al., AAAI 2025): the pose of the key frame from a window of crops.
-
-    The backbone sees every frame by itself; a frame head turns the features F_l, F_t, F_r into
-    heatmaps H_l, H_t, H_r, of which those of the left and right frame are replaced by given
-    labels where there are any (pose propagation; without labels: pose estimation). The neck
-    encodes both over time, the head decodes the final heatmaps.
-
-    Which labels are given comes with the data samples: ``gt_fields.given_heatmaps`` [2K, h, w],
-    ``gt_fields.prior_heatmaps`` [K, h, w] and ``gt_instance_labels.given_mask`` [1, 2, K];
-    samples without them give nothing.
-
-    A ViTPose checkpoint (MMPose 1.x or original) loads into the backbone and the frame head.
+class STDPose(WindowPoseEstimator):
+    """STDPose (Jiao et al., AAAI 2025): heatmaps merged over time, features fused over time.
 
     Args:
-        backbone: Config of the backbone.
-        head: Config of the head that decodes the neck's representation.
-        neck: Config of the neck; ``None`` leaves out everything temporal (the backbone then sees
-            the key frame only).
-        frame_head: Config of the head that decodes every frame by itself; needed by a neck that
-            merges heatmaps.
+        *args: Arguments of :class:`WindowPoseEstimator`.
         mi_loss: Config of the mutual information objective, or ``None``.
-        frame_head_loss_weight: Weight of the frame head's own loss on all three frames. The paper
-            has none (0); a frame head without pretraining needs it.
-        test_cfg: As in MMPose (``flip_test``, ``flip_mode``, ...); ``use_frame_head=True``
-            decodes the key frame by the frame head alone.
-        **kwargs: ``train_cfg``, ``data_preprocessor``, ``metainfo`` and ``init_cfg`` of
-            :class:`TopdownPoseEstimator`.
+        **kwargs: Arguments of :class:`WindowPoseEstimator`.
+
+    Raises:
+        InputError: If there is a ``mi_loss`` but no neck.
     """
 
-    def __init__(
-        self,
-        backbone: dict,
-        head: dict,
-        neck: dict | None = None,
-        frame_head: dict | None = None,
-        mi_loss: dict | None = None,
-        frame_head_loss_weight: float = 0.0,
-        test_cfg: dict | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(backbone=backbone, neck=neck, head=head, test_cfg=test_cfg, **kwargs)
-        if neck is None and (frame_head or mi_loss):
-            raise InputError('a frame_head or mi_loss needs a neck, got neck=None')
-        if frame_head is None and (frame_head_loss_weight or self.test_cfg.get('use_frame_head')):
-            raise InputError('frame_head_loss_weight and use_frame_head need a frame_head')
-        self.frame_head: Any = MODELS.build(frame_head) if frame_head else None
+    def __init__(self, *args: Any, mi_loss: dict | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if mi_loss is not None and not self.with_neck:
+            raise InputError('a mi_loss needs a neck, got neck=None')
         self.mi_loss: Any = MODELS.build(mi_loss) if mi_loss else None
-        self.frame_head_loss_weight = frame_head_loss_weight
 
-    def encode_frames(self, crops: Tensor) -> Tensor:
-        """Features of single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w']."""
-        return self.backbone(crops)[-1]
-
-    def predict_frame_heatmaps(self, features: Tensor) -> Tensor | None:
-        """Heatmaps of every frame by itself, or ``None`` without a frame head.
-
-        Args:
-            features: [N, T, D, h', w'].
-
-        Returns:
-            [N, T, K, h, w].
-        """
-        if self.frame_head is None:
-            return None
-        heatmaps = self.frame_head.forward((features.flatten(0, 1),))
-        return heatmaps.unflatten(0, (-1, features.shape[1]))
-
-    def fuse(
-        self, features: Tensor, frame_heatmaps: Tensor | None, given: GivenLabels | None = None
-    ) -> SpatioTemporalRepresentation:
-        """Put given labels in place of predictions and encode the window.
-
-        Args:
-            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r as predicted [N, 3, K, h, w].
-            given: Labels of the auxiliary frames.
-        """
-        if given is not None and frame_heatmaps is not None:
-            frame_heatmaps = given.substitute(frame_heatmaps)
-        return self.neck(features, frame_heatmaps, given)
-
-    def extract_feat(
-        self, inputs: Tensor, given: GivenLabels | None = None
-    ) -> SpatioTemporalRepresentation:
-        """Encode windows.
-
-        Args:
-            inputs: Normalised crops [N, 3, 3, H, W]: left, key, right frame.
-            given: Labels of the auxiliary frames.
-        """
-        if not self.with_neck:
-            return SpatioTemporalRepresentation(self.encode_frames(inputs[:, KEY_FRAME]))
-        features = self._encode_windows(inputs)
-        return self.fuse(features, self.predict_frame_heatmaps(features), given)
-
-    def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Losses of the final maps, of the frame head and of the mutual information objective.
-
-        Args:
-            inputs: Normalised crops [N, 3, 3, H, W].
-            data_samples: N samples with targets (see the class) and, for the frame head's loss,
-                ``gt_fields.aux_heatmaps`` [2K, h, w] and
-                ``gt_instance_labels.aux_keypoint_weights`` [1, 2, K].
-        """
-        if not self.with_neck:
-            return super().loss(inputs, data_samples)
-        features = self._encode_windows(inputs)
-        frame_heatmaps = self.predict_frame_heatmaps(features)
-        given = GivenLabels.from_data_samples(data_samples)
-        representation = self.fuse(features, frame_heatmaps, given)
-        losses = self.head.loss(representation, data_samples, train_cfg=self.train_cfg)
-        if self.frame_head_loss_weight and frame_heatmaps is not None:
-            losses['loss_frame_kpt'] = self._frame_head_loss(frame_heatmaps, data_samples)
-        if self.mi_loss is not None:
-            target, weights = key_targets(data_samples)
-            losses.update(self.mi_loss(representation, target, weights))
-        return losses
-
-    def predict(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> list[PoseDataSample]:
-        """Predict the pose of the key frame.
-
-        Args:
-            inputs: Normalised crops [N, 3, 3, H, W].
-            data_samples: N samples; given labels are read from them.
-
-        Returns:
-            The samples with ``pred_instances`` (keypoints in image pixels, scores). With
-            ``flip_test`` the windows are seen mirrored too, given labels included.
-        """
-        use_frame_head = self.test_cfg.get('use_frame_head', False)
-        head = self.frame_head if use_frame_head else self.head
-
-        def features(crops: Tensor, labels: GivenLabels | None) -> Any:
-            if use_frame_head:
-                return (self.encode_frames(crops[:, KEY_FRAME]),)
-            return self.extract_feat(crops, labels)
-
-        given = GivenLabels.from_data_samples(data_samples)
-        feats = features(inputs, given)
-        if self.test_cfg.get('flip_test', False):
-            if given is not None:
-                given = given.flip(data_samples[0].metainfo['flip_indices'])
-            feats = [feats, features(inputs.flip(-1), given)]
-        predictions = head.predict(feats, data_samples, test_cfg=self.test_cfg)
-        instances, fields = predictions if isinstance(predictions, tuple) else (predictions, None)
-        return self.add_pred_to_datasample(instances, fields, data_samples)
-
-    def _encode_windows(self, inputs: Tensor) -> Tensor:
-        """[N, T, 3, H, W] -> [N, T, D, h', w'] in one pass of the backbone."""
-        return self.encode_frames(inputs.flatten(0, 1)).unflatten(0, (-1, inputs.shape[1]))
-
-    def _frame_head_loss(
-        self, frame_heatmaps: Tensor, data_samples: list[PoseDataSample]
-    ) -> Tensor:
-        key_target, key_weights = key_targets(data_samples)
-        aux_target = torch.stack(
-            [sample.gt_fields.aux_heatmaps.unflatten(0, (2, -1)) for sample in data_samples]
-        )
-        aux_weights = torch.cat(
-            [sample.gt_instance_labels.aux_keypoint_weights for sample in data_samples]
-        )
-        target = torch.stack((aux_target[:, 0], key_target, aux_target[:, 1]), dim=1)
-        weights = torch.stack((aux_weights[:, 0], key_weights, aux_weights[:, 1]), dim=1)
-        loss = self.frame_head.loss_module(
-            frame_heatmaps.flatten(0, 1), target.flatten(0, 1), weights.flatten(0, 1)
-        )
-        return loss * self.frame_head_loss_weight
-
-    def _load_state_dict_pre_hook(
-        self,
-        state_dict: dict[str, Tensor],
-        prefix: str,
-        local_meta: dict[str, Any],
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        """Send the head of a per-frame checkpoint to the frame head."""
-        super()._load_state_dict_pre_hook(state_dict, prefix, local_meta, *args, **kwargs)
-        is_window_model = any(name.startswith(('frame_head.', 'neck.')) for name in state_dict)
-        if self.frame_head is None or is_window_model:
-            return
-        for name in list(state_dict):
-            if name.startswith('head.'):
-                state_dict[f'frame_{name}'] = state_dict.pop(name)
-
-
-def key_targets(data_samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
-    """Target heatmaps [N, K, h, w] and joint weights [N, K] of the key frames."""
-    target = torch.stack([sample.gt_fields.heatmaps for sample in data_samples])
-    weights = torch.cat([sample.gt_instance_labels.keypoint_weights for sample in data_samples])
-    return target, weights
+    def _representation_losses(
+        self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
+    ) -> dict[str, Tensor]:
+        """The mutual information objective."""
+        if self.mi_loss is None:
+            return {}
+        target, weights = key_targets(data_samples)
+        return self.mi_loss(representation, target, weights)

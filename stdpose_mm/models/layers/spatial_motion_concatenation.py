@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import torch
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class SpatialMotionConcatenation(BaseModule):
+    """Both features side by side and a 1x1 convolution: what mutual learning is compared with.
+
+    Args:
+        embed_dims: Width D of both features.
+    """
+
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(2 * embed_dims, embed_dims, kernel_size=1)
+
+    def forward(self, spatial: Tensor, motion: Tensor) -> Tensor:
+        """[N, D, h', w'] and [N, D, h', w'] -> [N, D, h', w']."""
+        return self.project(torch.cat((spatial, motion), dim=1))

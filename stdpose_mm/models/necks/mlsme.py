@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError
+
+from ..layers import (
+    DividedAttentionBlock,
+    FrameAggregation,
+    SpaceTimeMasks,
+    TransformerBlock,
+    draw_frames,
+    draw_tubes,
+    draw_windows,
+    sine_cosine_position_embedding,
+)
+from ..structures import (
+    KEY_FRAME,
+    GivenLabels,
+    MaskedFeatures,
+    Reconstruction,
+    SpatioTemporalRepresentation,
+)
+
+
+@MODELS.register_module()
+class MLSME(BaseModule):
+    """Multi-Level Semantic Motion Encoder (Feng and Chen, 2025): features of a window over time.
+
+    A fixed sine-cosine embedding of the place and a learnable one of the frame are added to the
+    tokens of all frames. In training, parts of the window are hidden on two levels:
+
+    - **patches**: places covered by *tubes*, several frames long, are replaced by a learnable
+      token; blocks of joint space-time attention alternate with blocks of divided attention;
+    - **frames**: whole frames of the result are replaced by another learnable token; blocks of
+      joint attention follow. What the other frames had read of a hidden frame before stays.
+
+    Decoders reconstruct the hidden features on both levels (the target is what the backbone said,
+    normalised per token, without gradient), and the heatmaps of the hidden frames. They are not
+    run without masks. An MLP makes the motion feature of the tokens of all frames.
+
+    No code of the method is public, and the summaries leave open: the ratios, how long a tube is,
+    how many blocks there are, the decoders, that a masked token keeps its position, and which
+    share of the windows is masked. docs/semantic_motion.md has what was measured.
+
+    Args:
+        embed_dims: Width D of the features.
+        num_heads: Attention heads of a block.
+        feature_size: Rows and columns of the features.
+        num_patch_blocks: Pairs of a joint and a divided block on the patch level.
+        num_frame_blocks: Joint blocks on the frame level.
+        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
+        num_frames: Number of frames T.
+        tube_ratio: Share of the places that have a tube; 0 for no tubes.
+        tube_length: Frames that a tube covers, 1 to T.
+        masked_frames: Frames that are hidden in whole, less than T; 0 for none.
+        masked_share: Share of the windows of a batch that have masks at all.
+        context_decoder: Config of the decoder of features; needed if anything is masked.
+        pose_decoder: Config of the heatmap head that decodes hidden frames, or ``None`` to
+            reconstruct their features only.
+        pose_embed: Config of the embedding of given labels, added to the tokens before the masks;
+            ``None`` for pose estimation, which has none.
+
+    Raises:
+        InputError: If a setting is out of range, or there is nothing to decode or to decode with.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        feature_size: tuple[int, int],
+        num_patch_blocks: int = 1,
+        num_frame_blocks: int = 1,
+        feedforward_channels: int | None = None,
+        num_frames: int = 3,
+        tube_ratio: float = 0.0,
+        tube_length: int = 2,
+        masked_frames: int = 0,
+        masked_share: float = 1.0,
+        context_decoder: dict | None = None,
+        pose_decoder: dict | None = None,
+        pose_embed: dict | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 <= tube_ratio < 1:
+            raise InputError(f'tube_ratio must be at least 0 and less than 1, got {tube_ratio}')
+        if not 1 <= tube_length <= num_frames:
+            raise InputError(f'tube_length must be in 1..{num_frames}, got {tube_length}')
+        if not 0 <= masked_frames < num_frames:
+            raise InputError(f'masked_frames must be in 0..{num_frames - 1}, got {masked_frames}')
+        if not 0 < masked_share <= 1:
+            raise InputError(f'masked_share must be more than 0 and at most 1, got {masked_share}')
+        if bool(tube_ratio or masked_frames) != (context_decoder is not None):
+            raise InputError('a context_decoder goes with tube_ratio or masked_frames, set both')
+        if pose_decoder is not None and not masked_frames:
+            raise InputError('a pose_decoder decodes hidden frames, set masked_frames')
+        self.grid = (feature_size[0], feature_size[1])
+        self.tube_ratio = tube_ratio
+        self.tube_length = tube_length
+        self.masked_frames = masked_frames
+        self.masked_share = masked_share
+
+        place = sine_cosine_position_embedding(self.grid, embed_dims)
+        self.register_buffer('place_embed', place[:, None], persistent=False)
+        self.frame_embed = _learnable_tokens(num_frames, embed_dims)
+        self.tube_token = _learnable_tokens(1, embed_dims) if tube_ratio else None
+        self.frame_token = _learnable_tokens(1, embed_dims) if masked_frames else None
+        self.pose_embed = MODELS.build(pose_embed) if pose_embed else None
+
+        sizes = embed_dims, num_heads, feedforward_channels
+        self.joint_blocks = nn.ModuleList(TransformerBlock(*sizes) for _ in range(num_patch_blocks))
+        self.divided_blocks = nn.ModuleList(
+            DividedAttentionBlock(*sizes) for _ in range(num_patch_blocks)
+        )
+        self.frame_blocks = nn.ModuleList(TransformerBlock(*sizes) for _ in range(num_frame_blocks))
+        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.aggregate = FrameAggregation(num_frames, embed_dims)
+        self.context_decoder: Any = MODELS.build(context_decoder) if context_decoder else None
+        self.pose_decoder: Any = MODELS.build(pose_decoder) if pose_decoder else None
+
+    def draw_masks(self, num_windows: int) -> SpaceTimeMasks | None:
+        """Draw what a training step hides, from torch's default generator.
+
+        Args:
+            num_windows: Number of windows N.
+
+        Returns:
+            Masks on the neck's device, or ``None`` if it is configured to hide nothing.
+        """
+        if self.context_decoder is None:
+            return None
+        device, num_frames = self.frame_embed.device, self.frame_embed.shape[1]
+        num_places = self.grid[0] * self.grid[1]
+        chosen = draw_windows(num_windows, self.masked_share, device)
+        tubes = frames = None
+        if self.tube_ratio:
+            shape = num_windows, num_frames, num_places
+            tubes = draw_tubes(shape, self.tube_ratio, self.tube_length, device)
+            tubes = tubes & chosen[:, None, None]
+        if self.masked_frames:
+            frames = draw_frames((num_windows, num_frames), self.masked_frames, device)
+            frames = frames & chosen[:, None]
+        return SpaceTimeMasks(tubes, frames)
+
+    def forward(
+        self,
+        features: Tensor,
+        frame_heatmaps: Tensor | None = None,
+        given: GivenLabels | None = None,
+        masks: SpaceTimeMasks | None = None,
+    ) -> SpatioTemporalRepresentation:
+        """Encode windows.
+
+        Args:
+            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
+            frame_heatmaps: Not read: they are made of features that the masks hide.
+            given: Labels that ``pose_embed`` reads.
+            masks: What to hide, see :meth:`draw_masks`; ``None``, as in inference, for nothing.
+
+        Returns:
+            The key frame's feature untouched, the motion feature as ``fused_feature``, and with
+            masks what was hidden.
+
+        Raises:
+            InputError: If the features have another size.
+        """
+        if features.shape[-2:] != self.grid:
+            raise InputError(
+                f'expected features of size {self.grid}, got {tuple(features.shape[-2:])}'
+            )
+        target = features.flatten(3).transpose(2, 3)
+        tokens = target
+        if self.pose_embed is not None and given is not None:
+            tokens = tokens + self.pose_embed(given)
+        by_patches, by_frames = self.encode(tokens, masks)
+        motion = self.aggregate(self.norm(by_frames)).transpose(1, 2).unflatten(2, self.grid)
+        return SpatioTemporalRepresentation(
+            frame_feature=features[:, KEY_FRAME],
+            fused_feature=motion,
+            reconstruction=None
+            if masks is None
+            else self._reconstruct(by_patches, by_frames, target, masks),
+        )
+
+    def encode(self, tokens: Tensor, masks: SpaceTimeMasks | None) -> tuple[Tensor, Tensor]:
+        """The tokens [N, T, L, D] of windows after the patch and after the frame level."""
+        tubes, frames = masks if masks is not None else (None, None)
+        position = self.place_embed + self.frame_embed
+        tokens = tokens + position
+        if tubes is not None:
+            tokens = torch.where(tubes[..., None], self.tube_token + position, tokens)
+        for joint, divided in zip(self.joint_blocks, self.divided_blocks, strict=True):
+            tokens = divided(_jointly(joint, tokens))
+        by_patches = tokens
+        if frames is not None:
+            hidden = frames[..., None, None]
+            tokens = torch.where(hidden, self.frame_token + position, tokens)
+        for block in self.frame_blocks:
+            tokens = _jointly(block, tokens)
+        return by_patches, tokens
+
+    def _reconstruct(
+        self, by_patches: Tensor, by_frames: Tensor, target: Tensor, masks: SpaceTimeMasks
+    ) -> Reconstruction:
+        target = F.layer_norm(target.detach().float(), target.shape[-1:])
+        tubes = frames = heatmaps = None
+        if masks.tubes is not None:
+            decoded = self.context_decoder(by_patches)
+            tubes = MaskedFeatures(decoded[masks.tubes], target[masks.tubes])
+        if masks.frames is not None:
+            hidden = self.context_decoder(by_frames)[masks.frames].flatten(0, 1)
+            frames = MaskedFeatures(hidden, target[masks.frames].flatten(0, 1))
+            if self.pose_decoder is not None:
+                feature = self.norm(by_frames[masks.frames]).transpose(1, 2)
+                heatmaps = self.pose_decoder((feature.unflatten(2, self.grid),))
+        return Reconstruction(tubes, frames, heatmaps, masks.frames)
+
+
+def _learnable_tokens(num_frames: int, embed_dims: int) -> nn.Parameter:
+    """[1, T, 1, D]"""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, num_frames, 1, embed_dims), std=0.02))
+
+
+def _jointly(block: nn.Module, tokens: Tensor) -> Tensor:
+    """A block on the tokens [N, T, L, D] of all frames together."""
+    return block(tokens.flatten(1, 2)).unflatten(1, tokens.shape[1:3])

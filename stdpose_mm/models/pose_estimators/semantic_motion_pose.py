@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import Any
+
+import torch.nn.functional as F
+from mmpose.registry import MODELS
+from mmpose.structures import PoseDataSample
+from torch import Tensor
+
+from stdpose_mm.errors import InputError
+
+from ..necks import MLSME
+from ..structures import GivenLabels, SpatioTemporalRepresentation
+from .window_pose_estimator import WindowPoseEstimator, window_targets
+
+
+@MODELS.register_module()
+class SemanticMotionPose(WindowPoseEstimator):
+    """Semantic motion encoding and spatial-motion mutual learning (Feng and Chen, 2025).
+
+    The neck (:class:`MLSME`) encodes the motion in a window, the head mixes it with the key frame's
+    feature. Whoever asks for the loss gets parts of the windows hidden and has them reconstructed;
+    prediction never hides anything.
+
+    Args:
+        *args: Arguments of :class:`WindowPoseEstimator`; the neck is :class:`MLSME`.
+        context_loss_weight: Weight of the squared error of hidden features, normalised per token.
+        pose_loss_weight: Weight of the heatmap loss of hidden frames; the loss is that of the
+            neck's ``pose_decoder``.
+        **kwargs: Arguments of :class:`WindowPoseEstimator`.
+
+    Raises:
+        InputError: If the neck is another one.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        context_loss_weight: float = 1.0,
+        pose_loss_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        neck = getattr(self, 'neck', None)
+        if not isinstance(neck, MLSME):
+            raise InputError(
+                f'SemanticMotionPose needs the neck MLSME, got {type(neck).__name__}, '
+                'use STDPose for other necks'
+            )
+        self.context_loss_weight = context_loss_weight
+        self.pose_loss_weight = pose_loss_weight
+
+    def _fuse_to_train(
+        self, features: Tensor, frame_heatmaps: Tensor | None, given: GivenLabels | None
+    ) -> SpatioTemporalRepresentation:
+        masks = self.neck.draw_masks(len(features))
+        return self.neck(features, frame_heatmaps, given, masks)
+
+    def _representation_losses(
+        self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
+    ) -> dict[str, Tensor]:
+        """Losses of hidden features under tubes and in frames, and of hidden frames' heatmaps."""
+        hidden = representation.reconstruction
+        if hidden is None:
+            return {}
+        losses = {
+            f'loss_context_{level}': self.context_loss_weight
+            * F.mse_loss(features.reconstructed.float(), features.target)
+            for level, features in (('tubes', hidden.tubes), ('frames', hidden.frames))
+            if features is not None
+        }
+        if hidden.heatmaps is not None:
+            target, weights = (
+                values[hidden.hidden_frames] for values in window_targets(data_samples)
+            )
+            loss = self.neck.pose_decoder.loss_module(hidden.heatmaps, target, weights)
+            losses['loss_masked_kpt'] = loss * self.pose_loss_weight
+        return losses
