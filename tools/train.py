@@ -75,6 +75,10 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         InputError: If an option does not fit the config, or a checkpoint does not exist.
     """
     if args.no_validate:
+        # Held-out losses are no validation, but read its data.
+        for hook in cfg.get('custom_hooks') or []:
+            if hook['type'] == 'HeldOutLossHook' and not hook.get('dataloader'):
+                hook['dataloader'] = cfg.get('val_dataloader')
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         use_mixed_precision(cfg, torch.cuda.is_available())

@@ -1,4 +1,5 @@
-"""What the MMEngine runner needs beyond itself: bf16 on any device, and exact resuming.
+"""What the MMEngine runner needs beyond itself: bf16 on any device, exact resuming, and losses on
+held-out data.
 
 A training run here is a function of its seed and of the number of the step alone, so that a run
 that was stopped and resumed gives the same losses as one that was not:
@@ -7,17 +8,21 @@ that was stopped and resumed gives the same losses as one that was not:
   :class:`SeededInfiniteSampler`;
 - the augmentation of a sample from its seed, in whatever worker it is drawn: :class:`SeedSample`;
 - the randomness of the model (dropout, sampled losses) at each step: :class:`RandomStateHook`.
+
+:class:`HeldOutLossHook` looks at such a run without changing it.
 """
 
 from __future__ import annotations
 
-from .hooks import RandomStateHook
+from .hooks import HeldOutLossHook, RandomStateHook
 from .optim_wrappers import AutocastOptimWrapper
-from .samplers import SeededInfiniteSampler, SeededSampler
+from .samplers import EvenlySpacedSampler, SeededInfiniteSampler, SeededSampler
 from .transforms import SeedSample
 
 __all__ = [
     'AutocastOptimWrapper',
+    'EvenlySpacedSampler',
+    'HeldOutLossHook',
     'RandomStateHook',
     'SeedSample',
     'SeededInfiniteSampler',

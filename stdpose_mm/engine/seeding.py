@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -43,3 +45,23 @@ def seed_generators(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+@contextmanager
+def generators_from(seed: int) -> Iterator[None]:
+    """Seed the global generators for a while; afterwards they go on as if nothing had been drawn.
+
+    Of several GPUs only the current one's generator goes on so.
+
+    Args:
+        seed: A 32-bit seed.
+    """
+    python, numpy = random.getstate(), np.random.get_state()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices):
+            seed_generators(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

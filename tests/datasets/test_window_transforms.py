@@ -396,3 +396,24 @@ def test_corrupt_frame_is_replaced_by_another_sample_in_training(tiny_set: TinyS
     seen = [dataset[i]['data_samples'] for i in range(len(dataset))]
     assert not [data for data in seen if data.video_name == 'a' and 5 in data.frame_indices]
     assert [data for data in seen if data.video_name == 'b' and 5 in data.frame_indices]
+
+
+@pytest.mark.parametrize(('task', 'num_aux_joints'), [('propagation', 30), ('estimation', 0)])
+def test_held_out_windows_have_the_targets_of_what_is_shown(
+    tiny_set: TinySet, task: str, num_aux_joints: int
+) -> None:
+    pipeline = [
+        {'type': 'LoadWindow'},
+        {'type': 'GetBBoxCenterScale', 'padding': 1.25},
+        {'type': 'WindowTopdownAffine', 'input_size': (96, 128), 'use_udp': True},
+        {'type': 'GenerateWindowTarget', 'encoder': CODEC, 'test_mode': True},
+        {'type': 'PackWindowInputs'},
+    ]
+    dataset = PoseTrack18WindowDataset(
+        **tiny_set.args, task=task, test_mode=True, pipeline=pipeline
+    )
+    data = dataset[0]['data_samples']
+    # Two of the 17 joints are not labelled.
+    assert data.gt_instance_labels.keypoint_weights.sum() == 15
+    assert data.gt_instance_labels.aux_keypoint_weights.sum() == num_aux_joints
+    assert data.gt_fields.aux_heatmaps.any(dim=(1, 2)).sum() == num_aux_joints

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .held_out_loss_hook import HeldOutLossHook
 from .random_state_hook import RandomStateHook
 
-__all__ = ['RandomStateHook']
+__all__ = ['HeldOutLossHook', 'RandomStateHook']

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.dist import all_gather_object, get_rank
+from mmengine.hooks import Hook, IterTimerHook
+from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS
+from torch import nn
+from torch.utils.data import DataLoader
+
+from stdpose_mm.errors import InputError
+
+from ..samplers import EvenlySpacedSampler
+from ..seeding import derive_seed, generators_from
+
+SEED = 0
+"""What is drawn for a held-out loss depends on the batch alone: not on the run, not on the step."""
+
+
+@HOOKS.register_module()
+class HeldOutLossHook(Hook):
+    """Log the training losses on held-out data: before the first step, in between, after the last.
+
+    Losses that no metric shows, such as that of a reconstruction, can be seen to fall on clips that
+    are not trained on. The model is in evaluation mode, in the precision of validation (no
+    autocast), without gradients. What it draws at random, such as masks, is the same at every
+    evaluation and in every run. Training goes on as if there had been no evaluation, bit for bit,
+    and its logged time per step does not count it.
+
+    The losses are those of the model's ``parse_losses``, so ``loss`` is their sum. Each is logged
+    as ``val/<name>``, by the number of training steps: a line of the log, ``vis_data/scalars.json``
+    and the other visualizer backends. It is the mean over the batches, weighted by their samples,
+    of all processes. A run that resumes does not evaluate its start again.
+
+    The samples come with what validation shows of them: of an auxiliary frame only a given label,
+    so in estimation the losses of auxiliary frames have no targets; no augmentation, and given
+    labels without jitter or dropout.
+
+    Args:
+        interval: Steps (not epochs) from one evaluation to the next.
+        dataloader: Config of the held-out data; by default the config's ``val_dataloader``, which
+            ``tools/train.py`` leaves to this hook under ``--no-validate``, too. Its sampler is not
+            used, and its workers live for one evaluation.
+        max_batches: Evaluate about so many batches only, evenly spaced over the data, over all
+            processes.
+
+    Raises:
+        InputError: If a number is less than 1; when training starts, if there are no data.
+    """
+
+    # Before the checkpoint: a run that resumes from it has the losses of that step behind it.
+    priority = 'LOW'
+
+    def __init__(
+        self,
+        interval: int,
+        dataloader: Mapping[str, Any] | None = None,
+        max_batches: int | None = None,
+    ) -> None:
+        if interval < 1:
+            raise InputError(f'interval must be at least 1, got {interval}')
+        if max_batches is not None and max_batches < 1:
+            raise InputError(f'max_batches must be None or at least 1, got {max_batches}')
+        self.interval = interval
+        self.dataloader = dataloader
+        self.max_batches = max_batches
+        self._loader: DataLoader | None = None
+        self._evaluated_step: int | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Evaluate what a run starts from."""
+        if runner.iter == 0:
+            self._evaluate(runner, 0)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Evaluate every ``interval`` steps."""
+        if not self.every_n_train_iters(runner, self.interval):
+            return
+        start = time.time()
+        self._evaluate(runner, runner.iter + 1)
+        for hook in runner.hooks:
+            if isinstance(hook, IterTimerHook):
+                hook.t += time.time() - start
+
+    def after_train(self, runner: Runner) -> None:
+        """Evaluate what came out."""
+        if self._evaluated_step != runner.iter:
+            self._evaluate(runner, runner.iter)
+
+    def _evaluate(self, runner: Runner, step: int) -> None:
+        self._evaluated_step = step
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        with generators_from(derive_seed(SEED, get_rank())):
+            if self._loader is None:
+                self._loader = self._build_loader(runner)
+            losses = mean_losses(model, self._loader)
+        text = '  '.join(f'{name}: {value:.6g}' for name, value in losses.items())
+        runner.logger.info(f'Held-out losses after {step} steps:  {text}')
+        runner.visualizer.add_scalars(
+            {f'val/{name}': value for name, value in losses.items()},
+            step=step,
+            file_path=f'{runner.timestamp}.json',
+        )
+
+    def _build_loader(self, runner: Runner) -> DataLoader:
+        source = self.dataloader or runner.cfg.get('val_dataloader')
+        if not isinstance(source, Mapping):
+            raise InputError(
+                'HeldOutLossHook needs held-out data, but the config has no val_dataloader; add '
+                "one, or set the hook's own dataloader"
+            )
+        cfg = dict(source)
+        sampler: dict[str, Any] = {'type': EvenlySpacedSampler}
+        if self.max_batches is not None:
+            sampler['max_samples'] = self.max_batches * cfg['batch_size']
+        # Workers that wait for the next evaluation would only hold memory.
+        cfg.update(sampler=sampler, persistent_workers=False, drop_last=False)
+        return runner.build_dataloader(cfg, seed=SEED)
+
+
+@torch.no_grad()
+def mean_losses(model: BaseModel, loader: DataLoader) -> dict[str, float]:
+    """Each loss of a model, averaged over a loader's samples and all processes.
+
+    Args:
+        model: In whatever mode; its modes are left as they are.
+        loader: Gives what the model's data preprocessor takes, ``inputs`` with a length.
+    """
+    sums: defaultdict[str, float] = defaultdict(float)
+    number = 0
+    with _evaluation_mode(model):
+        for index, batch in enumerate(loader):
+            size = len(batch['inputs'])
+            with generators_from(derive_seed(SEED, get_rank(), index)):
+                losses = model(**model.data_preprocessor(batch, training=False), mode='loss')
+            for name, value in model.parse_losses(losses)[1].items():
+                sums[name] += float(value) * size
+            number += size
+    # A process may have had no batch: then it does not know the names either.
+    shares = all_gather_object((dict(sums), number))
+    total = sum(share[1] for share in shares)
+    names = dict.fromkeys(name for share in shares for name in share[0])
+    return {name: sum(share[0].get(name, 0.0) for share in shares) / total for name in names}
+
+
+@contextmanager
+def _evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards every module is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
