@@ -42,6 +42,7 @@ def read(name: str) -> Config:
 
 
 WITH_FRAME_HEAD = [name for name in NAMES if read(name).model.get('frame_head')]
+ABLATIONS = [name for name in NAMES if name.startswith('ablations/')]
 PRETRAINED = [name for name in NAMES if read(name).load_from]
 WITH_OWN_JOINTS = [
     name for name in NAMES if read(name).train_dataloader.dataset.type != 'GenericWindowDataset'
@@ -219,6 +220,18 @@ def test_labels_are_given_in_testing_and_as_configured_in_training(cfg: Config) 
     assert given == [not cfg.filename.endswith('no_aux_labels.py')] * 2
 
 
+@pytest.mark.parametrize('cfg', [name for name in NAMES if '/' not in name], indirect=True)
+def test_only_weights_of_layers_decay(cfg: Config) -> None:
+    """Not positions, tokens that stand for hidden ones, biases and factors."""
+    model = small_model(cfg)
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    decayed = {id(value) for group in groups if group['weight_decay'] for value in group['params']}
+    parameters = dict(model.named_parameters())
+    assert {name for name, value in parameters.items() if id(value) in decayed} == {
+        name for name, value in parameters.items() if name.endswith('.weight') and value.ndim > 1
+    }
+
+
 def test_schedules_build(cfg: Config) -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     for scheduler in cfg.param_scheduler:
@@ -250,7 +263,11 @@ def test_pretrained_weights_fit_at_every_input_size(cfg: Config) -> None:
             'head.deconv_layers.0.weight': torch.empty(width, 256, 4, 4),
             'head.final_layer.weight': torch.empty(17, 256, 1, 1),
         }
-    assert not model.load_state_dict(stored, strict=False).unexpected_keys
+    missing, unexpected = model.load_state_dict(stored, strict=False)
+    assert not unexpected
+    started = 'frame_head' if cfg.model.get('frame_head') else 'head'
+    assert f'{started}.deconv_layers.0.weight' not in missing
+    assert f'{started}.final_layer.weight' not in missing
 
 
 @pytest.mark.parametrize('cfg', WITH_OWN_JOINTS, indirect=True)
@@ -289,13 +306,38 @@ def test_ablation_has_the_papers_parts_and_no_prior(base: str, letter: str) -> N
     assert not (neck.get('tks') or {}).get('use_prior')
 
 
-@pytest.mark.parametrize('base', ['stdpose_vit_posetrack17', 'stdpose_tiny_synthetic'])
-def test_ablations_differ_in_the_model_alone(base: str) -> None:
-    whole = read(f'{base}.py').to_dict()
-    for path in CONFIGS.glob(f'ablations/{base}_[a-f]_*.py'):
-        ablated = read(path.relative_to(CONFIGS).as_posix()).to_dict()
-        changed = {key for key in whole.keys() | ablated if whole.get(key) != ablated.get(key)}
-        assert changed <= {'model'}, path.name
+@pytest.mark.parametrize(
+    'name', [name for name in ABLATIONS if not name.endswith('_no_aux_labels.py')]
+)
+def test_ablations_differ_in_the_model_alone(name: str) -> None:
+    (base,) = (base for base in NAMES if name.startswith(f'ablations/{base.removesuffix(".py")}_'))
+    whole, ablated = read(base).to_dict(), read(name).to_dict()
+    changed = {key for key in whole.keys() | ablated if whole.get(key) != ablated.get(key)}
+    assert changed <= {'model'}
+
+
+SEMANTIC_PARTS = {
+    'no_masks': {'mutual learning'},
+    'tubes': {'tubes', 'context', 'mutual learning'},
+    'frames': {'frames', 'context', 'poses', 'mutual learning'},
+    'concatenation': {'tubes', 'frames', 'context', 'poses'},
+}
+
+
+@pytest.mark.parametrize('ending', SEMANTIC_PARTS)
+@pytest.mark.parametrize(
+    'base', ['semantic_motion_vit_posetrack17', 'semantic_motion_tiny_synthetic']
+)
+def test_semantic_motion_ablation_leaves_out_what_it_names(base: str, ending: str) -> None:
+    ablated = read(f'ablations/{base}_{ending}.py').model
+    parts = {
+        'tubes': ablated.neck.tube_ratio,
+        'frames': ablated.neck.masked_frames,
+        'context': ablated.neck.context_decoder,
+        'poses': ablated.neck.pose_decoder,
+        'mutual learning': ablated.head.fusion.type == 'SpatialMotionMutualLearning',
+    }
+    assert {name for name, part in parts.items() if part} == SEMANTIC_PARTS[ending]
 
 
 def test_final_ablation_is_the_flagship() -> None:

@@ -11,7 +11,12 @@ optim_wrapper = dict(
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,
         flat_decay_mult=0.0,
-        custom_keys=dict(pos_embed=dict(decay_mult=0.0), frame_embed=dict(decay_mult=0.0)),
+        custom_keys=dict(
+            pos_embed=dict(decay_mult=0.0),
+            frame_embed=dict(decay_mult=0.0),
+            tube_token=dict(decay_mult=0.0),
+            frame_token=dict(decay_mult=0.0),
+        ),
     ),
     clip_grad=dict(max_norm=1.0),
 )
