@@ -90,7 +90,7 @@ def is_window_model(model: Any) -> bool:
     from mmpose.registry import MODELS
 
     from stdpose_mm.engine.model_names import find_model
-    from stdpose_mm.models import STDPose
+    from stdpose_mm.models import WindowPoseEstimator
 
     if isinstance(model, (str, Path)):
         if Path(model).is_file():
@@ -99,4 +99,4 @@ def is_window_model(model: Any) -> bool:
             return find_model(str(model)) is not None
     kind = (model or {}).get('model', {}).get('type')
     built = MODELS.get(kind) if isinstance(kind, str) else kind
-    return isinstance(built, type) and issubclass(built, STDPose)
+    return isinstance(built, type) and issubclass(built, WindowPoseEstimator)

@@ -41,6 +41,8 @@ TOLERANCE = 1e-4
 
 _TRACED_FRAMES = 2
 
+_KNOWN_TO_WORK = 'give one of STDPose or SemanticMotionPose as the configs have them'
+
 
 @dataclass(frozen=True)
 class OnnxExport:
@@ -72,8 +74,8 @@ def export_onnx(
 
     - ``whole.onnx``: ``crops`` [N, 3, 3, H, W] (left, key, right frame) -> ``heatmaps``
       [N, K, h, w] of the key frame.
-    - ``encoder.onnx``: ``crops`` [M, 3, H, W] -> ``features`` [M, D, h', w'] and, with a frame
-      head, ``frame_heatmaps`` [M, K, h, w].
+    - ``encoder.onnx``: ``crops`` [M, 3, H, W] -> ``features`` [M, D, h', w'] and, where windows
+      need them, ``frame_heatmaps`` [M, K, h, w].
     - ``fusion.onnx``: those of windows, ``features`` [N, 3, D, h', w'] and ``frame_heatmaps``
       [N, 3, K, h, w] -> ``heatmaps`` [N, K, h, w].
     - With ``int8`` the last two again as ``*_int8.onnx``, weights of linear layers and
@@ -121,7 +123,7 @@ def export_onnx(
         # onnxruntime has no base class for its errors.
         (folder / NETWORK_FILE).unlink()
         raise InputError(
-            f'the graphs in {folder} do not run ({one_line(error)}), give a model of STDPose'
+            f'the graphs in {folder} do not run ({one_line(error)}), {_KNOWN_TO_WORK}'
         ) from error
     worst = max(differences['whole'], differences['split'])
     if not worst <= tolerance:
@@ -156,7 +158,7 @@ def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
             _Graph('encoder', single, {'crops': crops}, ['frame_heatmaps']),
         ]
     encoder, fusion = _Encoder(model, normalise), _Fusion(model)
-    outputs = ['features', 'frame_heatmaps'] if model.frame_head else ['features']
+    outputs = ['features', 'frame_heatmaps'] if model.reads_frame_heatmaps else ['features']
     with torch.no_grad():
         codes = {name: _windows(code) for name, code in zip(outputs, encoder(crops), strict=True)}
     return [
@@ -195,7 +197,7 @@ class _Encoder(nn.Module):
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
         features = self.model.encode_frames(self.normalise(crops))
-        if self.model.frame_head is None:
+        if not self.model.reads_frame_heatmaps:
             return (features,)
         return features, self.model.frame_head.forward((features,))
 
@@ -268,7 +270,7 @@ def _trace(graph: _Graph, path: Path) -> None:
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         raise InputError(
-            f'this model cannot be written as ONNX ({one_line(error)}), give a model of STDPose'
+            f'this model cannot be written as ONNX ({one_line(error)}), {_KNOWN_TO_WORK}'
         ) from error
 
 

@@ -33,7 +33,7 @@ from stdpose_mm.evaluation.functional.keypoint_accuracy import AUC_LIMIT
 from stdpose_mm.inference import WindowModel, move_to
 from stdpose_mm.io import FrameSource
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
-from stdpose_mm.propagation import Gap, STDPosePropagator
+from stdpose_mm.propagation import Gap, WindowPropagator
 from stdpose_mm.propagation.joint_mapping import JointMapping
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
@@ -387,7 +387,7 @@ class VideoFit:
             parse_pose_metainfo(self.start.metainfo),
         )
         poses = [
-            *STDPosePropagator(window_model).propagate(self.pictures, gaps, self.labels.skeleton)
+            *WindowPropagator(window_model).propagate(self.pictures, gaps, self.labels.skeleton)
         ]
         if not all(np.isfinite(pose.keypoints).all() for pose in poses):
             return math.inf

@@ -110,7 +110,8 @@ class VideoPosePropagator:
 
     Args:
         config: Config file or loaded config of a pose network. Needed for 'stdpose',
-            'posewarper', 'dcpose' and 'per-frame'; 'auto' takes its heatmaps as evidence.
+            'semantic-motion', 'posewarper', 'dcpose' and 'per-frame'; 'auto' takes its heatmaps
+            as evidence.
         checkpoint: Its weights.
         device: Where networks run.
         method: One of the above, 'flow', 'spline' or 'linear'.

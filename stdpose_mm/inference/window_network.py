@@ -23,7 +23,7 @@ class FrameView:
 
     Args:
         features: [M, D, h', w'].
-        heatmaps: [M, K, h, w] every frame seen by itself; None without a frame head.
+        heatmaps: [M, K, h, w] every frame seen by itself; None if windows do not need them.
     """
 
     features: Tensor
@@ -144,13 +144,17 @@ class TorchWindowNetwork:
 
     def frame_heatmaps(self, codes: FrameCodes) -> np.ndarray:
         """Every frame seen by itself: [M, K, h, w] float32, zeros without a frame head."""
-        heatmaps = [view.heatmaps for view in codes.views if view.heatmaps is not None]
-        if heatmaps:
-            with self.window_model.inference():
-                return self._average(heatmaps)
-        width, height = self.window_model.heatmap_size
-        num_joints = self.window_model.skeleton.num_keypoints
-        return np.zeros((len(codes), num_joints, height, width), dtype=np.float32)
+        model = self.window_model.model
+        if model.with_neck and model.frame_head is None:
+            width, height = self.window_model.heatmap_size
+            num_joints = self.window_model.skeleton.num_keypoints
+            return np.zeros((len(codes), num_joints, height, width), dtype=np.float32)
+        with self.window_model.inference():
+            batches = [
+                self._average([self._single(view, part) for view in codes.views])
+                for part in equal_slices(len(codes), self.batch_size)
+            ]
+        return np.concatenate(batches)
 
     def fuse(
         self, codes: FrameCodes, rows: np.ndarray, given: GivenLabels | None = None
@@ -178,8 +182,16 @@ class TorchWindowNetwork:
         features = model.encode_frames(inputs)
         if not model.with_neck:
             return FrameView(features, model.head.forward(SpatioTemporalRepresentation(features)))
-        heatmaps = model.predict_frame_heatmaps(features[None])
-        return FrameView(features, None if heatmaps is None else heatmaps[0])
+        if not model.reads_frame_heatmaps:
+            return FrameView(features, None)
+        return FrameView(features, model.predict_frame_heatmaps(features[None])[0])
+
+    def _single(self, view: FrameView, part: slice) -> Tensor:
+        """Heatmaps of some frames by themselves."""
+        if view.heatmaps is not None:
+            return view.heatmaps[part]
+        heatmaps: Tensor = self.window_model.model.predict_frame_heatmaps(view.features[None, part])
+        return heatmaps[0]
 
     def _fused(self, view: FrameView, rows: Tensor, given: GivenLabels | None) -> Tensor:
         model = self.window_model.model

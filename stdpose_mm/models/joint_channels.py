@@ -25,8 +25,8 @@ def with_num_joints(model: Mapping[str, Any], num_joints: int) -> ConfigDict:
     """The config of a model with another number of joints."""
     config = ConfigDict(deepcopy(dict(model)))
     _set_num_joints(config, num_joints)
-    for name in ('head', 'frame_head'):
-        head = config.get(name)
+    hidden_frames = (config.get('neck') or {}).get('pose_decoder')
+    for head in (config.get('head'), config.get('frame_head'), hidden_frames):
         if head and 'out_channels' in head:
             head.out_channels = num_joints
             # It reads the merged heatmaps themselves.

@@ -1,4 +1,4 @@
-"""Label propagation: STDPose and the baselines behind one interface."""
+"""Label propagation: both systems and the baselines behind one interface."""
 
 from .auto_propagator import AutoPropagator
 from .base import (
@@ -18,6 +18,7 @@ from .no_pictures import NoPictures
 from .per_frame_propagator import PerFramePropagator
 from .posewarper_propagator import PoseWarperPropagator
 from .repropagation import keep_every, repropagate
+from .semantic_motion_propagator import SemanticMotionPropagator
 from .spline_propagator import SplinePropagator
 from .stdpose_propagator import STDPosePropagator
 from .video_propagation import (
@@ -29,7 +30,7 @@ from .video_propagation import (
     propagate_frames,
     propagate_labels,
 )
-from .window_propagator import WindowPropagator
+from .window_propagator import WindowPropagator, method_of
 
 __all__ = [
     'PROPAGATORS',
@@ -49,6 +50,7 @@ __all__ = [
     'PoseWarperPropagator',
     'PropagatedPose',
     'STDPosePropagator',
+    'SemanticMotionPropagator',
     'SplinePropagator',
     'Stay',
     'WindowPropagator',
@@ -60,6 +62,7 @@ __all__ = [
     'follows_flow',
     'given_labels',
     'keep_every',
+    'method_of',
     'model_use',
     'propagate_frames',
     'propagate_labels',

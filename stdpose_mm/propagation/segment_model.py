@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from stdpose_mm.datasets.transforms.generate_window_target import interpolated_pose
-from stdpose_mm.datasets.windows import Window, propagation_window
+from stdpose_mm.datasets.windows import Window, estimation_window, propagation_window
 from stdpose_mm.inference import (
     Crop,
     FrameCodes,
@@ -43,7 +43,7 @@ class SegmentHeatmaps:
     Args:
         frames: The frames that the maps belong to: those of the gap and of the labels beside it.
         frame_heatmaps: [F, K, h, w] float32, every frame seen by itself; K joints of the model.
-            Zeros if the model has no frame head.
+            Zeros if they are not asked for or the model has no frame head.
         final_heatmaps: [F, K, h, w] float32, every frame seen in its window, given labels
             included; zeros at frames that carry a label.
         to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
@@ -71,18 +71,23 @@ class SegmentModel:
     length; every part encodes the label frames at both ends again.
 
     A model without a neck, or with ``test_cfg.use_frame_head``, looks at single frames: the label
-    frames are not read then, and both kinds of maps are the same.
+    frames are not read then, and both kinds of maps are the same. One that takes no labels sees
+    the frames right beside each, as in pose estimation.
 
     Args:
         window_model: The model with its pipeline.
         batch_size: Crops, and windows, that the network sees at once.
+        frame_maps: Whether the maps of every frame by itself are asked for.
 
     Raises:
         ValueError: If the batch size is not positive.
     """
 
-    def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
+    def __init__(
+        self, window_model: WindowModel, batch_size: int = 8, frame_maps: bool = True
+    ) -> None:
         self.window_model = window_model
+        self._frame_maps = frame_maps
         self._network = TorchWindowNetwork(window_model, batch_size)
 
     def heatmaps(
@@ -144,15 +149,24 @@ class SegmentModel:
                 shown[side] = mapping.to_model(label.labelled)
                 boxes[label.frame_index] = person_box(label)
         first, last = keys[0], keys[-1]
+        frames = range(first - (first - 1 in boxes), last + 1 + (last + 1 in boxes))
         return _Part(
             gap=gap,
             keys=keys,
-            frames=range(first - (first - 1 in boxes), last + 1 + (last + 1 in boxes)),
-            windows=[_window(key, gap, keys) for key in keys] if self._network.sees_windows else [],
+            frames=frames,
+            windows=self._windows(gap, keys, frames),
             labels=labels,
             shown=shown,
             crops={frame: self.window_model.crop_at(boxes[frame]) for frame in sorted(boxes)},
         )
+
+    def _windows(self, gap: Gap, keys: range, frames: range) -> list[Window]:
+        """See :class:`_Part`."""
+        if not self._network.sees_windows:
+            return []
+        if not self.window_model.model.takes_labels:
+            return [estimation_window(key, frames[0], frames[-1]) for key in keys]
+        return [_window(key, gap, keys) for key in keys]
 
     def _evaluate(self, parts: Sequence[_Part]) -> Iterator[tuple[Gap, SegmentHeatmaps]]:
         """The maps of parts whose crops are complete; drops the crops."""
@@ -164,12 +178,17 @@ class SegmentModel:
         for part in parts:
             row_of.append({frame: next(rows) for frame in part.crops})
         codes = self._network.encode(pictures)
-        single = self._network.frame_heatmaps(codes)
-        final = self._final_heatmaps(parts, row_of, codes) if self._network.sees_windows else single
+        sees_windows = self._network.sees_windows
+        if self._frame_maps or not sees_windows:
+            final = single = self._network.frame_heatmaps(codes)
+        if sees_windows:
+            final = self._final_heatmaps(parts, row_of, codes)
+            if not self._frame_maps:
+                single = np.zeros((len(codes), *final.shape[1:]), np.float32)
         start = 0
         for part, row in zip(parts, row_of, strict=True):
             frame_maps = final_maps = single[[row[frame] for frame in part.frames]]
-            if self._network.sees_windows:
+            if sees_windows:
                 final_maps = np.zeros_like(frame_maps)
                 inner = part.keys[0] - part.frames[0]
                 stop = start + len(part.keys)

@@ -9,7 +9,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
-from .base import BasePropagator, Frames, PropagatedPose
+from .base import PROPAGATORS, BasePropagator, Frames, PropagatedPose
 from .gaps import Gap, visibility_of_estimates
 from .joint_mapping import JointMapping
 from .segment_model import SegmentModel
@@ -44,7 +44,7 @@ class WindowPropagator(BasePropagator):
                 f'{type(self).__name__} needs a model with neck {expected}, got '
                 f'{type(neck).__name__}, choose the method that the config was made for'
             )
-        self.segment_model = SegmentModel(window_model, batch_size)
+        self.segment_model = SegmentModel(window_model, batch_size, frame_maps=False)
         self.skeleton = window_model.skeleton
 
     def propagate(
@@ -77,3 +77,21 @@ class WindowPropagator(BasePropagator):
                         visibility=visibility,
                         scores=mapping.to_labels(scores),
                     )
+
+
+def method_of(neck: type) -> str:
+    """The method that stands for models with a neck of that class.
+
+    Args:
+        neck: The class; ``NoneType`` for models without a neck.
+
+    Raises:
+        InputError: If there is none.
+    """
+    for method, kind in PROPAGATORS.module_dict.items():
+        if issubclass(kind, WindowPropagator) and neck in kind.necks:
+            return method
+    raise InputError(
+        f'no propagation method stands for models with neck {neck.__name__}, use a config of '
+        'another model'
+    )

@@ -71,6 +71,9 @@ class MLSME(BaseModule):
         InputError: If a setting is out of range, or there is nothing to decode or to decode with.
     """
 
+    reads_heatmaps = False
+    """Whether ``frame_heatmaps`` count; a frame head is then not run in prediction."""
+
     def __init__(
         self,
         embed_dims: int,
@@ -124,6 +127,11 @@ class MLSME(BaseModule):
         self.aggregate = FrameAggregation(num_frames, embed_dims)
         self.context_decoder: Any = MODELS.build(context_decoder) if context_decoder else None
         self.pose_decoder: Any = MODELS.build(pose_decoder) if pose_decoder else None
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether it is made to be given labels."""
+        return self.pose_embed is not None
 
     def draw_masks(self, num_windows: int) -> SpaceTimeMasks | None:
         """Draw what a training step hides, from torch's default generator.

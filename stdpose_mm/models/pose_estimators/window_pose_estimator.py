@@ -60,6 +60,16 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         self.frame_head: Any = MODELS.build(frame_head) if frame_head else None
         self.frame_head_loss_weight = frame_head_loss_weight
 
+    @property
+    def reads_frame_heatmaps(self) -> bool:
+        """Whether windows need :meth:`predict_frame_heatmaps`; else its loss is all it is for."""
+        return self.frame_head is not None and getattr(self.neck, 'reads_heatmaps', True)
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether it is made to be given labels of the auxiliary frames."""
+        return self.with_neck and getattr(self.neck, 'takes_labels', True)
+
     def encode_frames(self, crops: Tensor) -> Tensor:
         """Features of single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w']."""
         return self.backbone(crops)[-1]
@@ -104,7 +114,8 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         if not self.with_neck:
             return SpatioTemporalRepresentation(self.encode_frames(inputs[:, KEY_FRAME]))
         features = self._encode_windows(inputs)
-        return self.fuse(features, self.predict_frame_heatmaps(features), given)
+        heatmaps = self.predict_frame_heatmaps(features) if self.reads_frame_heatmaps else None
+        return self.fuse(features, heatmaps, given)
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
         """Losses of the final maps, of the frame head and of what a subclass adds.
