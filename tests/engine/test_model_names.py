@@ -15,9 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_names_aliases_and_files():
-    config = ROOT / 'configs' / 'stdpose_vit_estimation_posetrack17.py'
-    for name in ('stdpose_vit_estimation_posetrack17', 'STDPose-Estimation'):
-        assert find_model(name) == (config, None)
+    for name, alias in (
+        ('stdpose_vit_estimation_posetrack17', 'STDPose-Estimation'),
+        ('semantic_motion_vit_posetrack17', 'semantic-motion'),
+    ):
+        config = ROOT / 'configs' / f'{name}.py'
+        assert find_model(name) == find_model(alias) == (config, None)
     unlisted = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_synthetic_f_mi.py'
     assert find_model('stdpose_tiny_synthetic_f_mi') == (unlisted, None)
     assert find_model('default_runtime') is None
@@ -27,12 +30,16 @@ def test_names_aliases_and_files():
 
 def test_listed_models_exist_and_are_ours():
     index = load(ROOT / 'model-index.yml')
-    models = [m for file in index['Import'] for m in load(ROOT / file)['Models']]
+    metafiles = [load(ROOT / file) for file in index['Import']]
+    models = [model for metafile in metafiles for model in metafile['Models']]
+    collections = {known['Name']: known for file in metafiles for known in file['Collections']}
+    assert all((ROOT / known['README']).is_file() for known in collections.values())
     names = [name for model in models for name in (model['Name'], model.get('Alias')) if name]
     assert len(set(names)) == len(names) >= 10
     for model in models:
         assert Path(model['Config']).stem == model['Name']
         assert is_window_model(str(ROOT / model['Config']))
+        assert Config.fromfile(ROOT / model['Config']).model.type == model['In Collection']
 
 
 def test_where_the_package_is_installed(tmp_path, monkeypatch):
@@ -57,7 +64,8 @@ def test_where_the_package_is_installed(tmp_path, monkeypatch):
 
 def test_which_configs_are_ours():
     ours = {'model': {'type': 'STDPose'}}
-    for config in (ours, Config(ours), {'model': {'type': 'mmpose.STDPose'}}):
+    second = {'model': {'type': 'SemanticMotionPose'}}
+    for config in (ours, Config(ours), {'model': {'type': 'mmpose.STDPose'}}, second):
         assert is_window_model(config)
     for config in (None, {}, {'model': {'type': 'TopdownPoseEstimator'}}, 'human', 'no_such.py'):
         assert not is_window_model(config)
