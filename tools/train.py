@@ -6,14 +6,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from stdpose_mm.command_line import OneLineParser, exit_code, seed
-from stdpose_mm.engine.command_line import add_runner_arguments, load_config, require_checkpoint
+from stdpose_mm.engine.command_line import (
+    add_runner_arguments,
+    last_checkpoint,
+    load_config,
+    require_checkpoint,
+)
 from stdpose_mm.engine.config_files import config_mistakes
 from stdpose_mm.errors import InputError
 
@@ -126,16 +130,6 @@ def use_mixed_precision(cfg: Config, has_cuda: bool) -> None:
         cfg.optim_wrapper.type = 'AutocastOptimWrapper'
         for option in ('loss_scale', 'dtype', 'use_fsdp'):
             cfg.optim_wrapper.pop(option, None)
-
-
-def last_checkpoint(work_dir: str) -> str | None:
-    """The checkpoint to go on from; None if the run has not written one yet."""
-    recorded = find_latest_checkpoint(work_dir)
-    if recorded is None:
-        return None
-    # The path recorded is absolute: after the folder was moved the file lies beside the record.
-    moved = Path(work_dir) / Path(recorded).name
-    return str(moved) if moved.is_file() else recorded
 
 
 if __name__ == '__main__':

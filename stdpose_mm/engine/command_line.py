@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
+from mmengine.runner import find_latest_checkpoint
 
 from stdpose_mm.errors import InputError
 
@@ -92,3 +93,13 @@ def require_checkpoint(path: str) -> None:
         start = file.read(2)
     if not start.startswith(CHECKPOINT_STARTS):
         raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
+
+
+def last_checkpoint(work_dir: str) -> str | None:
+    """The last checkpoint of the runs in a work folder; None if they have not written one yet."""
+    recorded = find_latest_checkpoint(work_dir)
+    if recorded is None:
+        return None
+    # The path recorded is absolute: after the folder was moved the file lies beside the record.
+    moved = Path(work_dir) / Path(recorded).name
+    return str(moved) if moved.is_file() else recorded
