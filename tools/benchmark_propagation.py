@@ -20,7 +20,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import NoneType
 
+from mmpose.registry import MODELS
 from tqdm import tqdm
 
 from stdpose_mm.apis import mean_motion
@@ -36,14 +38,15 @@ from stdpose_mm.apis.comparison_plots import plot_comparisons
 from stdpose_mm.apis.comparison_report import comparison_report
 from stdpose_mm.apis.labelled_videos import read_videos
 from stdpose_mm.command_line import OneLineParser, add_labelled_videos, exit_code, positive
+from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation import PROPAGATORS, method_of, methods_of_windows
 from stdpose_mm.structures import VideoLabels
 
-AUTO_WITH_MODEL = 'auto+stdpose'
 WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
-WITH_MODEL = ('per-frame', 'stdpose', AUTO_WITH_MODEL)
+AUTO_WITH = 'auto+'
+"""What the name of auto with a model starts with; the name of the model's own method follows."""
 
 INTERVALS = (2, 3, 5, 7, 10, 15)
 
@@ -72,9 +75,11 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--methods',
         nargs='+',
-        choices=sorted({*PROPAGATORS.module_dict, AUTO_WITH_MODEL}),
+        choices=sorted(
+            {*PROPAGATORS.module_dict, *(AUTO_WITH + name for name in methods_of_windows())}
+        ),
         help='default: all that need no model, and with --config and --checkpoint also per-frame, '
-        'stdpose and auto with the model as evidence',
+        "the model's own method, and auto with the model as evidence",
     )
     parser.add_argument('--config', help='config of the model')
     parser.add_argument(
@@ -196,15 +201,27 @@ def find_entrants(args: argparse.Namespace) -> list[Entrant]:
         )
     names = args.methods
     if names is None:
-        names = [*WITHOUT_MODEL, *(WITH_MODEL if args.checkpoint is not None else ())]
+        names = [*WITHOUT_MODEL, *(with_model(args.config) if args.config is not None else ())]
         names = [name for name in names if name.partition('+')[0] in PROPAGATORS.module_dict]
     model = (args.config, tuple(args.checkpoint.split(',')) if args.checkpoint else ())
     entrants = []
     for name in dict.fromkeys(names):
         method = name.partition('+')[0]
-        needs_model = name == AUTO_WITH_MODEL or model_use(method) == 'required'
+        needs_model = name.startswith(AUTO_WITH) or model_use(method) == 'required'
         entrants.append(Entrant(name, method, *(model if needs_model else ())))
     return [*entrants, *(Entrant.parse(text) for text in args.model)]
+
+
+def with_model(config: str) -> list[str]:
+    """What a model takes part in: alone on single frames, in its own method, and in auto.
+
+    Raises:
+        InputError: If the config cannot be read or no method stands for its model.
+    """
+    model = read_config(config).get('model') or {}
+    # What the config has wrong is found when the model is built.
+    own = method_of((model.get('neck') and MODELS.get(model.neck.type)) or NoneType)
+    return [*(['per-frame'] if model.get('frame_head') else []), own, AUTO_WITH + own]
 
 
 def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[VideoLabels]:

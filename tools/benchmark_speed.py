@@ -2,11 +2,14 @@
 
     python tools/benchmark_speed.py
     python tools/benchmark_speed.py --config configs/stdpose_vit_posetrack17.py --people 1
+    python tools/benchmark_speed.py --config configs/stdpose_tiny_synthetic.py \
+        configs/semantic_motion_tiny_propagation_synthetic.py
 
 A clip is generated, every T-th frame of it is labelled. Without a checkpoint the weights are
 random, which takes the same time. The network runs as it does in ``tools/propagate.py``: on a CPU
-in float32 with packed weights. Every figure is the least of some repetitions. Peak memory is
-measured in processes of their own.
+in float32 with packed weights. Several models take turns, so that other work on the machine hits
+all alike. Every figure is the least of some repetitions. Peak memory is measured in processes of
+their own.
 """
 
 from __future__ import annotations
@@ -14,24 +17,26 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from stdpose_mm.apis.speed import least_seconds, peak_memory, random_weights
+from stdpose_mm.apis.speed import Seconds, least_seconds, peak_memory, random_weights
 from stdpose_mm.command_line import OneLineParser, exit_code, positive
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import PRECISIONS, WindowModel
 from stdpose_mm.io import open_frames, read_labels, write_posetrack18, write_video
 from stdpose_mm.propagation import (
+    BasePropagator,
     Frames,
-    STDPosePropagator,
+    build_propagator,
     keep_every,
+    method_of,
     propagate_frames,
 )
 from stdpose_mm.structures import VideoFrame, VideoLabels
@@ -51,8 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser(prog='benchmark_speed.py', description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('--config', default=str(CONFIG), help='config of the model (%(default)s)')
-    parser.add_argument('--checkpoint', help='its weights (default: random ones)')
+    parser.add_argument(
+        '--config',
+        nargs='+',
+        default=[str(CONFIG)],
+        help='configs of models, the first of which the others are measured by '
+        f'(default: {CONFIG.name})',
+    )
+    parser.add_argument(
+        '--checkpoint', nargs='+', help='weights, one for each config (default: random ones)'
+    )
     parser.add_argument('--frames', type=positive, default=29, help='length (%(default)s)')
     parser.add_argument('--size', type=positive, nargs=2, default=(640, 480), metavar=('W', 'H'))
     parser.add_argument('--people', type=positive, default=2, help='(%(default)s)')
@@ -85,7 +98,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f'--interval must be less than the {args.frames} frames, leave gaps')
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        checkpoint = args.checkpoint or random_weights(args.config, folder / 'random.pth')
+        models = find_models(args, folder)
         settings = ClipSettings(
             frames=args.frames,
             width=args.size[0],
@@ -94,27 +107,99 @@ def run(args: argparse.Namespace) -> None:
         )
         clip = generate_clip(0, settings, name='clip')
         write_clip(folder / 'clip', clip.frames, clip.labels, args.interval, times=1)
-        print_times(args, checkpoint, folder / 'clip', clip.frames)
+        measured = measure(args, models, folder / 'clip', clip.frames)
+        clips = [folder / 'clip', folder / 'long']
         if args.longer:
-            write_clip(folder / 'long', clip.frames, clip.labels, args.interval, args.longer)
-            print_memory(args, checkpoint, [folder / 'clip', folder / 'long'])
+            write_clip(clips[1], clip.frames, clip.labels, args.interval, args.longer)
+        memory = []
+        for files, own in zip(models, measured, strict=True):
+            if len(models) > 1:
+                print(f'{Path(files[0]).stem}:')
+            print_times(args, own)
+            memory.append(print_memory(args, files, clips) if args.longer else None)
+        for files, own, peak in list(zip(models, measured, memory, strict=True))[1:]:
+            print_ratios(args, files, (measured[0], memory[0]), (own, peak))
 
 
-def print_times(
-    args: argparse.Namespace, checkpoint: str, clip: Path, pictures: np.ndarray
-) -> None:
-    """Print how long propagation takes, with and without decoding, and the backbone alone."""
-    packed = WindowModel.from_config(args.config, checkpoint, args.device, precision=args.precision)
+def find_models(args: argparse.Namespace, folder: Path) -> list[tuple[str, str]]:
+    """Config and weights of every model; random weights are written to the folder.
+
+    Raises:
+        InputError: If there are not as many checkpoints as configs.
+    """
+    if args.checkpoint is None:
+        return [
+            (config, random_weights(config, folder / f'random{number}.pth'))
+            for number, config in enumerate(args.config)
+        ]
+    if len(args.checkpoint) != len(args.config):
+        raise InputError(
+            f'{len(args.config)} configs but {len(args.checkpoint)} checkpoints are given, give '
+            'one for each'
+        )
+    return list(zip(args.config, args.checkpoint, strict=True))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What came of one model.
+
+    Args:
+        num_poses: Poses that were propagated.
+        crops: Crops that the backbone saw.
+        seconds: Of propagation with and without decoding the video, and of the backbone alone
+            with packed and with plain weights.
+    """
+
+    num_poses: int
+    crops: int
+    seconds: Sequence[Seconds]
+
+
+def load(args: argparse.Namespace, files: tuple[str, str]) -> WindowModel:
+    """A model, not packed."""
+    return WindowModel.from_config(*files, args.device, precision=args.precision)
+
+
+def propagator_of(model: WindowModel, batch_size: int) -> BasePropagator:
+    """The propagator that a model is made for."""
+    method = method_of(type(getattr(model.model, 'neck', None)))
+    return build_propagator(method, window_model=model, batch_size=batch_size)
+
+
+def measure(
+    args: argparse.Namespace,
+    models: Sequence[tuple[str, str]],
+    clip: Path,
+    pictures: np.ndarray,
+) -> list[Measured]:
+    """How long propagation takes, the models in turns."""
+    works: list[Callable[[], object]] = []
+    counts = []
+    for files in models:
+        counts.append(add_works(works, args, load(args, files), clip, pictures))
+    times = least_seconds(args.repeats, *works)
+    each = len(works) // len(models)
+    return [Measured(*own, times[n * each : (n + 1) * each]) for n, own in enumerate(counts)]
+
+
+def add_works(
+    works: list[Callable[[], object]],
+    args: argparse.Namespace,
+    packed: WindowModel,
+    clip: Path,
+    pictures: np.ndarray,
+) -> tuple[int, int]:
+    """Add what is timed of one model; returns the numbers of poses and of crops."""
     plain = deepcopy(packed.model)
     packed.pack()
-    propagator = STDPosePropagator(packed, args.batch_size)
+    propagator = propagator_of(packed, args.batch_size)
     batches: list[tuple[int, ...]] = []
     hook = packed.model.backbone.register_forward_hook(
         lambda module, inputs, output: batches.append(tuple(inputs[0].shape))
     )
     num_poses = propagate(propagator, pictures, clip)
     hook.remove()
-    crops = sum(shape[0] for shape in batches)
 
     def backbone(model: torch.nn.Module) -> None:
         with packed.inference():
@@ -123,19 +208,25 @@ def print_times(
         if torch.device(args.device).type == 'cuda':
             torch.cuda.synchronize()
 
-    times = least_seconds(
-        args.repeats,
+    works += [
         lambda: propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip),
         lambda: propagate(propagator, pictures, clip),
         lambda: backbone(packed.model),
         lambda: backbone(plain),
+    ]
+    return num_poses, sum(shape[0] for shape in batches)
+
+
+def print_times(args: argparse.Namespace, own: Measured) -> None:
+    """Print how long propagation takes, with and without decoding, and the backbone alone."""
+    end_to_end, decoded, bare, bare_plain = (
+        getattr(seconds, args.clock) for seconds in own.seconds
     )
-    end_to_end, decoded, bare, bare_plain = (getattr(seconds, args.clock) for seconds in times)
     segments = args.people * -(-(args.frames - 1) // args.interval)
     print(
-        f'{len(pictures)} frames of {args.size[0]}x{args.size[1]}, {args.people} people, T = '
-        f'{args.interval}: {num_poses} poses in {segments} segments, {crops} crops seen by the '
-        f'backbone ({crops / segments:.2f} a segment), {args.precision}, '
+        f'{args.frames} frames of {args.size[0]}x{args.size[1]}, {args.people} people, T = '
+        f'{args.interval}: {own.num_poses} poses in {segments} segments, {own.crops} crops seen by '
+        f'the backbone ({own.crops / segments:.2f} a segment), {args.precision}, '
         f'{torch.get_num_threads()} threads'
     )
     print(f'propagation, end to end          {end_to_end:8.3f} s')
@@ -147,25 +238,45 @@ def print_times(
     )
 
 
-def print_memory(args: argparse.Namespace, checkpoint: str, clips: Sequence[Path]) -> None:
-    """Print the peak memory of processes that propagate a short and a long clip."""
-    peaks = [peak_memory(propagate_once, args, checkpoint, clip) for clip in clips]
-    short, long = peaks
+def print_memory(args: argparse.Namespace, files: tuple[str, str], clips: Sequence[Path]) -> int:
+    """Print the peak memory of processes that propagate a short and a long clip.
+
+    Returns:
+        That of the short one in bytes.
+    """
+    short, long = (peak_memory(propagate_once, args, files, clip) for clip in clips)
     print(
         f'peak memory: {short / 2**20:.0f} MiB, of {args.longer} times the length '
         f'{long / 2**20:.0f} MiB, ratio {long / short:.3f} (aim: less than {MEMORY_FACTOR})'
     )
+    return short
 
 
-def propagate_once(args: argparse.Namespace, checkpoint: str, clip: Path) -> None:
+def print_ratios(
+    args: argparse.Namespace,
+    files: tuple[str, str],
+    first: tuple[Measured, int | None],
+    own: tuple[Measured, int | None],
+) -> None:
+    """Print the times and the peak memory of a model as parts of those of the first."""
+    pairs = zip(own[0].seconds, first[0].seconds, strict=True)
+    ratios = [getattr(mine, args.clock) / getattr(other, args.clock) for mine, other in pairs]
+    memory = '' if not (own[1] and first[1]) else f', peak memory {own[1] / first[1]:.2f}'
+    print(
+        f'{Path(files[0]).stem} to {Path(args.config[0]).stem}: end to end {ratios[0]:.2f}, '
+        f'pictures decoded {ratios[1]:.2f}, backbone alone {ratios[2]:.2f}{memory}'
+    )
+
+
+def propagate_once(args: argparse.Namespace, files: tuple[str, str], clip: Path) -> None:
     """Load the model and propagate the labels of a clip."""
-    model = WindowModel.from_config(args.config, checkpoint, args.device, precision=args.precision)
+    model = load(args, files)
     model.pack()
-    propagator = STDPosePropagator(model, args.batch_size)
+    propagator = propagator_of(model, args.batch_size)
     propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip)
 
 
-def propagate(propagator: STDPosePropagator, frames: Frames, clip: Path) -> int:
+def propagate(propagator: BasePropagator, frames: Frames, clip: Path) -> int:
     """Propagate the labels of a clip, poses are counted and dropped; returns their number."""
     labels = read_labels(clip.with_suffix('.json'))
     poses = 0

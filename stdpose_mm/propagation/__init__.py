@@ -30,7 +30,7 @@ from .video_propagation import (
     propagate_frames,
     propagate_labels,
 )
-from .window_propagator import WindowPropagator, method_of
+from .window_propagator import WindowPropagator, method_of, methods_of_windows
 
 __all__ = [
     'PROPAGATORS',
@@ -63,6 +63,7 @@ __all__ = [
     'given_labels',
     'keep_every',
     'method_of',
+    'methods_of_windows',
     'model_use',
     'propagate_frames',
     'propagate_labels',

@@ -79,6 +79,15 @@ class WindowPropagator(BasePropagator):
                     )
 
 
+def methods_of_windows() -> dict[str, tuple[type, ...]]:
+    """The methods that stand for models with certain necks, and these necks."""
+    return {
+        method: kind.necks
+        for method, kind in PROPAGATORS.module_dict.items()
+        if issubclass(kind, WindowPropagator) and kind.necks != WindowPropagator.necks
+    }
+
+
 def method_of(neck: type) -> str:
     """The method that stands for models with a neck of that class.
 
@@ -88,8 +97,8 @@ def method_of(neck: type) -> str:
     Raises:
         InputError: If there is none.
     """
-    for method, kind in PROPAGATORS.module_dict.items():
-        if issubclass(kind, WindowPropagator) and neck in kind.necks:
+    for method, necks in methods_of_windows().items():
+        if neck in necks:
             return method
     raise InputError(
         f'no propagation method stands for models with neck {neck.__name__}, use a config of '

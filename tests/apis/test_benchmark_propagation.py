@@ -16,6 +16,7 @@ from stdpose_mm.structures import VideoLabels
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / 'shared'
+CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 
 
 def load_tool(name):
@@ -243,7 +244,8 @@ def other_predictions(labels: Path) -> None:
         (None, ['--methods', 'linear', '--reference', 'flow'], 'one of linear'),
         (None, ['--methods', 'linear', '--jobs', '0'], 'at least 1'),
         (None, ['--config', 'file'], 'give both --config and --checkpoint'),
-        (None, ['--config', 'file', '--checkpoint', 'a,no'], 'checkpoint a of'),
+        (None, ['--config', str(CONFIG), '--checkpoint', 'a,no'], 'checkpoint a of'),
+        (None, ['--config', 'no.py', '--checkpoint', 'file'], 'config no.py does not exist'),
         (None, ['--model', 'stdpose:file:file'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),
         (None, ['--model', 'a=stdpose:file'], "got 'a=stdpose:file'"),
         (None, ['--model', 'a=stdpose:file:file,'], 'given as NAME=METHOD:CONFIG:CHECKPOINT['),

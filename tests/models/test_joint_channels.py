@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from mmengine.config import ConfigDict
@@ -69,6 +71,106 @@ def test_a_permuted_skeleton_gives_permuted_heatmaps(use_prior: bool) -> None:
         assert torch.allclose(target.predict_frame_heatmaps(features), single, atol=1e-6)
     assert torch.allclose(got, expected[:, order], atol=1e-5)
     assert expected.std() > 0
+
+
+def second_cfg(num_joints: int = 15) -> ConfigDict:
+    """The second system, which takes labels and decodes hidden frames."""
+    return with_num_joints(tiny_cfg(**semantic_motion()), num_joints)
+
+
+def semantic_motion() -> dict[str, Any]:
+    cfg = tiny_cfg()
+    size = {'embed_dims': 128, 'num_heads': 4}
+    embedding = {'num_joints': 15, 'embed_dims': 128, 'use_prior': True}
+    return {
+        'type': 'SemanticMotionPose',
+        'neck': {
+            'type': 'MLSME',
+            'feature_size': (8, 6),
+            'tube_ratio': 0.3,
+            'masked_frames': 1,
+            'context_decoder': {'type': 'ContextDecoder', **size},
+            'pose_decoder': cfg['frame_head'],
+            'pose_embed': {'type': 'GivenPoseEmbedding', **embedding},
+            **size,
+        },
+        'head': {
+            **cfg['frame_head'],
+            'type': 'SpatialMotionHead',
+            'fusion': {'type': 'SpatialMotionMutualLearning', **size},
+        },
+    }
+
+
+def test_the_number_of_joints_of_the_second_system_is_set_everywhere() -> None:
+    config = second_cfg(5)
+    heads = config.head, config.frame_head, config.neck.pose_decoder
+    assert [head.out_channels for head in heads] == [5] * 3
+    assert config.neck.pose_embed.num_joints == 5
+    state = build(config).state_dict()
+    assert state['neck.pose_embed.label.weight'].shape == (128, 5, 4, 4)
+    assert state['neck.pose_decoder.final_layer.weight'].shape[0] == 5
+
+
+def test_axes_of_the_second_system_are_those_of_its_heads_and_of_given_poses() -> None:
+    """Nothing else knows of joints: features, masks, attention and decoders of features."""
+    init_default_scope('mmpose')
+    heads = {
+        f'{head}.final_layer.{kind}': {0: (1,)}
+        for head in ('head', 'frame_head', 'neck.pose_decoder')
+        for kind in ('weight', 'bias')
+    }
+    embedding = {f'neck.pose_embed.{maps}.weight': {1: (1,)} for maps in ('label', 'prior')}
+    assert joint_axes(second_cfg()) == {**heads, **embedding}
+
+
+def test_copied_weights_of_the_second_system_by_hand() -> None:
+    source, target = build(second_cfg(4), seed=0), build(second_cfg(3), seed=1)
+    copy_joints(source, target, joint_axes(second_cfg()), [3, 0, 3])
+    old, new = source.state_dict(), target.state_dict()
+    for maps in ('label', 'prior'):
+        name = f'neck.pose_embed.{maps}.weight'
+        assert torch.equal(new[name], torch.stack([old[name][:, n] for n in (3, 0, 3)], dim=1))
+    for head in ('head', 'frame_head', 'neck.pose_decoder'):
+        for kind in ('weight', 'bias'):
+            name = f'{head}.final_layer.{kind}'
+            assert torch.equal(new[name], torch.stack([old[name][n] for n in (3, 0, 3)]))
+    for name in ('neck.tube_token', 'neck.frame_embed', 'neck.context_decoder.project.weight'):
+        assert torch.equal(new[name], old[name])
+
+
+def test_a_permuted_skeleton_gives_permuted_heatmaps_of_the_second_system() -> None:
+    config = second_cfg(4)
+    source, target = build(config, seed=0).eval(), build(config, seed=1).eval()
+    for model in (source, target):
+        # Heads start from empty maps.
+        for head in (model.head, model.frame_head, model.neck.pose_decoder):
+            torch.nn.init.normal_(head.final_layer.weight, std=0.1)
+    order = [2, 0, 3, 1]
+    copy_joints(source, target, joint_axes(config), order)
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 3, 128, 8, 6, generator=generator)
+    given = GivenLabels(
+        heatmaps=torch.rand(2, 2, 4, 32, 24, generator=generator),
+        mask=torch.rand(2, 2, 4, generator=generator) < 0.5,
+        prior=torch.rand(2, 4, 32, 24, generator=generator),
+        position=torch.full((2,), 0.5),
+    )
+    permuted = GivenLabels(
+        given.heatmaps[:, :, order], given.mask[:, :, order], given.prior[:, order], given.position
+    )
+    masks = source.neck.draw_masks(2)
+    with torch.no_grad():
+        expected = source.head(source.fuse(features, None, given))
+        found = target.head(target.fuse(features, None, permuted))
+        hidden = source.neck(features, None, given, masks).reconstruction.heatmaps
+        found_hidden = target.neck(features, None, permuted, masks).reconstruction.heatmaps
+        without = source.head(source.fuse(features, None))
+    torch.testing.assert_close(found, expected[:, order], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found_hidden, hidden[:, order], atol=1e-5, rtol=1e-5)
+    assert expected.std() > 0.01
+    # So that the labels' weights are part of what is compared.
+    assert not torch.allclose(expected, without, atol=1e-3)
 
 
 def test_joints_may_share_an_origin() -> None:

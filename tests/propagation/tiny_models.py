@@ -1,4 +1,4 @@
-"""A tiny STDPose with random weights, whole and taken apart."""
+"""Tiny models with random weights, whole and taken apart."""
 
 from __future__ import annotations
 
@@ -87,6 +87,39 @@ def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
         'test_cfg': {'flip_test': False},
     }
     return {**cfg, **changes}
+
+
+def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[str, Any]:
+    """What changes ``model_cfg`` into the second system; with ``labels`` it takes them."""
+    cfg = model_cfg(num_joints)
+    size = {'embed_dims': 32, 'num_heads': 2}
+    embedding = {
+        'type': 'GivenPoseEmbedding',
+        'num_joints': num_joints,
+        'embed_dims': 32,
+        'use_prior': True,
+    }
+    frame_head = cfg['frame_head']
+    return {
+        'type': 'SemanticMotionPose',
+        'neck': {
+            'type': 'MLSME',
+            'feature_size': (4, 3),
+            'tube_ratio': 0.4,
+            'tube_length': 2,
+            'masked_frames': 1,
+            'context_decoder': {'type': 'ContextDecoder', **size},
+            'pose_decoder': frame_head,
+            'pose_embed': embedding if labels else None,
+            **size,
+            **neck,
+        },
+        'head': {
+            **frame_head,
+            'type': 'SpatialMotionHead',
+            'fusion': {'type': 'SpatialMotionMutualLearning', 'num_blocks': 1, **size},
+        },
+    }
 
 
 def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
