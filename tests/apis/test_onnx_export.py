@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import warnings
 from pathlib import Path
 
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -87,12 +89,75 @@ def test_a_layer_that_onnx_does_not_know_is_one_sentence(checkpoint, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_second_system_is_refused_in_one_sentence(tmp_path):
+def initial_values(path):
+    """Name -> number of values of what a graph holds."""
+    graph = onnx.load(str(path)).graph
+    return {value.name: math.prod(value.dims) for value in graph.initializer}
+
+
+def operators(path):
+    return {node.op_type for node in onnx.load(str(path)).graph.node}
+
+
+@pytest.fixture(scope='module', params=['estimation', 'propagation'])
+def second_system(request, tmp_path_factory):
+    """A model of the second system, and its graphs."""
+    from stdpose_mm.apis.speed import random_weights
+
+    name = {
+        'estimation': 'semantic_motion_tiny_synthetic.py',
+        'propagation': 'semantic_motion_tiny_propagation_synthetic.py',
+    }[request.param]
+    folder = tmp_path_factory.mktemp('second')
+    config = str(ROOT / 'configs' / name)
+    model = WindowModel.from_config(config, random_weights(config, folder / 'random.pth'))
+    return model, export_onnx(model, folder / 'onnx', int8=True)
+
+
+def test_the_second_system_agrees_with_pytorch(second_system):
+    _, written = second_system
+    assert max(written.differences['whole'], written.differences['split']) < 1e-4
+    assert written.differences['int8'] < 0.1
+    assert set(written.sizes) == {
+        *('whole.onnx', 'encoder.onnx', 'fusion.onnx'),
+        *('encoder_int8.onnx', 'fusion_int8.onnx'),
+    }
+
+
+@pytest.mark.parametrize('graph', ['whole', 'encoder', 'fusion'])
+def test_what_is_there_for_training_alone_is_in_no_graph(second_system, graph):
+    """The decoders of hidden parts, the tokens in their place, and the frame head."""
+    model, written = second_system
+    estimator = model.model
+    path = written.folder / f'{graph}.onnx'
+    held = initial_values(path)
+    training = ('context_decoder', 'pose_decoder', 'tube_token', 'frame_token', 'pose_embed')
+    assert not [name for name in held if any(part in name for part in training)]
+    assert not [name for name in held if 'frame_head' in name]
+    backbone = sum(p.numel() for p in estimator.backbone.parameters())
+    fusion = sum(
+        p.numel()
+        for name, p in (*estimator.neck.named_parameters(), *estimator.head.named_parameters())
+        if not name.startswith(training)
+    )
+    expected = {'encoder': backbone, 'fusion': fusion, 'whole': backbone + fusion}[graph]
+    # Folded normalisation has fewer values; shapes and position embeddings are some more.
+    assert 0.97 * expected < sum(held.values()) < 1.03 * expected
+
+
+def test_nothing_in_the_graphs_is_random(second_system):
+    _, written = second_system
+    for name in written.sizes:
+        assert not {op for op in operators(written.folder / name) if 'Random' in op}
+        assert 'Bernoulli' not in operators(written.folder / name)
+
+
+def test_a_graph_that_onnxruntime_does_not_run_is_one_sentence(tmp_path):
     from stdpose_mm.apis.speed import random_weights
 
     config = str(ROOT / 'configs' / 'baselines' / 'posewarper_tiny_synthetic.py')
     model = WindowModel.from_config(config, random_weights(config, tmp_path / 'random.pth'))
-    with pytest.raises(InputError, match='give a model of STDPose') as caught:
+    with pytest.raises(InputError, match='give one of STDPose or SemanticMotionPose') as caught:
         export_onnx(model, tmp_path / 'onnx')
     assert '\n' not in str(caught.value)
     assert not (tmp_path / 'onnx' / 'network.json').exists()

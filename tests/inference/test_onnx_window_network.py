@@ -8,7 +8,14 @@ import onnxruntime
 import pytest
 import torch
 from mmengine.config import Config
-from tiny_models import PIPELINE, metainfo_of, model_cfg, moving_pictures, window_model
+from tiny_models import (
+    PIPELINE,
+    metainfo_of,
+    model_cfg,
+    moving_pictures,
+    semantic_motion,
+    window_model,
+)
 
 from stdpose_mm.apis.onnx_export import export_onnx
 from stdpose_mm.errors import InputError
@@ -43,6 +50,10 @@ VARIANTS = {
         'neck': {'type': 'STRE', 'tff': model_cfg(3)['neck']['tff']},
         'head': head('fused_feature'),
     },
+    'second system': semantic_motion(3),
+    'second system, mirrored': {**semantic_motion(3, labels=True), 'test_cfg': FLIPPED},
+    'second system, no frame head': {**semantic_motion(3), 'frame_head': None},
+    'second system, frame head': {**semantic_motion(3), 'test_cfg': {'use_frame_head': True}},
 }
 
 

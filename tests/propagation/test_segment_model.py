@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose, pseudo_collate
-from tiny_models import PIPELINE, metainfo_of, model_cfg, moving_pictures, window_model
+from tiny_models import (
+    PIPELINE,
+    metainfo_of,
+    model_cfg,
+    moving_pictures,
+    semantic_motion,
+    window_model,
+)
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
@@ -262,6 +269,59 @@ def test_without_a_frame_head_the_single_frame_maps_are_empty(gaps_of):
     assert not maps.frame_heatmaps.any()
     heatmaps, _ = predict(model, pictures, gap, 3, (0, 3, 7), (True, True))
     np.testing.assert_allclose(maps.final_heatmaps[3], heatmaps, atol=2e-5)
+
+
+@pytest.mark.parametrize(('given', 'num_frames', 'ends', 'window_of'), WINDOWS)
+def test_the_second_system_that_takes_labels_sees_the_same_windows(
+    gaps_of, given, num_frames, ends, window_of
+):
+    model = window_model(SKELETON, **semantic_motion(3, labels=True))
+    pictures = moving_pictures(num_frames)
+    gaps = gaps_of(given, num_frames, visibility=[2, 1, 0])
+    gap = next(gap for gap in gaps if (gap.frames[0], gap.frames[-1]) == ends)
+    ((_, maps),) = maps_of(model, pictures, [gap], batch_size=3)
+    for n, frame in enumerate(maps.frames):
+        if frame in gap.frames:
+            window, shown = window_of(frame)
+            heatmaps, _ = predict(model, pictures, gap, frame, window, shown)
+            np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ('given', 'window_of'),
+    [
+        ([0, 7], lambda key: (key - 1, key, key + 1)),
+        ([0], lambda key: (key - 1, key, min(7, key + 1))),
+        ([7], lambda key: (max(0, key - 1), key, key + 1)),
+    ],
+)
+def test_a_model_that_takes_no_labels_sees_the_frames_beside_each(gaps_of, given, window_of):
+    model = window_model(SKELETON, **semantic_motion(3))
+    pictures = moving_pictures(8)
+    (gap,) = gaps_of(given, 8)
+    with Calls(model) as calls:
+        ((_, maps),) = maps_of(model, pictures, [gap])
+    # Label frames are seen as neighbours, each frame once.
+    assert sum(calls.batches) == len(maps.frames) == 8
+    for n, frame in enumerate(maps.frames):
+        if frame in gap.frames:
+            heatmaps, _ = predict(model, pictures, gap, frame, window_of(frame), (False, False))
+            np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+    # The maps of single frames, label frames too, come from its frame head.
+    single, _ = predict(
+        model, pictures, gap, 7, (7, 7, 7), (False, False), {'use_frame_head': True}
+    )
+    np.testing.assert_allclose(maps.frame_heatmaps[7], single, atol=2e-5)
+
+
+def test_maps_of_single_frames_that_nobody_asks_for_are_empty(model, gaps_of):
+    pictures = moving_pictures(8)
+    (gap,) = gaps_of([0, 7], 8)
+    ((_, whole),) = maps_of(model, pictures, [gap])
+    ((_, maps),) = maps_of(model, pictures, [gap], frame_maps=False)
+    assert not maps.frame_heatmaps.any()
+    assert maps.frame_heatmaps.shape == whole.frame_heatmaps.shape
+    np.testing.assert_array_equal(maps.final_heatmaps, whole.final_heatmaps)
 
 
 @pytest.mark.parametrize('batch_size', [2, 5, 64])

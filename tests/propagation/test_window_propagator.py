@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tiny_models import CODEC, moving_pictures, window_model
+from tiny_models import CODEC, moving_pictures, semantic_motion, window_model
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.propagation import (
     DCPosePropagator,
     PerFramePropagator,
     PoseWarperPropagator,
+    SemanticMotionPropagator,
     STDPosePropagator,
+    build_propagator,
+    method_of,
     propagate_labels,
 )
 from stdpose_mm.propagation.joint_mapping import JointMapping
@@ -23,6 +26,7 @@ FIELDS = {'bbox': [12, 10, 44, 44]}
 BASELINES = {
     PoseWarperPropagator: {'type': 'PoseWarping', 'embed_dims': 32, 'dilations': (1, 2)},
     DCPosePropagator: {'type': 'DualConsecutive', 'dilations': (1, 2)},
+    SemanticMotionPropagator: {},
 }
 
 
@@ -128,6 +132,8 @@ def test_a_labelled_joint_that_the_model_cannot_estimate_is_refused(label, model
 
 
 def baseline_model(propagator_class):
+    if propagator_class is SemanticMotionPropagator:
+        return model_of(**semantic_motion(3, labels=True))
     head = {
         'type': 'SingleSourceHead',
         'source': 'merged_heatmaps',
@@ -162,6 +168,38 @@ def test_the_method_must_be_that_of_the_model(propagator_class):
         propagator_class(model_of())
     with pytest.raises(InputError, match='needs a model with neck STRE or NoneType, got '):
         STDPosePropagator(baseline_model(propagator_class))
+
+
+def test_the_second_system_without_an_embedding_of_labels_is_refused():
+    model = model_of(**semantic_motion(3))
+    with pytest.raises(InputError, match=r'takes no labels.*propagation_synthetic.*auto') as caught:
+        build_propagator('semantic-motion', window_model=model)
+    assert '\n' not in str(caught.value)
+
+
+def test_the_frame_head_of_the_second_system_is_not_run(label):
+    model = baseline_model(SemanticMotionPropagator)
+    runs = []
+    hook = model.model.frame_head.deconv_layers.register_forward_hook(lambda *_: runs.append(1))
+    persons = [label(0, POSE, **FIELDS), label(4, POSE, **FIELDS)]
+    dense = propagate(persons, 5, model, propagator_class=SemanticMotionPropagator)
+    hook.remove()
+    assert len(dense) == 5
+    assert not runs
+
+
+def test_a_model_says_which_method_it_is_of():
+    models = {
+        'stdpose': model_of(),
+        'semantic-motion': baseline_model(SemanticMotionPropagator),
+        'dcpose': baseline_model(DCPosePropagator),
+        'posewarper': baseline_model(PoseWarperPropagator),
+    }
+    for method, model in models.items():
+        assert method_of(type(model.model.neck)) == method
+    assert method_of(type(None)) == 'stdpose'
+    with pytest.raises(InputError, match='no propagation method stands for models with neck int'):
+        method_of(int)
 
 
 def test_batch_size_must_be_positive():
