@@ -1,0 +1,95 @@
+"""An ablation by one command: two configs, two seeds, killed on the way and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
+PER_FRAME = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_synthetic_a_backbone.py'
+MAX_ITERS = 2
+
+
+def arguments(folder: Path) -> list[str]:
+    """Write the data and a config with held-out losses; returns the command line."""
+    data = folder / 'data'
+    clips = ClipSettings(frames=8, width=128, height=96, people=(1, 1))
+    write_dataset(data, train_videos=1, val_videos=1, settings=clips, workers=1)
+    hook = "dict(type='HeldOutLossHook', interval=1)"
+    config = folder / 'with_losses.py'
+    config.write_text(f"_base_ = '{BASE}'\ncustom_hooks = [*_base_.custom_hooks, {hook}]\n")
+    return [
+        *(sys.executable, str(ROOT / 'tools' / 'run_ablation.py'), str(config), str(PER_FRAME)),
+        *('--seeds', '0', '1', '--jobs', '2', '--out-dir', str(folder / 'out')),
+        *('--reference', 'with_losses', '--cfg-options'),
+        *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
+        *(f'{split}_evaluator.ann_file={data}/annotations/val' for split in ('val', 'test')),
+        'train_dataloader.batch_size=2',
+        f'train_cfg.max_iters={MAX_ITERS}',
+        'default_hooks.checkpoint.interval=1',
+    ]
+
+
+def test_a_killed_ablation_goes_on_and_compares(tmp_path: Path) -> None:
+    command = arguments(tmp_path)
+    environment = {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+    }
+    runs = tmp_path / 'out' / 'runs'
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not (done := list(runs.glob('*/seed*/metrics.json'))):
+        assert process.poll() is None, 'the command ended before its first run'
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / 'out' / 'table.md').exists()
+    before = {file: file.stat().st_mtime_ns for file in done[0].parent.rglob('*')}
+
+    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    finished = f'{done[0].parents[1].name} with seed {done[0].parent.name[4:]}'
+    assert finished not in again.stderr
+    assert {file: file.stat().st_mtime_ns for file in done[0].parent.rglob('*')} == before
+
+    measured = json.loads((tmp_path / 'out' / 'ablation.json').read_text())['configs']
+    assert list(measured) == ['with_losses', PER_FRAME.stem]
+    for name, config in measured.items():
+        assert list(config['runs']) == ['0', '1']
+        for seed, run in config['runs'].items():
+            folder = runs / name / f'seed{seed}'
+            assert run['steps'] == MAX_ITERS
+            assert run['seconds'] > 0
+            assert run['metrics'] == json.loads((folder / 'metrics.json').read_text())
+            assert not list(folder.glob('best_*')), 'nothing is validated in training'
+    assert measured['with_losses']['parameters'] > measured[PER_FRAME.stem]['parameters']
+    assert measured[PER_FRAME.stem]['runs']['0']['losses_after'] == {}
+    for run in measured['with_losses']['runs'].values():
+        for losses in (run['losses_before'], run['losses_after']):
+            parts = losses['loss_kpt'] + losses['loss_frame_kpt']
+            assert losses['loss'] == pytest.approx(parts, rel=1e-5)
+        assert run['losses_before'] != run['losses_after']
+
+    table = (tmp_path / 'out' / 'table.md').read_text()
+    assert again.stdout == table
+    for heading in ('posetrack/AP', 'Difference to with_losses', 'loss_frame_kpt'):
+        assert heading in table
