@@ -398,9 +398,18 @@ def test_corrupt_frame_is_replaced_by_another_sample_in_training(tiny_set: TinyS
     assert [data for data in seen if data.video_name == 'b' and 5 in data.frame_indices]
 
 
-@pytest.mark.parametrize(('task', 'num_aux_joints'), [('propagation', 30), ('estimation', 0)])
-def test_held_out_windows_have_the_targets_of_what_is_shown(
-    tiny_set: TinySet, task: str, num_aux_joints: int
+@pytest.mark.parametrize(
+    ('task', 'test_mode', 'num_given', 'num_aux'),
+    [
+        ('propagation', True, 30, 30),
+        ('propagation', False, 30, 30),
+        ('estimation', True, 0, 0),
+        # For held-out losses: every frame has its targets, nothing more is shown.
+        ('estimation', False, 0, 30),
+    ],
+)
+def test_targets_of_held_out_windows(
+    tiny_set: TinySet, task: str, test_mode: bool, num_given: int, num_aux: int
 ) -> None:
     pipeline = [
         {'type': 'LoadWindow'},
@@ -410,10 +419,12 @@ def test_held_out_windows_have_the_targets_of_what_is_shown(
         {'type': 'PackWindowInputs'},
     ]
     dataset = PoseTrack18WindowDataset(
-        **tiny_set.args, task=task, test_mode=True, pipeline=pipeline
+        **tiny_set.args, task=task, test_mode=test_mode, pipeline=pipeline
     )
     data = dataset[0]['data_samples']
     # Two of the 17 joints are not labelled.
     assert data.gt_instance_labels.keypoint_weights.sum() == 15
-    assert data.gt_instance_labels.aux_keypoint_weights.sum() == num_aux_joints
-    assert data.gt_fields.aux_heatmaps.any(dim=(1, 2)).sum() == num_aux_joints
+    assert data.gt_instance_labels.given_mask.sum() == num_given
+    assert data.gt_fields.given_heatmaps.any(dim=(1, 2)).sum() == num_given
+    assert data.gt_instance_labels.aux_keypoint_weights.sum() == num_aux
+    assert data.gt_fields.aux_heatmaps.any(dim=(1, 2)).sum() == num_aux

@@ -36,6 +36,7 @@ class NumberDataset(BaseDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict]:
+        assert not self.test_mode, 'labels would be hidden'
         return [{'inputs': torch.tensor(number)} for number in self.numbers]
 
 
@@ -73,7 +74,7 @@ def train_distance(
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         sampler=dict(type='DefaultSampler', shuffle=True),
-        dataset=dict(type='NumberDataset', numbers=HELD_OUT),
+        dataset=dict(type='NumberDataset', numbers=HELD_OUT, test_mode=True),
     )
     cfg = Config(
         dict(

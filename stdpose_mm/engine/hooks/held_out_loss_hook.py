@@ -39,15 +39,15 @@ class HeldOutLossHook(Hook):
     and the other visualizer backends. It is the mean over the batches, weighted by their samples,
     of all processes. A run that resumes does not evaluate its start again.
 
-    The samples come with what validation shows of them: of an auxiliary frame only a given label,
-    so in estimation the losses of auxiliary frames have no targets; no augmentation, and given
-    labels without jitter or dropout.
+    The data are those of validation, with its boxes and without augmentation, jitter or dropout,
+    but their dataset is not in test mode: that would hide the labels of frames which are not
+    given, and these are what some losses compare with. Nothing more is shown to the model.
 
     Args:
         interval: Steps (not epochs) from one evaluation to the next.
         dataloader: Config of the held-out data; by default the config's ``val_dataloader``, which
             ``tools/train.py`` leaves to this hook under ``--no-validate``, too. Its sampler is not
-            used, and its workers live for one evaluation.
+            used, its workers live for one evaluation, and detected boxes need data of their own.
         max_batches: Evaluate about so many batches only, evenly spaced over the data, over all
             processes.
 
@@ -126,6 +126,8 @@ class HeldOutLossHook(Hook):
         sampler: dict[str, Any] = {'type': EvenlySpacedSampler}
         if self.max_batches is not None:
             sampler['max_samples'] = self.max_batches * cfg['batch_size']
+        if 'test_mode' in cfg['dataset']:
+            cfg['dataset'] = {**cfg['dataset'], 'test_mode': False}
         # Workers that wait for the next evaluation would only hold memory.
         cfg.update(sampler=sampler, persistent_workers=False, drop_last=False)
         return runner.build_dataloader(cfg, seed=SEED)
