@@ -128,9 +128,9 @@ def run(args: argparse.Namespace) -> None:
         folder = Path(temporary)
         models = find_models(args, folder)
         video = make_video(args, folder / 'clip.mp4')
+        made = make_ways(args, video, models)
         for model in models:
             export_onnx(load(args, model, 'float32'), model.onnx, int8='int8' in args.precision)
-        made = make_ways(args, video, models)
         ways = [make() for _, make in made]
         rows = measure(args, ways)
         for (model, _), row in zip(made, rows, strict=True):
@@ -228,10 +228,18 @@ def load(args: argparse.Namespace, model: Model, precision: str) -> WindowModel:
 def make_ways(
     args: argparse.Namespace, video: Video, models: Sequence[Model]
 ) -> list[tuple[Model, Callable[[], Way]]]:
-    """What is compared, not loaded yet; the first is what the others are measured by."""
-    in_mmpose = [model for model in models if read_config(model.config).model.get('frame_head')]
-    # Without any there is no such way, which is said when it is made.
-    first = (in_mmpose or models)[0]
+    """What is compared, not loaded yet; the first is what the others are measured by.
+
+    Raises:
+        InputError: If there is no model that MMPose can run.
+    """
+    in_mmpose = (model for model in models if read_config(model.config).model.get('frame_head'))
+    first = next(in_mmpose, None)
+    if first is None:
+        raise InputError(
+            'no model has a frame_head, give the config of one besides that MMPose can run frame '
+            'by frame'
+        )
     ways = [(first, way) for way in mmpose_ways(args, video, first)]
     return ways + [(model, way) for model in models for way in own_ways(args, video, model)]
 

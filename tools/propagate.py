@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import get_args
 
+from mmengine.config import Config
 from tqdm import tqdm
 
 from stdpose_mm.apis import VideoPosePropagator
@@ -161,6 +162,9 @@ def propagate(args: argparse.Namespace) -> None:
     frames = open_frames(args.video)
     config, checkpoint = args.config, args.checkpoint
     if args.adapt:
+        if checkpoint is not None:
+            # A model that does not suit the method is refused before it is trained.
+            _propagator(args, config, checkpoint)
         adapted = adapt(
             config,
             checkpoint,
@@ -172,16 +176,7 @@ def propagate(args: argparse.Namespace) -> None:
         )
         print(adapted)
         config, checkpoint = adapted.config, adapted.checkpoint
-    propagator = VideoPosePropagator(
-        config,
-        checkpoint,
-        args.device,
-        args.method,
-        args.batch_size,
-        args.fuser,
-        args.flow_weights,
-        args.precision,
-    )
+    propagator = _propagator(args, config, checkpoint)
     how = f'{args.method} ({propagator.describe(labels.skeleton)})'
     detector = _detector(args)
     state = propagator.init_state(
@@ -271,6 +266,21 @@ def _check(args: argparse.Namespace) -> None:
         require_writable(path)
     if args.save_video is not None:
         require_video_name(args.save_video)
+
+
+def _propagator(
+    args: argparse.Namespace, config: str | Config | None, checkpoint: str | Path | None
+) -> VideoPosePropagator:
+    return VideoPosePropagator(
+        config,
+        checkpoint,
+        args.device,
+        args.method,
+        args.batch_size,
+        args.fuser,
+        args.flow_weights,
+        args.precision,
+    )
 
 
 def _detector(args: argparse.Namespace) -> PersonDetector | None:

@@ -224,8 +224,7 @@ def per_frame_config(config: Config, model: WindowModel, head_type: str) -> Conf
     ours = config.model
     if not ours.get('frame_head'):
         raise InputError(
-            'no model of the configs has a frame_head, give one besides that MMPose can run frame '
-            'by frame'
+            'the model of the config has no frame_head, give one that MMPose can run frame by frame'
         )
     head = deepcopy(ours.frame_head)
     sigma = head.decoder.get('sigma', 2)

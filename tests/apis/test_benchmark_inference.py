@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.apis.speed import Stages, least_seconds, random_weights
+from stdpose_mm.apis.speed import Stages, least_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
+SECOND = str(ROOT / 'configs' / 'semantic_motion_tiny_synthetic.py')
 
 
 @pytest.fixture
@@ -50,13 +51,58 @@ def test_one_row_for_every_way(tool, tmp_path, capsys):
     assert '| 1.00 |' in table[2]
 
 
+def test_models_stand_side_by_side_with_ratios(tool, tmp_path, capsys):
+    out = tmp_path / 'speed.json'
+    # The first model has nothing that MMPose could run.
+    more = ['--config', no_frame_head(tmp_path), TINY, '--precision', 'float32']
+    assert tool.main([*SHORT, *more, '--no-memory', '--out', str(out)]) == 0
+    rows = json.loads(out.read_text())['rows']
+    own = ['ours, PyTorch, no reuse', 'ours, PyTorch', 'ours, onnxruntime', 'backbone alone']
+    names = ['no_frame_head', Path(TINY).stem]
+    assert [(row['model'], row['way']) for row in rows] == [
+        (names[1], 'MMPose, per frame'),
+        *((name, way) for name in names for way in own),
+    ]
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
+    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in table]
+    assert cells[0][0] == 'model'
+    assert cells[0][-2:] == ['time to the first', 'memory to the first']
+    for row, line in zip(rows, cells[2:], strict=True):
+        assert line[:2] == [row['model'], row['way']]
+        first = next(other for other in rows if other['way'] == row['way'])
+        assert line[-2:] == [f'{row["wall"] / first["wall"]:.2f}', '']
+    for name in names:
+        (alone,) = (line for line in cells if line[:2] == [name, 'backbone alone'])
+        assert alone[cells[0].index('of its backbone passes')] == '1.00'
+
+
+def test_memory_is_compared_too(tool):
+    rows = [
+        dict(model=name, way='ours', precision='float32', passes=1, wall=wall, cpu=1, share={})
+        | {'peak_memory': memory * 2**20}
+        for name, wall, memory in (('a', 2.0, 400), ('b', 3.0, 300))
+    ]
+    fields = dict(frames=4, people=8, size=[2, 2], threads=1, batch_size=8, flip_test=False)
+    first, second = tool.table({**fields, 'rows': rows}).splitlines()[-2:]
+    assert first.endswith('| 400 | 1.00 | 1.00 |')
+    assert second.endswith('| 300 | 1.50 | 0.75 |')
+
+
+def no_frame_head(folder):
+    path = folder / 'no_frame_head.py'
+    path.write_text(
+        f"_base_ = '{SECOND}'\nmodel = dict(frame_head=None, frame_head_loss_weight=0.0)\n"
+    )
+    return str(path)
+
+
 def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
     args = tool.make_parser().parse_args([*SHORT, '--precision', 'float32'])
-    args.checkpoint = random_weights(args.config, tmp_path / 'random.pth')
+    models = tool.find_models(args, tmp_path)
     video = tool.make_video(args, tmp_path / 'clip.mp4')
-    tool.export_onnx(tool.load(args, 'float32'), tmp_path / 'onnx')
-    makers = tool.make_ways(args, video, tmp_path / 'onnx')
-    found = [make().run(Stages()) for make in makers]
+    tool.export_onnx(tool.load(args, models[0], 'float32'), models[0].onnx)
+    makers = tool.make_ways(args, video, models)
+    found = [make().run(Stages()) for _, make in makers]
     per_frame, windows, frames, onnx, bare = found
     for poses in (per_frame, windows, frames, onnx):
         assert poses.shape == (6, 17, 2)
@@ -64,10 +110,13 @@ def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
     assert len(bare) == 0
 
 
-def test_mistakes_are_one_line(tool, capsys):
+def test_mistakes_are_one_line(tool, tmp_path, capsys):
     for options, message in (
         (['--config', 'nowhere.py'], 'nowhere.py does not exist'),
         ([*SHORT, '--out', str(ROOT)], 'is a folder, expected the path of a file'),
+        ([*SHORT, '--config', TINY, TINY], 'have the same name'),
+        ([*SHORT, '--checkpoint', 'a', 'b'], '1 configs but 2 checkpoints are given'),
+        ([*SHORT, '--no-memory', '--config', no_frame_head(tmp_path)], 'no model has a frame_head'),
     ):
         assert tool.main(options) == 2
         error = capsys.readouterr().err

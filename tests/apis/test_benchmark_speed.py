@@ -11,6 +11,8 @@ from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.io import open_frames, read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
+MODELS = ('stdpose_tiny_synthetic', 'semantic_motion_tiny_propagation_synthetic')
+ESTIMATION = ROOT / 'configs' / 'semantic_motion_tiny_synthetic.py'
 
 
 @pytest.fixture
@@ -31,6 +33,23 @@ def test_it_prints_crops_seconds_and_ratios(tool, capsys):
     for line in ('end to end', 'pictures decoded', 'backbone alone', 'weights unpacked'):
         assert re.search(rf'{line} +\d+\.\d+ s', out)
     assert len(re.findall(r'ratio \d+\.\d\d', out)) == 2
+
+
+def test_models_stand_side_by_side_with_ratios(tool, capsys):
+    configs = [str(ROOT / 'configs' / f'{name}.py') for name in MODELS]
+    options = '--frames 8 --size 128 96 --people 1 --repeats 1 --longer 0'
+    assert tool.main([*options.split(), '--config', *configs]) == 0
+    out = capsys.readouterr().out
+    assert out.count('6 poses in 1 segments, 8 crops seen by the backbone (8.00 a segment)') == 2
+    first, second = (out.index(f'{name}:') for name in MODELS)
+    assert first < second
+    (ratios,) = re.findall(rf'{MODELS[1]} to {MODELS[0]}: (.*)', out)
+    assert re.fullmatch(
+        r'end to end \d+\.\d\d, pictures decoded \d+\.\d\d, backbone alone \d+\.\d\d', ratios
+    )
+    seconds = [float(value) for value in re.findall(r'end to end +(\d+\.\d+) s', out)]
+    found = float(ratios.split(',')[0].split()[-1])
+    assert found == pytest.approx(seconds[1] / seconds[0], rel=0.05)
 
 
 def test_a_longer_clip_is_played_forth_and_back(tool, tmp_path):
@@ -56,6 +75,8 @@ def test_a_longer_clip_is_played_forth_and_back(tool, tmp_path):
         ('--interval 29', '--interval must be less than the 29 frames'),
         ('--longer -1', '--longer must not be negative'),
         ('--config nowhere.py --longer 0', 'nowhere.py does not exist'),
+        ('--checkpoint a b', '1 configs but 2 checkpoints are given'),
+        (f'--config {ESTIMATION} --frames 8 --size 128 96', 'the model takes no labels'),
     ],
 )
 def test_mistakes_are_one_line(tool, capsys, options, message):
