@@ -1,0 +1,217 @@
+"""The second system by the commands a user types: train, resume, test, infer, propagate, export.
+
+The model is narrowed so that this takes seconds. Every command is a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from test_main_job import (
+    INTERVAL,
+    NUM_FRAMES,
+    command,
+    environment,
+    keep_given_frames,
+    losses,
+    people,
+    run,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+BASE = ROOT / 'configs' / 'semantic_motion_tiny_propagation_synthetic.py'
+MAX_ITERS, CHECKPOINT_INTERVAL = 12, 4
+PARTS = ('loss_kpt', 'loss_context_tubes', 'loss_context_frames', 'loss_masked_kpt')
+
+CONFIG = """
+_base_ = '{base}'
+size = dict(embed_dims=16, num_heads=2)
+head = dict(in_channels=16, deconv_out_channels=(8, 8))
+model = dict(
+    backbone=dict(
+        arch=dict(
+            _delete_=True, embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32
+        )
+    ),
+    frame_head=head,
+    neck=dict(
+        context_decoder=size, pose_decoder=head, pose_embed=dict(embed_dims=16), **size
+    ),
+    head=dict(fusion=size, **head),
+)
+root = '{data}'
+train_dataloader = dict(batch_size=4, dataset=dict(data_root=root))
+val_dataloader = dict(dataset=dict(data_root=root))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=root + '/annotations/val')
+test_evaluator = val_evaluator
+train_cfg = dict(max_iters={max_iters}, val_interval={max_iters})
+default_hooks = dict(
+    logger=dict(interval=1), checkpoint=dict(interval={interval}, max_keep_ckpts=-1)
+)
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where the commands left their results."""
+
+    config: Path
+    data: Path
+    training: Path
+    metrics: Path
+    labels: Path
+    dense: Path
+    boxes: Path
+    onnx: Path
+    printed: dict[str, str]
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last one."""
+        return self.training / f'iter_{MAX_ITERS}.pth'
+
+    @property
+    def pictures(self) -> Path:
+        """Those of the held-out video."""
+        return self.data / 'images' / 'val' / self.labels.stem
+
+
+@pytest.fixture(scope='module')
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """The commands one after the other, on two training videos and a held-out one."""
+    folder = tmp_path_factory.mktemp('second')
+    data, config = folder / 'data', folder / 'second.py'
+    run(
+        'tools/dataset_converters/make_synthetic_posetrack.py',
+        *(data, '--train-videos', 2, '--val-videos', 1, '--frames', NUM_FRAMES, '--workers', 1),
+        *('--width', 128, '--height', 96, '--people', 2, 2),
+        cwd=folder,
+    )
+    config.write_text(
+        CONFIG.format(base=BASE, data=data, max_iters=MAX_ITERS, interval=CHECKPOINT_INTERVAL)
+    )
+    (truth,) = (data / 'annotations' / 'val').iterdir()
+    job = Job(
+        config=config,
+        data=data,
+        training=folder / 'training',
+        metrics=folder / 'metrics.json',
+        labels=folder / 'labels' / truth.name,
+        dense=folder / 'dense.json',
+        boxes=truth,
+        onnx=folder / 'onnx',
+        printed={},
+    )
+    keep_given_frames(truth, job.labels)
+    model = ('--config', config, '--checkpoint', job.checkpoint)
+    for name, script, arguments in (
+        ('train', 'tools/train.py', (config, '--work-dir', job.training, '--seed', 3)),
+        (
+            'test',
+            'tools/test.py',
+            (config, job.checkpoint, '--work-dir', folder / 'test', '--out', job.metrics),
+        ),
+        (
+            'propagate',
+            'tools/propagate.py',
+            (job.pictures, job.labels, '--out', job.dense, '--method', 'semantic-motion', *model),
+        ),
+        ('export', 'tools/export_onnx.py', (config, job.checkpoint, job.onnx)),
+    ):
+        job.printed[name] = run(script, *arguments, cwd=folder).stdout
+    return job
+
+
+def records(work_dir: Path) -> list[dict[str, Any]]:
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def test_every_part_of_the_loss_is_logged(job: Job) -> None:
+    steps = [record for record in records(job.training) if 'loss' in record]
+    assert [record['step'] for record in steps] == list(range(1, MAX_ITERS + 1))
+    for record in steps:
+        assert all(np.isfinite(record[part]) and record[part] > 0 for part in PARTS)
+
+
+def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> None:
+    """So the masks of every step are those of the run that nobody killed."""
+    work_dir = tmp_path / 'killed'
+    arguments = (job.config, '--work-dir', work_dir, '--seed', 3, '--no-validate')
+    process = subprocess.Popen(
+        command('tools/train.py', *arguments),
+        cwd=tmp_path,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    record = work_dir / 'last_checkpoint'
+    while not record.is_file() or not record.read_text().endswith('.pth'):
+        assert process.poll() is None, 'the run ended before its first checkpoint'
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    saved = int(Path(record.read_text()).stem.rpartition('_')[2])
+    assert saved < MAX_ITERS, 'the run was killed too late to leave anything to do'
+
+    run('tools/train.py', *arguments, '--resume', cwd=tmp_path)
+    latest = max(work_dir.glob('*/vis_data/scalars.json'))
+    steps = [json.loads(line)['step'] for line in latest.read_text().splitlines()]
+    assert steps == list(range(saved + 1, MAX_ITERS + 1))
+    assert losses(work_dir) == losses(job.training)
+    ended, whole = (
+        torch.load(path / f'iter_{MAX_ITERS}.pth', weights_only=False)['state_dict']
+        for path in (work_dir, job.training)
+    )
+    assert all(torch.equal(ended[name], whole[name]) for name in whole)
+
+
+def test_testing_repeats_the_validation(job: Job) -> None:
+    metrics = json.loads(job.metrics.read_text())
+    (validated,) = (record for record in records(job.training) if 'posetrack/AP' in record)
+    assert metrics == pytest.approx({name: validated[name] for name in metrics}, abs=1e-4)
+
+
+def test_labels_are_propagated_to_everyone_in_every_frame(job: Job) -> None:
+    dense, given = people(job.dense), people(job.labels)
+    tracks = {track for _, track in given}
+    assert set(dense) == {(frame, track) for frame in range(NUM_FRAMES) for track in tracks}
+    for place, person in dense.items():
+        assert person['source'] == ('given' if place[0] % INTERVAL == 0 else 'propagated')
+        if place in given:
+            assert person['keypoints'] == given[place]['keypoints']
+    assert 'method: semantic-motion (' in job.printed['propagate']
+
+
+def test_poses_are_the_same_by_pytorch_and_by_the_exported_network(
+    job: Job, tmp_path: Path
+) -> None:
+    assert 'largest difference from PyTorch, whole: ' in job.printed['export']
+    found = []
+    for weights in (job.checkpoint, job.onnx):
+        out = tmp_path / f'{weights.name}.json'
+        run(
+            'tools/infer.py',
+            *(job.pictures, '--config', job.config, '--checkpoint', weights),
+            *('--boxes', job.boxes, '--out', out),
+            cwd=tmp_path,
+        )
+        found.append(people(out))
+    by_pytorch, exported = found
+    assert len(by_pytorch) == 2 * NUM_FRAMES
+    assert set(exported) == set(by_pytorch)
+    for place, person in by_pytorch.items():
+        one, other = (np.array(p['keypoints']).reshape(-1, 3) for p in (person, exported[place]))
+        np.testing.assert_allclose(other, one, atol=0.1)
