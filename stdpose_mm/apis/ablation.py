@@ -27,8 +27,8 @@ from stdpose_mm.engine.model_names import config_folder
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 
-HELD_OUT_PREFIX = 'val/loss'
-"""How the losses that ``HeldOutLossHook`` logs are named."""
+HELD_OUT_PREFIXES = ('val/loss', 'val/explained')
+"""How the losses that ``HeldOutLossHook`` logs are named, and what they explain."""
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10
@@ -336,7 +336,7 @@ def held_out_losses(records: Sequence[Mapping[str, Any]]) -> dict[int, dict[str,
         values = {
             name.removeprefix('val/'): value if math.isfinite(value) else None
             for name, value in record.items()
-            if name.startswith(HELD_OUT_PREFIX)
+            if name.startswith(HELD_OUT_PREFIXES)
         }
         if values:
             losses[record['step']] = values

@@ -90,6 +90,8 @@ class TestLoss:
             'loss_frame_kpt',
             'loss_context_tubes',
             'loss_context_frames',
+            'explained_tubes',
+            'explained_frames',
             'loss_masked_kpt',
         }
         assert all(torch.isfinite(value) for value in values.values())
@@ -121,6 +123,8 @@ class TestLoss:
             part = getattr(hidden, level)
             expected = (part.reconstructed - part.target).square().mean()
             torch.testing.assert_close(values[f'loss_context_{level}'].detach(), expected)
+            constant = (part.target - part.target.mean(0)).square().mean()
+            torch.testing.assert_close(values[f'explained_{level}'], 1 - expected / constant)
 
     def test_pose_loss_is_that_of_the_hidden_frames(self, model, monkeypatch):
         monkeypatch.setattr(model.neck, 'draw_masks', lambda number: SpaceTimeMasks(frames=FRAMES))

@@ -59,16 +59,22 @@ class SemanticMotionPose(WindowPoseEstimator):
     def _representation_losses(
         self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
     ) -> dict[str, Tensor]:
-        """Losses of hidden features under tubes and in frames, and of hidden frames' heatmaps."""
+        """Losses of hidden features under tubes and in frames, and of hidden frames' heatmaps.
+
+        Features can become easier to reconstruct by all becoming alike. ``explained_*``, which is
+        logged but no loss, is the share of their variance that the reconstruction knows: 0 for the
+        best constant, 1 for the features themselves.
+        """
         hidden = representation.reconstruction
         if hidden is None:
             return {}
-        losses = {
-            f'loss_context_{level}': self.context_loss_weight
-            * F.mse_loss(features.reconstructed.float(), features.target)
-            for level, features in (('tubes', hidden.tubes), ('frames', hidden.frames))
-            if features is not None
-        }
+        losses: dict[str, Tensor] = {}
+        for level, features in (('tubes', hidden.tubes), ('frames', hidden.frames)):
+            if features is not None:
+                error = F.mse_loss(features.reconstructed.float(), features.target)
+                losses[f'loss_context_{level}'] = error * self.context_loss_weight
+                variance = features.target.var(dim=0, correction=0).mean()
+                losses[f'explained_{level}'] = (1 - error / variance).detach()
         if hidden.heatmaps is not None:
             target, weights = (
                 values[hidden.hidden_frames] for values in window_targets(data_samples)
