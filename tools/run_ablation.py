@@ -27,6 +27,7 @@ from stdpose_mm.apis.ablation_report import (
 )
 from stdpose_mm.command_line import OneLineParser, exit_code, positive, seed
 from stdpose_mm.engine.command_line import ConfigOptionsAction
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 
 
@@ -67,6 +68,15 @@ def make_parser() -> argparse.ArgumentParser:
         help='metrics in the tables, such as posetrack/AP_all (default: AP and PCK@0.1)',
     )
     parser.add_argument(
+        '--also-test',
+        nargs='+',
+        action='append',
+        default=[],
+        metavar=('NAME', 'KEY=VALUE'),
+        help='test every checkpoint once more, with these entries of the config overridden; its '
+        'metrics have the name before theirs; may be repeated',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=ConfigOptionsAction,
@@ -85,14 +95,39 @@ def ablate(args: argparse.Namespace) -> None:
     """
     require_reference([Path(config).stem for config in args.configs], args.reference)
     seeds = list(dict.fromkeys(args.seeds))
-    results = run_ablation(args.configs, seeds, args.out_dir, args.cfg_options, args.jobs, announce)
-    fields = {'seeds': seeds, 'cfg_options': args.cfg_options}
+    tests = read_tests(args.also_test)
+    results = run_ablation(
+        args.configs, seeds, args.out_dir, args.cfg_options, args.jobs, announce, tests
+    )
+    fields = {'seeds': seeds, 'cfg_options': args.cfg_options, 'also_test': tests}
     write_json(
         args.out_dir / 'ablation.json', fields | ablation_fields(results, args.reference), indent=2
     )
     report = ablation_report(results, choose_metrics(results, args.metrics), args.reference)
     write_text(args.out_dir / 'table.md', f'{report}\n')
     print(report)
+
+
+def read_tests(given: Sequence[Sequence[str]]) -> dict[str, list[str]]:
+    """Name -> options of ``--also-test``.
+
+    Raises:
+        InputError: If a test has no options, an unusable name, or the name of another.
+    """
+    tests: dict[str, list[str]] = {}
+    for name, *options in given:
+        if not name.isidentifier():
+            raise InputError(
+                f'--also-test {name}: expected a name of letters, digits and _, then KEY=VALUE'
+            )
+        if not options or not all('=' in option for option in options):
+            raise InputError(
+                f'--also-test {name} needs KEY=VALUE after it, got {options or "none"}'
+            )
+        if name in tests:
+            raise InputError(f'--also-test {name} is there twice, name one otherwise')
+        tests[name] = options
+    return tests
 
 
 def announce(what: str) -> None:

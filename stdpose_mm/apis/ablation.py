@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, TextIO
@@ -109,6 +109,7 @@ class Run:
         max_iters: How many steps that must be; None if it counts epochs.
         seed: The seed.
         folder: Where all of it goes.
+        more_tests: Name -> ``--cfg-options`` of another test of the same checkpoint.
     """
 
     variant: str
@@ -116,14 +117,15 @@ class Run:
     max_iters: int | None
     seed: int
     folder: Path
+    more_tests: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def training_file(self) -> Path:
         return self.folder / 'training.json'
 
-    @property
-    def metrics_file(self) -> Path:
-        return self.folder / 'metrics.json'
+    def metrics_file(self, test: str = '') -> Path:
+        """The file of a test's figures; without a name that of the test as the config has it."""
+        return self.folder / (f'metrics_{test}.json' if test else 'metrics.json')
 
     def commands(self) -> Iterator[Command]:
         """What is left to do, to be asked for one by one, each when the last one has succeeded.
@@ -142,19 +144,30 @@ class Run:
                 self.folder / 'train.log',
             )
             write_json(self.training_file, asdict(self._read_training()), indent=2)
-        if not self.metrics_file.is_file():
-            checkpoint = self.folder / json.loads(self.training_file.read_text())['checkpoint']
-            arguments = ('--work-dir', str(self.folder / 'test'), '--out', str(self.metrics_file))
+        checkpoint = self.folder / json.loads(self.training_file.read_text())['checkpoint']
+        for test, options in {'': (), **self.more_tests}.items():
+            out = self.metrics_file(test)
+            if out.is_file():
+                continue
+            arguments = ('--work-dir', str(self.folder / 'test'), '--out', str(out))
             yield Command(
-                f'test of {name}',
-                (*_tool('test.py', self.config, checkpoint), *arguments),
+                f'test{test and " " + test} of {name}',
+                (
+                    *_tool('test.py', self.config, checkpoint),
+                    *arguments,
+                    *(('--cfg-options', *options) if options else ()),
+                ),
                 self.folder / 'test.log',
             )
 
     def result(self) -> RunResult:
-        """What a finished run left."""
+        """What a finished run left; a metric of another test has its name before its own."""
         training = Training(**json.loads(self.training_file.read_text()))
-        return RunResult(training, json.loads(self.metrics_file.read_text()))
+        metrics = json.loads(self.metrics_file().read_text())
+        for test in self.more_tests:
+            figures = json.loads(self.metrics_file(test).read_text())
+            metrics |= {f'{test}/{metric}': value for metric, value in figures.items()}
+        return RunResult(training, metrics)
 
     def _read_training(self) -> Training:
         path = last_checkpoint(str(self.folder))
@@ -189,6 +202,7 @@ def run_ablation(
     options: Mapping[str, Any] | None = None,
     jobs: int = 1,
     report: Callable[[str], None] = print,
+    more_tests: Mapping[str, Sequence[str]] | None = None,
 ) -> list[VariantResult]:
     """Train every config with every seed by ``tools/train.py`` and test it by ``tools/test.py``.
 
@@ -205,6 +219,9 @@ def run_ablation(
         options: ``--cfg-options``, the same for all.
         jobs: How many processes work at a time.
         report: Gets a line whenever something begins.
+        more_tests: Name -> ``--cfg-options`` (KEY=VALUE) of tests beside that of the config, such
+            as one on other data. They are taken at their word: what was tested under a name is
+            not tested again.
 
     Returns:
         A result for each config, in the order given.
@@ -230,7 +247,14 @@ def run_ablation(
             store_config(cfg, folder / 'config.py')
             max_iters = (cfg.get('train_cfg') or {}).get('max_iters')
             runs[name] = {
-                seed: Run(name, folder / 'config.py', max_iters, seed, folder / f'seed{seed}')
+                seed: Run(
+                    name,
+                    folder / 'config.py',
+                    max_iters,
+                    seed,
+                    folder / f'seed{seed}',
+                    more_tests or {},
+                )
                 for seed in seeds
             }
         # Seed by seed, so that a table of fewer seeds is complete early.

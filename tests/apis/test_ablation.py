@@ -279,8 +279,9 @@ config, checkpoint, out = sys.argv[1], Path(sys.argv[2]), sys.argv[6]
 assert checkpoint.name == 'iter_2.pth'
 name = f'{Path(config).parent.name}{checkpoint.parent.name[4:]}'
 with open(Path(__file__).parent / 'calls', 'a') as file:
-    print('test', name, file=file)
-Path(out).write_text(json.dumps({'toy/AP': len(name) + int(name[-1]), 'toy/other': None}))
+    print('test', name, *sys.argv[7:], file=file)
+harder = 5 * len(sys.argv[8:])
+Path(out).write_text(json.dumps({'toy/AP': len(name) + int(name[-1]) - harder, 'toy/other': None}))
 """
 
 CONFIG = """
@@ -372,6 +373,35 @@ def test_every_config_is_trained_and_tested_with_every_seed(
     assert bb['seconds_per_step']['mean'] == 1.75
     assert bb['losses_before']['loss']['mean'] == 8
     assert bb['losses_after']['loss']['mean'] == 7.5
+
+
+def test_every_checkpoint_is_tested_once_more_if_wanted(tools: Tools) -> None:
+    assert tools.run(seeds='0') == 0
+    tools.calls()
+    assert tools.run('--also-test', 'hard', 'data.prob=1', 'data.sigma=2', seeds='0') == 0
+    options = '--cfg-options data.prob=1 data.sigma=2'
+    assert tools.calls() == [f'test a0 {options}', f'test bb0 {options}']
+    measured = json.loads(Path('out/ablation.json').read_text())
+    metrics = measured['configs']['bb']['runs']['0']['metrics']
+    assert (metrics['toy/AP'], metrics['hard/toy/AP']) == (3, -7)
+    assert '| config | toy/AP | hard/toy/AP |' in Path('out/table.md').read_text()
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ('hard', '--also-test hard needs KEY=VALUE after it, got none'),
+        ('hard prob', "--also-test hard needs KEY=VALUE after it, got ['prob']"),
+        ('a/b k=1', '--also-test a/b: expected a name of letters, digits and _, then KEY=VALUE'),
+        ('x k=1 --also-test x k=2', '--also-test x is there twice, name one otherwise'),
+    ],
+)
+def test_unusable_tests_are_refused(
+    tools: Tools, given: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = tools.run('--also-test', *given.split())
+    assert error_line(code, capsys) == f'run_ablation.py: {message}'
+    assert tools.calls() == []
 
 
 def test_what_is_done_is_not_done_again(tools: Tools) -> None:

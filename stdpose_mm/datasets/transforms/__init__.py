@@ -3,6 +3,7 @@
 from .generate_window_target import GenerateWindowTarget
 from .load_window import LoadWindow
 from .pack_window_inputs import PackWindowInputs
+from .window_degradation import WindowDegradation
 from .window_photometric import WindowPhotometric
 from .window_random_flip import WindowRandomFlip
 from .window_topdown_affine import WindowTopdownAffine
@@ -11,6 +12,7 @@ __all__ = [
     'GenerateWindowTarget',
     'LoadWindow',
     'PackWindowInputs',
+    'WindowDegradation',
     'WindowPhotometric',
     'WindowRandomFlip',
     'WindowTopdownAffine',
