@@ -1,21 +1,20 @@
 # The second system, tiny, pose propagation on generated videos: it takes labels. Their heatmaps,
 # and that of the pose interpolated between them, are embedded into the tokens of their frames.
-_base_ = 'semantic_motion_tiny_synthetic.py'
+_base_ = [
+    '_base_/tiny_runtime.py',
+    '_base_/schedules/tiny_cpu.py',
+    '_base_/datasets/synthetic.py',
+    '_base_/models/semantic_motion_tiny.py',
+]
 
 model = dict(
     neck=dict(
         pose_embed=dict(
             type='GivenPoseEmbedding',
-            num_joints=_base_.num_joints,
-            embed_dims=_base_.embed_dims,
+            num_joints={{_base_.num_joints}},
+            embed_dims={{_base_.embed_dims}},
             use_prior=True,
         )
-    )
+    ),
+    head=dict(decoder={{_base_.codec}}),
 )
-
-train_dataloader = dict(dataset=dict(task='propagation', random_offset=True))
-val_dataloader = dict(dataset=dict(task='propagation', boxes='interpolated'))
-test_dataloader = val_dataloader
-
-val_evaluator = dict(given_interval=_base_.interval, boxes='interpolated')
-test_evaluator = val_evaluator

@@ -1,26 +1,11 @@
 # The tiny STDPose, pose estimation on generated videos: the neighbouring frames help, no label is
-# given. In training single frames are blurred or covered, as in bad video; in testing no frame is,
-# unless the third step of the pipeline is given a probability:
-#   --cfg-options test_dataloader.dataset.pipeline.3.prob=1.0
-_base_ = 'stdpose_tiny_synthetic.py'
-
-# After the crop, which is the last but three in training and the third in testing.
-train_pipeline = [
-    *_base_.train_pipeline[:-3],
-    dict(type='WindowDegradation', prob=0.5),
-    *_base_.train_pipeline[-3:],
-]
-val_pipeline = [
-    *_base_.val_pipeline[:3],
-    dict(type='WindowDegradation', prob=0.0, test_mode=True),
-    *_base_.val_pipeline[3:],
+# given.
+_base_ = [
+    '_base_/tiny_runtime.py',
+    '_base_/schedules/tiny_cpu.py',
+    '_base_/datasets/synthetic_estimation.py',
+    '_base_/models/stdpose_tiny.py',
 ]
 
-train_dataloader = dict(
-    dataset=dict(task='estimation', random_offset=False, pipeline=train_pipeline)
-)
-val_dataloader = dict(dataset=dict(task='estimation', boxes='gt', pipeline=val_pipeline))
-test_dataloader = val_dataloader
-
-val_evaluator = dict(given_interval=None, boxes='gt')
-test_evaluator = val_evaluator
+codec = {{_base_.codec}}
+model = dict(head=dict(decoder=codec), frame_head=dict(decoder=codec))
