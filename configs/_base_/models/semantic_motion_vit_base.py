@@ -38,8 +38,8 @@ model = dict(
     ),
     # An empty heatmap costs 0.004 here, a mean over pixels, and 40 in the tiny models, a weighted
     # sum; a hidden feature that is not reconstructed costs about 1 in both. So 1e-4 here is what 1
-    # is there. Heatmaps of hidden frames have the same loss as the final ones.
+    # is there. Heatmaps of hidden frames have the same loss as the final ones, weighed as there.
     context_loss_weight=1e-4,
-    pose_loss_weight=1.0,
+    pose_loss_weight=0.2,
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False),
 )
