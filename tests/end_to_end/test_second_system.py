@@ -43,7 +43,6 @@ model = dict(
             _delete_=True, embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32
         )
     ),
-    frame_head=head,
     neck=dict(
         context_decoder=size, pose_decoder=head, pose_embed=dict(embed_dims=16), **size
     ),
