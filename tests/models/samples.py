@@ -101,6 +101,15 @@ def build(cfg: dict[str, Any], seed: int = 0) -> torch.nn.Module:
     return MODELS.build(copy.deepcopy(cfg))
 
 
+def let_every_input_show(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Random weights in place of zeros from which heads and residual branches start."""
+    torch.manual_seed(seed)
+    for parameter in network.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.xavier_normal_(parameter)
+    return network
+
+
 def encode(
     keypoints: np.ndarray, visible: np.ndarray, codec: BoundedUDPHeatmap
 ) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from samples import build
+from samples import build, let_every_input_show
 
 from stdpose_mm.models import MLSME, GivenLabels
 from stdpose_mm.models.layers import SpaceTimeMasks
@@ -41,7 +41,7 @@ NO_MASKS = {'tube_ratio': 0, 'masked_frames': 0, 'context_decoder': None, 'pose_
 
 @pytest.fixture
 def neck() -> MLSME:
-    return build(cfg()).eval()
+    return let_every_input_show(build(cfg()).eval())
 
 
 def features(num_windows: int = 2) -> torch.Tensor:
@@ -97,7 +97,7 @@ class TestMasks:
         assert torch.equal(after, before) == bool(tubes[0, frame, place])
 
     def test_given_labels_under_a_tube_are_hidden_too(self):
-        neck = build(cfg(pose_embed=POSE_EMBED)).eval()
+        neck = let_every_input_show(build(cfg(pose_embed=POSE_EMBED)).eval())
         tubes = torch.zeros(2, 3, PLACES, dtype=torch.bool)
         tubes[:, 0, 4] = True  # row 1, column 1: heatmap pixels 4..7 in both directions
         given = labels()
@@ -188,6 +188,17 @@ class TestReconstruction:
 
 
 class TestMotionFeature:
+    def test_starts_as_the_mean_of_the_features(self):
+        values = features()
+        torch.testing.assert_close(build(cfg())(values).fused_feature, values.mean(1))
+
+    def test_of_hidden_places_starts_as_the_mean_with_the_hidden_token(self):
+        neck = build(cfg())
+        tokens = features()[0, :, :, 1, 1].clone()  # place 4, hidden in the first two frames
+        tokens[:2] = neck.tube_token[0, 0, 0]
+        motion = neck(features(), masks=SpaceTimeMasks(fixed_tube())).fused_feature
+        torch.testing.assert_close(motion[0, :, 1, 1], tokens.mean(0))
+
     def test_depends_on_every_frame_and_their_order(self, neck):
         before = neck(features()).fused_feature
         assert before.shape == (2, DIMS, *GRID)
@@ -209,7 +220,7 @@ class TestMotionFeature:
 class TestGivenLabels:
     @pytest.fixture
     def propagating(self) -> MLSME:
-        return build(cfg(pose_embed={**POSE_EMBED, 'use_prior': True})).eval()
+        return let_every_input_show(build(cfg(pose_embed={**POSE_EMBED, 'use_prior': True})).eval())
 
     @pytest.mark.parametrize('field', ['heatmaps', 'prior'])
     def test_are_read(self, propagating, field):

@@ -11,6 +11,7 @@ from samples import (
     NUM_JOINTS,
     build,
     estimation_sample,
+    let_every_input_show,
     tiny_cfg,
     window_batch,
 )
@@ -59,11 +60,7 @@ def semantic_cfg(neck: dict[str, Any] | None = None, **overrides: Any) -> dict[s
 
 @pytest.fixture(scope='module')
 def model() -> nn.Module:
-    """The small model as if it had been trained a little: heads no longer silent."""
-    network = build(semantic_cfg())
-    for head in (network.head, network.neck.pose_decoder, network.frame_head):
-        nn.init.normal_(head.final_layer.weight, std=0.1)
-    return network.eval()
+    return let_every_input_show(build(semantic_cfg())).eval()
 
 
 def prepare(network: nn.Module, batch: dict | None = None) -> dict:

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import torch
 
-from stdpose_mm.models.layers import DividedAttentionBlock, MutualAttentionBlock
+from stdpose_mm.models.layers import (
+    DividedAttentionBlock,
+    MutualAttentionBlock,
+    PoseAggregationBlock,
+    TransformerBlock,
+    start_as_identity,
+)
 
 DIMS, HEADS = 8, 2
 
@@ -66,3 +72,27 @@ def test_mutual_attention_goes_both_ways():
     new_first, new_second = block(first, second)
     assert reached(second, new_first, (0, 3)).all()
     assert reached(first, new_second, (0, 2)).all()
+
+
+def test_blocks_can_start_from_handing_their_tokens_on():
+    tokens, context = torch.randn(2, 3, 4, DIMS), torch.randn(2, 5, DIMS)
+    flat = tokens.flatten(1, 2)
+    for block, inputs in (
+        (TransformerBlock(DIMS, HEADS), (flat,)),
+        (DividedAttentionBlock(DIMS, HEADS), (tokens,)),
+        (PoseAggregationBlock(DIMS, HEADS), (flat, context)),
+        (MutualAttentionBlock(DIMS, HEADS), (flat, context)),
+    ):
+        start_as_identity(block)
+        result = block(*inputs)
+        assert torch.equal(result[0] if isinstance(result, tuple) else result, inputs[0])
+        if isinstance(result, tuple):
+            assert torch.equal(result[1], context)
+
+
+def test_blocks_that_started_so_learn_in_every_branch():
+    block = DividedAttentionBlock(DIMS, HEADS)
+    start_as_identity(block)
+    block(torch.randn(2, 3, 4, DIMS)).square().sum().backward()
+    for last in (block.time_attn.proj, block.space_attn.proj, block.ffn.layers[1]):
+        assert last.weight.grad.abs().max() > 0

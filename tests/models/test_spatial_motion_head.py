@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from samples import build
+from samples import build, let_every_input_show
 
 from stdpose_mm.models import SpatioTemporalRepresentation
 
@@ -58,8 +58,14 @@ class TestSpatialMotionHead:
             head(fusion)(feats)
 
 
+@pytest.mark.parametrize('fusion', [MUTUAL, CONCATENATION])
+def test_starts_as_the_mean_of_both_features(fusion):
+    spatial, motion = torch.randn(2, DIMS, 4, 3), torch.randn(2, DIMS, 4, 3)
+    torch.testing.assert_close(build(fusion)(spatial, motion), (spatial + motion) / 2)
+
+
 def test_mutual_learning_is_dense():
-    fusion = build(MUTUAL)
+    fusion = let_every_input_show(build(MUTUAL))
     spatial = torch.randn(1, DIMS, 4, 3, requires_grad=True)
     motion = torch.randn(1, DIMS, 4, 3, requires_grad=True)
     fusion(spatial, motion)[0, :, 1, 1].sum().backward()
@@ -73,15 +79,15 @@ def test_places_are_mixed_with_weights_that_sum_to_one():
     spatial, motion = torch.randn(1, DIMS, 4, 3), torch.randn(1, DIMS, 4, 3)
     mixed = fusion(spatial, motion)
     for row, column in ((0, 0), (3, 2)):
-        one = fusion.norm_spatial(spatial[0, :, row, column])
-        other = fusion.norm_motion(motion[0, :, row, column])
-        weights = torch.softmax(fusion.weigh(torch.cat((one, other))), dim=0)
+        one, other = spatial[0, :, row, column], motion[0, :, row, column]
+        normed = torch.cat((fusion.norm_spatial(one), fusion.norm_motion(other)))
+        weights = torch.softmax(fusion.weigh(normed), dim=0)
         expected = weights[0] * one + weights[1] * other
         torch.testing.assert_close(mixed[0, :, row, column], expected)
 
 
 def test_concatenation_is_one_product_of_both():
-    fusion = build(CONCATENATION)
+    fusion = let_every_input_show(build(CONCATENATION))
     spatial, motion = torch.randn(1, DIMS, 4, 3), torch.randn(1, DIMS, 4, 3)
     both = torch.cat((spatial, motion), dim=1)[0, :, 2, 1]
     expected = fusion.project.weight[:, :, 0, 0] @ both + fusion.project.bias

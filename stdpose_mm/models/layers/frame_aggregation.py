@@ -9,14 +9,18 @@ class FrameAggregation(nn.Sequential):
     Args:
         num_frames: Number of frames T.
         embed_dims: Width D of the tokens.
+        start_at_zero: Whether the tokens are all zero before training.
     """
 
-    def __init__(self, num_frames: int, embed_dims: int) -> None:
+    def __init__(self, num_frames: int, embed_dims: int, start_at_zero: bool = False) -> None:
         super().__init__(
             nn.Linear(num_frames * embed_dims, embed_dims),
             nn.GELU(),
             nn.Linear(embed_dims, embed_dims),
         )
+        if start_at_zero:
+            for name in ('weight', 'bias'):
+                nn.init.zeros_(self[-1].get_parameter(name))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[N, T, L, D] -> [N, L, D]."""

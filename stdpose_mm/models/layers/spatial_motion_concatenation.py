@@ -10,6 +10,8 @@ from torch import Tensor, nn
 class SpatialMotionConcatenation(BaseModule):
     """Both features side by side and a 1x1 convolution: what mutual learning is compared with.
 
+    Like mutual learning, it starts as the mean of both features.
+
     Args:
         embed_dims: Width D of both features.
     """
@@ -17,6 +19,9 @@ class SpatialMotionConcatenation(BaseModule):
     def __init__(self, embed_dims: int) -> None:
         super().__init__()
         self.project = nn.Conv2d(2 * embed_dims, embed_dims, kernel_size=1)
+        half = torch.eye(embed_dims) / 2
+        self.project.weight = nn.Parameter(torch.cat((half, half), dim=1)[..., None, None])
+        nn.init.zeros_(self.project.get_parameter('bias'))
 
     def forward(self, spatial: Tensor, motion: Tensor) -> Tensor:
         """[N, D, h', w'] and [N, D, h', w'] -> [N, D, h', w']."""

@@ -6,6 +6,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from .mutual_attention_block import MutualAttentionBlock
+from .residual_start import start_as_identity
 
 
 @MODELS.register_module()
@@ -15,7 +16,8 @@ class SpatialMotionMutualLearning(BaseModule):
     Every place of the key frame's feature attends to every place of the motion feature and the
     other way round; at every place the two are added with weights that are read from both and sum
     to 1. The published summary names these parts only: cross-attention and feed-forward network
-    per direction, and one weight for all channels of a place, are the simplest reading.
+    per direction, and one weight for all channels of a place, are the simplest reading. It starts
+    as the mean of both features.
 
     Args:
         embed_dims: Width D of both features.
@@ -39,6 +41,9 @@ class SpatialMotionMutualLearning(BaseModule):
         self.norm_spatial = nn.LayerNorm(embed_dims, eps=1e-6)
         self.norm_motion = nn.LayerNorm(embed_dims, eps=1e-6)
         self.weigh = nn.Linear(2 * embed_dims, 2)
+        start_as_identity(self.blocks)
+        nn.init.zeros_(self.weigh.weight)
+        nn.init.zeros_(self.weigh.bias)
 
     def forward(self, spatial: Tensor, motion: Tensor) -> Tensor:
         """[N, D, h', w'] and [N, D, h', w'] -> [N, D, h', w']."""
@@ -46,7 +51,7 @@ class SpatialMotionMutualLearning(BaseModule):
         first, second = (x.flatten(2).transpose(1, 2) for x in (spatial, motion))
         for block in self.blocks:
             first, second = block(first, second)
-        first, second = self.norm_spatial(first), self.norm_motion(second)
-        weights = self.weigh(torch.cat((first, second), dim=-1)).softmax(dim=-1)
+        both = torch.cat((self.norm_spatial(first), self.norm_motion(second)), dim=-1)
+        weights = self.weigh(both).softmax(dim=-1)
         mixed = first * weights[..., :1] + second * weights[..., 1:]
         return mixed.transpose(1, 2).unflatten(2, grid)

@@ -19,6 +19,7 @@ from ..layers import (
     draw_tubes,
     draw_windows,
     sine_cosine_position_embedding,
+    start_as_identity,
 )
 from ..structures import (
     KEY_FRAME,
@@ -43,7 +44,9 @@ class MLSME(BaseModule):
 
     Decoders reconstruct the hidden features on both levels (the target is what the backbone said,
     normalised per token, without gradient), and the heatmaps of the hidden frames. They are not
-    run without masks. An MLP makes the motion feature of the tokens of all frames.
+    run without masks. The motion feature is the mean of the frames' tokens, less their positions,
+    and what an MLP makes of the tokens of all frames. Blocks and MLP start from adding nothing, so
+    at first it is the mean of the features, which a head pretrained on the backbone can read.
 
     No code of the method is public, and the summaries leave open: the ratios, how long a tube is,
     how many blocks there are, the decoders, that a masked token keeps its position, and which
@@ -124,7 +127,9 @@ class MLSME(BaseModule):
         )
         self.frame_blocks = nn.ModuleList(TransformerBlock(*sizes) for _ in range(num_frame_blocks))
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.aggregate = FrameAggregation(num_frames, embed_dims)
+        self.aggregate = FrameAggregation(num_frames, embed_dims, start_at_zero=True)
+        for blocks in (self.joint_blocks, self.divided_blocks, self.frame_blocks):
+            start_as_identity(blocks)
         self.context_decoder: Any = MODELS.build(context_decoder) if context_decoder else None
         self.pose_decoder: Any = MODELS.build(pose_decoder) if pose_decoder else None
 
@@ -188,10 +193,11 @@ class MLSME(BaseModule):
         if self.pose_embed is not None and given is not None:
             tokens = tokens + self.pose_embed(given)
         by_patches, by_frames = self.encode(tokens, masks)
-        motion = self.aggregate(self.norm(by_frames)).transpose(1, 2).unflatten(2, self.grid)
+        mean = (by_frames - self.place_embed - self.frame_embed).mean(dim=1)
+        motion = mean + self.aggregate(self.norm(by_frames))
         return SpatioTemporalRepresentation(
             frame_feature=features[:, KEY_FRAME],
-            fused_feature=motion,
+            fused_feature=motion.transpose(1, 2).unflatten(2, self.grid),
             reconstruction=None
             if masks is None
             else self._reconstruct(by_patches, by_frames, target, masks),
