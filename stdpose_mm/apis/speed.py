@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
+from torch import nn
 
 from stdpose_mm.engine.config_files import read_config
 
@@ -73,13 +74,19 @@ def _own_peak(work: Callable[..., object], args: Sequence[Any], kwargs: dict[str
 
 
 def random_weights(config: str, path: Path) -> str:
-    """A checkpoint of the config's model with random weights."""
+    """A checkpoint of the config's model with random weights.
+
+    Layers that start from zero are drawn, too: what all weights share might be left out somewhere.
+    """
     loaded = read_config(config)
     init_default_scope(loaded.get('default_scope', 'mmpose'))
     model_config = deepcopy(loaded.model)
     model_config.backbone.init_cfg = None
     with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         model = MODELS.build(model_config)
+    for weight in model.parameters():
+        if weight.ndim > 1 and not weight.any():
+            nn.init.trunc_normal_(weight, std=0.02)
     torch.save({'state_dict': model.state_dict()}, path)
     return str(path)
 

@@ -168,7 +168,8 @@ class WindowModel:
         return width, height
 
     def pack(self) -> None:
-        """Make a model on a CPU faster; it cannot be trained, moved or saved any more."""
+        """Make a model smaller and, on a CPU, faster; it cannot be trained, moved or saved then."""
+        self.model.drop_training_parts()
         if next(self.model.parameters()).device.type == 'cpu':
             pack_layers(self.model, getattr(torch, self.precision))
 

@@ -156,6 +156,7 @@ def test_packed_layers_of_the_second_system_compute_the_same(labels):
     for own, expected in zip(packed, plain, strict=True):
         np.testing.assert_allclose(own, expected, atol=2e-5)
     assert np.array_equal(plain[0], plain[1]) != labels
+    assert not [name for name, _ in model.model.named_parameters() if 'decoder' in name]
 
 
 def test_the_batch_size_is_positive(model):

@@ -50,6 +50,10 @@ class SemanticMotionPose(WindowPoseEstimator):
         self.context_loss_weight = context_loss_weight
         self.pose_loss_weight = pose_loss_weight
 
+    def drop_training_parts(self) -> None:
+        """Free the decoders of what is hidden."""
+        self.neck.context_decoder = self.neck.pose_decoder = None
+
     def _fuse_to_train(
         self, features: Tensor, frame_heatmaps: Tensor | None, given: GivenLabels | None
     ) -> SpatioTemporalRepresentation:

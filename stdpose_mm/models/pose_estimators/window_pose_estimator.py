@@ -70,6 +70,9 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Whether it is made to be given labels of the auxiliary frames."""
         return self.with_neck and getattr(self.neck, 'takes_labels', True)
 
+    def drop_training_parts(self) -> None:
+        """Free what prediction does not need; the model cannot be trained any more."""
+
     def encode_frames(self, crops: Tensor) -> Tensor:
         """Features of single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w']."""
         return self.backbone(crops)[-1]
