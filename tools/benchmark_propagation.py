@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import NoneType
+from typing import Any
 
 from mmpose.registry import MODELS
 from tqdm import tqdm
@@ -218,9 +219,10 @@ def with_model(config: str) -> list[str]:
     Raises:
         InputError: If the config cannot be read or no method stands for its model.
     """
-    model = read_config(config).get('model') or {}
+    model: Mapping[str, Any] = read_config(config).get('model') or {}
+    neck = model.get('neck')
     # What the config has wrong is found when the model is built.
-    own = method_of((model.get('neck') and MODELS.get(model.neck.type)) or NoneType)
+    own = method_of((neck and MODELS.get(neck['type'])) or NoneType)
     return [*(['per-frame'] if model.get('frame_head') else []), own, AUTO_WITH + own]
 
 
