@@ -29,7 +29,7 @@ class WindowDegradation(BaseTransform):
 
         - img: list of [H, W, 3] uint8 BGR arrays
 
-    Required in ``test_mode``: ``id``, the number of the sample.
+    Required in ``test_mode``, unless ``prob`` is 0: ``id``, the number of the sample.
 
     Args:
         prob: Probability that a frame is degraded.
@@ -59,6 +59,9 @@ class WindowDegradation(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Change the frames in ``results``; the arrays that came in are not written to."""
+        # Pictures that come without a sample's number, from an inferencer, pass unchanged.
+        if self.prob == 0:
+            return results
         frames = list(results['img'])
         chosen = [KEY_FRAME] if self.test_mode else range(len(frames))
         draws: Any = np.random.default_rng(results['id']) if self.test_mode else np.random
