@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+# Place of the key frame in a window (left, key, right).
+KEY_FRAME = 1
+
 
 @dataclass(frozen=True)
 class Window:

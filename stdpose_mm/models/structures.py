@@ -9,8 +9,7 @@ import torch
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-# Place of the key frame in a window (left, key, right).
-KEY_FRAME = 1
+from stdpose_mm.datasets.windows import KEY_FRAME as KEY_FRAME
 
 
 class MaskedFeatures(NamedTuple):

@@ -11,7 +11,7 @@ from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import InputError
 
-KEY_FRAME = 1
+from ..windows import KEY_FRAME
 
 
 @TRANSFORMS.register_module()
