@@ -22,7 +22,7 @@ setup:
 	@[ -n "$(PYTHON)" ] || { echo 'set-up: no Python found: install Python 3.11, or name one with `make setup PYTHON=...`' >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo 'set-up: $(PYTHON) is too old or does not run: install Python 3.11, or name one with `make setup PYTHON=...`' >&2; exit 1; }
-	@"$(PYTHON)" tools/setup_env.py
+	@"$(PYTHON)" tools/misc/setup_env.py
 
 # Threads that wait should sleep: spinning ones slow a busy machine down many times over.
 demo: setup

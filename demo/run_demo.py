@@ -28,26 +28,20 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from stdpose_mm.apis import (
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.benchmarks.propagation import (
     Comparison,
     Difficulty,
-    VideoPosePropagator,
     compare_propagators,
     report_difficulty,
 )
-from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, exit_code
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import (
-    FrameSource,
-    atomic_path,
-    open_frames,
-    read_posetrack18,
-    write_json,
-    write_posetrack18,
-    write_text,
-)
-from stdpose_mm.propagation import repropagate
+from stdpose_mm.io import atomic_path, write_json, write_text
+from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
+from stdpose_mm.io.video import FrameSource, open_frames
+from stdpose_mm.propagation import propagate_subsampled
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.visualization import (
     overlay_frames,
@@ -148,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
         next((out / 'training').glob('*/vis_data/scalars.json')), out / 'training_curve.png'
     )
     frames, labels = liveliest(videos)
-    dense = repropagate(frames, labels, args.interval, propagators['stdpose'])
+    dense = propagate_subsampled(frames, labels, args.interval, propagators['stdpose'])
     write_posetrack18(dense, out / 'overlay.json')
     write_overlay(out / 'overlay.mp4', frames, dense)
     write_picture(out / 'overlay.png', frames, dense, args.interval)

@@ -2,7 +2,7 @@
 
 ``python -m stdpose_mm.env`` prints a table and one line for each thing that is wrong; it exits with
 1 if there is any. This file uses the standard library alone and imports nothing of the package, so
-that ``tools/check_env.py`` can run it in an environment where nothing else works.
+that ``tools/misc/check_env.py`` can run it in an environment where nothing else works.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import shorten
 
 
 class InputError(ValueError):
@@ -36,3 +37,8 @@ def find_input_error(error: BaseException) -> str | None:
         sentence = in_worker[-1]
     sentence = re.sub(r'^(class `\w+` in \S+: )+', '', sentence)
     return ' '.join(sentence.split())
+
+
+def one_line(error: BaseException) -> str:
+    """The error's text on one line of readable length."""
+    return shorten(str(error) or type(error).__name__, width=160, placeholder=' ...')

@@ -68,7 +68,7 @@ def _change(module: Any) -> None:
         """The inferencer that the model needs, with the arguments of ``Pose2DInferencer``."""
         if not is_window_model(model):
             return original(model, *args, **kwargs)
-        from .apis.stdpose_inferencer import STDPoseInferencer
+        from stdpose_mm.apis import STDPoseInferencer
 
         return STDPoseInferencer(model, *args, **kwargs)
 
@@ -90,7 +90,7 @@ def is_window_model(model: Any) -> bool:
     from mmpose.registry import MODELS
 
     from stdpose_mm.engine.model_names import find_model
-    from stdpose_mm.models import WindowPoseEstimator
+    from stdpose_mm.models.pose_estimators import WindowPoseEstimator
 
     if isinstance(model, (str, Path)):
         if Path(model).is_file():

@@ -21,22 +21,28 @@ from mmpose.registry import INFERENCERS
 from mmpose.structures import PoseDataSample
 from mmpose.structures.utils import revert_heatmap
 
+from stdpose_mm.detection import PersonDetector, build_person_detector
+from stdpose_mm.detection.box_sources import (
+    BoxSource,
+    DetectedBoxes,
+    PrecomputedBoxes,
+    WholePicture,
+    as_boxes,
+)
+from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
     CropPolicy,
-    FramePoses,
+    FrameEstimate,
     VideoPoseEstimator,
-    load_network,
+    load_backend,
     read_checkpoint,
 )
-from stdpose_mm.inference.pose_streams import TRACKERS, identify_by_pose, smooth_poses
-from stdpose_mm.io import FrameSource, PictureFrames, open_frames
-from stdpose_mm.tracking import TrackedBoxes, to_corners
+from stdpose_mm.inference.postprocessing import TRACKERS, identify_by_pose, smooth_poses
+from stdpose_mm.io.video import FrameSource, PictureFrames, open_frames
+from stdpose_mm.structures import TrackedBoxes, to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
-
-from .box_sources import BoxSource, DetectedBoxes, GivenBoxes, WholePicture, as_boxes
-from .person_detector import NMS_IOU, SCORE_THRESHOLD, PersonDetector, build_person_detector
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
@@ -90,7 +96,7 @@ class STDPoseInferencer(Pose2DInferencer):
         smooth: None, or a filter of the joints, see
             :func:`~stdpose_mm.tracking.smoothing.build_smoother`.
         crops: 'frame' or 'window', see :class:`~stdpose_mm.inference.VideoPoseEstimator`.
-        precision: See :func:`~stdpose_mm.inference.load_network`.
+        precision: See :func:`~stdpose_mm.inference.load_backend`.
         crops_at_once: Crops that the network sees at once.
 
     Raises:
@@ -165,7 +171,7 @@ class STDPoseInferencer(Pose2DInferencer):
             keep_pictures=True,
             keep_heatmaps=bool(self.model.test_cfg.get('output_heatmaps')),
         )
-        poses: Iterator[FramePoses] = estimated
+        poses: Iterator[FrameEstimate] = estimated
         if self._tracker == 'oks':
             poses = identify_by_pose(poses)
         if self._smooth is not None:
@@ -292,7 +298,7 @@ class STDPoseInferencer(Pose2DInferencer):
                 raise InputError(
                     "bboxes have track_ids, which the tracker 'oks' would change, leave it out"
                 )
-            return GivenBoxes(boxes)
+            return PrecomputedBoxes(boxes)
         if self._whole_image:
             return WholePicture()
         if self.detector is None:
@@ -324,7 +330,7 @@ class STDPoseInferencer(Pose2DInferencer):
                 raise InputError(f'checkpoint {weights} holds no config, give one as model')
             cfg.update(Config.fromstring(text, file_format='.py')._cfg_dict)
         config = cfg if isinstance(cfg, Config) else Config(dict(cfg))
-        self.window_model, self._network = load_network(
+        self.window_model, self._network = load_backend(
             config, weights, device, self._precision, self._crops_at_once
         )
         model = self.window_model.model
@@ -440,14 +446,14 @@ def _own_boxes(entry: Any) -> Any:
     return own
 
 
-def _name(inputs: Pictures, frame: FramePoses) -> str:
+def _name(inputs: Pictures, frame: FrameEstimate) -> str:
     """By which MMPose names what it writes for a picture."""
     if isinstance(inputs, PictureFrames):
         return inputs.path_of(frame.frame_index)
     return f'{frame.frame_index:06d}.jpg'
 
 
-def _data_sample(frame: FramePoses, picture: np.ndarray, name: str) -> PoseDataSample:
+def _data_sample(frame: FrameEstimate, picture: np.ndarray, name: str) -> PoseDataSample:
     """A frame as MMPose has it; boxes as corners."""
     height, width = picture.shape[:2]
     instances = InstanceData(

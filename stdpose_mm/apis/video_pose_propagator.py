@@ -1,43 +1,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from mmengine.config import Config
 
+from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import WindowModel
-from stdpose_mm.io import FrameSource, PictureFrames, match_frames, open_frames
+from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import (
-    PROPAGATORS,
+    Boxes,
+    GapCache,
     LifeSpan,
     PropagatedPose,
     boxes_of,
-    build_propagator,
     dense_labels,
-    follows_flow,
     given_labels,
-    model_use,
+    list_all_frames,
+    load_propagator,
+    match_labels,
     propagate_frames,
 )
 from stdpose_mm.propagation.gap_store import ArrayStore, GapStore, digest
-from stdpose_mm.propagation.optical_flow import RAFTFlow
-from stdpose_mm.propagation.video_propagation import Boxes, GapCache
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
+    FrameDetections,
     PersonLabel,
     Skeleton,
-    VideoFrame,
     VideoLabels,
 )
-from stdpose_mm.tracking import FrameDetections
-
-from .person_detector import PersonDetector
 
 Video = str | PathLike[str] | Sequence[str] | FrameSource
 
@@ -138,29 +133,12 @@ class VideoPosePropagator:
         precision: str = 'float32',
     ) -> None:
         self.method = method
-        options: dict[str, Any] = {}
-        if fuser is not None:
-            if method != 'auto':
-                raise InputError(
-                    f"a fuser was given, which method {method!r} does not use, choose 'auto'"
-                )
-            options['weights'] = fuser
-        if flow_weights is not None:
-            if method not in PROPAGATORS.module_dict or not follows_flow(method):
-                raise InputError(
-                    f'weights of optical flow were given, which method {method!r} does not use, '
-                    "choose 'auto' or 'flow'"
-                )
-            options['estimator'] = RAFTFlow(flow_weights, device=device)
-        model = _window_model(method, config, checkpoint, device, precision)
-        if model is not None:
-            options.update(window_model=model, batch_size=batch_size)
-        if method == 'auto':
-            options['device'] = device
-        self.propagator = build_propagator(method, **options)
+        self.propagator = load_propagator(
+            method, config, checkpoint, device, batch_size, fuser, flow_weights, precision
+        )
 
     def describe(self, skeleton: Skeleton) -> str:
-        """What the method goes by for labels with these joints, in a few words."""
+        """Name the evidence that the method has for labels with these joints, in a few words."""
         return self.propagator.describe(skeleton)
 
     def init_state(
@@ -202,13 +180,13 @@ class VideoPosePropagator:
             folder=None if folder is None else Path(folder),
         )
         if labels is not None:
-            labels = _matched(labels, frames)
-            state.labels, state.skeleton = _with_all_frames(labels, frames), labels.skeleton
+            labels = match_labels(labels, frames)
+            state.labels, state.skeleton = list_all_frames(labels, frames), labels.skeleton
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, label)
         if boxes is not None:
-            state.boxes = _known_boxes(_matched(boxes, frames), state)
+            state.boxes = _known_boxes(match_labels(boxes, frames), state)
         return state
 
     def add_labels(
@@ -373,7 +351,7 @@ class VideoPosePropagator:
         if state.labels is not None:
             return state.labels
         empty = VideoLabels(state.frames.name, state.skeleton, frames=())
-        return _with_all_frames(empty, state.frames)
+        return list_all_frames(empty, state.frames)
 
     def _require_person(self, state: PropagationState, person_id: int) -> None:
         if person_id not in state.tracks:
@@ -399,35 +377,6 @@ class VideoPosePropagator:
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
 
 
-def _with_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """``labels`` without people and with all frames listed; added ones are named like the rest."""
-    known = {frame.index: frame for frame in labels.frames}
-    folders = [PurePosixPath(frame.file_name).parent for frame in labels.frames if frame.file_name]
-    width, height = frames.size
-
-    def added(index: int) -> VideoFrame:
-        name = ''
-        if isinstance(frames, PictureFrames):
-            picture = Path(frames.path_of(index)).name
-            name = str((folders[0] if folders else PurePosixPath(frames.name)) / picture)
-        return VideoFrame(index, file_name=name, width=width, height=height)
-
-    listed = tuple(known.get(index) or added(index) for index in range(len(frames)))
-    return replace(labels, frames=listed, persons=())
-
-
-def _matched(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """The labels on the frames of the video."""
-    matched = match_frames(labels, frames)
-    if len(matched.frames) < len(labels.frames):
-        raise InputError(
-            f'labels {labels.name} list {len(labels.frames)} frames, of which {frames.name} with '
-            f'its {len(frames)} frames has {len(matched.frames)}, give the video that was labelled'
-        )
-    _check_size(matched, frames)
-    return matched
-
-
 def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:
     known = boxes_of(boxes)
     if not any(known.values()):
@@ -442,41 +391,6 @@ def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:
             f'have, give boxes of their tracks ({", ".join(map(str, sorted(state.tracks)))})'
         )
     return known
-
-
-def _check_size(labels: VideoLabels, frames: FrameSource) -> None:
-    width, height = frames.size
-    for frame in labels.frames:
-        if (frame.width or width, frame.height or height) != (width, height):
-            raise InputError(
-                f'labels {labels.name} were made at {frame.width}x{frame.height} pixels (frame '
-                f'{frame.index}), but the frames of {frames.name} are {width}x{height}, give '
-                'frames of that size'
-            )
-
-
-def _window_model(
-    method: str,
-    config: str | Path | Config | None,
-    checkpoint: str | Path | None,
-    device: str,
-    precision: str,
-) -> WindowModel | None:
-    """The pose network that a method shall use, if any."""
-    if method not in PROPAGATORS.module_dict or model_use(method) == 'none':
-        return None
-    if config is None and checkpoint is None and model_use(method) == 'optional':
-        return None
-    if config is None or checkpoint is None:
-        raise InputError(
-            f'method {method!r} needs a config and a checkpoint of a trained model, give both or '
-            "choose a method without a model, such as 'flow'"
-        )
-    # The baseline reads the frame head of the very same model.
-    test_cfg = {'use_frame_head': method == 'per-frame'}
-    model = WindowModel.from_config(config, checkpoint, device, test_cfg, precision)
-    model.pack()
-    return model
 
 
 def _frame_result(

@@ -7,12 +7,11 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from mmengine.config import Config
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, one_line
 
 _WRONG_ENTRY = re.compile(
     r' registry\. |must contain the key "type"|got an unexpected keyword argument|'
@@ -67,8 +66,3 @@ def config_mistakes(config: str | Path) -> Iterator[None]:
             raise
         sentence = text.split('. Please check')[0]
         raise InputError(f'config {config}: {sentence}, correct that entry') from error
-
-
-def one_line(error: BaseException) -> str:
-    """The error's text on one line of readable length."""
-    return shorten(str(error) or type(error).__name__, width=160, placeholder=' ...')

@@ -1,35 +1,46 @@
-"""A trained window model at work on pictures."""
+"""A trained window model at work on the frames of a video."""
 
-from .frame_poses import BRIDGE_TRUST, MAX_BRIDGE, FramePoses, bridge
-from .in_background import in_background
-from .load_network import NETWORK_PRECISIONS, load_network
-from .onnx_window_network import ONNX_PRECISIONS, OnnxWindowNetwork
+from .frame_estimate import (
+    INTERPOLATED_SCORE_FACTOR,
+    MAX_INTERPOLATED_FRAMES,
+    FrameEstimate,
+    interpolate_unreadable,
+)
+from .load_backend import BACKEND_PRECISIONS, load_backend
+from .onnx_window_backend import ONNX_PRECISIONS, OnnxWindowBackend
+from .prefetch import prefetch
 from .video_pose_estimator import CROP_POLICIES, CropPolicy, SeenFrame, VideoPoseEstimator
+from .window_backend import (
+    FrameFeatures,
+    FrameView,
+    TorchWindowBackend,
+    WindowBackend,
+    equal_slices,
+)
 from .window_model import PRECISIONS, Crop, WindowModel, move_to, read_checkpoint
-from .window_network import FrameCodes, FrameView, TorchWindowNetwork, WindowNetwork, equal_slices
 
 __all__ = [
-    'BRIDGE_TRUST',
+    'BACKEND_PRECISIONS',
     'CROP_POLICIES',
-    'MAX_BRIDGE',
-    'NETWORK_PRECISIONS',
+    'INTERPOLATED_SCORE_FACTOR',
+    'MAX_INTERPOLATED_FRAMES',
     'ONNX_PRECISIONS',
     'PRECISIONS',
     'Crop',
     'CropPolicy',
-    'FrameCodes',
-    'FramePoses',
+    'FrameEstimate',
+    'FrameFeatures',
     'FrameView',
-    'OnnxWindowNetwork',
+    'OnnxWindowBackend',
     'SeenFrame',
-    'TorchWindowNetwork',
+    'TorchWindowBackend',
     'VideoPoseEstimator',
+    'WindowBackend',
     'WindowModel',
-    'WindowNetwork',
-    'bridge',
     'equal_slices',
-    'in_background',
-    'load_network',
+    'interpolate_unreadable',
+    'load_backend',
     'move_to',
+    'prefetch',
     'read_checkpoint',
 ]

@@ -10,13 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from stdpose_mm.datasets.windows import estimation_window
-from stdpose_mm.tracking.tracked_boxes import NOBODY, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes, estimation_window
 
-from .frame_poses import FramePoses, bridge, unknown_frame
-from .in_background import in_background
+from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
+from .prefetch import prefetch
+from .window_backend import FrameFeatures, TorchWindowBackend, WindowBackend
 from .window_model import Crop, WindowModel
-from .window_network import FrameCodes, TorchWindowNetwork, WindowNetwork
 
 CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = ('frame', 'window')
@@ -55,7 +54,7 @@ class VideoPoseEstimator:
     def __init__(
         self,
         window_model: WindowModel,
-        network: WindowNetwork | None = None,
+        network: WindowBackend | None = None,
         crops: CropPolicy = 'frame',
         batch_size: int = 8,
     ) -> None:
@@ -64,7 +63,7 @@ class VideoPoseEstimator:
         if crops not in CROP_POLICIES:
             raise ValueError(f'crops must be one of {CROP_POLICIES}, got {crops!r}')
         self.window_model = window_model
-        self.network = network or TorchWindowNetwork(window_model, batch_size)
+        self.network = network or TorchWindowBackend(window_model, batch_size)
         self.crops = crops
         self.batch_size = batch_size
 
@@ -74,7 +73,7 @@ class VideoPoseEstimator:
         max_waiting: int | None = None,
         keep_pictures: bool = False,
         keep_heatmaps: bool = False,
-    ) -> Generator[FramePoses, None, None]:
+    ) -> Generator[FrameEstimate, None, None]:
         """Estimate everyone's pose in every frame.
 
         Args:
@@ -87,7 +86,7 @@ class VideoPoseEstimator:
 
         Yields:
             Every frame, ascending, none left out. Those that cannot be read are bridged, see
-            :func:`~stdpose_mm.inference.frame_poses.bridge`.
+            :func:`~stdpose_mm.inference.frame_estimate.bridge`.
 
         Raises:
             ValueError: If the indices do not ascend or ``max_waiting`` is not positive.
@@ -99,11 +98,11 @@ class VideoPoseEstimator:
 
     def _estimate(
         self, frames: Iterable[SeenFrame], limit: int, keep_pictures: bool, keep_heatmaps: bool
-    ) -> Generator[FramePoses, None, None]:
+    ) -> Generator[FrameEstimate, None, None]:
         cut = self._cut_frames if self._shares_codes else self._cut_windows
-        with closing(in_background(cut(_ascending(frames)))) as seen:
+        with closing(prefetch(cut(_ascending(frames)))) as seen:
             pipeline = _Pipeline(self, limit, keep_pictures, keep_heatmaps)
-            yield from bridge(pipeline.run(seen))
+            yield from interpolate_unreadable(pipeline.run(seen))
 
     @property
     def _shares_codes(self) -> bool:
@@ -114,7 +113,7 @@ class VideoPoseEstimator:
         """Every frame with the crops of its people."""
         for index, picture, people in frames:
             if picture is None:
-                yield _Frame(index, None, NOBODY)
+                yield _Frame(index, None, NO_PEOPLE)
                 continue
             crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
             cuts = [self.window_model.cut(picture, crop) for crop in crops]
@@ -135,7 +134,7 @@ class VideoPoseEstimator:
         people = next(people for index, _, people in recent if index == key)
         picture = pictures[key]
         if picture is None:
-            return _Frame(key, None, NOBODY)
+            return _Frame(key, None, NO_PEOPLE)
         crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
         cuts = [self.window_model.cut(picture, crop) for crop in crops]
         own = np.arange(len(crops))
@@ -201,12 +200,12 @@ class _Pipeline:
         self._beside: deque[_Frame] = deque(maxlen=3)
         # Crops to encode, and the codes of those before them: batches with the number of the first.
         self._cuts: deque[np.ndarray] = deque()
-        self._codes: deque[tuple[int, FrameCodes]] = deque()
+        self._codes: deque[tuple[int, FrameFeatures]] = deque()
         self._encoded = self._added = 0
         # Windows to fuse: rows of crop numbers, and the frame that each belongs to.
         self._windows: deque[tuple[np.ndarray, _Frame]] = deque()
 
-    def run(self, frames: Iterable[_Frame]) -> Iterator[FramePoses]:
+    def run(self, frames: Iterable[_Frame]) -> Iterator[FrameEstimate]:
         """Poses of all frames, in their order."""
         for frame in frames:
             self._add(frame)
@@ -250,7 +249,7 @@ class _Pipeline:
                 rows[found, side] = beside.first + same[found].argmax(axis=1)
         return rows
 
-    def _advance(self, flush: bool) -> Iterator[FramePoses]:
+    def _advance(self, flush: bool) -> Iterator[FrameEstimate]:
         """Do the work of all full batches, or all work there is; yield what is finished."""
         while len(self._cuts) >= self._batch_size or (flush and self._cuts):
             self._encode()
@@ -284,14 +283,14 @@ class _Pipeline:
                 frame.heatmaps.append(own)
             self._forget_codes()
 
-    def _codes_of(self, crops: np.ndarray) -> FrameCodes:
+    def _codes_of(self, crops: np.ndarray) -> FrameFeatures:
         """The codes of crops by their ascending numbers [M]."""
         parts = []
         for first, codes in self._codes:
             here = crops[(crops >= first) & (crops < first + len(codes))] - first
             if len(here):
                 parts.append(codes.take(here.tolist()))
-        return FrameCodes.concatenate(parts)
+        return FrameFeatures.concatenate(parts)
 
     def _forget_codes(self) -> None:
         """Drop the batches of codes that no window can ask for any more."""
@@ -300,7 +299,7 @@ class _Pipeline:
         while self._codes and self._codes[0][0] + len(self._codes[0][1]) <= min(needed):
             self._codes.popleft()
 
-    def _finished(self) -> Iterator[FramePoses]:
+    def _finished(self) -> Iterator[FrameEstimate]:
         ready: list[_Frame] = []
         while self._unfinished and len(self._unfinished[0].heatmaps) == len(
             self._unfinished[0].people
@@ -318,7 +317,7 @@ class _Pipeline:
             if frame.picture is None:
                 yield unknown_frame(frame.index, num_joints)
             else:
-                yield FramePoses(
+                yield FrameEstimate(
                     frame.index,
                     frame.people,
                     keypoints[start:stop],

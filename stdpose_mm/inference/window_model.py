@@ -23,12 +23,11 @@ from torch import Tensor, nn
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
-from stdpose_mm.engine.config_files import config_mistakes, one_line, read_config
-from stdpose_mm.errors import InputError
+from stdpose_mm.engine.config_files import config_mistakes, read_config
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.models.joint_channels import with_num_joints
 from stdpose_mm.models.layers import pack_layers
-from stdpose_mm.structures import Skeleton
-from stdpose_mm.tracking import to_corners
+from stdpose_mm.structures import Skeleton, to_corners
 
 _METAINFO_TYPES: list[Any] = [np.dtypes.UInt8DType, np.dtypes.Float32DType, np.dtypes.Int64DType]
 """What the stored metainfo consists of; with these PyTorch loads a checkpoint without running

@@ -20,17 +20,17 @@ from .necks import (
     TemporalKeypointsSynthesis,
 )
 from .pose_estimators import SemanticMotionPose, STDPose, WindowPoseEstimator
-from .structures import GivenLabels, SpatioTemporalRepresentation
+from .structures import AuxiliaryLabels, SpatioTemporalRepresentation
 
 __all__ = [
     'MLSME',
     'STRE',
+    'AuxiliaryLabels',
     'ContextDecoder',
     'DualConsecutive',
     'DynamicAwareMask',
     'ForegroundMSELoss',
     'FrameHead',
-    'GivenLabels',
     'GivenPoseEmbedding',
     'MutualInformationLoss',
     'PoseWarping',

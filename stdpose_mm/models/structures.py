@@ -9,7 +9,7 @@ import torch
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-from stdpose_mm.datasets.windows import KEY_FRAME as KEY_FRAME
+from stdpose_mm.structures.windows import KEY_FRAME as KEY_FRAME
 
 
 class MaskedFeatures(NamedTuple):
@@ -58,7 +58,7 @@ class SpatioTemporalRepresentation(NamedTuple):
     reconstruction: Reconstruction | None = None
 
 
-class GivenLabels(NamedTuple):
+class AuxiliaryLabels(NamedTuple):
     """Labels of the auxiliary frames that the model may see, and the place of the key frame.
 
     Attributes:
@@ -75,7 +75,7 @@ class GivenLabels(NamedTuple):
     position: Tensor
 
     @classmethod
-    def from_data_samples(cls, data_samples: Sequence[PoseDataSample]) -> GivenLabels | None:
+    def from_data_samples(cls, data_samples: Sequence[PoseDataSample]) -> AuxiliaryLabels | None:
         """Collect the labels of a batch; a sample without any gives nothing.
 
         Args:
@@ -96,7 +96,7 @@ class GivenLabels(NamedTuple):
         return cls(*(torch.stack(fields) for fields in zip(*filled, strict=True)))
 
     @classmethod
-    def _from_data_sample(cls, sample: PoseDataSample) -> GivenLabels | None:
+    def _from_data_sample(cls, sample: PoseDataSample) -> AuxiliaryLabels | None:
         if 'gt_fields' not in sample or 'given_heatmaps' not in sample.gt_fields:
             return None
         heatmaps = sample.gt_fields.given_heatmaps.unflatten(0, (2, -1))
@@ -104,10 +104,10 @@ class GivenLabels(NamedTuple):
         position = heatmaps.new_tensor(sample.metainfo.get('window_position', 0.5))
         return cls(heatmaps, mask, sample.gt_fields.prior_heatmaps, position)
 
-    def flip(self, flip_indices: Sequence[int]) -> GivenLabels:
+    def flip(self, flip_indices: Sequence[int]) -> AuxiliaryLabels:
         """Mirror the maps horizontally and swap the left and right joints."""
         joints = list(flip_indices)
-        return GivenLabels(
+        return AuxiliaryLabels(
             self.heatmaps.flip(-1)[:, :, joints],
             self.mask[:, :, joints],
             self.prior.flip(-1)[:, joints],

@@ -1,26 +1,16 @@
-"""Label propagation: both systems and the baselines behind one interface."""
+"""Label propagation: what every method shares; each family of methods has a folder."""
 
-from .auto_propagator import AutoPropagator
 from .base import (
     PROPAGATORS,
     BasePropagator,
-    Frames,
     PropagatedPose,
     build_propagator,
-    follows_flow,
-    model_use,
+    require_method,
 )
-from .dcpose_propagator import DCPosePropagator
-from .flow_propagator import FlowPropagator
-from .gaps import Gap, JointAnchors, LifeSpan, Stay, find_gaps, find_stays
-from .linear_propagator import LinearPropagator
-from .no_pictures import NoPictures
-from .per_frame_propagator import PerFramePropagator
-from .posewarper_propagator import PoseWarperPropagator
-from .repropagation import keep_every, repropagate
-from .semantic_motion_propagator import SemanticMotionPropagator
-from .spline_propagator import SplinePropagator
-from .stdpose_propagator import STDPosePropagator
+from .gaps import Gap, LifeSpan, NearestLabels, PresenceInterval, find_gaps, find_presence_intervals
+from .load_propagator import load_propagator
+from .match_labels import list_all_frames, match_labels
+from .repropagation import propagate_subsampled, subsample_labels
 from .video_propagation import (
     Boxes,
     GapCache,
@@ -30,42 +20,29 @@ from .video_propagation import (
     propagate_frames,
     propagate_labels,
 )
-from .window_propagator import WindowPropagator, method_of, methods_of_windows
 
 __all__ = [
     'PROPAGATORS',
-    'AutoPropagator',
     'BasePropagator',
     'Boxes',
-    'DCPosePropagator',
-    'FlowPropagator',
-    'Frames',
     'Gap',
     'GapCache',
-    'JointAnchors',
     'LifeSpan',
-    'LinearPropagator',
-    'NoPictures',
-    'PerFramePropagator',
-    'PoseWarperPropagator',
+    'NearestLabels',
+    'PresenceInterval',
     'PropagatedPose',
-    'STDPosePropagator',
-    'SemanticMotionPropagator',
-    'SplinePropagator',
-    'Stay',
-    'WindowPropagator',
     'boxes_of',
     'build_propagator',
     'dense_labels',
     'find_gaps',
-    'find_stays',
-    'follows_flow',
+    'find_presence_intervals',
     'given_labels',
-    'keep_every',
-    'method_of',
-    'methods_of_windows',
-    'model_use',
+    'list_all_frames',
+    'load_propagator',
+    'match_labels',
     'propagate_frames',
     'propagate_labels',
-    'repropagate',
+    'propagate_subsampled',
+    'require_method',
+    'subsample_labels',
 ]

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from importlib import import_module
+from typing import Any, Literal
 
 import numpy as np
-from mmengine.registry import Registry
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import Frames
 from stdpose_mm.structures import Skeleton
 
 from .gaps import Gap
 
-PROPAGATORS = Registry('propagator', scope='stdpose_mm')
-"""Propagators by the name that ``--method`` takes."""
-
-
-class Frames(Protocol):
-    """What a propagator reads pictures from: a ``FrameSource``, or a cache in front of one."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int, /) -> np.ndarray: ...
+ModelUse = Literal['none', 'optional', 'required']
 
 
 @dataclass(frozen=True)
@@ -55,8 +46,14 @@ class BasePropagator(ABC):
     skeleton: Skeleton | None = None
     """The joints of its model, which labels without joint names are taken for; None without one."""
 
+    uses_model: ModelUse = 'none'
+    """Whether its constructor takes the ``window_model`` of a trained pose network."""
+
+    uses_flow: bool = False
+    """Whether its constructor takes an ``estimator`` of optical flow."""
+
     evidence: str = ''
-    """What it goes by, in a few words."""
+    """The evidence that its poses rest on, in a few words."""
 
     reads_pictures: bool = True
     """Whether it looks at the video at all."""
@@ -65,7 +62,7 @@ class BasePropagator(ABC):
     """Whether a gap depends on the labels behind the nearest ones on either side."""
 
     def describe(self, skeleton: Skeleton) -> str:
-        """What it goes by for labels with these joints, in a few words."""
+        """Name the evidence there is for labels with these joints, in a few words."""
         return self.evidence
 
     @abstractmethod
@@ -85,29 +82,79 @@ class BasePropagator(ABC):
         """
 
 
-def build_propagator(method: str, **kwargs: Any) -> BasePropagator:
-    """The propagator registered as ``method``.
+class PropagatorRegistry(MutableMapping[str, type[BasePropagator]]):
+    """Propagators by the name that ``--method`` takes; each is imported when it is looked up.
+
+    Args:
+        locations: Name -> module whose import registers the propagator.
+    """
+
+    def __init__(self, locations: Mapping[str, str]) -> None:
+        self._locations = dict(locations)
+        self._classes: dict[str, type[BasePropagator]] = {}
+
+    def register_module(self, name: str) -> Callable[[type[BasePropagator]], type[BasePropagator]]:
+        """Register the decorated class under ``name``."""
+
+        def register(propagator_class: type[BasePropagator]) -> type[BasePropagator]:
+            self[name] = propagator_class
+            return propagator_class
+
+        return register
+
+    def __getitem__(self, name: str) -> type[BasePropagator]:
+        if name not in self._classes and name in self._locations:
+            import_module(self._locations[name])
+        return self._classes[name]
+
+    def __setitem__(self, name: str, propagator_class: type[BasePropagator]) -> None:
+        self._classes[name] = propagator_class
+
+    def __delitem__(self, name: str) -> None:
+        del self._classes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({*self._locations, *self._classes}))
+
+    def __len__(self) -> int:
+        return len({*self._locations, *self._classes})
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._locations or name in self._classes
+
+
+PROPAGATORS = PropagatorRegistry(
+    {
+        'linear': 'stdpose_mm.propagation.interpolation',
+        'spline': 'stdpose_mm.propagation.interpolation',
+        'flow': 'stdpose_mm.propagation.flow',
+        'auto': 'stdpose_mm.propagation.auto',
+        'stdpose': 'stdpose_mm.propagation.window',
+        'semantic-motion': 'stdpose_mm.propagation.window',
+        'posewarper': 'stdpose_mm.propagation.window',
+        'dcpose': 'stdpose_mm.propagation.window',
+        'per-frame': 'stdpose_mm.propagation.window',
+    }
+)
+
+
+def require_method(method: str) -> type[BasePropagator]:
+    """Look up the propagator registered as ``method``.
 
     Raises:
         InputError: If there is no such propagator.
     """
-    propagator_class = PROPAGATORS.module_dict.get(method)
-    if propagator_class is None:
+    if method not in PROPAGATORS:
         raise InputError(
-            f'there is no propagation method {method!r}, choose one of '
-            f'{", ".join(sorted(PROPAGATORS.module_dict))}'
+            f'there is no propagation method {method!r}, choose one of {", ".join(PROPAGATORS)}'
         )
-    return propagator_class(**kwargs)
+    return PROPAGATORS[method]
 
 
-def follows_flow(method: str) -> bool:
-    """Whether a registered method takes an estimator of optical flow."""
-    return 'estimator' in inspect.signature(PROPAGATORS.get(method)).parameters
+def build_propagator(method: str, **kwargs: Any) -> BasePropagator:
+    """Build the propagator registered as ``method``.
 
-
-def model_use(method: str) -> Literal['none', 'optional', 'required']:
-    """Whether a registered method works with a trained model."""
-    parameter = inspect.signature(PROPAGATORS.get(method)).parameters.get('window_model')
-    if parameter is None:
-        return 'none'
-    return 'required' if parameter.default is parameter.empty else 'optional'
+    Raises:
+        InputError: If there is no such propagator.
+    """
+    return require_method(method)(**kwargs)

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from stdpose_mm.io import FrameSource, atomic_path
+from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.version import __version__
 
 from .base import PropagatedPose

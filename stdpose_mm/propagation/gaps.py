@@ -19,7 +19,7 @@ NEVER = -1
 
 
 @dataclass(frozen=True)
-class JointAnchors:
+class NearestLabels:
     """For every joint of a track the nearest label of this joint on one side of a gap.
 
     Args:
@@ -58,10 +58,10 @@ class Gap:
     frames: range
     left: PersonLabel | None
     right: PersonLabel | None
-    before: JointAnchors
-    after: JointAnchors
-    second_before: JointAnchors
-    second_after: JointAnchors
+    before: NearestLabels
+    after: NearestLabels
+    second_before: NearestLabels
+    second_after: NearestLabels
     bboxes: np.ndarray
 
     @property
@@ -133,7 +133,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Stay:
+class PresenceInterval:
     """Neighbouring frames in which a person is in the picture, as far as the labels tell.
 
     Args:
@@ -145,9 +145,9 @@ class Stay:
     labels: Mapping[int, PersonLabel]
 
 
-def find_stays(
+def find_presence_intervals(
     labels: Mapping[int, PersonLabel], num_frames: int, life_span: LifeSpan = 'video'
-) -> list[Stay]:
+) -> list[PresenceInterval]:
     """When the person of a track is in the picture.
 
     A stay goes on until a label without a place, and the next begins with the next label that has
@@ -170,11 +170,11 @@ def find_stays(
             current[frame] = labels[frame]
             continue
         if current and start is not None:
-            stays.append(Stay(range(start, frame), current))
+            stays.append(PresenceInterval(range(start, frame), current))
         start, current = None, {}
     if current and start is not None:
         stop = num_frames if life_span == 'video' else given[-1] + 1
-        stays.append(Stay(range(start, stop), current))
+        stays.append(PresenceInterval(range(start, stop), current))
     return stays
 
 
@@ -217,7 +217,7 @@ def find_gaps(
     return gaps
 
 
-def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[JointAnchors, JointAnchors]]:
+def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[NearestLabels, NearestLabels]]:
     """Nearest and second nearest labels of each joint, seen from every place along a track.
 
     Args:
@@ -227,7 +227,7 @@ def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[JointAnchors, Jo
         Before the first label, after the first, ..., after the last.
     """
     num_keypoints = len(labels[0].visibility)
-    nothing = JointAnchors(
+    nothing = NearestLabels(
         frames=np.full(num_keypoints, NEVER),
         keypoints=np.zeros((num_keypoints, 2)),
         visibility=np.full(num_keypoints, NOT_LABELLED, dtype=np.int8),
@@ -235,7 +235,7 @@ def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[JointAnchors, Jo
     anchors = [(nothing, nothing)]
     for label in labels:
         nearest, second = anchors[-1]
-        of_label = JointAnchors(
+        of_label = NearestLabels(
             np.full(num_keypoints, label.frame_index), label.keypoints, label.visibility
         )
         shown = label.labelled
@@ -243,9 +243,9 @@ def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[JointAnchors, Jo
     return anchors
 
 
-def _merge(chosen: np.ndarray, these: JointAnchors, others: JointAnchors) -> JointAnchors:
+def _merge(chosen: np.ndarray, these: NearestLabels, others: NearestLabels) -> NearestLabels:
     """``these`` where ``chosen`` [K], ``others`` elsewhere."""
-    return JointAnchors(
+    return NearestLabels(
         frames=np.where(chosen, these.frames, others.frames),
         keypoints=np.where(chosen[:, None], these.keypoints, others.keypoints),
         visibility=np.where(chosen, these.visibility, others.visibility),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from stdpose_mm.datasets.windows import given_frames
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.io.video import Frames
+from stdpose_mm.structures import VideoLabels, given_frames
 
-from .base import BasePropagator, Frames
+from .base import BasePropagator
 from .video_propagation import boxes_of, given_labels, propagate_labels
 
 
-def keep_every(labels: VideoLabels, interval: int) -> VideoLabels:
+def subsample_labels(labels: VideoLabels, interval: int) -> VideoLabels:
     """Labels on every ``interval``-th frame of the labelled range only.
 
     The rule is ``datasets.windows.given_frames``. People keep or get their track ids from all
@@ -25,7 +25,7 @@ def keep_every(labels: VideoLabels, interval: int) -> VideoLabels:
     return labels.keep_frames(given_frames(labels.labelled_frame_indices, interval))
 
 
-def repropagate(
+def propagate_subsampled(
     frames: Frames,
     truth: VideoLabels,
     interval: int,
@@ -49,7 +49,7 @@ def repropagate(
     truth = given_labels(truth)
     dense = propagate_labels(
         frames,
-        keep_every(truth, interval),
+        subsample_labels(truth, interval),
         propagator,
         boxes_of(truth) if use_truth_boxes else None,
     )

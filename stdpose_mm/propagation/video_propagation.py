@@ -9,12 +9,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.tracking import FrameDetections, TrackBoxes, assign_track_ids, person_box
+from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video.cached_frames import CachedFrames
+from stdpose_mm.structures import (
+    FrameDetections,
+    PersonLabel,
+    Skeleton,
+    TrackBoxes,
+    VideoFrame,
+    VideoLabels,
+    person_box,
+)
+from stdpose_mm.tracking import assign_track_ids
 
-from .base import BasePropagator, Frames, PropagatedPose
-from .cached_frames import CachedFrames
-from .gaps import Gap, LifeSpan, Stay, find_gaps, find_stays
+from .base import BasePropagator, PropagatedPose
+from .gaps import Gap, LifeSpan, PresenceInterval, find_gaps, find_presence_intervals
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
@@ -127,7 +136,8 @@ def propagate_frames(
 
     Yields:
         (frame index, people sorted by track id), from frame 0 to the last. Everyone is in every
-        frame: given, propagated, or outside of a stay (see :func:`~.gaps.find_stays`) absent.
+        frame: given, propagated, or outside of a presence interval (see
+        :func:`~.gaps.find_presence_intervals`) absent.
 
     Raises:
         InputError: See :func:`propagate_labels`.
@@ -245,13 +255,16 @@ def _plan_track(
     detections: DetectedPeople,
 ) -> _TrackPlan:
     gaps: list[Gap] = []
-    for stay in find_stays(labels, num_frames, life_span):
+    for stay in find_presence_intervals(labels, num_frames, life_span):
         gaps += _gaps_of_stay(track_id, stay, boxes, detections)
     return _TrackPlan(labels, gaps)
 
 
 def _gaps_of_stay(
-    track_id: int, stay: Stay, boxes: Mapping[int, np.ndarray], detections: DetectedPeople
+    track_id: int,
+    stay: PresenceInterval,
+    boxes: Mapping[int, np.ndarray],
+    detections: DetectedPeople,
 ) -> list[Gap]:
     known = {frame: box for frame, box in boxes.items() if frame in stay.frames}
     if not known and not any(p.has_box or p.labelled.any() for p in stay.labels.values()):

@@ -1,6 +1,20 @@
-"""Plain structures that every part of the package shares."""
+"""Plain structures that every part of the package shares: labels, skeletons, windows, boxes."""
 
+from .boxes import (
+    NO_DETECTIONS,
+    FrameDetections,
+    TrackBoxes,
+    box_iou,
+    clip_box,
+    detected_box,
+    expand,
+    interpolate_box,
+    match_box,
+    person_box,
+    to_corners,
+)
 from .skeleton import POSETRACK_SKELETON, Skeleton, limbs_from_coco
+from .tracked_boxes import NO_PEOPLE, TrackedBoxes
 from .video_labels import (
     NOT_LABELLED,
     OCCLUDED,
@@ -13,19 +27,46 @@ from .video_labels import (
     VideoLabels,
     pose_extent,
 )
+from .windows import (
+    Window,
+    estimation_window,
+    given_frames,
+    person_window,
+    propagation_window,
+    snap_window,
+)
 
 __all__ = [
     'NOT_LABELLED',
+    'NO_DETECTIONS',
+    'NO_PEOPLE',
     'OCCLUDED',
     'POSETRACK_SKELETON',
     'SOURCES',
     'VISIBLE',
+    'FrameDetections',
     'PersonLabel',
     'PolygonRegion',
     'Skeleton',
     'Source',
+    'TrackBoxes',
+    'TrackedBoxes',
     'VideoFrame',
     'VideoLabels',
+    'Window',
+    'box_iou',
+    'clip_box',
+    'detected_box',
+    'estimation_window',
+    'expand',
+    'given_frames',
+    'interpolate_box',
     'limbs_from_coco',
+    'match_box',
+    'person_box',
+    'person_window',
     'pose_extent',
+    'propagation_window',
+    'snap_window',
+    'to_corners',
 ]

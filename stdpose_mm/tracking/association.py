@@ -8,9 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from stdpose_mm.structures import PersonLabel, VideoLabels
-
-from .boxes import box_iou, person_box
+from stdpose_mm.structures import PersonLabel, VideoLabels, box_iou, person_box
 
 MOTION_KERNEL = 0.5
 """Width of the similarity's Gaussian in units of the person's size.

@@ -8,11 +8,9 @@ import numpy as np
 import torch
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.structures import NO_PEOPLE, FrameDetections, TrackedBoxes, expand, to_corners
 
-from .boxes import FrameDetections, expand, to_corners
-from .tracked_boxes import NOBODY, TrackedBoxes
-
-SURE_SCORE = 0.4
+HIGH_SCORE_THR = 0.4
 """Detections above it begin tracks, as many as MMPose keeps; those below only carry known people
 on. ByteTrack's own 0.6 is made for larger detectors: small ones give most people less."""
 
@@ -35,7 +33,7 @@ class PersonTracker:
 
     Args:
         every: The detector runs on every so many frames. The filter's step is that long.
-        sure_score: See ``SURE_SCORE``.
+        high_score_thr: See ``HIGH_SCORE_THR``.
         kept_frames: See ``KEPT_FRAMES``.
 
     Raises:
@@ -44,16 +42,16 @@ class PersonTracker:
     """
 
     def __init__(
-        self, every: int = 1, sure_score: float = SURE_SCORE, kept_frames: int = KEPT_FRAMES
+        self, every: int = 1, high_score_thr: float = HIGH_SCORE_THR, kept_frames: int = KEPT_FRAMES
     ) -> None:
         for name, value in (('every', every), ('kept_frames', kept_frames)):
             if value < 1:
                 raise InputError(f'{name} must be at least 1 frame, got {value}')
-        if not 0 <= sure_score < 1:
-            raise InputError(f'sure_score must be in 0..1 and below 1, got {sure_score}')
+        if not 0 <= high_score_thr < 1:
+            raise InputError(f'high_score_thr must be in 0..1 and below 1, got {high_score_thr}')
         self.every = every
         self._kept_steps = max(2, round(kept_frames / every))
-        self._tracker = _byte_tracker(sure_score, self._kept_steps)
+        self._tracker = _byte_tracker(high_score_thr, self._kept_steps)
         self.reset()
 
     def reset(self) -> None:
@@ -89,7 +87,7 @@ class PersonTracker:
         boxes, scores = detections.boxes[solid], detections.scores[solid]
         positions, track_ids = self._track(boxes, scores)
         if not len(positions):
-            return NOBODY
+            return NO_PEOPLE
         order = np.argsort(positions)
         kept = positions[order]
         return TrackedBoxes(boxes[kept], scores[kept], track_ids[order])
@@ -122,14 +120,14 @@ class PersonTracker:
         return found.masks.numpy(), found.instances_id.numpy()
 
 
-def _byte_tracker(sure_score: float, kept_steps: int) -> Any:
+def _byte_tracker(high_score_thr: float, kept_steps: int) -> Any:
     from mmdet.models.task_modules.tracking import KalmanFilter
     from mmdet.models.trackers import ByteTracker
 
     try:
         tracker = ByteTracker(
-            obj_score_thrs={'high': sure_score, 'low': 0.0},
-            init_track_thr=sure_score,
+            obj_score_thrs={'high': high_score_thr, 'low': 0.0},
+            init_track_thr=high_score_thr,
             # A low score need not mean another place, and with looks some frames apart the boxes
             # of one person overlap little: docs/tracking_and_smoothing.md has the numbers.
             weight_iou_with_det_scores=False,

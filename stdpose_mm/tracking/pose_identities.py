@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .boxes import box_iou
+from stdpose_mm.structures import TrackedBoxes, box_iou
+
 from .smoothing import SURE_JOINT
-from .tracked_boxes import TrackedBoxes
 
 KERNEL = 0.1
 """Width of the similarity's Gaussian in person sizes, for poses one frame apart. A COCO keypoint's

@@ -15,9 +15,7 @@ import numpy as np
 from scipy.signal import savgol_coeffs
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import PersonLabel, VideoLabels
-
-from .boxes import person_box
+from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
 
 SURE_JOINT = 0.2
 """Joints that score less are often somewhere else altogether; they would draw others along."""

@@ -22,7 +22,7 @@ def plot_curves(path: FilePath, panels: Mapping[str, Mapping[str, Curve]], posit
 
 
 def curves(panels: Mapping[str, Mapping[str, Curve]], position: str) -> Figure:
-    """Figures of several methods against a number, one panel below the other.
+    """MetricSummary of several methods against a number, one panel below the other.
 
     Methods keep their colour from panel to panel. Intervals are bars; methods stand a little beside
     each other, so that bars do not hide each other.

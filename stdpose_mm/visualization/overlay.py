@@ -9,7 +9,7 @@ from os import PathLike
 import cv2
 import numpy as np
 
-from stdpose_mm.io import FrameSource, write_video
+from stdpose_mm.io.video import FrameSource, write_video
 from stdpose_mm.structures import OCCLUDED, PersonLabel, Skeleton, VideoLabels
 
 GIVEN_COLOR = (80, 220, 80)

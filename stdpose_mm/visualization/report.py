@@ -20,7 +20,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import FrameSource, atomic_path, write_text, write_video
+from stdpose_mm.io import atomic_path, write_text
+from stdpose_mm.io.video import FrameSource, write_video
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
 
 from .overlay import draw_people, overlay_frames

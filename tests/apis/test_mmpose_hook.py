@@ -3,15 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import split_instances
 
 from stdpose_mm.mmpose_hook import install
-
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
 
 CHECK = """
 import sys

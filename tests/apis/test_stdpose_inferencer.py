@@ -14,13 +14,14 @@ from mmpose.apis import MMPoseInferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import PoseDataSample
 
-from stdpose_mm.apis.person_detector import PersonDetector
-from stdpose_mm.apis.stdpose_inferencer import STDPoseInferencer
+from stdpose_mm.apis import STDPoseInferencer
+from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import VideoPoseEstimator, WindowModel
-from stdpose_mm.io import write_video
+from stdpose_mm.io.video import write_video
 from stdpose_mm.mmpose_hook import install, is_window_model
-from stdpose_mm.tracking import TrackedBoxes
+from stdpose_mm.structures import TrackedBoxes
+from support.paths import CONFIGS
 
 NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
 TOLERANCE = 0.02  # pixels; the video is two crops wide
@@ -135,7 +136,7 @@ def test_mmpose_inferencer_gives_the_same(inferencer, model_files, movie, tmp_pa
 def test_mmpose_inferencer_of_a_name_of_ours(tmp_path, pictures):
     from mmpose.registry import MODELS
 
-    config = Path(__file__).resolve().parents[2] / 'configs' / 'stdpose_tiny_synthetic.py'
+    config = CONFIGS / 'stdpose_tiny_synthetic.py'
     weights = tmp_path / 'weights.pth'
     state = MODELS.build(Config.fromfile(config).model).state_dict()
     torch.save({'meta': {}, 'state_dict': state}, weights)

@@ -8,12 +8,13 @@ import torch
 from mmengine.config import Config
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.person_detector import PersonDetector
+from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
-from stdpose_mm.io import read_posetrack18
-from stdpose_mm.propagation import PROPAGATORS, PerFramePropagator
-from stdpose_mm.propagation.optical_flow import RAFTFlow
+from stdpose_mm.io.labels import read_posetrack18
+from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation.flow.optical_flow import RAFTFlow
+from stdpose_mm.propagation.window import PerFramePropagator
 from stdpose_mm.structures import Skeleton
 
 POSE = np.array([[10, 10], [20, 10], [10, 30]], float)
@@ -262,14 +263,14 @@ def test_a_fuser_is_for_auto_only(tmp_path):
 
 
 def test_a_custom_propagator_can_be_registered(folder):
-    class Mine(PROPAGATORS.module_dict['linear']):
+    class Mine(PROPAGATORS['linear']):
         pass
 
-    PROPAGATORS.register_module(name='mine', module=Mine)
+    PROPAGATORS['mine'] = Mine
     try:
         assert isinstance(VideoPosePropagator(method='mine').propagator, Mine)
     finally:
-        PROPAGATORS.module_dict.pop('mine')
+        del PROPAGATORS['mine']
 
 
 def bad_checkpoint(path, **changes):

@@ -23,8 +23,8 @@ from torch import nn
 import stdpose_mm  # noqa: F401 - registers what the configs name
 from stdpose_mm.models.backbones.vit import ARCHITECTURES
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
+from support.paths import CONFIGS
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 NAMES = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')

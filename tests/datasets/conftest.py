@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tiny_set import HEIGHT, NUM_FRAMES, WIDTH, TinySet, video_json
+
+from support.tiny_set import HEIGHT, NUM_FRAMES, WIDTH, TinySet, video_json
 
 
 @pytest.fixture

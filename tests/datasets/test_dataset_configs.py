@@ -12,11 +12,12 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
-from tiny_set import TinySet
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
+from support.paths import ROOT
+from support.tiny_set import TinySet
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = ROOT
 BASE = REPOSITORY / 'configs' / '_base_'
 SIZES = ('128x96', '256x192')
 CLASSES = ('PoseTrack17', 'PoseTrack18', 'PoseTrack21', 'Generic')
@@ -69,7 +70,7 @@ def test_datasets_of_the_base_configs_give_samples(
 @pytest.fixture(scope='module')
 def browse() -> Callable[[Sequence[str]], int]:
     spec = importlib.util.spec_from_file_location(
-        'browse_dataset', REPOSITORY / 'tools' / 'browse_dataset.py'
+        'browse_dataset', REPOSITORY / 'tools' / 'analysis_tools' / 'browse_dataset.py'
     )
     assert spec is not None
     assert spec.loader is not None

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.datasets.datasets import PoseTrack17WindowDataset
-from stdpose_mm.io.posetrack17 import read_posetrack17
-from stdpose_mm.io.posetrack18 import write_posetrack18
+from stdpose_mm.datasets.body import PoseTrack17WindowDataset
+from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
 
 FOLDER = 'images/bonn_5sec/000342_mpii'
 NUM_FRAMES = 6

@@ -11,17 +11,18 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
-from tiny_set import NUM_FRAMES, TinySet, pose
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.apis.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
-from stdpose_mm.datasets.datasets import PoseTrack18WindowDataset
+from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.datasets.transforms import GenerateWindowTarget
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import find_label_files, read_posetrack18
+from stdpose_mm.io.labels import find_label_files, read_posetrack18
+from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
+from support.paths import ROOT
+from support.tiny_set import NUM_FRAMES, TinySet, pose
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = ROOT
 GIVEN = (0, 4, 9)
 ENCODER = dict(type='BoundedUDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.0)
 

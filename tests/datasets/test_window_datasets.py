@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
-from tiny_set import NUM_FRAMES, TinySet, pose
 
-from stdpose_mm.datasets.datasets import (
+from stdpose_mm.datasets.body import (
     GenericWindowDataset,
     PoseTrack18WindowDataset,
     PoseTrack21WindowDataset,
 )
-from stdpose_mm.datasets.datasets.body.posetrack_metainfo import posetrack_metainfo
+from stdpose_mm.datasets.body.posetrack_metainfo import posetrack_metainfo
 from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
+from support.tiny_set import NUM_FRAMES, TinySet, pose
 
 
 def keys_of(dataset, video: str = 'a', track: int = 0) -> list[int]:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 BASE = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 PER_FRAME = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_synthetic_a_backbone.py'
 MAX_ITERS = 2
@@ -29,7 +29,12 @@ def arguments(folder: Path) -> list[str]:
     config = folder / 'with_losses.py'
     config.write_text(f"_base_ = '{BASE}'\ncustom_hooks = [*_base_.custom_hooks, {hook}]\n")
     return [
-        *(sys.executable, str(ROOT / 'tools' / 'run_ablation.py'), str(config), str(PER_FRAME)),
+        *(
+            sys.executable,
+            str(ROOT / 'tools' / 'analysis_tools' / 'run_ablation.py'),
+            str(config),
+            str(PER_FRAME),
+        ),
         *('--seeds', '0', '1', '--jobs', '2', '--out-dir', str(folder / 'out')),
         *('--reference', 'with_losses', '--cfg-options'),
         *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),

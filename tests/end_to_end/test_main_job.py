@@ -22,9 +22,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from stdpose_mm.io import open_frames
+from stdpose_mm.io.video import open_frames
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 NUM_FRAMES, INTERVAL = 15, 7
 GIVEN_FRAMES = (0, 7, 14)

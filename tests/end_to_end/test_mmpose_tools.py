@@ -11,7 +11,8 @@ from pathlib import Path
 
 import mmpose
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
+
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 MAX_ITERS = 2
 

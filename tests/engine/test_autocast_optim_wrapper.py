@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from stdpose_mm.engine import AutocastOptimWrapper
+from stdpose_mm.engine.optim_wrappers import AutocastOptimWrapper
 
 
 def _wrapper(model: nn.Module, **kwargs) -> AutocastOptimWrapper:

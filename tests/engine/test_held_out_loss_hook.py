@@ -19,11 +19,12 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
-from toy_training import ITERS_PER_EPOCH, train
 
-from stdpose_mm.engine import EvenlySpacedSampler, HeldOutLossHook
+from stdpose_mm.engine.hooks import HeldOutLossHook
 from stdpose_mm.engine.hooks.held_out_loss_hook import mean_losses
+from stdpose_mm.engine.samplers import EvenlySpacedSampler
 from stdpose_mm.errors import InputError
+from support.toy_training import ITERS_PER_EPOCH, train
 
 HELD_OUT = (1.0, 2.0, 4.0)
 BATCH_SIZE, SLOWNESS = 2, 0.5

@@ -10,8 +10,7 @@ from stdpose_mm.engine import model_names
 from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import InputError
 from stdpose_mm.mmpose_hook import is_window_model
-
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
 
 
 def test_names_aliases_and_files():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toy_training import ITERS_PER_EPOCH, train
+
+from support.toy_training import ITERS_PER_EPOCH, train
 
 
 @pytest.mark.parametrize('num_workers', [0, 2])

@@ -6,8 +6,9 @@ import pickle
 import numpy as np
 import torch
 
-from stdpose_mm.engine import SeededInfiniteSampler, SeededSampler, SeedSample
+from stdpose_mm.engine.samplers import SeededInfiniteSampler, SeededSampler
 from stdpose_mm.engine.seeding import SampleIndex, derive_seed
+from stdpose_mm.engine.transforms import SeedSample
 
 
 def _draws(sampler: SeededSampler, epoch: int) -> list[tuple[int, int]]:

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose, pseudo_collate
-from tiny_models import PIPELINE, metainfo_of, moving_pictures, window_model
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.inference import VideoPoseEstimator
-from stdpose_mm.structures import Skeleton
-from stdpose_mm.tracking import NOBODY, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, Skeleton, TrackedBoxes
+from support.tiny_models import PIPELINE, metainfo_of, moving_pictures, window_model
 
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 PICTURES = moving_pictures(24)
@@ -201,11 +200,11 @@ def test_a_broken_frame_is_bridged_and_stands_in_nobodys_window(model, crops):
 
 def test_broken_frames_at_the_ends_hold_nobody(model):
     frames = list(video(4))
-    frames[0], frames[3] = (0, None, NOBODY), (3, None, frames[3][2])
+    frames[0], frames[3] = (0, None, NO_PEOPLE), (3, None, frames[3][2])
     found = estimate(model, frames)
     assert [frame.origin for frame in found] == ['unknown', 'seen', 'seen', 'unknown']
     assert found[3].keypoints.shape == (0, 3, 2)
-    (alone,) = estimate(model, [(0, None, NOBODY)])
+    (alone,) = estimate(model, [(0, None, NO_PEOPLE)])
     assert (alone.origin, len(alone)) == ('unknown', 0)
 
 
@@ -267,7 +266,7 @@ def test_poses_come_one_frame_after_their_pictures_where_they_may_not_wait(model
     # One frame for the window; the thread may be some further.
     assert len(asked) <= 2 + 4 + 1
     poses.close()
-    assert not [thread for thread in threading.enumerate() if thread.name == 'in_background']
+    assert not [thread for thread in threading.enumerate() if thread.name == 'prefetch']
 
 
 def test_pictures_and_heatmaps_are_kept_if_asked_for(model):

@@ -8,10 +8,10 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
-from samples import build, tiny_cfg
 
+from stdpose_mm.models import AuxiliaryLabels
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
-from stdpose_mm.models.structures import GivenLabels
+from support.model_samples import build, tiny_cfg
 
 
 def test_the_number_of_joints_is_set_everywhere() -> None:
@@ -55,13 +55,13 @@ def test_a_permuted_skeleton_gives_permuted_heatmaps(use_prior: bool) -> None:
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(2, 3, 128, 8, 6, generator=generator)
     maps = torch.rand(2, 3, 4, 32, 24, generator=generator)
-    given = GivenLabels(
+    given = AuxiliaryLabels(
         heatmaps=torch.rand(2, 2, 4, 32, 24, generator=generator),
         mask=torch.rand(2, 2, 4, generator=generator) < 0.5,
         prior=torch.rand(2, 4, 32, 24, generator=generator),
         position=torch.full((2,), 0.5),
     )
-    permuted = GivenLabels(
+    permuted = AuxiliaryLabels(
         given.heatmaps[:, :, order], given.mask[:, :, order], given.prior[:, order], given.position
     )
     with torch.no_grad():
@@ -150,13 +150,13 @@ def test_a_permuted_skeleton_gives_permuted_heatmaps_of_the_second_system() -> N
     copy_joints(source, target, joint_axes(config), order)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(2, 3, 128, 8, 6, generator=generator)
-    given = GivenLabels(
+    given = AuxiliaryLabels(
         heatmaps=torch.rand(2, 2, 4, 32, 24, generator=generator),
         mask=torch.rand(2, 2, 4, generator=generator) < 0.5,
         prior=torch.rand(2, 4, 32, 24, generator=generator),
         position=torch.full((2,), 0.5),
     )
-    permuted = GivenLabels(
+    permuted = AuxiliaryLabels(
         given.heatmaps[:, :, order], given.mask[:, :, order], given.prior[:, order], given.position
     )
     masks = source.neck.draw_masks(2)

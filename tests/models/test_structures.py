@@ -1,22 +1,22 @@
 from __future__ import annotations
 
 import torch
-from samples import FLIP_INDICES, NUM_JOINTS, estimation_sample, window_batch
 
-from stdpose_mm.models import GivenLabels
+from stdpose_mm.models import AuxiliaryLabels
+from support.model_samples import FLIP_INDICES, NUM_JOINTS, estimation_sample, window_batch
 
 SHAPE = (NUM_JOINTS, 32, 24)
 
 
-def labels(give: bool | tuple[bool, bool] = True) -> GivenLabels:
-    given = GivenLabels.from_data_samples(window_batch(2, give=give)['data_samples'])
+def labels(give: bool | tuple[bool, bool] = True) -> AuxiliaryLabels:
+    given = AuxiliaryLabels.from_data_samples(window_batch(2, give=give)['data_samples'])
     assert given is not None
     return given
 
 
 def test_labels_of_a_batch_keep_the_order_left_right():
     samples = window_batch(2)['data_samples']
-    given = GivenLabels.from_data_samples(samples)
+    given = AuxiliaryLabels.from_data_samples(samples)
     assert given.heatmaps.shape == (2, 2, *SHAPE)
     assert given.mask.shape == (2, 2, NUM_JOINTS)
     assert given.prior.shape == (2, *SHAPE)
@@ -26,12 +26,12 @@ def test_labels_of_a_batch_keep_the_order_left_right():
 
 def test_samples_without_labels_give_nothing():
     samples = [estimation_sample(sample) for sample in window_batch(2)['data_samples']]
-    assert GivenLabels.from_data_samples(samples) is None
+    assert AuxiliaryLabels.from_data_samples(samples) is None
 
 
 def test_mixed_batch_gives_what_there_is():
     labelled, bare = window_batch(2)['data_samples']
-    given = GivenLabels.from_data_samples([estimation_sample(bare), labelled])
+    given = AuxiliaryLabels.from_data_samples([estimation_sample(bare), labelled])
     assert not given.mask[0].any()
     assert not given.heatmaps[0].any()
     assert given.mask[1].all()
@@ -41,7 +41,7 @@ def test_position_is_that_of_the_window():
     samples = window_batch(3)['data_samples']
     samples[0].set_metainfo({'window_position': 0.25})
     samples[1] = estimation_sample(samples[1])
-    given = GivenLabels.from_data_samples(samples)
+    given = AuxiliaryLabels.from_data_samples(samples)
     assert given.position.tolist() == [0.25, 0.5, 0.5]
     assert given.flip(FLIP_INDICES).position.tolist() == [0.25, 0.5, 0.5]
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from stdpose_mm.io import open_frames
-from stdpose_mm.propagation import LinearPropagator, PropagatedPose
+from stdpose_mm.io.video import open_frames
+from stdpose_mm.propagation import PropagatedPose
 from stdpose_mm.propagation.gap_store import ArrayStore, GapStore, digest
+from stdpose_mm.propagation.interpolation import LinearPropagator
 
 
 def pose(frame):

@@ -9,16 +9,15 @@ from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.propagation import (
-    LinearPropagator,
     PropagatedPose,
     build_propagator,
-    keep_every,
     propagate_frames,
     propagate_labels,
-    repropagate,
+    propagate_subsampled,
+    subsample_labels,
 )
-from stdpose_mm.structures import PersonLabel
-from stdpose_mm.tracking import FrameDetections
+from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.structures import FrameDetections, PersonLabel
 
 
 @st.composite
@@ -328,15 +327,15 @@ def test_an_unknown_method_is_refused_with_the_choices():
 
 def test_keep_every_follows_the_labelled_frame_rule(label, video):
     truth = video([label(n, POSE) for n in range(12)], 12)
-    assert keep_every(truth, 7).labelled_frame_indices == (0, 7, 11)
+    assert subsample_labels(truth, 7).labelled_frame_indices == (0, 7, 11)
     with pytest.raises(InputError, match='must be at least 1, got 0'):
-        keep_every(truth, 0)
+        subsample_labels(truth, 0)
 
 
 def test_repropagation_returns_the_people_and_frames_of_the_truth(label, video, blank):
     persons = [label(n, np.add(POSE, n), track_id=1) for n in range(2, 9)]
     persons += [label(n, POSE, track_id=2) for n in range(2, 5)]
-    dense = repropagate(blank(12), video(persons, 12), 3, LinearPropagator())
+    dense = propagate_subsampled(blank(12), video(persons, 12), 3, LinearPropagator())
     found = [(p.frame_index, p.track_id) for p in dense.persons]
     assert found == sorted((p.frame_index, p.track_id) for p in persons)
     given_frames = [p.frame_index for p in dense.persons if p.source == 'given']
@@ -347,5 +346,7 @@ def test_repropagation_returns_the_people_and_frames_of_the_truth(label, video, 
 
 def test_repropagation_with_true_boxes_uses_them(label, video, blank):
     persons = [label(n, POSE, bbox=[n * n, 0, 10, 10]) for n in range(5)]
-    dense = repropagate(blank(5), video(persons, 5), 4, LinearPropagator(), use_truth_boxes=True)
+    dense = propagate_subsampled(
+        blank(5), video(persons, 5), 4, LinearPropagator(), use_truth_boxes=True
+    )
     assert [p.bbox[0] for p in dense.persons] == [0, 1, 4, 9, 16]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from stdpose_mm.env import Environment, find_problems, format_table, parse_version
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 GOOD = Environment(
     python='3.11.7',
     versions={

@@ -11,16 +11,18 @@ from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.paths import ROOT
 
 
 @pytest.fixture
 def setup_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """``tools/setup_env.py`` at work in a copy of the repository's inputs."""
+    """``tools/misc/setup_env.py`` at work in a copy of the repository's inputs."""
     repository = tmp_path / 'repository'
     shutil.copytree(ROOT / 'requirements', repository / 'requirements')
     shutil.copy(ROOT / 'setup.py', repository / 'setup.py')
-    spec = importlib.util.spec_from_file_location('setup_env', ROOT / 'tools' / 'setup_env.py')
+    spec = importlib.util.spec_from_file_location(
+        'setup_env', ROOT / 'tools' / 'misc' / 'setup_env.py'
+    )
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.tracking import NO_DETECTIONS, FrameDetections
+from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
 from stdpose_mm.tracking.person_tracker import PersonTracker
 
 SIZE = (40.0, 100.0)
@@ -152,7 +152,7 @@ def test_frames_must_ascend():
     [
         ({'every': 0}, 'every must be at least 1 frame, got 0'),
         ({'kept_frames': 0}, 'kept_frames must be at least 1'),
-        ({'sure_score': 1.0}, 'sure_score must be in 0..1 and below 1, got 1.0'),
+        ({'high_score_thr': 1.0}, 'high_score_thr must be in 0..1 and below 1, got 1.0'),
     ],
 )
 def test_settings_out_of_range_are_refused(options, message):

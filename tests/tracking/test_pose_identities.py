@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.tracking import NOBODY, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
 from stdpose_mm.tracking.pose_identities import PoseIdentities
 
 POSES = np.random.default_rng(0).uniform([0, 0], [40, 100], (2, 12, 2))
@@ -55,7 +55,7 @@ def test_other_people_are_new():
     assert ids(identities, 0, (10,), [0]) == [0]
     assert ids(identities, 1, (10, 500), [0, 1]) == [0, 1]
     assert ids(identities, 2, (900,), [2]) == [2]
-    assert len(identities.update(3, NOBODY, np.zeros((0, 12, 2)), np.zeros((0, 12)))) == 0
+    assert len(identities.update(3, NO_PEOPLE, np.zeros((0, 12, 2)), np.zeros((0, 12)))) == 0
 
 
 def test_who_was_lost_long_ago_is_forgotten():

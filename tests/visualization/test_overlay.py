@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.io import open_frames, write_video
+from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import draw_people, track_color, write_overlay
 from stdpose_mm.visualization.overlay import GIVEN_COLOR

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.apis.frame_ranking import FrameCheck, JointCheck
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import FrameSource, open_frames, write_video
+from stdpose_mm.io.video import FrameSource, open_frames, write_video
+from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import report as report_module
 from stdpose_mm.visualization import write_report

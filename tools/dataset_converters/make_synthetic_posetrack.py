@@ -15,8 +15,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from stdpose_mm.apis import report_difficulty
-from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.benchmarks.propagation import report_difficulty
+from stdpose_mm.cli.arguments import OneLineParser, exit_code
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 
 

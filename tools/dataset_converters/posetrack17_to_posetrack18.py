@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stdpose_mm.command_line import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import read_posetrack17, write_posetrack18
-from stdpose_mm.io.posetrack17 import posetrack18_name
+from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
+from stdpose_mm.io.labels.posetrack17 import posetrack18_name
 
 
 def main() -> int:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stdpose_mm.command_line import OneLineParser, exit_code, seed
+from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import find_label_files, read_posetrack18, write_label_list
+from stdpose_mm.io.labels import find_label_files, read_posetrack18, write_label_list
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,12 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .appearance import (
-    HEAD_TEXTURE_SIZE,
-    LIMB_TEXTURE_SIZE,
-    TRUNK_TEXTURE_SIZE,
-    Appearance,
-)
+from .appearance import HEAD_TEXTURE_SIZE, LIMB_TEXTURE_SIZE, TRUNK_TEXTURE_SIZE, Appearance
 from .body import POINT_INDEX, SIDES, BodyShape
 
 SUPERSAMPLING = 2

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import write_json, write_posetrack18
+from stdpose_mm.io import write_json
+from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.structures import VideoLabels
 
 from .clip import ClipSettings, SyntheticClip, generate_clip

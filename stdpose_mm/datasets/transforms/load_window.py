@@ -7,7 +7,7 @@ from mmengine.logging import MMLogger
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import read_frame
+from stdpose_mm.io.video import read_frame
 
 ON_ERROR = ('stop', 'skip')
 

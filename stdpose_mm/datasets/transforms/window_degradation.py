@@ -10,8 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import InputError
-
-from ..windows import KEY_FRAME
+from stdpose_mm.structures.windows import KEY_FRAME
 
 
 @TRANSFORMS.register_module()

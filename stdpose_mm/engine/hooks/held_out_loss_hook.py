@@ -15,10 +15,9 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import DataLoader
 
+from stdpose_mm.engine.samplers import EvenlySpacedSampler
+from stdpose_mm.engine.seeding import derive_seed, generators_from
 from stdpose_mm.errors import InputError
-
-from ..samplers import EvenlySpacedSampler
-from ..seeding import derive_seed, generators_from
 
 SEED = 0
 """What is drawn for a held-out loss depends on the batch alone: not on the run, not on the step."""

@@ -5,8 +5,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpose.registry import HOOKS
 
-from ..samplers import SeededInfiniteSampler, SeededSampler
-from ..seeding import derive_seed, seed_generators
+from stdpose_mm.engine.samplers import SeededInfiniteSampler, SeededSampler
+from stdpose_mm.engine.seeding import derive_seed, seed_generators
 
 
 @HOOKS.register_module()

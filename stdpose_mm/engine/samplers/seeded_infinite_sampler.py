@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mmengine.dataset import InfiniteSampler
 from mmpose.registry import DATA_SAMPLERS
 
-from ..seeding import SampleIndex, derive_seed
+from stdpose_mm.engine.seeding import SampleIndex, derive_seed
 
 
 @DATA_SAMPLERS.register_module()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from ..seeding import SampleIndex, seed_generators
+from stdpose_mm.engine.seeding import SampleIndex, seed_generators
 
 
 @TRANSFORMS.register_module()

@@ -1,6 +1,6 @@
 """Evaluation from plain label structures; no torch, no MMPose, no other evaluator."""
 
-from .average_precision import JointPrecision, PrecisionPool, average_precision, match_poses
+from .average_precision import ApAccumulator, JointPrecision, average_precision, match_poses
 from .calibration import (
     CORRECT_WITHIN,
     Reliability,
@@ -8,8 +8,7 @@ from .calibration import (
     reliability,
     scored_joints,
 )
-from .clear_mot import MotCounts, TrackingPool, match_pairs
-from .frame_poses import FramePoses, frame_poses, paired_frames, strictly_inside
+from .clear_mot import MotAccumulator, MotCounts, match_pairs
 from .keypoint_accuracy import (
     AUC_LIMIT,
     PCK_THRESHOLDS,
@@ -22,6 +21,7 @@ from .keypoint_accuracy import (
     pair_tracks,
     pose_sizes,
 )
+from .padded_poses import PaddedPoses, frame_poses, paired_frames, strictly_inside
 from .posetrack import (
     EVALUATED_JOINTS,
     JOINT_GROUPS,
@@ -41,16 +41,16 @@ __all__ = [
     'JOINT_GROUPS',
     'MATCH_THRESHOLD',
     'PCK_THRESHOLDS',
-    'FramePoses',
+    'ApAccumulator',
     'JointErrors',
     'JointPrecision',
     'KeypointAccuracy',
+    'MotAccumulator',
     'MotCounts',
+    'PaddedPoses',
     'PoseTrackScores',
-    'PrecisionPool',
     'Reliability',
     'ScoreCalibrator',
-    'TrackingPool',
     'average_precision',
     'evaluate_posetrack',
     'figure_values',

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .frame_poses import FramePoses
+from .padded_poses import PaddedPoses
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class JointPrecision:
 
 
 @dataclass
-class PrecisionPool:
+class ApAccumulator:
     """Collects scored joints over frames and videos; ``result`` is their average precision."""
 
     num_joints: int
@@ -35,7 +35,7 @@ class PrecisionPool:
     def __post_init__(self) -> None:
         self.num_truth = np.zeros(self.num_joints, dtype=np.int64)
 
-    def add(self, gt: FramePoses, pred: FramePoses, match: np.ndarray) -> None:
+    def add(self, gt: PaddedPoses, pred: PaddedPoses, match: np.ndarray) -> None:
         """Add frames.
 
         Args:
@@ -50,7 +50,7 @@ class PrecisionPool:
         self._labels.append(correct[frames, joints, people])
         self._joints.append(joints)
 
-    def update(self, other: PrecisionPool) -> None:
+    def update(self, other: ApAccumulator) -> None:
         """Add what another pool has collected, such as that of a further video."""
         self.num_truth += other.num_truth
         self._scores += other._scores

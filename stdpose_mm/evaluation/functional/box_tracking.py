@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stdpose_mm.tracking import TrackedBoxes, box_iou
+from stdpose_mm.structures import TrackedBoxes, box_iou
 
-from .clear_mot import MotCounts, TrackingPool
-from .frame_poses import FramePoses
+from .clear_mot import MotAccumulator, MotCounts
+from .padded_poses import PaddedPoses
 
 MIN_IOU = 0.5
 """Boxes that overlap less are not of the same person."""
@@ -26,10 +26,10 @@ def count_box_tracking(
         min_iou: See ``MIN_IOU``.
 
     Returns:
-        Counts [1]; ``distance`` sums up 1 - IoU. As in :class:`TrackingPool`, the last frame of a
+        Counts [1]; ``distance`` sums up 1 - IoU. As in :class:`MotAccumulator`, the last frame of a
         video is left out, and a frame with people on one side only counts as one of them.
     """
-    pool = TrackingPool(num_joints=1)
+    pool = MotAccumulator(num_joints=1)
     for truth, found in videos:
         true_poses, found_poses = _one_joint(truth), _one_joint(found)
         pool.start_video(true_poses, found_poses)
@@ -41,7 +41,7 @@ def count_box_tracking(
     return pool.result()
 
 
-def _one_joint(frames: Sequence[TrackedBoxes]) -> FramePoses:
+def _one_joint(frames: Sequence[TrackedBoxes]) -> PaddedPoses:
     """People whose only joint is their box."""
     shape = (len(frames), max((len(people) for people in frames), default=0))
     present = np.zeros(shape, dtype=bool)
@@ -49,7 +49,7 @@ def _one_joint(frames: Sequence[TrackedBoxes]) -> FramePoses:
     for frame, people in enumerate(frames):
         present[frame, : len(people)] = True
         track_ids[frame, : len(people)] = people.track_ids
-    return FramePoses(
+    return PaddedPoses(
         keypoints=np.zeros((*shape, 1, 2)),
         exists=present[..., None],
         present=present,
@@ -59,5 +59,5 @@ def _one_joint(frames: Sequence[TrackedBoxes]) -> FramePoses:
     )
 
 
-def _people(truth: FramePoses, found: FramePoses) -> tuple[int, int]:
+def _people(truth: PaddedPoses, found: PaddedPoses) -> tuple[int, int]:
     return truth.present.shape[1], found.present.shape[1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .frame_poses import FramePoses
+from .padded_poses import PaddedPoses
 
 
 @dataclass
@@ -38,7 +38,7 @@ class MotCounts:
         return 100 * _ratio(self.detections, self.objects)
 
 
-class TrackingPool:
+class MotAccumulator:
     """Collects the joint pairs that may match over frames and videos; ``result`` tracks them.
 
     Few pairs of joints are within the threshold of each other. They are kept as a list, in which
@@ -58,7 +58,7 @@ class TrackingPool:
         self._predicted = np.zeros(num_joints, dtype=np.int64)
         self._pairs: list[tuple[np.ndarray, ...]] = []
 
-    def start_video(self, gt: FramePoses, pred: FramePoses) -> None:
+    def start_video(self, gt: PaddedPoses, pred: PaddedPoses) -> None:
         """Begin a video, in which no identity is known yet.
 
         Args:

@@ -11,9 +11,9 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 from stdpose_mm.structures.propagated_labels import require_given
 
-from .average_precision import PrecisionPool
-from .clear_mot import TrackingPool
-from .frame_poses import FramePoses, paired_frames
+from .average_precision import ApAccumulator
+from .clear_mot import MotAccumulator
+from .padded_poses import PaddedPoses, paired_frames
 
 EVALUATED_JOINTS = tuple(
     name for name in POSETRACK_SKELETON.keypoint_names if not name.endswith('_ear')
@@ -95,8 +95,8 @@ def evaluate_posetrack(
             f'{len(truth)} videos of the ground truth'
         )
     require_given(truth, "PoseTrack's evaluation")
-    pool = PrecisionPool(len(EVALUATED_JOINTS))
-    tracking = TrackingPool(len(EVALUATED_JOINTS))
+    pool = ApAccumulator(len(EVALUATED_JOINTS))
+    tracking = MotAccumulator(len(EVALUATED_JOINTS))
     tracked = True
     for gt_labels, pred_labels in zip(truth, predictions, strict=True):
         gt, pred = paired_frames(gt_labels, pred_labels, EVALUATED_JOINTS)
@@ -116,15 +116,15 @@ def evaluate_posetrack(
     )
 
 
-def pool_precision(truth: VideoLabels, prediction: VideoLabels) -> PrecisionPool:
+def pool_precision(truth: VideoLabels, prediction: VideoLabels) -> ApAccumulator:
     """What one video adds to AP, for videos that are not in memory together.
 
-    ``PrecisionPool.update`` joins the pools of several videos; ``result`` then has their AP.
+    ``ApAccumulator.update`` joins the pools of several videos; ``result`` then has their AP.
 
     Raises:
         InputError: See :func:`evaluate_posetrack`.
     """
-    pool = PrecisionPool(len(EVALUATED_JOINTS))
+    pool = ApAccumulator(len(EVALUATED_JOINTS))
     gt, pred = paired_frames(truth, prediction, EVALUATED_JOINTS)
     _add_video(gt, pred, pool, None)
     return pool
@@ -166,7 +166,7 @@ def format_table(rows: dict[str, np.ndarray], title: str = '') -> str:
 
 
 def _add_video(
-    gt: FramePoses, pred: FramePoses, pool: PrecisionPool, tracking: TrackingPool | None
+    gt: PaddedPoses, pred: PaddedPoses, pool: ApAccumulator, tracking: MotAccumulator | None
 ) -> None:
     if tracking is not None:
         tracking.start_video(gt, pred)
@@ -183,7 +183,7 @@ def _add_video(
             tracking.add(start, match, distance)
 
 
-def _head_normalised_distance(gt: FramePoses, pred: FramePoses) -> np.ndarray:
+def _head_normalised_distance(gt: PaddedPoses, pred: PaddedPoses) -> np.ndarray:
     """[F, J, G, P] distances in head sizes, NaN where a joint is missing on either side."""
     # NaN spreads by itself. A head box without extent has no unit to measure in.
     sizes = np.where(gt.head_sizes > 0, gt.head_sizes, np.nan)

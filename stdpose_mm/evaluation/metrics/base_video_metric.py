@@ -13,9 +13,9 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import find_label_files, read_json
-from stdpose_mm.io.posetrack17 import parse_posetrack17
-from stdpose_mm.io.posetrack18 import parse_posetrack18
+from stdpose_mm.io.labels import find_label_files, read_json
+from stdpose_mm.io.labels.posetrack17 import parse_posetrack17
+from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 BOXES = {
@@ -174,7 +174,7 @@ class BaseVideoMetric(BaseMetric):
         if self.given_interval is None:
             return []
         # The datasets need MMPose's whole dataset package, so the rule is fetched when asked for.
-        from stdpose_mm.datasets.windows import given_frames
+        from stdpose_mm.structures import given_frames
 
         return given_frames(video.labelled_frame_indices, self.given_interval)
 

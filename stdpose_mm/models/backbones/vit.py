@@ -11,8 +11,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers import (
+    TransformerBlock,
+    fit_position_embedding,
+    sine_cosine_position_embedding,
+)
 
-from ..layers import TransformerBlock, fit_position_embedding, sine_cosine_position_embedding
 from .patch_embedding import PatchEmbedding
 
 ARCHITECTURES: dict[str, dict[str, int]] = {

@@ -1,5 +1,5 @@
 """Networks that weigh the evidence of a whole segment."""
 
-from .segment_fuser import FusedSegments, SegmentFuser
+from .gap_fuser import FusedGaps, GapFuser
 
-__all__ = ['FusedSegments', 'SegmentFuser']
+__all__ = ['FusedGaps', 'GapFuser']

@@ -6,8 +6,8 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models import SpatioTemporalRepresentation
 
-from ..structures import SpatioTemporalRepresentation
 from .representation_head import RepresentationHead
 
 

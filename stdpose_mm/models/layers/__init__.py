@@ -27,7 +27,7 @@ from .pose_residual_fusion import PoseResidualFusion
 from .pose_temporal_merger import PoseTemporalMerger
 from .position_embedding import fit_position_embedding, infer_grid, sine_cosine_position_embedding
 from .residual_block import ResidualBlock
-from .residual_start import start_as_identity
+from .residual_start import zero_init_residual
 from .scaled_dot_product import attend
 from .self_attention import SelfAttention
 from .space_time_masks import SpaceTimeMasks, draw_frames, draw_tubes, draw_windows
@@ -69,5 +69,5 @@ __all__ = [
     'modified_sigmoid',
     'pack_layers',
     'sine_cosine_position_embedding',
-    'start_as_identity',
+    'zero_init_residual',
 ]

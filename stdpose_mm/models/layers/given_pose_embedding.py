@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..structures import GivenLabels
+from stdpose_mm.models import AuxiliaryLabels
 
 
 @MODELS.register_module()
@@ -29,7 +29,7 @@ class GivenPoseEmbedding(BaseModule):
         self.label = _patches(num_joints, embed_dims, patch_size)
         self.prior = _patches(num_joints, embed_dims, patch_size) if use_prior else None
 
-    def forward(self, given: GivenLabels) -> Tensor:
+    def forward(self, given: AuxiliaryLabels) -> Tensor:
         """Embed the given labels of N windows.
 
         Args:

@@ -7,7 +7,7 @@ from .feed_forward import FeedForward
 from .self_attention import SelfAttention
 
 
-def start_as_identity(module: nn.Module) -> None:
+def zero_init_residual(module: nn.Module) -> None:
     """Zero the last layer of every residual branch of transformer blocks.
 
     Blocks then hand their tokens on unchanged until training has something to add (as in Goyal et

@@ -6,7 +6,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from .mutual_attention_block import MutualAttentionBlock
-from .residual_start import start_as_identity
+from .residual_start import zero_init_residual
 
 
 @MODELS.register_module()
@@ -41,7 +41,7 @@ class SpatialMotionMutualLearning(BaseModule):
         self.norm_spatial = nn.LayerNorm(embed_dims, eps=1e-6)
         self.norm_motion = nn.LayerNorm(embed_dims, eps=1e-6)
         self.weigh = nn.Linear(2 * embed_dims, 2)
-        start_as_identity(self.blocks)
+        zero_init_residual(self.blocks)
         nn.init.zeros_(self.weigh.weight)
         nn.init.zeros_(self.weigh.bias)
 

@@ -6,8 +6,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-
-from ..structures import KEY_FRAME, SpatioTemporalRepresentation
+from stdpose_mm.models import SpatioTemporalRepresentation
+from stdpose_mm.structures.windows import KEY_FRAME
 
 ESTIMATORS = ('variational', 'literal')
 # Largest absolute log-variance of the variational Gaussian.

@@ -8,9 +8,14 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-
-from ..layers import DeformableWarp, PoseResidualFusion, PoseTemporalMerger, conv_block
-from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
+from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.models.layers import (
+    DeformableWarp,
+    PoseResidualFusion,
+    PoseTemporalMerger,
+    conv_block,
+)
+from stdpose_mm.structures.windows import KEY_FRAME
 
 
 @MODELS.register_module()
@@ -54,7 +59,7 @@ class DualConsecutive(BaseModule):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
-        given: GivenLabels | None = None,
+        given: AuxiliaryLabels | None = None,
     ) -> SpatioTemporalRepresentation:
         """Merge and correct the heatmaps of a window.
 

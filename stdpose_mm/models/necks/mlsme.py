@@ -9,8 +9,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-
-from ..layers import (
+from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.models.layers import (
     DividedAttentionBlock,
     FrameAggregation,
     SpaceTimeMasks,
@@ -19,15 +19,10 @@ from ..layers import (
     draw_tubes,
     draw_windows,
     sine_cosine_position_embedding,
-    start_as_identity,
+    zero_init_residual,
 )
-from ..structures import (
-    KEY_FRAME,
-    GivenLabels,
-    MaskedFeatures,
-    Reconstruction,
-    SpatioTemporalRepresentation,
-)
+from stdpose_mm.models.structures import MaskedFeatures, Reconstruction
+from stdpose_mm.structures.windows import KEY_FRAME
 
 
 @MODELS.register_module()
@@ -129,7 +124,7 @@ class MLSME(BaseModule):
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.aggregate = FrameAggregation(num_frames, embed_dims, start_at_zero=True)
         for blocks in (self.joint_blocks, self.divided_blocks, self.frame_blocks):
-            start_as_identity(blocks)
+            zero_init_residual(blocks)
         self.context_decoder: Any = MODELS.build(context_decoder) if context_decoder else None
         self.pose_decoder: Any = MODELS.build(pose_decoder) if pose_decoder else None
 
@@ -166,7 +161,7 @@ class MLSME(BaseModule):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
-        given: GivenLabels | None = None,
+        given: AuxiliaryLabels | None = None,
         masks: SpaceTimeMasks | None = None,
     ) -> SpatioTemporalRepresentation:
         """Encode windows.

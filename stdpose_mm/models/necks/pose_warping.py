@@ -8,9 +8,9 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-
-from ..layers import DeformableWarp, ResidualBlock
-from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
+from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.models.layers import DeformableWarp, ResidualBlock
+from stdpose_mm.structures.windows import KEY_FRAME
 
 
 @MODELS.register_module()
@@ -56,7 +56,7 @@ class PoseWarping(BaseModule):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
-        given: GivenLabels | None = None,
+        given: AuxiliaryLabels | None = None,
     ) -> SpatioTemporalRepresentation:
         """Warp the heatmaps of both auxiliary frames and average them.
 

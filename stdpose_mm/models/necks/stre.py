@@ -5,8 +5,8 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-
-from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
+from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.structures.windows import KEY_FRAME
 
 
 @MODELS.register_module()
@@ -27,7 +27,7 @@ class STRE(BaseModule):
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
-        given: GivenLabels | None = None,
+        given: AuxiliaryLabels | None = None,
     ) -> SpatioTemporalRepresentation:
         """Encode a window.
 

@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import FrameAggregation, TransformerBlock
+from stdpose_mm.models.layers import FrameAggregation, TransformerBlock
 
 
 @MODELS.register_module()

@@ -8,7 +8,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ..layers import conv_block
+from stdpose_mm.models.layers import conv_block
 
 
 @MODELS.register_module()

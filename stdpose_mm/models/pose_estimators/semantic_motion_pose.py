@@ -8,9 +8,9 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.models.necks import MLSME
 
-from ..necks import MLSME
-from ..structures import GivenLabels, SpatioTemporalRepresentation
 from .window_pose_estimator import WindowPoseEstimator, window_targets
 
 
@@ -55,7 +55,7 @@ class SemanticMotionPose(WindowPoseEstimator):
         self.neck.context_decoder = self.neck.pose_decoder = None
 
     def _fuse_to_train(
-        self, features: Tensor, frame_heatmaps: Tensor | None, given: GivenLabels | None
+        self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
     ) -> SpatioTemporalRepresentation:
         masks = self.neck.draw_masks(len(features))
         return self.neck(features, frame_heatmaps, given, masks)

@@ -7,8 +7,8 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models import SpatioTemporalRepresentation
 
-from ..structures import SpatioTemporalRepresentation
 from .window_pose_estimator import WindowPoseEstimator, key_targets
 
 

@@ -9,8 +9,8 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-
-from ..structures import KEY_FRAME, GivenLabels, SpatioTemporalRepresentation
+from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.structures.windows import KEY_FRAME
 
 
 class WindowPoseEstimator(TopdownPoseEstimator):
@@ -92,7 +92,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return heatmaps.unflatten(0, (-1, features.shape[1]))
 
     def fuse(
-        self, features: Tensor, frame_heatmaps: Tensor | None, given: GivenLabels | None = None
+        self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None = None
     ) -> SpatioTemporalRepresentation:
         """Put given labels in place of predictions and encode the window.
 
@@ -106,7 +106,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return self.neck(features, frame_heatmaps, given)
 
     def extract_feat(
-        self, inputs: Tensor, given: GivenLabels | None = None
+        self, inputs: Tensor, given: AuxiliaryLabels | None = None
     ) -> SpatioTemporalRepresentation:
         """Encode windows.
 
@@ -133,7 +133,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             return super().loss(inputs, data_samples)
         features = self._encode_windows(inputs)
         frame_heatmaps = self.predict_frame_heatmaps(features)
-        given = GivenLabels.from_data_samples(data_samples)
+        given = AuxiliaryLabels.from_data_samples(data_samples)
         representation = self._fuse_to_train(features, frame_heatmaps, given)
         losses = self.head.loss(representation, data_samples, train_cfg=self.train_cfg)
         if self.frame_head_loss_weight and frame_heatmaps is not None:
@@ -155,12 +155,12 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         use_frame_head = self.test_cfg.get('use_frame_head', False)
         head = self.frame_head if use_frame_head else self.head
 
-        def features(crops: Tensor, labels: GivenLabels | None) -> Any:
+        def features(crops: Tensor, labels: AuxiliaryLabels | None) -> Any:
             if use_frame_head:
                 return (self.encode_frames(crops[:, KEY_FRAME]),)
             return self.extract_feat(crops, labels)
 
-        given = GivenLabels.from_data_samples(data_samples)
+        given = AuxiliaryLabels.from_data_samples(data_samples)
         feats = features(inputs, given)
         if self.test_cfg.get('flip_test', False):
             if given is not None:
@@ -175,7 +175,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return self.encode_frames(inputs.flatten(0, 1)).unflatten(0, (-1, inputs.shape[1]))
 
     def _fuse_to_train(
-        self, features: Tensor, frame_heatmaps: Tensor | None, given: GivenLabels | None
+        self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
     ) -> SpatioTemporalRepresentation:
         """:meth:`fuse` of a training step."""
         return self.fuse(features, frame_heatmaps, given)

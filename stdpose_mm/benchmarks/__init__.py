@@ -1,0 +1,1 @@
+"""The research kit: comparisons, ablations and timing; imported by nothing else."""

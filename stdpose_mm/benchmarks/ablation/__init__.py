@@ -1,0 +1,1 @@
+"""Several configs and seeds, trained and tested one after the other."""

@@ -1,0 +1,372 @@
+"""Several propagators, models and intervals on the same videos."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import write_posetrack18
+from stdpose_mm.io.video.cached_frames import CachedFrames
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
+from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.flow import FlowPropagator
+from stdpose_mm.propagation.flow.optical_flow import RememberedFlow
+from stdpose_mm.structures import VideoLabels
+
+from .clip_errors import ClipErrors, HiddenVideo, hide_labels, measure, propagate_hidden
+from .compare_propagators import Comparison, hide_videos, summarize
+from .labelled_videos import open_video
+from .prediction_cache import PredictionCache, file_digest, label_digest
+
+MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]'
+
+_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
+
+
+@dataclass(frozen=True)
+class EntryRun:
+    """A propagator: a method with its model.
+
+    Args:
+        name: What its files are called.
+        method: As registered in ``PROPAGATORS``.
+        config, checkpoint: Of its model; None without.
+        digest: Of all files; equal models have equal ones.
+        fuser: Weights of 'auto', if not those of the package.
+    """
+
+    name: str
+    method: str
+    config: str | None = None
+    checkpoint: str | None = None
+    digest: str = ''
+    fuser: str | None = None
+
+
+@dataclass(frozen=True)
+class BenchmarkEntry:
+    """What has a row in the tables: a method, trained once or several times.
+
+    Args:
+        name: What to call it.
+        method: As registered in ``PROPAGATORS``.
+        config: Of its model; None without.
+        checkpoints: Weights, one for each seed; none without a model.
+        fuser: Weights of 'auto', if not those of the package.
+
+    Raises:
+        InputError: If the name does not suit a folder, there is no such method, it needs a model
+            that is not given or takes none, or a file does not exist.
+    """
+
+    name: str
+    method: str
+    config: str | None = None
+    checkpoints: tuple[str, ...] = ()
+    fuser: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InputError(
+                f'{self.name!r} cannot name a method, use letters, digits and _ . + - only'
+            )
+        if self.method not in PROPAGATORS:
+            raise InputError(
+                f'there is no propagation method {self.method!r} for {self.name!r}, choose one of '
+                f'{", ".join(PROPAGATORS)}'
+            )
+        use = PROPAGATORS[self.method].uses_model
+        given = self.config is not None and bool(self.checkpoints)
+        if use == 'required' and not given:
+            raise InputError(
+                f'method {self.method!r} needs a config and a checkpoint of a trained model, give '
+                f'both, or leave it out'
+            )
+        if use == 'none' and (self.config is not None or self.checkpoints):
+            raise InputError(f'method {self.method!r} of {self.name!r} takes no model, give none')
+        files = [('config', self.config), *(('checkpoint', path) for path in self.checkpoints)]
+        for kind, path in [*files, ('fuser', self.fuser)]:
+            if path is not None and not Path(path).is_file():
+                raise InputError(f'{kind} {path} of {self.name!r} does not exist, give a file')
+        if len(set(self.checkpoints)) < len(self.checkpoints):
+            raise InputError(f'a checkpoint of {self.name!r} is given twice, give each seed once')
+
+    @classmethod
+    def parse(cls, text: str) -> BenchmarkEntry:
+        """Read ``NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]``.
+
+        Raises:
+            InputError: If the text has another form, or see the class.
+        """
+        name, equals, rest = text.partition('=')
+        parts = rest.split(':')
+        if not equals or len(parts) not in (3, 4) or not all([name, *parts, *parts[2].split(',')]):
+            raise InputError(f'a model is given as {MODEL_FORM}, got {text!r}')
+        return cls(name, parts[0], parts[1], tuple(parts[2].split(',')), *parts[3:])
+
+    def runs(self) -> list[EntryRun]:
+        """One for each seed."""
+        if not self.checkpoints:
+            return [EntryRun(self.name, self.method)]
+        assert self.config is not None
+        config = read_config(self.config)
+        settings = hashlib.sha256(repr(config.to_dict()).encode()).hexdigest()
+        several = len(self.checkpoints) > 1
+        fuser = '' if self.fuser is None else f' {file_digest(self.fuser)}'
+        return [
+            EntryRun(
+                f'{self.name}-seed{number}' if several else self.name,
+                self.method,
+                self.config,
+                checkpoint,
+                f'{settings} {file_digest(checkpoint)}' + fuser,
+                self.fuser,
+            )
+            for number, checkpoint in enumerate(self.checkpoints, 1)
+        ]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which the propagators run.
+
+    Args:
+        image_root: Folder that file names of pictures start from.
+        video_root: Folder that the video files named in the labels start from.
+        device: Where models run.
+        use_truth_boxes: See :func:`~.clip_errors.propagate_hidden`.
+        out_dir: Where predictions are written and cached; None for neither.
+    """
+
+    image_root: Path | None = None
+    video_root: Path | None = None
+    device: str = 'cpu'
+    use_truth_boxes: bool = False
+    out_dir: Path | None = None
+
+
+Build = Callable[[EntryRun, str], BasePropagator]
+"""Makes the propagator of a run on a device."""
+
+Measured = tuple[EntryRun, int, dict[int, ClipErrors]]
+"""A run, the number of a video, and what came of it for each interval."""
+
+
+@lru_cache(maxsize=1)
+def build_run(run: EntryRun, device: str) -> BasePropagator:
+    """The propagator of a run; the latest one is kept."""
+    propagator = load_propagator(run.method, run.config, run.checkpoint, device, fuser=run.fuser)
+    if isinstance(propagator, (FlowPropagator, AutoPropagator)):
+        # All intervals of a video follow the same flow.
+        propagator.estimator = RememberedFlow(propagator.estimator)
+    return propagator
+
+
+def benchmark_propagators(
+    videos: Sequence[VideoLabels],
+    entrants: Sequence[BenchmarkEntry],
+    intervals: Sequence[int],
+    conditions: Conditions,
+    num_bootstrap: int = 1000,
+    reference: str | None = None,
+    fast: float | None = None,
+    jobs: int = 1,
+    progress: Callable[[Iterable[Measured], int], Iterable[Measured]] | None = None,
+    build: Build = build_run,
+) -> list[Comparison]:
+    """Compare propagators at several intervals.
+
+    With an ``out_dir``, the predictions are written as PoseTrack18 files to
+    ``<run>_T<interval>/<video>.json``, and to a cache from which a later call takes what is the
+    same: method, model, interval, labels, boxes, and the code of this package. Pictures do not
+    count. A video is decoded once for each run, unless its pictures take more memory than
+    ``CachedFrames`` grants.
+
+    Args:
+        videos: Dense labels.
+        entrants: Methods and models with distinct names.
+        intervals: Each T.
+        conditions: How to run them.
+        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
+        reference: Name of the entrant to give the others' differences to.
+        fast: Motion in pose sizes a frame above which a video is fast; with it, the figures are
+            broken down, see :func:`~.compare_propagators.summarize`.
+        jobs: Processes that share the videos.
+        progress: Wraps the iteration over the results, given their number; say,
+            ``lambda results, total: tqdm(results, total=total)``.
+        build: Makes a propagator; with several jobs it must be importable from a module.
+
+    Returns:
+        One comparison for each interval.
+
+    Raises:
+        InputError: If something that was given cannot be used; what can be checked is checked
+            before anything is computed or written.
+    """
+    hidden = {interval: hide_videos(videos, interval) for interval in intervals}
+    runs = {entrant.name: entrant.runs() for entrant in entrants}
+    everything = [run for seeds in runs.values() for run in seeds]
+    _check_names(entrants, everything, reference)
+    if conditions.out_dir is not None:
+        _check_folders(conditions.out_dir, everything, intervals, videos)
+    # Built once beforehand, so that a broken checkpoint is found before the work begins.
+    read = [build(run, conditions.device).reads_pictures for run in everything]
+    for labels in videos:
+        open_video(labels, conditions.image_root, conditions.video_root, any(read))
+
+    measured: Iterable[Measured] = _measure_all(
+        everything, videos, intervals, conditions, jobs, build
+    )
+    if progress is not None:
+        measured = progress(measured, len(everything) * len(videos))
+    results: dict[tuple[EntryRun, int], list[Any]] = {
+        (run, interval): [None] * len(videos) for run in everything for interval in intervals
+    }
+    for run, number, by_interval in measured:
+        for interval, errors in by_interval.items():
+            results[run, interval][number] = errors
+    return [
+        summarize(
+            hidden[interval],
+            {name: [results[run, interval] for run in seeds] for name, seeds in runs.items()},
+            num_bootstrap,
+            reference,
+            fast,
+        )
+        for interval in intervals
+    ]
+
+
+def _check_names(
+    entrants: Sequence[BenchmarkEntry], runs: Sequence[EntryRun], reference: str | None
+) -> None:
+    names = [entrant.name for entrant in entrants]
+    for name in [*names, *(run.name for run in runs)]:
+        if names.count(name) > 1 or [run.name for run in runs].count(name) > 1:
+            raise InputError(f'two methods are called {name!r}, give them different names')
+    if reference is not None and reference not in names:
+        raise InputError(
+            f'the reference {reference!r} is none of the compared methods, choose one of '
+            f'{", ".join(names)}'
+        )
+
+
+def _check_folders(
+    out_dir: Path, runs: Sequence[EntryRun], intervals: Sequence[int], videos: Sequence[VideoLabels]
+) -> None:
+    """Refuse folders with predictions for other videos, which evaluation would stumble over."""
+    if out_dir.exists() and not out_dir.is_dir():
+        raise InputError(f'{out_dir} is a file, give a folder as --out-dir')
+    expected = {f'{labels.name}.json' for labels in videos}
+    for run in runs:
+        for interval in intervals:
+            for path in sorted((out_dir / _folder_name(run, interval)).glob('*.json*')):
+                if path.name not in expected:
+                    raise InputError(
+                        f'{path} is of none of the videos in LABELS, take it away or give '
+                        'another --out-dir'
+                    )
+
+
+def _folder_name(run: EntryRun, interval: int) -> str:
+    return f'{run.name}_T{interval}'
+
+
+def _measure_all(
+    runs: Sequence[EntryRun],
+    videos: Sequence[VideoLabels],
+    intervals: Sequence[int],
+    conditions: Conditions,
+    jobs: int,
+    build: Build,
+) -> Iterator[Measured]:
+    """EntryRun by run, so that a process has one model in memory at a time."""
+    tasks = [(run, number) for run in runs for number in range(len(videos))]
+    if jobs == 1:
+        for run, number in tasks:
+            yield run, number, _measure_video(run, videos[number], intervals, conditions, build)
+        return
+    # Not forked from here: a copy of a process with threads or a GPU may hang. The server has
+    # neither, and imports everything once for all its children.
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([__name__])
+    with ProcessPoolExecutor(jobs, context, _share_cores, (jobs,)) as pool:
+        futures = {
+            pool.submit(_measure_video, run, videos[number], intervals, conditions, build): (
+                run,
+                number,
+            )
+            for run, number in tasks
+        }
+        try:
+            for future in as_completed(list(futures)):
+                run, number = futures.pop(future)
+                yield run, number, future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _share_cores(jobs: int) -> None:
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+
+
+def _measure_video(
+    run: EntryRun,
+    labels: VideoLabels,
+    intervals: Sequence[int],
+    conditions: Conditions,
+    build: Build,
+) -> dict[int, ClipErrors]:
+    """Propagate at every interval; only the errors are kept."""
+    frames = None
+    errors = {}
+    digest = label_digest(labels)
+    for interval in intervals:
+        video = hide_labels(labels, interval)
+        prediction = None
+        key = {
+            'method': run.method,
+            'model': run.digest,
+            'interval': interval,
+            'labels': digest,
+            'truth_boxes': conditions.use_truth_boxes,
+        }
+        cache = conditions.out_dir and PredictionCache(conditions.out_dir / 'cache')
+        if cache:
+            prediction = cache.load(key, video.labels)
+        if prediction is None:
+            if frames is None:
+                roots = conditions.image_root, conditions.video_root
+                # All intervals read the same pictures.
+                frames = CachedFrames(open_video(labels, *roots, pictures_needed=False))
+            propagator = build(run, conditions.device)
+            prediction = propagate_hidden(frames, video, propagator, conditions.use_truth_boxes)
+            if cache:
+                cache.store(key, prediction)
+        if conditions.out_dir is not None:
+            _write_prediction(conditions.out_dir, run, video, prediction)
+        errors[interval] = measure(video, prediction)
+    return errors
+
+
+def _write_prediction(
+    out_dir: Path, run: EntryRun, video: HiddenVideo, prediction: VideoLabels
+) -> None:
+    folder = out_dir / _folder_name(run, video.interval)
+    write_posetrack18(prediction, folder / f'{video.labels.name}.json', official=True)

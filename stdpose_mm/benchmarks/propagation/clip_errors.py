@@ -1,0 +1,188 @@
+"""One video whose labels are hidden but for every T-th frame, and what a propagation made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import (
+    ApAccumulator,
+    JointErrors,
+    joint_errors,
+    pair_tracks,
+    pool_precision,
+    pose_sizes,
+)
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import (
+    BasePropagator,
+    given_labels,
+    propagate_subsampled,
+    subsample_labels,
+)
+from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+
+from .labelled_videos import FrameSlice, shifted
+from .motion import joint_speeds, mean_motion
+
+FrameGroup = Literal['unlabelled', 'all']
+
+
+@dataclass(frozen=True)
+class HiddenVideo:
+    """A densely labelled video, of which the labels of every T-th frame are given.
+
+    The arrays have one entry for each of the N labelled joints: track by track, frames ascending,
+    joints in the order of the skeleton.
+
+    Args:
+        labels: All labels, with track ids.
+        interval: T.
+        hidden_frames: The labelled frames that are not given, ascending.
+        motion: See :func:`~.motion.mean_motion`.
+        hidden: [N] bool, whether the label is hidden.
+        sized: [N] bool, whether the pose has an extent to measure by.
+        visibility: [N] of 1 (occluded), 2 (visible).
+        speed: [N] see :func:`~.motion.joint_speeds`.
+        frames_to_label: [N] frames to the nearest given label of the joint, 0 on a given one,
+            infinite if it is given nowhere.
+    """
+
+    labels: VideoLabels
+    interval: int
+    hidden_frames: tuple[int, ...]
+    motion: float
+    hidden: np.ndarray
+    sized: np.ndarray
+    visibility: np.ndarray
+    speed: np.ndarray
+    frames_to_label: np.ndarray
+
+    @property
+    def has_head_boxes(self) -> bool:
+        """Whether PoseTrack's AP can be measured: all its joints, a head box for everyone."""
+        names = self.labels.skeleton.keypoint_names
+        return names == POSETRACK_SKELETON.keypoint_names and all(
+            person.head_box is not None for person in self.labels.persons
+        )
+
+
+def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
+    """Hide all labels but every ``interval``-th frame's.
+
+    Args:
+        labels: Dense labels; those with ``source`` 'propagated' are left out.
+        interval: T.
+
+    Raises:
+        InputError: If nobody is labelled, or the interval is not positive.
+    """
+    labels = given_labels(labels)
+    if not labels.persons:
+        raise InputError(
+            f'video {labels.name!r} has no labelled people to compare with, leave it out'
+        )
+    given_frames = subsample_labels(labels, interval).labelled_frame_indices
+    parts: dict[str, list[np.ndarray]] = {}
+    for track in labels.tracks().values():
+        frames = np.array(list(track))
+        labelled = np.stack([label.labelled for label in track.values()])
+        points = np.stack([label.keypoints for label in track.values()])
+        given = np.isin(frames, given_frames)
+        columns = {
+            'hidden': ~given[:, None],
+            'sized': pose_sizes(points, labelled)[:, None] > 0,
+            'visibility': np.stack([label.visibility for label in track.values()]),
+            'speed': joint_speeds(track),
+            'frames_to_label': _frames_to_label(frames, labelled & given[:, None]),
+        }
+        for name, column in columns.items():
+            values = np.broadcast_to(column, labelled.shape)[labelled]
+            parts.setdefault(name, []).append(values)
+    hidden_frames = sorted(set(labels.labelled_frame_indices) - set(given_frames))
+    return HiddenVideo(
+        labels,
+        interval,
+        tuple(hidden_frames),
+        mean_motion(labels),
+        **{name: np.concatenate(columns) for name, columns in parts.items()},
+    )
+
+
+@dataclass(frozen=True)
+class ClipErrors:
+    """What one propagation of a :class:`HiddenVideo` came to.
+
+    Args:
+        errors: Of its N joints.
+        scores: [N] of propagated joints, NaN for given and missing ones.
+        precision: Frames -> what they add to PoseTrack's AP; empty without head boxes.
+    """
+
+    errors: JointErrors
+    scores: np.ndarray
+    precision: dict[FrameGroup, ApAccumulator]
+
+
+def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
+    """Compare a propagation with the truth.
+
+    Args:
+        video: The truth.
+        prediction: Its frames in the same order; people pair by frame and track id, and whoever
+            is missing counts as wrong.
+    """
+    pairs = pair_tracks(video.labels, prediction, video.labels.skeleton.keypoint_names, None)
+    precision: dict[FrameGroup, ApAccumulator] = {}
+    if video.has_head_boxes:
+        hidden = video.labels.keep_frames(video.hidden_frames)
+        precision['unlabelled'] = pool_precision(hidden, prediction)
+        precision['all'] = pool_precision(video.labels, prediction)
+    return ClipErrors(
+        errors=joint_errors(pairs).at(pairs.labelled),
+        scores=np.where(pairs.given[:, None], np.nan, pairs.scores)[pairs.labelled],
+        precision=precision,
+    )
+
+
+def propagate_hidden(
+    frames: Frames,
+    video: HiddenVideo,
+    propagator: BasePropagator,
+    use_truth_boxes: bool = False,
+) -> VideoLabels:
+    """Fill in the hidden labels.
+
+    Args:
+        frames: ``frames[i]`` is the picture of frame index ``i``; indices need not start at 0, and
+            only the stretch from the first to the last frame that the labels list is propagated.
+        video: What is given and what is hidden.
+        propagator: How to fill the gaps.
+        use_truth_boxes: Crop people at the boxes of the hidden labels, as the published protocol
+            does, instead of boxes interpolated between the given ones.
+
+    Returns:
+        Labels with the frames of the truth, in its order. Whoever is labelled on no given frame
+        is missing.
+    """
+    truth = video.labels
+    indices = [frame.index for frame in truth.frames]
+    first = min(indices)
+    stretch = FrameSlice(frames, first, max(indices) - first + 1)
+    dense = propagate_subsampled(
+        stretch, shifted(truth, -first), video.interval, propagator, use_truth_boxes
+    )
+    return truth.with_persons(shifted(dense, first).persons)
+
+
+def _frames_to_label(frames: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """[F, K] frames to the nearest row that gives the joint, infinite without any."""
+    distances = np.full(given.shape, np.inf)
+    for joint, rows in enumerate(given.T):
+        anchors = np.concatenate([[-np.inf], frames[rows], [np.inf]])
+        after = np.searchsorted(anchors, frames)
+        distances[:, joint] = np.minimum(anchors[after] - frames, frames - anchors[after - 1])
+    return distances

@@ -1,0 +1,283 @@
+"""Errors of many clips in a few figures, and how sure these are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from stdpose_mm.evaluation.functional import (
+    EVALUATED_JOINTS,
+    ApAccumulator,
+    figure_values,
+    mean_of_known,
+)
+
+from .clip_errors import ClipErrors, FrameGroup, HiddenVideo
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A figure of a method less that of the reference.
+
+    Args:
+        value: The difference.
+        interval: (low, high), where 95 % of the differences lie when as many videos are drawn
+            again, the same ones for both methods; None without draws.
+    """
+
+    value: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """What one method reached on one group of joints.
+
+    Args:
+        values: Figure -> value, mean over the seeds. ``AP`` is PoseTrack's mean over its joints;
+            all others are pooled: every labelled joint counts once. NaN where there is nothing to
+            measure.
+        intervals: Figure -> (low, high), where 95 % of the values lie when as many videos are
+            drawn again with replacement.
+        num_joints: Labelled joints that PCK was measured on.
+        num_seeds: How many trainings of the method the values are the mean of.
+        spread: Figure -> standard deviation over the seeds; empty for a single one.
+        differences: Figure -> difference to the reference; empty for the reference itself.
+    """
+
+    values: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    num_joints: int
+    num_seeds: int = 1
+    spread: dict[str, float] = field(default_factory=dict)
+    differences: dict[str, Difference] = field(default_factory=dict)
+
+
+class ClipBootstrap:
+    """Draws of the V videos with replacement, the same ones for everything that is measured.
+
+    Args:
+        num_videos: V.
+        num_draws: D.
+    """
+
+    def __init__(self, num_videos: int, num_draws: int) -> None:
+        rng = np.random.default_rng(0)
+        drawn = rng.integers(0, num_videos, (num_draws, num_videos))
+        self.times = np.stack([np.bincount(row, minlength=num_videos) for row in drawn])
+
+    def means(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """[D, ...] pooled means of the drawn videos, NaN for a draw without any value.
+
+        Args:
+            sums: [V, ...] what was measured, summed up per video.
+            counts: [V, ...] over how many values.
+        """
+        return _pooled(
+            np.tensordot(self.times, sums, axes=1), np.tensordot(self.times, counts, axes=1)
+        )
+
+
+def interval_95(samples: np.ndarray) -> tuple[float, float]:
+    """Where the interval_95 95 % of [D] values lie; NaN if there is none."""
+    known = samples[~np.isnan(samples)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.percentile(known, [2.5, 97.5])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """A way to divide the joints.
+
+    Args:
+        title: What they are divided by.
+        names: The G groups.
+        groups: [N] the group of each joint of a video, 0..G - 1; G for joints that are left out.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    groups: Callable[[HiddenVideo], np.ndarray]
+
+
+CLIP_MOTION = 'motion of the clip'
+JOINT_SPEED = 'speed of the joint'
+OCCLUSION = 'occlusion'
+DISTANCES = 'frames to the nearest label'
+
+GIVEN_OR_NOT = Grouping('frames', ('unlabelled', 'given'), lambda video: 1 - video.hidden)
+
+SPEED_LIMITS = (0.01, 0.02, 0.05, 0.1)
+"""Where the bins of joint speed end, in pose sizes a frame."""
+
+FARTHEST = 7
+"""Frames to the nearest label up to which every distance is a group of its own."""
+
+
+def difficulty_groupings(fast: float) -> tuple[Grouping, ...]:
+    """The joints whose labels are hidden, by what may make them hard.
+
+    Args:
+        fast: Motion in pose sizes a frame above which a video is fast.
+    """
+
+    def clip_motion(video: HiddenVideo) -> np.ndarray:
+        return np.full(len(video.hidden), 0 if video.motion > fast else 1)
+
+    def joint_speed(video: HiddenVideo) -> np.ndarray:
+        bins = np.digitize(video.speed, SPEED_LIMITS)
+        return np.where(np.isnan(video.speed), len(SPEED_LIMITS) + 1, bins)
+
+    def occlusion(video: HiddenVideo) -> np.ndarray:
+        return 2 - video.visibility
+
+    def position(video: HiddenVideo) -> np.ndarray:
+        near = np.minimum(video.frames_to_label, FARTHEST + 1)
+        return np.where(np.isinf(video.frames_to_label), FARTHEST + 2, near).astype(np.int64) - 1
+
+    limits = [f'{limit:g}' for limit in SPEED_LIMITS]
+    speeds = [
+        f'below {limits[0]}',
+        *(f'{low} to {high}' for low, high in pairwise(limits)),
+        f'{limits[-1]} or more',
+        'unknown',
+    ]
+    distances = [*map(str, range(1, FARTHEST + 1)), f'{FARTHEST + 1} or more', 'no label']
+    divisions = {
+        CLIP_MOTION: ((f'fast (> {fast:g})', 'slow'), clip_motion),
+        JOINT_SPEED: (tuple(speeds), joint_speed),
+        OCCLUSION: (('visible', 'occluded'), occlusion),
+        DISTANCES: (tuple(distances), position),
+    }
+    return tuple(
+        Grouping(title, names, _of_hidden(divide, len(names)))
+        for title, (names, divide) in divisions.items()
+    )
+
+
+def _of_hidden(
+    divide: Callable[[HiddenVideo], np.ndarray], left_out: int
+) -> Callable[[HiddenVideo], np.ndarray]:
+    return lambda video: np.where(video.hidden, divide(video), left_out)
+
+
+@dataclass(frozen=True)
+class GroupTotals:
+    """Sums over the joints of each of V videos and G groups.
+
+    Args:
+        sums, counts: Figure -> [V, G] sum of its values, and how many there are.
+    """
+
+    sums: dict[str, np.ndarray]
+    counts: dict[str, np.ndarray]
+
+    @classmethod
+    def of(
+        cls, videos: Sequence[HiddenVideo], clips: Sequence[ClipErrors], grouping: Grouping
+    ) -> GroupTotals:
+        """Add up the errors of one run."""
+        sums: dict[str, list[np.ndarray]] = {}
+        counts: dict[str, list[np.ndarray]] = {}
+        size = len(grouping.names) + 1
+        for video, clip in zip(videos, clips, strict=True):
+            groups = grouping.groups(video)
+            for name, (values, where) in figure_values(clip.errors).items():
+                total = np.bincount(groups[where], weights=values[where], minlength=size)
+                number = np.bincount(groups[where], minlength=size)
+                sums.setdefault(name, []).append(total[:-1])
+                counts.setdefault(name, []).append(number[:-1])
+        return cls(
+            {name: np.stack(rows) for name, rows in sums.items()},
+            {name: np.stack(rows) for name, rows in counts.items()},
+        )
+
+    def of_group(self, group: int) -> GroupTotals:
+        """One group's, [V]."""
+        return GroupTotals(
+            {name: sums[:, group] for name, sums in self.sums.items()},
+            {name: counts[:, group] for name, counts in self.counts.items()},
+        )
+
+    def of_all(self) -> GroupTotals:
+        """All groups' together, [V]."""
+        return GroupTotals(
+            {name: sums.sum(axis=1) for name, sums in self.sums.items()},
+            {name: counts.sum(axis=1) for name, counts in self.counts.items()},
+        )
+
+
+def compare_totals(
+    totals: Mapping[str, Sequence[GroupTotals]],
+    bootstrap: ClipBootstrap | None,
+    reference: str | None,
+    precision: Mapping[str, Sequence[float]] | None = None,
+) -> dict[str, MetricSummary]:
+    """The figures of several methods on the same joints.
+
+    Args:
+        totals: Method -> [V] totals of each of its seeds.
+        bootstrap: Draws of the videos; None for no intervals.
+        reference: The method that others are compared with; None for no differences.
+        precision: Method -> PoseTrack's AP of each of its seeds; NaN by default.
+    """
+    values: dict[str, dict[str, np.ndarray]] = {}
+    draws: dict[str, dict[str, np.ndarray]] = {}
+    for method, seeds in totals.items():
+        names = list(seeds[0].sums)
+        values[method] = {
+            name: np.array([_pooled(s.sums[name].sum(), s.counts[name].sum()) for s in seeds])
+            for name in names
+        }
+        draws[method] = {}
+        if bootstrap is not None:
+            for name in names:
+                means = [bootstrap.means(s.sums[name], s.counts[name]) for s in seeds]
+                draws[method][name] = np.mean(means, axis=0)
+        values[method]['AP'] = np.array(precision[method] if precision else [math.nan])
+
+    figures = {}
+    for method, seeds in totals.items():
+        differences = {}
+        if reference is not None and method != reference:
+            for name, value in values[method].items():
+                change = float(value.mean() - values[reference][name].mean())
+                drawn = draws[method].get(name)
+                interval = None if drawn is None else interval_95(drawn - draws[reference][name])
+                differences[name] = Difference(change, interval)
+        figures[method] = MetricSummary(
+            values={name: float(value.mean()) for name, value in values[method].items()},
+            intervals={name: interval_95(drawn) for name, drawn in draws[method].items()},
+            num_joints=int(seeds[0].counts['PCK@0.1'].sum()),
+            num_seeds=len(seeds),
+            spread={
+                name: float(value.std(ddof=1))
+                for name, value in values[method].items()
+                if len(seeds) > 1 and len(value) > 1
+            },
+            differences=differences,
+        )
+    return figures
+
+
+def average_precision_of(clips: Sequence[ClipErrors], frames: FrameGroup) -> float:
+    """PoseTrack's AP, mean over its joints, of the clips that have head boxes; NaN without any."""
+    pools = [clip.precision[frames] for clip in clips if clip.precision]
+    if not pools:
+        return math.nan
+    total = ApAccumulator(len(EVALUATED_JOINTS))
+    for pool in pools:
+        total.update(pool)
+    return mean_of_known(total.result().ap)
+
+
+def _pooled(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Means; NaN where there is nothing."""
+    sums, counts = np.asarray(sums, np.float64), np.asarray(counts)
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

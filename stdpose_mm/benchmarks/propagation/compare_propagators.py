@@ -1,0 +1,330 @@
+"""How well propagators fill in the frames whose labels were hidden."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliability
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import BasePropagator
+from stdpose_mm.structures import VideoLabels
+
+from .clip_errors import ClipErrors, FrameGroup, HiddenVideo, hide_labels, measure, propagate_hidden
+from .clip_statistics import (
+    GIVEN_OR_NOT,
+    ClipBootstrap,
+    Grouping,
+    GroupTotals,
+    MetricSummary,
+    average_precision_of,
+    compare_totals,
+    difficulty_groupings,
+)
+
+COLUMNS = {
+    'AP': ('AP', 1),
+    'PCK@0.05': ('PCK@0.05', 1),
+    'PCK@0.1': ('PCK@0.1', 1),
+    'PCK@0.2': ('PCK@0.2', 1),
+    'error_percent': ('error %', 2),
+    'error_px': ('error px', 2),
+    'jitter': ('jitter', 2),
+}
+"""Figure -> title and decimals of its column."""
+
+WITH_INTERVAL = ('PCK@0.1', 'error_percent')
+"""MetricSummary whose bootstrap interval stands in the tables."""
+
+FAST_MOTION = 0.02
+"""Pose sizes a frame above which the motion of a video counts as fast."""
+
+Breakdown = dict[str, dict[str, MetricSummary]]
+"""Group of joints -> method -> figures."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """MetricSummary of several propagators on the same videos.
+
+    Args:
+        interval: T, every T-th frame was given.
+        num_videos: How many videos were measured on.
+        num_ap_videos: How many of them AP was measured on: those with PoseTrack's joints and head
+            boxes.
+        unlabelled: Method -> figures on the frames that were not given.
+        all_frames: The same on all frames, given ones included (the published protocol).
+        reference: The method that the others' differences are to; None if there is none.
+        breakdowns: What the joints of the unlabelled frames are divided by -> group -> method ->
+            figures; every joint is in one group, and groups may be empty.
+        reliability: Method -> reliability of the scores of its propagated joints, of each of its
+            seeds.
+    """
+
+    interval: int
+    num_videos: int
+    num_ap_videos: int
+    unlabelled: dict[str, MetricSummary]
+    all_frames: dict[str, MetricSummary]
+    reference: str | None = None
+    breakdowns: dict[str, Breakdown] = field(default_factory=dict)
+    reliability: dict[str, tuple[Reliability, ...]] = field(default_factory=dict)
+
+    def figures(self, frames: FrameGroup) -> dict[str, MetricSummary]:
+        """Method -> figures on a group of frames."""
+        return self.unlabelled if frames == 'unlabelled' else self.all_frames
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON file; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
+        groups = {
+            'unlabelled_frames': _group_fields(self.unlabelled),
+            'all_frames': _group_fields(self.all_frames),
+        }
+        return {
+            'interval': self.interval,
+            'videos': self.num_videos,
+            'videos_of_ap': self.num_ap_videos,
+            'reference': self.reference,
+            **{group: fields['figures'] for group, fields in groups.items()},
+            **{
+                part: {group: fields[part] for group, fields in groups.items()}
+                for part in ('intervals', 'seeds', 'spread', 'differences', 'joints')
+            },
+            'breakdowns': {
+                title: {group: _group_fields(figures) for group, figures in breakdown.items()}
+                for title, breakdown in self.breakdowns.items()
+            },
+            'reliability': {
+                method: [seed.to_dict() for seed in seeds]
+                for method, seeds in self.reliability.items()
+            },
+        }
+
+    def table(
+        self, names: Mapping[str, str] | None = None, frames: FrameGroup = 'unlabelled'
+    ) -> str:
+        """A Markdown table, one row per method.
+
+        Args:
+            names: Method -> what to call it in the table; by default its own name.
+            frames: Which frames it is about.
+        """
+        names = names or {}
+        rows = self.figures(frames)
+        figures = [c for c in COLUMNS if any(not math.isnan(f.values[c]) for f in rows.values())]
+        titles = [self._column(figure) for figure in figures]
+        lines = [
+            f'| T = {self.interval}, {frames} frames of {number_of_videos(self.num_videos)} | '
+            + ' | '.join(titles)
+            + ' |',
+            '|---|' + '---:|' * len(figures),
+        ]
+        for method, row in rows.items():
+            cells = [figure_cell(row, figure) for figure in figures]
+            lines.append(f'| {names.get(method, method)} | ' + ' | '.join(cells) + ' |')
+        return '\n'.join(lines)
+
+    def _column(self, figure: str) -> str:
+        if figure == 'AP' and self.num_ap_videos < self.num_videos:
+            return f'{title_of(figure)} ({number_of_videos(self.num_ap_videos)})'
+        return title_of(figure)
+
+
+def compare_propagators(
+    videos: Sequence[tuple[Frames, VideoLabels]],
+    propagators: Mapping[str, BasePropagator],
+    interval: int,
+    progress: Callable[[str, VideoLabels], None] | None = None,
+    num_bootstrap: int = 1000,
+    use_truth_boxes: bool = False,
+) -> Comparison:
+    """Hide all labels but every ``interval``-th frame's, propagate, and compare.
+
+    Whoever is labelled on no given frame cannot be propagated and counts as wrong.
+
+    Args:
+        videos: Frames and dense labels. ``frames[i]`` is the picture of frame index ``i``; indices
+            need not start at 0, and only the stretch from the first to the last frame that the
+            labels list is propagated.
+        propagators: Method name -> propagator.
+        interval: T.
+        progress: Called with the method and its predicted labels after each video, video by video
+            for one method after the other. The labels have the frames of the truth, in its order.
+        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
+        use_truth_boxes: Crop people at the boxes of the hidden labels, as the published protocol
+            does, instead of boxes interpolated between the given ones.
+
+    Raises:
+        InputError: If there is no video, one has no labels, none is left to hide, or a propagator
+            cannot take the labels.
+    """
+    hidden = hide_videos([labels for _, labels in videos], interval)
+    clips: dict[str, list[list[ClipErrors]]] = {}
+    for method, propagator in propagators.items():
+        clips[method] = [[]]
+        for (frames, _), video in zip(videos, hidden, strict=True):
+            prediction = propagate_hidden(frames, video, propagator, use_truth_boxes)
+            clips[method][0].append(measure(video, prediction))
+            if progress:
+                progress(method, prediction)
+    return summarize(hidden, clips, num_bootstrap)
+
+
+def hide_videos(videos: Sequence[VideoLabels], interval: int) -> list[HiddenVideo]:
+    """Hide the labels of all but every ``interval``-th frame in several videos.
+
+    Raises:
+        InputError: If there is no video, one has no labels, or none is left to hide.
+    """
+    if not videos:
+        raise InputError('there is no video to compare propagators on, expected at least one')
+    hidden = [hide_labels(labels, interval) for labels in videos]
+    if not any(video.hidden_frames for video in hidden):
+        raise InputError(
+            f'with an interval of {interval} no label is hidden in any of the {len(videos)} '
+            'videos, give a larger interval or videos with more labelled frames'
+        )
+    return hidden
+
+
+def summarize(
+    videos: Sequence[HiddenVideo],
+    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
+    num_bootstrap: int = 1000,
+    reference: str | None = None,
+    fast: float | None = None,
+) -> Comparison:
+    """The figures of what was measured.
+
+    Args:
+        videos: The truth, of one interval.
+        clips: Method -> for each of its seeds the errors in every video.
+        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
+        reference: The method to give the others' differences to.
+        fast: Motion in pose sizes a frame above which a video is fast; with it, the figures are
+            broken down by motion, speed, occlusion and distance to the nearest label.
+    """
+    bootstrap = None
+    if num_bootstrap and len(videos) > 1:
+        bootstrap = ClipBootstrap(len(videos), num_bootstrap)
+
+    totals = _totals_of(videos, clips, GIVEN_OR_NOT)
+    precision: dict[FrameGroup, dict[str, list[float]]] = {
+        frames: {
+            method: [average_precision_of(seed, frames) for seed in seeds]
+            for method, seeds in clips.items()
+        }
+        for frames in ('unlabelled', 'all')
+    }
+    unlabelled = {method: [t.of_group(0) for t in seeds] for method, seeds in totals.items()}
+    all_frames = {method: [t.of_all() for t in seeds] for method, seeds in totals.items()}
+    breakdowns: dict[str, Breakdown] = {}
+    for grouping in () if fast is None else difficulty_groupings(fast):
+        totals = _totals_of(videos, clips, grouping)
+        breakdowns[grouping.title] = {
+            name: compare_totals(
+                {method: [t.of_group(group) for t in seeds] for method, seeds in totals.items()},
+                bootstrap,
+                reference,
+            )
+            for group, name in enumerate(grouping.names)
+        }
+    scores = {method: _reliability_of(videos, seeds) for method, seeds in clips.items()}
+    return Comparison(
+        interval=videos[0].interval,
+        num_videos=len(videos),
+        num_ap_videos=sum(video.has_head_boxes for video in videos),
+        unlabelled=compare_totals(unlabelled, bootstrap, reference, precision['unlabelled']),
+        all_frames=compare_totals(all_frames, bootstrap, reference, precision['all']),
+        reference=reference,
+        breakdowns=breakdowns,
+        reliability={method: seeds for method, seeds in scores.items() if seeds},
+    )
+
+
+def _totals_of(
+    videos: Sequence[HiddenVideo],
+    clips: Mapping[str, Sequence[Sequence[ClipErrors]]],
+    grouping: Grouping,
+) -> dict[str, list[GroupTotals]]:
+    return {
+        method: [GroupTotals.of(videos, seed, grouping) for seed in seeds]
+        for method, seeds in clips.items()
+    }
+
+
+def _reliability_of(
+    videos: Sequence[HiddenVideo], seeds: Sequence[Sequence[ClipErrors]]
+) -> tuple[Reliability, ...]:
+    """Of the propagated joints that have a score; empty without any."""
+    results = []
+    for clips in seeds:
+        scores, correct = [], []
+        for video, clip in zip(videos, clips, strict=True):
+            scored = video.hidden & clip.errors.sized & ~np.isnan(clip.scores)
+            scores.append(clip.scores[scored])
+            correct.append(clip.errors.relative[scored] <= CORRECT_WITHIN)
+        if any(map(len, scores)):
+            results.append(reliability(np.concatenate(scores), np.concatenate(correct)))
+    return tuple(results)
+
+
+def title_of(figure: str) -> str:
+    """What tables and JSON files call a figure."""
+    return COLUMNS[figure][0] if figure in COLUMNS else figure
+
+
+def figure_cell(row: MetricSummary, figure: str) -> str:
+    """``87.0 ± 0.4 [83.8, 90.0]``: value, spread over seeds, interval over videos."""
+    value, (_, decimals) = row.values[figure], COLUMNS[figure]
+    if math.isnan(value):
+        return '-'
+    text = f'{value:.{decimals}f}'
+    if figure in row.spread:
+        text += f' ± {row.spread[figure]:.{decimals}f}'
+    if figure in WITH_INTERVAL and figure in row.intervals:
+        low, high = row.intervals[figure]
+        text += f' [{low:.{decimals}f}, {high:.{decimals}f}]'
+    return text
+
+
+def number_of_videos(number: int) -> str:
+    """``1 video``, ``2 videos``."""
+    return f'{number} video' if number == 1 else f'{number} videos'
+
+
+def _group_fields(rows: Mapping[str, MetricSummary]) -> dict[str, Any]:
+    """The figures of one group of joints for JSON: part -> method -> figure -> value."""
+
+    def per_method(part: Callable[[MetricSummary], Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {
+            method: {title_of(name): value for name, value in part(row).items()}
+            for method, row in rows.items()
+        }
+
+    return {
+        'figures': per_method(lambda row: {n: _rounded(v) for n, v in row.values.items()}),
+        'intervals': per_method(lambda row: {n: _pair(i) for n, i in row.intervals.items()}),
+        'seeds': {method: row.num_seeds for method, row in rows.items()},
+        'spread': per_method(lambda row: {n: _rounded(v) for n, v in row.spread.items()}),
+        'differences': per_method(
+            lambda row: {
+                n: {'value': _rounded(d.value), 'interval': d.interval and _pair(d.interval)}
+                for n, d in row.differences.items()
+            }
+        ),
+        'joints': max((row.num_joints for row in rows.values()), default=0),
+    }
+
+
+def _pair(interval: tuple[float, float]) -> list[float | None]:
+    return [_rounded(value) for value in interval]
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)

@@ -1,0 +1,79 @@
+"""Comparisons at several intervals as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stdpose_mm.visualization import plot_curves
+from stdpose_mm.visualization.benchmark_plots import Curve
+
+from .clip_statistics import CLIP_MOTION, DISTANCES, MetricSummary
+from .compare_propagators import WITH_INTERVAL, Comparison, title_of
+
+INTERVAL_AXIS = 'T: every T-th frame is labelled'
+
+LEAST_SHARE = 0.01
+"""Share of the joints below which a distance is not drawn: joints that given frames lack."""
+
+
+def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[Path]:
+    """Draw PCK@0.1 and the error of the unlabelled frames, with 95 % intervals.
+
+    Args:
+        comparisons: Of the same methods and videos, one for each T.
+        out_dir: Where to write ``by_interval.png`` and, where the comparisons have breakdowns,
+            ``by_interval_<group>.png`` for fast and slow videos and ``by_distance.png`` (for
+            each T that leaves more than one distance to the nearest label).
+
+    Returns:
+        What was written.
+    """
+    groups = {'by_interval.png': [c.unlabelled for c in comparisons]}
+    for position, name in enumerate(('fast', 'slow')):
+        chosen = [
+            list(c.breakdowns[CLIP_MOTION].values())[position] for c in comparisons if c.breakdowns
+        ]
+        if any(row.num_joints for rows in chosen for row in rows.values()):
+            groups[f'by_interval_{name}.png'] = chosen
+    written = []
+    for file, rows in groups.items():
+        panels: dict[str, dict[str, Curve]] = {
+            title_of(figure): {
+                method: [
+                    _point(comparison.interval, row[method], figure)
+                    for comparison, row in zip(comparisons, rows, strict=True)
+                ]
+                for method in comparisons[0].unlabelled
+            }
+            for figure in WITH_INTERVAL
+        }
+        plot_curves(out_dir / file, panels, INTERVAL_AXIS)
+        written.append(out_dir / file)
+    panels = {f'error %, T = {c.interval}': _by_distance(c) for c in comparisons if c.breakdowns}
+    distances = {
+        label: panel for label, panel in panels.items() if max(map(len, panel.values())) > 1
+    }
+    if distances:
+        plot_curves(out_dir / 'by_distance.png', distances, f'{DISTANCES} (the last: or more)')
+        written.append(out_dir / 'by_distance.png')
+    return written
+
+
+def _by_distance(comparison: Comparison) -> dict[str, Curve]:
+    # The last group has no label, and so no distance.
+    groups = list(comparison.breakdowns[DISTANCES].values())[:-1]
+    return {
+        method: [
+            _point(distance, rows[method], 'error_percent')
+            for distance, rows in enumerate(groups, 1)
+            if rows[method].num_joints > LEAST_SHARE * comparison.unlabelled[method].num_joints
+        ]
+        for method in comparison.unlabelled
+    }
+
+
+def _point(
+    place: float, row: MetricSummary, figure: str
+) -> tuple[float, float, tuple[float, float] | None]:
+    return place, row.values[figure], row.intervals.get(figure)

@@ -1,0 +1,200 @@
+"""Comparisons at several intervals as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .clip_errors import FrameGroup
+from .clip_statistics import Difference, MetricSummary
+from .compare_propagators import COLUMNS, WITH_INTERVAL, Comparison, title_of
+
+FRAME_GROUPS: tuple[FrameGroup, ...] = ('unlabelled', 'all')
+
+DIFFERENCES = ('PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'error_percent')
+"""MetricSummary whose difference to the reference is in the tables."""
+
+
+def comparison_report(
+    comparisons: Sequence[Comparison], notes: Sequence[str] = (), breakdowns: bool = False
+) -> str:
+    """Tables with headings between them, and what their figures mean.
+
+    Args:
+        comparisons: Of the same methods and videos, one for each T.
+        notes: Sentences to add at the end.
+        breakdowns: Add the figures by motion, speed, occlusion and distance to the nearest label.
+    """
+    blocks = []
+    if len(comparisons) > 1:
+        blocks.append(overview_table(comparisons))
+    for comparison in comparisons:
+        for frames in FRAME_GROUPS:
+            figures = comparison.figures(frames)
+            num_joints = next(iter(figures.values())).num_joints
+            blocks.append(comparison.table(frames=frames))
+            blocks.append(f'Measured on {num_joints:,} labelled joints.')
+    if any(row.differences for row in comparisons[0].unlabelled.values()):
+        blocks.append(f'## Difference to {comparisons[0].reference}, unlabelled frames')
+        blocks.append(difference_table(comparisons))
+    for title in comparisons[0].breakdowns if breakdowns else ():
+        for figure in WITH_INTERVAL:
+            blocks.append(f'## {title_of(figure)} by {title}, unlabelled frames')
+            blocks.append(breakdown_table(comparisons, title, figure))
+    if any(comparison.reliability for comparison in comparisons):
+        blocks.append('## Scores of propagated joints')
+        blocks.append(reliability_table(comparisons))
+    return '\n\n'.join([*blocks, ' '.join([*_notes(comparisons, breakdowns), *notes])])
+
+
+def overview_table(comparisons: Sequence[Comparison]) -> str:
+    """PCK@0.1 and error of the unlabelled frames; a row for every method, a column for every T."""
+    rows = [
+        [
+            method,
+            *(
+                ' / '.join(
+                    f'{c.unlabelled[method].values[figure]:.{COLUMNS[figure][1]}f}'
+                    for figure in WITH_INTERVAL
+                )
+                for c in comparisons
+            ),
+        ]
+        for method in comparisons[0].unlabelled
+    ]
+    title = ' / '.join(map(title_of, WITH_INTERVAL))
+    lines = [[f'{title}, unlabelled frames', *(f'T = {c.interval}' for c in comparisons)], *rows]
+    lines.insert(1, ['---', *['---:'] * len(comparisons)])
+    return _lines(lines)
+
+
+def difference_table(comparisons: Sequence[Comparison], frames: FrameGroup = 'unlabelled') -> str:
+    """Each method less the reference; a row for every T and method."""
+    rows = [
+        [
+            str(comparison.interval),
+            method,
+            *(_difference(row.differences[figure], figure) for figure in DIFFERENCES),
+        ]
+        for comparison in comparisons
+        for method, row in comparison.figures(frames).items()
+        if row.differences
+    ]
+    return _table(['T', 'method', *map(title_of, DIFFERENCES)], rows)
+
+
+def breakdown_table(comparisons: Sequence[Comparison], title: str, figure: str) -> str:
+    """A figure in every group of joints; a row for every T and method, and one for the numbers.
+
+    Args:
+        comparisons: One for each T.
+        title: Which of their breakdowns.
+        figure: A key of ``COLUMNS``.
+    """
+    sizes = [
+        {name: next(iter(rows.values())).num_joints for name, rows in c.breakdowns[title].items()}
+        for c in comparisons
+    ]
+    groups = [name for name in sizes[0] if any(size[name] for size in sizes)]
+    rows = []
+    for comparison, size in zip(comparisons, sizes, strict=True):
+        rows.append([str(comparison.interval), '*joints*', *(f'{size[g]:,}' for g in groups)])
+        for method in comparison.unlabelled:
+            cells = [
+                _value_and_difference(comparison.breakdowns[title][group][method], figure)
+                for group in groups
+            ]
+            rows.append([str(comparison.interval), method, *cells])
+    return _table(['T', 'method', *groups], rows)
+
+
+def reliability_table(comparisons: Sequence[Comparison]) -> str:
+    """How honest the scores are; a row for every T and method."""
+    rows = []
+    for comparison in comparisons:
+        for method, seeds in comparison.reliability.items():
+            measures = (
+                [100 * seed.expected_calibration_error for seed in seeds],
+                [100 * seed.auroc for seed in seeds],
+                [seed.brier for seed in seeds],
+            )
+            cells = [_mean_and_spread(m, d) for m, d in zip(measures, (1, 1, 3), strict=True)]
+            rows.append([str(comparison.interval), method, *cells])
+    return _table(['T', 'method', 'calibration error', 'AUROC', 'Brier'], rows)
+
+
+def _difference(difference: Difference, figure: str) -> str:
+    decimals = COLUMNS[figure][1]
+    if math.isnan(difference.value):
+        return '-'
+    text = f'{difference.value:+.{decimals}f}'
+    if difference.interval is not None:
+        low, high = difference.interval
+        text += f' [{low:+.{decimals}f}, {high:+.{decimals}f}]'
+    return text
+
+
+def _value_and_difference(row: MetricSummary, figure: str) -> str:
+    value = row.values[figure]
+    if math.isnan(value):
+        return '-'
+    text = f'{value:.{COLUMNS[figure][1]}f}'
+    if figure in row.differences:
+        text += f' ({_difference(row.differences[figure], figure)})'
+    return text
+
+
+def _mean_and_spread(values: Sequence[float], decimals: int) -> str:
+    mean = float(np.mean(values))
+    if math.isnan(mean):
+        return '-'
+    spread = f' ± {np.std(values, ddof=1):.{decimals}f}' if len(values) > 1 else ''
+    return f'{mean:.{decimals}f}{spread}'
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [titles, *rows]
+    lines.insert(1, ['---:', '---', *['---:'] * (len(titles) - 2)])
+    return _lines(lines)
+
+
+def _lines(lines: Sequence[Sequence[str]]) -> str:
+    return '\n'.join('| ' + ' | '.join(line) + ' |' for line in lines)
+
+
+def _notes(comparisons: Sequence[Comparison], breakdowns: bool) -> list[str]:
+    first = comparisons[0]
+    rows = first.unlabelled.values()
+    notes = [
+        'PCK, error and jitter: every labelled joint counts once; relative to the larger side of '
+        'the tight box around the labelled joints of the pose.'
+    ]
+    if any(row.intervals for row in rows):
+        notes.append('In brackets: 95 % bootstrap interval over the videos.')
+    if any(row.spread for row in rows):
+        notes.append(
+            'Behind ±: standard deviation over the seeds; other figures are means over them.'
+        )
+    if any(row.differences for row in rows):
+        notes.append(
+            f'Differences are to {first.reference}, on the same draws of videos; an interval '
+            'without 0 is a difference that other videos of this kind would show, too.'
+        )
+    if first.num_ap_videos:
+        notes.append(
+            'AP: mean over the joints by the rules of PoseTrack, where a joint that is nowhere '
+            'annotated counts as 0.'
+        )
+    if breakdowns:
+        notes.append(
+            "A clip's motion and a joint's speed are displacements per frame in pose sizes."
+        )
+    if any(comparison.reliability for comparison in comparisons):
+        notes.append(
+            'Scores are compared with whether the joint lies within a tenth of the pose size: '
+            'calibration error in points (0 is honest), AUROC how well right joints rank above '
+            'wrong ones (50 is chance).'
+        )
+    return notes

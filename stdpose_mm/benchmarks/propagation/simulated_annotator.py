@@ -1,0 +1,337 @@
+"""How many frames must be labelled until propagation is good enough: measured on full labels.
+
+The videos of a set are one labelling project with one budget: what counts is the PCK@0.1 over all
+joints of all videos, and the next label goes where it helps most, whichever video that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import (
+    BasePropagator,
+    GapCache,
+    dense_labels,
+    given_labels,
+    propagate_frames,
+    subsample_labels,
+)
+from stdpose_mm.review import FrameSuggestion, calibrate_scores, rank_suggestions
+from stdpose_mm.structures import VideoLabels
+
+from .labelled_videos import FrameSlice, shifted
+
+Measured = Literal['all', 'unlabelled']
+MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
+
+COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
+"""The T that are tried first."""
+
+
+@dataclass(frozen=True)
+class LabellingState:
+    """A set of videos after some frames were labelled and the rest propagated.
+
+    Args:
+        labelled: Labelled frames of all videos.
+        pck_all: Per cent of the joints within a tenth of the pose's size, over all frames; joints
+            of labelled frames are right. What whoever uses the labels gets.
+        pck_unlabelled: The same over the frames that were not labelled; 100 if all were.
+        interval: T, where every T-th frame is labelled.
+    """
+
+    labelled: int
+    pck_all: float
+    pck_unlabelled: float
+    interval: int | None = None
+
+    def pck(self, measured: Measured) -> float:
+        """The figure over a group of frames."""
+        return self.pck_all if measured == 'all' else self.pck_unlabelled
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a JSON file."""
+        return asdict(self)
+
+
+def labels_needed(
+    states: Sequence[LabellingState], target: float, measured: Measured
+) -> LabellingState | None:
+    """The state with the fewest labelled frames that reaches a PCK@0.1; None if none does."""
+    reached = [state for state in states if state.pck(measured) >= target]
+    return min(reached, key=lambda state: state.labelled, default=None)
+
+
+def labels_at(states: Sequence[LabellingState], target: float, measured: Measured) -> float | None:
+    """Labelled frames at which the straight line between two states reaches a PCK@0.1.
+
+    T takes whole numbers only, so that the first T that reaches the target may overshoot it; this
+    figure has no such steps.
+
+    Returns:
+        None if no state reaches the target.
+    """
+    before: LabellingState | None = None
+    for state in sorted(states, key=lambda state: state.labelled):
+        pck = state.pck(measured)
+        if pck >= target:
+            if before is None:
+                return float(state.labelled)
+            low = before.pck(measured)
+            share = (target - low) / (pck - low)
+            return before.labelled + share * (state.labelled - before.labelled)
+        before = state
+    return None
+
+
+def effort_table(
+    uniform: Sequence[LabellingState],
+    suggested: Sequence[LabellingState],
+    target: float,
+    num_frames: int,
+) -> str:
+    """A Markdown table of the labelled frames that either way needs.
+
+    Args:
+        uniform: States of :func:`label_uniformly`.
+        suggested: States of :func:`label_suggested`.
+        target: PCK@0.1 in per cent.
+        num_frames: Frames of all videos, of which shares are given.
+    """
+    lines = [
+        f'| labelled frames for a PCK@0.1 of {target:g} % over | uniform T '
+        '| uniform, between two T | suggested | fewer than uniform T | fewer than between two T |',
+        '|---|---:|---:|---:|---:|---:|',
+    ]
+    for measured in MEASURED:
+        between = labels_at(uniform, target, measured)
+        every, found = (labels_needed(s, target, measured) for s in (uniform, suggested))
+        cells = [
+            _share(every, num_frames) + (f', T = {every.interval}' if every is not None else ''),
+            _share(between, num_frames),
+            _share(found, num_frames),
+            _saved(found, every),
+            _saved(found, between),
+        ]
+        lines.append(f'| {measured} frames | ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+class AnnotatedVideo:
+    """A video with full labels, of which a simulated annotator gives some.
+
+    Args:
+        frames: Its pictures by frame index.
+        truth: Its labels.
+        propagator: How to fill the other frames.
+
+    Raises:
+        InputError: If it has no labels.
+    """
+
+    def __init__(self, frames: Frames, truth: VideoLabels, propagator: BasePropagator) -> None:
+        truth = given_labels(truth)
+        labelled = truth.labelled_frame_indices
+        if not labelled:
+            raise InputError(
+                f'video {truth.name!r} has no labelled people to compare with, leave it out'
+            )
+        first, last = labelled[0], labelled[-1]
+        kept = [frame for frame in truth.frames if first <= frame.index <= last]
+        self.name = truth.name
+        self.truth = shifted(replace(truth, frames=tuple(kept)), -first)
+        self.labelled_frames = self.truth.labelled_frame_indices
+        self._frames = FrameSlice(frames, first, last - first + 1)
+        self._propagator = propagator
+        self._cache: GapCache = {}
+
+    def first_frames(self) -> set[int]:
+        """The middle of everyone's time, on as few frames as will do: where an annotator begins."""
+        chosen: set[int] = set()
+        for track in sorted(self.truth.tracks().values(), key=len, reverse=True):
+            if chosen.isdisjoint(track):
+                chosen.add(list(track)[len(track) // 2])
+        return chosen
+
+    def propagate(self, given: Collection[int]) -> VideoLabels:
+        """The labels of all frames from those of the given ones.
+
+        Only the stretches between labels that were not there at the last call are worked on.
+        """
+        labels = self.truth.keep_frames(given)
+        persons = [
+            person
+            for _, people in propagate_frames(
+                self._frames,
+                labels.tracks(),
+                labels.skeleton,
+                self._propagator,
+                self._cache,
+            )
+            for person in people
+        ]
+        return dense_labels(labels, persons, len(self._frames))
+
+    def only_labelled(self, dense: VideoLabels) -> VideoLabels:
+        """The people and frames that the truth has: others cannot be labelled here.
+
+        Who is in the picture when is taken to be known to the annotator.
+        """
+        kept = set(self.labelled_frames)
+        there = {(person.track_id, person.frame_index) for person in self.truth.persons}
+        return replace(
+            dense,
+            frames=tuple(frame for frame in dense.frames if frame.index in kept),
+            persons=tuple(p for p in dense.persons if (p.track_id, p.frame_index) in there),
+        )
+
+    def count(self, dense: VideoLabels) -> _Counts:
+        """How many joints are right, in all frames and in those that were not given."""
+        pairs = pair_tracks(self.truth, dense, self.truth.skeleton.keypoint_names, None)
+        errors = joint_errors(pairs)
+        right = errors.relative <= CORRECT_WITHIN
+        return _Counts(
+            right=int(right.sum()),
+            total=int(errors.sized.sum()),
+            right_unlabelled=int(right[~pairs.given].sum()),
+            total_unlabelled=int(errors.sized[~pairs.given].sum()),
+        )
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Joints of a video: right ones and all, in all frames and in the unlabelled ones."""
+
+    right: int
+    total: int
+    right_unlabelled: int
+    total_unlabelled: int
+
+
+def label_uniformly(
+    videos: Sequence[AnnotatedVideo], target: float, max_interval: int = 30
+) -> Iterator[LabellingState]:
+    """Label every T-th frame of every video, T falling until a PCK@0.1 is reached.
+
+    T falls in large steps until the target is reached over all and over the unlabelled frames.
+    Then the T between the last one too large and the first one small enough are tried, from
+    above; a T beyond these that reaches it by chance is not looked for.
+
+    Args:
+        videos: The set.
+        target: PCK@0.1 in per cent.
+        max_interval: The first T, at least 2.
+
+    Yields:
+        The state for each T.
+    """
+    states: dict[int, LabellingState] = {}
+
+    def reached(measured: Measured) -> bool:
+        return any(state.pck(measured) >= target for state in states.values())
+
+    for interval in sorted({max_interval, *(t for t in COARSE_INTERVALS if t < max_interval)})[
+        ::-1
+    ]:
+        states[interval] = _label_every(videos, interval)
+        yield states[interval]
+        if all(map(reached, MEASURED)):
+            break
+    for measured in MEASURED:
+        enough = [t for t, state in states.items() if state.pck(measured) >= target]
+        larger = [t for t in states if enough and t > max(enough)]
+        for interval in range(min(larger, default=0) - 1, max(enough, default=0), -1):
+            if interval not in states:
+                states[interval] = _label_every(videos, interval)
+                yield states[interval]
+            if states[interval].pck(measured) >= target:
+                break
+
+
+def _label_every(videos: Sequence[AnnotatedVideo], interval: int) -> LabellingState:
+    given = [set(subsample_labels(v.truth, interval).labelled_frame_indices) for v in videos]
+    counts = [
+        video.count(video.propagate(frames)) for video, frames in zip(videos, given, strict=True)
+    ]
+    return _state(given, counts, interval)
+
+
+def label_suggested(
+    videos: Sequence[AnnotatedVideo], method: str, step: int
+) -> Iterator[LabellingState]:
+    """Label the frames that :func:`~.frame_ranking.rank_suggestions` names.
+
+    The annotator begins with a frame in the middle of everyone's time. Then it labels the ``step``
+    best frames of the whole set, the videos that have a new label are propagated again, and so
+    on, until nothing is left to gain.
+
+    Args:
+        videos: The set.
+        method: Name of their propagator, see :func:`~.frame_ranking.calibrate_scores`.
+        step: Labels between two propagations.
+
+    Yields:
+        The state at the beginning and after each step.
+    """
+    if step < 1:
+        raise InputError(f'the number of labels a step must be at least 1, got {step}')
+    given = [video.first_frames() for video in videos]
+    counts: list[_Counts | None] = [None] * len(videos)
+    suggestions: list[list[FrameSuggestion]] = [[] for _ in videos]
+    changed = set(range(len(videos)))
+    while changed:
+        for number in changed:
+            video, frames = videos[number], given[number]
+            dense = video.propagate(frames)
+            counts[number] = video.count(dense)
+            known = video.only_labelled(calibrate_scores(dense, method))
+            suggestions[number] = rank_suggestions(known, frames, step)
+        yield _state(given, [count for count in counts if count is not None])
+        best = sorted(
+            (
+                (-suggestion.gain, number, suggestion.frame_index)
+                for number, of_video in enumerate(suggestions)
+                for suggestion in of_video
+            )
+        )[:step]
+        changed = {number for _, number, _ in best}
+        for _, number, frame in best:
+            given[number].add(frame)
+
+
+def _state(
+    given: Sequence[Collection[int]], counts: Sequence[_Counts], interval: int | None = None
+) -> LabellingState:
+    def per_cent(right: int, total: int) -> float:
+        return 100 * right / total if total else 100.0
+
+    return LabellingState(
+        labelled=sum(map(len, given)),
+        pck_all=per_cent(sum(c.right for c in counts), sum(c.total for c in counts)),
+        pck_unlabelled=per_cent(
+            sum(c.right_unlabelled for c in counts), sum(c.total_unlabelled for c in counts)
+        ),
+        interval=interval,
+    )
+
+
+def _share(state: LabellingState | float | None, num_frames: int) -> str:
+    if state is None:
+        return 'never'
+    labelled = _labelled(state)
+    return f'{labelled:.0f} ({100 * labelled / num_frames:.1f} %)'
+
+
+def _saved(found: LabellingState | None, other: LabellingState | float | None) -> str:
+    if found is None or other is None:
+        return '-'
+    return f'{100 * (1 - found.labelled / _labelled(other)):.0f} %'
+
+
+def _labelled(state: LabellingState | float) -> float:
+    return state.labelled if isinstance(state, LabellingState) else state

@@ -1,0 +1,1 @@
+"""Command lines shared by ``tools/`` and the ``stdpose`` command."""

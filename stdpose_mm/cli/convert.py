@@ -1,0 +1,89 @@
+"""Convert pose labels from one file format to another.
+
+python tools/dataset_converters/convert_labels.py task.xml labels.json --to coco
+python tools/dataset_converters/convert_labels.py annotations/val val_coco.json --to coco
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import (
+    READ_FORMATS,
+    WRITE_FORMATS,
+    find_label_files,
+    read_all_labels,
+    read_labels,
+    write_coco,
+    write_labels,
+)
+from stdpose_mm.structures import VideoLabels
+
+MANY_VIDEOS_FORMAT = 'coco'
+"""The one format to write that holds several videos."""
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    parser = OneLineParser(description='Convert pose labels from one file format to another.')
+    parser.add_argument(
+        'input',
+        metavar='IN',
+        help='label file (.json, .json.gz, .xml, zip of CVAT, .slp, .csv of DeepLabCut); for --to '
+        'coco also a folder of .json and .json.gz files, or a .txt file with one path a line',
+    )
+    parser.add_argument('output', metavar='OUT', help='label file to write')
+    parser.add_argument(
+        '--from',
+        dest='source',
+        choices=READ_FORMATS,
+        help='format of IN (default: found out from its content)',
+    )
+    parser.add_argument(
+        '--to',
+        dest='target',
+        choices=WRITE_FORMATS,
+        default='posetrack18',
+        help='format of OUT (%(default)s)',
+    )
+    parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
+    args = parser.parse_args()
+
+    def convert() -> None:
+        if names_several_files(args.input):
+            if args.target != MANY_VIDEOS_FORMAT or args.video is not None:
+                wrong = '--video' if args.video is not None else f'--to {args.target}'
+                raise InputError(
+                    f'{args.input} stands for many label files, which {wrong} cannot be used with: '
+                    f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
+                )
+            write_coco(read_all_files(args.input, args.source), args.output)
+        elif args.target == MANY_VIDEOS_FORMAT and args.video is None:
+            write_coco(read_all_labels(args.input, args.source), args.output)
+        else:
+            labels = read_labels(args.input, args.source, args.video)
+            write_labels(labels, args.output, args.target)
+
+    return exit_code(parser, convert)
+
+
+def names_several_files(path: str) -> bool:
+    """Whether the input is a folder or a list of label files instead of a label file."""
+    return Path(path).is_dir() or Path(path).suffix == '.txt'
+
+
+def read_all_files(path: str, source: str | None) -> list[VideoLabels]:
+    """The videos of all label files in a folder or list, in the order of the files.
+
+    Raises:
+        InputError: If a file cannot be read, or two videos have the same name.
+    """
+    files = find_label_files(path)
+    videos = [labels for file in files for labels in read_all_labels(file, source)]
+    for name, count in Counter(labels.name for labels in videos).items():
+        if count > 1:
+            raise InputError(f'{path} holds {count} videos named {name!r}, expected each name once')
+    return videos

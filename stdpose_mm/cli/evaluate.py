@@ -1,0 +1,123 @@
+"""Evaluate PoseTrack predictions: AP per joint, MOTA and MOTP.
+
+    python tools/evaluate_posetrack.py GT_DIR PRED_DIR --out metrics.json
+
+Both folders hold one PoseTrack18 JSON (gzipped or not) per video under the same name, with the
+same frames in the same order. ``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and
+``recall`` in per cent, per joint and mean; a value that is not defined (the MOTA of an unannotated
+joint, tracking without track ids) is null.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
+from stdpose_mm.io import write_json
+from stdpose_mm.io.labels import read_json
+from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
+from stdpose_mm.structures import VideoLabels
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: evaluate(args.truth, args.predictions, args.out))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='evaluate_posetrack.py',
+        description='Evaluate PoseTrack predictions: AP per joint, MOTA and MOTP.',
+    )
+    parser.add_argument(
+        'truth', type=Path, metavar='GT_DIR', help='folder of PoseTrack18 JSONs, one per video'
+    )
+    parser.add_argument(
+        'predictions', type=Path, metavar='PRED_DIR', help='folder of files of the same names'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='JSON file for the metrics')
+    return parser
+
+
+def evaluate(truth: Path, predictions: Path, out: Path) -> None:
+    """Evaluate the files of two folders, write the metrics and print the table.
+
+    Raises:
+        InputError: If the files are not as described.
+    """
+    names = label_files(truth)
+    predicted = label_files(predictions)
+    for name in names:
+        if name not in predicted:
+            raise InputError(
+                f'{predictions / name}.json does not exist, expected a prediction file for every '
+                f'video of {truth}'
+            )
+    for name in predicted:
+        if name not in names:
+            raise InputError(
+                f'{predicted[name]} has no ground truth {truth / name}.json; '
+                'take it away or add the ground truth'
+            )
+    videos = [read_labels(path) for path in names.values()]
+    scores = evaluate_posetrack(videos, [read_labels(predicted[name]) for name in names])
+    write_json(out, without_nan(scores.to_dict()), indent=2)
+    print(format_table({'AP': scores.ap, 'MOTA': scores.mota}, f'{len(names)} videos, per cent'))
+    motp = scores.to_dict()['MOTP']['mean']
+    print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
+
+
+def label_files(folder: Path) -> dict[str, Path]:
+    """Video name -> its file, sorted, for the JSON files of a folder, gzipped or not.
+
+    Raises:
+        InputError: If there is no such folder, no such file in it, or two of one video.
+    """
+    if not folder.is_dir():
+        raise InputError(f'{folder} is not a folder, expected one with a JSON file per video')
+    files: dict[str, Path] = {}
+    for path in sorted([*folder.glob('*.json'), *folder.glob('*.json.gz')]):
+        name = path.name.removesuffix('.gz').removesuffix('.json')
+        if name in files:
+            raise InputError(f'{files[name]} and {path} are both of video {name}, keep one of them')
+        files[name] = path
+    if not files:
+        raise InputError(f'{folder} holds no .json file, expected one per video')
+    return files
+
+
+def read_labels(path: Path) -> VideoLabels:
+    """Read a file by PoseTrack's rule: a joint is there unless x, y and v are all 0.
+
+    Other values of v that prediction files hold (2, or a confidence) mean that it is there.
+
+    Raises:
+        InputError: If the file is not a PoseTrack18 file.
+    """
+    data = read_json(path)
+    annotations = data.get('annotations') if isinstance(data, dict) else None
+    for annotation in annotations if isinstance(annotations, list) else ():
+        keypoints = annotation.get('keypoints') if isinstance(annotation, dict) else None
+        if isinstance(keypoints, list):
+            keypoints[2::3] = [_zero_or_one(v) for v in keypoints[2::3]]
+    return parse_posetrack18(path, data, visibility='posetrack')
+
+
+def _zero_or_one(visibility: Any) -> Any:
+    return int(visibility != 0) if type(visibility) in (int, float) else visibility
+
+
+def without_nan(value: Any) -> Any:
+    """``value`` with null for NaN, which JSON does not know."""
+    if isinstance(value, dict):
+        return {name: without_nan(item) for name, item in value.items()}
+    return None if math.isnan(value) else value

@@ -1,0 +1,292 @@
+"""Estimate the poses of everyone in every frame of a video.
+
+    python tools/infer.py clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
+    python tools/infer.py frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
+
+OUT holds every person in every frame with a track id. Memory does not grow with the video. Ctrl-C
+ends the run after the frames that are done: OUT then holds these and says that it is incomplete; a
+second Ctrl-C ends it at once, and nothing is written. See docs/inference.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.detection import build_person_detector
+from stdpose_mm.detection.box_files import read_boxes
+from stdpose_mm.detection.box_sources import (
+    BoxSource,
+    DetectedBoxes,
+    PrecomputedBoxes,
+    WholePicture,
+)
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import (
+    BACKEND_PRECISIONS,
+    CROP_POLICIES,
+    FrameEstimate,
+    VideoPoseEstimator,
+    WindowModel,
+    load_backend,
+)
+from stdpose_mm.inference.pose_labels import frame_of, labels_of
+from stdpose_mm.inference.postprocessing import TRACKERS, identify_by_pose, smooth_poses
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.atomic import require_writable
+from stdpose_mm.io.labels import WRITE_FORMATS
+from stdpose_mm.io.labels.label_stream import LabelStream
+from stdpose_mm.io.video import FrameSource, open_frames, require_video_name, write_video
+from stdpose_mm.structures import PersonLabel, TrackedBoxes
+from stdpose_mm.tracking.smoothing import SMOOTHERS, build_smoother
+from stdpose_mm.visualization import draw_people
+
+EXIT_INTERRUPTED = 130
+WHOLE_PICTURE = 'whole-picture'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    incomplete: list[str] = []
+    try:
+        code = exit_code(parser, lambda: incomplete.extend(infer(args)))
+    except KeyboardInterrupt:
+        print(f'{parser.prog}: interrupted, no output was written', file=sys.stderr)
+        return EXIT_INTERRUPTED
+    for sentence in incomplete:
+        print(f'{parser.prog}: {sentence}', file=sys.stderr)
+    return EXIT_INTERRUPTED if incomplete else code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='infer.py', description='Estimate the poses of everyone in every frame of a video.'
+    )
+    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
+    parser.add_argument('--config', required=True, help='config of the model')
+    parser.add_argument(
+        '--checkpoint', required=True, help='its weights, or a folder of tools/export_onnx.py'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='label file to write')
+    parser.add_argument(
+        '--boxes',
+        metavar=f'{{FILE,{WHOLE_PICTURE}}}',
+        help='person boxes from a file (labels, COCO detections, MOTChallenge), or one person who '
+        'fills the picture; instead of a detector',
+    )
+    parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
+    parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
+    parser.add_argument(
+        '--det-every',
+        type=positive,
+        default=1,
+        metavar='N',
+        help='the detector looks at every N-th frame (%(default)s)',
+    )
+    parser.add_argument(
+        '--tracker',
+        choices=TRACKERS,
+        default='bytetrack',
+        help='identities by boxes, or by boxes corrected by poses (%(default)s)',
+    )
+    parser.add_argument('--smooth', choices=SMOOTHERS, help='filter of the joints (none)')
+    parser.add_argument(
+        '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
+    )
+    parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
+    parser.add_argument(
+        '--precision',
+        choices=BACKEND_PRECISIONS,
+        default='float32',
+        help='of the model (%(default)s)',
+    )
+    parser.add_argument(
+        '--crops',
+        choices=CROP_POLICIES,
+        default='frame',
+        help='each frame cropped at its own box and looked at once, or all frames of a window at '
+        'the box of its key frame, three times slower (%(default)s)',
+    )
+    parser.add_argument(
+        '--batch-size', type=positive, default=8, help='crops the model sees at once (%(default)s)'
+    )
+    parser.add_argument('--device', default='cpu', help='where the networks run (%(default)s)')
+    return parser
+
+
+def infer(args: argparse.Namespace) -> list[str]:
+    """Estimate the poses, write what the command line asks for, and print what was written.
+
+    Returns:
+        One sentence if the run was interrupted, else nothing.
+
+    Raises:
+        InputError: If something that was given cannot be used; no output file is written then.
+    """
+    _check(args)
+    frames = open_frames(args.video)
+    source = _box_source(args, frames)
+    model, network = load_backend(
+        args.config, args.checkpoint, args.device, args.precision, args.batch_size
+    )
+    estimator = VideoPoseEstimator(model, network, args.crops, args.batch_size)
+    smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
+    with ExitStack() as outputs:
+        interrupt = outputs.enter_context(_Interrupt())
+        folder = args.out.resolve().parent
+        labels = outputs.enter_context(LabelStream(frames.name, model.skeleton, folder))
+        poses: Iterator[FrameEstimate] = outputs.enter_context(
+            closing(estimator.estimate(source(frames), keep_pictures=args.save_video is not None))
+        )
+        if args.tracker == 'oks':
+            poses = identify_by_pose(poses)
+        if smoother is not None:
+            poses = smooth_poses(poses, smoother)
+        result = _Result(frames, model, labels)
+        done = result.take(interrupt.stops(tqdm(poses, total=len(frames), unit=' frames')))
+        if args.save_video is None:
+            for _ in done:
+                pass
+        else:
+            # It takes its name after the labels are written: both files are there, or none.
+            video = outputs.enter_context(atomic_path(args.save_video))
+            write_video(video, result.drawn(done), fps=frames.fps or 25)
+        extra = {
+            'complete': result.is_complete,
+            'frames': len(frames),
+            'unreadable_frames': result.unreadable,
+            'crops': args.crops,
+            'precision': args.precision,
+            'smoothing': None if smoother is None else str(smoother),
+        }
+        labels.write(args.out, args.format, {'inference': extra})
+    print(
+        f'{args.out}: {labels.num_frames} frames, {len(result.tracks)} people, '
+        f'{labels.num_persons} poses'
+    )
+    if result.unreadable:
+        print(f'{len(result.unreadable)} frames cannot be read, see unreadable_frames in OUT')
+    if result.is_complete:
+        return []
+    return [
+        f'interrupted: {args.out} holds the first {labels.num_frames} of {len(frames)} frames and '
+        'says that it is not complete'
+    ]
+
+
+class _Result:
+    """Takes the poses of a video in.
+
+    Args:
+        frames: The video.
+        model: The model that the poses are of.
+        labels: Where they go.
+    """
+
+    def __init__(self, frames: FrameSource, model: WindowModel, labels: LabelStream) -> None:
+        self._frames = frames
+        self._model = model
+        self._labels = labels
+        self.tracks: set[int] = set()
+        self.unreadable: list[int] = []
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every frame has come."""
+        return self._labels.num_frames == len(self._frames)
+
+    def take(
+        self, poses: Iterable[FrameEstimate]
+    ) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
+        """The poses with their labels, which are kept."""
+        for frame in poses:
+            persons = labels_of(frame, self._model.trained_joints)
+            self._labels.add(frame_of(frame, self._frames), persons)
+            self.tracks.update(frame.people.track_ids.tolist())
+            if frame.origin != 'seen':
+                self.unreadable.append(frame.frame_index)
+            yield frame, persons
+
+    def drawn(
+        self, done: Iterable[tuple[FrameEstimate, list[PersonLabel]]]
+    ) -> Iterator[np.ndarray]:
+        """The pictures with the people drawn."""
+        width, height = self._frames.size
+        picture = np.zeros((height, width, 3), np.uint8)
+        for frame, persons in done:
+            # A frame that cannot be read shows what was seen last, as players do.
+            picture = picture if frame.picture is None else frame.picture
+            yield draw_people(picture, persons, self._model.skeleton, frame.frame_index)
+
+
+class _Interrupt:
+    """Within it the first Ctrl-C is noted, the second raises ``KeyboardInterrupt``."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> _Interrupt:
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def stops(self, poses: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
+        """The poses up to the one that comes after Ctrl-C."""
+        for frame in poses:
+            yield frame
+            if self.asked:
+                return
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot work before anything is computed."""
+    if args.save_video is not None:
+        if args.save_video.resolve() == args.out.resolve():
+            raise InputError(f'--out and --save-video are the same file {args.out}, give two')
+        require_video_name(args.save_video)
+        require_writable(args.save_video)
+    require_writable(args.out)
+    if args.boxes is not None and args.det_config is not None:
+        raise InputError('--boxes and --det-config both say where the people are, give one')
+    if args.boxes is None and args.det_config is None:
+        raise InputError(
+            'nobody says where the people are: give --det-config (an ONNX file, or an MMDetection '
+            f'config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
+        )
+    if args.det_config is None and (args.det_checkpoint is not None or args.det_every > 1):
+        raise InputError('--det-checkpoint and --det-every need --det-config, add it')
+
+
+def _box_source(args: argparse.Namespace, frames: FrameSource) -> BoxSource:
+    if args.boxes == WHOLE_PICTURE:
+        return WholePicture()
+    if args.boxes is not None:
+        boxes = read_boxes(args.boxes, frames)
+        if args.tracker == 'oks' and any(isinstance(b, TrackedBoxes) for b in boxes.values()):
+            raise InputError(
+                f'{args.boxes} says who is who, which --tracker oks would change, leave it out'
+            )
+        return PrecomputedBoxes(boxes)
+    detector = build_person_detector(args.det_config, args.det_checkpoint, args.device)
+    return DetectedBoxes(detector, args.det_every)

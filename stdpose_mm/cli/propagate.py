@@ -1,0 +1,291 @@
+"""Propagate the labels of some frames of a video to all its frames.
+
+    python tools/propagate.py clip.mp4 labels.json --out dense.json
+    python tools/propagate.py frames/ labels.json --out dense.json --config C --checkpoint W
+
+LABELS may be any format that ``stdpose_mm.io`` reads, with people in some frames only. OUT holds
+every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was killed
+or interrupted goes on where it stopped when it is started again. See docs/propagation.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import get_args
+
+from mmengine.config import Config
+from tqdm import tqdm
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.detection import PersonDetector, build_person_detector
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import PRECISIONS
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.atomic import require_writable
+from stdpose_mm.io.labels import WRITE_FORMATS, read_labels, write_labels
+from stdpose_mm.io.video import open_frames, require_video_name
+from stdpose_mm.propagation import PROPAGATORS, LifeSpan, subsample_labels
+from stdpose_mm.propagation.gap_store import remove_unfinished, unfinished_folder
+from stdpose_mm.review import frames_to_check, rank_suggestions
+from stdpose_mm.structures import VideoLabels
+from stdpose_mm.training import adapt
+from stdpose_mm.visualization import write_overlay, write_report
+
+EXIT_INTERRUPTED = 130
+FRAMES_IN_REPORT = 12
+
+INTERPOLATE, DETECTOR = 'interpolate', 'detector'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    try:
+        return exit_code(parser, lambda: propagate(args))
+    except KeyboardInterrupt:
+        print(
+            f'{parser.prog}: interrupted, no output was written; the same command '
+            'goes on from here',
+            file=sys.stderr,
+        )
+        return EXIT_INTERRUPTED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='propagate.py',
+        description='Propagate the labels of some frames of a video to all its frames.',
+    )
+    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
+    parser.add_argument(
+        'labels', type=Path, metavar='LABELS', help='label file with people in some frames'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='label file for all frames')
+    parser.add_argument('--config', help='config of the model')
+    parser.add_argument('--checkpoint', help='weights of the model')
+    parser.add_argument(
+        '--method',
+        choices=list(PROPAGATORS),
+        default='auto',
+        help='%(default)s weighs straight lines, optical flow and, with a model, its heatmaps',
+    )
+    parser.add_argument(
+        '--fuser', metavar='FILE', help='weights of auto, instead of those that come along'
+    )
+    parser.add_argument(
+        '--flow-weights',
+        metavar='FILE',
+        help="weights of torchvision's raft_small, to follow RAFT instead of OpenCV's DIS",
+    )
+    parser.add_argument(
+        '--adapt',
+        action='store_true',
+        help='first fine-tune the model on the labelled frames of this video; without a '
+        'checkpoint it learns from them alone',
+    )
+    parser.add_argument(
+        '--adapt-minutes',
+        type=float,
+        default=5.0,
+        metavar='M',
+        help='at most so long (%(default)s)',
+    )
+    parser.add_argument(
+        '--boxes',
+        default=INTERPOLATE,
+        metavar='{interpolate,detector,FILE}',
+        help='person boxes in unlabelled frames: interpolated between those of the labels, found '
+        'by a detector near there, or read from a label file with the same tracks (%(default)s)',
+    )
+    parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
+    parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
+    parser.add_argument(
+        '--life-span',
+        choices=get_args(LifeSpan),
+        default='video',
+        help='everyone is there in the whole video, or from the first own label to the last '
+        '(%(default)s)',
+    )
+    parser.add_argument(
+        '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
+    )
+    parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
+    parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
+    parser.add_argument(
+        '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
+    )
+    parser.add_argument(
+        '--check', type=int, default=0, metavar='N', help='name the N frames most in shrinkage'
+    )
+    parser.add_argument(
+        '--suggest', type=int, default=0, metavar='N', help='name the N frames to label next'
+    )
+    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+    parser.add_argument(
+        '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
+    )
+    parser.add_argument(
+        '--precision', choices=PRECISIONS, default='float32', help='of the model (%(default)s)'
+    )
+    parser.add_argument(
+        '--keep-every',
+        type=int,
+        metavar='T',
+        help='take the labels of every T-th labelled frame only, to try it on full labels',
+    )
+    return parser
+
+
+def propagate(args: argparse.Namespace) -> None:
+    """Propagate, write what the command line asks for, and print what was written.
+
+    Raises:
+        InputError: If something that was given cannot be used; no output file is written then.
+    """
+    _check(args)
+    labels = read_labels(args.labels, video=args.labels_video)
+    if args.subsample_labels is not None:
+        labels = subsample_labels(labels, args.subsample_labels)
+    frames = open_frames(args.video)
+    config, checkpoint = args.config, args.checkpoint
+    if args.adapt:
+        if checkpoint is not None:
+            # A model that does not suit the method is refused before it is trained.
+            _propagator(args, config, checkpoint)
+        adapted = adapt(
+            config,
+            checkpoint,
+            frames,
+            labels,
+            out=args.out,
+            device=args.device,
+            max_minutes=args.adapt_minutes,
+        )
+        print(adapted)
+        config, checkpoint = adapted.config, adapted.checkpoint
+    propagator = _propagator(args, config, checkpoint)
+    how = f'{args.method} ({propagator.describe(labels.skeleton)})'
+    detector = _detector(args)
+    state = propagator.init_state(
+        frames,
+        labels,
+        boxes=None if args.boxes in (INTERPOLATE, DETECTOR) else read_labels(Path(args.boxes)),
+        life_span=args.life_span,
+        folder=unfinished_folder(args.out),
+    )
+    if detector is not None:
+        detected = propagator.detect_in_video(state, detector)
+        for _ in tqdm(detected, total=len(state.frames), desc='boxes', unit=' frames'):
+            pass
+    results = tqdm(
+        propagator.propagate_in_video(state),
+        total=len(state.frames),
+        desc=propagator.method,
+        unit=' frames',
+    )
+    dense = propagator.collect_labels(state, results)
+    # The video takes its name after the labels are written: both files are there, or none.
+    with ExitStack() as outputs:
+        if args.save_video is not None:
+            video = outputs.enter_context(atomic_path(args.save_video))
+            write_overlay(video, frames, dense)
+        write_labels(dense, args.out, args.format)
+    if args.report is not None:
+        write_report(
+            args.report,
+            frames,
+            dense,
+            checks=frames_to_check(dense, FRAMES_IN_REPORT),
+            video=args.save_video,
+            method=how,
+        )
+    remove_unfinished(args.out)
+    count = Counter(person.source for person in dense.persons)
+    print(f'method: {how}')
+    print(
+        f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
+        f'{count["given"]} given and {count["propagated"]} propagated poses'
+        + (f', {count["absent"]} times absent' if count['absent'] else '')
+    )
+    print_advice(dense, args.check, args.suggest)
+
+
+def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
+    """Name the frames to look at, and those to label next."""
+    for frame in frames_to_check(dense, check):
+        joints = ', '.join(
+            f'{joint.joint} of person {joint.track_id} ({joint.score:.2f})'
+            for joint in frame.joints
+        )
+        print(
+            f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '
+            f'wrong, above all {joints}'
+        )
+    given = {person.frame_index for person in dense.persons if person.source == 'given'}
+    for suggestion in rank_suggestions(dense, given, suggest):
+        print(
+            f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
+            'be wrong'
+        )
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what cannot work before anything is computed."""
+    outputs = {'--out': args.out, '--save-video': args.save_video, '--report': args.report}
+    given = {option: path for option, path in outputs.items() if path is not None}
+    for option, path in given.items():
+        for other, taken in given.items():
+            if option < other and path.resolve() == taken.resolve():
+                raise InputError(f'{option} and {other} are the same file {path}, give two')
+    for option in ('batch_size', 'check', 'suggest'):
+        least = 1 if option == 'batch_size' else 0
+        if getattr(args, option) < least:
+            raise InputError(
+                f'--{option.replace("_", "-")} must be at least {least}, '
+                f'got {getattr(args, option)}'
+            )
+    if args.adapt and args.config is None:
+        raise InputError(
+            '--adapt needs --config, the config of the model to fine-tune, such as '
+            'configs/stdpose_tiny_synthetic.py'
+        )
+    for path in given.values():
+        require_writable(path)
+    if args.save_video is not None:
+        require_video_name(args.save_video)
+
+
+def _propagator(
+    args: argparse.Namespace, config: str | Config | None, checkpoint: str | Path | None
+) -> VideoPosePropagator:
+    return VideoPosePropagator(
+        config,
+        checkpoint,
+        args.device,
+        args.method,
+        args.batch_size,
+        args.fuser,
+        args.flow_weights,
+        args.precision,
+    )
+
+
+def _detector(args: argparse.Namespace) -> PersonDetector | None:
+    if args.boxes != DETECTOR:
+        if args.det_config is not None or args.det_checkpoint is not None:
+            raise InputError('--det-config and --det-checkpoint need --boxes detector, add it')
+        return None
+    if args.det_config is None:
+        raise InputError(
+            '--boxes detector needs --det-config, give an MMDetection config (with '
+            '--det-checkpoint) or an ONNX file'
+        )
+    return build_person_detector(args.det_config, args.det_checkpoint, args.device)

@@ -1,0 +1,84 @@
+"""Test a checkpoint: print the metrics and, with --out, store them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+
+from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
+from stdpose_mm.engine.config_files import config_mistakes
+from stdpose_mm.engine.whole_model_runner import WholeModelRunner
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
+from stdpose_mm.io.atomic import require_writable
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: test(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(prog='test.py', description=__doc__)
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file or address')
+    add_runner_arguments(parser)
+    parser.add_argument('--out', type=Path, metavar='JSON', help='file to write the metrics to')
+    parser.add_argument('--dump', type=Path, metavar='PKL', help='file to write the predictions to')
+    return parser
+
+
+def test(args: argparse.Namespace) -> None:
+    """Test as the command line says.
+
+    Raises:
+        InputError: If a file given does not exist or cannot be used.
+    """
+    cfg = load_config(args)
+    require_checkpoint(args.checkpoint)
+    cfg.load_from = args.checkpoint
+    if args.out is not None:
+        require_writable(args.out)
+    dump: Path | None = args.dump
+    partial = None
+    if dump is not None:
+        if dump.suffix not in ('.pkl', '.pickle'):
+            raise InputError(f'--dump {dump} must end in .pkl')
+        dump.parent.mkdir(parents=True, exist_ok=True)
+        partial = dump.with_name(f'.partial.{dump.name}')
+        add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})
+
+    with config_mistakes(args.config):
+        metrics = WholeModelRunner.from_cfg(cfg).test()
+    if not is_main_process():
+        return
+    if dump is not None and partial is not None:
+        os.replace(partial, dump)
+    plain = to_plain(metrics)
+    if args.out is not None:
+        write_json(args.out, plain, indent=2)
+    print(json.dumps(plain, indent=2))
+
+
+def add_evaluator(cfg: Config, evaluator: dict[str, Any]) -> None:
+    """Evaluate with one metric more."""
+    present = cfg.test_evaluator
+    cfg.test_evaluator = [*(present if isinstance(present, list | tuple) else [present]), evaluator]
+
+
+def to_plain(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Metrics as JSON knows them: null for a figure that is undefined (NaN)."""
+    values = {name: float(value) for name, value in metrics.items()}
+    return {name: None if math.isnan(value) else value for name, value in values.items()}

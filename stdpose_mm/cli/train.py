@@ -1,0 +1,131 @@
+"""Train a model from a config."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
+from stdpose_mm.cli.runner_arguments import (
+    add_runner_arguments,
+    last_checkpoint,
+    load_config,
+    require_checkpoint,
+)
+from stdpose_mm.engine.config_files import config_mistakes
+from stdpose_mm.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: train(args))
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train as the command line says.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    cfg = load_config(args)
+    apply_arguments(cfg, args)
+    with config_mistakes(args.config):
+        Runner.from_cfg(cfg).train()
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(prog='train.py', description=__doc__)
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    add_runner_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from a checkpoint; without a value from the last one in the work folder, '
+        'or from the start if there is none yet',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU',
+    )
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate in training')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by the batch size over the config's base batch size",
+    )
+    parser.add_argument('--seed', type=seed, help='seed of all random numbers')
+    parser.add_argument(
+        '--deterministic', action='store_true', help='use deterministic algorithms only'
+    )
+    return parser
+
+
+def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Put the command line's choices into the config.
+
+    Raises:
+        InputError: If an option does not fit the config, or a checkpoint does not exist.
+    """
+    if args.no_validate:
+        # Held-out losses are no validation, but read its data.
+        for hook in cfg.get('custom_hooks') or []:
+            if hook['type'] == 'HeldOutLossHook' and not hook.get('dataloader'):
+                hook['dataloader'] = cfg.get('val_dataloader')
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        use_mixed_precision(cfg, torch.cuda.is_available())
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise InputError(
+                f'--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in {args.config}'
+            )
+        cfg.auto_scale_lr.enable = True
+    if args.seed is not None or args.deterministic:
+        cfg.randomness = dict(cfg.get('randomness') or {})
+        if args.seed is not None:
+            cfg.randomness.seed = args.seed
+        if args.deterministic:
+            cfg.randomness.deterministic = True
+            # cuBLAS reads it when it starts, and is not deterministic without.
+            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    if args.resume is not None:
+        checkpoint = last_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
+        # A first start under `--resume` keeps the pretrained weights of the config.
+        if checkpoint is not None:
+            cfg.resume, cfg.load_from = True, checkpoint
+    if cfg.get('load_from'):
+        require_checkpoint(cfg.load_from)
+
+
+def use_mixed_precision(cfg: Config, has_cuda: bool) -> None:
+    """Choose the optimizer wrapper that computes in mixed precision on this machine.
+
+    Raises:
+        InputError: If the config has an optimizer wrapper of another kind.
+    """
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper', 'AutocastOptimWrapper'):
+        raise InputError(
+            f'--amp cannot be combined with the optimizer wrapper {kind} of the config, expected '
+            'OptimWrapper, AmpOptimWrapper or AutocastOptimWrapper'
+        )
+    if kind == 'AutocastOptimWrapper':
+        return
+    if has_cuda:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        cfg.optim_wrapper.type = 'AutocastOptimWrapper'
+        for option in ('loss_scale', 'dtype', 'use_fsdp'):
+            cfg.optim_wrapper.pop(option, None)

@@ -1,0 +1,104 @@
+"""The labels of one video as arrays per person, in the form in which windows are cut from them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.structures import PersonLabel, Source, VideoLabels, person_box
+
+UNKNOWN_TRACK = -1
+
+
+@dataclass(frozen=True)
+class Track:
+    """The labels of one person.
+
+    Args:
+        track_id: Identity within the video, -1 if unknown.
+        frames: F frame indices, ascending.
+        keypoints: [F, K, 2] pixels.
+        visible: [F, K] bool.
+        sources: F times 'given' or 'propagated'.
+        boxes: [F, 4] person boxes, x, y, width, height.
+    """
+
+    track_id: int
+    frames: tuple[int, ...]
+    keypoints: np.ndarray
+    visible: np.ndarray
+    sources: tuple[Source, ...]
+    boxes: np.ndarray
+
+    @classmethod
+    def of(cls, track_id: int, labels: Sequence[PersonLabel]) -> Track:
+        """From labels in the order of their frames, each with at least one joint."""
+        return cls(
+            track_id=track_id,
+            frames=tuple(label.frame_index for label in labels),
+            keypoints=np.stack([label.keypoints for label in labels]).astype(np.float32),
+            visible=np.stack([label.labelled for label in labels]),
+            sources=tuple(label.source for label in labels),
+            boxes=np.stack([person_box(label) for label in labels]).astype(np.float32),
+        )
+
+    def row(self, frame: int) -> int | None:
+        """Where the label of ``frame`` stands in the arrays; None if there is none."""
+        row = bisect_left(self.frames, frame)
+        return row if row < len(self.frames) and self.frames[row] == frame else None
+
+    def among(self, frames: Sequence[int]) -> list[int]:
+        """Those of ``frames`` on which this person has a given label."""
+        rows = [(frame, self.row(frame)) for frame in frames]
+        return [f for f, row in rows if row is not None and self.sources[row] == 'given']
+
+
+@dataclass(frozen=True)
+class VideoTracks:
+    """One video: where its frames lie, and its people.
+
+    Args:
+        name: Name of the video.
+        known: Indices of its frames, ascending.
+        sources: For each of these the (path, index) of ``read_frame``.
+        image_ids: For each of these the id of the label file.
+        labelled: Frames with a labelled person, ascending.
+        given: Frames whose labels may be shown, ascending.
+        tracks: Its people.
+        has_propagated: Whether a propagator filled in some of the labels.
+    """
+
+    name: str
+    known: tuple[int, ...]
+    sources: tuple[tuple[str, int | None], ...]
+    image_ids: tuple[int | str, ...]
+    labelled: tuple[int, ...]
+    given: tuple[int, ...]
+    tracks: tuple[Track, ...]
+    has_propagated: bool = False
+
+    def source(self, frame: int) -> tuple[str, int | None]:
+        """(path, index) of a known frame."""
+        return self.sources[bisect_left(self.known, frame)]
+
+    def image_id(self, frame: int) -> int | str:
+        """The id of a known frame in its label file."""
+        return self.image_ids[bisect_left(self.known, frame)]
+
+
+def tracks_of(labels: VideoLabels) -> tuple[Track, ...]:
+    """The people of a video; labels without a joint are left out, those without id stand alone."""
+    tracks = []
+    for track_id, by_frame in labels.tracks().items():
+        shown = [label for label in by_frame.values() if label.labelled.any()]
+        if shown:
+            tracks.append(Track.of(track_id, shown))
+    tracks += [
+        Track.of(UNKNOWN_TRACK, [label])
+        for label in labels.persons
+        if label.track_id is None and label.labelled.any()
+    ]
+    return tuple(tracks)

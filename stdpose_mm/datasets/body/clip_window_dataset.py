@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from stdpose_mm.datasets.base import BaseWindowDataset
+from stdpose_mm.datasets.base.video_tracks import Track, VideoTracks, tracks_of
+from stdpose_mm.structures import VideoLabels, Window
+
+
+class Pictures(Protocol):
+    """Pictures by frame index: BGR uint8 [H, W, 3]."""
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
+class ClipWindowDataset(BaseWindowDataset):
+    """Training windows from the labelled frames of one video that is at hand, not in files.
+
+    Every label is a key frame in turn. The auxiliary frames are labelled frames of the same
+    person on either side: mostly the nearest, sometimes the second or third nearest. Some windows
+    show the label of one side only, some none, because a model must also serve the ends of a
+    track. No other frame is ever read. An index with a seed makes the draw repeatable.
+
+    Args:
+        pictures: The pictures of the labelled frames.
+        labels: The labels, people with track ids; those without a joint are left out.
+        metainfo: MMPose metainfo of the joints.
+        pipeline: Transforms.
+        distances: Probability that an auxiliary frame is the nearest label, the second nearest,
+            and so on.
+        one_sided, without: Share of the windows that show one label or none.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        labels: VideoLabels,
+        metainfo: dict[str, Any],
+        pipeline: Sequence[dict | Callable],
+        distances: Sequence[float] = (0.7, 0.2, 0.1),
+        one_sided: float = 0.1,
+        without: float = 0.1,
+    ) -> None:
+        self._pictures = pictures
+        self._labels = labels
+        self._distances = np.cumsum(distances)
+        self._one_sided = one_sided
+        self._without = without
+        super().__init__(
+            random_offset=True, metainfo=metainfo, pipeline=pipeline, serialize_data=False
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """One window per label, drawn when it is asked for."""
+        tracks = tracks_of(self._labels)
+        known = tuple(sorted({frame for track in tracks for frame in track.frames}))
+        video = VideoTracks(
+            name=self._labels.name,
+            known=known,
+            sources=tuple((self._labels.name, frame) for frame in known),
+            image_ids=known,
+            labelled=known,
+            given=known,
+            tracks=tracks,
+        )
+        self.videos = [video]
+        return list(self._windows(0, video, None))
+
+    def _random_window(
+        self, video: VideoTracks, track: Track, key: int, seed: int | None
+    ) -> Window:
+        random: Any = np.random if seed is None else np.random.default_rng(seed)
+        place = track.frames.index(key)
+        left, right, which, side = random.random(4) if seed is not None else random.rand(4)
+        before = place - 1 - int(np.searchsorted(self._distances, left))
+        after = place + 1 + int(np.searchsorted(self._distances, right))
+        given = []
+        if place > 0:
+            given.append(track.frames[max(before, 0)])
+        if place + 1 < len(track.frames):
+            given.append(track.frames[min(after, len(track.frames) - 1)])
+        window = self._window(video, track, key, given)
+        shown = list(window.given)
+        if which < self._without:
+            shown = [False, False]
+        elif which < self._without + self._one_sided:
+            shown[int(side < 0.5)] = False
+        return Window(*window.frames, *shown)
+
+    def get_data_info(self, idx: int) -> dict:
+        """The sample dictionary of window ``idx`` with its pictures."""
+        info = super().get_data_info(idx)
+        info['img'] = [self._pictures[frame] for frame in info['frame_indices']]
+        return info

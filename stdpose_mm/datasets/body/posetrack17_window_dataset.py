@@ -1,0 +1,33 @@
+"""PoseTrack17."""
+
+from __future__ import annotations
+
+from mmpose.registry import DATASETS
+
+from stdpose_mm.datasets.base import BaseWindowDataset
+from stdpose_mm.io.labels import read_json
+from stdpose_mm.io.labels.posetrack17 import parse_posetrack17
+from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
+from stdpose_mm.structures import VideoLabels
+
+from .posetrack_metainfo import posetrack_metainfo
+
+
+@DATASETS.register_module()
+class PoseTrack17WindowDataset(BaseWindowDataset):
+    """Windows of PoseTrack17: annolist JSONs as distributed, or converted to PoseTrack18's form.
+
+    Args and samples: see :class:`BaseWindowDataset`.
+    """
+
+    METAINFO = posetrack_metainfo('posetrack17')
+    DATA_HINT = (
+        'get PoseTrack17 from https://posetrack.net and lay it out '
+        'as docs/data.md says, or set data_root'
+    )
+
+    def read_labels(self, path: str) -> VideoLabels:
+        """The labels of one file of either form."""
+        data = read_json(path)
+        is_annolist = isinstance(data, dict) and 'annolist' in data
+        return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)

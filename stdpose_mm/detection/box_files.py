@@ -1,0 +1,179 @@
+"""Person boxes from files, for :class:`~stdpose_mm.detection.box_sources.PrecomputedBoxes`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.labels import match_frames, read_json, read_labels
+from stdpose_mm.io.labels.detections import read_detections
+from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_ID, read_bytes
+from stdpose_mm.io.video import FrameSource, PictureFrames
+from stdpose_mm.structures import FrameDetections, TrackedBoxes, VideoLabels, person_box
+
+from .person_detector import SCORE_THRESHOLD
+
+MOT_SUFFIXES = ('.txt', '.csv')
+
+GivenFrames = dict[int, TrackedBoxes | FrameDetections]
+
+
+def read_boxes(
+    path: PathLike,
+    frames: FrameSource | None = None,
+    score_threshold: float = SCORE_THRESHOLD,
+    video: str | None = None,
+) -> GivenFrames:
+    """Read the person boxes of one video.
+
+    Args:
+        path: One of
+
+            - MOTChallenge text (``.txt``, ``.csv``): ``frame, id, x, y, width, height, score`` a
+              line, more columns are not read; frames count from 1; an id of -1 is none;
+            - a JSON list of COCO detections (``image_id``, ``bbox``, ``score``); the id is the
+              0-based frame, or the name of its picture;
+            - a label file that :func:`stdpose_mm.io.read_labels` reads, such as PoseTrack18 JSON;
+              boxes are those of the labels, or drawn around their joints.
+        frames: The video, if picture names say which frame boxes are of.
+        score_threshold: COCO detections that score less are left out; they are what a detector
+            wrote. Nothing is left out of the other files.
+        video: The video, if a label file holds several.
+
+    Returns:
+        Frame index -> boxes; with identities if the file has them.
+
+    Raises:
+        InputError: If the file is not as described, or has identities for some people only.
+    """
+    if Path(path).suffix.lower() in MOT_SUFFIXES and not _is_deeplabcut(path):
+        return _read_mot(path)
+    head = read_bytes(path)[:100].removeprefix(b'\xef\xbb\xbf').lstrip()
+    if head.startswith(b'['):
+        return _read_coco_detections(path, frames, score_threshold)
+    labels = read_labels(path, video=video)
+    return _boxes_of(path, labels if frames is None else match_frames(labels, frames))
+
+
+def _is_deeplabcut(path: PathLike) -> bool:
+    return read_bytes(path).startswith(b'scorer,')
+
+
+def _read_mot(path: PathLike) -> GivenFrames:
+    rows: dict[int, list[tuple[int, list[float], float]]] = {}
+    try:
+        lines = read_bytes(path).decode('utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            frame, track, box, score = _mot_row(f'{path}, line {number}', line)
+            rows.setdefault(frame - 1, []).append((track, box, score))
+    found = {}
+    for frame, people in sorted(rows.items()):
+        track_ids, boxes, scores = zip(*people, strict=True)
+        found[frame] = _frame(path, frame, list(boxes), list(scores), list(track_ids))
+    return found
+
+
+def _mot_row(where: str, line: str) -> tuple[int, int, list[float], float]:
+    expected = 'frame, id, x, y, width, height and a score'
+    try:
+        values = [float(value) for value in re.split(r'[,\s]+', line.strip().rstrip(','))[:7]]
+    except ValueError:
+        raise InputError(f'{where} is {line[:60]!r}, expected the numbers {expected}') from None
+    if len(values) < 6 or not all(math.isfinite(v) and abs(v) <= MAX_ID for v in values):
+        raise InputError(f'{where} is {line[:60]!r}, expected {expected}')
+    frame, track = values[:2]
+    if frame != int(frame) or frame < 1 or track != int(track) or track < -1:
+        raise InputError(
+            f'{where} has frame {frame:g} and id {track:g}, expected whole numbers, frames from 1 '
+            'and ids from 0 (-1 for none)'
+        )
+    if max(map(abs, values[2:6])) > MAX_COORDINATE:
+        raise InputError(f'{where} has the box {values[2:6]}, expected pixels')
+    # Ground truth and many trackers write a flag of 1 or -1 in place of a score.
+    score = values[6] if len(values) > 6 and 0 <= values[6] <= 1 else 1.0
+    return int(frame), int(track), values[2:6], score
+
+
+def _read_coco_detections(
+    path: PathLike, frames: FrameSource | None, score_threshold: float
+) -> GivenFrames:
+    if not read_json(path):
+        return {}
+    found = {}
+    for image_id, people in read_detections(path, score_threshold).by_image.items():
+        frame = _frame_of(path, image_id, frames)
+        if frame in found:
+            raise InputError(
+                f'{path} has detections for frame {frame} under several names, one of them '
+                f'{image_id!r}; give each frame one'
+            )
+        found[frame] = _frame(path, frame, people.boxes, people.scores, None)
+    return found
+
+
+def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -> int:
+    if isinstance(image_id, int):
+        if image_id < 0:
+            raise InputError(f'{path} has image_id {image_id}, expected the 0-based frame')
+        return image_id
+    name = PurePosixPath(image_id).name
+    if isinstance(frames, PictureFrames):
+        names = [PurePosixPath(frames.path_of(i)).name for i in range(len(frames))]
+        places = [i for i, known in enumerate(names) if name in (known, PurePosixPath(known).stem)]
+        if len(places) == 1:
+            return places[0]
+        raise InputError(
+            f'{path} has image_id {image_id!r}, which names {len(places)} of the {len(frames)} '
+            f'pictures of {frames.name}; give the name of one, or the 0-based frame as a number'
+        )
+    raise InputError(
+        f'{path} has image_id {image_id!r}, but the video has no pictures with names; give the '
+        '0-based frame as a number'
+    )
+
+
+def _boxes_of(path: PathLike, labels: VideoLabels) -> GivenFrames:
+    found = {}
+    for frame, persons in labels.persons_by_frame().items():
+        people = [p for p in persons if p.has_box or p.labelled.any()]
+        known = [p.track_id for p in people if p.track_id is not None]
+        if known and len(known) < len(people):
+            raise InputError(
+                f'{path} has track ids for some people of frame {frame} only, give them for all '
+                'or for none'
+            )
+        if people:
+            boxes = [person_box(p) for p in people]
+            found[frame] = _frame(path, frame, boxes, [1.0] * len(people), known or None)
+    return found
+
+
+def _frame(
+    path: PathLike,
+    frame: int,
+    boxes: np.ndarray | list[list[float]] | list[np.ndarray],
+    scores: np.ndarray | list[float],
+    track_ids: Sequence[int] | None,
+) -> TrackedBoxes | FrameDetections:
+    if track_ids is not None and -1 in track_ids:
+        if set(track_ids) != {-1}:
+            raise InputError(
+                f'{path} has ids for some people of frame {frame} (0-based) only, give them for '
+                'all or for none'
+            )
+        track_ids = None
+    numbers = np.arange(len(boxes)) if track_ids is None else np.array(track_ids)
+    try:
+        people = TrackedBoxes(np.array(boxes), np.array(scores), numbers)
+    except ValueError as error:
+        raise InputError(f'{path}, frame {frame} (0-based): {error}') from error
+    return FrameDetections(people.boxes, people.scores) if track_ids is None else people

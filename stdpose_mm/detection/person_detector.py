@@ -1,0 +1,267 @@
+"""Person detection in single pictures, by MMDetection or by a network in an ONNX file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
+from os import PathLike
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.registry import DefaultScope
+from torchvision.ops import nms
+
+from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.onnx_session import start_session
+from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
+
+SCORE_THRESHOLD = 0.2
+"""What the literature on PoseTrack keeps of a detector's boxes."""
+
+NMS_IOU = 0.65
+"""Of two boxes that overlap more, the one with the lower score goes."""
+
+PADDING = 114
+"""Grey that RTMDet and YOLOX are trained to see beyond the picture."""
+
+_RTMDET_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
+_RTMDET_STD = np.array([58.395, 57.12, 57.375], np.float32)
+_FREE_SIDE = 416
+"""Between the 320 and the 640 pixels that RTMDet is trained on."""
+
+_YOLOX_STRIDES = (8, 16, 32)
+
+
+class PersonDetector(ABC):
+    """Finds the people of a picture.
+
+    Args:
+        score_threshold: Boxes that score less are left out.
+        nms_iou: See ``NMS_IOU``.
+
+    Raises:
+        InputError: If one of the two is not in 0..1.
+    """
+
+    def __init__(self, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU) -> None:
+        for name, value in (('score_threshold', score_threshold), ('nms_iou', nms_iou)):
+            if not 0 <= value <= 1:
+                raise InputError(f'{name} must be in 0..1, got {value}')
+        self.score_threshold = score_threshold
+        self.nms_iou = nms_iou
+
+    def __call__(self, picture: np.ndarray) -> FrameDetections:
+        """The people of a picture, best first.
+
+        Args:
+            picture: BGR uint8 [H, W, 3].
+        """
+        corners, scores = self._detect(picture)
+        sure = scores >= self.score_threshold
+        corners, scores = corners[sure].astype(np.float64), scores[sure].astype(np.float64)
+        if not len(scores):
+            return NO_DETECTIONS
+        kept = nms(torch.from_numpy(corners), torch.from_numpy(scores), self.nms_iou).numpy()
+        boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+        return FrameDetections(boxes[kept], scores[kept])
+
+    @abstractmethod
+    def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes [M, 4] x1, y1, x2, y2 in pixels of the picture, and scores [M]."""
+
+
+def build_person_detector(
+    config_or_onnx: str | PathLike[str],
+    checkpoint: str | PathLike[str] | None = None,
+    device: str = 'cpu',
+    score_threshold: float = SCORE_THRESHOLD,
+    nms_iou: float = NMS_IOU,
+) -> PersonDetector:
+    """A detector from the files a user has.
+
+    Args:
+        config_or_onnx: An MMDetection config (a file, or the name of one that comes with
+            MMDetection or MMPose, such as ``rtmdet_tiny_8xb32-300e_coco``), or an ONNX file: RTMDet
+            as MMDeploy exports it (outputs ``dets`` and ``labels``) or YOLOX (one raw output).
+        checkpoint: Weights for the config; an ONNX file holds its own.
+        device: Where MMDetection runs; ONNX files run on the CPU.
+        score_threshold: Boxes that score less are left out.
+        nms_iou: Of two boxes that overlap more, the one with the lower score goes.
+
+    Raises:
+        InputError: If a file is missing or cannot be used, or a package is not installed.
+    """
+    path = Path(config_or_onnx)
+    if not path.is_file():
+        installed = _installed_config(path)
+        if installed is None:
+            raise InputError(
+                f'detector {path} does not exist, give an MMDetection config with a checkpoint, or '
+                'an ONNX file'
+            )
+        path = installed
+    if path.suffix == '.onnx':
+        return OnnxPersonDetector(path, score_threshold, nms_iou)
+    if checkpoint is None:
+        raise InputError(
+            f'detector config {path.name} needs a checkpoint: give the .pth file of its weights, '
+            "or an ONNX file in place of the config, or the people's boxes"
+        )
+    return MMDetPersonDetector(path, Path(checkpoint), device, score_threshold, nms_iou)
+
+
+def _installed_config(name: Path) -> Path | None:
+    """The config of that name that comes with MMDetection, or with MMPose for its demos."""
+    for package, folder in (('mmdet', 'configs'), ('mmpose', 'demo')):
+        for root in getattr(importlib.util.find_spec(package), 'submodule_search_locations', ()):
+            # Beside the package where it was installed from its repository for development.
+            for place in (Path(root, '.mim', folder), Path(root).parent / folder):
+                found = sorted(place.rglob(f'{name.name.removesuffix(".py")}.py'))
+                if found:
+                    return found[0]
+    return None
+
+
+class MMDetPersonDetector(PersonDetector):
+    """A model of MMDetection with the class ``person``.
+
+    Args:
+        config: Its config file.
+        checkpoint: Its weights.
+        device: Where it runs.
+        score_threshold: See :class:`PersonDetector`.
+        nms_iou: See :class:`PersonDetector`.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        checkpoint: Path,
+        device: str = 'cpu',
+        score_threshold: float = SCORE_THRESHOLD,
+        nms_iou: float = NMS_IOU,
+    ) -> None:
+        super().__init__(score_threshold, nms_iou)
+        if not checkpoint.is_file():
+            raise InputError(f'detector checkpoint {checkpoint} does not exist, give a .pth file')
+        from mmdet.apis import init_detector
+
+        try:
+            with _mmdet_scope():
+                # With a palette named, the data set of the config is not needed.
+                self._model = init_detector(
+                    str(config), str(checkpoint), palette='coco', device=device
+                )
+        # A config is a program that the user wrote: it may fail in every way.
+        except Exception as error:
+            raise InputError(
+                f'detector {config} with {checkpoint} cannot be used ({one_line(error)}), give a '
+                'config of MMDetection and the checkpoint of a run with it'
+            ) from error
+        classes = list(self._model.dataset_meta.get('classes', ()))
+        if 'person' not in classes:
+            raise InputError(
+                f"detector {config} knows no class 'person' but {', '.join(classes[:5])}, give one "
+                'that does'
+            )
+        self._person = classes.index('person')
+
+    def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        from mmdet.apis import inference_detector
+
+        with _mmdet_scope():
+            found = inference_detector(self._model, picture).pred_instances.cpu().numpy()
+        people = found.labels == self._person
+        return found.bboxes[people], found.scores[people]
+
+
+def _mmdet_scope() -> AbstractContextManager[None]:
+    """MMDetection looks its classes up in its own registries; MMPose's come back afterwards."""
+    return DefaultScope.overwrite_default_scope('mmdet')
+
+
+class OnnxPersonDetector(PersonDetector):
+    """RTMDet or YOLOX in an ONNX file, run by onnxruntime on the CPU.
+
+    Args:
+        path: The file. Which of the two it is, its outputs tell.
+        score_threshold: See :class:`PersonDetector`.
+        nms_iou: See :class:`PersonDetector`.
+    """
+
+    def __init__(
+        self, path: Path, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU
+    ) -> None:
+        super().__init__(score_threshold, nms_iou)
+        content = path.read_bytes()
+        self.file_digest = hashlib.sha256(content).hexdigest()
+        self._session = start_session(path, content, 'RTMDet or YOLOX')
+        outputs = {output.name: output for output in self._session.get_outputs()}
+        self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
+        if not self._is_rtmdet and len(outputs) != 1:
+            raise InputError(
+                f'{path} has the outputs {", ".join(outputs)}, expected dets and labels (RTMDet) '
+                'or a single one (YOLOX)'
+            )
+        self._input = self._session.get_inputs()[0]
+
+    def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        height, width = self._input_size()
+        padded, scale = _letterbox(picture, height, width)
+        if self._is_rtmdet:
+            corners, scores = self._run_rtmdet(padded)
+        else:
+            corners, scores = self._run_yolox(padded)
+        corners = corners / scale
+        limit = np.tile(picture.shape[1::-1], 2)
+        return np.clip(corners, 0, limit), scores
+
+    def _input_size(self) -> tuple[int, int]:
+        """(height, width) of the pictures that the network takes."""
+        height, width = self._input.shape[2:]
+        if isinstance(height, int) and isinstance(width, int):
+            return height, width
+        return _FREE_SIDE, _FREE_SIDE
+
+    def _run_rtmdet(self, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        normalised = (padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD
+        dets, labels = self._session.run(['dets', 'labels'], self._feed(normalised))
+        people = dets[0][labels[0] == 0]
+        return people[:, :4], people[:, 4]
+
+    def _run_yolox(self, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        (raw,) = self._session.run(None, self._feed(padded))
+        grid, stride = _yolox_grid(*padded.shape[:2])
+        centre = (raw[0, :, :2] + grid) * stride
+        half = np.exp(raw[0, :, 2:4]) * stride / 2
+        return np.concatenate([centre - half, centre + half], axis=1), raw[0, :, 4] * raw[0, :, 5]
+
+    def _feed(self, picture: np.ndarray) -> dict[str, np.ndarray]:
+        batch = picture.transpose(2, 0, 1)[None].astype(np.float32)
+        return {self._input.name: np.ascontiguousarray(batch)}
+
+
+def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:
+    """The picture in the top-left corner of a grey one of that size, and how it was scaled."""
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    size = (
+        min(width, max(1, round(picture.shape[1] * scale))),
+        min(height, max(1, round(picture.shape[0] * scale))),
+    )
+    padded = np.full((height, width, 3), PADDING, np.uint8)
+    padded[: size[1], : size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    return padded, scale
+
+
+def _yolox_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """[N, 2] cell (x, y) and [N, 1] stride of every row of YOLOX's output."""
+    cells, strides = [], []
+    for stride in _YOLOX_STRIDES:
+        y, x = np.mgrid[: height // stride, : width // stride]
+        cells.append(np.stack([x.ravel(), y.ravel()], axis=1))
+        strides.append(np.full((x.size, 1), stride))
+    return np.concatenate(cells), np.concatenate(strides)

@@ -1,0 +1,185 @@
+"""From label structures to the padded arrays that the PoseTrack evaluation computes with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import NOT_LABELLED, PolygonRegion, VideoLabels
+
+MISSING_SCORE = -9999.0
+"""What the official evaluator takes for the score of a joint that has none."""
+
+HEAD_SIZE_FACTOR = 0.6
+"""Head size = this share of the diagonal of the head box."""
+
+
+@dataclass(frozen=True)
+class PaddedPoses:
+    """The people of F frames, padded to P per frame; J joints.
+
+    Args:
+        keypoints: [F, P, J, 2] pixels, 0 where nothing is.
+        exists: [F, P, J] bool, which joints there are.
+        present: [F, P] bool, which people there are; a person without joints may be present.
+        scores: [F, P, J], ``MISSING_SCORE`` where the labels carry none.
+        track_ids: [F, P] int64, -1 in the padding; None if a person has no identity.
+        head_sizes: [F, P] pixels, NaN where the labels carry no head box.
+    """
+
+    keypoints: np.ndarray
+    exists: np.ndarray
+    present: np.ndarray
+    scores: np.ndarray
+    track_ids: np.ndarray | None
+    head_sizes: np.ndarray
+
+    @property
+    def num_frames(self) -> int:
+        """F."""
+        return len(self.present)
+
+    def select(self, frames: np.ndarray | slice) -> PaddedPoses:
+        """The same poses on some frames only; ``frames`` is [F] bool or a slice."""
+        return PaddedPoses(
+            keypoints=self.keypoints[frames],
+            exists=self.exists[frames],
+            present=self.present[frames],
+            scores=self.scores[frames],
+            track_ids=None if self.track_ids is None else self.track_ids[frames],
+            head_sizes=self.head_sizes[frames],
+        )
+
+
+def frame_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> PaddedPoses:
+    """The people of one video as arrays, frames and people in the order of the labels.
+
+    People with the source 'absent' are left out.
+
+    Args:
+        labels: The labels of one video.
+        keypoint_names: The J joints to take, in this order.
+
+    Raises:
+        InputError: If the skeleton of ``labels`` lacks one of the joints.
+    """
+    missing = [name for name in keypoint_names if name not in labels.skeleton.keypoint_names]
+    if missing:
+        raise InputError(
+            f'video {labels.name!r}: its keypoints {list(labels.skeleton.keypoint_names)} lack '
+            f'{missing[0]!r}, which the evaluation needs'
+        )
+    joints = [labels.skeleton.index_of(name) for name in keypoint_names]
+    position = {frame.index: i for i, frame in enumerate(labels.frames)}
+    people = [person for person in labels.persons if person.source != 'absent']
+    frame = np.array([position[person.frame_index] for person in people], dtype=np.int64)
+    slot, capacity = _slots(frame, len(position))
+
+    shape = (len(position), capacity)
+    keypoints = np.zeros((*shape, len(joints), 2))
+    exists = np.zeros((*shape, len(joints)), dtype=bool)
+    present = np.zeros(shape, dtype=bool)
+    scores = np.full((*shape, len(joints)), MISSING_SCORE)
+    track_ids = np.full(shape, -1, dtype=np.int64)
+    head_sizes = np.full(shape, np.nan)
+    known = all(person.track_id is not None for person in people)
+    if people:
+        # Joined end to end and cut up again, over twice as fast as np.stack.
+        num_joints = labels.skeleton.num_keypoints
+        points = np.concatenate([p.keypoints for p in people]).reshape(-1, num_joints, 2)
+        visibility = np.concatenate([p.visibility for p in people]).reshape(-1, num_joints)
+        unscored = np.full(num_joints, MISSING_SCORE)
+        given = [unscored if p.scores is None else p.scores for p in people]
+        no_box = np.full(4, np.nan)
+        boxes = np.concatenate([no_box if p.head_box is None else p.head_box for p in people])
+        keypoints[frame, slot] = points.take(joints, axis=1)
+        exists[frame, slot] = visibility.take(joints, axis=1) > NOT_LABELLED
+        present[frame, slot] = True
+        confidence = np.concatenate(given).reshape(-1, num_joints)
+        scores[frame, slot] = confidence.take(joints, axis=1)
+        head_sizes[frame, slot] = HEAD_SIZE_FACTOR * np.hypot(boxes[2::4], boxes[3::4])
+        if known:
+            track_ids[frame, slot] = [p.track_id for p in people]
+    return PaddedPoses(keypoints, exists, present, scores, track_ids if known else None, head_sizes)
+
+
+def paired_frames(
+    truth: VideoLabels, prediction: VideoLabels, keypoint_names: Sequence[str]
+) -> tuple[PaddedPoses, PaddedPoses]:
+    """Ground truth and prediction on the frames that PoseTrack evaluates.
+
+    Frames pair by position. A frame without ground-truth people is dropped together with its
+    predictions. In a frame with ignore regions the joints strictly inside a region are removed
+    from both sides, and then the people without joints; a frame emptied this way stays.
+
+    Raises:
+        InputError: If the two have different numbers of frames, a joint is missing from a
+            skeleton, or a ground-truth person has joints but no head box.
+    """
+    if len(truth.frames) != len(prediction.frames):
+        raise InputError(
+            f'video {truth.name!r}: the prediction has {len(prediction.frames)} frames, expected '
+            f'the {len(truth.frames)} frames of the ground truth in the same order'
+        )
+    gt = frame_poses(truth, keypoint_names)
+    pred = frame_poses(prediction, keypoint_names)
+    _require_head_sizes(truth, gt)
+
+    kept = gt.present.any(axis=1)
+    for i, frame in enumerate(truth.frames):
+        if kept[i] and frame.ignore_regions:
+            _remove_ignored(gt, i, frame.ignore_regions)
+            _remove_ignored(pred, i, frame.ignore_regions)
+    if kept.all():
+        return gt, pred
+    return gt.select(kept), pred.select(kept)
+
+
+def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.ndarray:
+    """Which points lie inside at least one polygon; a point on an edge lies outside.
+
+    Args:
+        points: [..., 2] pixels.
+        regions: Polygons; one of fewer than 3 corners has no inside.
+
+    Returns:
+        [...] bool.
+    """
+    inside = np.zeros(points.shape[:-1], dtype=bool)
+    for region in regions:
+        if len(region.points) >= 3:
+            polygon = shapely.Polygon(region.points)
+            inside |= shapely.contains_xy(polygon, points[..., 0], points[..., 1])
+    return inside
+
+
+def _slots(frame: np.ndarray, num_frames: int) -> tuple[np.ndarray, int]:
+    """Number of every person within its frame in list order, and the fullest frame's count.
+
+    At least one slot, so that no array has an empty axis to take a maximum over.
+    """
+    counts = np.bincount(frame, minlength=num_frames)
+    order = np.argsort(frame, kind='stable')
+    starts = np.cumsum(counts) - counts
+    slot = np.empty_like(frame)
+    slot[order] = np.arange(len(frame)) - starts[frame[order]]
+    return slot, max(1, int(counts.max(initial=0)))
+
+
+def _remove_ignored(poses: PaddedPoses, frame: int, regions: Sequence[PolygonRegion]) -> None:
+    poses.exists[frame] &= ~strictly_inside(poses.keypoints[frame], regions)
+    poses.present[frame] &= poses.exists[frame].any(axis=-1)
+
+
+def _require_head_sizes(truth: VideoLabels, gt: PaddedPoses) -> None:
+    lacking = np.argwhere(gt.exists.any(axis=-1) & np.isnan(gt.head_sizes))
+    if len(lacking):
+        raise InputError(
+            f'video {truth.name!r}, frame {truth.frames[lacking[0][0]].index}: a ground-truth '
+            'person has no head box (bbox_head), which PoseTrack measures distances by; '
+            'data without head boxes is evaluated by PCK'
+        )

@@ -1,0 +1,348 @@
+"""Trained models as ONNX files, whole and in the two halves that share features."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
+from stdpose_mm.inference.onnx_window_backend import NETWORK_FILE, graph_name, network_description
+from stdpose_mm.io import atomic_path, write_json
+from stdpose_mm.models import SpatioTemporalRepresentation
+from stdpose_mm.onnx_session import start_session
+from stdpose_mm.structures.windows import KEY_FRAME
+
+from .onnx_int8_layers import prepare_for_int8
+
+OPSET = 17
+"""The first with LayerNormalization as one operator."""
+
+TOLERANCE = 1e-4
+"""Difference of heatmaps, as a part of their largest value, that is left to rounding."""
+
+_TRACED_FRAMES = 2
+
+_KNOWN_TO_WORK = 'give one of STDPose or SemanticMotionPose as the configs have them'
+
+
+@dataclass(frozen=True)
+class OnnxExport:
+    """What has been written.
+
+    Args:
+        folder: The folder of all files.
+        sizes: Bytes of every graph, by file name.
+        differences: Largest difference of the heatmaps from PyTorch's, as a part of their largest
+            value, of the whole graph ('whole'), the two halves ('split') and, if asked for, the
+            halves in 8 bits ('int8').
+    """
+
+    folder: Path
+    sizes: Mapping[str, int]
+    differences: Mapping[str, float]
+
+
+def export_onnx(
+    window_model: WindowModel,
+    folder: str | Path,
+    int8: bool = False,
+    tolerance: float = TOLERANCE,
+) -> OnnxExport:
+    """Write a model for onnxruntime and check it against PyTorch.
+
+    All graphs take crops as pictures, BGR uint8, and normalise them themselves; batches are of any
+    size. No label is given to them: they estimate poses.
+
+    - ``whole.onnx``: ``crops`` [N, 3, 3, H, W] (left, key, right frame) -> ``heatmaps``
+      [N, K, h, w] of the key frame.
+    - ``encoder.onnx``: ``crops`` [M, 3, H, W] -> ``features`` [M, D, h', w'] and, where windows
+      need them, ``frame_heatmaps`` [M, K, h, w].
+    - ``fusion.onnx``: those of windows, ``features`` [N, 3, D, h', w'] and ``frame_heatmaps``
+      [N, 3, K, h, w] -> ``heatmaps`` [N, K, h, w].
+    - With ``int8`` the last two again as ``*_int8.onnx``, weights of linear layers and
+      upsampling in 8 bits, activations quantised as they come.
+    - ``network.json``: sizes, joints, and how the mirrored view is averaged in.
+
+    A model that looks at single frames (no neck, or ``test_cfg.use_frame_head``) has no
+    ``fusion.onnx``, and its encoder gives ``frame_heatmaps`` alone.
+
+    Args:
+        window_model: A float32 model on the CPU that has not been packed.
+        folder: Where to write; created if need be.
+        int8: Whether to write the graphs in 8 bits too.
+        tolerance: See ``TOLERANCE``. The graphs in 8 bits are not held to it.
+
+    Returns:
+        What has been written.
+
+    Raises:
+        InputError: If onnx or onnxruntime is missing, the model has a layer that ONNX does not
+            know, a file cannot be written, or the result differs by more than ``tolerance``.
+    """
+    _require_packages()
+    folder = Path(folder)
+    graphs = _graphs(window_model.model, window_model.input_size)
+    files = [_write(graph, folder, graph_name(graph.name)) for graph in graphs]
+    if int8:
+        model = deepcopy(window_model.model)
+        prepare_for_int8(model)
+        files += [
+            _write(graph, folder, graph_name(graph.name, 'int8'), _quantise)
+            for graph in _graphs(model, window_model.input_size)
+            if graph.name != 'whole'
+        ]
+    encoder = next(graph for graph in graphs if graph.name == 'encoder')
+    contents = {path.name: path.read_bytes() for path in files}
+    write_json(
+        folder / NETWORK_FILE,
+        network_description(window_model, encoder.outputs, contents),
+        indent=1,
+    )
+    try:
+        differences = _differences(window_model, folder, int8)
+    except Exception as error:
+        # onnxruntime has no base class for its errors.
+        (folder / NETWORK_FILE).unlink()
+        raise InputError(
+            f'the graphs in {folder} do not run ({one_line(error)}), {_KNOWN_TO_WORK}'
+        ) from error
+    worst = max(differences['whole'], differences['split'])
+    if not worst <= tolerance:
+        (folder / NETWORK_FILE).unlink()
+        raise InputError(
+            f'the graphs in {folder} differ from PyTorch by {worst:.2g} of the largest heatmap '
+            f'value where {tolerance:g} is allowed, do not use them'
+        )
+    sizes = {name: len(content) for name, content in contents.items()}
+    return OnnxExport(folder, sizes, differences)
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """What becomes one file: a module, inputs to trace it with, and the names of its outputs."""
+
+    name: str
+    module: nn.Module
+    example: Mapping[str, Tensor]
+    outputs: Sequence[str]
+
+
+def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
+    width, height = input_size
+    crops = torch.zeros((_TRACED_FRAMES, 3, height, width), dtype=torch.uint8)
+    windows = _windows(crops)
+    normalise = _Normalise(model.data_preprocessor)
+    if not model.with_neck or model.test_cfg.get('use_frame_head', False):
+        single = _SingleFrames(model, normalise)
+        return [
+            _Graph('whole', _WholeSingle(single), {'crops': windows}, ['heatmaps']),
+            _Graph('encoder', single, {'crops': crops}, ['frame_heatmaps']),
+        ]
+    encoder, fusion = _Encoder(model, normalise), _Fusion(model)
+    outputs = ['features', 'frame_heatmaps'] if model.reads_frame_heatmaps else ['features']
+    with torch.no_grad():
+        codes = {name: _windows(code) for name, code in zip(outputs, encoder(crops), strict=True)}
+    return [
+        _Graph('whole', _Whole(encoder, fusion), {'crops': windows}, ['heatmaps']),
+        _Graph('encoder', encoder, {'crops': crops}, outputs),
+        _Graph('fusion', fusion, codes, ['heatmaps']),
+    ]
+
+
+def _windows(frames: Tensor) -> Tensor:
+    """[M, ...] -> [M, 3, ...] windows that hold one frame three times."""
+    return frames[:, None].repeat_interleave(3, dim=1)
+
+
+class _Normalise(nn.Module):
+    """Crops BGR uint8 [M, 3, H, W] as the network wants them."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, preprocessor: Any) -> None:
+        super().__init__()
+        self.swap: bool = preprocessor._channel_conversion
+        self.register_buffer('mean', preprocessor.mean.clone())
+        self.register_buffer('std', preprocessor.std.clone())
+
+    def forward(self, crops: Tensor) -> Tensor:
+        crops = crops.float()
+        return ((crops.flip(1) if self.swap else crops) - self.mean) / self.std
+
+
+class _Encoder(nn.Module):
+    def __init__(self, model: Any, normalise: nn.Module) -> None:
+        super().__init__()
+        self.model, self.normalise = model, normalise
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        features = self.model.encode_frames(self.normalise(crops))
+        if not self.model.reads_frame_heatmaps:
+            return (features,)
+        return features, self.model.frame_head.forward((features,))
+
+
+class _Fusion(nn.Module):
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor, frame_heatmaps: Tensor | None = None) -> Tensor:
+        return self.model.head.forward(self.model.fuse(features, frame_heatmaps))
+
+
+class _Whole(nn.Module):
+    def __init__(self, encoder: nn.Module, fusion: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.fusion = encoder, fusion
+
+    def forward(self, crops: Tensor) -> Tensor:
+        codes = self.encoder(crops.flatten(0, 1))
+        return self.fusion(*(code.unflatten(0, (-1, crops.shape[1])) for code in codes))
+
+
+class _SingleFrames(nn.Module):
+    def __init__(self, model: Any, normalise: nn.Module) -> None:
+        super().__init__()
+        self.model, self.normalise = model, normalise
+
+    def forward(self, crops: Tensor) -> Tensor:
+        features = self.model.encode_frames(self.normalise(crops))
+        if self.model.frame_head is not None:
+            return self.model.frame_head.forward((features,))
+        return self.model.head.forward(SpatioTemporalRepresentation(features))
+
+
+class _WholeSingle(nn.Module):
+    def __init__(self, single: nn.Module) -> None:
+        super().__init__()
+        self.single = single
+
+    def forward(self, crops: Tensor) -> Tensor:
+        return self.single(crops[:, KEY_FRAME])
+
+
+def _write(
+    graph: _Graph, folder: Path, name: str, change: Callable[[Path, Path], None] | None = None
+) -> Path:
+    """Write one graph, its first axes free; ``change`` makes what is kept of it."""
+    with atomic_path(folder / name) as temporary:
+        _trace(graph, temporary)
+        if change is not None:
+            with atomic_path(temporary) as changed:
+                change(temporary, changed)
+    return folder / name
+
+
+def _trace(graph: _Graph, path: Path) -> None:
+    try:
+        with _quiet(), torch.no_grad():
+            # The exporter by tracing: the newer one needs two more packages for the same graph.
+            torch.onnx.export(
+                graph.module.eval(),
+                tuple(graph.example.values()),
+                str(path),
+                input_names=list(graph.example),
+                output_names=list(graph.outputs),
+                dynamic_axes={name: {0: 'batch'} for name in (*graph.example, *graph.outputs)},
+                opset_version=OPSET,
+                dynamo=False,
+            )
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+        raise InputError(
+            f'this model cannot be written as ONNX ({one_line(error)}), {_KNOWN_TO_WORK}'
+        ) from error
+
+
+def _quantise(source: Path, target: Path) -> None:
+    quantization = importlib.import_module('onnxruntime.quantization')
+    with _quiet():
+        quantization.quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=['MatMul'],
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=True,
+        )
+
+
+def _differences(window_model: WindowModel, folder: Path, int8: bool) -> dict[str, float]:
+    """See :class:`OnnxExport`."""
+    width, height = window_model.input_size
+    random = np.random.default_rng(0)
+    pictures = torch.from_numpy(random.uniform(0, 255, (9, 3, 8, 6)))
+    # Blobs of colour: a picture of independent pixels is unlike anything the model has seen.
+    blobs = F.interpolate(pictures, (height, width), mode='bilinear').byte()
+    crops = blobs.permute(0, 2, 3, 1).contiguous().numpy()
+    rows = np.arange(9).reshape(3, 3)
+    reference = TorchWindowBackend(window_model)
+    expected = reference.fuse(reference.encode(crops), rows)
+    networks = {'split': OnnxWindowBackend(folder)}
+    if int8:
+        networks['int8'] = OnnxWindowBackend(folder, 'int8')
+    differences = {
+        'whole': _difference(_run_whole(folder, blobs, rows), _plain(window_model, crops, rows))
+    }
+    for name, network in networks.items():
+        differences[name] = _difference(network.fuse(network.encode(crops), rows), expected)
+    return differences
+
+
+def _difference(maps: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.abs(maps - expected).max() / np.abs(expected).max())
+
+
+def _run_whole(folder: Path, crops: Tensor, rows: np.ndarray) -> np.ndarray:
+    """Heatmaps by the whole graph, in a batch of one window and one of the others."""
+    path = folder / graph_name('whole')
+    session = start_session(path, path.read_bytes(), 'an exported network')
+    windows = crops.numpy()[rows]
+    maps = [session.run(['heatmaps'], {'crops': part})[0] for part in (windows[:1], windows[1:])]
+    return np.concatenate(maps)
+
+
+def _plain(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Heatmaps of windows by PyTorch, without the mirrored view."""
+    model = window_model.model
+    with window_model.inference():
+        windows = window_model.normalise(crops)[torch.from_numpy(rows)]
+        if model.test_cfg.get('use_frame_head', False):
+            features = model.encode_frames(windows[:, KEY_FRAME])
+            return model.frame_head.forward((features,)).numpy()
+        return model.head.forward(model.extract_feat(windows)).numpy()
+
+
+def _require_packages() -> None:
+    for name in ('onnx', 'onnxruntime'):
+        if importlib.util.find_spec(name) is None:
+            raise InputError(
+                f'the export needs {name}, which is not installed: install it with '
+                f'`pip install {name}`'
+            )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's warnings about itself and about shapes that never change."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)

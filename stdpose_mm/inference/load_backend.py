@@ -1,0 +1,51 @@
+"""The network that the files a user has hold, whatever runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from stdpose_mm.errors import InputError
+
+from .onnx_window_backend import ONNX_PRECISIONS, OnnxWindowBackend
+from .window_backend import TorchWindowBackend, WindowBackend
+from .window_model import PRECISIONS, WindowModel
+
+BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *ONNX_PRECISIONS)))
+
+
+def load_backend(
+    config: str | Path | Config,
+    weights: str | Path,
+    device: str = 'cpu',
+    precision: str = 'float32',
+    batch_size: int = 8,
+) -> tuple[WindowModel, WindowBackend]:
+    """A window model, and what runs its network.
+
+    Args:
+        config: Config file or loaded config.
+        weights: A checkpoint, run by PyTorch; or a folder that ``tools/export_onnx.py`` wrote, run
+            by onnxruntime on the CPU.
+        device: Where PyTorch runs.
+        precision: 'float32'; 'bfloat16' for a checkpoint; 'int8' for a folder.
+        batch_size: Crops, and windows, that the network sees at once.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    exported = Path(weights).is_dir()
+    known = ONNX_PRECISIONS if exported else PRECISIONS
+    if precision not in known:
+        what = 'an exported network' if exported else 'a checkpoint'
+        raise InputError(
+            f'{what} runs in the precisions {" and ".join(known)}, got {precision!r}, choose one '
+            'of them'
+        )
+    if exported:
+        network = OnnxWindowBackend(weights, precision, batch_size)
+        return network.window_model(config), network
+    model = WindowModel.from_config(config, weights, device, precision=precision)
+    model.pack()
+    return model, TorchWindowBackend(model, batch_size)

@@ -1,0 +1,214 @@
+"""A window model in ONNX files, run by onnxruntime on the CPU."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_json
+from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.onnx_session import start_session
+from stdpose_mm.structures.windows import KEY_FRAME
+
+from .window_backend import FrameFeatures, FrameView, average_views, equal_slices
+from .window_model import WindowModel
+
+NETWORK_FILE = 'network.json'
+FORMAT = 'stdpose_mm ONNX network 1'
+ONNX_PRECISIONS = ('float32', 'int8')
+
+_AT_ONCE = 2
+"""Larger batches leave a processor's cache and are up to 15 % slower."""
+
+_ARRAYS = ('dataset_keypoint_weights', 'keypoint_colors', 'sigmas', 'skeleton_link_colors')
+_EXPECTED = 'a folder written by tools/export_onnx.py'
+
+
+class OnnxWindowBackend:
+    """The two halves of a network in a folder that ``tools/export_onnx.py`` wrote.
+
+    The folder holds all that is needed to run it; crops and poses are a :class:`WindowModel`'s,
+    which needs the config (:meth:`window_model`).
+
+    Args:
+        folder: The folder.
+        precision: 'float32', or 'int8' for the graphs in 8 bits if they were written.
+        batch_size: Crops, and windows, that the network sees at once, at most.
+
+    Raises:
+        InputError: If onnxruntime is not installed, or a file is missing, damaged, or of another
+            export than the others.
+        ValueError: If there is no such precision or the batch size is not positive.
+    """
+
+    def __init__(self, folder: str | Path, precision: str = 'float32', batch_size: int = 8) -> None:
+        if precision not in ONNX_PRECISIONS:
+            raise ValueError(f'precision must be one of {ONNX_PRECISIONS}, got {precision!r}')
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        self.folder = Path(folder)
+        self._at_once = min(batch_size, _AT_ONCE)
+        self._network = _read_network(self.folder)
+        self._outputs: Sequence[str] = self._network['outputs']
+        self._encoder = self._session('encoder', precision)
+        self._fusion = self._session('fusion', precision) if self.sees_windows else None
+
+    @property
+    def sees_windows(self) -> bool:
+        """See :class:`~stdpose_mm.inference.WindowBackend`."""
+        return graph_name('fusion') in self._network['files']
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """MMPose's parsed metainfo of the network's joints."""
+        stored = self._network['metainfo']
+        names = {int(index): name for index, name in stored['keypoint_id2name'].items()}
+        arrays = {name: np.array(stored[name]) for name in _ARRAYS if name in stored}
+        return {**stored, 'keypoint_id2name': names, **arrays}
+
+    def window_model(self, config: str | Path | Config) -> WindowModel:
+        """What crops pictures for this network and decodes its heatmaps.
+
+        Args:
+            config: The config that the network was trained with.
+
+        Raises:
+            InputError: If the config cannot be used, or its crops or heatmaps have another size.
+        """
+        model = WindowModel.without_weights(config, self.metainfo, self._network['test_cfg'])
+        for what, sizes in (('crops', 'input_size'), ('heatmaps', 'heatmap_size')):
+            own, wanted = tuple(self._network[sizes]), getattr(model, sizes)
+            if own != wanted:
+                raise InputError(
+                    f'the network in {self.folder} has {what} of {own[0]}x{own[1]} but the config '
+                    f'says {wanted[0]}x{wanted[1]}, give the config it was exported with'
+                )
+        return model
+
+    def encode(self, crops: np.ndarray) -> FrameFeatures:
+        """See :class:`~stdpose_mm.inference.WindowBackend`."""
+        flips = (False, True) if self._network['test_cfg']['flip_test'] else (False,)
+        batches = []
+        for part in equal_slices(len(crops), self._at_once):
+            plain = crops[part].transpose(0, 3, 1, 2)
+            views = [self._view(plain[..., ::-1] if flip else plain) for flip in flips]
+            batches.append(FrameFeatures(tuple(views)))
+        return FrameFeatures.concatenate(batches)
+
+    def fuse(
+        self, codes: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
+    ) -> np.ndarray:
+        """See :class:`~stdpose_mm.inference.WindowBackend`.
+
+        Raises:
+            InputError: If labels are given.
+        """
+        if given is not None:
+            raise InputError(
+                f'the network in {self.folder} takes no labels, give the checkpoint to propagate '
+                'them'
+            )
+        if not self.sees_windows:
+            keys = torch.from_numpy(np.ascontiguousarray(rows[:, KEY_FRAME]))
+            return self._average([view.features[keys] for view in codes.views])
+        batches = [
+            self._average([self._fused(view, rows[part]) for view in codes.views])
+            for part in equal_slices(len(rows), self._at_once)
+        ]
+        return np.concatenate(batches)
+
+    def _view(self, crops: np.ndarray) -> FrameView:
+        outputs = self._encoder.run(self._outputs, {'crops': np.ascontiguousarray(crops)})
+        # A network that looks at single frames is through with them: the maps are all there is.
+        first, *heatmaps = (torch.from_numpy(output) for output in outputs)
+        return FrameView(first, heatmaps[0] if heatmaps else None)
+
+    def _fused(self, view: FrameView, rows: np.ndarray) -> torch.Tensor:
+        parts = [view.features] if view.heatmaps is None else [view.features, view.heatmaps]
+        feed = {name: part.numpy()[rows] for name, part in zip(self._outputs, parts, strict=True)}
+        assert self._fusion is not None
+        # A neck need not read both.
+        taken = {node.name for node in self._fusion.get_inputs()}
+        feed = {name: part for name, part in feed.items() if name in taken}
+        (heatmaps,) = self._fusion.run(['heatmaps'], feed)
+        return torch.from_numpy(heatmaps)
+
+    def _average(self, heatmaps: Sequence[torch.Tensor]) -> np.ndarray:
+        return average_views(
+            heatmaps, self._network['metainfo']['flip_indices'], self._network['test_cfg']
+        )
+
+    def _session(self, half: str, precision: str) -> Any:
+        name = graph_name(half, precision)
+        path = self.folder / name
+        if name not in self._network['files']:
+            raise InputError(
+                f'{self.folder} holds no network in {precision}, export it with --int8 or choose '
+                'float32'
+            )
+        if not path.is_file():
+            raise InputError(f'{path} does not exist, export the network again')
+        content = path.read_bytes()
+        if digest(content) != self._network['files'][name]:
+            raise InputError(
+                f'{path} is not the file that {NETWORK_FILE} beside it was written for, export '
+                'the network again'
+            )
+        return start_session(path, content, _EXPECTED)
+
+
+def graph_name(graph: str, precision: str = 'float32') -> str:
+    """File name of one of the graphs 'whole', 'encoder' and 'fusion'."""
+    return f'{graph}.onnx' if precision == 'float32' else f'{graph}_{precision}.onnx'
+
+
+def digest(content: bytes) -> str:
+    """What tells the files of one export from those of another."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def network_description(
+    window_model: WindowModel, outputs: Sequence[str], files: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """The content of ``network.json``.
+
+    Args:
+        window_model: The model.
+        outputs: Names of the encoder's outputs.
+        files: File name -> content of every graph.
+    """
+    test_cfg = window_model.model.test_cfg
+    metainfo = {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in window_model.metainfo.items()
+    }
+    return {
+        'format': FORMAT,
+        'input_size': list(window_model.input_size),
+        'heatmap_size': list(window_model.heatmap_size),
+        'outputs': list(outputs),
+        'test_cfg': {
+            'flip_test': bool(test_cfg.get('flip_test', False)),
+            'flip_mode': test_cfg.get('flip_mode', 'heatmap'),
+            'shift_heatmap': bool(test_cfg.get('shift_heatmap', False)),
+        },
+        'metainfo': metainfo,
+        'files': {name: digest(content) for name, content in files.items()},
+    }
+
+
+def _read_network(folder: Path) -> dict[str, Any]:
+    path = folder / NETWORK_FILE
+    if not path.is_file():
+        raise InputError(f'{folder} holds no {NETWORK_FILE}, give {_EXPECTED}')
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise InputError(f'{path} does not describe a {FORMAT}, export the network again')
+    return content

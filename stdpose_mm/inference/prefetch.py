@@ -1,0 +1,55 @@
+"""An iteration that another thread runs ahead of its consumer."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import TypeVar
+
+Item = TypeVar('Item')
+
+
+def prefetch(items: Iterable[Item], ahead: int = 4) -> Generator[Item, None, None]:
+    """The items, made by a thread of their own while the consumer works on earlier ones.
+
+    Nothing is made before the first item is asked for. An exception comes out where its item
+    would have. The thread ends with the items, or once the iterator is closed, whichever comes
+    first; ``close`` waits for it, so that nobody reads from ``items`` afterwards.
+
+    Args:
+        items: What to iterate over; only the thread touches it.
+        ahead: How many items may wait to be consumed, at least one.
+    """
+    waiting: SimpleQueue[tuple[str, object]] = SimpleQueue()
+    room = Semaphore(ahead)
+    stopped = False
+
+    def work() -> None:
+        try:
+            iterator = iter(items)
+            while True:
+                room.acquire()
+                if stopped:
+                    return
+                waiting.put(('item', next(iterator)))
+        except StopIteration:
+            waiting.put(('end', None))
+        except BaseException as error:
+            waiting.put(('error', error))
+
+    thread = Thread(target=work, name='prefetch', daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = waiting.get()
+            room.release()
+            if kind == 'end':
+                return
+            if isinstance(value, BaseException) and kind == 'error':
+                raise value
+            yield value  # type: ignore[misc]
+    finally:
+        stopped = True
+        room.release()
+        thread.join()

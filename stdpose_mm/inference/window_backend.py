@@ -1,0 +1,244 @@
+"""The network of a window model: frames are encoded once, and windows share their codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from mmpose.models.utils.tta import flip_heatmaps
+from torch import Tensor
+
+from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.structures.windows import KEY_FRAME
+
+from .window_model import WindowModel
+
+
+@dataclass(frozen=True)
+class FrameView:
+    """What a network makes of single frames.
+
+    Args:
+        features: [M, D, h', w'].
+        heatmaps: [M, K, h, w] every frame seen by itself; None if windows do not need them.
+    """
+
+    features: Tensor
+    heatmaps: Tensor | None
+
+
+@dataclass(frozen=True)
+class FrameFeatures:
+    """What a network keeps of M frames for the windows that they are in.
+
+    Only the network that made the codes knows what is in them.
+
+    Args:
+        views: The frames as they are and, with ``flip_test``, mirrored.
+    """
+
+    views: tuple[FrameView, ...]
+
+    def __len__(self) -> int:
+        return len(self.views[0].features)
+
+    def take(self, rows: Sequence[int]) -> FrameFeatures:
+        """A copy of some rows, so that the memory of the others can go."""
+        return FrameFeatures(
+            tuple(
+                FrameView(
+                    view.features[list(rows)],
+                    None if view.heatmaps is None else view.heatmaps[list(rows)],
+                )
+                for view in self.views
+            )
+        )
+
+    @staticmethod
+    def concatenate(codes: Sequence[FrameFeatures]) -> FrameFeatures:
+        """The frames of all, in their order."""
+        if len(codes) == 1:
+            return codes[0]
+        return FrameFeatures(
+            tuple(
+                FrameView(
+                    torch.cat([view.features for view in views]),
+                    None
+                    if views[0].heatmaps is None
+                    else torch.cat([view.heatmaps for view in views if view.heatmaps is not None]),
+                )
+                for views in zip(*(part.views for part in codes), strict=True)
+            )
+        )
+
+
+class WindowBackend(Protocol):
+    """A network in two halves, whatever runs it.
+
+    Heatmaps are those of the window model that it belongs to, which decodes them.
+    """
+
+    @property
+    def sees_windows(self) -> bool:
+        """Whether the frames beside the key count; if not, any may stand in for them."""
+
+    def encode(self, crops: np.ndarray) -> FrameFeatures:
+        """The codes of M frames, crops BGR uint8 [M, H', W', 3]."""
+
+    def fuse(
+        self, codes: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
+    ) -> np.ndarray:
+        """Heatmaps of the key frames of windows.
+
+        Args:
+            codes: Codes of M frames.
+            rows: [N, 3] int: which of the M are the left, key and right frame of each window.
+            given: Labels of the auxiliary frames of the N windows.
+
+        Returns:
+            [N, K, h, w] float32.
+        """
+
+
+class TorchWindowBackend:
+    """The PyTorch model of a window model.
+
+    A model without a neck, or with ``test_cfg.use_frame_head``, looks at single frames.
+
+    Args:
+        window_model: The model, with its precision.
+        batch_size: Crops, and windows, that the network sees at once.
+
+    Raises:
+        ValueError: If the batch size is not positive.
+    """
+
+    def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
+        if batch_size < 1:
+            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        self.window_model = window_model
+        self.batch_size = batch_size
+        model = window_model.model
+        self._sees_windows: bool = model.with_neck and not model.test_cfg.get(
+            'use_frame_head', False
+        )
+
+    @property
+    def sees_windows(self) -> bool:
+        """See :class:`WindowBackend`."""
+        return self._sees_windows
+
+    def encode(self, crops: np.ndarray) -> FrameFeatures:
+        """See :class:`WindowBackend`; mirrored too if the model's ``flip_test`` asks for it."""
+        flips = (False, True) if self.window_model.model.test_cfg.get('flip_test') else (False,)
+        batches = []
+        with self.window_model.inference():
+            for part in equal_slices(len(crops), self.batch_size):
+                inputs = self.window_model.normalise(crops[part])
+                views = [self._view(inputs.flip(-1) if flip else inputs) for flip in flips]
+                batches.append(FrameFeatures(tuple(views)))
+            return FrameFeatures.concatenate(batches)
+
+    def frame_heatmaps(self, codes: FrameFeatures) -> np.ndarray:
+        """Every frame seen by itself: [M, K, h, w] float32, zeros without a frame head."""
+        model = self.window_model.model
+        if model.with_neck and model.frame_head is None:
+            width, height = self.window_model.heatmap_size
+            num_joints = self.window_model.skeleton.num_keypoints
+            return np.zeros((len(codes), num_joints, height, width), dtype=np.float32)
+        with self.window_model.inference():
+            batches = [
+                self._average([self._single(view, part) for view in codes.views])
+                for part in equal_slices(len(codes), self.batch_size)
+            ]
+        return np.concatenate(batches)
+
+    def fuse(
+        self, codes: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
+    ) -> np.ndarray:
+        """See :class:`WindowBackend`."""
+        if not self._sees_windows:
+            return self.frame_heatmaps(codes.take(rows[:, KEY_FRAME].tolist()))
+        batches = []
+        with self.window_model.inference():
+            for part in equal_slices(len(rows), self.batch_size):
+                labels = None if given is None else self._on_device(given, part)
+                frames = torch.from_numpy(rows[part])
+                batches.append(
+                    self._average(
+                        [
+                            self._fused(view, frames, labels if n == 0 else self._mirrored(labels))
+                            for n, view in enumerate(codes.views)
+                        ]
+                    )
+                )
+        return np.concatenate(batches)
+
+    def _view(self, inputs: Tensor) -> FrameView:
+        model = self.window_model.model
+        features = model.encode_frames(inputs)
+        if not model.with_neck:
+            return FrameView(features, model.head.forward(SpatioTemporalRepresentation(features)))
+        if not model.reads_frame_heatmaps:
+            return FrameView(features, None)
+        return FrameView(features, model.predict_frame_heatmaps(features[None])[0])
+
+    def _single(self, view: FrameView, part: slice) -> Tensor:
+        """Heatmaps of some frames by themselves."""
+        if view.heatmaps is not None:
+            return view.heatmaps[part]
+        heatmaps: Tensor = self.window_model.model.predict_frame_heatmaps(view.features[None, part])
+        return heatmaps[0]
+
+    def _fused(self, view: FrameView, rows: Tensor, given: AuxiliaryLabels | None) -> Tensor:
+        model = self.window_model.model
+        heatmaps = None if view.heatmaps is None else view.heatmaps[rows]
+        return model.head.forward(model.fuse(view.features[rows], heatmaps, given))
+
+    def _on_device(self, given: AuxiliaryLabels, part: slice) -> AuxiliaryLabels:
+        device = next(self.window_model.model.parameters()).device
+        return AuxiliaryLabels(*(field[part].to(device) for field in given))
+
+    def _mirrored(self, given: AuxiliaryLabels | None) -> AuxiliaryLabels | None:
+        return None if given is None else given.flip(self.window_model.flip_indices)
+
+    def _average(self, heatmaps: Sequence[Tensor]) -> np.ndarray:
+        """Mean of the maps [N, K, h, w] of the plain and, if there is one, of the mirrored view."""
+        test_cfg = self.window_model.model.test_cfg
+        return average_views(heatmaps, self.window_model.flip_indices, test_cfg)
+
+
+def average_views(
+    heatmaps: Sequence[Tensor], flip_indices: Sequence[int], test_cfg: Mapping[str, Any]
+) -> np.ndarray:
+    """Mean of the heatmaps of the plain and, if there is one, of the mirrored view.
+
+    Args:
+        heatmaps: [N, K, h, w] each.
+        flip_indices: For every joint its mirror image.
+        test_cfg: MMPose's ``flip_mode`` and ``shift_heatmap``.
+
+    Returns:
+        [N, K, h, w] float32.
+    """
+    mean, *mirrored = heatmaps
+    for maps in mirrored:
+        flipped_back = flip_heatmaps(
+            maps,
+            flip_indices=flip_indices,
+            flip_mode=test_cfg.get('flip_mode', 'heatmap'),
+            shift_heatmap=test_cfg.get('shift_heatmap', False),
+        )
+        mean = (mean + flipped_back) * 0.5
+    return mean.float().cpu().numpy()
+
+
+def equal_slices(number: int, size: int) -> list[slice]:
+    """Nearly equal slices of at most ``size`` out of ``number`` things."""
+    pieces = -(-number // size)
+    bounds = [number * n // pieces for n in range(pieces + 1)]
+    return [slice(*pair) for pair in pairwise(bounds)]

@@ -1,0 +1,239 @@
+"""COCO keypoint files of videos: one JSON that holds one video or several.
+
+Images carry ``video_id`` and ``frame_index``, annotations carry ``track_id``, and the list
+``videos`` names the videos. pycocotools reads such files; it is not used here, because its index
+keeps neither tracks nor videos and it does not check what it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
+
+from .coco_records import (
+    CATEGORY_FIELDS,
+    VIDEO_FIELDS,
+    category_fields,
+    distinct_ids,
+    frame_fields,
+    frame_indices,
+    person_fields,
+    plain,
+    read_categories,
+    read_frame_record,
+    read_person_record,
+    top_level_fields,
+    video_name,
+)
+from .fields import Record, read_json, require_distinct, shown
+
+
+def read_coco(path: PathLike) -> list[VideoLabels]:
+    """Read a COCO keypoint JSON (``.gz`` too).
+
+    Images belong to one video if they have the same ``video_id`` or, without that field, if their
+    ``file_name`` names the same folder. ``v`` is 0, 1 or 2.
+
+    Args:
+        path: The label file.
+
+    Returns:
+        One entry per video, in the order of their first images. Frame indices are ``frame_index``
+        if the images have it, else the digits of the file names, else the positions.
+
+    Raises:
+        InputError: If the file is not as described.
+    """
+    return parse_coco(path, read_json(path))
+
+
+def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
+    """:func:`read_coco` for JSON that is already parsed; ``path`` is for names."""
+    record = Record(path, '', data)
+    skeleton, category = read_categories(record, default=None)
+    groups: dict[Any, list[Record]] = {}
+    for image in record.records('images'):
+        groups.setdefault(_video_key(image), []).append(image)
+    videos = _read_videos(record)
+    names = _video_names(path, list(groups), videos)
+
+    frames: dict[Any, list[VideoFrame]] = {}
+    place: dict[Any, tuple[Any, int]] = {}
+    for key, images in groups.items():
+        indices = frame_indices(images)
+        frames[key] = [
+            read_frame_record(image, index) for image, index in zip(images, indices, strict=True)
+        ]
+        for frame in frames[key]:
+            if frame.image_id in place:
+                raise InputError(f'{path}: image id {shown(frame.image_id)} appears twice')
+            place[frame.image_id] = (key, frame.index)
+
+    persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
+    annotations = record.records('annotations')
+    for annotation in annotations:
+        image_id = annotation.raw('image_id', expected='the id of an image')
+        if type(image_id) not in (int, str) or image_id not in place:
+            raise annotation.error('image_id', 'the id of one of the images')
+        key, index = place[image_id]
+        person = read_person_record(annotation, index, skeleton, 'coco')
+        if person.track_id is None:
+            person = replace(person, track_id=_track_attribute(annotation))
+        if not person.has_place:
+            # COCO asks for a box, also of who is not there.
+            person = replace(person, bbox=None)
+        persons[key].append(person)
+    require_distinct(
+        path,
+        'annotation id',
+        (shown(p.extra['id']) for group in persons.values() for p in group if 'id' in p.extra),
+    )
+
+    extra = {**record.extra(), CATEGORY_FIELDS: category}
+    try:
+        return [
+            VideoLabels(
+                name=names[key],
+                skeleton=skeleton,
+                frames=tuple(frames[key]),
+                persons=tuple(persons[key]),
+                extra={**extra, VIDEO_FIELDS: videos[key].extra() if key in videos else {}},
+            )
+            for key in groups
+        ]
+    except ValueError as error:
+        raise InputError(f'{path}: {error}') from error
+
+
+def _video_key(image: Record) -> Any:
+    key = image.raw('video_id', None)
+    if key is None:
+        return PurePosixPath(image.text('file_name', '')).parent
+    if type(key) not in (int, str):
+        raise image.error('video_id', 'a whole number or a string')
+    return key
+
+
+def _track_attribute(annotation: Record) -> int | None:
+    """The track id among the custom attributes, where CVAT's COCO export has it."""
+    attributes = annotation.raw('attributes', None)
+    if not isinstance(attributes, dict):
+        return None
+    track_id = Record(annotation.file, f'{annotation.where}.attributes', attributes)
+    return track_id.integer('track_id', None)
+
+
+def _read_videos(record: Record) -> dict[Any, Record]:
+    videos = {}
+    for video in record.records('videos', []):
+        key = video.raw('id', expected='the id of a video')
+        if type(key) not in (int, str) or key in videos:
+            raise video.error('id', 'a number or string of its own')
+        video.text('name', '')
+        videos[key] = video
+    return videos
+
+
+def _video_names(path: PathLike, keys: list[Any], videos: dict[Any, Record]) -> dict[Any, str]:
+    names = {}
+    for key in keys:
+        if key in videos:
+            names[key] = videos[key].text('name', '') or str(key)
+        elif isinstance(key, PurePosixPath):
+            names[key] = key.name or video_name(path)
+        else:
+            names[key] = str(key)
+    if len(set(names.values())) < len(names):
+        # Folders such as a/img1 and b/img1.
+        return {key: str(key) for key in keys}
+    return names
+
+
+def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> None:
+    """Write one video or several as COCO keypoint JSON, atomically.
+
+    What COCO asks for is always there: frames without a file name get ``<video>/<index>.jpg``,
+    people without a box get the extent of their joints, of zero size without any. Besides COCO's
+    fields there are ``frame_index``, ``track_id``, ``scores``, ``source`` and whatever is in
+    ``extra``.
+
+    Args:
+        labels: Videos with the same skeleton.
+        path: Where to write; gzipped if it ends in ``.gz``.
+
+    Raises:
+        InputError: If there is no video, or the skeletons differ.
+    """
+    write_json(path, coco_fields([labels] if isinstance(labels, VideoLabels) else labels))
+
+
+def coco_fields(videos: Sequence[VideoLabels]) -> dict[str, Any]:
+    """The JSON value that :func:`write_coco` writes."""
+    if not videos:
+        raise InputError('a COCO file needs at least one video, got none')
+    skeleton = videos[0].skeleton
+    for video in videos:
+        if video.skeleton != skeleton:
+            raise InputError(
+                f'video {video.name!r} has another skeleton than {videos[0].name!r}, expected one '
+                'skeleton for all videos of a COCO file'
+            )
+    category = category_fields(skeleton, videos[0].extra.get(CATEGORY_FIELDS, {}))
+    frames = [(i, frame) for i, video in enumerate(videos) for frame in video.frames]
+    image_ids = distinct_ids([frame.image_id for _, frame in frames])
+    image_id_of = {
+        (i, frame.index): image_id for (i, frame), image_id in zip(frames, image_ids, strict=True)
+    }
+    images = []
+    for i, frame in frames:
+        fields = frame_fields(frame, image_id_of[i, frame.index])
+        fields['video_id'] = i + 1
+        fields.setdefault('file_name', f'{videos[i].name}/{frame.index:06d}.jpg')
+        images.append(fields)
+
+    persons = [(i, person) for i, video in enumerate(videos) for person in video.persons]
+    ids = distinct_ids([person.extra.get('id') for _, person in persons])
+    annotations = []
+    for (i, person), annotation_id in zip(persons, ids, strict=True):
+        fields = _annotation_fields(person)
+        fields['id'] = annotation_id
+        fields['image_id'] = image_id_of[i, person.frame_index]
+        fields['category_id'] = category['id']
+        annotations.append(fields)
+
+    top: dict[str, Any] = {'info': {}, 'licenses': []}
+    for video in videos:
+        top.update(top_level_fields(video))
+    listed = [
+        {**video.extra.get(VIDEO_FIELDS, {}), 'id': i + 1, 'name': video.name}
+        for i, video in enumerate(videos)
+    ]
+    return {
+        **top,
+        'videos': listed,
+        'images': images,
+        'annotations': annotations,
+        'categories': [category],
+    }
+
+
+def _annotation_fields(person: PersonLabel) -> dict[str, Any]:
+    fields = person_fields(person, 'coco')
+    box = person.bbox
+    if box is None:
+        box = pose_extent(person.keypoints, person.labelled)
+    fields['bbox'] = plain(box)
+    fields['area'] = plain(np.asarray([box[2] * box[3]]))[0]
+    fields['num_keypoints'] = int(person.labelled.sum())
+    fields.setdefault('iscrowd', 0)
+    fields['source'] = person.source
+    return fields

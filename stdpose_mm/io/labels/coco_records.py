@@ -1,0 +1,259 @@
+"""What the COCO-like JSON formats (PoseTrack18/21, COCO keypoints) have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    OCCLUDED,
+    SOURCES,
+    VISIBLE,
+    PersonLabel,
+    PolygonRegion,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+    limbs_from_coco,
+)
+
+from .fields import MAX_COORDINATE, Record, require_distinct, shown
+
+Visibility = Literal['coco', 'posetrack']
+"""``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled."""
+
+MAX_FRAME_INDEX = 10**7
+
+CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
+"""Keys of ``VideoLabels.extra`` under which the fields of a file's category and of its entry in
+``videos`` are kept; the other keys are fields of the file itself."""
+
+TRACK_NAME = 'track_name'
+"""Key of ``PersonLabel.extra`` for the name of the person's track, where a format has names."""
+
+
+def video_name(path: PathLike) -> str:
+    """The name of the video of a label file: the file's name without its suffixes."""
+    name = Path(path).name
+    for suffix in ('.gz', '.json', '.xml', '.slp', '.csv'):
+        name = name.removesuffix(suffix)
+    return name
+
+
+def frame_indices(images: Sequence[Record]) -> list[int]:
+    """The 0-based frame index of every image of one video.
+
+    It is the field ``frame_index`` where the first image has one, else the last digits of the
+    file name where all names have distinct ones, else the position in the list.
+
+    Raises:
+        InputError: If a ``frame_index`` is missing, wrong or repeated.
+    """
+    if images and 'frame_index' in images[0]:
+        indices = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
+        require_distinct(images[0].file, 'frame_index', indices)
+        return indices
+    numbers = [number_in_name(image.text('file_name', '')) for image in images]
+    found = [number for number in numbers if number is not None and number <= MAX_FRAME_INDEX]
+    if len(found) == len(images) == len(set(found)):
+        return found
+    return list(range(len(images)))
+
+
+def number_in_name(file_name: str) -> int | None:
+    """The last run of digits in a picture's name without its suffix; None without digits."""
+    digits = re.findall(r'[0-9]+', Path(file_name).stem)
+    return int(digits[-1][-18:]) if digits else None
+
+
+def read_frame_record(image: Record, index: int) -> VideoFrame:
+    """One entry of ``images`` as a frame with the given index."""
+    image_id = image.raw('id', expected='a number or a string')
+    if type(image_id) not in (int, str):
+        raise image.error('id', 'a whole number or a string')
+    image.raw('frame_index', None)
+    xs, ys = image.number_lists('ignore_regions_x'), image.number_lists('ignore_regions_y')
+    if [len(x) for x in xs] != [len(y) for y in ys]:
+        raise InputError(
+            f'{image.file}: {image.where}.ignore_regions_x and ignore_regions_y must have equally '
+            f'many points, got {[len(x) for x in xs]} and {[len(y) for y in ys]}'
+        )
+    size = {
+        name: image.integer(name, None, low=1, high=int(MAX_COORDINATE))
+        for name in ('width', 'height')
+    }
+    return VideoFrame(
+        index=index,
+        file_name=image.text('file_name', ''),
+        image_id=image_id,
+        is_labeled=image.flag('is_labeled', None),
+        ignore_regions=tuple(
+            PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True)
+        ),
+        # A file may say that there are no regions, or nothing about them.
+        extra=image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y')),
+        **size,
+    )
+
+
+def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
+    """One entry of ``images``; inverse of :func:`read_frame_record`."""
+    fields: dict[str, Any] = {'id': image_id, 'frame_index': frame.index}
+    if frame.file_name:
+        fields['file_name'] = frame.file_name
+    for name in ('width', 'height', 'is_labeled'):
+        if getattr(frame, name) is not None:
+            fields[name] = getattr(frame, name)
+    if frame.ignore_regions:
+        for i, axis in enumerate('xy'):
+            regions = [plain(region.points[:, i]) for region in frame.ignore_regions]
+            fields[f'ignore_regions_{axis}'] = regions
+    return {**frame.extra, **fields}
+
+
+def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton, dict[str, Any]]:
+    """The skeleton of the one category that has keypoints, and the category's other fields.
+
+    Raises:
+        InputError: If there is no such category (and no ``default``), or more than one.
+    """
+    categories = record.records('categories', [])
+    with_joints = [category for category in categories if 'keypoints' in category]
+    if len(with_joints) > 1:
+        names = [category.text('name', '') for category in with_joints]
+        raise InputError(
+            f'{record.file}: categories must hold one category with keypoints, got {len(names)} '
+            f'({", ".join(map(shown, names))}); split the file by category'
+        )
+    if not with_joints:
+        if default is None:
+            raise InputError(
+                f'{record.file}: categories must hold a category with keypoint names, got none'
+            )
+        return default, {}
+    category = with_joints[0]
+    names = category.texts('keypoints')
+    limbs = category.number_lists('skeleton', count=2)
+    try:
+        skeleton = Skeleton(
+            keypoint_names=tuple(names),
+            limbs=limbs_from_coco([limb.tolist() for limb in limbs]),
+            category=category.text('name', 'person'),
+        )
+    except ValueError as error:
+        raise InputError(f'{record.file}: {category.where}: {error}') from error
+    return skeleton, category.extra()
+
+
+def category_fields(skeleton: Skeleton, extra: dict[str, Any]) -> dict[str, Any]:
+    """One entry of ``categories``; inverse of :func:`read_categories`."""
+    return {
+        'id': 1,
+        'supercategory': skeleton.category,
+        **extra,
+        'name': skeleton.category,
+        'keypoints': list(skeleton.keypoint_names),
+        'skeleton': [[a + 1, b + 1] for a, b in skeleton.limbs],
+    }
+
+
+def top_level_fields(labels: VideoLabels) -> dict[str, Any]:
+    """The fields of the file itself that labels bring along."""
+    own = (CATEGORY_FIELDS, VIDEO_FIELDS)
+    return {name: value for name, value in labels.extra.items() if name not in own}
+
+
+def find_visibility(annotations: Iterable[Record]) -> Visibility:
+    """The convention a file follows: a v of 2 or a ``source`` field means COCO's."""
+    for annotation in annotations:
+        keypoints = annotation.raw('keypoints', [])
+        if annotation.raw('source', None) in SOURCES:
+            return 'coco'
+        if isinstance(keypoints, list) and 2 in keypoints[2::3]:
+            return 'coco'
+    return 'posetrack'
+
+
+def read_person_record(
+    annotation: Record, frame_index: int, skeleton: Skeleton, visibility: Visibility
+) -> PersonLabel:
+    """One entry of ``annotations`` as a label on the given frame."""
+    count = skeleton.num_keypoints
+    flat = annotation.numbers('keypoints', 3 * count, of=f'numbers, x, y, v of {count} keypoints')
+    points, flags = flat.reshape(count, 3)[:, :2], flat[2::3]
+    allowed = (0, 1, 2) if visibility == 'coco' else (0, 1)
+    if not np.isin(flags, allowed).all():
+        bad = flags[~np.isin(flags, allowed)][0]
+        raise InputError(
+            f'{annotation.file}: {annotation.where}.keypoints must have v in {allowed}, got {bad:g}'
+        )
+    if visibility == 'posetrack':
+        there = (flat.reshape(count, 3) != 0).any(axis=1)
+        flags = np.where(flags == 1, VISIBLE, np.where(there, OCCLUDED, NOT_LABELLED))
+    scores = None
+    if annotation.raw('scores', None) not in (None, []):
+        scores = annotation.numbers('scores', count)
+    source: Any = annotation.raw('source', 'given')
+    extra = {}
+    if source not in SOURCES:
+        extra['source'] = source
+        source = 'given'
+    person = PersonLabel(
+        frame_index=frame_index,
+        keypoints=points,
+        visibility=flags,
+        track_id=annotation.integer('track_id', None),
+        scores=scores,
+        bbox=annotation.box('bbox'),
+        head_box=annotation.box('bbox_head'),
+        extra={**annotation.extra(), **extra},
+    )
+    person.extra.pop('image_id', None)
+    if source == 'absent' and person.has_place:
+        raise annotation.error('source', 'given or propagated where a joint or box is labelled')
+    return replace(person, source=source)
+
+
+def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]:
+    """One entry of ``annotations`` without its ids; inverse of :func:`read_person_record`."""
+    flags = person.visibility
+    if visibility == 'posetrack':
+        flags = (flags == VISIBLE).astype(np.int8)
+    keypoints: list[float | int] = []
+    for (x, y), v in zip(plain(person.keypoints), flags.tolist(), strict=True):
+        keypoints += [x, y, v]
+    fields: dict[str, Any] = {'keypoints': keypoints}
+    if person.track_id is not None:
+        fields['track_id'] = person.track_id
+    for name, value in (
+        ('scores', person.scores),
+        ('bbox', person.bbox),
+        ('bbox_head', person.head_box),
+    ):
+        if value is not None:
+            fields[name] = plain(value)
+    return {**person.extra, **fields}
+
+
+def plain(array: np.ndarray) -> list[Any]:
+    """An array as nested lists; whole numbers without a decimal point, as label files have them."""
+    if array.ndim > 1:
+        return [plain(row) for row in array]
+    return [int(x) if float(x).is_integer() else float(x) for x in array]
+
+
+def distinct_ids(
+    kept: Sequence[Any], fallback: Callable[[int], int] = lambda i: i + 1
+) -> list[Any]:
+    """The ids that labels bring from their file if complete and distinct, else running ones."""
+    if all(type(i) in (int, str) for i in kept) and len(set(kept)) == len(kept):
+        return list(kept)
+    return [fallback(i) for i in range(len(kept))]

@@ -1,0 +1,61 @@
+"""Person detections from a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
+
+from .fields import Record, read_json, shown
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Detections by the picture's id."""
+
+    by_image: dict[int | str, FrameDetections]
+
+    def of(self, image_id: int | str) -> FrameDetections:
+        """Those of one picture."""
+        return self.by_image.get(image_id, NO_DETECTIONS)
+
+
+def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
+    """Read COCO-style detection results of one class.
+
+    Args:
+        path: JSON list of objects with ``image_id``, ``bbox`` (x, y, width, height), ``score``.
+        score_thr: Detections that score less are left out.
+
+    Raises:
+        InputError: If the file is not as described.
+    """
+    data = read_json(path)
+    if not isinstance(data, list):
+        raise InputError(f'{path} must hold a list of detections, got {shown(data)}')
+    boxes: dict[int | str, list[np.ndarray]] = {}
+    scores: dict[int | str, list[float]] = {}
+    for i, item in enumerate(data):
+        record = Record(path, f'[{i}]', item)
+        image_id = record.raw('image_id', expected='the id of a picture')
+        if type(image_id) not in (int, str):
+            raise record.error('image_id', 'the id of a picture')
+        box = record.box('bbox')
+        if box is None:
+            raise record.error('bbox', 'a list of 4 numbers')
+        score = record.raw('score', expected='a number')
+        if type(score) not in (int, float) or not np.isfinite(score):
+            raise record.error('score', 'a number')
+        if score >= score_thr:
+            boxes.setdefault(image_id, []).append(box)
+            scores.setdefault(image_id, []).append(float(score))
+    return Detections(
+        {
+            image_id: FrameDetections(np.stack(found), np.array(scores[image_id]))
+            for image_id, found in boxes.items()
+        }
+    )

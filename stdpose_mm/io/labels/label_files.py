@@ -1,0 +1,64 @@
+"""Which label files a config or command line means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_text
+
+LABEL_SUFFIXES = ('.json', '.json.gz')
+LIST_SUFFIX = '.txt'
+
+
+def find_label_files(
+    ann_file: str | os.PathLike[str] | Sequence[str], owner: str = '', hint: str = ''
+) -> list[str]:
+    """The label files, one per video, that ``ann_file`` names.
+
+    Args:
+        ann_file: A folder (its ``*.json`` and ``*.json.gz``, sorted), one label file, a text file
+            with one path a line (relative to the text file's folder), or a list of paths.
+        owner: Who needs the labels, to name in an error.
+        hint: What to do if there are none, to end an error with.
+
+    Raises:
+        InputError: If one does not exist, or there is none.
+    """
+    of_owner = f' of {owner}' if owner else ''
+    ending = f': {hint}' if hint else ''
+    if not isinstance(ann_file, (str, os.PathLike)):
+        files = [Path(file) for file in ann_file]
+    elif Path(ann_file).is_dir():
+        # A hidden file may be the beginning of one that a killed run was writing.
+        files = sorted(
+            f
+            for f in Path(ann_file).iterdir()
+            if f.name.endswith(LABEL_SUFFIXES) and not f.name.startswith('.')
+        )
+    else:
+        files = [Path(ann_file)]
+        if files[0].suffix == LIST_SUFFIX and files[0].is_file():
+            files = _listed(files[0])
+    for file in files:
+        if not file.is_file():
+            raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
+    if not files:
+        raise InputError(f'the folder {ann_file}{of_owner} holds no label file (*.json){ending}')
+    return [str(file) for file in files]
+
+
+def write_label_list(path: str | os.PathLike[str], files: Sequence[str]) -> None:
+    """Write a text file that :func:`find_label_files` reads."""
+    folder = Path(path).parent
+    write_text(path, ''.join(f'{os.path.relpath(file, folder)}\n' for file in files))
+
+
+def _listed(path: Path) -> list[Path]:
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path} is not a text file with one path a line ({error})') from error
+    return [path.parent / line.strip() for line in lines if line.strip()]

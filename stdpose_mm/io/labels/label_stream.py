@@ -1,0 +1,135 @@
+"""Labels of long videos, written as they come."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import atomic_path
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+from .formats import write_labels
+from .posetrack18 import posetrack18_fields, read_posetrack18
+
+_STREAMED = ('posetrack18', 'posetrack21')
+
+
+class LabelStream:
+    """Takes the labels of a video frame by frame and writes them in the end.
+
+    Until then they lie in files without a name, which vanish with the process: memory does not grow
+    with the video, and a killed run leaves nothing. PoseTrack18 JSON is put together from these
+    files; for the other formats all labels are read into memory in the end.
+
+    Args:
+        name: Name of the video.
+        skeleton: Its joints.
+        folder: Where there is room for the labels.
+
+    Raises:
+        InputError: If the folder cannot be written to.
+    """
+
+    def __init__(self, name: str, skeleton: Skeleton, folder: Path) -> None:
+        self._name = name
+        self._skeleton = skeleton
+        try:
+            self._images: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+            self._annotations: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        except OSError as error:
+            raise InputError(f'{folder} cannot be written to: {error.strerror or error}') from error
+        self.num_frames = self.num_persons = 0
+
+    def __enter__(self) -> LabelStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._images.close()
+        self._annotations.close()
+
+    def add(self, frame: VideoFrame, persons: Iterable[PersonLabel]) -> None:
+        """Add a frame and its people.
+
+        Args:
+            frame: Another one than all before.
+            persons: Labels on it.
+
+        Raises:
+            ValueError: See :class:`VideoLabels`.
+        """
+        labels = VideoLabels(self._name, self._skeleton, (frame,), tuple(persons))
+        fields = posetrack18_fields(labels)
+        for image in fields['images']:
+            image['id'] = self.num_frames + 1
+            self._put(self._images, image, is_first=self.num_frames == 0)
+        for annotation in fields['annotations']:
+            annotation['id'] = self.num_persons + 1
+            annotation['image_id'] = self.num_frames + 1
+            self._put(self._annotations, annotation, is_first=self.num_persons == 0)
+            self.num_persons += 1
+        self.num_frames += 1
+
+    def write(
+        self, path: Path, format: str = 'posetrack18', extra: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write what was added, atomically; the stream can go on.
+
+        Args:
+            path: Where to; gzipped if it ends in ``.gz``.
+            format: One of :data:`~stdpose_mm.io.WRITE_FORMATS`.
+            extra: Fields of the file itself, where the format has room for them.
+
+        Raises:
+            InputError: If ``path`` cannot be written.
+        """
+        if format in _STREAMED:
+            self._write_posetrack18(path, extra or {})
+            return
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix='.partial.') as folder:
+            whole = Path(folder) / 'labels.json'
+            self._write_posetrack18(whole, {})
+            labels = replace(read_posetrack18(whole), name=self._name, extra=dict(extra or {}))
+        write_labels(labels, path, format)
+
+    def _write_posetrack18(self, path: Path, extra: Mapping[str, Any]) -> None:
+        fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))
+        with atomic_path(path) as temporary, ExitStack() as files:
+            out: Any = files.enter_context(open(temporary, 'wb'))
+            if path.suffix == '.gz':
+                # Without the name and the time of writing, equal labels give equal files.
+                out = files.enter_context(gzip.GzipFile('', 'wb', fileobj=out, mtime=0))
+            spooled = {'images': self._images, 'annotations': self._annotations}
+            for number, (key, value) in enumerate(fields.items()):
+                out.write(b', ' if number else b'{')
+                out.write(_json(key) + b': ')
+                if key in spooled:
+                    out.write(b'[')
+                    spooled[key].seek(0)
+                    shutil.copyfileobj(spooled[key], out)
+                    out.write(b']')
+                else:
+                    out.write(_json(value))
+            out.write(b'}\n')
+
+    @staticmethod
+    def _put(file: IO[bytes], record: Mapping[str, Any], is_first: bool) -> None:
+        file.seek(0, 2)
+        file.write((b'' if is_first else b', ') + _json(record))
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

@@ -1,0 +1,227 @@
+"""PoseTrack17 label files: one "annolist" JSON per video.
+
+Every value sits in a list of its own (``"x": [120.5]``), ``x1, y1, x2, y2`` of a person is the
+head's box, and frames are counted from 1.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    OCCLUDED,
+    POSETRACK_SKELETON,
+    VISIBLE,
+    PersonLabel,
+    PolygonRegion,
+    VideoFrame,
+    VideoLabels,
+    limbs_from_coco,
+)
+
+from .coco_records import number_in_name, video_name
+from .fields import Record, read_json
+
+# Joint id in the file -> channel of POSETRACK_SKELETON.
+_CHANNELS = tuple(
+    POSETRACK_SKELETON.index_of(name)
+    for name in (
+        'right_ankle',
+        'right_knee',
+        'right_hip',
+        'left_hip',
+        'left_knee',
+        'left_ankle',
+        'right_wrist',
+        'right_elbow',
+        'right_shoulder',
+        'left_shoulder',
+        'left_elbow',
+        'left_wrist',
+        'head_bottom',
+        'nose',
+        'head_top',
+    )
+)
+
+# PoseTrack18's category draws the ears' limbs too.
+_SKELETON = replace(
+    POSETRACK_SKELETON,
+    limbs=POSETRACK_SKELETON.limbs + limbs_from_coco([(1, 3), (2, 4), (3, 5), (4, 6), (5, 7)]),
+)
+
+_BOX_GROWTH = 1.3
+_SEQUENCE_KINDS = {'mpii': 1, 'bonn': 2, 'mpiinew': 3}
+_MAX_NUMBER = 9999
+
+_SPLITS = {
+    'train': ('008838_mpii',),
+    'test': ('000342_mpii', '001735_mpii', '003418_mpii', '009473_mpii', '012834_mpii'),
+}
+
+
+def read_posetrack17(path: PathLike) -> VideoLabels:
+    """Read the labels of one video from a PoseTrack17 annolist JSON.
+
+    Args:
+        path: The label file. Its name without suffix is the video's name.
+
+    Returns:
+        Labels with PoseTrack18's 17 channels and its ids; ``bbox`` is the extent of the labelled
+        joints enlarged by 1.3, as in PoseTrack18. A joint without ``is_visible`` is visible.
+
+    Raises:
+        InputError: If the file is not as described.
+    """
+    return parse_posetrack17(path, read_json(path))
+
+
+def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
+    """:func:`read_posetrack17` for JSON that is already parsed; ``path`` is for names."""
+    record = Record(path, '', data)
+    entries = record.records('annolist')
+    frames, persons = [], []
+    for entry in entries:
+        frame = _read_frame(entry, len(entries))
+        frames.append(frame)
+        for i, rect in enumerate(entry.records('annorect', [])):
+            # PoseTrack18's ids count the people of a frame in two digits.
+            annotation_id = frame.extra['frame_id'] * 100 + i
+            persons.append(_read_person(rect, frame.index, annotation_id))
+    try:
+        return VideoLabels(
+            video_name(path), _SKELETON, tuple(frames), tuple(persons), record.extra()
+        )
+    except ValueError as error:
+        raise InputError(f'{path}: {error}') from error
+
+
+def posetrack18_name(name: str) -> str | None:
+    """PoseTrack18's name of a PoseTrack17 video, which tells the benchmark's part of it.
+
+    Only sequences whose part is known here have one (``000342_mpii`` is ``000342_mpii_test``);
+    None for the others.
+    """
+    for split, names in _SPLITS.items():
+        if name in names:
+            return f'{name}_{split}'
+    return None
+
+
+def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
+    image = _only(entry, 'image')
+    name = image.text('name')
+    folder = PurePosixPath(name).parent.name
+    sequence = re.fullmatch(r'([0-9]{1,6})_(mpii|bonn|mpiinew)', folder)
+    number = number_in_name(name)
+    if sequence is None or number is None or not 1 <= number <= _MAX_NUMBER:
+        raise image.error('name', 'a path such as images/bonn/000342_mpii/00000001.jpg')
+    digits, kind = sequence.groups()
+    frame_id = _SEQUENCE_KINDS[kind] * 10**10 + int(digits) * 10**4 + number
+    regions = [_read_region(region) for region in entry.records('ignore_regions', [])]
+    entry.raw('is_labeled', None)
+    is_labeled = bool(entry.raw('annorect', []))
+    empty: dict[str, Any] = {'ignore_regions_x': [], 'ignore_regions_y': []}
+    extra = {
+        **(empty if 'ignore_regions' in entry and not regions else {}),
+        **entry.extra(),
+        'has_no_densepose': True,
+        'frame_id': frame_id,
+        'vid_id': digits,
+        'nframes': num_frames,
+    }
+    return VideoFrame(
+        index=number - 1,
+        file_name=name,
+        image_id=frame_id,
+        is_labeled=is_labeled,
+        ignore_regions=tuple(regions),
+        extra=extra,
+    )
+
+
+def _read_region(region: Record) -> PolygonRegion:
+    points = [[_number(point, axis) for axis in 'xy'] for point in region.records('point')]
+    return PolygonRegion(np.asarray(points, dtype=np.float64).reshape(-1, 2))
+
+
+def _read_person(rect: Record, frame_index: int, annotation_id: int) -> PersonLabel:
+    count = _SKELETON.num_keypoints
+    keypoints = np.zeros((count, 2))
+    visibility = np.full(count, NOT_LABELLED)
+    scores = np.zeros(count)
+    with_scores = False
+    lists = rect.records('annopoints', [])
+    for point in [point for points in lists for point in points.records('point', [])]:
+        joint = _number(point, 'id')
+        if joint not in range(len(_CHANNELS)):
+            raise point.error('id', f'a joint id in 0..{len(_CHANNELS) - 1}')
+        channel = _CHANNELS[int(joint)]
+        if visibility[channel] != NOT_LABELLED:
+            raise point.error('id', 'another joint than the points before it')
+        keypoints[channel] = _number(point, 'x'), _number(point, 'y')
+        visible = _number(point, 'is_visible', 1.0)
+        if visible not in (0, 1):
+            raise point.error('is_visible', '0 or 1')
+        visibility[channel] = VISIBLE if visible else OCCLUDED
+        score = _number(point, 'score', None)
+        if score is not None:
+            scores[channel] = score
+            with_scores = True
+    labelled = visibility != NOT_LABELLED
+    track_id = _number(rect, 'track_id', None)
+    if track_id is not None and not float(track_id).is_integer():
+        raise rect.error('track_id', 'a whole number')
+    return PersonLabel(
+        frame_index=frame_index,
+        keypoints=keypoints,
+        visibility=visibility,
+        track_id=None if track_id is None else int(track_id),
+        scores=scores if with_scores else None,
+        bbox=_grown_extent(keypoints, labelled) if labelled.any() else None,
+        head_box=_read_head_box(rect),
+        extra={'id': annotation_id, **rect.extra()},
+    )
+
+
+def _read_head_box(rect: Record) -> np.ndarray | None:
+    corners = [_number(rect, name, None) for name in ('x1', 'y1', 'x2', 'y2')]
+    if all(corner is None for corner in corners):
+        return None
+    x1, y1, x2, y2 = (_number(rect, name) for name in ('x1', 'y1', 'x2', 'y2'))
+    if x2 < x1 or y2 < y1:
+        raise rect.error('x2' if x2 < x1 else 'y2', 'at least x1 (or y1), as of a box corner')
+    return np.asarray([x1, y1, x2 - x1, y2 - y1])
+
+
+def _grown_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    points = keypoints[labelled]
+    low, high = points.min(axis=0), points.max(axis=0)
+    centre, reach = (low + high) / 2, _BOX_GROWTH * (high - low) / 2
+    # In this order of operations rounding agrees with the published PoseTrack18 files.
+    return np.concatenate([centre - reach, (centre + reach) - (centre - reach)])
+
+
+def _only(record: Record, name: str) -> Record:
+    items = record.records(name)
+    if len(items) != 1:
+        raise record.error(name, 'a list of one object')
+    return items[0]
+
+
+_REQUIRED: Any = object()
+
+
+def _number(record: Record, name: str, default: Any = _REQUIRED) -> Any:
+    """The one number in the field's list; the default if the field is missing or the list empty."""
+    if record.raw(name, None) in (None, []) and default is not _REQUIRED:
+        return default
+    return float(record.numbers(name, 1)[0])

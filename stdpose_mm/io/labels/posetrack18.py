@@ -1,0 +1,150 @@
+"""PoseTrack18 and PoseTrack21 label files: one COCO-like JSON per video.
+
+PoseTrack21's files are the same with a ``person_id`` per annotation, which stays in
+``PersonLabel.extra``. PoseTrack's own files know ``v`` 0 and 1 only: 1 is visible, 0 with a
+position is occluded, (0, 0, 0) is not labelled. This package writes COCO's 0/1/2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+
+from .coco_records import (
+    CATEGORY_FIELDS,
+    Visibility,
+    category_fields,
+    distinct_ids,
+    find_visibility,
+    frame_fields,
+    frame_indices,
+    person_fields,
+    read_categories,
+    read_frame_record,
+    read_person_record,
+    top_level_fields,
+    video_name,
+)
+from .fields import Record, read_json, require_distinct, shown
+
+_OFFICIAL_IMAGE_FIELDS = (
+    'has_no_densepose',
+    'is_labeled',
+    'file_name',
+    'nframes',
+    'frame_id',
+    'vid_id',
+    'ignore_regions_x',
+    'ignore_regions_y',
+    'id',
+)
+_OFFICIAL_ANNOTATION_FIELDS = (
+    'bbox_head',
+    'keypoints',
+    'track_id',
+    'person_id',
+    'image_id',
+    'bbox',
+    'scores',
+    'category_id',
+    'id',
+)
+
+
+def read_posetrack18(path: PathLike, visibility: Visibility | None = None) -> VideoLabels:
+    """Read the labels of one video from a PoseTrack18 or PoseTrack21 JSON (``.gz`` too).
+
+    Args:
+        path: The label file. Its name without suffix is the video's name.
+        visibility: The convention of ``v``; by default COCO's if the file has a ``v`` of 2 or was
+            written by this package, else PoseTrack's.
+
+    Returns:
+        Frame indices are ``frame_index`` if the images have it, else the digits of the file
+        names, else the positions in ``images``.
+
+    Raises:
+        InputError: If the file is not as described.
+    """
+    return parse_posetrack18(path, read_json(path), visibility)
+
+
+def parse_posetrack18(
+    path: PathLike, data: Any, visibility: Visibility | None = None
+) -> VideoLabels:
+    """:func:`read_posetrack18` for JSON that is already parsed; ``path`` is for names."""
+    record = Record(path, '', data)
+    skeleton, category = read_categories(record, default=POSETRACK_SKELETON)
+    images = record.records('images')
+    frames = [
+        read_frame_record(image, index)
+        for image, index in zip(images, frame_indices(images), strict=True)
+    ]
+    require_distinct(path, 'image id', (frame.image_id for frame in frames))
+    frame_of = {frame.image_id: frame.index for frame in frames}
+    annotations = record.records('annotations', [])
+    visibility = visibility or find_visibility(annotations)
+    persons = []
+    for annotation in annotations:
+        image_id = annotation.raw('image_id', expected='the id of an image')
+        if type(image_id) not in (int, str) or image_id not in frame_of:
+            raise annotation.error('image_id', 'the id of one of the images')
+        persons.append(read_person_record(annotation, frame_of[image_id], skeleton, visibility))
+    require_distinct(
+        path,
+        'annotation id of one frame',
+        (shown((p.frame_index, p.extra['id'])) for p in persons if 'id' in p.extra),
+    )
+    extra = {**record.extra(), CATEGORY_FIELDS: category}
+    try:
+        return VideoLabels(video_name(path), skeleton, tuple(frames), tuple(persons), extra)
+    except ValueError as error:
+        raise InputError(f'{path}: {error}') from error
+
+
+def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = False) -> None:
+    """Write the labels of one video as PoseTrack18 JSON, atomically.
+
+    Args:
+        labels: Labels; ids of images and annotations are kept from ``extra`` where they are
+            complete and distinct.
+        path: Where to write; gzipped if it ends in ``.gz``.
+        official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1, instead of
+            ``v`` 0/1/2, ``source``, ``frame_index`` and everything in ``extra``. Absent people
+            are left out then.
+    """
+    write_json(path, posetrack18_fields(labels, official))
+
+
+def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str, Any]:
+    """The JSON value that :func:`write_posetrack18` writes."""
+    category = category_fields(labels.skeleton, labels.extra.get(CATEGORY_FIELDS, {}))
+    image_ids = distinct_ids([frame.image_id for frame in labels.frames])
+    images = []
+    for frame, image_id in zip(labels.frames, image_ids, strict=True):
+        fields = frame_fields(frame, image_id)
+        if official:
+            fields = {name: fields[name] for name in _OFFICIAL_IMAGE_FIELDS if name in fields}
+        images.append(fields)
+    image_id_of = {frame.index: i for frame, i in zip(labels.frames, image_ids, strict=True)}
+    # The official evaluator counts a person without joints as present.
+    persons = [p for p in labels.persons if not (official and p.source == 'absent')]
+    ids = distinct_ids([person.extra.get('id') for person in persons])
+    annotations = []
+    for person, annotation_id in zip(persons, ids, strict=True):
+        fields = person_fields(person, 'posetrack' if official else 'coco')
+        fields['id'] = annotation_id
+        fields['image_id'] = image_id_of[person.frame_index]
+        fields.setdefault('category_id', category['id'])
+        if official:
+            fields.setdefault('scores', [])
+            fields = {name: fields[name] for name in _OFFICIAL_ANNOTATION_FIELDS if name in fields}
+        else:
+            fields['source'] = person.source
+        annotations.append(fields)
+    written = {'images': images, 'annotations': annotations, 'categories': [category]}
+    return written if official else {**top_level_fields(labels), **written}

@@ -1,0 +1,324 @@
+"""SLEAP projects (``.slp``), read and written with sleap-io, which is an optional requirement.
+
+sleap-io counts pixels as this package does, the centre of the top-left pixel at (0, 0), and
+translates projects older than SLEAP's format 1.1, which counted from the corner of that pixel.
+
+SLEAP knows no occluded joints: a joint that is not visible is left out of training by SLEAP, and
+is not labelled here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    VISIBLE,
+    PersonLabel,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+)
+
+from .coco_records import MAX_FRAME_INDEX, TRACK_NAME, VIDEO_FIELDS, video_name
+from .fields import MAX_COORDINATE, MAX_ID, open_file, require_distinct, shown
+
+_VIDEO_FILE = 'file_name'
+_HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
+
+
+def is_hdf5(path: PathLike) -> bool:
+    """Whether a file is HDF5, as SLEAP's projects are.
+
+    Raises:
+        InputError: If the file is missing, a folder or unreadable.
+    """
+    with open_file(path) as file:
+        return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
+
+
+def read_sleap(path: PathLike) -> list[VideoLabels]:
+    """Read the poses of a SLEAP project.
+
+    Instances placed or corrected by a person are 'given', predicted ones are 'propagated' with
+    their scores. A prediction that a person has corrected (a user instance was made from it, or
+    has its track in the same frame) is left out, as SLEAP itself does.
+
+    Args:
+        path: The ``.slp`` file, with or without pictures in it.
+
+    Returns:
+        One entry per video of the project, in its order. Frames are those with instances, and
+        those marked as having none. Track ids are the names of the tracks if all are whole
+        numbers, else their positions in the project, with the names in ``extra``.
+
+    Raises:
+        InputError: If sleap-io is not installed, the file is no SLEAP project, the instances of
+            one video have different skeletons, or a video is cropped.
+    """
+    if not is_hdf5(path):
+        raise InputError(f'{path} is not HDF5, expected a SLEAP project (.slp)')
+    sleap_io = _sleap_io(path)
+    try:
+        project = sleap_io.load_slp(str(path), open_videos=False)
+    except Exception as error:
+        # Whatever h5py, json and numpy say about a damaged file.
+        raise InputError(
+            f'{path} is no SLEAP project that sleap-io {sleap_io.__version__} can read: '
+            f'{type(error).__name__} {shown(str(error))}'
+        ) from error
+    tracks = _track_ids(project.tracks)
+    names = _video_names(path, project.videos)
+    try:
+        return [
+            _read_video(path, name, video, project, tracks)
+            for name, video in zip(names, project.videos, strict=True)
+        ]
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f'{path}: {error}') from error
+
+
+def _sleap_io(path: PathLike) -> ModuleType:
+    try:
+        return importlib.import_module('sleap_io')
+    except ModuleNotFoundError as error:
+        if error.name != 'sleap_io':
+            raise
+        raise InputError(
+            f'{path} needs sleap-io, which is not installed: install it with '
+            "`pip install 'stdpose_mm[sleap]'`"
+        ) from None
+
+
+def _track_ids(tracks: Sequence[Any]) -> dict[int, tuple[int, str]]:
+    """``id(track)`` -> (track id, its name, '' if the name is the id)."""
+    names = [track.name or '' for track in tracks]
+    numeric = all(name.isascii() and name.isdigit() and int(name) <= MAX_ID for name in names)
+    if numeric and len({int(name) for name in names}) == len(names):
+        return {id(track): (int(name), '') for track, name in zip(tracks, names, strict=True)}
+    return {id(track): (i, names[i]) for i, track in enumerate(tracks)}
+
+
+def _file_names(video: Any) -> str | list[str]:
+    """The file of a video, or its pictures, also where frames were copied into the project.
+
+    sleap-io has turned backslashes into slashes.
+    """
+    while video.source_video is not None:
+        video = video.source_video
+    return video.filename
+
+
+def _video_names(path: PathLike, videos: Sequence[Any]) -> list[str]:
+    places = []
+    for video in videos:
+        files = _file_names(video)
+        place = PurePosixPath(files) if isinstance(files, str) else PurePosixPath(files[0]).parent
+        places.append((place.stem if isinstance(files, str) else place.name, str(place)))
+    names = [short or video_name(path) for short, _ in places]
+    if len(set(names)) < len(names):
+        # Videos such as monday/1.mp4 and tuesday/1.mp4.
+        names = [place for _, place in places]
+    require_distinct(path, 'video', names)
+    return names
+
+
+def _read_video(
+    path: PathLike, name: str, video: Any, project: Any, tracks: dict[int, tuple[int, str]]
+) -> VideoLabels:
+    if video.crop_rect is not None:
+        raise InputError(
+            f'{path}: video {name!r} is cropped within the project, expected labels on whole '
+            'frames; save the project without the crop'
+        )
+    by_index: dict[int, list[Any]] = {}
+    looked_at = set()
+    for labelled in project.labeled_frames:
+        if labelled.video is video:
+            index = int(labelled.frame_idx)
+            by_index.setdefault(index, []).extend(labelled.instances)
+            if labelled.user_instances or labelled.is_negative:
+                looked_at.add(index)
+    if by_index and max(by_index) > MAX_FRAME_INDEX:
+        raise InputError(f'{path}: frame {max(by_index)} of video {name!r} is beyond 1e7')
+    instances = [instance for group in by_index.values() for instance in group]
+    skeleton = _read_skeleton(path, name, project.skeletons, instances)
+    files = _file_names(video)
+    height, width = (None, None) if video.shape is None else map(int, video.shape[1:3])
+    frames = [
+        VideoFrame(
+            index=index,
+            file_name=files[index] if isinstance(files, list) and index < len(files) else '',
+            width=width,
+            height=height,
+            is_labeled=True if index in looked_at else None,
+        )
+        for index in sorted(by_index)
+    ]
+    persons = [
+        _read_instance(f'{path}: frame {index} of video {name!r}', index, instance, tracks)
+        for index in sorted(by_index)
+        for instance in _without_corrected(by_index[index])
+    ]
+    return VideoLabels(
+        name=name,
+        skeleton=skeleton,
+        frames=tuple(frames),
+        persons=tuple(persons),
+        extra={VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {},
+    )
+
+
+def _read_skeleton(
+    path: PathLike, video: str, all_skeletons: Sequence[Any], instances: Sequence[Any]
+) -> Skeleton:
+    used = [instance.skeleton for instance in instances] or list(all_skeletons[:1])
+    if not used:
+        raise InputError(f'{path} holds no skeleton, expected a SLEAP project with one')
+    for other in used[1:]:
+        if other.node_names != used[0].node_names:
+            raise InputError(
+                f'{path}: video {video!r} has instances with joints {shown(used[0].node_names)} '
+                f'and with {shown(other.node_names)}, expected one skeleton per video'
+            )
+    return Skeleton(
+        keypoint_names=tuple(used[0].node_names),
+        limbs=tuple((int(a), int(b)) for a, b in used[0].edge_inds),
+        category=used[0].name or 'person',
+    )
+
+
+def _is_predicted(instance: Any) -> bool:
+    return hasattr(instance, 'score')
+
+
+def _without_corrected(instances: Sequence[Any]) -> list[Any]:
+    given = [instance for instance in instances if not _is_predicted(instance)]
+    corrected = {id(instance.from_predicted) for instance in given}
+    tracks = {id(instance.track) for instance in given if instance.track is not None}
+    return [
+        instance
+        for instance in instances
+        if not _is_predicted(instance)
+        or (id(instance) not in corrected and id(instance.track) not in tracks)
+    ]
+
+
+def _read_instance(
+    where: str, index: int, instance: Any, tracks: dict[int, tuple[int, str]]
+) -> PersonLabel:
+    points = np.asarray(instance.points['xy'], dtype=np.float64)
+    labelled = np.asarray(instance.points['visible']) & ~np.isnan(points).any(axis=1)
+    points = np.where(labelled[:, None], points, 0.0)
+    if (np.abs(points) > MAX_COORDINATE).any():
+        raise InputError(f'{where} has a joint beyond +-1e7 pixels, expected it near the picture')
+    scores = None
+    if _is_predicted(instance):
+        scores = np.where(labelled, instance.points['score'], 0.0)
+    track_id, track_name = tracks.get(id(instance.track), (None, ''))
+    return PersonLabel(
+        frame_index=index,
+        keypoints=points,
+        visibility=np.where(labelled, VISIBLE, NOT_LABELLED),
+        track_id=track_id,
+        scores=scores if scores is not None and np.isfinite(scores).all() else None,
+        source='propagated' if _is_predicted(instance) else 'given',
+        extra={TRACK_NAME: track_name} if track_name else {},
+    )
+
+
+def write_sleap(labels: VideoLabels, path: PathLike) -> None:
+    """Write the labels of one video as a SLEAP project, atomically.
+
+    'given' people become user instances, 'propagated' ones predictions with their scores (NaN if
+    unknown). The project refers to the video by the name it was read with, else to the frames'
+    pictures if all have names (frames are then counted by their place among them), else to
+    ``<name>.mp4``; SLEAP asks for the file if it is not there. Occluded joints become visible ones:
+    SLEAP ignores the others. Boxes and people without a labelled joint are not written.
+
+    Args:
+        labels: The labels.
+        path: The ``.slp`` file to write.
+
+    Raises:
+        InputError: If sleap-io is not installed, or ``path`` does not end in ``.slp``.
+    """
+    if Path(path).suffix != '.slp':
+        raise InputError(f'{path} must end in .slp, by which SLEAP knows its projects')
+    sio = _sleap_io(path)
+    names = labels.skeleton.keypoint_names
+    skeleton = sio.Skeleton(
+        nodes=list(names),
+        edges=[(names[a], names[b]) for a, b in labels.skeleton.limbs],
+        name=labels.skeleton.category,
+    )
+    video, place_of = _video_to_write(sio, labels)
+    tracks = {
+        track_id: sio.Track(next(iter(track.values())).extra.get(TRACK_NAME) or str(track_id))
+        for track_id, track in labels.tracks().items()
+    }
+    frames = []
+    by_frame = labels.persons_by_frame()
+    for frame in sorted(labels.frames, key=lambda frame: frame.index):
+        instances = [
+            _instance(sio, person, skeleton, tracks)
+            for person in by_frame[frame.index]
+            if person.labelled.any()
+        ]
+        if instances or frame.is_labeled:
+            frames.append(
+                sio.LabeledFrame(
+                    video=video,
+                    frame_idx=place_of[frame.index],
+                    instances=instances,
+                    is_negative=not instances,
+                )
+            )
+    project = sio.Labels(
+        frames, videos=[video], skeletons=[skeleton], tracks=[tracks[i] for i in sorted(tracks)]
+    )
+    with atomic_path(path) as temporary:
+        sio.save_slp(project, str(temporary), embed=False, verbose=False)
+
+
+def _video_to_write(sio: ModuleType, labels: VideoLabels) -> tuple[Any, dict[int, int]]:
+    """SLEAP's video, and the frame index there of every frame index here."""
+    frames = sorted(labels.frames, key=lambda frame: frame.index)
+    file = labels.extra.get(VIDEO_FIELDS, {}).get(_VIDEO_FILE)
+    if file is None and frames and all(frame.file_name for frame in frames):
+        return _pictures(sio, labels), {frame.index: i for i, frame in enumerate(frames)}
+    video = sio.Video(str(file or f'{labels.name}.mp4'), open_backend=False)
+    return video, {frame.index: frame.index for frame in frames}
+
+
+def _pictures(sio: ModuleType, labels: VideoLabels) -> Any:
+    names = [frame.file_name for frame in sorted(labels.frames, key=lambda frame: frame.index)]
+    # sleap-io reads a list of pictures that are not on this machine by these fields alone.
+    fields = {'type': 'ImageVideo', 'filename': names[0], 'filenames': names}
+    return sio.Video(names, backend_metadata=fields, open_backend=False)
+
+
+def _instance(sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: dict[int, Any]) -> Any:
+    points = np.where(person.labelled[:, None], person.keypoints, np.nan)
+    track = None if person.track_id is None else tracks[person.track_id]
+    if person.source == 'given':
+        return sio.Instance.from_numpy(points, skeleton=skeleton, track=track)
+    scores = np.full(len(points), np.nan) if person.scores is None else person.scores
+    return sio.PredictedInstance.from_numpy(
+        points,
+        skeleton=skeleton,
+        point_scores=scores,
+        score=float(scores[person.labelled].mean()),
+        track=track,
+    )

@@ -1,0 +1,280 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+NUM_CANDIDATES = 3
+"""Straight line, forward flow, backward flow."""
+
+_VECTOR_GAIN = 10.0
+"""Brings offsets of a few per cent of the pose's size to the order of one."""
+
+_GROSS_ERROR = 0.3
+_SMOOTH = 0.02
+_MIN_SCALE = 0.005
+"""Pose sizes; labels are no more precise than the latter."""
+
+
+class FusedGaps(NamedTuple):
+    """What the fuser says of the joints of a batch of segments.
+
+    Args:
+        offsets: [B, F, K, 2] from the evidence's centre, in pose sizes.
+        log_scale: [B, F, K] logarithm of the expected distance to the truth, in pose sizes.
+    """
+
+    offsets: Tensor
+    log_scale: Tensor
+
+
+@MODELS.register_module()
+class GapFuser(BaseModel):
+    """Fuses flow tracks, interpolation, patch matches and heatmaps of a whole segment.
+
+    A token is one joint in one frame of the segment, labelled ends included. Attention over time
+    (per joint) and over the joints (per frame) lets every decision see the whole segment. There
+    is nothing in it that belongs to a skeleton: a joint is known by where it is relative to the
+    others, so the same weights serve bodies, hands and animals.
+
+    The position is a weighted mean of the candidates (straight line, forward and backward flow)
+    and of further ones, read from the maps of every reach as the mean of a learned distribution
+    over their places, plus a small correction.
+
+    Args:
+        num_vectors, num_scalars, num_maps: Numbers of inputs of each kind
+            (``propagation.segment_evidence``); the first vectors are the candidates.
+        map_steps: For every reach of the maps the distance of two places in pose sizes.
+        map_side: Side of the maps in places.
+        end_map: Index of the map that is also shown as it looks at the segment's two ends, where
+            the truth is known; it tells how far the map can be trusted for this joint.
+        embed_dims: Width.
+        num_heads: Attention heads.
+        num_layers: Layers of attention over time, over joints, and an MLP.
+        init_cfg: See :class:`BaseModel`.
+    """
+
+    def __init__(
+        self,
+        num_vectors: int,
+        num_scalars: int,
+        num_maps: int,
+        map_steps: Sequence[float] = (0.03,),
+        map_side: int = 9,
+        end_map: int = 2,
+        embed_dims: int = 64,
+        num_heads: int = 4,
+        num_layers: int = 3,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.end_map = end_map
+        self.map_readers: Any = nn.ModuleList(
+            _MapReader(num_maps + 2, map_side, step, embed_dims) for step in map_steps
+        )
+        self.token_embed = nn.Sequential(
+            nn.Linear(3 * num_vectors + num_scalars, embed_dims),
+            nn.GELU(),
+            nn.Linear(embed_dims, embed_dims),
+        )
+        self.layers = nn.ModuleList(_AxialLayer(embed_dims, num_heads) for _ in range(num_layers))
+        self.norm = nn.LayerNorm(embed_dims)
+        # Weights of the candidates and of the maps' means, correction, log-scale, and how sharply
+        # each reach of the maps is read.
+        reaches = len(map_steps)
+        self.output_sizes = (NUM_CANDIDATES + reaches, 2, 1, reaches)
+        self.output = nn.Linear(embed_dims, sum(self.output_sizes))
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(
+        self,
+        vectors: Tensor,
+        scalars: Tensor,
+        maps: Tensor,
+        base_weights: Tensor,
+        known: Tensor,
+        present: Tensor,
+        targets: Tensor | None = None,
+        weights: Tensor | None = None,
+        mode: str = 'tensor',
+    ) -> FusedGaps | dict[str, Tensor]:
+        """Fuse a batch of segments, padded to the same numbers of frames and joints.
+
+        Args:
+            vectors: [B, F, K, V, 2] in pose sizes.
+            scalars: [B, F, K, S].
+            maps: [B, F, K, R, M, side, side], M maps of R reaches.
+            base_weights: [B, F, K, 3] candidates' weights before the evidence is weighed.
+            known: [B, K] which joints there is evidence for; padded joints are not.
+            present: [B, F] which frames exist; padding comes last.
+            targets: [B, F, K, 2] true offsets, for ``mode='loss'``.
+            weights: [B, F, K] 1 where the true position is known and wanted, else 0.
+            mode: 'tensor' for the result, 'loss' for the losses of MMEngine's training loop.
+        """
+        fused = self._fuse(vectors, scalars, maps, base_weights, known, present)
+        if mode == 'tensor':
+            return fused
+        assert targets is not None
+        assert weights is not None
+        return fusion_losses(fused, targets, weights)
+
+    def _fuse(
+        self,
+        vectors: Tensor,
+        scalars: Tensor,
+        maps: Tensor,
+        base_weights: Tensor,
+        known: Tensor,
+        present: Tensor,
+    ) -> FusedGaps:
+        seen = torch.cat([vectors, vectors.norm(dim=-1, keepdim=True)], dim=-1)
+        tokens = torch.cat([torch.asinh(seen * _VECTOR_GAIN).flatten(-2), scalars], dim=-1)
+        tokens = self.token_embed(tokens)
+        scores = []
+        for reader, reach in zip(
+            self.map_readers, self._with_ends(maps, present).unbind(3), strict=True
+        ):
+            score, summary = reader(reach)
+            scores.append(score)
+            tokens = tokens + summary
+        for layer in self.layers:
+            tokens = layer(tokens, known, present)
+        out = self.output(self.norm(tokens))
+        logits, correction, log_scale, sharpness = out.split(self.output_sizes, dim=-1)
+        places = [
+            reader.mean_place(score * sharp.exp()[..., None])[0]
+            for reader, score, sharp in zip(
+                self.map_readers, scores, sharpness.unbind(-1), strict=True
+            )
+        ]
+        from_maps = base_weights.new_zeros((*base_weights.shape[:-1], len(places)))
+        prior = torch.cat([base_weights, from_maps], dim=-1)
+        # Candidates without a label to start from have to stay out; the others may come in.
+        usable = torch.cat([self._usable(base_weights, scalars), from_maps + 1], dim=-1)
+        logits = logits + torch.log(prior + 0.05)
+        weights = logits.masked_fill(usable == 0, float('-inf')).softmax(-1)
+        candidates = torch.cat(
+            [vectors[..., :NUM_CANDIDATES, :], torch.stack(places, dim=-2)], dim=-2
+        )
+        offsets = (weights[..., None] * candidates).sum(-2) + correction / _VECTOR_GAIN
+        scale = _MIN_SCALE + F.softplus(log_scale[..., 0] - 3.5)
+        return FusedGaps(offsets, scale.log())
+
+    def _usable(self, base_weights: Tensor, scalars: Tensor) -> Tensor:
+        """[B, F, K, 3]; the straight line always, flow where its label exists."""
+        has_left, has_right = scalars[..., 4], scalars[..., 5]
+        return torch.stack([torch.ones_like(has_left), has_left, has_right], dim=-1)
+
+    def _with_ends(self, maps: Tensor, present: Tensor) -> Tensor:
+        """The maps, and one of them as it looks at the segment's first and last frame."""
+        last = present.sum(1).long() - 1
+        chosen = maps[:, :, :, :, self.end_map]
+        first_maps = chosen[:, :1].expand_as(chosen)
+        last_maps = chosen[torch.arange(len(last), device=last.device), last][:, None]
+        return torch.cat(
+            [maps, first_maps[..., None, :, :], last_maps.expand_as(chosen)[..., None, :, :]], dim=4
+        )
+
+
+class _MapReader(nn.Module):
+    """Reads the maps of one reach: a score for every place, and a summary for the token.
+
+    Args:
+        num_maps: Number of maps M.
+        map_side: Their side in places.
+        map_step: Distance of two places in pose sizes.
+        embed_dims: Width of the summary.
+    """
+
+    places: Tensor
+
+    def __init__(self, num_maps: int, map_side: int, map_step: float, embed_dims: int) -> None:
+        super().__init__()
+        channels = 16
+        self.encoder = nn.Sequential(
+            nn.Conv2d(num_maps, channels, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.GELU(),
+        )
+        self.score = nn.Conv2d(channels, 1, 1)
+        self.embed = nn.Linear(channels * 9 + 3, embed_dims)
+        places = (torch.arange(map_side) - map_side // 2) * map_step
+        grid = torch.stack(torch.meshgrid(places, places, indexing='xy'), dim=-1)
+        self.register_buffer('places', grid.flatten(0, 1), persistent=False)
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, F, K, M, side, side] -> scores of the places [B, F, K, P], summary [B, F, K, D]."""
+        encoded = self.encoder(maps.flatten(0, 2))
+        score = self.score(encoded).flatten(1).unflatten(0, maps.shape[:3])
+        pooled = F.adaptive_avg_pool2d(encoded, 3).flatten(1).unflatten(0, maps.shape[:3])
+        mean, spread = self.mean_place(score)
+        summary = torch.cat([pooled, mean * _VECTOR_GAIN, spread * _VECTOR_GAIN], dim=-1)
+        return score, self.embed(summary)
+
+    def mean_place(self, score: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean [..., 2] and spread [..., 1] of the distribution over the places, in pose sizes."""
+        probability = score.softmax(-1)
+        mean = probability @ self.places
+        square = probability @ self.places.square().sum(-1)
+        spread = (square - mean.square().sum(-1)).clamp(min=1e-8).sqrt()
+        return mean, spread[..., None]
+
+
+def fusion_losses(fused: FusedGaps, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
+    """Losses of fused positions and of what the fuser says about its own error.
+
+    The distance counts as it is up to ``_GROSS_ERROR`` and logarithmically beyond, since a gross
+    error is wrong whatever its size; the scale is fitted by the likelihood of a Laplace
+    distribution in the plane, whose density is ``exp(-distance / scale) / (2 pi scale^2)``.
+
+    Args:
+        fused: What the fuser says.
+        targets: [B, F, K, 2] true offsets in pose sizes.
+        weights: [B, F, K].
+    """
+    distance = ((fused.offsets - targets).square().sum(-1) + _SMOOTH**2).sqrt() - _SMOOTH
+    beyond = (distance / _GROSS_ERROR - 1).clamp(min=0)
+    robust = distance.clamp(max=_GROSS_ERROR) + _GROSS_ERROR * torch.log1p(beyond)
+    # Joints that stand still would pull the scale to zero, and their gradients to infinity: the
+    # position learns from its distance alone.
+    likelihood = distance.detach() * torch.exp(-fused.log_scale) + 2 * fused.log_scale
+    total = weights.sum().clamp(min=1)
+    return {
+        'loss_position': 10 * (robust * weights).sum() / total,
+        'loss_scale': 0.1 * (likelihood * weights).sum() / total,
+    }
+
+
+class _AxialLayer(nn.Module):
+    """Attention over the frames of a joint, over the joints of a frame, and an MLP."""
+
+    def __init__(self, embed_dims: int, num_heads: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(embed_dims) for _ in range(3))
+        self.over_time = nn.MultiheadAttention(embed_dims, num_heads, batch_first=True)
+        self.over_joints = nn.MultiheadAttention(embed_dims, num_heads, batch_first=True)
+        self.mlp = nn.Sequential(
+            nn.Linear(embed_dims, 2 * embed_dims), nn.GELU(), nn.Linear(2 * embed_dims, embed_dims)
+        )
+
+    def forward(self, tokens: Tensor, known: Tensor, present: Tensor) -> Tensor:
+        batch, num_frames, num_joints, _ = tokens.shape
+        hidden_frames = ~present[:, None].expand(batch, num_joints, num_frames).flatten(0, 1)
+        hidden_joints = ~known[:, None].expand(batch, num_frames, num_joints).flatten(0, 1)
+        over_time = self.norms[0](tokens).transpose(1, 2).flatten(0, 1)
+        over_time = _attend(self.over_time, over_time, hidden_frames)
+        tokens = tokens + over_time.unflatten(0, (batch, num_joints)).transpose(1, 2)
+        over_joints = _attend(self.over_joints, self.norms[1](tokens).flatten(0, 1), hidden_joints)
+        tokens = tokens + over_joints.unflatten(0, (batch, num_frames))
+        return tokens + self.mlp(self.norms[2](tokens))
+
+
+def _attend(attention: nn.MultiheadAttention, tokens: Tensor, hidden: Tensor) -> Tensor:
+    return attention(tokens, tokens, tokens, key_padding_mask=hidden, need_weights=False)[0]

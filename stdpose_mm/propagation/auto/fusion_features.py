@@ -1,0 +1,371 @@
+"""Everything that speaks for or against a joint's position in a gap, for the segment fuser.
+
+All of it is relative: positions are offsets from the *centre*, the blend of both flow tracks, in
+units of the pose's size. So it serves any skeleton at any scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import Gap
+from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
+from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
+from stdpose_mm.structures import OCCLUDED, PersonLabel
+from stdpose_mm.structures.joint_mapping import JointMapping
+
+MAP_SIDE = 9
+MAP_STEPS = (0.03, 0.09)
+"""Maps are 9x9 places around the centre, 3 % or 9 % of the pose's size apart: the near ones reach
+12 % of it, the wide ones 36 %. A place of a wide map holds the largest of the 3x3 near ones."""
+
+_REDUCTION = 3
+_DENSE_SIDE = MAP_SIDE * _REDUCTION
+_DENSE_STEP = MAP_STEPS[0]
+
+_PATCH_SIDE = 9
+_PATCH_STEP = _DENSE_STEP / 2
+_MAX_SAMPLE_STEP = 2.0
+"""Pixels between two samples of a patch."""
+_REGION_SIDE = (_DENSE_SIDE - 1) * 2 + _PATCH_SIDE
+"""Patches are 9x9 samples, twice as dense as the places; a region holds all patches of a map."""
+
+CANDIDATES = ('linear', 'forward', 'backward')
+VECTORS = (
+    *CANDIDATES,
+    'forward_error',
+    'backward_error',
+    'label_displacement',
+    'body_displacement',
+    'from_middle',
+    'from_middle_left',
+    'from_middle_right',
+    'velocity',
+    'forward_velocity',
+    'backward_velocity',
+)
+SCALARS = (
+    'position',
+    'from_left',
+    'to_right',
+    'length',
+    'has_left',
+    'has_right',
+    'is_left_end',
+    'is_right_end',
+    'disagreement',
+    'linear_match',
+    'forward_match',
+    'backward_match',
+    'ends_match',
+    'outside',
+    'occluded_left',
+    'occluded_right',
+    'has_heatmap',
+)
+MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap')
+
+_LENGTH_UNIT = 15.0
+"""Frames; brings distances in time to the order of one."""
+
+
+@dataclass(frozen=True)
+class GapHeatmaps:
+    """Heatmaps for the joints of labels.
+
+    Args:
+        frames: The F frames that there are maps of.
+        frame_heatmaps: [F, K, h, w] every frame seen by itself.
+        final_heatmaps: [F, K, h, w] every frame seen together with the labels around it.
+        to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
+        shown: [K] which joints the pose network knows.
+    """
+
+    frames: range
+    frame_heatmaps: np.ndarray
+    final_heatmaps: np.ndarray
+    to_heatmap: np.ndarray
+    shown: np.ndarray
+
+    @classmethod
+    def of_labels(cls, maps: EstimatedHeatmaps, mapping: JointMapping) -> GapHeatmaps:
+        """The maps of a model, in the order of the labels' joints."""
+
+        def ordered(values: np.ndarray) -> np.ndarray:
+            return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
+
+        shown = np.zeros(mapping.num_labels, dtype=bool)
+        shown[mapping.shared] = True
+        return cls(
+            frames=maps.frames,
+            frame_heatmaps=ordered(maps.frame_heatmaps),
+            final_heatmaps=ordered(maps.final_heatmaps),
+            to_heatmap=maps.to_heatmap,
+            shown=shown,
+        )
+
+
+@dataclass(frozen=True)
+class FusionFeatures:
+    """Evidence for K joints in F frames of a gap, labelled ends included.
+
+    Args:
+        centre: [F, K, 2] pixels that offsets start from, the blend of both flow tracks.
+        size: Larger side of the labelled poses in pixels, their mean.
+        vectors: [F, K, len(VECTORS), 2] offsets and displacements in units of ``size``; the first
+            three are the candidates.
+        scalars: [F, K, len(SCALARS)].
+        maps: [F, K, len(MAP_STEPS), len(MAPS), 9, 9] values at places around the centre, near and
+            wide, rows downward: correlation with the picture patch at the left and right label,
+            and heatmaps.
+        base_weights: [F, K, 3] weights of the candidates that make the centre.
+        known: [K] whether an end of the gap labels the joint; there is no evidence otherwise.
+        interior: [F] which frames are to be filled.
+    """
+
+    centre: np.ndarray
+    size: float
+    vectors: np.ndarray
+    scalars: np.ndarray
+    maps: np.ndarray
+    base_weights: np.ndarray
+    known: np.ndarray
+    interior: np.ndarray
+
+
+def extract_fusion_features(
+    frames: Frames,
+    gap: Gap,
+    tracks: FlowTracks,
+    chosen: Sequence[int] | None = None,
+    heatmaps: GapHeatmaps | None = None,
+) -> FusionFeatures:
+    """The evidence for one gap, or for a piece of it.
+
+    Args:
+        frames: The video.
+        gap: The gap; one of its ends is labelled.
+        tracks: Its flow tracks.
+        chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
+        heatmaps: Of a pose network, for some or all of these frames.
+    """
+    times = np.array(tracks.frames if chosen is None else chosen)
+    rows = times - gap.first
+    forward, backward = tracks.forward[rows], tracks.backward[rows]
+    left, right = labelled_ends(gap)
+    both, known = left & right, left | right
+    linear = np.stack([interpolate_joints(gap, time) for time in times])
+    blend = tracks.weights(gap)[rows]
+    base_weights = np.concatenate([np.zeros_like(blend[..., :1]), blend], axis=-1)
+    candidates = np.stack([linear, forward, backward], axis=-2)
+    centre = np.einsum('fkc,fkcd->fkd', base_weights, candidates)
+    centre[:, ~known] = linear[:, ~known]
+    size = pose_size(gap)
+
+    start, end = centre[0], centre[-1]
+    displacement = np.where(both[:, None], end - start, 0)
+    moved = displacement[both].mean(axis=0) if both.any() else np.zeros(2)
+    middle = centre[:, known].mean(axis=1, keepdims=True)
+    vectors = {
+        'linear': linear - centre,
+        'forward': np.where(left[:, None], forward - centre, 0),
+        'backward': np.where(right[:, None], backward - centre, 0),
+        'forward_error': np.where(both[:, None], tracks.forward[-1] - end, 0),
+        'backward_error': np.where(both[:, None], tracks.backward[0] - start, 0),
+        'label_displacement': displacement,
+        'body_displacement': moved,
+        'from_middle': centre - middle,
+        'from_middle_left': np.where(left[:, None], start - middle[0], 0),
+        'from_middle_right': np.where(right[:, None], end - middle[-1], 0),
+        'velocity': _velocity(centre, times),
+        'forward_velocity': np.where(left[:, None], _velocity(forward, times), 0),
+        'backward_velocity': np.where(right[:, None], _velocity(backward, times), 0),
+    }
+    shape = centre.shape
+    stacked = np.stack([np.broadcast_to(vectors[name], shape) for name in VECTORS], axis=-2)
+
+    matches = _match_patches(frames, gap, times, size, candidates, centre)
+    maps = np.zeros((*shape[:2], len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
+    maps[:, :, :, :2] = near_and_wide(matches.maps)
+    seen = np.zeros(shape[:2], bool)
+    if heatmaps is not None:
+        here = np.isin(times, heatmaps.frames)
+        rows = times[here] - heatmaps.frames[0]
+        seen[here] = heatmaps.shown
+        for index, values in ((2, heatmaps.frame_heatmaps), (3, heatmaps.final_heatmaps)):
+            dense = _heatmaps_around(values[rows], heatmaps.to_heatmap[rows], centre[here], size)
+            maps[here, :, :, index : index + 1] = near_and_wide(dense[:, :, None])
+
+    height, width = frames[gap.first].shape[:2]
+    interior = np.isin(times, gap.frames)
+    scalars = {
+        'position': _positions(times, gap)[:, None],
+        'from_left': (times - gap.first)[:, None] * left / _LENGTH_UNIT,
+        'to_right': (gap.last - times)[:, None] * right / _LENGTH_UNIT,
+        'length': (gap.last - gap.first) / _LENGTH_UNIT,
+        'has_left': left,
+        'has_right': right,
+        'is_left_end': (times == gap.first)[:, None] & left & ~interior[:, None],
+        'is_right_end': (times == gap.last)[:, None] & right & ~interior[:, None],
+        'disagreement': np.where(both, np.linalg.norm(forward - backward, axis=-1) / size, 0),
+        'linear_match': matches.at_candidates[..., 0],
+        'forward_match': matches.at_candidates[..., 1],
+        'backward_match': matches.at_candidates[..., 2],
+        'ends_match': matches.ends,
+        'outside': ((centre < 0) | (centre > (width - 1, height - 1))).any(axis=-1),
+        'occluded_left': _occluded(gap.left, gap),
+        'occluded_right': _occluded(gap.right, gap),
+        'has_heatmap': seen,
+    }
+    values = np.stack([np.broadcast_to(scalars[name], shape[:2]) for name in SCALARS], axis=-1)
+    return FusionFeatures(
+        centre=centre,
+        size=size,
+        vectors=(stacked / size).astype(np.float32),
+        scalars=values.astype(np.float32),
+        maps=maps,
+        base_weights=base_weights.astype(np.float32),
+        known=known,
+        interior=interior,
+    )
+
+
+def near_and_wide(dense: np.ndarray) -> np.ndarray:
+    """Maps [..., M, 27, 27] as those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
+    start = (_DENSE_SIDE - MAP_SIDE) // 2
+    near = dense[..., start : start + MAP_SIDE, start : start + MAP_SIDE]
+    cells = dense.reshape(*dense.shape[:-2], MAP_SIDE, _REDUCTION, MAP_SIDE, _REDUCTION)
+    return np.stack([near, cells.max(axis=(-3, -1))], axis=-4)
+
+
+class _Matches(NamedTuple):
+    """Correlation of the picture with the patches at the labelled joints.
+
+    Args:
+        maps: [F, K, 2, 27, 27] with the left and right label's patch at places around the centre;
+            zeros without the label.
+        at_candidates: [F, K, 3] at each candidate, with the patch of the label it starts from;
+            at the straight line the mean over the labels there are.
+        ends: [K] of both labels' patches with each other.
+    """
+
+    maps: np.ndarray
+    at_candidates: np.ndarray
+    ends: np.ndarray
+
+
+def _match_patches(
+    frames: Frames,
+    gap: Gap,
+    times: np.ndarray,
+    size: float,
+    candidates: np.ndarray,
+    centre: np.ndarray,
+) -> _Matches:
+    """Normalised cross-correlation of patches 12 % of ``size`` wide, each colour about its mean."""
+    num_frames, num_joints = centre.shape[:2]
+    labelled = np.stack(labelled_ends(gap))
+    ends = [
+        _patches(frames[gap.first], centre[0], size, _PATCH_SIDE),
+        _patches(frames[gap.last], centre[-1], size, _PATCH_SIDE),
+    ]
+    templates = np.stack(ends)
+    normalised = _normalised(templates) * labelled[..., None]
+    shares = labelled / np.maximum(labelled.sum(axis=0), 1)
+    weights = np.stack(
+        [shares, np.eye(2)[0, :, None] + 0 * shares, np.eye(2)[1, :, None] + 0 * shares]
+    )
+    maps = np.zeros((num_frames, num_joints, 2, _DENSE_SIDE, _DENSE_SIDE), np.float32)
+    at_candidates = np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32)
+    for index, frame in enumerate(times):
+        picture = frames[int(frame)]
+        regions = _patches(picture, centre[index], size, _REGION_SIDE)
+        for side, joint in np.argwhere(normalised.any(axis=-1)):
+            # Several times faster on bytes than on floating point numbers.
+            found = cv2.matchTemplate(regions[joint], templates[side, joint], cv2.TM_CCOEFF_NORMED)
+            maps[index, joint, side] = found[::2, ::2].clip(-1, 1)
+        points = candidates[index].reshape(-1, 2)
+        patches = _normalised(_patches(picture, points, size, _PATCH_SIDE))
+        patches = patches.reshape(num_joints, len(CANDIDATES), -1)
+        both = np.einsum('kcn,skn->csk', patches, normalised)
+        at_candidates[index] = (both * weights).sum(axis=1).T
+    return _Matches(maps, at_candidates, (normalised[0] * normalised[1]).sum(axis=-1))
+
+
+def _patches(picture: np.ndarray, points: np.ndarray, size: float, side: int) -> np.ndarray:
+    """[N, side, side, 3] uint8 samples around ``points`` [N, 2], ``_PATCH_STEP`` sizes apart."""
+    original = picture.shape[1::-1]
+    # Where the samples lie far apart the picture is reduced first: they shall see all of it.
+    factor = min(1.0, _MAX_SAMPLE_STEP / (_PATCH_STEP * size))
+    if factor < 1:
+        reduced = [max(1, round(length * factor)) for length in original]
+        picture = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
+    scale = np.array(picture.shape[1::-1]) / original
+    points = (points + 0.5) * scale - 0.5
+    offsets = (np.arange(side) - side // 2) * _PATCH_STEP * size
+    x = points[:, 0, None, None] + offsets[None, None, :] * scale[0]
+    y = points[:, 1, None, None] + offsets[None, :, None] * scale[1]
+    x, y = (np.broadcast_to(v, (len(points), side, side)).reshape(-1, side) for v in (x, y))
+    sampled = cv2.remap(
+        picture,
+        x.astype(np.float32),
+        y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return sampled.reshape(len(points), side, side, 3)
+
+
+def _normalised(patches: np.ndarray) -> np.ndarray:
+    """Patches [..., side, side, 3] as [..., N]: each colour about its mean, unit length in all.
+
+    Zeros where all samples are equal.
+    """
+    centred = patches - patches.mean(axis=(-3, -2), keepdims=True, dtype=np.float32)
+    centred = centred.reshape(*patches.shape[:-3], -1)
+    length = np.linalg.norm(centred, axis=-1, keepdims=True)
+    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 1e-3)
+
+
+def _heatmaps_around(
+    heatmaps: np.ndarray, to_heatmap: np.ndarray, centre: np.ndarray, size: float
+) -> np.ndarray:
+    """[F, K, 27, 27] values of heatmaps [F, K, h, w] around the centre; 0 outside of them."""
+    num_frames, num_joints = centre.shape[:2]
+    offsets = (np.arange(_DENSE_SIDE) - _DENSE_SIDE // 2) * _DENSE_STEP * size
+    places = np.stack(np.broadcast_arrays(offsets[None, :], offsets[:, None]), axis=-1)
+    points = centre[:, :, None, None] + places
+    by_frame = to_heatmap[:, None, None]
+    reduced = points @ by_frame[..., :2].swapaxes(-1, -2) + by_frame[..., None, :, 2]
+    reduced = reduced.astype(np.float32)
+    result = np.zeros((num_frames, num_joints, _DENSE_SIDE, _DENSE_SIDE), np.float32)
+    for frame in range(num_frames):
+        for joint in range(num_joints):
+            x, y = reduced[frame, joint, ..., 0], reduced[frame, joint, ..., 1]
+            result[frame, joint] = cv2.remap(
+                heatmaps[frame, joint], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+            )
+    return result
+
+
+def _positions(times: np.ndarray, gap: Gap) -> np.ndarray:
+    """[F] 0 at the left label, 1 at the right one; 0.5 in gaps with one label."""
+    if gap.left is None or gap.right is None:
+        return np.full(len(times), 0.5)
+    return (times - gap.first) / (gap.last - gap.first)
+
+
+def _velocity(points: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """[F, K, 2] displacement in five frames, which is of the order of the offsets."""
+    return 5 * np.gradient(points, times, axis=0)
+
+
+def _occluded(label: PersonLabel | None, gap: Gap) -> np.ndarray:
+    return np.zeros(len(gap.before.frames), bool) if label is None else label.visibility == OCCLUDED

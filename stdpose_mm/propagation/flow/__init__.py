@@ -1,0 +1,5 @@
+"""Joints that follow the optical flow."""
+
+from .flow_propagator import FlowPropagator
+
+__all__ = ['FlowPropagator']

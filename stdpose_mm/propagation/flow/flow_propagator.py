@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
+from stdpose_mm.propagation.confidence import agreement, decayed_score
+from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
+
+from .flow_tracks import FlowTracks, follow_joints, labelled_ends, pose_size
+from .optical_flow import DISFlow, FlowEstimator
+
+
+@PROPAGATORS.register_module(name='flow')
+class FlowPropagator(BasePropagator):
+    """Joints follow the optical flow from both labels.
+
+    Flow carries the joints of the left label forward and those of the right label backward; the
+    two tracks are blended by distance and by how well they arrive at the other label
+    (:meth:`FlowTracks.weights`). A joint that only one end labels follows that one; a joint that
+    neither end labels is interpolated between its nearest labels.
+
+    The score is that of linear interpolation (it halves with every ``half_life`` frames to the
+    nearest label) times the agreement of both tracks where there are two.
+
+    Args:
+        estimator: Which flow, :class:`DISFlow` by default.
+        half_life: Frames after which the score has halved.
+    """
+
+    uses_flow = True
+
+    evidence = 'optical flow from the labels on both sides'
+
+    def __init__(self, estimator: FlowEstimator | None = None, half_life: float = 7.0) -> None:
+        if half_life <= 0:
+            raise ValueError(f'half_life must be a positive number of frames, got {half_life}')
+        self.estimator = estimator or DISFlow()
+        self.half_life = half_life
+
+    def propagate(
+        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[PropagatedPose]:
+        """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending in each."""
+        for gap, tracks in follow_joints(frames, gaps, self.estimator):
+            yield from self._blend(gap, tracks)
+
+    def _blend(self, gap: Gap, tracks: FlowTracks) -> Iterator[PropagatedPose]:
+        weights = tracks.weights(gap)
+        blend = weights[..., :1] * tracks.forward + weights[..., 1:] * tracks.backward
+        left, right = labelled_ends(gap)
+        size = pose_size(gap)
+        for frame_index in gap.frames:
+            row = frame_index - gap.first
+            keypoints = np.where(
+                (left | right)[:, None], blend[row], interpolate_joints(gap, frame_index)
+            )
+            visibility = gap.visibility_at(frame_index)
+            scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
+            agreed = agreement(tracks.forward[row], tracks.backward[row], size)
+            scores = np.where(left & right, scores * agreed, scores)
+            yield PropagatedPose(
+                track_id=gap.track_id,
+                frame_index=frame_index,
+                keypoints=keypoints,
+                visibility=visibility,
+                scores=np.where(visibility == NOT_LABELLED, 0.0, scores),
+            )

@@ -1,0 +1,211 @@
+"""Joints carried from both labels of a gap through the video by optical flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import softmax
+
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import Gap
+from stdpose_mm.structures import person_box, pose_extent
+
+from .optical_flow import FlowEstimator, sample_bilinear
+
+MISS_SCALE = 0.1
+"""In pose sizes; a track that misses the other label by it counts 1/e there."""
+
+_MIN_SIZE = 8.0
+"""Pixels; offsets relative to a pose need a unit."""
+
+_KEPT_PICTURES = 64
+"""Pictures kept for the way back; longer stretches are read a second time, piece by piece."""
+
+
+@dataclass(frozen=True)
+class FlowTracks:
+    """Where the joints of a gap's labels went.
+
+    Args:
+        frames: First to last frame of the gap, labelled ends included.
+        forward: [F, K, 2] pixels, from the left label on; without one, or where it lacks the
+            joint, meaningless.
+        backward: [F, K, 2] pixels, from the right label back.
+    """
+
+    frames: range
+    forward: np.ndarray
+    backward: np.ndarray
+
+    def weights(self, gap: Gap) -> np.ndarray:
+        """[F, K, 2] how much to trust the forward and the backward track; sums to 1.
+
+        A track is trusted less with the distance from its label, and the more it misses the
+        label at the other end: flow that lost a limb on the way does not arrive. Zeros for joints
+        that neither end labels.
+        """
+        left, right = labelled_ends(gap)
+        both = left & right
+        elapsed = np.linspace(0, 1, len(self.frames))[:, None]
+        scale = MISS_SCALE * pose_size(gap)
+        forward_missed = np.linalg.norm(self.forward[-1] - self.backward[-1], axis=-1) / scale
+        backward_missed = np.linalg.norm(self.backward[0] - self.forward[0], axis=-1) / scale
+        with np.errstate(divide='ignore'):
+            forward = np.log(1 - elapsed) - forward_missed * elapsed
+            backward = np.log(elapsed) - backward_missed * (1 - elapsed)
+        weights = softmax(np.stack([forward, backward], axis=-1), axis=-1)
+        alone = np.stack([left, right], axis=-1).astype(float)
+        return np.where(both[:, None], weights, alone)
+
+
+def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
+    """[K] which joints the left, and the right, label of a gap has."""
+    nothing = np.zeros(len(gap.before.frames), bool)
+    left = nothing if gap.left is None else gap.left.labelled
+    right = nothing if gap.right is None else gap.right.labelled
+    return left, right
+
+
+def pose_size(gap: Gap) -> float:
+    """Larger side of the labelled poses at the ends of a gap in pixels, their mean.
+
+    A pose of a single joint has no extent; its person box stands in.
+    """
+    labels = [label for label in (gap.left, gap.right) if label and label.labelled.any()]
+    sizes = [
+        pose_extent(label.keypoints, label.labelled)[2:].max()
+        for label in labels
+        if label.labelled.sum() > 1
+    ]
+    sizes = sizes or [person_box(label)[2:].max() for label in labels]
+    return max(float(np.mean(sizes)), _MIN_SIZE) if sizes else _MIN_SIZE
+
+
+def follow_joints(
+    frames: Frames, gaps: Iterable[Gap], estimator: FlowEstimator
+) -> Iterator[tuple[Gap, FlowTracks]]:
+    """The flow tracks of every gap.
+
+    Flow is computed once per pair of neighbouring frames and direction, whatever the number of
+    people. Gaps that overlap in time make a block: one sweep forward, one backward. The memory
+    for pictures is bounded.
+
+    Args:
+        frames: The video.
+        gaps: Gaps of one or several tracks.
+        estimator: Which flow.
+
+    Yields:
+        Blocks in time order, the gaps of a block in their given order.
+    """
+    for block in split_into_chunks(gaps):
+        yield from zip(block, _follow_block(frames, block, estimator), strict=True)
+
+
+def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
+    """Groups of gaps that share no pair of neighbouring frames, in time order."""
+    blocks: list[list[Gap]] = []
+    end = -1
+    for gap in sorted(gaps, key=lambda gap: (gap.first, gap.last)):
+        if not blocks or gap.first >= end:
+            blocks.append([])
+        blocks[-1].append(gap)
+        end = max(end, gap.last)
+    return blocks
+
+
+def _follow_block(
+    frames: Frames, gaps: Sequence[Gap], estimator: FlowEstimator
+) -> list[FlowTracks]:
+    first = min(gap.first for gap in gaps)
+    last = max(gap.last for gap in gaps)
+    tracks = []
+    for gap in gaps:
+        shape = (gap.last - gap.first + 1, len(gap.before.frames), 2)
+        track = FlowTracks(range(gap.first, gap.last + 1), np.zeros(shape), np.zeros(shape))
+        if gap.left is not None:
+            track.forward[0] = gap.left.keypoints
+        if gap.right is not None:
+            track.backward[-1] = gap.right.keypoints
+        tracks.append(track)
+
+    pictures = _PreparedPictures(frames, estimator.prepare, first, last)
+    for frame in range(first, last):
+        moving = [
+            track
+            for gap, track in zip(gaps, tracks, strict=True)
+            if gap.left is not None and gap.first <= frame < gap.last
+        ]
+        if moving:
+            field = estimator(pictures[frame], pictures[frame + 1])
+            for track in moving:
+                here = frame - track.frames[0]
+                track.forward[here + 1] = _move(track.forward[here], field, pictures.scale)
+        else:
+            pictures.skip(frame + 1)
+    for frame in range(last, first, -1):
+        moving = [
+            track
+            for gap, track in zip(gaps, tracks, strict=True)
+            if gap.right is not None and gap.first < frame <= gap.last
+        ]
+        if moving:
+            field = estimator(pictures[frame], pictures[frame - 1])
+            for track in moving:
+                here = frame - track.frames[0]
+                track.backward[here - 1] = _move(track.backward[here], field, pictures.scale)
+    return tracks
+
+
+def _move(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Points [K, 2] in full pixels, carried along; the border's flow applies outside."""
+    reduced = (points + 0.5) * scale - 0.5
+    return points + sample_bilinear(field, reduced) / scale
+
+
+class _PreparedPictures:
+    """Prepared pictures of a stretch, first read forward, then backward, few kept at a time."""
+
+    def __init__(
+        self,
+        frames: Frames,
+        prepare: Callable[[np.ndarray], np.ndarray],
+        first: int,
+        last: int,
+    ) -> None:
+        self._frames = frames
+        self._prepare = prepare
+        self._first = first
+        self._kept: dict[int, np.ndarray] = {}
+        self.scale = np.ones(2)
+
+    def skip(self, frame: int) -> None:
+        """The sweep passes over a frame that no flow starts from."""
+        self._kept.pop(frame - _KEPT_PICTURES, None)
+
+    def __getitem__(self, frame: int) -> np.ndarray:
+        if frame not in self._kept:
+            if self._kept and frame < min(self._kept):
+                self._read_back(frame)
+            else:
+                self._read(frame)
+                self._kept.pop(frame - _KEPT_PICTURES, None)
+        return self._kept[frame]
+
+    def _read_back(self, frame: int) -> None:
+        """Read a piece that ends with ``frame``, in the order in which videos are decoded."""
+        following = self._kept.get(frame + 1)
+        self._kept.clear()
+        if following is not None:
+            self._kept[frame + 1] = following
+        for index in range(max(self._first, frame - _KEPT_PICTURES + 2), frame + 1):
+            self._read(index)
+
+    def _read(self, frame: int) -> None:
+        picture = self._frames[frame]
+        prepared = self._prepare(picture)
+        height, width = picture.shape[:2]
+        self.scale = np.array([prepared.shape[1] / width, prepared.shape[0] / height])
+        self._kept[frame] = prepared

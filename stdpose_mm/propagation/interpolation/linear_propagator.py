@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
+from stdpose_mm.propagation.confidence import decayed_score
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
+
+
+def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
+    """[K, 2] each joint on the line between the two nearest labels of this very joint.
+
+    Constant where it is labelled on one side only, zero where it never is.
+    """
+    before, after = gap.before, gap.after
+    both = before.exists & after.exists
+    span = np.where(both, after.frames - before.frames, 1)
+    weight = np.where(both, (frame_index - before.frames) / span, ~before.exists)[:, None]
+    return (1 - weight) * before.keypoints + weight * after.keypoints
+
+
+@PROPAGATORS.register_module(name='linear')
+class LinearPropagator(BasePropagator):
+    """Straight lines between labels; reads no picture.
+
+    The score halves with every ``half_life`` frames to the nearest label of the joint.
+    """
+
+    evidence = 'straight lines between labels'
+
+    reads_pictures = False
+
+    def __init__(self, half_life: float = 7.0) -> None:
+        if half_life <= 0:
+            raise ValueError(f'half_life must be a positive number of frames, got {half_life}')
+        self.half_life = half_life
+
+    def curves(self, gap: Gap) -> np.ndarray:
+        """[len(gap.frames), K, 2] the joints in every frame of the gap, zero if never labelled."""
+        return np.stack([interpolate_joints(gap, frame_index) for frame_index in gap.frames])
+
+    def propagate(
+        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[PropagatedPose]:
+        """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending."""
+        for gap in gaps:
+            for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
+                visibility = gap.visibility_at(frame_index)
+                scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
+                yield PropagatedPose(
+                    track_id=gap.track_id,
+                    frame_index=frame_index,
+                    keypoints=keypoints,
+                    visibility=visibility,
+                    scores=np.where(visibility == NOT_LABELLED, 0.0, scores),
+                )

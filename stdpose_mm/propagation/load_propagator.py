@@ -1,0 +1,83 @@
+"""The propagator that the files a user has make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+
+from .base import PROPAGATORS, BasePropagator, require_method
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.inference import WindowModel
+
+
+def load_propagator(
+    method: str = 'auto',
+    config: PathLike | Config | None = None,
+    checkpoint: PathLike | None = None,
+    device: str = 'cpu',
+    batch_size: int = 8,
+    fuser: PathLike | None = None,
+    flow_weights: PathLike | None = None,
+    precision: str = 'float32',
+) -> BasePropagator:
+    """Load the propagator of a method with its model.
+
+    See :class:`~stdpose_mm.apis.VideoPosePropagator` for the arguments.
+
+    Raises:
+        InputError: If the method is unknown, lacks its config or checkpoint, does not use something
+            that was given, or a file cannot be used.
+    """
+    options: dict[str, Any] = {}
+    if fuser is not None:
+        if method != 'auto':
+            raise InputError(
+                f"a fuser was given, which method {method!r} does not use, choose 'auto'"
+            )
+        options['weights'] = fuser
+    if flow_weights is not None:
+        if method not in PROPAGATORS or not PROPAGATORS[method].uses_flow:
+            raise InputError(
+                f'weights of optical flow were given, which method {method!r} does not use, '
+                "choose 'auto' or 'flow'"
+            )
+        from .flow.optical_flow import RAFTFlow
+
+        options['estimator'] = RAFTFlow(flow_weights, device=device)
+    propagator_class = require_method(method)
+    model = _window_model(method, config, checkpoint, device, precision)
+    if model is not None:
+        options.update(window_model=model, batch_size=batch_size)
+    if method == 'auto':
+        options['device'] = device
+    return propagator_class(**options)
+
+
+def _window_model(
+    method: str,
+    config: PathLike | Config | None,
+    checkpoint: PathLike | None,
+    device: str,
+    precision: str,
+) -> WindowModel | None:
+    """The pose network that a method shall use, if any."""
+    use = PROPAGATORS[method].uses_model
+    if use == 'none' or (config is None and checkpoint is None and use == 'optional'):
+        return None
+    if config is None or checkpoint is None:
+        raise InputError(
+            f'method {method!r} needs a config and a checkpoint of a trained model, give both or '
+            "choose a method without a model, such as 'flow'"
+        )
+    from stdpose_mm.inference import WindowModel
+
+    # The baseline reads the frame head of the very same model.
+    test_cfg = {'use_frame_head': method == 'per-frame'}
+    model = WindowModel.from_config(config, checkpoint, device, test_cfg, precision)
+    model.pack()
+    return model

@@ -1,0 +1,51 @@
+"""Labels of a file on the frames of a video."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import match_frames
+from stdpose_mm.io.video import FrameSource, PictureFrames
+from stdpose_mm.structures import VideoFrame, VideoLabels
+
+
+def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
+    """``labels`` without people and with all frames listed; added ones are named like the rest."""
+    known = {frame.index: frame for frame in labels.frames}
+    folders = [PurePosixPath(frame.file_name).parent for frame in labels.frames if frame.file_name]
+    width, height = frames.size
+
+    def added(index: int) -> VideoFrame:
+        name = ''
+        if isinstance(frames, PictureFrames):
+            picture = Path(frames.path_of(index)).name
+            name = str((folders[0] if folders else PurePosixPath(frames.name)) / picture)
+        return VideoFrame(index, file_name=name, width=width, height=height)
+
+    listed = tuple(known.get(index) or added(index) for index in range(len(frames)))
+    return replace(labels, frames=listed, persons=())
+
+
+def match_labels(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
+    """The labels on the frames of the video."""
+    matched = match_frames(labels, frames)
+    if len(matched.frames) < len(labels.frames):
+        raise InputError(
+            f'labels {labels.name} list {len(labels.frames)} frames, of which {frames.name} with '
+            f'its {len(frames)} frames has {len(matched.frames)}, give the video that was labelled'
+        )
+    _check_size(matched, frames)
+    return matched
+
+
+def _check_size(labels: VideoLabels, frames: FrameSource) -> None:
+    width, height = frames.size
+    for frame in labels.frames:
+        if (frame.width or width, frame.height or height) != (width, height):
+            raise InputError(
+                f'labels {labels.name} were made at {frame.width}x{frame.height} pixels (frame '
+                f'{frame.index}), but the frames of {frames.name} are {width}x{height}, give '
+                'frames of that size'
+            )

@@ -1,0 +1,311 @@
+"""A window model on whole segments: every frame is cropped and encoded once."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+import numpy as np
+import torch
+
+from stdpose_mm.datasets.transforms.generate_window_target import interpolated_pose
+from stdpose_mm.inference import (
+    Crop,
+    FrameFeatures,
+    TorchWindowBackend,
+    WindowModel,
+    equal_slices,
+    prefetch,
+)
+from stdpose_mm.io.video import Frames
+from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.propagation import Gap
+from stdpose_mm.structures import Window, estimation_window, person_box, propagation_window
+from stdpose_mm.structures.joint_mapping import JointMapping
+
+MAX_KEYS = 64
+"""Frames of a gap that are estimated together; a longer gap comes in parts."""
+
+MIRROR_REACH = 15
+"""Frames from the key to an auxiliary frame that carries no label, at most: as far as training
+shows any."""
+
+
+@dataclass(frozen=True)
+class EstimatedHeatmaps:
+    """What a model says about the frames of a gap, each in a crop of its own.
+
+    Args:
+        frames: The frames that the maps belong to: those of the gap and of the labels beside it.
+        frame_heatmaps: [F, K, h, w] float32, every frame seen by itself; K joints of the model.
+            Zeros if they are not asked for or the model has no frame head.
+        final_heatmaps: [F, K, h, w] float32, every frame seen in its window, given labels
+            included; zeros at frames that carry a label.
+        to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
+        crops: F parts of the pictures that were seen.
+    """
+
+    frames: range
+    frame_heatmaps: np.ndarray
+    final_heatmaps: np.ndarray
+    to_heatmap: np.ndarray
+    crops: tuple[Crop, ...]
+
+
+class GapHeatmapEstimator:
+    """Runs a window model over gaps, T + 1 passes of the backbone for a gap between two labels.
+
+    A frame is cropped at the person's box in it, whatever window it is in, so that the windows of a
+    gap share the features of their frames. (In training all frames of a window are cropped at the
+    box of the key frame; ``docs/results.md`` has what that costs.) Frames are decoded and cropped
+    by a thread that stays a few pictures ahead; every picture is read once for all people. Beyond
+    the first or last label the other auxiliary frame mirrors the distance, up to ``MIRROR_REACH``
+    frames and the end of the gap, and carries no label.
+
+    A gap of more than ``MAX_KEYS`` frames is taken in parts, so that memory does not grow with its
+    length; every part encodes the label frames at both ends again.
+
+    A model without a neck, or with ``test_cfg.use_frame_head``, looks at single frames: the label
+    frames are not read then, and both kinds of maps are the same. One that takes no labels sees
+    the frames right beside each, as in pose estimation.
+
+    Args:
+        window_model: The model with its pipeline.
+        batch_size: Crops, and windows, that the network sees at once.
+        frame_maps: Whether the maps of every frame by itself are asked for.
+
+    Raises:
+        ValueError: If the batch size is not positive.
+    """
+
+    def __init__(
+        self, window_model: WindowModel, batch_size: int = 8, frame_maps: bool = True
+    ) -> None:
+        self.window_model = window_model
+        self._frame_maps = frame_maps
+        self._network = TorchWindowBackend(window_model, batch_size)
+
+    def heatmaps(
+        self, frames: Frames, gaps: Sequence[Gap], mapping: JointMapping
+    ) -> Generator[tuple[Gap, EstimatedHeatmaps], None, None]:
+        """Heatmaps of gaps.
+
+        Args:
+            frames: The video. Another thread reads from it until the iterator ends or is closed.
+            gaps: Gaps of one or several tracks.
+            mapping: The joints of the gaps' labels among those of the model.
+
+        Yields:
+            Every gap with its maps, roughly in the order in which the gaps end. A gap of up to
+            ``MAX_KEYS`` frames comes once and has maps of the frames ``gap.first..gap.last``; a
+            longer one comes in parts, ascending, that hold each of its frames once.
+
+        Raises:
+            InputError: If a frame cannot be read.
+        """
+        ready: list[_Part] = []
+        in_order = sorted(gaps, key=lambda gap: (gap.first, gap.last, gap.track_id))
+        plan = _reading_order((gap.first, self._parts(gap, mapping)) for gap in in_order)
+        with closing(prefetch(self._cut(frames, plan))) as cuts:
+            for frame, parts, crops in cuts:
+                for part, crop in zip(parts, crops, strict=True):
+                    part.pictures[frame] = crop
+                    if len(part.pictures) == len(part.crops):
+                        ready.append(part)
+                    if sum(len(part.crops) for part in ready) >= self._network.batch_size:
+                        yield from self._evaluate(ready)
+                        ready = []
+        yield from self._evaluate(ready)
+
+    def _cut(
+        self, frames: Frames, plan: Iterable[tuple[int, list[_Part]]]
+    ) -> Iterator[tuple[int, list[_Part], list[np.ndarray]]]:
+        for frame, parts in plan:
+            picture = frames[frame]
+            yield (
+                frame,
+                parts,
+                [self.window_model.cut(picture, part.crops[frame]) for part in parts],
+            )
+
+    def _parts(self, gap: Gap, mapping: JointMapping) -> list[_Part]:
+        """The gap in pieces of nearly equal length."""
+        pieces = equal_slices(len(gap.frames), MAX_KEYS)
+        return [self._part(gap, gap.frames[piece], mapping) for piece in pieces]
+
+    def _part(self, gap: Gap, keys: range, mapping: JointMapping) -> _Part:
+        ends = (gap.left, gap.right) if self._network.sees_windows else (None, None)
+        labels = np.zeros((2, mapping.num_model, 2))
+        shown = np.zeros((2, mapping.num_model), dtype=bool)
+        boxes = {key: gap.bbox_of(key) for key in keys}
+        for side, label in enumerate(ends):
+            if label is not None:
+                labels[side] = mapping.to_model(label.keypoints)
+                shown[side] = mapping.to_model(label.labelled)
+                boxes[label.frame_index] = person_box(label)
+        first, last = keys[0], keys[-1]
+        frames = range(first - (first - 1 in boxes), last + 1 + (last + 1 in boxes))
+        return _Part(
+            gap=gap,
+            keys=keys,
+            frames=frames,
+            windows=self._windows(gap, keys, frames),
+            labels=labels,
+            shown=shown,
+            crops={frame: self.window_model.crop_at(boxes[frame]) for frame in sorted(boxes)},
+        )
+
+    def _windows(self, gap: Gap, keys: range, frames: range) -> list[Window]:
+        """See :class:`_Part`."""
+        if not self._network.sees_windows:
+            return []
+        if not self.window_model.model.takes_labels:
+            return [estimation_window(key, frames[0], frames[-1]) for key in keys]
+        return [_window(key, gap, keys) for key in keys]
+
+    def _evaluate(self, parts: Sequence[_Part]) -> Iterator[tuple[Gap, EstimatedHeatmaps]]:
+        """The maps of parts whose crops are complete; drops the crops."""
+        if not parts:
+            return
+        pictures = np.stack([part.pictures.pop(frame) for part in parts for frame in part.crops])
+        row_of: list[dict[int, int]] = []
+        rows = count()
+        for part in parts:
+            row_of.append({frame: next(rows) for frame in part.crops})
+        codes = self._network.encode(pictures)
+        sees_windows = self._network.sees_windows
+        if self._frame_maps or not sees_windows:
+            final = single = self._network.frame_heatmaps(codes)
+        if sees_windows:
+            final = self._final_heatmaps(parts, row_of, codes)
+            if not self._frame_maps:
+                single = np.zeros((len(codes), *final.shape[1:]), np.float32)
+        start = 0
+        for part, row in zip(parts, row_of, strict=True):
+            frame_maps = final_maps = single[[row[frame] for frame in part.frames]]
+            if sees_windows:
+                final_maps = np.zeros_like(frame_maps)
+                inner = part.keys[0] - part.frames[0]
+                stop = start + len(part.keys)
+                final_maps[inner : inner + len(part.keys)] = final[start:stop]
+                start = stop
+            crops = tuple(part.crops[frame] for frame in part.frames)
+            to_heatmap = np.stack([self.window_model.to_heatmap(crop) for crop in crops])
+            yield (
+                part.gap,
+                EstimatedHeatmaps(part.frames, frame_maps, final_maps, to_heatmap, crops),
+            )
+
+    def _final_heatmaps(
+        self, parts: Sequence[_Part], row_of: Sequence[dict[int, int]], codes: FrameFeatures
+    ) -> np.ndarray:
+        """Heatmaps of all windows of all parts [N, K, h, w]."""
+        label_maps = [self._label_maps(part) for part in parts]
+        windows = [(n, window) for n, part in enumerate(parts) for window in part.windows]
+        batches = []
+        # Drawing the labels of all windows at once would take more memory than the network.
+        for batch in equal_slices(len(windows), self._network.batch_size):
+            rows = np.array(
+                [[row_of[n][frame] for frame in window.frames] for n, window in windows[batch]]
+            )
+            given = self._given([(parts[n], label_maps[n], w) for n, w in windows[batch]])
+            batches.append(self._network.fuse(codes, rows, given))
+        return np.concatenate(batches)
+
+    def _label_maps(self, part: _Part) -> np.ndarray:
+        """[2, K, h, w] the labels at both ends, each in the crop of its frame; else empty."""
+        width, height = self.window_model.heatmap_size
+        maps = np.zeros((*part.shown.shape, height, width), dtype=np.float32)
+        for side, label in enumerate((part.gap.left, part.gap.right)):
+            if label is not None:
+                crop = part.crops[label.frame_index]
+                maps[side] = self.window_model.draw(crop, part.labels[side], part.shown[side])
+        return maps
+
+    def _given(self, windows: Sequence[tuple[_Part, np.ndarray, Window]]) -> AuxiliaryLabels:
+        """What is given in windows of a part with label maps [2, K, h, w]."""
+        maps, masks, priors, positions = [], [], [], []
+        for part, label_maps, window in windows:
+            shown = part.shown & np.array(window.given)[:, None]
+            pose, pose_shown = interpolated_pose(part.labels, shown, window.position)
+            maps.append(label_maps)
+            masks.append(shown)
+            priors.append(self.window_model.draw(part.crops[window.key], pose, pose_shown))
+            positions.append(window.position)
+        return AuxiliaryLabels(
+            heatmaps=torch.from_numpy(np.stack(maps)),
+            mask=torch.from_numpy(np.stack(masks)),
+            prior=torch.from_numpy(np.stack(priors)),
+            position=torch.tensor(positions),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A gap, or a piece of a long one.
+
+    Args:
+        gap: Where it belongs.
+        keys: The frames to estimate.
+        frames: Those and the label frames right beside them.
+        windows: One for every key; empty if the model sees single frames.
+        labels, shown: [2, K, 2] the labels at both ends of the gap, in pixels, and which of their
+            joints there are [2, K]; joints of the model.
+        crops: Frame index -> what the model sees of it, ascending: the keys and the label frames.
+        pictures: Frame index -> uint8 [H', W', 3], as they come in.
+    """
+
+    gap: Gap
+    keys: range
+    frames: range
+    windows: list[Window]
+    labels: np.ndarray
+    shown: np.ndarray
+    crops: dict[int, Crop]
+    pictures: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+def _window(key: int, gap: Gap, keys: range) -> Window:
+    """The window of a key, with auxiliary frames among the keys where no label is."""
+    first = keys[0] if gap.left is None else gap.first
+    last = keys[-1] if gap.right is None else gap.last
+    window = propagation_window(key, gap.given, first, last)
+    if not window.left_given:
+        return replace(window, left=max(window.left, key - MIRROR_REACH))
+    if not window.right_given:
+        return replace(window, right=min(window.right, key + MIRROR_REACH))
+    return window
+
+
+def _reading_order(
+    gaps: Iterable[tuple[int, Sequence[_Part]]],
+) -> Iterator[tuple[int, list[_Part]]]:
+    """Which frames to read, in which order, and the parts that each is for.
+
+    Frames ascend, with one exception: the far label of a gap in several parts, which its first
+    part needs already, is read early.
+
+    Args:
+        gaps: First frame and parts of every gap, first frames ascending.
+    """
+    numbers = count()
+    demands: list[tuple[int, int, int, _Part]] = []
+
+    def read_before(time: float) -> Iterator[tuple[int, list[_Part]]]:
+        while demands and demands[0][0] < time:
+            when, frame, _, part = heapq.heappop(demands)
+            parts = [part]
+            while demands and demands[0][:2] == (when, frame):
+                parts.append(heapq.heappop(demands)[3])
+            yield frame, parts
+
+    for first, parts in gaps:
+        yield from read_before(first)
+        for part in parts:
+            for frame in part.crops:
+                is_far = part is not parts[-1] and frame > parts[-1].keys[-1]
+                heapq.heappush(demands, (first if is_far else frame, frame, next(numbers), part))
+    yield from read_before(float('inf'))

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
+from stdpose_mm.propagation.gaps import visibility_of_estimates
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures.joint_mapping import JointMapping
+
+from .gap_heatmap_estimator import GapHeatmapEstimator
+
+
+class WindowPropagator(BasePropagator):
+    """Runs a window model on every gap of every person and decodes its final heatmaps.
+
+    The score of a joint is the peak of its heatmap. A joint without a label in the whole track
+    gets the model's estimate like every other; a joint that the model was not trained on stays
+    not labelled.
+
+    Args:
+        window_model: The model with its pipeline.
+        batch_size: Crops, and windows, that the model sees at once.
+
+    Raises:
+        ValueError: If the batch size is not positive.
+        InputError: If the model is one of another method.
+    """
+
+    uses_model: ModelUse = 'required'
+
+    evidence = 'a pose network that sees the labels around a frame'
+
+    necks: tuple[type, ...] = (object,)
+    """Necks of the models that the method stands for; ``NoneType`` for a model without one."""
+
+    def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
+        neck = getattr(window_model.model, 'neck', None)
+        if not isinstance(neck, self.necks):
+            expected = ' or '.join(kind.__name__ for kind in self.necks)
+            raise InputError(
+                f'{type(self).__name__} needs a model with neck {expected}, got '
+                f'{type(neck).__name__}, choose the method that the config was made for'
+            )
+        self.segment_model = GapHeatmapEstimator(window_model, batch_size, frame_maps=False)
+        self.skeleton = window_model.skeleton
+
+    def propagate(
+        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[PropagatedPose]:
+        """See :meth:`BasePropagator.propagate`; gap by gap.
+
+        Raises:
+            InputError: If the model does not know a joint that is labelled.
+        """
+        if not gaps:
+            return
+        labelled = np.any([gap.known for gap in gaps], axis=0)
+        model = self.segment_model.window_model
+        mapping = JointMapping.by_name(skeleton, model.skeleton, labelled, model.trained_joints)
+        with closing(self.segment_model.heatmaps(frames, gaps, mapping)) as segments:
+            for gap, maps in segments:
+                keys = [n for n, frame in enumerate(maps.frames) if frame in gap.frames]
+                poses = model.decode(maps.final_heatmaps[keys], [maps.crops[n] for n in keys])
+                for n, keypoints, scores in zip(keys, *poses, strict=True):
+                    frame_index = maps.frames[n]
+                    visibility = np.full(mapping.num_labels, NOT_LABELLED, dtype=np.int8)
+                    visibility[mapping.shared] = visibility_of_estimates(gap, frame_index)[
+                        mapping.shared
+                    ]
+                    yield PropagatedPose(
+                        track_id=gap.track_id,
+                        frame_index=frame_index,
+                        keypoints=mapping.to_labels(keypoints),
+                        visibility=visibility,
+                        scores=mapping.to_labels(scores),
+                    )
+
+
+def methods_of_windows() -> dict[str, tuple[type, ...]]:
+    """The methods that stand for models with certain necks, and these necks."""
+    return {
+        method: kind.necks
+        for method, kind in PROPAGATORS.items()
+        if issubclass(kind, WindowPropagator) and kind.necks != WindowPropagator.necks
+    }
+
+
+def method_of(neck: type) -> str:
+    """The method that stands for models with a neck of that class.
+
+    Args:
+        neck: The class; ``NoneType`` for models without a neck.
+
+    Raises:
+        InputError: If there is none.
+    """
+    for method, necks in methods_of_windows().items():
+        if neck in necks:
+            return method
+    raise InputError(
+        f'no propagation method stands for models with neck {neck.__name__}, use a config of '
+        'another model'
+    )

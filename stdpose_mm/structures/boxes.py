@@ -1,0 +1,180 @@
+"""Person boxes: of labels, and of the frames between them. The one place of the box policy.
+
+Boxes are ``[x, y, width, height]`` in pixels, as in :class:`~stdpose_mm.structures.PersonLabel`;
+the last axis holds the box, leading axes are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .video_labels import PersonLabel, pose_extent
+
+POSE_MARGIN = 0.15
+"""Joints lie inside the body: PoseTrack's own boxes exceed the pose by this share on each side."""
+
+MIN_BOX_SIDE = 8.0
+"""Pixels; one lone joint has no extent, but its crop must have one."""
+
+
+@dataclass(frozen=True)
+class FrameDetections:
+    """The people that a detector found in one picture.
+
+    Args:
+        boxes: [M, 4] x, y, width, height in pixels.
+        scores: [M] in 0..1.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+
+
+NO_DETECTIONS = FrameDetections(np.zeros((0, 4)), np.zeros(0))
+
+
+def expand(box: np.ndarray, margin: float) -> np.ndarray:
+    """``box`` grown on each of its four sides by ``margin`` times its size; the centre stays."""
+    size = box[..., 2:]
+    return np.concatenate([box[..., :2] - margin * size, size * (1 + 2 * margin)], axis=-1)
+
+
+def person_box(label: PersonLabel) -> np.ndarray:
+    """The box of a labelled person: its own if it has one, else its pose's extent, grown.
+
+    Raises:
+        ValueError: If the label has neither a box nor a joint.
+    """
+    if label.bbox is not None and label.has_box:
+        return label.bbox
+    if not label.labelled.any():
+        raise ValueError(f'the label on frame {label.frame_index} has neither a box nor a joint')
+    return _at_least(expand(pose_extent(label.keypoints, label.labelled), POSE_MARGIN))
+
+
+def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> np.ndarray:
+    """The box at ``frame``: linear between the labelled frames, constant before and after them.
+
+    Args:
+        frames: F labelled frame indices, ascending.
+        boxes: [F, 4] their boxes.
+        frame: Where the box is wanted.
+
+    Returns:
+        [4].
+
+    Raises:
+        ValueError: If there is no box to start from.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    if len(frames) == 0 or boxes.shape != (len(frames), 4):
+        raise ValueError(
+            f'expected one box for each of {len(frames)} > 0 frames, got {boxes.shape}'
+        )
+    return np.array([np.interp(frame, frames, boxes[:, side]) for side in range(4)])
+
+
+def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
+    """The part of ``box`` inside a ``width`` x ``height`` picture; of zero size if none is."""
+    limit = np.array([width, height], dtype=np.float64)
+    low = np.clip(box[..., :2], 0, limit)
+    high = np.clip(box[..., :2] + box[..., 2:], 0, limit)
+    return np.concatenate([low, high - low], axis=-1)
+
+
+def to_corners(box: np.ndarray) -> np.ndarray:
+    """``[x, y, w, h]`` as the ``[x1, y1, x2, y2]`` of MMPose's sample dictionaries."""
+    return np.concatenate([box[..., :2], box[..., :2] + box[..., 2:]], axis=-1)
+
+
+def box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box [4] with each of ``others`` [M, 4]: [M]."""
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[:2] + box[2:], others[:, :2] + others[:, 2:])
+    overlap = np.clip(high - low, 0, None).prod(axis=-1)
+    union = box[2:].prod() + others[:, 2:].prod(axis=-1) - overlap
+    return np.divide(overlap, union, out=np.zeros(len(others)), where=union > 0)
+
+
+def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> int | None:
+    """Which detection belongs to the person expected at ``box``.
+
+    Args:
+        box: [4] where the person is expected.
+        candidates: [M, 4] detected boxes.
+        min_iou: Detections that overlap less are other people.
+
+    Returns:
+        The index of the candidate that overlaps most (first on ties), None if none is close.
+    """
+    if len(candidates) == 0:
+        return None
+    overlap = box_iou(box, candidates)
+    best = int(overlap.argmax())
+    return best if overlap[best] >= min_iou else None
+
+
+def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarray, float]:
+    """The detection of the person expected at ``box``; where none is close, ``box`` itself.
+
+    Args:
+        box: [4] where the person is expected.
+        detections: Those of the frame.
+
+    Returns:
+        The box [4], and the detection's score (1 where the expected box stands in).
+    """
+    match = match_box(box, detections.boxes)
+    if match is None:
+        return box, 1.0
+    return detections.boxes[match], float(detections.scores[match])
+
+
+class TrackBoxes:
+    """The person box of one track in every frame: the one policy.
+
+    Boxes of labels and boxes that are known besides are anchors. Where a frame has none, the box
+    is interpolated between the anchors, and the detection that belongs to it takes its place.
+
+    Args:
+        labels: Labels of the track; those without a joint and a box are no anchors.
+        known: Frame index -> [4] box of frames without a label.
+        detections: Frame index -> what a detector found there.
+
+    Raises:
+        ValueError: If there is no anchor.
+    """
+
+    def __init__(
+        self,
+        labels: Iterable[PersonLabel],
+        known: Mapping[int, np.ndarray] | None = None,
+        detections: Mapping[int, FrameDetections] | None = None,
+    ) -> None:
+        anchors = {frame: np.asarray(box, np.float64) for frame, box in (known or {}).items()}
+        anchors.update(
+            (label.frame_index, person_box(label))
+            for label in labels
+            if label.has_box or label.labelled.any()
+        )
+        if not anchors:
+            raise ValueError('a track needs a label with a joint or a box, got none')
+        self._frames = sorted(anchors)
+        self._anchors = anchors
+        self._boxes = np.stack([anchors[frame] for frame in self._frames])
+        self._detections = detections or {}
+
+    def at(self, frame: int) -> np.ndarray:
+        """[4] the box in a frame."""
+        if frame in self._anchors:
+            return self._anchors[frame]
+        box = interpolate_box(self._frames, self._boxes, frame)
+        return detected_box(box, self._detections.get(frame, NO_DETECTIONS))[0]
+
+
+def _at_least(box: np.ndarray) -> np.ndarray:
+    missing = np.clip(MIN_BOX_SIDE - box[2:], 0, None)
+    return np.concatenate([box[:2] - missing / 2, box[2:] + missing])

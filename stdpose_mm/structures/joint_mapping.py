@@ -1,0 +1,76 @@
+"""Joints of labels and joints of a model, matched by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+
+from .skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class JointMapping:
+    """Where the joints of the labels stand among those of a model.
+
+    Args:
+        shared: [S] indices among the labels' joints, ascending.
+        in_model: [S] indices of the same joints in the model.
+        num_labels, num_model: Numbers of joints.
+    """
+
+    shared: np.ndarray
+    in_model: np.ndarray
+    num_labels: int
+    num_model: int
+
+    @classmethod
+    def by_name(
+        cls, labels: Skeleton, model: Skeleton, needed: np.ndarray, trained: np.ndarray
+    ) -> JointMapping:
+        """Match two skeletons.
+
+        Args:
+            labels: Joints of the labels.
+            model: Joints of the model's heatmaps.
+            needed: [K_labels] bool, joints that are labelled anywhere.
+            trained: [K_model] bool, joints the model was trained on.
+
+        Raises:
+            InputError: If a labelled joint is unknown to the model, or nothing is shared.
+        """
+        position = {
+            name: index for index, name in enumerate(model.keypoint_names) if trained[index]
+        }
+        shared = [n for n, name in enumerate(labels.keypoint_names) if name in position]
+        unknown = [
+            name
+            for name, is_needed in zip(labels.keypoint_names, needed, strict=True)
+            if is_needed and name not in position
+        ]
+        if unknown or not shared:
+            raise InputError(
+                f'the labels use {", ".join(unknown or labels.keypoint_names)}, which the model '
+                f'does not know (its joints: {", ".join(position)}), rename the '
+                'joints or give a model trained on these'
+            )
+        return cls(
+            shared=np.array(shared),
+            in_model=np.array([position[labels.keypoint_names[n]] for n in shared]),
+            num_labels=labels.num_keypoints,
+            num_model=model.num_keypoints,
+        )
+
+    def to_model(self, values: np.ndarray) -> np.ndarray:
+        """Values [K_labels, ...] in the model's order; zeros for joints without a label."""
+        result = np.zeros((self.num_model, *values.shape[1:]), dtype=values.dtype)
+        result[self.in_model] = values[self.shared]
+        return result
+
+    def to_labels(self, values: np.ndarray) -> np.ndarray:
+        """Values [K_model, ...] in the labels' order; zeros for joints the model lacks."""
+        result = np.zeros((self.num_labels, *values.shape[1:]), dtype=values.dtype)
+        result[self.shared] = values[self.in_model]
+        return result

@@ -1,0 +1,466 @@
+"""Training of the segment fuser: from densely labelled videos to the weights of ``auto``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
+from stdpose_mm.io import atomic_path
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import Gap, given_labels
+from stdpose_mm.propagation.auto.fusion_features import (
+    MAP_SIDE,
+    MAP_STEPS,
+    MAPS,
+    SCALARS,
+    FusionFeatures,
+    GapHeatmaps,
+    extract_fusion_features,
+)
+from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, fuser_inputs
+from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
+from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow
+from stdpose_mm.propagation.video_propagation import gaps_of_labels
+from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
+from stdpose_mm.structures import VideoLabels, given_frames, pose_extent
+from stdpose_mm.structures.joint_mapping import JointMapping
+
+MAX_LENGTH = 32
+"""Frames; longer segments, which are labelled at one end only, teach little."""
+
+_HEATMAP_BIAS = 0.06
+_HEATMAP_JITTER = 0.04
+"""Pose sizes; of the worst joints, standard deviation."""
+
+_LEAST_MOVE = 0.05
+_CLICK_ERROR = 0.02
+"""Pose sizes; of the most careless annotator."""
+
+INTERVALS = (*range(2, 17), 20)
+"""Distances of labels that training draws from."""
+
+
+@dataclass(frozen=True)
+class TrainingSegment:
+    """Evidence for a segment whose true poses are known.
+
+    Args:
+        evidence: What the fuser sees.
+        targets: [F, K, 2] true offsets from the evidence's centre, in its pose sizes.
+        weights: [F, K] whether the truth is known and the frame is to be filled.
+        relative_size: [F] the evidence's pose size in units of the true pose's.
+    """
+
+    evidence: FusionFeatures
+    targets: np.ndarray
+    weights: np.ndarray
+    relative_size: np.ndarray
+
+
+def collect_segments(
+    frames: Frames,
+    truth: VideoLabels,
+    intervals: Sequence[int],
+    estimator: FlowEstimator,
+    rng: np.random.Generator,
+    segment_model: GapHeatmapEstimator | None = None,
+) -> Iterator[TrainingSegment]:
+    """Hide most labels of a video, and gather the evidence for what is hidden.
+
+    Args:
+        frames: The pictures.
+        truth: Dense labels.
+        intervals: T; for each one the labels of every T-th frame are kept, from a random frame on.
+        estimator: Which flow.
+        rng: Chooses the first frame kept.
+        segment_model: A pose network whose heatmaps are evidence, too; not trained on this video.
+    """
+    truth = given_labels(truth)
+    true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
+    mapping = None
+    if segment_model is not None:
+        model = segment_model.window_model
+        nothing = np.zeros(truth.skeleton.num_keypoints, dtype=bool)
+        mapping = JointMapping.by_name(
+            truth.skeleton, model.skeleton, nothing, model.trained_joints
+        )
+    # All intervals follow the same flow.
+    flow = RememberedFlow(estimator)
+    for interval in intervals:
+        offset = int(rng.integers(interval))
+        kept = given_frames(truth.labelled_frame_indices, interval, offset)
+        gaps = [
+            gap
+            for gap in gaps_of_labels(truth.keep_frames(kept), len(frames))
+            if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
+        ]
+        heatmaps = {}
+        if segment_model is not None and mapping is not None:
+            heatmaps = {
+                id(gap): GapHeatmaps.of_labels(maps, mapping)
+                for gap, maps in segment_model.heatmaps(frames, gaps, mapping)
+            }
+        for gap, tracks in follow_joints(frames, gaps, flow):
+            segment = _segment(frames, gap, tracks, heatmaps.get(id(gap)), true_poses)
+            if segment.weights.any():
+                yield segment
+
+
+def _segment(
+    frames: Frames,
+    gap: Gap,
+    tracks: FlowTracks,
+    heatmaps: GapHeatmaps | None,
+    true_poses: Mapping[tuple[int | None, int], Any],
+) -> TrainingSegment:
+    evidence = extract_fusion_features(frames, gap, tracks, heatmaps=heatmaps)
+    num_frames, num_joints = evidence.centre.shape[:2]
+    targets = np.zeros((num_frames, num_joints, 2), np.float32)
+    weights = np.zeros((num_frames, num_joints), bool)
+    relative_size = np.ones(num_frames, np.float32)
+    for row, frame in enumerate(tracks.frames):
+        person = true_poses.get((gap.track_id, frame))
+        if person is None or not evidence.interior[row] or not person.labelled.any():
+            continue
+        weights[row] = person.labelled & evidence.known
+        targets[row] = (person.keypoints - evidence.centre[row]) / evidence.size
+        extent = pose_extent(person.keypoints, person.labelled)[2:].max()
+        relative_size[row] = evidence.size / max(float(extent), 1.0)
+    # The maps are most of the memory, and noisier than half precision.
+    evidence = replace(evidence, maps=evidence.maps.astype(np.float16))
+    return TrainingSegment(evidence, targets, weights, relative_size)
+
+
+def save_segments(path: str | Path, segments: Iterable[TrainingSegment]) -> None:
+    """Write segments of one video to an ``.npz`` file."""
+    arrays: dict[str, Any] = {}
+    for number, segment in enumerate(segments):
+        for field in fields(FusionFeatures):
+            arrays[f'{number}.evidence.{field.name}'] = getattr(segment.evidence, field.name)
+        for name in ('targets', 'weights', 'relative_size'):
+            arrays[f'{number}.{name}'] = getattr(segment, name)
+    with atomic_path(path) as temporary, temporary.open('wb') as file:
+        np.savez(file, **arrays)
+
+
+def load_segments(path: str | Path) -> list[TrainingSegment]:
+    """Read what :func:`save_segments` wrote."""
+    segments = []
+    names = [field.name for field in fields(FusionFeatures)]
+    with np.load(path) as arrays:
+        for number in range(len(arrays.files) // (len(names) + 3)):
+            values: dict[str, Any] = {name: arrays[f'{number}.evidence.{name}'] for name in names}
+            values['size'] = float(values['size'])
+            rest = [arrays[f'{number}.{name}'] for name in ('targets', 'weights', 'relative_size')]
+            segments.append(TrainingSegment(FusionFeatures(**values), *rest))
+    return segments
+
+
+def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
+    """Exact labels as a person would have made them.
+
+    Annotators move a joint when they see that it has moved, and click next to it: a label stays
+    where it was until the joint is ``_LEAST_MOVE`` pose sizes away, and is then set with an error
+    of ``_CLICK_ERROR``. A fuser that learns from exact labels takes every small motion for real.
+
+    Args:
+        truth: Labels with track ids.
+        rng: Draws the errors, and how careless the annotator of this video is.
+    """
+    carelessness = rng.uniform(0, 1)
+    placed: dict[tuple[int | None, int], np.ndarray] = {}
+    persons = []
+    for person in sorted(truth.persons, key=lambda person: person.frame_index):
+        keypoints = person.keypoints.copy()
+        shown = np.flatnonzero(person.labelled)
+        if len(shown) > 1:
+            size = pose_extent(person.keypoints, person.labelled)[2:].max()
+            clicked = keypoints + rng.normal(0, carelessness * _CLICK_ERROR * size, keypoints.shape)
+            for joint in shown:
+                last = placed.get((person.track_id, int(joint)))
+                if last is None or np.linalg.norm(keypoints[joint] - last) > (
+                    carelessness * _LEAST_MOVE * size
+                ):
+                    placed[person.track_id, int(joint)] = last = clicked[joint]
+                keypoints[joint] = last
+        persons.append(replace(person, keypoints=keypoints))
+    return truth.with_persons(persons)
+
+
+class SegmentDataset(Dataset):
+    """Training segments as inputs of the fuser, randomly turned, mirrored and thinned.
+
+    Args:
+        segments: What to train on.
+        seed: Of the augmentation.
+        heatmap_dropout: Share of segments that lose their heatmaps, so that the fuser also works
+            without a pose network.
+        max_rotation: Degrees; every second segment is turned by up to that.
+        joint_dropout: Up to that share of the joints is left out of a segment, since skeletons
+            differ.
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[TrainingSegment],
+        seed: int = 0,
+        heatmap_dropout: float = 0.4,
+        max_rotation: float = 30.0,
+        joint_dropout: float = 0.15,
+    ) -> None:
+        self.segments = segments
+        self.heatmap_dropout = heatmap_dropout
+        self.max_rotation = max_rotation
+        self.joint_dropout = joint_dropout
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        segment = self.segments[index]
+        item = fuser_inputs(segment.evidence)
+        item['maps'] = item['maps'].float()
+        item['targets'] = torch.from_numpy(segment.targets)
+        item['weights'] = torch.from_numpy(segment.weights).float()
+        if self._random() < self.heatmap_dropout:
+            without_heatmaps(item)
+        else:
+            self._distort_heatmaps(item)
+        self._drop_joints(item)
+        self._turn(item)
+        return item
+
+    def _random(self) -> float:
+        return float(torch.rand((), generator=self._generator))
+
+    def _distort_heatmaps(self, item: dict[str, Tensor]) -> None:
+        """Make a pose network's heatmaps as unreliable as they are on footage it does not know.
+
+        Each joint has its own quality in a segment: a bias that lasts, a jitter from frame to
+        frame and a weaker peak. The maps at the labelled ends suffer the same way, so that the
+        fuser can tell from them how far to trust the others.
+        """
+        first = MAPS.index('frame_heatmap')
+        maps = item['maps'][:, :, :, first:]
+        num_frames, num_joints, num_reaches, num_maps = maps.shape[:4]
+        trouble = torch.rand(num_joints, generator=self._generator)
+        bias = torch.randn(1, num_joints, 2, generator=self._generator) * _HEATMAP_BIAS
+        jitter = torch.randn(num_frames, num_joints, 2, generator=self._generator) * _HEATMAP_JITTER
+        reach = torch.tensor(MAP_STEPS)[:, None] * (MAP_SIDE // 2)
+        shift = ((bias + jitter) * trouble[:, None])[:, :, None] / reach
+        affine = torch.eye(2).expand(num_frames, num_joints, num_reaches, 2, 2)
+        affine = torch.cat([affine, -shift[..., None]], dim=-1).flatten(0, 2)
+        grid = F.affine_grid(
+            affine, [len(affine), num_maps, MAP_SIDE, MAP_SIDE], align_corners=True
+        )
+        moved = F.grid_sample(maps.flatten(0, 2), grid, align_corners=True)
+        weaker = 1 - trouble * torch.rand(num_joints, generator=self._generator)
+        item['maps'] = item['maps'].clone()
+        weaker = weaker[:, None, None, None, None]
+        item['maps'][:, :, :, first:] = moved.reshape(maps.shape) * weaker
+
+    def _drop_joints(self, item: dict[str, Tensor]) -> None:
+        share = self.joint_dropout * self._random()
+        kept = torch.rand(len(item['known']), generator=self._generator) >= share
+        if (item['known'] & kept).any():
+            item['known'] = item['known'] & kept
+            item['weights'] = item['weights'] * kept
+
+    def _turn(self, item: dict[str, Tensor]) -> None:
+        angle = 0.0
+        if self._random() < 0.5:
+            angle = math.radians(self.max_rotation) * (2 * self._random() - 1)
+        cos, sin = math.cos(angle), math.sin(angle)
+        turn = torch.tensor([[cos, -sin], [sin, cos]])
+        if self._random() < 0.5:
+            turn = turn @ torch.tensor([[-1.0, 0.0], [0.0, 1.0]])
+        item['vectors'] = item['vectors'] @ turn.T
+        item['targets'] = item['targets'] @ turn.T
+        # A turned map shows at a place what the map showed at the place turned back.
+        maps = item['maps'].flatten(0, 3)
+        affine = torch.cat([torch.linalg.inv(turn), torch.zeros(2, 1)], dim=1)
+        grid = F.affine_grid(affine[None], [1, 1, MAP_SIDE, MAP_SIDE], align_corners=True)
+        turned = F.grid_sample(maps[None], grid, padding_mode='border', align_corners=True)
+        item['maps'] = turned[0].reshape(item['maps'].shape)
+
+
+def without_heatmaps(item: dict[str, Tensor]) -> None:
+    """Take the heatmaps out of the inputs of a segment, as if there were no pose network."""
+    item['maps'] = item['maps'].clone()
+    item['maps'][..., MAPS.index('frame_heatmap') :, :, :] = 0
+    item['scalars'] = item['scalars'].clone()
+    item['scalars'][..., SCALARS.index('has_heatmap')] = 0
+
+
+def collate_segments(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """A batch, padded at the end to the most frames and joints."""
+    num_frames = max(len(item['present']) for item in items)
+    num_joints = max(len(item['known']) for item in items)
+    batch = {}
+    for name, example in items[0].items():
+        # Axes: frames, then joints; some inputs have one of them only.
+        sizes = {'present': (num_frames,), 'known': (num_joints,)}.get(
+            name, (num_frames, num_joints)
+        )
+        padded = example.new_zeros((len(items), *sizes, *example.shape[len(sizes) :]))
+        for row, item in enumerate(items):
+            padded[row][tuple(slice(n) for n in item[name].shape[: len(sizes)])] = item[name]
+        batch[name] = padded
+    return batch
+
+
+class SimilarLengths(Sampler[list[int]]):
+    """Endless batches of segments of about the same length, so that little is padded.
+
+    Args:
+        lengths: Of the segments, in frames.
+        batch_size: Segments a batch.
+        seed: Of the order.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0) -> None:
+        self._order = np.argsort(lengths, kind='stable')
+        self.batch_size = min(batch_size, len(lengths))
+        self._rng = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        """Batches that it takes to see as many segments as there are."""
+        return -(-len(self._order) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        neighbourhood = min(8 * self.batch_size, len(self._order))
+        while True:
+            middle = self._rng.integers(len(self._order))
+            start = np.clip(middle - neighbourhood // 2, 0, len(self._order) - neighbourhood)
+            near = self._order[start : start + neighbourhood]
+            yield self._rng.choice(near, self.batch_size, replace=False).tolist()
+
+
+def calibrate(fuser: TrainedFuser, segments: Sequence[TrainingSegment]) -> TrainedFuser:
+    """The fuser with scores that match how often it is right on these segments.
+
+    Segments with heatmaps are seen with and without them.
+
+    Raises:
+        InputError: If it is right, or wrong, everywhere.
+    """
+    scores, correct = [], []
+    plain = replace(fuser, calibrator=ScoreCalibrator())
+    for segment in segments:
+        for probability, error in judged_joints(plain, segment):
+            scores.append(probability)
+            correct.append(error <= CORRECT_WITHIN)
+    return replace(
+        fuser, calibrator=ScoreCalibrator.fit(np.concatenate(scores), np.concatenate(correct))
+    )
+
+
+def judged_joints(
+    fuser: TrainedFuser, segment: TrainingSegment
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Scores [N] and errors [N] in true pose sizes of a segment's hidden joints.
+
+    First without heatmaps; then, if the segment has any, with them.
+    """
+    inputs = fuser_inputs(segment.evidence)
+    inputs['maps'] = inputs['maps'].float()
+    plain = dict(inputs)
+    without_heatmaps(plain)
+    views = [plain]
+    if inputs['scalars'][..., SCALARS.index('has_heatmap')].any():
+        views.append(inputs)
+    for view in views:
+        offsets, scores = fuser.judge(view)
+        distance = np.linalg.norm(offsets - segment.targets, axis=-1)
+        errors = distance * segment.relative_size[:, None]
+        yield scores[segment.weights], errors[segment.weights]
+
+
+def train_fuser(
+    segments: Sequence[TrainingSegment],
+    held_out: Sequence[TrainingSegment],
+    work_dir: str | Path,
+    trained_on: str,
+    shrinkage: float = 0.0,
+    start: TrainedFuser | None = None,
+    max_iters: int = 3000,
+    batch_size: int = 16,
+    learning_rate: float = 1.5e-3,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> TrainedFuser:
+    """Train a fuser with MMEngine's runner and calibrate it.
+
+    Args:
+        segments: What to train on.
+        held_out: Segments of other videos, for the calibration.
+        work_dir: For logs.
+        trained_on: What ``segments`` are, in a few words; stored with the weights.
+        shrinkage: See :class:`TrainedFuser`.
+        start: Weights to start from; fresh ones by default.
+        max_iters: Steps.
+        batch_size: Segments a step.
+        learning_rate: At its highest, after a twentieth of the steps.
+        seed: Of weights, order and augmentation.
+        device: Where to train.
+
+    Raises:
+        InputError: If there is nothing to train on or to calibrate with.
+    """
+    if not segments or not held_out:
+        raise InputError(
+            f'{len(segments)} segments to train on and {len(held_out)} held-out ones were given, '
+            'expected some of both, give videos with hidden labels'
+        )
+    torch.manual_seed(seed)
+    network = build_fuser()
+    if start is not None:
+        network.load_state_dict(start.network.state_dict())
+    loader = DataLoader(
+        SegmentDataset(segments, seed),
+        batch_sampler=SimilarLengths([len(s.weights) for s in segments], batch_size, seed),
+        collate_fn=collate_segments,
+    )
+    runner = Runner(
+        model=network.to(device),
+        work_dir=str(work_dir),
+        train_dataloader=loader,
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
+        optim_wrapper=dict(
+            optimizer=dict(type='AdamW', lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.05),
+            clip_grad=dict(max_norm=1.0),
+        ),
+        param_scheduler=dict(
+            type='OneCycleLR',
+            eta_max=learning_rate,
+            total_steps=max_iters,
+            pct_start=0.05,
+            div_factor=20,
+            final_div_factor=50,
+            by_epoch=False,
+        ),
+        default_hooks=dict(
+            logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+            checkpoint=None,
+            sampler_seed=None,
+        ),
+        log_processor=dict(by_epoch=False),
+        randomness=dict(seed=seed),
+        default_scope='mmpose',
+    )
+    runner.train()
+    fuser = TrainedFuser(network.eval().to('cpu'), ScoreCalibrator(), trained_on, shrinkage)
+    return calibrate(fuser, held_out)

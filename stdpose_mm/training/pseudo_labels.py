@@ -1,0 +1,360 @@
+"""Dense training sets from sparsely labelled ones: the labels between are filled in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
+
+from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.engine.processes import balanced_share
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
+from stdpose_mm.io.labels import frame_sources, read_json, read_labels, write_posetrack18
+from stdpose_mm.io.labels.coco_records import video_name
+from stdpose_mm.io.video import FrameSource, open_frames
+from stdpose_mm.propagation import (
+    BasePropagator,
+    LifeSpan,
+    list_all_frames,
+    match_labels,
+    propagate_labels,
+    subsample_labels,
+)
+from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures.propagated_labels import keep_certain
+from stdpose_mm.version import __version__
+
+LABEL_FOLDER, SUMMARY_FILE = 'annotations', 'summary.json'
+
+MADE_BY = 'pseudo_labels'
+"""Field of a written label file that says how it was made."""
+
+THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
+"""Scores for which the summary tells how many propagated joints lie below."""
+
+Counts = dict[str, int]
+"""Numbers of one or several videos, see :func:`count_poses`."""
+
+
+@dataclass(frozen=True)
+class PseudoLabelSettings:
+    """What decides the labels of a video, beside its frames and the given labels.
+
+    Args:
+        method: The propagation method.
+        min_score: Propagated joints that score less become unlabelled.
+        interval: T: take the labels of every T-th frame only; None for all.
+        life_span: 'labels': a person has poses from the first label to the last, because nobody
+            said that it is there before or after; 'video': in every frame.
+        config, checkpoint: Digests of the model's files; None without a model.
+        version: Of this package.
+
+    Raises:
+        InputError: If a number is out of range.
+    """
+
+    method: str
+    min_score: float = 0.5
+    interval: int | None = None
+    life_span: LifeSpan = 'labels'
+    config: str | None = None
+    checkpoint: str | None = None
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_score <= 1:
+            raise InputError(f'the lowest score must be in 0..1, got {self.min_score}')
+        if self.interval is not None and self.interval < 1:
+            raise InputError(
+                f'the interval between given frames must be at least 1, got {self.interval}'
+            )
+
+    @classmethod
+    def of(
+        cls,
+        method: str,
+        min_score: float = 0.5,
+        interval: int | None = None,
+        life_span: LifeSpan = 'labels',
+        config: str | Path | None = None,
+        checkpoint: str | Path | None = None,
+    ) -> PseudoLabelSettings:
+        """With the digests of a config file and of a checkpoint file."""
+        entries = None
+        if config is not None:
+            fields = read_config(config).to_dict()
+            entries = json.dumps(fields, sort_keys=True, default=str).encode()
+        return cls(
+            method,
+            min_score,
+            interval,
+            life_span,
+            None if entries is None else hashlib.sha256(entries).hexdigest()[:16],
+            _checkpoint_digest(checkpoint),
+        )
+
+
+def make_pseudo_labels(
+    label_files: Sequence[str],
+    out: str | Path,
+    propagator: BasePropagator,
+    settings: PseudoLabelSettings,
+    image_root: str | Path = '',
+    video_root: str | Path | None = None,
+    progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+) -> dict[str, Any]:
+    """Write a dense training set: ``OUT/annotations/<video>.json`` and ``OUT/summary.json``.
+
+    The label files are PoseTrack18 JSON with every frame of the video, ``source`` and ``scores``
+    of every pose. A video whose file is there already is left alone if it was made from the same
+    labels with the same settings. Where processes were joined
+    (:func:`~stdpose_mm.engine.processes.joined_processes`), each takes a part of the videos, of
+    about as many frames as any other; what is written is the same for any number of them. A video
+    that cannot be done does not keep the others from being done.
+
+    Args:
+        label_files: One label file per video, in any format that is read.
+        out: Folder to write to.
+        propagator: How to fill in the labels; ``settings.method`` is its method.
+        settings: What else decides the labels.
+        image_root: Folder that the frames' file names start from.
+        video_root: Folder that the label files' ``info.video`` starts from; without it, pictures.
+        progress: Wraps the iteration over the names of the videos that this process makes, given
+            their number; say, ``lambda names, total: tqdm(names, total=total)``.
+
+    Returns:
+        What ``summary.json`` holds.
+
+    Raises:
+        InputError: If a label file cannot be read, two are of one video, the folder holds labels
+            that were made otherwise, or, once all others are done, a video cannot be propagated.
+    """
+    videos = _survey(label_files, Path(out) / LABEL_FOLDER, settings)
+    missing = [video for video in videos if video.counts is None]
+    share = balanced_share([video.num_frames for video in missing], get_rank(), get_world_size())
+    own = {missing[i].name: missing[i] for i in share}
+    counted: dict[str, Counts] = {}
+    failed: dict[str, str] = {}
+    for name in progress(own, len(own)) if progress else own:
+        try:
+            counted[name] = _make_video(own[name], propagator, settings, image_root, video_root)
+        except InputError as error:
+            failed[name] = str(error)
+    for others_counted, others_failed in all_gather_object((counted, failed)):
+        counted.update(others_counted)
+        failed.update(others_failed)
+    if failed:
+        first = min(failed)
+        raise InputError(
+            f'{len(failed)} of {len(videos)} videos could not be done, the others are; the first: '
+            f'{first}: {failed[first]}'
+        )
+    counts = {video.name: video.counts or counted[video.name] for video in videos}
+    summary = summarize(settings, counts)
+    if is_main_process():
+        write_json(Path(out) / SUMMARY_FILE, summary, indent=2)
+    return summary
+
+
+def open_labelled_video(
+    labels: VideoLabels, image_root: str | Path = '', video_root: str | Path | None = None
+) -> FrameSource:
+    """The frames of a labelled video: all of them, also those that the labels do not list.
+
+    Pictures that the labels list without a hole are taken as they are listed. Where frame numbers
+    are left out, the folder of the listed ones is taken to hold the video.
+
+    Raises:
+        InputError: If the labels list no frame, or their pictures or video cannot be opened.
+    """
+    sources = frame_sources(labels, image_root, video_root)
+    if not sources:
+        raise InputError(f'the labels of video {labels.name!r} list no frame, leave it out')
+    path, in_video = next(iter(sources.values()))
+    if in_video is not None:
+        return open_frames(path)
+    if all(after == before + 1 for before, after in pairwise(sources)):
+        return open_frames([file for file, _ in sources.values()])
+    folders = {Path(file).parent for file, _ in sources.values()}
+    if len(folders) > 1:
+        raise InputError(
+            f'the labels of video {labels.name!r} leave out frames, and their pictures lie in '
+            f'{len(folders)} folders, list all frames or put the pictures into one folder'
+        )
+    return open_frames(folders.pop())
+
+
+def count_poses(dense: VideoLabels, kept: VideoLabels) -> Counts:
+    """What became of the labels of a video.
+
+    Args:
+        dense: All given and propagated labels.
+        kept: What :func:`~stdpose_mm.structures.propagated_labels.keep_certain` left of them.
+
+    Returns:
+        ``frames``, ``people``, ``poses_given``, ``poses_propagated``, ``poses_left_out`` (without
+        any joint left), ``joints_given``, ``joints_propagated``, ``joints_dropped``, and
+        ``joints_below_0.1`` .. ``joints_below_0.9``: how many of the propagated joints, dropped
+        ones included, score less.
+    """
+    propagated = [person for person in dense.persons if person.source == 'propagated']
+    given_joints = sum(int(p.labelled.sum()) for p in dense.persons if p.source == 'given')
+    kept_poses = [person for person in kept.persons if person.source == 'propagated']
+    kept_joints = sum(int(person.labelled.sum()) for person in kept_poses)
+    scores = [
+        score
+        for person in propagated
+        if person.scores is not None
+        for score in person.scores[person.labelled].tolist()
+    ]
+    return {
+        'frames': len(dense.frames),
+        'people': len(dense.track_ids),
+        'poses_given': sum(person.source == 'given' for person in dense.persons),
+        'poses_propagated': len(kept_poses),
+        'poses_left_out': len(propagated) - len(kept_poses),
+        'joints_given': given_joints,
+        'joints_propagated': kept_joints,
+        'joints_dropped': len(scores) - kept_joints,
+        **{
+            f'joints_below_{threshold}': sum(score < threshold for score in scores)
+            for threshold in THRESHOLDS
+        },
+    }
+
+
+def summarize(settings: PseudoLabelSettings, counts: dict[str, Counts]) -> dict[str, Any]:
+    """The settings, and the numbers of all videos together and of each."""
+    names = sorted(counts)
+    total = {key: sum(counts[name][key] for name in names) for key in counts[names[0]]}
+    return {
+        'settings': asdict(settings),
+        'videos': len(names),
+        **total,
+        'of_each_video': {name: counts[name] for name in names},
+    }
+
+
+@dataclass(frozen=True)
+class _Video:
+    """A label file and what is known of it.
+
+    Args:
+        name: Name of the video.
+        file: Its labels.
+        target: Where its dense labels go.
+        digest: Of the label file.
+        num_frames: How many frames the labels list.
+        counts: Those of the finished file; None if it is yet to be made.
+    """
+
+    name: str
+    file: str
+    target: Path
+    digest: str
+    num_frames: int
+    counts: Counts | None
+
+
+def _survey(
+    label_files: Sequence[str], folder: Path, settings: PseudoLabelSettings
+) -> list[_Video]:
+    """All videos, in the order of the files; each process looks at its part of them."""
+    named: dict[str, str] = {}
+    for file in label_files:
+        name = video_name(file)
+        if name in named:
+            raise InputError(
+                f'{named[name]} and {file} are both of video {name!r}, keep one of them or rename '
+                'it'
+            )
+        if Path(file).resolve().parent == folder.resolve():
+            raise InputError(
+                f'the labels {file} lie in {folder}, which is to be written, choose another --out'
+            )
+        named[name] = file
+    rank, num_processes = get_rank(), get_world_size()
+    found: dict[str, _Video] = {}
+    wrong: dict[str, str] = {}
+    for name, file in list(named.items())[rank::num_processes]:
+        try:
+            found[name] = _look_at(name, file, folder, settings)
+        except InputError as error:
+            wrong[name] = str(error)
+    # All processes stop at the same mistake: one that went on would wait for the others.
+    for others_found, others_wrong in all_gather_object((found, wrong)):
+        found.update(others_found)
+        wrong.update(others_wrong)
+    for name in named:
+        if name in wrong:
+            raise InputError(wrong[name])
+    return [found[name] for name in named]
+
+
+def _look_at(name: str, file: str, folder: Path, settings: PseudoLabelSettings) -> _Video:
+    labels = read_labels(file)
+    if not any(person.source == 'given' for person in labels.persons):
+        raise InputError(f'{file} holds no given label to start from, leave it out')
+    target = folder / f'{name}.json'
+    digest = _file_digest(file)
+    counts = _finished_counts(target, digest, settings) if target.exists() else None
+    return _Video(name, file, target, digest, len(labels.frames), counts)
+
+
+def _finished_counts(target: Path, digest: str, settings: PseudoLabelSettings) -> Counts | None:
+    """The numbers of a finished file; None if its labels have changed since."""
+    data = read_json(target)
+    made_by = data.get(MADE_BY) if isinstance(data, dict) else None
+    if not isinstance(made_by, dict) or not isinstance(made_by.get('settings'), dict):
+        raise InputError(
+            f'{target} was not written by this command, choose another --out or take it away'
+        )
+    theirs, ours = made_by['settings'], asdict(settings)
+    for key, value in ours.items():
+        if theirs.get(key) != value:
+            raise InputError(
+                f'{target} was made with {key} {theirs.get(key)!r}, now it is {value!r}: choose '
+                'another --out, or take the folder away'
+            )
+    return made_by['counts'] if made_by.get('labels') == digest else None
+
+
+def _make_video(
+    video: _Video,
+    propagator: BasePropagator,
+    settings: PseudoLabelSettings,
+    image_root: str | Path,
+    video_root: str | Path | None,
+) -> Counts:
+    labels = read_labels(video.file)
+    if settings.interval is not None:
+        labels = subsample_labels(labels, settings.interval)
+    frames = open_labelled_video(labels, image_root, video_root)
+    labels = list_all_frames(match_labels(labels, frames), frames)
+    dense = propagate_labels(frames, labels, propagator, life_span=settings.life_span)
+    kept = keep_certain(dense, settings.min_score)
+    counts = count_poses(dense, kept)
+    made_by = {'settings': asdict(settings), 'labels': video.digest, 'counts': counts}
+    write_posetrack18(replace(kept, extra={**kept.extra, MADE_BY: made_by}), video.target)
+    return counts
+
+
+def _checkpoint_digest(checkpoint: str | Path | None) -> str | None:
+    # Weights at an address stand for themselves.
+    if checkpoint is None or '://' in str(checkpoint):
+        return None if checkpoint is None else str(checkpoint)
+    return _file_digest(checkpoint)
+
+
+def _file_digest(path: str | Path) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.cli import evaluate as tool
+from support.posetrack_videos import GOLDEN
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """Ground truth and predictions of a scenario, and where the metrics shall go."""
+    for side in ('gt', 'pred'):
+        shutil.copytree(GOLDEN / 'dense' / side, tmp_path / side)
+    return tmp_path / 'gt', tmp_path / 'pred', tmp_path / 'metrics.json'
+
+
+def _run(folders: tuple[Path, Path, Path]) -> int:
+    gt, pred, out = folders
+    return tool.main([str(gt), str(pred), '--out', str(out)])
+
+
+def _assert_refused(folders: tuple[Path, Path, Path], capsys, *parts: str) -> None:
+    assert _run(folders) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ''
+    assert len(captured.err.splitlines()) == 1
+    for part in parts:
+        assert part in captured.err
+    assert not list(folders[2].parent.glob('*metrics*'))
+
+
+def _change(path: Path, change) -> None:
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def test_prints_the_table_of_the_paper(folders, capsys) -> None:
+    assert _run(folders) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == [
+        'Head',
+        'Shoulder',
+        'Elbow',
+        'Wrist',
+        'Hip',
+        'Knee',
+        'Ankle',
+        'Mean',
+    ]
+    assert lines[2].split() == [
+        'AP',
+        '75.8',
+        '70.2',
+        '75.5',
+        '66.9',
+        '70.3',
+        '78.4',
+        '79.3',
+        '73.9',
+    ]
+    assert lines[3].split()[0] == 'MOTA'
+    assert lines[3].split()[-1] == '58.0'
+    assert lines[4].startswith('MOTP 82.4')
+
+
+def test_gzipped_files_pair_with_plain_ones(folders) -> None:
+    assert _run(folders) == 0
+    before = folders[2].read_text()
+    for path in [*folders[0].iterdir()]:
+        path.with_name(f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    assert _run(folders) == 0
+    assert folders[2].read_text() == before
+
+
+def test_two_files_of_one_video_are_refused(folders, capsys) -> None:
+    path = folders[0] / '020001_mpii_test.json'
+    path.with_name(f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes()))
+    _assert_refused(folders, capsys, 'are both of video 020001_mpii_test')
+
+
+def test_a_missing_prediction_file_is_refused(folders, capsys) -> None:
+    (folders[1] / '020002_mpii_test.json').unlink()
+    _assert_refused(folders, capsys, '020002_mpii_test.json does not exist')
+
+
+def test_an_extra_prediction_file_is_refused(folders, capsys) -> None:
+    shutil.copy(folders[1] / '020002_mpii_test.json', folders[1] / 'extra.json')
+    _assert_refused(folders, capsys, 'extra.json has no ground truth')
+
+
+def test_another_number_of_frames_is_refused(folders, capsys) -> None:
+    def add_frame(data: dict) -> None:
+        data['images'].append({**data['images'][-1], 'id': 1, 'file_name': '000099.jpg'})
+
+    _change(folders[1] / '020001_mpii_test.json', add_frame)
+    _assert_refused(folders, capsys, "'020001_mpii_test'", '14 frames', '13 frames')
+
+
+def test_a_broken_file_is_refused(folders, capsys) -> None:
+    (folders[1] / '020001_mpii_test.json').write_text('{"images": [')
+    _assert_refused(folders, capsys, '020001_mpii_test.json', 'not JSON')
+
+
+@pytest.mark.parametrize('side', [0, 1])
+def test_a_missing_folder_is_refused(folders, capsys, side: int) -> None:
+    shutil.rmtree(folders[side])
+    _assert_refused(folders, capsys, f'{folders[side]} is not a folder')
+
+
+def test_an_empty_folder_is_refused(folders, capsys) -> None:
+    for path in folders[0].iterdir():
+        path.unlink()
+    _assert_refused(folders, capsys, 'holds no .json file')
+
+
+def test_ground_truth_without_head_boxes_is_refused(folders, capsys) -> None:
+    _change(
+        folders[0] / '020001_mpii_test.json',
+        lambda data: [annotation.pop('bbox_head') for annotation in data['annotations']],
+    )
+    _assert_refused(folders, capsys, "'020001_mpii_test', frame 0", 'bbox_head')
+
+
+def test_a_refusal_leaves_earlier_metrics_alone(folders) -> None:
+    folders[2].write_text('earlier')
+    (folders[1] / '020002_mpii_test.json').unlink()
+    assert _run(folders) == 2
+    assert folders[2].read_text() == 'earlier'
+
+
+def test_a_missing_option_is_a_usage_error(capsys) -> None:
+    with pytest.raises(SystemExit) as error:
+        tool.main(['gt', 'pred'])
+    assert error.value.code == 2
+
+
+def test_unknown_values_are_null(folders) -> None:
+    def no_ankles(data: dict) -> None:
+        for annotation in data['annotations']:
+            annotation['keypoints'][3 * 15 :] = [0] * 6
+
+    for path in folders[0].iterdir():
+        _change(path, no_ankles)
+    assert _run(folders) == 0
+    metrics = json.loads(folders[2].read_text())
+    assert metrics['AP']['left_ankle'] is None
+    assert metrics['AP']['mean'] > 0
+
+
+def test_tracking_is_null_without_track_ids(folders) -> None:
+    for path in folders[1].iterdir():
+        _change(path, lambda data: [a.pop('track_id') for a in data['annotations']])
+    assert _run(folders) == 0
+    metrics = json.loads(folders[2].read_text())
+    assert set(metrics['MOTA'].values()) == {None}
+    assert metrics['MOTP'] == {'mean': None}
+    assert metrics['AP']['mean'] == pytest.approx(73.89956320526, abs=1e-3)
+
+
+@pytest.mark.parametrize('value', [2, 0.37])
+def test_other_values_of_v_in_predictions_mean_that_the_joint_is_there(folders, value) -> None:
+    def revalue(data: dict) -> None:
+        for annotation in data['annotations']:
+            v = annotation['keypoints'][2::3]
+            annotation['keypoints'][2::3] = [value if flag else 0 for flag in v]
+
+    assert _run(folders) == 0
+    before = folders[2].read_text()
+    for path in folders[1].iterdir():
+        _change(path, revalue)
+    assert _run(folders) == 0
+    assert folders[2].read_text() == before
+
+
+def test_truth_that_was_propagated_is_refused(folders, capsys) -> None:
+    def mark(data):
+        data['annotations'][0]['source'] = 'propagated'
+
+    _change(next(folders[1].glob('*.json')), mark)
+    assert _run(folders) == 0
+    folders[2].unlink()
+    capsys.readouterr()
+    _change(next(folders[0].glob('*.json')), mark)
+    _assert_refused(folders, capsys, 'needs labels made by hand as the truth, but 1 of the ')

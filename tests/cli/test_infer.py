@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import av
+import numpy as np
+import pytest
+
+from stdpose_mm.detection import PersonDetector
+from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.video import write_video
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.tracking.smoothing import build_smoother, smooth_labels
+from support.paths import ROOT
+
+NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
+
+
+def box_at(person, frame):
+    """[4] x, y, width, height; person 0 walks right, person 1 left."""
+    return np.array([8.0 + 3 * frame, 8, 24, 32] if person == 0 else [64.0 - 3 * frame, 42, 24, 32])
+
+
+@pytest.fixture
+def run(capsys, model_files):
+    """Run the tool in this process; (exit code, stdout, lines of stderr without progress)."""
+    from stdpose_mm.cli.infer import main
+
+    config, checkpoint = model_files
+
+    def call(*arguments: object) -> tuple[int, str, list[str]]:
+        given = ['--config', config, '--checkpoint', checkpoint, *arguments]
+        try:
+            code = main(list(map(str, given)))
+        except SystemExit as exit_:
+            code = exit_.code
+        captured = capsys.readouterr()
+        lines = [line for line in captured.err.splitlines() if line and 'frames/s' not in line]
+        return code, captured.out, lines
+
+    return call
+
+
+@pytest.fixture
+def movie(tmp_path, pictures):
+    path = tmp_path / 'clip.mp4'
+    write_video(path, pictures, fps=10)
+    return path
+
+
+@pytest.fixture
+def boxes(tmp_path):
+    """A label file with the boxes of people 3 and 8."""
+    persons = [
+        PersonLabel(
+            frame,
+            np.zeros((1, 2)),
+            np.zeros(1),
+            track_id=3 if person == 0 else 8,
+            bbox=box_at(person, frame),
+        )
+        for frame in range(NUM_FRAMES)
+        for person in range(2)
+    ]
+    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
+    path = tmp_path / 'boxes.json'
+    write_labels(VideoLabels('clip', Skeleton(('any',)), frames, tuple(persons)), path)
+    return path
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    """A detector that finds the two people where they are."""
+
+    class TwoPeople(PersonDetector):
+        asked = 0
+
+        def _detect(self, picture):
+            x, y, w, h = np.stack([box_at(person, self.asked) for person in range(2)]).T
+            TwoPeople.asked += 1
+            return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
+
+    import infer
+
+    monkeypatch.setattr(infer, 'build_person_detector', lambda *_: TwoPeople())
+    return TwoPeople
+
+
+def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
+    out, video = tmp_path / 'out' / 'poses.json', tmp_path / 'drawn.mp4'
+    code, stdout, errors = run(movie, '--out', out, '--boxes', boxes, '--save-video', video)
+    assert (code, errors) == (0, [])
+    assert stdout.splitlines() == [f'{out}: 9 frames, 2 people, 18 poses']
+    dense = json.loads(out.read_text())
+    assert dense['inference'] == {
+        'complete': True,
+        'frames': 9,
+        'unreadable_frames': [],
+        'crops': 'frame',
+        'precision': 'float32',
+        'smoothing': None,
+    }
+    assert [image['frame_index'] for image in dense['images']] == list(range(9))
+    frame_of = {image['id']: image['frame_index'] for image in dense['images']}
+    assert len(dense['annotations']) == 18
+    for annotation in dense['annotations']:
+        frame, person = frame_of[annotation['image_id']], (3, 8).index(annotation['track_id'])
+        assert annotation['bbox'] == box_at(person, frame).tolist()
+        assert annotation['source'] == 'propagated'
+        assert annotation['keypoints'][2::3] == [2, 2, 2]
+        assert len(annotation['scores']) == 3
+        assert all(0 <= score <= 1 for score in annotation['scores'])
+    with av.open(str(video)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 9
+
+
+@pytest.mark.parametrize(
+    'options',
+    [('--crops', 'window'), ('--batch-size', 1), ('--precision', 'bfloat16'), ('--tracker', 'oks')],
+)
+def test_options(run, movie, detector, tmp_path, options):
+    """Poses are there, about where they are without the option."""
+    found = []
+    for number, more in enumerate(((), options)):
+        detector.asked = 0
+        out = tmp_path / f'{number}.json'
+        assert run(movie, '--out', out, '--det-config', 'x.onnx', *more)[0] == 0
+        found.append(read_labels(out))
+    plain, other = found
+    assert [p.track_id for p in other.persons] == [p.track_id for p in plain.persons] == [0, 1] * 9
+    points = [np.stack([p.keypoints for p in labels.persons]) for labels in found]
+    assert np.median(np.abs(points[0] - points[1])) < 2
+
+
+def test_every_third_frame_is_enough_for_the_detector(run, movie, boxes, tmp_path, monkeypatch):
+    class Walkers(PersonDetector):
+        frames = iter((0, 3, 6, 8))
+
+        def _detect(self, picture):
+            frame = next(self.frames)
+            x, y, w, h = np.stack([box_at(person, frame) for person in range(2)]).T
+            return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
+
+    import infer
+
+    monkeypatch.setattr(infer, 'build_person_detector', lambda *_: Walkers())
+    out = tmp_path / 'poses.json'
+    assert run(movie, '--out', out, '--det-config', 'x.onnx', '--det-every', 3)[0] == 0
+    for person in read_labels(out).persons:
+        expected = box_at(person.track_id, person.frame_index)
+        np.testing.assert_allclose(person.bbox, expected, atol=1e-6)
+
+
+def test_poses_are_smoothed(run, movie, boxes, tmp_path):
+    plain = tmp_path / 'plain.json'
+    assert run(movie, '--out', plain, '--boxes', boxes)[0] == 0
+    for name in ('one-euro', 'savitzky-golay'):
+        out = tmp_path / f'{name}.json'
+        assert run(movie, '--out', out, '--boxes', boxes, '--smooth', name)[0] == 0
+        labels = read_labels(out)
+        assert labels.extra['inference']['smoothing'].startswith(name)
+        smoother = build_smoother(name, fps=10)
+        expected = smooth_labels(read_labels(plain), smoother)
+        for one, other in zip(labels.persons, expected.persons, strict=True):
+            np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-6)
+
+
+def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):
+    (folder / '000005.jpg').write_bytes(b'')
+    out = tmp_path / 'poses.json'
+    code, stdout, _ = run(folder, '--out', out, '--boxes', boxes)
+    assert code == 0
+    assert '1 frames cannot be read' in stdout
+    dense = json.loads(out.read_text())
+    assert dense['inference']['unreadable_frames'] == [4]
+    assert [image['frame_index'] for image in dense['images'] if image.get('unreadable')] == [4]
+    assert dense['images'][4]['file_name'] == 'clip/000005.jpg'
+    labels = read_labels(out)
+    marked = [p for p in labels.persons if p.extra.get('bridged')]
+    assert [(p.frame_index, p.track_id) for p in marked] == [(4, 3), (4, 8)]
+    track = labels.tracks()[3]
+    np.testing.assert_allclose(
+        track[4].keypoints, (track[3].keypoints + track[5].keypoints) / 2, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize('format', ['coco', 'cvat', 'posetrack18-official'])
+def test_other_formats(run, movie, boxes, tmp_path, format):
+    out = tmp_path / 'poses.txt'
+    assert run(movie, '--out', out, '--boxes', boxes, '--format', format)[0] == 0
+    labels = read_labels(out)
+    assert len(labels.persons) == 18
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith('.')) == []
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        ((), 'nobody says where the people are: give --det-config'),
+        (('--boxes', 'b.json', '--det-config', 'd.onnx'), 'both say where the people are'),
+        (('--boxes', 'nowhere.json'), 'nowhere.json'),
+        (('--boxes', 'BOXES', '--tracker', 'oks'), 'says who is who'),
+        (('--boxes', 'BOXES', '--det-every', '2'), 'need --det-config'),
+        (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
+        (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
+        (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'expected a name such as out.mp4'),
+        (('--boxes', 'whole-picture', '--precision', 'int8'), 'a checkpoint runs in'),
+        (('--boxes', 'whole-picture', '--batch-size', '0'), 'expected a whole number of at least'),
+    ],
+)
+def test_what_cannot_work_is_one_line(run, movie, boxes, tmp_path, arguments, sentence):
+    out = tmp_path / 'poses.json'
+    places = {'BOXES': boxes, 'OUT': out}
+    code, _, errors = run(movie, '--out', out, *(places.get(one, one) for one in arguments))
+    assert code == 2
+    assert len(errors) == 1
+    assert sentence in errors[0]
+    assert not out.exists()
+    assert not [path for path in tmp_path.iterdir() if 'partial' in path.name]
+
+
+SLOW = """
+import sys, time
+from stdpose_mm.cli import infer
+from stdpose_mm.inference import VideoPoseEstimator
+from stdpose_mm.detection.box_sources import WholePicture
+
+class Slow(WholePicture):
+    def __call__(self, pictures, on_broken=None):
+        for frame in super().__call__(pictures, on_broken):
+            if frame.frame_index == {slow_from}:
+                print('slow now', flush=True)
+            time.sleep(0.5 if frame.frame_index >= {slow_from} else 0)
+            yield frame
+
+infer.WholePicture = Slow
+sys.exit(infer.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(('times', 'slow_from'), [(1, 5), (2, 0)])
+def test_ctrl_c(model_files, movie, tmp_path, times, slow_from):
+    """Once: what is done is written and marked. Twice: nothing is written."""
+    config, checkpoint = model_files
+    out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
+    arguments = [movie, '--config', config, '--checkpoint', checkpoint, '--boxes', 'whole-picture']
+    arguments += ['--out', out, '--save-video', video, '--batch-size', 1]
+    process = subprocess.Popen(
+        [sys.executable, '-c', SLOW.format(slow_from=slow_from), *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == 'slow now'
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+    _, errors = process.communicate(timeout=60)
+    last = errors.strip().splitlines()[-1]
+    assert process.returncode == 130, errors
+    left = {path.name for path in tmp_path.iterdir()} - {'clip.mp4', 'clip'}
+    if times == 2:
+        assert last == 'infer.py: interrupted, no output was written'
+        assert left == set()
+        return
+    dense = json.loads(out.read_text())
+    number = len(dense['images'])
+    assert 0 < number < NUM_FRAMES
+    assert dense['inference']['complete'] is False
+    assert len(dense['annotations']) == number
+    assert f'holds the first {number} of 9 frames' in last
+    assert left == {'poses.json', 'drawn.mp4'}
+    with av.open(str(video)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == number

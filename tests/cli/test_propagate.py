@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stdpose_mm.detection import PersonDetector
+from stdpose_mm.io.video import open_frames, write_video
+from support.paths import ROOT
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, 'tools/propagate.py', *map(str, arguments)]
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the tool in this process; (exit code, stdout, lines of stderr without progress)."""
+    from stdpose_mm.cli.propagate import main
+
+    def call(*arguments: object) -> tuple[int, str, list[str]]:
+        try:
+            code = main(list(map(str, arguments)))
+        except SystemExit as exit_:
+            code = exit_.code
+        captured = capsys.readouterr()
+        lines = [line for line in captured.err.splitlines() if line and 'frames/s' not in line]
+        return code, captured.out, lines
+
+    call.main = main
+    return call
+
+
+@pytest.fixture
+def movie(tmp_path, pictures):
+    path = tmp_path / 'clip.mp4'
+    write_video(path, pictures, fps=10)
+    return path
+
+
+def check_dense(path: Path, label_fields: dict) -> None:
+    """Everyone in every frame, fields complete, given keypoints equal to the label file's."""
+    dense = json.loads(path.read_text())
+    assert [image['frame_index'] for image in dense['images']] == list(range(9))
+    frame_of = {image['id']: image['frame_index'] for image in dense['images']}
+    found = {(frame_of[a['image_id']], a['track_id']): a for a in dense['annotations']}
+    assert sorted(found) == [(frame, person) for frame in range(9) for person in range(2)]
+    given_of = {image['id']: image['frame_index'] for image in label_fields['images']}
+    given = {(given_of[a['image_id']], a['track_id']): a for a in label_fields['annotations']}
+    for place, fields in found.items():
+        assert len(fields['scores']) == 3
+        assert all(0 <= score <= 1 for score in fields['scores'])
+        assert len(fields['bbox']) == 4
+        assert fields['source'] == ('given' if place in given else 'propagated')
+        if place in given:
+            assert fields['keypoints'] == given[place]['keypoints']
+
+
+@pytest.mark.parametrize('source', ['folder', 'movie'])
+@pytest.mark.parametrize('method', ['linear', 'flow', 'auto'])
+def test_without_a_model(request, run, source, method, label_file, label_fields, tmp_path):
+    video = request.getfixturevalue(source)
+    out = tmp_path / 'out' / 'dense.json'
+    code, printed, _ = run(video, label_file, '--out', out, '--method', method)
+    assert code == 0
+    how, summary = printed.splitlines()
+    assert how.startswith(f'method: {method} (')
+    assert summary == f'{out}: 9 frames, 2 people, 6 given and 12 propagated poses'
+    check_dense(out, label_fields)
+
+
+@pytest.mark.parametrize('source', ['folder', 'movie'])
+def test_with_a_model(request, run, source, model_files, label_file, label_fields, tmp_path):
+    video = request.getfixturevalue(source)
+    out = tmp_path / 'dense.json'
+    model = ['--config', model_files[0], '--checkpoint', model_files[1]]
+    code, _, _ = run(video, label_file, '--out', out, *model)
+    assert code == 0
+    check_dense(out, label_fields)
+
+
+def test_as_a_program_of_its_own(folder, label_file, label_fields, tmp_path):
+    out = tmp_path / 'dense.json'
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    done = subprocess.run(
+        command(folder, label_file, '--out', out), cwd=ROOT, env=environment, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    check_dense(out, label_fields)
+
+
+def test_save_video_writes_every_frame(run, folder, label_file, tmp_path):
+    movie = tmp_path / 'overlay.mp4'
+    out = tmp_path / 'dense.json'
+    code, _, _ = run(folder, label_file, '--out', out, '--method', 'linear', '--save-video', movie)
+    assert code == 0
+    assert len(open_frames(movie)) == 9
+
+
+def test_keep_every_takes_a_part_of_full_labels(run, folder, label_file, tmp_path):
+    full, thinned = tmp_path / 'full.json', tmp_path / 'thinned.json'
+    assert run(folder, label_file, '--out', full, '--method', 'linear')[0] == 0
+    fields = json.loads(full.read_text())
+    for annotation in fields['annotations']:
+        annotation['source'] = 'given'
+    full.write_text(json.dumps(fields))
+    code, printed, _ = run(folder, full, '--out', thinned, '--method', 'linear', '--keep-every', 3)
+    assert code == 0
+    assert '8 given and 10 propagated' in printed
+
+
+def test_another_format(run, folder, label_file, tmp_path):
+    out = tmp_path / 'dense.xml'
+    arguments = ['--method', 'linear', '--format', 'cvat']
+    assert run(folder, label_file, '--out', out, *arguments)[0] == 0
+    assert out.read_text().startswith('<?xml')
+
+
+def without_labels(fields):
+    fields['annotations'] = []
+
+
+def beyond_the_end(fields):
+    for image in fields['images']:
+        image.pop('file_name')
+        image['frame_index'] += 5
+
+
+def nobody_there(fields):
+    for annotation in fields['annotations']:
+        annotation['keypoints'] = [0] * 9
+
+
+def more_frames_than_the_video(fields):
+    for index in range(9, 12):
+        name = f'clip/{index + 1:06d}.jpg'
+        fields['images'].append({'id': index + 1, 'file_name': name, 'frame_index': index})
+
+
+def another_joint(fields):
+    fields['categories'][0]['keypoints'][2] = 'tail'
+
+
+@pytest.mark.parametrize(
+    ('change', 'arguments', 'message'),
+    [
+        (without_labels, [], 'no given labels to propagate'),
+        (nobody_there, [], 'no given labels to propagate'),
+        (more_frames_than_the_video, [], 'list 6 frames, of which clip with its 9 frames has 3'),
+        (beyond_the_end, [], 'frame 9, which is not among the 9 frames of clip'),
+        (
+            another_joint,
+            ['MODEL', '--method', 'stdpose'],
+            'the labels use tail, which the model does not know',
+        ),
+        (None, ['--method', 'stdpose'], "method 'stdpose' needs a config and a checkpoint"),
+        (None, ['--config', 'no.py', '--checkpoint', 'no.pth'], 'no.py does not exist'),
+        (None, ['--config', 'no.py'], "method 'auto' needs a config and a checkpoint"),
+        (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
+        (None, ['--method', 'magic'], "invalid choice: 'magic'"),
+        (None, ['--boxes', 'detector'], '--boxes detector needs --det-config'),
+        (None, ['--boxes', 'boxes.json'], 'boxes.json does not exist'),
+        (None, ['--boxes', 'labels.json'], 'hold no person box with a track id'),
+        (None, ['--boxes', 'detector', '--det-config', 'd.onnx'], 'd.onnx does not exist'),
+        (None, ['--det-config', 'd.py'], 'need --boxes detector, add it'),
+        (None, ['--life-span', 'magic'], "invalid choice: 'magic'"),
+        (None, ['--format', 'magic'], "invalid choice: 'magic'"),
+        (None, ['--keep-every', '0'], 'must be at least 1, got 0'),
+        (None, ['--batch-size', '0'], 'must be at least 1, got 0'),
+        (None, ['--labels-video', 'other'], "no video named 'other'"),
+        (None, ['--save-video', 'overlay.txt'], 'cannot be written as a video'),
+    ],
+)
+def test_a_mistake_is_one_line_and_writes_nothing(
+    run, folder, label_fields, model_files, tmp_path, monkeypatch, change, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    if change is not None:
+        change(label_fields)
+    Path('labels.json').write_text(json.dumps(label_fields))
+    if 'MODEL' in arguments:
+        model = ['--config', model_files[0], '--checkpoint', model_files[1]]
+        arguments = [*model, *arguments[1:]]
+    before = sorted(tmp_path.iterdir())
+    code, printed, errors = run(folder, 'labels.json', '--out', 'dense.json', *arguments)
+    assert (code, printed, len(errors)) == (2, '', 1), errors
+    assert errors[0].startswith('propagate.py: ')
+    assert message in errors[0]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_boxes_of_an_unknown_track_are_one_line(run, folder, label_file, label_fields, tmp_path):
+    for annotation in label_fields['annotations']:
+        annotation.update(bbox=[1, 2, 30, 40], track_id=annotation['track_id'] + 6)
+    (tmp_path / 'boxes.json').write_text(json.dumps(label_fields))
+    boxes = ['--boxes', tmp_path / 'boxes.json']
+    code, _, errors = run(folder, label_file, '--out', tmp_path / 'dense.json', *boxes)
+    assert code == 2
+    assert errors == [
+        'propagate.py: the boxes given for clip are of track 6, which the labels do not have, '
+        'give boxes of their tracks (0, 1)'
+    ]
+
+
+def boxes_of(path: Path, track_id: int) -> dict[int, list[float]]:
+    dense = json.loads(path.read_text())
+    frame_of = {image['id']: image['frame_index'] for image in dense['images']}
+    people = [a for a in dense['annotations'] if a['track_id'] == track_id]
+    return {frame_of[a['image_id']]: a['bbox'] for a in people}
+
+
+def test_boxes_from_a_file_are_taken_over(run, folder, label_file, label_fields, tmp_path):
+    box = {**label_fields['annotations'][0], 'id': 77, 'image_id': 3, 'bbox': [1, 2, 30, 40]}
+    label_fields['images'] = [{'id': 3, 'file_name': 'clip/000003.jpg'}]
+    label_fields['annotations'] = [box]
+    (tmp_path / 'boxes.json').write_text(json.dumps(label_fields))
+    out = tmp_path / 'dense.json'
+    boxes = ['--boxes', tmp_path / 'boxes.json', '--method', 'linear']
+    assert run(folder, label_file, '--out', out, *boxes)[0] == 0
+    assert boxes_of(out, 0)[2] == [1, 2, 30, 40]
+    assert boxes_of(out, 1)[2] != [1, 2, 30, 40]
+
+
+def test_detected_boxes_are_taken_over(run, folder, label_file, tmp_path, monkeypatch):
+    class Corner(PersonDetector):
+        def _detect(self, picture):
+            assert picture.shape == (80, 96, 3)
+            return np.array([[10.0, 10, 40, 40]]), np.array([0.9])
+
+    monkeypatch.setitem(
+        run.main.__globals__, 'build_person_detector', lambda *_: Corner(score_threshold=0.5)
+    )
+    out = tmp_path / 'dense.json'
+    detector = ['--boxes', 'detector', '--det-config', 'any.onnx', '--method', 'linear']
+    assert run(folder, label_file, '--out', out, *detector)[0] == 0
+    first, second = boxes_of(out, 0), boxes_of(out, 1)
+    # Person 0 walks right, through that box; person 1 is further down.
+    assert first[1] == [10, 10, 30, 30]
+    assert first[7] != [10, 10, 30, 30]
+    assert [10, 10, 30, 30] not in second.values()
+
+
+def test_a_life_span_by_the_labels(run, folder, label_fields, tmp_path):
+    label_fields['annotations'] = [
+        a for a in label_fields['annotations'] if (a['track_id'], a['image_id']) != (1, 9)
+    ]
+    (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
+    arguments = [folder, tmp_path / 'labels.json', '--method', 'linear', '--life-span', 'labels']
+    code, printed, _ = run(*arguments, '--out', tmp_path / 'dense.json')
+    assert code == 0
+    assert '5 given and 9 propagated poses, 4 times absent' in printed
+
+
+def test_a_corrupt_frame_within_a_video_file_is_named(run, label_file, pictures, tmp_path):
+    movie = tmp_path / 'hurt.mp4'
+    with av.open(str(movie), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=25)
+        stream.height, stream.width = pictures.shape[1:3]
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='bgr24')))
+        container.mux(stream.encode(None))
+    with av.open(str(movie)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        position, size = packets[5].pos, packets[5].size
+    data = bytearray(movie.read_bytes())
+    data[position : position + size] = bytes(size)
+    movie.write_bytes(data)
+    out = tmp_path / 'dense.json'
+    code, _, errors = run(movie, label_file, '--out', out, '--method', 'flow')
+    assert code == 2
+    assert len(errors) == 1
+    assert 'hurt.mp4: frame 5 ' in errors[0]
+    assert not out.exists()
+
+
+def test_a_corrupt_frame_is_named(run, folder, label_file, tmp_path):
+    picture = folder / '000006.jpg'
+    picture.write_bytes(picture.read_bytes()[:200])
+    out = tmp_path / 'dense.json'
+    code, _, errors = run(folder, label_file, '--out', out, '--method', 'flow')
+    assert code == 2
+    assert '000006.jpg' in errors[0]
+    assert not out.exists()
+
+
+def test_a_label_file_that_cannot_be_written_leaves_no_video(run, folder, label_file, tmp_path):
+    (tmp_path / 'taken').write_text('a file where a folder is needed')
+    movie = tmp_path / 'overlay.mp4'
+    out = tmp_path / 'taken' / 'dense.json'
+    code, _, errors = run(
+        folder, label_file, '--out', out, '--method', 'linear', '--save-video', movie
+    )
+    assert code == 2
+    assert 'cannot be written' in errors[0]
+    assert not movie.exists()
+
+
+def test_a_missing_video_is_named(run, label_file, tmp_path):
+    code, _, errors = run('no.mp4', label_file, '--out', tmp_path / 'dense.json')
+    assert code == 2
+    assert errors == [
+        'propagate.py: no.mp4 does not exist, expected a video file or a folder of pictures'
+    ]
+
+
+def test_a_folder_as_output_is_refused(run, folder, label_file, tmp_path):
+    code, _, errors = run(folder, label_file, '--out', tmp_path)
+    assert code == 2
+    assert 'is a folder, expected the path of a file' in errors[0]
+
+
+def test_an_interrupted_run_leaves_only_what_the_next_one_goes_on_from(
+    folder, label_file, tmp_path, pictures
+):
+    long_video = tmp_path / 'long.mp4'
+    write_video(long_video, np.tile(pictures, (100, 1, 1, 1)), fps=10)
+    before = sorted(tmp_path.iterdir())
+    arguments = ['--out', tmp_path / 'dense.json', '--save-video', tmp_path / 'overlay.mp4']
+    process = subprocess.Popen(
+        command(long_video, label_file, *arguments),
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        stderr=subprocess.PIPE,
+        # Whoever runs the tests in the background may have made them deaf to it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stderr is not None
+    while b'frames' not in (progress := process.stderr.read1()):
+        assert progress, 'the tool ended before it showed progress'
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    errors = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == (
+        'propagate.py: interrupted, no output was written; the same command goes on from here'
+    )
+    assert set(tmp_path.iterdir()) - set(before) <= {tmp_path / '.dense.json.unfinished'}

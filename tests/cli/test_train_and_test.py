@@ -1,0 +1,287 @@
+"""``tools/train.py`` and ``tools/test.py`` on a toy model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+TOY_PARTS = """
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.evaluator import BaseMetric
+from mmengine.model import BaseModel
+from mmpose.registry import DATASETS, METRICS, MODELS
+from torch import nn
+
+from stdpose_mm.errors import InputError
+
+
+@DATASETS.register_module(force=True)
+class CommandToyDataset(BaseDataset):
+    def __init__(self, broken=None, **kwargs):
+        self.broken = broken
+        super().__init__(**kwargs)
+
+    def load_data_list(self):
+        if self.broken == 'file':
+            raise InputError('labels.json does not exist, expected a label file')
+        return [{'inputs': torch.full((2,), float(i))} for i in range(4)]
+
+    def prepare_data(self, idx):
+        if self.broken == 'sample':
+            raise InputError('clip.mp4: frame 3 cannot be decoded')
+        return super().prepare_data(idx)
+
+
+@MODELS.register_module(force=True)
+class CommandToyModel(BaseModel):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, inputs, mode='tensor', **kwargs):
+        output = self.layer(torch.stack(inputs))
+        if mode == 'loss':
+            return {'loss': output.float().square().mean()}
+        return [{'value': value.item()} for value in output]
+
+
+@METRICS.register_module(force=True)
+class CommandToyMetric(BaseMetric):
+    default_prefix = 'toy'
+
+    def process(self, data_batch, data_samples):
+        self.results.extend(1.0 for _ in data_samples)
+
+    def compute_metrics(self, results):
+        return {'count': sum(results), 'undefined': float('nan')}
+"""
+
+CONFIG = """
+import time
+
+# MMEngine names a run to the second and shares state between runs of one name.
+experiment_name = f'toy_{time.time_ns()}'
+default_scope = 'mmpose'
+custom_imports = dict(imports=['stdpose_mm', 'command_toy_parts'])
+model = dict(type='CommandToyModel')
+data = dict(
+    batch_size=2,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='CommandToyDataset'),
+)
+train_dataloader = data
+val_dataloader = data
+test_dataloader = data
+val_evaluator = dict(type='CommandToyMetric')
+test_evaluator = val_evaluator
+train_cfg = dict(by_epoch=True, max_epochs=2)
+val_cfg = dict()
+test_cfg = dict()
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.01))
+auto_scale_lr = dict(base_batch_size=8)
+log_level = 'ERROR'
+"""
+
+
+from stdpose_mm.cli.test import main as run_test  # noqa: E402
+from stdpose_mm.cli.train import main as run_train  # noqa: E402
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A toy config; the work folder is by default beside it."""
+    (tmp_path / 'command_toy_parts.py').write_text(TOY_PARTS)
+    (tmp_path / 'toy.py').write_text(CONFIG)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return 'toy.py'
+
+
+@pytest.fixture
+def final_config(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
+    """Run ``train.py`` up to the runner; gives the config the runner would get."""
+
+    def run(*arguments: str) -> Config:
+        got: list[Config] = []
+        runner = type('Runner', (), {'train': lambda self: None})
+        monkeypatch.setattr(
+            'mmengine.runner.Runner.from_cfg', lambda cfg: got.append(cfg) or runner()
+        )
+        assert run_train(list(arguments)) == 0
+        return got[0]
+
+    return run
+
+
+def error_line(code: int, capsys: pytest.CaptureFixture[str]) -> str:
+    """Check that a command failed as a user error does; gives its one line."""
+    assert code == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_train_then_test(config: str, tmp_path: Path) -> None:
+    assert run_train([config, '--work-dir', 'run', '--seed', '1']) == 0
+    checkpoint = tmp_path / 'run' / 'epoch_2.pth'
+    assert checkpoint.is_file()
+    code = run_test([config, str(checkpoint), '--out', 'out/metrics.json', '--dump', 'out/p.pkl'])
+    assert code == 0
+    metrics = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
+    assert metrics == {'toy/count': 4.0, 'toy/undefined': None}
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['metrics.json', 'p.pkl']
+
+
+def test_resume_goes_on_from_the_last_checkpoint(config: str, tmp_path: Path) -> None:
+    short = ['--cfg-options', 'train_cfg.max_epochs=1']
+    assert run_train([config, '--work-dir', 'run', *short]) == 0
+    moved = (tmp_path / 'run').rename(tmp_path / 'moved')
+    first = torch.load(moved / 'epoch_1.pth', weights_only=False)
+    assert run_train([config, '--work-dir', 'moved', '--resume']) == 0
+    second = torch.load(moved / 'epoch_2.pth', weights_only=False)
+    assert (first['meta']['iter'], second['meta']['iter']) == (2, 4)
+
+
+def test_first_start_with_resume_keeps_the_pretrained_weights(
+    config: str, tmp_path: Path, final_config: Callable[..., Config]
+) -> None:
+    torch.save({}, tmp_path / 'coco.pth')
+    cfg = final_config(config, '--resume', '--cfg-options', 'load_from=coco.pth')
+    assert (cfg.get('resume', False), cfg.load_from) == (False, 'coco.pth')
+
+
+def test_resume_from_a_given_checkpoint(
+    config: str, tmp_path: Path, final_config: Callable[..., Config]
+) -> None:
+    torch.save({}, tmp_path / 'iter_5.pth')
+    cfg = final_config(config, '--resume', 'iter_5.pth')
+    assert (cfg.resume, cfg.load_from) == (True, 'iter_5.pth')
+
+
+def test_options_reach_the_config(config: str, final_config: Callable[..., Config]) -> None:
+    options = ['--seed', '5', '--auto-scale-lr', '--no-validate', '--launcher', 'none']
+    cfg = final_config(config, *options, '--cfg-options', 'optim_wrapper.optimizer.lr=0.5')
+    assert cfg.randomness.seed == 5
+    assert cfg.auto_scale_lr.enable is True
+    assert (cfg.val_cfg, cfg.val_dataloader, cfg.val_evaluator) == (None, None, None)
+    assert cfg.optim_wrapper.optimizer.lr == 0.5
+    assert cfg.work_dir == str(Path('work_dirs') / 'toy')
+
+
+def test_without_validation_held_out_losses_keep_their_data(
+    config: str, tmp_path: Path, final_config: Callable[..., Config]
+) -> None:
+    own = "dict(type='HeldOutLossHook', interval=5, dataloader=dict(batch_size=7))"
+    hooks = f"custom_hooks = [dict(type='HeldOutLossHook', interval=5), {own}]\n"
+    (tmp_path / 'toy.py').write_text(CONFIG + hooks)
+    cfg = final_config(config, '--no-validate')
+    assert cfg.val_dataloader is None
+    assert [hook.dataloader.batch_size for hook in cfg.custom_hooks] == [2, 7]
+
+
+def test_amp_without_a_gpu_trains_in_bfloat16(
+    config: str, monkeypatch: pytest.MonkeyPatch, final_config: Callable[..., Config]
+) -> None:
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    options = ['optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=dynamic']
+    assert final_config(config, '--amp').optim_wrapper.type == 'AutocastOptimWrapper'
+    cfg = final_config(config, '--amp', '--cfg-options', *options)
+    assert cfg.optim_wrapper.type == 'AutocastOptimWrapper'
+    assert 'loss_scale' not in cfg.optim_wrapper
+
+
+def test_amp_with_a_gpu_scales_the_loss(
+    config: str, monkeypatch: pytest.MonkeyPatch, final_config: Callable[..., Config]
+) -> None:
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    wrapper = final_config(config, '--amp').optim_wrapper
+    assert (wrapper.type, wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['no.py'], r'config no\.py does not exist'),
+        (['{config}', '--resume', 'no.pth'], r'checkpoint no\.pth does not exist'),
+        (['{config}', '--cfg-options', 'load_from=no.pth'], r'checkpoint no\.pth does not exist'),
+        (['{config}', '--cfg-options', 'load_from=page.pth'], r'page\.pth is no checkpoint'),
+        (['{config}', '--cfg-options', 'model.type=Typo'], r'toy\.py: Typo is not in the \S+model'),
+        (['{config}', '--cfg-options', 'model.depth=1'], r'unexpected keyword argument .depth.'),
+        (['{config}', '--work-dir', 'toy.py'], r'work folder toy\.py is a file'),
+        (['broken.py'], r'broken\.py cannot be read \(ZeroDivisionError'),
+        (['empty.py'], r'empty\.py has no model'),
+        (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=file'], r'labels\.json'),
+        (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=sample'], r'frame 3'),
+        (['{config}', '--cfg-options', 'train_dataloader.batch_size.x=1'], r'do not fit toy\.py'),
+        (
+            ['{config}', '--amp', '--cfg-options', 'optim_wrapper.type=OptimWrapperDict'],
+            r'--amp cannot be combined',
+        ),
+    ],
+)
+def test_train_reports_what_the_user_got_wrong(
+    config: str,
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / 'page.pth').write_text('<html>not found</html>')
+    (tmp_path / 'broken.py').write_text('x = 1 / 0')
+    (tmp_path / 'empty.py').write_text('x = 1')
+    code = run_train([argument.format(config=config) for argument in arguments])
+    assert re.search(sentence, error_line(code, capsys))
+
+
+def test_test_reports_a_missing_checkpoint(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run_test([config, 'no.pth', '--out', 'metrics.json'])
+    assert error_line(code, capsys) == (
+        'test.py: checkpoint no.pth does not exist, expected a .pth file'
+    )
+    assert not (tmp_path / 'metrics.json').exists()
+
+
+@pytest.mark.parametrize(
+    'weights', [{}, {'layer.weight': torch.zeros(1, 2)}, {'layer.weight': torch.zeros(7, 7)}]
+)
+def test_weights_of_another_model_are_not_tested(
+    config: str, weights: dict[str, torch.Tensor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({'state_dict': weights}, 'other.pth')
+    code = run_test([config, 'other.pth', '--out', 'metrics.json'])
+    assert 'other.pth cannot be loaded into the model' in error_line(code, capsys)
+    assert not Path('metrics.json').exists()
+
+
+@pytest.mark.parametrize('seed', ['-1', 'x', '4294967296'])
+def test_a_seed_is_a_number_that_numpy_takes(
+    config: str, seed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_train([config, '--seed', seed])
+    assert 'expected a whole number' in error_line(int(caught.value.code or 0), capsys)
+
+
+@pytest.mark.parametrize('command', [run_train, run_test])
+def test_usage_errors_are_one_line(
+    command: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command([])
+    assert 'required: CONFIG' in error_line(int(caught.value.code or 0), capsys)
+
+
+def test_malformed_option_is_a_usage_error(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_train([config, '--cfg-options', 'no_equals_sign'])
+    assert 'expected key=value' in error_line(int(caught.value.code or 0), capsys)

@@ -1,0 +1,202 @@
+"""Fixtures of many tests: a little video with two moving people, a tiny STDPose, label makers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+NAMES = ('head', 'left_hand', 'right_hand')
+NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
+GIVEN = (0, 4, 8)
+POSE = np.array([[0, 0], [-8, 16], [8, 16]], float)
+
+CONFIG = """
+custom_imports = dict(imports=['stdpose_mm'], allow_failed_imports=False)
+default_scope = 'mmpose'
+codec = dict(type='BoundedUDPHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
+shared = dict(
+    in_channels=32,
+    out_channels=3,
+    deconv_out_channels=(16, 16),
+    deconv_kernel_sizes=(4, 4),
+    loss=dict(type='KeypointMSELoss'),
+    decoder=codec,
+)
+model = dict(
+    type='STDPose',
+    data_preprocessor=dict(
+        type='WindowDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, bgr_to_rgb=True
+    ),
+    backbone=dict(
+        type='ViT',
+        arch=dict(embed_dims=32, num_layers=1, num_heads=2, feedforward_channels=64),
+        img_size=(64, 48),
+        patch_embed='conv_stem',
+    ),
+    frame_head=dict(type='FrameHead', **shared),
+    neck=dict(
+        type='STRE',
+        tff=dict(type='TemporalFeatureFusion', embed_dims=32, num_heads=2, num_blocks=1),
+        tks=dict(type='TemporalKeypointsSynthesis', num_joints=3, use_prior=True),
+    ),
+    head=dict(
+        type='STDAHead',
+        feature_size=(4, 3),
+        num_heads=2,
+        num_blocks=1,
+        mask=dict(type='DynamicAwareMask', num_joints=3),
+        **shared,
+    ),
+    test_cfg=dict(flip_test=True),
+)
+test_dataloader = dict(
+    dataset=dict(
+        type='GenericWindowDataset',
+        pipeline=[
+            dict(type='LoadWindow'),
+            dict(type='GetBBoxCenterScale', padding=1.25),
+            dict(type='WindowTopdownAffine', input_size=codec['input_size'], use_udp=True),
+            dict(type='GenerateWindowTarget', encoder=codec, test_mode=True),
+            dict(type='PackWindowInputs'),
+        ],
+    )
+)
+"""
+
+
+def pose_at(person: int, frame: int) -> np.ndarray:
+    """[3, 2] the true pose; person 0 walks right, person 1 left."""
+    place = (20 + 3 * frame, 16) if person == 0 else (76 - 3 * frame, 50)
+    return POSE + place
+
+
+def annotation(frame: int, person: int, number: int) -> dict[str, Any]:
+    keypoints = np.concatenate([pose_at(person, frame), np.full((3, 1), 2)], axis=1)
+    return {
+        'id': number,
+        'image_id': frame + 1,
+        'category_id': 1,
+        'track_id': person,
+        'keypoints': keypoints.ravel().tolist(),
+    }
+
+
+@pytest.fixture(scope='session')
+def pictures() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    background = cv2.GaussianBlur(rng.uniform(0, 255, (HEIGHT, WIDTH, 3)), (0, 0), 2)
+    frames = np.repeat(background[None].astype(np.uint8), NUM_FRAMES, 0)
+    for frame in range(NUM_FRAMES):
+        for person in range(2):
+            for x, y in pose_at(person, frame).astype(int).tolist():
+                cv2.circle(frames[frame], (x, y), 4, (0, 60, 200 - 80 * person), -1)
+    return frames
+
+
+@pytest.fixture
+def folder(tmp_path: Path, pictures: np.ndarray) -> Path:
+    """The video as a folder of pictures whose numbers start at 1, as in PoseTrack17."""
+    path = tmp_path / 'clip'
+    path.mkdir()
+    for frame, picture in enumerate(pictures):
+        cv2.imwrite(str(path / f'{frame + 1:06d}.jpg'), picture)
+    return path
+
+
+@pytest.fixture
+def label_fields() -> dict[str, Any]:
+    """Labels of frames 0, 4, 8 as PoseTrack18 JSON; images of these frames only."""
+    return {
+        'images': [
+            {'id': frame + 1, 'file_name': f'clip/{frame + 1:06d}.jpg', 'frame_index': frame}
+            for frame in GIVEN
+        ],
+        'annotations': [
+            annotation(frame, person, 2 * frame + person) for frame in GIVEN for person in range(2)
+        ],
+        'categories': [
+            {'id': 1, 'name': 'person', 'keypoints': list(NAMES), 'skeleton': [[1, 2], [1, 3]]}
+        ],
+    }
+
+
+@pytest.fixture
+def label_file(tmp_path: Path, label_fields: dict[str, Any]) -> Path:
+    path = tmp_path / 'labels.json'
+    path.write_text(json.dumps(label_fields))
+    return path
+
+
+@pytest.fixture(scope='session')
+def model_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Config and checkpoint of a tiny STDPose with random weights for the three joints."""
+    import torch
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+    from mmpose.datasets.datasets.utils import parse_pose_metainfo
+    from mmpose.registry import MODELS
+
+    root = tmp_path_factory.mktemp('model')
+    config, checkpoint = root / 'tiny.py', root / 'tiny.pth'
+    config.write_text(CONFIG)
+    init_default_scope('mmpose')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(config).model)
+    metainfo = parse_pose_metainfo(Skeleton(NAMES, ((0, 1), (0, 2))).to_metainfo('tiny'))
+    torch.save({'meta': {'dataset_meta': metainfo}, 'state_dict': model.state_dict()}, checkpoint)
+    return config, checkpoint
+
+
+SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
+
+LabelMaker = Callable[..., PersonLabel]
+
+
+@pytest.fixture(scope='session')
+def skeleton() -> Skeleton:
+    return SKELETON
+
+
+@pytest.fixture(scope='session')
+def label() -> LabelMaker:
+    def make(
+        frame: int,
+        keypoints: Sequence[Sequence[float]],
+        visibility: Sequence[int] | None = None,
+        track_id: int | None = 0,
+        **fields: object,
+    ) -> PersonLabel:
+        flags = [2] * len(keypoints) if visibility is None else visibility
+        return PersonLabel(
+            frame, np.array(keypoints, float), np.array(flags), track_id=track_id, **fields
+        )
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def video() -> Callable[..., VideoLabels]:
+    def make(persons: Sequence[PersonLabel], num_frames: int) -> VideoLabels:
+        return VideoLabels(
+            'clip', SKELETON, tuple(VideoFrame(n) for n in range(num_frames)), tuple(persons)
+        )
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def blank() -> Callable[[int], np.ndarray]:
+    """Frames for propagators that read no picture."""
+
+    def make(num_frames: int) -> np.ndarray:
+        return np.zeros((num_frames, 2, 2, 3), np.uint8)
+
+    return make

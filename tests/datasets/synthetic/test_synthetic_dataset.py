@@ -1,0 +1,260 @@
+"""The data set on disk: layout, format, determinism, resuming, refusals, the command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import runpy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.datasets.synthetic.writer import VideoTask, write_video
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_posetrack18
+from support.paths import ROOT
+
+SMALL = ClipSettings(frames=3, width=64, height=48)
+TOOL = ROOT / 'tools/dataset_converters/make_synthetic_posetrack.py'
+VIDEO = 'images/val/500001_synth_val'
+
+
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp('synthetic') / 'set'
+    write_dataset(out, 2, 1, SMALL, seed=5, workers=1)
+    return out
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+
+
+def run_tool(*arguments: object) -> int:
+    return runpy.run_path(str(TOOL))['main']([str(argument) for argument in arguments])
+
+
+def test_layout(dataset: Path) -> None:
+    files = set(digests(dataset))
+    frames = [f'{i:06d}.jpg' for i in range(3)]
+    assert files == {
+        'synthetic_settings.json',
+        'annotations/train/000001_synth_train.json',
+        'annotations/train/000002_synth_train.json',
+        'annotations/val/500001_synth_val.json',
+        *(f'images/train/00000{n}_synth_train/{name}' for n in (1, 2) for name in frames),
+        *(f'{VIDEO}/{name}' for name in frames),
+    }
+
+
+def test_images_have_posetrack18s_fields(dataset: Path) -> None:
+    data = json.loads((dataset / 'annotations/val/500001_synth_val.json').read_text())
+    image = data['images'][1]
+    assert image == {
+        'id': 95000010001,
+        'frame_id': 95000010001,
+        'frame_index': 1,
+        'file_name': f'{VIDEO}/000001.jpg',
+        'vid_id': '500001',
+        'nframes': 3,
+        'width': 64,
+        'height': 48,
+        'is_labeled': True,
+        'has_labeled_person': image['has_labeled_person'],
+        'ignore_regions_x': [],
+        'ignore_regions_y': [],
+    }
+    labelled = {annotation['image_id'] for annotation in data['annotations']}
+    assert image['has_labeled_person'] == (image['id'] in labelled)
+
+
+def test_annotations_have_posetrack18s_fields(dataset: Path) -> None:
+    data = json.loads((dataset / 'annotations/train/000001_synth_train.json').read_text())
+    annotation = data['annotations'][0]
+    assert {
+        'id',
+        'image_id',
+        'track_id',
+        'person_id',
+        'category_id',
+        'keypoints',
+        'num_keypoints',
+        'bbox',
+        'bbox_head',
+        'scores',
+        'area',
+    } <= set(annotation)
+    keypoints = np.array(annotation['keypoints']).reshape(17, 3)
+    assert not keypoints[3:5].any()
+    assert set(keypoints[:, 2]) <= {0, 1, 2}
+    assert annotation['num_keypoints'] == (keypoints[:, 2] > 0).sum()
+    assert annotation['id'] // 100 == annotation['image_id'] == 90000010000
+    assert annotation['person_id'] == 100 + annotation['track_id']
+    assert len(annotation['bbox_head']) == 4
+
+
+def test_category_names_the_17_channels(dataset: Path) -> None:
+    data = json.loads((dataset / 'annotations/train/000001_synth_train.json').read_text())
+    (category,) = data['categories']
+    assert category['name'] == 'person'
+    assert category['keypoints'][:5] == [
+        'nose',
+        'head_bottom',
+        'head_top',
+        'left_ear',
+        'right_ear',
+    ]
+    assert len(category['keypoints']) == 17
+
+
+def test_labels_read_back_as_they_were_generated(dataset: Path) -> None:
+    task = VideoTask(dataset, 'val', 0, 5, SMALL)
+    expected, found = task.generate().labels, read_posetrack18(task.label_file)
+    assert found.name == expected.name
+    for a, b in zip(found.persons, expected.persons, strict=True):
+        np.testing.assert_array_equal(a.keypoints, b.keypoints)
+        np.testing.assert_array_equal(a.visibility, b.visibility)
+        assert a.track_id == b.track_id
+
+
+def test_pictures_are_the_generated_frames_up_to_compression(dataset: Path) -> None:
+    frames = VideoTask(dataset, 'val', 0, 5, SMALL).generate().frames
+    stored = cv2.imread(str(dataset / VIDEO / '000002.jpg'))
+    assert stored.shape == (48, 64, 3)
+    assert np.abs(stored.astype(int) - frames[2]).mean() < 15
+
+
+def test_ids_are_distinct_over_splits(dataset: Path) -> None:
+    for field, key in (('images', 'id'), ('annotations', 'id')):
+        ids = [
+            entry[key]
+            for path in dataset.glob('annotations/*/*.json')
+            for entry in json.loads(path.read_text())[field]
+        ]
+        assert len(ids) == len(set(ids))
+
+
+def test_first_videos_of_the_splits_differ(dataset: Path) -> None:
+    train, val = (VideoTask(dataset, split, 0, 5, SMALL).generate() for split in ('train', 'val'))
+    assert (train.frames != val.frames).any()
+
+
+def test_files_depend_on_neither_workers_nor_number_of_videos(
+    dataset: Path, tmp_path: Path
+) -> None:
+    write_dataset(tmp_path / 'more', 3, 2, SMALL, seed=5, workers=2)
+    one, more = digests(dataset), digests(tmp_path / 'more')
+    assert one == {name: more[name] for name in one}
+
+
+def test_workers_start_after_opencv_has_used_threads_of_its_own(tmp_path: Path) -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    try:
+        cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.float32), (0, 0), 5)
+        write_dataset(tmp_path / 'set', 2, 1, SMALL, seed=5, workers=2)
+        assert cv2.getNumThreads() == 4
+    finally:
+        cv2.setNumThreads(before)
+    assert len(list(tmp_path.glob('set/annotations/*/*.json'))) == 3
+
+
+def test_rerun_keeps_finished_videos_and_makes_missing_ones(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dataset(tmp_path / 'set', 2, 1, SMALL, seed=5, workers=1)
+    (tmp_path / 'set/annotations/train/000002_synth_train.json').unlink()
+    made = []
+    monkeypatch.setattr(
+        'stdpose_mm.datasets.synthetic.writer.write_video',
+        lambda task: made.append(task.name) or write_video(task),
+    )
+    write_dataset(tmp_path / 'set', 2, 1, SMALL, seed=5, workers=1)
+    assert made == ['000002_synth_train']
+    assert digests(tmp_path / 'set') == digests(dataset)
+
+
+def test_failed_video_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = VideoTask(tmp_path, 'val', 0, 5, SMALL)
+    calls = []
+
+    def fail_at_the_second(frame: np.ndarray, quality: int) -> bytes:
+        calls.append(quality)
+        if len(calls) == 2:
+            raise OSError('no space left')
+        return b''
+
+    monkeypatch.setattr('stdpose_mm.datasets.synthetic.writer.encode_jpeg', fail_at_the_second)
+    with pytest.raises(OSError, match='no space left'):
+        write_video(task)
+    assert digests(tmp_path) == {}
+    assert list((tmp_path / 'images/val').iterdir()) == []
+
+
+def test_other_settings_are_refused(dataset: Path) -> None:
+    before = digests(dataset)
+    with pytest.raises(InputError, match=r'other settings \(seed 5 instead of 6\)'):
+        write_dataset(dataset, 2, 1, SMALL, seed=6)
+    assert digests(dataset) == before
+
+
+def test_fewer_videos_than_there_are_are_refused(dataset: Path) -> None:
+    with pytest.raises(InputError, match='holds 1 more videos than asked for'):
+        write_dataset(dataset, 1, 1, SMALL, seed=5)
+
+
+def test_foreign_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'notes.txt').write_text('mine')
+    with pytest.raises(InputError, match='was not made by this command'):
+        write_dataset(tmp_path, 1, 1, SMALL)
+    assert list(digests(tmp_path)) == ['notes.txt']
+
+
+def test_command_writes_a_data_set_and_prints_its_difficulty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = ('--frames', 2, '--width', 64, '--height', 48, '--people', 1, 2, '--workers', 1)
+    assert run_tool(tmp_path / 'set', '--train-videos', 1, '--val-videos', 1, *sizes) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith('train: 1 videos')
+    assert '\nval: 1 videos' in printed
+    stamp = json.loads((tmp_path / 'set/synthetic_settings.json').read_text())
+    assert (stamp['seed'], stamp['frames'], stamp['people']) == (0, 2, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('--seed', -1), 'the seed must not be negative, got -1'),
+        (('--frames', 0), 'frames must be in 1..9999, got 0'),
+        (('--people', 3, 1), 'got 3 and 1'),
+        (('--workers', 0), 'the number of workers must be at least 1, got 0'),
+        (('--train-videos', -2), 'the number of train videos must be 0..499999, got -2'),
+        (('--train-videos', 0, '--val-videos', 0), 'expected at least one'),
+    ],
+)
+def test_command_answers_wrong_input_with_one_line_and_code_2(
+    arguments: tuple, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_tool(tmp_path / 'set', *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count('\n') == 1
+    assert not (tmp_path / 'set').exists()
+
+
+def test_command_refuses_a_folder_below_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'file').write_text('')
+    assert run_tool(tmp_path / 'file' / 'set') == 2
+    assert 'cannot be created' in capsys.readouterr().err

@@ -1,0 +1,58 @@
+"""Trajectories are smooth and belong to the seed, not to the times they are sampled at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.datasets.synthetic.body import BodyShape, pose_body
+from stdpose_mm.datasets.synthetic.motion import ACTIONS, FRAMES_PER_SECOND, Action, sample_movement
+
+
+def test_action_is_a_fourier_series_of_its_tempo() -> None:
+    action = Action(tempo=2.0).set('left_knee', 30, (1, 10, 0.25), (2, 4, 0.0))
+    degrees = np.degrees(action.angles(np.array([0.0, 0.125, 0.25])))
+    # 30 + 10 cos(2 pi 2 t) + 4 sin(2 pi 4 t) at t = 0, 1/8, 1/4 s.
+    assert degrees[:, degrees.any(axis=0)][:, 0] == pytest.approx([40, 30, 20])
+
+
+def test_right_side_lags_by_the_shift() -> None:
+    action = Action(tempo=1.0).both('knee', 0, (1, 10, 0.0), shift=0.5)
+    left, right = np.degrees(action.angles(np.array([0.1, 0.6])))
+    moving = np.flatnonzero(left)
+    assert left[moving[0]] == pytest.approx(-left[moving[1]])
+    assert left[moving[0]] == pytest.approx(right[moving[1]])
+
+
+def test_hop_never_goes_below_the_ground() -> None:
+    heights = Action(tempo=1.0, hop=0.3).height(np.linspace(0, 1, 101))
+    assert heights.min() == 0
+    assert heights.max() == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize('name', ACTIONS)
+def test_every_action_moves_joints(name: str) -> None:
+    action = ACTIONS[name][1](np.random.default_rng(0))
+    angles = np.degrees(action.angles(np.linspace(0, 2, 60)))
+    assert np.ptp(angles, axis=0).max() > 20
+
+
+@pytest.mark.parametrize('seed', range(12))
+def test_no_joint_jumps(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    fine = 20
+    times = np.arange(30 * fine) / FRAMES_PER_SECOND / fine
+    movement = sample_movement(rng, times, 30 / FRAMES_PER_SECOND)
+    body = pose_body(BodyShape.sample(rng), movement.angles)
+    speed = np.linalg.norm(np.diff(body.points, axis=0), axis=2) * FRAMES_PER_SECOND * fine
+    # A jump would be a speed that grows with the sampling rate; 20 m/s is a professional's throw.
+    assert speed.max() < 20
+    travel = np.linalg.norm(np.diff(movement.ground, axis=0), axis=1) * FRAMES_PER_SECOND * fine
+    assert travel.max() < 4
+
+
+def test_trajectory_does_not_depend_on_where_it_is_sampled() -> None:
+    coarse, fine = np.linspace(0, 2, 21), np.linspace(0, 2, 201)
+    first = sample_movement(np.random.default_rng(5), coarse, 2.0)
+    second = sample_movement(np.random.default_rng(5), fine, 2.0)
+    np.testing.assert_allclose(first.angles, second.angles[::10], atol=1e-12)

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.detection.box_files import read_boxes
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.video import open_frames
+from stdpose_mm.structures import (
+    FrameDetections,
+    PersonLabel,
+    Skeleton,
+    TrackedBoxes,
+    VideoFrame,
+    VideoLabels,
+)
+
+BOXES = {
+    0: TrackedBoxes([[1.5, 2, 30, 40], [50, 2, 30, 40.25]], [0.5, 1], [3, 8]),
+    2: TrackedBoxes([[4, 2, 30, 40]], [0.75], [3]),
+}
+
+
+def rows(frame, people):
+    return zip(
+        people.track_ids.tolist(), people.boxes.tolist(), people.scores.tolist(), strict=True
+    )
+
+
+def write_mot(path, boxes, ids=True, separator=','):
+    lines = [
+        separator.join(map(str, (frame + 1, track if ids else -1, *box, score, -1, -1, -1)))
+        for frame, people in boxes.items()
+        for track, box, score in rows(frame, people)
+    ]
+    path.write_text('\n'.join(lines) + '\n\n')
+    return path
+
+
+def write_coco(path, boxes, name=lambda frame: frame):
+    items = [
+        {'image_id': name(frame), 'category_id': 1, 'bbox': box, 'score': score}
+        for frame, people in boxes.items()
+        for _, box, score in rows(frame, people)
+    ]
+    path.write_text(json.dumps(items))
+    return path
+
+
+def write_posetrack(path, boxes, ids=True):
+    labels = VideoLabels(
+        'clip',
+        Skeleton(('nose', 'tail')),
+        tuple(VideoFrame(i, f'{i:06d}.jpg', i) for i in range(4)),
+        tuple(
+            PersonLabel(
+                frame,
+                np.ones((2, 2)),
+                np.array([2, 0]),
+                track_id=track if ids else None,
+                bbox=np.array(box),
+            )
+            for frame, people in boxes.items()
+            for track, box, _ in rows(frame, people)
+        ),
+    )
+    write_labels(labels, path)
+    return path
+
+
+def same(found, boxes, scores=True, ids=True):
+    assert sorted(found) == sorted(boxes)
+    for frame, people in boxes.items():
+        assert isinstance(found[frame], TrackedBoxes if ids else FrameDetections)
+        np.testing.assert_array_equal(found[frame].boxes, people.boxes)
+        expected = people.scores if scores else np.ones(len(people))
+        np.testing.assert_array_equal(found[frame].scores, expected)
+        if ids:
+            np.testing.assert_array_equal(found[frame].track_ids, people.track_ids)
+
+
+@pytest.mark.parametrize('separator', [',', ', ', ' '])
+@pytest.mark.parametrize('ids', [True, False])
+def test_mot_text_round_trip(tmp_path, separator, ids):
+    same(read_boxes(write_mot(tmp_path / 'b.txt', BOXES, ids, separator)), BOXES, ids=ids)
+
+
+def test_coco_detections_round_trip(tmp_path):
+    same(read_boxes(write_coco(tmp_path / 'b.json', BOXES)), BOXES, ids=False)
+    sure = read_boxes(tmp_path / 'b.json', score_threshold=0.6)
+    assert {frame: len(found.boxes) for frame, found in sure.items()} == {0: 1, 2: 1}
+
+
+@pytest.mark.parametrize('ids', [True, False])
+def test_posetrack_round_trip(tmp_path, ids):
+    path = write_posetrack(tmp_path / 'b.json', BOXES, ids)
+    same(read_boxes(path), BOXES, scores=False, ids=ids)
+
+
+def test_pictures_are_named_as_the_folder_names_them(tmp_path):
+    folder = tmp_path / 'frames'
+    folder.mkdir()
+    # The folder's names count from 10, its frames from 0.
+    for number in range(10, 14):
+        cv2.imwrite(str(folder / f'{number:06d}.jpg'), np.zeros((8, 8, 3), np.uint8))
+    frames = open_frames(folder)
+    path = tmp_path / 'b.json'
+    for name in (lambda f: f'{f + 10:06d}.jpg', lambda f: f'images/{f + 10:06d}'):
+        same(read_boxes(write_coco(path, BOXES, name), frames), BOXES, ids=False)
+    write_coco(path, BOXES, lambda f: f'{f:06d}.jpg')
+    with pytest.raises(
+        InputError, match=r"'000000.jpg', which names 0 of the 4 pictures of frames"
+    ):
+        read_boxes(path, frames)
+    with pytest.raises(InputError, match='the video has no pictures with names'):
+        read_boxes(path)
+
+
+def test_an_empty_list_is_nobody(tmp_path):
+    (tmp_path / 'b.json').write_text('[]')
+    assert read_boxes(tmp_path / 'b.json') == {}
+
+
+def test_flags_in_place_of_scores_are_no_scores(tmp_path):
+    file = tmp_path / 'gt.txt'
+    file.write_text('1,1,0,0,5,5,-1\n1,2,9,0,5,5\n1,3,20,0,5,5,0.5,1,1\n1,4,30,0,5,5,37\n')
+    assert read_boxes(file)[0].scores.tolist() == [1, 1, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('1,1,0,0,5\n', r"b\.txt, line 1 is '1,1,0,0,5', expected frame, id, x, y, width, height"),
+        ('1,1,0,0,5,5\na,1,0,0,5,5\n', "line 2 is 'a,1,0,0,5,5', expected the numbers frame"),
+        ('1,1,0,0,nan,5\n', 'line 1 is'),
+        ('0,1,0,0,5,5\n', 'frame 0 and id 1, expected whole numbers, frames from 1'),
+        ('1.5,1,0,0,5,5\n', 'frame 1.5 and id 1'),
+        ('1,-2,0,0,5,5\n', 'frame 1 and id -2'),
+        ('1,1,1e9,0,5,5\n', 'line 1 has the box'),
+        ('1,1,0,0,0,5\n', r'b\.txt, frame 0 \(0-based\): boxes must be finite'),
+        ('1,1,0,0,5,5\n1,1,9,0,5,5\n', r'track_ids of one frame must be distinct, got \[1, 1\]'),
+        ('1,1,0,0,5,5\n1,-1,9,0,5,5\n', 'ids for some people of frame 0 .* only'),
+        ('\n', 'is empty'),
+    ],
+)
+def test_mistakes_in_mot_text_are_named(tmp_path, text, message):
+    (tmp_path / 'b.txt').write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        read_boxes(tmp_path / 'b.txt')
+    assert '\n' not in str(caught.value)
+
+
+def test_mistakes_in_coco_detections_are_named(tmp_path):
+    path = tmp_path / 'b.json'
+    for items, message in (
+        ([{'image_id': -1, 'bbox': [0, 0, 5, 5], 'score': 1}], 'image_id -1, expected the 0-based'),
+        ([{'image_id': 0, 'bbox': [0, 0, 0, 5], 'score': 1}], 'boxes must be finite'),
+        ([{'image_id': 0, 'bbox': [0, 0, 5, 5], 'score': 7}], r'scores must be in 0\.\.1'),
+        ([{'image_id': 0, 'score': 1}], 'bbox'),
+    ):
+        path.write_text(json.dumps(items))
+        with pytest.raises(InputError, match=message):
+            read_boxes(path)
+
+
+def test_labels_with_some_identities_are_refused(tmp_path):
+    path = write_posetrack(tmp_path / 'b.json', BOXES)
+    data = json.loads(path.read_text())
+    del data['annotations'][0]['track_id']
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match='track ids for some people of frame 0 only'):
+        read_boxes(path)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    for name in ('b.txt', 'b.json'):
+        with pytest.raises(InputError, match='does not exist'):
+            read_boxes(tmp_path / name)

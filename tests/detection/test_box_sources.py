@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.detection import PersonDetector, box_sources
+from stdpose_mm.detection.box_sources import DetectedBoxes, PrecomputedBoxes, WholePicture, as_boxes
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.structures import FrameDetections, TrackedBoxes
+
+SIZE = (40.0, 100.0)
+
+
+def picture(index: int) -> np.ndarray:
+    """A picture that says which frame it is."""
+    return np.full((60, 80, 3), index, np.uint8)
+
+
+class Places(PersonDetector):
+    """Finds people where they are said to be: frame -> x of every box."""
+
+    def __init__(self, places, score=0.9):
+        super().__init__()
+        self.places, self.score, self.looked = places, score, []
+
+    def _detect(self, shown):
+        frame = int(shown[0, 0, 0])
+        self.looked.append(frame)
+        found = self.places(frame) if callable(self.places) else self.places.get(frame, ())
+        corners = np.array([[x, 50, x + SIZE[0], 50 + SIZE[1]] for x in found]).reshape(-1, 4)
+        return corners, np.full(len(corners), self.score)
+
+
+class Video(FrameSource):
+    """Pictures of which some cannot be read."""
+
+    def __init__(self, length, broken=()):
+        self.name, self.fps, self.size = 'video', None, (80, 60)
+        self.length, self.broken = length, broken
+
+    def __len__(self):
+        return self.length
+
+    def path_of(self, index):
+        return 'video.mp4'
+
+    def _read(self, index):
+        if index in self.broken:
+            raise InputError(f'frame {index} is damaged')
+        return picture(index)
+
+
+def run(source, frames):
+    """x of every person by track id, frame by frame."""
+    out = list(source(frames, lambda index, reason: None))
+    assert [frame.frame_index for frame in out] == list(range(len(out)))
+    return [
+        dict(zip(f.people.track_ids.tolist(), f.people.boxes[:, 0].tolist(), strict=True))
+        for f in out
+    ]
+
+
+@pytest.mark.parametrize('length', [1, 2, 3, 11, 12])
+@pytest.mark.parametrize('every', [1, 2, 5])
+def test_every_nth_frame_is_looked_at_and_the_last(length, every):
+    detector = Places(lambda frame: (100.0 + 3 * frame,))
+    people = run(DetectedBoxes(detector, every), Video(length))
+    assert detector.looked == sorted({*range(0, length, every), length - 1})
+    # Who walks evenly is where he is, looked at or not.
+    np.testing.assert_allclose(
+        [frame[0] for frame in people], 100 + 3 * np.arange(length), rtol=1e-12
+    )
+
+
+def test_scores_between_looks_are_between():
+    detector = Places({0: (10,), 4: (10,)})
+    looks = iter((0.5, 0.9))
+    detector._detect = lambda shown: (np.array([[10.0, 0, 50, 90]]), np.array([next(looks)]))
+    scores = [f.people.scores[0] for f in DetectedBoxes(detector, 4)(Video(5))]
+    np.testing.assert_allclose(scores, [0.5, 0.6, 0.7, 0.8, 0.9])
+
+
+@pytest.mark.parametrize('every', [1, 3])
+def test_a_person_missed_once_is_bridged(every):
+    missed = 2 * every
+    detector = Places(lambda frame: () if frame == missed else (100.0 + 2 * frame,))
+    people = run(DetectedBoxes(detector, every), Video(5 * every))
+    np.testing.assert_allclose(
+        [frame[0] for frame in people], 100 + 2 * np.arange(5 * every), rtol=1e-12
+    )
+
+
+def test_who_leaves_or_comes_between_looks_is_there_for_half_the_time():
+    # One walks and is seen until frame 10, one stands still and is seen from 15 on.
+    detector = Places(
+        lambda frame: [*([2.0 * frame] if frame <= 10 else []), *([300.0] if frame >= 15 else [])]
+    )
+    people = run(DetectedBoxes(detector, 5), Video(31))
+    gone = [frame[0] for frame in people if 0 in frame]
+    np.testing.assert_allclose(gone, 2.0 * np.arange(13), atol=1e-9)
+    assert [index for index, frame in enumerate(people) if 1 in frame] == list(range(13, 31))
+    assert people[13][1] == 300
+
+
+def test_who_is_seen_in_one_look_only_is_left_out():
+    detector = Places(lambda frame: [10.0, *([300.0] if frame == 6 else [])])
+    assert all(len(frame) == 1 for frame in run(DetectedBoxes(detector, 2), Video(13)))
+    # In the first look and the last one nobody can tell.
+    detector = Places(lambda frame: [300.0] if frame in (0, 6) else [])
+    people = run(DetectedBoxes(detector, 2), Video(7))
+    assert [len(frame) for frame in people] == [1, 1, 0, 0, 0, 1, 1]
+
+
+def test_nobody_and_sixty_people():
+    assert run(DetectedBoxes(Places({}), 2), Video(4)) == [{}] * 4
+    xs = tuple(100.0 * np.arange(60))
+    people = run(DetectedBoxes(Places(lambda frame: xs), 2), Video(4))
+    assert [len(frame) for frame in people] == [60] * 4
+    assert [sorted(frame.values()) for frame in people] == [list(xs)] * 4
+
+
+@pytest.mark.parametrize('broken', [{2}, {4, 5}, {0}, {0, 1, 2}, {9}, {7, 8, 9}, {0, 5, 9}])
+@pytest.mark.parametrize('every', [1, 4])
+def test_frames_that_cannot_be_read_are_bridged_and_told(broken, every):
+    told = []
+    detector = Places(lambda frame: (100.0 + 2 * frame,))
+    source = DetectedBoxes(detector, every)
+    out = list(source(Video(10, broken), lambda *what: told.append(what)))
+    assert [f.frame_index for f in out if f.picture is None] == sorted(broken)
+    assert told == [(index, f'frame {index} is damaged') for index in sorted(broken)]
+    readable = [index for index in range(10) if index not in broken]
+    for frame in out:
+        # Before the first and after the last look the box stays where it was seen.
+        seen = np.clip(frame.frame_index, readable[0], readable[-1])
+        assert frame.people.track_ids.tolist() == [0]
+        np.testing.assert_allclose(frame.people.boxes[0], [100 + 2 * seen, 50, *SIZE])
+
+
+def test_a_lost_frame_of_any_iterable_is_none():
+    frames = [picture(0), None, picture(2)]
+    out = list(DetectedBoxes(Places(lambda frame: (10.0 * frame,)))(iter(frames), lambda *_: None))
+    assert [frame.picture is None for frame in out] == [False, True, False]
+    assert out[1].people.boxes[0, 0] == 10
+
+
+def test_broken_frames_are_logged_by_default(caplog, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        box_sources.MMLogger,
+        'get_current_instance',
+        lambda: type('Log', (), {'warning': lambda self, text: said.append(text)})(),
+    )
+    list(WholePicture()(Video(2, {1})))
+    assert said == ['frame 1 cannot be read and is bridged: frame 1 is damaged']
+
+
+@pytest.mark.parametrize('every', [1, 3])
+def test_few_frames_wait_however_long_the_video(every):
+    taken = []
+
+    def frames():
+        for index in range(100):
+            taken.append(index)
+            yield picture(index)
+
+    for frame in DetectedBoxes(Places(lambda frame: (10.0,)), every)(frames()):
+        assert taken[-1] - frame.frame_index <= 2 * every
+
+
+def test_a_source_that_breaks_off_does_not_fill_the_memory():
+    taken = []
+
+    def frames():
+        yield picture(0)
+        for index in range(500):
+            taken.append(index)
+            yield None
+
+    for frame in DetectedBoxes(Places(lambda frame: (10.0,)))(frames(), lambda *_: None):
+        if len(taken) < 500:
+            assert len(taken) - frame.frame_index <= box_sources.MAX_BROKEN + 1
+    assert frame.frame_index == 500
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 25),
+    st.integers(1, 6),
+    st.sets(st.integers(0, 24), max_size=8),
+    st.integers(0, 2**32 - 1),
+)
+def test_all_frames_come_out_once_in_order(length, every, broken, seed):
+    rng = np.random.default_rng(seed)
+    shown = rng.random((25, 3)) < 0.7
+    detector = Places(lambda frame: 200.0 * np.flatnonzero(shown[frame]))
+    out = list(DetectedBoxes(detector, every)(Video(length, broken), lambda *_: None))
+    assert [frame.frame_index for frame in out] == list(range(length))
+    for frame in out:
+        readable = frame.frame_index not in broken
+        assert (frame.picture is not None) == readable
+        if readable:
+            np.testing.assert_array_equal(frame.picture, picture(frame.frame_index))
+        # Whoever is there stands where one of the three stands.
+        assert set(frame.people.boxes[:, 0].round(6)) <= {0.0, 200.0, 400.0}
+
+
+def test_a_source_is_used_again_for_another_video():
+    source = DetectedBoxes(Places(lambda frame: (10.0, 300.0)))
+    assert run(source, Video(3)) == run(source, Video(3))
+
+
+def test_given_identities_come_out_as_they_are():
+    boxes = {
+        1: TrackedBoxes([[5, 6, 7, 8], [50, 6, 7, 8]], [0.1, 0.2], [9, 4]),
+        3: TrackedBoxes([[6, 6, 7, 8]], [0.3], [9]),
+    }
+    out = list(PrecomputedBoxes(boxes)(Video(5, {3}), lambda *_: None))
+    assert [len(frame.people) for frame in out] == [0, 2, 0, 1, 0]
+    assert out[1].people is boxes[1]
+    assert out[3].people is boxes[3]
+    assert out[3].picture is None
+
+
+def test_given_boxes_without_identities_are_tracked_and_none_is_lost():
+    rng = np.random.default_rng(0)
+    boxes = {}
+    for frame in range(30):
+        xs = np.array([10.0 + 3 * frame, 400.0 - 3 * frame])
+        order = rng.permutation(2)
+        found = np.array([[x, 50.0, *SIZE] for x in xs])
+        # However low a score is, the box was given.
+        boxes[frame] = FrameDetections(found[order], np.array([0.01, 0.9])[order])
+    out = list(PrecomputedBoxes(boxes)(Video(30)))
+    for frame, given_boxes in zip(out, boxes.values(), strict=True):
+        np.testing.assert_array_equal(frame.people.boxes, given_boxes.boxes)
+        np.testing.assert_array_equal(frame.people.scores, given_boxes.scores)
+    right_walker = out[0].people.track_ids[out[0].people.scores < 0.5]
+    for frame in out:
+        assert frame.people.track_ids[frame.people.scores < 0.5] == right_walker
+
+
+def test_boxes_beyond_the_video_are_refused():
+    source = PrecomputedBoxes({4: TrackedBoxes([[0, 0, 5, 5]], [1], [0])})
+    message = 'boxes are given on frame 4, the video has 4 frames'
+    with pytest.raises(InputError, match=message):
+        next(source(Video(4)))
+    with pytest.raises(InputError, match=message):
+        list(source(iter([picture(i) for i in range(4)])))
+    assert len(list(source(Video(5)))) == 5
+
+
+def test_identities_in_some_frames_only_are_refused():
+    boxes = as_boxes([[[0, 0, 5, 5]], {'boxes': [[0, 0, 5, 5]], 'track_ids': [1]}])
+    with pytest.raises(InputError, match='frame 1 have track ids and those of frame 0 have none'):
+        PrecomputedBoxes(boxes)
+
+
+def test_boxes_of_a_program_in_all_their_forms():
+    tracked = TrackedBoxes([[1, 2, 3, 4]], [0.5], [6])
+    found = as_boxes(
+        [
+            np.array([[1, 2, 3, 4]]),
+            [[1, 2, 3, 4, 0.25]],
+            {'boxes': [[1, 2, 3, 4]], 'scores': [0.5], 'track_ids': [6]},
+            tracked,
+            None,
+            [],
+        ]
+    )
+    assert sorted(found) == [0, 1, 2, 3, 5]
+    for frame in range(3):
+        assert found[frame].boxes.tolist() == [[1, 2, 3, 4]]
+    assert [found[i].scores.tolist() for i in range(3)] == [[1], [0.25], [0.5]]
+    assert isinstance(found[0], FrameDetections)
+    assert isinstance(found[2], TrackedBoxes)
+    assert found[3] is tracked
+    assert found[5].boxes.shape == (0, 4)
+    assert as_boxes({7: [[1, 2, 3, 4]]})[7].boxes.shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ('given_boxes', 'message'),
+    [
+        ({-1: []}, 'boxes are given for frame -1, expected 0, 1, 2'),
+        ({'a': []}, "boxes are given for frame 'a'"),
+        ([[[1, 2, 3]]], r'frame 0: boxes must have shape \[N, 4\], got \[1, 3\]'),
+        ([['a']], 'the boxes of frame 0 are no array of numbers'),
+        ([[[1, 2, 3], [1]]], 'the boxes of frame 0 are no array of numbers'),
+        ([[[1, 2, 0, 4]]], 'frame 0: boxes must be finite .* with a size above 0'),
+        ([{'bbox': []}], 'the boxes of frame 0 have the keys bbox, expected boxes'),
+        ([{'boxes': [[1, 2, 3, 4]], 'scores': [2]}], r'frame 0: scores must be in 0\.\.1'),
+        ([{'boxes': [[1, 2, 3, 4]], 'track_ids': [1, 2]}], 'frame 0: track_ids must have shape'),
+        ([{'boxes': [[1, 2, 3, 4]], 'track_ids': ['a']}], 'frame 0: track_ids must be integers'),
+    ],
+)
+def test_boxes_that_are_none_are_refused(given_boxes, message):
+    with pytest.raises(InputError, match=message):
+        as_boxes(given_boxes)
+
+
+def test_the_whole_picture_is_one_person():
+    out = list(WholePicture()(Video(3, {0, 2}), lambda *_: None))
+    assert [len(frame.people) for frame in out] == [0, 1, 1]
+    assert out[1].people.boxes.tolist() == out[2].people.boxes.tolist() == [[0, 0, 80, 60]]
+    assert out[1].people.track_ids.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ('shown', 'message'),
+    [
+        (np.zeros((4, 4), np.uint8), r'frame 0 is uint8 \[4, 4\], expected a BGR picture'),
+        (np.zeros((4, 4, 4), np.uint8), r'uint8 \[4, 4, 4\]'),
+        (np.zeros((4, 4, 3)), r'float64 \[4, 4, 3\]'),
+        ('a.jpg', 'frame 0 is str, expected'),
+    ],
+)
+def test_other_pictures_are_refused(shown, message):
+    with pytest.raises(InputError, match=message):
+        list(WholePicture()([shown]))
+
+
+def test_the_detector_looks_at_least_at_every_frame():
+    with pytest.raises(InputError, match='every frame or every n-th, got 0'):
+        DetectedBoxes(Places({}), every=0)

@@ -1,0 +1,121 @@
+"""The tiny models learn a few windows of generated clips by heart."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from mmpose.registry import DATASETS, MODELS, OPTIM_WRAPPERS
+from mmpose.structures import PoseDataSample
+
+import stdpose_mm  # noqa: F401  registers the classes of the config
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.evaluation.functional import keypoint_accuracy
+from stdpose_mm.io.labels import read_posetrack18
+from stdpose_mm.structures import PersonLabel, VideoLabels
+from support.paths import CONFIGS
+
+CONFIG = CONFIGS / 'stdpose_tiny_synthetic.py'
+NUM_WINDOWS = 8
+MAX_STEPS = 130
+REMAINDER = 0.05
+
+Batch = dict[str, Any]
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('clips')
+    write_dataset(folder, 4, 0, ClipSettings(15, 192, 144, (1, 1)), workers=1)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def config() -> Config:
+    init_default_scope('mmpose')
+    return Config.fromfile(CONFIG)
+
+
+@pytest.fixture(scope='module')
+def batch(config: Config, data: Path) -> Batch:
+    """Training windows as the pipeline without augmentation packs them."""
+    options = {
+        **config.train_dataloader.dataset,
+        'data_root': str(data),
+        'random_offset': False,
+        'pipeline': config.val_pipeline,
+    }
+    dataset = DATASETS.build(options)
+    chosen = np.linspace(0, len(dataset) - 1, NUM_WINDOWS).astype(int)
+    return pseudo_collate([dataset[int(index)] for index in chosen])
+
+
+def labels_of(samples: list[PoseDataSample], truth: list[VideoLabels]) -> list[VideoLabels]:
+    """The predictions as label structures, one per video of ``truth``."""
+    people: dict[str, list[PersonLabel]] = {video.name: [] for video in truth}
+    for sample in samples:
+        keypoints = sample.pred_instances.keypoints[0]
+        # PoseTrack18 files have 17 joints, of which PoseTrack labels no ears.
+        visible = np.full(len(keypoints), 2)
+        label = PersonLabel(sample.frame_index, keypoints, visible, track_id=sample.track_id)
+        people[sample.video_name].append(label)
+    return [video.with_persons(people[video.name]) for video in truth]
+
+
+def learn(
+    config: Config, batch: Batch, name: str, remainder: float = REMAINDER
+) -> tuple[Any, list[float]]:
+    """The model after training on one batch until ``remainder`` is left of the loss ``name``."""
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.99))
+    wrapper = OPTIM_WRAPPERS.build({'type': config.optim_wrapper.type, 'optimizer': optimizer})
+    losses: list[float] = []
+    while len(losses) < MAX_STEPS and (not losses or losses[-1] >= remainder * losses[0]):
+        losses.append(model.train_step(copy.deepcopy(batch), wrapper)[name].item())
+    return model.eval(), losses
+
+
+@pytest.mark.parametrize(
+    ('name', 'loss'),
+    [
+        ('stdpose_tiny_synthetic', 'loss'),
+        # What is hidden from it cannot be learnt by heart, as other parts are hidden every time.
+        ('semantic_motion_tiny_synthetic', 'loss_kpt'),
+    ],
+)
+def test_eight_windows_are_learnt_by_heart(name: str, loss: str, data: Path, batch: Batch) -> None:
+    model, losses = learn(Config.fromfile(CONFIGS / f'{name}.py'), batch, loss)
+    assert losses[-1] < REMAINDER * losses[0], losses[::10]
+
+    with torch.inference_mode():
+        samples = model.test_step(copy.deepcopy(batch))
+    shown = {(s.video_name, s.frame_index, s.track_id) for s in samples}
+    assert len(shown) == NUM_WINDOWS
+    videos = [read_posetrack18(file) for file in sorted(data.glob('annotations/train/*.json'))]
+    truth = [
+        video.with_persons(
+            [p for p in video.persons if (video.name, p.frame_index, p.track_id) in shown]
+        )
+        for video in videos
+    ]
+    assert sum(len(video.persons) for video in truth) == NUM_WINDOWS
+    accuracy = keypoint_accuracy(truth, labels_of(samples, truth))
+    assert accuracy.means()['PCK@0.1'] > 95
+
+
+@pytest.mark.parametrize('name', ['posewarper', 'dcpose'])
+def test_baselines_learn_the_final_maps_of_two_windows(name: str, batch: Batch) -> None:
+    few = {key: values[:2] for key, values in batch.items()}
+    config = Config.fromfile(CONFIGS / 'baselines' / f'{name}_tiny_synthetic.py')
+    _, losses = learn(config, few, 'loss_kpt', remainder=0.1)
+    assert losses[-1] < 0.1 * losses[0], losses[::10]

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import importlib.util
+import math
+import warnings
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.export.onnx_export import export_onnx
+from stdpose_mm.export.onnx_int8_layers import QuantisedDeconvolution, prepare_for_int8
+from stdpose_mm.inference import OnnxWindowBackend, WindowModel
+from stdpose_mm.models.layers import CrossAttention, SelfAttention
+from support.paths import ROOT
+
+CONFIG = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
+
+
+@pytest.fixture
+def tool():
+    from stdpose_mm.cli import export
+
+    return export
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    from stdpose_mm.benchmarks.timing import random_weights
+
+    return random_weights(CONFIG, tmp_path_factory.mktemp('weights') / 'random.pth')
+
+
+def test_the_command_writes_and_checks_all_graphs(tool, checkpoint, tmp_path, capsys):
+    folder = tmp_path / 'a' / 'onnx'
+    assert tool.main([CONFIG, checkpoint, str(folder), '--int8']) == 0
+    graphs = ['encoder', 'encoder_int8', 'fusion', 'fusion_int8', 'whole']
+    written = sorted(path.name for path in folder.iterdir())
+    assert written == sorted([*(f'{graph}.onnx' for graph in graphs), 'network.json'])
+    out = capsys.readouterr().out
+    for line in ('whole.onnx: ', 'PyTorch, whole: ', 'PyTorch, split: ', 'PyTorch, int8: '):
+        assert line in out
+    model = OnnxWindowBackend(folder).window_model(CONFIG)
+    assert (model.input_size, model.heatmap_size) == ((96, 128), (24, 32))
+
+
+def test_a_difference_above_the_tolerance_is_refused(tool, checkpoint, tmp_path, capsys):
+    assert tool.main([CONFIG, checkpoint, str(tmp_path), '--tolerance', '0']) == 2
+    assert 'differ from PyTorch by' in capsys.readouterr().err
+    with pytest.raises(InputError, match=r'holds no network\.json'):
+        OnnxWindowBackend(tmp_path)
+
+
+def test_mistakes_are_one_line(tool, checkpoint, tmp_path, capsys, monkeypatch):
+    (tmp_path / 'file').touch()
+    for arguments, message in (
+        (['no.py', checkpoint, 'onnx'], r'config no.py does not exist'),
+        ([CONFIG, 'no.pth', 'onnx'], 'checkpoint no.pth does not exist'),
+        ([CONFIG, checkpoint, str(tmp_path / 'file' / 'onnx')], 'cannot be written'),
+    ):
+        assert tool.main(arguments) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count('\n') == 1
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        'importlib.util.find_spec', lambda name: None if name == 'onnx' else find(name)
+    )
+    assert tool.main([CONFIG, checkpoint, str(tmp_path / 'onnx')]) == 2
+    assert 'needs onnx, which is not installed' in capsys.readouterr().err
+
+
+def test_a_layer_that_onnx_does_not_know_is_one_sentence(checkpoint, tmp_path):
+    model = WindowModel.from_config(CONFIG, checkpoint)
+
+    class Unknown(nn.Module):
+        def forward(self, tokens):
+            return torch.linalg.eigvals(tokens @ tokens.transpose(1, 2)).real[..., None] + tokens
+
+    model.model.backbone.layers[0] = Unknown()
+    with pytest.raises(InputError, match='this model cannot be written as ONNX') as caught:
+        export_onnx(model, tmp_path)
+    assert '\n' not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def initial_values(path):
+    """Name -> number of values of what a graph holds."""
+    graph = onnx.load(str(path)).graph
+    return {value.name: math.prod(value.dims) for value in graph.initializer}
+
+
+def operators(path):
+    return {node.op_type for node in onnx.load(str(path)).graph.node}
+
+
+@pytest.fixture(scope='module', params=['estimation', 'propagation'])
+def second_system(request, tmp_path_factory):
+    """A model of the second system, and its graphs."""
+    from stdpose_mm.benchmarks.timing import random_weights
+
+    name = {
+        'estimation': 'semantic_motion_tiny_synthetic.py',
+        'propagation': 'semantic_motion_tiny_propagation_synthetic.py',
+    }[request.param]
+    folder = tmp_path_factory.mktemp('second')
+    config = str(ROOT / 'configs' / name)
+    model = WindowModel.from_config(config, random_weights(config, folder / 'random.pth'))
+    return model, export_onnx(model, folder / 'onnx', int8=True)
+
+
+def test_the_second_system_agrees_with_pytorch(second_system):
+    _, written = second_system
+    assert max(written.differences['whole'], written.differences['split']) < 1e-4
+    assert written.differences['int8'] < 0.1
+    assert set(written.sizes) == {
+        *('whole.onnx', 'encoder.onnx', 'fusion.onnx'),
+        *('encoder_int8.onnx', 'fusion_int8.onnx'),
+    }
+
+
+@pytest.mark.parametrize('graph', ['whole', 'encoder', 'fusion'])
+def test_what_is_there_for_training_alone_is_in_no_graph(second_system, graph):
+    """The decoders of hidden parts, the tokens in their place, and the frame head."""
+    model, written = second_system
+    estimator = model.model
+    path = written.folder / f'{graph}.onnx'
+    held = initial_values(path)
+    training = ('context_decoder', 'pose_decoder', 'tube_token', 'frame_token', 'pose_embed')
+    assert not [name for name in held if any(part in name for part in training)]
+    assert not [name for name in held if 'frame_head' in name]
+    backbone = sum(p.numel() for p in estimator.backbone.parameters())
+    fusion = sum(
+        p.numel()
+        for name, p in (*estimator.neck.named_parameters(), *estimator.head.named_parameters())
+        if not name.startswith(training)
+    )
+    expected = {'encoder': backbone, 'fusion': fusion, 'whole': backbone + fusion}[graph]
+    # Folded normalisation has fewer values; shapes and position embeddings are some more.
+    assert 0.97 * expected < sum(held.values()) < 1.03 * expected
+
+
+def test_nothing_in_the_graphs_is_random(second_system):
+    _, written = second_system
+    for name in written.sizes:
+        assert not {op for op in operators(written.folder / name) if 'Random' in op}
+        assert 'Bernoulli' not in operators(written.folder / name)
+
+
+def test_a_graph_that_onnxruntime_does_not_run_is_one_sentence(tmp_path):
+    from stdpose_mm.benchmarks.timing import random_weights
+
+    config = str(ROOT / 'configs' / 'baselines' / 'posewarper_tiny_synthetic.py')
+    model = WindowModel.from_config(config, random_weights(config, tmp_path / 'random.pth'))
+    with pytest.raises(InputError, match='give one of STDPose or SemanticMotionPose') as caught:
+        export_onnx(model, tmp_path / 'onnx')
+    assert '\n' not in str(caught.value)
+    assert not (tmp_path / 'onnx' / 'network.json').exists()
+
+
+@pytest.mark.parametrize('bias', [True, False])
+def test_layers_for_eight_bits_compute_the_same_in_pytorch(bias):
+    torch.manual_seed(0)
+    deconvolution = nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1, bias=bias)
+    other = nn.ConvTranspose2d(6, 6, 3, stride=2, padding=1, output_padding=1)
+    model = nn.Sequential(deconvolution, nn.BatchNorm2d(6), nn.ReLU(), other).eval()
+    model[1].running_mean.normal_()
+    image = torch.randn(2, 8, 4, 3)
+    attention = nn.ModuleList([SelfAttention(8, 2), CrossAttention(8, 2, 6)]).eval()
+    tokens, context = torch.randn(2, 5, 8), torch.randn(2, 7, 6)
+    with torch.no_grad():
+        expected = model(image), attention[0](tokens), attention[1](tokens, context)
+        prepare_for_int8(model)
+        prepare_for_int8(attention)
+        found = model(image), attention[0](tokens), attention[1](tokens, context)
+    assert isinstance(model[0], QuantisedDeconvolution)
+    assert model[3] is other
+    assert not any(isinstance(part, (SelfAttention, CrossAttention)) for part in attention)
+    for own, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(own, wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_an_integer_deconvolution_is_near_the_exact_one(tmp_path):
+    torch.manual_seed(0)
+    exact = nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1)
+    written = QuantisedDeconvolution(exact).eval()
+    image = torch.randn(3, 8, 4, 5)
+    path = str(tmp_path / 'layer.onnx')
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        torch.onnx.export(
+            written,
+            (image[:1],),
+            path,
+            input_names=['x'],
+            dynamic_axes={'x': {0: 'batch'}},
+            opset_version=17,
+            dynamo=False,
+        )
+    (found,) = onnxruntime.InferenceSession(path).run(None, {'x': image.numpy()})
+    expected = exact(image).detach().numpy()
+    # 8 bits of the input's range and of each weight's, in sums of 32 products.
+    assert abs(found - expected).max() < 0.02 * abs(expected).max()
+    assert abs(found - expected).max() > 0

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from mmengine.config import Config
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.export.onnx_export import export_onnx
+from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
+from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.structures import Skeleton
+from support.tiny_models import (
+    PIPELINE,
+    metainfo_of,
+    model_cfg,
+    moving_pictures,
+    semantic_motion,
+    window_model,
+)
+
+SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
+FLIPPED = {'flip_test': True, 'flip_mode': 'heatmap', 'shift_heatmap': True}
+TOLERANCE = 1e-5
+"""Of heatmaps with values around 1."""
+
+
+def head(source, **changes):
+    """A head on one part of the representation alone."""
+    settings = {'in_channels': 32, 'out_channels': 3, 'decoder': PIPELINE[3]['encoder'], **changes}
+    return {'type': 'SingleSourceHead', 'source': source, **settings}
+
+
+VARIANTS = {
+    'plain': {},
+    'mirrored': {'test_cfg': FLIPPED},
+    'frame head': {'test_cfg': {'use_frame_head': True}},
+    'backbone': {'neck': None, 'frame_head': None, 'head': head('frame_feature')},
+    'heatmaps alone': {
+        'neck': {'type': 'STRE', 'tks': model_cfg(3)['neck']['tks']},
+        'head': head('merged_heatmaps', in_channels=3, deconv_out_channels=None),
+    },
+    'no frame head': {
+        'frame_head': None,
+        'neck': {'type': 'STRE', 'tff': model_cfg(3)['neck']['tff']},
+        'head': head('fused_feature'),
+    },
+    'second system': semantic_motion(3),
+    'second system, mirrored': {**semantic_motion(3, labels=True), 'test_cfg': FLIPPED},
+    'second system, no frame head': {**semantic_motion(3), 'frame_head': None},
+    'second system, frame head': {**semantic_motion(3), 'test_cfg': {'use_frame_head': True}},
+}
+
+
+@pytest.fixture(scope='module', params=VARIANTS.values(), ids=VARIANTS)
+def exported(request, tmp_path_factory):
+    """A model and the folder with its graphs."""
+    model = window_model(SKELETON, **request.param)
+    folder = tmp_path_factory.mktemp('onnx')
+    export_onnx(model, folder, int8=True)
+    return model, folder
+
+
+@pytest.fixture(scope='module')
+def plain(tmp_path_factory):
+    model = window_model(SKELETON)
+    folder = tmp_path_factory.mktemp('onnx')
+    export_onnx(model, folder)
+    return model, folder
+
+
+def crops_of(number):
+    return moving_pictures(number, width=48, height=64)
+
+
+@pytest.mark.parametrize('batch_size', [1, 3])
+def test_both_halves_give_what_pytorch_gives(exported, batch_size):
+    model, folder = exported
+    crops, rows = crops_of(5), np.array([[0, 0, 1], [0, 1, 2], [3, 4, 4], [1, 2, 3]])
+    reference, network = TorchWindowBackend(model), OnnxWindowBackend(folder, batch_size=batch_size)
+    expected = reference.fuse(reference.encode(crops), rows)
+    found = network.fuse(network.encode(crops), rows)
+    assert network.sees_windows == reference.sees_windows
+    assert found.dtype == np.float32
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize('number', [1, 3])
+def test_the_whole_graph_gives_what_pytorch_gives(exported, number):
+    model, folder = exported
+    rows = np.arange(3 * number).reshape(number, 3)
+    crops = crops_of(3 * number)
+    with torch.inference_mode():
+        windows = model.normalise(crops)[torch.from_numpy(rows)]
+        if model.model.test_cfg.get('use_frame_head'):
+            features = model.model.encode_frames(windows[:, 1])
+            expected = model.model.frame_head.forward((features,))
+        else:
+            expected = model.model.head.forward(model.model.extract_feat(windows))
+    session = onnxruntime.InferenceSession(str(folder / 'whole.onnx'))
+    feed = {'crops': crops[rows].transpose(0, 1, 4, 2, 3)}
+    (found,) = session.run(None, feed)
+    np.testing.assert_allclose(found, expected.numpy(), atol=TOLERANCE)
+
+
+def test_eight_bits_are_near(exported):
+    model, folder = exported
+    crops, rows = crops_of(3), np.array([[0, 1, 2]])
+    reference, network = TorchWindowBackend(model), OnnxWindowBackend(folder, 'int8')
+    expected = reference.fuse(reference.encode(crops), rows)
+    found = network.fuse(network.encode(crops), rows)
+    assert 0 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
+def test_the_folder_and_the_config_suffice(plain):
+    model, folder = plain
+    cfg = model_cfg(5)
+    config = Config({'model': cfg, 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
+    network = OnnxWindowBackend(folder)
+    found = network.window_model(config)
+    assert isinstance(found, WindowModel)
+    assert found.skeleton == SKELETON
+    assert found.flip_indices == model.flip_indices
+    crop = model.crop_at(np.array([10.0, 20, 30, 40]))
+    maps = TorchWindowBackend(model).fuse(TorchWindowBackend(model).encode(crops_of(1)), ROW)
+    for own, expected in zip(found.decode(maps, [crop]), model.decode(maps, [crop]), strict=True):
+        np.testing.assert_array_equal(own, expected)
+    np.testing.assert_array_equal(network.metainfo['sigmas'], metainfo_of(SKELETON)['sigmas'])
+
+
+ROW = np.zeros((1, 3), int)
+
+
+def test_a_config_of_another_size_is_refused(plain):
+    _, folder = plain
+    codec = {**PIPELINE[3]['encoder'], 'input_size': (96, 128), 'heatmap_size': (24, 32)}
+    pipeline = [*PIPELINE[:3], {**PIPELINE[3], 'encoder': codec}, PIPELINE[4]]
+    config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': pipeline}}})
+    with pytest.raises(InputError, match='has crops of 48x64 but the config says 96x128'):
+        OnnxWindowBackend(folder).window_model(config)
+
+
+def test_labels_are_refused(plain):
+    _, folder = plain
+    network = OnnxWindowBackend(folder)
+    given = AuxiliaryLabels(*(torch.zeros(1),) * 4)
+    with pytest.raises(InputError, match='takes no labels, give the checkpoint'):
+        network.fuse(network.encode(crops_of(1)), ROW, given)
+
+
+def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch):
+    _, folder = plain
+
+    def copy(name):
+        target = tmp_path / name
+        target.mkdir()
+        for path in folder.iterdir():
+            (target / path.name).write_bytes(path.read_bytes())
+        return target
+
+    missing, changed, other, damaged = map(copy, ('missing', 'changed', 'other', 'damaged'))
+    (missing / 'fusion.onnx').unlink()
+    (changed / 'fusion.onnx').write_bytes((folder / 'encoder.onnx').read_bytes())
+    (other / 'network.json').write_text('{"format": "something else"}')
+    (damaged / 'network.json').write_text('{')
+    for path, precision, message in (
+        (tmp_path / 'nothing', 'float32', r'nothing holds no network\.json, give a folder written'),
+        (missing, 'float32', r'fusion\.onnx does not exist, export the network again'),
+        (changed, 'float32', r'fusion\.onnx is not the file that network\.json beside it'),
+        (other, 'float32', r'network\.json does not describe a stdpose_mm ONNX network'),
+        (damaged, 'float32', r'network\.json is not JSON'),
+        (folder, 'int8', 'holds no network in int8, export it with --int8'),
+    ):
+        with pytest.raises(InputError, match=message) as caught:
+            OnnxWindowBackend(path, precision)
+        assert '\n' not in str(caught.value)
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(InputError, match='needs onnxruntime, which is not installed'):
+        OnnxWindowBackend(folder)
+
+
+def test_settings_that_do_not_exist_are_refused(plain):
+    with pytest.raises(ValueError, match='precision must be one of'):
+        OnnxWindowBackend(plain[1], 'int4')
+    with pytest.raises(ValueError, match='batch_size must be at least 1'):
+        OnnxWindowBackend(plain[1], batch_size=0)
+
+
+def test_the_description_holds_no_paths(plain):
+    _, folder = plain
+    content = json.loads((folder / 'network.json').read_text())
+    assert sorted(content['files']) == ['encoder.onnx', 'fusion.onnx', 'whole.onnx']
+    assert content['input_size'] == [48, 64]
+    assert str(folder) not in (folder / 'network.json').read_text()

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.inference import FrameFeatures, TorchWindowBackend
+from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.models.layers import PackedDeconvolution, PackedLinear, PackedPatches
+from stdpose_mm.structures import Skeleton
+from support.tiny_models import model_cfg, semantic_motion, window_model
+
+SKELETON = Skeleton(('head', 'left_hand', 'right_hand'))
+CROPS = np.random.default_rng(0).integers(0, 256, (5, 64, 48, 3), dtype=np.uint8)
+ROWS = np.array([[0, 1, 2], [4, 4, 3], [2, 1, 0]])
+
+
+SYSTEMS = {'first': {}, 'second': semantic_motion(3)}
+
+
+@pytest.fixture(scope='module', params=[False, True], ids=['plain', 'mirrored'])
+def flip_test(request):
+    return request.param
+
+
+@pytest.fixture(scope='module', params=SYSTEMS.values(), ids=SYSTEMS)
+def model(request, flip_test):
+    return window_model(SKELETON, test_cfg={'flip_test': flip_test}, **request.param)
+
+
+def test_windows_of_codes_are_windows_of_pictures(model):
+    network = TorchWindowBackend(model, batch_size=2)
+    codes = network.encode(CROPS)
+    assert len(codes) == 5
+    found = network.fuse(codes, ROWS)
+    estimator = model.model
+    with torch.inference_mode():
+        windows = model.normalise(CROPS)[torch.from_numpy(ROWS)]
+        expected = estimator.head.forward(estimator.extract_feat(windows))
+        if estimator.test_cfg['flip_test']:
+            mirrored = estimator.head.forward(estimator.extract_feat(windows.flip(-1)))
+            expected = (expected + mirrored.flip(-1)[:, [0, 2, 1]]) / 2
+    np.testing.assert_allclose(found, expected.numpy(), atol=2e-5)
+
+
+def test_codes_can_be_taken_apart_and_put_together(model):
+    network = TorchWindowBackend(model)
+    whole = network.encode(CROPS)
+    parts = FrameFeatures.concatenate([whole.take([3, 4]), whole.take([0]), whole.take([2, 1])])
+    place = np.array([2, 4, 3, 0, 1])
+    np.testing.assert_array_equal(network.fuse(parts, place[ROWS]), network.fuse(whole, ROWS))
+    taken = whole.take([1])
+    assert taken.views[0].features.data_ptr() != whole.views[0].features.data_ptr()
+
+
+ALONE = {
+    'neck': None,
+    'frame_head': None,
+    'head': {
+        **model_cfg(3)['frame_head'],
+        'type': 'SingleSourceHead',
+        'source': 'frame_feature',
+    },
+}
+
+
+@pytest.mark.parametrize('changes', [ALONE, {'test_cfg': {'use_frame_head': True}}])
+def test_a_network_of_single_frames_gives_the_key_frames_maps(changes):
+    network = TorchWindowBackend(window_model(SKELETON, **changes))
+    assert not network.sees_windows
+    codes = network.encode(CROPS)
+    np.testing.assert_array_equal(
+        network.fuse(codes, ROWS), network.frame_heatmaps(codes)[ROWS[:, 1]]
+    )
+
+
+def frame_maps_of(model, crops):
+    """Every frame by itself, by the estimator's own frame head."""
+    estimator = model.model
+    with torch.inference_mode():
+        inputs = model.normalise(crops)
+        maps = estimator.frame_head.forward((estimator.encode_frames(inputs),))
+        if estimator.test_cfg.get('flip_test'):
+            mirrored = estimator.frame_head.forward((estimator.encode_frames(inputs.flip(-1)),))
+            maps = (maps + mirrored.flip(-1)[:, [0, 2, 1]]) / 2
+    return maps.numpy()
+
+
+def test_frames_by_themselves_are_seen_by_the_frame_head(model):
+    network = TorchWindowBackend(model, batch_size=2)
+    found = network.frame_heatmaps(network.encode(CROPS))
+    np.testing.assert_allclose(found, frame_maps_of(model, CROPS), atol=2e-5)
+    assert found.std() > 0.01
+
+
+def test_a_frame_head_that_windows_do_not_need_is_not_run(model):
+    runs = []
+    hook = model.model.frame_head.deconv_layers.register_forward_hook(lambda *_: runs.append(1))
+    network = TorchWindowBackend(model)
+    codes = network.encode(CROPS)
+    network.fuse(codes, ROWS)
+    hook.remove()
+    second = type(model.model).__name__ == 'SemanticMotionPose'
+    assert bool(runs) != second
+    assert (codes.views[0].heatmaps is None) == second
+
+
+def test_the_second_system_by_its_frame_head_alone():
+    model = window_model(SKELETON, **semantic_motion(3), test_cfg={'use_frame_head': True})
+    network = TorchWindowBackend(model)
+    assert not network.sees_windows
+    found = network.fuse(network.encode(CROPS), ROWS)
+    np.testing.assert_allclose(found, frame_maps_of(model, CROPS)[ROWS[:, 1]], atol=2e-5)
+
+
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
+def test_the_second_system_draws_nothing_and_repeats_itself(precision):
+    """In training mode too its heatmaps are the same to the last bit: nothing is hidden."""
+    model = window_model(SKELETON, **semantic_motion(3))
+    model.precision = precision
+    network = TorchWindowBackend(model)
+    first = network.fuse(network.encode(CROPS), ROWS)
+    torch.manual_seed(5)
+    torch.rand(3)
+    before = torch.get_rng_state()
+    again = network.fuse(network.encode(CROPS), ROWS)
+    assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(again, first)
+    # No batch normalisation in the neck: training mode changes nothing of it.
+    model.model.neck.train()
+    np.testing.assert_array_equal(network.fuse(network.encode(CROPS), ROWS), first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize('labels', [False, True])
+def test_packed_layers_of_the_second_system_compute_the_same(labels):
+    model = window_model(SKELETON, **semantic_motion(3, labels))
+    given = AuxiliaryLabels(
+        heatmaps=torch.rand(3, 2, 3, 16, 12),
+        mask=torch.tensor([[[True] * 3, [False, True, True]]]).expand(3, 2, 3),
+        prior=torch.rand(3, 3, 16, 12),
+        position=torch.full((3,), 0.5),
+    )
+    network = TorchWindowBackend(model)
+    plain = [network.fuse(network.encode(CROPS), ROWS, labels) for labels in (None, given)]
+    model.pack()
+    parts = (*model.model.neck.modules(), *model.model.head.modules())
+    kinds = {type(module) for module in parts}
+    assert not kinds & {torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d}
+    assert {PackedLinear, PackedPatches, PackedDeconvolution} <= kinds
+    packed = [network.fuse(network.encode(CROPS), ROWS, labels) for labels in (None, given)]
+    for own, expected in zip(packed, plain, strict=True):
+        np.testing.assert_allclose(own, expected, atol=2e-5)
+    assert np.array_equal(plain[0], plain[1]) != labels
+    assert not [name for name, _ in model.model.named_parameters() if 'decoder' in name]
+
+
+def test_the_batch_size_is_positive(model):
+    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
+        TorchWindowBackend(model, batch_size=0)

@@ -1,0 +1,151 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pycocotools.coco import COCO
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_coco, read_labels, write_coco
+from stdpose_mm.structures import Skeleton, VideoFrame
+from support.label_samples import person, sample
+
+
+def test_the_written_file_is_complete(tmp_path: Path):
+    labels = sample(
+        frames=(VideoFrame(4, width=64, height=48),), persons=(person(4, 3, bbox=None),)
+    )
+    write_coco(labels, tmp_path / 'a.json')
+    written = json.loads((tmp_path / 'a.json').read_text())
+
+    assert written == {
+        'info': {},
+        'licenses': [],
+        'videos': [{'id': 1, 'name': 'clip'}],
+        'images': [
+            {
+                'id': 1,
+                'video_id': 1,
+                'frame_index': 4,
+                'file_name': 'clip/000004.jpg',
+                'width': 64,
+                'height': 48,
+            }
+        ],
+        'annotations': [
+            {
+                'id': 1,
+                'image_id': 1,
+                'category_id': 1,
+                'track_id': 3,
+                'keypoints': [10.5, 20, 2, 0, 0, 0, 30, 40.25, 1],
+                'num_keypoints': 2,
+                'bbox': [10.5, 20, 19.5, 20.25],
+                'area': 19.5 * 20.25,
+                'iscrowd': 0,
+                'source': 'given',
+            }
+        ],
+        'categories': [
+            {
+                'id': 1,
+                'name': 'person',
+                'supercategory': 'person',
+                'keypoints': ['nose', 'left_hand', 'right_hand'],
+                'skeleton': [[1, 2], [1, 3]],
+            }
+        ],
+    }
+
+
+def test_pycocotools_reads_the_written_file(tmp_path: Path):
+    write_coco(sample(), tmp_path / 'a.json')
+    coco = COCO(str(tmp_path / 'a.json'))
+
+    assert sorted(coco.imgs) == [100, 101, 102]
+    assert [len(coco.getAnnIds(imgIds=[i])) for i in (100, 101, 102)] == [2, 0, 1]
+
+
+def test_one_file_holds_several_videos(tmp_path: Path):
+    videos = [sample(name='a'), sample(name='b')]
+    write_coco(videos, tmp_path / 'all.json')
+    back = read_coco(tmp_path / 'all.json')
+
+    assert [labels.name for labels in back] == ['a', 'b']
+    assert [labels.labelled_frame_indices for labels in back] == [(0, 2), (0, 2)]
+    assert read_labels(tmp_path / 'all.json', video='b').name == 'b'
+
+
+def test_several_videos_are_refused_where_one_is_expected(tmp_path: Path):
+    write_coco([sample(name='a'), sample(name='b')], tmp_path / 'all.json')
+
+    with pytest.raises(InputError, match=r"holds 2 videos \('a', 'b'\), expected one"):
+        read_labels(tmp_path / 'all.json')
+    with pytest.raises(InputError, match="holds no video named 'c'"):
+        read_labels(tmp_path / 'all.json', video='c')
+
+
+def test_videos_of_differing_skeletons_are_refused(tmp_path: Path):
+    other = sample(name='b', skeleton=Skeleton(('x', 'y', 'z')))
+
+    with pytest.raises(InputError, match="'b' has another skeleton than 'clip'"):
+        write_coco([sample(), other], tmp_path / 'all.json')
+    assert not list(tmp_path.iterdir())
+
+
+def write_images(path: Path, images: list[dict], annotations: list[dict] | None = None) -> Path:
+    category = {'id': 1, 'name': 'person', 'keypoints': ['nose']}
+    document = {'images': images, 'annotations': annotations or [], 'categories': [category]}
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_images_without_video_ids_are_grouped_by_folder(tmp_path: Path):
+    names = ['train/b/000003.jpg', 'train/a/000000.jpg', 'train/b/000004.jpg']
+    images = [{'id': i, 'file_name': name} for i, name in enumerate(names)]
+    videos = read_coco(write_images(tmp_path / 'x.json', images))
+
+    assert [labels.name for labels in videos] == ['b', 'a']
+    assert [[frame.index for frame in labels.frames] for labels in videos] == [[3, 4], [0]]
+
+
+def test_folders_of_the_same_name_are_told_apart(tmp_path: Path):
+    images = [{'id': i, 'file_name': f'{clip}/img1/0.jpg'} for i, clip in enumerate('ab')]
+    videos = read_coco(write_images(tmp_path / 'x.json', images))
+
+    assert [labels.name for labels in videos] == ['a/img1', 'b/img1']
+
+
+def test_images_without_folder_belong_to_the_video_of_the_files_name(tmp_path: Path):
+    path = write_images(tmp_path / 'clip.json', [{'id': 1, 'file_name': 'frame_000007.PNG'}])
+
+    assert [labels.name for labels in read_coco(path)] == ['clip']
+
+
+def test_track_ids_among_cvats_attributes_are_found(tmp_path: Path):
+    annotation = {'id': 1, 'image_id': 1, 'keypoints': [1, 2, 2], 'attributes': {'track_id': 8}}
+    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], [annotation])
+
+    assert read_coco(path)[0].persons[0].track_id == 8
+
+
+def test_image_ids_that_clash_between_videos_are_renewed(tmp_path: Path):
+    write_coco([sample(name='a'), sample(name='b')], tmp_path / 'all.json')
+    images = json.loads((tmp_path / 'all.json').read_text())['images']
+
+    assert [image['id'] for image in images] == [1, 2, 3, 4, 5, 6]
+
+
+def test_no_video_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match='at least one video'):
+        write_coco([], tmp_path / 'all.json')
+
+
+def test_areas_and_counts_follow_the_label(tmp_path: Path):
+    """They are derived: those that an older label brought along are not written."""
+    write_coco(sample(), tmp_path / 'a.json')
+    labels = read_coco(tmp_path / 'a.json')[0]
+    changed = labels.with_persons([replace(labels.persons[0], visibility=[2, 2, 2])])
+    write_coco(changed, tmp_path / 'b.json')
+
+    assert json.loads((tmp_path / 'b.json').read_text())['annotations'][0]['num_keypoints'] == 3

@@ -1,0 +1,175 @@
+import xml.etree.ElementTree as ET
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_cvat, write_cvat
+from support.label_samples import person, sample
+
+# As CVAT writes it: interpolated skeletons between key frames, `outside` where the person leaves.
+EXPORT = """<?xml version="1.0" encoding="utf-8"?>
+<annotations>
+  <version>1.1</version>
+  <meta>
+    <task>
+      <name>street</name>
+      <size>4</size>
+      <mode>interpolation</mode>
+      <start_frame>10</start_frame>
+      <stop_frame>16</stop_frame>
+      <frame_filter>step=2</frame_filter>
+      <labels>
+        <label>
+          <name>person</name><type>skeleton</type><attributes></attributes>
+          <svg>&lt;line x1="1" y1="1" x2="2" y2="2" data-type="edge" data-node-from="1"
+            data-node-to="2"&gt;&lt;/line&gt;&lt;circle data-node-id="1" data-label-name="nose"&gt;
+            &lt;/circle&gt;&lt;circle data-node-id="2" data-label-name="tail"&gt;
+            &lt;/circle&gt;</svg>
+        </label>
+        <label><name>nose</name><type>points</type><parent>person</parent></label>
+        <label><name>tail</name><type>points</type><parent>person</parent></label>
+        <label><name>car</name><type>rectangle</type></label>
+      </labels>
+      <original_size><width>640</width><height>480</height></original_size>
+    </task>
+  </meta>
+  <track id="0" label="car" source="manual">
+    <box frame="10" keyframe="1" outside="0" occluded="0" xtl="1" ytl="2" xbr="3" ybr="4"></box>
+  </track>
+  <track id="3" label="person" source="manual">
+    <skeleton frame="10" keyframe="1" z_order="0">
+      <attribute name="team">red</attribute>
+      <points label="tail" keyframe="1" outside="0" occluded="1" points="30.50,40.25"></points>
+      <points label="nose" keyframe="1" outside="0" occluded="0" points="10.00,20.00"></points>
+    </skeleton>
+    <skeleton frame="12" keyframe="0" z_order="0">
+      <points label="tail" keyframe="0" outside="0" occluded="1" points="31,41"></points>
+      <points label="nose" keyframe="0" outside="0" occluded="0" points="11,21"></points>
+    </skeleton>
+    <skeleton frame="14" keyframe="1" z_order="0">
+      <points label="tail" keyframe="1" outside="1" occluded="0" points="32,42"></points>
+      <points label="nose" keyframe="1" outside="0" occluded="0" points="12,22"></points>
+    </skeleton>
+    <skeleton frame="16" keyframe="1" z_order="0">
+      <points label="tail" keyframe="1" outside="1" occluded="0" points="32,42"></points>
+      <points label="nose" keyframe="1" outside="1" occluded="0" points="12,22"></points>
+    </skeleton>
+  </track>
+</annotations>
+"""
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    path = tmp_path / 'annotations.xml'
+    path.write_text(EXPORT)
+    return path
+
+
+def test_an_export_of_cvat(export: Path):
+    labels = read_cvat(export)
+
+    assert labels.name == 'street'
+    assert labels.skeleton.keypoint_names == ('nose', 'tail')
+    assert labels.skeleton.limbs == ((0, 1),)
+    assert [frame.index for frame in labels.frames] == [10, 12, 14, 16]
+    assert (labels.frames[0].width, labels.frames[0].height) == (640, 480)
+
+
+def test_key_frames_are_labels_and_what_is_between_is_not(export: Path):
+    labels = read_cvat(export)
+
+    assert [(p.frame_index, p.track_id) for p in labels.persons] == [(10, 3), (14, 3), (16, 3)]
+    assert labels.persons[0].keypoints.tolist() == [[10, 20], [30.5, 40.25]]
+    assert labels.persons[0].visibility.tolist() == [2, 1]
+    assert labels.persons[1].visibility.tolist() == [2, 0]
+
+
+def test_a_skeleton_that_is_outside_is_a_given_label_without_a_place(export: Path):
+    left = read_cvat(export).persons[2]
+
+    assert (left.has_place, left.source) == (False, 'given')
+
+
+@pytest.mark.parametrize(
+    ('before', 'outside', 'after'),
+    [('propagated', '1', 'given'), ('absent', '1', 'absent'), ('absent', '0', 'given')],
+)
+def test_who_is_moved_in_or_out_of_the_picture_in_cvat_is_given(
+    tmp_path: Path, before: str, outside: str, after: str
+):
+    attribute = f'<attribute name="source">{before}</attribute>'
+    text = EXPORT.replace(
+        '<skeleton frame="16" keyframe="1" z_order="0">',
+        f'<skeleton frame="16" keyframe="1" z_order="0">{attribute}',
+    )
+    start, end = text.split('<skeleton frame="16"')
+    path = tmp_path / 'moved.xml'
+    path.write_text(
+        f'{start}<skeleton frame="16"' + end.replace('outside="1"', f'outside="{outside}"')
+    )
+
+    assert read_cvat(path).persons[2].source == after
+
+
+def test_other_tracks_and_attributes_are_written_back(export: Path, tmp_path: Path):
+    write_cvat(read_cvat(export), tmp_path / 'back.xml')
+    root = ET.parse(tmp_path / 'back.xml').getroot()
+
+    assert root.find("track[@label='car']/box").get('xbr') == '3'
+    assert root.findtext(".//skeleton[@frame='10']/attribute[@name='team']") == 'red'
+
+
+def test_the_zip_of_cvat(export: Path, tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / 'task.zip', 'w') as archive:
+        archive.write(export, 'annotations.xml')
+
+    assert len(read_cvat(tmp_path / 'task.zip').persons) == 3
+
+
+def keyframes(path: Path, track: str) -> dict[int, bool]:
+    """Frame -> whether all points are outside."""
+    root = ET.parse(path).getroot()
+    return {
+        int(shape.get('frame')): all(p.get('outside') == '1' for p in shape.findall('points'))
+        for shape in root.findall(f"track[@id='{track}']/skeleton")
+    }
+
+
+def test_a_person_who_is_not_labelled_where_others_are_is_outside(tmp_path: Path):
+    persons = (person(0, 0), person(0, 1), person(1, 1), person(2, 0), person(2, 1))
+    write_cvat(sample(persons=persons), tmp_path / 'a.xml')
+
+    assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 1: True, 2: False}
+    assert keyframes(tmp_path / 'a.xml', '1') == {0: False, 1: False, 2: False}
+    assert {
+        p.frame_index: p.source for p in read_cvat(tmp_path / 'a.xml').tracks()[0].values()
+    } == {
+        0: 'given',
+        1: 'absent',
+        2: 'given',
+    }
+
+
+def test_sparse_labels_are_left_to_be_interpolated(tmp_path: Path):
+    write_cvat(sample(persons=(person(0, 0), person(2, 0))), tmp_path / 'a.xml')
+
+    assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 2: False}
+
+
+def test_a_frame_looked_at_without_people_ends_their_stay(tmp_path: Path):
+    labels = sample(persons=(person(0, 0),))
+    frames = (labels.frames[0], replace(labels.frames[1], is_labeled=True), labels.frames[2])
+    write_cvat(replace(labels, frames=frames), tmp_path / 'a.xml')
+
+    assert keyframes(tmp_path / 'a.xml', '0') == {0: False, 1: True}
+
+
+@pytest.mark.parametrize('name', ['a\x00b', 'a\x1bb', 'a\rb', '\ufffe'])
+def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path, name: str):
+    with pytest.raises(InputError, match='XML does not allow'):
+        write_cvat(sample(name=name), tmp_path / 'a.xml')
+    assert not list(tmp_path.iterdir())

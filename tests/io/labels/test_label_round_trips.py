@@ -1,0 +1,202 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
+from support.label_samples import content, person, sample, videos
+
+examples = settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def through(labels: VideoLabels, folder: Path, target: str) -> VideoLabels:
+    path = folder / f'labels.{"xml" if target == "cvat" else "json"}'
+    write_labels(labels, path, target)
+    return read_labels(path, target)
+
+
+def people_of(labels: VideoLabels, *dropped: str) -> list[dict]:
+    """The people without ``dropped`` fields, by frame and track."""
+    people = [content(p) for p in labels.persons]
+    for p in people:
+        for name in (*dropped, 'extra'):
+            del p[name]
+    return sorted(people, key=lambda p: (p['frame_index'], p['track_id']))
+
+
+def frames_of(labels: VideoLabels) -> list[dict]:
+    frames = [content(frame) for frame in labels.frames]
+    for frame in frames:
+        del frame['extra'], frame['image_id']
+    return frames
+
+
+@given(labels=videos())
+@examples
+def test_posetrack18_holds_everything(tmp_path: Path, labels: VideoLabels):
+    back = through(labels, tmp_path, 'posetrack18')
+
+    assert people_of(back) == people_of(labels)
+    assert frames_of(back) == frames_of(labels)
+    assert back.skeleton == labels.skeleton
+
+
+@given(labels=videos())
+@examples
+def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: VideoLabels):
+    if not labels.frames:
+        labels = replace(labels, frames=(VideoFrame(0, 'a/0.png'),))
+    back = through(labels, tmp_path, 'coco')
+
+    with_boxes = [
+        replace(p, bbox=pose_extent(p.keypoints, p.labelled)) if p.bbox is None else p
+        for p in labels.persons
+    ]
+    with_boxes = [p if p.has_place else replace(p, bbox=None) for p in with_boxes]
+    assert people_of(back) == people_of(labels.with_persons(with_boxes))
+    assert frames_of(back) == frames_of(labels)
+    assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
+
+
+@given(labels=videos())
+@examples
+def test_cvat_holds_all_poses_tracks_scores_and_sources(tmp_path: Path, labels: VideoLabels):
+    back = through(labels, tmp_path, 'cvat')
+
+    # Of a box alone, and of a propagated pose without a joint, CVAT knows nothing.
+    held = [
+        p
+        for p in labels.persons
+        if p.labelled.any() or not (p.has_place or p.source == 'propagated')
+    ]
+    written = {(p.frame_index, p.track_id) for p in held}
+    kept = [p for p in back.persons if (p.frame_index, p.track_id) in written]
+    boxes = ('bbox', 'head_box')
+    assert people_of(back.with_persons(kept), *boxes) == people_of(
+        labels.with_persons(held), *boxes
+    )
+    # Where others are labelled, whoever is not has left.
+    added = [p for p in back.persons if (p.frame_index, p.track_id) not in written]
+    assert all(p.source == 'absent' for p in added)
+    last = max((frame.index for frame in labels.frames), default=-1)
+    assert [frame.index for frame in back.frames] == list(range(last + 1))
+    assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
+
+
+@given(labels=videos())
+@examples
+def test_posetrack18_is_a_fixed_point_behind_coco(tmp_path: Path, labels: VideoLabels):
+    """What COCO gives back can be written as PoseTrack18 and read again without a change."""
+    if not labels.frames:
+        return
+    once = through(through(labels, tmp_path, 'coco'), tmp_path, 'posetrack18')
+    twice = through(through(once, tmp_path, 'coco'), tmp_path, 'posetrack18')
+
+    assert content(twice.persons) == content(once.persons)
+    assert content(twice.frames) == content(once.frames)
+
+
+@pytest.mark.parametrize('target', ['posetrack18', 'coco', 'cvat'])
+def test_five_hundred_people(tmp_path: Path, target: str):
+    crowd = sample(persons=tuple(person(1, track) for track in range(500)))
+    back = through(crowd, tmp_path, target)
+
+    assert back.track_ids == tuple(range(500))
+    assert {p.frame_index for p in back.persons} == {1}
+
+
+@pytest.mark.parametrize('target', ['posetrack18', 'coco', 'cvat'])
+def test_a_person_who_leaves_and_returns_is_not_there_in_between(tmp_path: Path, target: str):
+    persons = (person(0, 0), person(0, 1), person(1, 1), person(2, 0), person(2, 1))
+    back = through(sample(persons=persons), tmp_path, target)
+
+    present = [(p.frame_index, p.track_id) for p in back.persons if p.has_place]
+    assert sorted(present) == [(0, 0), (0, 1), (1, 1), (2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize('source', ['given', 'absent'])
+@pytest.mark.parametrize('target', ['posetrack18', 'posetrack21', 'coco', 'cvat'])
+def test_an_absence_comes_back_as_it_was(tmp_path: Path, target: str, source: str):
+    gone = PersonLabel(
+        1, np.zeros((3, 2)), np.zeros(3), track_id=4, scores=np.zeros(3), source=source
+    )
+    back = through(sample(persons=(person(0, 4), gone, person(2, 4))), tmp_path, target)
+
+    assert [p.source for p in back.persons] == ['given', source, 'given']
+    assert [p.has_place for p in back.persons] == [True, False, True]
+    assert content(back.persons[1].scores) == [0, 0, 0]
+
+
+def test_the_official_evaluator_never_sees_absent_people(tmp_path: Path):
+    gone = PersonLabel(1, np.zeros((3, 2)), np.zeros(3), track_id=4, source='absent')
+    write_labels(sample(persons=(person(0, 4), gone)), tmp_path / 'o.json', 'posetrack18-official')
+
+    assert [p.frame_index for p in read_labels(tmp_path / 'o.json').persons] == [0]
+
+
+@pytest.mark.parametrize('target', ['posetrack18', 'coco'])
+def test_people_without_track_ids_keep_none(tmp_path: Path, target: str):
+    back = through(sample(persons=(person(0, None), person(0, None))), tmp_path, target)
+
+    assert [p.track_id for p in back.persons] == [None, None]
+
+
+def test_cvat_gives_people_without_track_ids_tracks_of_their_own(tmp_path: Path):
+    persons = (person(0, None), person(0, 4), person(1, None))
+    back = through(sample(persons=persons), tmp_path, 'cvat')
+
+    present = [(p.frame_index, p.track_id) for p in back.persons if p.has_place]
+    assert sorted(present) == [(0, 4), (0, 5), (1, 6)]
+
+
+@pytest.mark.parametrize('target', ['posetrack18', 'coco'])
+def test_only_occluded_joints_stay_occluded(tmp_path: Path, target: str):
+    hidden = PersonLabel(0, np.ones((3, 2)), np.ones(3), track_id=0)
+    back = through(sample(persons=(hidden,)), tmp_path, target)
+
+    assert back.persons[0].visibility.tolist() == [1, 1, 1]
+
+
+def test_unknown_fields_are_written_back(tmp_path: Path):
+    labels = sample(
+        extra={'info': {'by': 'Ünal'}, 'licenses': [1]},
+        frames=(VideoFrame(0, 'a/0.jpg', extra={'mask_file': 'm.png'}),),
+        persons=(replace(person(0), extra={'person_id': 7, 'id': 12}),),
+    )
+    for target in ('posetrack18', 'coco'):
+        back = through(labels, tmp_path, target)
+        assert back.extra['info'] == {'by': 'Ünal'}
+        assert back.frames[0].extra['mask_file'] == 'm.png'
+        assert back.persons[0].extra['person_id'] == 7
+        assert back.persons[0].extra['id'] == 12
+
+
+def test_gzip_is_chosen_by_the_name(tmp_path: Path):
+    write_labels(sample(), tmp_path / 'a.json.gz')
+
+    assert (tmp_path / 'a.json.gz').read_bytes()[:2] == b'\x1f\x8b'
+    assert read_labels(tmp_path / 'a.json.gz').name == 'a'
+
+
+def test_equal_labels_give_equal_files(tmp_path: Path):
+    for name in ('a.json.gz', 'b.json.gz'):
+        write_labels(sample(), tmp_path / name)
+
+    assert (tmp_path / 'a.json.gz').read_bytes() == (tmp_path / 'b.json.gz').read_bytes()
+
+
+def test_official_posetrack18_has_no_other_fields(tmp_path: Path):
+    labels = sample(persons=(replace(person(0), extra={'note': 'x', 'person_id': 3}),))
+    back = through(labels, tmp_path, 'posetrack18')
+    write_labels(back, tmp_path / 'o.json', 'posetrack18-official')
+    official = read_labels(tmp_path / 'o.json').persons[0]
+
+    assert official.extra == {'id': 1, 'category_id': 1, 'person_id': 3}
+    assert official.visibility.tolist() == [2, 0, 1]

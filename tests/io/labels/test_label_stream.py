@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import WRITE_FORMATS, read_labels, write_labels
+from stdpose_mm.io.labels.label_stream import LabelStream
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
+
+
+def labels_of(num_frames, people=2):
+    frames = tuple(
+        VideoFrame(n, f'clip/{n:06d}.jpg', width=64, height=48) for n in range(num_frames)
+    )
+    persons = [
+        PersonLabel(
+            frame,
+            np.full((3, 2), 1.5 * frame + track),
+            np.array([2, 1, 0]),
+            track_id=track,
+            scores=np.array([0.5, 0.25, 0]),
+            bbox=np.array([1.0, 2, 3, 4]),
+            source='propagated',
+        )
+        for frame in range(num_frames)
+        # Nobody in the second frame.
+        for track in range(0 if frame == 1 else people)
+    ]
+    return VideoLabels('clip', SKELETON, frames, tuple(persons))
+
+
+def streamed(labels, folder):
+    stream = LabelStream(labels.name, labels.skeleton, folder)
+    by_frame = labels.persons_by_frame()
+    for frame in labels.frames:
+        stream.add(frame, by_frame[frame.index])
+    return stream
+
+
+@pytest.mark.parametrize('format', [name for name in WRITE_FORMATS if name != 'sleap'])
+@pytest.mark.parametrize('num_frames', [0, 1, 3])
+def test_a_stream_writes_what_is_written_at_once(tmp_path, format, num_frames):
+    labels = labels_of(num_frames)
+    once, suffix = tmp_path / 'once', '.xml' if format == 'cvat' else '.json'
+    once.mkdir()
+    with streamed(labels, tmp_path) as stream:
+        stream.write(tmp_path / f'clip{suffix}', format, {'inference': {'complete': True}})
+    labels = replace(labels, extra={'inference': {'complete': True}})
+    write_labels(labels, once / f'clip{suffix}', format)
+    found, expected = ((folder / f'clip{suffix}').read_bytes() for folder in (tmp_path, once))
+    if format == 'cvat':  # It notes the time of writing.
+        found, expected = (read_labels(folder / 'clip.xml') for folder in (tmp_path, once))
+        assert [p.frame_index for p in found.persons] == [p.frame_index for p in expected.persons]
+        return
+    assert json.loads(found) == json.loads(expected)
+    if format.startswith('posetrack'):
+        assert found == expected
+
+
+def test_compressed(tmp_path):
+    with streamed(labels_of(3), tmp_path) as stream:
+        stream.write(tmp_path / 'clip.json.gz')
+        stream.write(tmp_path / 'again.json.gz')
+        stream.write(tmp_path / 'clip.json')
+    assert (tmp_path / 'clip.json.gz').read_bytes() == (tmp_path / 'again.json.gz').read_bytes()
+    packed, plain = (read_labels(tmp_path / f'clip.json{end}') for end in ('.gz', ''))
+    assert len(packed.persons) == len(plain.persons) == 4
+
+
+def test_a_stream_goes_on_after_writing(tmp_path):
+    labels = labels_of(3)
+    with streamed(labels, tmp_path) as stream:
+        stream.write(tmp_path / 'clip.json')
+        stream.add(VideoFrame(3), [replace(labels.persons[0], frame_index=3)])
+        assert len(json.loads((tmp_path / 'clip.json').read_text())['images']) == 3
+        stream.write(tmp_path / 'clip.json')
+        assert (stream.num_frames, stream.num_persons) == (4, 5)
+    written = read_labels(tmp_path / 'clip.json')
+    assert [frame.index for frame in written.frames] == [0, 1, 2, 3]
+    assert written.persons[-1].frame_index == 3
+
+
+def test_nothing_is_left_behind(tmp_path):
+    with pytest.raises(RuntimeError), streamed(labels_of(3), tmp_path):
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+    with streamed(labels_of(3), tmp_path) as stream:
+        stream.write(tmp_path / 'clip.xml', 'cvat')
+    assert [path.name for path in tmp_path.iterdir()] == ['clip.xml']
+
+
+def test_memory_does_not_grow_with_the_video(tmp_path):
+    labels = labels_of(3)
+    by_frame = labels.persons_by_frame()
+
+    def peak(num_frames):
+        with LabelStream('clip', SKELETON, tmp_path) as stream:
+            tracemalloc.start()
+            for frame in range(num_frames):
+                people = [replace(person, frame_index=frame) for person in by_frame[0]]
+                stream.add(VideoFrame(frame), people)
+            stream.write(tmp_path / 'clip.json')
+            most = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(3000) < 1.1 * peak(600)
+
+
+def test_no_room(tmp_path):
+    with pytest.raises(InputError, match='nowhere cannot be written to'):
+        LabelStream('clip', SKELETON, tmp_path / 'nowhere')

@@ -1,0 +1,172 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_posetrack17, read_posetrack18, write_posetrack18
+from stdpose_mm.structures import POSETRACK_SKELETON
+from support.paths import ROOT
+
+GOLDEN = ROOT / 'tests' / 'data' / 'posetrack_eval' / 'pt17'
+CONVERTER = ROOT / 'tools' / 'dataset_converters' / 'posetrack17_to_posetrack18.py'
+
+
+def write_file(
+    path: Path, keypoints: Sequence[float], images: Any = None, **annotation: Any
+) -> Path:
+    joints = [f'joint {i}' for i in range(len(keypoints) // 3)]
+    images = images or [{'id': 5, 'file_name': '000000.jpg'}]
+    document = {
+        'images': images,
+        'annotations': [{'image_id': images[0]['id'], 'keypoints': keypoints, **annotation}],
+        'categories': [{'id': 1, 'name': 'person', 'keypoints': joints}],
+    }
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_posetracks_visibility_is_translated(tmp_path: Path):
+    path = write_file(tmp_path / 'a.json', [3, 4, 1, 5, 6, 0, 0, 0, 0, 0, 0, 1])
+
+    assert read_posetrack18(path).persons[0].visibility.tolist() == [2, 1, 0, 2]
+
+
+def test_a_two_anywhere_means_coco_visibility(tmp_path: Path):
+    path = write_file(tmp_path / 'a.json', [3, 4, 1, 5, 6, 0, 0, 0, 0, 7, 8, 2])
+
+    assert read_posetrack18(path).persons[0].visibility.tolist() == [1, 0, 0, 2]
+
+
+def test_the_convention_can_be_given(tmp_path: Path):
+    path = write_file(tmp_path / 'a.json', [3, 4, 1, 5, 6, 0])
+
+    assert read_posetrack18(path, visibility='coco').persons[0].visibility.tolist() == [1, 0]
+
+
+def test_written_visibility(tmp_path: Path):
+    labels = read_posetrack18(write_file(tmp_path / 'a.json', [3, 4, 1, 5, 6, 0, 0, 0, 0]))
+    written = []
+    for official in (False, True):
+        write_posetrack18(labels, tmp_path / 'b.json', official=official)
+        written.append(json.loads((tmp_path / 'b.json').read_text())['annotations'][0])
+
+    assert written[0]['keypoints'] == [3, 4, 2, 5, 6, 1, 0, 0, 0]
+    assert written[0]['source'] == 'given'
+    assert written[1]['keypoints'] == [3, 4, 1, 5, 6, 0, 0, 0, 0]
+    assert set(written[1]) == {'id', 'image_id', 'category_id', 'keypoints', 'scores'}
+
+
+def test_person_ids_of_posetrack21_stay(tmp_path: Path):
+    path = write_file(tmp_path / 'a.json', [3, 4, 1], track_id=2, person_id=40)
+    labels = read_posetrack18(path)
+    write_posetrack18(labels, tmp_path / 'b.json', official=True)
+
+    assert labels.persons[0].track_id == 2
+    assert json.loads((tmp_path / 'b.json').read_text())['annotations'][0]['person_id'] == 40
+
+
+@pytest.mark.parametrize(
+    ('images', 'indices'),
+    [
+        ([{'id': 1, 'file_name': 'v/000004.jpg'}, {'id': 2, 'file_name': 'v/000002.jpg'}], [4, 2]),
+        (
+            [
+                {'id': 1, 'file_name': '000004.jpg', 'frame_index': 0},
+                {'id': 2, 'file_name': '000002.jpg', 'frame_index': 9},
+            ],
+            [0, 9],
+        ),
+        ([{'id': 1, 'file_name': 'a.jpg'}, {'id': 2, 'file_name': 'b.jpg'}], [0, 1]),
+        ([{'id': 1, 'file_name': 'a/7.jpg'}, {'id': 2, 'file_name': 'b/7.jpg'}], [0, 1]),
+        ([{'id': 1}, {'id': 2}], [0, 1]),
+        ([{'id': 1, 'file_name': '00000021_crop.jpg'}], [21]),
+    ],
+)
+def test_frame_indices(tmp_path: Path, images: list[dict], indices: list[int]):
+    labels = read_posetrack18(write_file(tmp_path / 'a.json', [3, 4, 1], images))
+
+    assert [frame.index for frame in labels.frames] == indices
+    assert labels.persons[0].frame_index == indices[0]
+
+
+def test_files_without_joint_names_have_posetracks(tmp_path: Path):
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps({'images': [], 'categories': [{'id': 1, 'name': 'person'}]}))
+
+    assert read_posetrack18(path).skeleton == POSETRACK_SKELETON
+
+
+def test_posetrack17_frames_are_counted_from_zero():
+    labels = read_posetrack17(GOLDEN / 'annolist' / '008838_mpii.json')
+
+    assert labels.frames[0].file_name.endswith('00000021.jpg')
+    assert labels.frames[0].index == 20
+
+
+def test_posetrack17_joints_have_their_names():
+    labels = read_posetrack17(GOLDEN / 'annolist' / '000342_mpii.json')
+    first = dict(
+        zip(labels.skeleton.keypoint_names, labels.persons[0].keypoints.tolist(), strict=True)
+    )
+
+    assert first['head_bottom'] == [120.96, 183.93]
+    assert first['right_wrist'] == [102.07, 230.8]
+
+
+def test_conversion_of_posetrack17_agrees_with_the_official_one(tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, CONVERTER, GOLDEN / 'annolist', tmp_path / 'out'],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    expected = {
+        path.name: json.loads(path.read_text()) for path in (GOLDEN / 'expected18').iterdir()
+    }
+    written = {path.name: json.loads(path.read_text()) for path in (tmp_path / 'out').iterdir()}
+    assert written == expected
+
+
+def test_conversion_reports_unknown_sequences(tmp_path: Path, run_tool: Callable):
+    source = GOLDEN / 'annolist' / '000342_mpii.json'
+    (tmp_path / 'in').mkdir()
+    text = source.read_text().replace('000342_mpii', '000001_bonn')
+    (tmp_path / 'in' / '000001_bonn.json').write_text(text)
+    code, errors = run_tool(CONVERTER, tmp_path / 'in', tmp_path / 'out')
+
+    assert code == 0
+    assert '000001_bonn' in errors
+    assert [path.name for path in (tmp_path / 'out').iterdir()] == ['000001_bonn.json']
+    first = json.loads((tmp_path / 'out' / '000001_bonn.json').read_text())['images'][0]
+    assert first['id'] == 2 * 10**10 + 1 * 10**4 + 1
+
+
+def test_conversion_writes_nothing_if_a_file_is_wrong(tmp_path: Path, run_tool: Callable):
+    (tmp_path / 'in').mkdir()
+    good = (GOLDEN / 'annolist' / '000342_mpii.json').read_text()
+    (tmp_path / 'in' / '000342_mpii.json').write_text(good)
+    (tmp_path / 'in' / 'wrong.json').write_text('{"annolist": 3}')
+    code, errors = run_tool(CONVERTER, tmp_path / 'in', tmp_path / 'out')
+
+    assert code == 2
+    assert len(errors.splitlines()) == 1
+    assert 'wrong.json: annolist must be a list of objects, got 3' in errors
+    assert not (tmp_path / 'out').exists()
+
+
+def test_two_labels_of_one_person_in_one_frame_are_refused(tmp_path: Path):
+    document = json.loads((GOLDEN / 'expected18' / '000342_mpii_test.json').read_text())
+    document['annotations'][1]['track_id'] = document['annotations'][0]['track_id']
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+
+    with pytest.raises(InputError, match='track id 0 appears twice in frame 1'):
+        read_posetrack18(tmp_path / 'a.json')

@@ -1,0 +1,106 @@
+"""Real label files and videos, where they are at hand beside the repository."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stdpose_mm.io.labels import (
+    read_coco,
+    read_labels,
+    read_posetrack18,
+    sniff_format,
+    write_labels,
+)
+from stdpose_mm.io.video import open_frames
+from stdpose_mm.structures import VideoLabels
+from support.paths import SHARED_DATA
+
+DATA = SHARED_DATA
+pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason='no shared/data beside the repository')
+
+
+def assert_same(labels: VideoLabels, back: VideoLabels) -> None:
+    assert [f.index for f in back.frames] == [f.index for f in labels.frames]
+    assert len(back.persons) == len(labels.persons)
+    for one, other in zip(labels.persons, back.persons, strict=True):
+        assert (one.frame_index, one.track_id) == (other.frame_index, other.track_id)
+        np.testing.assert_array_equal(one.keypoints, other.keypoints)
+        np.testing.assert_array_equal(one.visibility, other.visibility)
+
+
+@pytest.mark.parametrize('target', ['posetrack18', 'coco', 'cvat'])
+def test_the_posetrack_pilot_round_trips(tmp_path: Path, target: str):
+    folder = DATA / 'posetrack_pilot'
+    index = {entry['clip']: entry for entry in json.loads((folder / 'index.json').read_text())}
+    paths = [*folder.glob('annotations/*.json'), *folder.glob('labels_only/*.json.gz')]
+    # All of them as PoseTrack18, some in the slower formats.
+    paths = paths if target == 'posetrack18' else paths[::8]
+
+    assert len(index) == 60
+    for path in paths:
+        labels = read_labels(path)
+        entry = index[labels.name]
+        assert (len(labels.frames), len(labels.persons)) == (entry['frames'], entry['poses'])
+        write_labels(labels, tmp_path / 'back', target)
+        back = read_labels(tmp_path / 'back', target)
+        if target == 'cvat':
+            with_joints = [p for p in labels.persons if p.labelled.any()]
+            labels = labels.with_persons(
+                sorted(with_joints, key=lambda p: (p.frame_index, p.track_id))
+            )
+            # Where somebody is missing between two labels CVAT has to say "outside".
+            there = [person for person in back.persons if person.has_place]
+            back = back.with_persons(sorted(there, key=lambda p: (p.frame_index, p.track_id)))
+        assert_same(labels, back)
+
+
+def test_jhmdb_labels_round_trip(tmp_path: Path):
+    paths = sorted((DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))
+
+    assert len(paths) == 221
+    for path in paths:
+        labels = read_labels(path)
+        assert len(labels.persons) == len(labels.frames) == labels.extra['info']['nframes']
+        write_labels(labels, tmp_path / 'back.json')
+        assert_same(labels, read_labels(tmp_path / 'back.json'))
+
+
+def test_genuine_posetrack18_files():
+    folder = DATA / 'mmpose_samples' / 'posetrack18' / 'annotations'
+    single = sorted(read_posetrack18(path).name for path in (folder / 'val').iterdir())
+    person = read_posetrack18(folder / 'val' / '003418_mpii_test.json').persons[0]
+
+    assert single == ['003418_mpii_test', '009473_mpii_test', '012834_mpii_test']
+    # Official files know 0 and 1; 11 joints are annotated.
+    assert np.bincount(person.visibility).tolist() == [6, 0, 11]
+    assert person.head_box is not None
+    assert sorted(v.name for v in read_coco(folder / 'test_posetrack18_val.json')) == single
+    assert sniff_format(folder / 'test_posetrack18_val.json') == 'posetrack18'
+
+
+def test_unlabelled_videos_have_the_frames_of_their_readme():
+    folder = DATA / 'unlabelled_videos'
+    rows = re.findall(
+        r'^\| (\S+\.(?:mp4|avi)) \| (\d+) \| (\d+)x(\d+) \|',
+        (folder / 'README.md').read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) >= 4
+    for name, count, width, height in rows:
+        frames = open_frames(folder / name)
+        assert (name, len(frames), frames.size) == (name, int(count), (int(width), int(height)))
+
+
+def test_jhmdb_videos_have_the_frames_of_their_labels():
+    paths = sorted((DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))
+    for path in paths[::7]:
+        labels = read_posetrack18(path)
+        frames = open_frames(DATA / 'jhmdb_clips' / labels.extra['info']['video'])
+        assert len(frames) == labels.extra['info']['nframes']
+        order = np.random.default_rng(0).permutation(len(frames))[:5]
+        in_order = {i: frame for i, frame in enumerate(frames) if i in order}
+        for i in order:
+            np.testing.assert_array_equal(frames[int(i)], in_order[int(i)])

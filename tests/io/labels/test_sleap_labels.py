@@ -1,0 +1,347 @@
+"""Those that need sleap-io are skipped without it; docs/label_formats.md says how to run them."""
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import (
+    read_all_labels,
+    read_labels,
+    read_sleap,
+    sniff_format,
+    write_labels,
+)
+from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+from support.label_samples import person, sample, videos
+from support.paths import ROOT
+
+needs_sleap_io = pytest.mark.skipif(
+    importlib.util.find_spec('sleap_io') is None,
+    reason="sleap-io is an optional requirement: pip install 'stdpose_mm[sleap]'",
+)
+HDF5 = b'\x89HDF\r\n\x1a\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Two mice in monday.mp4, one of them also in tuesday's pictures; made with sleap-io alone."""
+    sio = pytest.importorskip('sleap_io', reason='sleap-io is an optional requirement')
+    skeleton = sio.Skeleton(['snout', 'ear', 'tail'], edges=[('snout', 'ear'), ('snout', 'tail')])
+    monday = sio.Video('C:\\clips\\monday.mp4', open_backend=False)
+    monday.backend_metadata['shape'] = (50, 480, 640, 1)
+    pictures = [f'clips/tuesday/{name}.png' for name in 'abc']
+    tuesday = sio.Video(pictures, open_backend=False)
+    tuesday.backend_metadata.update(type='ImageVideo', filename=pictures[0], filenames=pictures)
+    left, right = sio.Track('left mouse'), sio.Track('right mouse')
+
+    def placed(points, track, **fields):
+        return sio.Instance.from_numpy(
+            np.asarray(points, float), skeleton=skeleton, track=track, **fields
+        )
+
+    def predicted(points, scores, track):
+        return sio.PredictedInstance.from_numpy(
+            np.asarray(points, float),
+            skeleton=skeleton,
+            point_scores=np.asarray(scores),
+            score=0.5,
+            track=track,
+        )
+
+    hidden = placed([[1.5, 2], [3, 4], [np.nan, np.nan]], left)
+    hidden.points['visible'][1] = False
+    guess = predicted([[70, 80], [70, 80], [70, 80]], [0.5, 0.5, 0.5], None)
+    alone = predicted([[7, 8], [np.nan, np.nan], [9, 9]], [0.75, 0, 0.5], right)
+    frames = [
+        sio.LabeledFrame(monday, 30, [alone]),
+        sio.LabeledFrame(
+            monday,
+            4,
+            [
+                predicted([[60, 60], [60, 60], [60, 60]], [0.9, 0.9, 0.9], left),
+                hidden,
+                placed([[10, 20], [11, 21], [12, 22.25]], right),
+                guess,
+                placed([[71, 81], [71, 81], [71, 81]], None, from_predicted=guess),
+            ],
+        ),
+        sio.LabeledFrame(monday, 9, [], is_negative=True),
+        sio.LabeledFrame(tuesday, 2, [placed([[1, 1], [2, 2], [3, 3]], left)]),
+    ]
+    labels = sio.Labels(
+        frames, videos=[monday, tuesday], skeletons=[skeleton], tracks=[left, right]
+    )
+    path = tmp_path / 'mice.slp'
+    sio.save_slp(labels, str(path), verbose=False)
+    return path
+
+
+@pytest.fixture
+def monday(project: Path) -> VideoLabels:
+    return read_labels(project, video='monday')
+
+
+def at(labels: VideoLabels, frame_index: int, track_id: int | None) -> PersonLabel:
+    (found,) = [p for p in labels.persons if (p.frame_index, p.track_id) == (frame_index, track_id)]
+    return found
+
+
+def test_videos_frames_and_skeleton(project: Path):
+    monday, tuesday = read_all_labels(project)
+
+    assert (monday.name, tuesday.name) == ('monday', 'tuesday')
+    assert monday.skeleton.keypoint_names == ('snout', 'ear', 'tail')
+    assert monday.skeleton.limbs == ((0, 1), (0, 2))
+    assert [(frame.index, frame.is_labeled) for frame in monday.frames] == [
+        (4, True),
+        (9, True),
+        (30, None),
+    ]
+    assert (monday.frames[0].width, monday.frames[0].height) == (640, 480)
+    assert [(frame.index, frame.file_name) for frame in tuesday.frames] == [
+        (2, 'clips/tuesday/c.png')
+    ]
+
+
+def test_people_are_in_their_frames_and_tracks_with_gaps(monday: VideoLabels):
+    assert [(p.frame_index, p.track_id, p.source) for p in monday.persons] == [
+        (4, 0, 'given'),
+        (4, 1, 'given'),
+        (4, None, 'given'),
+        (30, 1, 'propagated'),
+    ]
+    assert at(monday, 30, 1).extra['track_name'] == 'right mouse'
+
+
+def test_joints_that_are_missing_or_not_visible_are_not_labelled(monday: VideoLabels):
+    mouse = at(monday, 4, 0)
+
+    assert mouse.visibility.tolist() == [2, 0, 0]
+    assert mouse.keypoints.tolist() == [[1.5, 2], [0, 0], [0, 0]]
+    assert mouse.scores is None
+
+
+def test_predictions_have_scores(monday: VideoLabels):
+    prediction = at(monday, 30, 1)
+
+    assert prediction.keypoints.tolist() == [[7, 8], [0, 0], [9, 9]]
+    assert prediction.scores is not None
+    assert prediction.scores.tolist() == [0.75, 0, 0.5]
+
+
+def test_predictions_that_were_corrected_are_left_out(monday: VideoLabels):
+    assert at(monday, 4, 0).keypoints[0].tolist() == [1.5, 2]
+    assert at(monday, 4, None).keypoints[0].tolist() == [71, 81]
+
+
+def test_projects_before_format_1_1_count_pixels_from_the_corner(project: Path):
+    h5py = pytest.importorskip('h5py', reason='comes with sleap-io')
+    with h5py.File(project, 'r+') as file:
+        file['metadata'].attrs['format_id'] = 1.0
+        instances = file['instances'][()]
+        del file['instances']
+        # Format 1.2 added the last field.
+        older = [name for name in instances.dtype.names if name != 'tracking_score']
+        packed = np.empty(len(instances), [(name, instances.dtype[name]) for name in older])
+        for name in older:
+            packed[name] = instances[name]
+        file['instances'] = packed
+
+    corner = at(read_labels(project, video='monday'), 4, 1)
+
+    assert corner.keypoints.tolist() == [[9.5, 19.5], [10.5, 20.5], [11.5, 21.75]]
+
+
+def test_found_from_the_content(project: Path):
+    assert sniff_format(project) == 'sleap'
+
+
+@pytest.mark.parametrize('other', ['coco', 'posetrack18', 'cvat', 'sleap'])
+def test_converted_and_back(monday: VideoLabels, tmp_path: Path, other: str):
+    path = tmp_path / ('monday.slp' if other == 'sleap' else 'monday')
+    write_labels(monday, path, other)
+    back = read_labels(path)
+
+    assert back.name == 'monday'
+    assert back.skeleton.keypoint_names == monday.skeleton.keypoint_names
+    assert len(back.persons) == len(monday.persons)
+    # CVAT gives people without a track one of their own.
+    for track_id in (0, 1):
+        for frame_index, label in monday.tracks()[track_id].items():
+            found = back.tracks()[track_id][frame_index]
+            assert found.keypoints.tolist() == label.keypoints.tolist()
+            assert found.visibility.tolist() == label.visibility.tolist()
+            assert found.source == label.source
+
+
+def test_converted_on_the_command_line(run_tool, project: Path, tmp_path: Path):
+    tool = ROOT / 'tools/dataset_converters/convert_labels.py'
+    code, said = run_tool(tool, project, tmp_path / 'out.json', '--video', 'monday')
+
+    assert (code, said) == (0, '')
+    assert len(read_labels(tmp_path / 'out.json').persons) == 4
+
+
+@needs_sleap_io
+def test_written_projects_keep_poses_tracks_and_sources(tmp_path: Path):
+    scores = np.asarray([0.25, 0, 0.5])
+    persons = (
+        person(3, 7),
+        person(3, None),
+        person(40, 7, source='propagated', scores=scores),
+        person(40, 2, source='propagated'),
+    )
+    frames = (VideoFrame(3), VideoFrame(12, is_labeled=True), VideoFrame(40))
+    write_labels(sample(frames=frames, persons=persons), tmp_path / 'a.slp', 'sleap')
+    back = read_labels(tmp_path / 'a.slp')
+
+    assert (back.name, back.skeleton) == ('clip', sample().skeleton)
+    assert [frame.index for frame in back.frames] == [3, 12, 40]
+    assert [(p.frame_index, p.track_id, p.source) for p in back.persons] == [
+        (3, 7, 'given'),
+        (3, None, 'given'),
+        (40, 7, 'propagated'),
+        (40, 2, 'propagated'),
+    ]
+    for label in back.persons:
+        # The third joint was occluded, which SLEAP does not know.
+        assert label.visibility.tolist() == [2, 0, 2]
+        assert label.keypoints.tolist() == [[10.5, 20], [0, 0], [30, 40.25]]
+    assert back.persons[2].scores is not None
+    assert back.persons[2].scores.tolist() == [0.25, 0, 0.5]
+    assert back.persons[3].scores is None
+
+
+@needs_sleap_io
+@given(labels=videos())
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_any_labels_keep_their_poses(tmp_path: Path, labels: VideoLabels):
+    frames = tuple(replace(frame, file_name='') for frame in labels.frames)
+    write_labels(replace(labels, frames=frames), tmp_path / 'a.slp', 'sleap')
+    back = read_labels(tmp_path / 'a.slp')
+
+    assert back.skeleton.keypoint_names == labels.skeleton.keypoint_names
+    expected = [p for p in labels.persons if p.labelled.any()]
+    assert len(back.persons) == len(expected)
+    for label in expected:
+        found = at(back, label.frame_index, label.track_id)
+        assert found.labelled.tolist() == label.labelled.tolist()
+        assert found.keypoints.tolist() == label.keypoints.tolist()
+        assert found.source == label.source
+
+
+@needs_sleap_io
+def test_written_projects_name_the_pictures(tmp_path: Path):
+    frames = tuple(VideoFrame(index, f'clip/{index}.jpg') for index in (10, 20, 30))
+    write_labels(sample(frames=frames, persons=(person(30),)), tmp_path / 'a.slp', 'sleap')
+    back = read_labels(tmp_path / 'a.slp')
+
+    # The third of the pictures.
+    assert [(frame.index, frame.file_name) for frame in back.frames] == [(2, 'clip/30.jpg')]
+
+
+@needs_sleap_io
+def test_written_projects_name_the_video_they_came_from(monday: VideoLabels, tmp_path: Path):
+    write_labels(replace(monday, name='other'), tmp_path / 'a.slp', 'sleap')
+
+    assert read_labels(tmp_path / 'a.slp').extra['video_fields'] == {
+        'file_name': 'C:/clips/monday.mp4'
+    }
+    assert [path.name for path in tmp_path.iterdir() if 'partial' in path.name] == []
+
+
+@needs_sleap_io
+def test_pictures_without_a_folder_are_named_after_the_project(tmp_path: Path):
+    frames = (VideoFrame(0, '0.jpg'),)
+    write_labels(sample(frames=frames, persons=(person(0),)), tmp_path / 'a.slp', 'sleap')
+
+    assert read_labels(tmp_path / 'a.slp').name == 'a'
+
+
+@needs_sleap_io
+def test_damaged_projects_are_refused(tmp_path: Path):
+    h5py = pytest.importorskip('h5py', reason='comes with sleap-io')
+    (tmp_path / 'damaged.slp').write_bytes(HDF5 + b'rest')
+    with h5py.File(tmp_path / 'other.slp', 'w') as file:
+        file['x'] = 1
+    for name in ('damaged.slp', 'other.slp'):
+        with pytest.raises(InputError, match=f'{name} is no SLEAP project') as caught:
+            read_sleap(tmp_path / name)
+        assert '\n' not in str(caught.value)
+
+
+@needs_sleap_io
+def test_instances_of_different_skeletons_are_refused(tmp_path: Path):
+    import sleap_io as sio
+
+    video = sio.Video('clip.mp4', open_backend=False)
+    skeletons = [sio.Skeleton(['snout']), sio.Skeleton(['nose'])]
+    instances = [sio.Instance.from_numpy(np.ones((1, 2)), skeleton=s) for s in skeletons]
+    labels = sio.Labels([sio.LabeledFrame(video, 0, instances)], [video], skeletons=skeletons)
+    sio.save_slp(labels, str(tmp_path / 'a.slp'), verbose=False)
+
+    with pytest.raises(InputError, match='expected one skeleton per video'):
+        read_sleap(tmp_path / 'a.slp')
+
+
+@needs_sleap_io
+def test_cropped_videos_are_refused(tmp_path: Path):
+    import cv2
+    import sleap_io as sio
+
+    for i in range(2):
+        cv2.imwrite(str(tmp_path / f'{i}.png'), np.zeros((48, 64, 3), np.uint8))
+    video = sio.Video([str(tmp_path / f'{i}.png') for i in range(2)]).crop((8, 8, 40, 40))
+    skeleton = sio.Skeleton(['snout'])
+    instance = sio.Instance.from_numpy(np.ones((1, 2)), skeleton=skeleton)
+    labels = sio.Labels([sio.LabeledFrame(video, 0, [instance])], [video], skeletons=[skeleton])
+    sio.save_slp(labels, str(tmp_path / 'a.slp'), verbose=False)
+
+    with pytest.raises(InputError, match='is cropped within the project'):
+        read_sleap(tmp_path / 'a.slp')
+
+
+def test_without_sleap_io_the_user_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setitem(sys.modules, 'sleap_io', None)
+    (tmp_path / 'a.slp').write_bytes(HDF5)
+
+    with pytest.raises(
+        InputError, match=r"a.slp needs sleap-io.*pip install 'stdpose_mm\[sleap\]'"
+    ):
+        read_labels(tmp_path / 'a.slp')
+    with pytest.raises(InputError, match='needs sleap-io'):
+        write_labels(sample(), tmp_path / 'b.slp', 'sleap')
+    assert not (tmp_path / 'b.slp').exists()
+
+
+def test_other_hdf5_files_are_refused(tmp_path: Path):
+    (tmp_path / 'CollectedData_ann.h5').write_bytes(HDF5)
+
+    with pytest.raises(InputError, match=r'expected a SLEAP project .*CSV file that DeepLabCut'):
+        read_labels(tmp_path / 'CollectedData_ann.h5')
+
+
+def test_files_that_are_not_hdf5_are_refused(tmp_path: Path):
+    (tmp_path / 'a.slp').write_bytes(b'{}')
+
+    with pytest.raises(InputError, match='is not HDF5'):
+        read_sleap(tmp_path / 'a.slp')
+    with pytest.raises(InputError, match='does not exist'):
+        read_sleap(tmp_path / 'nowhere.slp')
+
+
+def test_projects_are_written_under_the_name_sleap_expects(tmp_path: Path):
+    with pytest.raises(InputError, match=r'must end in \.slp'):
+        write_labels(sample(), tmp_path / 'a.json', 'sleap')

@@ -1,0 +1,131 @@
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import match_frames
+from stdpose_mm.io.video import open_frames, read_picture
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+SKELETON = Skeleton(('nose', 'tail'))
+
+
+def save(path: Path, value: int, shape: tuple[int, ...] = (20, 30, 3)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full(shape, value, np.uint8))
+    return path
+
+
+def test_pictures_are_taken_in_natural_order(tmp_path: Path):
+    for number in (10, 9, 100, 1):
+        save(tmp_path / f'f{number}.png', number)
+    (tmp_path / 'notes.txt').write_text('no picture')
+    (tmp_path / '.hidden.png').write_bytes(b'')
+    frames = open_frames(tmp_path)
+
+    assert [frame[0, 0, 0] for frame in frames] == [1, 9, 10, 100]
+    assert (frames.name, frames.fps, frames.size) == (tmp_path.name, None, (30, 20))
+    assert Path(frames.path_of(1)).name == 'f9.png'
+
+
+def test_a_list_of_pictures_keeps_its_order(tmp_path: Path):
+    paths = [save(tmp_path / 'clip' / f'{i}.png', i) for i in (3, 1, 2)]
+    frames = pickle.loads(pickle.dumps(open_frames(paths)))
+
+    assert [frame[0, 0, 0] for frame in frames] == [3, 1, 2]
+    assert frames.name == 'clip'
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'bmp', 'webp', 'tif'])
+def test_kinds_of_pictures(tmp_path: Path, suffix: str):
+    picture = read_picture(save(tmp_path / f'p.{suffix}', 90))
+
+    assert picture.shape == (20, 30, 3)
+    assert abs(picture.astype(int) - 90).max() <= 2
+
+
+@pytest.mark.parametrize('shape', [(20, 30), (20, 30, 4)])
+def test_grey_and_transparent_pictures_become_bgr(tmp_path: Path, shape: tuple[int, ...]):
+    picture = read_picture(save(tmp_path / 'p.png', 90, shape))
+
+    assert picture.shape == (20, 30, 3)
+    assert (picture == 90).all()
+
+
+def test_another_size_is_refused_with_file_and_frame(tmp_path: Path):
+    save(tmp_path / '0.png', 1)
+    save(tmp_path / '1.png', 1, (20, 31, 3))
+
+    with pytest.raises(InputError, match=r'1\.png \(frame 1\) is 31x20 pixels, expected 30x20'):
+        open_frames(tmp_path)[1]
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'bmp', 'webp'])
+def test_a_picture_that_is_cut_short_is_refused(tmp_path: Path, suffix: str):
+    path = tmp_path / f'p.{suffix}'
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    cv2.imwrite(str(path), noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    with pytest.raises(InputError, match=rf'p\.{suffix}'):
+        read_picture(path)
+
+
+def test_a_picture_that_vanished_is_named(tmp_path: Path):
+    save(tmp_path / '0.png', 1)
+    second = save(tmp_path / '1.png', 1)
+    frames = open_frames(tmp_path)
+    second.unlink()
+
+    with pytest.raises(InputError, match=r'1\.png cannot be read'):
+        frames[1]
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match='holds no pictures'):
+        open_frames(tmp_path)
+
+
+def test_two_pictures_of_one_name_are_refused(tmp_path: Path):
+    save(tmp_path / '0.png', 1)
+    save(tmp_path / '0.jpg', 1)
+
+    with pytest.raises(InputError, match='several pictures named 0'):
+        open_frames(tmp_path)
+
+
+def labels_on(*frames: tuple[int, str]) -> VideoLabels:
+    first = PersonLabel(frames[0][0], np.ones((2, 2)), np.full(2, 2), track_id=0)
+    return VideoLabels(
+        'clip', SKELETON, tuple(VideoFrame(i, file_name=name) for i, name in frames), (first,)
+    )
+
+
+def test_labels_are_matched_to_pictures_by_name(tmp_path: Path):
+    for number in (1, 2, 3):
+        save(tmp_path / f'{number:06d}.png', number)
+    labels = labels_on((2, 'images/clip/000002.png'), (3, 'images/clip/000003.png'))
+    matched = match_frames(labels, open_frames(tmp_path))
+
+    assert [frame.index for frame in matched.frames] == [1, 2]
+    assert [person.frame_index for person in matched.persons] == [1]
+
+
+def test_labels_without_names_are_matched_by_index(tmp_path: Path):
+    for number in (1, 2, 3):
+        save(tmp_path / f'{number:06d}.png', number)
+    matched = match_frames(labels_on((2, ''), (0, ''), (7, '')), open_frames(tmp_path))
+
+    assert [frame.index for frame in matched.frames] == [2, 0]
+
+
+@pytest.mark.parametrize('frame', [(7, ''), (7, 'a/000009.png')])
+def test_a_label_on_a_frame_that_is_not_there_is_refused(tmp_path: Path, frame: tuple[int, str]):
+    save(tmp_path / '000000.png', 0)
+    labels = labels_on(frame, (0, '000000.png') if frame[1] else (0, ''))
+
+    with pytest.raises(InputError, match='which is not among the 1 frames'):
+        match_frames(labels, open_frames(tmp_path))

@@ -1,0 +1,322 @@
+import gc
+import multiprocessing
+import pickle
+import random
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import open_frames, read_frame, write_video
+from stdpose_mm.io.video.frames import FrameCache
+from support.video_files import (
+    CLOSED_GROUPS,
+    HEIGHT,
+    OPEN_GROUPS,
+    WIDTH,
+    make_packed_avi,
+    make_video,
+    number_of,
+    numbered_picture,
+)
+
+COUNT = 45
+IRREGULAR = np.cumsum(np.random.default_rng(0).choice([7, 33, 41, 120], COUNT)).tolist()
+
+VIDEOS = {
+    'b_frames.mp4': dict(codec_options=CLOSED_GROUPS),
+    'b_frames.mkv': dict(codec_options=CLOSED_GROUPS),
+    'b_frames_h264.avi': dict(codec_options=CLOSED_GROUPS),
+    'open_groups.mp4': dict(codec_options=OPEN_GROUPS),
+    'open_groups.ts': dict(codec_options=OPEN_GROUPS),
+    'short_groups.mp4': dict(
+        codec_options={'x264-params': 'keyint=2:min-keyint=1:bframes=1:scenecut=0'}
+    ),
+    'variable_rate.mp4': dict(
+        times=IRREGULAR, time_base=Fraction(1, 1000), codec_options=CLOSED_GROUPS
+    ),
+    'variable_rate.mkv': dict(
+        times=IRREGULAR, time_base=Fraction(1, 1000), codec_options=CLOSED_GROUPS
+    ),
+    'fragmented.mp4': dict(
+        codec_options=CLOSED_GROUPS, container_options={'movflags': 'frag_keyframe+empty_moov'}
+    ),
+    'no_times.h264': dict(codec_options=CLOSED_GROUPS),
+    'mpeg4.avi': dict(codec='mpeg4', gop_size=10),
+    'mpeg4_b_frames.avi': dict(codec='mpeg4', gop_size=10, max_b_frames=2),
+    'mpeg4_dropped.avi': dict(codec='mpeg4', gop_size=10, times=[i + i // 5 for i in range(COUNT)]),
+}
+
+
+def shuffled(count: int) -> list[int]:
+    indices = list(range(count))
+    random.Random(0).shuffle(indices)
+    return indices
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return make_video(tmp_path / 'clip.mp4', range(COUNT), codec_options=CLOSED_GROUPS)
+
+
+@pytest.mark.parametrize('name', VIDEOS)
+def test_every_index_is_the_frame_shown_at_that_place(tmp_path: Path, name: str):
+    options = {'times': range(COUNT), **VIDEOS[name]}
+    frames = open_frames(make_video(tmp_path / name, **options))
+
+    assert len(frames) == COUNT
+    assert [number_of(frame) for frame in frames] == list(range(COUNT))
+    indices = shuffled(COUNT)
+    assert [number_of(frames[i]) for i in indices] == indices
+
+
+def test_packed_b_frames_come_in_order_of_presentation(tmp_path: Path):
+    frames = open_frames(make_packed_avi(tmp_path / 'packed.avi', COUNT))
+
+    assert [number_of(frame) for frame in frames] == list(range(COUNT))
+    indices = shuffled(COUNT)
+    assert [number_of(frames[i]) for i in indices] == indices
+
+
+def test_frames_cut_off_by_an_edit_list_do_not_count(tmp_path: Path):
+    path = make_video(
+        tmp_path / 'trimmed.mp4',
+        [i - 5 for i in range(COUNT)],
+        codec_options=CLOSED_GROUPS,
+        container_options={'avoid_negative_ts': 'disabled', 'use_editlist': '1'},
+    )
+    frames = open_frames(path)
+
+    assert [number_of(frames[i]) for i in range(len(frames))] == list(range(5, COUNT))
+
+
+def test_name_rate_size_and_path(video: Path):
+    frames = open_frames(video)
+
+    assert (frames.name, frames.fps, frames.size) == ('clip', 25.0, (WIDTH, HEIGHT))
+    assert frames.path_of(3) == str(video)
+
+
+@pytest.mark.parametrize('degrees', [90, 180, 270])
+def test_a_rotation_noted_in_the_file_is_applied(tmp_path: Path, degrees: int):
+    frames = open_frames(make_video(tmp_path / 'phone.mp4', range(6), rotation=degrees))
+
+    shown = np.rot90(numbered_picture(5), degrees // 90)
+    assert frames.size == (shown.shape[1], shown.shape[0])
+    assert abs(frames[5].astype(int) - shown).mean() < 10
+
+
+def test_reading_in_order_decodes_every_frame_once(video: Path, monkeypatch: pytest.MonkeyPatch):
+    frames = open_frames(video)
+    starts = []
+    start_at = frames._start_at
+    monkeypatch.setattr(frames, '_start_at', lambda key: (starts.append(key), start_at(key)))
+
+    assert len([number_of(frame) for frame in frames]) == COUNT
+    assert len(starts) <= 1
+
+
+@pytest.mark.parametrize(
+    ('name', 'options'),
+    [
+        ('trusted.mp4', dict(codec_options=CLOSED_GROUPS)),
+        ('counted.avi', dict(codec='mpeg4', gop_size=10, max_b_frames=2)),
+    ],
+)
+def test_going_back_decodes_from_the_key_frame_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, options: dict
+):
+    frames = open_frames(make_video(tmp_path / name, range(COUNT), **options))
+    frames[44]
+    decoded = []
+    identify = frames._identify
+    monkeypatch.setattr(frames, '_identify', lambda f: (decoded.append(f), identify(f))[1])
+
+    assert number_of(frames[38]) == 38
+    assert len(decoded) <= 12
+
+
+def test_a_frame_may_be_changed_by_the_caller(video: Path):
+    frames = open_frames(video)
+    for _ in range(2):
+        frames[7][:] = 0
+
+    assert number_of(frames[7]) == 7
+
+
+def test_cache_is_bounded_in_bytes():
+    cache = FrameCache(max_bytes=3 * 100)
+    for index in range(5):
+        cache.put(index, np.full(100, index, np.uint8))
+
+    assert [index for index in range(5) if cache.get(index) is not None] == [2, 3, 4]
+
+
+def test_a_source_goes_on_after_pickling(video: Path):
+    frames = open_frames(video)
+    frames[20]
+    copy = pickle.loads(pickle.dumps(frames))
+
+    assert (len(copy), copy.size, number_of(copy[3])) == (COUNT, frames.size, 3)
+
+
+def _number_at(index: int) -> int:
+    return number_of(_shared[index])
+
+
+_shared = None
+
+
+def test_a_source_can_be_used_on_both_sides_of_a_fork(video: Path):
+    global _shared
+    _shared = open_frames(video)
+    _shared[20]
+    with multiprocessing.get_context('fork').Pool(2) as pool:
+        numbers = pool.map_async(_number_at, [30, 2, 21, 10]).get(timeout=30)
+
+    assert numbers == [30, 2, 21, 10]
+    assert number_of(_shared[21]) == 21
+
+
+def test_a_fork_does_not_wait_for_the_decoder_of_a_source_that_is_garbage(video: Path):
+    gc.disable()
+    try:
+        frames = open_frames(video)
+        frames[20]
+        del frames
+        with multiprocessing.get_context('fork').Pool(1) as pool:
+            assert pool.apply_async(gc.collect).get(timeout=15) >= 0
+    finally:
+        gc.enable()
+
+
+def test_several_threads_may_read(video: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(FrameCache, 'get', lambda *_: None)
+    frames = open_frames(video)
+    order = shuffled(COUNT) * 3
+    with ThreadPoolExecutor(4) as threads:
+        numbers = list(threads.map(lambda index: number_of(frames[index]), order))
+    assert numbers == order
+
+
+def test_read_frame_reads_videos_and_pictures(video: Path, tmp_path: Path):
+    cv2.imwrite(str(tmp_path / 'picture.png'), numbered_picture(77))
+
+    assert [number_of(read_frame(str(video), i)) for i in (9, 8, 30)] == [9, 8, 30]
+    assert number_of(read_frame(tmp_path / 'picture.png')) == 77
+
+
+def test_read_frame_sees_that_a_file_was_replaced(tmp_path: Path):
+    path = make_video(tmp_path / 'clip.mp4', range(10))
+    read_frame(path, 0)
+    make_video(tmp_path / 'other.mp4', range(20)).replace(path)
+
+    assert number_of(read_frame(path, 15)) == 15
+
+
+@pytest.mark.parametrize('index', [-1, COUNT, 10**9])
+def test_an_index_out_of_range_names_the_video_and_the_index(video: Path, index: int):
+    with pytest.raises(InputError, match=f'clip has no frame {index}, expected .* 0..44'):
+        open_frames(video)[index]
+
+
+def test_an_mp4_that_is_cut_short_names_the_first_missing_frame(tmp_path: Path):
+    path = make_video(
+        tmp_path / 'cut.mp4',
+        range(COUNT),
+        codec_options=CLOSED_GROUPS,
+        container_options={'movflags': 'faststart'},
+    )
+    path.write_bytes(path.read_bytes()[:-700])
+
+    with pytest.raises(InputError, match=r'cut\.mp4 is cut short: frame \d+ of the 45 frames'):
+        open_frames(path)
+
+
+def test_a_stream_that_is_cut_short_holds_the_frames_that_are_left(tmp_path: Path):
+    path = make_video(tmp_path / 'cut.avi', range(COUNT), codec='mpeg4', gop_size=10)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 4 // 5])
+    frames = open_frames(path)
+
+    # The last frame is the one that the cut goes through.
+    whole = len(frames) - 1
+    assert 5 < whole < COUNT - 1
+    assert [number_of(frames[i]) for i in shuffled(whole)] == shuffled(whole)
+
+
+def test_a_damaged_frame_is_named(tmp_path: Path):
+    path = make_video(tmp_path / 'hurt.mp4', range(COUNT), codec='mpeg4', gop_size=10)
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        position, size = packets[22].pos, packets[22].size
+    data = bytearray(path.read_bytes())
+    data[position : position + size] = bytes(size)
+    path.write_bytes(data)
+    frames = open_frames(path)
+
+    assert number_of(frames[21]) == 21
+    with pytest.raises(InputError, match=r'hurt\.mp4: frame 22 '):
+        frames[22]
+    assert number_of(frames[40]) == 40
+
+
+@pytest.mark.parametrize(
+    ('codec', 'keep', 'options'),
+    [
+        ('mpeg4', 0, {'gop_size': 100}),
+        ('mpeg4', 0.5, {'gop_size': 100}),
+        ('libx264', 0, {}),
+        ('libx264', 0.5, {}),
+        ('libx264', 0, {'codec_options': CLOSED_GROUPS}),
+    ],
+)
+def test_damage_in_the_middle_does_not_move_the_frames_behind_it(
+    tmp_path: Path, codec: str, keep: float, options: dict
+):
+    path = make_video(tmp_path / 'hurt.mp4', range(COUNT), codec=codec, **options)
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        position, size = packets[22].pos, packets[22].size
+    data = bytearray(path.read_bytes())
+    kept = int(size * keep)
+    data[position + kept : position + size] = bytes(size - kept)
+    path.write_bytes(data)
+    frames = open_frames(path)
+
+    assert len(frames) == COUNT
+    assert number_of(frames[15]) == 15
+    with pytest.raises(InputError, match=r'hurt\.mp4: frame 2\d is damaged'):
+        list(frames)
+
+
+def test_a_size_that_changes_within_a_stream_is_refused(tmp_path: Path):
+    data = b''
+    for number, width in enumerate((64, 96)):
+        part = tmp_path / f'{number}.h264'
+        write_video(part, [np.full((64, width, 3), 90, np.uint8)] * 3, fps=25)
+        data += part.read_bytes()
+    (tmp_path / 'both.h264').write_bytes(data)
+    frames = open_frames(tmp_path / 'both.h264')
+
+    assert (len(frames), frames.size) == (6, (64, 64))
+    with pytest.raises(InputError, match='frame 4 is 96x64 pixels, expected 64x64'):
+        frames[4]
+
+
+@pytest.mark.parametrize('content', [b'', b'not a video', b'\x00\x00\x00\x20ftypisom' + bytes(200)])
+def test_a_file_that_is_no_video_is_refused(tmp_path: Path, content: bytes):
+    path = tmp_path / 'clip.mp4'
+    path.write_bytes(content)
+
+    with pytest.raises(InputError, match=r'clip\.mp4'):
+        open_frames(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match=r'nowhere\.mp4 does not exist'):
+        open_frames(tmp_path / 'nowhere.mp4')

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from mmpose.structures import PoseDataSample
+
+from stdpose_mm.models.data_preprocessors import WindowDataPreprocessor
+
+MEAN, STD = [1.0, 2.0, 3.0], [2.0, 4.0, 8.0]
+
+
+def preprocessor(**kwargs) -> WindowDataPreprocessor:
+    return WindowDataPreprocessor(mean=MEAN, std=STD, bgr_to_rgb=True, **kwargs)
+
+
+def windows() -> torch.Tensor:
+    """[2, 3, 3, 4, 5] uint8, every (window, frame, channel) of its own value."""
+    values = torch.arange(18, dtype=torch.uint8).view(2, 3, 3, 1, 1)
+    return values.expand(2, 3, 3, 4, 5).contiguous()
+
+
+def run(inputs, **kwargs) -> dict:
+    return preprocessor(**kwargs)(
+        {'inputs': inputs, 'data_samples': [PoseDataSample(), PoseDataSample()]}
+    )
+
+
+@pytest.mark.parametrize('as_list', [True, False])
+def test_channels_are_flipped_and_frames_are_not(as_list):
+    batch = windows()
+    result = run(list(batch) if as_list else batch)['inputs']
+    assert result.shape == (2, 3, 3, 4, 5)
+    assert result.dtype == torch.float32
+    # Window 1, frame 2 holds B, G, R = 15, 16, 17.
+    expected = [(17 - 1) / 2, (16 - 2) / 4, (15 - 3) / 8]
+    assert result[1, 2, :, 0, 0].tolist() == expected
+
+
+def test_samples_learn_the_input_shape():
+    samples = run(list(windows()), pad_size_divisor=4)['data_samples']
+    assert len(samples) == 2
+    for sample in samples:
+        assert sample.metainfo['batch_input_shape'] == (4, 8)
+        assert sample.metainfo['pad_shape'] == (4, 8)
+
+
+def test_the_given_batch_is_not_changed():
+    batch = {'inputs': list(windows()), 'data_samples': [PoseDataSample(), PoseDataSample()]}
+    preprocessor()(batch)
+    torch.testing.assert_close(torch.stack(batch['inputs']), windows())
+
+
+def test_windows_must_share_one_shape():
+    first, second = windows()
+    with pytest.raises(ValueError, match=r'windows .* of one shape'):
+        run([first, second[..., :3]])
+
+
+def test_single_images_are_rejected():
+    with pytest.raises(ValueError, match=r'expected windows \[N, T, 3, H, W\], got \[2, 3, 4, 5\]'):
+        run(windows()[:, 0])

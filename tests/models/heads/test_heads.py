@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from stdpose_mm.models import SpatioTemporalRepresentation
+from support.model_samples import build
+
+JOINTS, DIMS = 5, 16
+HEATMAP_HEAD = dict(
+    in_channels=DIMS,
+    out_channels=JOINTS,
+    deconv_out_channels=(8, 8),
+    deconv_kernel_sizes=(4, 4),
+)
+
+
+def stda(mask: dict | None = None, feature_size: tuple[int, int] = (4, 3)) -> torch.nn.Module:
+    return build(
+        dict(type='STDAHead', feature_size=feature_size, num_heads=2, mask=mask, **HEATMAP_HEAD)
+    ).eval()
+
+
+def representation(grid: tuple[int, int] = (4, 3)) -> SpatioTemporalRepresentation:
+    torch.manual_seed(3)
+    rows, columns = grid
+    return SpatioTemporalRepresentation(
+        frame_feature=torch.randn(2, DIMS, rows, columns),
+        fused_feature=torch.randn(2, DIMS, rows, columns),
+        frame_heatmaps=torch.rand(2, 3, JOINTS, 4 * rows, 4 * columns),
+        merged_heatmaps=torch.rand(2, JOINTS, 4 * rows, 4 * columns),
+    )
+
+
+MASK = dict(type='DynamicAwareMask', num_joints=JOINTS, rescale=True)
+
+
+class TestSTDAHead:
+    @pytest.mark.parametrize('mask', [None, MASK])
+    def test_gives_heatmaps_of_the_size_of_the_merged_ones(self, mask):
+        assert stda(mask)(representation()).shape == (2, JOINTS, 16, 12)
+
+    def test_reads_the_fused_feature_and_the_merged_heatmaps(self):
+        head, feats = stda(), representation()
+        result = head(feats)
+        for field in ('fused_feature', 'merged_heatmaps'):
+            changed = feats._replace(**{field: torch.rand_like(getattr(feats, field))})
+            assert not torch.allclose(head(changed), result, atol=1e-4)
+
+    @pytest.mark.parametrize(('mask', 'reads'), [(None, False), (MASK, True)])
+    def test_reads_the_motion_through_the_mask_only(self, mask, reads):
+        head, feats = stda(mask), representation()
+        changed = feats._replace(frame_heatmaps=feats.frame_heatmaps.roll(3, -1))
+        assert torch.allclose(head(changed), head(feats), atol=1e-6) != reads
+
+    def test_needs_both_modules_of_the_neck(self):
+        with pytest.raises(ValueError, match='needs a neck with both tff and tks'):
+            stda()(representation()._replace(fused_feature=None))
+
+    def test_needs_heatmaps_of_its_size(self):
+        with pytest.raises(ValueError, match=r'size \(16, 12\), got \(24, 16\)'):
+            stda()(representation((6, 4)))
+
+    def test_loads_into_another_input_size(self):
+        small, large = stda(MASK), stda(MASK, feature_size=(8, 6))
+        large.load_state_dict(small.state_dict(), strict=True)
+        assert large(representation((8, 6))).shape == (2, JOINTS, 32, 24)
+        corner = large.pos_embed[0, 0] - small.pos_embed[0, 0]
+        assert corner.abs().max() < 0.2
+
+    def test_starts_with_empty_maps_and_audible_embedding(self):
+        head = stda(MASK)
+        head.init_weights()
+        assert head.final_layer.weight.std() < 0.002
+        assert head.patch_embed.weight.std() > 0.02
+        assert head(representation()).abs().max() < 0.05
+
+
+@pytest.mark.parametrize('source', ['frame_feature', 'fused_feature'])
+def test_single_source_head_decodes_a_feature(source):
+    head = build(dict(type='SingleSourceHead', source=source, **HEATMAP_HEAD)).eval()
+    feats = representation()
+    result = head(feats)
+    assert result.shape == (2, JOINTS, 16, 12)
+    others = {name: None for name in feats._fields if name != source}
+    torch.testing.assert_close(head(feats._replace(**others)), result)
+
+
+def test_single_source_head_maps_merged_heatmaps_by_one_convolution():
+    head = build(
+        dict(
+            type='SingleSourceHead',
+            source='merged_heatmaps',
+            in_channels=JOINTS,
+            out_channels=JOINTS,
+            deconv_out_channels=None,
+        )
+    )
+    feats = representation()
+    expected = torch.einsum(
+        'oi,nihw->nohw', head.final_layer.weight[..., 0, 0], feats.merged_heatmaps
+    )
+    expected = expected + head.final_layer.bias[:, None, None]
+    torch.testing.assert_close(head(feats), expected)
+
+
+def test_single_source_head_names_a_missing_source():
+    head = build(dict(type='SingleSourceHead', source='fused_feature', **HEATMAP_HEAD))
+    with pytest.raises(ValueError, match="does not provide 'fused_feature'"):
+        head(representation()._replace(fused_feature=None))
+    with pytest.raises(ValueError, match=r"source must be one of .* got 'fused'"):
+        build(dict(type='SingleSourceHead', source='fused', **HEATMAP_HEAD))
+
+
+def test_frame_head_gives_float32_under_autocast():
+    head = build(dict(type='FrameHead', **HEATMAP_HEAD))
+    with torch.autocast('cpu', torch.bfloat16):
+        assert head((torch.randn(2, DIMS, 4, 3),)).dtype == torch.float32

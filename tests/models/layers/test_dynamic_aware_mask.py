@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from stdpose_mm.models.layers import DynamicAwareMask, modified_sigmoid
+
+
+@pytest.mark.parametrize(
+    ('x', 'expected'), [(0.0, 0.320821), (0.5, 0.5), (1.0, 0.679179), (-1.0, 0.679179)]
+)
+def test_modified_sigmoid_of_eq_3(x, expected):
+    value = modified_sigmoid(torch.tensor(x), slope=1.5, threshold=0.5)
+    assert float(value) == pytest.approx(expected, abs=1e-6)
+
+
+def mask_with_known_weights(rescale: bool = False) -> DynamicAwareMask:
+    mask = DynamicAwareMask(num_joints=1, slope=2.0, threshold=0.25, rescale=rescale)
+    with torch.no_grad():
+        mask.compress.weight.fill_(3.0)
+        mask.direction_weights.copy_(torch.tensor([0.5, 2.0]))
+    return mask
+
+
+def test_mask_of_two_pixels_by_hand():
+    # Pixel 0: H_t - H_l = 1, H_r - H_t = -0.5. Pixel 1: nothing moves.
+    window = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.5, 0.0]]).view(1, 3, 1, 1, 2)
+
+    def sigmoid(x: float) -> float:
+        return 1 / (1 + math.exp(-2 * (abs(x) - 0.25)))
+
+    moving = 3 * (0.5 * sigmoid(1) + 2 * sigmoid(-0.5))
+    still = 3 * (0.5 * sigmoid(0) + 2 * sigmoid(0))
+    expected = math.exp(moving) / (math.exp(moving) + math.exp(still))
+    result = mask_with_known_weights()(window)
+    assert result.shape == (1, 1, 1, 2)
+    assert result.flatten().tolist() == pytest.approx([expected, 1 - expected], abs=1e-6)
+
+
+def test_mask_is_a_distribution_over_space_and_rescaled_has_mean_one():
+    window = torch.rand(4, 3, 5, 8, 6)
+    torch.manual_seed(0)
+    literal = DynamicAwareMask(num_joints=5)
+    torch.manual_seed(0)
+    rescaled = DynamicAwareMask(num_joints=5, rescale=True)
+    torch.testing.assert_close(literal(window).sum((1, 2, 3)), torch.ones(4))
+    torch.testing.assert_close(rescaled(window).mean((1, 2, 3)), torch.ones(4))
+
+
+def test_nothing_moves_then_the_mask_is_uniform():
+    window = torch.rand(2, 1, 5, 8, 6).expand(2, 3, 5, 8, 6)
+    mask = DynamicAwareMask(num_joints=5)(window)
+    torch.testing.assert_close(mask, torch.full((2, 1, 8, 6), 1 / 48))
+
+
+def test_both_directions_and_the_compression_are_trained():
+    mask = DynamicAwareMask(num_joints=5)
+    (mask(torch.rand(2, 3, 5, 8, 6)) * torch.rand(2, 1, 8, 6)).sum().backward()
+    for parameter in mask.parameters():
+        assert parameter.grad.abs().min() > 0
+
+
+def test_slope_must_be_positive():
+    with pytest.raises(ValueError, match='slope must be positive, got 0'):
+        DynamicAwareMask(num_joints=5, slope=0)

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from stdpose_mm.models.layers import (
+    PackedDeconvolution,
+    PackedLinear,
+    PackedPatches,
+    TransformerBlock,
+    conv_block,
+    pack_layers,
+)
+
+
+@pytest.mark.parametrize('shape', [(5,), (1, 7, 5), (3, 2, 4, 5)])
+@pytest.mark.parametrize('bias', [True, False])
+def test_a_packed_layer_computes_the_same(shape, bias):
+    torch.manual_seed(0)
+    linear = nn.Linear(5, 9, bias=bias)
+    inputs = torch.randn(shape)
+    with torch.inference_mode():
+        torch.testing.assert_close(PackedLinear(linear)(inputs), linear(inputs))
+        expected = nn.functional.gelu(linear(inputs))
+        found = PackedLinear(linear, activation='gelu')(inputs)
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_inputs_need_not_be_contiguous():
+    linear = nn.Linear(6, 4)
+    inputs = torch.randn(6, 8).T
+    with torch.inference_mode():
+        torch.testing.assert_close(PackedLinear(linear)(inputs), linear(inputs))
+
+
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize(('size', 'padding'), [((32, 16), 0), ((36, 20), 2), ((37, 28), (2, 1))])
+def test_patches_side_by_side_are_a_linear_layer(size, padding, bias):
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(3, 5, 4, stride=4, padding=padding, bias=bias)
+    inputs = torch.randn(2, 3, *size)
+    assert PackedPatches.fits(convolution)
+    with torch.inference_mode():
+        torch.testing.assert_close(PackedPatches(convolution)(inputs), convolution(inputs))
+
+
+@pytest.mark.parametrize('settings', [{'stride': 2}, {'stride': 4, 'dilation': 2}, {'groups': 3}])
+def test_other_convolutions_are_not_taken_for_patches(settings):
+    assert not PackedPatches.fits(nn.Conv2d(3, 6, 4, **{'stride': 4, **settings}))
+
+
+@pytest.mark.parametrize(
+    ('kernel', 'settings'), [(4, {'padding': 1}), (3, {'padding': 1, 'output_padding': 1}), (2, {})]
+)
+def test_a_deconvolution_with_what_follows_it(kernel, settings):
+    torch.manual_seed(0)
+    deconvolution = nn.ConvTranspose2d(6, 5, kernel, stride=2, bias=False, **settings)
+    normalisation = nn.BatchNorm2d(5)
+    nn.init.normal_(normalisation.weight)
+    nn.init.normal_(normalisation.bias)
+    normalisation.running_mean.normal_()
+    normalisation.running_var.uniform_(0.5, 2)
+    model = nn.Sequential(deconvolution, normalisation, nn.ReLU(inplace=True)).eval()
+    inputs = torch.randn(2, 6, 4, 3)
+    with torch.inference_mode():
+        expected = model(inputs)
+        pack_layers(model)
+        torch.testing.assert_close(model(inputs), expected, atol=1e-5, rtol=1e-5)
+    assert [type(layer) for layer in model] == [PackedDeconvolution, nn.Identity, nn.Identity]
+
+
+def test_all_linear_layers_of_a_model_are_packed():
+    block = TransformerBlock(32, 4).eval()
+    tokens = torch.randn(2, 10, 32)
+    with torch.inference_mode():
+        expected = block(tokens)
+        pack_layers(block)
+        torch.testing.assert_close(block(tokens), expected, atol=1e-5, rtol=1e-5)
+    kinds = [type(module) for module in block.modules()]
+    assert nn.Linear not in kinds
+    assert nn.GELU not in kinds
+    assert kinds.count(PackedLinear) == 4
+
+
+def test_only_an_exact_activation_becomes_part_of_a_layer():
+    model = nn.Sequential(nn.Linear(4, 4), nn.GELU(approximate='tanh'))
+    inputs = torch.randn(8, 4)
+    with torch.inference_mode():
+        expected = model(inputs)
+        pack_layers(model)
+        torch.testing.assert_close(model(inputs), expected)
+    assert isinstance(model[1], nn.GELU)
+
+
+def test_bfloat16_is_near():
+    torch.manual_seed(0)
+    block = TransformerBlock(32, 4).eval()
+    tokens = torch.randn(2, 600, 32)
+    with torch.inference_mode():
+        expected = block(tokens)
+        pack_layers(block, torch.bfloat16)
+        found = block(tokens)
+    # What is added up stays in float32.
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, atol=0.05, rtol=0.05)
+    assert not torch.equal(found, expected)
+
+
+def test_the_activation_of_a_convolution_stays():
+    model = nn.Sequential(conv_block(4, 6, groups=2)).eval()
+    inputs = torch.randn(2, 4, 5, 5)
+    with torch.inference_mode():
+        expected = model(inputs)
+        pack_layers(model)
+        torch.testing.assert_close(model(inputs), expected, atol=1e-5, rtol=1e-5)
+    assert expected.min() == 0

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import torch
+
+from stdpose_mm.models.layers import (
+    DividedAttentionBlock,
+    MutualAttentionBlock,
+    PoseAggregationBlock,
+    TransformerBlock,
+    zero_init_residual,
+)
+
+DIMS, HEADS = 8, 2
+
+
+def reached(tokens: torch.Tensor, result: torch.Tensor, index: tuple[int, ...]) -> torch.Tensor:
+    """Which tokens a token of the result depends on."""
+    (gradient,) = torch.autograd.grad(result[index].sum(), tokens, retain_graph=True)
+    return gradient.abs().sum(-1) > 0
+
+
+def test_divided_attention_reaches_everything_in_two_steps():
+    block = DividedAttentionBlock(DIMS, HEADS)
+    tokens = torch.randn(2, 3, 4, DIMS, requires_grad=True)
+    touched = reached(tokens, block(tokens), (0, 1, 2))
+    assert touched[0].all()
+    assert not touched[1].any()
+
+
+def test_time_attention_stays_at_its_place():
+    block = DividedAttentionBlock(DIMS, HEADS)
+    torch.nn.init.zeros_(block.space_attn.proj.weight)
+    tokens = torch.randn(1, 3, 4, DIMS, requires_grad=True)
+    touched = reached(tokens, block(tokens), (0, 1, 2))[0]
+    assert touched.nonzero().tolist() == [[0, 2], [1, 2], [2, 2]]
+
+
+def test_space_attention_stays_in_its_frame():
+    block = DividedAttentionBlock(DIMS, HEADS)
+    torch.nn.init.zeros_(block.time_attn.proj.weight)
+    tokens = torch.randn(1, 3, 4, DIMS, requires_grad=True)
+    touched = reached(tokens, block(tokens), (0, 1, 2))[0]
+    assert touched.nonzero().tolist() == [[1, 0], [1, 1], [1, 2], [1, 3]]
+
+
+def test_divided_attention_is_three_residual_steps():
+    block = DividedAttentionBlock(DIMS, HEADS)
+    tokens = torch.randn(1, 3, 4, DIMS)
+    places = [block.time_attn(block.ln_time(tokens[:, :, place])) for place in range(4)]
+    after_time = tokens + torch.stack(places, dim=2)
+    frames = [block.space_attn(block.ln_space(after_time[:, frame])) for frame in range(3)]
+    after_space = after_time + torch.stack(frames, dim=1)
+    expected = after_space + block.ffn(block.ln_ffn(after_space))
+    torch.testing.assert_close(block(tokens), expected)
+
+
+def test_mutual_attention_reads_both_as_they_were():
+    block = MutualAttentionBlock(DIMS, HEADS)
+    first, second = torch.randn(2, 5, DIMS), torch.randn(2, 4, DIMS)
+    normed = block.ln_cross[0](first), block.ln_cross[1](second)
+    read_first = first + block.cross_attn[0](normed[0], normed[1])
+    read_second = second + block.cross_attn[1](normed[1], normed[0])
+    result = block(first, second)
+    torch.testing.assert_close(result[0], read_first + block.ffn[0](block.ln_ffn[0](read_first)))
+    torch.testing.assert_close(result[1], read_second + block.ffn[1](block.ln_ffn[1](read_second)))
+
+
+def test_mutual_attention_goes_both_ways():
+    block = MutualAttentionBlock(DIMS, HEADS)
+    first = torch.randn(1, 5, DIMS, requires_grad=True)
+    second = torch.randn(1, 4, DIMS, requires_grad=True)
+    new_first, new_second = block(first, second)
+    assert reached(second, new_first, (0, 3)).all()
+    assert reached(first, new_second, (0, 2)).all()
+
+
+def test_blocks_can_start_from_handing_their_tokens_on():
+    tokens, context = torch.randn(2, 3, 4, DIMS), torch.randn(2, 5, DIMS)
+    flat = tokens.flatten(1, 2)
+    for block, inputs in (
+        (TransformerBlock(DIMS, HEADS), (flat,)),
+        (DividedAttentionBlock(DIMS, HEADS), (tokens,)),
+        (PoseAggregationBlock(DIMS, HEADS), (flat, context)),
+        (MutualAttentionBlock(DIMS, HEADS), (flat, context)),
+    ):
+        zero_init_residual(block)
+        result = block(*inputs)
+        assert torch.equal(result[0] if isinstance(result, tuple) else result, inputs[0])
+        if isinstance(result, tuple):
+            assert torch.equal(result[1], context)
+
+
+def test_blocks_that_started_so_learn_in_every_branch():
+    block = DividedAttentionBlock(DIMS, HEADS)
+    zero_init_residual(block)
+    block(torch.randn(2, 3, 4, DIMS)).square().sum().backward()
+    for last in (block.time_attn.proj, block.space_attn.proj, block.ffn.layers[1]):
+        assert last.weight.grad.abs().max() > 0

@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from stdpose_mm.models import SpatioTemporalRepresentation
+from stdpose_mm.models.losses import MutualInformationLoss
+from stdpose_mm.models.losses.mutual_information_loss import (
+    gaussian_log_density,
+    literal_information,
+    position_divergence,
+)
+
+JOINTS, DIMS = 4, 8
+TERMS = {
+    'loss_mi_label_feature',
+    'loss_mi_redundant_feature',
+    'loss_mi_likelihood_feature',
+    'loss_mi_label_heatmap',
+    'loss_mi_redundant_heatmap',
+    'loss_mi_likelihood_heatmap',
+}
+
+
+def representation(batch: int = 3, dependent: bool = True) -> SpatioTemporalRepresentation:
+    """Leaf tensors; the fused feature and the merged heatmaps may depend on the key frame's."""
+    torch.manual_seed(0)
+    frame_feature = torch.randn(batch, DIMS, 4, 3)
+    frame_heatmaps = torch.rand(batch, 3, JOINTS, 16, 12)
+    noise = 0.1 if dependent else 0.0
+    fused = frame_feature + noise * torch.randn_like(frame_feature)
+    merged = 5 * frame_heatmaps[:, 1] + noise * torch.randn(batch, JOINTS, 16, 12)
+    fields = (frame_feature, fused, frame_heatmaps, merged)
+    return SpatioTemporalRepresentation(*(field.clone().requires_grad_() for field in fields))
+
+
+def targets(batch: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    target = torch.zeros(batch, JOINTS, 16, 12)
+    target[..., 5:8, 4:7] = 0.5
+    target[..., 6, 5] = 1
+    return target, torch.ones(batch, JOINTS)
+
+
+def fitted_loss(steps: int = 60, **kwargs) -> MutualInformationLoss:
+    """A loss whose variational networks know the dependence."""
+    torch.manual_seed(1)
+    loss = MutualInformationLoss(JOINTS, DIMS, **kwargs)
+    optimizer = torch.optim.Adam(loss.parameters(), lr=0.02)
+    for _ in range(steps):
+        terms = loss(representation(), *targets())
+        optimizer.zero_grad()
+        sum(value for name, value in terms.items() if 'likelihood' in name).backward()
+        optimizer.step()
+    return loss
+
+
+@pytest.fixture(scope='module')
+def fitted() -> MutualInformationLoss:
+    return fitted_loss()
+
+
+def gradients(loss: MutualInformationLoss, term: str) -> dict[str, bool]:
+    """Which inputs and parameters a term gives a gradient other than zero."""
+    inputs = representation()
+    loss.zero_grad(set_to_none=True)
+    loss(inputs, *targets())[term].backward()
+    fields = {name: field for name, field in inputs._asdict().items() if field is not None}
+    tensors = {**fields, **dict(loss.named_parameters())}
+    return {
+        name: tensor.grad is not None and bool(tensor.grad.abs().max() > 0)
+        for name, tensor in tensors.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ('term', 'trained'),
+    [
+        ('loss_mi_label_feature', {'fused_feature', 'feature_decoder'}),
+        ('loss_mi_redundant_feature', {'fused_feature'}),
+        ('loss_mi_likelihood_feature', {'feature_predictor'}),
+        ('loss_mi_label_heatmap', {'merged_heatmaps', 'heatmap_decoder'}),
+        ('loss_mi_redundant_heatmap', {'merged_heatmaps'}),
+        ('loss_mi_likelihood_heatmap', {'heatmap_predictor'}),
+    ],
+)
+def test_each_term_trains_what_it_should_and_nothing_else(fitted, term, trained):
+    reached = gradients(fitted, term)
+    assert {name.split('.')[0] for name, touched in reached.items() if touched} == trained
+    assert all(touched for name, touched in reached.items() if name.split('.')[0] in trained)
+
+
+def test_all_terms_are_there_and_weighted(fitted):
+    terms = fitted(representation(), *targets())
+    assert set(terms) == TERMS
+    doubled = MutualInformationLoss(JOINTS, DIMS, alpha=0.2, beta=0.02)
+    doubled.load_state_dict(fitted.state_dict())
+    for name, value in doubled(representation(), *targets()).items():
+        torch.testing.assert_close(value, 2 * terms[name])
+
+
+def test_terms_may_be_per_pixel_or_in_nats(fitted):
+    nats = MutualInformationLoss(JOINTS, DIMS, per_pixel=False)
+    nats.load_state_dict(fitted.state_dict())
+    terms = fitted(representation(), *targets())
+    for name, value in nats(representation(), *targets()).items():
+        torch.testing.assert_close(value, 16 * 12 * terms[name])
+
+
+@pytest.mark.parametrize(('frame', 'matters'), [(0, False), (1, True), (2, False)])
+def test_redundancy_is_with_the_key_frame(fitted, frame, matters):
+    inputs = representation()
+    maps = inputs.frame_heatmaps.detach().clone()
+    maps[:, frame] = maps[:, frame].roll(1, 0)
+    before = fitted(inputs, *targets())['loss_mi_redundant_heatmap']
+    after = fitted(inputs._replace(frame_heatmaps=maps), *targets())['loss_mi_redundant_heatmap']
+    assert bool(before != after) == matters
+
+
+def test_redundancy_is_positive_for_a_copy_and_zero_for_a_single_sample(fitted):
+    terms = fitted(representation(), *targets())
+    single = fitted(representation(batch=1), *targets(batch=1))
+    for name in ('loss_mi_redundant_feature', 'loss_mi_redundant_heatmap'):
+        assert terms[name] > 0
+        assert single[name] == 0
+    assert all(torch.isfinite(value) for value in single.values())
+
+
+@pytest.mark.parametrize('scale', [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize('mixed_up', [False, True])
+def test_no_representation_makes_a_bound_negative_or_infinite(fitted, scale, mixed_up):
+    inputs = representation()
+    fused, merged = inputs.fused_feature, inputs.merged_heatmaps
+    if mixed_up:
+        fused, merged = fused.roll(1, 0), merged.roll(1, 0)
+    moved = inputs._replace(fused_feature=scale * fused, merged_heatmaps=scale * merged)
+    for name, value in fitted(moved, *targets()).items():
+        assert torch.isfinite(value)
+        assert value >= 0 or 'likelihood' in name
+
+
+def test_descending_the_redundancy_stops_at_zero(fitted):
+    inputs = representation()
+    fused = inputs.fused_feature.detach().clone().requires_grad_()
+    merged = inputs.merged_heatmaps.detach().clone().requires_grad_()
+    optimizer = torch.optim.Adam([fused, merged], lr=0.5)
+    values = []
+    for _ in range(150):
+        moved = inputs._replace(fused_feature=fused, merged_heatmaps=merged)
+        terms = fitted(moved, *targets())
+        value = terms['loss_mi_redundant_feature'] + terms['loss_mi_redundant_heatmap']
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        values.append(value.item())
+    assert values[0] > 0
+    assert values[-1] == 0
+    assert fused.abs().max() < 100
+
+
+def test_label_divergence_by_hand():
+    # Uniform over 4 positions against a target of (3/4, 1/4): log 4 less the target's entropy.
+    target = torch.tensor([3.0, 1.0, 0.0, 0.0]).view(1, 1, 2, 2)
+    entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    value = position_divergence(torch.zeros(1, 1, 2, 2), target, torch.ones(1, 1))
+    assert float(value) == pytest.approx(math.log(4) - entropy, rel=1e-6)
+
+
+def test_label_divergence_of_the_truth_is_zero():
+    target = torch.rand(2, 3, 4, 5) + 0.1
+    value = position_divergence(target.log(), target, torch.ones(2, 3))
+    assert float(value) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize('hide', ['weight', 'map'])
+def test_unlabelled_joints_do_not_count(hide):
+    torch.manual_seed(0)
+    logits, (target, weights) = torch.randn(3, JOINTS, 16, 12), targets()
+    weights = weights.clone()
+    if hide == 'weight':
+        weights[:, 1:] = 0
+    else:
+        target[:, 1:] = 0
+    value = position_divergence(logits, target, weights)
+    alone = position_divergence(logits[:, :1], target[:, :1], weights[:, :1])
+    torch.testing.assert_close(value, alone)
+    nothing = position_divergence(logits, torch.zeros_like(target), weights)
+    assert float(nothing) == 0
+
+
+def test_gaussian_log_density_is_the_normal_distribution():
+    value, mean, log_variance = torch.randn(3, 5).unbind()
+    normal = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    expected = normal.log_prob(value) + 0.5 * math.log(2 * math.pi)
+    torch.testing.assert_close(gaussian_log_density(value, mean, log_variance), expected)
+
+
+def test_literal_estimator_is_the_published_form():
+    logits, reference = torch.randn(2, 3, 4, 5), torch.randn(2, 3, 4, 5)
+    p, q = logits.flatten(2).softmax(-1), reference.flatten(2).softmax(-1)
+    torch.testing.assert_close(literal_information(logits, reference), (q * (q.log() - p)).mean())
+
+
+def test_literal_estimator_follows_eq_11():
+    loss = MutualInformationLoss(JOINTS, DIMS, estimator='literal')
+    inputs, (target, weights) = representation(), targets()
+    terms = loss(inputs, target, weights)
+    assert set(terms) == {name for name in TERMS if 'likelihood' not in name}
+    redundant = literal_information(inputs.merged_heatmaps, inputs.frame_heatmaps[:, 1])
+    torch.testing.assert_close(terms['loss_mi_redundant_heatmap'], 0.01 * redundant)
+    label = literal_information(inputs.merged_heatmaps, target)
+    torch.testing.assert_close(terms['loss_mi_label_heatmap'], -0.01 * label)
+    sum(terms.values()).backward()
+    assert inputs.frame_feature.grad is None
+    assert inputs.frame_heatmaps.grad is None
+
+
+def test_a_weight_of_zero_leaves_the_terms_out():
+    features_only = MutualInformationLoss(JOINTS, DIMS, beta=0.0)
+    inputs = representation()._replace(merged_heatmaps=None)
+    assert {name.split('_')[-1] for name in features_only(inputs, *targets())} == {'feature'}
+
+
+@pytest.mark.parametrize(
+    ('field', 'message'),
+    [('fused_feature', 'needs a neck with tff'), ('merged_heatmaps', 'needs a neck with tks')],
+)
+def test_a_missing_part_is_an_error(field, message):
+    with pytest.raises(ValueError, match=message):
+        MutualInformationLoss(JOINTS, DIMS)(representation()._replace(**{field: None}), *targets())
+
+
+def test_unknown_estimator_is_an_error():
+    with pytest.raises(ValueError, match=r"estimator must be one of .* got 'mine'"):
+        MutualInformationLoss(JOINTS, DIMS, estimator='mine')

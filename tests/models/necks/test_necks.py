@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from stdpose_mm.models.necks import TemporalFeatureFusion, TemporalKeypointsSynthesis
+from support.model_samples import build
+
+TFF = dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2)
+TKS = dict(type='TemporalKeypointsSynthesis', num_joints=5)
+
+
+class TestTemporalFeatureFusion:
+    def test_every_frame_reaches_every_place(self):
+        features = torch.randn(1, 3, 16, 4, 3, requires_grad=True)
+        fused = TemporalFeatureFusion(16, 2)(features)
+        assert fused.shape == (1, 16, 4, 3)
+        fused[0, 0, 2, 1].backward()
+        assert features.grad.abs().sum(2).min() > 0
+
+    def test_tells_the_frames_apart(self):
+        fusion = TemporalFeatureFusion(16, 2)
+        features = torch.randn(1, 3, 16, 4, 3)
+        assert not torch.allclose(fusion(features), fusion(features.flip(1)), atol=1e-3)
+
+    def test_without_blocks_a_place_is_the_mlp_of_its_three_tokens(self):
+        fusion = TemporalFeatureFusion(16, 2, num_blocks=0)
+        features = torch.randn(2, 3, 16, 4, 3)
+        fused = fusion(features)
+        tokens = features[1, :, :, 3, 2] + fusion.frame_embed[0, :, 0]
+        expected = fusion.aggregate(fusion.norm(tokens)[None, :, None])[0, 0]
+        torch.testing.assert_close(fused[1, :, 3, 2], expected)
+
+
+class TestTemporalKeypointsSynthesis:
+    def test_joints_are_first_merged_one_by_one(self):
+        synthesis = TemporalKeypointsSynthesis(num_joints=5).eval()
+        by_joint = torch.randn(1, 15, 8, 6, requires_grad=True)
+        merged = synthesis.merge_time(by_joint)
+        assert merged.shape == (1, 10, 8, 6)
+        merged[0, 4:6].square().sum().backward()  # joint 2
+        touched = by_joint.grad.abs().sum((0, 2, 3)) > 0
+        assert touched.nonzero().flatten().tolist() == [6, 7, 8]
+
+    def test_channels_are_ordered_joint_by_joint(self):
+        synthesis = TemporalKeypointsSynthesis(num_joints=5, use_prior=True).eval()
+        seen = []
+        synthesis.merge_time.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        maps, prior = torch.rand(1, 3, 5, 8, 6), torch.rand(1, 5, 8, 6)
+        synthesis(maps, prior)
+        of_joint_two = torch.cat((maps[0, :, 2], prior[0, 2:3]))
+        torch.testing.assert_close(seen[0][0, 8:12], of_joint_two)
+
+    def test_merges_the_frames_and_the_joints(self):
+        synthesis = TemporalKeypointsSynthesis(num_joints=5).eval()
+        maps = torch.rand(1, 3, 5, 8, 6, requires_grad=True)
+        merged = synthesis(maps)
+        assert merged.shape == (1, 5, 8, 6)
+        merged[0, 0].sum().backward()
+        assert maps.grad.abs().sum((0, 3, 4)).min() > 0
+
+    def test_prior_is_read_only_if_asked_for(self):
+        maps, prior = torch.rand(2, 3, 5, 8, 6), torch.rand(2, 5, 8, 6)
+        without = TemporalKeypointsSynthesis(num_joints=5).eval()
+        with_prior = TemporalKeypointsSynthesis(num_joints=5, use_prior=True).eval()
+        torch.testing.assert_close(without(maps, prior), without(maps))
+        assert not torch.allclose(with_prior(maps, prior), with_prior(maps))
+
+    def test_missing_prior_is_an_empty_map(self):
+        synthesis = TemporalKeypointsSynthesis(num_joints=5, use_prior=True).eval()
+        maps = torch.rand(2, 3, 5, 8, 6)
+        torch.testing.assert_close(synthesis(maps), synthesis(maps, torch.zeros(2, 5, 8, 6)))
+
+
+class TestSTRE:
+    @pytest.mark.parametrize('tff', [None, TFF])
+    @pytest.mark.parametrize('tks', [None, TKS])
+    def test_each_part_may_be_left_out(self, tff, tks):
+        neck = build(dict(type='STRE', tff=tff, tks=tks))
+        features, maps = torch.randn(2, 3, 16, 4, 3), torch.rand(2, 3, 5, 8, 6)
+        result = neck(features, maps)
+        assert (result.fused_feature is None) == (tff is None)
+        assert (result.merged_heatmaps is None) == (tks is None)
+        torch.testing.assert_close(result.frame_feature, features[:, 1])
+
+    def test_merging_needs_heatmaps(self):
+        with pytest.raises(ValueError, match='configure a frame_head'):
+            build(dict(type='STRE', tks=TKS))(torch.randn(2, 3, 16, 4, 3))

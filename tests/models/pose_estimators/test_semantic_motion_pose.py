@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.models.layers import SpaceTimeMasks
+from stdpose_mm.models.pose_estimators import SemanticMotionPose
+from support.model_samples import (
+    FLIP_INDICES,
+    NUM_JOINTS,
+    build,
+    estimation_sample,
+    let_every_input_show,
+    tiny_cfg,
+    window_batch,
+)
+
+ATTENTION = {'embed_dims': 128, 'num_heads': 4}
+POSE_EMBED = {
+    'type': 'GivenPoseEmbedding',
+    'num_joints': NUM_JOINTS,
+    'embed_dims': 128,
+    'use_prior': True,
+}
+FRAMES = torch.tensor([[False, False, True], [False, True, False]])
+
+
+def semantic_cfg(neck: dict[str, Any] | None = None, **overrides: Any) -> dict[str, Any]:
+    """The small second system with every part on, given labels included."""
+    cfg = tiny_cfg()
+    head = {key: value for key, value in cfg['frame_head'].items() if key != 'type'}
+    cfg.update(
+        type='SemanticMotionPose',
+        neck={
+            'type': 'MLSME',
+            'feature_size': (8, 6),
+            'tube_ratio': 0.3,
+            'tube_length': 2,
+            'masked_frames': 1,
+            'context_decoder': {'type': 'ContextDecoder', **ATTENTION},
+            'pose_decoder': {'type': 'FrameHead', **head},
+            'pose_embed': POSE_EMBED,
+            **ATTENTION,
+            **(neck or {}),
+        },
+        head={
+            'type': 'SpatialMotionHead',
+            'fusion': {'type': 'SpatialMotionMutualLearning', **ATTENTION},
+            **head,
+        },
+    )
+    cfg.update(overrides)
+    return cfg
+
+
+@pytest.fixture(scope='module')
+def model() -> nn.Module:
+    return let_every_input_show(build(semantic_cfg())).eval()
+
+
+def prepare(network: nn.Module, batch: dict | None = None) -> dict:
+    return network.data_preprocessor(window_batch(2) if batch is None else batch, True)
+
+
+def losses(network: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    return network(**prepare(network), mode='loss')
+
+
+def predict(network: nn.Module, data: dict) -> np.ndarray:
+    with torch.no_grad():
+        samples = network(data['inputs'], copy.deepcopy(data['data_samples']), mode='predict')
+    return np.concatenate([sample.pred_instances.keypoints for sample in samples])
+
+
+class TestLoss:
+    def test_names_and_finite_values(self, model):
+        values = losses(model)
+        assert set(values) == {
+            'loss_kpt',
+            'acc_pose',
+            'loss_frame_kpt',
+            'loss_context_tubes',
+            'loss_context_frames',
+            'explained_tubes',
+            'explained_frames',
+            'loss_masked_kpt',
+        }
+        assert all(torch.isfinite(value) for value in values.values())
+
+    @pytest.mark.parametrize('amp', [False, True])
+    @pytest.mark.parametrize('batch_size', [1, 2])
+    def test_every_parameter_gets_a_finite_gradient(self, amp, batch_size):
+        network = build(semantic_cfg()).train()
+        data = prepare(network, window_batch(batch_size))
+        with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+            values = network(**data, mode='loss')
+        sum(value for name, value in values.items() if 'loss' in name).backward()
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert torch.isfinite(parameter.grad).all(), name
+
+    def test_context_loss_is_the_squared_error_of_hidden_features(self, model, monkeypatch):
+        tubes = torch.zeros(2, 3, 48, dtype=torch.bool)
+        tubes[0, 1, 5] = True
+        masks = SpaceTimeMasks(tubes, FRAMES)
+        monkeypatch.setattr(model.neck, 'draw_masks', lambda number: masks)
+        data = prepare(model)
+        values = model(**data, mode='loss')
+        with torch.no_grad():
+            features = model.encode_frames(data['inputs'].flatten(0, 1)).unflatten(0, (2, 3))
+            given = AuxiliaryLabels.from_data_samples(data['data_samples'])
+            hidden = model.neck(features, None, given, masks).reconstruction
+        for level in ('tubes', 'frames'):
+            part = getattr(hidden, level)
+            expected = (part.reconstructed - part.target).square().mean()
+            torch.testing.assert_close(values[f'loss_context_{level}'].detach(), expected)
+            constant = (part.target - part.target.mean(0)).square().mean()
+            torch.testing.assert_close(values[f'explained_{level}'], 1 - expected / constant)
+
+    def test_pose_loss_is_that_of_the_hidden_frames(self, model, monkeypatch):
+        monkeypatch.setattr(model.neck, 'draw_masks', lambda number: SpaceTimeMasks(frames=FRAMES))
+        data = prepare(model)
+        data['data_samples'][0].gt_instance_labels.aux_keypoint_weights[0, 1, :4] = 0
+        seen = []
+        handle = model.neck.pose_decoder.loss_module.register_forward_pre_hook(
+            lambda _, args: seen.append(args)
+        )
+        values = model(**data, mode='loss')
+        handle.remove()
+        ((output, target, weights),) = seen
+        assert output.shape == (2, NUM_JOINTS, 32, 24)
+        right_of_first = data['data_samples'][0].gt_fields.aux_heatmaps[NUM_JOINTS:]
+        torch.testing.assert_close(target[0], right_of_first)
+        torch.testing.assert_close(target[1], data['data_samples'][1].gt_fields.heatmaps)
+        assert weights.sum(1).tolist() == [NUM_JOINTS - 4, NUM_JOINTS]
+        expected = model.neck.pose_decoder.loss_module(output, target, weights)
+        torch.testing.assert_close(values['loss_masked_kpt'], expected)
+
+    @pytest.mark.parametrize(
+        ('weight', 'names'),
+        [
+            ('context_loss_weight', {'loss_context_tubes', 'loss_context_frames'}),
+            ('pose_loss_weight', {'loss_masked_kpt'}),
+        ],
+    )
+    def test_weights_scale_their_losses(self, model, weight, names):
+        once, thrice = losses(model), losses(build_like(model, **{weight: 3.0}))
+        for name, value in once.items():
+            torch.testing.assert_close(thrice[name], value * (3 if name in names else 1))
+
+    def test_the_seed_decides_what_is_hidden(self, model):
+        first, again, other = losses(model, 1), losses(model, 1), losses(model, 2)
+        assert torch.equal(first['loss_context_tubes'], again['loss_context_tubes'])
+        assert not torch.equal(first['loss_context_tubes'], other['loss_context_tubes'])
+
+    def test_without_masks_there_is_nothing_to_reconstruct(self):
+        nothing = dict(tube_ratio=0, masked_frames=0, context_decoder=None, pose_decoder=None)
+        values = losses(build(semantic_cfg(nothing)))
+        assert set(values) == {'loss_kpt', 'acc_pose', 'loss_frame_kpt'}
+
+
+class TestPredict:
+    def test_is_the_same_every_time_and_draws_nothing(self, model):
+        data = prepare(model)
+        torch.manual_seed(1)
+        state = torch.get_rng_state()
+        first = predict(model, data)
+        assert torch.equal(torch.get_rng_state(), state)
+        torch.manual_seed(2)
+        np.testing.assert_array_equal(predict(model, data), first)
+
+    def test_hides_nothing(self, model, monkeypatch):
+        monkeypatch.setattr(model.neck, 'draw_masks', lambda number: pytest.fail('masks drawn'))
+        seen = []
+        forward = model.neck.forward
+        monkeypatch.setattr(
+            model.neck,
+            'forward',
+            lambda *args, **kwargs: seen.append(forward(*args, **kwargs)) or seen[-1],
+        )
+        predict(model, prepare(model))
+        model(prepare(model)['inputs'], None, mode='tensor')
+        assert [feats.reconstruction for feats in seen] == [None, None]
+
+    @pytest.mark.parametrize('frame', [0, 1, 2])
+    def test_depends_on_every_frame(self, model, frame):
+        inputs = prepare(model)['inputs']
+        with torch.no_grad():
+            before = model(inputs, None)
+            inputs[:, frame] = inputs[:, frame].flip(-2)
+            assert not torch.allclose(model(inputs, None), before, atol=1e-4)
+
+    @pytest.mark.parametrize('field', ['given_heatmaps', 'prior_heatmaps'])
+    def test_depends_on_given_labels(self, model, field):
+        data = prepare(model)
+        before = predict(model, data)
+        fields = data['data_samples'][0].gt_fields
+        fields.set_field(fields.get(field).roll(5, -1), field)
+        assert not np.allclose(predict(model, data)[0], before[0], atol=1e-4)
+        np.testing.assert_allclose(predict(model, data)[1], before[1], atol=1e-3)
+
+    def test_mixed_batch_is_predicted_as_its_samples_alone(self, model):
+        data = prepare(model)
+        samples = [data['data_samples'][0], estimation_sample(data['data_samples'][1])]
+        together = predict(model, {**data, 'data_samples': samples})
+        for index, sample in enumerate(samples):
+            alone = {'inputs': data['inputs'][index : index + 1], 'data_samples': [sample]}
+            np.testing.assert_allclose(together[index], predict(model, alone)[0], atol=1e-3)
+
+    def test_a_mirrored_window_gives_the_mirrored_maps(self, model):
+        flipped = copy.copy(model)
+        flipped.test_cfg = dict(flip_test=True, output_heatmaps=True)
+
+        def heatmaps(data: dict) -> torch.Tensor:
+            with torch.no_grad():
+                samples = flipped.predict(data['inputs'], copy.deepcopy(data['data_samples']))
+            return torch.stack([sample.pred_fields.heatmaps for sample in samples])
+
+        data = prepare(model)
+        mirrored = copy.deepcopy(data)
+        mirrored['inputs'] = mirrored['inputs'].flip(-1)
+        for sample in mirrored['data_samples']:
+            fields = sample.gt_fields
+            given = fields.given_heatmaps.flip(-1).view(2, NUM_JOINTS, 32, 24)
+            fields.given_heatmaps = given[:, FLIP_INDICES].flatten(0, 1)
+            fields.prior_heatmaps = fields.prior_heatmaps.flip(-1)[FLIP_INDICES]
+        expected = heatmaps(data).flip(-1)[:, FLIP_INDICES]
+        torch.testing.assert_close(heatmaps(mirrored), expected)
+
+
+def build_like(model: nn.Module, **overrides: Any) -> nn.Module:
+    """Another model with the weights of ``model``."""
+    other = build(semantic_cfg(**overrides))
+    other.load_state_dict(model.state_dict())
+    return other.eval()
+
+
+def test_own_checkpoint_loads_strictly(model):
+    inputs = prepare(model)['inputs']
+    with torch.no_grad():
+        torch.testing.assert_close(build_like(model)(inputs, None), model(inputs, None))
+
+
+def test_another_neck_is_refused():
+    stre = tiny_cfg()['neck']
+    with pytest.raises(ValueError, match='needs the neck MLSME, got STRE, use STDPose'):
+        build(semantic_cfg(neck=None) | {'neck': stre})
+
+
+def test_is_registered():
+    assert isinstance(build(semantic_cfg()), SemanticMotionPose)

@@ -1,0 +1,371 @@
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from torch import nn
+
+from stdpose_mm.models import AuxiliaryLabels
+from support.model_samples import (
+    FLIP_INDICES,
+    NUM_JOINTS,
+    build,
+    estimation_sample,
+    tiny_cfg,
+    window_batch,
+)
+from support.vitpose_names import ARCHITECTURES, original_vitpose_checkpoint, vitpose_checkpoint
+
+DECONV = dict(deconv_out_channels=(96, 64), deconv_kernel_sizes=(4, 4))
+
+
+@pytest.fixture(scope='module')
+def model() -> nn.Module:
+    """The small model with everything on, as if it had been trained a little."""
+    network = build(tiny_cfg(use_prior=True, mi=True))
+    network.train()
+    with torch.no_grad():
+        network(**prepare(network), mode='loss')
+    return network.eval()
+
+
+def prepare(network: nn.Module, batch: dict | None = None, training: bool = True) -> dict:
+    return network.data_preprocessor(window_batch(2) if batch is None else batch, training)
+
+
+def total(losses: dict[str, torch.Tensor]) -> torch.Tensor:
+    return sum(value for name, value in losses.items() if 'loss' in name)
+
+
+def keypoints(network: nn.Module, data: dict) -> np.ndarray:
+    with torch.no_grad():
+        samples = network(data['inputs'], copy.deepcopy(data['data_samples']), mode='predict')
+    return np.concatenate([sample.pred_instances.keypoints for sample in samples])
+
+
+def heatmaps(network: nn.Module, data: dict, **test_cfg) -> torch.Tensor:
+    network = with_test_cfg(network, output_heatmaps=True, **test_cfg)
+    with torch.no_grad():
+        samples = network.predict(data['inputs'], copy.deepcopy(data['data_samples']))
+    return torch.stack([sample.pred_fields.heatmaps for sample in samples])
+
+
+def with_test_cfg(network: nn.Module, **test_cfg) -> nn.Module:
+    changed = copy.copy(network)
+    changed.test_cfg = test_cfg
+    return changed
+
+
+class TestForward:
+    def test_tensor_mode_gives_heatmaps(self, model):
+        inputs = prepare(model)['inputs']
+        assert model(inputs, None, mode='tensor').shape == (2, NUM_JOINTS, 32, 24)
+
+    def test_has_about_two_point_six_million_parameters(self):
+        count = sum(parameter.numel() for parameter in build(tiny_cfg()).parameters())
+        assert count == pytest.approx(2.6e6, rel=0.05)
+
+    def test_parts_add_up_to_extract_feat(self, model):
+        data = prepare(model)
+        given = AuxiliaryLabels.from_data_samples(data['data_samples'])
+        with torch.no_grad():
+            whole = model.extract_feat(data['inputs'], given)
+            frames = [model.encode_frames(data['inputs'][:, index]) for index in range(3)]
+            features = torch.stack(frames, dim=1)
+            parts = model.fuse(features, model.predict_frame_heatmaps(features), given)
+        for one, other in zip(whole, parts, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+    def test_backbone_runs_once_on_all_frames(self, model, monkeypatch):
+        sizes = []
+        encode = model.backbone.forward
+        monkeypatch.setattr(
+            model.backbone, 'forward', lambda images: (sizes.append(len(images)), encode(images))[1]
+        )
+        model.extract_feat(prepare(model)['inputs'])
+        assert sizes == [6]
+
+
+class TestGivenLabels:
+    def test_given_maps_replace_the_auxiliary_frames_maps(self, model):
+        data = prepare(model, window_batch(2, give=(False, True)))
+        given = AuxiliaryLabels.from_data_samples(data['data_samples'])
+        maps = model.extract_feat(data['inputs'], given).frame_heatmaps
+        predicted = model.extract_feat(data['inputs']).frame_heatmaps
+        torch.testing.assert_close(maps[:, 2], given.heatmaps[:, 1])
+        torch.testing.assert_close(maps[:, :2], predicted[:, :2])
+
+    @pytest.mark.parametrize('field', ['given_heatmaps', 'prior_heatmaps'])
+    def test_prediction_depends_on_them(self, model, field):
+        data = prepare(model)
+        before = keypoints(model, data)
+        fields = data['data_samples'][0].gt_fields
+        fields.set_field(fields.get(field).roll(5, -1), field)
+        assert not np.allclose(keypoints(model, data)[0], before[0], atol=1e-4)
+        np.testing.assert_allclose(keypoints(model, data)[1], before[1], atol=1e-3)
+
+    def test_prior_is_not_read_unless_configured(self):
+        network = build(tiny_cfg(use_prior=False)).eval()
+        data = prepare(network)
+        before = keypoints(network, data)
+        fields = data['data_samples'][0].gt_fields
+        fields.prior_heatmaps = fields.prior_heatmaps.roll(5, -1)
+        np.testing.assert_array_equal(keypoints(network, data), before)
+
+    def test_mixed_batch_is_predicted_as_its_samples_alone(self, model):
+        data = prepare(model)
+        labelled, bare = data['data_samples'][0], estimation_sample(data['data_samples'][1])
+        together = heatmaps(model, {**data, 'data_samples': [labelled, bare]})
+        for index, sample in enumerate((labelled, bare)):
+            alone = {'inputs': data['inputs'][index : index + 1], 'data_samples': [sample]}
+            torch.testing.assert_close(together[index], heatmaps(model, alone)[0])
+
+
+class TestLoss:
+    def test_names_and_finite_values(self, model):
+        losses = model(**prepare(model), mode='loss')
+        assert {'loss_kpt', 'acc_pose', 'loss_frame_kpt', 'loss_mi_label_feature'} <= set(losses)
+        assert all(torch.isfinite(value) for value in losses.values())
+
+    @pytest.mark.parametrize('amp', [False, True])
+    @pytest.mark.parametrize('batch_size', [1, 2])
+    def test_every_parameter_gets_a_finite_gradient(self, amp, batch_size):
+        network = build(tiny_cfg(use_prior=True, mi=True)).train()
+        data = prepare(network, window_batch(batch_size))
+        with torch.autocast('cpu', torch.bfloat16, enabled=amp):
+            losses = network(**data, mode='loss')
+        total(losses).backward()
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None, name
+            assert torch.isfinite(parameter.grad).all(), name
+
+    def test_frame_head_loss_sees_frames_in_order_with_their_weights(self):
+        network = build(tiny_cfg(frame_head_loss_weight=2.0)).train()
+        data = prepare(network)
+        labels = data['data_samples'][1].gt_instance_labels
+        labels.aux_keypoint_weights[0, 1, :5] = 0  # right frame
+        seen = []
+        frame_loss = network.frame_head.loss_module
+        frame_loss.register_forward_pre_hook(lambda _, args: seen.append(args))
+        losses = network(**data, mode='loss')
+        ((output, target, weights),) = seen
+        fields = data['data_samples'][1].gt_fields
+        assert output.shape == target.shape == (6, NUM_JOINTS, 32, 24)
+        torch.testing.assert_close(target[3], fields.aux_heatmaps[:NUM_JOINTS])
+        torch.testing.assert_close(target[4], fields.heatmaps)
+        torch.testing.assert_close(target[5], fields.aux_heatmaps[NUM_JOINTS:])
+        assert weights.sum(1).tolist() == [15, 15, 15, 15, 15, 10]
+        expected = 2 * frame_loss(output, target, weights)
+        torch.testing.assert_close(losses['loss_frame_kpt'], expected)
+
+    def test_papers_setting_has_no_frame_head_loss(self):
+        network = build(tiny_cfg(frame_head_loss_weight=0.0)).train()
+        assert set(network(**prepare(network), mode='loss')) == {'loss_kpt', 'acc_pose'}
+
+    def test_accepts_mmposes_own_loss_and_head(self):
+        cfg = tiny_cfg()
+        mse = dict(type='KeypointMSELoss', use_target_weight=True)
+        cfg['head']['loss'] = mse
+        cfg['frame_head'].update(type='HeatmapHead', loss=mse)
+        network = build(cfg).train()
+        losses = network(**prepare(network), mode='loss')
+        assert 0 < losses['loss_kpt'] < 1
+        assert 0 < losses['loss_frame_kpt'] < 1
+
+
+class TestPredict:
+    def test_keypoints_are_in_image_pixels(self, model):
+        data = prepare(model)
+        before = keypoints(model, data)
+        for sample in data['data_samples']:
+            sample.set_metainfo(
+                dict(
+                    input_center=sample.metainfo['input_center'] * 2 + 100,
+                    input_scale=sample.metainfo['input_scale'] * 2,
+                )
+            )
+        np.testing.assert_allclose(keypoints(model, data), before * 2 + 100, atol=1e-3)
+
+    def test_flip_test_averages_with_the_mirrored_window(self, model):
+        data = prepare(model)
+        given = AuxiliaryLabels.from_data_samples(data['data_samples'])
+        with torch.no_grad():
+            straight = model.head(model.extract_feat(data['inputs'], given))
+            mirrored_given = given.flip(FLIP_INDICES)
+            mirrored = model.head(model.extract_feat(data['inputs'].flip(-1), mirrored_given))
+        expected = (straight + mirrored.flip(-1)[:, FLIP_INDICES]) / 2
+        torch.testing.assert_close(heatmaps(model, data, flip_test=True), expected)
+
+    def test_a_mirrored_window_gives_the_mirrored_maps(self, model):
+        data = prepare(model)
+        mirrored = copy.deepcopy(data)
+        mirrored['inputs'] = mirrored['inputs'].flip(-1)
+        for sample in mirrored['data_samples']:
+            fields, mask = sample.gt_fields, sample.gt_instance_labels.given_mask
+            given = fields.given_heatmaps.flip(-1).view(2, NUM_JOINTS, 32, 24)
+            fields.given_heatmaps = given[:, FLIP_INDICES].flatten(0, 1)
+            fields.prior_heatmaps = fields.prior_heatmaps.flip(-1)[FLIP_INDICES]
+            sample.gt_instance_labels.given_mask = mask[..., FLIP_INDICES]
+        mirrored_maps = heatmaps(model, mirrored, flip_test=True)
+        expected = heatmaps(model, data, flip_test=True).flip(-1)[:, FLIP_INDICES]
+        torch.testing.assert_close(mirrored_maps, expected)
+
+    def test_frame_head_baseline_sees_the_key_frame_only(self, model):
+        baseline = with_test_cfg(model, use_frame_head=True, flip_test=True)
+        data = prepare(model)
+        before = keypoints(baseline, data)
+        data['inputs'][:, [0, 2]] = 0
+        data['data_samples'] = [estimation_sample(sample) for sample in data['data_samples']]
+        np.testing.assert_array_equal(keypoints(baseline, data), before)
+        assert not np.allclose(keypoints(with_test_cfg(model), data), before, atol=1e-3)
+
+    def test_no_labels_at_all(self, model):
+        data = prepare(model)
+        data['data_samples'] = [estimation_sample(sample) for sample in data['data_samples']]
+        assert keypoints(with_test_cfg(model, flip_test=True), data).shape == (2, NUM_JOINTS, 2)
+
+    @pytest.mark.parametrize('use_frame_head', [False, True])
+    def test_under_autocast(self, model, use_frame_head):
+        data = prepare(model)
+        with torch.autocast('cpu', torch.bfloat16):
+            result = keypoints(with_test_cfg(model, use_frame_head=use_frame_head), data)
+        assert np.isfinite(result).all()
+
+
+def ablation(name: str) -> dict:
+    """The paper's ablation, method.md's (a) to (f)."""
+    cfg = tiny_cfg(mi=name == 'f')
+    plain = {key: cfg['head'][key] for key in ('in_channels', 'out_channels', 'loss', 'decoder')}
+    if name == 'a':
+        cfg.update(neck=None, frame_head=None, frame_head_loss_weight=0.0)
+        cfg['head'] = dict(type='SingleSourceHead', source='frame_feature', **plain, **DECONV)
+    elif name == 'b':
+        cfg['neck']['tks'] = None
+        cfg.update(frame_head=None, frame_head_loss_weight=0.0)
+        cfg['head'] = dict(type='SingleSourceHead', source='fused_feature', **plain, **DECONV)
+    elif name == 'c':
+        cfg['neck']['tff'] = None
+        plain.update(in_channels=NUM_JOINTS, deconv_out_channels=None)
+        cfg['head'] = dict(type='SingleSourceHead', source='merged_heatmaps', **plain)
+    elif name == 'd':
+        cfg['head']['mask'] = None
+    return cfg
+
+
+@pytest.mark.parametrize('name', list('abcdef'))
+def test_ablation_trains_and_predicts(name):
+    network = build(ablation(name)).train()
+    data = prepare(network)
+    total(network(**data, mode='loss')).backward()
+    unused = [n for n, parameter in network.named_parameters() if parameter.grad is None]
+    assert not unused
+    assert keypoints(network.eval(), data).shape == (2, NUM_JOINTS, 2)
+
+
+@pytest.mark.parametrize(
+    ('overrides', 'message'),
+    [
+        (dict(neck=None), 'needs a neck, got neck=None'),
+        (dict(frame_head=None), 'need a frame_head'),
+        (
+            dict(frame_head=None, frame_head_loss_weight=0.0, test_cfg=dict(use_frame_head=True)),
+            'need a frame_head',
+        ),
+    ],
+)
+def test_contradicting_configs_are_errors(overrides, message):
+    with pytest.raises(ValueError, match=message):
+        build(tiny_cfg(**overrides))
+
+
+def big_cfg(arch: str, grid: tuple[int, int] = (16, 12), num_joints: int = 17) -> dict:
+    dims, _, heads = ARCHITECTURES[arch]
+    shared = dict(in_channels=dims, out_channels=num_joints)
+    deconv = dict(deconv_out_channels=(256, 256), deconv_kernel_sizes=(4, 4))
+    return dict(
+        type='STDPose',
+        backbone=dict(type='ViT', arch=arch, img_size=(grid[0] * 16, grid[1] * 16)),
+        frame_head=dict(type='FrameHead', **shared, **deconv),
+        neck=dict(
+            type='STRE',
+            tff=dict(type='TemporalFeatureFusion', embed_dims=dims, num_heads=heads),
+            tks=dict(type='TemporalKeypointsSynthesis', num_joints=num_joints),
+        ),
+        head=dict(
+            type='STDAHead',
+            feature_size=grid,
+            num_heads=heads,
+            mask=dict(type='DynamicAwareMask', num_joints=num_joints),
+            **shared,
+            **deconv,
+        ),
+    )
+
+
+@pytest.mark.filterwarnings('ignore:.*copying from a non-meta parameter')
+@pytest.mark.parametrize('arch', ARCHITECTURES)
+@pytest.mark.parametrize('checkpoint', [vitpose_checkpoint, original_vitpose_checkpoint])
+@pytest.mark.parametrize('grid', [(16, 12), (24, 18)])
+def test_vitpose_checkpoint_fills_backbone_and_frame_head(arch, checkpoint, grid):
+    with torch.device('meta'):
+        network = build(big_cfg(arch, grid))
+        state = {name: torch.empty(shape) for name, shape in checkpoint(arch).items()}
+    result = network.load_state_dict(state, strict=False)
+    assert not result.unexpected_keys
+    assert {name.split('.')[0] for name in result.missing_keys} == {'neck', 'head'}
+
+
+class TestLoading:
+    @pytest.mark.parametrize('checkpoint', [vitpose_checkpoint, original_vitpose_checkpoint])
+    def test_values_arrive_where_they_belong(self, checkpoint):
+        cfg = big_cfg('small')
+        shallow = dict(embed_dims=384, num_layers=1, num_heads=12, feedforward_channels=1536)
+        cfg['backbone']['arch'] = shallow
+        network = build(cfg)
+        before = network.head.final_layer.weight.detach().clone()
+        torch.manual_seed(1)
+        state = {
+            name: torch.randn(shape)
+            for name, shape in checkpoint('small').items()
+            if 'layers.' not in name or '.layers.0.' in name or 'deconv' in name
+        }
+        state = {n: v for n, v in state.items() if '.blocks.' not in n or '.blocks.0.' in n}
+        original = {name: value.clone() for name, value in state.items()}
+        _load_checkpoint_to_model(network, {'state_dict': state})
+
+        def stored(ending: str) -> torch.Tensor:
+            (value,) = (value for name, value in original.items() if name.endswith(ending))
+            return value
+
+        is_original = checkpoint is original_vitpose_checkpoint
+        fc1 = 'blocks.0.mlp.fc1.weight' if is_original else 'layers.0.ffn.layers.0.0.weight'
+        torch.testing.assert_close(
+            network.backbone.layers[0].ffn.layers[0][0].weight.detach(), stored(fc1)
+        )
+        torch.testing.assert_close(
+            network.frame_head.final_layer.weight.detach(), stored('head.final_layer.weight')
+        )
+        torch.testing.assert_close(network.head.final_layer.weight.detach(), before)
+        positions = stored('pos_embed')
+        if is_original:
+            positions = positions[:, 1:] + positions[:, :1]
+        torch.testing.assert_close(network.backbone.pos_embed.detach(), positions)
+
+    def test_own_checkpoint_loads_strictly(self):
+        source, target = build(tiny_cfg(mi=True), seed=1), build(tiny_cfg(mi=True), seed=2)
+        target.load_state_dict(source.state_dict(), strict=True)
+        inputs = prepare(source)['inputs']
+        torch.testing.assert_close(target.eval()(inputs, None), source.eval()(inputs, None))
+
+    def test_per_frame_ablation_fills_the_frame_head(self):
+        baseline, network = build(ablation('a')), build(tiny_cfg())
+        result = network.load_state_dict(baseline.state_dict(), strict=False)
+        assert not result.unexpected_keys
+        assert {name.split('.')[0] for name in result.missing_keys} == {'neck', 'head'}
+
+    def test_per_frame_ablation_loads_itself(self):
+        source, target = build(ablation('a'), seed=1), build(ablation('a'), seed=2)
+        target.load_state_dict(source.state_dict(), strict=True)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.propagation import propagate_labels
+from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, probability_within
+from stdpose_mm.propagation.flow import FlowPropagator
+from stdpose_mm.propagation.interpolation import LinearPropagator
+from support.moving_pictures import ARC, POINTS, moving_texture
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    """A fuser that has learned nothing, with a calibrator that halves the odds."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp('fuser') / 'fuser.pth'
+    TrainedFuser(build_fuser().eval(), ScoreCalibrator(offset=math.log(0.5)), 'nothing').save(path)
+    return path
+
+
+def test_weights_survive_being_written_and_read(weights):
+    fuser = TrainedFuser.load(weights)
+    assert fuser.calibrator == ScoreCalibrator(offset=math.log(0.5))
+    assert fuser.trained_on == 'nothing'
+    torch.manual_seed(0)
+    for name, value in build_fuser().state_dict().items():
+        torch.testing.assert_close(fuser.network.state_dict()[name], value.half().float())
+
+
+def test_doubt_is_the_distance_at_which_the_network_gets_half_of_what_it_wants(
+    label, video, weights, tmp_path
+):
+    frames = moving_texture(ARC)
+    sparse = video([label(0, POINTS), label(6, POINTS + 2)], 7)
+    flow = propagate_labels(frames, sparse, FlowPropagator()).persons[3].keypoints
+
+    def offset(shrinkage: float) -> np.ndarray:
+        path = tmp_path / 'fuser.pth'
+        replace(TrainedFuser.load(weights), shrinkage=shrinkage).save(path)
+        pose = propagate_labels(frames, sparse, AutoPropagator(weights=path)).persons[3]
+        return pose.keypoints - flow
+
+    wanted = offset(0.0)
+    distance = float(np.linalg.norm(wanted[0]))
+    assert distance > 0.01
+    half = offset(distance / 30)  # the larger side of the pose
+    np.testing.assert_allclose(half[0], wanted[0] / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize('given', [[0, 6], [0], [6], [3]], ids=['both', 'left', 'right', 'middle'])
+def test_without_training_joints_follow_the_picture_as_flow_does(label, video, weights, given):
+    frames = moving_texture(ARC)
+    sparse = video([label(n, POINTS + ARC[n]) for n in given], len(frames))
+    dense = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
+    flow = propagate_labels(frames, sparse, FlowPropagator())
+    assert len(dense.persons) == len(frames)
+    for person, other in zip(dense.persons, flow.persons, strict=True):
+        assert np.abs(person.keypoints - other.keypoints).max() < 1.5
+        assert ((person.scores > 0) & (person.scores <= 1)).all()
+
+
+def test_given_labels_come_out_unchanged(label, video, weights):
+    frames = moving_texture(ARC)
+    points = POINTS + 1 / 3
+    dense = propagate_labels(
+        frames, video([label(0, points), label(6, points)], 7), AutoPropagator(weights=weights)
+    )
+    np.testing.assert_array_equal(dense.persons[0].keypoints, points)
+    np.testing.assert_array_equal(dense.persons[6].keypoints, points)
+
+
+def test_a_joint_labelled_at_neither_end_is_interpolated(label, video, weights):
+    frames = moving_texture(ARC)
+    flags = [2, 2, 0]
+    persons = [label(0, POINTS), label(2, POINTS, flags), label(4, POINTS, flags)]
+    sparse = video([*persons, label(6, POINTS + 6)], len(frames))
+    auto = propagate_labels(frames, sparse, AutoPropagator(weights=weights)).persons[3]
+    linear = propagate_labels(frames, sparse, LinearPropagator()).persons[3]
+    np.testing.assert_array_equal(auto.keypoints[2], linear.keypoints[2])
+    assert auto.scores[2] == linear.scores[2]
+
+
+def test_a_joint_that_nobody_labelled_stays_unlabelled(label, video, weights):
+    frames = moving_texture(ARC)
+    sparse = video([label(0, POINTS, [2, 2, 0]), label(6, POINTS, [2, 2, 0])], len(frames))
+    person = propagate_labels(frames, sparse, AutoPropagator(weights=weights)).persons[3]
+    assert person.visibility.tolist() == [2, 2, 0]
+    assert person.scores[2] == 0
+
+
+def test_long_gaps_are_fused_in_pieces(label, video, weights, monkeypatch):
+    shifts = np.stack([np.linspace(0, 20, 15), np.zeros(15)], axis=-1)
+    frames = moving_texture(shifts)
+    sparse = video([label(0, POINTS), label(14, POINTS + shifts[14])], 15)
+    whole = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._PIECE', 5)
+    pieces = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
+    assert len(pieces.persons) == 15
+    for one, other in zip(whole.persons, pieces.persons, strict=True):
+        # An untrained network reads the same in pieces but for the velocities at their ends.
+        assert np.abs(one.keypoints - other.keypoints).max() < 0.5
+
+
+def test_scores_are_the_calibrated_probability_of_a_small_error(label, video, weights):
+    frames = moving_texture(np.zeros((5, 2)))
+    sparse = video([label(0, POINTS), label(4, POINTS)], 5)
+    person = propagate_labels(frames, sparse, AutoPropagator(weights=weights)).persons[2]
+    scale = 0.005 + math.log(1 + math.exp(-3.5))
+    ratio = 0.1 / scale
+    within = 1 - (1 + ratio) * math.exp(-ratio)
+    odds = within / (1 - within) / 2
+    np.testing.assert_allclose(person.scores, odds / (1 + odds), rtol=1e-3)
+
+
+def test_the_probability_of_a_small_error_by_hand():
+    # The distance of a planar Laplace error is gamma distributed with shape 2.
+    assert probability_within(np.log(0.1), 0.1) == pytest.approx(1 - 2 / math.e)
+    rng = np.random.default_rng(0)
+    distance = rng.gamma(2, 0.05, 200_000)
+    assert probability_within(np.log(0.05), 0.1) == pytest.approx((distance < 0.1).mean(), abs=5e-3)
+
+
+@pytest.mark.parametrize('content', [b'', b'no weights', None], ids=['empty', 'text', 'missing'])
+def test_bad_weights_are_refused_in_one_sentence(tmp_path, content):
+    path = tmp_path / 'fuser.pth'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r'fuser weights .* cannot be used') as error:
+        AutoPropagator(weights=path)
+    assert '\n' not in str(error.value)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    path = tmp_path / 'fuser.pth'
+    content = {
+        'state_dict': {'a': torch.zeros(1)},
+        'calibrator': {},
+        'trained_on': '',
+        'shrinkage': 0,
+    }
+    torch.save(content, path)
+    with pytest.raises(InputError, match='cannot be used'):
+        AutoPropagator(weights=path)

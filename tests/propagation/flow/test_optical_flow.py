@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.propagation.flow.optical_flow import (
+    DISFlow,
+    RAFTFlow,
+    RememberedFlow,
+    scale_picture,
+)
+from support.moving_pictures import moving_texture
+
+
+def test_dis_finds_the_motion_of_a_texture():
+    still, moved = moving_texture(np.array([[0, 0], [3, -2]], float))
+    flow = DISFlow()
+    field = flow(flow.prepare(still), flow.prepare(moved))
+    # The small picture is doubled, and so are its motions.
+    assert field.shape == (240, 320, 2)
+    np.testing.assert_allclose(np.median(field, axis=(0, 1)), [6, -4], atol=0.3)
+
+
+def test_raft_runs_on_any_size_and_gives_flow_for_every_pixel(tmp_path):
+    from torchvision.models.optical_flow import raft_small
+
+    torch.manual_seed(0)
+    torch.save(raft_small(weights=None).state_dict(), tmp_path / 'raft.pth')
+    flow = RAFTFlow(tmp_path / 'raft.pth', max_side=100)
+    still, moved = moving_texture(np.array([[0, 0], [3, -2]], float))
+    field = flow(flow.prepare(still), flow.prepare(moved))
+    assert field.shape == (75, 100, 2)
+    assert np.isfinite(field).all()
+
+
+@pytest.mark.parametrize('content', [b'text', None], ids=['text', 'missing'])
+def test_bad_raft_weights_are_refused_in_one_sentence(tmp_path, content):
+    if content is not None:
+        (tmp_path / 'raft.pth').write_bytes(content)
+    with pytest.raises(InputError, match=r'flow weights .* cannot be used') as error:
+        RAFTFlow(tmp_path / 'raft.pth')
+    assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('size', 'scaled'),
+    [((120, 160), (75, 100)), ((60, 80), (75, 100)), ((30, 40), (60, 80)), ((20, 400), (16, 320))],
+)
+def test_pictures_are_brought_to_a_size_but_doubled_at_most_and_not_below_what_dis_takes(
+    size, scaled
+):
+    assert scale_picture(np.zeros((*size, 3), np.uint8), 100).shape[:2] == scaled
+
+
+class _CountedFlow:
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def prepare(self, picture: np.ndarray) -> np.ndarray:
+        return picture
+
+    def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        return np.full((4, 4, 2), float(target[0, 0]) - float(source[0, 0]), np.float32)
+
+
+def test_flow_between_the_same_pictures_is_computed_once():
+    counted = _CountedFlow()
+    flow = RememberedFlow(counted)
+    dark, light = np.zeros((4, 4), np.uint8), np.full((4, 4), 9, np.uint8)
+    for _ in range(3):
+        assert (flow(dark.copy(), light.copy()) == 9).all()
+        assert (flow(light, dark) == -9).all()
+    assert counted.calls == 2
+
+
+def test_flow_not_asked_for_the_longest_is_forgotten_first():
+    counted = _CountedFlow()
+    flow = RememberedFlow(counted, max_bytes=2 * 4 * 4 * 2 * 4)  # two fields
+    pictures = [np.full((4, 4), n, np.uint8) for n in range(3)]
+    flow(pictures[0], pictures[1])
+    flow(pictures[1], pictures[2])
+    flow(pictures[0], pictures[1])
+    flow(pictures[0], pictures[2])
+    assert counted.calls == 3
+    flow(pictures[0], pictures[1])
+    assert counted.calls == 3
+    flow(pictures[1], pictures[2])
+    assert counted.calls == 4

@@ -1,0 +1,421 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import Compose, pseudo_collate
+
+from stdpose_mm.datasets.metainfo import sample_metainfo
+from stdpose_mm.errors import InputError
+from stdpose_mm.propagation import find_gaps
+from stdpose_mm.propagation.window.gap_heatmap_estimator import (
+    MAX_KEYS,
+    MIRROR_REACH,
+    GapHeatmapEstimator,
+)
+from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures.joint_mapping import JointMapping
+from support.tiny_models import (
+    PIPELINE,
+    metainfo_of,
+    model_cfg,
+    moving_pictures,
+    semantic_motion,
+    window_model,
+)
+
+SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
+ALL = np.ones(3, bool)
+MAPPING = JointMapping.by_name(SKELETON, SKELETON, ALL, ALL)
+POSE = np.array([[30, 20], [20, 45], [44, 40]], float)
+
+
+@pytest.fixture(scope='module')
+def model():
+    return window_model(SKELETON)
+
+
+@pytest.fixture
+def gaps_of(label):
+    """Gaps of one track that is labelled on some frames and drifts to the right."""
+
+    def make(given, num_frames, track_id=0, visibility=None, shift=0.0):
+        labels = {
+            frame: label(
+                frame, POSE + np.array([frame + shift, 0]), visibility, track_id, bbox=box_at(frame)
+            )
+            for frame in given
+        }
+        boxes = {frame: box_at(frame) for frame in range(num_frames) if frame not in labels}
+        return find_gaps(track_id, labels, boxes, range(num_frames))
+
+    return make
+
+
+def box_at(frame):
+    return np.array([15.0 + frame, 12, 32, 40 - 0.1 * frame])
+
+
+class CountingFrames:
+    def __init__(self, pictures):
+        self.pictures, self.reads = pictures, []
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitem__(self, index):
+        self.reads.append(index)
+        return self.pictures[index]
+
+
+class Calls:
+    """How many crops the backbone saw, and in which batches."""
+
+    def __init__(self, model):
+        self.batches = []
+        self.hook = model.model.backbone.register_forward_hook(
+            lambda module, inputs, output: self.batches.append(len(inputs[0]))
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.hook.remove()
+
+
+def maps_of(model, frames, gaps, **options):
+    return list(GapHeatmapEstimator(model, **options).heatmaps(frames, gaps, MAPPING))
+
+
+def predict(model, pictures, gap, key, window, given, test_cfg=None):
+    """The estimator's own prediction for one window, each frame cropped by the test pipeline.
+
+    The pipeline crops all frames of a window at one box. So it is run once for every frame, with
+    that frame's box, and the window is put together from what the three runs made of their frame.
+    """
+    packed = {
+        frame: Compose(PIPELINE)(sample_of(pictures, gap, key, window, given, box_at(frame)))
+        for frame in set(window)
+    }
+    estimator = model.model
+    sample = packed[key]
+    sample['inputs'] = torch.stack(
+        [packed[frame]['inputs'][place] for place, frame in enumerate(window)]
+    )
+    maps = [packed[frame]['data_samples'].gt_fields.given_heatmaps for frame in window[::2]]
+    sample['data_samples'].gt_fields.given_heatmaps = torch.cat([maps[0][:3], maps[1][3:]])
+    before = estimator.test_cfg
+    estimator.test_cfg = {**before, 'output_heatmaps': True, **(test_cfg or {})}
+    try:
+        with torch.inference_mode():
+            result = estimator.test_step(pseudo_collate([sample]))[0]
+    finally:
+        estimator.test_cfg = before
+    return result.pred_fields.heatmaps.numpy(), result.pred_instances.keypoints[0]
+
+
+def sample_of(pictures, gap, key, window, given, box):
+    x, y, width, height = box
+    labels = [gap.left if given[0] else None, gap.right if given[1] else None]
+    return {
+        'img': [pictures[frame] for frame in window],
+        'bbox': np.array([[x, y, x + width, y + height]], np.float32),
+        'bbox_score': np.ones(1, np.float32),
+        'keypoints': np.zeros((1, 3, 2), np.float32),
+        'keypoints_visible': np.zeros((1, 3), np.float32),
+        'aux_keypoints': np.stack(
+            [np.zeros((3, 2)) if end is None else end.keypoints for end in labels]
+        ).astype(np.float32),
+        'aux_keypoints_visible': np.stack(
+            [np.zeros(3) if end is None else end.labelled for end in labels]
+        ).astype(np.float32),
+        'aux_given': np.array(given),
+        'window_position': 0.5
+        if window[0] == window[2]
+        else (key - window[0]) / (window[2] - window[0]),
+        'id': 0,
+        'img_id': 0,
+        'img_path': '',
+        'category_id': 1,
+        'video_name': '',
+        'frame_index': key,
+        'frame_indices': window,
+        'track_id': 0,
+        **sample_metainfo(metainfo_of(SKELETON)),
+    }
+
+
+WINDOWS: list[tuple[list[int], int, tuple[int, int], Callable[[int], tuple]]] = [
+    # given frames, length, (first, last) of the gap, key -> (window, given)
+    ([2, 7], 8, (3, 6), lambda key: ((2, key, 7), (True, True))),
+    ([2], 9, (3, 8), lambda key: ((2, key, min(8, 2 * key - 2)), (True, False))),
+    ([6], 7, (0, 5), lambda key: ((max(0, 2 * key - 6), key, 6), (False, True))),
+]
+
+
+@pytest.mark.parametrize(('given', 'num_frames', 'ends', 'window_of'), WINDOWS)
+@pytest.mark.parametrize('flip_test', [False, True])
+def test_maps_are_those_of_the_estimator_on_the_same_crops(
+    gaps_of, given, num_frames, ends, window_of, flip_test
+):
+    model = window_model(SKELETON, test_cfg={'flip_test': flip_test})
+    pictures = moving_pictures(num_frames)
+    gaps = gaps_of(given, num_frames, visibility=[2, 1, 0])
+    gap = next(gap for gap in gaps if (gap.frames[0], gap.frames[-1]) == ends)
+    ((found, maps),) = maps_of(model, pictures, [gap], batch_size=3)
+    assert found is gap
+    assert maps.frames == range(gap.first, gap.last + 1)
+    decoded, _ = model.decode(maps.final_heatmaps, maps.crops)
+    for n, frame in enumerate(maps.frames):
+        if frame not in gap.frames:
+            assert not maps.final_heatmaps[n].any()
+            window, shown = (frame, frame, frame), (False, False)
+        else:
+            window, shown = window_of(frame)
+            heatmaps, keypoints = predict(model, pictures, gap, frame, window, shown)
+            np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+            np.testing.assert_allclose(decoded[n], keypoints, atol=0.05)
+        single, _ = predict(model, pictures, gap, frame, window, shown, {'use_frame_head': True})
+        np.testing.assert_allclose(maps.frame_heatmaps[n], single, atol=2e-5)
+
+
+def test_the_maps_depend_on_labels_pictures_and_prior(model, gaps_of):
+    """So that the comparison with the estimator compares something."""
+    pictures = moving_pictures(8)
+    (gap,) = gaps_of([0, 7], 8)
+    ((_, plain),) = maps_of(model, pictures, [gap])
+    (other_gap,) = gaps_of([0, 7], 8, shift=6)
+    ((_, other_labels),) = maps_of(model, pictures, [other_gap])
+    ((_, other_picture),) = maps_of(model, pictures[::-1], [gap])
+    for other in (other_labels, other_picture):
+        assert np.abs(plain.final_heatmaps - other.final_heatmaps)[1:-1].max(axis=(2, 3)).min() > (
+            1e-3
+        )
+    np.testing.assert_array_equal(plain.frame_heatmaps, other_labels.frame_heatmaps)
+
+
+def test_the_affine_leads_from_the_picture_to_the_maps(model, gaps_of):
+    """A label drawn at given pixels peaks where the affine sends them."""
+    (gap,) = gaps_of([0, 4], 5)
+    ((_, maps),) = maps_of(model, moving_pictures(5), [gap])
+    drawn = model.draw(maps.crops[3], POSE, ALL)
+    expected = POSE @ maps.to_heatmap[3, :, :2].T + maps.to_heatmap[3, :, 2]
+    for heatmap, place in zip(drawn, expected, strict=True):
+        y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+        np.testing.assert_allclose([x, y], place, atol=0.5001)
+    keypoints, scores = model.decode(drawn[None], maps.crops[3:4])
+    np.testing.assert_allclose(keypoints[0], POSE, atol=0.1)
+    assert (scores > 0.7).all()
+
+
+def test_a_segment_costs_t_plus_1_passes_of_the_backbone(model, gaps_of):
+    frames = CountingFrames(moving_pictures(15))
+    gaps = gaps_of([0, 7, 14], 15)
+    with Calls(model) as calls:
+        maps_of(model, frames, gaps, batch_size=4)
+    assert calls.batches == [4, 4, 4, 4]
+    assert sum(calls.batches) == 2 * (7 + 1)
+    assert frames.reads == list(range(15))
+
+
+def test_mirroring_doubles_the_passes(gaps_of):
+    model = window_model(SKELETON, test_cfg={'flip_test': True})
+    with Calls(model) as calls:
+        maps_of(model, moving_pictures(8), gaps_of([0, 7], 8), batch_size=8)
+    assert calls.batches == [8, 8]
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'test_cfg': {'use_frame_head': True}},
+        {
+            'neck': None,
+            'frame_head': None,
+            'head': {
+                **model_cfg(3)['frame_head'],
+                'type': 'SingleSourceHead',
+                'source': 'frame_feature',
+            },
+        },
+    ],
+)
+def test_a_model_of_single_frames_sees_the_gap_only(gaps_of, changes):
+    model = window_model(SKELETON, **changes)
+    pictures = CountingFrames(moving_pictures(8))
+    (gap,) = gaps_of([0, 7], 8)
+    with Calls(model) as calls:
+        ((_, maps),) = maps_of(model, pictures, [gap])
+    assert maps.frames == gap.frames
+    assert calls.batches == [6]
+    assert pictures.reads == list(range(1, 7))
+    heatmaps, _ = predict(model, pictures.pictures, gap, 3, (3, 3, 3), (False, False))
+    np.testing.assert_allclose(maps.final_heatmaps[2], heatmaps, atol=2e-5)
+    np.testing.assert_array_equal(maps.final_heatmaps, maps.frame_heatmaps)
+
+
+def test_without_a_frame_head_the_single_frame_maps_are_empty(gaps_of):
+    cfg = model_cfg(3)
+    model = window_model(
+        SKELETON,
+        frame_head=None,
+        neck={'type': 'STRE', 'tff': cfg['neck']['tff']},
+        head={**cfg['frame_head'], 'type': 'SingleSourceHead', 'source': 'fused_feature'},
+    )
+    (gap,) = gaps_of([0, 7], 8)
+    pictures = moving_pictures(8)
+    ((_, maps),) = maps_of(model, pictures, [gap])
+    assert maps.frame_heatmaps.shape == (8, 3, 16, 12)
+    assert not maps.frame_heatmaps.any()
+    heatmaps, _ = predict(model, pictures, gap, 3, (0, 3, 7), (True, True))
+    np.testing.assert_allclose(maps.final_heatmaps[3], heatmaps, atol=2e-5)
+
+
+@pytest.mark.parametrize(('given', 'num_frames', 'ends', 'window_of'), WINDOWS)
+def test_the_second_system_that_takes_labels_sees_the_same_windows(
+    gaps_of, given, num_frames, ends, window_of
+):
+    model = window_model(SKELETON, **semantic_motion(3, labels=True))
+    pictures = moving_pictures(num_frames)
+    gaps = gaps_of(given, num_frames, visibility=[2, 1, 0])
+    gap = next(gap for gap in gaps if (gap.frames[0], gap.frames[-1]) == ends)
+    ((_, maps),) = maps_of(model, pictures, [gap], batch_size=3)
+    for n, frame in enumerate(maps.frames):
+        if frame in gap.frames:
+            window, shown = window_of(frame)
+            heatmaps, _ = predict(model, pictures, gap, frame, window, shown)
+            np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ('given', 'window_of'),
+    [
+        ([0, 7], lambda key: (key - 1, key, key + 1)),
+        ([0], lambda key: (key - 1, key, min(7, key + 1))),
+        ([7], lambda key: (max(0, key - 1), key, key + 1)),
+    ],
+)
+def test_a_model_that_takes_no_labels_sees_the_frames_beside_each(gaps_of, given, window_of):
+    model = window_model(SKELETON, **semantic_motion(3))
+    pictures = moving_pictures(8)
+    (gap,) = gaps_of(given, 8)
+    with Calls(model) as calls:
+        ((_, maps),) = maps_of(model, pictures, [gap])
+    # Label frames are seen as neighbours, each frame once.
+    assert sum(calls.batches) == len(maps.frames) == 8
+    for n, frame in enumerate(maps.frames):
+        if frame in gap.frames:
+            heatmaps, _ = predict(model, pictures, gap, frame, window_of(frame), (False, False))
+            np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+    # The maps of single frames, label frames too, come from its frame head.
+    single, _ = predict(
+        model, pictures, gap, 7, (7, 7, 7), (False, False), {'use_frame_head': True}
+    )
+    np.testing.assert_allclose(maps.frame_heatmaps[7], single, atol=2e-5)
+
+
+def test_maps_of_single_frames_that_nobody_asks_for_are_empty(model, gaps_of):
+    pictures = moving_pictures(8)
+    (gap,) = gaps_of([0, 7], 8)
+    ((_, whole),) = maps_of(model, pictures, [gap])
+    ((_, maps),) = maps_of(model, pictures, [gap], frame_maps=False)
+    assert not maps.frame_heatmaps.any()
+    assert maps.frame_heatmaps.shape == whole.frame_heatmaps.shape
+    np.testing.assert_array_equal(maps.final_heatmaps, whole.final_heatmaps)
+
+
+@pytest.mark.parametrize('batch_size', [2, 5, 64])
+def test_people_with_overlapping_gaps_do_not_depend_on_the_batch_size(model, gaps_of, batch_size):
+    frames = CountingFrames(moving_pictures(20))
+    gaps = [
+        *gaps_of([3, 12], 20, track_id=1),
+        *gaps_of([5], 20, track_id=2, shift=4),
+        *gaps_of([0, 6, 19], 20, track_id=3, shift=-3),
+    ]
+    one_by_one = maps_of(model, frames, gaps, batch_size=1)
+    single = {(gap.track_id, gap.first): maps for gap, maps in one_by_one}
+    assert sorted(frames.reads) == list(range(20))
+    found = maps_of(model, frames, gaps, batch_size=batch_size)
+    assert len(found) == len(single) == 7
+    for gap, maps in found:
+        expected = single[gap.track_id, gap.first]
+        assert maps.frames == expected.frames == range(gap.first, gap.last + 1)
+        np.testing.assert_allclose(maps.frame_heatmaps, expected.frame_heatmaps, atol=2e-5)
+        np.testing.assert_allclose(maps.final_heatmaps, expected.final_heatmaps, atol=2e-5)
+        np.testing.assert_array_equal(maps.to_heatmap, expected.to_heatmap)
+
+
+@pytest.mark.parametrize(
+    ('given', 'expected_reads'),
+    [
+        ([0], lambda n: list(range(n))),
+        ([-1], lambda n: [0, n - 1, *range(1, n)]),
+        ([0, -1], lambda n: [0, n - 1, *range(1, n)]),
+    ],
+)
+def test_a_long_gap_comes_in_parts(model, gaps_of, given, expected_reads):
+    length = 2 * MAX_KEYS + 30
+    given = [frame % length for frame in given]
+    frames = CountingFrames(moving_pictures(length))
+    (gap,) = gaps_of(given, length)
+    with Calls(model) as calls:
+        parts = [maps for _, maps in maps_of(model, frames, [gap])]
+    keys = [frame for maps in parts for frame in maps.frames if frame in gap.frames]
+    assert keys == list(gap.frames)
+    assert all(len(maps.frames) <= MAX_KEYS + 2 for maps in parts)
+    assert all(
+        maps.final_heatmaps[n].any() == (frame in gap.frames)
+        for maps in parts
+        for n, frame in enumerate(maps.frames)
+    )
+    # The parts are 3, each sees the label frames again.
+    assert sum(calls.batches) == len(gap.frames) + 3 * len(given)
+    assert frames.reads == expected_reads(length)
+
+
+def test_a_frame_without_a_label_is_not_far_from_its_key(model, gaps_of):
+    length = 40
+    pictures = moving_pictures(length)
+    (gap,) = gaps_of([0], length)
+    ((_, maps),) = maps_of(model, pictures, [gap])
+    window = (0, 20, 20 + MIRROR_REACH)
+    heatmaps, _ = predict(model, pictures, gap, 20, window, (True, False))
+    np.testing.assert_allclose(maps.final_heatmaps[20], heatmaps, atol=2e-5)
+
+
+def test_a_frame_that_cannot_be_read_stops_it_after_the_gaps_before(model, gaps_of):
+    class Broken(CountingFrames):
+        def __getitem__(self, index):
+            if index == 9:
+                raise InputError('frame 9 cannot be decoded')
+            return super().__getitem__(index)
+
+    frames = Broken(moving_pictures(15))
+    segments = GapHeatmapEstimator(model, batch_size=6).heatmaps(
+        frames, gaps_of([0, 5, 14], 15), MAPPING
+    )
+    assert next(segments)[1].frames == range(6)
+    with pytest.raises(InputError, match='frame 9 cannot be decoded'):
+        next(segments)
+
+
+def test_nothing_is_read_after_an_early_stop(model, gaps_of):
+    frames = CountingFrames(moving_pictures(60))
+    segments = GapHeatmapEstimator(model, batch_size=6).heatmaps(
+        frames, gaps_of([0, 5, 59], 60), MAPPING
+    )
+    next(segments)
+    segments.close()
+    reads = len(frames.reads)
+    assert 6 <= reads < 15
+    time.sleep(0.05)
+    assert len(frames.reads) == reads
+
+
+def test_batch_size_must_be_positive(model):
+    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
+        GapHeatmapEstimator(model, batch_size=0)

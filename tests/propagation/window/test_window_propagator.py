@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.propagation import build_propagator, propagate_labels
+from stdpose_mm.propagation.window import (
+    DCPosePropagator,
+    PerFramePropagator,
+    PoseWarperPropagator,
+    SemanticMotionPropagator,
+    STDPosePropagator,
+    method_of,
+)
+from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures.joint_mapping import JointMapping
+from support.tiny_models import CODEC, moving_pictures, semantic_motion, window_model
+
+NAMES = ('head', 'left_hand', 'right_hand')
+POSE = np.array([[30, 20], [20, 45], [44, 40]], float)
+FIELDS = {'bbox': [12, 10, 44, 44]}
+
+
+BASELINES = {
+    PoseWarperPropagator: {'type': 'PoseWarping', 'embed_dims': 32, 'dilations': (1, 2)},
+    DCPosePropagator: {'type': 'DualConsecutive', 'dilations': (1, 2)},
+    SemanticMotionPropagator: {},
+}
+
+
+def model_of(*names, untrained=(), **changes):
+    model = window_model(Skeleton(names or NAMES), **changes)
+    model.trained_joints = np.array(
+        [name not in untrained for name in model.skeleton.keypoint_names]
+    )
+    return model
+
+
+def propagate(
+    persons, num_frames, model, names=NAMES, propagator_class=STDPosePropagator, **options
+):
+    labels = VideoLabels(
+        'clip', Skeleton(names), tuple(VideoFrame(n) for n in range(num_frames)), tuple(persons)
+    )
+    dense = propagate_labels(
+        moving_pictures(num_frames), labels, propagator_class(model, **options)
+    )
+    return {(p.frame_index, p.track_id): p for p in dense.persons}
+
+
+def test_the_pose_is_that_of_the_final_maps(label):
+    model = model_of()
+    persons = [label(0, POSE, [2, 1, 0], **FIELDS), label(4, POSE + 4, [2, 0, 0], **FIELDS)]
+    dense = propagate(persons, 5, model)
+    propagator = STDPosePropagator(model)
+    seen = []
+    original = propagator.segment_model.heatmaps
+
+    def remember(*arguments):
+        for gap, maps in original(*arguments):
+            seen.append(maps)
+            yield gap, maps
+
+    propagator.segment_model.heatmaps = remember
+    again = propagate(persons, 5, model, propagator_class=lambda _: propagator)
+    (maps,) = seen
+    keypoints, scores = model.decode(maps.final_heatmaps, maps.crops)
+    for frame in (1, 2, 3):
+        person = dense[frame, 0]
+        np.testing.assert_array_equal(person.keypoints, again[frame, 0].keypoints)
+        np.testing.assert_array_equal(person.keypoints, keypoints[frame])
+        np.testing.assert_array_equal(person.scores, scores[frame])
+        assert person.source == 'propagated'
+    # The nearest label's, and visible where the track knows nothing.
+    assert dense[1, 0].visibility.tolist() == [2, 1, 2]
+
+
+@pytest.mark.parametrize('propagator_class', [STDPosePropagator, PerFramePropagator])
+def test_every_person_is_in_every_frame_once(label, propagator_class):
+    model = model_of(test_cfg={'use_frame_head': propagator_class is PerFramePropagator})
+    persons = [
+        label(frame, POSE, None, track, **FIELDS) for track, frame in ((1, 0), (1, 6), (2, 3))
+    ]
+    dense = propagate(persons, 9, model, propagator_class=propagator_class)
+    assert sorted(dense) == [(frame, track) for frame in range(9) for track in (1, 2)]
+
+
+def test_joints_are_mapped_by_name(label):
+    order = [2, 0, 1]
+    names = tuple(NAMES[n] for n in order)
+    model = model_of('right_hand', 'tail', 'head', 'left_hand')
+    plain = propagate([label(0, POSE, [2, 2, 1], **FIELDS)], 4, model)
+    permuted = propagate([label(0, POSE[order], [1, 2, 2], **FIELDS)], 4, model, names)
+    for frame in range(4):
+        np.testing.assert_array_equal(
+            plain[frame, 0].keypoints[order], permuted[frame, 0].keypoints
+        )
+        np.testing.assert_array_equal(
+            plain[frame, 0].visibility[order], permuted[frame, 0].visibility
+        )
+
+
+def test_mapping_there_and_back():
+    everything = np.ones(4, bool)
+    mapping = JointMapping.by_name(
+        Skeleton(NAMES),
+        Skeleton(('right_hand', 'tail', 'head', 'left_hand')),
+        everything[:3],
+        everything,
+    )
+    np.testing.assert_array_equal(mapping.to_model(POSE), [POSE[2], [0, 0], POSE[0], POSE[1]])
+    np.testing.assert_array_equal(mapping.to_labels(np.array([1, 2, 3, 4])), [3, 4, 1])
+
+
+@pytest.mark.parametrize(
+    'model', [model_of('head', 'left_hand'), model_of(untrained=['right_hand'])]
+)
+def test_an_unlabelled_joint_that_the_model_cannot_estimate_stays_not_labelled(label, model):
+    dense = propagate([label(0, POSE, [2, 2, 0], **FIELDS)], 2, model)
+    assert dense[1, 0].visibility.tolist() == [2, 2, 0]
+    assert dense[1, 0].scores[2] == 0
+
+
+@pytest.mark.parametrize(
+    'model', [model_of('head', 'left_hand'), model_of(untrained=['right_hand'])]
+)
+def test_a_labelled_joint_that_the_model_cannot_estimate_is_refused(label, model):
+    with pytest.raises(InputError, match='the labels use right_hand, which the model does not'):
+        propagate([label(0, POSE)], 2, model)
+
+
+def baseline_model(propagator_class):
+    if propagator_class is SemanticMotionPropagator:
+        return model_of(**semantic_motion(3, labels=True))
+    head = {
+        'type': 'SingleSourceHead',
+        'source': 'merged_heatmaps',
+        'in_channels': 3,
+        'out_channels': 3,
+        'deconv_out_channels': None,
+        'final_layer': None,
+        'decoder': CODEC,
+    }
+    neck = {**BASELINES[propagator_class], 'num_joints': 3}
+    return model_of(neck=neck, head=head)
+
+
+@pytest.mark.parametrize('propagator_class', BASELINES)
+def test_baselines_run_over_segments_and_see_the_labels(label, propagator_class):
+    model = baseline_model(propagator_class)
+
+    def run(right):
+        persons = [label(0, POSE, **FIELDS), label(4, right, **FIELDS)]
+        return propagate(persons, 5, model, propagator_class=propagator_class)
+
+    near, far = run(POSE + 2), run(POSE + 6)
+    assert sorted(near) == [(frame, 0) for frame in range(5)]
+    assert not np.array_equal(near[3, 0].keypoints, far[3, 0].keypoints)
+
+
+@pytest.mark.parametrize('propagator_class', BASELINES)
+def test_the_method_must_be_that_of_the_model(propagator_class):
+    with pytest.raises(
+        InputError, match=r'needs a model with neck .*, got STRE, choose the method'
+    ):
+        propagator_class(model_of())
+    with pytest.raises(InputError, match='needs a model with neck STRE or NoneType, got '):
+        STDPosePropagator(baseline_model(propagator_class))
+
+
+def test_the_second_system_without_an_embedding_of_labels_is_refused():
+    model = model_of(**semantic_motion(3))
+    with pytest.raises(InputError, match=r'takes no labels.*propagation_synthetic.*auto') as caught:
+        build_propagator('semantic-motion', window_model=model)
+    assert '\n' not in str(caught.value)
+
+
+def test_the_frame_head_of_the_second_system_is_not_run(label):
+    model = baseline_model(SemanticMotionPropagator)
+    runs = []
+    hook = model.model.frame_head.deconv_layers.register_forward_hook(lambda *_: runs.append(1))
+    persons = [label(0, POSE, **FIELDS), label(4, POSE, **FIELDS)]
+    dense = propagate(persons, 5, model, propagator_class=SemanticMotionPropagator)
+    hook.remove()
+    assert len(dense) == 5
+    assert not runs
+
+
+def test_a_model_says_which_method_it_is_of():
+    models = {
+        'stdpose': model_of(),
+        'semantic-motion': baseline_model(SemanticMotionPropagator),
+        'dcpose': baseline_model(DCPosePropagator),
+        'posewarper': baseline_model(PoseWarperPropagator),
+    }
+    for method, model in models.items():
+        assert method_of(type(model.model.neck)) == method
+    assert method_of(type(None)) == 'stdpose'
+    with pytest.raises(InputError, match='no propagation method stands for models with neck int'):
+        method_of(int)
+
+
+def test_batch_size_must_be_positive():
+    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
+        STDPosePropagator(model_of(), batch_size=0)

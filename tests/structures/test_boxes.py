@@ -1,0 +1,109 @@
+"""The box policy: hand-computed cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from stdpose_mm.structures import (
+    PersonLabel,
+    box_iou,
+    clip_box,
+    expand,
+    interpolate_box,
+    match_box,
+    person_box,
+    to_corners,
+)
+from stdpose_mm.structures.boxes import MIN_BOX_SIDE
+
+
+def label(points: list, visibility: list[int], bbox: list | None = None) -> PersonLabel:
+    return PersonLabel(3, np.array(points, float), np.array(visibility), bbox=bbox)
+
+
+def test_own_box_of_a_label_comes_first() -> None:
+    person = label([[5, 5], [9, 9]], [2, 2], [1, 2, 30, 40])
+    np.testing.assert_array_equal(person_box(person), [1, 2, 30, 40])
+
+
+def test_box_of_a_pose_grows_by_15_per_cent_on_each_side() -> None:
+    person = label([[10, 20], [30, 60], [500, 500]], [2, 1, 0])
+    np.testing.assert_allclose(person_box(person), [7, 14, 26, 52])
+
+
+def test_empty_own_box_gives_way_to_the_pose() -> None:
+    person = label([[10, 20], [30, 60]], [2, 2], [0, 0, 0, 0])
+    np.testing.assert_allclose(person_box(person), [7, 14, 26, 52])
+
+
+def test_single_joint_gets_a_box_around_it() -> None:
+    half = MIN_BOX_SIDE / 2
+    np.testing.assert_allclose(
+        person_box(label([[10, 20]], [2])), [10 - half, 20 - half, 2 * half, 2 * half]
+    )
+
+
+def test_label_without_box_and_joint_has_none() -> None:
+    with pytest.raises(ValueError, match='label on frame 3 has neither a box nor a joint'):
+        person_box(label([[10, 20]], [0]))
+
+
+def test_interpolated_box() -> None:
+    boxes = np.array([[0, 0, 10, 20], [8, 4, 10, 28.0], [8, 4, 50, 28]])
+    np.testing.assert_allclose(interpolate_box([2, 6, 8], boxes, 3), [2, 1, 10, 22])
+    np.testing.assert_allclose(interpolate_box([2, 6, 8], boxes, 7), [8, 4, 30, 28])
+
+
+def test_interpolated_box_is_constant_beyond_the_labels() -> None:
+    boxes = np.array([[0, 0, 10, 20], [8, 4, 10, 28.0]])
+    np.testing.assert_allclose(interpolate_box([2, 6], boxes, 0), boxes[0])
+    np.testing.assert_allclose(interpolate_box([2, 6], boxes, 99), boxes[1])
+
+
+def test_interpolation_needs_a_box() -> None:
+    with pytest.raises(ValueError, match='expected one box for each of 0 > 0 frames'):
+        interpolate_box([], np.zeros((0, 4)), 3)
+
+
+def test_clipped_box() -> None:
+    np.testing.assert_array_equal(clip_box(np.array([-5, 10, 20, 20]), 100, 25), [0, 10, 15, 15])
+    np.testing.assert_array_equal(clip_box(np.array([120, 5, 20, 20]), 100, 25)[2:], [0, 20])
+
+
+def test_corners() -> None:
+    np.testing.assert_array_equal(to_corners(np.array([1, 2, 3, 4])), [1, 2, 4, 6])
+
+
+def test_iou_of_a_shifted_box_is_a_third() -> None:
+    others = np.array([[5, 0, 10, 10], [50, 50, 10, 10], [0, 0, 0, 0.0]])
+    np.testing.assert_allclose(box_iou(np.array([0, 0, 10, 10.0]), others), [1 / 3, 0, 0])
+
+
+def test_match_takes_the_closest_detection_or_none() -> None:
+    expected = np.array([0, 0, 10, 10.0])
+    near = np.array([[5, 0, 10, 10], [1, 0, 10, 10], [0, 0, 100, 100.0]])
+    assert match_box(expected, near) == 1
+    assert match_box(expected, near[2:]) is None
+    assert match_box(expected, np.zeros((0, 4))) is None
+
+
+boxes = arrays(float, 4, elements=st.floats(1, 100))
+
+
+@given(boxes, st.floats(0, 2))
+def test_expanding_keeps_the_centre_and_scales_the_sides(box: np.ndarray, margin: float) -> None:
+    grown = expand(box, margin)
+    np.testing.assert_allclose(grown[:2] + grown[2:] / 2, box[:2] + box[2:] / 2, atol=1e-9)
+    np.testing.assert_allclose(grown[2:], box[2:] * (1 + 2 * margin))
+
+
+@given(boxes, boxes)
+def test_iou_is_symmetric_and_at_most_one(a: np.ndarray, b: np.ndarray) -> None:
+    one, other = box_iou(a, b[None])[0], box_iou(b, a[None])[0]
+    assert one == pytest.approx(other)
+    assert 0 <= one <= 1 + 1e-9
+    assert box_iou(a, a[None])[0] == pytest.approx(1)

@@ -1,0 +1,164 @@
+"""Windows: hand-computed cases, and what holds for every range."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.structures import (
+    Window,
+    estimation_window,
+    given_frames,
+    person_window,
+    propagation_window,
+)
+
+
+@pytest.mark.parametrize(
+    ('interval', 'count'), [(15, 3), (9, 4), (7, 5), (5, 7), (4, 8), (3, 11), (2, 15)]
+)
+def test_labelled_ratios_of_the_paper(interval: int, count: int) -> None:
+    assert len(given_frames(range(100, 130), interval)) == count
+
+
+def test_given_frames_of_thirty_at_seven() -> None:
+    assert given_frames(range(30), 7) == [0, 7, 14, 21, 28]
+
+
+def test_last_frame_is_given_if_it_is_far_enough() -> None:
+    assert given_frames(range(30), 9) == [0, 9, 18, 27]
+    assert given_frames(range(33), 9) == [0, 9, 18, 27, 32]
+
+
+def test_given_frames_count_distance_in_frames_not_in_labels() -> None:
+    assert given_frames([0, 4, 8, 10, 11, 12, 13, 14], 7) == [0, 8, 14]
+
+
+def test_given_frames_with_offset_keep_the_first_frame_by_the_rule_of_the_last() -> None:
+    assert given_frames(range(20), 7, offset=5) == [0, 5, 12, 19]
+    assert given_frames(range(20), 7, offset=3) == [3, 10, 17]
+
+
+def test_given_frames_of_nothing() -> None:
+    assert given_frames([], 7) == []
+
+
+@pytest.mark.parametrize(
+    ('frames', 'interval', 'offset', 'message'),
+    [
+        (range(5), 0, 0, 'at least 1, got 0'),
+        (range(5), 3, 3, r'offset must be in 0\.\.2, got 3'),
+        ([3, 2], 3, 0, r'must ascend, got \[3, 2\]'),
+    ],
+)
+def test_given_frames_refuses(frames, interval: int, offset: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        given_frames(frames, interval, offset)
+
+
+def test_propagation_window_between_two_labels() -> None:
+    window = propagation_window(9, [0, 7, 14], 0, 29)
+    assert window == Window(7, 9, 14, True, True)
+    assert window.position == pytest.approx(2 / 7)
+
+
+def test_propagation_window_after_the_last_label_mirrors_the_distance() -> None:
+    assert propagation_window(17, [0, 14], 0, 29) == Window(14, 17, 20, True, False)
+
+
+def test_propagation_window_before_the_first_label_mirrors_the_distance() -> None:
+    assert propagation_window(10, [14], 0, 29) == Window(6, 10, 14, False, True)
+
+
+def test_propagation_window_before_the_first_label_is_clipped() -> None:
+    assert propagation_window(2, [14], 0, 29) == Window(0, 2, 14, False, True)
+
+
+def test_propagation_window_of_a_given_frame_is_that_frame() -> None:
+    window = propagation_window(7, [0, 7, 14], 0, 29)
+    assert window.frames == (7, 7, 7)
+    assert window.position == 0.5
+
+
+def test_propagation_window_needs_a_label() -> None:
+    with pytest.raises(ValueError, match='no frame is given for the propagation to frame 3'):
+        propagation_window(3, [], 0, 9)
+
+
+def test_propagation_window_refuses_a_key_outside_the_video() -> None:
+    with pytest.raises(ValueError, match=r'key frame 10 lies outside the video, frames 0\.\.9'):
+        propagation_window(10, [3], 0, 9)
+
+
+def test_estimation_window_is_clipped_at_the_ends() -> None:
+    assert estimation_window(0, 0, 9) == Window(0, 0, 1)
+    assert estimation_window(9, 0, 9, step=2) == Window(7, 9, 9)
+
+
+def test_person_window_of_a_labelled_key_spans_the_neighbouring_labels() -> None:
+    assert person_window(7, [0, 7, 14], [0, 7, 14], range(30)) == Window(0, 7, 14, True, True)
+
+
+def test_person_window_prefers_the_persons_own_labels() -> None:
+    assert person_window(9, [0, 14], [0, 7, 14], range(30)) == Window(0, 9, 14, True, True)
+
+
+def test_person_window_without_own_label_shows_the_given_frames_without_labels() -> None:
+    assert person_window(9, [], [0, 7, 14], range(30)) == Window(7, 9, 14, False, False)
+
+
+def test_person_window_of_an_only_label_has_nothing_given() -> None:
+    assert person_window(7, [7], [7], range(30), step=5) == Window(2, 7, 12, False, False)
+
+
+def test_person_window_avoids_frames_that_do_not_exist() -> None:
+    known = [f for f in range(30) if f not in (20, 19)]
+    assert person_window(17, [14], [14], known) == Window(14, 17, 18, True, False)
+
+
+def test_window_refuses_frames_out_of_order() -> None:
+    with pytest.raises(ValueError, match='left <= key <= right, got 3, 2, 5'):
+        Window(3, 2, 5)
+
+
+ranges = st.lists(st.integers(0, 200), min_size=1, max_size=60, unique=True).map(sorted)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ranges, st.integers(1, 20), st.data())
+def test_no_frame_is_far_from_a_given_one(frames: list[int], interval: int, data) -> None:
+    offset = data.draw(st.integers(0, interval - 1))
+    chosen = given_frames(frames, interval, offset)
+    assert set(chosen) <= set(frames)
+    assert chosen == sorted(set(chosen))
+    assert frames[-1] - chosen[-1] <= interval // 2
+    assert chosen[0] - frames[0] <= interval // 2
+    if offset == 0:
+        assert chosen[0] == frames[0]
+    for left, right in pairwise(chosen):
+        skipped = [f for f in frames if left < f < right]
+        assert all(f - left < interval for f in skipped)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ranges, st.data())
+def test_window_properties(given_indices: list[int], data) -> None:
+    first, last = 0, 200
+    key = data.draw(st.integers(first, last))
+    window = propagation_window(key, given_indices, first, last)
+    assert first <= window.left <= window.key <= window.right <= last
+    assert 0.0 <= window.position <= 1.0
+    assert window.left_given or window.right_given
+    if window.left_given:
+        assert window.left in given_indices
+        assert not any(window.left < g <= key for g in given_indices)
+    else:
+        assert not any(g <= key for g in given_indices)
+    if window.right_given:
+        assert window.right in given_indices
+        assert not any(key <= g < window.right for g in given_indices)
+    else:
+        assert not any(g >= key for g in given_indices)

@@ -1,0 +1,1 @@
+"""What several tests share: samples, toy data and models."""

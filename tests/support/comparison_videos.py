@@ -1,0 +1,100 @@
+"""Labelled videos for comparing propagators, and a propagator that knows the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from stdpose_mm.io.video import Frames
+from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
+from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+PAIR = Skeleton(('tail', 'nose'), category='mouse')
+HEAD_BOX = np.array([0.0, 0.0, 30.0, 40.0])
+
+
+def mouse_video(
+    name: str, heights: Mapping[int, float], frames: Sequence[int] | None = None
+) -> VideoLabels:
+    """A mouse of 100 px that lies level at the given height in each labelled frame."""
+    people = [
+        PersonLabel(t, np.array([[0.0, y], [100.0, y]]), np.array([2, 2]), track_id=4)
+        for t, y in heights.items()
+    ]
+    listed = tuple(VideoFrame(t) for t in (heights if frames is None else frames))
+    return VideoLabels(name, PAIR, listed, tuple(people))
+
+
+def posetrack_video(name: str, frames: Sequence[int], acceleration: float) -> VideoLabels:
+    """Two people with all joints but the ears, moving sideways ever faster."""
+    rng = np.random.default_rng(len(name))
+    poses = rng.uniform(100, 200, (2, POSETRACK_SKELETON.num_keypoints, 2)).round(1)
+    visibility = np.full(POSETRACK_SKELETON.num_keypoints, 2)
+    visibility[[3, 4]] = 0
+    people = []
+    for t in frames:
+        for track, pose in enumerate(poses):
+            shift = np.array([250 * track + acceleration * (t - frames[0]) ** 2, 0.0])
+            box = HEAD_BOX + np.array([100 + shift[0], 0, 0, 0])
+            people.append(PersonLabel(t, pose + shift, visibility, track_id=track, head_box=box))
+    listed = tuple(VideoFrame(t, file_name=f'{name}/{t:06d}.jpg', image_id=t) for t in frames)
+    return VideoLabels(name, POSETRACK_SKELETON, listed, tuple(people))
+
+
+class KnowingPropagator(BasePropagator):
+    """Gives the true poses.
+
+    Args:
+        truth: The video, frames counted from 0.
+    """
+
+    def __init__(self, *truth: VideoLabels) -> None:
+        self.truth = {len(video.frames): video for video in truth}
+
+    def propagate(
+        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[PropagatedPose]:
+        tracks = self.truth[len(frames)].tracks()
+        for gap in gaps:
+            for t in gap.frames:
+                label = tracks[gap.track_id][t]
+                scores = label.labelled.astype(float)
+                yield PropagatedPose(gap.track_id, t, label.keypoints, label.visibility, scores)
+
+
+class SpyPropagator(BasePropagator):
+    """Puts everyone at the origin and remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.gaps: list[Gap] = []
+        self.num_frames: list[int] = []
+
+    def propagate(
+        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[PropagatedPose]:
+        self.gaps.extend(gaps)
+        self.num_frames.append(len(frames))
+        num_joints = skeleton.num_keypoints
+        for gap in gaps:
+            for t in gap.frames:
+                yield PropagatedPose(
+                    gap.track_id,
+                    t,
+                    np.zeros((num_joints, 2)),
+                    np.full(num_joints, 2),
+                    np.ones(num_joints),
+                )
+
+
+class Unreadable:
+    """Frames of which no picture may be read."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        raise AssertionError('a picture was read')

@@ -1,0 +1,94 @@
+"""A process that runs ``tools/propagate.py`` in children of its own, which may be killed.
+
+It has imported everything, but starts no thread, so that its children start at once. A line on
+stdin is a job; the answers are the child's process id, and how it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.cli import propagate
+from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation.gap_store import GapStore
+from stdpose_mm.propagation.interpolation import LinearPropagator
+
+STORED_BEFORE = 8
+"""Gaps that are stored when the kill comes, or the one that is being stored."""
+
+
+@PROPAGATORS.register_module(name='slow')
+class Slow(LinearPropagator):
+    """Straight lines, moved by the mean of each picture."""
+
+    reads_pictures = True
+    asked: Path
+
+    def propagate(self, frames, gaps, skeleton):
+        Slow.asked.write_text(str(len(gaps)))
+        for pose in super().propagate(frames, gaps, skeleton):
+            time.sleep(0.002)
+            yield replace(pose, keypoints=pose.keypoints + frames[pose.frame_index].mean())
+
+
+def kill_me(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def half_then_killed(write: Callable[..., Any]) -> Callable[..., Any]:
+    def half(file: Any, *arguments: Any, **named: Any) -> None:
+        write(file, *arguments, **named)
+        os.truncate(file, os.path.getsize(file) // 2)
+        kill_me()
+
+    return half
+
+
+def arrange(moment: str) -> None:
+    """Let this process be killed at ``moment``."""
+    set_item, count = GapStore.__setitem__, [0]
+
+    def counting(self: GapStore, key: str, poses: Any) -> None:
+        count[0] += 1
+        if count[0] == STORED_BEFORE and moment == 'a gap is half written':
+            np.savez = half_then_killed(np.savez)
+        set_item(self, key, poses)
+        if count[0] == STORED_BEFORE and moment == 'a gap is stored':
+            kill_me()
+
+    GapStore.__setitem__ = counting  # type: ignore[method-assign]
+    if moment == 'before OUT is written':
+        propagate.write_labels = kill_me
+    if moment == 'OUT is half written':
+        Path.write_bytes = half_then_killed(Path.write_bytes)  # type: ignore[method-assign]
+    if moment == 'OUT is written':
+        propagate.remove_unfinished = kill_me
+
+
+def main() -> None:
+    print('ready', flush=True)
+    for line in sys.stdin:
+        job = json.loads(line)
+        process = os.fork()
+        if process == 0:
+            # Answers go through stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            Slow.asked = Path(job['asked'])
+            arrange(job['moment'])
+            os._exit(propagate.main(job['arguments']))
+        print(process, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,112 @@
+"""The tools that measure tracking and smoothing."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+import numpy as np
+import pytest
+
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.paths import ROOT, SHARED_DATA
+
+TOOLS = ROOT / 'tools' / 'analysis_tools'
+SHARED = SHARED_DATA
+
+
+@pytest.fixture
+def run_tool(monkeypatch, capsys):
+    """Runs a tool in this process: its exit code, what it printed, what it said on stderr."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            runpy.run_path(str(TOOLS / name), run_name='__main__')
+        said = capsys.readouterr()
+        return int(exited.value.code or 0), said.out, said.err
+
+    return run
+
+
+def write_clip(path, shift=0.0, num_frames=40):
+    """A person of size 100 who walks 2 pixels a frame; ``shift`` in frames."""
+    persons = [
+        PersonLabel(
+            t,
+            np.array([[50.0, 50.0], [80.0, 20.0]]) + np.array([2 * (t - shift), 0]),
+            np.array([2, 2]),
+            track_id=1,
+            bbox=np.array([2.0 * t, 0, 100, 100]),
+        )
+        for t in range(num_frames)
+    ]
+    frames = tuple(VideoFrame(t, f'{t:06d}.jpg', t) for t in range(num_frames))
+    write_labels(VideoLabels('clip', Skeleton(('a', 'b')), frames, tuple(persons)), path)
+
+
+def rows(printed):
+    """Filter -> (error, jitter, lag)."""
+    lines = printed.splitlines()[2:]
+    return {line[:58].strip(): tuple(map(float, line[58:].split())) for line in lines}
+
+
+def test_lag_and_error_of_late_predictions(run_tool, tmp_path):
+    truth, late = tmp_path / 'truth', tmp_path / 'late'
+    for folder, shift in ((truth, 0.0), (late, 0.5)):
+        folder.mkdir()
+        write_clip(folder / 'clip.json', shift)
+    code, printed, _ = run_tool('benchmark_smoothing.py', truth, '--predictions', late)
+    assert code == 0
+    found = rows(printed)
+    # Half a frame late at 2 pixels a frame are 1 % of 100 pixels.
+    assert found['none'] == (1.0, 0.0, 0.5)
+    assert found['savitzky-golay (window 7 frames, order 2)'] == (1.0, 0.0, 0.5)
+    assert all(lag > 0.5 for name, (_, _, lag) in found.items() if name.startswith('one-euro'))
+
+
+def test_noise_is_of_the_size_asked_for(run_tool, tmp_path):
+    write_clip(tmp_path / 'clip.json', num_frames=400)
+    code, printed, _ = run_tool('benchmark_smoothing.py', tmp_path, '--noise', 0.02)
+    assert code == 0
+    found = rows(printed)
+    # Mean length of a plane Gaussian: sigma sqrt(pi / 2); second differences: sqrt(6) times that.
+    expected = 2 * np.sqrt(np.pi / 2)
+    assert found['none'][0] == pytest.approx(expected, rel=0.05)
+    assert found['none'][1] == pytest.approx(np.sqrt(6) * expected, rel=0.05)
+    assert all(figures[1] < found['none'][1] for name, figures in found.items() if name != 'none')
+
+
+def test_mistakes_are_one_line(run_tool, tmp_path):
+    write_clip(tmp_path / 'clip.json')
+    clip = tmp_path / 'clip.json'
+    for arguments, message in (
+        (('benchmark_smoothing.py', clip, '--noise', -1), '--noise must not be negative'),
+        (('benchmark_smoothing.py', clip, '--predictions', 'no.json'), 'no.json does not exist'),
+        (('benchmark_tracking.py', clip, clip, '--det-config', 'no.onnx'), 'detector no.onnx does'),
+    ):
+        code, _, said = run_tool(*arguments)
+        assert code == 2
+        assert message in said
+        assert said.count('\n') == 1
+
+
+@pytest.mark.skipif(
+    not (SHARED / 'posetrack_pilot').is_dir(), reason='the PoseTrack pilot is not there'
+)
+def test_four_people_who_cross_are_tracked(run_tool):
+    code, printed, _ = run_tool(
+        'benchmark_tracking.py',
+        SHARED / 'posetrack_pilot' / 'images' / '060470979',
+        SHARED / 'posetrack_pilot' / 'annotations' / '060470979.json',
+        '--det-config',
+        SHARED / 'weights' / 'rtmdet_nano_person.onnx',
+        '--every',
+        5,
+    )
+    assert code == 0
+    _, mota, recall, _, switches, ids, _ = printed.splitlines()[1].split()
+    assert float(mota) > 90
+    assert float(recall) > 95
+    assert (switches, ids) == ('0', '4')

@@ -1,0 +1,385 @@
+"""The second system through every tool that the first one goes through."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmpose.apis import MMPoseInferencer
+
+from stdpose_mm.apis import STDPoseInferencer, VideoPosePropagator
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.video import open_frames
+from stdpose_mm.mmpose_hook import is_window_model
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.training import adapt
+from support.paths import ROOT
+
+NUM_FRAMES = 9
+
+Files = tuple[Path, Path]
+Run = Callable[..., tuple[int, str, list[str]]]
+
+CONFIG = """
+_base_ = '{base}'
+size = dict(embed_dims=32, num_heads=2)
+model = dict(
+    type='SemanticMotionPose',
+    neck=dict(
+        _delete_=True,
+        type='MLSME',
+        feature_size=(4, 3),
+        tube_ratio=0.4,
+        masked_frames=1,
+        context_decoder=dict(type='ContextDecoder', **size),
+        pose_decoder=dict(type='FrameHead', **_base_.shared),
+        pose_embed={embedding},
+        **size,
+    ),
+    head=dict(
+        _delete_=True,
+        type='SpatialMotionHead',
+        fusion=dict(type='SpatialMotionMutualLearning', num_blocks=1, **size),
+        **_base_.shared,
+    ),
+    frame_head={frame_head},
+)
+"""
+FRAME_HEAD = "dict(type='FrameHead')"
+EMBEDDING = "dict(type='GivenPoseEmbedding', num_joints=3, embed_dims=32, use_prior=True)"
+
+
+def make_files(folder: Path, base: Path, embedding: str, frame_head: str) -> Files:
+    """Config and checkpoint of a tiny model with random weights, for the joints of the first."""
+    from mmpose.registry import MODELS
+
+    config, checkpoint = folder / 'second.py', folder / 'second.pth'
+    config.write_text(CONFIG.format(base=base, embedding=embedding, frame_head=frame_head))
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(config).model)
+    # Large enough that the heatmaps show every input; heads start from empty ones.
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.xavier_normal_(parameter, gain=1.5)
+    meta = torch.load(base.with_suffix('.pth'), weights_only=False)['meta']
+    torch.save({'meta': meta, 'state_dict': model.state_dict()}, checkpoint)
+    return config, checkpoint
+
+
+@pytest.fixture(scope='module')
+def with_labels(model_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Made for propagation."""
+    folder = tmp_path_factory.mktemp('labels')
+    return make_files(folder, model_files[0], EMBEDDING, FRAME_HEAD)
+
+
+@pytest.fixture(scope='module')
+def without_labels(model_files: Files, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Made for estimation, without a head for single frames."""
+    folder = tmp_path_factory.mktemp('estimation')
+    return make_files(folder, model_files[0], 'None', 'None')
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a tool in this process; (exit code, stdout, lines of stderr without progress)."""
+
+    def call(tool: str, *arguments: object) -> tuple[int, str, list[str]]:
+        spec = importlib.util.spec_from_file_location(tool, ROOT / 'tools' / f'{tool}.py')
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        code = module.main([*map(str, arguments)])
+        captured = capsys.readouterr()
+        lines = [line for line in captured.err.splitlines() if line]
+        return code, captured.out, [n for n in lines if '%|' not in n and 'frames/s' not in n]
+
+    return call
+
+
+def model_options(files: Files) -> tuple[object, ...]:
+    return '--config', files[0], '--checkpoint', files[1]
+
+
+def poses_of(path: Path) -> dict[tuple[int, int | None], np.ndarray]:
+    return {(p.frame_index, p.track_id): p.keypoints for p in read_labels(path).persons}
+
+
+# Propagation
+
+
+def test_it_propagates_and_the_labels_count(
+    run: Run, with_labels: Files, folder: Path, label_file: Path, tmp_path: Path
+) -> None:
+    fields = json.loads(label_file.read_text())
+    for annotation in fields['annotations']:
+        # The middle frame's labels, without the boxes that move with them.
+        annotation['bbox'] = [10.0, 10.0, 50.0, 50.0]
+    moved = json.loads(json.dumps(fields))
+    for annotation in moved['annotations']:
+        if annotation['image_id'] == 5:
+            annotation['keypoints'] = [
+                value + 9 if n % 3 == 0 else value
+                for n, value in enumerate(annotation['keypoints'])
+            ]
+    found = []
+    for name, content in (('plain', fields), ('moved', moved)):
+        labels, out = tmp_path / f'{name}.json', tmp_path / f'{name}_dense.json'
+        labels.write_text(json.dumps(content))
+        options = ('--method', 'semantic-motion', *model_options(with_labels))
+        code, printed, errors = run('propagate', folder, labels, '--out', out, *options)
+        assert code == 0, errors
+        assert '6 given and 12 propagated poses' in printed
+        found.append(poses_of(out))
+    assert set(found[0]) == {(frame, person) for frame in range(NUM_FRAMES) for person in (0, 1)}
+    for frame in (3, 5):
+        assert not np.array_equal(found[0][frame, 0], found[1][frame, 0])
+
+
+@pytest.mark.parametrize('more', [(), ('--adapt',)])
+def test_a_model_that_takes_no_labels_is_one_line(
+    run: Run,
+    without_labels: Files,
+    folder: Path,
+    label_file: Path,
+    tmp_path: Path,
+    more: tuple[str, ...],
+) -> None:
+    """It is not trained first either."""
+    out = tmp_path / 'dense' / 'out.json'
+    options = ('--method', 'semantic-motion', *model_options(without_labels), *more)
+    code, _, errors = run('propagate', folder, label_file, '--out', out, *options)
+    assert code == 2
+    (line,) = errors
+    assert 'the model takes no labels, its neck has no pose_embed: use one of a config' in line
+    assert not list(tmp_path.glob('dense/*'))
+
+
+@pytest.mark.parametrize('method', ['stdpose', 'dcpose'])
+def test_the_methods_of_other_models_are_one_line(
+    run: Run, with_labels: Files, folder: Path, label_file: Path, tmp_path: Path, method: str
+) -> None:
+    options = ('--method', method, *model_options(with_labels))
+    code, _, errors = run('propagate', folder, label_file, '--out', tmp_path / 'out.json', *options)
+    assert code == 2
+    assert len(errors) == 1
+    assert 'got MLSME, choose the method that the config was made for' in errors[0]
+
+
+def test_without_a_frame_head_there_is_no_per_frame_method(
+    run: Run, without_labels: Files, folder: Path, label_file: Path, tmp_path: Path
+) -> None:
+    options = ('--method', 'per-frame', *model_options(without_labels))
+    code, _, errors = run('propagate', folder, label_file, '--out', tmp_path / 'out.json', *options)
+    assert code == 2
+    assert len(errors) == 1
+    assert 'use_frame_head need a frame_head' in errors[0]
+
+
+@pytest.mark.parametrize('kind', ['with_labels', 'without_labels'])
+def test_auto_takes_it_as_evidence(
+    request: pytest.FixtureRequest,
+    run: Run,
+    kind: str,
+    folder: Path,
+    label_file: Path,
+    tmp_path: Path,
+) -> None:
+    files = request.getfixturevalue(kind)
+    poses = []
+    for name, options in (('alone', ()), ('evidence', model_options(files))):
+        out = tmp_path / f'{name}.json'
+        code, printed, errors = run('propagate', folder, label_file, '--out', out, *options)
+        assert code == 0, errors
+        poses.append(poses_of(out))
+        assert ('heatmaps for 3 of 3 joints' in printed) == (name == 'evidence')
+    alone, with_evidence = poses
+    assert not np.array_equal(alone[2, 0], with_evidence[2, 0])
+    assert all(np.isfinite(pose).all() for pose in with_evidence.values())
+
+
+def test_propagation_stands_in_one_table(
+    run: Run, with_labels: Files, model_files: Files, folder: Path, label_file: Path
+) -> None:
+    config, checkpoint = with_labels
+    code, printed, errors = run(
+        'benchmark_propagation',
+        label_file,
+        *('--image-root', folder.parent, '--interval', 5, '--methods', 'linear'),
+        *('--model', f'first=stdpose:{model_files[0]}:{model_files[1]}'),
+        *('--model', f'second=semantic-motion:{config}:{checkpoint}'),
+        *('--model', f'frames=per-frame:{config}:{checkpoint}'),
+    )
+    assert (code, errors) == (0, [])
+    rows = [line.split(' | ')[0] for line in printed.splitlines()[2:6]]
+    assert rows == ['| linear', '| first', '| second', '| frames']
+
+
+@pytest.mark.parametrize(
+    ('kind', 'rows'),
+    [
+        ('with_labels', ['per-frame', 'semantic-motion', 'auto+semantic-motion']),
+        ('model_files', ['per-frame', 'stdpose', 'auto+stdpose']),
+    ],
+)
+def test_a_config_takes_part_in_its_own_method(
+    request: pytest.FixtureRequest, kind: str, rows: list[str]
+) -> None:
+    spec = importlib.util.spec_from_file_location(
+        'b', ROOT / 'tools' / 'analysis_tools' / 'benchmark_propagation.py'
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    config, checkpoint = request.getfixturevalue(kind)
+    arguments = ['labels', '--config', str(config), '--checkpoint', str(checkpoint)]
+    entrants = tool.find_entrants(tool.make_parser().parse_args(arguments))
+    assert [entrant.name for entrant in entrants] == ['linear', 'spline', 'flow', 'auto', *rows]
+    models = {entrant.name: entrant.config for entrant in entrants}
+    assert {name for name, model in models.items() if model} == set(rows)
+
+
+# Fitting to a video
+
+
+def training_config(files: Files) -> Config:
+    """The config with a training part."""
+    config = Config.fromfile(files[0])
+    load, box, crop, target, pack = config.test_dataloader.dataset.pipeline
+    pipeline = [dict(type='SeedSample'), load, box, crop, {**target, 'test_mode': False}, pack]
+    config.train_dataloader = dict(batch_size=4, dataset=dict(pipeline=pipeline))
+    config.optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01))
+    return config
+
+
+def labels_of(names: tuple[str, ...]) -> VideoLabels:
+    """Two people who stand still, labelled on every other frame."""
+    pose = np.array([[20, 16], [12, 32], [28, 32], [24, 24]], float)[: len(names)]
+    people = [
+        PersonLabel(frame, pose + 40 * person, np.full(len(names), 2), person)
+        for frame in range(0, NUM_FRAMES, 2)
+        for person in range(2)
+    ]
+    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
+    return VideoLabels('clip', Skeleton(names), frames, tuple(people))
+
+
+def test_it_adapts_to_a_video_and_its_joints(
+    with_labels: Files, folder: Path, tmp_path: Path
+) -> None:
+    names = ('left_hand', 'tail', 'head', 'ear')
+    labels, frames = labels_of(names), open_frames(folder)
+    before = torch.load(with_labels[1], weights_only=False)['state_dict']
+    adapted = adapt(
+        training_config(with_labels),
+        with_labels[1],
+        frames,
+        labels,
+        out=tmp_path / 'dense.json',
+        steps=6,
+        progress=False,
+    )
+    assert adapted.keypoint_names == names
+    assert adapted.kept == '2 of 4 joints kept from the checkpoint by their names, new: tail, ear'
+    assert adapted.error_after <= adapted.error_before
+    model = WindowModel.from_config(with_labels[0], adapted.checkpoint)
+    assert model.skeleton.keypoint_names == names
+    if adapted.steps == 0:
+        weight = model.model.neck.pose_embed.label.weight
+        assert torch.equal(weight[:, [0, 2]], before['neck.pose_embed.label.weight'][:, [1, 0]])
+    propagator = VideoPosePropagator(adapted.config, adapted.checkpoint, method='semantic-motion')
+    results = list(propagator.propagate_in_video(propagator.init_state(frames, labels)))
+    assert len(results) == NUM_FRAMES
+    assert all(np.isfinite(result.keypoints).all() for result in results)
+
+
+def test_a_model_without_labels_adapts_as_evidence_for_auto(
+    without_labels: Files, folder: Path, tmp_path: Path
+) -> None:
+    adapted = adapt(
+        training_config(without_labels),
+        without_labels[1],
+        open_frames(folder),
+        labels_of(('head', 'left_hand', 'right_hand')),
+        out=tmp_path / 'dense.json',
+        steps=3,
+        progress=False,
+    )
+    assert adapted.error_after <= adapted.error_before
+
+
+# Estimation
+
+
+def test_mmposes_inferencer_knows_it(without_labels: Files, pictures: np.ndarray) -> None:
+    config, weights = map(str, without_labels)
+    assert is_window_model(config)
+    unified = MMPoseInferencer(pose2d=config, pose2d_weights=weights, device='cpu')
+    alone = STDPoseInferencer(config, weights, device='cpu')
+    assert type(unified.inferencer) is STDPoseInferencer
+    boxes = [np.array([[8.0, 8, 32, 40]])] * 3
+    before = torch.get_rng_state()
+    found = [r['predictions'] for r in unified(list(pictures[:3]), bboxes=boxes)]
+    again = [r['predictions'] for r in alone(list(pictures[:3]), bboxes=boxes)]
+    assert found == again
+    assert torch.equal(torch.get_rng_state(), before)
+    poses = np.array([people[0][0]['keypoints'] for people in found])
+    assert poses.shape == (3, 3, 2)
+    assert not np.array_equal(poses[0], poses[1])
+
+
+@pytest.mark.parametrize('name', ['estimation', 'propagation'])
+def test_a_name_is_enough(name: str) -> None:
+    suffix = '' if name == 'estimation' else '_propagation'
+    assert is_window_model(f'semantic_motion_tiny{suffix}_synthetic')
+
+
+def test_a_video_by_the_checkpoint_and_by_the_exported_network(
+    run: Run, without_labels: Files, folder: Path, tmp_path: Path
+) -> None:
+    boxes = tmp_path / 'boxes.json'
+    write_labels(box_labels(), boxes)
+    config, checkpoint = without_labels
+    code, printed, errors = run('export_onnx', config, checkpoint, tmp_path / 'onnx', '--int8')
+    assert (code, errors) == (0, [])
+    assert 'largest difference from PyTorch, whole: ' in printed
+    poses = []
+    for weights, precision in (
+        (checkpoint, 'float32'),
+        (checkpoint, 'float32'),
+        (tmp_path / 'onnx', 'float32'),
+        (tmp_path / 'onnx', 'int8'),
+        (checkpoint, 'bfloat16'),
+    ):
+        out = tmp_path / f'poses{len(poses)}.json'
+        options = ('--boxes', boxes, '--precision', precision, '--out', out)
+        code, printed, errors = run(
+            'infer', folder, '--config', config, '--checkpoint', weights, *options
+        )
+        assert (code, errors) == (0, []), errors
+        assert '9 frames, 2 people, 18 poses' in printed
+        poses.append(poses_of(out))
+    first, again, onnx, int8, bfloat16 = poses
+    assert all(np.array_equal(first[key], again[key]) for key in first)
+    assert all(np.allclose(first[key], onnx[key], atol=0.05) for key in first)
+    assert set(int8) == set(bfloat16) == set(first)
+
+
+def box_labels() -> VideoLabels:
+    """The boxes of two people, without joints."""
+    people = [
+        PersonLabel(frame, np.zeros((1, 2)), np.zeros(1), person, bbox=box)
+        for frame in range(NUM_FRAMES)
+        for person, box in enumerate(np.array([[8.0 + 3 * frame, 8, 24, 32], [50, 42, 24, 32]]))
+    ]
+    frames = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
+    return VideoLabels('clip', Skeleton(('any',)), frames, tuple(people))

@@ -1,0 +1,326 @@
+"""Fitting a model to one video by its labelled frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.io.video import FrameSource, open_frames
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.training import AdaptedModel, adapt
+from stdpose_mm.training.video_finetuner import PROBE_STEPS, hold_out, make_start
+
+NAMES = ('head', 'left_hand', 'right_hand')
+NUM_FRAMES = 9
+STEPS = 6
+
+
+def pose_at(person: int, frame: int) -> np.ndarray:
+    """[3, 2] where the people of the clip are: person 0 walks right, person 1 left."""
+    place = (20 + 3 * frame, 16) if person == 0 else (76 - 3 * frame, 50)
+    return np.array([[0, 0], [-8, 16], [8, 16]], float) + place
+
+
+@pytest.fixture
+def config(model_files: tuple[Path, Path]) -> Config:
+    """The tiny model's config with a training part."""
+    config = Config.fromfile(model_files[0])
+    config.model.frame_head_loss_weight = 1.0
+    load, box, crop, target, pack = config.test_dataloader.dataset.pipeline
+    pipeline = [
+        dict(type='SeedSample'),
+        load,
+        box,
+        dict(type='WindowRandomFlip'),
+        crop,
+        {**target, 'test_mode': False},
+        pack,
+    ]
+    config.train_dataloader = dict(batch_size=4, dataset=dict(pipeline=pipeline))
+    config.optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01))
+    return config
+
+
+@pytest.fixture
+def checkpoint(model_files: tuple[Path, Path]) -> Path:
+    return model_files[1]
+
+
+@pytest.fixture
+def frames(folder: Path) -> FrameSource:
+    return open_frames(folder)
+
+
+def make_labels(
+    labelled: tuple[int, ...] = (0, 2, 4, 6, 8), names: tuple[str, ...] = NAMES
+) -> VideoLabels:
+    """Labels of both people; joints that ``pose_at`` does not have lie at its head."""
+    people = []
+    for frame in labelled:
+        for person in range(2):
+            pose = pose_at(person, frame)
+            joints = [NAMES.index(name) if name in NAMES else 0 for name in names]
+            people.append(PersonLabel(frame, pose[joints], np.full(len(names), 2), person))
+    listed = tuple(VideoFrame(frame) for frame in range(NUM_FRAMES))
+    return VideoLabels('clip', Skeleton(names), listed, tuple(people))
+
+
+@pytest.fixture
+def run(config: Config, checkpoint: Path, frames: FrameSource, tmp_path: Path) -> Any:
+    def call(labels: VideoLabels | None = None, **options: Any) -> AdaptedModel:
+        arguments: dict[str, Any] = dict(
+            config=config, checkpoint=checkpoint, out=tmp_path / 'dense.json', steps=STEPS
+        )
+        arguments.update(options)
+        return adapt(frames=frames, labels=labels or make_labels(), progress=False, **arguments)
+
+    return call
+
+
+@pytest.fixture
+def losses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The loss of every training step."""
+    from stdpose_mm.models.pose_estimators import STDPose
+
+    seen: list[float] = []
+    original = STDPose.train_step
+
+    def spy(self: STDPose, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        seen.append(float(result['loss'].detach()))
+        return result
+
+    monkeypatch.setattr(STDPose, 'train_step', spy)
+    return seen
+
+
+def test_the_loss_on_the_labels_falls(run: Any, losses: list[float]) -> None:
+    run(make_labels((0, 4, 8)), steps=40)
+    del losses[:PROBE_STEPS]
+    assert len(losses) == 40
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_the_result_propagates(run: Any, frames: FrameSource, tmp_path: Path) -> None:
+    adapted = run()
+    assert adapted.checkpoint == tmp_path / 'dense.adapted.pth'
+    assert adapted.labels == 10
+    assert adapted.held_out == (2, 4, 6)
+    propagator = VideoPosePropagator(adapted.config, adapted.checkpoint, method='stdpose')
+    state = propagator.init_state(frames, make_labels())
+    results = list(propagator.propagate_in_video(state))
+    assert len(results) == NUM_FRAMES
+    assert all(result.source.count('given') in (0, 2) for result in results)
+
+
+def test_a_rerun_trains_nothing(run: Any, losses: list[float]) -> None:
+    first = run()
+    del losses[:]
+    again = run()
+    assert losses == []
+    assert again.cached
+    assert not first.cached
+    assert again.held_out == first.held_out
+    assert again.error_after == first.error_after
+    assert again.config.model == first.config.model
+
+
+def test_other_labels_train_again(run: Any, losses: list[float]) -> None:
+    run()
+    del losses[:]
+    labels = make_labels()
+    moved = labels.persons[0]
+    people = (
+        PersonLabel(
+            moved.frame_index, moved.keypoints + 0.5, moved.visibility, track_id=moved.track_id
+        ),
+        *labels.persons[1:],
+    )
+    assert not run(labels.with_persons(people)).cached
+    assert losses
+
+
+@pytest.mark.parametrize('option', [dict(seed=1), dict(steps=STEPS + 1), dict(checkpoint=None)])
+def test_other_options_train_again(run: Any, losses: list[float], option: dict[str, Any]) -> None:
+    run()
+    del losses[:]
+    assert not run(**option).cached
+    assert losses
+
+
+def test_a_broken_cached_file_is_made_anew(run: Any, tmp_path: Path) -> None:
+    (tmp_path / 'dense.adapted.pth').write_bytes(b'half a fi')
+    assert not run().cached
+    assert run().cached
+
+
+def test_equal_seeds_give_equal_weights(run: Any, tmp_path: Path) -> None:
+    files = [run(out=tmp_path / name).checkpoint for name in ('a.json', 'b.json.gz')]
+    first, second = (torch.load(file, weights_only=False)['state_dict'] for file in files)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert [file.name for file in files] == ['a.adapted.pth', 'b.adapted.pth']
+
+
+def test_training_that_does_harm_returns_the_start(
+    run: Any, config: Config, checkpoint: Path
+) -> None:
+    config.optim_wrapper.optimizer.lr = 1e4
+    adapted = run()
+    assert adapted.steps == 0
+    assert adapted.error_after == adapted.error_before
+    before = torch.load(checkpoint, weights_only=False)['state_dict']
+    after = torch.load(adapted.checkpoint, weights_only=False)['state_dict']
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_the_held_out_error_never_rises(run: Any) -> None:
+    adapted = run(steps=12)
+    assert adapted.error_after <= adapted.error_before
+
+
+@pytest.mark.parametrize(
+    ('labelled', 'expected'),
+    [
+        ((0, 4, 8), []),
+        ((0, 2, 4, 8), [(4,), (2,)]),
+        ((0, 2, 4, 6, 8), [(4,), (2, 6)]),
+        ((1, 2, 3, 4, 5, 8), [(3, 5), (2, 4)]),
+    ],
+)
+def test_frames_to_hold_out(labelled: tuple[int, ...], expected: list[tuple[int, ...]]) -> None:
+    assert hold_out(make_labels(labelled)) == expected
+
+
+def test_few_labels_hold_nothing_out(run: Any, losses: list[float]) -> None:
+    adapted = run(make_labels((0, 4, 8)))
+    assert adapted.held_out == ()
+    assert adapted.error_before is None
+    assert adapted.steps == STEPS
+    assert len(losses) == STEPS + PROBE_STEPS
+
+
+def test_a_new_skeleton_keeps_the_weights_of_known_joints(config: Config, checkpoint: Path) -> None:
+    names = ('right_hand', 'tail', 'head', 'ear')
+    labels = make_labels(names=names)
+    start = make_start(config, checkpoint, labels, 'cpu', seed=0)
+    old = torch.load(checkpoint, weights_only=False)['state_dict']
+    new = start.model.state_dict()
+    for head in ('head', 'frame_head'):
+        for kind in ('weight', 'bias'):
+            weight = new[f'{head}.final_layer.{kind}']
+            assert len(weight) == 4
+            assert torch.equal(weight[[0, 2]], old[f'{head}.final_layer.{kind}'][[2, 0]])
+    assert torch.equal(new['backbone.ln1.weight'], old['backbone.ln1.weight'])
+    assert start.kept == '2 of 4 joints kept from the checkpoint by their names, new: tail, ear'
+
+
+def test_a_model_of_a_new_skeleton_loads_with_the_first_config(
+    run: Any, model_files: tuple[Path, Path]
+) -> None:
+    names = ('right_hand', 'tail', 'head', 'ear')
+    adapted = run(make_labels(names=names))
+    assert adapted.keypoint_names == names
+    for config in (adapted.config, model_files[0]):
+        model = WindowModel.from_config(config, adapted.checkpoint)
+        assert model.skeleton.keypoint_names == names
+        assert model.trained_joints.all()
+
+
+def test_a_subset_of_the_joints_keeps_the_model_as_it_is(run: Any) -> None:
+    adapted = run(make_labels(names=NAMES[1:]))
+    assert adapted.keypoint_names == NAMES
+    assert adapted.kept == 'all 3 joints of the checkpoint kept'
+
+
+def test_from_scratch(run: Any, losses: list[float]) -> None:
+    adapted = run(make_labels(names=('a', 'b')), checkpoint=None)
+    assert adapted.kept == 'a new model of 2 joints'
+    assert losses
+
+
+def test_interrupting_leaves_nothing(
+    run: Any, losses: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stdpose_mm.models.pose_estimators import STDPose
+
+    before = sorted(tmp_path.iterdir())
+    original = STDPose.train_step
+
+    def stop(self: STDPose, *args: Any, **kwargs: Any) -> Any:
+        if len(losses) == 3:
+            raise KeyboardInterrupt
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(STDPose, 'train_step', stop)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_time_is_bounded(run: Any, losses: list[float]) -> None:
+    adapted = run(steps=10**6, max_minutes=0.02)
+    assert adapted.timed_out
+    assert adapted.seconds < 10
+    del losses[:]
+    assert run(steps=10**6, max_minutes=0.02).cached
+    assert not run(steps=10**6, max_minutes=0.03).cached
+
+
+def test_a_window_shows_labelled_frames_only(config: Config, frames: FrameSource) -> None:
+    from mmengine.registry import init_default_scope
+
+    from stdpose_mm.datasets.body import ClipWindowDataset
+    from stdpose_mm.engine.seeding import SampleIndex
+
+    init_default_scope('mmpose')
+    labels = make_labels()
+    pictures = {index: frames[index] for index in labels.labelled_frame_indices}
+    dataset = ClipWindowDataset(pictures, labels, labels.skeleton.to_metainfo('clip'), [])
+    assert len(dataset) == 10
+    shown: set[tuple[bool, bool]] = set()
+    for seed in range(100):
+        info = dataset.get_data_info(SampleIndex(seed % 10, seed))
+        left, key, right = info['frame_indices']
+        assert {left, key, right} <= set(pictures)
+        given_left, given_right = info['aux_given']
+        assert not given_left or left < key
+        assert not given_right or right > key
+        shown.add((bool(given_left), bool(given_right)))
+        for side, frame in enumerate((left, right)):
+            expected = pose_at(info['track_id'], frame)
+            np.testing.assert_allclose(info['aux_keypoints'][side], expected, rtol=1e-6)
+        np.testing.assert_array_equal(info['img'][1], pictures[key])
+    assert shown == {(True, True), (True, False), (False, True), (False, False)}
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(max_minutes=0), 'must be positive'),
+        (dict(steps=0), 'at least 1'),
+        (dict(checkpoint=Path('missing.pth')), 'cannot be read'),
+        (dict(checkpoint=None, device='nonsense'), "device 'nonsense' cannot be used"),
+    ],
+)
+def test_bad_input_is_refused(run: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run(**options)
+
+
+def test_a_config_without_training_is_refused(run: Any, model_files: tuple[Path, Path]) -> None:
+    with pytest.raises(InputError, match='this package can train'):
+        run(config=model_files[0])
+
+
+def test_labels_without_a_joint_are_refused(run: Any) -> None:
+    empty = make_labels().with_persons([])
+    with pytest.raises(InputError, match='no labelled pose'):
+        run(empty)

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.propagation.auto.fusion_features import MAP_STEPS, MAPS, SCALARS, FusionFeatures
+from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser
+from stdpose_mm.propagation.flow.optical_flow import DISFlow
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.training.fuser_training import (
+    SegmentDataset,
+    SimilarLengths,
+    as_annotated,
+    calibrate,
+    collate_segments,
+    collect_segments,
+    judged_joints,
+    load_segments,
+    save_segments,
+    train_fuser,
+)
+from support.paths import ROOT
+
+POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
+LENGTH = 12
+
+
+def labels_of(points: np.ndarray) -> VideoLabels:
+    """One person at ``points`` [F, K, 2]."""
+    return VideoLabels(
+        'clip',
+        Skeleton(tuple(f'joint_{n}' for n in range(points.shape[1]))),
+        tuple(VideoFrame(n) for n in range(len(points))),
+        tuple(
+            PersonLabel(n, pose, np.full(len(pose), 2), track_id=0) for n, pose in enumerate(points)
+        ),
+    )
+
+
+@pytest.fixture(scope='module')
+def clip():
+    """A texture that swings to and fro, and joints that move with it."""
+    shifts = np.stack([15 * np.sin(np.arange(LENGTH)), np.zeros(LENGTH)], axis=-1)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).uniform(0, 255, (160, 220, 3)), (0, 0), 3)
+    noise = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    frames = [
+        cv2.warpAffine(noise, np.float32([[1, 0, x - 30], [0, 1, -20]]), (160, 120))
+        for x, _ in shifts
+    ]
+    return frames, labels_of(POINTS + shifts[:, None])
+
+
+@pytest.fixture(scope='module')
+def segments(clip):
+    frames, truth = clip
+    rng = np.random.default_rng(0)
+    return list(collect_segments(frames, truth, [3, 4, 5], DISFlow(), rng))
+
+
+@pytest.fixture(scope='module')
+def broken(segments):
+    """The same with every second segment's truth too far away for anybody to be right."""
+    return [
+        replace(segment, targets=segment.targets + np.float32(0.5 * (n % 2)))
+        for n, segment in enumerate(segments)
+    ]
+
+
+def test_targets_lead_to_the_truth_in_frames_whose_label_was_hidden(segments, clip):
+    truth = np.stack([person.keypoints for person in clip[1].persons])
+    assert len(segments) > 5
+    for segment in segments:
+        evidence = segment.evidence
+        assert (segment.weights == evidence.interior[:, None]).all()
+        found = evidence.centre + segment.targets * evidence.size
+        for row in np.flatnonzero(evidence.interior):
+            errors = np.abs(truth - found[row]).max(axis=(1, 2))
+            assert errors.min() < 1e-3
+        np.testing.assert_allclose(segment.relative_size[evidence.interior], 1, rtol=1e-6)
+
+
+def test_segments_survive_being_written_and_read(segments, tmp_path):
+    save_segments(tmp_path / 'a.npz', segments)
+    read = load_segments(tmp_path / 'a.npz')
+    assert len(read) == len(segments)
+    for one, other in zip(segments, read, strict=True):
+        for field in fields(FusionFeatures):
+            np.testing.assert_array_equal(
+                getattr(one.evidence, field.name), getattr(other.evidence, field.name)
+            )
+        np.testing.assert_array_equal(one.targets, other.targets)
+        np.testing.assert_array_equal(one.weights, other.weights)
+
+
+def test_annotators_leave_a_label_until_the_joint_has_moved_and_click_beside_it():
+    rng = np.random.default_rng(1)  # of middling care
+    path = POINTS + np.linspace(0, 30, 200)[:, None, None] * [1, 0]
+    annotated = as_annotated(labels_of(path), rng)
+    clicked = np.stack([person.keypoints for person in annotated.persons])
+    moved = np.any(np.diff(clicked, axis=0) != 0, axis=-1)
+    assert 0 < moved.mean() < 0.5
+    distance = np.linalg.norm(clicked - path, axis=-1) / 30
+    assert 0.001 < distance.mean() < 0.05
+    assert distance.max() < 0.05 + 4.5 * 0.02
+    assert [person.track_id for person in annotated.persons] == [0] * 200
+
+
+def test_a_turned_segment_is_the_same_segment_turned(segments):
+    """The peak of a map stays where the target is, however the segment is turned."""
+    segment = segments[0]
+    place = np.array([2, -1])
+    maps = np.zeros_like(segment.evidence.maps)
+    maps[:, :, 0, MAPS.index('final_heatmap'), 4 + place[1], 4 + place[0]] = 1
+    targets = np.broadcast_to(place * MAP_STEPS[0], segment.targets.shape).astype(np.float32)
+    marked = replace(segment, evidence=replace(segment.evidence, maps=maps), targets=targets)
+    dataset = SegmentDataset([marked], heatmap_dropout=0, joint_dropout=0, max_rotation=180)
+    dataset._distort_heatmaps = lambda item: None
+    steps = (torch.arange(9) - 4) * MAP_STEPS[0]
+    turned = 0
+    for _ in range(20):
+        item = dataset[0]
+        values = item['maps'][1, 0, 0, MAPS.index('final_heatmap')]
+        mean = torch.stack([(values.sum(0) * steps).sum(), (values.sum(1) * steps).sum()])
+        torch.testing.assert_close(mean / values.sum(), item['targets'][1, 0], atol=4e-3, rtol=0)
+        torch.testing.assert_close(
+            item['targets'].norm(dim=-1), torch.from_numpy(targets).norm(dim=-1)
+        )
+        turned += not np.allclose(item['targets'], targets)
+    assert turned > 10
+
+
+def test_segments_lose_their_heatmaps_and_some_joints(segments):
+    dataset = SegmentDataset(segments, heatmap_dropout=1, joint_dropout=1, max_rotation=0)
+    kept = 0
+    for _ in range(20):
+        item = dataset[1]
+        assert not item['maps'][:, :, :, MAPS.index('frame_heatmap') :].any()
+        assert not item['scalars'][..., SCALARS.index('has_heatmap')].any()
+        assert item['known'].any()
+        assert not item['weights'][:, ~item['known']].any()
+        kept += int(item['known'].sum())
+    assert kept < 60
+
+
+def test_a_batch_is_padded_at_the_end(segments):
+    items = [SegmentDataset(segments, heatmap_dropout=1)[n] for n in (0, 1)]
+    items[1] = {
+        name: value if name == 'present' else value[:2] if name == 'known' else value[:, :2]
+        for name, value in items[1].items()
+    }
+    batch = collate_segments(items)
+    frames = [len(item['present']) for item in items]
+    assert batch['vectors'].shape[:3] == (2, max(frames), 3)
+    assert batch['known'][1].tolist()[2:] == [False]
+    assert batch['present'].sum(1).tolist() == frames
+    torch.testing.assert_close(batch['targets'][1, : frames[1], :2], items[1]['targets'])
+    assert not batch['weights'][1, :, 2].any()
+
+
+def test_batches_hold_segments_of_similar_length():
+    lengths = list(range(100))
+    sampler = SimilarLengths(lengths, batch_size=4)
+    assert len(sampler) == 25
+    seen = set()
+    for batch, _ in zip(sampler, range(1000), strict=False):
+        assert len(set(batch)) == 4
+        assert max(batch) - min(batch) < 32
+        seen.update(batch)
+    assert len(seen) == 100
+
+
+def test_training_lowers_the_error_and_calibrates(segments, broken, tmp_path):
+    fuser = train_fuser(
+        segments, broken, tmp_path, 'a swinging texture', max_iters=60, batch_size=4
+    )
+    assert fuser.calibrator != ScoreCalibrator()
+    assert fuser.trained_on == 'a swinging texture'
+
+    def error(trained: TrainedFuser) -> float:
+        pairs = [pair for segment in segments for pair in judged_joints(trained, segment)]
+        return float(np.concatenate([errors for _, errors in pairs]).mean())
+
+    torch.manual_seed(0)
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    assert error(fuser) < error(fresh)
+
+
+def test_calibrated_scores_are_as_high_as_the_share_of_right_joints(broken):
+    torch.manual_seed(0)
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fuser = calibrate(fresh, broken)
+    pairs = [pair for segment in broken for pair in judged_joints(fuser, segment)]
+    scores = np.concatenate([scores for scores, _ in pairs])
+    errors = np.concatenate([errors for _, errors in pairs])
+    assert scores.mean() == pytest.approx((errors <= 0.1).mean(), abs=0.05)
+
+
+def test_nothing_to_train_on_is_refused(segments, tmp_path):
+    with pytest.raises(InputError, match='0 segments to train on'):
+        train_fuser([], segments, tmp_path, '')
+
+
+def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
+
+    def run(*arguments: object) -> subprocess.CompletedProcess:
+        command = [sys.executable, *map(str, arguments)]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done
+
+    few = ['--clips', 1, '--held-out', 1, '--evidence-clips', 1, '--pose-iters', 2]
+    few += ['--fuser-iters', 2, '--workers', 1]
+    out = tmp_path / 'auto'
+    run('tools/misc/train_auto.py', '--work-dir', out, *few)
+    evidence = next((out / 'evidence' / 'train').glob('*.npz'))
+    written = evidence.stat().st_mtime_ns, (out / 'pose.pth').stat().st_mtime_ns
+    (out / 'fuser.pth').unlink()
+    run('tools/misc/train_auto.py', '--work-dir', out, *few)
+    assert written == (evidence.stat().st_mtime_ns, (out / 'pose.pth').stat().st_mtime_ns)
+
+    labels = next((out / 'generated' / 'annotations' / 'val').glob('*.json'))
+    dense = tmp_path / 'dense.json'
+    model = ['--fuser', out / 'fuser.pth', '--config', out / 'pose.py']
+    model += ['--checkpoint', out / 'pose.pth', '--keep-every', 7]
+    frames = out / 'generated' / 'images' / 'val' / labels.stem
+    done = run('tools/propagate.py', frames, labels, '--out', dense, *model)
+    assert 'heatmaps for' in done.stdout
+    assert len(json.loads(dense.read_text())['images']) == 36

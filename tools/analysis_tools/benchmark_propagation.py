@@ -1,0 +1,249 @@
+r"""Compare ways of propagating labels: hide most labels, propagate the rest, measure the error.
+
+    python tools/analysis_tools/benchmark_propagation.py data/clips/annotations --video-root \
+        data/clips
+    python tools/analysis_tools/benchmark_propagation.py val.txt --video-root data/clips \
+        --config C --checkpoint W
+    python tools/analysis_tools/benchmark_propagation.py val.txt --image-root data/clips \
+        --interval 7 15 \
+        --model small=stdpose:C:W1,W2,W3 --model warper=posewarper:C2:W4 --out-dir work_dirs/bench
+
+LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
+labelled. The labels of every T-th frame are given, the others are hidden and only used to measure.
+With ``--out-dir`` the tables (``table.md``), everything that was measured (``comparison.json``),
+plots, and the poses of every method are written, the latter as PoseTrack18 files in
+``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` takes. What is in the folder's
+``cache/`` is not computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+from mmpose.registry import MODELS
+from tqdm import tqdm
+
+from stdpose_mm.benchmarks.propagation import mean_motion
+from stdpose_mm.benchmarks.propagation.benchmark import (
+    MODEL_FORM,
+    BenchmarkEntry,
+    Conditions,
+    benchmark_propagators,
+)
+from stdpose_mm.benchmarks.propagation.compare_propagators import FAST_MOTION
+from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
+from stdpose_mm.benchmarks.propagation.comparison_report import comparison_report
+from stdpose_mm.benchmarks.propagation.labelled_videos import read_videos
+from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, exit_code, positive
+from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json, write_text
+from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation.window import method_of, methods_of_windows
+from stdpose_mm.structures import VideoLabels
+
+WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
+AUTO_WITH = 'auto+'
+"""What the name of auto with a model starts with; the name of the model's own method follows."""
+
+INTERVALS = (2, 3, 5, 7, 10, 15)
+
+DEFAULT_REFERENCE = 'flow'
+
+BOXES = {
+    'interpolate': 'Boxes are interpolated between those of the given labels.',
+    'gt': 'Boxes are the ground truth, in unlabelled frames too.',
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: benchmark(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='benchmark_propagation.py',
+        description='Hide most labels, propagate the rest, and compare methods by their error.',
+    )
+    add_labelled_videos(parser)
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        choices=sorted({*PROPAGATORS, *(AUTO_WITH + name for name in methods_of_windows())}),
+        help='default: all that need no model, and with --config and --checkpoint also per-frame, '
+        "the model's own method, and auto with the model as evidence",
+    )
+    parser.add_argument('--config', help='config of the model')
+    parser.add_argument(
+        '--checkpoint', metavar='W[,W...]', help='weights of the model, one file for each seed'
+    )
+    parser.add_argument(
+        '--model',
+        action='append',
+        default=[],
+        metavar=MODEL_FORM,
+        help='one more row: a method with a model of its own; may be repeated',
+    )
+    parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
+    parser.add_argument(
+        '--interval',
+        type=int,
+        nargs='+',
+        default=INTERVALS,
+        metavar='T',
+        help=f'every T-th frame is given ({" ".join(map(str, INTERVALS))})',
+    )
+    parser.add_argument(
+        '--reference',
+        metavar='NAME',
+        help=f'method that the others are compared with ({DEFAULT_REFERENCE}, if it takes part)',
+    )
+    parser.add_argument(
+        '--min-motion',
+        type=float,
+        metavar='X',
+        help='only videos in which joints move by more than X pose sizes a frame, such as 0.02',
+    )
+    parser.add_argument(
+        '--breakdown',
+        action='store_true',
+        help='tables by motion of the clip, speed of the joint, occlusion and position, too',
+    )
+    parser.add_argument(
+        '--fast',
+        type=float,
+        default=FAST_MOTION,
+        metavar='X',
+        help='in the breakdown, a clip with more motion than that is fast (%(default)s)',
+    )
+    parser.add_argument(
+        '--bootstrap',
+        type=int,
+        default=1000,
+        metavar='N',
+        help='draws of videos for the 95 %% intervals, 0 for none (%(default)s)',
+    )
+    parser.add_argument(
+        '--boxes',
+        choices=tuple(BOXES),
+        default='interpolate',
+        help='where people are cropped in unlabelled frames: boxes interpolated between those of '
+        'the given labels (default), or ground-truth boxes as in the published protocol',
+    )
+    parser.add_argument(
+        '--jobs', type=positive, default=1, metavar='N', help='processes (%(default)s)'
+    )
+    parser.add_argument('--out-dir', type=Path, metavar='DIR', help='where to write the results')
+    return parser
+
+
+def benchmark(args: argparse.Namespace) -> None:
+    """Compare the methods, print the tables and write what the command line asks for.
+
+    Raises:
+        InputError: If something that was given cannot be used; nothing is written then.
+    """
+    if args.bootstrap < 0:
+        raise InputError(f'--bootstrap must be at least 0, got {args.bootstrap}')
+    for interval in args.interval:
+        if interval < 2:
+            raise InputError(f'--interval must be at least 2 to hide labels, got {interval}')
+    entrants = find_entrants(args)
+    names = [entrant.name for entrant in entrants]
+    videos = fast_videos(read_videos(args.labels), args.min_motion)
+    comparisons = benchmark_propagators(
+        videos,
+        entrants,
+        sorted(set(args.interval)),
+        Conditions(args.image_root, args.video_root, args.device, args.boxes == 'gt', args.out_dir),
+        args.bootstrap,
+        args.reference or (DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else None),
+        args.fast,
+        args.jobs,
+        lambda results, total: tqdm(results, total=total, unit=' videos', delay=1),
+    )
+    notes = [BOXES[args.boxes]]
+    if args.min_motion is not None:
+        notes.append(f'Videos with a motion of more than {args.min_motion:g} pose sizes a frame.')
+    report = comparison_report(comparisons, notes, args.breakdown)
+    print(report)
+    if args.out_dir is not None:
+        write_text(args.out_dir / 'table.md', f'{report}\n')
+        plot_comparisons(comparisons, args.out_dir)
+        fields = {
+            'boxes': args.boxes,
+            'min_motion': args.min_motion,
+            'fast': args.fast,
+            'methods': [asdict(entrant) for entrant in entrants],
+            'videos': [labels.name for labels in videos],
+            'comparisons': [comparison.to_dict() for comparison in comparisons],
+        }
+        write_json(args.out_dir / 'comparison.json', fields, indent=2)
+
+
+def find_entrants(args: argparse.Namespace) -> list[BenchmarkEntry]:
+    """The rows of the tables: ``--methods`` or all that what was given allows, and ``--model``.
+
+    Raises:
+        InputError: If a method cannot be built, or only one of config and checkpoint is given.
+    """
+    if (args.config is None) != (args.checkpoint is None):
+        raise InputError(
+            'the model needs a config and a checkpoint, give both --config and --checkpoint'
+        )
+    names = args.methods
+    if names is None:
+        names = [*WITHOUT_MODEL, *(with_model(args.config) if args.config is not None else ())]
+        names = [name for name in names if name.partition('+')[0] in PROPAGATORS]
+    model = (args.config, tuple(args.checkpoint.split(',')) if args.checkpoint else ())
+    entrants = []
+    for name in dict.fromkeys(names):
+        method = name.partition('+')[0]
+        needs_model = name.startswith(AUTO_WITH) or PROPAGATORS[method].uses_model == 'required'
+        entrants.append(BenchmarkEntry(name, method, *(model if needs_model else ())))
+    return [*entrants, *(BenchmarkEntry.parse(text) for text in args.model)]
+
+
+def with_model(config: str) -> list[str]:
+    """What a model takes part in: alone on single frames, in its own method, and in auto.
+
+    Raises:
+        InputError: If the config cannot be read or no method stands for its model.
+    """
+    model: Mapping[str, Any] = read_config(config).get('model') or {}
+    neck = model.get('neck')
+    # What the config has wrong is found when the model is built.
+    own = method_of((neck and MODELS.get(neck['type'])) or NoneType)
+    return [*(['per-frame'] if model.get('frame_head') else []), own, AUTO_WITH + own]
+
+
+def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[VideoLabels]:
+    """The videos with more motion than that; all of them without a minimum.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if min_motion is None:
+        return videos
+    motion = [mean_motion(labels) for labels in videos]
+    fast = [labels for labels, value in zip(videos, motion, strict=True) if value > min_motion]
+    if not fast:
+        raise InputError(
+            f'none of the {len(videos)} videos moves by more than {min_motion:g} pose sizes a '
+            f'frame, the fastest by {max(motion):.4f}; lower --min-motion'
+        )
+    return fast
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,196 @@
+r"""Draw the windows that training (or validation) will see, one picture per window.
+
+    python tools/analysis_tools/browse_dataset.py CONFIG --out-dir DIR [--number N] [--split \
+        train|val|test]
+
+A picture shows, from left to right, the left, key and right frame; from top to bottom, the crops
+with their labels, the maps of the given labels with the interpolated pose between them, and the
+target maps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.registry import init_default_scope
+from mmengine.utils import import_modules_from_strings
+
+from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
+from stdpose_mm.cli.runner_arguments import ConfigOptionsAction
+from stdpose_mm.engine.config_files import config_mistakes, read_config
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import atomic_path
+
+TILE_HEIGHT = 320
+CAPTION_HEIGHT = 44
+GAP = 4
+LIMB_COLOR = (90, 200, 90)
+JOINT_COLOR = (40, 160, 255)
+TEXT_COLOR = (230, 230, 230)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: browse(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='browse_dataset.py',
+        description='Draw the windows that training (or validation) will see.',
+    )
+    parser.add_argument('config', metavar='CONFIG', help='config file of an experiment')
+    parser.add_argument('--out-dir', required=True, metavar='DIR', help='where the pictures go')
+    parser.add_argument('--number', type=int, default=20, metavar='N', help='how many windows')
+    parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
+    parser.add_argument('--seed', type=seed, default=0, help='of the choice and the augmentation')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptionsAction,
+        metavar='KEY=VALUE',
+        help='override entries of the config',
+    )
+    return parser
+
+
+def browse(args: argparse.Namespace) -> None:
+    """Draw the windows.
+
+    Raises:
+        InputError: If the config or what it names cannot be used.
+    """
+    if args.number < 1:
+        raise InputError(f'--number must be at least 1, got {args.number}')
+    dataset = build_unpacked_dataset(args.config, args.split, args.cfg_options)
+    np.random.seed(args.seed)
+    chosen = np.random.permutation(len(dataset))[: args.number]
+    out_dir = Path(args.out_dir)
+    for number, index in enumerate(chosen):
+        sample = dataset[int(index)]
+        name = Path(sample['video_name']).name
+        path = out_dir / f'{number:04d}_{name}_{sample["frame_index"]:06d}.png'
+        with atomic_path(path) as temporary:
+            cv2.imwrite(str(temporary), contact_sheet(sample))
+    print(f'{len(chosen)} windows drawn in {out_dir}')
+
+
+def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | None) -> Any:
+    """The dataset of a split, its pipeline without the packing at the end.
+
+    Raises:
+        InputError: If the config has no such dataset, or one that is no list of windows.
+    """
+    cfg = read_config(config, options)
+    import_modules_from_strings(**cfg.get('custom_imports', {'imports': ['stdpose_mm']}))
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    # MMPose's registry is complete only after the custom imports.
+    from mmpose.registry import DATASETS
+
+    dataset = cfg.get(f'{split}_dataloader', {}).get('dataset', {})
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    steps = [step['type'] for step in dataset.get('pipeline', [])]
+    if 'GenerateWindowTarget' not in steps:
+        raise InputError(
+            f'{config}: the pipeline of {split}_dataloader.dataset must contain '
+            f'GenerateWindowTarget, got {steps}'
+        )
+    dataset['pipeline'] = [s for s in dataset['pipeline'] if not s['type'].startswith('Pack')]
+    with config_mistakes(config):
+        return DATASETS.build(dataset)
+
+
+def contact_sheet(sample: dict[str, Any]) -> np.ndarray:
+    """[H, W, 3] BGR picture of one window, a sample before packing."""
+    left, key, right = sample['img']
+    aux_poses, aux_visible = sample['transformed_aux_keypoints'], sample['aux_keypoints_visible']
+    poses = (aux_poses[0], sample['transformed_keypoints'][0], aux_poses[1])
+    visible = (aux_visible[0], sample['keypoints_visible'][0], aux_visible[1])
+    given = np.split(sample['given_heatmaps'], 2)
+    targets = np.split(sample['aux_heatmaps'], 2)
+    links = sample['skeleton_links']
+    rows = [
+        [draw_pose(*frame, links) for frame in zip(sample['img'], poses, visible, strict=True)],
+        [
+            overlay(left, given[0]),
+            overlay(key, sample['prior_heatmaps']),
+            overlay(right, given[1]),
+        ],
+        [overlay(left, targets[0]), overlay(key, sample['heatmaps']), overlay(right, targets[1])],
+    ]
+    sheet = np.vstack([np.hstack([framed(tile) for tile in row]) for row in rows])
+    return np.vstack([caption(sample, sheet.shape[1]), sheet])
+
+
+def enlarged(image: np.ndarray) -> np.ndarray:
+    """``image`` at the height of a tile."""
+    width = round(image.shape[1] * TILE_HEIGHT / image.shape[0])
+    return cv2.resize(image, (width, TILE_HEIGHT), interpolation=cv2.INTER_CUBIC)
+
+
+def framed(tile: np.ndarray) -> np.ndarray:
+    """``tile`` with a dark gap at its right and bottom edge."""
+    return cv2.copyMakeBorder(tile, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+
+
+def draw_pose(
+    image: np.ndarray, pose: np.ndarray, visible: np.ndarray, links: Sequence[tuple[int, int]]
+) -> np.ndarray:
+    """The enlarged crop with the labelled joints of ``pose`` [K, 2] and the limbs between them."""
+    tile = enlarged(image)
+    scale = (np.array(tile.shape[1::-1]) - 1) / (np.array(image.shape[1::-1]) - 1)
+    points = [(int(x), int(y)) for x, y in np.rint(pose * scale)]
+    for a, b in links:
+        if visible[a] and visible[b]:
+            cv2.line(tile, points[a], points[b], LIMB_COLOR, 2, cv2.LINE_AA)
+    for point, shown in zip(points, visible, strict=True):
+        if shown:
+            cv2.circle(tile, point, 4, JOINT_COLOR, -1, cv2.LINE_AA)
+    return tile
+
+
+def overlay(image: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
+    """The enlarged crop, darkened, under the maximum of ``heatmaps`` [K, h, w] over the joints."""
+    tile = enlarged(image)
+    strength = cv2.resize(heatmaps.max(axis=0), tile.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    strength = np.clip(strength, 0, 1)[..., None]
+    colours = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    return (0.5 * tile * (1 - strength) + colours * strength).astype(np.uint8)
+
+
+def caption(sample: dict[str, Any], width: int) -> np.ndarray:
+    """A strip that says which window it is and which labels are given."""
+    shown = sample['given_mask'][0].sum(axis=1).astype(int)
+    lines = (
+        f'{sample["video_name"]}  frames {tuple(sample["frame_indices"])}  '
+        f'track {sample["track_id"]}',
+        f'position {sample["window_position"]:.2f}  joints given: left {shown[0]}, '
+        f'right {shown[1]}  flipped: {sample.get("flip", False)}',
+    )
+    strip = np.zeros((CAPTION_HEIGHT, width, 3), np.uint8)
+    for i, line in enumerate(lines):
+        cv2.putText(
+            strip,
+            line,
+            (6, 17 + 19 * i),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.45,
+            TEXT_COLOR,
+            1,
+            cv2.LINE_AA,
+        )
+    return strip
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,173 @@
+r"""How many frames must be labelled until propagation is good enough: uniform T or suggested.
+
+    python tools/analysis_tools/simulate_annotator.py val.txt --video-root data/clips --method \
+        flow --step 10
+    python tools/analysis_tools/simulate_annotator.py data/clips/annotations --image-root \
+        data/clips --out-dir out
+
+LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
+labelled. An annotator is simulated who takes labels from them until the PCK@0.1 over all joints of
+all videos reaches the target. "uniform": every T-th frame of every video, T falling from
+``--max-interval``. "suggested": a frame in the middle of everyone's time, then ``--step`` frames at
+a time, wherever in the set they help most, as ``stdpose_mm.apis.rank_suggestions`` says; only the
+stretches between labels that are touched are propagated again. With ``--out-dir`` the table
+(``table.md``), all states (``effort.json``) and a plot (``effort.png``) are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.benchmarks.propagation.labelled_videos import open_video, read_videos
+from stdpose_mm.benchmarks.propagation.simulated_annotator import (
+    MEASURED,
+    AnnotatedVideo,
+    LabellingState,
+    effort_table,
+    label_suggested,
+    label_uniformly,
+)
+from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, exit_code, positive
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json, write_text
+from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.visualization import plot_labelling_effort
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: simulate(args))
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='simulate_annotator.py',
+        description='How many frames must be labelled until propagation is good enough.',
+    )
+    add_labelled_videos(parser)
+    parser.add_argument(
+        '--method',
+        choices=list(PROPAGATORS),
+        help='how to propagate; default: as in propagate.py',
+    )
+    parser.add_argument('--config', help='config of the model')
+    parser.add_argument('--checkpoint', help='weights of the model')
+    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+    parser.add_argument(
+        '--target-pck', type=float, default=95.0, metavar='P', help='per cent (%(default)g)'
+    )
+    parser.add_argument(
+        '--step',
+        type=positive,
+        default=10,
+        metavar='N',
+        help='suggested frames that are labelled between two propagations (%(default)s)',
+    )
+    parser.add_argument(
+        '--max-interval',
+        type=positive,
+        default=30,
+        metavar='T',
+        help='where uniform labelling starts (%(default)s)',
+    )
+    parser.add_argument('--out-dir', type=Path, metavar='DIR', help='where to write the results')
+    return parser
+
+
+def simulate(args: argparse.Namespace) -> None:
+    """Label both ways, print the table and write what the command line asks for.
+
+    Raises:
+        InputError: If something that was given cannot be used; nothing is written then.
+    """
+    if not 0 < args.target_pck < 100:
+        raise InputError(f'--target-pck must be between 0 and 100, got {args.target_pck:g}')
+    if args.max_interval < 2:
+        raise InputError(f'--max-interval must be at least 2, got {args.max_interval}')
+    if args.out_dir is not None and args.out_dir.exists() and not args.out_dir.is_dir():
+        raise InputError(f'{args.out_dir} is a file, give a folder as --out-dir')
+    labels = read_videos(args.labels)
+    propagator = VideoPosePropagator(args.config, args.checkpoint, args.device, method=args.method)
+    pictures_needed = propagator.propagator.reads_pictures
+    videos = [
+        AnnotatedVideo(
+            open_video(video, args.image_root, args.video_root, pictures_needed),
+            video,
+            propagator.propagator,
+        )
+        for video in labels
+    ]
+    uniform = sorted(
+        progress(label_uniformly(videos, args.target_pck, args.max_interval), 'uniform'),
+        key=lambda state: state.labelled,
+    )
+    suggested = until(
+        progress(label_suggested(videos, propagator.method, args.step), 'suggested'),
+        args.target_pck,
+    )
+    num_frames = sum(len(video.labelled_frames) for video in videos)
+    table = effort_table(uniform, suggested, args.target_pck, num_frames)
+    report = (
+        f'{table}\n\n{len(videos)} videos with {num_frames:,} labelled frames, method '
+        f'{propagator.method}, {args.step} suggested frames between two propagations.'
+    )
+    print(report)
+    if args.out_dir is not None:
+        efforts = {'uniform': uniform, 'suggested': suggested}
+        write_results(args, efforts, num_frames, report)
+
+
+def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingState]:
+    """The states, with a line on the terminal that says how far it is."""
+    with tqdm(states, desc=name, unit=' rounds', delay=1) as bar:
+        for state in bar:
+            bar.set_postfix(labelled=state.labelled, pck=f'{state.pck_unlabelled:.1f}')
+            yield state
+
+
+def until(states: Iterator[LabellingState], target: float) -> list[LabellingState]:
+    """The states up to the first that reaches the target both ways."""
+    reached = []
+    for state in states:
+        reached.append(state)
+        if min(state.pck_all, state.pck_unlabelled) >= target:
+            break
+    return reached
+
+
+def write_results(
+    args: argparse.Namespace,
+    efforts: Mapping[str, Sequence[LabellingState]],
+    num_frames: int,
+    report: str,
+) -> None:
+    """Write the plot, the table, and at last the states."""
+    panels = {
+        f'{measured} frames': {
+            name: [(100 * state.labelled / num_frames, state.pck(measured)) for state in states]
+            for name, states in efforts.items()
+        }
+        for measured in MEASURED
+    }
+    plot_labelling_effort(panels, args.target_pck, args.out_dir / 'effort.png')
+    write_text(args.out_dir / 'table.md', f'{report}\n')
+    fields = {
+        'target_pck': args.target_pck,
+        'step': args.step,
+        'frames': num_frames,
+        **{name: [state.to_dict() for state in states] for name, states in efforts.items()},
+    }
+    write_json(args.out_dir / 'effort.json', fields, indent=2)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Turn a sparsely labelled training set into a dense one.
+
+    python tools/misc/make_pseudo_labels.py data/posetrack18/annotations/train \
+        --image-root data/posetrack18 --out data/posetrack18/pseudo --min-score 0.6
+    torchrun --nproc_per_node 8 tools/misc/make_pseudo_labels.py LABELS --image-root ROOT \
+        --out OUT --launcher pytorch --device cuda
+
+Writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see docs/pseudo_labels.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from tqdm import tqdm
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.engine.processes import LAUNCHERS, joined_processes
+from stdpose_mm.io.labels import find_label_files
+from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
+
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(arguments)
+    try:
+        return exit_code(parser, lambda: run(args))
+    except KeyboardInterrupt:
+        print(f'{parser.prog}: interrupted, the same command goes on', file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
+    parser = OneLineParser(
+        prog='make_pseudo_labels.py', description=(__doc__ or '').splitlines()[0]
+    )
+    parser.add_argument(
+        'labels',
+        metavar='LABELS',
+        help='folder with one label file per video, one file, or a text file with one path a line',
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder to write to')
+    parser.add_argument(
+        '--image-root',
+        default='',
+        metavar='DIR',
+        help='where the file names of pictures in LABELS start (default: the current folder)',
+    )
+    parser.add_argument(
+        '--video-root', metavar='DIR', help='where the video files named in LABELS start'
+    )
+    parser.add_argument(
+        '--interval',
+        type=positive,
+        metavar='T',
+        help='take the labels of every T-th frame only, for densely labelled sets',
+    )
+    parser.add_argument(
+        '--min-score',
+        type=float,
+        default=0.5,
+        metavar='S',
+        help='propagated joints that score less become unlabelled (%(default)s)',
+    )
+    parser.add_argument(
+        '--life-span',
+        choices=('labels', 'video'),
+        default='labels',
+        help='people have poses from their first label to the last, or in the whole video '
+        '(%(default)s)',
+    )
+    parser.add_argument('--config', help='config of the model')
+    parser.add_argument('--checkpoint', help='weights of the model')
+    parser.add_argument(
+        '--method',
+        choices=list(PROPAGATORS),
+        default='auto',
+        help='how to fill in the labels (%(default)s)',
+    )
+    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+    parser.add_argument(
+        '--batch-size',
+        type=positive,
+        default=8,
+        help='windows the model sees at once (%(default)s)',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=LAUNCHERS,
+        default='none',
+        help='what started the processes that share the videos: pytorch for torchrun',
+    )
+    return parser
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the set and print its numbers.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    files = find_label_files(args.labels)
+    with joined_processes(args.launcher, args.device):
+        propagator = VideoPosePropagator(
+            args.config,
+            args.checkpoint,
+            device=args.device,
+            method=args.method,
+            batch_size=args.batch_size,
+        )
+        settings = PseudoLabelSettings.of(
+            propagator.method,
+            args.min_score,
+            args.interval,
+            args.life_span,
+            args.config,
+            args.checkpoint,
+        )
+        summary = make_pseudo_labels(
+            files, args.out, propagator, settings, args.image_root, args.video_root, progress
+        )
+        if is_main_process():
+            print(sentence(args.out, summary))
+
+
+def progress(names: Iterable[str], total: int) -> Iterable[str]:
+    """A progress bar over the videos of the first process."""
+    return tqdm(names, total=total, unit=' videos', disable=not is_main_process())
+
+
+def sentence(out: Path, summary: dict[str, Any]) -> str:
+    """What the command prints."""
+    return (
+        f'{out}: {summary["videos"]} videos, {summary["poses_given"]} given and '
+        f'{summary["poses_propagated"]} propagated poses, {summary["joints_dropped"]} joints '
+        f'below {summary["settings"]["min_score"]} left unlabelled'
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,309 @@
+"""Create or repair `.venv` in the repository root; `make setup` calls this.
+
+What is done, in order: a virtual environment, the pinned files under `requirements/`, mmcv with its
+compiled operators (built once and kept as a wheel outside the repository), the package itself in
+editable form, and a check that everything works together. A stamp in `.venv` makes the next call
+return at once until one of the inputs changes; a call after an interrupted one goes on where that
+one stopped. Uses the standard library alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / '.venv'
+PYTHON = VENV / 'bin' / 'python'
+STAMP = VENV / 'stdpose_mm.stamp'
+REQUIREMENTS = ROOT / 'requirements'
+
+# The package runs on Python >= 3.10; the pinned versions exist for these.
+SUPPORTED = ((3, 11), (3, 12))
+PIP_ATTEMPTS = 3
+PIP_NETWORK_OPTIONS = ('--retries', '10', '--timeout', '60')
+
+
+class SetupError(Exception):
+    """The environment cannot be set up; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class TorchBuild:
+    """What mmcv's binary depends on, as seen by the Python of the virtual environment."""
+
+    torch: str
+    cuda: str | None
+    architectures: tuple[str, ...]  # of the visible GPUs, such as '9.0'
+
+
+@dataclass(frozen=True)
+class CudaToolkit:
+    """A CUDA compiler."""
+
+    home: Path
+    version: str
+
+
+def say(message: str) -> None:
+    """Print a line of progress."""
+    print(f'set-up: {message}', flush=True)
+
+
+def fingerprint(root: Path = ROOT) -> str:
+    """A digest of everything the environment is made from."""
+    digest = hashlib.sha256()
+    inputs = [*sorted((root / 'requirements').glob('*.txt')), root / 'setup.py', Path(__file__)]
+    for path in inputs:
+        digest.update(f'{path.name}\n'.encode() + path.read_bytes())
+    # An editable installation and the scripts of a virtual environment hold absolute paths.
+    digest.update(f'{root} {sys.version_info.major}.{sys.version_info.minor}'.encode())
+    return digest.hexdigest()
+
+
+def check_machine() -> None:
+    """Raise :class:`SetupError` unless this Python and the compilers are fit for use."""
+    version = sys.version_info[:2]
+    other = 'or choose another interpreter with `make setup PYTHON=...`'
+    if version not in SUPPORTED:
+        wanted = ' or '.join('.'.join(map(str, one)) for one in SUPPORTED)
+        raise SetupError(
+            f'{sys.executable} is Python {platform.python_version()}, the pinned versions need '
+            f'Python {wanted}: install it, {other}'
+        )
+    if not all(importlib.util.find_spec(name) for name in ('venv', 'ensurepip')):
+        raise SetupError(
+            f'{sys.executable} cannot create virtual environments: install its venv package '
+            f'(Debian, Ubuntu: python{version[0]}.{version[1]}-venv), {other}'
+        )
+    for compiler in ('gcc', 'g++'):
+        if shutil.which(compiler) is None:
+            raise SetupError(
+                f'no {compiler} found, which builds mmcv: install it (Debian, Ubuntu: '
+                'build-essential)'
+            )
+    header = Path(sysconfig.get_paths()['include']) / 'Python.h'
+    if not header.is_file():
+        raise SetupError(
+            f'the headers of {sys.executable} are missing ({header}): install them (Debian, '
+            f'Ubuntu: python{version[0]}.{version[1]}-dev), {other}'
+        )
+
+
+def create_venv() -> None:
+    """Create `.venv`, or replace one whose Python is missing, broken or of another version."""
+    if PYTHON.exists():
+        code = 'import sys, pip; print(*sys.version_info[:2])'
+        answer = subprocess.run([PYTHON, '-c', code], capture_output=True, text=True)
+        if answer.stdout.split() == [str(number) for number in sys.version_info[:2]]:
+            return
+        say('replacing .venv, whose Python is broken or of another version')
+    say(f'creating .venv with Python {platform.python_version()}')
+    subprocess.run([sys.executable, '-m', 'venv', '--clear', VENV], check=True)
+
+
+def pip(*arguments: str | Path, env: Mapping[str, str] | None = None, attempts: int = 1) -> None:
+    """Run the virtual environment's pip; try again where a network may have failed."""
+    command = [str(PYTHON), '-m', 'pip', *map(str, arguments)]
+    environment = {
+        **os.environ,
+        'PIP_DISABLE_PIP_VERSION_CHECK': '1',
+        'PIP_NO_INPUT': '1',
+        **(env or {}),
+    }
+    for attempt in range(1, attempts + 1):
+        if subprocess.run(command, env=environment, stdin=subprocess.DEVNULL).returncode == 0:
+            return
+        if attempt < attempts:
+            say(f'pip failed, trying again ({attempt + 1} of {attempts})')
+            time.sleep(5 * attempt)
+    raise SetupError(
+        f'`pip {" ".join(map(str, arguments))}` failed, see the lines above: when the cause is '
+        'mended, `make setup` goes on from here'
+    )
+
+
+def install(*names: str, options: Sequence[str] = ()) -> None:
+    """Install files of `requirements/`."""
+    files = [option for name in names for option in ('-r', str(REQUIREMENTS / f'{name}.txt'))]
+    pip('install', '--quiet', *PIP_NETWORK_OPTIONS, *options, *files, attempts=PIP_ATTEMPTS)
+
+
+def inspect_torch() -> TorchBuild:
+    """Ask the installed PyTorch for its build and for the GPUs it sees."""
+    code = (
+        'import json, torch; n = torch.cuda.device_count() if torch.cuda.is_available() else 0; '
+        'print(json.dumps([torch.__version__, torch.version.cuda, '
+        "sorted({'%d.%d' % torch.cuda.get_device_capability(i) for i in range(n)})]))"
+    )
+    answer = subprocess.run([PYTHON, '-c', code], stdout=subprocess.PIPE, text=True)
+    if answer.returncode != 0:
+        raise SetupError('the installed PyTorch cannot be imported: remove .venv and try again')
+    version, cuda, architectures = json.loads(answer.stdout.splitlines()[-1])
+    return TorchBuild(version, cuda, tuple(architectures))
+
+
+def find_cuda_toolkit(cuda: str) -> CudaToolkit | None:
+    """The CUDA compiler that can build for a PyTorch made with CUDA ``cuda``, if there is one.
+
+    PyTorch refuses to build extensions with another major version than its own.
+    """
+    homes = [Path(os.environ['CUDA_HOME'])] if os.environ.get('CUDA_HOME') else []
+    homes += [Path(f'/usr/local/cuda-{cuda}'), Path('/usr/local/cuda')]
+    nvcc_on_path = shutil.which('nvcc')
+    if nvcc_on_path:
+        homes.append(Path(nvcc_on_path).resolve().parents[1])
+    for home in homes:
+        nvcc = home / 'bin' / 'nvcc'
+        if not nvcc.is_file():
+            continue
+        answer = subprocess.run([nvcc, '--version'], capture_output=True, text=True)
+        release = re.search(r'release (\d+\.\d+)', answer.stdout)
+        if release and release.group(1).split('.')[0] == cuda.split('.')[0]:
+            return CudaToolkit(home, release.group(1))
+    return None
+
+
+def choose_toolkit(torch: TorchBuild) -> CudaToolkit | None:
+    """The CUDA toolkit to build mmcv with; None for a build for the CPU alone."""
+    forced = os.environ.get('FORCE_CUDA') == '1'
+    if torch.cuda is None or not (torch.architectures or forced):
+        return None
+    toolkit = find_cuda_toolkit(torch.cuda)
+    if toolkit is None:
+        say(
+            f'a GPU is wanted but there is no CUDA {torch.cuda} compiler (nvcc, same major '
+            'version): building mmcv for the CPU alone'
+        )
+    return toolkit
+
+
+def mmcv_requirement() -> str:
+    """The one pinned line of `requirements/mmcv.txt`."""
+    lines = (REQUIREMENTS / 'mmcv.txt').read_text().splitlines()
+    return next(line.strip() for line in lines if '==' in line)
+
+
+def wheel_folder(torch: TorchBuild, toolkit: CudaToolkit | None) -> Path:
+    """Where the wheel for this Python, PyTorch, mmcv and machine is kept."""
+    if toolkit is None:
+        device = 'cpu'
+    else:
+        architectures = os.environ.get('TORCH_CUDA_ARCH_LIST') or ' '.join(torch.architectures)
+        device = f'cuda{toolkit.version}-{re.sub("[^0-9A-Za-z.+]+", "-", architectures) or "all"}'
+    parts = [
+        mmcv_requirement().replace('==', '-'),
+        f'torch-{torch.torch}',
+        f'py{sys.version_info.major}{sys.version_info.minor}',
+        device,
+        sysconfig.get_platform(),
+        ''.join(platform.libc_ver()),
+    ]
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    return cache / 'stdpose_mm' / 'wheels' / '_'.join(parts)
+
+
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Let one process at a time build what goes into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / '.lock').open('w') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def cached_wheel(folder: Path) -> Path | None:
+    """The wheel in ``folder``; None if there is none that can be read."""
+    return next((path for path in sorted(folder.glob('*.whl')) if zipfile.is_zipfile(path)), None)
+
+
+def build_mmcv_wheel(folder: Path, toolkit: CudaToolkit | None) -> Path:
+    """Compile mmcv with its operators into ``folder``."""
+    jobs = str(len(os.sched_getaffinity(0)))
+    env = {'MMCV_WITH_OPS': '1', 'MAX_JOBS': os.environ.get('MAX_JOBS', jobs)}
+    if toolkit is None:
+        # mmcv builds for CUDA wherever a GPU is visible, and fails without a fitting compiler.
+        env |= {'FORCE_CUDA': '0', 'CUDA_VISIBLE_DEVICES': ''}
+    else:
+        env |= {'FORCE_CUDA': '1', 'CUDA_HOME': str(toolkit.home)}
+    device = f'CUDA {toolkit.version}' if toolkit else 'the CPU'
+    say(f'building {mmcv_requirement()} for {device} with {env["MAX_JOBS"]} jobs, once (6-8 min)')
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
+        # From source and past pip's own cache, whose wheels know nothing of PyTorch's version.
+        pip(
+            *('wheel', '--quiet', '--no-deps', '--no-build-isolation', '--no-cache-dir'),
+            *('--no-binary', mmcv_requirement().split('==')[0], *PIP_NETWORK_OPTIONS),
+            *('--wheel-dir', temporary, mmcv_requirement()),
+            env=env,
+            attempts=2,
+        )
+        built = next(Path(temporary).glob('*.whl'))
+        return built.replace(folder / built.name)
+
+
+def install_mmcv() -> None:
+    """Install mmcv from its cached wheel, building that first if need be."""
+    torch = inspect_torch()
+    toolkit = choose_toolkit(torch)
+    folder = wheel_folder(torch, toolkit)
+    with lock(folder):
+        wheel = cached_wheel(folder)
+        if wheel is None:
+            wheel = build_mmcv_wheel(folder, toolkit)
+        else:
+            say(f'using the cached wheel {wheel}')
+        pip('install', '--quiet', '--no-deps', '--no-index', '--force-reinstall', wheel)
+
+
+def set_up() -> None:
+    """Bring `.venv` up to date."""
+    wanted = fingerprint()
+    if PYTHON.exists() and STAMP.is_file() and STAMP.read_text() == wanted:
+        say('.venv is up to date')
+        return
+    check_machine()
+    started = time.monotonic()
+    create_venv()
+    STAMP.unlink(missing_ok=True)
+    say('installing PyTorch (several GB, 2-3 min on a fast line)')
+    install('build', 'torch')
+    install_mmcv()
+    say('installing the other requirements')
+    install('build', 'runtime', 'onnx', 'dev')
+    install('mmpose', options=['--no-deps'])
+    pip('install', '--quiet', '--no-deps', '--no-build-isolation', '--no-index', '--editable', ROOT)
+    say('checking the result')
+    if subprocess.run([PYTHON, ROOT / 'tools' / 'misc' / 'check_env.py'], cwd=ROOT).returncode != 0:
+        raise SetupError('the environment does not work, see the lines marked WRONG above')
+    STAMP.write_text(wanted)
+    say(f'done in {time.monotonic() - started:.0f} s')
+
+
+def main() -> int:
+    """Run the set-up; one line on stderr and 1 if it cannot be done."""
+    try:
+        set_up()
+    except (SetupError, OSError, subprocess.CalledProcessError) as error:
+        print(f'set-up: {error}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
