@@ -13,10 +13,10 @@ from mmengine.runner import Runner
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
 from stdpose_mm.cli.runner_arguments import (
     add_runner_arguments,
-    last_checkpoint,
     load_config,
     require_checkpoint,
 )
+from stdpose_mm.engine.checkpoints import last_checkpoint
 from stdpose_mm.engine.config_files import config_mistakes
 from stdpose_mm.errors import InputError
 

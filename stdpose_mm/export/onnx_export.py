@@ -22,7 +22,7 @@ from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
 from stdpose_mm.inference.onnx_window_backend import NETWORK_FILE, graph_name, network_description
 from stdpose_mm.io import atomic_path, write_json
-from stdpose_mm.models import SpatioTemporalRepresentation
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures.windows import KEY_FRAME
 

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_json
-from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures.windows import KEY_FRAME
 

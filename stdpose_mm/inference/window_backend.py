@@ -12,7 +12,7 @@ import torch
 from mmpose.models.utils.tta import flip_heatmaps
 from torch import Tensor
 
-from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.structures.windows import KEY_FRAME
 
 from .window_model import WindowModel

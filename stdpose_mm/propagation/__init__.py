@@ -3,6 +3,7 @@
 from .base import (
     PROPAGATORS,
     BasePropagator,
+    ModelUse,
     PropagatedPose,
     build_propagator,
     require_method,
@@ -28,6 +29,7 @@ __all__ = [
     'Gap',
     'GapCache',
     'LifeSpan',
+    'ModelUse',
     'NearestLabels',
     'PresenceInterval',
     'PropagatedPose',

@@ -7,7 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import SpatioTemporalRepresentation
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
 SOURCES = ('frame_feature', 'fused_feature', 'merged_heatmaps')
 

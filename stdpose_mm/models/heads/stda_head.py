@@ -8,12 +8,12 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import SpatioTemporalRepresentation
 from stdpose_mm.models.layers import (
     PoseAggregationBlock,
     fit_position_embedding,
     sine_cosine_position_embedding,
 )
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
 from .representation_head import RepresentationHead
 

@@ -5,7 +5,7 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.models.structures import AuxiliaryLabels
 
 
 @MODELS.register_module()

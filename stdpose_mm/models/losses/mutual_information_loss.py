@@ -6,7 +6,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import SpatioTemporalRepresentation
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from stdpose_mm.structures.windows import KEY_FRAME
 
 ESTIMATORS = ('variational', 'literal')

@@ -9,7 +9,6 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.models.layers import (
     DividedAttentionBlock,
     FrameAggregation,
@@ -21,7 +20,12 @@ from stdpose_mm.models.layers import (
     sine_cosine_position_embedding,
     zero_init_residual,
 )
-from stdpose_mm.models.structures import MaskedFeatures, Reconstruction
+from stdpose_mm.models.structures import (
+    AuxiliaryLabels,
+    MaskedFeatures,
+    Reconstruction,
+    SpatioTemporalRepresentation,
+)
 from stdpose_mm.structures.windows import KEY_FRAME
 
 

@@ -8,8 +8,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.models.layers import DeformableWarp, ResidualBlock
+from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.structures.windows import KEY_FRAME
 
 

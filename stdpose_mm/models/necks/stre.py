@@ -5,7 +5,7 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.structures.windows import KEY_FRAME
 
 

@@ -8,8 +8,8 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.models.necks import MLSME
+from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 
 from .window_pose_estimator import WindowPoseEstimator, window_targets
 

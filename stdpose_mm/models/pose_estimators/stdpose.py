@@ -7,7 +7,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import SpatioTemporalRepresentation
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
 from .window_pose_estimator import WindowPoseEstimator, key_targets
 

@@ -9,7 +9,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.structures.windows import KEY_FRAME
 
 

@@ -21,7 +21,7 @@ from stdpose_mm.inference import (
     prefetch,
 )
 from stdpose_mm.io.video import Frames
-from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.propagation import Gap
 from stdpose_mm.structures import Window, estimation_window, person_box, propagation_window
 from stdpose_mm.structures.joint_mapping import JointMapping
