@@ -8,9 +8,9 @@ r"""Speed and memory of MMPose's inferencer, frame by frame, and of this package
         configs/semantic_motion_tiny_synthetic.py
 
 A clip is generated; all pipelines get the same boxes and have the same backbone. Without a
-checkpoint
-the weights are random, which takes the same time. They take turns, so that other work on the
-machine hits all alike, and each shows its best run; peak memory is that of a process of its own.
+checkpoint the weights are random, which takes the same time. Pipelines take turns, so that other
+work on the machine hits all alike, and each shows its best run; peak memory is that of a process of
+its own.
 The backbone alone, on as many crops, is the limit of what can be reached without another backbone.
 With several models MMPose runs the first that has a frame head, and the last columns compare each
 way with the same one of the first model.
