@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import Frames
+from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.fusion_features import (
     MAP_SIDE,
@@ -231,13 +232,12 @@ class SegmentDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         segment = self.segments[index]
-        item = fuser_inputs(segment.evidence)
-        item['maps'] = item['maps'].float()
+        dropped = self._random() < self.heatmap_dropout
+        evidence = without_heatmaps(segment.evidence) if dropped else segment.evidence
+        item = {name: torch.from_numpy(v) for name, v in fuser_inputs(evidence).items()}
         item['targets'] = torch.from_numpy(segment.targets)
         item['weights'] = torch.from_numpy(segment.weights).float()
-        if self._random() < self.heatmap_dropout:
-            without_heatmaps(item)
-        else:
+        if not dropped:
             self._distort_heatmaps(item)
         self._drop_joints(item)
         self._turn(item)
@@ -297,12 +297,12 @@ class SegmentDataset(Dataset):
         item['maps'] = turned[0].reshape(item['maps'].shape)
 
 
-def without_heatmaps(item: dict[str, Tensor]) -> None:
-    """Take the heatmaps out of the inputs of a segment, as if there were no pose network."""
-    item['maps'] = item['maps'].clone()
-    item['maps'][..., MAPS.index('frame_heatmap') :, :, :] = 0
-    item['scalars'] = item['scalars'].clone()
-    item['scalars'][..., SCALARS.index('has_heatmap')] = 0
+def without_heatmaps(evidence: FusionFeatures) -> FusionFeatures:
+    """Take the heatmaps out of the evidence, as if there were no pose network."""
+    maps, scalars = evidence.maps.copy(), evidence.scalars.copy()
+    maps[..., MAPS.index('frame_heatmap') :, :, :] = 0
+    scalars[..., SCALARS.index('has_heatmap')] = 0
+    return replace(evidence, maps=maps, scalars=scalars)
 
 
 def collate_segments(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -375,13 +375,9 @@ def judged_joints(
 
     First without heatmaps; then, if the segment has any, with them.
     """
-    inputs = fuser_inputs(segment.evidence)
-    inputs['maps'] = inputs['maps'].float()
-    plain = dict(inputs)
-    without_heatmaps(plain)
-    views = [plain]
-    if inputs['scalars'][..., SCALARS.index('has_heatmap')].any():
-        views.append(inputs)
+    views = [without_heatmaps(segment.evidence)]
+    if segment.evidence.scalars[..., SCALARS.index('has_heatmap')].any():
+        views.append(segment.evidence)
     for view in views:
         offsets, scores = fuser.judge(view)
         distance = np.linalg.norm(offsets - segment.targets, axis=-1)
@@ -410,7 +406,7 @@ def train_fuser(
         work_dir: For logs.
         trained_on: What ``segments`` are, in a few words; stored with the weights.
         shrinkage: See :class:`TrainedFuser`.
-        start: Weights to start from; fresh ones by default.
+        start: A fuser in PyTorch whose weights to start from; fresh ones by default.
         max_iters: Steps.
         batch_size: Segments a step.
         learning_rate: At its highest, after a twentieth of the steps.
@@ -428,7 +424,7 @@ def train_fuser(
     torch.manual_seed(seed)
     network = build_fuser()
     if start is not None:
-        network.load_state_dict(start.network.state_dict())
+        network.load_state_dict(cast(GapFuser, start.network).state_dict())
     loader = DataLoader(
         SegmentDataset(segments, seed),
         batch_sampler=SimilarLengths([len(s.weights) for s in segments], batch_size, seed),

@@ -231,6 +231,7 @@ def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
 
     labels = next((out / 'generated' / 'annotations' / 'val').glob('*.json'))
     dense = tmp_path / 'dense.json'
+    assert TrainedFuser.load(out / 'fuser.onnx').trained_on == 'generated clips'
     model = ['--fuser', out / 'fuser.pth', '--config', out / 'pose.py']
     model += ['--checkpoint', out / 'pose.pth', '--keep-every', 7]
     frames = out / 'generated' / 'images' / 'val' / labels.stem

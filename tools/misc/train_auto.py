@@ -13,7 +13,7 @@ that the fuser learns from heatmaps of videos which the network had not seen, an
 
 What is finished is kept in the work folder: a run that was stopped goes on where it was. In the
 end ``fuser.pth``, ``pose.py`` and ``pose.pth`` are what ``tools/propagate.py`` takes as
-``--fuser``, ``--config`` and ``--checkpoint``.
+``--fuser``, ``--config`` and ``--checkpoint``; ``fuser.onnx`` is the fuser for use without PyTorch.
 
 On a GPU: ``--device cuda --clips 10000 --pose-iters 60000 --fuser-iters 20000``.
 """
@@ -42,6 +42,8 @@ from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.export.fuser_export import export_fuser
+from stdpose_mm.export.onnx_export import require_onnx
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labels import find_label_files, write_label_list
 from stdpose_mm.propagation import given_labels
@@ -142,6 +144,7 @@ def train(args: argparse.Namespace) -> None:
             '--labels needs --start, the work folder of a run on generated clips; run '
             'train_auto.py without --labels first'
         )
+    require_onnx()
     begin = time.monotonic()
     if args.labels is None:
         train_on_generated(args)
@@ -232,7 +235,7 @@ def train_and_save(
     shrinkage: float,
     start: TrainedFuser | None,
 ) -> None:
-    """Train the fuser, and write ``fuser.pth``."""
+    """Train the fuser, and write ``fuser.pth`` and ``fuser.onnx``."""
     fuser = train_fuser(
         segments,
         held_out,
@@ -244,7 +247,10 @@ def train_and_save(
         seed=args.seed,
         device=args.device,
     )
-    fuser.save(args.work_dir / 'fuser.pth')
+    checkpoint = args.work_dir / 'fuser.pth'
+    fuser.save(checkpoint)
+    # With the weights as they were rounded, so that both files give the same poses.
+    export_fuser(TrainedFuser.load(checkpoint), checkpoint.with_suffix('.onnx'))
 
 
 def train_pose_network(

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
@@ -50,7 +51,7 @@ class GapFuser(BaseModel):
         num_vectors, num_scalars, num_maps: Numbers of inputs of each kind
             (``propagation.segment_evidence``); the first vectors are the candidates.
         map_steps: For every reach of the maps the distance of two places in pose sizes.
-        map_side: Side of the maps in places.
+        map_side: Side of the maps in places, a multiple of three.
         end_map: Index of the map that is also shown as it looks at the segment's two ends, where
             the truth is known; it tells how far the map can be trusted for this joint.
         embed_dims: Width.
@@ -124,6 +125,21 @@ class GapFuser(BaseModel):
         assert weights is not None
         return fusion_losses(fused, targets, weights)
 
+    def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Fuse one gap.
+
+        Args:
+            inputs: Arguments of :meth:`forward` without the batch axis.
+
+        Returns:
+            See :class:`FusedGaps`, without the batch axis.
+        """
+        device = self.output.weight.device
+        with torch.inference_mode():
+            batch = {name: torch.from_numpy(v)[None].to(device) for name, v in inputs.items()}
+            offsets, log_scale = self(**batch)
+        return offsets[0].cpu().numpy(), log_scale[0].cpu().numpy()
+
     def _fuse(
         self,
         vectors: Tensor,
@@ -187,7 +203,7 @@ class _MapReader(nn.Module):
 
     Args:
         num_maps: Number of maps M.
-        map_side: Their side in places.
+        map_side: Their side in places, a multiple of three.
         map_step: Distance of two places in pose sizes.
         embed_dims: Width of the summary.
     """
@@ -204,6 +220,7 @@ class _MapReader(nn.Module):
             nn.GELU(),
         )
         self.score = nn.Conv2d(channels, 1, 1)
+        self.pool = nn.AvgPool2d(map_side // 3)
         self.embed = nn.Linear(channels * 9 + 3, embed_dims)
         places = (torch.arange(map_side) - map_side // 2) * map_step
         grid = torch.stack(torch.meshgrid(places, places, indexing='xy'), dim=-1)
@@ -213,7 +230,7 @@ class _MapReader(nn.Module):
         """[B, F, K, M, side, side] -> scores of the places [B, F, K, P], summary [B, F, K, D]."""
         encoded = self.encoder(maps.flatten(0, 2))
         score = self.score(encoded).flatten(1).unflatten(0, maps.shape[:3])
-        pooled = F.adaptive_avg_pool2d(encoded, 3).flatten(1).unflatten(0, maps.shape[:3])
+        pooled = self.pool(encoded).flatten(1).unflatten(0, maps.shape[:3])
         mean, spread = self.mean_place(score)
         summary = torch.cat([pooled, mean * _VECTOR_GAIN, spread * _VECTOR_GAIN], dim=-1)
         return score, self.embed(summary)
@@ -277,4 +294,14 @@ class _AxialLayer(nn.Module):
 
 
 def _attend(attention: nn.MultiheadAttention, tokens: Tensor, hidden: Tensor) -> Tensor:
-    return attention(tokens, tokens, tokens, key_padding_mask=hidden, need_weights=False)[0]
+    """Attend among tokens [N, L, D] that are not hidden [N, L].
+
+    Computed here from the parameters of PyTorch's module, whose own computation keeps the numbers
+    of frames and joints it was traced with.
+    """
+    qkv = F.linear(tokens, attention.in_proj_weight, attention.in_proj_bias)
+    qkv = qkv.unflatten(-1, (3, attention.num_heads, -1))
+    query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+    visible = ~hidden[:, None, None]
+    attended = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+    return attention.out_proj(attended.transpose(1, 2).flatten(2))

@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.video import Frames
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
@@ -18,12 +18,15 @@ from stdpose_mm.propagation.flow.flow_tracks import (
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .fusion_features import GapHeatmaps, extract_fusion_features
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
+
+if TYPE_CHECKING:
+    from stdpose_mm.inference import WindowModel
+    from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 
 _PIECE = 64
 """Frames of a gap that are fused at once; longer gaps come in pieces, each with both ends."""
@@ -47,11 +50,11 @@ class AutoPropagator(BasePropagator):
     Args:
         window_model: A pose network whose heatmaps are evidence for the joints that it shares
             with the labels by name; without one, flow and patches have to do.
-        weights: File of a trained fuser; by default the one that comes with the package, which
-            was trained on generated clips only.
+        weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
+            comes with the package, which was trained on generated clips only.
         estimator: Which flow, :class:`DISFlow` by default.
         batch_size: Crops that the pose network sees at once.
-        device: Where the fuser runs.
+        device: Where a fuser in PyTorch runs.
 
     Raises:
         InputError: If the weights cannot be read.
@@ -69,8 +72,10 @@ class AutoPropagator(BasePropagator):
         batch_size: int = 8,
         device: str = 'cpu',
     ) -> None:
-        self.segment_model = None
+        self.segment_model: GapHeatmapEstimator | None = None
         if window_model is not None:
+            from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
+
             self.segment_model = GapHeatmapEstimator(window_model, batch_size)
             self.skeleton = window_model.skeleton
         self.estimator = estimator or DISFlow()

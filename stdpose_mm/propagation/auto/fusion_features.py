@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,9 +17,11 @@ from stdpose_mm.io.video import Frames
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 from stdpose_mm.structures import OCCLUDED, PersonLabel
 from stdpose_mm.structures.joint_mapping import JointMapping
+
+if TYPE_CHECKING:
+    from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 
 MAP_SIDE = 9
 MAP_STEPS = (0.03, 0.09)

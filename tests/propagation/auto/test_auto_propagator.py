@@ -128,12 +128,13 @@ def test_the_probability_of_a_small_error_by_hand():
     assert probability_within(np.log(0.05), 0.1) == pytest.approx((distance < 0.1).mean(), abs=5e-3)
 
 
+@pytest.mark.parametrize('suffix', ['.pth', '.onnx'])
 @pytest.mark.parametrize('content', [b'', b'no weights', None], ids=['empty', 'text', 'missing'])
-def test_bad_weights_are_refused_in_one_sentence(tmp_path, content):
-    path = tmp_path / 'fuser.pth'
+def test_bad_weights_are_refused_in_one_sentence(tmp_path, content, suffix):
+    path = tmp_path / f'fuser{suffix}'
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r'fuser weights .* cannot be used') as error:
+    with pytest.raises(InputError, match=r'fuser(\.onnx is no network| weights .* cannot be used)') as error:
         AutoPropagator(weights=path)
     assert '\n' not in str(error.value)
 
