@@ -32,7 +32,7 @@ def start_session(path: Path, content: bytes, expected: str) -> Any:
             '`pip install onnxruntime`'
         ) from None
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = _thread_limit()
+    options.intra_op_num_threads = thread_limit()
     # Threads that wait in a loop slow down decoding and cropping, which run meanwhile.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     # Warnings are about nodes that the user did not write.
@@ -46,7 +46,7 @@ def start_session(path: Path, content: bytes, expected: str) -> Any:
         ) from error
 
 
-def _thread_limit() -> int:
+def thread_limit() -> int:
     """Find how many threads the user allows; 0 leaves it to onnxruntime.
 
     PyTorch's number where a program uses PyTorch, which may have changed it, else
