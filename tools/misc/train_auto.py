@@ -53,11 +53,11 @@ from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstima
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.training.fuser_training import (
     INTERVALS,
-    TrainingSegment,
+    TrainingGap,
     as_annotated,
-    collect_segments,
-    load_segments,
-    save_segments,
+    collect_training_gaps,
+    load_training_gaps,
+    save_training_gaps,
     train_fuser,
 )
 
@@ -174,7 +174,7 @@ def train_on_generated(args: argparse.Namespace) -> None:
 
     pose = train_pose_network(args, 'pose', on_generated)
     annotations, roots = data / 'annotations', (data, None)
-    segments = gather(
+    gaps = gather(
         args,
         annotations / 'train',
         args.evidence_clips,
@@ -184,7 +184,7 @@ def train_on_generated(args: argparse.Namespace) -> None:
         True,
     )
     held_out = gather(args, annotations / 'val', None, out / 'evidence' / 'val', pose, roots, True)
-    train_and_save(args, segments, held_out, 'generated clips', DOUBT_OF_GENERATED, None)
+    train_and_save(args, gaps, held_out, 'generated clips', DOUBT_OF_GENERATED, None)
 
 
 def train_on_labels(args: argparse.Namespace) -> None:
@@ -204,22 +204,22 @@ def train_on_labels(args: argparse.Namespace) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     roots = args.image_root, args.video_root
-    segments: list[TrainingSegment] = []
+    gaps: list[TrainingGap] = []
     for number in range(2):
         name = f'half{number}'
         pose = train_pose_network(args, name, on_videos(name, files[number]))
         other = args.labels[1 - number]
         folder = out / 'evidence' / f'half{1 - number}'
-        segments += gather(args, other, None, folder, pose, roots, False)
+        gaps += gather(args, other, None, folder, pose, roots, False)
     train_pose_network(args, 'pose', on_videos('pose', [*files[0], *files[1]]))
     held_out = [
-        segment
+        gap
         for path in sorted((args.start / 'evidence' / 'val').glob('*.npz'))
-        for segment in load_segments(path)
+        for gap in load_training_gaps(path)
     ]
     train_and_save(
         args,
-        segments,
+        gaps,
         held_out,
         f'generated clips, then {len(files[0]) + len(files[1])} labelled videos',
         0.0,
@@ -229,15 +229,15 @@ def train_on_labels(args: argparse.Namespace) -> None:
 
 def train_and_save(
     args: argparse.Namespace,
-    segments: Sequence[TrainingSegment],
-    held_out: Sequence[TrainingSegment],
+    gaps: Sequence[TrainingGap],
+    held_out: Sequence[TrainingGap],
     trained_on: str,
     shrinkage: float,
     start: TrainedFuser | None,
 ) -> None:
     """Train the fuser, and write ``fuser.pth`` and ``fuser.onnx``."""
     fuser = train_fuser(
-        segments,
+        gaps,
         held_out,
         args.work_dir / 'fuser',
         trained_on,
@@ -296,7 +296,7 @@ def gather(
     pose: PoseNetwork,
     roots: tuple[Path | None, Path | None],
     exact: bool,
-) -> list[TrainingSegment]:
+) -> list[TrainingGap]:
     """The evidence of labelled videos, one file for each, kept for the next time.
 
     Args:
@@ -327,7 +327,7 @@ def gather(
     with ProcessPoolExecutor(args.workers, get_context('spawn')) as pool:
         for _ in tqdm(pool.map(gather_video, todo), total=len(todo), unit=' videos'):
             pass
-    return [segment for job in jobs for segment in load_segments(job.path)]
+    return [gap for job in jobs for gap in load_training_gaps(job.path)]
 
 
 def gather_video(job: Job) -> None:
@@ -338,19 +338,19 @@ def gather_video(job: Job) -> None:
     intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
     frames = open_video(job.labels, *job.roots, pictures_needed=True)
     labels = as_annotated(given_labels(job.labels), rng) if job.exact else job.labels
-    segments = collect_segments(
+    gaps = collect_training_gaps(
         [frames[index] for index in range(len(frames))],
         labels,
         intervals,
         DISFlow(),
         rng,
-        segment_model(job.pose, job.device),
+        heatmap_estimator(job.pose, job.device),
     )
-    save_segments(job.path, segments)
+    save_training_gaps(job.path, gaps)
 
 
 @lru_cache(maxsize=1)
-def segment_model(pose: PoseNetwork, device: str) -> GapHeatmapEstimator:
+def heatmap_estimator(pose: PoseNetwork, device: str) -> GapHeatmapEstimator:
     """The pose network, loaded once in a process."""
     model = WindowModel.from_config(pose.config, pose.checkpoint, device)
     model.pack()

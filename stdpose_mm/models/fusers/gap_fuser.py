@@ -23,7 +23,7 @@ _MIN_SCALE = 0.005
 
 
 class FusedGaps(NamedTuple):
-    """What the fuser says of the joints of a batch of segments.
+    """Fused positions of the joints of a batch of gaps.
 
     Args:
         offsets: [B, F, K, 2] from the evidence's centre, in pose sizes.
@@ -36,10 +36,10 @@ class FusedGaps(NamedTuple):
 
 @MODELS.register_module()
 class GapFuser(BaseModel):
-    """Fuses flow tracks, interpolation, patch matches and heatmaps of a whole segment.
+    """Fuses flow tracks, interpolation, patch matches and heatmaps of a whole gap.
 
-    A token is one joint in one frame of the segment, labelled ends included. Attention over time
-    (per joint) and over the joints (per frame) lets every decision see the whole segment. There
+    A token is one joint in one frame of the gap, labelled ends included. Attention over time
+    (per joint) and over the joints (per frame) lets every decision see the whole gap. There
     is nothing in it that belongs to a skeleton: a joint is known by where it is relative to the
     others, so the same weights serve bodies, hands and animals.
 
@@ -49,10 +49,10 @@ class GapFuser(BaseModel):
 
     Args:
         num_vectors, num_scalars, num_maps: Numbers of inputs of each kind
-            (``propagation.segment_evidence``); the first vectors are the candidates.
+            (``propagation.auto.fusion_features``); the first vectors are the candidates.
         map_steps: For every reach of the maps the distance of two places in pose sizes.
         map_side: Side of the maps in places, a multiple of three.
-        end_map: Index of the map that is also shown as it looks at the segment's two ends, where
+        end_map: Index of the map that is also shown as it looks at the gap's two ends, where
             the truth is known; it tells how far the map can be trusted for this joint.
         embed_dims: Width.
         num_heads: Attention heads.
@@ -105,7 +105,7 @@ class GapFuser(BaseModel):
         weights: Tensor | None = None,
         mode: str = 'tensor',
     ) -> FusedGaps | dict[str, Tensor]:
-        """Fuse a batch of segments, padded to the same numbers of frames and joints.
+        """Fuse a batch of gaps, padded to the same numbers of frames and joints.
 
         Args:
             vectors: [B, F, K, V, 2] in pose sizes.
@@ -183,12 +183,12 @@ class GapFuser(BaseModel):
         return FusedGaps(offsets, scale.log())
 
     def _usable(self, base_weights: Tensor, scalars: Tensor) -> Tensor:
-        """[B, F, K, 3]; the straight line always, flow where its label exists."""
+        """Find usable candidates [B, F, K, 3]: the straight line, flow where its label exists."""
         has_left, has_right = scalars[..., 4], scalars[..., 5]
         return torch.stack([torch.ones_like(has_left), has_left, has_right], dim=-1)
 
     def _with_ends(self, maps: Tensor, present: Tensor) -> Tensor:
-        """The maps, and one of them as it looks at the segment's first and last frame."""
+        """Append one of the maps as it looks at the gap's first and last frame."""
         last = present.sum(1).long() - 1
         chosen = maps[:, :, :, :, self.end_map]
         first_maps = chosen[:, :1].expand_as(chosen)
@@ -227,7 +227,7 @@ class _MapReader(nn.Module):
         self.register_buffer('places', grid.flatten(0, 1), persistent=False)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, F, K, M, side, side] -> scores of the places [B, F, K, P], summary [B, F, K, D]."""
+        """Read [B, F, K, M, side, side]: scores of the places [B, F, K, P], summary [B, F, K, D]."""
         encoded = self.encoder(maps.flatten(0, 2))
         score = self.score(encoded).flatten(1).unflatten(0, maps.shape[:3])
         pooled = self.pool(encoded).flatten(1).unflatten(0, maps.shape[:3])
@@ -236,7 +236,7 @@ class _MapReader(nn.Module):
         return score, self.embed(summary)
 
     def mean_place(self, score: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean [..., 2] and spread [..., 1] of the distribution over the places, in pose sizes."""
+        """Compute mean [..., 2] and spread [..., 1] of the distribution over places, in pose sizes."""
         probability = score.softmax(-1)
         mean = probability @ self.places
         square = probability @ self.places.square().sum(-1)
@@ -245,14 +245,14 @@ class _MapReader(nn.Module):
 
 
 def fusion_losses(fused: FusedGaps, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
-    """Losses of fused positions and of what the fuser says about its own error.
+    """Compute the losses of fused positions and of the error that the fuser expects.
 
     The distance counts as it is up to ``_GROSS_ERROR`` and logarithmically beyond, since a gross
     error is wrong whatever its size; the scale is fitted by the likelihood of a Laplace
     distribution in the plane, whose density is ``exp(-distance / scale) / (2 pi scale^2)``.
 
     Args:
-        fused: What the fuser says.
+        fused: The fuser's result.
         targets: [B, F, K, 2] true offsets in pose sizes.
         weights: [B, F, K].
     """

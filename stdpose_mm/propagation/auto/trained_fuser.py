@@ -184,7 +184,7 @@ def fuser_inputs(evidence: FusionFeatures) -> dict[str, np.ndarray]:
 
 
 def shrink_offsets(offsets: np.ndarray, shrinkage: float) -> np.ndarray:
-    """Offsets [..., 2] of length d, shortened to d * d / (d + shrinkage)."""
+    """Shorten offsets [..., 2] of length d to d * d / (d + shrinkage)."""
     if shrinkage == 0:
         return offsets
     length = np.linalg.norm(offsets, axis=-1, keepdims=True)
@@ -192,7 +192,7 @@ def shrink_offsets(offsets: np.ndarray, shrinkage: float) -> np.ndarray:
 
 
 def probability_within(log_scale: np.ndarray, radius: float) -> np.ndarray:
-    """Probability that a Laplace-distributed error in the plane is at most ``radius``.
+    """Compute the probability that a Laplace-distributed error in the plane is at most ``radius``.
 
     The density falls with exp(-distance / scale) in every direction alike, so that the distance
     follows a gamma distribution of shape 2.

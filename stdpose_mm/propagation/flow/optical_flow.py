@@ -152,7 +152,7 @@ class RAFTFlow:
 
 
 def scale_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
-    """The picture with its larger side brought to ``max_side``, its smaller at least 16 pixels.
+    """Scale a picture so that its larger side is ``max_side``, its smaller at least 16 pixels.
 
     A small picture is at most doubled.
     """
@@ -167,7 +167,7 @@ def scale_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def sample_bilinear(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Values of ``field`` [h, w, C] at ``points`` [K, 2] (x, y), clamped to its border."""
+    """Sample ``field`` [h, w, C] at ``points`` [K, 2] (x, y), clamped to its border."""
     from scipy.ndimage import map_coordinates
 
     rows_and_columns = points.T[::-1]
