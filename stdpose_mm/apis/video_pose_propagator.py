@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from mmengine.config import Config
 
-from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import (
@@ -24,7 +23,6 @@ from stdpose_mm.propagation import (
     match_labels,
     propagate_frames,
 )
-from stdpose_mm.propagation.gap_store import ArrayStore, GapStore, digest
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -33,6 +31,11 @@ from stdpose_mm.structures import (
     Skeleton,
     VideoLabels,
 )
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.detection import PersonDetector
 
 Video = str | PathLike[str] | Sequence[str] | FrameSource
 
@@ -287,6 +290,8 @@ class VideoPosePropagator:
         """
         kept: MutableMapping[str, dict[str, np.ndarray]] = {}
         if state.folder is not None:
+            from stdpose_mm.propagation.gap_store import ArrayStore, digest
+
             kept = ArrayStore(state.folder / 'detections', digest(detector, state.frames))
         for frame_idx in range(len(state.frames)):
             if all(frame_idx in track for track in state.tracks.values()):
@@ -330,6 +335,8 @@ class VideoPosePropagator:
         cache: GapCache = state.cache
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
+            from stdpose_mm.propagation.gap_store import GapStore, digest
+
             context = digest(self.propagator, state.frames, skeleton)
             cache = GapStore(state.folder / 'gaps', context)
         for frame_idx, persons in propagate_frames(

@@ -1,4 +1,4 @@
-"""The propagator that the files a user has make."""
+"""Propagators from the files that a user gives."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _window_model(
     device: str,
     precision: str,
 ) -> WindowModel | None:
-    """The pose network that a method shall use, if any."""
+    """Load the pose network that a method uses, if any."""
     use = PROPAGATORS[method].uses_model
     if use == 'none' or (config is None and checkpoint is None and use == 'optional'):
         return None
