@@ -1,5 +1,6 @@
-"""A trained window model at work on the frames of a video."""
+"""Inference: poses in the frames of a video by a trained window model."""
 
+from .estimate_video import TRACKERS, estimate_video
 from .frame_estimate import (
     INTERPOLATED_SCORE_FACTOR,
     MAX_INTERPOLATED_FRAMES,
@@ -9,7 +10,7 @@ from .frame_estimate import (
 from .load_backend import BACKEND_PRECISIONS, load_backend
 from .onnx_window_backend import ONNX_PRECISIONS, OnnxWindowBackend
 from .prefetch import prefetch
-from .video_pose_estimator import CROP_POLICIES, CropPolicy, SeenFrame, VideoPoseEstimator
+from .video_pose_estimator import CROP_POLICIES, CropPolicy, VideoPoseEstimator
 from .window_backend import (
     FrameFeatures,
     FrameView,
@@ -26,18 +27,19 @@ __all__ = [
     'MAX_INTERPOLATED_FRAMES',
     'ONNX_PRECISIONS',
     'PRECISIONS',
+    'TRACKERS',
     'Crop',
     'CropPolicy',
     'FrameEstimate',
     'FrameFeatures',
     'FrameView',
     'OnnxWindowBackend',
-    'SeenFrame',
     'TorchWindowBackend',
     'VideoPoseEstimator',
     'WindowBackend',
     'WindowModel',
     'equal_slices',
+    'estimate_video',
     'interpolate_unreadable',
     'load_backend',
     'move_to',

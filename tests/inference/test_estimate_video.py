@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from stdpose_mm.inference import FrameEstimate
-from stdpose_mm.inference.postprocessing import identify_by_pose, smooth_poses
+from stdpose_mm.inference.estimate_video import identify_by_pose, smooth_poses
 from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
 from stdpose_mm.tracking.smoothing import SavitzkyGolay
 
