@@ -42,7 +42,7 @@ from stdpose_mm.inference import (
     read_checkpoint,
 )
 from stdpose_mm.io.video import FrameSource, PictureFrames, open_frames
-from stdpose_mm.structures import TrackedBoxes, to_corners
+from stdpose_mm.structures import to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
@@ -283,8 +283,7 @@ class STDPoseInferencer(Pose2DInferencer):
     ) -> BoxSource:
         people: Any = self.detector
         if bboxes is not None and len(bboxes):
-            entries = bboxes.items() if isinstance(bboxes, Mapping) else enumerate(bboxes)
-            people = as_boxes({frame: _own_boxes(entry) for frame, entry in entries})
+            people = as_boxes(bboxes, corners=True)
         elif self._whole_image:
             people = WHOLE_PICTURE
         elif self.detector is None:
@@ -396,41 +395,6 @@ def _camera_pictures(camera: Any) -> Iterator[np.ndarray]:
             yield _as_bgr(picture)
     finally:
         camera.release()
-
-
-def _own_boxes(entry: Any) -> Any:
-    """Convert MMPose's boxes of a frame, corners, to what :func:`as_boxes` takes."""
-    if entry is None or isinstance(entry, TrackedBoxes):
-        return entry
-    track_ids = scores = None
-    if isinstance(entry, Mapping):
-        unknown = set(entry) - {'bboxes', 'bbox_scores', 'track_ids'}
-        if unknown or 'bboxes' not in entry:
-            raise InputError(
-                f'the boxes of a frame have the keys {", ".join(map(str, entry))}, expected '
-                'bboxes, and bbox_scores and track_ids if known'
-            )
-        scores, track_ids = entry.get('bbox_scores'), entry.get('track_ids')
-        entry = entry['bboxes']
-    try:
-        corners = np.asarray(entry, dtype=np.float64)
-    except (TypeError, ValueError):
-        corners = np.zeros(1)
-    if corners.size == 0:
-        return None
-    if corners.ndim != 2 or corners.shape[1] not in (4, 5):
-        raise InputError(
-            f'the boxes of a frame have shape {list(np.shape(entry))}, expected an array [N, 4] '
-            'x1, y1, x2, y2, or [N, 5] with the score, for every frame'
-        )
-    if scores is None and corners.shape[1] == 5:
-        scores = corners[:, 4]
-    own = {'boxes': np.concatenate([corners[:, :2], corners[:, 2:4] - corners[:, :2]], axis=1)}
-    if scores is not None:
-        own['scores'] = np.asarray(scores)
-    if track_ids is not None:
-        own['track_ids'] = np.asarray(track_ids)
-    return own
 
 
 def _name(inputs: Pictures, frame: FrameEstimate) -> str:

@@ -89,7 +89,7 @@ def ours(
     """
     estimator = VideoPoseEstimator(model, backend, crops, batch_size)
     encoder = 'backbone' if isinstance(backend, OnnxWindowBackend) else 'neck and heads'
-    parts = [
+    methods = [
         (model, 'crop_at', 'crop'),
         (model, 'cut', 'crop'),
         (model, 'decode', 'decode heatmaps'),
@@ -102,7 +102,7 @@ def ours(
         pictures = stages.iterated('decode video', open_frames(video.path))
         frames = zip(range(len(video.people)), pictures, video.people, strict=True)
         estimates = estimator.estimate(starmap(BoxedFrame, frames))
-        with _timed(stages, parts), closing(estimates):
+        with _timed(stages, methods), closing(estimates):
             return np.concatenate([estimate.keypoints for estimate in estimates])
 
     passes = _views(model.model.test_cfg) * (3 if crops == 'window' else 1)
@@ -146,7 +146,7 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
         return {'predictions': [SimpleNamespace(pred_instances=found)]}
 
     inferencer.detector = detect
-    parts = [
+    methods = [
         (inferencer, 'preprocess_single', 'crop'),
         (inferencer.model.backbone, 'forward', 'backbone'),
         (inferencer.model.head, 'forward', 'neck and heads'),
@@ -163,7 +163,7 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
         precision = torch.autocast('cpu', torch.bfloat16, enabled=bfloat16)
         poses: list[Any] = []
         try:
-            with precision, _timed(stages, parts):
+            with precision, _timed(stages, methods):
                 # The thresholds let all boxes pass, those of people that overlap too.
                 for result in inferencer(str(video.path), bbox_thr=0, nms_thr=1):
                     poses.extend(person['keypoints'] for person in result['predictions'][0])
@@ -207,14 +207,14 @@ def _views(test_cfg: Any) -> int:
 
 
 @contextmanager
-def _timed(stages: Stages, parts: Sequence[tuple[Any, str, str]]) -> Iterator[None]:
-    """Time calls of methods by stage: ``parts`` are objects, names of methods, stages."""
-    for owner, method, stage in parts:
+def _timed(stages: Stages, methods: Sequence[tuple[Any, str, str]]) -> Iterator[None]:
+    """Time calls of methods by stage: ``methods`` are (object, name of the method, stage)."""
+    for owner, method, stage in methods:
         setattr(owner, method, stages.timed(stage, getattr(owner, method)))
     try:
         yield
     finally:
-        for owner, method, _ in parts:
+        for owner, method, _ in methods:
             delattr(owner, method)
 
 

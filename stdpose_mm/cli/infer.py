@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -179,36 +180,32 @@ def infer(args: argparse.Namespace) -> list[str]:
     ]
 
 
+@dataclass
 class _Results:
-    """Iterate over the estimates of a video and their labels, which are written to a stream.
+    """Iterate over the estimates of a video and their labels, which are added to a stream.
 
     Args:
         frames: The video.
         model: The model that made the estimates.
         labels: The stream.
         estimates: Ascending by index.
+        track_ids: Filled while iterating.
+        unreadable: Filled with the frames that cannot be read.
     """
 
-    def __init__(
-        self,
-        frames: FrameSource,
-        model: WindowModel,
-        labels: LabelStream,
-        estimates: Iterable[FrameEstimate],
-    ) -> None:
-        self._frames = frames
-        self._model = model
-        self._labels = labels
-        self._estimates = estimates
-        self.track_ids: set[int] = set()
-        self.unreadable: list[int] = []
+    frames: FrameSource
+    model: WindowModel
+    labels: LabelStream
+    estimates: Iterable[FrameEstimate]
+    track_ids: set[int] = field(default_factory=set)
+    unreadable: list[int] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
         from stdpose_mm.inference.pose_labels import frame_of, labels_of
 
-        for estimate in self._estimates:
-            persons = labels_of(estimate, self._model.trained_joints)
-            self._labels.add(frame_of(estimate, self._frames), persons)
+        for estimate in self.estimates:
+            persons = labels_of(estimate, self.model.trained_joints)
+            self.labels.add(frame_of(estimate, self.frames), persons)
             self.track_ids.update(estimate.people.track_ids.tolist())
             if estimate.origin != 'seen':
                 self.unreadable.append(estimate.frame_index)
@@ -218,7 +215,7 @@ class _Results:
         """Yield the pictures with the people drawn."""
         for estimate, persons in self:
             assert estimate.picture is not None
-            yield draw_people(estimate.picture, persons, self._model.skeleton, estimate.frame_index)
+            yield draw_people(estimate.picture, persons, self.model.skeleton, estimate.frame_index)
 
 
 class _Interrupt:

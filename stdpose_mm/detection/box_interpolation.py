@@ -65,28 +65,25 @@ class BoxInterpolator:
         for track_id, box, score in zip(
             people.track_ids.tolist(), people.boxes, people.scores.tolist(), strict=True
         ):
-            last = self._tracks.get(track_id)
+            start = self._tracks.get(track_id)
+            if start is None:
+                # The first box is held for half of the frames before it.
+                held = (frame - before) // 2
+                step = self._num_steps
+                start = _Track(step, step, frame - held - 1, box, score, np.zeros(4))
             velocity = np.zeros(4)
-            if last is None:
-                since = frame - (frame - before) // 2
-            else:
-                since = last.frame + 1
-                velocity[:2] = (_centre(box) - _centre(last.box)) / (frame - last.frame)
-            for between in range(since, frame):
-                if last is None:
-                    self._put(track_id, between, box, score)
-                else:
-                    share = (between - last.frame) / (frame - last.frame)
-                    self._put(
-                        track_id,
-                        between,
-                        last.box + share * (box - last.box),
-                        last.score + share * (score - last.score),
-                    )
+            velocity[:2] = (_centre(box) - _centre(start.box)) / (frame - start.frame)
+            for between in range(start.frame + 1, frame):
+                share = (between - start.frame) / (frame - start.frame)
+                self._put(
+                    track_id,
+                    between,
+                    start.box + share * (box - start.box),
+                    start.score + share * (score - start.score),
+                )
             self._put(track_id, frame, box, score)
-            first_step = self._num_steps if last is None else last.first_step
             self._tracks[track_id] = _Track(
-                first_step, self._num_steps, frame, box, score, velocity
+                start.first_step, self._num_steps, frame, box, score, velocity
             )
         self._drop_detected_once()
         oldest = self._num_steps - self.MAX_STEPS

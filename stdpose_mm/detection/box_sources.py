@@ -56,9 +56,9 @@ class DetectedBoxes(BoxSource):
     """Detect people in every n-th frame, and track them.
 
     In the frames between, boxes are interpolated between a person's detections, also over a frame
-    where the detector missed him. A person who leaves is moved on at the last motion for half of
-    the frames to the first detections without him; the first box of one who comes is held for half
-    of the frames before it. People who come and are detected only once are left out. The detector
+    where the detector missed the person. A person who leaves is moved on at the last motion for
+    half of the frames to the next detections; the first box of one who comes is held for half of
+    the frames before it. People who come and are detected only once are left out. The detector
     always runs on the last frame. A frame comes out at most ``2 * detect_interval`` frames after
     it was read.
 
@@ -111,7 +111,7 @@ class PrecomputedBoxes(BoxSource):
 
     Args:
         boxes: Frame index -> its boxes: with track ids, or in all frames without. Frames that are
-            not named hold nobody. See :func:`as_boxes` and
+            not named have no people. See :func:`as_boxes` and
             :func:`~stdpose_mm.detection.box_files.read_boxes`.
         tracker: For boxes without track ids; by default a :class:`PersonTracker`.
 
@@ -217,7 +217,7 @@ def build_box_source(
 
 
 def as_boxes(
-    given: Mapping[int, object] | Sequence[object],
+    given: Mapping[int, object] | Sequence[object], corners: bool = False
 ) -> dict[int, TrackedBoxes | FrameDetections]:
     """Convert the boxes that a program has, for :class:`PrecomputedBoxes`.
 
@@ -227,7 +227,9 @@ def as_boxes(
             - an array [N, 4] of x, y, width, height in pixels, or [N, 5] with the score last;
             - a dict with ``boxes`` like that, and ``scores`` [N] and ``track_ids`` [N] if known;
             - :class:`TrackedBoxes` or :class:`FrameDetections`;
-            - None for nobody.
+            - None without people.
+        corners: Whether arrays hold x1, y1, x2, y2, and dicts MMPose's fields: ``bboxes``,
+            ``bbox_scores`` and ``track_ids``.
 
     Returns:
         Frame index -> boxes; ``TrackedBoxes`` where track ids are given.
@@ -241,41 +243,42 @@ def as_boxes(
         if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)) or frame < 0:
             raise InputError(f'boxes are given for frame {frame!r}, expected 0, 1, 2, ...')
         if entry is not None:
-            boxes[int(frame)] = _as_boxes(int(frame), entry)
+            boxes[int(frame)] = _as_boxes(int(frame), entry, corners)
     return boxes
 
 
-def _as_boxes(frame: int, entry: object) -> TrackedBoxes | FrameDetections:
-    track_ids: object = None
-    scores: object = None
+def _as_boxes(frame: int, entry: object, corners: bool) -> TrackedBoxes | FrameDetections:
     if isinstance(entry, TrackedBoxes):
         return entry
     if isinstance(entry, FrameDetections):
-        values: object = entry.boxes
-        scores = entry.scores
-    elif isinstance(entry, Mapping):
-        unknown = set(entry) - {'boxes', 'scores', 'track_ids'}
-        if unknown or 'boxes' not in entry:
-            raise InputError(
-                f'the boxes of frame {frame} have the keys {", ".join(map(str, entry))}, expected '
-                'boxes, and scores and track_ids if known'
-            )
-        values, scores, track_ids = entry['boxes'], entry.get('scores'), entry.get('track_ids')
-    else:
-        values = entry
+        entry, corners = {'boxes': entry.boxes, 'scores': entry.scores}, False
+    names = ('bboxes', 'bbox_scores', 'track_ids') if corners else ('boxes', 'scores', 'track_ids')
+    fields = entry if isinstance(entry, Mapping) else {names[0]: entry}
+    if not {names[0]} <= set(fields) <= set(names):
+        raise InputError(
+            f'the boxes of frame {frame} have the keys {", ".join(map(str, fields))}, expected '
+            f'{names[0]}, and {names[1]} and {names[2]} if known'
+        )
+    values, scores, track_ids = (fields.get(name) for name in names)
+    columns = 'x1, y1, x2, y2' if corners else 'x, y, width, height'
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError(
-            f'the boxes of frame {frame} are no array of numbers, expected [N, 4] x, y, width, '
-            'height'
+            f'the boxes of frame {frame} are no array of numbers, expected [N, 4] {columns}'
         ) from None
     if array.size == 0:
         array = array.reshape(0, 4)
-    if array.ndim == 2 and array.shape[1] == 5 and scores is None:
-        array, scores = array[:, :4], array[:, 4]
+    if array.ndim != 2 or array.shape[1] not in (4, 5):
+        raise InputError(
+            f'the boxes of frame {frame} have shape {list(array.shape)}, expected an array [N, 4] '
+            f'{columns}, or [N, 5] with the score'
+        )
     if scores is None:
-        scores = np.ones(len(array))
+        scores = array[:, 4] if array.shape[1] == 5 else np.ones(len(array))
+    array = array[:, :4]
+    if corners:
+        array = np.concatenate([array[:, :2], array[:, 2:] - array[:, :2]], axis=1)
     # The same checks with and without track ids; numbers stand in for those that are not known.
     numbers = np.arange(len(array)) if track_ids is None else np.asarray(track_ids)
     try:

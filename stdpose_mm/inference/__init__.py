@@ -1,19 +1,13 @@
 """Inference: poses in the frames of a video by a trained window model."""
 
 from .estimate_video import TRACKERS, estimate_video
-from .frame_estimate import (
-    INTERPOLATED_SCORE_FACTOR,
-    MAX_INTERPOLATED_FRAMES,
-    FrameEstimate,
-    interpolate_unreadable,
-)
+from .frame_estimate import FrameEstimate, interpolate_unreadable
 from .load_backend import BACKEND_PRECISIONS, load_backend
 from .onnx_window_backend import ONNX_PRECISIONS, OnnxWindowBackend
 from .prefetch import prefetch
 from .video_pose_estimator import CROP_POLICIES, CropPolicy, VideoPoseEstimator
 from .window_backend import (
     FrameFeatures,
-    FrameView,
     TorchWindowBackend,
     WindowBackend,
     equal_slices,
@@ -23,8 +17,6 @@ from .window_model import PRECISIONS, Crop, WindowModel, move_to, read_checkpoin
 __all__ = [
     'BACKEND_PRECISIONS',
     'CROP_POLICIES',
-    'INTERPOLATED_SCORE_FACTOR',
-    'MAX_INTERPOLATED_FRAMES',
     'ONNX_PRECISIONS',
     'PRECISIONS',
     'TRACKERS',
@@ -32,7 +24,6 @@ __all__ = [
     'CropPolicy',
     'FrameEstimate',
     'FrameFeatures',
-    'FrameView',
     'OnnxWindowBackend',
     'TorchWindowBackend',
     'VideoPoseEstimator',

@@ -96,8 +96,8 @@ class OnnxWindowBackend:
         """See :class:`~stdpose_mm.inference.WindowBackend`."""
         flips = (False, True) if self._description['test_cfg']['flip_test'] else (False,)
         batches = []
-        for part in equal_slices(len(crops), self._batch_size):
-            plain = crops[part].transpose(0, 3, 1, 2)
+        for chunk in equal_slices(len(crops), self._batch_size):
+            plain = crops[chunk].transpose(0, 3, 1, 2)
             views = [self._view(plain[..., ::-1] if flip else plain) for flip in flips]
             batches.append(FrameFeatures(tuple(views)))
         return FrameFeatures.concatenate(batches)
@@ -119,8 +119,8 @@ class OnnxWindowBackend:
             keys = torch.from_numpy(np.ascontiguousarray(rows[:, KEY_FRAME]))
             return self._average([view.features[keys] for view in features.views])
         batches = [
-            self._average([self._fused(view, rows[part]) for view in features.views])
-            for part in equal_slices(len(rows), self._batch_size)
+            self._average([self._fused(view, rows[chunk]) for view in features.views])
+            for chunk in equal_slices(len(rows), self._batch_size)
         ]
         return np.concatenate(batches)
 
@@ -131,12 +131,12 @@ class OnnxWindowBackend:
         return FrameView(first, heatmaps[0] if heatmaps else None)
 
     def _fused(self, view: FrameView, rows: np.ndarray) -> torch.Tensor:
-        parts = [view.features] if view.heatmaps is None else [view.features, view.heatmaps]
-        feed = {name: part.numpy()[rows] for name, part in zip(self._outputs, parts, strict=True)}
+        outputs = [view.features] if view.heatmaps is None else [view.features, view.heatmaps]
+        feed = {name: out.numpy()[rows] for name, out in zip(self._outputs, outputs, strict=True)}
         assert self._fusion is not None
         # A neck need not have both inputs.
         taken = {node.name for node in self._fusion.get_inputs()}
-        feed = {name: part for name, part in feed.items() if name in taken}
+        feed = {name: windows for name, windows in feed.items() if name in taken}
         (heatmaps,) = self._fusion.run(['heatmaps'], feed)
         return torch.from_numpy(heatmaps)
 

@@ -111,7 +111,7 @@ class TorchWindowBackend:
 
     Args:
         window_model: The model, with its precision.
-        batch_size: Crops, and windows, that the network sees at once.
+        batch_size: Crops, and windows, in one pass of the network.
 
     Raises:
         ValueError: If the batch size is not positive.
@@ -137,8 +137,8 @@ class TorchWindowBackend:
         flips = (False, True) if self.window_model.model.test_cfg.get('flip_test') else (False,)
         batches = []
         with self.window_model.inference():
-            for part in equal_slices(len(crops), self.batch_size):
-                inputs = self.window_model.normalise(crops[part])
+            for chunk in equal_slices(len(crops), self.batch_size):
+                inputs = self.window_model.normalise(crops[chunk])
                 views = [self._view(inputs.flip(-1) if flip else inputs) for flip in flips]
                 batches.append(FrameFeatures(tuple(views)))
             return FrameFeatures.concatenate(batches)
@@ -152,8 +152,8 @@ class TorchWindowBackend:
             return np.zeros((len(features), num_joints, height, width), dtype=np.float32)
         with self.window_model.inference():
             batches = [
-                self._average([self._single(view, part) for view in features.views])
-                for part in equal_slices(len(features), self.batch_size)
+                self._average([self._single(view, chunk) for view in features.views])
+                for chunk in equal_slices(len(features), self.batch_size)
             ]
         return np.concatenate(batches)
 
@@ -165,9 +165,9 @@ class TorchWindowBackend:
             return self.frame_heatmaps(features.take(rows[:, KEY_FRAME].tolist()))
         batches = []
         with self.window_model.inference():
-            for part in equal_slices(len(rows), self.batch_size):
-                labels = None if given is None else self._on_device(given, part)
-                frames = torch.from_numpy(rows[part])
+            for chunk in equal_slices(len(rows), self.batch_size):
+                labels = None if given is None else self._on_device(given, chunk)
+                frames = torch.from_numpy(rows[chunk])
                 batches.append(
                     self._average(
                         [
@@ -187,11 +187,13 @@ class TorchWindowBackend:
             return FrameView(features, None)
         return FrameView(features, model.predict_frame_heatmaps(features[None])[0])
 
-    def _single(self, view: FrameView, part: slice) -> Tensor:
+    def _single(self, view: FrameView, chunk: slice) -> Tensor:
         """Estimate some frames by themselves."""
         if view.heatmaps is not None:
-            return view.heatmaps[part]
-        heatmaps: Tensor = self.window_model.model.predict_frame_heatmaps(view.features[None, part])
+            return view.heatmaps[chunk]
+        heatmaps: Tensor = self.window_model.model.predict_frame_heatmaps(
+            view.features[None, chunk]
+        )
         return heatmaps[0]
 
     def _fused(self, view: FrameView, rows: Tensor, given: AuxiliaryLabels | None) -> Tensor:
@@ -199,9 +201,9 @@ class TorchWindowBackend:
         heatmaps = None if view.heatmaps is None else view.heatmaps[rows]
         return model.head.forward(model.fuse(view.features[rows], heatmaps, given))
 
-    def _on_device(self, given: AuxiliaryLabels, part: slice) -> AuxiliaryLabels:
+    def _on_device(self, given: AuxiliaryLabels, chunk: slice) -> AuxiliaryLabels:
         device = next(self.window_model.model.parameters()).device
-        return AuxiliaryLabels(*(field[part].to(device) for field in given))
+        return AuxiliaryLabels(*(field[chunk].to(device) for field in given))
 
     def _mirrored(self, given: AuxiliaryLabels | None) -> AuxiliaryLabels | None:
         return None if given is None else given.flip(self.window_model.flip_indices)

@@ -290,12 +290,24 @@ def test_boxes_of_a_program_in_all_their_forms():
     assert as_boxes({7: [[1, 2, 3, 4]]})[7].boxes.shape == (1, 4)
 
 
+def test_boxes_in_the_form_of_mmpose():
+    found = as_boxes(
+        [[[1, 2, 4, 6, 0.25]], {'bboxes': [[1, 2, 4, 6]], 'track_ids': [6]}, []], corners=True
+    )
+    assert [found[i].boxes.tolist() for i in range(3)] == [[[1, 2, 3, 4]], [[1, 2, 3, 4]], []]
+    assert [found[i].scores.tolist() for i in range(3)] == [[0.25], [1], []]
+    assert found[1].track_ids.tolist() == [6]
+
+
 @pytest.mark.parametrize(
     ('given_boxes', 'message'),
     [
         ({-1: []}, 'boxes are given for frame -1, expected 0, 1, 2'),
         ({'a': []}, "boxes are given for frame 'a'"),
-        ([[[1, 2, 3]]], r'frame 0: boxes must have shape \[N, 4\], got \[1, 3\]'),
+        (
+            [[[1, 2, 3]]],
+            r'have shape \[1, 3\], expected an array \[N, 4\] x, y, width',
+        ),
         ([['a']], 'the boxes of frame 0 are no array of numbers'),
         ([[[1, 2, 3], [1]]], 'the boxes of frame 0 are no array of numbers'),
         ([[[1, 2, 0, 4]]], 'frame 0: boxes must be finite .* with a size above 0'),
