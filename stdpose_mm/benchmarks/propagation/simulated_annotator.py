@@ -264,7 +264,7 @@ def _label_every(videos: Sequence[AnnotatedVideo], interval: int) -> LabellingSt
 def label_suggested(
     videos: Sequence[AnnotatedVideo], method: str, step: int
 ) -> Iterator[LabellingState]:
-    """Label the frames that :func:`~.frame_ranking.rank_suggestions` names.
+    """Label the frames that :func:`~stdpose_mm.review.rank_suggestions` suggests.
 
     The annotator begins with a frame in the middle of everyone's time. Then it labels the ``step``
     best frames of the whole set, the videos that have a new label are propagated again, and so
@@ -272,7 +272,7 @@ def label_suggested(
 
     Args:
         videos: The set.
-        method: Name of their propagator, see :func:`~.frame_ranking.calibrate_scores`.
+        method: Name of their propagator, see :func:`~stdpose_mm.review.calibrate_scores`.
         step: Labels between two propagations.
 
     Yields:
