@@ -181,7 +181,8 @@ class VideoPosePropagator:
         )
         if labels is not None:
             labels = match_labels(labels, frames)
-            state.labels, state.skeleton = list_all_frames(labels, frames), labels.skeleton
+            state.labels = list_all_frames(labels, frames).with_persons(())
+            state.skeleton = labels.skeleton
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, label)

@@ -14,7 +14,7 @@ from stdpose_mm.benchmarks.propagation import benchmark as benchmark_module
 from stdpose_mm.benchmarks.propagation.benchmark import (
     BenchmarkEntry,
     Conditions,
-    Run,
+    EntryRun,
     benchmark_propagators,
 )
 from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
@@ -62,7 +62,7 @@ class Runs:
         }
         self.made = {name: Shifting(shift, SLOW, FAST) for name, shift in shifts.items()}
 
-    def __call__(self, run: Run, device: str) -> BasePropagator:
+    def __call__(self, run: EntryRun, device: str) -> BasePropagator:
         return self.made['good' if run.checkpoint is None else Path(run.checkpoint).name]
 
     @property
