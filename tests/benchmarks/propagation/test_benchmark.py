@@ -125,9 +125,9 @@ def test_differences_are_paired(comparison):
 
 def test_equal_methods_differ_by_nothing(entries):
     twin = BenchmarkEntry('twin', 'linear')
-    figures = compare([entries[0], twin], Runs())[0].unlabelled['twin']
-    assert {d.value for name, d in figures.differences.items() if name != 'AP'} == {0}
-    assert figures.differences['PCK@0.1'].interval == (0, 0)
+    summary = compare([entries[0], twin], Runs())[0].unlabelled['twin']
+    assert {d.value for name, d in summary.differences.items() if name != 'AP'} == {0}
+    assert summary.differences['PCK@0.1'].interval == (0, 0)
 
 
 def test_given_frames_count_among_all_frames(comparison):
@@ -140,7 +140,7 @@ def test_given_frames_count_among_all_frames(comparison):
 def test_groups_of_every_breakdown_sum_to_the_total(comparison):
     for breakdown in comparison.breakdowns.values():
         for method, total in comparison.unlabelled.items():
-            rows = [figures[method] for figures in breakdown.values()]
+            rows = [of_group[method] for of_group in breakdown.values()]
             assert sum(row.num_joints for row in rows) == total.num_joints
             error = sum(r.values['error_px'] * r.num_joints for r in rows if r.num_joints)
             assert error / total.num_joints == pytest.approx(total.values['error_px'])
@@ -295,9 +295,9 @@ def test_ap_of_seeds(tmp_path, entries):
     for name, shift in (('one.pth', 0.0), ('two.pth', 500.0)):
         runs.made[name] = Shifting({'pt': shift}, video)
     (comparison,) = benchmark_propagators([video], entries[1:], [3], Conditions(), build=runs)
-    figures = comparison.unlabelled['seeded']
-    assert figures.values['AP'] == 50
-    assert figures.spread['AP'] == pytest.approx(100 / np.sqrt(2))
+    summary = comparison.unlabelled['seeded']
+    assert summary.values['AP'] == 50
+    assert summary.spread['AP'] == pytest.approx(100 / np.sqrt(2))
 
 
 def test_the_report(comparison):
