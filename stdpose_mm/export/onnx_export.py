@@ -340,7 +340,7 @@ def require_onnx() -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Silence the exporter's warnings about itself and about shapes that never change."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')

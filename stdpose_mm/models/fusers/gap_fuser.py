@@ -227,7 +227,7 @@ class _MapReader(nn.Module):
         self.register_buffer('places', grid.flatten(0, 1), persistent=False)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Score the places [B, F, K, P] of maps [B, F, K, M, side, side]; summarize [B, F, K, D]."""
+        """Read maps [B, F, K, M, side, side]: scores [B, F, K, P] and a summary [B, F, K, D]."""
         encoded = self.encoder(maps.flatten(0, 2))
         score = self.score(encoded).flatten(1).unflatten(0, maps.shape[:3])
         pooled = self.pool(encoded).flatten(1).unflatten(0, maps.shape[:3])
