@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stdpose_mm.io.result_cache import unfinished_folder
 from stdpose_mm.io.video import write_video
-from stdpose_mm.propagation.gap_store import unfinished_folder
 from support.paths import ROOT
 
 REPEATS, INTERVAL = 5, 3
