@@ -1,4 +1,4 @@
-"""What results depend on, as a short text: equal for equal values, in any process."""
+"""Fingerprints of values, files, videos, networks and code, by which results are found again."""
 
 from __future__ import annotations
 
