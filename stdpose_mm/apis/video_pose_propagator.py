@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from mmengine.config import Config
 
-from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.io.video import FrameSource, open_frames
@@ -34,6 +33,11 @@ from stdpose_mm.structures import (
     Skeleton,
     VideoLabels,
 )
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.detection import PersonDetector
 
 Video = str | PathLike[str] | Sequence[str] | FrameSource
 
@@ -182,7 +186,8 @@ class VideoPosePropagator:
         )
         if labels is not None:
             labels = match_labels(labels, frames)
-            state.labels, state.skeleton = list_all_frames(labels, frames), labels.skeleton
+            state.labels = list_all_frames(labels, frames).with_persons(())
+            state.skeleton = labels.skeleton
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, label)

@@ -123,7 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
         '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
     )
     parser.add_argument(
-        '--check', type=int, default=0, metavar='N', help='name the N frames most in shrinkage'
+        '--check', type=int, default=0, metavar='N', help='name the N frames most in doubt'
     )
     parser.add_argument(
         '--suggest', type=int, default=0, metavar='N', help='name the N frames to label next'
@@ -152,8 +152,8 @@ def propagate(args: argparse.Namespace) -> None:
     """
     _check(args)
     labels = read_labels(args.labels, video=args.labels_video)
-    if args.subsample_labels is not None:
-        labels = subsample_labels(labels, args.subsample_labels)
+    if args.keep_every is not None:
+        labels = subsample_labels(labels, args.keep_every)
     frames = open_frames(args.video)
     config, checkpoint = args.config, args.checkpoint
     if args.adapt:

@@ -93,7 +93,7 @@ def export_onnx(
         InputError: If onnx or onnxruntime is missing, the model has a layer that ONNX does not
             know, a file cannot be written, or the result differs by more than ``tolerance``.
     """
-    _require_packages()
+    require_onnx()
     folder = Path(folder)
     graphs = _graphs(window_model.model, window_model.input_size)
     files = [_write(graph, folder, graph_name(graph.name)) for graph in graphs]
@@ -251,7 +251,7 @@ def _write(
 
 def _trace(graph: _Graph, path: Path) -> None:
     try:
-        with _quiet(), torch.no_grad():
+        with quiet_exporter(), torch.no_grad():
             # The exporter by tracing: the newer one needs two more packages for the same graph.
             torch.onnx.export(
                 graph.module.eval(),
@@ -271,7 +271,7 @@ def _trace(graph: _Graph, path: Path) -> None:
 
 def _quantise(source: Path, target: Path) -> None:
     quantization = importlib.import_module('onnxruntime.quantization')
-    with _quiet():
+    with quiet_exporter():
         quantization.quantize_dynamic(
             source,
             target,
@@ -327,7 +327,8 @@ def _plain(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray) -> np
         return model.head.forward(model.extract_feat(windows)).numpy()
 
 
-def _require_packages() -> None:
+def require_onnx() -> None:
+    """Raise an :class:`InputError` if a package that the export needs is missing."""
     for name in ('onnx', 'onnxruntime'):
         if importlib.util.find_spec(name) is None:
             raise InputError(
@@ -337,7 +338,7 @@ def _require_packages() -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Without the exporter's warnings about itself and about shapes that never change."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')

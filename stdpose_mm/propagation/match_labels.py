@@ -12,7 +12,7 @@ from stdpose_mm.structures import VideoFrame, VideoLabels
 
 
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """``labels`` without people and with all frames listed; added ones are named like the rest."""
+    """List all frames of the video in the labels; added ones are named like the rest."""
     known = {frame.index: frame for frame in labels.frames}
     folders = [PurePosixPath(frame.file_name).parent for frame in labels.frames if frame.file_name]
     width, height = frames.size
@@ -25,7 +25,7 @@ def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
         return VideoFrame(index, file_name=name, width=width, height=height)
 
     listed = tuple(known.get(index) or added(index) for index in range(len(frames)))
-    return replace(labels, frames=listed, persons=())
+    return replace(labels, frames=listed)
 
 
 def match_labels(labels: VideoLabels, frames: FrameSource) -> VideoLabels:

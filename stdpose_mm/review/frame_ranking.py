@@ -88,7 +88,7 @@ def frames_to_check(labels: VideoLabels, limit: int, num_joints: int = 3) -> lis
 
     Args:
         labels: A propagated video with scores.
-        limit: At most so many frames; fewer if nothing else is left to shrinkage.
+        limit: At most so many frames; fewer if nothing else is left to doubt.
         num_joints: At most so many joints are named in each.
     """
     tracks = _tracks_with_scores(labels)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from stdpose_mm.structures import PersonLabel, VideoLabels, box_iou, person_box
 
@@ -41,6 +40,8 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
     """
     if all(person.track_id is not None for person in labels.persons):
         return labels
+    from scipy.optimize import linear_sum_assignment
+
     next_id = max(labels.track_ids, default=-1) + 1
     tracks: dict[int, _Track] = {}
     track_ids = [person.track_id for person in labels.persons]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from stdpose_mm.structures import TrackedBoxes, box_iou
 
@@ -63,6 +62,8 @@ class PoseIdentities:
             keypoints: [N, K, 2] pixels.
             scores: [N, K] in 0..1; joints below ``SURE_JOINT`` are not compared.
         """
+        from scipy.optimize import linear_sum_assignment
+
         self._forget(frame_index)
         sure = scores >= SURE_JOINT
         known_ids = list(self._known)

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.signal import savgol_coeffs
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
@@ -297,6 +296,8 @@ def _run_weights(window: int, order: int) -> np.ndarray:
     The first two axes are how many frames of its run lie before and after it, ``window - 1``
     standing for any more.
     """
+    from scipy.signal import savgol_coeffs
+
     reach, half = window - 1, window // 2
     weights = np.zeros((window, window, 2 * reach + 1))
     for before in range(window):

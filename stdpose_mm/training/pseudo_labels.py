@@ -369,8 +369,7 @@ def _make_video(
     if settings.interval is not None:
         labels = subsample_labels(labels, settings.interval)
     frames = open_labelled_video(labels, image_root, video_root)
-    matched = match_labels(labels, frames)
-    labels = list_all_frames(matched, frames).with_persons(matched.persons)
+    labels = list_all_frames(match_labels(labels, frames), frames)
     dense = propagate_labels(frames, labels, propagator, life_span=settings.life_span)
     kept = keep_certain(dense, settings.min_score)
     counts = count_poses(dense, kept)

@@ -85,7 +85,7 @@ def detector(monkeypatch):
             TwoPeople.asked += 1
             return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
 
-    import infer
+    from stdpose_mm.cli import infer
 
     monkeypatch.setattr(infer, 'build_person_detector', lambda *_: TwoPeople())
     return TwoPeople
@@ -146,7 +146,7 @@ def test_every_third_frame_is_enough_for_the_detector(run, movie, boxes, tmp_pat
             x, y, w, h = np.stack([box_at(person, frame) for person in range(2)]).T
             return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
 
-    import infer
+    from stdpose_mm.cli import infer
 
     monkeypatch.setattr(infer, 'build_person_detector', lambda *_: Walkers())
     out = tmp_path / 'poses.json'

@@ -40,7 +40,7 @@ class Runner:
         self._asked = folder / 'asked.txt'
         environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name('killed_runs.py'))],
+            [sys.executable, str(ROOT / 'tests' / 'support' / 'killed_runs.py')],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

@@ -168,7 +168,7 @@ def test_check_env_looks_at_what_is_really_installed(tmp_path: Path) -> None:
     wrapper.chmod(0o755)
     code = (
         f'import sys, runpy; sys.executable = {str(wrapper)!r}; '
-        f'runpy.run_path({str(ROOT / "tools" / "check_env.py")!r}, run_name="__main__")'
+        f'runpy.run_path({str(ROOT / "tools" / "misc" / "check_env.py")!r}, run_name="__main__")'
     )
     result = subprocess.run(
         [wrapper, '-c', code],

@@ -13,7 +13,7 @@ that the fuser learns from heatmaps of videos which the network had not seen, an
 
 What is finished is kept in the work folder: a run that was stopped goes on where it was. In the
 end ``fuser.pth``, ``pose.py`` and ``pose.pth`` are what ``tools/propagate.py`` takes as
-``--fuser``, ``--config`` and ``--checkpoint``.
+``--fuser``, ``--config`` and ``--checkpoint``; ``fuser.onnx`` is the fuser for use without PyTorch.
 
 On a GPU: ``--device cuda --clips 10000 --pose-iters 60000 --fuser-iters 20000``.
 """
@@ -42,6 +42,8 @@ from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.export.fuser_export import export_fuser
+from stdpose_mm.export.onnx_export import require_onnx
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labels import find_label_files, write_label_list
 from stdpose_mm.propagation import given_labels
@@ -51,11 +53,11 @@ from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstima
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.training.fuser_training import (
     INTERVALS,
-    TrainingSegment,
+    TrainingGap,
     as_annotated,
-    collect_segments,
-    load_segments,
-    save_segments,
+    collect_training_gaps,
+    load_training_gaps,
+    save_training_gaps,
     train_fuser,
 )
 
@@ -142,6 +144,7 @@ def train(args: argparse.Namespace) -> None:
             '--labels needs --start, the work folder of a run on generated clips; run '
             'train_auto.py without --labels first'
         )
+    require_onnx()
     begin = time.monotonic()
     if args.labels is None:
         train_on_generated(args)
@@ -171,7 +174,7 @@ def train_on_generated(args: argparse.Namespace) -> None:
 
     pose = train_pose_network(args, 'pose', on_generated)
     annotations, roots = data / 'annotations', (data, None)
-    segments = gather(
+    gaps = gather(
         args,
         annotations / 'train',
         args.evidence_clips,
@@ -181,7 +184,7 @@ def train_on_generated(args: argparse.Namespace) -> None:
         True,
     )
     held_out = gather(args, annotations / 'val', None, out / 'evidence' / 'val', pose, roots, True)
-    train_and_save(args, segments, held_out, 'generated clips', DOUBT_OF_GENERATED, None)
+    train_and_save(args, gaps, held_out, 'generated clips', DOUBT_OF_GENERATED, None)
 
 
 def train_on_labels(args: argparse.Namespace) -> None:
@@ -201,22 +204,22 @@ def train_on_labels(args: argparse.Namespace) -> None:
 
     out.mkdir(parents=True, exist_ok=True)
     roots = args.image_root, args.video_root
-    segments: list[TrainingSegment] = []
+    gaps: list[TrainingGap] = []
     for number in range(2):
         name = f'half{number}'
         pose = train_pose_network(args, name, on_videos(name, files[number]))
         other = args.labels[1 - number]
         folder = out / 'evidence' / f'half{1 - number}'
-        segments += gather(args, other, None, folder, pose, roots, False)
+        gaps += gather(args, other, None, folder, pose, roots, False)
     train_pose_network(args, 'pose', on_videos('pose', [*files[0], *files[1]]))
     held_out = [
-        segment
+        gap
         for path in sorted((args.start / 'evidence' / 'val').glob('*.npz'))
-        for segment in load_segments(path)
+        for gap in load_training_gaps(path)
     ]
     train_and_save(
         args,
-        segments,
+        gaps,
         held_out,
         f'generated clips, then {len(files[0]) + len(files[1])} labelled videos',
         0.0,
@@ -226,15 +229,15 @@ def train_on_labels(args: argparse.Namespace) -> None:
 
 def train_and_save(
     args: argparse.Namespace,
-    segments: Sequence[TrainingSegment],
-    held_out: Sequence[TrainingSegment],
+    gaps: Sequence[TrainingGap],
+    held_out: Sequence[TrainingGap],
     trained_on: str,
     shrinkage: float,
     start: TrainedFuser | None,
 ) -> None:
-    """Train the fuser, and write ``fuser.pth``."""
+    """Train the fuser, and write ``fuser.pth`` and ``fuser.onnx``."""
     fuser = train_fuser(
-        segments,
+        gaps,
         held_out,
         args.work_dir / 'fuser',
         trained_on,
@@ -244,7 +247,10 @@ def train_and_save(
         seed=args.seed,
         device=args.device,
     )
-    fuser.save(args.work_dir / 'fuser.pth')
+    checkpoint = args.work_dir / 'fuser.pth'
+    fuser.save(checkpoint)
+    # With the weights as they were rounded, so that both files give the same poses.
+    export_fuser(TrainedFuser.load(checkpoint), checkpoint.with_suffix('.onnx'))
 
 
 def train_pose_network(
@@ -290,7 +296,7 @@ def gather(
     pose: PoseNetwork,
     roots: tuple[Path | None, Path | None],
     exact: bool,
-) -> list[TrainingSegment]:
+) -> list[TrainingGap]:
     """The evidence of labelled videos, one file for each, kept for the next time.
 
     Args:
@@ -321,7 +327,7 @@ def gather(
     with ProcessPoolExecutor(args.workers, get_context('spawn')) as pool:
         for _ in tqdm(pool.map(gather_video, todo), total=len(todo), unit=' videos'):
             pass
-    return [segment for job in jobs for segment in load_segments(job.path)]
+    return [gap for job in jobs for gap in load_training_gaps(job.path)]
 
 
 def gather_video(job: Job) -> None:
@@ -332,19 +338,19 @@ def gather_video(job: Job) -> None:
     intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
     frames = open_video(job.labels, *job.roots, pictures_needed=True)
     labels = as_annotated(given_labels(job.labels), rng) if job.exact else job.labels
-    segments = collect_segments(
+    gaps = collect_training_gaps(
         [frames[index] for index in range(len(frames))],
         labels,
         intervals,
         DISFlow(),
         rng,
-        segment_model(job.pose, job.device),
+        heatmap_estimator(job.pose, job.device),
     )
-    save_segments(job.path, segments)
+    save_training_gaps(job.path, gaps)
 
 
 @lru_cache(maxsize=1)
-def segment_model(pose: PoseNetwork, device: str) -> GapHeatmapEstimator:
+def heatmap_estimator(pose: PoseNetwork, device: str) -> GapHeatmapEstimator:
     """The pose network, loaded once in a process."""
     model = WindowModel.from_config(pose.config, pose.checkpoint, device)
     model.pack()

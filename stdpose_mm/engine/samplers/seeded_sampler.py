@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.dataset import DefaultSampler
 from mmpose.registry import DATA_SAMPLERS
@@ -19,7 +20,7 @@ class SeededSampler(DefaultSampler):
     Args: as ``DefaultSampler``.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._start = 0
 

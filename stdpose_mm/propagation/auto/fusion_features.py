@@ -1,4 +1,4 @@
-"""Everything that speaks for or against a joint's position in a gap, for the segment fuser.
+"""Everything that speaks for or against a joint's position in a gap, for the gap fuser.
 
 All of it is relative: positions are offsets from the *centre*, the blend of both flow tracks, in
 units of the pose's size. So it serves any skeleton at any scale.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,9 +17,11 @@ from stdpose_mm.io.video import Frames
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 from stdpose_mm.structures import OCCLUDED, PersonLabel
 from stdpose_mm.structures.joint_mapping import JointMapping
+
+if TYPE_CHECKING:
+    from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 
 MAP_SIDE = 9
 MAP_STEPS = (0.03, 0.09)
@@ -96,7 +98,7 @@ class GapHeatmaps:
 
     @classmethod
     def of_labels(cls, maps: EstimatedHeatmaps, mapping: JointMapping) -> GapHeatmaps:
-        """The maps of a model, in the order of the labels' joints."""
+        """Put the maps of a model in the order of the labels' joints."""
 
         def ordered(values: np.ndarray) -> np.ndarray:
             return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
@@ -147,7 +149,7 @@ def extract_fusion_features(
     chosen: Sequence[int] | None = None,
     heatmaps: GapHeatmaps | None = None,
 ) -> FusionFeatures:
-    """The evidence for one gap, or for a piece of it.
+    """Gather the evidence for one gap, or for a chunk of it.
 
     Args:
         frames: The video.
@@ -238,7 +240,7 @@ def extract_fusion_features(
 
 
 def near_and_wide(dense: np.ndarray) -> np.ndarray:
-    """Maps [..., M, 27, 27] as those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
+    """Reduce maps [..., M, 27, 27] to those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
     start = (_DENSE_SIDE - MAP_SIDE) // 2
     near = dense[..., start : start + MAP_SIDE, start : start + MAP_SIDE]
     cells = dense.reshape(*dense.shape[:-2], MAP_SIDE, _REDUCTION, MAP_SIDE, _REDUCTION)

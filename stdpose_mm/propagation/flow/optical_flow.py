@@ -8,8 +8,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import torch
-from scipy.ndimage import map_coordinates
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
@@ -110,6 +108,7 @@ class RAFTFlow:
     """
 
     def __init__(self, weights: str | Path, max_side: int = 640, device: str = 'cpu') -> None:
+        import torch
         from torchvision.models.optical_flow import raft_small
 
         self.max_side = max_side
@@ -131,6 +130,8 @@ class RAFTFlow:
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
+        import torch
+
         height, width = source.shape[:2]
         bottom, right = (
             max(-side % _RAFT_STRIDE, _RAFT_MIN_SIDE - side) for side in (height, width)
@@ -147,7 +148,7 @@ class RAFTFlow:
 
 
 def scale_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
-    """The picture with its larger side brought to ``max_side``, its smaller at least 16 pixels.
+    """Scale a picture so that its larger side is ``max_side``, its smaller at least 16 pixels.
 
     A small picture is at most doubled.
     """
@@ -162,7 +163,9 @@ def scale_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def sample_bilinear(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Values of ``field`` [h, w, C] at ``points`` [K, 2] (x, y), clamped to its border."""
+    """Sample ``field`` [h, w, C] at ``points`` [K, 2] (x, y), clamped to its border."""
+    from scipy.ndimage import map_coordinates
+
     rows_and_columns = points.T[::-1]
     return np.stack(
         [

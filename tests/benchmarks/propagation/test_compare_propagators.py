@@ -12,7 +12,7 @@ from stdpose_mm.benchmarks.propagation import (
     compare_propagators,
     mean_motion,
 )
-from stdpose_mm.benchmarks.propagation.clip_statistics import ClipBootstrap, middle
+from stdpose_mm.benchmarks.propagation.clip_statistics import ClipBootstrap, interval_95
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import evaluate_posetrack
 from stdpose_mm.propagation.flow import FlowPropagator
@@ -188,7 +188,7 @@ def test_the_json_form_has_null_for_what_is_unknown(comparison):
 
 def interval(sums: list[float], counts: list[int], num_draws: int) -> tuple[float, float]:
     bootstrap = ClipBootstrap(len(sums), num_draws)
-    return middle(bootstrap.means(np.array(sums), np.array(counts)))
+    return interval_95(bootstrap.means(np.array(sums), np.array(counts)))
 
 
 def test_the_bootstrap_interval_holds_the_mean_and_is_the_same_each_time():
