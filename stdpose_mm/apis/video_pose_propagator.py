@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import (
     Boxes,
@@ -23,6 +24,7 @@ from stdpose_mm.propagation import (
     match_labels,
     propagate_frames,
 )
+from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -288,20 +290,20 @@ class VideoPosePropagator:
         Raises:
             InputError: If a frame cannot be read.
         """
-        kept: MutableMapping[str, dict[str, np.ndarray]] = {}
+        kept: MutableMapping[str, FrameDetections] = {}
         if state.folder is not None:
-            from stdpose_mm.propagation.gap_store import ArrayStore, digest
-
-            kept = ArrayStore(state.folder / 'detections', digest(detector, state.frames))
+            kept = ResultCache.for_context(
+                state.folder / 'detections',
+                (detector, state.frames),
+                vars,
+                lambda arrays: FrameDetections(**arrays),
+            )
         for frame_idx in range(len(state.frames)):
             if all(frame_idx in track for track in state.tracks.values()):
                 continue
-            arrays = kept.get(str(frame_idx))
-            if arrays is None:
-                found = detector(state.frames[frame_idx])
-                kept[str(frame_idx)] = {'boxes': found.boxes, 'scores': found.scores}
-            else:
-                found = FrameDetections(arrays['boxes'], arrays['scores'])
+            found = kept.get(str(frame_idx))
+            if found is None:
+                found = kept[str(frame_idx)] = detector(state.frames[frame_idx])
             state.detections[frame_idx] = found
             yield frame_idx
 
@@ -335,10 +337,7 @@ class VideoPosePropagator:
         cache: GapCache = state.cache
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
-            from stdpose_mm.propagation.gap_store import GapStore, digest
-
-            context = digest(self.propagator, state.frames, skeleton)
-            cache = GapStore(state.folder / 'gaps', context)
+            cache = open_gap_cache(state.folder / 'gaps', self.propagator, state.frames, skeleton)
         for frame_idx, persons in propagate_frames(
             state.frames,
             state.tracks,

@@ -29,9 +29,9 @@ from stdpose_mm.inference import PRECISIONS
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.labels import WRITE_FORMATS, read_labels, write_labels
+from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
 from stdpose_mm.io.video import open_frames, require_video_name
 from stdpose_mm.propagation import PROPAGATORS, LifeSpan, subsample_labels
-from stdpose_mm.propagation.gap_store import remove_unfinished, unfinished_folder
 from stdpose_mm.review import frames_to_check, rank_suggestions
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.training import adapt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
 
@@ -200,7 +200,7 @@ class OnnxPersonDetector(PersonDetector):
     ) -> None:
         super().__init__(score_threshold, nms_iou)
         content = path.read_bytes()
-        self.file_digest = hashlib.sha256(content).hexdigest()
+        self.file_digest = fingerprint(content)
         self._session = start_session(path, content, 'RTMDet or YOLOX')
         outputs = {output.name: output for output in self._session.get_outputs()}
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from mmengine.config import Config
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.onnx_session import start_session
@@ -156,7 +156,7 @@ class OnnxWindowBackend:
         if not path.is_file():
             raise InputError(f'{path} does not exist, export the network again')
         content = path.read_bytes()
-        if digest(content) != self._description['files'][name]:
+        if fingerprint(content) != self._network['files'][name]:
             raise InputError(
                 f'{path} is not the file that {NETWORK_FILE} beside it was written for, export '
                 'the network again'
@@ -167,11 +167,6 @@ class OnnxWindowBackend:
 def graph_name(graph: str, precision: str = 'float32') -> str:
     """Return the file name of one of the graphs 'whole', 'encoder' and 'fusion'."""
     return f'{graph}.onnx' if precision == 'float32' else f'{graph}_{precision}.onnx'
-
-
-def digest(content: bytes) -> str:
-    """What tells the files of one export from those of another."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def network_description(
@@ -200,7 +195,7 @@ def network_description(
             'shift_heatmap': bool(test_cfg.get('shift_heatmap', False)),
         },
         'metainfo': metainfo,
-        'files': {name: digest(content) for name, content in files.items()},
+        'files': {name: fingerprint(content) for name, content in files.items()},
     }
 
 

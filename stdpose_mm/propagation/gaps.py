@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
 
 LifeSpan = Literal['video', 'labels']
@@ -107,29 +107,21 @@ class Gap:
         )
 
     def fingerprint(self, with_second_labels: bool = False) -> str:
-        """Equal for gaps that a propagator fills equally: what a cache is keyed by.
+        """Compute the key of a cache: equal for gaps that a propagator fills equally.
 
         Args:
             with_second_labels: Whether the propagator reads ``second_before`` and
                 ``second_after`` (:attr:`BasePropagator.reads_second_labels`). Others need not
                 redo a gap after a correction there.
         """
-        arrays = [self.bboxes]
-        anchors_read = [self.before, self.after]
+        read = [self.before, self.after]
         if with_second_labels:
-            anchors_read += [self.second_before, self.second_after]
-        for anchors in anchors_read:
-            arrays += [anchors.frames, anchors.keypoints, anchors.visibility]
-        for label in (self.left, self.right):
-            if label is not None:
-                arrays += [label.keypoints, label.visibility]
-                arrays.append(np.zeros(0) if label.bbox is None else label.bbox)
-        ends = (self.left is None, self.right is None)
-        digest = hashlib.sha256(repr((self.track_id, self.frames, ends)).encode())
-        for array in arrays:
-            digest.update(repr((array.dtype.str, array.shape)).encode())
-            digest.update(array.tobytes())
-        return digest.hexdigest()
+            read += [self.second_before, self.second_after]
+        ends = [
+            label and (label.keypoints, label.visibility, label.bbox)
+            for label in (self.left, self.right)
+        ]
+        return fingerprint(self.track_id, self.frames, self.bboxes, read, ends)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,18 +17,19 @@ import torch
 
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import write_posetrack18
+from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
+from stdpose_mm.io.labels import frame_sources, write_posetrack18
 from stdpose_mm.io.video.cached_frames import CachedFrames
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.flow.optical_flow import RememberedFlow
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .clip_errors import ClipErrors, HiddenVideo, hide_labels, measure, propagate_hidden
 from .compare_propagators import Comparison, hide_videos, summarize
 from .labelled_videos import open_video
-from .prediction_cache import PredictionCache, file_digest, label_digest
+from .prediction_cache import open_prediction_cache
 
 MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]'
 
@@ -41,10 +41,10 @@ class EntryRun:
     """One run of an entry: a method with the model of one seed.
 
     Args:
-        name: Name of its output files.
-        method: Name of the method in ``PROPAGATORS``.
-        config, checkpoint: Files of the model; ``None`` for a method without.
-        digest: Digest of the model's files; equal models have equal ones.
+        name: What its files are called.
+        method: As registered in ``PROPAGATORS``.
+        config, checkpoint: Of its model; None without.
+        fingerprint: Of the content of the model's files.
         fuser: Weights of 'auto', if not those of the package.
     """
 
@@ -52,7 +52,7 @@ class EntryRun:
     method: str
     config: str | None = None
     checkpoint: str | None = None
-    digest: str = ''
+    fingerprint: str = ''
     fuser: str | None = None
 
 
@@ -118,21 +118,20 @@ class BenchmarkEntry:
         return cls(name, parts[0], parts[1], tuple(parts[2].split(',')), *parts[3:])
 
     def runs(self) -> list[EntryRun]:
-        """List the runs, one for each seed."""
+        """Return one run for each seed."""
         if not self.checkpoints:
             return [EntryRun(self.name, self.method)]
         assert self.config is not None
-        config = read_config(self.config)
-        settings = hashlib.sha256(repr(config.to_dict()).encode()).hexdigest()
+        config = read_config(self.config).to_dict()
         several = len(self.checkpoints) > 1
-        fuser = '' if self.fuser is None else f' {file_digest(self.fuser)}'
+        fuser = self.fuser and file_fingerprint(self.fuser)
         return [
             EntryRun(
                 f'{self.name}-seed{number}' if several else self.name,
                 self.method,
                 self.config,
                 checkpoint,
-                f'{settings} {file_digest(checkpoint)}' + fuser,
+                fingerprint(config, file_fingerprint(checkpoint), fuser),
                 self.fuser,
             )
             for number, checkpoint in enumerate(self.checkpoints, 1)
@@ -191,9 +190,9 @@ def benchmark_propagators(
 
     With an ``out_dir``, the predictions are written as PoseTrack18 files to
     ``<run>_T<interval>/<video>.json``, and to a cache from which a later call takes what is the
-    same: method, model, interval, labels, boxes, and the code of this package. Pictures do not
-    count. A video is decoded once for each run, unless its pictures take more memory than
-    ``CachedFrames`` grants.
+    same: method, model, interval, labels, boxes, the pictures if the method reads any, and the code
+    of this package. A video is decoded once for each run, unless its pictures take more memory
+    than ``CachedFrames`` grants.
 
     Args:
         videos: Dense labels.
@@ -223,13 +222,20 @@ def benchmark_propagators(
     if conditions.out_dir is not None:
         _check_folders(conditions.out_dir, all_runs, intervals, videos)
     # Built once beforehand, so that a broken checkpoint is found before the work begins.
-    read = [build(run, conditions.device).reads_pictures for run in all_runs]
+    reads = {run: build(run, conditions.device).reads_pictures for run in everything}
     for labels in videos:
-        open_video(labels, conditions.image_root, conditions.video_root, any(read))
+        open_video(labels, conditions.image_root, conditions.video_root, any(reads.values()))
+    keys: dict[bool, list[str]] = {}
+    if conditions.out_dir is not None:
+        for reading in set(reads.values()):
+            keys[reading] = [_video_key(labels, conditions, reading) for labels in videos]
+    tasks = [
+        _Task(run, number, labels, keys[reads[run]][number] if keys else None)
+        for run in everything
+        for number, labels in enumerate(videos)
+    ]
 
-    measured: Iterable[Measured] = _measure_all(
-        all_runs, videos, intervals, conditions, jobs, build
-    )
+    measured: Iterable[Measured] = _measure_all(tasks, intervals, conditions, jobs, build)
     if progress is not None:
         measured = progress(measured, len(all_runs) * len(videos))
     results: dict[tuple[EntryRun, int], list[Any]] = {
@@ -248,6 +254,31 @@ def benchmark_propagators(
         )
         for interval in intervals
     ]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A run on a video.
+
+    Args:
+        run: The run.
+        number: Of the video.
+        labels: Of the video.
+        video_key: Fingerprint of what the run reads of the video; None without a cache.
+    """
+
+    run: EntryRun
+    number: int
+    labels: VideoLabels
+    video_key: str | None
+
+
+def _video_key(labels: VideoLabels, conditions: Conditions, reads_pictures: bool) -> str:
+    sources: dict[int, tuple[str, int | None]] = {}
+    if reads_pictures:
+        sources = frame_sources(labels, conditions.image_root or '', conditions.video_root)
+    files = [(file_fingerprint(path), in_video) for path, in_video in sources.values()]
+    return fingerprint(labels, files)
 
 
 def _check_names(
@@ -286,18 +317,15 @@ def _folder_name(run: EntryRun, interval: int) -> str:
 
 
 def _measure_all(
-    runs: Sequence[EntryRun],
-    videos: Sequence[VideoLabels],
+    tasks: Sequence[_Task],
     intervals: Sequence[int],
     conditions: Conditions,
     jobs: int,
     build: Build,
 ) -> Iterator[Measured]:
-    """Measure run by run, so that a process has one model in memory at a time."""
-    tasks = [(run, number) for run in runs for number in range(len(videos))]
     if jobs == 1:
-        for run, number in tasks:
-            yield run, number, _measure_video(run, videos[number], intervals, conditions, build)
+        for task in tasks:
+            yield task.run, task.number, _measure_video(task, intervals, conditions, build)
         return
     # Not forked from here: a copy of a process with threads or a GPU may hang. The server has
     # neither, and imports all_runs once for all its children.
@@ -305,16 +333,12 @@ def _measure_all(
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(jobs, context, _share_cores, (jobs,)) as pool:
         futures = {
-            pool.submit(_measure_video, run, videos[number], intervals, conditions, build): (
-                run,
-                number,
-            )
-            for run, number in tasks
+            pool.submit(_measure_video, task, intervals, conditions, build): task for task in tasks
         }
         try:
             for future in as_completed(list(futures)):
-                run, number = futures.pop(future)
-                yield run, number, future.result()
+                task = futures.pop(future)
+                yield task.run, task.number, future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -327,38 +351,32 @@ def _share_cores(jobs: int) -> None:
 
 
 def _measure_video(
-    run: EntryRun,
-    labels: VideoLabels,
-    intervals: Sequence[int],
-    conditions: Conditions,
-    build: Build,
+    task: _Task, intervals: Sequence[int], conditions: Conditions, build: Build
 ) -> dict[int, ClipErrors]:
-    """Propagate a video at every interval; return the errors only."""
+    """Propagate at every interval; only the errors are kept."""
+    run, labels = task.run, task.labels
     frames = None
     errors = {}
-    digest = label_digest(labels)
+    cache: MutableMapping[str, Sequence[PersonLabel]] = {}
+    if conditions.out_dir is not None:
+        cache = open_prediction_cache(conditions.out_dir / 'cache')
     for interval in intervals:
         video = hide_labels(labels, interval)
-        prediction = None
-        key = {
-            'method': run.method,
-            'model': run.digest,
-            'interval': interval,
-            'labels': digest,
-            'truth_boxes': conditions.use_truth_boxes,
-        }
-        cache = conditions.out_dir and PredictionCache(conditions.out_dir / 'cache')
-        if cache:
-            prediction = cache.load(key, video.labels)
-        if prediction is None:
+        key = fingerprint(
+            code_fingerprint(),
+            (run.method, run.fingerprint, interval, conditions.use_truth_boxes),
+            task.video_key,
+        )
+        people = cache.get(key)
+        if people is None:
             if frames is None:
                 roots = conditions.image_root, conditions.video_root
                 # All intervals read the same pictures.
                 frames = CachedFrames(open_video(labels, *roots, pictures_needed=False))
             propagator = build(run, conditions.device)
-            prediction = propagate_hidden(frames, video, propagator, conditions.use_truth_boxes)
-            if cache:
-                cache.store(key, prediction)
+            dense = propagate_hidden(frames, video, propagator, conditions.use_truth_boxes)
+            people = cache[key] = dense.persons
+        prediction = video.labels.with_persons(people)
         if conditions.out_dir is not None:
             _write_prediction(conditions.out_dir, run, video, prediction)
         errors[interval] = measure(video, prediction)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
 
 _MAX_ENLARGEMENT = 2.0
 """Small pictures are enlarged up to this: DIS gives flow on a grid of a few pixels, too coarse for
@@ -75,7 +75,7 @@ class RememberedFlow:
         self._estimator = estimator
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._fields: OrderedDict[tuple[bytes, bytes], np.ndarray] = OrderedDict()
+        self._fields: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
 
     def prepare(self, picture: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
@@ -84,7 +84,7 @@ class RememberedFlow:
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`; not to be written to."""
         # By what the pictures show: their memory may have become another picture's.
-        key = _fingerprint(source), _fingerprint(target)
+        key = fingerprint(source), fingerprint(target)
         field = self._fields.get(key)
         if field is None:
             field = self._fields[key] = self._estimator(source, target)
@@ -93,10 +93,6 @@ class RememberedFlow:
                 self._bytes -= self._fields.popitem(last=False)[1].nbytes
         self._fields.move_to_end(key)
         return field
-
-
-def _fingerprint(picture: np.ndarray) -> bytes:
-    return blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest()
 
 
 class RAFTFlow:

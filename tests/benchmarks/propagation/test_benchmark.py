@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -235,12 +236,31 @@ def test_other_labels_or_boxes_are_propagated_anew(entries, tmp_path, monkeypatc
     moved = replace(SLOW.persons[0], keypoints=SLOW.persons[0].keypoints + 1)
     assert calls(SLOW.with_persons([moved, *SLOW.persons[1:]])) == 1
     monkeypatch.setattr(
-        'stdpose_mm.benchmarks.propagation.prediction_cache.code_digest', lambda: 'other code'
+        'stdpose_mm.benchmarks.propagation.benchmark.code_fingerprint', lambda: 'other code'
     )
     assert calls() == 2
 
 
-def test_a_broken_cache_entry_is_made_again(entries, tmp_path):
+def test_changed_pictures_are_propagated_anew_if_they_are_read(entrants, tmp_path):
+    named = [replace(frame, file_name=f'{frame.index}.png') for frame in SLOW.frames]
+    video = replace(SLOW, frames=tuple(named))
+    files = [tmp_path / frame.file_name for frame in named]
+    for file in files:
+        cv2.imwrite(str(file), np.zeros((40, 120, 3), np.uint8))
+
+    def calls(reads_pictures: bool) -> int:
+        runs = Runs()
+        runs.made['good'].reads_pictures = reads_pictures
+        conditions = Conditions(image_root=tmp_path, out_dir=tmp_path / 'out')
+        benchmark_propagators([video], entrants[:1], [3], conditions, build=runs)
+        return runs.calls
+
+    assert [calls(True), calls(True), calls(False)] == [1, 0, 1]
+    cv2.imwrite(str(files[-1]), np.ones((40, 120, 3), np.uint8))
+    assert [calls(True), calls(False)] == [1, 0]
+
+
+def test_a_broken_cache_entry_is_made_again(entrants, tmp_path):
     out = tmp_path / 'out'
     compare(entries[:1], Runs(), out_dir=out)
     for path in (out / 'cache').iterdir():
