@@ -222,7 +222,7 @@ def benchmark_propagators(
     if conditions.out_dir is not None:
         _check_folders(conditions.out_dir, all_runs, intervals, videos)
     # Built once beforehand, so that a broken checkpoint is found before the work begins.
-    reads = {run: build(run, conditions.device).reads_pictures for run in everything}
+    reads = {run: build(run, conditions.device).reads_pictures for run in all_runs}
     for labels in videos:
         open_video(labels, conditions.image_root, conditions.video_root, any(reads.values()))
     keys: dict[bool, list[str]] = {}
@@ -231,7 +231,7 @@ def benchmark_propagators(
             keys[reading] = [_video_key(labels, conditions, reading) for labels in videos]
     tasks = [
         _Task(run, number, labels, keys[reads[run]][number] if keys else None)
-        for run in everything
+        for run in all_runs
         for number, labels in enumerate(videos)
     ]
 
