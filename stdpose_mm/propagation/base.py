@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import Skeleton
 
 from .gaps import Gap
@@ -67,7 +67,7 @@ class BasePropagator(ABC):
 
     @abstractmethod
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         """Estimate the pose of every frame of every gap, each exactly once.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import VideoLabels, given_frames
 
 from .base import BasePropagator
@@ -26,7 +26,7 @@ def subsample_labels(labels: VideoLabels, interval: int) -> VideoLabels:
 
 
 def propagate_subsampled(
-    frames: Frames,
+    frames: FrameSource,
     truth: VideoLabels,
     interval: int,
     propagator: BasePropagator,

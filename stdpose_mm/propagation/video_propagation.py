@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import Frames
-from stdpose_mm.io.video.cached_frames import CachedFrames
+from stdpose_mm.io.video import CachedFrames, FrameSource
 from stdpose_mm.structures import (
     FrameDetections,
     PersonLabel,
@@ -39,7 +38,7 @@ DetectedPeople = Mapping[int, FrameDetections]
 
 
 def propagate_labels(
-    frames: Frames,
+    frames: FrameSource,
     labels: VideoLabels,
     propagator: BasePropagator,
     boxes: Boxes | None = None,
@@ -107,7 +106,7 @@ def boxes_of(labels: VideoLabels) -> Boxes:
 
 
 def propagate_frames(
-    frames: Frames,
+    frames: FrameSource,
     tracks: Tracks,
     skeleton: Skeleton,
     propagator: BasePropagator,

@@ -20,7 +20,7 @@ from stdpose_mm.inference import read_checkpoint
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.labels import match_frames
-from stdpose_mm.io.video import FrameSource
+from stdpose_mm.io.video import FrameSource, PreloadedFrames
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.version import __version__
@@ -28,7 +28,6 @@ from stdpose_mm.version import __version__
 from .video_finetuner import (
     MIN_FRAMES_TO_HOLD_OUT,
     InitialModel,
-    LabelledPictures,
     VideoFinetuner,
     config_of,
     make_start,
@@ -150,7 +149,8 @@ def adapt(
     labels = _thinned_out(labels, frames.size)
     start = make_start(config, checkpoint, labels, device, seed)
     with tqdm(desc='adapt', unit=' steps', disable=not progress) as bar:
-        fit = VideoFinetuner(start, LabelledPictures(frames, labels), labels, seed, bar)
+        pictures = PreloadedFrames(frames, labels.labelled_frame_indices)
+        fit = VideoFinetuner(start, pictures, labels, seed, bar)
         fitted = fit.run(steps, started + 60 * max_minutes)
     adapted = AdaptedModel(
         checkpoint=path,

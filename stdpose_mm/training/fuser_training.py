@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.fusion_features import (
     MAP_SIDE,
@@ -70,7 +70,7 @@ class TrainingSegment:
 
 
 def collect_segments(
-    frames: Frames,
+    frames: FrameSource,
     truth: VideoLabels,
     intervals: Sequence[int],
     estimator: FlowEstimator,
@@ -119,7 +119,7 @@ def collect_segments(
 
 
 def _segment(
-    frames: Frames,
+    frames: FrameSource,
     gap: Gap,
     tracks: FlowTracks,
     heatmaps: GapHeatmaps | None,

@@ -1,39 +1,58 @@
-"""Pictures that are asked for again are decoded once."""
-
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 
 import numpy as np
 
-from .frames import Frames
+from .frame_source import FrameSource, FrameView
 
 
-class CachedFrames:
-    """The latest pictures of a video, up to a memory limit; several threads may read from it.
+class FrameCache:
+    """The frames that were asked for last, up to a number of bytes; for several threads.
+
+    A pickled one comes back empty.
 
     Args:
-        frames: Where the pictures come from.
-        max_bytes: Memory for pictures; at least one is kept.
+        max_bytes: Memory for frames; at least one is kept.
     """
 
-    def __init__(self, frames: Frames, max_bytes: int = 16 * 2**20) -> None:
-        self._frames = frames
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._pictures: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._frames: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = Lock()
 
-    def __len__(self) -> int:
-        return len(self._frames)
+    def __reduce__(self) -> tuple[type[FrameCache], tuple[int]]:
+        return FrameCache, (self._max_bytes,)
 
-    def __getitem__(self, index: int, /) -> np.ndarray:
+    def get(self, index: int, read: Callable[[int], np.ndarray]) -> np.ndarray:
+        """Return the kept frame ``index`` itself, else what ``read`` returns for it.
+
+        ``read`` is called by one thread at a time.
+        """
         with self._lock:
-            picture = self._pictures.get(index)
-            if picture is None:
-                picture = self._pictures[index] = self._frames[index]
-                # All pictures of a video have the same size.
-                while len(self._pictures) > max(1, self._max_bytes // picture.nbytes):
-                    self._pictures.popitem(last=False)
-            self._pictures.move_to_end(index)
-            return picture
+            frame = self._frames.get(index)
+            if frame is None:
+                frame = self._frames[index] = read(index)
+                # All frames of a video have the same size.
+                while len(self._frames) > max(1, self._max_bytes // frame.nbytes):
+                    self._frames.popitem(last=False)
+            self._frames.move_to_end(index)
+            return frame
+
+
+class CachedFrames(FrameView):
+    """Frames of which the latest stay in memory, so that they are decoded once.
+
+    Args:
+        frames: The video.
+        max_bytes: Memory for frames; at least one is kept.
+    """
+
+    def __init__(self, frames: FrameSource, max_bytes: int = 16 * 2**20) -> None:
+        super().__init__(frames)
+        self._cache = FrameCache(max_bytes)
+
+    def _read(self, index: int) -> np.ndarray:
+        return self._cache.get(index, self._frames.__getitem__)

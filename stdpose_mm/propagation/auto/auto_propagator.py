@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stdpose_mm.inference import WindowModel
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
 from stdpose_mm.propagation.flow.flow_tracks import (
@@ -77,7 +77,7 @@ class AutoPropagator(BasePropagator):
         self.fuser = TrainedFuser.load(weights, device)
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         """See :meth:`BasePropagator.propagate`; gap by gap, frames roughly ascending in each."""
         mapping = self.shared_joints(skeleton)
@@ -122,7 +122,7 @@ class AutoPropagator(BasePropagator):
 
     def _fill(
         self,
-        frames: Frames,
+        frames: FrameSource,
         gap: Gap,
         tracks: FlowTracks,
         piece: range,

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
@@ -141,7 +141,7 @@ class FusionFeatures:
 
 
 def extract_fusion_features(
-    frames: Frames,
+    frames: FrameSource,
     gap: Gap,
     tracks: FlowTracks,
     chosen: Sequence[int] | None = None,
@@ -262,7 +262,7 @@ class _Matches(NamedTuple):
 
 
 def _match_patches(
-    frames: Frames,
+    frames: FrameSource,
     gap: Gap,
     times: np.ndarray,
     size: float,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.confidence import agreement, decayed_score
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
@@ -42,7 +42,7 @@ class FlowPropagator(BasePropagator):
         self.half_life = half_life
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending in each."""
         for gap, tracks in follow_joints(frames, gaps, self.estimator):

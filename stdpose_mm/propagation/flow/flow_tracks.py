@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.structures import person_box, pose_extent
 
@@ -84,7 +84,7 @@ def pose_size(gap: Gap) -> float:
 
 
 def follow_joints(
-    frames: Frames, gaps: Iterable[Gap], estimator: FlowEstimator
+    frames: FrameSource, gaps: Iterable[Gap], estimator: FlowEstimator
 ) -> Iterator[tuple[Gap, FlowTracks]]:
     """The flow tracks of every gap.
 
@@ -117,7 +117,7 @@ def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
 
 
 def _follow_block(
-    frames: Frames, gaps: Sequence[Gap], estimator: FlowEstimator
+    frames: FrameSource, gaps: Sequence[Gap], estimator: FlowEstimator
 ) -> list[FlowTracks]:
     first = min(gap.first for gap in gaps)
     last = max(gap.last for gap in gaps)
@@ -170,7 +170,7 @@ class _PreparedPictures:
 
     def __init__(
         self,
-        frames: Frames,
+        frames: FrameSource,
         prepare: Callable[[np.ndarray], np.ndarray],
         first: int,
         last: int,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
@@ -43,7 +43,7 @@ class LinearPropagator(BasePropagator):
         return np.stack([interpolate_joints(gap, frame_index) for frame_index in gap.frames])
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending."""
         for gap in gaps:

@@ -20,7 +20,7 @@ from stdpose_mm.inference import (
     equal_slices,
     prefetch,
 )
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.propagation import Gap
 from stdpose_mm.structures import Window, estimation_window, person_box, propagation_window
@@ -89,7 +89,7 @@ class GapHeatmapEstimator:
         self._network = TorchWindowBackend(window_model, batch_size)
 
     def heatmaps(
-        self, frames: Frames, gaps: Sequence[Gap], mapping: JointMapping
+        self, frames: FrameSource, gaps: Sequence[Gap], mapping: JointMapping
     ) -> Generator[tuple[Gap, EstimatedHeatmaps], None, None]:
         """Heatmaps of gaps.
 
@@ -121,7 +121,7 @@ class GapHeatmapEstimator:
         yield from self._evaluate(ready)
 
     def _cut(
-        self, frames: Frames, plan: Iterable[tuple[int, list[_Part]]]
+        self, frames: FrameSource, plan: Iterable[tuple[int, list[_Part]]]
     ) -> Iterator[tuple[int, list[_Part], list[np.ndarray]]]:
         for frame, parts in plan:
             picture = frames[frame]

@@ -7,7 +7,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.gaps import visibility_of_estimates
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
@@ -51,7 +51,7 @@ class WindowPropagator(BasePropagator):
         self.skeleton = window_model.skeleton
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         """See :meth:`BasePropagator.propagate`; gap by gap.
 

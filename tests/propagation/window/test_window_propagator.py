@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import build_propagator, propagate_labels
 from stdpose_mm.propagation.window import (
     DCPosePropagator,
@@ -44,7 +45,7 @@ def propagate(
         'clip', Skeleton(names), tuple(VideoFrame(n) for n in range(num_frames)), tuple(persons)
     )
     dense = propagate_labels(
-        moving_pictures(num_frames), labels, propagator_class(model, **options)
+        ArrayFrames(moving_pictures(num_frames)), labels, propagator_class(model, **options)
     )
     return {(p.frame_index, p.track_id): p for p in dense.persons}
 

@@ -1,5 +1,3 @@
-"""Video files by exact frame index, decoded with PyAV (FFmpeg)."""
-
 from __future__ import annotations
 
 import gc
@@ -10,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
 import av
@@ -18,7 +16,8 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
-from .frames import FrameCache, FrameSource
+from .cached_frames import FrameCache
+from .frame_source import FrameSource
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. AVI and raw streams do not: FFmpeg
@@ -29,6 +28,8 @@ _SEEK_COST = 8
 
 _MAX_LEADING = 64
 """Frames that may come out of the decoder after a seek before the key frame does."""
+
+_CACHED_BYTES = 64 * 2**20
 
 _sources: weakref.WeakSet[VideoFrames] = weakref.WeakSet()
 _has_opened = Event()
@@ -118,7 +119,7 @@ class VideoFrames(FrameSource):
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_key', '_lock'):
+        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_key'):
             del state[name]
         return state
 
@@ -130,10 +131,9 @@ class VideoFrames(FrameSource):
         self._container: Any = None
         self._stream: Any = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
-        self._cache = FrameCache()
+        self._cache = FrameCache(_CACHED_BYTES)
         self._next: int | None = 0
         self._key = 0
-        self._lock = Lock()
         _sources.add(self)
 
     def _open(self) -> tuple[Any, Any]:
@@ -210,19 +210,17 @@ class VideoFrames(FrameSource):
         return FrameIndex(times, keys, checksums)
 
     def _read(self, index: int) -> np.ndarray:
-        with self._lock:
-            cached = self._cache.get(index)
-            if cached is not None:
-                return cached
-            picture = self._picture(index)
-            height, width = picture.shape[:2]
-            if (width, height) != self.size:
-                raise InputError(
-                    f'{self._path}: frame {index} is {width}x{height} pixels, expected '
-                    f'{self.size[0]}x{self.size[1]} as in frame 0'
-                )
-            self._cache.put(index, picture)
-            return picture.copy()
+        return self._cache.get(index, self._sized_picture).copy()
+
+    def _sized_picture(self, index: int) -> np.ndarray:
+        picture = self._picture(index)
+        height, width = picture.shape[:2]
+        if (width, height) != self.size:
+            raise InputError(
+                f'{self._path}: frame {index} is {width}x{height} pixels, expected '
+                f'{self.size[0]}x{self.size[1]} as in frame 0'
+            )
+        return picture
 
     def _picture(self, index: int) -> np.ndarray:
         try:
