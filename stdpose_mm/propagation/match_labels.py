@@ -12,7 +12,7 @@ from stdpose_mm.structures import VideoFrame, VideoLabels
 
 
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """``labels`` without people and with all frames listed; added ones are named like the rest."""
+    """List all frames in ``labels``, without people; added frames are named like the rest."""
     known = {frame.index: frame for frame in labels.frames}
     folders = [PurePosixPath(frame.file_name).parent for frame in labels.frames if frame.file_name]
     width, height = frames.size
@@ -29,7 +29,11 @@ def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
 
 
 def match_labels(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """The labels on the frames of the video."""
+    """Place labels on the frames of the video.
+
+    Raises:
+        InputError: If the video lacks a frame of the labels, or has another size.
+    """
     matched = match_frames(labels, frames)
     if len(matched.frames) < len(labels.frames):
         raise InputError(

@@ -11,10 +11,10 @@ from .video_propagation import boxes_of, given_labels, propagate_labels
 
 
 def subsample_labels(labels: VideoLabels, interval: int) -> VideoLabels:
-    """Labels on every ``interval``-th frame of the labelled range only.
+    """Keep the labels on every ``interval``-th frame of the labelled range only.
 
-    The rule is ``datasets.windows.given_frames``. People keep or get their track ids from all
-    labels, before these are thinned out.
+    The rule is :func:`~stdpose_mm.structures.given_frames`. People keep or get their track ids
+    from all labels, before these are thinned out.
 
     Raises:
         InputError: If the interval is not positive.
@@ -32,7 +32,7 @@ def propagate_subsampled(
     propagator: BasePropagator,
     use_truth_boxes: bool = False,
 ) -> VideoLabels:
-    """Hide all labels but every ``interval``-th frame's, and propagate these.
+    """Hide all labels but those of every ``interval``-th frame's, and propagate these.
 
     Args:
         frames: The video's pictures.
@@ -44,7 +44,7 @@ def propagate_subsampled(
 
     Returns:
         Labels of the people and frames that ``truth`` has, given ones with ``source`` 'given'.
-        Whoever is never labelled in a given frame is missing.
+        A person who is labelled in no given frame is missing.
     """
     truth = given_labels(truth)
     dense = propagate_labels(

@@ -44,7 +44,7 @@ class FlowPropagator(BasePropagator):
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
-        """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending in each."""
+        """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
         for gap, tracks in follow_joints(frames, gaps, self.estimator):
             yield from self._blend(gap, tracks)
 

@@ -11,7 +11,7 @@ from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
 
 def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
-    """[K, 2] each joint on the line between the two nearest labels of this very joint.
+    """Interpolate each joint [K, 2] on the line between the two nearest labels that have it.
 
     Constant where it is labelled on one side only, zero where it never is.
     """
@@ -39,13 +39,13 @@ class LinearPropagator(BasePropagator):
         self.half_life = half_life
 
     def curves(self, gap: Gap) -> np.ndarray:
-        """[len(gap.frames), K, 2] the joints in every frame of the gap, zero if never labelled."""
+        """Return the joints in every frame [len(gap.frames), K, 2], zero if never labelled."""
         return np.stack([interpolate_joints(gap, frame_index) for frame_index in gap.frames])
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
-        """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending."""
+        """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
         for gap in gaps:
             for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
                 visibility = gap.visibility_at(frame_index)

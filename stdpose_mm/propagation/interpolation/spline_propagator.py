@@ -25,7 +25,7 @@ class SplinePropagator(LinearPropagator):
     reads_second_labels = True
 
     def curves(self, gap: Gap) -> np.ndarray:
-        """See :meth:`LinearPropagator.curves`."""
+        """Return the joints on splines, see :meth:`LinearPropagator.curves`."""
         keypoints = super().curves(gap)
         anchors = (gap.second_before, gap.before, gap.after, gap.second_after)
         for joint in np.flatnonzero(gap.before.exists & gap.after.exists):

@@ -96,16 +96,16 @@ def test_a_joint_that_nobody_labelled_stays_unlabelled(label, video, weights):
     assert person.scores[2] == 0
 
 
-def test_long_gaps_are_fused_in_pieces(label, video, weights, monkeypatch):
+def test_long_gaps_are_fused_in_chunks(label, video, weights, monkeypatch):
     shifts = np.stack([np.linspace(0, 20, 15), np.zeros(15)], axis=-1)
     frames = moving_texture(shifts)
     sparse = video([label(0, POINTS), label(14, POINTS + shifts[14])], 15)
     whole = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._PIECE', 5)
-    pieces = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
-    assert len(pieces.persons) == 15
-    for one, other in zip(whole.persons, pieces.persons, strict=True):
-        # An untrained network reads the same in pieces but for the velocities at their ends.
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._CHUNK', 5)
+    chunks = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
+    assert len(chunks.persons) == 15
+    for one, other in zip(whole.persons, chunks.persons, strict=True):
+        # An untrained network reads the same in chunks but for the velocities at their ends.
         assert np.abs(one.keypoints - other.keypoints).max() < 0.5
 
 

@@ -182,15 +182,15 @@ def test_heatmaps_are_read_around_the_centre(label):
     assert scalar(evidence, 'has_heatmap')[2].tolist() == [1, 1, 0]
 
 
-def test_a_piece_of_a_gap_has_the_evidence_of_the_whole(label):
+def test_some_frames_of_a_gap_have_the_evidence_of_the_whole(label):
     tracks = standing()
     tracks.forward[:, :, 0] += np.arange(5)[:, None]
     gap, frames = make_gap(label), ArrayFrames([texture(n) for n in range(5)])
     whole = extract_fusion_features(frames, gap, tracks)
-    piece = extract_fusion_features(frames, gap, tracks, [0, 2, 3, 4])
-    np.testing.assert_array_equal(piece.centre, whole.centre[[0, 2, 3, 4]])
-    np.testing.assert_allclose(piece.maps, whole.maps[[0, 2, 3, 4]])
+    part = extract_fusion_features(frames, gap, tracks, [0, 2, 3, 4])
+    np.testing.assert_array_equal(part.centre, whole.centre[[0, 2, 3, 4]])
+    np.testing.assert_allclose(part.maps, whole.maps[[0, 2, 3, 4]])
     not_velocity = [n for n, name in enumerate(VECTORS) if 'velocity' not in name]
     np.testing.assert_allclose(
-        piece.vectors[:, :, not_velocity], whole.vectors[[0, 2, 3, 4]][:, :, not_velocity]
+        part.vectors[:, :, not_velocity], whole.vectors[[0, 2, 3, 4]][:, :, not_velocity]
     )

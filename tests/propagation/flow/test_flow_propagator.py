@@ -91,14 +91,14 @@ def straight_tracks(label, forward_miss: float, backward_miss: float):
 
 
 @pytest.mark.parametrize('given', [[0], [19], [0, 19]], ids=['left', 'right', 'both'])
-def test_long_gaps_are_read_in_pieces_with_the_same_result(label, video, monkeypatch, given):
+def test_long_gaps_are_read_in_batches_with_the_same_result(label, video, monkeypatch, given):
     shifts = np.stack([np.linspace(0, 30, 20), np.zeros(20)], axis=-1)
     frames = moving_texture(shifts)
     sparse = video([label(n, POINTS + shifts[n]) for n in given], 20)
     whole = propagate_labels(frames, sparse, FlowPropagator()).persons
     monkeypatch.setattr('stdpose_mm.propagation.flow.flow_tracks._KEPT_PICTURES', 4)
-    pieces = propagate_labels(frames, sparse, FlowPropagator()).persons
-    for one, other in zip(whole, pieces, strict=True):
+    batches = propagate_labels(frames, sparse, FlowPropagator()).persons
+    for one, other in zip(whole, batches, strict=True):
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
 
 
