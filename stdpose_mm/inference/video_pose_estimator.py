@@ -116,7 +116,7 @@ class VideoPoseEstimator:
                 yield _Frame(index, None, NO_PEOPLE)
                 continue
             crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
-            cuts = [self.window_model.cut(picture, crop) for crop in crops]
+            cuts = [self.window_model.crop_image(picture, crop) for crop in crops]
             yield _Frame(index, picture, people, crops, cuts)
 
     def _cut_windows(self, frames: Iterable[SeenFrame]) -> Iterator[_Frame]:
@@ -136,7 +136,7 @@ class VideoPoseEstimator:
         if picture is None:
             return _Frame(key, None, NO_PEOPLE)
         crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
-        cuts = [self.window_model.cut(picture, crop) for crop in crops]
+        cuts = [self.window_model.crop_image(picture, crop) for crop in crops]
         own = np.arange(len(crops))
         rows = np.stack([own, own, own], axis=1)
         window = estimation_window(key, recent[0][0], recent[-1][0])
@@ -144,7 +144,7 @@ class VideoPoseEstimator:
             beside = pictures.get(index)
             if index != key and beside is not None:
                 rows[:, side] = own + len(cuts)
-                cuts.extend(self.window_model.cut(beside, crop) for crop in crops)
+                cuts.extend(self.window_model.crop_image(beside, crop) for crop in crops)
         return _Frame(key, picture, people, crops, cuts, rows)
 
 

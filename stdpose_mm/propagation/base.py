@@ -24,7 +24,7 @@ class PropagatedPose:
     """The estimated pose of one track in one frame.
 
     Args:
-        track_id, frame_index: Whose pose, and where.
+        track_id, frame_index: The track and the frame.
         keypoints: [K, 2] pixels.
         visibility: [K] of 0 (nothing is known of the joint), 1, 2.
         scores: [K] confidence in 0..1; 0 where ``visibility`` is 0.
@@ -38,7 +38,7 @@ class PropagatedPose:
 
 
 class BasePropagator(ABC):
-    """Fills the gaps between given labels.
+    """Fill the gaps between given labels.
 
     A subclass is registered in ``PROPAGATORS`` under its public name.
     """

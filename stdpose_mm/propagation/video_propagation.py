@@ -196,7 +196,7 @@ def gaps_of_labels(labels: VideoLabels, num_frames: int) -> list[Gap]:
 
 @dataclass(frozen=True)
 class _TrackPlan:
-    """Where the poses of one track come from: its labels, and ``gaps`` in order of time."""
+    """The labels of one track, and its ``gaps`` in order of time."""
 
     labels: Mapping[int, PersonLabel]
     gaps: list[Gap]
@@ -210,7 +210,7 @@ class _TrackPlan:
 
 
 class _GapPoses:
-    """Hands out the poses of gaps, from the cache or from the propagator.
+    """Fetch the poses of gaps from the cache or from the propagator.
 
     The propagator runs no further than it must. Poses of a gap are dropped with its last frame.
 

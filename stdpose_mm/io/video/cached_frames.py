@@ -10,7 +10,7 @@ from .frame_source import FrameSource, FrameView
 
 
 class FrameCache:
-    """The frames that were asked for last, up to a number of bytes; for several threads.
+    """The frames that were read last, up to a number of bytes; several threads may share it.
 
     A pickled one comes back empty.
 

@@ -1,5 +1,3 @@
-"""The frames of a video by exact 0-based index, whatever holds them."""
-
 from __future__ import annotations
 
 from abc import abstractmethod

@@ -8,9 +8,9 @@ from .frame_source import FrameSource
 
 
 class UnavailableFrames(FrameSource):
-    """Stands for the frames of a video whose pictures are not at hand.
+    """Frames of a video whose pictures are not at hand, for methods that read none.
 
-    Propagators that read no picture take it. Its ``size`` is (0, 0).
+    ``size`` is (0, 0).
 
     Args:
         length: Number of frames.

@@ -57,7 +57,7 @@ if hasattr(os, 'register_at_fork'):
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Where the frames of a video file are.
+    """Places of the frames of a video file.
 
     Attributes:
         times: Presentation time of every frame in the stream's time base; ascending if
@@ -75,8 +75,8 @@ class VideoFrames(FrameSource):
     """The frames of a video file.
 
     Opening reads the file through once without decoding it. Where the container does not tell
-    presentation times, every frame is decoded once instead, and a checksum of each is kept by
-    which a frame is recognised after a seek. Reading in order never seeks. Several threads may read
+    presentation times, every frame is decoded once instead; its checksum identifies it after a
+    seek. Reading in order never seeks. Several threads may read
     at the same time; each then waits for its turn.
 
     Args:
@@ -113,7 +113,7 @@ class VideoFrames(FrameSource):
         return len(self._index.times)
 
     def path_of(self, index: int) -> str:
-        """The video file, whatever the frame."""
+        """Return the video file, whatever the frame."""
         self._check(index)
         return self._path
 
@@ -149,7 +149,7 @@ class VideoFrames(FrameSource):
         return container, streams[0]
 
     def _index_from_packets(self) -> FrameIndex | None:
-        """The index by the container's own times; None if some are missing or repeated."""
+        """Index frames by the container's own times; None if some are missing or repeated."""
         times: list[int] = []
         key_times: list[int] = []
         whole = untimed = 0
@@ -175,11 +175,10 @@ class VideoFrames(FrameSource):
         return FrameIndex(times, keys, checksums=None)
 
     def _ends_agree(self, index: FrameIndex) -> bool:
-        """Whether the first frame and those from the last key frame on decode as indexed.
+        """Check that the first frame and those from the last key frame on decode as indexed.
 
         Undecodable frames are usually at the ends, where the video was cut. Damage between frames
-        that decode is not what this is about: frames keep their places, and whoever reads a
-        damaged one is told.
+        that decode is no matter here: frames keep their places, and reading a damaged one raises.
         """
         container, stream = self._open()
         with container:
@@ -240,7 +239,7 @@ class VideoFrames(FrameSource):
         return picture
 
     def _decode(self, index: int) -> av.VideoFrame | None:
-        """Frame ``index``; from where the decoder stands, from a key frame, or from the start.
+        """Decode frame ``index`` from the decoder's place, from a key frame, or from the start.
 
         None if it does not come, or only as what the decoder has made up for damaged data.
         """
@@ -291,7 +290,7 @@ class VideoFrames(FrameSource):
         return None
 
     def _identify(self, frame: av.VideoFrame) -> int | None:
-        """The index of a decoded frame; None for one that decoding started too late for."""
+        """Find the index of a decoded frame; None for one that decoding started too late for."""
         times, checksums = self._index.times, self._index.checksums
         if checksums is None:
             found = bisect_right(times, _time(frame)) - 1
@@ -307,7 +306,7 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The packets that carry data, up to the end or to where the file is broken."""
+    """Yield the packets that carry data, up to the end or to where the file is broken."""
     packets = container.demux(stream)
     while True:
         try:
@@ -323,7 +322,7 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 def _frames(
     container: Any, stream: Any, damaged: list[int] | None = None
 ) -> Iterator[av.VideoFrame]:
-    """The frames that can be decoded; packets that cannot are left out, as players do.
+    """Yield the frames that can be decoded; broken packets are left out, as players do.
 
     The numbers of these packets are added to ``damaged``.
     """

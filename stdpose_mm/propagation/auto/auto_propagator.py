@@ -34,7 +34,7 @@ _HALF_LIFE = 7.0
 
 @PROPAGATORS.register_module(name='auto')
 class AutoPropagator(BasePropagator):
-    """Fuses all the evidence over a whole gap, with a calibrated score.
+    """Fuse all the evidence over a whole gap, with a calibrated score.
 
     Linear interpolation, optical flow from both labels, the likeness of the picture to the labelled
     joints' surroundings and, with a pose network, its heatmaps go into a small network

@@ -85,7 +85,7 @@ class GapHeatmaps:
         frame_heatmaps: [F, K, h, w] of every frame by itself.
         final_heatmaps: [F, K, h, w] of every frame together with the labels around it.
         to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
-        shown: [K] which joints the pose network knows.
+        shown: [K] bool: joints that the pose network knows.
     """
 
     frames: range
@@ -126,8 +126,8 @@ class FusionFeatures:
             wide, rows downward: correlation with the picture patch at the left and right label,
             and heatmaps.
         base_weights: [F, K, 3] weights of the candidates that make the centre.
-        known: [K] whether an end of the gap labels the joint; there is no evidence otherwise.
-        interior: [F] which frames are to be filled.
+        known: [K] bool: whether an end of the gap labels the joint; no evidence otherwise.
+        interior: [F] bool: frames that are to be filled.
     """
 
     centre: np.ndarray
@@ -268,7 +268,7 @@ def _scalars(
     has_heatmap: np.ndarray,
     picture_size: tuple[int, int],
 ) -> np.ndarray:
-    """Return [F, K, len(SCALARS)] float32."""
+    """Return the scalars [F, K, len(SCALARS)] float32."""
     left, right, centre = candidates.left, candidates.right, candidates.centre
     times = candidates.times[:, None]
     interior = np.isin(times, gap.frames)

@@ -16,7 +16,7 @@ from .optical_flow import DISFlow, FlowEstimator
 
 @PROPAGATORS.register_module(name='flow')
 class FlowPropagator(BasePropagator):
-    """Joints follow the optical flow from both labels.
+    """Move joints with the optical flow from both labels.
 
     Flow carries the joints of the left label forward and those of the right label backward; the
     two tracks are blended by distance and by how well they arrive at the other label

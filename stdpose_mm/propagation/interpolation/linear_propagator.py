@@ -24,7 +24,7 @@ def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
 
 @PROPAGATORS.register_module(name='linear')
 class LinearPropagator(BasePropagator):
-    """Straight lines between labels; reads no picture.
+    """Interpolate linearly between labels; reads no picture.
 
     The score halves with every ``half_life`` frames to the nearest label of the joint.
     """

@@ -115,8 +115,8 @@ def test_blocks_are_split_where_no_gap_crosses(label):
         labels = {n: label(n, POINTS, track_id=track_id) for n in given}
         return find_gaps(track_id, labels, dict.fromkeys(range(20), np.zeros(4)), range(20))
 
-    blocks = split_into_chunks(gaps(1, [0, 5, 10, 19]) + gaps(2, [0, 5, 14, 19]))
-    ends = [[(gap.first, gap.last) for gap in block] for block in blocks]
+    chunks = split_into_chunks(gaps(1, [0, 5, 10, 19]) + gaps(2, [0, 5, 14, 19]))
+    ends = [[(gap.first, gap.last) for gap in chunk] for chunk in chunks]
     assert ends == [[(0, 5), (0, 5)], [(5, 10), (5, 14), (10, 19), (14, 19)]]
 
 

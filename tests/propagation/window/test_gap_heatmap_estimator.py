@@ -193,7 +193,7 @@ def test_the_affine_leads_from_the_picture_to_the_maps(model, gaps_of):
     """A label drawn at given pixels peaks where the affine sends them."""
     (gap,) = gaps_of([0, 4], 5)
     ((_, maps),) = maps_of(model, moving_pictures(5), [gap])
-    drawn = model.draw(maps.crops[3], POSE, ALL)
+    drawn = model.encode_heatmaps(maps.crops[3], POSE, ALL)
     expected = POSE @ maps.to_heatmap[3, :, :2].T + maps.to_heatmap[3, :, 2]
     for heatmap, place in zip(drawn, expected, strict=True):
         y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
@@ -386,21 +386,21 @@ def test_a_frame_that_cannot_be_read_stops_it_after_the_gaps_before(model, gaps_
             return super()._read(index)
 
     frames = Broken(moving_pictures(15))
-    segments = GapHeatmapEstimator(model, batch_size=6).heatmaps(
+    estimated = GapHeatmapEstimator(model, batch_size=6).heatmaps(
         frames, gaps_of([0, 5, 14], 15), MAPPING
     )
-    assert next(segments)[1].frames == range(6)
+    assert next(estimated)[1].frames == range(6)
     with pytest.raises(InputError, match='frame 9 cannot be decoded'):
-        next(segments)
+        next(estimated)
 
 
 def test_nothing_is_read_after_an_early_stop(model, gaps_of):
     frames = CountingFrames(moving_pictures(60))
-    segments = GapHeatmapEstimator(model, batch_size=6).heatmaps(
+    estimated = GapHeatmapEstimator(model, batch_size=6).heatmaps(
         frames, gaps_of([0, 5, 59], 60), MAPPING
     )
-    next(segments)
-    segments.close()
+    next(estimated)
+    estimated.close()
     reads = len(frames.reads)
     assert 6 <= reads < 15
     time.sleep(0.05)

@@ -56,14 +56,14 @@ def test_the_pose_is_that_of_the_final_maps(label):
     dense = propagate(persons, 5, model)
     propagator = STDPosePropagator(model)
     seen = []
-    original = propagator.segment_model.heatmaps
+    original = propagator.heatmap_estimator.heatmaps
 
     def remember(*arguments):
         for gap, maps in original(*arguments):
             seen.append(maps)
             yield gap, maps
 
-    propagator.segment_model.heatmaps = remember
+    propagator.heatmap_estimator.heatmaps = remember
     again = propagate(persons, 5, model, propagator_class=lambda _: propagator)
     (maps,) = seen
     keypoints, scores = model.decode(maps.final_heatmaps, maps.crops)
@@ -148,7 +148,7 @@ def baseline_model(propagator_class):
 
 
 @pytest.mark.parametrize('propagator_class', BASELINES)
-def test_baselines_run_over_segments_and_see_the_labels(label, propagator_class):
+def test_baselines_run_over_gaps_and_see_the_labels(label, propagator_class):
     model = baseline_model(propagator_class)
 
     def run(right):
