@@ -40,7 +40,8 @@ from stdpose_mm.inference import (
     read_checkpoint,
 )
 from stdpose_mm.inference.postprocessing import TRACKERS, identify_by_pose, smooth_poses
-from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, open_frames, to_bgr
+from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, open_frames
+from stdpose_mm.io.video.array_frames import to_bgr
 from stdpose_mm.structures import TrackedBoxes, to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
 

@@ -22,7 +22,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.tracking import assign_track_ids
 
 from .base import BasePropagator, PropagatedPose
-from .gaps import Gap, LifeSpan, PresenceInterval, find_gaps, find_presence_intervals
+from .gaps import Gap, LifeSpan, find_gaps, find_presence_intervals
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
@@ -66,17 +66,11 @@ def propagate_labels(
             know a labelled joint.
     """
     labels = given_labels(labels)
-    persons: list[PersonLabel] = []
-    for _, people in propagate_frames(
-        frames,
-        labels.tracks(),
-        labels.skeleton,
-        propagator,
-        boxes=boxes,
-        detections=detections,
-        life_span=life_span,
-    ):
-        persons.extend(people)
+    tracks, skeleton = labels.tracks(), labels.skeleton
+    found = propagate_frames(
+        frames, tracks, skeleton, propagator, None, boxes, detections, life_span
+    )
+    persons = [person for _, people in found for person in people]
     return dense_labels(labels, persons, len(frames))
 
 
@@ -142,16 +136,12 @@ def propagate_frames(
         InputError: See :func:`propagate_labels`.
     """
     _check(tracks, len(frames))
+    boxes, detections = boxes or {}, detections or {}
     plans = {
         track_id: _plan_track(
-            track_id,
-            tracks[track_id],
-            len(frames),
-            life_span,
-            (boxes or {}).get(track_id, {}),
-            detections or {},
+            track_id, labels, len(frames), life_span, boxes.get(track_id, {}), detections
         )
-        for track_id in sorted(tracks)
+        for track_id, labels in sorted(tracks.items())
     }
     poses = _GapPoses(plans, frames, skeleton, propagator, {} if cache is None else cache)
     for frame_index in range(len(frames)):
@@ -254,18 +244,15 @@ class _GapPoses:
             pose = next(self._propagated, None)
             if pose is None:
                 return None
-            self._keep(pose)
+            owner = self._plans[pose.track_id].gap_at(pose.frame_index)
+            assert owner is not None
+            results = self._found[owner]
+            results[pose.frame_index] = pose
+            if len(results) == len(owner.frames):
+                self._cache[self._keys[owner]] = list(results.values())
         if frame_index == gap.frames[-1]:
             del self._found[gap]
         return poses[frame_index]
-
-    def _keep(self, pose: PropagatedPose) -> None:
-        gap = self._plans[pose.track_id].gap_at(pose.frame_index)
-        assert gap is not None
-        poses = self._found[gap]
-        poses[pose.frame_index] = pose
-        if len(poses) == len(gap.frames):
-            self._cache[self._keys[gap]] = list(poses.values())
 
 
 def _plan_track(
@@ -278,24 +265,14 @@ def _plan_track(
 ) -> _TrackPlan:
     gaps: list[Gap] = []
     for interval in find_presence_intervals(labels, num_frames, life_span):
-        gaps += _gaps_in_interval(track_id, interval, boxes, detections)
+        known = {frame: box for frame, box in boxes.items() if frame in interval.frames}
+        if not known and not any(p.has_box or p.labelled.any() for p in interval.labels.values()):
+            # A head box alone is no start for a pose.
+            continue
+        box_of = TrackBoxes(interval.labels.values(), known, detections)
+        bboxes = {frame: box_of.at(frame) for frame in interval.frames if frame not in labels}
+        gaps += find_gaps(track_id, interval.labels, bboxes, interval.frames)
     return _TrackPlan(labels, gaps)
-
-
-def _gaps_in_interval(
-    track_id: int,
-    interval: PresenceInterval,
-    boxes: Mapping[int, np.ndarray],
-    detections: DetectedPeople,
-) -> list[Gap]:
-    known = {frame: box for frame, box in boxes.items() if frame in interval.frames}
-    if not known and not any(p.has_box or p.labelled.any() for p in interval.labels.values()):
-        # A head box alone is no start for a pose.
-        return []
-    box_of = TrackBoxes(interval.labels.values(), known, detections)
-    unlabelled = [frame for frame in interval.frames if frame not in interval.labels]
-    bboxes = {frame: box_of.at(frame) for frame in unlabelled}
-    return find_gaps(track_id, interval.labels, bboxes, interval.frames)
 
 
 def _person_at(

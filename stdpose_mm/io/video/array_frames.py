@@ -58,11 +58,9 @@ def _check_picture(index: int, picture: Any) -> None:
     shape: tuple[int, ...] = getattr(picture, 'shape', ())
     fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
     if not isinstance(picture, np.ndarray) or not fits or picture.dtype != np.uint8 or 0 in shape:
-        what = (
-            f'{picture.dtype} {list(shape)}'
-            if isinstance(picture, np.ndarray)
-            else type(picture).__name__
-        )
+        what = type(picture).__name__
+        if isinstance(picture, np.ndarray):
+            what = f'{picture.dtype} {list(shape)}'
         raise InputError(
             f'picture {index} is {what}, expected uint8 [H, W], [H, W, 3] (BGR) or [H, W, 4]'
         )

@@ -63,22 +63,3 @@ class FrameSource(Sequence[np.ndarray]):
             raise InputError(
                 f'{self.name} has no frame {index}, expected an index in 0..{len(self) - 1}'
             )
-
-
-class FrameView(FrameSource):
-    """Frames that another source holds.
-
-    Args:
-        frames: The source.
-    """
-
-    def __init__(self, frames: FrameSource) -> None:
-        self._frames = frames
-        self.name, self.fps, self.size = frames.name, frames.fps, frames.size
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def path_of(self, index: int) -> str:
-        """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
-        return self._frames.path_of(index)

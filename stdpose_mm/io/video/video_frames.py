@@ -16,7 +16,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
-from .cached_frames import FrameCache
+from .frame_cache import FrameCache
 from .frame_source import FrameSource
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')

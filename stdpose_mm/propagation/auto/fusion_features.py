@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
 from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
-from stdpose_mm.structures import OCCLUDED, PersonLabel
+from stdpose_mm.structures import OCCLUDED
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 MAP_SIDE = 9
@@ -159,13 +159,7 @@ def extract_fusion_features(
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = _find_candidates(gap, tracks, times)
     matches = _match_patches(frames, gap, candidates)
-    maps = np.zeros(
-        (*candidates.centre.shape[:2], len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE), np.float32
-    )
-    maps[:, :, :, :2] = near_and_wide(matches.maps)
-    has_heatmap = np.zeros(candidates.centre.shape[:2], bool)
-    if heatmaps is not None:
-        _add_heatmaps(maps, has_heatmap, heatmaps, candidates)
+    maps, has_heatmap = _maps(candidates, matches, heatmaps)
     return FusionFeatures(
         centre=candidates.centre,
         size=candidates.size,
@@ -238,27 +232,27 @@ def _vectors(candidates: _Candidates, tracks: FlowTracks) -> np.ndarray:
         'forward_velocity': np.where(left, _velocity(forward, times), 0),
         'backward_velocity': np.where(right, _velocity(backward, times), 0),
     }
-    stacked = np.stack([np.broadcast_to(vectors[name], centre.shape) for name in VECTORS], axis=-2)
+    stacked = _stack([vectors[name] for name in VECTORS], centre.shape, -2)
     return (stacked / candidates.size).astype(np.float32)
 
 
-def _add_heatmaps(
-    maps: np.ndarray, has_heatmap: np.ndarray, heatmaps: GapHeatmaps, candidates: _Candidates
-) -> None:
-    """Write the heatmaps around the centre into ``maps``; see :class:`FusionFeatures`.
-
-    ``has_heatmap`` [F, K] becomes true where there are some.
-    """
-    here = np.isin(candidates.times, heatmaps.frames)
-    rows = candidates.times[here] - heatmaps.frames[0]
-    has_heatmap[here] = heatmaps.shown
-    for name in ('frame_heatmap', 'final_heatmap'):
-        values = getattr(heatmaps, f'{name}s')[rows]
-        dense = _heatmaps_around(
-            values, heatmaps.to_heatmap[rows], candidates.centre[here], candidates.size
-        )
-        index = MAPS.index(name)
-        maps[here, :, :, index : index + 1] = near_and_wide(dense[:, :, None])
+def _maps(
+    candidates: _Candidates, matches: _Matches, heatmaps: GapHeatmaps | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maps of :class:`FusionFeatures`, and [F, K] bool: joints with heatmaps."""
+    shape = candidates.centre.shape[:2]
+    maps = np.zeros((*shape, len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
+    maps[:, :, :, :2] = near_and_wide(matches.maps)
+    has_heatmap = np.zeros(shape, bool)
+    if heatmaps is not None:
+        here = np.isin(candidates.times, heatmaps.frames)
+        rows = candidates.times[here] - heatmaps.frames[0]
+        has_heatmap[here] = heatmaps.shown
+        centre, to_heatmap = candidates.centre[here], heatmaps.to_heatmap[rows]
+        for index, values in ((2, heatmaps.frame_heatmaps), (3, heatmaps.final_heatmaps)):
+            dense = _heatmaps_around(values[rows], to_heatmap, centre, candidates.size)
+            maps[here, :, :, index : index + 1] = near_and_wide(dense[:, :, None])
+    return maps, has_heatmap
 
 
 def _scalars(
@@ -274,9 +268,11 @@ def _scalars(
     interior = np.isin(times, gap.frames)
     _, forward, backward = np.moveaxis(candidates.positions, -2, 0)
     disagreement = np.linalg.norm(forward - backward, axis=-1)
+    one_label = gap.left is None or gap.right is None
+    position = 0.5 if one_label else (times - gap.first) / (gap.last - gap.first)
     width, height = picture_size
     scalars = {
-        'position': _positions(times, gap),
+        'position': position,
         'from_left': (times - gap.first) * left / _LENGTH_UNIT,
         'to_right': (gap.last - times) * right / _LENGTH_UNIT,
         'length': (gap.last - gap.first) / _LENGTH_UNIT,
@@ -290,13 +286,15 @@ def _scalars(
         'backward_match': matches.at_candidates[..., 2],
         'ends_match': matches.ends,
         'outside': ((centre < 0) | (centre > (width - 1, height - 1))).any(axis=-1),
-        'occluded_left': _occluded(gap.left, gap),
-        'occluded_right': _occluded(gap.right, gap),
+        'occluded_left': gap.left is not None and gap.left.visibility == OCCLUDED,
+        'occluded_right': gap.right is not None and gap.right.visibility == OCCLUDED,
         'has_heatmap': has_heatmap,
     }
-    shape = centre.shape[:2]
-    values = np.stack([np.broadcast_to(scalars[name], shape) for name in SCALARS], axis=-1)
-    return values.astype(np.float32)
+    return _stack([scalars[name] for name in SCALARS], centre.shape[:2], -1).astype(np.float32)
+
+
+def _stack(values: Sequence[Any], shape: tuple[int, ...], axis: int) -> np.ndarray:
+    return np.stack([np.broadcast_to(value, shape) for value in values], axis)
 
 
 def near_and_wide(dense: np.ndarray) -> np.ndarray:
@@ -328,17 +326,10 @@ def _match_patches(frames: FrameSource, gap: Gap, candidates: _Candidates) -> _M
     centre, size, positions = candidates.centre, candidates.size, candidates.positions
     num_frames, num_joints = centre.shape[:2]
     labelled = np.stack([candidates.left, candidates.right])
-    templates = np.stack(
-        [
-            _patches(frames[gap.first], centre[0], size, _PATCH_SIDE),
-            _patches(frames[gap.last], centre[-1], size, _PATCH_SIDE),
-        ]
-    )
+    ends = ((gap.first, centre[0]), (gap.last, centre[-1]))
+    templates = np.stack([_patches(frames[t], at, size, _PATCH_SIDE) for t, at in ends])
     normalised = _normalised(templates) * labelled[..., None]
     shares = labelled / np.maximum(labelled.sum(axis=0), 1)
-    weights = np.stack(
-        [shares, np.eye(2)[0, :, None] + 0 * shares, np.eye(2)[1, :, None] + 0 * shares]
-    )
     maps = np.zeros((num_frames, num_joints, 2, _DENSE_SIDE, _DENSE_SIDE), np.float32)
     at_candidates = np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32)
     for index, frame in enumerate(candidates.times):
@@ -351,8 +342,10 @@ def _match_patches(frames: FrameSource, gap: Gap, candidates: _Candidates) -> _M
         points = positions[index].reshape(-1, 2)
         patches = _normalised(_patches(picture, points, size, _PATCH_SIDE))
         patches = patches.reshape(num_joints, len(CANDIDATES), -1)
-        both = np.einsum('kcn,skn->csk', patches, normalised)
-        at_candidates[index] = (both * weights).sum(axis=1).T
+        linear, forward, backward = np.einsum('kcn,skn->csk', patches, normalised)
+        at_candidates[index] = np.stack(
+            [(linear * shares).sum(axis=0), forward[0], backward[1]], axis=-1
+        )
     return _Matches(maps, at_candidates, (normalised[0] * normalised[1]).sum(axis=-1))
 
 
@@ -412,17 +405,6 @@ def _heatmaps_around(
     return result
 
 
-def _positions(times: np.ndarray, gap: Gap) -> np.ndarray:
-    """Return times scaled to 0 at the left label, 1 at the right; 0.5 in gaps with one label."""
-    if gap.left is None or gap.right is None:
-        return np.full(times.shape, 0.5)
-    return (times - gap.first) / (gap.last - gap.first)
-
-
 def _velocity(points: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Return the displacement [F, K, 2] in five frames, which is of the order of the offsets."""
     return 5 * np.gradient(points, times, axis=0)
-
-
-def _occluded(label: PersonLabel | None, gap: Gap) -> np.ndarray:
-    return np.zeros(len(gap.before.frames), bool) if label is None else label.visibility == OCCLUDED

@@ -131,31 +131,25 @@ def _follow_chunk(
             track.backward[-1] = gap.right.keypoints
         tracks.append(track)
 
+    forward = [(t.frames, t.forward) for gap, t in zip(gaps, tracks, strict=True) if gap.left]
+    backward = [(t.frames, t.backward) for gap, t in zip(gaps, tracks, strict=True) if gap.right]
     pictures = _PreparedPictures(frames, estimator.prepare, first, last)
-    for frame in range(first, last):
-        moving = [
-            track
-            for gap, track in zip(gaps, tracks, strict=True)
-            if gap.left is not None and gap.first <= frame < gap.last
-        ]
-        if moving:
-            field = estimator(pictures[frame], pictures[frame + 1])
-            for track in moving:
-                here = frame - track.frames[0]
-                track.forward[here + 1] = _move(track.forward[here], field, pictures.scale)
-        else:
-            pictures.skip(frame + 1)
-    for frame in range(last, first, -1):
-        moving = [
-            track
-            for gap, track in zip(gaps, tracks, strict=True)
-            if gap.right is not None and gap.first < frame <= gap.last
-        ]
-        if moving:
-            field = estimator(pictures[frame], pictures[frame - 1])
-            for track in moving:
-                here = frame - track.frames[0]
-                track.backward[here - 1] = _move(track.backward[here], field, pictures.scale)
+    for step, sweep, paths in (
+        (1, range(first, last), forward),
+        (-1, range(last, first, -1), backward),
+    ):
+        for frame in sweep:
+            moving = [
+                (frame - times[0], path)
+                for times, path in paths
+                if frame in times and frame + step in times
+            ]
+            if moving:
+                field = estimator(pictures[frame], pictures[frame + step])
+                for row, path in moving:
+                    path[row + step] = _move(path[row], field, pictures.scale)
+            elif step > 0:
+                pictures.skip(frame + step)
     return tracks
 
 

@@ -6,8 +6,6 @@ from threading import Lock
 
 import numpy as np
 
-from .frame_source import FrameSource, FrameView
-
 
 class FrameCache:
     """The frames that were read last, up to a number of bytes; several threads may share it.
@@ -40,19 +38,3 @@ class FrameCache:
                     self._frames.popitem(last=False)
             self._frames.move_to_end(index)
             return frame
-
-
-class CachedFrames(FrameView):
-    """Frames of which the latest stay in memory, so that they are decoded once.
-
-    Args:
-        frames: The video.
-        max_bytes: Memory for frames; at least one is kept.
-    """
-
-    def __init__(self, frames: FrameSource, max_bytes: int = 16 * 2**20) -> None:
-        super().__init__(frames)
-        self._cache = FrameCache(max_bytes)
-
-    def _read(self, index: int) -> np.ndarray:
-        return self._cache.get(index, self._frames.__getitem__)
