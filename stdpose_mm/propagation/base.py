@@ -12,7 +12,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
 from .gaps import Gap
 
@@ -35,6 +35,15 @@ class PropagatedPose:
     keypoints: np.ndarray
     visibility: np.ndarray
     scores: np.ndarray
+
+    @classmethod
+    def with_visibility_of_labels(
+        cls, gap: Gap, frame_index: int, keypoints: np.ndarray, scores: np.ndarray
+    ) -> PropagatedPose:
+        """Build a pose whose joints are as visible as at their nearest labels."""
+        visibility = gap.visibility_at(frame_index)
+        scores = np.where(visibility == NOT_LABELLED, 0.0, scores)
+        return cls(gap.track_id, frame_index, keypoints, visibility, scores)
 
 
 class BasePropagator(ABC):

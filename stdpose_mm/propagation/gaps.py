@@ -92,21 +92,21 @@ class Gap:
 
     def distance_to_label(self, frame_index: int) -> np.ndarray:
         """Return [K] frames to the nearest label of each joint; infinite where there is none."""
-        return np.minimum(
-            np.where(self.before.exists, frame_index - self.before.frames, np.inf),
-            np.where(self.after.exists, self.after.frames - frame_index, np.inf),
-        )
+        return self._distances(frame_index).min(axis=0)
 
     def visibility_at(self, frame_index: int) -> np.ndarray:
         """Return [K] the visibility of each joint's nearest label, the left one at equal distance.
 
         Not labelled (0) where the track has no label of the joint.
         """
-        left_distance = np.where(self.before.exists, frame_index - self.before.frames, np.inf)
-        right_distance = np.where(self.after.exists, self.after.frames - frame_index, np.inf)
-        return np.where(
-            left_distance <= right_distance, self.before.visibility, self.after.visibility
-        )
+        left, right = self._distances(frame_index)
+        return np.where(left <= right, self.before.visibility, self.after.visibility)
+
+    def _distances(self, frame_index: int) -> np.ndarray:
+        """Return [2, K] frames to the labels before and after; infinite where there is none."""
+        left = np.where(self.before.exists, frame_index - self.before.frames, np.inf)
+        right = np.where(self.after.exists, self.after.frames - frame_index, np.inf)
+        return np.stack([left, right])
 
     def fingerprint(self, with_second_labels: bool = False) -> str:
         """Hash what a propagator reads; equal for gaps that it fills equally.

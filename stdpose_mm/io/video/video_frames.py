@@ -118,10 +118,8 @@ class VideoFrames(FrameSource):
         return self._path
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_key'):
-            del state[name]
-        return state
+        names = ('name', 'fps', 'size', '_path', '_index')
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

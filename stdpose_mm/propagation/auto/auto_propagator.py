@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
@@ -19,7 +20,7 @@ from stdpose_mm.propagation.flow.flow_tracks import (
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
 from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .fusion_features import GapHeatmaps, extract_fusion_features
@@ -108,17 +109,11 @@ class AutoPropagator(BasePropagator):
         if self.heatmap_estimator is None:
             return None
         model = self.heatmap_estimator.window_model
-        known = {
-            name
-            for name, trained in zip(
-                model.skeleton.keypoint_names, model.trained_joints, strict=True
-            )
-            if trained
-        }
-        if known.isdisjoint(skeleton.keypoint_names):
+        none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+        try:
+            return JointMapping.by_name(skeleton, model.skeleton, none_needed, model.trained_joints)
+        except InputError:
             return None
-        nothing = np.zeros(skeleton.num_keypoints, dtype=bool)
-        return JointMapping.by_name(skeleton, model.skeleton, nothing, model.trained_joints)
 
     def _fill(
         self,
@@ -142,13 +137,8 @@ class AutoPropagator(BasePropagator):
             positions, certainty = (values[rows] for values in self.fuser(evidence))
             keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
         for row, frame_index in enumerate(keys):
-            visibility = gap.visibility_at(frame_index)
-            yield PropagatedPose(
-                track_id=gap.track_id,
-                frame_index=frame_index,
-                keypoints=keypoints[row],
-                visibility=visibility,
-                scores=np.where(visibility == NOT_LABELLED, 0.0, scores[row]),
+            yield PropagatedPose.with_visibility_of_labels(
+                gap, frame_index, keypoints[row], scores[row]
             )
 
 

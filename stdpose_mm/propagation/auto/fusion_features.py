@@ -103,13 +103,8 @@ class GapHeatmaps:
 
         shown = np.zeros(mapping.num_labels, dtype=bool)
         shown[mapping.shared] = True
-        return cls(
-            frames=maps.frames,
-            frame_heatmaps=ordered(maps.frame_heatmaps),
-            final_heatmaps=ordered(maps.final_heatmaps),
-            to_heatmap=maps.to_heatmap,
-            shown=shown,
-        )
+        single, final = ordered(maps.frame_heatmaps), ordered(maps.final_heatmaps)
+        return cls(maps.frames, single, final, maps.to_heatmap, shown)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.confidence import agreement, decayed_score
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 
 from .flow_tracks import FlowTracks, follow_joints, labelled_ends, pose_size
 from .optical_flow import DISFlow, FlowEstimator
@@ -58,14 +58,7 @@ class FlowPropagator(BasePropagator):
             keypoints = np.where(
                 (left | right)[:, None], blend[row], interpolate_joints(gap, frame_index)
             )
-            visibility = gap.visibility_at(frame_index)
             scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
             agreed = agreement(tracks.forward[row], tracks.backward[row], size)
             scores = np.where(left & right, scores * agreed, scores)
-            yield PropagatedPose(
-                track_id=gap.track_id,
-                frame_index=frame_index,
-                keypoints=keypoints,
-                visibility=visibility,
-                scores=np.where(visibility == NOT_LABELLED, 0.0, scores),
-            )
+            yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)

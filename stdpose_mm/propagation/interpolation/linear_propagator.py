@@ -7,7 +7,7 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 
 
 def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
@@ -48,12 +48,5 @@ class LinearPropagator(BasePropagator):
         """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
         for gap in gaps:
             for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
-                visibility = gap.visibility_at(frame_index)
                 scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
-                yield PropagatedPose(
-                    track_id=gap.track_id,
-                    frame_index=frame_index,
-                    keypoints=keypoints,
-                    visibility=visibility,
-                    scores=np.where(visibility == NOT_LABELLED, 0.0, scores),
-                )
+                yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)

@@ -189,10 +189,8 @@ class GapHeatmapEstimator:
                 start = stop
             crops = tuple(chunk.crops[frame] for frame in chunk.frames)
             to_heatmap = np.stack([self.window_model.to_heatmap(crop) for crop in crops])
-            yield (
-                chunk.gap,
-                EstimatedHeatmaps(chunk.frames, frame_maps, final_maps, to_heatmap, crops),
-            )
+            maps = EstimatedHeatmaps(chunk.frames, frame_maps, final_maps, to_heatmap, crops)
+            yield chunk.gap, maps
 
     def _final_heatmaps(
         self, chunks: Sequence[_Chunk], row_of: Sequence[dict[int, int]], features: FrameFeatures
@@ -203,9 +201,7 @@ class GapHeatmapEstimator:
         batches = []
         # The label heatmaps of all windows at once would take more memory than the network.
         for batch in equal_slices(len(windows), self._network.batch_size):
-            rows = np.array(
-                [[row_of[n][frame] for frame in window.frames] for n, window in windows[batch]]
-            )
+            rows = np.array([[row_of[n][frame] for frame in w.frames] for n, w in windows[batch]])
             given = self._given([(chunks[n], label_maps[n], w) for n, w in windows[batch]])
             batches.append(self._network.fuse(features, rows, given))
         return np.concatenate(batches)
