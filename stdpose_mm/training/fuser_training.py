@@ -109,11 +109,11 @@ def collect_segments(
         heatmaps = {}
         if segment_model is not None and mapping is not None:
             heatmaps = {
-                id(gap): GapHeatmaps.of_labels(maps, mapping)
+                gap: GapHeatmaps.of_labels(maps, mapping)
                 for gap, maps in segment_model.heatmaps(frames, gaps, mapping)
             }
         for gap, tracks in follow_joints(frames, gaps, flow):
-            segment = _segment(frames, gap, tracks, heatmaps.get(id(gap)), true_poses)
+            segment = _segment(frames, gap, tracks, heatmaps.get(gap), true_poses)
             if segment.weights.any():
                 yield segment
 

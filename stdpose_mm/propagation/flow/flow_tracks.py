@@ -121,29 +121,24 @@ def _follow_chunk(
 ) -> list[FlowTracks]:
     first = min(gap.first for gap in gaps)
     last = max(gap.last for gap in gaps)
-    tracks = []
+    tracks, forward, backward = [], [], []
     for gap in gaps:
         shape = (gap.last - gap.first + 1, len(gap.before.frames), 2)
         track = FlowTracks(range(gap.first, gap.last + 1), np.zeros(shape), np.zeros(shape))
         if gap.left is not None:
             track.forward[0] = gap.left.keypoints
+            forward.append((track.frames, track.forward))
         if gap.right is not None:
             track.backward[-1] = gap.right.keypoints
+            backward.append((track.frames, track.backward))
         tracks.append(track)
 
-    forward = [(t.frames, t.forward) for gap, t in zip(gaps, tracks, strict=True) if gap.left]
-    backward = [(t.frames, t.backward) for gap, t in zip(gaps, tracks, strict=True) if gap.right]
     pictures = _PreparedPictures(frames, estimator.prepare, first, last)
-    for step, sweep, paths in (
-        (1, range(first, last), forward),
-        (-1, range(last, first, -1), backward),
-    ):
+    sweeps = ((1, range(first, last), forward), (-1, range(last, first, -1), backward))
+    for step, sweep, paths in sweeps:
         for frame in sweep:
-            moving = [
-                (frame - times[0], path)
-                for times, path in paths
-                if frame in times and frame + step in times
-            ]
+            earlier = min(frame, frame + step)
+            moving = [(frame - times[0], path) for times, path in paths if earlier in times[:-1]]
             if moving:
                 field = estimator(pictures[frame], pictures[frame + step])
                 for row, path in moving:

@@ -10,7 +10,7 @@ from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.gaps import visibility_of_estimates
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .gap_heatmap_estimator import GapHeatmapEstimator
@@ -68,16 +68,13 @@ class WindowPropagator(BasePropagator):
                 keys = [n for n, frame in enumerate(maps.frames) if frame in gap.frames]
                 poses = model.decode(maps.final_heatmaps[keys], [maps.crops[n] for n in keys])
                 for n, keypoints, scores in zip(keys, *poses, strict=True):
-                    frame_index = maps.frames[n]
-                    visibility = np.full(mapping.num_labels, NOT_LABELLED, dtype=np.int8)
-                    visibility[mapping.shared] = visibility_of_estimates(gap, frame_index)[
-                        mapping.shared
-                    ]
+                    visibility = visibility_of_estimates(gap, maps.frames[n])
                     yield PropagatedPose(
-                        track_id=gap.track_id,
-                        frame_index=frame_index,
+                        gap.track_id,
+                        maps.frames[n],
                         keypoints=mapping.to_labels(keypoints),
-                        visibility=visibility,
+                        # Joints that the model does not know are not labelled.
+                        visibility=mapping.to_labels(mapping.to_model(visibility)),
                         scores=mapping.to_labels(scores),
                     )
 
