@@ -61,8 +61,8 @@ class BasePropagator(ABC):
     uses_flow: bool = False
     """Whether its constructor takes an ``estimator`` of optical flow."""
 
-    evidence: str = ''
-    """The evidence that its poses rest on, in a few words."""
+    basis: str = ''
+    """What its poses are computed from, in a few words."""
 
     reads_pictures: bool = True
     """Whether it looks at the video at all."""
@@ -71,8 +71,8 @@ class BasePropagator(ABC):
     """Whether a gap depends on the labels behind the nearest ones on either side."""
 
     def describe(self, skeleton: Skeleton) -> str:
-        """Name the evidence there is for labels with these joints, in a few words."""
-        return self.evidence
+        """Describe what poses of these joints are computed from, in a few words."""
+        return self.basis
 
     @abstractmethod
     def propagate(

@@ -91,7 +91,7 @@ class AutoPropagator(BasePropagator):
                 continue
             with closing(self.heatmap_estimator.heatmaps(frames, chunk, mapping)) as estimated:
                 for gap, maps in estimated:
-                    keys = _intersection(maps.frames, gap.frames)
+                    keys = [frame for frame in maps.frames if frame in gap.frames]
                     heatmaps = GapHeatmaps.of_labels(maps, mapping)
                     yield from self._fill(frames, gap, tracks[gap], keys, heatmaps)
 
@@ -120,7 +120,7 @@ class AutoPropagator(BasePropagator):
         frames: FrameSource,
         gap: Gap,
         tracks: FlowTracks,
-        keys: range,
+        keys: Sequence[int],
         heatmaps: GapHeatmaps | None = None,
     ) -> Iterator[PropagatedPose]:
         """Yield the poses of the frames ``keys`` of a gap."""
@@ -144,7 +144,3 @@ class AutoPropagator(BasePropagator):
 
 def _chunks(frames: range) -> list[range]:
     return [frames[start : start + _CHUNK] for start in range(0, len(frames), _CHUNK)]
-
-
-def _intersection(one: range, other: range) -> range:
-    return range(max(one[0], other[0]), min(one[-1], other[-1]) + 1)

@@ -33,7 +33,7 @@ class FlowPropagator(BasePropagator):
 
     uses_flow = True
 
-    evidence = 'optical flow from the labels on both sides'
+    basis = 'optical flow from the labels on both sides'
 
     def __init__(self, estimator: FlowEstimator | None = None, half_life: float = 7.0) -> None:
         if half_life <= 0:

@@ -29,7 +29,7 @@ class LinearPropagator(BasePropagator):
     The score halves with every ``half_life`` frames to the nearest label of the joint.
     """
 
-    evidence = 'straight lines between labels'
+    basis = 'straight lines between labels'
 
     reads_pictures = False
 

@@ -20,7 +20,7 @@ class SplinePropagator(LinearPropagator):
     The score is that of :class:`LinearPropagator`.
     """
 
-    evidence = 'smooth curves through labels'
+    basis = 'smooth curves through labels'
 
     reads_second_labels = True
 

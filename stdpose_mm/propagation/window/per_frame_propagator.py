@@ -12,4 +12,4 @@ class PerFramePropagator(WindowPropagator):
     It needs a window model built with ``test_cfg.use_frame_head=True``.
     """
 
-    evidence = 'a pose network that sees one frame'
+    basis = 'a pose network that sees one frame'

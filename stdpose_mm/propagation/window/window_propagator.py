@@ -34,7 +34,7 @@ class WindowPropagator(BasePropagator):
 
     uses_model: ModelUse = 'required'
 
-    evidence = 'a pose network that sees the labels around a frame'
+    basis = 'a pose network that sees the labels around a frame'
 
     necks: tuple[type, ...] = (object,)
     """Necks of the models that the method stands for; ``NoneType`` for a model without one."""
