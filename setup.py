@@ -60,7 +60,9 @@ setup(
     keywords='human pose estimation, pose propagation, video, PoseTrack, MMPose',
     packages=find_packages(include=['stdpose_mm', 'stdpose_mm.*']),
     include_package_data=False,
-    package_data={'stdpose_mm': ['py.typed', 'propagation/auto/weights/*.onnx']},
+    package_data={
+        'stdpose_mm': ['py.typed', 'propagation/auto/weights/*.pth', 'visualization/templates/*']
+    },
     python_requires='>=3.10',
     # Only what has a single provider. mmengine, mmcv and mmdet each come from OpenMMLab or from
     # OneDL, cv2 in four builds; naming one would install it beside, and over, the other. MMPose

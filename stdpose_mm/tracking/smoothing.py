@@ -1,4 +1,4 @@
-"""Less jitter in poses: known filters, along each joint of each track.
+"""Smoothing of poses: known filters, along each joint of each track.
 
 A filter sees a joint as a run: consecutive frames in which its track is there and the joint is
 usable. It never reaches across the end of a run, and leaves unusable joints as they are.
@@ -20,12 +20,12 @@ SURE_JOINT = 0.2
 """Joints that score less are often somewhere else altogether; they would draw others along."""
 
 FPS = 30.0
-"""Where nobody knows a video's frame rate."""
+"""Frames a second of a video whose frame rate is unknown."""
 
 
 @dataclass(frozen=True)
 class TrackedPoses:
-    """The poses of one frame, as a filter sees them.
+    """Hold the poses of one frame, as a filter sees them.
 
     Args:
         frame_index: 0-based.
@@ -43,11 +43,11 @@ class TrackedPoses:
 
 
 class PoseSmoother(ABC):
-    """A filter of joints in time. ``str()`` names it with its settings, for the output."""
+    """Filter joints in time. ``str()`` names the filter with its settings, for the output."""
 
     @abstractmethod
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
-        """The smoothed keypoints [N, K, 2] of every frame, in order.
+        """Yield the smoothed keypoints [N, K, 2] of every frame, in order.
 
         Args:
             frames: Ascending by index. Between two frames whose indices differ by more than 1
@@ -57,11 +57,11 @@ class PoseSmoother(ABC):
     @property
     @abstractmethod
     def delay(self) -> int:
-        """So many frames it looks ahead."""
+        """Return the number of frames that it looks ahead."""
 
 
 class OneEuro(PoseSmoother):
-    """The One Euro filter (Casiez, Roussel and Vogel, CHI 2012): causal, little lag in fast motion.
+    """Apply the One Euro filter (Casiez, Roussel and Vogel, CHI 2012): causal, with little lag.
 
     A low pass whose cutoff frequency rises with the speed of the joint. Neither MMPose 1.x nor
     SciPy has it, and the authors' own package filters single numbers; this is their algorithm
@@ -108,7 +108,7 @@ class OneEuro(PoseSmoother):
 
     @property
     def delay(self) -> int:
-        """0: the past is enough."""
+        """Return 0: the filter is causal."""
         return 0
 
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
@@ -138,12 +138,12 @@ class OneEuro(PoseSmoother):
             yield smoothed
 
     def _share(self, cutoff: float | np.ndarray) -> np.ndarray:
-        """Weight of the new value in a first-order low pass."""
+        """Compute the weight of the new value in a first-order low pass."""
         return np.asarray(1 / (1 + self._fps / (2 * np.pi * cutoff)))
 
 
 class SavitzkyGolay(PoseSmoother):
-    """The Savitzky-Golay filter with SciPy's coefficients: no lag, but a look ahead.
+    """Apply the Savitzky-Golay filter with SciPy's coefficients: no lag, but a look ahead.
 
     Every joint takes the value of the polynomial fitted to the ``window`` frames around it; near
     the ends of a run to its first or last ``window`` frames (``mode='interp'`` of
@@ -176,7 +176,7 @@ class SavitzkyGolay(PoseSmoother):
 
     @property
     def delay(self) -> int:
-        """At the beginning of a run the whole window lies ahead."""
+        """Return ``window - 1``: at the beginning of a run the whole window lies ahead."""
         return self._window - 1
 
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
@@ -217,7 +217,7 @@ SMOOTHERS = ('one-euro', 'savitzky-golay')
 
 
 def build_smoother(name: str, fps: float | None = None) -> PoseSmoother:
-    """A filter by its name, with its default settings.
+    """Build a filter by its name, with its default settings.
 
     Args:
         name: One of ``SMOOTHERS``.
@@ -236,7 +236,7 @@ def build_smoother(name: str, fps: float | None = None) -> PoseSmoother:
 def smooth_labels(
     labels: VideoLabels, smoother: PoseSmoother, min_score: float = SURE_JOINT
 ) -> VideoLabels:
-    """The poses of a video, smoothed; ``extra['smoothing']`` says by what.
+    """Smooth the poses of a video; ``extra['smoothing']`` names the filter.
 
     Given labels count, but come out unchanged, and so do people without a track id.
 
@@ -283,7 +283,7 @@ def _tracked(
 
 
 def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in both of the tracks that are in both."""
+    """Return the positions in both frames of the tracks that are in both."""
     _, in_first, in_second = np.intersect1d(
         first.track_ids, second.track_ids, assume_unique=True, return_indices=True
     )
@@ -291,7 +291,7 @@ def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray,
 
 
 def _run_weights(window: int, order: int) -> np.ndarray:
-    """[window, window, 2 * window - 1] weights of the frames around one.
+    """Compute the weights [window, window, 2 * window - 1] of the frames around one.
 
     The first two axes are how many frames of its run lie before and after it, ``window - 1``
     standing for any more.

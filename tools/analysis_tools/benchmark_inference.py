@@ -13,7 +13,7 @@ work on the machine hits all alike, and each shows its best run; peak memory is 
 its own.
 The backbone alone, on as many crops, is the limit of what can be reached without another backbone.
 With several models MMPose runs the first that has a frame head, and the last columns compare each
-way with the same one of the first model.
+pipeline with the same one of the first model.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--no-flip',
         action='store_true',
-        help='no way looks at mirrored crops too',
+        help='no pipeline sees mirrored crops too',
     )
     parser.add_argument('--no-memory', action='store_true', help='do not measure peak memory')
     parser.add_argument('--out', type=Path, help='JSON file for the figures')
@@ -132,7 +132,7 @@ def run(args: argparse.Namespace) -> None:
         folder = Path(temporary)
         models = find_models(args, folder)
         video = make_video(args, folder / 'clip.mp4')
-        made = make_ways(args, video, models)
+        made = make_pipelines(args, video, models)
         for model in models:
             export_onnx(load(args, model, 'float32'), model.onnx, int8='int8' in args.precision)
         pipelines = [make() for _, make in made]
@@ -229,7 +229,7 @@ def load(args: argparse.Namespace, model: Model, precision: str) -> WindowModel:
     )
 
 
-def make_ways(
+def make_pipelines(
     args: argparse.Namespace, video: Video, models: Sequence[Model]
 ) -> list[tuple[Model, Callable[[], Pipeline]]]:
     """What is compared, not loaded yet; the first is what the others are measured by.
@@ -244,9 +244,9 @@ def make_ways(
             'no model has a frame_head, give the config of one besides that MMPose can run frame '
             'by frame'
         )
-    pipelines = [(first, way) for way in mmpose_pipelines(args, video, first)]
+    pipelines = [(first, pipeline) for pipeline in mmpose_pipelines(args, video, first)]
     return pipelines + [
-        (model, way) for model in models for way in own_pipelines(args, video, model)
+        (model, pipeline) for model in models for pipeline in own_pipelines(args, video, model)
     ]
 
 
@@ -276,9 +276,9 @@ def own_pipelines(
         return ours(video, model, crops, TorchWindowBackend(model, batch), batch, name, precision)
 
     def onnxruntime(precision: str) -> Pipeline:
-        network = OnnxWindowBackend(files.onnx, precision, batch)
-        model = network.window_model(files.config)
-        return ours(video, model, 'frame', network, batch, 'ours, onnxruntime', precision)
+        backend = OnnxWindowBackend(files.onnx, precision, batch)
+        model = backend.window_model(files.config)
+        return ours(video, model, 'frame', backend, batch, 'ours, onnxruntime', precision)
 
     def bare(precision: str) -> Pipeline:
         return bare_backbone(video, load(args, files, precision), batch)
@@ -294,21 +294,21 @@ def own_pipelines(
 
 
 def measure(args: argparse.Namespace, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
-    """One row for each way."""
+    """One row for each pipeline."""
     stages = [Stages() for _ in pipelines]
-    works = [partial(way.run, own) for way, own in zip(pipelines, stages, strict=True)]
+    works = [partial(pipeline.run, own) for pipeline, own in zip(pipelines, stages, strict=True)]
     # The first run of a network allocates and compiles.
-    for way in tqdm(pipelines, desc='first runs'):
-        way.run(Stages())
+    for pipeline in tqdm(pipelines, desc='first runs'):
+        pipeline.run(Stages())
     times = least_seconds(args.repeat, *works)
     rows = []
-    for way, seconds, own in zip(pipelines, times, stages, strict=True):
+    for pipeline, seconds, own in zip(pipelines, times, stages, strict=True):
         total = sum(own.seconds.values())
         rows.append(
             {
-                'way': way.name,
-                'precision': way.precision,
-                'passes': way.passes,
+                'way': pipeline.name,
+                'precision': pipeline.precision,
+                'passes': pipeline.passes,
                 'wall': seconds.wall,
                 'cpu': seconds.cpu,
                 'share': {name: own.seconds[name] / total for name in STAGES},
@@ -319,18 +319,18 @@ def measure(args: argparse.Namespace, pipelines: Sequence[Pipeline]) -> list[dic
 
 
 def run_alone(args: argparse.Namespace, video: Video, models: Sequence[Model], number: int) -> None:
-    """Load one way and run it once."""
+    """Load one pipeline and run it once."""
     torch.set_num_threads(args.threads)
-    _, make = make_ways(args, video, models)[number]
+    _, make = make_pipelines(args, video, models)[number]
     make().run(Stages())
 
 
 def table(report: dict[str, Any]) -> str:
     """The figures in Markdown."""
     rows = report['rows']
-    by_way: dict[tuple[str, str], dict[str, Any]] = {}
+    by_pipeline: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
-        by_way.setdefault((row['way'], row['precision']), row)
+        by_pipeline.setdefault((row['way'], row['precision']), row)
     backbones = {(row['model'], row['precision']): row for row in rows if row['way'] == BACKBONE}
     several = len({row['model'] for row in rows}) > 1
     columns = [*(['model'] if several else []), *COLUMNS, *STAGES, *(RATIOS if several else ())]
@@ -358,7 +358,7 @@ def table(report: dict[str, Any]) -> str:
             *(f'{share:.0%}' for share in row['share'].values()),
         ]
         if several:
-            first = by_way[row['way'], row['precision']]
+            first = by_pipeline[row['way'], row['precision']]
             memory = row['peak_memory'] and row['peak_memory'] / first['peak_memory']
             ratios = [f'{row["wall"] / first["wall"]:.2f}', f'{memory:.2f}' if memory else '']
             cells = [row['model'], *cells, *ratios]

@@ -1,4 +1,4 @@
-"""Several propagators, models and intervals on the same videos."""
+"""Comparison of several propagators, models and intervals on the same videos."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
 
 @dataclass(frozen=True)
 class EntryRun:
-    """A propagator: a method with its model.
+    """One run of an entry: a method with the model of one seed.
 
     Args:
         name: What its files are called.
@@ -58,12 +58,12 @@ class EntryRun:
 
 @dataclass(frozen=True)
 class BenchmarkEntry:
-    """What has a row in the tables: a method, trained once or several times.
+    """A row of the tables: a method, trained with one or several seeds.
 
     Args:
-        name: What to call it.
-        method: As registered in ``PROPAGATORS``.
-        config: Of its model; None without.
+        name: Name in the tables.
+        method: Name of the method in ``PROPAGATORS``.
+        config: Config of the model; ``None`` for a method without.
         checkpoints: Weights, one for each seed; none without a model.
         fuser: Weights of 'auto', if not those of the package.
 
@@ -140,14 +140,14 @@ class BenchmarkEntry:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under which the propagators run.
+    """Conditions under which the propagators run.
 
     Args:
         image_root: Folder that file names of pictures start from.
         video_root: Folder that the video files named in the labels start from.
-        device: Where models run.
+        device: Device of the models.
         use_truth_boxes: See :func:`~.clip_errors.propagate_hidden`.
-        out_dir: Where predictions are written and cached; None for neither.
+        out_dir: Folder of predictions and their cache; ``None`` for neither.
     """
 
     image_root: Path | None = None
@@ -158,15 +158,15 @@ class Conditions:
 
 
 Build = Callable[[EntryRun, str], BasePropagator]
-"""Makes the propagator of a run on a device."""
+"""Builder of the propagator of a run on a device."""
 
 Measured = tuple[EntryRun, int, dict[int, ClipErrors]]
-"""A run, the number of a video, and what came of it for each interval."""
+"""A run, the number of a video, and the errors for each interval."""
 
 
 @lru_cache(maxsize=1)
 def build_run(run: EntryRun, device: str) -> BasePropagator:
-    """The propagator of a run; the latest one is kept."""
+    """Load the propagator of a run; the latest one is kept."""
     propagator = load_propagator(run.method, run.config, run.checkpoint, device, fuser=run.fuser)
     if isinstance(propagator, (FlowPropagator, AutoPropagator)):
         # All intervals of a video follow the same flow.
@@ -176,7 +176,7 @@ def build_run(run: EntryRun, device: str) -> BasePropagator:
 
 def benchmark_propagators(
     videos: Sequence[VideoLabels],
-    entrants: Sequence[BenchmarkEntry],
+    entries: Sequence[BenchmarkEntry],
     intervals: Sequence[int],
     conditions: Conditions,
     num_bootstrap: int = 1000,
@@ -196,17 +196,17 @@ def benchmark_propagators(
 
     Args:
         videos: Dense labels.
-        entrants: Methods and models with distinct names.
-        intervals: Each T.
-        conditions: How to run them.
-        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
-        reference: Name of the entrant to give the others' differences to.
-        fast: Motion in pose sizes a frame above which a video is fast; with it, the figures are
+        entries: Methods and models with distinct names.
+        intervals: Values of T.
+        conditions: Conditions of all runs.
+        num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
+        reference: Name of the entry that the differences of the others are to.
+        fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
             broken down, see :func:`~.compare_propagators.summarize`.
-        jobs: Processes that share the videos.
+        jobs: Number of processes that share the videos.
         progress: Wraps the iteration over the results, given their number; say,
             ``lambda results, total: tqdm(results, total=total)``.
-        build: Makes a propagator; with several jobs it must be importable from a module.
+        build: Builds a propagator; with several jobs it must be importable from a module.
 
     Returns:
         One comparison for each interval.
@@ -216,13 +216,13 @@ def benchmark_propagators(
             before anything is computed or written.
     """
     hidden = {interval: hide_videos(videos, interval) for interval in intervals}
-    runs = {entrant.name: entrant.runs() for entrant in entrants}
-    everything = [run for seeds in runs.values() for run in seeds]
-    _check_names(entrants, everything, reference)
+    runs = {entry.name: entry.runs() for entry in entries}
+    all_runs = [run for seeds in runs.values() for run in seeds]
+    _check_names(entries, all_runs, reference)
     if conditions.out_dir is not None:
-        _check_folders(conditions.out_dir, everything, intervals, videos)
+        _check_folders(conditions.out_dir, all_runs, intervals, videos)
     # Built once beforehand, so that a broken checkpoint is found before the work begins.
-    reads = {run: build(run, conditions.device).reads_pictures for run in everything}
+    reads = {run: build(run, conditions.device).reads_pictures for run in all_runs}
     for labels in videos:
         open_video(labels, conditions.image_root, conditions.video_root, any(reads.values()))
     keys: dict[bool, list[str]] = {}
@@ -231,15 +231,15 @@ def benchmark_propagators(
             keys[reading] = [_video_key(labels, conditions, reading) for labels in videos]
     tasks = [
         _Task(run, number, labels, keys[reads[run]][number] if keys else None)
-        for run in everything
+        for run in all_runs
         for number, labels in enumerate(videos)
     ]
 
     measured: Iterable[Measured] = _measure_all(tasks, intervals, conditions, jobs, build)
     if progress is not None:
-        measured = progress(measured, len(everything) * len(videos))
+        measured = progress(measured, len(all_runs) * len(videos))
     results: dict[tuple[EntryRun, int], list[Any]] = {
-        (run, interval): [None] * len(videos) for run in everything for interval in intervals
+        (run, interval): [None] * len(videos) for run in all_runs for interval in intervals
     }
     for run, number, by_interval in measured:
         for interval, errors in by_interval.items():
@@ -282,9 +282,9 @@ def _video_key(labels: VideoLabels, conditions: Conditions, reads_pictures: bool
 
 
 def _check_names(
-    entrants: Sequence[BenchmarkEntry], runs: Sequence[EntryRun], reference: str | None
+    entries: Sequence[BenchmarkEntry], runs: Sequence[EntryRun], reference: str | None
 ) -> None:
-    names = [entrant.name for entrant in entrants]
+    names = [entry.name for entry in entries]
     for name in [*names, *(run.name for run in runs)]:
         if names.count(name) > 1 or [run.name for run in runs].count(name) > 1:
             raise InputError(f'two methods are called {name!r}, give them different names')
@@ -298,7 +298,7 @@ def _check_names(
 def _check_folders(
     out_dir: Path, runs: Sequence[EntryRun], intervals: Sequence[int], videos: Sequence[VideoLabels]
 ) -> None:
-    """Refuse folders with predictions for other videos, which evaluation would stumble over."""
+    """Refuse folders with predictions of other videos, which would confuse an evaluation."""
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f'{out_dir} is a file, give a folder as --out-dir')
     expected = {f'{labels.name}.json' for labels in videos}
@@ -328,7 +328,7 @@ def _measure_all(
             yield task.run, task.number, _measure_video(task, intervals, conditions, build)
         return
     # Not forked from here: a copy of a process with threads or a GPU may hang. The server has
-    # neither, and imports everything once for all its children.
+    # neither, and imports all_runs once for all its children.
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(jobs, context, _share_cores, (jobs,)) as pool:

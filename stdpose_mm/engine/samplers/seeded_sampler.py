@@ -11,7 +11,7 @@ from stdpose_mm.engine.seeding import SampleIndex, derive_seed
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(DefaultSampler):
-    """MMEngine's ``DefaultSampler`` whose indices carry a seed; for epoch-based training.
+    """Draw as MMEngine's ``DefaultSampler``, with seeded indices; for epoch-based training.
 
     The seed of a draw follows from the sampler's seed, the epoch and the place in the epoch's
     global order, and so depends neither on the number of workers nor on earlier draws. Use it with
@@ -25,7 +25,7 @@ class SeededSampler(DefaultSampler):
         self._start = 0
 
     def start_next_epoch_at(self, num_samples: int) -> None:
-        """Leave out the first ``num_samples`` of this rank, in the next epoch only.
+        """Skip the first ``num_samples`` of this rank, in the next epoch only.
 
         For resuming from a checkpoint that was written in the middle of an epoch.
         """

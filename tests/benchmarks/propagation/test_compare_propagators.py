@@ -44,7 +44,7 @@ def comparison() -> Comparison:
     )
 
 
-def test_figures_of_linear_interpolation_by_hand(comparison):
+def test_metrics_of_linear_interpolation_by_hand(comparison):
     values = comparison.unlabelled['linear'].values
     # Six hidden joints: two off by 8 %, two by 30 %, two right.
     assert values['PCK@0.05'] == pytest.approx(100 / 3)
@@ -163,7 +163,7 @@ def test_someone_labelled_on_no_given_frame_counts_as_wrong():
     assert values['predicted'] == 50
 
 
-def test_the_tables_have_a_column_per_known_figure(comparison):
+def test_the_tables_have_a_column_per_known_metric(comparison):
     lines = comparison.table({'linear': 'straight lines'}).splitlines()
     assert lines[0] == (
         '| T = 2, unlabelled frames of 2 videos | PCK@0.05 | PCK@0.1 | PCK@0.2 | error % | '
@@ -214,8 +214,8 @@ def test_no_interval_of_a_single_video_or_without_draws(num_bootstrap):
     comparison = compare_propagators(
         videos, {'linear': LinearPropagator()}, 2, num_bootstrap=num_bootstrap
     )
-    figures: MetricSummary = comparison.unlabelled['linear']
-    assert figures.intervals == {}
+    summary: MetricSummary = comparison.unlabelled['linear']
+    assert summary.intervals == {}
     assert '[' not in comparison.table()
 
 
