@@ -41,13 +41,14 @@ from stdpose_mm.inference import (
     load_backend,
     read_checkpoint,
 )
-from stdpose_mm.io.video import FrameSource, PictureFrames, open_frames
+from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, open_frames
+from stdpose_mm.io.video.array_frames import to_bgr
 from stdpose_mm.structures import to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
-Pictures = FrameSource | Iterator[np.ndarray] | Sequence[np.ndarray]
+Pictures = FrameSource | Iterator[np.ndarray]
 
 
 @INFERENCERS.register_module()
@@ -238,7 +239,7 @@ class STDPoseInferencer(Pose2DInferencer):
         elif isinstance(inputs[0], (str, os.PathLike)):
             frames = open_frames(list(inputs))
         else:
-            return PictureArrays(inputs)
+            return ArrayFrames(inputs)
         if not isinstance(frames, PictureFrames):
             self._set_video(Path(os.fspath(inputs)).name, frames.fps, frames.size)
         return frames
@@ -335,64 +336,13 @@ class STDPoseInferencer(Pose2DInferencer):
         return super()._init_visualizer(ConfigDict(visualizer=drawn))
 
 
-class PictureArrays(Sequence[np.ndarray]):
-    """Pictures in memory as the frames of a video.
-
-    Args:
-        pictures: Each uint8: grey [H, W] or [H, W, 1], BGR [H, W, 3], or BGRA [H, W, 4].
-
-    Raises:
-        InputError: If one is none of these, or their sizes differ.
-    """
-
-    def __init__(self, pictures: Sequence[Any]) -> None:
-        self._pictures = pictures
-        for index, picture in enumerate(pictures):
-            _check_picture(index, picture)
-            if picture.shape[:2] != pictures[0].shape[:2]:
-                height, width = picture.shape[:2]
-                first_height, first_width = pictures[0].shape[:2]
-                raise InputError(
-                    f'picture {index} is {width}x{height} pixels and picture 0 is '
-                    f'{first_width}x{first_height}: these are not the frames of one video, give '
-                    'them one at a time'
-                )
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __getitem__(self, index: Any) -> Any:
-        """Picture ``index`` as BGR uint8 [H, W, 3]."""
-        return _as_bgr(self._pictures[index])
-
-
-def _check_picture(index: int, picture: Any) -> None:
-    shape: tuple[int, ...] = getattr(picture, 'shape', ())
-    fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
-    if not isinstance(picture, np.ndarray) or not fits or picture.dtype != np.uint8 or 0 in shape:
-        what = (
-            f'{picture.dtype} {list(shape)}'
-            if isinstance(picture, np.ndarray)
-            else type(picture).__name__
-        )
-        raise InputError(
-            f'picture {index} is {what}, expected uint8 [H, W], [H, W, 3] (BGR) or [H, W, 4]'
-        )
-
-
-def _as_bgr(picture: np.ndarray) -> np.ndarray:
-    if picture.ndim == 2 or picture.shape[2] == 1:
-        return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-    return np.ascontiguousarray(picture[..., :3])
-
-
 def _camera_pictures(camera: Any) -> Iterator[np.ndarray]:
     try:
         while True:
             there, picture = camera.read()
             if not there:
                 return
-            yield _as_bgr(picture)
+            yield to_bgr(picture)
     finally:
         camera.release()
 

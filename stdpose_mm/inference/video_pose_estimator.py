@@ -114,7 +114,7 @@ class VideoPoseEstimator:
                 yield _Frame(index, None, NO_PEOPLE)
                 continue
             crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
-            images = [self.window_model.cut(picture, crop) for crop in crops]
+            images = [self.window_model.crop_image(picture, crop) for crop in crops]
             yield _Frame(index, picture, people, crops, images)
 
     def _crop_windows(self, frames: Iterable[BoxedFrame]) -> Iterator[_Frame]:
@@ -134,7 +134,7 @@ class VideoPoseEstimator:
         if picture is None:
             return _Frame(key, None, NO_PEOPLE)
         crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
-        images = [self.window_model.cut(picture, crop) for crop in crops]
+        images = [self.window_model.crop_image(picture, crop) for crop in crops]
         own = np.arange(len(crops))
         rows = np.stack([own, own, own], axis=1)
         window = estimation_window(key, recent[0][0], recent[-1][0])
@@ -142,7 +142,7 @@ class VideoPoseEstimator:
             beside = pictures.get(index)
             if index != key and beside is not None:
                 rows[:, side] = own + len(images)
-                images.extend(self.window_model.cut(beside, crop) for crop in crops)
+                images.extend(self.window_model.crop_image(beside, crop) for crop in crops)
         return _Frame(key, picture, people, crops, images, rows)
 
 

@@ -29,23 +29,23 @@ def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
 
 
 def match_labels(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """The labels on the frames of the video."""
+    """Place labels on the frames of the video.
+
+    Raises:
+        InputError: If the video lacks a frame of the labels, or has another size.
+    """
     matched = match_frames(labels, frames)
     if len(matched.frames) < len(labels.frames):
         raise InputError(
             f'labels {labels.name} list {len(labels.frames)} frames, of which {frames.name} with '
             f'its {len(frames)} frames has {len(matched.frames)}, give the video that was labelled'
         )
-    _check_size(matched, frames)
-    return matched
-
-
-def _check_size(labels: VideoLabels, frames: FrameSource) -> None:
     width, height = frames.size
-    for frame in labels.frames:
+    for frame in matched.frames:
         if (frame.width or width, frame.height or height) != (width, height):
             raise InputError(
                 f'labels {labels.name} were made at {frame.width}x{frame.height} pixels (frame '
                 f'{frame.index}), but the frames of {frames.name} are {width}x{height}, give '
                 'frames of that size'
             )
+    return matched

@@ -18,7 +18,7 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labels import match_frames
-from stdpose_mm.io.video import FrameSource
+from stdpose_mm.io.video import FrameSource, PreloadedFrames
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.version import __version__
@@ -26,7 +26,6 @@ from stdpose_mm.version import __version__
 from .video_finetuner import (
     MIN_FRAMES_TO_HOLD_OUT,
     InitialModel,
-    LabelledPictures,
     VideoFinetuner,
     choose_evenly,
     make_initial_model,
@@ -149,7 +148,8 @@ def adapt(
     labels = _limit_frames(labels, frames.size)
     initial = make_initial_model(config, checkpoint, labels, device, seed)
     with tqdm(desc='adapt', unit=' steps', disable=not progress) as bar:
-        fit = VideoFinetuner(initial, LabelledPictures(frames, labels), labels, seed, bar)
+        pictures = PreloadedFrames(frames, labels.labelled_frame_indices)
+        fit = VideoFinetuner(initial, pictures, labels, seed, bar)
         fitted = fit.run(steps, started + 60 * max_minutes)
     adapted = AdaptedModel(
         checkpoint=path,

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.fusion_features import (
@@ -71,7 +71,7 @@ class TrainingGap:
 
 
 def collect_training_gaps(
-    frames: Frames,
+    frames: FrameSource,
     truth: VideoLabels,
     intervals: Sequence[int],
     estimator: FlowEstimator,
@@ -111,17 +111,17 @@ def collect_training_gaps(
         heatmaps = {}
         if heatmap_estimator is not None and mapping is not None:
             heatmaps = {
-                id(gap): GapHeatmaps.of_labels(maps, mapping)
+                gap: GapHeatmaps.of_labels(maps, mapping)
                 for gap, maps in heatmap_estimator.heatmaps(frames, gaps, mapping)
             }
         for gap, tracks in follow_joints(frames, gaps, flow):
-            found = _training_gap(frames, gap, tracks, heatmaps.get(id(gap)), true_poses)
+            found = _training_gap(frames, gap, tracks, heatmaps.get(gap), true_poses)
             if found.weights.any():
                 yield found
 
 
 def _training_gap(
-    frames: Frames,
+    frames: FrameSource,
     gap: Gap,
     tracks: FlowTracks,
     heatmaps: GapHeatmaps | None,

@@ -191,21 +191,6 @@ def _metainfo(skeleton: Skeleton, known: np.ndarray) -> dict[str, Any]:
     return metainfo
 
 
-class LabelledPictures:
-    """The pictures of the labelled frames in memory; any other is read from the video."""
-
-    def __init__(self, frames: FrameSource, labels: VideoLabels) -> None:
-        self._frames = frames
-        self._kept = {index: frames[index] for index in labels.labelled_frame_indices}
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        picture = self._kept.get(index)
-        return self._frames[index] if picture is None else picture
-
-
 def _map_joints(labels: VideoLabels, skeleton: Skeleton, known: np.ndarray) -> VideoLabels:
     """Convert labels to the joints of a model."""
     mapping = JointMapping.by_name(
@@ -292,7 +277,7 @@ class VideoFinetuner:
     def __init__(
         self,
         initial: InitialModel,
-        pictures: LabelledPictures,
+        pictures: FrameSource,
         labels: VideoLabels,
         seed: int,
         bar: Any,

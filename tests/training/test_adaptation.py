@@ -296,14 +296,13 @@ def test_a_window_shows_labelled_frames_only(config: Config, frames: FrameSource
 
     init_default_scope('mmpose')
     labels = make_labels()
-    pictures = {index: frames[index] for index in labels.labelled_frame_indices}
-    dataset = ClipWindowDataset(pictures, labels, labels.skeleton.to_metainfo('clip'), [])
+    dataset = ClipWindowDataset(frames, labels, labels.skeleton.to_metainfo('clip'), [])
     assert len(dataset) == 10
     shown: set[tuple[bool, bool]] = set()
     for seed in range(100):
         info = dataset.get_data_info(SampleIndex(seed % 10, seed))
         left, key, right = info['frame_indices']
-        assert {left, key, right} <= set(pictures)
+        assert {left, key, right} <= set(labels.labelled_frame_indices)
         given_left, given_right = info['aux_given']
         assert not given_left or left < key
         assert not given_right or right > key
@@ -311,7 +310,7 @@ def test_a_window_shows_labelled_frames_only(config: Config, frames: FrameSource
         for side, frame in enumerate((left, right)):
             expected = pose_at(info['track_id'], frame)
             np.testing.assert_allclose(info['aux_keypoints'][side], expected, rtol=1e-6)
-        np.testing.assert_array_equal(info['img'][1], pictures[key])
+        np.testing.assert_array_equal(info['img'][1], frames[key])
     assert shown == {(True, True), (True, False), (False, True), (False, False)}
 
 

@@ -13,6 +13,7 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation.auto.fusion_features import MAP_STEPS, MAPS, SCALARS, FusionFeatures
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
@@ -57,7 +58,7 @@ def clip():
         cv2.warpAffine(noise, np.float32([[1, 0, x - 30], [0, 1, -20]]), (160, 120))
         for x, _ in shifts
     ]
-    return frames, labels_of(POINTS + shifts[:, None])
+    return ArrayFrames(frames), labels_of(POINTS + shifts[:, None])
 
 
 @pytest.fixture(scope='module')

@@ -19,7 +19,7 @@ from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
 from stdpose_mm.io.labels import frame_sources, write_posetrack18
-from stdpose_mm.io.video.cached_frames import CachedFrames
+from stdpose_mm.io.video import CachedFrames
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.flow import FlowPropagator

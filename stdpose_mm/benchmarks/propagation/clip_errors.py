@@ -16,7 +16,7 @@ from stdpose_mm.evaluation.functional import (
     pool_precision,
     pose_sizes,
 )
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource, SelectedFrames
 from stdpose_mm.propagation import (
     BasePropagator,
     given_labels,
@@ -25,7 +25,7 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
-from .labelled_videos import FrameSlice, shifted
+from .labelled_videos import shifted
 from .motion import joint_speeds, mean_motion
 
 FrameGroup = Literal['unlabelled', 'all']
@@ -149,7 +149,7 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
 
 
 def propagate_hidden(
-    frames: Frames,
+    frames: FrameSource,
     video: HiddenVideo,
     propagator: BasePropagator,
     use_truth_boxes: bool = False,
@@ -171,9 +171,9 @@ def propagate_hidden(
     truth = video.labels
     indices = [frame.index for frame in truth.frames]
     first = min(indices)
-    listed = FrameSlice(frames, first, max(indices) - first + 1)
+    labelled = SelectedFrames(frames, range(first, max(indices) + 1))
     dense = propagate_subsampled(
-        listed, shifted(truth, -first), video.interval, propagator, use_truth_boxes
+        labelled, shifted(truth, -first), video.interval, propagator, use_truth_boxes
     )
     return truth.with_persons(shifted(dense, first).persons)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliability
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.structures import VideoLabels
 
@@ -136,7 +136,7 @@ class Comparison:
 
 
 def compare_propagators(
-    videos: Sequence[tuple[Frames, VideoLabels]],
+    videos: Sequence[tuple[FrameSource, VideoLabels]],
     propagators: Mapping[str, BasePropagator],
     interval: int,
     progress: Callable[[str, VideoLabels], None] | None = None,

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource, SelectedFrames
 from stdpose_mm.propagation import (
     BasePropagator,
     GapCache,
@@ -24,7 +24,7 @@ from stdpose_mm.propagation import (
 from stdpose_mm.review import FrameSuggestion, calibrate_scores, rank_suggestions
 from stdpose_mm.structures import VideoLabels
 
-from .labelled_videos import FrameSlice, shifted
+from .labelled_videos import shifted
 
 Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
@@ -134,7 +134,7 @@ class AnnotatedVideo:
         InputError: If the video has no labels.
     """
 
-    def __init__(self, frames: Frames, truth: VideoLabels, propagator: BasePropagator) -> None:
+    def __init__(self, frames: FrameSource, truth: VideoLabels, propagator: BasePropagator) -> None:
         truth = given_labels(truth)
         labelled = truth.labelled_frame_indices
         if not labelled:
@@ -146,7 +146,7 @@ class AnnotatedVideo:
         self.name = truth.name
         self.truth = shifted(replace(truth, frames=tuple(kept)), -first)
         self.labelled_frames = self.truth.labelled_frame_indices
-        self._frames = FrameSlice(frames, first, last - first + 1)
+        self._frames = SelectedFrames(frames, range(first, last + 1))
         self._propagator = propagator
         self._cache: GapCache = {}
 

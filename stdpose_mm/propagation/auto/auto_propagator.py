@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
 from stdpose_mm.propagation.flow.flow_tracks import (
@@ -18,7 +18,7 @@ from stdpose_mm.propagation.flow.flow_tracks import (
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .fusion_features import GapHeatmaps, extract_fusion_features
@@ -37,9 +37,9 @@ _HALF_LIFE = 7.0
 
 @PROPAGATORS.register_module(name='auto')
 class AutoPropagator(BasePropagator):
-    """Weighs all the evidence there is over a whole gap, and tells how sure it is.
+    """Fuse all the evidence over a whole gap, with a calibrated score.
 
-    Straight lines, optical flow from both labels, the likeness of the picture to the labelled
+    Linear interpolation, optical flow from both labels, the likeness of the picture to the labelled
     joints' surroundings and, with a pose network, its heatmaps go into a small network
     (:class:`~stdpose_mm.models.GapFuser`) that belongs to no skeleton. The score of a joint
     is the probability that it lies within a tenth of the pose's size of the truth, as calibrated
@@ -82,25 +82,25 @@ class AutoPropagator(BasePropagator):
         self.fuser = TrainedFuser.load(weights, device)
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
-        """See :meth:`BasePropagator.propagate`; gap by gap, frames roughly ascending in each."""
+        """Fill gap by gap, frames roughly ascending; see :meth:`BasePropagator.propagate`."""
         mapping = self.shared_joints(skeleton)
-        for group in split_into_chunks(gaps):
-            tracks = {id(gap): track for gap, track in follow_joints(frames, group, self.estimator)}
+        for chunk in split_into_chunks(gaps):
+            tracks = dict(follow_joints(frames, chunk, self.estimator))
             if self.heatmap_estimator is None or mapping is None:
-                for gap in group:
-                    for chunk in _chunks(gap.frames):
-                        yield from self._fill(frames, gap, tracks[id(gap)], chunk)
+                for gap in chunk:
+                    for keys in _chunks(gap.frames):
+                        yield from self._fill(frames, gap, tracks[gap], keys)
                 continue
-            with closing(self.heatmap_estimator.heatmaps(frames, group, mapping)) as estimated:
+            with closing(self.heatmap_estimator.heatmaps(frames, chunk, mapping)) as estimated:
                 for gap, maps in estimated:
-                    chunk = _inside(maps.frames, gap.frames)
-                    seen = GapHeatmaps.of_labels(maps, mapping)
-                    yield from self._fill(frames, gap, tracks[id(gap)], chunk, seen)
+                    keys = [frame for frame in maps.frames if frame in gap.frames]
+                    heatmaps = GapHeatmaps.of_labels(maps, mapping)
+                    yield from self._fill(frames, gap, tracks[gap], keys, heatmaps)
 
     def describe(self, skeleton: Skeleton) -> str:
-        """See :meth:`BasePropagator.describe`."""
+        """Name the evidence for labels with these joints, in a few words."""
         evidence = 'straight lines, optical flow and picture patches'
         if self.heatmap_estimator is None:
             return f'{evidence}, without a pose network'
@@ -122,44 +122,35 @@ class AutoPropagator(BasePropagator):
         }
         if known.isdisjoint(skeleton.keypoint_names):
             return None
-        nothing = np.zeros(skeleton.num_keypoints, dtype=bool)
-        return JointMapping.by_name(skeleton, model.skeleton, nothing, model.trained_joints)
+        none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+        return JointMapping.by_name(skeleton, model.skeleton, none_needed, model.trained_joints)
 
     def _fill(
         self,
-        frames: Frames,
+        frames: FrameSource,
         gap: Gap,
         tracks: FlowTracks,
-        chunk: range,
+        keys: Sequence[int],
         heatmaps: GapHeatmaps | None = None,
     ) -> Iterator[PropagatedPose]:
-        """Fuse the poses of a chunk of a gap."""
+        """Yield the poses of the frames ``keys`` of a gap."""
         left, right = labelled_ends(gap)
-        keypoints = np.stack([interpolate_joints(gap, frame) for frame in chunk])
+        keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
         scores = np.stack(
-            [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in chunk]
+            [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
         )
         known = left | right
         if known.any():
-            times = sorted({gap.first, *chunk, gap.last})
+            times = sorted({gap.first, *keys, gap.last})
             evidence = extract_fusion_features(frames, gap, tracks, times, heatmaps)
-            rows = np.searchsorted(times, chunk)
+            rows = np.searchsorted(times, keys)
             positions, certainty = (values[rows] for values in self.fuser(evidence))
             keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
-        for row, frame_index in enumerate(chunk):
-            visibility = gap.visibility_at(frame_index)
-            yield PropagatedPose(
-                track_id=gap.track_id,
-                frame_index=frame_index,
-                keypoints=keypoints[row],
-                visibility=visibility,
-                scores=np.where(visibility == NOT_LABELLED, 0.0, scores[row]),
+        for row, frame_index in enumerate(keys):
+            yield PropagatedPose.with_visibility_of_labels(
+                gap, frame_index, keypoints[row], scores[row]
             )
 
 
 def _chunks(frames: range) -> list[range]:
     return [frames[start : start + _CHUNK] for start in range(0, len(frames), _CHUNK)]
-
-
-def _inside(frames: range, limits: range) -> range:
-    return range(max(frames[0], limits[0]), min(frames[-1], limits[-1]) + 1)

@@ -21,7 +21,7 @@ from stdpose_mm.benchmarks.propagation.benchmark import (
 from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
 from stdpose_mm.benchmarks.propagation.comparison_report import comparison_report
 from stdpose_mm.benchmarks.propagation.motion import joint_speeds
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.structures import Skeleton, VideoLabels
 from support.comparison_videos import KnowingPropagator, Unreadable, mouse_video, posetrack_video
@@ -42,7 +42,7 @@ class Shifting(KnowingPropagator):
         self.calls = 0
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         self.calls += 1
         shift = np.array([0.0, self.shifts[self.truth[len(frames)].name]])
@@ -285,7 +285,7 @@ def test_an_interrupted_run_goes_on(entries, tmp_path):
 
 def test_a_video_is_read_once_at_all_intervals(tmp_path, monkeypatch):
     class Pictures(Unreadable):
-        def __getitem__(self, index: int, /) -> np.ndarray:
+        def _read(self, index: int) -> np.ndarray:
             read.append(index)
             return np.zeros((40, 120, 3), np.uint8)
 

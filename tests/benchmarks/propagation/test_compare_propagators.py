@@ -117,7 +117,7 @@ def test_frames_that_start_late_and_have_gaps_pair_with_the_truth():
 
 def test_pictures_are_read_by_frame_index():
     class Pictures(Unreadable):
-        def __getitem__(self, index: int, /) -> np.ndarray:
+        def _read(self, index: int) -> np.ndarray:
             read.append(index)
             return np.zeros((40, 120, 3), np.uint8)
 
