@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -93,8 +94,9 @@ def run(data, capsys):
         except SystemExit as exit_:
             code = exit_.code
         captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line and 'videos/s' not in line]
-        return code, captured.out, [line for line in lines if '?' not in line]
+        progress = re.compile(r'\| \d+/\d+ \[')
+        lines = [line for line in captured.err.splitlines() if line and not progress.search(line)]
+        return code, captured.out, lines
 
     return call
 
