@@ -91,9 +91,9 @@ class AutoPropagator(BasePropagator):
                 continue
             with closing(self.heatmap_estimator.heatmaps(frames, chunk, mapping)) as estimated:
                 for gap, maps in estimated:
-                    keys = [frame for frame in maps.frames if frame in gap.frames]
+                    unlabelled = [frame for frame in maps.frames if frame in gap.frames]
                     heatmaps = GapHeatmaps.of_labels(maps, mapping)
-                    yield from self._fill(frames, gap, tracks[gap], keys, heatmaps)
+                    yield from self._fill(frames, gap, tracks[gap], unlabelled, heatmaps)
 
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence for labels with these joints, in a few words."""
