@@ -241,7 +241,7 @@ def test_other_labels_or_boxes_are_propagated_anew(entries, tmp_path, monkeypatc
     assert calls() == 2
 
 
-def test_changed_pictures_are_propagated_anew_if_they_are_read(entrants, tmp_path):
+def test_changed_pictures_are_propagated_anew_if_they_are_read(entries, tmp_path):
     named = [replace(frame, file_name=f'{frame.index}.png') for frame in SLOW.frames]
     video = replace(SLOW, frames=tuple(named))
     files = [tmp_path / frame.file_name for frame in named]
@@ -252,7 +252,7 @@ def test_changed_pictures_are_propagated_anew_if_they_are_read(entrants, tmp_pat
         runs = Runs()
         runs.made['good'].reads_pictures = reads_pictures
         conditions = Conditions(image_root=tmp_path, out_dir=tmp_path / 'out')
-        benchmark_propagators([video], entrants[:1], [3], conditions, build=runs)
+        benchmark_propagators([video], entries[:1], [3], conditions, build=runs)
         return runs.calls
 
     assert [calls(True), calls(True), calls(False)] == [1, 0, 1]
@@ -260,7 +260,7 @@ def test_changed_pictures_are_propagated_anew_if_they_are_read(entrants, tmp_pat
     assert [calls(True), calls(False)] == [1, 0]
 
 
-def test_a_broken_cache_entry_is_made_again(entrants, tmp_path):
+def test_a_broken_cache_entry_is_made_again(entries, tmp_path):
     out = tmp_path / 'out'
     compare(entries[:1], Runs(), out_dir=out)
     for path in (out / 'cache').iterdir():
