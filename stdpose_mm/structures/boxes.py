@@ -133,15 +133,24 @@ def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarr
     return detections.boxes[match], float(detections.scores[match])
 
 
-class TrackBoxes:
-    """The person box of one track in every frame: the one policy.
+def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
+    """Collect the boxes [4] of one person's labels by frame index; a head box alone is none."""
+    return {
+        label.frame_index: person_box(label)
+        for label in labels
+        if label.has_box or label.labelled.any()
+    }
 
-    Boxes of labels and boxes that are known besides are anchors. Where a frame has none, the box
-    is interpolated between the anchors, and the detection that belongs to it takes its place.
+
+class TrackBoxes:
+    """The person box of one track in every frame: the one policy of datasets and propagation.
+
+    Where a frame has no anchor, the box is interpolated between the anchors, and the detection
+    that belongs to it takes its place.
 
     Args:
-        labels: Labels of the track; those without a joint and a box are no anchors.
-        known: Frame index -> [4] box of frames without a label.
+        anchors: Frame index -> [4] box of the frames in which it is known, as of
+            :func:`label_boxes`.
         detections: Frame index -> what a detector found there.
 
     Raises:
@@ -150,29 +159,21 @@ class TrackBoxes:
 
     def __init__(
         self,
-        labels: Iterable[PersonLabel],
-        known: Mapping[int, np.ndarray] | None = None,
+        anchors: Mapping[int, np.ndarray],
         detections: Mapping[int, FrameDetections] | None = None,
     ) -> None:
-        anchors = {frame: np.asarray(box, np.float64) for frame, box in (known or {}).items()}
-        anchors.update(
-            (label.frame_index, person_box(label))
-            for label in labels
-            if label.has_box or label.labelled.any()
-        )
         if not anchors:
-            raise ValueError('a track needs a label with a joint or a box, got none')
-        self._frames = sorted(anchors)
-        self._anchors = anchors
-        self._boxes = np.stack([anchors[frame] for frame in self._frames])
+            raise ValueError('a track needs a frame with a known box, got none')
+        self._anchors = {frame: np.asarray(anchors[frame], np.float64) for frame in sorted(anchors)}
+        self._boxes = np.stack(list(self._anchors.values()))
         self._detections = detections or {}
 
-    def at(self, frame: int) -> np.ndarray:
-        """[4] the box in a frame."""
+    def find(self, frame: int) -> tuple[np.ndarray, float]:
+        """Find the box [4] in a frame and its score, which is 1 unless the box is detected."""
         if frame in self._anchors:
-            return self._anchors[frame]
-        box = interpolate_box(self._frames, self._boxes, frame)
-        return detected_box(box, self._detections.get(frame, NO_DETECTIONS))[0]
+            return self._anchors[frame], 1.0
+        box = interpolate_box(list(self._anchors), self._boxes, frame)
+        return detected_box(box, self._detections.get(frame, NO_DETECTIONS))
 
 
 def _at_least(box: np.ndarray) -> np.ndarray:
