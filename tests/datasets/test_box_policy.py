@@ -12,9 +12,10 @@ from stdpose_mm.structures import FrameDetections, PersonLabel, Window
 
 # One person on frames 0, 1, 4; halfway between the outer boxes lies [20, 20, 40, 80].
 BOXES = {0: [10, 10, 40, 80], 1: [99, 99, 10, 10], 4: [30, 30, 40, 80]}
-TRACK = Track.of(
-    0, [PersonLabel(frame, [[5, 5]], [2], bbox=box) for frame, box in BOXES.items()]
-)  # fmt: skip
+LABELS = [
+    PersonLabel(frame, np.array([[5, 5]]), np.array([2]), bbox=box) for frame, box in BOXES.items()
+]
+TRACK = Track.of(0, LABELS)
 BOTH_SIDES = Window(0, 2, 4, True, True)
 NEAR = FrameDetections(np.array([[22, 20, 40, 80], [200, 0, 40, 80]]), np.array([0.7, 0.9]))
 FAR = FrameDetections(np.array([[200, 0, 40, 80]]), np.array([0.9]))
@@ -75,5 +76,5 @@ def test_only_labels_own_boxes_are_limited_to_labelled_frames() -> None:
 
 
 def test_unknown_box_policy_is_refused() -> None:
-    with pytest.raises(InputError, match="boxes must be one of .*, got 'best'"):
+    with pytest.raises(InputError, match=r"boxes must be one of .*, got 'best'"):
         BoxPolicy('best')

@@ -80,7 +80,8 @@ class LabelSelection:
 
         Args:
             labels: The labels of one file.
-            file, user: The file and the class that reads it, for error messages.
+            file: The file, for error messages.
+            user: The class that reads it, for error messages.
 
         Raises:
             InputError: If there are propagated labels in testing or with ``label_interval``.
@@ -129,7 +130,8 @@ class LabelSelection:
         """List the key frames of one person, ascending.
 
         Args:
-            video, track: The person and its video.
+            video: The person's video.
+            track: The person.
             unlabelled: In testing, list every frame of the protocol, as in use, where a person
                 that is labelled somewhere is propagated to every frame; not only the frames on
                 which this person is labelled.
@@ -148,7 +150,8 @@ class LabelSelection:
         """Make the window of one person around a key frame.
 
         Args:
-            video, track: The person and its video; None for a person without labels.
+            video: The person's video.
+            track: The person; None for one without labels.
             key: The key frame.
             given: Frames whose labels may be shown; by default those of the video.
         """
@@ -162,7 +165,8 @@ class LabelSelection:
         """Draw a pattern of given frames in which ``key`` is not given, and make the window.
 
         Args:
-            video, track: The person and its video.
+            video: The person's video.
+            track: The person.
             key: The key frame.
             seed: Makes the draw repeatable; None draws from NumPy's global generator.
         """
