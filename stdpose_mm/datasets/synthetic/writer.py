@@ -84,7 +84,6 @@ class VideoTask:
     def _with_ids(self, labels: VideoLabels) -> VideoLabels:
         """Add what PoseTrack18's files have besides: ids and redundant fields."""
         first_id = _SOURCE_DIGIT * 10**10 + self.sequence * 10**4
-        people = labels.persons_by_frame()
         frames = [
             replace(
                 frame,
@@ -93,7 +92,7 @@ class VideoTask:
                     'frame_id': first_id + frame.index,
                     'vid_id': f'{self.sequence:06d}',
                     'nframes': self.settings.frames,
-                    'has_labeled_person': bool(people[frame.index]),
+                    'has_labeled_person': bool(labels[frame.index]),
                     'ignore_regions_x': [],
                     'ignore_regions_y': [],
                 },
@@ -102,7 +101,7 @@ class VideoTask:
         ]
         persons = []
         for frame in frames:
-            for position, person in enumerate(people[frame.index]):
+            for position, person in enumerate(labels[frame.index]):
                 assert person.bbox is not None
                 assert person.track_id is not None
                 extra = {
