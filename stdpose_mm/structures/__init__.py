@@ -1,4 +1,4 @@
-"""Plain structures that every part of the package shares: labels, skeletons, windows, boxes."""
+"""Plain structures that the whole package shares: labels, skeletons, windows, boxes."""
 
 from .boxes import (
     NO_DETECTIONS,

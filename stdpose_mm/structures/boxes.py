@@ -37,13 +37,13 @@ NO_DETECTIONS = FrameDetections(np.zeros((0, 4)), np.zeros(0))
 
 
 def expand(box: np.ndarray, margin: float) -> np.ndarray:
-    """``box`` grown on each of its four sides by ``margin`` times its size; the centre stays."""
+    """Expand ``box`` on each of its four sides by ``margin`` times its size; the centre stays."""
     size = box[..., 2:]
     return np.concatenate([box[..., :2] - margin * size, size * (1 + 2 * margin)], axis=-1)
 
 
 def person_box(label: PersonLabel) -> np.ndarray:
-    """The box of a labelled person: its own if it has one, else its pose's extent, grown.
+    """Choose the box of a labelled person: its own if it has one, else its pose's extent, grown.
 
     Raises:
         ValueError: If the label has neither a box nor a joint.
@@ -56,7 +56,7 @@ def person_box(label: PersonLabel) -> np.ndarray:
 
 
 def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> np.ndarray:
-    """The box at ``frame``: linear between the labelled frames, constant before and after them.
+    """Interpolate the box at ``frame``: linear between the labelled frames, constant beyond them.
 
     Args:
         frames: F labelled frame indices, ascending.
@@ -78,7 +78,7 @@ def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> n
 
 
 def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
-    """The part of ``box`` inside a ``width`` x ``height`` picture; of zero size if none is."""
+    """Clip ``box`` to a ``width`` x ``height`` picture; of zero size if nothing is left."""
     limit = np.array([width, height], dtype=np.float64)
     low = np.clip(box[..., :2], 0, limit)
     high = np.clip(box[..., :2] + box[..., 2:], 0, limit)
@@ -86,12 +86,12 @@ def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
 
 
 def to_corners(box: np.ndarray) -> np.ndarray:
-    """``[x, y, w, h]`` as the ``[x1, y1, x2, y2]`` of MMPose's sample dictionaries."""
+    """Convert ``[x, y, w, h]`` to the ``[x1, y1, x2, y2]`` of MMPose's sample dictionaries."""
     return np.concatenate([box[..., :2], box[..., :2] + box[..., 2:]], axis=-1)
 
 
 def box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box [4] with each of ``others`` [M, 4]: [M]."""
+    """Compute the intersection over union [M] of one box [4] with each of ``others`` [M, 4]."""
     low = np.maximum(box[:2], others[:, :2])
     high = np.minimum(box[:2] + box[2:], others[:, :2] + others[:, 2:])
     overlap = np.clip(high - low, 0, None).prod(axis=-1)
@@ -100,7 +100,7 @@ def box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> int | None:
-    """Which detection belongs to the person expected at ``box``.
+    """Find the detection that belongs to the person expected at ``box``.
 
     Args:
         box: [4] where the person is expected.
@@ -118,7 +118,7 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
 
 
 def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarray, float]:
-    """The detection of the person expected at ``box``; where none is close, ``box`` itself.
+    """Take the detection of the person expected at ``box``; where none is close, ``box`` itself.
 
     Args:
         box: [4] where the person is expected.

@@ -72,7 +72,8 @@ class BaseWindowDataset(BaseDataset):
 
     Args:
         ann_file: Folder with one label file per video, one label file, a text file that lists
-            label files, or a list of them; starts from ``data_root``.
+            label files, or a list of them.
+        data_root: Folder that ``ann_file`` and ``data_prefix`` start from.
         data_prefix: ``img``: folder that the ``file_name`` of pictures starts from. ``video``:
             folder that the label files' ``info.video`` starts from; without it, pictures.
         task: ``'propagation'`` or ``'estimation'``.
@@ -95,7 +96,7 @@ class BaseWindowDataset(BaseDataset):
             boxes outside the picture: ``'stop'`` raises an InputError, ``'skip'`` leaves them out
             and logs how many. An unreadable label file always stops.
         pipeline, test_mode: As in BaseDataset.
-        **kwargs: As in BaseDataset: ``data_root``, ``metainfo``, ``indices``, ...
+        **kwargs: As in BaseDataset: ``metainfo``, ``indices``, ``serialize_data``, ...
 
     Raises:
         InputError: If the data are missing or not as described, or the arguments contradict each
@@ -109,6 +110,7 @@ class BaseWindowDataset(BaseDataset):
     def __init__(
         self,
         ann_file: str | Sequence[str] = '',
+        data_root: str | None = '',
         data_prefix: Mapping[str, str] | None = None,
         task: str = 'propagation',
         interval: int | Sequence[int] = 7,
@@ -146,6 +148,7 @@ class BaseWindowDataset(BaseDataset):
         self._files = None if isinstance(ann_file, str) else list(ann_file)
         super().__init__(
             ann_file=ann_file if isinstance(ann_file, str) else '',
+            data_root=data_root,
             data_prefix=dict(data_prefix) if data_prefix is not None else {'img': ''},
             pipeline=list(pipeline),
             test_mode=test_mode,

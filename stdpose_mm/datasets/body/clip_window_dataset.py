@@ -49,7 +49,7 @@ class ClipWindowDataset(BaseWindowDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """One window per label, drawn when it is asked for."""
+        """List one window per label, drawn when it is asked for."""
         tracks = tracks_of(self._labels)
         known = tuple(sorted({frame for track in tracks for frame in track.frames}))
         video = VideoTracks(
@@ -85,7 +85,7 @@ class ClipWindowDataset(BaseWindowDataset):
         return Window(*window.frames, *shown)
 
     def get_data_info(self, idx: int) -> dict:
-        """The sample dictionary of window ``idx`` with its pictures."""
+        """Make the sample dictionary of window ``idx`` with its pictures."""
         info = super().get_data_info(idx)
         info['img'] = [self._pictures[frame] for frame in info['frame_indices']]
         return info

@@ -188,7 +188,7 @@ def write_video(task: VideoTask) -> str:
 
 
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """[H, W, 3] uint8 BGR as a JPEG file."""
+    """Encode a picture [H, W, 3] uint8 BGR as a JPEG file."""
     done, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError(f'OpenCV could not encode a picture of shape {image.shape}')
@@ -196,7 +196,7 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def _write_videos(tasks: list[VideoTask], workers: int) -> Iterator[str]:
-    """Names of the videos as they get finished."""
+    """Write videos, and yield their names as they get finished."""
     if workers == 1 or len(tasks) < 2:
         yield from map(write_video, tasks)
         return
