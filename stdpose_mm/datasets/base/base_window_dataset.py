@@ -295,12 +295,12 @@ class BaseWindowDataset(BaseDataset):
                 window = self.selection.window(video, None, key)
                 found = detections.of(video.image_id(key))
                 for box, score in zip(found.boxes, found.scores, strict=True):
-                    item = {'video': index, 'track': None, 'window': window}
-                    yield {**item, 'box': box, 'score': score}
+                    person = {'video': index, 'track': None, 'window': window}
+                    yield {**person, 'box': box, 'score': score}
             return
         for t, track in enumerate(video.tracks):
             for key in self.selection.key_frames(video, track, self.box_policy.covers_unlabelled):
-                item = {'video': index, 'track': t}
+                item: dict[str, Any] = {'video': index, 'track': t}
                 if self.selection.draws_windows(video):
                     yield {**item, 'window': None, 'key': key}
                     continue
