@@ -1,6 +1,6 @@
 """Write a trained model as ONNX files for onnxruntime, whole and in halves that share features.
 
-    python tools/export_onnx.py configs/stdpose_vit_estimation_posetrack17.py best.pth onnx/stdpose
+    python tools/export_onnx.py configs/stdpose_base_estimation_posetrack17.py best.pth onnx/stdpose
     python tools/export_onnx.py CONFIG CHECKPOINT FOLDER --int8
 
 The graphs are compared with PyTorch; if they differ by more than rounding, nothing can be done

@@ -4,7 +4,7 @@
     python tools/misc/train_auto.py --work-dir work_dirs/auto_jhmdb --start work_dirs/auto \
         --labels data/jhmdb_halves/train.txt data/jhmdb_halves/val.txt \
         --video-root data/jhmdb_clips \
-        --config configs/auto/stdpose_tiny_jhmdb.py
+        --config configs/auto/stdpose_tiny_propagation_jhmdb_auto.py
 
 Without ``--labels`` both are trained on clips that are generated first. With ``--labels``, densely
 labelled videos of your own in two sets without a common source (``split_videos.py --val-share
@@ -69,7 +69,7 @@ INTERVALS_PER_VIDEO = 4
 DOUBT_OF_GENERATED = 0.03
 """Real footage is not like generated clips; see docs/guide/auto.md."""
 
-CONFIG = 'configs/auto/stdpose_tiny_pretrain.py'
+CONFIG = 'configs/auto/stdpose_tiny_propagation_synthetic_auto.py'
 
 
 class PoseNetwork(NamedTuple):

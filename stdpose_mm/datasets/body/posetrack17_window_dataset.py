@@ -27,7 +27,7 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
     )
 
     def read_labels(self, path: str) -> VideoLabels:
-        """The labels of one file of either form."""
+        """Read the labels of one file of either form."""
         data = read_json(path)
         is_annolist = isinstance(data, dict) and 'annolist' in data
         return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)
