@@ -21,6 +21,7 @@ from mmpose.registry import INFERENCERS
 from mmpose.structures import PoseDataSample
 from mmpose.structures.utils import revert_heatmap
 
+from stdpose_mm.choices import TRACKERS, CropPolicy
 from stdpose_mm.detection import PersonDetector, build_person_detector
 from stdpose_mm.detection.box_sources import (
     BoxSource,
@@ -33,13 +34,12 @@ from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
-    CropPolicy,
     FrameEstimate,
     VideoPoseEstimator,
     load_backend,
     read_checkpoint,
 )
-from stdpose_mm.inference.postprocessing import TRACKERS, identify_by_pose, smooth_poses
+from stdpose_mm.inference.postprocessing import identify_by_pose, smooth_poses
 from stdpose_mm.io.video import FrameSource, PictureFrames, open_frames
 from stdpose_mm.structures import TrackedBoxes, to_corners
 from stdpose_mm.tracking.smoothing import build_smoother

@@ -1,7 +1,7 @@
 """Estimate the poses of everyone in every frame of a video.
 
-    python tools/infer.py clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
-    python tools/infer.py frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
+    stdpose infer clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
+    stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
 
 OUT holds every person in every frame with a track id. Memory does not grow with the video. Ctrl-C
 ends the run after the frames that are done: OUT then holds these and says that it is incomplete; a
@@ -17,47 +17,36 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from tqdm import tqdm
-
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
-from stdpose_mm.detection import build_person_detector
-from stdpose_mm.detection.box_files import read_boxes
-from stdpose_mm.detection.box_sources import (
-    BoxSource,
-    DetectedBoxes,
-    PrecomputedBoxes,
-    WholePicture,
-)
-from stdpose_mm.errors import InputError
-from stdpose_mm.inference import (
+from stdpose_mm.choices import (
     BACKEND_PRECISIONS,
     CROP_POLICIES,
-    FrameEstimate,
-    VideoPoseEstimator,
-    WindowModel,
-    load_backend,
+    SMOOTHERS,
+    TRACKERS,
+    WRITE_FORMATS,
 )
-from stdpose_mm.inference.pose_labels import frame_of, labels_of
-from stdpose_mm.inference.postprocessing import TRACKERS, identify_by_pose, smooth_poses
+from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
-from stdpose_mm.io.labels import WRITE_FORMATS
-from stdpose_mm.io.labels.label_stream import LabelStream
-from stdpose_mm.io.video import FrameSource, open_frames, require_video_name, write_video
-from stdpose_mm.structures import PersonLabel, TrackedBoxes
-from stdpose_mm.tracking.smoothing import SMOOTHERS, build_smoother
-from stdpose_mm.visualization import draw_people
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stdpose_mm.detection.box_sources import BoxSource
+    from stdpose_mm.inference import FrameEstimate, WindowModel
+    from stdpose_mm.io.labels.label_stream import LabelStream
+    from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.structures import PersonLabel
 
 EXIT_INTERRUPTED = 130
 WHOLE_PICTURE = 'whole-picture'
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    parser = make_parser()
+def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
+    """Run the command line and return the exit code."""
+    parser = make_parser(prog)
     args = parser.parse_args(arguments)
     incomplete: list[str] = []
     try:
@@ -70,11 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_INTERRUPTED if incomplete else code
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
-    parser = OneLineParser(
-        prog='infer.py', description='Estimate the poses of everyone in every frame of a video.'
-    )
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument(
@@ -137,6 +124,15 @@ def infer(args: argparse.Namespace) -> list[str]:
         InputError: If something that was given cannot be used; no output file is written then.
     """
     _check(args)
+    require_packages('a pose network', 'torch', 'mmpose')
+    from tqdm import tqdm
+
+    from stdpose_mm.inference import VideoPoseEstimator, load_backend
+    from stdpose_mm.inference.postprocessing import identify_by_pose, smooth_poses
+    from stdpose_mm.io.labels.label_stream import LabelStream
+    from stdpose_mm.io.video import open_frames, write_video
+    from stdpose_mm.tracking.smoothing import build_smoother
+
     frames = open_frames(args.video)
     source = _box_source(args, frames)
     model, network = load_backend(
@@ -212,6 +208,8 @@ class _Result:
         self, poses: Iterable[FrameEstimate]
     ) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
         """The poses with their labels, which are kept."""
+        from stdpose_mm.inference.pose_labels import frame_of, labels_of
+
         for frame in poses:
             persons = labels_of(frame, self._model.trained_joints)
             self._labels.add(frame_of(frame, self._frames), persons)
@@ -224,6 +222,10 @@ class _Result:
         self, done: Iterable[tuple[FrameEstimate, list[PersonLabel]]]
     ) -> Iterator[np.ndarray]:
         """The pictures with the people drawn."""
+        import numpy as np
+
+        from stdpose_mm.visualization import draw_people
+
         width, height = self._frames.size
         picture = np.zeros((height, width, 3), np.uint8)
         for frame, persons in done:
@@ -264,6 +266,8 @@ def _check(args: argparse.Namespace) -> None:
     if args.save_video is not None:
         if args.save_video.resolve() == args.out.resolve():
             raise InputError(f'--out and --save-video are the same file {args.out}, give two')
+        from stdpose_mm.io.video import require_video_name
+
         require_video_name(args.save_video)
         require_writable(args.save_video)
     require_writable(args.out)
@@ -279,6 +283,11 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _box_source(args: argparse.Namespace, frames: FrameSource) -> BoxSource:
+    from stdpose_mm.detection import build_person_detector
+    from stdpose_mm.detection.box_files import read_boxes
+    from stdpose_mm.detection.box_sources import DetectedBoxes, PrecomputedBoxes, WholePicture
+    from stdpose_mm.structures import TrackedBoxes
+
     if args.boxes == WHOLE_PICTURE:
         return WholePicture()
     if args.boxes is not None:

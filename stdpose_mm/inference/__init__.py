@@ -6,10 +6,10 @@ from .frame_estimate import (
     FrameEstimate,
     interpolate_unreadable,
 )
-from .load_backend import BACKEND_PRECISIONS, load_backend
-from .onnx_window_backend import ONNX_PRECISIONS, OnnxWindowBackend
+from .load_backend import load_backend
+from .onnx_window_backend import OnnxWindowBackend
 from .prefetch import prefetch
-from .video_pose_estimator import CROP_POLICIES, CropPolicy, SeenFrame, VideoPoseEstimator
+from .video_pose_estimator import SeenFrame, VideoPoseEstimator
 from .window_backend import (
     FrameFeatures,
     FrameView,
@@ -17,17 +17,12 @@ from .window_backend import (
     WindowBackend,
     equal_slices,
 )
-from .window_model import PRECISIONS, Crop, WindowModel, move_to, read_checkpoint
+from .window_model import Crop, WindowModel, move_to, read_checkpoint
 
 __all__ = [
-    'BACKEND_PRECISIONS',
-    'CROP_POLICIES',
     'INTERPOLATED_SCORE_FACTOR',
     'MAX_INTERPOLATED_FRAMES',
-    'ONNX_PRECISIONS',
-    'PRECISIONS',
     'Crop',
-    'CropPolicy',
     'FrameEstimate',
     'FrameFeatures',
     'FrameView',

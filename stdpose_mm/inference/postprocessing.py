@@ -13,9 +13,6 @@ from stdpose_mm.tracking.smoothing import SURE_JOINT, PoseSmoother, TrackedPoses
 
 from .frame_estimate import FrameEstimate
 
-TRACKERS = ('bytetrack', 'oks')
-"""Identities by boxes, or these corrected by :func:`identify_by_pose`."""
-
 
 def identify_by_pose(frames: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
     """The same poses with the identities of :class:`PoseIdentities`.
