@@ -85,9 +85,7 @@ def detector(monkeypatch):
             TwoPeople.asked += 1
             return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
 
-    import infer
-
-    monkeypatch.setattr(infer, 'build_person_detector', lambda *_: TwoPeople())
+    monkeypatch.setattr('stdpose_mm.detection.build_person_detector', lambda *_: TwoPeople())
     return TwoPeople
 
 
@@ -146,9 +144,7 @@ def test_every_third_frame_is_enough_for_the_detector(run, movie, boxes, tmp_pat
             x, y, w, h = np.stack([box_at(person, frame) for person in range(2)]).T
             return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
 
-    import infer
-
-    monkeypatch.setattr(infer, 'build_person_detector', lambda *_: Walkers())
+    monkeypatch.setattr('stdpose_mm.detection.build_person_detector', lambda *_: Walkers())
     out = tmp_path / 'poses.json'
     assert run(movie, '--out', out, '--det-config', 'x.onnx', '--det-every', 3)[0] == 0
     for person in read_labels(out).persons:
@@ -228,6 +224,7 @@ SLOW = """
 import sys, time
 from stdpose_mm.cli import infer
 from stdpose_mm.inference import VideoPoseEstimator
+from stdpose_mm.detection import box_sources
 from stdpose_mm.detection.box_sources import WholePicture
 
 class Slow(WholePicture):
@@ -238,7 +235,7 @@ class Slow(WholePicture):
             time.sleep(0.5 if frame.frame_index >= {slow_from} else 0)
             yield frame
 
-infer.WholePicture = Slow
+box_sources.WholePicture = Slow
 sys.exit(infer.main(sys.argv[1:]))
 """
 
