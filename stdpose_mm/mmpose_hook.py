@@ -1,40 +1,52 @@
-"""The one place where this package reaches into MMPose: its unified inferencer.
+"""The one place where this package reaches into MMPose: its registries and its inferencer.
 
-``MMPoseInferencer(pose2d=...)`` builds a ``Pose2DInferencer`` by the name that its module knows,
-and offers no other way in. Here that name becomes a function that chooses by the config's model,
-so that models of this package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`
-and all others MMPose's own class, untouched. And the function that turns instances into plain
-dicts keeps their ``track_ids``, which no instance of MMPose has.
+MMPose takes seconds to import, and much of this package works without it. So MMPose is not imported
+here, but changed when somebody else does:
 
-MMPose's inferencers take a second to import, which nothing but they need: they are not imported for
-this, but changed when somebody does.
+- Its registries learn where the classes of this package are. They import those modules, as they
+  import MMPose's own, when they are first asked for a class.
+- ``MMPoseInferencer(pose2d=...)`` builds a ``Pose2DInferencer`` by the name that its module knows,
+  and offers no other way in. That name becomes a function that chooses by the config's model, so
+  that models of this package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`
+  and all others MMPose's own class, untouched. And the function that turns instances into plain
+  dicts keeps their ``track_ids``, which no instance of MMPose has.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_INFERENCER = 'mmpose.apis.inferencers.mmpose_inferencer'
-_BASE = 'mmpose.apis.inferencers.base_mmpose_inferencer'
+LOCATIONS = {
+    'DATASETS': ('stdpose_mm.datasets',),
+    'DATA_SAMPLERS': ('stdpose_mm.engine.samplers',),
+    'HOOKS': ('stdpose_mm.engine.hooks',),
+    'INFERENCERS': ('stdpose_mm.apis.stdpose_inferencer',),
+    'KEYPOINT_CODECS': ('stdpose_mm.codecs',),
+    'METRICS': ('stdpose_mm.evaluation.metrics',),
+    'MODELS': ('stdpose_mm.models', 'stdpose_mm.models.fusers'),
+    'OPTIM_WRAPPERS': ('stdpose_mm.engine.optim_wrappers',),
+    'TRANSFORMS': ('stdpose_mm.datasets.transforms', 'stdpose_mm.engine.transforms'),
+}
+"""Registry of MMPose -> modules whose import registers classes in it."""
 
 
 def install() -> None:
-    """Let ``MMPoseInferencer`` know the models of this package; once is enough."""
-    if _INFERENCER in sys.modules:
-        _change(sys.modules[_INFERENCER])
-    elif not any(isinstance(finder, _Watcher) for finder in sys.meta_path):
+    """Make MMPose know the classes of this package, now if it is imported, else once it is."""
+    for name, change in _CHANGES.items():
+        if name in sys.modules:
+            change(sys.modules[name])
+    if not any(isinstance(finder, _Watcher) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Watcher())
 
 
 class _Watcher(MetaPathFinder):
-    """Finds nothing itself, but changes MMPose's module once it is loaded."""
+    """Finds what the import system finds, and changes MMPose's modules once they are loaded."""
 
     def find_spec(
         self,
@@ -42,30 +54,38 @@ class _Watcher(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """The spec that the other finders give for MMPose's module."""
-        if fullname != _INFERENCER:
+        """Find one of MMPose's modules that are to be changed; none of the others."""
+        if fullname not in _CHANGES:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             load = spec.loader.exec_module
 
             def load_and_change(module: ModuleType) -> None:
                 load(module)
-                _change(module)
+                _CHANGES[fullname](module)
 
             spec.loader.exec_module = load_and_change  # type: ignore[method-assign]
         return spec
 
 
-def _change(module: Any) -> None:
-    base: Any = sys.modules[_BASE]
+def _change_registries(module: Any) -> None:
+    for name, locations in LOCATIONS.items():
+        registry = getattr(module, name)
+        if not set(locations) <= set(registry._locations):
+            registry._locations.extend(locations)
+            # One that has imported its locations looks at them again; those are in memory.
+            registry._imported = False
+
+
+def _change_inferencer(module: Any) -> None:
+    base: Any = sys.modules['mmpose.apis.inferencers.base_mmpose_inferencer']
     original, split_instances = module.Pose2DInferencer, base.split_instances
     if not isinstance(original, type):
         return
 
     def pose2d_inferencer(model: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """The inferencer that the model needs, with the arguments of ``Pose2DInferencer``."""
+        """Build the inferencer that the model needs, with ``Pose2DInferencer``'s arguments."""
         if not is_window_model(model):
             return original(model, *args, **kwargs)
         from stdpose_mm.apis import STDPoseInferencer
@@ -73,7 +93,7 @@ def _change(module: Any) -> None:
         return STDPoseInferencer(model, *args, **kwargs)
 
     def split_tracked_instances(instances: Any) -> list[dict[str, Any]]:
-        """MMPose's instances as dicts, with the ``track_id`` of those that have one."""
+        """Split MMPose's instances into dicts, with the ``track_id`` of those that have one."""
         split: list[dict[str, Any]] = split_instances(instances)
         if instances is not None and 'track_ids' in instances:
             for person, track_id in zip(split, instances.track_ids.tolist(), strict=True):
@@ -82,6 +102,12 @@ def _change(module: Any) -> None:
 
     module.Pose2DInferencer = pose2d_inferencer
     base.split_instances = split_tracked_instances
+
+
+_CHANGES = {
+    'mmpose.registry': _change_registries,
+    'mmpose.apis.inferencers.mmpose_inferencer': _change_inferencer,
+}
 
 
 def is_window_model(model: Any) -> bool:

@@ -4,14 +4,31 @@ import os
 import subprocess
 import sys
 
+import pytest
 from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import split_instances
 
-from stdpose_mm.mmpose_hook import install
+from stdpose_mm.mmpose_hook import LOCATIONS, install
 from support.paths import ROOT
 
-CHECK = """
+LOOK_UP = """
+from mmpose import registry
+for name, key in {
+    'DATASETS': 'GenericWindowDataset',
+    'DATA_SAMPLERS': 'SeededSampler',
+    'HOOKS': 'RandomStateHook',
+    'INFERENCERS': 'STDPoseInferencer',
+    'KEYPOINT_CODECS': 'BoundedUDPHeatmap',
+    'METRICS': 'PoseTrackMetric',
+    'MODELS': 'STDPose',
+    'OPTIM_WRAPPERS': 'AutocastOptimWrapper',
+    'TRANSFORMS': 'SeedSample',
+}.items():
+    print(name, getattr(registry, name).get(key).__name__ == key)
+"""
+
+INFERENCER = """
 import sys
 import stdpose_mm
 import stdpose_mm.apis
@@ -22,16 +39,37 @@ print(was_imported, mmpose_inferencer.Pose2DInferencer.__name__, isinstance(Pose
 """
 
 
-def test_mmposes_inferencers_are_changed_when_somebody_imports_them():
-    """The package itself does not: they take a second, and write to stdout."""
+def run(code: str) -> list[str]:
+    """Lines that a fresh interpreter prints."""
     answer = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', CHECK],
+        [sys.executable, '-W', 'ignore', '-c', code],
         capture_output=True,
         text=True,
+        cwd=ROOT,
         env={**os.environ, 'PYTHONPATH': str(ROOT)},
         check=True,
     )
-    assert answer.stdout.splitlines()[-1] == 'False pose2d_inferencer True'
+    return answer.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    'first',
+    [
+        'import stdpose_mm',
+        'import mmpose.registry, stdpose_mm',
+        'from mmpose.registry import MODELS; MODELS.get("HRNet"); import stdpose_mm',
+        'from mmengine import Config; Config.fromfile("configs/_base_/default_runtime.py")',
+    ],
+    ids=['alone', 'after its registry', 'after a look-up', 'custom_imports'],
+)
+def test_mmposes_registries_find_the_classes_of_every_kind(first):
+    lines = [line for line in run(f'{first}\n{LOOK_UP}') if line.endswith(('True', 'False'))]
+    assert sorted(lines) == [f'{name} True' for name in sorted(LOCATIONS)]
+
+
+def test_mmposes_inferencers_are_changed_when_somebody_imports_them():
+    """The package itself does not: they take a second, and write to stdout."""
+    assert run(INFERENCER)[-1] == 'False pose2d_inferencer True'
 
 
 def test_mmposes_inferencers_may_be_imported_first(monkeypatch):
