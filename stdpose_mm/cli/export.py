@@ -1,4 +1,4 @@
-"""Write a trained model as ONNX files for onnxruntime, whole and in halves that share features.
+"""Write a trained model as ONNX files for onnxruntime, whole and in halves.
 
     stdpose export configs/stdpose_vit_estimation_posetrack17.py best.pth onnx/stdpose
     stdpose export CONFIG CHECKPOINT FOLDER --int8
