@@ -26,9 +26,16 @@ MMDET = ('onedl-mmdetection', 'mmdet')
 OPENCV = ('opencv-python', 'opencv-python-headless')
 
 # What everything needs, and what pose networks and their training need beyond that.
-LIGHT = (('numpy',), OPENCV, ('av',), ('scipy',), ('shapely',), ('onnxruntime',))
-OPENMMLAB = (MMENGINE, MMCV, MMDET, ('mmpose',))
-TRAINING = (('torch',), ('torchvision',), *OPENMMLAB, ('xtcocotools',))
+LIGHT: tuple[tuple[str, ...], ...] = (
+    ('numpy',),
+    OPENCV,
+    ('av',),
+    ('scipy',),
+    ('shapely',),
+    ('onnxruntime',),
+)
+OPENMMLAB: tuple[tuple[str, ...], ...] = (MMENGINE, MMCV, MMDET, ('mmpose',))
+TRAINING: tuple[tuple[str, ...], ...] = (('torch',), ('torchvision',), *OPENMMLAB, ('xtcocotools',))
 
 # Modules everything else is built on, and who provides them.
 BINARIES: dict[str, tuple[str, ...]] = {
