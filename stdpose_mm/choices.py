@@ -37,6 +37,9 @@ CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
 """Each frame is cropped at its own box, or all frames of a window at the box of its key frame."""
 
+WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
+"""In place of boxes: one person fills the picture."""
+
 TRACKERS = ('bytetrack', 'oks')
 """Identities by boxes, or these corrected by poses."""
 

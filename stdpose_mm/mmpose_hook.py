@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -45,7 +44,7 @@ def install() -> None:
         sys.meta_path.insert(0, _Watcher())
 
 
-class _Watcher(MetaPathFinder):
+class _Watcher:
     """Finds what the import system finds, and changes MMPose's modules once they are loaded."""
 
     def find_spec(

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from stdpose_mm.errors import one_line
-
-from .errors import InputError
+from .errors import InputError, one_line
 
 
 def start_session(path: Path, content: bytes, expected: str) -> Any:
-    """A session of onnxruntime with as many threads as PyTorch has: the user limits both at once.
+    """Start a session of onnxruntime, with no more threads than the user allows all libraries.
 
     Args:
         path: Where the network came from, to name in sentences.
@@ -34,7 +32,7 @@ def start_session(path: Path, content: bytes, expected: str) -> Any:
             '`pip install onnxruntime`'
         ) from None
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = thread_limit()
     # Threads that wait in a loop slow down decoding and cropping, which run meanwhile.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     # Warnings are about nodes that the user did not write.
@@ -46,3 +44,16 @@ def start_session(path: Path, content: bytes, expected: str) -> Any:
         raise InputError(
             f'{path} is no network that onnxruntime can run ({one_line(error)}), give {expected}'
         ) from error
+
+
+def thread_limit() -> int:
+    """Find how many threads the user allows; 0 leaves it to onnxruntime.
+
+    PyTorch's number where a program uses PyTorch, which may have changed it, else
+    ``OMP_NUM_THREADS``, which onnxruntime by itself does not look at.
+    """
+    torch = sys.modules.get('torch')
+    if torch is not None:
+        return torch.get_num_threads()
+    limit = os.environ.get('OMP_NUM_THREADS', '').split(',')[0]
+    return int(limit) if limit.isdecimal() else 0

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stdpose_mm.io.video import ArrayFrames, FrameSource
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 NAMES = ('head', 'left_hand', 'right_hand')
@@ -193,10 +194,10 @@ def video() -> Callable[..., VideoLabels]:
 
 
 @pytest.fixture(scope='session')
-def blank() -> Callable[[int], np.ndarray]:
+def blank() -> Callable[[int], FrameSource]:
     """Frames for propagators that read no picture."""
 
-    def make(num_frames: int) -> np.ndarray:
-        return np.zeros((num_frames, 2, 2, 3), np.uint8)
+    def make(num_frames: int) -> FrameSource:
+        return ArrayFrames(np.zeros((num_frames, 2, 2, 3), np.uint8))
 
     return make

@@ -1,4 +1,4 @@
-"""Poses with identities in videos, through MMPose's inferencer API."""
+"""Poses with track ids in videos, through MMPose's inferencer API."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ from mmpose.registry import INFERENCERS
 from mmpose.structures import PoseDataSample
 from mmpose.structures.utils import revert_heatmap
 
-from stdpose_mm.choices import TRACKERS, CropPolicy
-from stdpose_mm.detection import PersonDetector, build_person_detector
-from stdpose_mm.detection.box_sources import (
+from stdpose_mm.choices import TRACKERS, WHOLE_PICTURE, CropPolicy
+from stdpose_mm.detection import (
     BoxSource,
-    DetectedBoxes,
-    PrecomputedBoxes,
-    WholePicture,
+    PersonDetector,
     as_boxes,
+    build_box_source,
+    build_person_detector,
 )
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.model_names import find_model
@@ -36,22 +35,23 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
     FrameEstimate,
     VideoPoseEstimator,
+    estimate_video,
     load_backend,
     read_checkpoint,
 )
-from stdpose_mm.inference.postprocessing import identify_by_pose, smooth_poses
-from stdpose_mm.io.video import FrameSource, PictureFrames, open_frames
-from stdpose_mm.structures import TrackedBoxes, to_corners
+from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, open_frames
+from stdpose_mm.io.video.array_frames import to_bgr
+from stdpose_mm.structures import to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
-Pictures = FrameSource | Iterator[np.ndarray] | Sequence[np.ndarray]
+Pictures = FrameSource | Iterator[np.ndarray]
 
 
 @INFERENCERS.register_module()
 class STDPoseInferencer(Pose2DInferencer):
-    """MMPose's :class:`Pose2DInferencer` for models that see three frames.
+    """Estimate poses in videos as MMPose's :class:`Pose2DInferencer` does, by window models.
 
     Called like that class, it differs where a video is more than its pictures:
 
@@ -61,12 +61,12 @@ class STDPoseInferencer(Pose2DInferencer):
     - Every instance has a ``track_id``, in the results and in the written files.
     - ``bboxes`` are used as they are: one entry a frame, an array [N, 4] x1, y1, x2, y2 in pixels
       (or [N, 5] with the score), or a dict with such ``bboxes`` and ``track_ids`` [N].
-    - Nobody in a frame means no instance; MMPose takes the whole picture for a person then.
-    - ``batch_size`` is the number of frames that are looked at together. 1, MMPose's default,
+    - A frame without people has no instance; MMPose takes the whole picture for a person then.
+    - ``batch_size`` is the number of frames that are processed together. 1, MMPose's default,
       fills the network's batches in files, and answers a webcam frame by frame. Results come one
       frame at a time, and do not depend on it.
-    - A frame that cannot be read is reported, and its poses are interpolated between the frames
-      beside it. ``origin`` of a result, and of the data sample's metainfo, says so: 'seen',
+    - A frame that cannot be read is logged, and its poses are interpolated between the frames
+      around it. ``origin`` of a result, and of the data sample's metainfo, says so: 'seen',
       'bridged', or 'unknown' where there is nothing to interpolate.
 
     After ``import stdpose_mm``, ``MMPoseInferencer(pose2d=...)`` builds this class for configs of
@@ -86,18 +86,18 @@ class STDPoseInferencer(Pose2DInferencer):
         weights: Checkpoint of a training run with it, or a folder of ``tools/export_onnx.py``.
         device: Where the networks run; by default the best there is.
         scope: As in MMPose.
-        det_model: Who finds people: an MMDetection config (a file, or the name of one that comes
+        det_model: The person detector: an MMDetection config (a file, or the name of one that comes
             with MMDetection), an ONNX file, or 'whole_image'. None if boxes are given.
         det_weights: Checkpoint of an MMDetection config.
         det_cat_ids: 0 or None: people are found by the detector's class name.
         show_progress: As in MMPose.
-        det_every: The detector runs on every so many frames.
-        tracker: 'bytetrack': identities by boxes; 'oks': these, corrected by poses.
+        det_every: The detector runs on every n-th frame.
+        tracker: 'bytetrack': track ids by boxes; 'oks': these, corrected by poses.
         smooth: None, or a filter of the joints, see
             :func:`~stdpose_mm.tracking.smoothing.build_smoother`.
         crops: 'frame' or 'window', see :class:`~stdpose_mm.inference.VideoPoseEstimator`.
         precision: See :func:`~stdpose_mm.inference.load_backend`.
-        crops_at_once: Crops that the network sees at once.
+        crops_at_once: Crops, and windows, in one pass of the network.
 
     Raises:
         InputError: If something that was given cannot be used.
@@ -126,7 +126,7 @@ class STDPoseInferencer(Pose2DInferencer):
         # Pose2DInferencer would build a detector of its own.
         BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
         self.visualizer.set_dataset_meta(self.model.dataset_meta)
-        self.estimator = VideoPoseEstimator(self.window_model, self._network, crops, crops_at_once)
+        self.estimator = VideoPoseEstimator(self.window_model, self._backend, crops, crops_at_once)
         if tracker not in TRACKERS:
             raise InputError(f'tracker must be one of {", ".join(TRACKERS)}, got {tracker!r}')
         self._det_every = det_every
@@ -164,29 +164,22 @@ class STDPoseInferencer(Pose2DInferencer):
         Raises:
             InputError: If there are no boxes, or they do not fit the video.
         """
-        source = self._box_source(bboxes, bbox_thr, nms_thr)
-        estimated = self.estimator.estimate(
-            source(inputs),
+        fps = self.video_info['fps'] if self._video_input else None
+        estimates = estimate_video(
+            inputs,
+            self._box_source(bboxes, bbox_thr, nms_thr),
+            self.estimator,
+            self._tracker,
+            None if self._smooth is None else build_smoother(self._smooth, fps),
             max_waiting=batch_size if batch_size > 1 or self._is_live else None,
             keep_pictures=True,
             keep_heatmaps=bool(self.model.test_cfg.get('output_heatmaps')),
         )
-        poses: Iterator[FrameEstimate] = estimated
-        if self._tracker == 'oks':
-            poses = identify_by_pose(poses)
-        if self._smooth is not None:
-            fps = self.video_info['fps'] if self._video_input else None
-            poses = smooth_poses(poses, build_smoother(self._smooth, fps))
-        picture: np.ndarray | None = None
-        with closing(estimated):
-            for frame in poses:
-                if frame.picture is not None:
-                    picture = frame.picture
-                elif picture is None:
-                    width, height = self._size(inputs)
-                    picture = np.zeros((height, width, 3), np.uint8)
-                # A frame that cannot be read shows what was seen last, as players do.
-                yield [_data_sample(frame, picture, _name(inputs, frame))], [picture]
+        with closing(estimates):
+            for estimate in estimates:
+                assert estimate.picture is not None
+                sample = _data_sample(estimate, estimate.picture, _name(inputs, estimate))
+                yield [sample], [estimate.picture]
 
     def forward(
         self,
@@ -195,7 +188,7 @@ class STDPoseInferencer(Pose2DInferencer):
         bbox_thr: float = -1,
         pose_based_nms: bool = False,
     ) -> list[PoseDataSample]:
-        """The data samples from :meth:`preprocess`, without those that the arguments leave out."""
+        """Remove instances below ``bbox_thr`` or by pose NMS from :meth:`preprocess`'s samples."""
         for sample in inputs:
             people = sample.pred_instances
             if bbox_thr > 0:
@@ -217,7 +210,7 @@ class STDPoseInferencer(Pose2DInferencer):
     def postprocess(
         self, preds: list[PoseDataSample], visualization: list[np.ndarray], **kwargs: Any
     ) -> dict[str, Any]:
-        """MMPose's result, and the ``origin`` of each frame."""
+        """Build MMPose's result, and add the ``origin`` of each frame."""
         results: dict[str, Any] = super().postprocess(preds, visualization, **kwargs)
         results['origin'] = [sample.metainfo['origin'] for sample in preds]
         return results
@@ -229,7 +222,7 @@ class STDPoseInferencer(Pose2DInferencer):
         return super().__call__(inputs, *args, **kwargs)
 
     def _inputs_to_list(self, inputs: Any) -> Pictures:
-        """One video as a sequence of BGR pictures."""
+        """Open one video as a sequence of BGR pictures."""
         self._video_input = self._is_live = False
         if isinstance(inputs, np.ndarray):
             inputs = [inputs]
@@ -244,13 +237,13 @@ class STDPoseInferencer(Pose2DInferencer):
         elif isinstance(inputs[0], (str, os.PathLike)):
             frames = open_frames(list(inputs))
         else:
-            return PictureArrays(inputs)
+            return ArrayFrames(inputs)
         if not isinstance(frames, PictureFrames):
             self._set_video(Path(os.fspath(inputs)).name, frames.fps, frames.size)
         return frames
 
     def _get_webcam_inputs(self, inputs: str) -> Iterator[np.ndarray]:
-        """The pictures of a camera ``webcam:<number>``, as they come.
+        """Open the camera ``webcam:<number>`` as a stream of pictures.
 
         Raises:
             InputError: If there is no such camera.
@@ -281,35 +274,27 @@ class STDPoseInferencer(Pose2DInferencer):
             'predictions': [],
         }
 
-    def _size(self, inputs: Pictures) -> tuple[int, int]:
-        assert isinstance(inputs, FrameSource)  # Arrays are always readable.
-        return inputs.size
-
     def _box_source(
         self,
         bboxes: Sequence[Any] | Mapping[int, Any] | None,
         bbox_thr: float | None,
         nms_thr: float | None,
     ) -> BoxSource:
+        people: Any = self.detector
         if bboxes is not None and len(bboxes):
-            entries = bboxes.items() if isinstance(bboxes, Mapping) else enumerate(bboxes)
-            boxes = as_boxes({frame: _own_boxes(entry) for frame, entry in entries})
-            if self._tracker == 'oks' and any(isinstance(b, TrackedBoxes) for b in boxes.values()):
-                raise InputError(
-                    "bboxes have track_ids, which the tracker 'oks' would change, leave it out"
-                )
-            return PrecomputedBoxes(boxes)
-        if self._whole_image:
-            return WholePicture()
-        if self.detector is None:
+            people = as_boxes(bboxes, corners=True)
+        elif self._whole_image:
+            people = WHOLE_PICTURE
+        elif self.detector is None:
             raise InputError(
                 'nobody says where the people are: give bboxes, or det_model when building the '
                 'inferencer (an MMDetection config with det_weights, an ONNX file, or '
                 "'whole_image')"
             )
-        self.detector.score_threshold = SCORE_THRESHOLD if bbox_thr is None else bbox_thr
-        self.detector.nms_iou = NMS_IOU if nms_thr is None else nms_thr
-        return DetectedBoxes(self.detector, self._det_every)
+        else:
+            self.detector.score_threshold = SCORE_THRESHOLD if bbox_thr is None else bbox_thr
+            self.detector.nms_iou = NMS_IOU if nms_thr is None else nms_thr
+        return build_box_source(people, self._det_every, self._tracker)
 
     def _load_model_from_metafile(self, model: str) -> tuple[Config, str | None]:
         found = find_model(model)
@@ -330,7 +315,7 @@ class STDPoseInferencer(Pose2DInferencer):
                 raise InputError(f'checkpoint {weights} holds no config, give one as model')
             cfg.update(Config.fromstring(text, file_format='.py')._cfg_dict)
         config = cfg if isinstance(cfg, Config) else Config(dict(cfg))
-        self.window_model, self._network = load_backend(
+        self.window_model, self._backend = load_backend(
             config, weights, device, self._precision, self._crops_at_once
         )
         model = self.window_model.model
@@ -339,7 +324,7 @@ class STDPoseInferencer(Pose2DInferencer):
         return model
 
     def _init_collate(self, cfg: Any) -> Any:
-        # Nothing is collated: the estimator makes its batches itself.
+        # The estimator makes its batches itself.
         return pseudo_collate
 
     def _init_visualizer(self, cfg: Any) -> Any:
@@ -349,112 +334,26 @@ class STDPoseInferencer(Pose2DInferencer):
         return super()._init_visualizer(ConfigDict(visualizer=drawn))
 
 
-class PictureArrays(Sequence[np.ndarray]):
-    """Pictures in memory as the frames of a video.
-
-    Args:
-        pictures: Each uint8: grey [H, W] or [H, W, 1], BGR [H, W, 3], or BGRA [H, W, 4].
-
-    Raises:
-        InputError: If one is none of these, or their sizes differ.
-    """
-
-    def __init__(self, pictures: Sequence[Any]) -> None:
-        self._pictures = pictures
-        for index, picture in enumerate(pictures):
-            _check_picture(index, picture)
-            if picture.shape[:2] != pictures[0].shape[:2]:
-                height, width = picture.shape[:2]
-                first_height, first_width = pictures[0].shape[:2]
-                raise InputError(
-                    f'picture {index} is {width}x{height} pixels and picture 0 is '
-                    f'{first_width}x{first_height}: these are not the frames of one video, give '
-                    'them one at a time'
-                )
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __getitem__(self, index: Any) -> Any:
-        """Picture ``index`` as BGR uint8 [H, W, 3]."""
-        return _as_bgr(self._pictures[index])
-
-
-def _check_picture(index: int, picture: Any) -> None:
-    shape: tuple[int, ...] = getattr(picture, 'shape', ())
-    fits = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
-    if not isinstance(picture, np.ndarray) or not fits or picture.dtype != np.uint8 or 0 in shape:
-        what = (
-            f'{picture.dtype} {list(shape)}'
-            if isinstance(picture, np.ndarray)
-            else type(picture).__name__
-        )
-        raise InputError(
-            f'picture {index} is {what}, expected uint8 [H, W], [H, W, 3] (BGR) or [H, W, 4]'
-        )
-
-
-def _as_bgr(picture: np.ndarray) -> np.ndarray:
-    if picture.ndim == 2 or picture.shape[2] == 1:
-        return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
-    return np.ascontiguousarray(picture[..., :3])
-
-
 def _camera_pictures(camera: Any) -> Iterator[np.ndarray]:
     try:
         while True:
             there, picture = camera.read()
             if not there:
                 return
-            yield _as_bgr(picture)
+            yield to_bgr(picture)
     finally:
         camera.release()
 
 
-def _own_boxes(entry: Any) -> Any:
-    """What MMPose's users have, corners, as :func:`as_boxes` takes it."""
-    if entry is None or isinstance(entry, TrackedBoxes):
-        return entry
-    track_ids = scores = None
-    if isinstance(entry, Mapping):
-        unknown = set(entry) - {'bboxes', 'bbox_scores', 'track_ids'}
-        if unknown or 'bboxes' not in entry:
-            raise InputError(
-                f'the boxes of a frame have the keys {", ".join(map(str, entry))}, expected '
-                'bboxes, and bbox_scores and track_ids if known'
-            )
-        scores, track_ids = entry.get('bbox_scores'), entry.get('track_ids')
-        entry = entry['bboxes']
-    try:
-        corners = np.asarray(entry, dtype=np.float64)
-    except (TypeError, ValueError):
-        corners = np.zeros(1)
-    if corners.size == 0:
-        return None
-    if corners.ndim != 2 or corners.shape[1] not in (4, 5):
-        raise InputError(
-            f'the boxes of a frame have shape {list(np.shape(entry))}, expected an array [N, 4] '
-            'x1, y1, x2, y2, or [N, 5] with the score, for every frame'
-        )
-    if scores is None and corners.shape[1] == 5:
-        scores = corners[:, 4]
-    own = {'boxes': np.concatenate([corners[:, :2], corners[:, 2:4] - corners[:, :2]], axis=1)}
-    if scores is not None:
-        own['scores'] = np.asarray(scores)
-    if track_ids is not None:
-        own['track_ids'] = np.asarray(track_ids)
-    return own
-
-
 def _name(inputs: Pictures, frame: FrameEstimate) -> str:
-    """By which MMPose names what it writes for a picture."""
+    """Return the path from which MMPose derives the names of its output files."""
     if isinstance(inputs, PictureFrames):
         return inputs.path_of(frame.frame_index)
     return f'{frame.frame_index:06d}.jpg'
 
 
 def _data_sample(frame: FrameEstimate, picture: np.ndarray, name: str) -> PoseDataSample:
-    """A frame as MMPose has it; boxes as corners."""
+    """Convert an estimate to MMPose's data sample, with boxes as corners."""
     height, width = picture.shape[:2]
     instances = InstanceData(
         keypoints=frame.keypoints,

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from mmengine.config import Config
 
-from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import (
     Boxes,
@@ -24,7 +24,7 @@ from stdpose_mm.propagation import (
     match_labels,
     propagate_frames,
 )
-from stdpose_mm.propagation.gap_store import ArrayStore, GapStore, digest
+from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -33,6 +33,11 @@ from stdpose_mm.structures import (
     Skeleton,
     VideoLabels,
 )
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.detection import PersonDetector
 
 Video = str | PathLike[str] | Sequence[str] | FrameSource
 
@@ -181,7 +186,8 @@ class VideoPosePropagator:
         )
         if labels is not None:
             labels = match_labels(labels, frames)
-            state.labels, state.skeleton = list_all_frames(labels, frames), labels.skeleton
+            state.labels = list_all_frames(labels, frames).with_persons(())
+            state.skeleton = labels.skeleton
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, label)
@@ -284,18 +290,20 @@ class VideoPosePropagator:
         Raises:
             InputError: If a frame cannot be read.
         """
-        kept: MutableMapping[str, dict[str, np.ndarray]] = {}
+        kept: MutableMapping[str, FrameDetections] = {}
         if state.folder is not None:
-            kept = ArrayStore(state.folder / 'detections', digest(detector, state.frames))
+            kept = ResultCache.for_context(
+                state.folder / 'detections',
+                (detector, state.frames),
+                vars,
+                lambda arrays: FrameDetections(**arrays),
+            )
         for frame_idx in range(len(state.frames)):
             if all(frame_idx in track for track in state.tracks.values()):
                 continue
-            arrays = kept.get(str(frame_idx))
-            if arrays is None:
-                found = detector(state.frames[frame_idx])
-                kept[str(frame_idx)] = {'boxes': found.boxes, 'scores': found.scores}
-            else:
-                found = FrameDetections(arrays['boxes'], arrays['scores'])
+            found = kept.get(str(frame_idx))
+            if found is None:
+                found = kept[str(frame_idx)] = detector(state.frames[frame_idx])
             state.detections[frame_idx] = found
             yield frame_idx
 
@@ -329,8 +337,7 @@ class VideoPosePropagator:
         cache: GapCache = state.cache
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
-            context = digest(self.propagator, state.frames, skeleton)
-            cache = GapStore(state.folder / 'gaps', context)
+            cache = open_gap_cache(state.folder / 'gaps', self.propagator, state.frames, skeleton)
         for frame_idx, persons in propagate_frames(
             state.frames,
             state.tracks,

@@ -1,4 +1,4 @@
-"""Ways to estimate poses in a video with known boxes, side by side: MMPose's own and ours."""
+"""Pipelines that estimate poses in a video with known boxes: MMPose's own and this package's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import starmap
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from mmengine.structures import InstanceData
 from mmpose.apis.inferencers import Pose2DInferencer
 
 from stdpose_mm.choices import CropPolicy
+from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
     OnnxWindowBackend,
@@ -32,12 +34,12 @@ from .timing import Stages
 BACKBONE = 'backbone alone'
 
 STAGES = ('decode video', 'crop', 'backbone', 'neck and heads', 'decode heatmaps')
-"""What the time goes to; onnxruntime does not tell the backbone from the frame head behind it."""
+"""Stages that are timed; onnxruntime does not tell the backbone from the frame head behind it."""
 
 
 @dataclass(frozen=True)
 class Video:
-    """What every way gets.
+    """Hold the input of all pipelines.
 
     Args:
         path: The video file.
@@ -50,13 +52,13 @@ class Video:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """One way to estimate poses.
+    """Describe one pipeline.
 
     Args:
-        name: How it is called.
-        precision: Of its network.
+        name: Its name in the results.
+        precision: The precision of its network.
         run: Estimates all poses of the video; returns their keypoints [P, K, 2], frame by frame.
-        passes: Crops that its backbone sees for a person in a frame, mirrored ones included.
+        passes: Passes of its backbone per person and frame, those of mirrored crops included.
     """
 
     name: str
@@ -69,49 +71,50 @@ def ours(
     video: Video,
     model: WindowModel,
     crops: CropPolicy,
-    network: WindowBackend,
+    backend: WindowBackend,
     batch_size: int,
     name: str,
     precision: str,
 ) -> Pipeline:
-    """This package's estimator.
+    """Set up this package's estimator.
 
     Args:
         video: The video.
         model: The model, with its precision.
         crops: See :class:`VideoPoseEstimator`.
-        network: What runs the network.
-        batch_size: Crops, and windows, that the network sees at once.
-        name: How to call it.
-        precision: What to call its precision.
+        backend: Runs the network.
+        batch_size: Crops, and windows, in one pass of the network.
+        name: See :class:`Pipeline`.
+        precision: See :class:`Pipeline`.
     """
-    estimator = VideoPoseEstimator(model, network, crops, batch_size)
-    encoder = 'backbone' if isinstance(network, OnnxWindowBackend) else 'neck and heads'
-    parts = [
+    estimator = VideoPoseEstimator(model, backend, crops, batch_size)
+    encoder = 'backbone' if isinstance(backend, OnnxWindowBackend) else 'neck and heads'
+    methods = [
         (model, 'crop_at', 'crop'),
         (model, 'cut', 'crop'),
         (model, 'decode', 'decode heatmaps'),
-        (network, 'encode', encoder),
-        (network, 'fuse', 'neck and heads'),
+        (backend, 'encode', encoder),
+        (backend, 'fuse', 'neck and heads'),
         (model.model.backbone, 'forward', 'backbone'),
     ]
 
     def run(stages: Stages) -> np.ndarray:
         pictures = stages.iterated('decode video', open_frames(video.path))
-        boxed = zip(range(len(video.people)), pictures, video.people, strict=True)
-        with _timed(stages, parts), closing(estimator.estimate(boxed)) as frames:
-            return np.concatenate([frame.keypoints for frame in frames])
+        frames = zip(range(len(video.people)), pictures, video.people, strict=True)
+        estimates = estimator.estimate(starmap(BoxedFrame, frames))
+        with _timed(stages, methods), closing(estimates):
+            return np.concatenate([estimate.keypoints for estimate in estimates])
 
     passes = _views(model.model.test_cfg) * (3 if crops == 'window' else 1)
     return Pipeline(name, precision, run, passes)
 
 
 def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = False) -> Pipeline:
-    """MMPose's ``Pose2DInferencer``: frame by frame, a batch being the people of a frame.
+    """Set up MMPose's ``Pose2DInferencer``: frame by frame, a batch being the people of a frame.
 
     The model is MMPose's ``TopdownPoseEstimator`` and ``HeatmapHead`` on the backbone of ours,
-    with the weights of our backbone and frame head. A stand-in for a detector gives the boxes. In
-    bfloat16 the head is ours, since MMPose's own fails to hand its heatmaps to NumPy.
+    with the weights of our backbone and frame head. A stub in place of the detector returns the
+    boxes. In bfloat16 the head is ours, since MMPose's own cannot convert its heatmaps to NumPy.
 
     Args:
         video: The video.
@@ -143,7 +146,7 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
         return {'predictions': [SimpleNamespace(pred_instances=found)]}
 
     inferencer.detector = detect
-    parts = [
+    methods = [
         (inferencer, 'preprocess_single', 'crop'),
         (inferencer.model.backbone, 'forward', 'backbone'),
         (inferencer.model.head, 'forward', 'neck and heads'),
@@ -160,7 +163,7 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
         precision = torch.autocast('cpu', torch.bfloat16, enabled=bfloat16)
         poses: list[Any] = []
         try:
-            with precision, _timed(stages, parts):
+            with precision, _timed(stages, methods):
                 # The thresholds let all boxes pass, those of people that overlap too.
                 for result in inferencer(str(video.path), bbox_thr=0, nms_thr=1):
                     poses.extend(person['keypoints'] for person in result['predictions'][0])
@@ -177,12 +180,12 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
 
 
 def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipeline:
-    """The backbone on as many crops as the people of all frames, mirrored ones too.
+    """Set up the backbone alone, on as many crops as people in all frames, mirrored ones too.
 
     Args:
         video: The video.
         model: The model, with its precision.
-        batch_size: Crops at once.
+        batch_size: Crops in one pass.
     """
     views = _views(model.model.test_cfg)
     number = views * sum(len(people) for people in video.people)
@@ -199,24 +202,24 @@ def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipe
 
 
 def _views(test_cfg: Any) -> int:
-    """How often the network sees a crop."""
+    """Return the passes of the network per crop: 2 with ``flip_test``."""
     return 2 if test_cfg.get('flip_test', False) else 1
 
 
 @contextmanager
-def _timed(stages: Stages, parts: Sequence[tuple[Any, str, str]]) -> Iterator[None]:
-    """Within it calls of methods count for stages: parts are objects, their methods, stages."""
-    for owner, method, stage in parts:
+def _timed(stages: Stages, methods: Sequence[tuple[Any, str, str]]) -> Iterator[None]:
+    """Time calls of methods by stage: ``methods`` are (object, name of the method, stage)."""
+    for owner, method, stage in methods:
         setattr(owner, method, stages.timed(stage, getattr(owner, method)))
     try:
         yield
     finally:
-        for owner, method, _ in parts:
+        for owner, method, _ in methods:
             delattr(owner, method)
 
 
 def per_frame_config(config: Config, model: WindowModel, head_type: str) -> Config:
-    """A config of MMPose's own classes with the backbone and the frame head's shape of ours.
+    """Build a config of MMPose's own classes with our backbone and the shape of our frame head.
 
     Raises:
         InputError: If ours has no frame head.

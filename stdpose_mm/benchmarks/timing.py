@@ -1,4 +1,4 @@
-"""What measurements of speed have in common."""
+"""Timing and peak memory for benchmarks of speed."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Result = TypeVar('Result')
 
 @dataclass(frozen=True)
 class Seconds:
-    """How long something took.
+    """Hold a duration.
 
     Args:
-        wall: As the clock on the wall has it.
-        cpu: Of all threads together; other work on the machine hardly counts.
+        wall: Wall-clock time in seconds.
+        cpu: CPU time of all threads in seconds, which other processes hardly change.
     """
 
     wall: float
@@ -40,7 +40,7 @@ class Seconds:
 
 
 def least_seconds(repeats: int, *works: Callable[[], object]) -> list[Seconds]:
-    """The least times of each, taken in turns so that other load on the machine hits all alike."""
+    """Return the least times of functions that take turns, so that other load hits all alike."""
     walls: list[list[float]] = [[] for _ in works]
     cpus: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
@@ -55,12 +55,12 @@ def least_seconds(repeats: int, *works: Callable[[], object]) -> list[Seconds]:
 def peak_memory(
     work: Callable[Parameters, object], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> int:
-    """Bytes that a new process needs at most to do some work.
+    """Measure the peak memory in bytes of a new process that does some work.
 
     Args:
         work: A function of a module that another process can import.
         *args: Its arguments, which can be pickled.
-        **kwargs: Its arguments by name.
+        **kwargs: Its keyword arguments.
     """
     with multiprocessing.get_context('spawn').Pool(1) as pool:
         return pool.apply(_own_peak, (work, args, kwargs))
@@ -74,9 +74,9 @@ def _own_peak(work: Callable[..., object], args: Sequence[Any], kwargs: dict[str
 
 
 def random_weights(config: str, path: Path) -> str:
-    """A checkpoint of the config's model with random weights.
+    """Write a checkpoint of the config's model with random weights, and return its path.
 
-    Layers that start from zero are drawn, too: what all weights share might be left out somewhere.
+    Layers initialised with zeros are drawn at random, too, so that no work can be skipped.
     """
     loaded = read_config(config)
     init_default_scope(loaded.get('default_scope', 'mmpose'))
@@ -92,7 +92,7 @@ def random_weights(config: str, path: Path) -> str:
 
 
 class Stages:
-    """Wall time by stage. What runs inside another stage counts for the inner one alone.
+    """Measure wall time by stage; a nested stage does not count for the outer one.
 
     Times of several threads are kept apart while they run and added up in the end.
     """
@@ -103,7 +103,7 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Whatever happens within it."""
+        """Time the body of the ``with`` statement."""
         inner = self._inner.setdefault(threading.get_ident(), [])
         inner.append(0.0)
         start = time.perf_counter()
@@ -116,7 +116,7 @@ class Stages:
                 inner[-1] += passed
 
     def timed(self, name: str, work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        """The same function, whose calls count for a stage."""
+        """Wrap a function, so that its calls count for a stage."""
 
         def timed(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             with self.stage(name):
@@ -125,7 +125,7 @@ class Stages:
         return timed
 
     def iterated(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """The same items, the making of which counts for a stage."""
+        """Iterate over items; producing them counts for a stage."""
         iterator = iter(items)
         while True:
             with self.stage(name):

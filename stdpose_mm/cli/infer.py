@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from stdpose_mm.choices import (
     CROP_POLICIES,
     SMOOTHERS,
     TRACKERS,
+    WHOLE_PICTURE,
     WRITE_FORMATS,
 )
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
@@ -34,14 +36,13 @@ from stdpose_mm.io.atomic import require_writable
 if TYPE_CHECKING:
     import numpy as np
 
-    from stdpose_mm.detection.box_sources import BoxSource
+    from stdpose_mm.detection import BoxSource
     from stdpose_mm.inference import FrameEstimate, WindowModel
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.structures import PersonLabel
 
 EXIT_INTERRUPTED = 130
-WHOLE_PICTURE = 'whole-picture'
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
@@ -127,55 +128,57 @@ def infer(args: argparse.Namespace) -> list[str]:
     require_packages('a pose network', 'torch', 'mmpose')
     from tqdm import tqdm
 
-    from stdpose_mm.inference import VideoPoseEstimator, load_backend
-    from stdpose_mm.inference.postprocessing import identify_by_pose, smooth_poses
+    from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import open_frames, write_video
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
-    source = _box_source(args, frames)
-    model, network = load_backend(
+    box_source = _box_source(args, frames)
+    model, backend = load_backend(
         args.config, args.checkpoint, args.device, args.precision, args.batch_size
     )
-    estimator = VideoPoseEstimator(model, network, args.crops, args.batch_size)
+    estimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
     smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
     with ExitStack() as outputs:
         interrupt = outputs.enter_context(_Interrupt())
         folder = args.out.resolve().parent
         labels = outputs.enter_context(LabelStream(frames.name, model.skeleton, folder))
-        poses: Iterator[FrameEstimate] = outputs.enter_context(
-            closing(estimator.estimate(source(frames), keep_pictures=args.save_video is not None))
+        estimates = estimate_video(
+            frames,
+            box_source,
+            estimator,
+            args.tracker,
+            smoother,
+            keep_pictures=args.save_video is not None,
         )
-        if args.tracker == 'oks':
-            poses = identify_by_pose(poses)
-        if smoother is not None:
-            poses = smooth_poses(poses, smoother)
-        result = _Result(frames, model, labels)
-        done = result.take(interrupt.stops(tqdm(poses, total=len(frames), unit=' frames')))
+        outputs.enter_context(closing(estimates))
+        shown = tqdm(estimates, total=len(frames), unit=' frames')
+        results = _Results(frames, model, labels, interrupt.take_until(shown))
         if args.save_video is None:
-            for _ in done:
+            for _ in results:
                 pass
         else:
             # It takes its name after the labels are written: both files are there, or none.
             video = outputs.enter_context(atomic_path(args.save_video))
-            write_video(video, result.drawn(done), fps=frames.fps or 25)
+            write_video(video, results.draw(), fps=frames.fps or 25)
+        is_complete = labels.num_frames == len(frames)
         extra = {
-            'complete': result.is_complete,
+            'complete': is_complete,
             'frames': len(frames),
-            'unreadable_frames': result.unreadable,
+            'unreadable_frames': results.unreadable,
             'crops': args.crops,
             'precision': args.precision,
             'smoothing': None if smoother is None else str(smoother),
         }
         labels.write(args.out, args.format, {'inference': extra})
     print(
-        f'{args.out}: {labels.num_frames} frames, {len(result.tracks)} people, '
+        f'{args.out}: {labels.num_frames} frames, {len(results.track_ids)} people, '
         f'{labels.num_persons} poses'
     )
-    if result.unreadable:
-        print(f'{len(result.unreadable)} frames cannot be read, see unreadable_frames in OUT')
-    if result.is_complete:
+    if results.unreadable:
+        print(f'{len(results.unreadable)} frames cannot be read, see unreadable_frames in OUT')
+    if is_complete:
         return []
     return [
         f'interrupted: {args.out} holds the first {labels.num_frames} of {len(frames)} frames and '
@@ -183,59 +186,48 @@ def infer(args: argparse.Namespace) -> list[str]:
     ]
 
 
-class _Result:
-    """Takes the poses of a video in.
+@dataclass
+class _Results:
+    """Iterate over the estimates of a video and their labels, which are added to a stream.
 
     Args:
         frames: The video.
-        model: The model that the poses are of.
-        labels: Where they go.
+        model: The model that made the estimates.
+        labels: The stream.
+        estimates: Ascending by index.
+        track_ids: Filled while iterating.
+        unreadable: Filled with the frames that cannot be read.
     """
 
-    def __init__(self, frames: FrameSource, model: WindowModel, labels: LabelStream) -> None:
-        self._frames = frames
-        self._model = model
-        self._labels = labels
-        self.tracks: set[int] = set()
-        self.unreadable: list[int] = []
+    frames: FrameSource
+    model: WindowModel
+    labels: LabelStream
+    estimates: Iterable[FrameEstimate]
+    track_ids: set[int] = field(default_factory=set)
+    unreadable: list[int] = field(default_factory=list)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether every frame has come."""
-        return self._labels.num_frames == len(self._frames)
-
-    def take(
-        self, poses: Iterable[FrameEstimate]
-    ) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
-        """The poses with their labels, which are kept."""
+    def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
         from stdpose_mm.inference.pose_labels import frame_of, labels_of
 
-        for frame in poses:
-            persons = labels_of(frame, self._model.trained_joints)
-            self._labels.add(frame_of(frame, self._frames), persons)
-            self.tracks.update(frame.people.track_ids.tolist())
-            if frame.origin != 'seen':
-                self.unreadable.append(frame.frame_index)
-            yield frame, persons
+        for estimate in self.estimates:
+            persons = labels_of(estimate, self.model.trained_joints)
+            self.labels.add(frame_of(estimate, self.frames), persons)
+            self.track_ids.update(estimate.people.track_ids.tolist())
+            if estimate.origin != 'seen':
+                self.unreadable.append(estimate.frame_index)
+            yield estimate, persons
 
-    def drawn(
-        self, done: Iterable[tuple[FrameEstimate, list[PersonLabel]]]
-    ) -> Iterator[np.ndarray]:
-        """The pictures with the people drawn."""
-        import numpy as np
-
+    def draw(self) -> Iterator[np.ndarray]:
+        """Yield the pictures with the people drawn."""
         from stdpose_mm.visualization import draw_people
 
-        width, height = self._frames.size
-        picture = np.zeros((height, width, 3), np.uint8)
-        for frame, persons in done:
-            # A frame that cannot be read shows what was seen last, as players do.
-            picture = picture if frame.picture is None else frame.picture
-            yield draw_people(picture, persons, self._model.skeleton, frame.frame_index)
+        for estimate, persons in self:
+            assert estimate.picture is not None
+            yield draw_people(estimate.picture, persons, self.model.skeleton, estimate.frame_index)
 
 
 class _Interrupt:
-    """Within it the first Ctrl-C is noted, the second raises ``KeyboardInterrupt``."""
+    """Note the first Ctrl-C, and raise ``KeyboardInterrupt`` at the second."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -248,10 +240,10 @@ class _Interrupt:
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGINT, self._before)
 
-    def stops(self, poses: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
-        """The poses up to the one that comes after Ctrl-C."""
-        for frame in poses:
-            yield frame
+    def take_until(self, estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
+        """Yield the estimates up to the one that comes after Ctrl-C."""
+        for estimate in estimates:
+            yield estimate
             if self.asked:
                 return
 
@@ -283,19 +275,11 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _box_source(args: argparse.Namespace, frames: FrameSource) -> BoxSource:
-    from stdpose_mm.detection import build_person_detector
-    from stdpose_mm.detection.box_files import read_boxes
-    from stdpose_mm.detection.box_sources import DetectedBoxes, PrecomputedBoxes, WholePicture
-    from stdpose_mm.structures import TrackedBoxes
+    from stdpose_mm.detection import build_box_source, build_person_detector, read_boxes
 
-    if args.boxes == WHOLE_PICTURE:
-        return WholePicture()
-    if args.boxes is not None:
-        boxes = read_boxes(args.boxes, frames)
-        if args.tracker == 'oks' and any(isinstance(b, TrackedBoxes) for b in boxes.values()):
-            raise InputError(
-                f'{args.boxes} says who is who, which --tracker oks would change, leave it out'
-            )
-        return PrecomputedBoxes(boxes)
-    detector = build_person_detector(args.det_config, args.det_checkpoint, args.device)
-    return DetectedBoxes(detector, args.det_every)
+    people: Any = args.boxes
+    if args.det_config is not None:
+        people = build_person_detector(args.det_config, args.det_checkpoint, args.device)
+    elif args.boxes != WHOLE_PICTURE:
+        people = read_boxes(args.boxes, frames)
+    return build_box_source(people, args.det_every, args.tracker)

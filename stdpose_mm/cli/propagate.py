@@ -118,7 +118,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar='N',
-        help='name the N frames most likely wrong',
+        help='name the N frames most in doubt',
     )
     parser.add_argument(
         '--suggest', type=int, default=0, metavar='N', help='name the N frames to label next'
@@ -149,9 +149,9 @@ def propagate(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from stdpose_mm.io.labels import read_labels, write_labels
+    from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.propagation import subsample_labels
-    from stdpose_mm.propagation.gap_store import remove_unfinished, unfinished_folder
 
     labels = read_labels(args.labels, video=args.labels_video)
     if args.keep_every is not None:

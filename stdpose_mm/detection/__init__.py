@@ -1,5 +1,26 @@
-"""Where people are: person detectors, box sources and box files."""
+"""Boxes of the people in a video: person detectors, box sources and box files."""
 
+from .box_files import read_boxes
+from .box_interpolation import BoxedFrame
+from .box_sources import (
+    BoxSource,
+    DetectedBoxes,
+    PrecomputedBoxes,
+    WholePicture,
+    as_boxes,
+    build_box_source,
+)
 from .person_detector import PersonDetector, build_person_detector
 
-__all__ = ['PersonDetector', 'build_person_detector']
+__all__ = [
+    'BoxSource',
+    'BoxedFrame',
+    'DetectedBoxes',
+    'PersonDetector',
+    'PrecomputedBoxes',
+    'WholePicture',
+    'as_boxes',
+    'build_box_source',
+    'build_person_detector',
+    'read_boxes',
+]

@@ -17,11 +17,10 @@ from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_ID, read_bytes
 from stdpose_mm.io.video import FrameSource, PictureFrames
 from stdpose_mm.structures import FrameDetections, TrackedBoxes, VideoLabels, person_box
 
+from .box_sources import BoxesByFrame
 from .person_detector import SCORE_THRESHOLD
 
 MOT_SUFFIXES = ('.txt', '.csv')
-
-GivenFrames = dict[int, TrackedBoxes | FrameDetections]
 
 
 def read_boxes(
@@ -29,28 +28,28 @@ def read_boxes(
     frames: FrameSource | None = None,
     score_threshold: float = SCORE_THRESHOLD,
     video: str | None = None,
-) -> GivenFrames:
+) -> BoxesByFrame:
     """Read the person boxes of one video.
 
     Args:
         path: One of
 
             - MOTChallenge text (``.txt``, ``.csv``): ``frame, id, x, y, width, height, score`` a
-              line, more columns are not read; frames count from 1; an id of -1 is none;
+              line, further columns are ignored; frames count from 1; an id of -1 is none;
             - a JSON list of COCO detections (``image_id``, ``bbox``, ``score``); the id is the
               0-based frame, or the name of its picture;
-            - a label file that :func:`stdpose_mm.io.read_labels` reads, such as PoseTrack18 JSON;
-              boxes are those of the labels, or drawn around their joints.
-        frames: The video, if picture names say which frame boxes are of.
-        score_threshold: COCO detections that score less are left out; they are what a detector
-            wrote. Nothing is left out of the other files.
+            - a label file that :func:`stdpose_mm.io.labels.read_labels` reads, such as PoseTrack18
+              JSON; boxes are those of the labels, or fitted to their joints.
+        frames: The video, needed where boxes belong to picture names.
+        score_threshold: COCO detections that score less are left out; nothing is left out of the
+            other files.
         video: The video, if a label file holds several.
 
     Returns:
-        Frame index -> boxes; with identities if the file has them.
+        Frame index -> boxes; with track ids if the file has them.
 
     Raises:
-        InputError: If the file is not as described, or has identities for some people only.
+        InputError: If the file is not as described, or has track ids for some people only.
     """
     if Path(path).suffix.lower() in MOT_SUFFIXES and not _is_deeplabcut(path):
         return _read_mot(path)
@@ -65,7 +64,7 @@ def _is_deeplabcut(path: PathLike) -> bool:
     return read_bytes(path).startswith(b'scorer,')
 
 
-def _read_mot(path: PathLike) -> GivenFrames:
+def _read_mot(path: PathLike) -> BoxesByFrame:
     rows: dict[int, list[tuple[int, list[float], float]]] = {}
     try:
         lines = read_bytes(path).decode('utf-8-sig').splitlines()
@@ -105,7 +104,7 @@ def _mot_row(where: str, line: str) -> tuple[int, int, list[float], float]:
 
 def _read_coco_detections(
     path: PathLike, frames: FrameSource | None, score_threshold: float
-) -> GivenFrames:
+) -> BoxesByFrame:
     if not read_json(path):
         return {}
     found = {}
@@ -141,7 +140,7 @@ def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -
     )
 
 
-def _boxes_of(path: PathLike, labels: VideoLabels) -> GivenFrames:
+def _boxes_of(path: PathLike, labels: VideoLabels) -> BoxesByFrame:
     found = {}
     for frame, persons in labels.persons_by_frame().items():
         people = [p for p in persons if p.has_box or p.labelled.any()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
@@ -11,19 +10,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from mmengine.registry import DefaultScope
-from torchvision.ops import nms
 
 from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
 
 SCORE_THRESHOLD = 0.2
-"""What the literature on PoseTrack keeps of a detector's boxes."""
+"""Detections that score less are left out, as is usual in the literature on PoseTrack."""
 
 NMS_IOU = 0.65
-"""Of two boxes that overlap more, the one with the lower score goes."""
+"""Of two boxes with a larger intersection over union, the one with the lower score is dropped."""
 
 PADDING = 114
 """Grey that RTMDet and YOLOX are trained to see beyond the picture."""
@@ -37,7 +34,7 @@ _YOLOX_STRIDES = (8, 16, 32)
 
 
 class PersonDetector(ABC):
-    """Finds the people of a picture.
+    """Detect the people of a picture.
 
     Args:
         score_threshold: Boxes that score less are left out.
@@ -55,14 +52,17 @@ class PersonDetector(ABC):
         self.nms_iou = nms_iou
 
     def __call__(self, picture: np.ndarray) -> FrameDetections:
-        """The people of a picture, best first.
+        """Detect the people of a picture; the highest score comes first.
 
         Args:
             picture: BGR uint8 [H, W, 3].
         """
+        import torch
+        from torchvision.ops import nms
+
         corners, scores = self._detect(picture)
-        sure = scores >= self.score_threshold
-        corners, scores = corners[sure].astype(np.float64), scores[sure].astype(np.float64)
+        kept = scores >= self.score_threshold
+        corners, scores = corners[kept].astype(np.float64), scores[kept].astype(np.float64)
         if not len(scores):
             return NO_DETECTIONS
         kept = nms(torch.from_numpy(corners), torch.from_numpy(scores), self.nms_iou).numpy()
@@ -71,7 +71,7 @@ class PersonDetector(ABC):
 
     @abstractmethod
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Boxes [M, 4] x1, y1, x2, y2 in pixels of the picture, and scores [M]."""
+        """Return boxes [M, 4] x1, y1, x2, y2 in pixels of the picture, and scores [M]."""
 
 
 def build_person_detector(
@@ -81,7 +81,7 @@ def build_person_detector(
     score_threshold: float = SCORE_THRESHOLD,
     nms_iou: float = NMS_IOU,
 ) -> PersonDetector:
-    """A detector from the files a user has.
+    """Build a detector from its files.
 
     Args:
         config_or_onnx: An MMDetection config (a file, or the name of one that comes with
@@ -90,7 +90,7 @@ def build_person_detector(
         checkpoint: Weights for the config; an ONNX file holds its own.
         device: Where MMDetection runs; ONNX files run on the CPU.
         score_threshold: Boxes that score less are left out.
-        nms_iou: Of two boxes that overlap more, the one with the lower score goes.
+        nms_iou: See ``NMS_IOU``.
 
     Raises:
         InputError: If a file is missing or cannot be used, or a package is not installed.
@@ -115,7 +115,7 @@ def build_person_detector(
 
 
 def _installed_config(name: Path) -> Path | None:
-    """The config of that name that comes with MMDetection, or with MMPose for its demos."""
+    """Find the config of that name in MMDetection, or in MMPose's demos."""
     for package, folder in (('mmdet', 'configs'), ('mmpose', 'demo')):
         for root in getattr(importlib.util.find_spec(package), 'submodule_search_locations', ()):
             # Beside the package where it was installed from its repository for development.
@@ -127,7 +127,7 @@ def _installed_config(name: Path) -> Path | None:
 
 
 class MMDetPersonDetector(PersonDetector):
-    """A model of MMDetection with the class ``person``.
+    """Run a model of MMDetection that has the class ``person``.
 
     Args:
         config: Its config file.
@@ -180,15 +180,17 @@ class MMDetPersonDetector(PersonDetector):
 
 
 def _mmdet_scope() -> AbstractContextManager[None]:
-    """MMDetection looks its classes up in its own registries; MMPose's come back afterwards."""
+    """Make MMDetection look its classes up in its own registries, and restore MMPose's scope."""
+    from mmengine.registry import DefaultScope
+
     return DefaultScope.overwrite_default_scope('mmdet')
 
 
 class OnnxPersonDetector(PersonDetector):
-    """RTMDet or YOLOX in an ONNX file, run by onnxruntime on the CPU.
+    """Run RTMDet or YOLOX from an ONNX file, by onnxruntime on the CPU.
 
     Args:
-        path: The file. Which of the two it is, its outputs tell.
+        path: The file. Its outputs tell which of the two it is.
         score_threshold: See :class:`PersonDetector`.
         nms_iou: See :class:`PersonDetector`.
     """
@@ -198,7 +200,7 @@ class OnnxPersonDetector(PersonDetector):
     ) -> None:
         super().__init__(score_threshold, nms_iou)
         content = path.read_bytes()
-        self.file_digest = hashlib.sha256(content).hexdigest()
+        self.file_digest = fingerprint(content)
         self._session = start_session(path, content, 'RTMDet or YOLOX')
         outputs = {output.name: output for output in self._session.get_outputs()}
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
@@ -221,7 +223,7 @@ class OnnxPersonDetector(PersonDetector):
         return np.clip(corners, 0, limit), scores
 
     def _input_size(self) -> tuple[int, int]:
-        """(height, width) of the pictures that the network takes."""
+        """Return height and width of the network's input."""
         height, width = self._input.shape[2:]
         if isinstance(height, int) and isinstance(width, int):
             return height, width
@@ -246,7 +248,7 @@ class OnnxPersonDetector(PersonDetector):
 
 
 def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:
-    """The picture in the top-left corner of a grey one of that size, and how it was scaled."""
+    """Scale a picture into the top-left corner of a grey one; return that and the scale."""
     scale = min(height / picture.shape[0], width / picture.shape[1])
     size = (
         min(width, max(1, round(picture.shape[1] * scale))),
@@ -258,7 +260,7 @@ def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray
 
 
 def _yolox_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """[N, 2] cell (x, y) and [N, 1] stride of every row of YOLOX's output."""
+    """Return the cell [N, 2] (x, y) and the stride [N, 1] of every row of YOLOX's output."""
     cells, strides = [], []
     for stride in _YOLOX_STRIDES:
         y, x = np.mgrid[: height // stride, : width // stride]

@@ -1,15 +1,14 @@
-"""What the MMEngine runner needs beyond itself: bf16 on any device, exact resuming, and losses on
-held-out data.
+"""Extensions of the MMEngine runner: bf16 on any device, exact resuming, losses on held-out data.
 
 A training run here is a function of its seed and of the number of the step alone, so that a run
 that was stopped and resumed gives the same losses as one that was not:
 
 - the order of the samples, and a seed for each: :class:`SeededSampler` and
   :class:`SeededInfiniteSampler`;
-- the augmentation of a sample from its seed, in whatever worker it is drawn: :class:`SeedSample`;
+- the augmentation of a sample from its seed, in any worker: :class:`SeedSample`;
 - the randomness of the model (dropout, sampled losses) at each step: :class:`RandomStateHook`.
 
-:class:`HeldOutLossHook` looks at such a run without changing it.
+:class:`HeldOutLossHook` evaluates such a run without changing it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from mmengine.runner import find_latest_checkpoint
 
 
 def last_checkpoint(work_dir: str) -> str | None:
-    """The last checkpoint of the runs in a work folder; None if they have not written one yet."""
+    """Find the last checkpoint of the runs in a work folder; None if there is none yet."""
     recorded = find_latest_checkpoint(work_dir)
     if recorded is None:
         return None

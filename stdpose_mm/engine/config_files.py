@@ -1,4 +1,4 @@
-"""Configs as users give them, and what is wrong with them."""
+"""Config files, and errors that say what is wrong with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WRONG_ENTRY = re.compile(
     r' registry\. |must contain the key "type"|got an unexpected keyword argument|'
     r'missing \d+ required '
 )
-"""What a registry, or Python, says of an entry that names no class or does not fit its class."""
+"""Messages of registries, and of Python, on an entry that names no class or does not fit it."""
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -47,7 +47,7 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 @contextmanager
 def config_mistakes(config: str | Path) -> Iterator[None]:
-    """Around what builds objects from a config: its wrong entries become InputErrors.
+    """Turn errors of building objects from a config into InputErrors.
 
     These are names that no registry knows, and settings that a class does not have or misses.
     Every other exception passes.

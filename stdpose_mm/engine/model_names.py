@@ -14,14 +14,14 @@ MODEL_INDEX = 'model-index.yml'
 
 
 def config_folder() -> Path:
-    """The repository, or what of it is inside an installed package: where ``configs`` is."""
+    """Return the folder that holds ``configs``: the repository, or ``.mim`` of the package."""
     package = Path(stdpose_mm.__file__).parent
     installed = package / '.mim'
     return installed if installed.is_dir() else package.parent
 
 
 def find_model(name: str) -> tuple[Path, str | None] | None:
-    """The config of a model of this package.
+    """Find the config of a model of this package.
 
     Args:
         name: A name or alias in a metafile of ``configs``, or the name of any config file there

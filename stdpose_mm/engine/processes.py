@@ -1,4 +1,4 @@
-"""Work that is shared by processes, on one machine or many, without training anything."""
+"""Processes that share work other than training, on one machine or many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stdpose_mm.errors import InputError
 LAUNCHERS = ('none', 'pytorch', 'slurm')
 
 RANK_VARIABLES = {'pytorch': ('RANK', 'LOCAL_RANK'), 'slurm': ('SLURM_PROCID', 'SLURM_LOCALID')}
-"""Launcher -> where it says which process this is, of all and of those on its machine."""
+"""Launcher -> environment variables of the global and the local rank."""
 
 TIMEOUT = 30 * 24 * 3600
 """Seconds that a finished process waits for the slowest one."""
@@ -29,8 +29,7 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
 
     Args:
         launcher: 'none', 'pytorch' (``torchrun``) or 'slurm' (``srun``).
-        device: Where the process computes. With 'cuda' each takes the GPU of its place on the
-            machine.
+        device: Where the process computes. With 'cuda' each takes the GPU of its local rank.
 
     Raises:
         InputError: If the launcher did not start this process, or its machine has fewer GPUs than
@@ -63,15 +62,15 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
 
 
 def balanced_share(costs: Sequence[float], rank: int, num_processes: int) -> list[int]:
-    """Which of the tasks one process takes, so that all have about as much to do.
+    """Choose the tasks of one process, so that all processes have similar costs.
 
-    The costliest task that is left goes to the process that has the least so far; every process
-    comes to the same division by itself.
+    The costliest task that is left goes to the process with the least cost so far; every process
+    computes the same division by itself.
 
     Args:
-        costs: What each task costs.
+        costs: Cost of each task.
         rank: The process.
-        num_processes: How many there are.
+        num_processes: Number of processes.
 
     Returns:
         Indices of ``costs``, costliest first.

@@ -11,7 +11,7 @@ import torch
 
 
 class SampleIndex(int):
-    """An index into a dataset that carries the seed for augmenting this one draw of it.
+    """Carry the seed for augmenting one draw of a sample, together with the sample's index.
 
     It is a plain ``int`` to the dataset and to the data loader, and survives pickling to a worker.
 
@@ -32,7 +32,7 @@ class SampleIndex(int):
 
 
 def derive_seed(*entropy: int) -> int:
-    """A 32-bit seed from any number of non-negative integers.
+    """Derive a 32-bit seed from any number of non-negative integers.
 
     ``SeedSequence`` mixes them, so that neighbouring inputs (step 7 and 8; seed 0, epoch 1 and
     seed 1, epoch 0) give unrelated streams, which adding them up would not.
@@ -49,9 +49,9 @@ def seed_generators(seed: int) -> None:
 
 @contextmanager
 def generators_from(seed: int) -> Iterator[None]:
-    """Seed the global generators for a while; afterwards they go on as if nothing had been drawn.
+    """Seed the global generators in the context, and restore their states after it.
 
-    Of several GPUs only the current one's generator goes on so.
+    Of several GPUs only the current one's generator is restored.
 
     Args:
         seed: A 32-bit seed.

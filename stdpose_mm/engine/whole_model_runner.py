@@ -1,4 +1,4 @@
-"""The runner of tests: figures are those of the checkpoint, or there are none."""
+"""Runner of tests, whose metrics are those of the checkpoint."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .config_files import one_line
 
 
 class WholeModelRunner(Runner):
-    """A Runner that refuses a checkpoint which does not hold the whole model, and nothing else.
+    """Refuse a checkpoint whose weights are not exactly those of the model.
 
-    MMEngine's own logs what is missing and goes on, with random weights in its place.
+    MMEngine's ``Runner`` logs what is missing and goes on, with random weights in its place.
     """
 
     def load_checkpoint(

@@ -1,4 +1,4 @@
-"""Trained models as ONNX files, whole and in the two halves that share features."""
+"""Export of trained models to ONNX, whole and as encoder and fusion."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _KNOWN_TO_WORK = 'give one of STDPose or SemanticMotionPose as the configs have 
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """What has been written.
+    """Files of an export.
 
     Args:
-        folder: The folder of all files.
+        folder: Folder of all files.
         sizes: Bytes of every graph, by file name.
-        differences: Largest difference of the heatmaps from PyTorch's, as a part of their largest
-            value, of the whole graph ('whole'), the two halves ('split') and, if asked for, the
-            halves in 8 bits ('int8').
+        differences: Largest difference of the heatmaps from PyTorch's, as a share of their largest
+            value, of the whole graph ('whole'), encoder and fusion ('split') and, if requested,
+            these in 8 bits ('int8').
     """
 
     folder: Path
@@ -59,10 +59,10 @@ def export_onnx(
     int8: bool = False,
     tolerance: float = TOLERANCE,
 ) -> OnnxExport:
-    """Write a model for onnxruntime and check it against PyTorch.
+    """Write a model for onnxruntime and compare it with PyTorch.
 
     All graphs take crops as pictures, BGR uint8, and normalise them themselves; batches are of any
-    size. No label is given to them: they estimate poses.
+    size. They take no labels: they estimate poses.
 
     - ``whole.onnx``: ``crops`` [N, 3, 3, H, W] (left, key, right frame) -> ``heatmaps``
       [N, K, h, w] of the key frame.
@@ -79,12 +79,12 @@ def export_onnx(
 
     Args:
         window_model: A float32 model on the CPU that has not been packed.
-        folder: Where to write; created if need be.
+        folder: Folder of the files; created if need be.
         int8: Whether to write the graphs in 8 bits too.
         tolerance: See ``TOLERANCE``. The graphs in 8 bits are not held to it.
 
     Returns:
-        What has been written.
+        Folder, sizes and differences.
 
     Raises:
         InputError: If onnx or onnxruntime is missing, the model has a layer that ONNX does not
@@ -130,7 +130,7 @@ def export_onnx(
 
 @dataclass(frozen=True)
 class _Graph:
-    """What becomes one file: a module, inputs to trace it with, and the names of its outputs."""
+    """A module to write as one file, its example inputs, and the names of its outputs."""
 
     name: str
     module: nn.Module
@@ -152,21 +152,21 @@ def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
     encoder, fusion = _Encoder(model, normalise), _Fusion(model)
     outputs = ['features', 'frame_heatmaps'] if model.reads_frame_heatmaps else ['features']
     with torch.no_grad():
-        codes = {name: _windows(code) for name, code in zip(outputs, encoder(crops), strict=True)}
+        encoded = {name: _windows(x) for name, x in zip(outputs, encoder(crops), strict=True)}
     return [
         _Graph('whole', _Whole(encoder, fusion), {'crops': windows}, ['heatmaps']),
         _Graph('encoder', encoder, {'crops': crops}, outputs),
-        _Graph('fusion', fusion, codes, ['heatmaps']),
+        _Graph('fusion', fusion, encoded, ['heatmaps']),
     ]
 
 
 def _windows(frames: Tensor) -> Tensor:
-    """[M, ...] -> [M, 3, ...] windows that hold one frame three times."""
+    """Make windows [M, 3, ...] that hold every frame [M, ...] three times."""
     return frames[:, None].repeat_interleave(3, dim=1)
 
 
 class _Normalise(nn.Module):
-    """Crops BGR uint8 [M, 3, H, W] as the network wants them."""
+    """Normalisation of crops, BGR uint8 [M, 3, H, W], as the data preprocessor does it."""
 
     mean: Tensor
     std: Tensor
@@ -209,8 +209,8 @@ class _Whole(nn.Module):
         self.encoder, self.fusion = encoder, fusion
 
     def forward(self, crops: Tensor) -> Tensor:
-        codes = self.encoder(crops.flatten(0, 1))
-        return self.fusion(*(code.unflatten(0, (-1, crops.shape[1])) for code in codes))
+        encoded = self.encoder(crops.flatten(0, 1))
+        return self.fusion(*(x.unflatten(0, (-1, crops.shape[1])) for x in encoded))
 
 
 class _SingleFrames(nn.Module):
@@ -237,7 +237,7 @@ class _WholeSingle(nn.Module):
 def _write(
     graph: _Graph, folder: Path, name: str, change: Callable[[Path, Path], None] | None = None
 ) -> Path:
-    """Write one graph, its first axes free; ``change`` makes what is kept of it."""
+    """Write one graph with free batch sizes; ``change`` converts the file before it is kept."""
     with atomic_path(folder / name) as temporary:
         _trace(graph, temporary)
         if change is not None:
@@ -248,7 +248,7 @@ def _write(
 
 def _trace(graph: _Graph, path: Path) -> None:
     try:
-        with _quiet(), torch.no_grad():
+        with quiet_exporter(), torch.no_grad():
             # The exporter by tracing: the newer one needs two more packages for the same graph.
             torch.onnx.export(
                 graph.module.eval(),
@@ -268,7 +268,7 @@ def _trace(graph: _Graph, path: Path) -> None:
 
 def _quantise(source: Path, target: Path) -> None:
     quantization = importlib.import_module('onnxruntime.quantization')
-    with _quiet():
+    with quiet_exporter():
         quantization.quantize_dynamic(
             source,
             target,
@@ -279,7 +279,7 @@ def _quantise(source: Path, target: Path) -> None:
 
 
 def _differences(window_model: WindowModel, folder: Path, int8: bool) -> dict[str, float]:
-    """See :class:`OnnxExport`."""
+    """Compute the differences of :class:`OnnxExport`."""
     width, height = window_model.input_size
     random = np.random.default_rng(0)
     pictures = torch.from_numpy(random.uniform(0, 255, (9, 3, 8, 6)))
@@ -293,7 +293,9 @@ def _differences(window_model: WindowModel, folder: Path, int8: bool) -> dict[st
     if int8:
         networks['int8'] = OnnxWindowBackend(folder, 'int8')
     differences = {
-        'whole': _difference(_run_whole(folder, blobs, rows), _plain(window_model, crops, rows))
+        'whole': _difference(
+            _run_whole(folder, blobs, rows), _run_pytorch(window_model, crops, rows)
+        )
     }
     for name, network in networks.items():
         differences[name] = _difference(network.fuse(network.encode(crops), rows), expected)
@@ -305,16 +307,16 @@ def _difference(maps: np.ndarray, expected: np.ndarray) -> float:
 
 
 def _run_whole(folder: Path, crops: Tensor, rows: np.ndarray) -> np.ndarray:
-    """Heatmaps by the whole graph, in a batch of one window and one of the others."""
+    """Compute heatmaps by the whole graph, in a batch of one window and one of the others."""
     path = folder / graph_name('whole')
     session = start_session(path, path.read_bytes(), 'an exported network')
     windows = crops.numpy()[rows]
-    maps = [session.run(['heatmaps'], {'crops': part})[0] for part in (windows[:1], windows[1:])]
+    maps = [session.run(['heatmaps'], {'crops': batch})[0] for batch in (windows[:1], windows[1:])]
     return np.concatenate(maps)
 
 
-def _plain(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Heatmaps of windows by PyTorch, without the mirrored view."""
+def _run_pytorch(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Compute heatmaps of windows by PyTorch, without the mirrored view."""
     model = window_model.model
     with window_model.inference():
         windows = window_model.normalise(crops)[torch.from_numpy(rows)]
@@ -325,8 +327,8 @@ def _plain(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray) -> np
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings about itself and about shapes that never change."""
+def quiet_exporter() -> Iterator[None]:
+    """Silence the exporter's warnings about itself and about shapes that never change."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         logging.disable(logging.WARNING)

@@ -1,6 +1,6 @@
-"""Layers of a model that is about to be written for onnxruntime in 8 bits.
+"""Layers for the export to onnxruntime in 8 bits.
 
-In PyTorch they give what the layers that they replace give; what they are written as is faster.
+In PyTorch they equal the layers that they replace; the operators they are exported as are faster.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ input row to the lower one; the same for columns."""
 
 
 def prepare_for_int8(model: nn.Module) -> None:
-    """Replace what can be written in a faster way; see the layers.
+    """Replace attention and deconvolutions by layers that are exported as faster operators.
 
     Args:
         model: A model in evaluation mode.
@@ -33,9 +33,9 @@ def prepare_for_int8(model: nn.Module) -> None:
 def _replace(model: nn.Module) -> None:
     for name, module in model.named_children():
         if isinstance(module, SelfAttention):
-            setattr(model, name, _WrittenSelfAttention(module))
+            setattr(model, name, _ExportedSelfAttention(module))
         elif isinstance(module, CrossAttention):
-            setattr(model, name, _WrittenCrossAttention(module))
+            setattr(model, name, _ExportedCrossAttention(module))
         elif isinstance(module, nn.ConvTranspose2d) and QuantisedDeconvolution.fits(module):
             setattr(model, name, QuantisedDeconvolution(module))
         else:
@@ -43,7 +43,7 @@ def _replace(model: nn.Module) -> None:
 
 
 class QuantisedDeconvolution(nn.Module):
-    """A 4x4 deconvolution of stride 2 and padding 1, written as integer matrix products.
+    """Deconvolution (4x4, stride 2, padding 1) that is exported as integer matrix products.
 
     Every pixel of the result reads 2x2 pixels of the input, with one of four weights by whether its
     row and column are even. So it is four matrix products, for which there is fast 8-bit
@@ -51,7 +51,7 @@ class QuantisedDeconvolution(nn.Module):
     range; weights by output channel.
 
     Args:
-        deconvolution: The layer whose weights are taken over; see :meth:`fits`.
+        deconvolution: Layer whose weights are taken over; see :meth:`fits`.
     """
 
     def __init__(self, deconvolution: nn.ConvTranspose2d) -> None:
@@ -68,7 +68,7 @@ class QuantisedDeconvolution(nn.Module):
 
     @staticmethod
     def fits(module: nn.ConvTranspose2d) -> bool:
-        """Whether a deconvolution is of this kind."""
+        """Return whether a deconvolution is of this kind."""
         return (
             module.kernel_size == (4, 4)
             and module.stride == (2, 2)
@@ -79,7 +79,7 @@ class QuantisedDeconvolution(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, h, w] -> [N, C', 2h, 2w]."""
+        """Apply the layer: [N, C, h, w] -> [N, C', 2h, 2w]."""
         # While it is traced, sizes are no numbers; these are the same for every input.
         height, width = int(x.shape[2]), int(x.shape[3])
         pixels = _IntegerDeconvolution.apply(
@@ -91,7 +91,7 @@ class QuantisedDeconvolution(nn.Module):
 
 
 class _IntegerDeconvolution(Function):
-    """[N, h, w, C] -> [N, 2h, 2w, C']."""
+    """Deconvolution of channels-last maps: [N, h, w, C] -> [N, 2h, 2w, C']."""
 
     @staticmethod
     def forward(_: Any, x: Tensor, height: int, width: int, kernel: Tensor, *__: Tensor) -> Tensor:
@@ -138,8 +138,8 @@ class _IntegerDeconvolution(Function):
         return written.setType(x.type().with_sizes([None, *shape[1:]]))
 
 
-class _WrittenSelfAttention(nn.Module):
-    """Self-attention with onnxruntime's own operator for what lies between the linear layers."""
+class _ExportedSelfAttention(nn.Module):
+    """Self-attention by onnxruntime's own operator between the linear layers."""
 
     def __init__(self, attention: SelfAttention) -> None:
         super().__init__()
@@ -151,8 +151,8 @@ class _WrittenSelfAttention(nn.Module):
         return self.proj(_Attention.apply(query, key, value, self.num_heads))
 
 
-class _WrittenCrossAttention(nn.Module):
-    """See :class:`_WrittenSelfAttention`."""
+class _ExportedCrossAttention(nn.Module):
+    """Cross-attention by onnxruntime's own operator between the linear layers."""
 
     def __init__(self, attention: CrossAttention) -> None:
         super().__init__()
@@ -165,13 +165,11 @@ class _WrittenCrossAttention(nn.Module):
 
 
 class _Attention(Function):
-    """[N, L, D], [N, L', D], [N, L', D] -> [N, L, D]."""
+    """Attention of queries [N, L, D] over keys and values [N, L', D]; gives [N, L, D]."""
 
     @staticmethod
     def forward(_: Any, query: Tensor, key: Tensor, value: Tensor, num_heads: int) -> Tensor:
-        heads = [
-            part.unflatten(-1, (num_heads, -1)).transpose(1, 2) for part in (query, key, value)
-        ]
+        heads = [x.unflatten(-1, (num_heads, -1)).transpose(1, 2) for x in (query, key, value)]
         return F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
 
     @staticmethod

@@ -1,18 +1,13 @@
-"""A trained window model at work on the frames of a video."""
+"""Inference: poses in the frames of a video by a trained window model."""
 
-from .frame_estimate import (
-    INTERPOLATED_SCORE_FACTOR,
-    MAX_INTERPOLATED_FRAMES,
-    FrameEstimate,
-    interpolate_unreadable,
-)
+from .estimate_video import estimate_video
+from .frame_estimate import FrameEstimate, interpolate_unreadable
 from .load_backend import load_backend
 from .onnx_window_backend import OnnxWindowBackend
 from .prefetch import prefetch
-from .video_pose_estimator import SeenFrame, VideoPoseEstimator
+from .video_pose_estimator import VideoPoseEstimator
 from .window_backend import (
     FrameFeatures,
-    FrameView,
     TorchWindowBackend,
     WindowBackend,
     equal_slices,
@@ -20,19 +15,16 @@ from .window_backend import (
 from .window_model import Crop, WindowModel, move_to, read_checkpoint
 
 __all__ = [
-    'INTERPOLATED_SCORE_FACTOR',
-    'MAX_INTERPOLATED_FRAMES',
     'Crop',
     'FrameEstimate',
     'FrameFeatures',
-    'FrameView',
     'OnnxWindowBackend',
-    'SeenFrame',
     'TorchWindowBackend',
     'VideoPoseEstimator',
     'WindowBackend',
     'WindowModel',
     'equal_slices',
+    'estimate_video',
     'interpolate_unreadable',
     'load_backend',
     'move_to',

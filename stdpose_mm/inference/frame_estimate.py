@@ -1,4 +1,4 @@
-"""The poses of one frame as they are estimated, and those of frames that cannot be read."""
+"""The estimate of one frame, and the interpolation of frames that cannot be read."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
 from .window_model import Crop
 
 MAX_INTERPOLATED_FRAMES = 15
-"""Frames in a row that are bridged at most; of a longer run nothing is known."""
+"""Frames in a row that are interpolated at most; a longer run stays unknown."""
 
 INTERPOLATED_SCORE_FACTOR = 0.5
-"""Share of the neighbours' scores that a bridged joint keeps."""
+"""Factor of the neighbours' scores for an interpolated joint."""
 
 
 @dataclass(frozen=True)
 class FrameEstimate:
-    """Everyone in one frame.
+    """Hold the estimated poses of one frame.
 
     Args:
-        frame_index: 0-based frame.
-        people: The N boxes that the poses were looked for in, with scores and track ids.
+        frame_index: 0-based.
+        people: The N boxes that the poses were estimated in, with scores and track ids.
         keypoints: [N, K, 2] pixels of the picture.
         scores: [N, K] in 0..1.
         origin: 'seen': estimated from the picture; 'bridged': the picture cannot be read, the poses
-            are interpolated between the frames beside it; 'unknown': it cannot be read and
-            there are not two such frames, so that nobody is known.
-        picture: BGR uint8 [H, W, 3], if it was asked for and can be read.
-        heatmaps: [N, K, h, w] float32, if they were asked for and the frame was seen.
-        crops: Where the N heatmaps lie in the picture; empty like these.
+            are interpolated between the frames around it; 'unknown': it cannot be read and there
+            are not two such frames, so that N is 0.
+        picture: BGR uint8 [H, W, 3]; None if it was not asked for or cannot be read.
+        heatmaps: [N, K, h, w] float32; None if they were not asked for or the frame was not seen.
+        crops: Where the N heatmaps lie in the picture; empty without heatmaps.
     """
 
     frame_index: int
@@ -50,22 +50,24 @@ class FrameEstimate:
 
 
 def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
-    """Fill frames of origin 'unknown' between two that were seen.
+    """Interpolate frames of origin 'unknown' between two that were seen.
 
-    At most ``MAX_INTERPOLATED_FRAMES`` in a row are filled.
-
-    People who are in both get poses and boxes on a straight line in time, and the line's scores
-    times ``INTERPOLATED_SCORE_FACTOR``.
+    Poses, boxes and scores of people who are in both are interpolated linearly in time; scores are
+    multiplied by ``INTERPOLATED_SCORE_FACTOR``. More than ``MAX_INTERPOLATED_FRAMES`` in a row stay
+    unknown.
 
     Args:
         frames: Ascending by index.
+
+    Yields:
+        All frames, in the same order.
     """
     before: FrameEstimate | None = None
     run: list[FrameEstimate] = []
     for frame in frames:
         if frame.origin == 'unknown':
             if len(run) == MAX_INTERPOLATED_FRAMES:
-                # Too long to be bridged: nothing of it waits for its end.
+                # Too long to be interpolated: nothing of it waits for its end.
                 yield from run
                 run, before = [], None
             if before is None:
@@ -74,14 +76,16 @@ def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEst
                 run.append(frame)
             continue
         if before is not None:
-            yield from (_between(before, frame, missing) for missing in run)
+            yield from (_interpolate(before, frame, missing) for missing in run)
         yield frame
         before, run = frame, []
     yield from run
 
 
-def _between(before: FrameEstimate, after: FrameEstimate, missing: FrameEstimate) -> FrameEstimate:
-    """The frame ``missing`` on the line between two frames that were seen."""
+def _interpolate(
+    before: FrameEstimate, after: FrameEstimate, missing: FrameEstimate
+) -> FrameEstimate:
+    """Interpolate the frame ``missing`` between two frames that were seen."""
     shared, first, second = np.intersect1d(
         before.people.track_ids, after.people.track_ids, return_indices=True
     )
@@ -108,7 +112,7 @@ def _between(before: FrameEstimate, after: FrameEstimate, missing: FrameEstimate
 
 
 def unknown_frame(frame_index: int, num_joints: int) -> FrameEstimate:
-    """A frame that cannot be read, before anything is known of its neighbours."""
+    """Make the estimate of a frame that cannot be read, with nobody in it."""
     return FrameEstimate(
         frame_index, NO_PEOPLE, np.zeros((0, num_joints, 2)), np.zeros((0, num_joints)), 'unknown'
     )

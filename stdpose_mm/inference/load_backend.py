@@ -1,4 +1,4 @@
-"""The network that the files a user has hold, whatever runs it."""
+"""Backends from files: a checkpoint, or an exported network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_backend(
     precision: str = 'float32',
     batch_size: int = 8,
 ) -> tuple[WindowModel, WindowBackend]:
-    """A window model, and what runs its network.
+    """Load a window model and the backend that runs its network.
 
     Args:
         config: Config file or loaded config.
@@ -29,10 +29,10 @@ def load_backend(
             by onnxruntime on the CPU.
         device: Where PyTorch runs.
         precision: 'float32'; 'bfloat16' for a checkpoint; 'int8' for a folder.
-        batch_size: Crops, and windows, that the network sees at once.
+        batch_size: Crops, and windows, in one pass of the network.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If a file is missing or cannot be used, or does not run in that precision.
     """
     exported = Path(weights).is_dir()
     known = ONNX_PRECISIONS if exported else PRECISIONS
@@ -43,8 +43,8 @@ def load_backend(
             'of them'
         )
     if exported:
-        network = OnnxWindowBackend(weights, precision, batch_size)
-        return network.window_model(config), network
+        backend = OnnxWindowBackend(weights, precision, batch_size)
+        return backend.window_model(config), backend
     model = WindowModel.from_config(config, weights, device, precision=precision)
     model.pack()
     return model, TorchWindowBackend(model, batch_size)

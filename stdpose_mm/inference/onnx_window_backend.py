@@ -1,8 +1,7 @@
-"""A window model in ONNX files, run by onnxruntime on the CPU."""
+"""Backend of a window model in ONNX files, run by onnxruntime on the CPU."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from mmengine.config import Config
 
 from stdpose_mm.choices import ONNX_PRECISIONS
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.onnx_session import start_session
@@ -24,7 +24,7 @@ from .window_model import WindowModel
 NETWORK_FILE = 'network.json'
 FORMAT = 'stdpose_mm ONNX network 1'
 
-_AT_ONCE = 2
+_MAX_BATCH = 2
 """Larger batches leave a processor's cache and are up to 15 % slower."""
 
 _ARRAYS = ('dataset_keypoint_weights', 'keypoint_colors', 'sigmas', 'skeleton_link_colors')
@@ -32,15 +32,15 @@ _EXPECTED = 'a folder written by tools/export_onnx.py'
 
 
 class OnnxWindowBackend:
-    """The two halves of a network in a folder that ``tools/export_onnx.py`` wrote.
+    """Run the two halves of a network from a folder that ``tools/export_onnx.py`` wrote.
 
-    The folder holds all that is needed to run it; crops and poses are a :class:`WindowModel`'s,
-    which needs the config (:meth:`window_model`).
+    The folder holds all that is needed to run it; crops and decoding are those of a
+    :class:`WindowModel`, which needs the config (:meth:`window_model`).
 
     Args:
         folder: The folder.
         precision: 'float32', or 'int8' for the graphs in 8 bits if they were written.
-        batch_size: Crops, and windows, that the network sees at once, at most.
+        batch_size: Crops, and windows, in one pass of the network, at most.
 
     Raises:
         InputError: If onnxruntime is not installed, or a file is missing, damaged, or of another
@@ -54,27 +54,27 @@ class OnnxWindowBackend:
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.folder = Path(folder)
-        self._at_once = min(batch_size, _AT_ONCE)
-        self._network = _read_network(self.folder)
-        self._outputs: Sequence[str] = self._network['outputs']
+        self._batch_size = min(batch_size, _MAX_BATCH)
+        self._description = _read_description(self.folder)
+        self._outputs: Sequence[str] = self._description['outputs']
         self._encoder = self._session('encoder', precision)
         self._fusion = self._session('fusion', precision) if self.sees_windows else None
 
     @property
     def sees_windows(self) -> bool:
         """See :class:`~stdpose_mm.inference.WindowBackend`."""
-        return graph_name('fusion') in self._network['files']
+        return graph_name('fusion') in self._description['files']
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        """MMPose's parsed metainfo of the network's joints."""
-        stored = self._network['metainfo']
+        """Return MMPose's parsed metainfo of the network's joints."""
+        stored = self._description['metainfo']
         names = {int(index): name for index, name in stored['keypoint_id2name'].items()}
         arrays = {name: np.array(stored[name]) for name in _ARRAYS if name in stored}
         return {**stored, 'keypoint_id2name': names, **arrays}
 
     def window_model(self, config: str | Path | Config) -> WindowModel:
-        """What crops pictures for this network and decodes its heatmaps.
+        """Build the model that crops pictures for this network and decodes its heatmaps.
 
         Args:
             config: The config that the network was trained with.
@@ -82,9 +82,9 @@ class OnnxWindowBackend:
         Raises:
             InputError: If the config cannot be used, or its crops or heatmaps have another size.
         """
-        model = WindowModel.without_weights(config, self.metainfo, self._network['test_cfg'])
+        model = WindowModel.without_weights(config, self.metainfo, self._description['test_cfg'])
         for what, sizes in (('crops', 'input_size'), ('heatmaps', 'heatmap_size')):
-            own, wanted = tuple(self._network[sizes]), getattr(model, sizes)
+            own, wanted = tuple(self._description[sizes]), getattr(model, sizes)
             if own != wanted:
                 raise InputError(
                     f'the network in {self.folder} has {what} of {own[0]}x{own[1]} but the config '
@@ -94,16 +94,16 @@ class OnnxWindowBackend:
 
     def encode(self, crops: np.ndarray) -> FrameFeatures:
         """See :class:`~stdpose_mm.inference.WindowBackend`."""
-        flips = (False, True) if self._network['test_cfg']['flip_test'] else (False,)
+        flips = (False, True) if self._description['test_cfg']['flip_test'] else (False,)
         batches = []
-        for part in equal_slices(len(crops), self._at_once):
-            plain = crops[part].transpose(0, 3, 1, 2)
+        for chunk in equal_slices(len(crops), self._batch_size):
+            plain = crops[chunk].transpose(0, 3, 1, 2)
             views = [self._view(plain[..., ::-1] if flip else plain) for flip in flips]
             batches.append(FrameFeatures(tuple(views)))
         return FrameFeatures.concatenate(batches)
 
     def fuse(
-        self, codes: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
     ) -> np.ndarray:
         """See :class:`~stdpose_mm.inference.WindowBackend`.
 
@@ -117,38 +117,38 @@ class OnnxWindowBackend:
             )
         if not self.sees_windows:
             keys = torch.from_numpy(np.ascontiguousarray(rows[:, KEY_FRAME]))
-            return self._average([view.features[keys] for view in codes.views])
+            return self._average([view.features[keys] for view in features.views])
         batches = [
-            self._average([self._fused(view, rows[part]) for view in codes.views])
-            for part in equal_slices(len(rows), self._at_once)
+            self._average([self._fused(view, rows[chunk]) for view in features.views])
+            for chunk in equal_slices(len(rows), self._batch_size)
         ]
         return np.concatenate(batches)
 
     def _view(self, crops: np.ndarray) -> FrameView:
         outputs = self._encoder.run(self._outputs, {'crops': np.ascontiguousarray(crops)})
-        # A network that looks at single frames is through with them: the maps are all there is.
+        # The encoder of a network of single frames returns their final heatmaps.
         first, *heatmaps = (torch.from_numpy(output) for output in outputs)
         return FrameView(first, heatmaps[0] if heatmaps else None)
 
     def _fused(self, view: FrameView, rows: np.ndarray) -> torch.Tensor:
-        parts = [view.features] if view.heatmaps is None else [view.features, view.heatmaps]
-        feed = {name: part.numpy()[rows] for name, part in zip(self._outputs, parts, strict=True)}
+        outputs = [view.features] if view.heatmaps is None else [view.features, view.heatmaps]
+        feed = {name: out.numpy()[rows] for name, out in zip(self._outputs, outputs, strict=True)}
         assert self._fusion is not None
-        # A neck need not read both.
+        # A neck need not have both inputs.
         taken = {node.name for node in self._fusion.get_inputs()}
-        feed = {name: part for name, part in feed.items() if name in taken}
+        feed = {name: windows for name, windows in feed.items() if name in taken}
         (heatmaps,) = self._fusion.run(['heatmaps'], feed)
         return torch.from_numpy(heatmaps)
 
     def _average(self, heatmaps: Sequence[torch.Tensor]) -> np.ndarray:
         return average_views(
-            heatmaps, self._network['metainfo']['flip_indices'], self._network['test_cfg']
+            heatmaps, self._description['metainfo']['flip_indices'], self._description['test_cfg']
         )
 
     def _session(self, half: str, precision: str) -> Any:
         name = graph_name(half, precision)
         path = self.folder / name
-        if name not in self._network['files']:
+        if name not in self._description['files']:
             raise InputError(
                 f'{self.folder} holds no network in {precision}, export it with --int8 or choose '
                 'float32'
@@ -156,7 +156,7 @@ class OnnxWindowBackend:
         if not path.is_file():
             raise InputError(f'{path} does not exist, export the network again')
         content = path.read_bytes()
-        if digest(content) != self._network['files'][name]:
+        if fingerprint(content) != self._network['files'][name]:
             raise InputError(
                 f'{path} is not the file that {NETWORK_FILE} beside it was written for, export '
                 'the network again'
@@ -165,19 +165,14 @@ class OnnxWindowBackend:
 
 
 def graph_name(graph: str, precision: str = 'float32') -> str:
-    """File name of one of the graphs 'whole', 'encoder' and 'fusion'."""
+    """Return the file name of one of the graphs 'whole', 'encoder' and 'fusion'."""
     return f'{graph}.onnx' if precision == 'float32' else f'{graph}_{precision}.onnx'
-
-
-def digest(content: bytes) -> str:
-    """What tells the files of one export from those of another."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def network_description(
     window_model: WindowModel, outputs: Sequence[str], files: Mapping[str, bytes]
 ) -> dict[str, Any]:
-    """The content of ``network.json``.
+    """Describe an exported network, for ``network.json``.
 
     Args:
         window_model: The model.
@@ -200,11 +195,11 @@ def network_description(
             'shift_heatmap': bool(test_cfg.get('shift_heatmap', False)),
         },
         'metainfo': metainfo,
-        'files': {name: digest(content) for name, content in files.items()},
+        'files': {name: fingerprint(content) for name, content in files.items()},
     }
 
 
-def _read_network(folder: Path) -> dict[str, Any]:
+def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / NETWORK_FILE
     if not path.is_file():
         raise InputError(f'{folder} holds no {NETWORK_FILE}, give {_EXPECTED}')

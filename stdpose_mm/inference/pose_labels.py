@@ -18,28 +18,28 @@ BRIDGED = 'bridged'
 """In ``extra`` of a person who was interpolated into such a frame."""
 
 
-def frame_of(poses: FrameEstimate, frames: FrameSource) -> VideoFrame:
-    """The frame that the poses belong to; ``extra`` says if it cannot be read."""
+def frame_of(estimate: FrameEstimate, frames: FrameSource) -> VideoFrame:
+    """Describe the frame of an estimate; ``extra`` says if it cannot be read."""
     name = ''
     if isinstance(frames, PictureFrames):
-        name = str(PurePosixPath(frames.name) / Path(frames.path_of(poses.frame_index)).name)
+        name = str(PurePosixPath(frames.name) / Path(frames.path_of(estimate.frame_index)).name)
     width, height = frames.size
-    extra = {} if poses.origin == 'seen' else {UNREADABLE: True}
-    return VideoFrame(poses.frame_index, name, width=width, height=height, extra=extra)
+    extra = {} if estimate.origin == 'seen' else {UNREADABLE: True}
+    return VideoFrame(estimate.frame_index, name, width=width, height=height, extra=extra)
 
 
-def labels_of(poses: FrameEstimate, trained_joints: np.ndarray) -> list[PersonLabel]:
-    """The people of a frame, with source 'propagated'; ``extra`` has the score of their boxes.
+def labels_of(estimate: FrameEstimate, trained_joints: np.ndarray) -> list[PersonLabel]:
+    """Convert an estimate to labels of source 'propagated'; ``extra`` has the scores of boxes.
 
     Args:
-        poses: The frame.
+        estimate: N people.
         trained_joints: [K] bool; joints that the model was not trained on are not labelled.
     """
     visibility = np.where(trained_joints, VISIBLE, NOT_LABELLED)
-    extra = {BRIDGED: True} if poses.origin == 'bridged' else {}
+    extra = {BRIDGED: True} if estimate.origin == 'bridged' else {}
     return [
         PersonLabel(
-            frame_index=poses.frame_index,
+            frame_index=estimate.frame_index,
             keypoints=keypoints,
             visibility=visibility,
             track_id=track_id,
@@ -49,11 +49,11 @@ def labels_of(poses: FrameEstimate, trained_joints: np.ndarray) -> list[PersonLa
             extra={**extra, 'bbox_score': box_score},
         )
         for keypoints, scores, track_id, box, box_score in zip(
-            poses.keypoints,
-            poses.scores,
-            poses.people.track_ids.tolist(),
-            poses.people.boxes,
-            poses.people.scores.tolist(),
+            estimate.keypoints,
+            estimate.scores,
+            estimate.people.track_ids.tolist(),
+            estimate.people.boxes,
+            estimate.people.scores.tolist(),
             strict=True,
         )
     ]

@@ -1,4 +1,4 @@
-"""An iteration that another thread runs ahead of its consumer."""
+"""Iteration in a background thread, ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Item = TypeVar('Item')
 
 
 def prefetch(items: Iterable[Item], ahead: int = 4) -> Generator[Item, None, None]:
-    """The items, made by a thread of their own while the consumer works on earlier ones.
+    """Iterate in a background thread while the consumer works on earlier items.
 
-    Nothing is made before the first item is asked for. An exception comes out where its item
-    would have. The thread ends with the items, or once the iterator is closed, whichever comes
-    first; ``close`` waits for it, so that nobody reads from ``items`` afterwards.
+    The thread starts when the first item is asked for. An exception is raised where its item would
+    have come. The thread ends with the items, or once the iterator is closed, whichever comes
+    first; ``close`` waits for it, so that ``items`` is not read afterwards.
 
     Args:
-        items: What to iterate over; only the thread touches it.
-        ahead: How many items may wait to be consumed, at least one.
+        items: The items; only the thread iterates over them.
+        ahead: Number of items that may wait to be consumed, at least one.
     """
     waiting: SimpleQueue[tuple[str, object]] = SimpleQueue()
     room = Semaphore(ahead)

@@ -1,4 +1,4 @@
-"""Poses in every frame of a video whose person boxes are known, by a window model."""
+"""Pose estimation in every frame of a video whose person boxes are known, by a window model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from stdpose_mm.choices import CROP_POLICIES, CropPolicy
+from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes, estimation_window
 
 from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
@@ -17,32 +18,29 @@ from .prefetch import prefetch
 from .window_backend import FrameFeatures, TorchWindowBackend, WindowBackend
 from .window_model import Crop, WindowModel
 
-SeenFrame = tuple[int, 'np.ndarray | None', TrackedBoxes]
-"""A frame's index, its picture BGR uint8 [H, W, 3] (None if it cannot be read), and its people."""
-
 
 class VideoPoseEstimator:
-    """Runs a window model over the people of a video, frame after frame.
+    """Run a window model over the people of a video, frame by frame.
 
-    The window of a person in a frame are the crops of the frames before, at and after it. Where
-    there is no such frame, or it cannot be read, the frame itself stands in; so the first and the
-    last frame of a video are estimated like all others.
+    The window of a person in a frame consists of the crops of the frames before, at and after it.
+    The frame itself stands in for one that is missing or cannot be read; so the first and the last
+    frame of a video are estimated like all others.
 
     Crops 'frame': every frame is cropped at the person's own box in it, encoded once, and shared by
     the three windows that it is in: one pass of the backbone per person and frame. A frame without
-    the person (by track id) is one that is not there. Crops 'window': all three pictures are
-    cropped at the box of the key frame, as in training: up to three passes. The two are the same
-    where a person's box stays as it is.
+    the person (by track id) counts as missing. Crops 'window': all three pictures are cropped at
+    the box of the key frame, as in training: up to three passes. The two are the same where a
+    person's box does not change.
 
-    Crops fill the network's batches across people and frames. Whoever makes the frames, and the
-    cropping, runs in a thread a few frames ahead. Memory does not grow with the video's length:
-    the codes of the last frames alone are kept.
+    Crops fill the network's batches across people and frames. The frames are read and cropped in a
+    thread a few frames ahead. Memory does not grow with the video's length: only the features of
+    the last frames are kept.
 
     Args:
         window_model: The model with its pipeline; it crops and decodes.
-        network: What runs its network; by default its PyTorch model.
+        backend: Runs its network; by default its PyTorch model.
         crops: See above.
-        batch_size: Crops, and windows, that the network sees at once.
+        batch_size: Crops, and windows, in one pass of the network.
 
     Raises:
         ValueError: If the batch size is not positive or there is no such policy.
@@ -51,7 +49,7 @@ class VideoPoseEstimator:
     def __init__(
         self,
         window_model: WindowModel,
-        network: WindowBackend | None = None,
+        backend: WindowBackend | None = None,
         crops: CropPolicy = 'frame',
         batch_size: int = 8,
     ) -> None:
@@ -60,30 +58,30 @@ class VideoPoseEstimator:
         if crops not in CROP_POLICIES:
             raise ValueError(f'crops must be one of {CROP_POLICIES}, got {crops!r}')
         self.window_model = window_model
-        self.network = network or TorchWindowBackend(window_model, batch_size)
+        self.backend = backend or TorchWindowBackend(window_model, batch_size)
         self.crops = crops
         self.batch_size = batch_size
 
     def estimate(
         self,
-        frames: Iterable[SeenFrame],
+        frames: Iterable[BoxedFrame],
         max_waiting: int | None = None,
         keep_pictures: bool = False,
         keep_heatmaps: bool = False,
     ) -> Generator[FrameEstimate, None, None]:
-        """Estimate everyone's pose in every frame.
+        """Estimate the poses of everyone in every frame.
 
         Args:
-            frames: Ascending by index; iterated by another thread until it ends or the generator
-                is closed.
+            frames: Ascending by index; another thread iterates over them until they end or the
+                generator is closed.
             max_waiting: Frames whose poses may wait for a batch to fill, not counting the one that
-                the last window needs; twice the batch size by default. 1 for a live picture.
+                the last window needs; twice the batch size by default. 1 for a live camera.
             keep_pictures: Whether results hold the pictures.
             keep_heatmaps: Whether results hold the heatmaps.
 
         Yields:
-            Every frame, ascending, none left out. Those that cannot be read are bridged, see
-            :func:`~stdpose_mm.inference.frame_estimate.bridge`.
+            Every frame, ascending, none left out. Those that cannot be read are interpolated, see
+            :func:`~stdpose_mm.inference.interpolate_unreadable`.
 
         Raises:
             ValueError: If the indices do not ascend or ``max_waiting`` is not positive.
@@ -94,89 +92,89 @@ class VideoPoseEstimator:
         return self._estimate(frames, limit, keep_pictures, keep_heatmaps)
 
     def _estimate(
-        self, frames: Iterable[SeenFrame], limit: int, keep_pictures: bool, keep_heatmaps: bool
+        self, frames: Iterable[BoxedFrame], limit: int, keep_pictures: bool, keep_heatmaps: bool
     ) -> Generator[FrameEstimate, None, None]:
-        cut = self._cut_frames if self._shares_codes else self._cut_windows
-        with closing(prefetch(cut(_ascending(frames)))) as seen:
+        crop = self._crop_frames if self._shares_features else self._crop_windows
+        with closing(prefetch(crop(_ascending(frames)))) as cropped:
             pipeline = _Pipeline(self, limit, keep_pictures, keep_heatmaps)
-            yield from interpolate_unreadable(pipeline.run(seen))
+            yield from interpolate_unreadable(pipeline.run(cropped))
 
     @property
-    def _shares_codes(self) -> bool:
+    def _shares_features(self) -> bool:
         # Without windows every frame is seen by itself, at its own box.
-        return self.crops == 'frame' or not self.network.sees_windows
+        return self.crops == 'frame' or not self.backend.sees_windows
 
-    def _cut_frames(self, frames: Iterable[SeenFrame]) -> Iterator[_Frame]:
-        """Every frame with the crops of its people."""
+    def _crop_frames(self, frames: Iterable[BoxedFrame]) -> Iterator[_Frame]:
+        """Crop the people of every frame."""
         for index, picture, people in frames:
             if picture is None:
                 yield _Frame(index, None, NO_PEOPLE)
                 continue
             crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
-            cuts = [self.window_model.cut(picture, crop) for crop in crops]
-            yield _Frame(index, picture, people, crops, cuts)
+            images = [self.window_model.crop_image(picture, crop) for crop in crops]
+            yield _Frame(index, picture, people, crops, images)
 
-    def _cut_windows(self, frames: Iterable[SeenFrame]) -> Iterator[_Frame]:
-        """Every frame with the crops of its people's windows: those of the key first."""
-        recent: deque[SeenFrame] = deque(maxlen=3)
+    def _crop_windows(self, frames: Iterable[BoxedFrame]) -> Iterator[_Frame]:
+        """Crop the windows of the people of every frame, the key frame first."""
+        recent: deque[BoxedFrame] = deque(maxlen=3)
         for frame in frames:
             recent.append(frame)
             if len(recent) > 1:
-                yield self._cut_window(list(recent), recent[-2][0])
+                yield self._crop_window(list(recent), recent[-2][0])
         if recent:
-            yield self._cut_window(list(recent), recent[-1][0])
+            yield self._crop_window(list(recent), recent[-1][0])
 
-    def _cut_window(self, recent: list[SeenFrame], key: int) -> _Frame:
+    def _crop_window(self, recent: list[BoxedFrame], key: int) -> _Frame:
         pictures = {index: picture for index, picture, _ in recent}
         people = next(people for index, _, people in recent if index == key)
         picture = pictures[key]
         if picture is None:
             return _Frame(key, None, NO_PEOPLE)
         crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
-        cuts = [self.window_model.cut(picture, crop) for crop in crops]
+        images = [self.window_model.crop_image(picture, crop) for crop in crops]
         own = np.arange(len(crops))
         rows = np.stack([own, own, own], axis=1)
         window = estimation_window(key, recent[0][0], recent[-1][0])
         for side, index in enumerate(window.frames):
             beside = pictures.get(index)
             if index != key and beside is not None:
-                rows[:, side] = own + len(cuts)
-                cuts.extend(self.window_model.cut(beside, crop) for crop in crops)
-        return _Frame(key, picture, people, crops, cuts, rows)
+                rows[:, side] = own + len(images)
+                images.extend(self.window_model.crop_image(beside, crop) for crop in crops)
+        return _Frame(key, picture, people, crops, images, rows)
 
 
 @dataclass(eq=False)
 class _Frame:
-    """A frame on its way through the network.
+    """Hold a frame on its way through the network.
 
     Args:
         index: 0-based frame.
         picture: None if it cannot be read.
         people: Its N people.
-        crops: Where they lie in it.
-        cuts: What the network is to see, uint8 [H', W', 3] each; the first N are the people's own.
-        rows: [N, 3] which of the cuts make the people's windows; None if these are shared with
-            the frames beside this one.
-        first: The number of its first cut, counted from the start of the video.
-        heatmaps: Final heatmaps [K, h, w] of its people, as they come.
+        crops: Where the N people lie in it.
+        images: Cropped images uint8 [H', W', 3] to encode; the first N are of the frame itself.
+        rows: [N, 3] which of the images make the people's windows; None if windows share the
+            images of the neighbouring frames.
+        first: The number of its first image, counted from the start of the video.
+        heatmaps: Final heatmaps [K, h, w] of its people, appended one by one.
     """
 
     index: int
     picture: np.ndarray | None
     people: TrackedBoxes
     crops: tuple[Crop, ...] = ()
-    cuts: list[np.ndarray] = field(default_factory=list)
+    images: list[np.ndarray] = field(default_factory=list)
     rows: np.ndarray | None = None
     first: int = 0
     heatmaps: list[np.ndarray] = field(default_factory=list)
 
 
 class _Pipeline:
-    """From crops to poses, in batches that do not care whose crops they are.
+    """Turn cropped images into poses, in batches across people and frames.
 
     Args:
         estimator: The model and its settings.
-        limit: Frames that may wait.
+        limit: Frames that may wait for a batch to fill.
         keep_pictures: Whether results hold the pictures.
         keep_heatmaps: Whether results hold the heatmaps.
     """
@@ -185,25 +183,26 @@ class _Pipeline:
         self, estimator: VideoPoseEstimator, limit: int, keep_pictures: bool, keep_heatmaps: bool
     ) -> None:
         self._model = estimator.window_model
-        self._network = estimator.network
+        self._backend = estimator.backend
         self._batch_size = estimator.batch_size
         self._limit = limit
         self._keep_pictures = keep_pictures
         self._keep_heatmaps = keep_heatmaps
-        # Frames, ascending, in three states; each frame is in one of the first two, those that
-        # may still be someone's neighbour are in `_beside`.
+        # Frames, ascending: each is in one of the first two queues, and those that may still be
+        # part of a window are in `_beside`.
         self._unwindowed: deque[_Frame] = deque()
         self._unfinished: deque[_Frame] = deque()
         self._beside: deque[_Frame] = deque(maxlen=3)
-        # Crops to encode, and the codes of those before them: batches with the number of the first.
-        self._cuts: deque[np.ndarray] = deque()
-        self._codes: deque[tuple[int, FrameFeatures]] = deque()
+        # Images to encode, and the features of those before them, in batches with the number of
+        # the first.
+        self._images: deque[np.ndarray] = deque()
+        self._features: deque[tuple[int, FrameFeatures]] = deque()
         self._encoded = self._added = 0
-        # Windows to fuse: rows of crop numbers, and the frame that each belongs to.
+        # Windows to fuse: rows of image numbers, and the frame that each belongs to.
         self._windows: deque[tuple[np.ndarray, _Frame]] = deque()
 
     def run(self, frames: Iterable[_Frame]) -> Iterator[FrameEstimate]:
-        """Poses of all frames, in their order."""
+        """Estimate the poses of all frames, in their order."""
         for frame in frames:
             self._add(frame)
             yield from self._advance(len(self._unfinished) + len(self._unwindowed) > self._limit)
@@ -212,18 +211,18 @@ class _Pipeline:
 
     def _add(self, frame: _Frame) -> None:
         frame.first = self._added
-        self._added += len(frame.cuts)
-        self._cuts.extend(frame.cuts)
-        frame.cuts = []
+        self._added += len(frame.images)
+        self._images.extend(frame.images)
+        frame.images = []
         if not self._keep_pictures and frame.picture is not None:
-            # Whether there is one is all that matters from here on.
+            # From here on it only matters whether there is one.
             frame.picture = frame.picture[:0]
         self._unwindowed.append(frame)
         self._beside.append(frame)
         self._make_windows()
 
     def _make_windows(self, at_end: bool = False) -> None:
-        """The windows of all frames whose next frame is there, or will not come."""
+        """Make the windows of all frames whose next frame is there, or will not come."""
         while self._unwindowed:
             frame = self._unwindowed[0]
             if frame.rows is None and frame is self._beside[-1] and not at_end:
@@ -233,7 +232,7 @@ class _Pipeline:
             self._unfinished.append(self._unwindowed.popleft())
 
     def _shared_rows(self, frame: _Frame) -> np.ndarray:
-        """[N, 3] the crops of the people of a frame in the frame before, at, and after it."""
+        """Find the images [N, 3] of the people of a frame in the frames before, at and after it."""
         own = frame.first + np.arange(len(frame.people))
         rows = np.stack([own, own, own], axis=1)
         near = {beside.index: beside for beside in self._beside}
@@ -247,8 +246,8 @@ class _Pipeline:
         return rows
 
     def _advance(self, flush: bool) -> Iterator[FrameEstimate]:
-        """Do the work of all full batches, or all work there is; yield what is finished."""
-        while len(self._cuts) >= self._batch_size or (flush and self._cuts):
+        """Process all full batches, or with ``flush`` all there is; yield the finished frames."""
+        while len(self._images) >= self._batch_size or (flush and self._images):
             self._encode()
             self._fuse(flush=False)
             yield from self._finished()
@@ -256,13 +255,13 @@ class _Pipeline:
         yield from self._finished()
 
     def _encode(self) -> None:
-        number = min(self._batch_size, len(self._cuts))
-        batch = np.stack([self._cuts.popleft() for _ in range(number)])
-        self._codes.append((self._encoded, self._network.encode(batch)))
+        number = min(self._batch_size, len(self._images))
+        batch = np.stack([self._images.popleft() for _ in range(number)])
+        self._features.append((self._encoded, self._backend.encode(batch)))
         self._encoded += number
 
     def _fuse(self, flush: bool) -> None:
-        """Final heatmaps of the windows whose crops are all encoded."""
+        """Fuse the windows whose images are all encoded into final heatmaps."""
         while self._windows:
             number = min(self._batch_size, len(self._windows))
             batch: list[tuple[np.ndarray, _Frame]] = []
@@ -274,27 +273,27 @@ class _Pipeline:
                 return
             for _ in batch:
                 self._windows.popleft()
-            crops, rows = np.unique(np.stack([row for row, _ in batch]), return_inverse=True)
-            maps = self._network.fuse(self._codes_of(crops), rows.reshape(-1, 3))
+            images, rows = np.unique(np.stack([row for row, _ in batch]), return_inverse=True)
+            maps = self._backend.fuse(self._features_of(images), rows.reshape(-1, 3))
             for (_, frame), own in zip(batch, maps, strict=True):
                 frame.heatmaps.append(own)
-            self._forget_codes()
+            self._drop_features()
 
-    def _codes_of(self, crops: np.ndarray) -> FrameFeatures:
-        """The codes of crops by their ascending numbers [M]."""
-        parts = []
-        for first, codes in self._codes:
-            here = crops[(crops >= first) & (crops < first + len(codes))] - first
+    def _features_of(self, images: np.ndarray) -> FrameFeatures:
+        """Collect the features of images by their ascending numbers [M]."""
+        batches = []
+        for first, features in self._features:
+            here = images[(images >= first) & (images < first + len(features))] - first
             if len(here):
-                parts.append(codes.take(here.tolist()))
-        return FrameFeatures.concatenate(parts)
+                batches.append(features.take(here.tolist()))
+        return FrameFeatures.concatenate(batches)
 
-    def _forget_codes(self) -> None:
-        """Drop the batches of codes that no window can ask for any more."""
+    def _drop_features(self) -> None:
+        """Drop the batches of features that no later window needs."""
         needed = [frame.first for frame in list(self._beside)[-2:]]
         needed += [int(row.min()) for row, _ in self._windows]
-        while self._codes and self._codes[0][0] + len(self._codes[0][1]) <= min(needed):
-            self._codes.popleft()
+        while self._features and self._features[0][0] + len(self._features[0][1]) <= min(needed):
+            self._features.popleft()
 
     def _finished(self) -> Iterator[FrameEstimate]:
         ready: list[_Frame] = []
@@ -335,7 +334,7 @@ class _Pipeline:
         )
 
 
-def _ascending(frames: Iterable[SeenFrame]) -> Iterator[SeenFrame]:
+def _ascending(frames: Iterable[BoxedFrame]) -> Iterator[BoxedFrame]:
     last = -1
     for frame in frames:
         if frame[0] <= last:

@@ -1,4 +1,4 @@
-"""The network of a window model: frames are encoded once, and windows share their codes."""
+"""Backends of a window model: frames are encoded once, and windows share their features."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .window_model import WindowModel
 
 @dataclass(frozen=True)
 class FrameView:
-    """What a network makes of single frames.
+    """Hold what a network computes from single frames.
 
     Args:
         features: [M, D, h', w'].
-        heatmaps: [M, K, h, w] every frame seen by itself; None if windows do not need them.
+        heatmaps: [M, K, h, w] of each frame by itself; None if windows do not need them.
     """
 
     features: Tensor
@@ -33,9 +33,9 @@ class FrameView:
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """What a network keeps of M frames for the windows that they are in.
+    """Hold the features of M frames for the windows that they are in.
 
-    Only the network that made the codes knows what is in them.
+    They can be used by the backend that computed them only.
 
     Args:
         views: The frames as they are and, with ``flip_test``, mirrored.
@@ -47,7 +47,7 @@ class FrameFeatures:
         return len(self.views[0].features)
 
     def take(self, rows: Sequence[int]) -> FrameFeatures:
-        """A copy of some rows, so that the memory of the others can go."""
+        """Copy some rows, so that the memory of the others can be freed."""
         return FrameFeatures(
             tuple(
                 FrameView(
@@ -59,10 +59,10 @@ class FrameFeatures:
         )
 
     @staticmethod
-    def concatenate(codes: Sequence[FrameFeatures]) -> FrameFeatures:
-        """The frames of all, in their order."""
-        if len(codes) == 1:
-            return codes[0]
+    def concatenate(batches: Sequence[FrameFeatures]) -> FrameFeatures:
+        """Concatenate the frames of several batches."""
+        if len(batches) == 1:
+            return batches[0]
         return FrameFeatures(
             tuple(
                 FrameView(
@@ -71,31 +71,31 @@ class FrameFeatures:
                     if views[0].heatmaps is None
                     else torch.cat([view.heatmaps for view in views if view.heatmaps is not None]),
                 )
-                for views in zip(*(part.views for part in codes), strict=True)
+                for views in zip(*(batch.views for batch in batches), strict=True)
             )
         )
 
 
 class WindowBackend(Protocol):
-    """A network in two halves, whatever runs it.
+    """Run a network in two halves: an encoder of frames and a fusion of windows.
 
-    Heatmaps are those of the window model that it belongs to, which decodes them.
+    The window model that it belongs to decodes the heatmaps.
     """
 
     @property
     def sees_windows(self) -> bool:
-        """Whether the frames beside the key count; if not, any may stand in for them."""
+        """Tell whether auxiliary frames are used; if not, any frames may stand in for them."""
 
     def encode(self, crops: np.ndarray) -> FrameFeatures:
-        """The codes of M frames, crops BGR uint8 [M, H', W', 3]."""
+        """Encode M frames, crops BGR uint8 [M, H', W', 3]."""
 
     def fuse(
-        self, codes: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
     ) -> np.ndarray:
-        """Heatmaps of the key frames of windows.
+        """Estimate the heatmaps of the key frames of N windows.
 
         Args:
-            codes: Codes of M frames.
+            features: Features of M frames.
             rows: [N, 3] int: which of the M are the left, key and right frame of each window.
             given: Labels of the auxiliary frames of the N windows.
 
@@ -105,13 +105,13 @@ class WindowBackend(Protocol):
 
 
 class TorchWindowBackend:
-    """The PyTorch model of a window model.
+    """Run the PyTorch model of a window model.
 
-    A model without a neck, or with ``test_cfg.use_frame_head``, looks at single frames.
+    A model without a neck, or with ``test_cfg.use_frame_head``, sees single frames only.
 
     Args:
         window_model: The model, with its precision.
-        batch_size: Crops, and windows, that the network sees at once.
+        batch_size: Crops, and windows, in one pass of the network.
 
     Raises:
         ValueError: If the batch size is not positive.
@@ -133,46 +133,46 @@ class TorchWindowBackend:
         return self._sees_windows
 
     def encode(self, crops: np.ndarray) -> FrameFeatures:
-        """See :class:`WindowBackend`; mirrored too if the model's ``flip_test`` asks for it."""
+        """See :class:`WindowBackend`; with ``flip_test`` mirrored crops are encoded, too."""
         flips = (False, True) if self.window_model.model.test_cfg.get('flip_test') else (False,)
         batches = []
         with self.window_model.inference():
-            for part in equal_slices(len(crops), self.batch_size):
-                inputs = self.window_model.normalise(crops[part])
+            for chunk in equal_slices(len(crops), self.batch_size):
+                inputs = self.window_model.normalise(crops[chunk])
                 views = [self._view(inputs.flip(-1) if flip else inputs) for flip in flips]
                 batches.append(FrameFeatures(tuple(views)))
             return FrameFeatures.concatenate(batches)
 
-    def frame_heatmaps(self, codes: FrameFeatures) -> np.ndarray:
-        """Every frame seen by itself: [M, K, h, w] float32, zeros without a frame head."""
+    def frame_heatmaps(self, features: FrameFeatures) -> np.ndarray:
+        """Estimate each frame by itself: [M, K, h, w] float32, zeros without a frame head."""
         model = self.window_model.model
         if model.with_neck and model.frame_head is None:
             width, height = self.window_model.heatmap_size
             num_joints = self.window_model.skeleton.num_keypoints
-            return np.zeros((len(codes), num_joints, height, width), dtype=np.float32)
+            return np.zeros((len(features), num_joints, height, width), dtype=np.float32)
         with self.window_model.inference():
             batches = [
-                self._average([self._single(view, part) for view in codes.views])
-                for part in equal_slices(len(codes), self.batch_size)
+                self._average([self._single(view, chunk) for view in features.views])
+                for chunk in equal_slices(len(features), self.batch_size)
             ]
         return np.concatenate(batches)
 
     def fuse(
-        self, codes: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
+        self, features: FrameFeatures, rows: np.ndarray, given: AuxiliaryLabels | None = None
     ) -> np.ndarray:
         """See :class:`WindowBackend`."""
         if not self._sees_windows:
-            return self.frame_heatmaps(codes.take(rows[:, KEY_FRAME].tolist()))
+            return self.frame_heatmaps(features.take(rows[:, KEY_FRAME].tolist()))
         batches = []
         with self.window_model.inference():
-            for part in equal_slices(len(rows), self.batch_size):
-                labels = None if given is None else self._on_device(given, part)
-                frames = torch.from_numpy(rows[part])
+            for chunk in equal_slices(len(rows), self.batch_size):
+                labels = None if given is None else self._on_device(given, chunk)
+                frames = torch.from_numpy(rows[chunk])
                 batches.append(
                     self._average(
                         [
                             self._fused(view, frames, labels if n == 0 else self._mirrored(labels))
-                            for n, view in enumerate(codes.views)
+                            for n, view in enumerate(features.views)
                         ]
                     )
                 )
@@ -187,11 +187,13 @@ class TorchWindowBackend:
             return FrameView(features, None)
         return FrameView(features, model.predict_frame_heatmaps(features[None])[0])
 
-    def _single(self, view: FrameView, part: slice) -> Tensor:
-        """Heatmaps of some frames by themselves."""
+    def _single(self, view: FrameView, chunk: slice) -> Tensor:
+        """Estimate some frames by themselves."""
         if view.heatmaps is not None:
-            return view.heatmaps[part]
-        heatmaps: Tensor = self.window_model.model.predict_frame_heatmaps(view.features[None, part])
+            return view.heatmaps[chunk]
+        heatmaps: Tensor = self.window_model.model.predict_frame_heatmaps(
+            view.features[None, chunk]
+        )
         return heatmaps[0]
 
     def _fused(self, view: FrameView, rows: Tensor, given: AuxiliaryLabels | None) -> Tensor:
@@ -199,15 +201,15 @@ class TorchWindowBackend:
         heatmaps = None if view.heatmaps is None else view.heatmaps[rows]
         return model.head.forward(model.fuse(view.features[rows], heatmaps, given))
 
-    def _on_device(self, given: AuxiliaryLabels, part: slice) -> AuxiliaryLabels:
+    def _on_device(self, given: AuxiliaryLabels, chunk: slice) -> AuxiliaryLabels:
         device = next(self.window_model.model.parameters()).device
-        return AuxiliaryLabels(*(field[part].to(device) for field in given))
+        return AuxiliaryLabels(*(field[chunk].to(device) for field in given))
 
     def _mirrored(self, given: AuxiliaryLabels | None) -> AuxiliaryLabels | None:
         return None if given is None else given.flip(self.window_model.flip_indices)
 
     def _average(self, heatmaps: Sequence[Tensor]) -> np.ndarray:
-        """Mean of the maps [N, K, h, w] of the plain and, if there is one, of the mirrored view."""
+        """Average the heatmaps [N, K, h, w] of the plain and the mirrored view, if there is one."""
         test_cfg = self.window_model.model.test_cfg
         return average_views(heatmaps, self.window_model.flip_indices, test_cfg)
 
@@ -215,11 +217,11 @@ class TorchWindowBackend:
 def average_views(
     heatmaps: Sequence[Tensor], flip_indices: Sequence[int], test_cfg: Mapping[str, Any]
 ) -> np.ndarray:
-    """Mean of the heatmaps of the plain and, if there is one, of the mirrored view.
+    """Average the heatmaps of the plain and the mirrored view, if there is one.
 
     Args:
-        heatmaps: [N, K, h, w] each.
-        flip_indices: For every joint its mirror image.
+        heatmaps: [N, K, h, w] of each view.
+        flip_indices: For each joint the index of its mirror image.
         test_cfg: MMPose's ``flip_mode`` and ``shift_heatmap``.
 
     Returns:
@@ -238,7 +240,7 @@ def average_views(
 
 
 def equal_slices(number: int, size: int) -> list[slice]:
-    """Nearly equal slices of at most ``size`` out of ``number`` things."""
-    pieces = -(-number // size)
-    bounds = [number * n // pieces for n in range(pieces + 1)]
+    """Split ``range(number)`` into slices of at most ``size``, of nearly equal length."""
+    chunks = -(-number // size)
+    bounds = [number * n // chunks for n in range(chunks + 1)]
     return [slice(*pair) for pair in pairwise(bounds)]

@@ -40,7 +40,7 @@ _INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
 
 @dataclass(frozen=True)
 class Crop:
-    """The part of a picture that a model sees.
+    """The region of a picture that a model sees.
 
     Args:
         box: [4] the person box ``[x, y, w, h]`` it was made for, in pixels.
@@ -54,7 +54,7 @@ class Crop:
 
 
 class WindowModel:
-    """A pose estimator of windows, taken apart into what propagation needs of it.
+    """A pose estimator of windows, taken apart into the steps of propagation.
 
     The geometry of crops and the codec of heatmaps are those of the test pipeline, whose
     transforms are applied as they are.
@@ -68,7 +68,7 @@ class WindowModel:
         precision: 'float32', or 'bfloat16' for autocast.
 
     Raises:
-        InputError: If the pipeline draws no heatmaps of given labels.
+        InputError: If the pipeline encodes no heatmaps of given labels.
         ValueError: If there is no such precision.
     """
 
@@ -95,7 +95,7 @@ class WindowModel:
                 'use a config that this package can test'
             )
         self._target: Any = transforms[targets[0]]
-        # Pictures are at hand already, and a crop is all that is wanted of a sample.
+        # Pictures are at hand already, and only the crop of a sample is needed.
         self._crop = Compose([t for t in transforms[: targets[0]] if not isinstance(t, LoadWindow)])
 
     @classmethod
@@ -137,7 +137,7 @@ class WindowModel:
     def without_weights(
         cls, config: str | Path | Config, metainfo: Mapping[str, Any], test_cfg: Mapping[str, Any]
     ) -> WindowModel:
-        """The crops and the codec of a config's model, for a network that runs elsewhere.
+        """Build the crops and the codec of a config's model, for a network that runs elsewhere.
 
         Args:
             config: Config file or loaded config.
@@ -155,13 +155,13 @@ class WindowModel:
 
     @property
     def heatmap_size(self) -> tuple[int, int]:
-        """Width and height of the heatmaps."""
+        """Return width and height of the heatmaps."""
         width, height = self._target.encoder.heatmap_size
         return width, height
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """Width and height of the crops."""
+        """Return width and height of the crops."""
         width, height = self._target.encoder.input_size
         return width, height
 
@@ -173,7 +173,7 @@ class WindowModel:
 
     @contextmanager
     def inference(self) -> Iterator[None]:
-        """Within it the network runs in its precision and without gradients."""
+        """Run the network in its precision and without gradients within this context."""
         device = next(self.model.parameters()).device.type
         with (
             torch.inference_mode(),
@@ -182,7 +182,7 @@ class WindowModel:
             yield
 
     def crop_at(self, box: np.ndarray) -> Crop:
-        """The crop around a person box [4] ``[x, y, w, h]`` in pixels, as the pipeline has it."""
+        """Compute the crop around a person box [4] ``[x, y, w, h]`` in pixels, by the pipeline."""
         corners = np.array([[0, 0], [1, 0], [0, 1]], dtype=np.float64)
         sample = self._cropped(None, box, corners)
         origin, right, down = sample['transformed_keypoints'][0]
@@ -192,23 +192,23 @@ class WindowModel:
             metainfo={name: sample[name] for name in _INPUT_KEYS},
         )
 
-    def cut(self, picture: np.ndarray, crop: Crop) -> np.ndarray:
-        """What the model sees of a picture BGR uint8 [H, W, 3]: uint8 [H', W', 3]."""
+    def crop_image(self, picture: np.ndarray, crop: Crop) -> np.ndarray:
+        """Warp a picture BGR uint8 [H, W, 3] to the network's input size: uint8 [H', W', 3]."""
         return self._cropped(picture, crop.box, np.zeros((1, 2)))['img'][0]
 
     def normalise(self, crops: np.ndarray) -> Tensor:
-        """Crops uint8 [M, H', W', 3] as the network's input, float32 [M, 3, H', W']."""
+        """Normalise crops uint8 [M, H', W', 3] to the network's input, float32 [M, 3, H', W']."""
         # A crop goes through the preprocessing of windows as a window of one frame.
         inputs = torch.from_numpy(crops).permute(0, 3, 1, 2)[:, None]
         data = self.model.data_preprocessor({'inputs': inputs, 'data_samples': []})
         return data['inputs'][:, 0]
 
     def to_heatmap(self, crop: Crop) -> np.ndarray:
-        """[2, 3] affine from pixels of the picture to pixels of the crop's heatmaps."""
+        """Return the [2, 3] affine from pixels of the picture to pixels of the crop's heatmaps."""
         return crop.to_crop / self._target.encoder.scale_factor[:, None]
 
-    def draw(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
-        """A pose as heatmaps, by the codec of the pipeline.
+    def encode_heatmaps(self, crop: Crop, pose: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """Encode a pose as heatmaps, by the codec of the pipeline.
 
         Args:
             crop: Where the heatmaps lie in the picture.
@@ -225,7 +225,7 @@ class WindowModel:
         return heatmaps
 
     def decode(self, heatmaps: np.ndarray, crops: Sequence[Crop]) -> tuple[np.ndarray, np.ndarray]:
-        """Heatmaps to poses, by the model's own codec and way back to the picture.
+        """Decode heatmaps to poses in the picture, by the model's own codec.
 
         Args:
             heatmaps: [N, K, h, w].
@@ -245,7 +245,7 @@ class WindowModel:
     def _cropped(
         self, picture: np.ndarray | None, box: np.ndarray, points: np.ndarray
     ) -> dict[str, Any]:
-        """A sample after the transforms that crop; ``points`` [P, 2] are transformed with it."""
+        """Apply the transforms that crop to a sample with ``points`` [P, 2]."""
         num_points = len(points)
         sample: dict[str, Any] = {
             'img': [] if picture is None else [picture],
@@ -260,7 +260,7 @@ class WindowModel:
 
 
 def skeleton_from_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
-    """The joints and limbs of a parsed MMPose metainfo."""
+    """Build the skeleton, joints and limbs, of a parsed MMPose metainfo."""
     names = metainfo['keypoint_id2name']
     return Skeleton(
         keypoint_names=tuple(names[index] for index in range(len(names))),
@@ -269,7 +269,7 @@ def skeleton_from_metainfo(metainfo: Mapping[str, Any]) -> Skeleton:
 
 
 def move_to(model: nn.Module, device: str | torch.device) -> nn.Module:
-    """The model on a device.
+    """Move a model to a device.
 
     Raises:
         InputError: If the device does not exist.
@@ -284,7 +284,7 @@ def move_to(model: nn.Module, device: str | torch.device) -> nn.Module:
 
 
 def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The weights and the ``meta`` entry of a checkpoint; runs no code from it.
+    """Read the weights and the ``meta`` entry of a checkpoint; runs no code from it.
 
     Raises:
         InputError: If the file is missing or cannot be read.
@@ -304,7 +304,7 @@ def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, A
 
 
 def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:
-    """The config, read if need be, and its test data set."""
+    """Return the config, read if need be, and its test data set."""
     if not isinstance(config, Config):
         config = read_config(config)
     init_default_scope(config.get('default_scope', 'mmpose'))
@@ -320,7 +320,7 @@ def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:
 def _build(
     config: Config, metainfo: Mapping[str, Any], test_cfg: Mapping[str, Any] | None
 ) -> nn.Module:
-    """The model of a config, for these joints, without its initial weights."""
+    """Build the model of a config, for these joints, without its initial weights."""
     model_config = with_num_joints(config.model, len(metainfo['keypoint_id2name']))
     if 'init_cfg' in model_config.get('backbone', {}):
         model_config.backbone.init_cfg = None
@@ -330,7 +330,7 @@ def _build(
 
 
 def _load_weights(model: nn.Module, weights: Mapping[str, Any], checkpoint: str | Path) -> None:
-    """Load the weights, all of them."""
+    """Load all weights; refuse a checkpoint with others."""
     try:
         model.load_state_dict(
             {name.removeprefix('module.'): value for name, value in weights.items()}

@@ -1,4 +1,4 @@
-"""Which channels of a model belong to which joint, and how they come into a model of other joints.
+"""The channels of a model that belong to each joint, and their copy into a model of other joints.
 
 The number of joints K decides the size of some axes of some weights. On such an axis every joint
 has the same number of channels, and a joint's channels lie together, joint after joint; where an
@@ -22,7 +22,7 @@ JointAxes = dict[str, dict[int, tuple[int, ...]]]
 
 
 def with_num_joints(model: Mapping[str, Any], num_joints: int) -> ConfigDict:
-    """The config of a model with another number of joints."""
+    """Return the config of a model with another number of joints."""
     config = ConfigDict(deepcopy(dict(model)))
     _set_num_joints(config, num_joints)
     hidden_frames = (config.get('neck') or {}).get('pose_decoder')
@@ -44,10 +44,10 @@ def _set_num_joints(config: ConfigDict, num_joints: int) -> None:
 
 
 def joint_axes(model: Mapping[str, Any]) -> JointAxes:
-    """Where the weights of a model depend on its number of joints.
+    """Find where the weights of a model depend on its number of joints.
 
     Args:
-        model: Its config.
+        model: Config of the model.
     """
     # What grows with one more joint depends on their number.
     with torch.device('meta'):
@@ -82,8 +82,8 @@ def copy_joints(
     """Copy the weights of one model into one that differs in its joints only.
 
     Args:
-        source: Where the weights come from.
-        target: Where they go; of the same config but for the number of joints.
+        source: Model to copy from.
+        target: Model to copy to; of the same config but for the number of joints.
         axes: :func:`joint_axes` of that config.
         origins: For each joint of ``target`` the joint of ``source`` whose channels it takes;
             several may take the same.
@@ -99,7 +99,7 @@ def copy_joints(
 
 
 def _channels(size: int, parts: tuple[int, ...], joints: Sequence[int]) -> torch.Tensor:
-    """Indices of the channels of ``joints`` on an axis of ``size`` channels."""
+    """List the indices of the channels of ``joints`` on an axis of ``size`` channels."""
     num_joints = size // sum(parts)
     starts = num_joints * np.cumsum((0, *parts[:-1]))
     return torch.tensor(

@@ -1,4 +1,4 @@
-"""What the parts of the model hand to each other."""
+"""Tensors that backbone, neck and head hand to each other."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class MaskedFeatures(NamedTuple):
     """Features of M masked places.
 
     Attributes:
-        reconstructed: What a decoder says they are [M, D].
-        target: What they are [M, D], without gradient.
+        reconstructed: Features from the decoder [M, D].
+        target: True features [M, D], without gradient.
     """
 
     reconstructed: Tensor
@@ -25,13 +25,13 @@ class MaskedFeatures(NamedTuple):
 
 
 class Reconstruction(NamedTuple):
-    """What a neck says about the parts of windows that were hidden from it in training.
+    """A neck's reconstruction of the masked tokens and frames of windows, in training.
 
     Attributes:
         tubes: Features under tubes; ``None`` if there are none.
-        frames: Features of frames hidden in whole; ``None`` if there are none.
+        frames: Features of frames masked in whole; ``None`` if there are none.
         heatmaps: Heatmaps of these frames [F, K, h, w], in the order of ``hidden_frames``.
-        hidden_frames: Which frames they are, bool [N, T].
+        hidden_frames: Mask of these frames, bool [N, T].
     """
 
     tubes: MaskedFeatures | None = None
@@ -48,7 +48,7 @@ class SpatioTemporalRepresentation(NamedTuple):
         fused_feature: F~_t, feature of the window [N, D, h', w'].
         frame_heatmaps: H_l, H_t, H_r [N, 3, K, h, w], given labels in place of predictions.
         merged_heatmaps: H~_t, merged heatmaps [N, K, h, w].
-        reconstruction: What was hidden, reconstructed; in training only.
+        reconstruction: Reconstruction of what was masked; in training only.
     """
 
     frame_feature: Tensor
@@ -63,10 +63,10 @@ class AuxiliaryLabels(NamedTuple):
 
     Attributes:
         heatmaps: Maps of the left and right frame [N, 2, K, h, w].
-        mask: Which of them replace the network's maps, bool [N, 2, K].
+        mask: Joints whose given maps replace the network's, bool [N, 2, K].
         prior: Map of the pose interpolated to the key frame [N, K, h, w]; empty where a label is
             missing.
-        position: Where the key frame lies between the left (0) and the right frame (1), [N].
+        position: Position of the key frame between the left (0) and the right frame (1), [N].
     """
 
     heatmaps: Tensor

@@ -12,8 +12,8 @@ import numpy as np
 
 from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.video import Frames
-from stdpose_mm.structures import Skeleton
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
 from .gaps import Gap
 
@@ -25,7 +25,7 @@ class PropagatedPose:
     """The estimated pose of one track in one frame.
 
     Args:
-        track_id, frame_index: Whose pose, and where.
+        track_id, frame_index: The track and the frame.
         keypoints: [K, 2] pixels.
         visibility: [K] of 0 (nothing is known of the joint), 1, 2.
         scores: [K] confidence in 0..1; 0 where ``visibility`` is 0.
@@ -37,9 +37,18 @@ class PropagatedPose:
     visibility: np.ndarray
     scores: np.ndarray
 
+    @classmethod
+    def with_visibility_of_labels(
+        cls, gap: Gap, frame_index: int, keypoints: np.ndarray, scores: np.ndarray
+    ) -> PropagatedPose:
+        """Build a pose whose joints are as visible as at their nearest labels."""
+        visibility = gap.visibility_at(frame_index)
+        scores = np.where(visibility == NOT_LABELLED, 0.0, scores)
+        return cls(gap.track_id, frame_index, keypoints, visibility, scores)
+
 
 class BasePropagator(ABC):
-    """Fills the gaps between given labels.
+    """Fill the gaps between given labels.
 
     A subclass is registered in ``PROPAGATORS`` under its public name.
     """
@@ -53,8 +62,8 @@ class BasePropagator(ABC):
     uses_flow: bool = False
     """Whether its constructor takes an ``estimator`` of optical flow."""
 
-    evidence: str = ''
-    """The evidence that its poses rest on, in a few words."""
+    basis: str = ''
+    """What its poses are computed from, in a few words."""
 
     reads_pictures: bool = True
     """Whether it looks at the video at all."""
@@ -63,12 +72,12 @@ class BasePropagator(ABC):
     """Whether a gap depends on the labels behind the nearest ones on either side."""
 
     def describe(self, skeleton: Skeleton) -> str:
-        """Name the evidence there is for labels with these joints, in a few words."""
-        return self.evidence
+        """Describe what poses of these joints are computed from, in a few words."""
+        return self.basis
 
     @abstractmethod
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         """Estimate the pose of every frame of every gap, each exactly once.
 

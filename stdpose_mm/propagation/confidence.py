@@ -6,7 +6,7 @@ import numpy as np
 
 
 def decayed_score(distance: np.ndarray, half_life: float) -> np.ndarray:
-    """Confidence that halves with every ``half_life`` frames away from the nearest label.
+    """Return a confidence that halves with every ``half_life`` frames from the nearest label.
 
     It ranks frames and joints by how far they are from what is known, and is no probability: a
     joint that stands still is estimated better than its score says.
@@ -22,7 +22,7 @@ def decayed_score(distance: np.ndarray, half_life: float) -> np.ndarray:
 
 
 def agreement(forward: np.ndarray, backward: np.ndarray, size: float) -> np.ndarray:
-    """How well two estimates of the same joints agree, relative to the size of the pose.
+    """Score how well two estimates of the same joints agree, relative to the size of the pose.
 
     Args:
         forward: [K, 2] pixels.

@@ -1,14 +1,14 @@
-"""The unlabelled stretches of a track: what every propagator is asked to fill."""
+"""Gaps, the unlabelled frames of a track that every propagator is asked to fill."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stdpose_mm.choices import LifeSpan
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
 
 NEVER = -1
@@ -31,16 +31,18 @@ class NearestLabels:
 
     @property
     def exists(self) -> np.ndarray:
-        """[K] bool: which joints have a label on this side."""
+        """Return [K] bool: which joints have a label on this side."""
         return self.frames != NEVER
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gap:
     """Neighbouring frames without a label of one track, and the labels around them.
 
+    Two gaps are equal if they are the same object; :meth:`fingerprint` compares content.
+
     Args:
-        track_id: Whose frames these are.
+        track_id: The track.
         frames: The unlabelled frames, at least one, ascending.
         left: The label on the frame before the gap; None before the first label.
         right: The label on the frame after the gap; None after the last label.
@@ -63,70 +65,62 @@ class Gap:
 
     @property
     def first(self) -> int:
-        """First frame that matters: that of the label on the left, or the gap's first."""
+        """Return the frame of the label on the left; without one the gap's first."""
         return self.frames[0] if self.left is None else self.left.frame_index
 
     @property
     def last(self) -> int:
-        """Last frame that matters: that of the label on the right, or the gap's last."""
+        """Return the frame of the label on the right; without one the gap's last."""
         return self.frames[-1] if self.right is None else self.right.frame_index
 
     @property
     def given(self) -> list[int]:
-        """Frames of the labels at the ends, ascending."""
+        """Return the frames of the labels at the ends, ascending."""
         return [label.frame_index for label in (self.left, self.right) if label is not None]
 
     @property
     def known(self) -> np.ndarray:
-        """[K] bool: joints with a label somewhere in the stay."""
+        """Return [K] bool: joints with a label somewhere in the presence interval."""
         return self.before.exists | self.after.exists
 
     def bbox_of(self, frame_index: int) -> np.ndarray:
-        """[4] person box of one of the frames."""
+        """Return the person box [4] of one of the frames."""
         return self.bboxes[self.frames.index(frame_index)]
 
     def distance_to_label(self, frame_index: int) -> np.ndarray:
-        """[K] frames to the nearest label of each joint; infinite where there is none."""
-        return np.minimum(
-            np.where(self.before.exists, frame_index - self.before.frames, np.inf),
-            np.where(self.after.exists, self.after.frames - frame_index, np.inf),
-        )
+        """Return [K] frames to the nearest label of each joint; infinite where there is none."""
+        return self._distances(frame_index).min(axis=0)
 
     def visibility_at(self, frame_index: int) -> np.ndarray:
-        """[K] the visibility of each joint's nearest label, the left one at equal distance.
+        """Return [K] the visibility of each joint's nearest label, the left one at equal distance.
 
         Not labelled (0) where the track has no label of the joint.
         """
-        left_distance = np.where(self.before.exists, frame_index - self.before.frames, np.inf)
-        right_distance = np.where(self.after.exists, self.after.frames - frame_index, np.inf)
-        return np.where(
-            left_distance <= right_distance, self.before.visibility, self.after.visibility
-        )
+        left, right = self._distances(frame_index)
+        return np.where(left <= right, self.before.visibility, self.after.visibility)
+
+    def _distances(self, frame_index: int) -> np.ndarray:
+        """Return [2, K] frames to the labels before and after; infinite where there is none."""
+        left = np.where(self.before.exists, frame_index - self.before.frames, np.inf)
+        right = np.where(self.after.exists, self.after.frames - frame_index, np.inf)
+        return np.stack([left, right])
 
     def fingerprint(self, with_second_labels: bool = False) -> str:
-        """Equal for gaps that a propagator fills equally: what a cache is keyed by.
+        """Compute the key of a cache: equal for gaps that a propagator fills equally.
 
         Args:
             with_second_labels: Whether the propagator reads ``second_before`` and
                 ``second_after`` (:attr:`BasePropagator.reads_second_labels`). Others need not
                 redo a gap after a correction there.
         """
-        arrays = [self.bboxes]
-        anchors_read = [self.before, self.after]
+        read = [self.before, self.after]
         if with_second_labels:
-            anchors_read += [self.second_before, self.second_after]
-        for anchors in anchors_read:
-            arrays += [anchors.frames, anchors.keypoints, anchors.visibility]
-        for label in (self.left, self.right):
-            if label is not None:
-                arrays += [label.keypoints, label.visibility]
-                arrays.append(np.zeros(0) if label.bbox is None else label.bbox)
-        ends = (self.left is None, self.right is None)
-        digest = hashlib.sha256(repr((self.track_id, self.frames, ends)).encode())
-        for array in arrays:
-            digest.update(repr((array.dtype.str, array.shape)).encode())
-            digest.update(array.tobytes())
-        return digest.hexdigest()
+            read += [self.second_before, self.second_after]
+        ends = [
+            label and (label.keypoints, label.visibility, label.bbox)
+            for label in (self.left, self.right)
+        ]
+        return fingerprint(self.track_id, self.frames, self.bboxes, read, ends)
 
 
 @dataclass(frozen=True)
@@ -145,11 +139,11 @@ class PresenceInterval:
 def find_presence_intervals(
     labels: Mapping[int, PersonLabel], num_frames: int, life_span: LifeSpan = 'video'
 ) -> list[PresenceInterval]:
-    """When the person of a track is in the picture.
+    """Find when the person of a track is in the picture.
 
-    A stay goes on until a label without a place, and the next begins with the next label that has
-    one. The first stay begins and the last one ends as ``life_span`` says, unless a label without
-    a place does it.
+    An interval goes on until a label without a place, and the next begins with the next label that
+    has one. The first interval begins and the last one ends as ``life_span`` says, unless a label
+    without a place does it.
 
     Args:
         labels: Frame index -> label of the track.
@@ -158,7 +152,7 @@ def find_presence_intervals(
             label.
     """
     given = sorted(labels)
-    stays = []
+    intervals = []
     current: dict[int, PersonLabel] = {}
     start: int | None = 0 if life_span == 'video' else None
     for frame in given:
@@ -167,12 +161,12 @@ def find_presence_intervals(
             current[frame] = labels[frame]
             continue
         if current and start is not None:
-            stays.append(PresenceInterval(range(start, frame), current))
+            intervals.append(PresenceInterval(range(start, frame), current))
         start, current = None, {}
     if current and start is not None:
         stop = num_frames if life_span == 'video' else given[-1] + 1
-        stays.append(PresenceInterval(range(start, stop), current))
-    return stays
+        intervals.append(PresenceInterval(range(start, stop), current))
+    return intervals
 
 
 def find_gaps(
@@ -181,13 +175,13 @@ def find_gaps(
     bboxes: Mapping[int, np.ndarray],
     frames: range,
 ) -> list[Gap]:
-    """The gaps of one stay of one track.
+    """Find the gaps of one track in one presence interval.
 
     Args:
         track_id: The track.
         labels: Frame index -> label; at least one.
         bboxes: Frame index -> [4] person box of every unlabelled frame.
-        frames: The frames of the stay.
+        frames: The frames of the interval.
     """
     given = sorted(labels)
     before = _anchors_along([labels[frame] for frame in given])
@@ -215,7 +209,7 @@ def find_gaps(
 
 
 def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[NearestLabels, NearestLabels]]:
-    """Nearest and second nearest labels of each joint, seen from every place along a track.
+    """Find the nearest and second nearest labels of each joint, from every place along a track.
 
     Args:
         labels: At least one, in the order in which they are passed by.
@@ -241,7 +235,7 @@ def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[NearestLabels, N
 
 
 def _merge(chosen: np.ndarray, these: NearestLabels, others: NearestLabels) -> NearestLabels:
-    """``these`` where ``chosen`` [K], ``others`` elsewhere."""
+    """Take ``these`` where ``chosen`` [K], ``others`` elsewhere."""
     return NearestLabels(
         frames=np.where(chosen, these.frames, others.frames),
         keypoints=np.where(chosen[:, None], these.keypoints, others.keypoints),
@@ -250,7 +244,7 @@ def _merge(chosen: np.ndarray, these: NearestLabels, others: NearestLabels) -> N
 
 
 def visibility_of_estimates(gap: Gap, frame_index: int) -> np.ndarray:
-    """[K] visibility of joints that an image model estimated, labelled in the track or not.
+    """Return [K] visibility of joints that a model estimated, labelled in the track or not.
 
     Occluded where the nearest label says so, visible otherwise.
     """

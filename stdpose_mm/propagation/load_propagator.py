@@ -1,11 +1,11 @@
-"""The propagator that the files a user has make."""
+"""Propagators from the files that a user gives."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io.atomic import PathLike
 
 from .base import PROPAGATORS, BasePropagator, require_method
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def load_propagator(
     method: str = 'auto',
-    config: PathLike | Config | None = None,
-    checkpoint: PathLike | None = None,
+    config: str | Path | Config | None = None,
+    checkpoint: str | Path | None = None,
     device: str = 'cpu',
     batch_size: int = 8,
-    fuser: PathLike | None = None,
-    flow_weights: PathLike | None = None,
+    fuser: str | Path | None = None,
+    flow_weights: str | Path | None = None,
     precision: str = 'float32',
 ) -> BasePropagator:
     """Load the propagator of a method with its model.
@@ -61,12 +61,12 @@ def load_propagator(
 
 def _window_model(
     method: str,
-    config: PathLike | Config | None,
-    checkpoint: PathLike | None,
+    config: str | Path | Config | None,
+    checkpoint: str | Path | None,
     device: str,
     precision: str,
 ) -> WindowModel | None:
-    """The pose network that a method shall use, if any."""
+    """Load the pose network that a method uses, if any."""
     use = PROPAGATORS[method].uses_model
     if use == 'none' or (config is None and checkpoint is None and use == 'optional'):
         return None

@@ -12,7 +12,7 @@ from stdpose_mm.structures import VideoFrame, VideoLabels
 
 
 def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """``labels`` without people and with all frames listed; added ones are named like the rest."""
+    """List all frames of the video in the labels; added ones are named like the rest."""
     known = {frame.index: frame for frame in labels.frames}
     folders = [PurePosixPath(frame.file_name).parent for frame in labels.frames if frame.file_name]
     width, height = frames.size
@@ -25,27 +25,27 @@ def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
         return VideoFrame(index, file_name=name, width=width, height=height)
 
     listed = tuple(known.get(index) or added(index) for index in range(len(frames)))
-    return replace(labels, frames=listed, persons=())
+    return replace(labels, frames=listed)
 
 
 def match_labels(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
-    """The labels on the frames of the video."""
+    """Place labels on the frames of the video.
+
+    Raises:
+        InputError: If the video lacks a frame of the labels, or has another size.
+    """
     matched = match_frames(labels, frames)
     if len(matched.frames) < len(labels.frames):
         raise InputError(
             f'labels {labels.name} list {len(labels.frames)} frames, of which {frames.name} with '
             f'its {len(frames)} frames has {len(matched.frames)}, give the video that was labelled'
         )
-    _check_size(matched, frames)
-    return matched
-
-
-def _check_size(labels: VideoLabels, frames: FrameSource) -> None:
     width, height = frames.size
-    for frame in labels.frames:
+    for frame in matched.frames:
         if (frame.width or width, frame.height or height) != (width, height):
             raise InputError(
                 f'labels {labels.name} were made at {frame.width}x{frame.height} pixels (frame '
                 f'{frame.index}), but the frames of {frames.name} are {width}x{height}, give '
                 'frames of that size'
             )
+    return matched

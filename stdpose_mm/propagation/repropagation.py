@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import VideoLabels, given_frames
 
 from .base import BasePropagator
@@ -11,10 +11,10 @@ from .video_propagation import boxes_of, given_labels, propagate_labels
 
 
 def subsample_labels(labels: VideoLabels, interval: int) -> VideoLabels:
-    """Labels on every ``interval``-th frame of the labelled range only.
+    """Keep the labels on every ``interval``-th frame of the labelled range only.
 
-    The rule is ``datasets.windows.given_frames``. People keep or get their track ids from all
-    labels, before these are thinned out.
+    The rule is :func:`~stdpose_mm.structures.given_frames`. People keep or get their track ids
+    from all labels, before these are thinned out.
 
     Raises:
         InputError: If the interval is not positive.
@@ -26,13 +26,13 @@ def subsample_labels(labels: VideoLabels, interval: int) -> VideoLabels:
 
 
 def propagate_subsampled(
-    frames: Frames,
+    frames: FrameSource,
     truth: VideoLabels,
     interval: int,
     propagator: BasePropagator,
     use_truth_boxes: bool = False,
 ) -> VideoLabels:
-    """Hide all labels but every ``interval``-th frame's, and propagate these.
+    """Hide all labels but those of every ``interval``-th frame's, and propagate these.
 
     Args:
         frames: The video's pictures.
@@ -44,7 +44,7 @@ def propagate_subsampled(
 
     Returns:
         Labels of the people and frames that ``truth`` has, given ones with ``source`` 'given'.
-        Whoever is never labelled in a given frame is missing.
+        A person who is labelled in no given frame is missing.
     """
     truth = given_labels(truth)
     dense = propagate_labels(

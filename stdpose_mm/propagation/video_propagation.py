@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import Frames
-from stdpose_mm.io.video.cached_frames import CachedFrames
+from stdpose_mm.io.video import CachedFrames, FrameSource
 from stdpose_mm.structures import (
     FrameDetections,
     PersonLabel,
@@ -23,7 +22,7 @@ from stdpose_mm.structures import (
 from stdpose_mm.tracking import assign_track_ids
 
 from .base import BasePropagator, PropagatedPose
-from .gaps import Gap, LifeSpan, PresenceInterval, find_gaps, find_presence_intervals
+from .gaps import Gap, LifeSpan, find_gaps, find_presence_intervals
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
@@ -39,7 +38,7 @@ DetectedPeople = Mapping[int, FrameDetections]
 
 
 def propagate_labels(
-    frames: Frames,
+    frames: FrameSource,
     labels: VideoLabels,
     propagator: BasePropagator,
     boxes: Boxes | None = None,
@@ -67,35 +66,29 @@ def propagate_labels(
             know a labelled joint.
     """
     labels = given_labels(labels)
-    persons: list[PersonLabel] = []
-    for _, people in propagate_frames(
-        frames,
-        labels.tracks(),
-        labels.skeleton,
-        propagator,
-        boxes=boxes,
-        detections=detections,
-        life_span=life_span,
-    ):
-        persons.extend(people)
+    tracks, skeleton = labels.tracks(), labels.skeleton
+    found = propagate_frames(
+        frames, tracks, skeleton, propagator, None, boxes, detections, life_span
+    )
+    persons = [person for _, people in found for person in people]
     return dense_labels(labels, persons, len(frames))
 
 
 def given_labels(labels: VideoLabels) -> VideoLabels:
-    """The labels that count as given, all with track ids."""
+    """Select the labels that count as given, and complete their track ids."""
     given = labels.with_persons([p for p in labels.persons if p.source == 'given'])
     return assign_track_ids(given)
 
 
 def dense_labels(labels: VideoLabels, persons: list[PersonLabel], num_frames: int) -> VideoLabels:
-    """``labels`` with all frames of the video listed and ``persons`` as its people."""
+    """Return ``labels`` with all frames of the video listed and ``persons`` as its people."""
     known = {frame.index: frame for frame in labels.frames}
     frames = tuple(known.get(index) or VideoFrame(index) for index in range(num_frames))
     return replace(labels, frames=frames, persons=tuple(persons))
 
 
 def boxes_of(labels: VideoLabels) -> Boxes:
-    """The person boxes that labels carry, whatever their ``source``."""
+    """Collect the person boxes that labels carry, whatever their ``source``."""
     return {
         track_id: {
             frame: label.bbox
@@ -107,7 +100,7 @@ def boxes_of(labels: VideoLabels) -> Boxes:
 
 
 def propagate_frames(
-    frames: Frames,
+    frames: FrameSource,
     tracks: Tracks,
     skeleton: Skeleton,
     propagator: BasePropagator,
@@ -116,7 +109,7 @@ def propagate_frames(
     detections: DetectedPeople | None = None,
     life_span: LifeSpan = 'video',
 ) -> Iterator[tuple[int, list[PersonLabel]]]:
-    """The people of every frame, ordered by frame, as soon as they are known.
+    """Propagate sparse labels frame by frame; people come as soon as they are known.
 
     Memory does not grow with the video but for ``cache``: poses are dropped once their frame has
     been handed out.
@@ -142,67 +135,27 @@ def propagate_frames(
     Raises:
         InputError: See :func:`propagate_labels`.
     """
-    cache = {} if cache is None else cache
     _check(tracks, len(frames))
+    boxes, detections = boxes or {}, detections or {}
     plans = {
         track_id: _plan_track(
-            track_id,
-            tracks[track_id],
-            len(frames),
-            life_span,
-            (boxes or {}).get(track_id, {}),
-            detections or {},
+            track_id, labels, len(frames), life_span, boxes.get(track_id, {}), detections
         )
-        for track_id in sorted(tracks)
+        for track_id, labels in sorted(tracks.items())
     }
-    gaps = [gap for plan in plans.values() for gap in plan.gaps]
-    keys = {id(gap): gap.fingerprint(propagator.reads_second_labels) for gap in gaps}
-    for stale in set(cache) - set(keys.values()):
-        del cache[stale]
-    todo = [gap for gap in gaps if keys[id(gap)] not in cache]
-    todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
-    waiting = {id(gap) for gap in todo}
-    poses = propagator.propagate(CachedFrames(frames), todo, skeleton)
-    found: dict[int, dict[int, PropagatedPose]] = {}
-
-    def pose_of(gap: Gap, frame_index: int) -> PropagatedPose | None:
-        """From the cache or from the propagator; None if that has left it out."""
-        if id(gap) not in waiting and id(gap) not in found:
-            found[id(gap)] = {pose.frame_index: pose for pose in cache[keys[id(gap)]]}
-        while frame_index not in found.get(id(gap), ()):
-            pose = next(poses, None)
-            if pose is None:
-                return None
-            owner = plans[pose.track_id].gap_at(pose.frame_index)
-            assert owner is not None
-            results = found.setdefault(id(owner), {})
-            results[pose.frame_index] = pose
-            if len(results) == len(owner.frames):
-                cache[keys[id(owner)]] = list(results.values())
-        pose = found[id(gap)][frame_index]
-        if frame_index == gap.frames[-1]:
-            del found[id(gap)]
-        return pose
-
+    poses = _GapPoses(plans, frames, skeleton, propagator, {} if cache is None else cache)
     for frame_index in range(len(frames)):
-        people: list[PersonLabel] = []
-        left_out = 0
-        for track_id, plan in plans.items():
-            gap = plan.gap_at(frame_index)
-            if frame_index in plan.labels:
-                people.append(_completed(plan.labels[frame_index], track_id))
-            elif gap is None:
-                people.append(_absent(track_id, frame_index, skeleton.num_keypoints))
-            else:
-                pose = pose_of(gap, frame_index)
-                left_out += pose is None
-                if pose is not None:
-                    people.append(_person(pose, gap))
-        if left_out:
+        people = [
+            _person_at(frame_index, track_id, plan, poses, skeleton.num_keypoints)
+            for track_id, plan in plans.items()
+        ]
+        found = [person for person in people if person is not None]
+        if len(found) < len(people):
             raise RuntimeError(
-                f'{type(propagator).__name__} left out {left_out} people of frame {frame_index}'
+                f'{type(propagator).__name__} left out {len(people) - len(found)} people of frame '
+                f'{frame_index}'
             )
-        yield frame_index, people
+        yield frame_index, found
 
 
 def _check(tracks: Tracks, num_frames: int) -> None:
@@ -218,7 +171,7 @@ def _check(tracks: Tracks, num_frames: int) -> None:
 
 
 def gaps_of_labels(labels: VideoLabels, num_frames: int) -> list[Gap]:
-    """What a propagator would be asked to fill: the gaps of all tracks, boxes interpolated.
+    """Find the gaps of all tracks that a propagator would fill, with interpolated boxes.
 
     Args:
         labels: Given labels with track ids.
@@ -233,17 +186,73 @@ def gaps_of_labels(labels: VideoLabels, num_frames: int) -> list[Gap]:
 
 @dataclass(frozen=True)
 class _TrackPlan:
-    """Where the poses of one track come from: its labels, and ``gaps`` in order of time."""
+    """The labels of one track, and its ``gaps`` in order of time."""
 
     labels: Mapping[int, PersonLabel]
     gaps: list[Gap]
 
     def gap_at(self, frame_index: int) -> Gap | None:
-        """The gap that a frame is in."""
+        """Return the gap that holds a frame; None for other frames."""
         place = bisect_right(self.gaps, frame_index, key=lambda gap: gap.frames[0]) - 1
         if place < 0 or frame_index not in self.gaps[place].frames:
             return None
         return self.gaps[place]
+
+
+class _GapPoses:
+    """Fetch the poses of gaps from the cache or from the propagator.
+
+    The propagator runs no further than it must. Poses of a gap are dropped with its last frame.
+
+    Args:
+        plans: Track id -> plan.
+        frames: The video's pictures.
+        skeleton: The joints of the labels.
+        propagator: How to fill the gaps that the cache does not have.
+        cache: Finished gaps are added, those of other labels removed.
+    """
+
+    def __init__(
+        self,
+        plans: Mapping[int, _TrackPlan],
+        frames: FrameSource,
+        skeleton: Skeleton,
+        propagator: BasePropagator,
+        cache: GapCache,
+    ) -> None:
+        self._plans = plans
+        self._cache = cache
+        self._keys = {
+            gap: gap.fingerprint(propagator.reads_second_labels)
+            for plan in plans.values()
+            for gap in plan.gaps
+        }
+        for stale in set(cache) - set(self._keys.values()):
+            del cache[stale]
+        todo = [gap for gap, key in self._keys.items() if key not in cache]
+        todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
+        self._propagated = propagator.propagate(CachedFrames(frames), todo, skeleton)
+        self._found: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
+
+    def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose | None:
+        """Return the pose in one frame of a gap; None if the propagator has left it out."""
+        if gap not in self._found:
+            finished = self._cache[self._keys[gap]]
+            self._found[gap] = {pose.frame_index: pose for pose in finished}
+        poses = self._found[gap]
+        while frame_index not in poses:
+            pose = next(self._propagated, None)
+            if pose is None:
+                return None
+            owner = self._plans[pose.track_id].gap_at(pose.frame_index)
+            assert owner is not None
+            results = self._found[owner]
+            results[pose.frame_index] = pose
+            if len(results) == len(owner.frames):
+                self._cache[self._keys[owner]] = list(results.values())
+        if frame_index == gap.frames[-1]:
+            del self._found[gap]
+        return poses[frame_index]
 
 
 def _plan_track(
@@ -255,30 +264,32 @@ def _plan_track(
     detections: DetectedPeople,
 ) -> _TrackPlan:
     gaps: list[Gap] = []
-    for stay in find_presence_intervals(labels, num_frames, life_span):
-        gaps += _gaps_of_stay(track_id, stay, boxes, detections)
+    for interval in find_presence_intervals(labels, num_frames, life_span):
+        known = {frame: box for frame, box in boxes.items() if frame in interval.frames}
+        if not known and not any(p.has_box or p.labelled.any() for p in interval.labels.values()):
+            # A head box alone is no start for a pose.
+            continue
+        box_of = TrackBoxes(interval.labels.values(), known, detections)
+        bboxes = {frame: box_of.at(frame) for frame in interval.frames if frame not in labels}
+        gaps += find_gaps(track_id, interval.labels, bboxes, interval.frames)
     return _TrackPlan(labels, gaps)
 
 
-def _gaps_of_stay(
-    track_id: int,
-    stay: PresenceInterval,
-    boxes: Mapping[int, np.ndarray],
-    detections: DetectedPeople,
-) -> list[Gap]:
-    known = {frame: box for frame, box in boxes.items() if frame in stay.frames}
-    if not known and not any(p.has_box or p.labelled.any() for p in stay.labels.values()):
-        # A head box alone is no start for a pose.
-        return []
-    box_of = TrackBoxes(stay.labels.values(), known, detections)
-    unlabelled = [frame for frame in stay.frames if frame not in stay.labels]
-    return find_gaps(
-        track_id, stay.labels, {frame: box_of.at(frame) for frame in unlabelled}, stay.frames
-    )
+def _person_at(
+    frame_index: int, track_id: int, plan: _TrackPlan, poses: _GapPoses, num_keypoints: int
+) -> PersonLabel | None:
+    """Return the given, propagated or absent person; None if the propagator has left it out."""
+    if frame_index in plan.labels:
+        return _completed(plan.labels[frame_index], track_id)
+    gap = plan.gap_at(frame_index)
+    if gap is None:
+        return _absent(track_id, frame_index, num_keypoints)
+    pose = poses.pose_at(gap, frame_index)
+    return None if pose is None else _person(pose, gap)
 
 
 def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
-    """A given label with scores (1 where labelled) and a box, for output."""
+    """Complete a given label with scores (1 where labelled) and a box, for output."""
     scores = label.labelled.astype(np.float64) if label.scores is None else label.scores
     bbox = person_box(label) if label.bbox is None and label.labelled.any() else label.bbox
     return replace(label, track_id=track_id, scores=scores, bbox=bbox, source='given')

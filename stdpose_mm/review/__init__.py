@@ -1,14 +1,8 @@
-"""What to check, what to label next."""
+"""Review of propagated videos: what to check, what to label next."""
 
-from .frame_ranking import (
-    FrameCheck,
-    FrameSuggestion,
-    JointCheck,
-    calibrate_scores,
-    frames_to_check,
-    rank_suggestions,
-    suggest_frames,
-)
+from .frame_checks import FrameCheck, JointCheck, frames_to_check
+from .score_calibration import calibrate_scores
+from .suggestions import FrameSuggestion, rank_suggestions, suggest_frames
 
 __all__ = [
     'FrameCheck',

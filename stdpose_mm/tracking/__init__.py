@@ -1,4 +1,4 @@
-"""Identities of people across frames: association, person tracker, smoothing."""
+"""People across frames: track ids by association, boxes or poses, and smoothing."""
 
 from .association import assign_track_ids, pose_similarity
 

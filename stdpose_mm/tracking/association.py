@@ -1,4 +1,4 @@
-"""Identities of people in labels that carry no track ids."""
+"""Track ids of people in labels that carry none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from stdpose_mm.structures import PersonLabel, VideoLabels, box_iou, person_box
 
@@ -29,18 +28,20 @@ class _Track:
 
 
 def assign_track_ids(labels: VideoLabels) -> VideoLabels:
-    """Give every person a track id; people who have one keep it.
+    """Assign a track id to every person; people who have one keep it.
 
     Consecutive labelled frames are matched by the Hungarian method on the similarity of poses
     and boxes, after moving each track on at its last velocity, so that people who cross between
-    two labelled frames keep their identities if they keep their pace. Whoever matches nobody
-    starts a track with the next unused id.
+    two labelled frames keep their track ids if they keep their pace. A person who matches no track
+    starts one with the next unused id.
 
     Returns:
         The same labels in the same order, with ids.
     """
     if all(person.track_id is not None for person in labels.persons):
         return labels
+    from scipy.optimize import linear_sum_assignment
+
     next_id = max(labels.track_ids, default=-1) + 1
     tracks: dict[int, _Track] = {}
     track_ids = [person.track_id for person in labels.persons]
@@ -64,7 +65,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
         for position in present:
             track_id = track_ids[position]
             assert track_id is not None
-            # Who has left is looked for where he was last.
+            # Without a place the track stays where the person was last.
             person = labels.persons[position]
             if person.has_place:
                 tracks[track_id] = _extended(tracks.get(track_id), track_id, person)
@@ -85,7 +86,7 @@ def _extended(track: _Track | None, track_id: int, label: PersonLabel) -> _Track
 
 
 def _displacement(before: PersonLabel, after: PersonLabel) -> np.ndarray:
-    """[2] mean motion of the joints labelled in both, of the boxes where there are none."""
+    """Compute the mean motion [2] of the joints labelled in both, else of the boxes."""
     common = before.labelled & after.labelled
     if common.any():
         return (after.keypoints[common] - before.keypoints[common]).mean(axis=0)
@@ -103,7 +104,7 @@ def _similarities(persons: Sequence[PersonLabel], tracks: Sequence[_Track]) -> n
 
 
 def pose_similarity(first: PersonLabel, second: PersonLabel, shift: np.ndarray) -> float:
-    """Mean of object keypoint similarity (with a wide kernel) and box IoU, in 0..1.
+    """Average object keypoint similarity (with a wide kernel) and box IoU, in 0..1.
 
     Args:
         first: The label to be moved.
@@ -124,7 +125,7 @@ def pose_similarity(first: PersonLabel, second: PersonLabel, shift: np.ndarray) 
 
 
 def _box(label: PersonLabel) -> np.ndarray:
-    """The person's box, of zero size where neither a box nor a joint is labelled."""
+    """Return the person's box, of zero size where neither a box nor a joint is labelled."""
     if label.bbox is None and not label.labelled.any():
         return np.zeros(4)
     return person_box(label)

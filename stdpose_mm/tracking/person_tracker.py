@@ -5,34 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import NO_PEOPLE, FrameDetections, TrackedBoxes, expand, to_corners
 
 HIGH_SCORE_THR = 0.4
-"""Detections above it begin tracks, as many as MMPose keeps; those below only carry known people
-on. ByteTrack's own 0.6 is made for larger detectors: small ones give most people less."""
+"""Detections above it begin tracks, as many as MMPose keeps; those below only continue tracks.
+ByteTrack's own 0.6 is made for larger detectors: small ones give most people less."""
 
 KEPT_FRAMES = 30
-"""So long a lost person is looked for; ByteTrack's own value, a second of video."""
+"""Frames that a lost track is kept for; ByteTrack's own value, a second of video."""
 
 BUFFER, MAX_BUFFER = 0.05, 0.3
 """Share of their size by which boxes grow on each side before they are compared: for each frame
-that is left out, and at most. Boxes of one person some frames apart may not overlap otherwise
-(buffered IoU, Yang et al., WACV 2023)."""
+between two detections, and at most. Boxes of one person some frames apart may not overlap
+otherwise (buffered IoU, Yang et al., WACV 2023)."""
 
 
 class PersonTracker:
-    """Gives detections the identities they had before.
+    """Assign track ids to detections, frame by frame.
 
-    ByteTrack (Zhang et al., ECCV 2022) as in MMDetection: every track moves on by a Kalman filter
-    of its box; sure detections are matched with the moved boxes first, doubtful ones with the
-    tracks that are left. Doubtful detections that belong to nobody known are left out. The memory
-    depends on the number of people, not on the length of the video.
+    ByteTrack (Zhang et al., ECCV 2022) as in MMDetection: every track is predicted by a Kalman
+    filter of its box; detections of high score are matched with the predicted boxes first, those of
+    low score with the tracks that are left. Detections of low score that match no track are left
+    out. The memory depends on the number of people, not on the length of the video.
 
     Args:
-        every: The detector runs on every so many frames. The filter's step is that long.
+        detect_interval: The detector runs on every n-th frame, which is the step of the filter.
         high_score_thr: See ``HIGH_SCORE_THR``.
         kept_frames: See ``KEPT_FRAMES``.
 
@@ -42,34 +41,37 @@ class PersonTracker:
     """
 
     def __init__(
-        self, every: int = 1, high_score_thr: float = HIGH_SCORE_THR, kept_frames: int = KEPT_FRAMES
+        self,
+        detect_interval: int = 1,
+        high_score_thr: float = HIGH_SCORE_THR,
+        kept_frames: int = KEPT_FRAMES,
     ) -> None:
-        for name, value in (('every', every), ('kept_frames', kept_frames)):
+        for name, value in (('detect_interval', detect_interval), ('kept_frames', kept_frames)):
             if value < 1:
                 raise InputError(f'{name} must be at least 1 frame, got {value}')
         if not 0 <= high_score_thr < 1:
             raise InputError(f'high_score_thr must be in 0..1 and below 1, got {high_score_thr}')
-        self.every = every
-        self._kept_steps = max(2, round(kept_frames / every))
-        self._tracker = _byte_tracker(high_score_thr, self._kept_steps)
+        self.detect_interval = detect_interval
+        self._kept_steps = max(2, round(kept_frames / detect_interval))
+        self._tracker = _build_byte_tracker(high_score_thr, self._kept_steps)
         self.reset()
 
     def reset(self) -> None:
-        """Begin another video; ids begin at 0 again."""
+        """Start another video; track ids start at 0 again."""
         self._tracker.reset()
         self._step = 0
         self._last_frame: int | None = None
 
     def update(self, frame_index: int, detections: FrameDetections) -> TrackedBoxes:
-        """The people of the next frame that was looked at.
+        """Match the detections of the next frame that the detector ran on.
 
         Args:
-            frame_index: Ascending from call to call. Where frames are left out, people are
-                expected to have moved on all the while.
-            detections: What was found there. Boxes of zero size are left out.
+            frame_index: Ascending from call to call. Over frames without a call the motion is
+                predicted on.
+            detections: The N detections of the frame. Boxes of zero size are left out.
 
         Returns:
-            The detections that have an identity, unchanged and in the same order.
+            The M <= N detections that have a track id, unchanged and in the same order.
 
         Raises:
             ValueError: If ``frame_index`` does not ascend.
@@ -80,7 +82,7 @@ class PersonTracker:
                 raise ValueError(
                     f'frames must ascend, got {frame_index} after frame {self._last_frame}'
                 )
-            for _ in range(min(round(elapsed / self.every) - 1, self._kept_steps)):
+            for _ in range(min(round(elapsed / self.detect_interval) - 1, self._kept_steps)):
                 self._track(np.zeros((0, 4)), np.zeros(0))
         self._last_frame = frame_index
         solid = np.flatnonzero((detections.boxes[:, 2:] > 0).all(axis=1))
@@ -93,15 +95,16 @@ class PersonTracker:
         return TrackedBoxes(boxes[kept], scores[kept], track_ids[order])
 
     def _track(self, boxes: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the detections with an identity, and their ids."""
+        """Run ByteTrack; return the positions of the tracked detections and their track ids."""
+        import torch
         from mmdet.structures import DetDataSample
         from mmengine.structures import InstanceData
 
         if not len(boxes):
-            # ByteTracker moves its tracks on only in frames with a detection; one that scores 0
-            # matches nobody and begins nothing.
+            # ByteTracker predicts its tracks only in frames with a detection; one that scores 0
+            # matches no track and begins none.
             boxes, scores = np.array([[0.0, 0.0, 1.0, 1.0]]), np.zeros(1)
-        margin = min(BUFFER * (self.every - 1), MAX_BUFFER)
+        margin = min(BUFFER * (self.detect_interval - 1), MAX_BUFFER)
         sample = DetDataSample(metainfo={'frame_id': self._step})
         sample.pred_instances = InstanceData(
             bboxes=torch.from_numpy(to_corners(expand(boxes, margin))),
@@ -113,14 +116,14 @@ class PersonTracker:
         )
         found = self._tracker.track(sample)
         self._step += 1
-        # Every box of a track is kept in it, but only the last is looked at.
+        # ByteTracker keeps every box of a track, but reads only the last.
         for track in self._tracker.tracks.values():
             for item in self._tracker.memo_items:
                 del track[item][:-1]
         return found.masks.numpy(), found.instances_id.numpy()
 
 
-def _byte_tracker(high_score_thr: float, kept_steps: int) -> Any:
+def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> Any:
     from mmdet.models.task_modules.tracking import KalmanFilter
     from mmdet.models.trackers import ByteTracker
 
@@ -128,11 +131,11 @@ def _byte_tracker(high_score_thr: float, kept_steps: int) -> Any:
         tracker = ByteTracker(
             obj_score_thrs={'high': high_score_thr, 'low': 0.0},
             init_track_thr=high_score_thr,
-            # A low score need not mean another place, and with looks some frames apart the boxes
-            # of one person overlap little: docs/tracking_and_smoothing.md has the numbers.
+            # A low score need not mean another place, and some frames apart the boxes of one person
+            # overlap little: docs/tracking_and_smoothing.md has the numbers.
             weight_iou_with_det_scores=False,
             match_iou_thrs={'high': 0.1, 'low': 0.5, 'tentative': 0.1},
-            # Seen twice in a row is enough: the detector's threshold has done the rest.
+            # Two detections in a row are enough: the detector's threshold has done the rest.
             num_tentatives=1,
             num_frames_retain=kept_steps,
         )

@@ -1,11 +1,10 @@
-"""Identities corrected by poses: where boxes overlap, poses still tell people apart."""
+"""Track ids corrected by poses: where boxes overlap, poses still tell people apart."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from stdpose_mm.structures import TrackedBoxes, box_iou
 
@@ -19,15 +18,15 @@ MIN_SIMILARITY = 0.3
 """Poses less similar are of two people."""
 
 LOYALTY = 0.3
-"""What the box tracker's word weighs against poses, as similarity."""
+"""Similarity that is added where the box tracker proposes the same track id."""
 
 KEPT_FRAMES = 15
-"""So long a person who was lost may be found again by the pose."""
+"""Frames that a lost person may be found again for by the pose."""
 
 
 @dataclass
 class _Known:
-    """Where a person was seen last."""
+    """Hold where a person was seen last."""
 
     frame: int
     box: np.ndarray
@@ -37,12 +36,12 @@ class _Known:
 
 
 class PoseIdentities:
-    """Gives people the identities that their poses suggest, frame by frame.
+    """Assign track ids by the similarity of poses, frame by frame.
 
     Each frame's poses are compared with those seen last, moved on at their mean velocity, by object
-    keypoint similarity, and assigned by the Hungarian method. The identity that a box tracker
+    keypoint similarity, and assigned by the Hungarian method. The track id that a box tracker
     found counts as a bonus: poses overrule it where they are clear, as when two boxes that crossed
-    have changed owners, or a person comes back under a new number.
+    have changed owners, or a person comes back under a new track id.
 
     The memory depends on the number of people, not on the length of the video.
     """
@@ -55,14 +54,19 @@ class PoseIdentities:
     def update(
         self, frame_index: int, people: TrackedBoxes, keypoints: np.ndarray, scores: np.ndarray
     ) -> TrackedBoxes:
-        """The same people with corrected identities; the numbers are this object's own.
+        """Correct the track ids of a frame; they are numbered anew, from 0.
 
         Args:
             frame_index: Ascending from call to call.
-            people: The N people of the frame with a box tracker's identities.
+            people: The N people of the frame with a box tracker's track ids.
             keypoints: [N, K, 2] pixels.
             scores: [N, K] in 0..1; joints below ``SURE_JOINT`` are not compared.
+
+        Returns:
+            The same N people with corrected track ids.
         """
+        from scipy.optimize import linear_sum_assignment
+
         self._forget(frame_index)
         sure = scores >= SURE_JOINT
         known_ids = list(self._known)
@@ -88,7 +92,7 @@ class PoseIdentities:
     def _similarity(
         self, frame_index: int, boxes: np.ndarray, keypoints: np.ndarray, sure: np.ndarray
     ) -> np.ndarray:
-        """[N, M] of the frame's people with those known."""
+        """Compute the similarity [N, M] of the frame's people with the M known ones."""
         known = list(self._known.values())
         if not known or not len(boxes):
             return np.zeros((len(boxes), len(known)))

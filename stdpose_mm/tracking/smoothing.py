@@ -1,4 +1,4 @@
-"""Less jitter in poses: known filters, along each joint of each track.
+"""Smoothing of poses: known filters, along each joint of each track.
 
 A filter sees a joint as a run: consecutive frames in which its track is there and the joint is
 usable. It never reaches across the end of a run, and leaves unusable joints as they are.
@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.signal import savgol_coeffs
 
 from stdpose_mm.choices import SMOOTHERS
 from stdpose_mm.errors import InputError
@@ -22,12 +21,12 @@ SURE_JOINT = 0.2
 """Joints that score less are often somewhere else altogether; they would draw others along."""
 
 FPS = 30.0
-"""Where nobody knows a video's frame rate."""
+"""Frames a second of a video whose frame rate is unknown."""
 
 
 @dataclass(frozen=True)
 class TrackedPoses:
-    """The poses of one frame, as a filter sees them.
+    """Hold the poses of one frame, as a filter sees them.
 
     Args:
         frame_index: 0-based.
@@ -45,11 +44,11 @@ class TrackedPoses:
 
 
 class PoseSmoother(ABC):
-    """A filter of joints in time. ``str()`` names it with its settings, for the output."""
+    """Filter joints in time. ``str()`` names the filter with its settings, for the output."""
 
     @abstractmethod
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
-        """The smoothed keypoints [N, K, 2] of every frame, in order.
+        """Yield the smoothed keypoints [N, K, 2] of every frame, in order.
 
         Args:
             frames: Ascending by index. Between two frames whose indices differ by more than 1
@@ -59,11 +58,11 @@ class PoseSmoother(ABC):
     @property
     @abstractmethod
     def delay(self) -> int:
-        """So many frames it looks ahead."""
+        """Return the number of frames that it looks ahead."""
 
 
 class OneEuro(PoseSmoother):
-    """The One Euro filter (Casiez, Roussel and Vogel, CHI 2012): causal, little lag in fast motion.
+    """Apply the One Euro filter (Casiez, Roussel and Vogel, CHI 2012): causal, with little lag.
 
     A low pass whose cutoff frequency rises with the speed of the joint. Neither MMPose 1.x nor
     SciPy has it, and the authors' own package filters single numbers; this is their algorithm
@@ -110,7 +109,7 @@ class OneEuro(PoseSmoother):
 
     @property
     def delay(self) -> int:
-        """0: the past is enough."""
+        """Return 0: the filter is causal."""
         return 0
 
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
@@ -140,12 +139,12 @@ class OneEuro(PoseSmoother):
             yield smoothed
 
     def _share(self, cutoff: float | np.ndarray) -> np.ndarray:
-        """Weight of the new value in a first-order low pass."""
+        """Compute the weight of the new value in a first-order low pass."""
         return np.asarray(1 / (1 + self._fps / (2 * np.pi * cutoff)))
 
 
 class SavitzkyGolay(PoseSmoother):
-    """The Savitzky-Golay filter with SciPy's coefficients: no lag, but a look ahead.
+    """Apply the Savitzky-Golay filter with SciPy's coefficients: no lag, but a look ahead.
 
     Every joint takes the value of the polynomial fitted to the ``window`` frames around it; near
     the ends of a run to its first or last ``window`` frames (``mode='interp'`` of
@@ -178,7 +177,7 @@ class SavitzkyGolay(PoseSmoother):
 
     @property
     def delay(self) -> int:
-        """At the beginning of a run the whole window lies ahead."""
+        """Return ``window - 1``: at the beginning of a run the whole window lies ahead."""
         return self._window - 1
 
     def __call__(self, frames: Iterable[TrackedPoses]) -> Iterator[np.ndarray]:
@@ -216,7 +215,7 @@ class SavitzkyGolay(PoseSmoother):
 
 
 def build_smoother(name: str, fps: float | None = None) -> PoseSmoother:
-    """A filter by its name, with its default settings.
+    """Build a filter by its name, with its default settings.
 
     Args:
         name: One of ``SMOOTHERS``.
@@ -235,7 +234,7 @@ def build_smoother(name: str, fps: float | None = None) -> PoseSmoother:
 def smooth_labels(
     labels: VideoLabels, smoother: PoseSmoother, min_score: float = SURE_JOINT
 ) -> VideoLabels:
-    """The poses of a video, smoothed; ``extra['smoothing']`` says by what.
+    """Smooth the poses of a video; ``extra['smoothing']`` names the filter.
 
     Given labels count, but come out unchanged, and so do people without a track id.
 
@@ -282,7 +281,7 @@ def _tracked(
 
 
 def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray, np.ndarray]:
-    """Positions in both of the tracks that are in both."""
+    """Return the positions in both frames of the tracks that are in both."""
     _, in_first, in_second = np.intersect1d(
         first.track_ids, second.track_ids, assume_unique=True, return_indices=True
     )
@@ -290,11 +289,13 @@ def _same_tracks(first: TrackedPoses, second: TrackedPoses) -> tuple[np.ndarray,
 
 
 def _run_weights(window: int, order: int) -> np.ndarray:
-    """[window, window, 2 * window - 1] weights of the frames around one.
+    """Compute the weights [window, window, 2 * window - 1] of the frames around one.
 
     The first two axes are how many frames of its run lie before and after it, ``window - 1``
     standing for any more.
     """
+    from scipy.signal import savgol_coeffs
+
     reach, half = window - 1, window // 2
     weights = np.zeros((window, window, 2 * reach + 1))
     for before in range(window):

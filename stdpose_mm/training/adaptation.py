@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
@@ -19,8 +16,9 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.inference import read_checkpoint
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
+from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labels import match_frames
-from stdpose_mm.io.video import FrameSource
+from stdpose_mm.io.video import FrameSource, PreloadedFrames
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.version import __version__
@@ -28,10 +26,10 @@ from stdpose_mm.version import __version__
 from .video_finetuner import (
     MIN_FRAMES_TO_HOLD_OUT,
     InitialModel,
-    LabelledPictures,
     VideoFinetuner,
-    config_of,
-    make_start,
+    choose_evenly,
+    make_initial_model,
+    set_num_joints,
 )
 
 STEPS = 200
@@ -50,17 +48,17 @@ class AdaptedModel:
         checkpoint: Its weights and joints; they also load with the config that came in.
         config: Its config.
         keypoint_names: Its joints.
-        kept: One sentence on what came from the start checkpoint.
+        kept: One sentence on what is taken over from the initial checkpoint.
         labels: Number of labelled poses that it was fitted on.
         held_out: Frames whose labels were held out to choose the number of steps; empty with too
             few labels.
-        error_before: Mean error on these of the start weights, in per cent of the pose size, a
+        error_before: Mean error of the initial weights on these, in per cent of the pose size, a
             joint counting 20 at most; None where nothing was held out.
         error_after: The same after the chosen number of steps, these labels being held out.
-        steps: Training steps; 0 if the start weights could not be bettered.
-        timed_out: Whether there was no time for more.
-        seconds: What it took.
-        cached: Whether it was found where an earlier call had left it.
+        steps: Training steps; 0 if training did not improve on the initial weights.
+        timed_out: Whether the limit of time ended training.
+        seconds: Duration of the fit.
+        cached: Whether an earlier call with the same inputs had written it.
     """
 
     checkpoint: Path
@@ -106,29 +104,29 @@ def adapt(
 ) -> AdaptedModel:
     """Fine-tune a model on the labelled frames of a video.
 
-    With labels on at least four frames those in between are held out in two turns: the mean error
-    on them chooses the number of steps, zero included, and the model is then trained on all labels
-    for as long. With fewer it is a fixed small number of steps.
+    With labels on at least four frames, those between the first and the last are held out in two
+    turns. The number of steps with the smallest mean error on them, zero included, is then used to
+    train on all labels. With fewer frames the number of steps is fixed and small.
 
     The model keeps its joints if it knows all labelled ones. Otherwise it gets those of the
-    labels: a joint with a name that the model knows keeps its channels, a new one starts with
-    those of another joint.
+    labels: a joint with a name that the model knows keeps its channels, those of a new one are
+    initialised with another joint's.
 
-    The result lies in ``<stem of out>.adapted.pth`` beside ``out``. If it is there already for the
-    same video, labels, config, checkpoint and options, nothing is trained.
+    The result is written to ``<stem of out>.adapted.pth`` beside ``out``. If it is there already
+    for the same video, labels, config, checkpoint and options, nothing is trained.
 
     Args:
         config: Config that the model was trained with, and is now trained further with.
         checkpoint: Weights to start from; None to train from scratch.
         frames: The video.
         labels: Its given labels.
-        out: The label file that will be written with the model.
-        device: Where to train.
+        out: Label file that will be written with the model.
+        device: Device to train on.
         max_minutes: Limit of the time for training.
         steps: Largest number of training steps; by default 200, from scratch 1500.
-        seed: Of all random numbers. The result depends on it, not on the time, as long as the
-            limit is not reached.
-        progress: Show a bar.
+        seed: Seed of all random numbers. The result does not depend on the speed of the machine
+            unless the limit is reached.
+        progress: Show a progress bar.
 
     Raises:
         InputError: If nothing is labelled, an argument is out of range, a file cannot be used, or
@@ -136,27 +134,28 @@ def adapt(
     """
     config = config if isinstance(config, Config) else read_config(config)
     _check(config, max_minutes, steps)
-    labels = _poses(given_labels(match_frames(labels, frames)))
+    labels = _keep_poses(given_labels(match_frames(labels, frames)))
     if steps is None:
         steps = STEPS_FROM_SCRATCH if checkpoint is None else STEPS
     path = Path(out).with_name(f'{Path(Path(out).name.removesuffix(".gz")).stem}.adapted.pth')
-    digest = _digest(config, checkpoint, frames, labels, steps, seed)
-    cached = _stored(path, config, digest, max_minutes)
+    inputs = _fingerprint_inputs(config, checkpoint, frames, labels, steps, seed)
+    cached = _read_cached(path, config, inputs, max_minutes)
     if cached is not None:
         return cached
     require_writable(path)
 
     started = time.monotonic()
-    labels = _thinned_out(labels, frames.size)
-    start = make_start(config, checkpoint, labels, device, seed)
+    labels = _limit_frames(labels, frames.size)
+    initial = make_initial_model(config, checkpoint, labels, device, seed)
     with tqdm(desc='adapt', unit=' steps', disable=not progress) as bar:
-        fit = VideoFinetuner(start, LabelledPictures(frames, labels), labels, seed, bar)
+        pictures = PreloadedFrames(frames, labels.labelled_frame_indices)
+        fit = VideoFinetuner(initial, pictures, labels, seed, bar)
         fitted = fit.run(steps, started + 60 * max_minutes)
     adapted = AdaptedModel(
         checkpoint=path,
-        config=start.config,
-        keypoint_names=start.skeleton.keypoint_names,
-        kept=start.kept,
+        config=initial.config,
+        keypoint_names=initial.skeleton.keypoint_names,
+        kept=initial.kept,
         labels=len(labels.persons),
         held_out=fitted.held_out,
         error_before=fitted.error_before,
@@ -165,12 +164,12 @@ def adapt(
         timed_out=fitted.timed_out,
         seconds=round(time.monotonic() - started, 1),
     )
-    _store(adapted, start, digest, max_minutes)
+    _write(adapted, initial, inputs, max_minutes)
     return adapted
 
 
-def _poses(labels: VideoLabels) -> VideoLabels:
-    """The labels that have a joint.
+def _keep_poses(labels: VideoLabels) -> VideoLabels:
+    """Keep the people with a labelled joint.
 
     Raises:
         InputError: If there is none.
@@ -183,17 +182,14 @@ def _poses(labels: VideoLabels) -> VideoLabels:
     return labels.with_persons(persons)
 
 
-def _thinned_out(labels: VideoLabels, size: tuple[int, int]) -> VideoLabels:
-    """The labels of so many frames, evenly spread, that their pictures fit into memory."""
+def _limit_frames(labels: VideoLabels, size: tuple[int, int]) -> VideoLabels:
+    """Keep the labels of evenly spread frames whose pictures fit into memory together."""
     indices = labels.labelled_frame_indices
     limit = max(MIN_FRAMES_TO_HOLD_OUT, MAX_PICTURE_BYTES // (3 * size[0] * size[1]))
-    if len(indices) <= limit:
-        return labels
-    chosen = np.linspace(0, len(indices) - 1, limit).round().astype(int)
-    return labels.keep_frames(indices[place] for place in chosen)
+    return labels.keep_frames(choose_evenly(indices, limit))
 
 
-def _digest(
+def _fingerprint_inputs(
     config: Config,
     checkpoint: str | Path | None,
     frames: FrameSource,
@@ -201,53 +197,46 @@ def _digest(
     steps: int,
     seed: int,
 ) -> str:
-    """Equal for calls with the same result."""
-    digest = hashlib.sha256()
-    settings = (config.to_dict(), __version__, steps, seed, labels.skeleton.keypoint_names)
-    digest.update(json.dumps(settings, default=str, sort_keys=True).encode())
-    if checkpoint is not None:
-        try:
-            digest.update(hashlib.sha256(Path(checkpoint).read_bytes()).digest())
-        except OSError as error:
-            raise InputError(
-                f'checkpoint {checkpoint} cannot be read: {error.strerror or error}'
-            ) from error
-    first = labels.labelled_frame_indices[0]
-    digest.update(repr((len(frames), frames.size)).encode() + frames[first].tobytes())
-    for person in labels.persons:
-        box = None if person.bbox is None else person.bbox.tolist()
-        digest.update(repr((person.frame_index, person.track_id, box)).encode())
-        digest.update(person.keypoints.tobytes() + person.visibility.tobytes())
-    return digest.hexdigest()
+    """Compute a text that is equal for calls with the same result."""
+    people = [
+        (person.frame_index, person.track_id, person.bbox, person.keypoints, person.visibility)
+        for person in labels.persons
+    ]
+    return fingerprint(
+        (__version__, config.to_dict(), checkpoint and file_fingerprint(checkpoint), steps, seed),
+        (frames, labels.skeleton.keypoint_names, people),
+    )
 
 
-def _store(adapted: AdaptedModel, start: InitialModel, digest: str, max_minutes: float) -> None:
+def _write(adapted: AdaptedModel, initial: InitialModel, inputs: str, max_minutes: float) -> None:
     fields = asdict(adapted)
     del fields['config'], fields['checkpoint'], fields['cached']
     content = {
         'meta': {
-            'dataset_meta': parse_pose_metainfo(start.metainfo),
-            'adapted': {'digest': digest, 'max_minutes': max_minutes, **fields},
+            'dataset_meta': parse_pose_metainfo(initial.metainfo),
+            'adapted': {'digest': inputs, 'max_minutes': max_minutes, **fields},
         },
-        'state_dict': {name: weight.cpu() for name, weight in start.model.state_dict().items()},
+        'state_dict': {name: weight.cpu() for name, weight in initial.model.state_dict().items()},
     }
     with atomic_path(adapted.checkpoint) as temporary:
         torch.save(content, temporary)
 
 
-def _stored(path: Path, config: Config, digest: str, max_minutes: float) -> AdaptedModel | None:
-    """The result of an earlier call, if that is what this call would give."""
+def _read_cached(
+    path: Path, config: Config, inputs: str, max_minutes: float
+) -> AdaptedModel | None:
+    """Read the result of an earlier call, if this call would give the same."""
     if not path.is_file():
         return None
     try:
         fields = read_checkpoint(path)[1].get('adapted', {})
     except InputError:
         return None
-    if fields.pop('digest', None) != digest:
+    if fields.pop('digest', None) != inputs:
         return None
     if fields.pop('max_minutes') < max_minutes and fields['timed_out']:
         return None
-    config = config_of(config, len(fields['keypoint_names']))
+    config = set_num_joints(config, len(fields['keypoint_names']))
     return AdaptedModel(checkpoint=path, config=config, cached=True, **fields)
 
 

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.export.fuser_export import export_fuser
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labelled_videos import open_video, read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
@@ -34,11 +35,11 @@ from stdpose_mm.structures import VideoLabels
 
 from .fuser_training import (
     INTERVALS,
-    TrainingSegment,
+    TrainingGap,
     as_annotated,
-    collect_segments,
-    load_segments,
-    save_segments,
+    collect_training_gaps,
+    load_training_gaps,
+    save_training_gaps,
     train_fuser,
 )
 
@@ -79,7 +80,7 @@ class ExtractionJob(NamedTuple):
 
 @dataclass(frozen=True)
 class AutoTrainer:
-    """Trains a pose network and the fuser; ``fuser.pth``, ``pose.py`` and ``pose.pth`` result.
+    """Train a pose network (``pose.py``, ``pose.pth``) and the fuser (``fuser.pth``, ``.onnx``).
 
     Args:
         work_dir: Where everything is kept.
@@ -159,16 +160,16 @@ class AutoTrainer:
 
             return self._train_pose_network(name, on_videos)
 
-        examples: list[TrainingSegment] = []
+        examples: list[TrainingGap] = []
         for number, other in ((0, 1), (1, 0)):
             pose = train_pose_network(f'half{number}', files[number])
             videos = read_videos(halves[other])
             examples += self._extract(videos, f'half{other}', pose, roots, exact=False)
         train_pose_network('pose', [*files[0], *files[1]])
         held_out = [
-            segment
+            gap
             for path in sorted((start / 'evidence' / 'val').glob('*.npz'))
-            for segment in load_segments(path)
+            for gap in load_training_gaps(path)
         ]
         trained_on = f'generated clips, then {len(files[0]) + len(files[1])} labelled videos'
         fuser = TrainedFuser.load(start / 'fuser.pth')
@@ -176,8 +177,8 @@ class AutoTrainer:
 
     def _train_fuser(
         self,
-        examples: Sequence[TrainingSegment],
-        held_out: Sequence[TrainingSegment],
+        examples: Sequence[TrainingGap],
+        held_out: Sequence[TrainingGap],
         trained_on: str,
         shrinkage: float,
         start: TrainedFuser | None = None,
@@ -193,7 +194,10 @@ class AutoTrainer:
             seed=self.seed,
             device=self.device,
         )
-        fuser.save(self.work_dir / 'fuser.pth')
+        checkpoint = self.work_dir / 'fuser.pth'
+        fuser.save(checkpoint)
+        # With the weights as they were rounded, so that both files give the same poses.
+        export_fuser(TrainedFuser.load(checkpoint), checkpoint.with_suffix('.onnx'))
 
     def _train_pose_network(self, name: str, adjust: Callable[[Config], None]) -> PoseNetwork:
         """Train a pose network, unless it is there: ``name.pth`` with its config ``name.py``."""
@@ -227,7 +231,7 @@ class AutoTrainer:
         pose: PoseNetwork,
         roots: Roots,
         exact: bool,
-    ) -> list[TrainingSegment]:
+    ) -> list[TrainingGap]:
         """Extract the fusion features of labelled videos, one file for each, or read them.
 
         Args:
@@ -256,7 +260,7 @@ class AutoTrainer:
         with ProcessPoolExecutor(self.workers, get_context('spawn')) as pool:
             for _ in tqdm(pool.map(_extract_video, todo), total=len(todo), unit=' videos'):
                 pass
-        return [segment for job in jobs for segment in load_segments(job.path)]
+        return [gap for job in jobs for gap in load_training_gaps(job.path)]
 
 
 def set_iterations(config: Config, iterations: int) -> None:
@@ -276,7 +280,7 @@ def _extract_video(job: ExtractionJob) -> None:
     intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
     frames = open_video(job.labels, *job.roots, pictures_needed=True)
     labels = as_annotated(given_labels(job.labels), rng) if job.exact else job.labels
-    segments = collect_segments(
+    gaps = collect_training_gaps(
         [frames[index] for index in range(len(frames))],
         labels,
         intervals,
@@ -284,7 +288,7 @@ def _extract_video(job: ExtractionJob) -> None:
         rng,
         _heatmap_estimator(job.pose, job.device),
     )
-    save_segments(job.path, segments)
+    save_training_gaps(job.path, gaps)
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Training of the segment fuser: from densely labelled videos to the weights of ``auto``."""
+"""Training of the gap fuser: from densely labelled videos to the weights of ``auto``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.fusion_features import (
     MAP_SIDE,
@@ -38,7 +39,7 @@ from stdpose_mm.structures import VideoLabels, given_frames, pose_extent
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 MAX_LENGTH = 32
-"""Frames; longer segments, which are labelled at one end only, teach little."""
+"""Frames; longer gaps, which are labelled at one end only, teach little."""
 
 _HEATMAP_BIAS = 0.06
 _HEATMAP_JITTER = 0.04
@@ -53,8 +54,8 @@ INTERVALS = (*range(2, 17), 20)
 
 
 @dataclass(frozen=True)
-class TrainingSegment:
-    """Evidence for a segment whose true poses are known.
+class TrainingGap:
+    """Evidence for a gap whose true poses are known.
 
     Args:
         evidence: What the fuser sees.
@@ -69,14 +70,14 @@ class TrainingSegment:
     relative_size: np.ndarray
 
 
-def collect_segments(
-    frames: Frames,
+def collect_training_gaps(
+    frames: FrameSource,
     truth: VideoLabels,
     intervals: Sequence[int],
     estimator: FlowEstimator,
     rng: np.random.Generator,
-    segment_model: GapHeatmapEstimator | None = None,
-) -> Iterator[TrainingSegment]:
+    heatmap_estimator: GapHeatmapEstimator | None = None,
+) -> Iterator[TrainingGap]:
     """Hide most labels of a video, and gather the evidence for what is hidden.
 
     Args:
@@ -85,13 +86,14 @@ def collect_segments(
         intervals: T; for each one the labels of every T-th frame are kept, from a random frame on.
         estimator: Which flow.
         rng: Chooses the first frame kept.
-        segment_model: A pose network whose heatmaps are evidence, too; not trained on this video.
+        heatmap_estimator: A pose network whose heatmaps are evidence, too; not trained on this
+            video.
     """
     truth = given_labels(truth)
     true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
     mapping = None
-    if segment_model is not None:
-        model = segment_model.window_model
+    if heatmap_estimator is not None:
+        model = heatmap_estimator.window_model
         nothing = np.zeros(truth.skeleton.num_keypoints, dtype=bool)
         mapping = JointMapping.by_name(
             truth.skeleton, model.skeleton, nothing, model.trained_joints
@@ -107,24 +109,24 @@ def collect_segments(
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
         heatmaps = {}
-        if segment_model is not None and mapping is not None:
+        if heatmap_estimator is not None and mapping is not None:
             heatmaps = {
-                id(gap): GapHeatmaps.of_labels(maps, mapping)
-                for gap, maps in segment_model.heatmaps(frames, gaps, mapping)
+                gap: GapHeatmaps.of_labels(maps, mapping)
+                for gap, maps in heatmap_estimator.heatmaps(frames, gaps, mapping)
             }
         for gap, tracks in follow_joints(frames, gaps, flow):
-            segment = _segment(frames, gap, tracks, heatmaps.get(id(gap)), true_poses)
-            if segment.weights.any():
-                yield segment
+            found = _training_gap(frames, gap, tracks, heatmaps.get(gap), true_poses)
+            if found.weights.any():
+                yield found
 
 
-def _segment(
-    frames: Frames,
+def _training_gap(
+    frames: FrameSource,
     gap: Gap,
     tracks: FlowTracks,
     heatmaps: GapHeatmaps | None,
     true_poses: Mapping[tuple[int | None, int], Any],
-) -> TrainingSegment:
+) -> TrainingGap:
     evidence = extract_fusion_features(frames, gap, tracks, heatmaps=heatmaps)
     num_frames, num_joints = evidence.centre.shape[:2]
     targets = np.zeros((num_frames, num_joints, 2), np.float32)
@@ -140,36 +142,36 @@ def _segment(
         relative_size[row] = evidence.size / max(float(extent), 1.0)
     # The maps are most of the memory, and noisier than half precision.
     evidence = replace(evidence, maps=evidence.maps.astype(np.float16))
-    return TrainingSegment(evidence, targets, weights, relative_size)
+    return TrainingGap(evidence, targets, weights, relative_size)
 
 
-def save_segments(path: str | Path, segments: Iterable[TrainingSegment]) -> None:
-    """Write segments of one video to an ``.npz`` file."""
+def save_training_gaps(path: str | Path, gaps: Iterable[TrainingGap]) -> None:
+    """Write gaps of one video to an ``.npz`` file."""
     arrays: dict[str, Any] = {}
-    for number, segment in enumerate(segments):
+    for number, gap in enumerate(gaps):
         for field in fields(FusionFeatures):
-            arrays[f'{number}.evidence.{field.name}'] = getattr(segment.evidence, field.name)
+            arrays[f'{number}.evidence.{field.name}'] = getattr(gap.evidence, field.name)
         for name in ('targets', 'weights', 'relative_size'):
-            arrays[f'{number}.{name}'] = getattr(segment, name)
+            arrays[f'{number}.{name}'] = getattr(gap, name)
     with atomic_path(path) as temporary, temporary.open('wb') as file:
         np.savez(file, **arrays)
 
 
-def load_segments(path: str | Path) -> list[TrainingSegment]:
-    """Read what :func:`save_segments` wrote."""
-    segments = []
+def load_training_gaps(path: str | Path) -> list[TrainingGap]:
+    """Read what :func:`save_training_gaps` wrote."""
+    gaps = []
     names = [field.name for field in fields(FusionFeatures)]
     with np.load(path) as arrays:
         for number in range(len(arrays.files) // (len(names) + 3)):
             values: dict[str, Any] = {name: arrays[f'{number}.evidence.{name}'] for name in names}
             values['size'] = float(values['size'])
             rest = [arrays[f'{number}.{name}'] for name in ('targets', 'weights', 'relative_size')]
-            segments.append(TrainingSegment(FusionFeatures(**values), *rest))
-    return segments
+            gaps.append(TrainingGap(FusionFeatures(**values), *rest))
+    return gaps
 
 
 def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
-    """Exact labels as a person would have made them.
+    """Change exact labels into what a person would have made.
 
     Annotators move a joint when they see that it has moved, and click next to it: a label stays
     where it was until the joint is ``_LEAST_MOVE`` pose sizes away, and is then set with an error
@@ -199,45 +201,44 @@ def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
     return truth.with_persons(persons)
 
 
-class SegmentDataset(Dataset):
-    """Training segments as inputs of the fuser, randomly turned, mirrored and thinned.
+class TrainingGapDataset(Dataset):
+    """Training gaps as inputs of the fuser, randomly turned, mirrored and thinned.
 
     Args:
-        segments: What to train on.
+        gaps: What to train on.
         seed: Of the augmentation.
-        heatmap_dropout: Share of segments that lose their heatmaps, so that the fuser also works
+        heatmap_dropout: Share of gaps that lose their heatmaps, so that the fuser also works
             without a pose network.
-        max_rotation: Degrees; every second segment is turned by up to that.
-        joint_dropout: Up to that share of the joints is left out of a segment, since skeletons
+        max_rotation: Degrees; every second gap is turned by up to that.
+        joint_dropout: Up to that share of the joints is left out of a gap, since skeletons
             differ.
     """
 
     def __init__(
         self,
-        segments: Sequence[TrainingSegment],
+        gaps: Sequence[TrainingGap],
         seed: int = 0,
         heatmap_dropout: float = 0.4,
         max_rotation: float = 30.0,
         joint_dropout: float = 0.15,
     ) -> None:
-        self.segments = segments
+        self.gaps = gaps
         self.heatmap_dropout = heatmap_dropout
         self.max_rotation = max_rotation
         self.joint_dropout = joint_dropout
         self._generator = torch.Generator().manual_seed(seed)
 
     def __len__(self) -> int:
-        return len(self.segments)
+        return len(self.gaps)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        segment = self.segments[index]
-        item = fuser_inputs(segment.evidence)
-        item['maps'] = item['maps'].float()
-        item['targets'] = torch.from_numpy(segment.targets)
-        item['weights'] = torch.from_numpy(segment.weights).float()
-        if self._random() < self.heatmap_dropout:
-            without_heatmaps(item)
-        else:
+        gap = self.gaps[index]
+        dropped = self._random() < self.heatmap_dropout
+        evidence = without_heatmaps(gap.evidence) if dropped else gap.evidence
+        item = {name: torch.from_numpy(v) for name, v in fuser_inputs(evidence).items()}
+        item['targets'] = torch.from_numpy(gap.targets)
+        item['weights'] = torch.from_numpy(gap.weights).float()
+        if not dropped:
             self._distort_heatmaps(item)
         self._drop_joints(item)
         self._turn(item)
@@ -249,7 +250,7 @@ class SegmentDataset(Dataset):
     def _distort_heatmaps(self, item: dict[str, Tensor]) -> None:
         """Make a pose network's heatmaps as unreliable as they are on footage it does not know.
 
-        Each joint has its own quality in a segment: a bias that lasts, a jitter from frame to
+        Each joint has its own quality in a gap: a bias that lasts, a jitter from frame to
         frame and a weaker peak. The maps at the labelled ends suffer the same way, so that the
         fuser can tell from them how far to trust the others.
         """
@@ -297,16 +298,16 @@ class SegmentDataset(Dataset):
         item['maps'] = turned[0].reshape(item['maps'].shape)
 
 
-def without_heatmaps(item: dict[str, Tensor]) -> None:
-    """Take the heatmaps out of the inputs of a segment, as if there were no pose network."""
-    item['maps'] = item['maps'].clone()
-    item['maps'][..., MAPS.index('frame_heatmap') :, :, :] = 0
-    item['scalars'] = item['scalars'].clone()
-    item['scalars'][..., SCALARS.index('has_heatmap')] = 0
+def without_heatmaps(evidence: FusionFeatures) -> FusionFeatures:
+    """Take the heatmaps out of the evidence, as if there were no pose network."""
+    maps, scalars = evidence.maps.copy(), evidence.scalars.copy()
+    maps[..., MAPS.index('frame_heatmap') :, :, :] = 0
+    scalars[..., SCALARS.index('has_heatmap')] = 0
+    return replace(evidence, maps=maps, scalars=scalars)
 
 
-def collate_segments(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """A batch, padded at the end to the most frames and joints."""
+def collate_gaps(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Make a batch, padded at the end to the most frames and joints."""
     num_frames = max(len(item['present']) for item in items)
     num_joints = max(len(item['known']) for item in items)
     batch = {}
@@ -323,11 +324,11 @@ def collate_segments(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 class SimilarLengths(Sampler[list[int]]):
-    """Endless batches of segments of about the same length, so that little is padded.
+    """Endless batches of gaps of about the same length, so that little is padded.
 
     Args:
-        lengths: Of the segments, in frames.
-        batch_size: Segments a batch.
+        lengths: Of the gaps, in frames.
+        batch_size: Gaps a batch.
         seed: Of the order.
     """
 
@@ -337,7 +338,7 @@ class SimilarLengths(Sampler[list[int]]):
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        """Batches that it takes to see as many segments as there are."""
+        """Count the batches that it takes to see as many gaps as there are."""
         return -(-len(self._order) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -349,18 +350,18 @@ class SimilarLengths(Sampler[list[int]]):
             yield self._rng.choice(near, self.batch_size, replace=False).tolist()
 
 
-def calibrate(fuser: TrainedFuser, segments: Sequence[TrainingSegment]) -> TrainedFuser:
-    """The fuser with scores that match how often it is right on these segments.
+def calibrate(fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> TrainedFuser:
+    """Fit the scores to how often the fuser is right on these gaps.
 
-    Segments with heatmaps are seen with and without them.
+    Gaps with heatmaps are seen with and without them.
 
     Raises:
         InputError: If it is right, or wrong, everywhere.
     """
     scores, correct = [], []
     plain = replace(fuser, calibrator=ScoreCalibrator())
-    for segment in segments:
-        for probability, error in judged_joints(plain, segment):
+    for gap in gaps:
+        for probability, error in judged_joints(plain, gap):
             scores.append(probability)
             correct.append(error <= CORRECT_WITHIN)
     return replace(
@@ -368,30 +369,24 @@ def calibrate(fuser: TrainedFuser, segments: Sequence[TrainingSegment]) -> Train
     )
 
 
-def judged_joints(
-    fuser: TrainedFuser, segment: TrainingSegment
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Scores [N] and errors [N] in true pose sizes of a segment's hidden joints.
+def judged_joints(fuser: TrainedFuser, gap: TrainingGap) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
 
-    First without heatmaps; then, if the segment has any, with them.
+    First without heatmaps; then, if the gap has any, with them.
     """
-    inputs = fuser_inputs(segment.evidence)
-    inputs['maps'] = inputs['maps'].float()
-    plain = dict(inputs)
-    without_heatmaps(plain)
-    views = [plain]
-    if inputs['scalars'][..., SCALARS.index('has_heatmap')].any():
-        views.append(inputs)
+    views = [without_heatmaps(gap.evidence)]
+    if gap.evidence.scalars[..., SCALARS.index('has_heatmap')].any():
+        views.append(gap.evidence)
     for view in views:
         offsets, scores = fuser.judge(view)
-        distance = np.linalg.norm(offsets - segment.targets, axis=-1)
-        errors = distance * segment.relative_size[:, None]
-        yield scores[segment.weights], errors[segment.weights]
+        distance = np.linalg.norm(offsets - gap.targets, axis=-1)
+        errors = distance * gap.relative_size[:, None]
+        yield scores[gap.weights], errors[gap.weights]
 
 
 def train_fuser(
-    segments: Sequence[TrainingSegment],
-    held_out: Sequence[TrainingSegment],
+    gaps: Sequence[TrainingGap],
+    held_out: Sequence[TrainingGap],
     work_dir: str | Path,
     trained_on: str,
     shrinkage: float = 0.0,
@@ -405,14 +400,14 @@ def train_fuser(
     """Train a fuser with MMEngine's runner and calibrate it.
 
     Args:
-        segments: What to train on.
-        held_out: Segments of other videos, for the calibration.
+        gaps: What to train on.
+        held_out: Gaps of other videos, for the calibration.
         work_dir: For logs.
-        trained_on: What ``segments`` are, in a few words; stored with the weights.
+        trained_on: What ``gaps`` are, in a few words; stored with the weights.
         shrinkage: See :class:`TrainedFuser`.
-        start: Weights to start from; fresh ones by default.
+        start: A fuser in PyTorch whose weights to start from; fresh ones by default.
         max_iters: Steps.
-        batch_size: Segments a step.
+        batch_size: Gaps a step.
         learning_rate: At its highest, after a twentieth of the steps.
         seed: Of weights, order and augmentation.
         device: Where to train.
@@ -420,19 +415,19 @@ def train_fuser(
     Raises:
         InputError: If there is nothing to train on or to calibrate with.
     """
-    if not segments or not held_out:
+    if not gaps or not held_out:
         raise InputError(
-            f'{len(segments)} segments to train on and {len(held_out)} held-out ones were given, '
+            f'{len(gaps)} gaps to train on and {len(held_out)} held-out ones were given, '
             'expected some of both, give videos with hidden labels'
         )
     torch.manual_seed(seed)
     network = build_fuser()
     if start is not None:
-        network.load_state_dict(start.network.state_dict())
+        network.load_state_dict(cast(GapFuser, start.network).state_dict())
     loader = DataLoader(
-        SegmentDataset(segments, seed),
-        batch_sampler=SimilarLengths([len(s.weights) for s in segments], batch_size, seed),
-        collate_fn=collate_segments,
+        TrainingGapDataset(gaps, seed),
+        batch_sampler=SimilarLengths([len(s.weights) for s in gaps], batch_size, seed),
+        collate_fn=collate_gaps,
     )
     runner = Runner(
         model=network.to(device),

@@ -1,10 +1,9 @@
-"""Dense training sets from sparsely labelled ones: the labels between are filled in."""
+"""Pseudo-labels: dense training sets by propagation of sparse labels."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.processes import balanced_share
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
+from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labels import frame_sources, read_json, read_labels, write_posetrack18
 from stdpose_mm.io.labels.coco_records import video_name
 from stdpose_mm.io.video import FrameSource, open_frames
@@ -34,27 +34,31 @@ from stdpose_mm.version import __version__
 LABEL_FOLDER, SUMMARY_FILE = 'annotations', 'summary.json'
 
 MADE_BY = 'pseudo_labels'
-"""Field of a written label file that says how it was made."""
+"""Field of a written label file with its settings, inputs and counts."""
 
 THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
-"""Scores for which the summary tells how many propagated joints lie below."""
+"""Scores below which the summary counts propagated joints."""
 
 Counts = dict[str, int]
 """Numbers of one or several videos, see :func:`count_poses`."""
 
+IdentifyVideo = Callable[[VideoLabels], str | None]
+"""Returns the fingerprint of a labelled video; None if the method reads no pictures."""
+
 
 @dataclass(frozen=True)
 class PseudoLabelSettings:
-    """What decides the labels of a video, beside its frames and the given labels.
+    """Settings that decide the pseudo-labels of a video, beside the video and its given labels.
 
     Args:
         method: The propagation method.
         min_score: Propagated joints that score less become unlabelled.
         interval: T: take the labels of every T-th frame only; None for all.
-        life_span: 'labels': a person has poses from the first label to the last, because nobody
-            said that it is there before or after; 'video': in every frame.
-        config, checkpoint: Digests of the model's files; None without a model.
-        version: Of this package.
+        life_span: 'labels': a person has poses from the first label to the last, as labels say
+            nothing of the time before and after; 'video': in every frame.
+        config: Fingerprint of the model's config; None without a model.
+        checkpoint: Fingerprint of its checkpoint, or the checkpoint's URL; None without a model.
+        version: Version of this package.
 
     Raises:
         InputError: If a number is out of range.
@@ -86,19 +90,18 @@ class PseudoLabelSettings:
         config: str | Path | None = None,
         checkpoint: str | Path | None = None,
     ) -> PseudoLabelSettings:
-        """With the digests of a config file and of a checkpoint file."""
-        entries = None
+        """Build settings with the fingerprints of a config file and of a checkpoint file.
+
+        Raises:
+            InputError: If a number is out of range or a file cannot be read.
+        """
         if config is not None:
-            fields = read_config(config).to_dict()
-            entries = json.dumps(fields, sort_keys=True, default=str).encode()
-        return cls(
-            method,
-            min_score,
-            interval,
-            life_span,
-            None if entries is None else hashlib.sha256(entries).hexdigest()[:16],
-            _checkpoint_digest(checkpoint),
-        )
+            config = fingerprint(read_config(config).to_dict())
+        if checkpoint is not None:
+            # A URL is not read: it identifies its weights.
+            is_url = '://' in str(checkpoint)
+            checkpoint = str(checkpoint) if is_url else file_fingerprint(checkpoint)
+        return cls(method, min_score, interval, life_span, config, checkpoint)
 
 
 def make_pseudo_labels(
@@ -113,30 +116,36 @@ def make_pseudo_labels(
     """Write a dense training set: ``OUT/annotations/<video>.json`` and ``OUT/summary.json``.
 
     The label files are PoseTrack18 JSON with every frame of the video, ``source`` and ``scores``
-    of every pose. A video whose file is there already is left alone if it was made from the same
-    labels with the same settings. Where processes were joined
-    (:func:`~stdpose_mm.engine.processes.joined_processes`), each takes a part of the videos, of
-    about as many frames as any other; what is written is the same for any number of them. A video
-    that cannot be done does not keep the others from being done.
+    of every pose. A video whose file is there already is skipped if it was made from the same
+    labels, and pictures if the method reads any, with the same settings. Where processes were
+    joined (:func:`~stdpose_mm.engine.processes.joined_processes`), each takes a share of the videos
+    with about the same number of frames; the output is the same for any number of them. A video
+    that fails does not stop the others.
 
     Args:
         label_files: One label file per video, in any format that is read.
         out: Folder to write to.
-        propagator: How to fill in the labels; ``settings.method`` is its method.
-        settings: What else decides the labels.
+        propagator: The propagator of ``settings.method``.
+        settings: Settings of the set.
         image_root: Folder that the frames' file names start from.
         video_root: Folder that the label files' ``info.video`` starts from; without it, pictures.
-        progress: Wraps the iteration over the names of the videos that this process makes, given
-            their number; say, ``lambda names, total: tqdm(names, total=total)``.
+        progress: Wraps the iteration over the names of the videos of this process, given their
+            number; say, ``lambda names, total: tqdm(names, total=total)``.
 
     Returns:
-        What ``summary.json`` holds.
+        The content of ``summary.json``.
 
     Raises:
         InputError: If a label file cannot be read, two are of one video, the folder holds labels
             that were made otherwise, or, once all others are done, a video cannot be propagated.
     """
-    videos = _survey(label_files, Path(out) / LABEL_FOLDER, settings)
+
+    def identify(labels: VideoLabels) -> str | None:
+        if not propagator.reads_pictures:
+            return None
+        return fingerprint(open_labelled_video(labels, image_root, video_root))
+
+    videos = _survey(label_files, Path(out) / LABEL_FOLDER, settings, identify)
     missing = [video for video in videos if video.counts is None]
     share = balanced_share([video.num_frames for video in missing], get_rank(), get_world_size())
     own = {missing[i].name: missing[i] for i in share}
@@ -144,7 +153,9 @@ def make_pseudo_labels(
     failed: dict[str, str] = {}
     for name in progress(own, len(own)) if progress else own:
         try:
-            counted[name] = _make_video(own[name], propagator, settings, image_root, video_root)
+            counted[name] = _make_video(
+                own[name], propagator, settings, identify, image_root, video_root
+            )
         except InputError as error:
             failed[name] = str(error)
     for others_counted, others_failed in all_gather_object((counted, failed)):
@@ -166,10 +177,10 @@ def make_pseudo_labels(
 def open_labelled_video(
     labels: VideoLabels, image_root: str | Path = '', video_root: str | Path | None = None
 ) -> FrameSource:
-    """The frames of a labelled video: all of them, also those that the labels do not list.
+    """Open all frames of a labelled video, also those that its labels do not list.
 
-    Pictures that the labels list without a hole are taken as they are listed. Where frame numbers
-    are left out, the folder of the listed ones is taken to hold the video.
+    Pictures are opened as listed if the frame numbers are consecutive, else as the folder that the
+    listed ones lie in.
 
     Raises:
         InputError: If the labels list no frame, or their pictures or video cannot be opened.
@@ -192,17 +203,17 @@ def open_labelled_video(
 
 
 def count_poses(dense: VideoLabels, kept: VideoLabels) -> Counts:
-    """What became of the labels of a video.
+    """Count the poses and joints of a video.
 
     Args:
         dense: All given and propagated labels.
-        kept: What :func:`~stdpose_mm.structures.propagated_labels.keep_certain` left of them.
+        kept: Those that :func:`~stdpose_mm.structures.propagated_labels.keep_certain` returned.
 
     Returns:
         ``frames``, ``people``, ``poses_given``, ``poses_propagated``, ``poses_left_out`` (without
         any joint left), ``joints_given``, ``joints_propagated``, ``joints_dropped``, and
-        ``joints_below_0.1`` .. ``joints_below_0.9``: how many of the propagated joints, dropped
-        ones included, score less.
+        ``joints_below_0.1`` .. ``joints_below_0.9``: the number of propagated joints, dropped ones
+        included, that score less.
     """
     propagated = [person for person in dense.persons if person.source == 'propagated']
     given_joints = sum(int(p.labelled.sum()) for p in dense.persons if p.source == 'given')
@@ -231,7 +242,7 @@ def count_poses(dense: VideoLabels, kept: VideoLabels) -> Counts:
 
 
 def summarize(settings: PseudoLabelSettings, counts: dict[str, Counts]) -> dict[str, Any]:
-    """The settings, and the numbers of all videos together and of each."""
+    """Return the settings, and the counts of all videos together and of each."""
     names = sorted(counts)
     total = {key: sum(counts[name][key] for name in names) for key in counts[names[0]]}
     return {
@@ -244,29 +255,30 @@ def summarize(settings: PseudoLabelSettings, counts: dict[str, Counts]) -> dict[
 
 @dataclass(frozen=True)
 class _Video:
-    """A label file and what is known of it.
+    """A label file of the set.
 
     Args:
         name: Name of the video.
-        file: Its labels.
-        target: Where its dense labels go.
-        digest: Of the label file.
-        num_frames: How many frames the labels list.
-        counts: Those of the finished file; None if it is yet to be made.
+        file: The label file.
+        target: Path of the dense labels.
+        num_frames: Number of frames that the labels list.
+        counts: Counts of the finished dense labels; None if they are to be made.
     """
 
     name: str
     file: str
     target: Path
-    digest: str
     num_frames: int
     counts: Counts | None
 
 
 def _survey(
-    label_files: Sequence[str], folder: Path, settings: PseudoLabelSettings
+    label_files: Sequence[str],
+    folder: Path,
+    settings: PseudoLabelSettings,
+    identify: IdentifyVideo,
 ) -> list[_Video]:
-    """All videos, in the order of the files; each process looks at its part of them."""
+    """Read all label files, shared among the processes, and return them in order."""
     named: dict[str, str] = {}
     for file in label_files:
         name = video_name(file)
@@ -285,7 +297,7 @@ def _survey(
     wrong: dict[str, str] = {}
     for name, file in list(named.items())[rank::num_processes]:
         try:
-            found[name] = _look_at(name, file, folder, settings)
+            found[name] = _inspect(name, file, folder, settings, identify)
         except InputError as error:
             wrong[name] = str(error)
     # All processes stop at the same mistake: one that went on would wait for the others.
@@ -298,18 +310,36 @@ def _survey(
     return [found[name] for name in named]
 
 
-def _look_at(name: str, file: str, folder: Path, settings: PseudoLabelSettings) -> _Video:
+def _inspect(
+    name: str, file: str, folder: Path, settings: PseudoLabelSettings, identify: IdentifyVideo
+) -> _Video:
     labels = read_labels(file)
     if not any(person.source == 'given' for person in labels.persons):
         raise InputError(f'{file} holds no given label to start from, leave it out')
     target = folder / f'{name}.json'
-    digest = _file_digest(file)
-    counts = _finished_counts(target, digest, settings) if target.exists() else None
-    return _Video(name, file, target, digest, len(labels.frames), counts)
+    counts = None
+    if target.exists():
+        made_by = _read_made_by(target, settings)
+        # Pictures that cannot be opened are an error of this video once all others are done.
+        with suppress(InputError):
+            inputs = _fingerprint_inputs(file, labels, identify)
+            if all(made_by.get(name) == value for name, value in inputs.items()):
+                counts = made_by['counts']
+    return _Video(name, file, target, len(labels.frames), counts)
 
 
-def _finished_counts(target: Path, digest: str, settings: PseudoLabelSettings) -> Counts | None:
-    """The numbers of a finished file; None if its labels have changed since."""
+def _fingerprint_inputs(
+    file: str, labels: VideoLabels, identify: IdentifyVideo
+) -> dict[str, str | None]:
+    return {'labels': file_fingerprint(file), 'video': identify(labels)}
+
+
+def _read_made_by(target: Path, settings: PseudoLabelSettings) -> dict[str, Any]:
+    """Read the settings, inputs and counts of a finished file.
+
+    Raises:
+        InputError: If it has none, or other settings.
+    """
     data = read_json(target)
     made_by = data.get(MADE_BY) if isinstance(data, dict) else None
     if not isinstance(made_by, dict) or not isinstance(made_by.get('settings'), dict):
@@ -323,17 +353,19 @@ def _finished_counts(target: Path, digest: str, settings: PseudoLabelSettings) -
                 f'{target} was made with {key} {theirs.get(key)!r}, now it is {value!r}: choose '
                 'another --out, or take the folder away'
             )
-    return made_by['counts'] if made_by.get('labels') == digest else None
+    return made_by
 
 
 def _make_video(
     video: _Video,
     propagator: BasePropagator,
     settings: PseudoLabelSettings,
+    identify: IdentifyVideo,
     image_root: str | Path,
     video_root: str | Path | None,
 ) -> Counts:
     labels = read_labels(video.file)
+    inputs = _fingerprint_inputs(video.file, labels, identify)
     if settings.interval is not None:
         labels = subsample_labels(labels, settings.interval)
     frames = open_labelled_video(labels, image_root, video_root)
@@ -341,20 +373,6 @@ def _make_video(
     dense = propagate_labels(frames, labels, propagator, life_span=settings.life_span)
     kept = keep_certain(dense, settings.min_score)
     counts = count_poses(dense, kept)
-    made_by = {'settings': asdict(settings), 'labels': video.digest, 'counts': counts}
+    made_by = {'settings': asdict(settings), **inputs, 'counts': counts}
     write_posetrack18(replace(kept, extra={**kept.extra, MADE_BY: made_by}), video.target)
     return counts
-
-
-def _checkpoint_digest(checkpoint: str | Path | None) -> str | None:
-    # Weights at an address stand for themselves.
-    if checkpoint is None or '://' in str(checkpoint):
-        return None if checkpoint is None else str(checkpoint)
-    return _file_digest(checkpoint)
-
-
-def _file_digest(path: str | Path) -> str:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error

@@ -1,4 +1,4 @@
-"""Training of a model on the labels of one video."""
+"""Fine-tuning of a model on the labels of one video."""
 
 from __future__ import annotations
 
@@ -39,45 +39,48 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 ROUNDS = 5
-"""How often the error on held-out labels is measured on the way."""
+"""Number of validations on held-out labels in a full training."""
 
 PATIENCE = 3
-"""Rounds without a better result after which training with held-out labels stops."""
+"""Validations without improvement after which training with held-out labels stops."""
 
 MIN_FRAMES_TO_HOLD_OUT = 4
+"""Labelled frames below which none is held out."""
+
 MAX_HELD_OUT = 12
-"""Frames, at a time."""
+"""Largest number of frames held out together."""
 
 STEPS_WITHOUT_HELD_OUT = 100
-"""Steps from a checkpoint where there are too few labels to hold any out."""
+"""Training steps from a checkpoint where there are too few labels to hold any out."""
 
 PROBE_STEPS = 3
-"""Steps by which the time for more is measured."""
+"""Training steps that are timed to estimate how many the deadline allows."""
 
 TRAINING_SHARE = 0.8
-"""Of the time; the rest is for measuring errors."""
+"""Share of the remaining time for training; the rest is for validation."""
 
-LEARNING_RATE = 0.2
-"""Share of the config's learning rate, from a checkpoint."""
+LEARNING_RATE_FACTOR = 0.2
+"""Factor on the config's learning rate when training from a checkpoint."""
 
-BACKBONE_RATE = 0.25
-"""Share of that for the backbone, from a checkpoint."""
+BACKBONE_RATE_FACTOR = 0.25
+"""Further factor for the backbone when training from a checkpoint."""
 
 WARM_UP = 0.1
-"""Share of the steps."""
+"""Share of the steps with a rising learning rate."""
 
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A model with the joints to fit.
+    """A model before it is fitted to a video.
 
     Args:
-        config: With these joints.
-        model: On its device.
+        config: Config of the model with the joints to fit.
+        model: The model on its device.
         skeleton: Its joints.
-        metainfo: MMPose metainfo of them, weight 0 for joints that nothing is known of.
-        kept: One sentence on what came from the checkpoint.
-        from_scratch: Whether nothing did.
+        metainfo: MMPose metainfo of the joints, with weight 0 for those that are neither labelled
+            nor trained.
+        kept: One sentence on what is taken over from the checkpoint.
+        from_scratch: Whether the weights are random.
     """
 
     config: Config
@@ -88,19 +91,23 @@ class InitialModel:
     from_scratch: bool
 
 
-def make_start(
+def make_initial_model(
     config: Config,
     checkpoint: str | Path | None,
     labels: VideoLabels,
     device: str | torch.device,
     seed: int,
 ) -> InitialModel:
-    """The model to train: the checkpoint's if it knows the labelled joints, else one of theirs."""
+    """Build the model to train.
+
+    It has the joints of the checkpoint if these include the labelled ones, else those of the
+    labels.
+    """
     init_default_scope(config.get('default_scope', 'mmpose'))
     labelled = np.any([person.labelled for person in labels.persons], axis=0)
     names = labels.skeleton.keypoint_names
     if checkpoint is None:
-        config = config_of(config, len(names))
+        config = set_num_joints(config, len(names))
         seed_generators(seed)
         model = _build(config)
         with _quiet():
@@ -120,7 +127,7 @@ def make_start(
         if trained
     ]
     if all(name in known for name, used in zip(names, labelled, strict=True) if used):
-        config = config_of(config, source.skeleton.num_keypoints)
+        config = set_num_joints(config, source.skeleton.num_keypoints)
         return InitialModel(
             config=config,
             model=source.model,
@@ -129,9 +136,9 @@ def make_start(
             kept=f'all {len(known)} joints of the checkpoint kept',
             from_scratch=False,
         )
-    origins = _origins(names, source.skeleton.keypoint_names, known)
+    origins = _assign_origins(names, source.skeleton.keypoint_names, known)
     kept = np.array([name in known for name in names])
-    config = config_of(config, len(names))
+    config = set_num_joints(config, len(names))
     model = move_to(_build(config), device)
     copy_joints(source.model, model, joint_axes(config.model), origins)
     return InitialModel(
@@ -139,24 +146,26 @@ def make_start(
         model=model,
         skeleton=labels.skeleton,
         metainfo=_metainfo(labels.skeleton, labelled | kept),
-        kept=_what_was_kept(names, kept),
+        kept=_describe_kept(names, kept),
         from_scratch=False,
     )
 
 
-def _origins(names: Sequence[str], model_names: Sequence[str], known: Sequence[str]) -> list[int]:
-    """Which joint of a model each of ``names`` starts as.
+def _assign_origins(
+    names: Sequence[str], model_names: Sequence[str], known: Sequence[str]
+) -> list[int]:
+    """Choose the joint of a model whose channels initialise each of ``names``.
 
-    The one of the same name. A new joint starts as another that the model knows, preferably one
-    that is not among ``names``: it follows given labels of whatever joint far better than a new
-    one does.
+    It is the one of the same name. For a new joint it is another that the model knows, preferably
+    one that is not among ``names``: its channels follow the given labels of any joint far better
+    than random ones do.
     """
     others = [name for name in known if name not in names]
     donors = cycle([*others, *(name for name in known if name in names)])
     return [model_names.index(name if name in known else next(donors)) for name in names]
 
 
-def _what_was_kept(names: Sequence[str], kept: np.ndarray) -> str:
+def _describe_kept(names: Sequence[str], kept: np.ndarray) -> str:
     new = [name for name, known in zip(names, kept, strict=True) if not known]
     return (
         f'{int(kept.sum())} of {len(names)} joints kept from the checkpoint by their names, '
@@ -164,8 +173,8 @@ def _what_was_kept(names: Sequence[str], kept: np.ndarray) -> str:
     )
 
 
-def config_of(config: Config, num_joints: int) -> Config:
-    """A copy of the config for another number of joints."""
+def set_num_joints(config: Config, num_joints: int) -> Config:
+    """Return a copy of the config with another number of joints."""
     config = deepcopy(config)
     config.model = with_num_joints(config.model, num_joints)
     return config
@@ -182,23 +191,8 @@ def _metainfo(skeleton: Skeleton, known: np.ndarray) -> dict[str, Any]:
     return metainfo
 
 
-class LabelledPictures:
-    """The pictures of the labelled frames in memory; any other is read from the video."""
-
-    def __init__(self, frames: FrameSource, labels: VideoLabels) -> None:
-        self._frames = frames
-        self._kept = {index: frames[index] for index in labels.labelled_frame_indices}
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        picture = self._kept.get(index)
-        return self._frames[index] if picture is None else picture
-
-
-def _of_skeleton(labels: VideoLabels, skeleton: Skeleton, known: np.ndarray) -> VideoLabels:
-    """The labels with the joints of a model."""
+def _map_joints(labels: VideoLabels, skeleton: Skeleton, known: np.ndarray) -> VideoLabels:
+    """Convert labels to the joints of a model."""
     mapping = JointMapping.by_name(
         labels.skeleton, skeleton, np.zeros(labels.skeleton.num_keypoints, bool), known
     )
@@ -215,28 +209,30 @@ def _of_skeleton(labels: VideoLabels, skeleton: Skeleton, known: np.ndarray) -> 
 
 
 def hold_out(labels: VideoLabels) -> list[tuple[int, ...]]:
-    """Which frames to hold out together: two sets that share the labelled frames in between.
+    """Divide the labelled frames between the first and the last into two sets to hold out.
 
-    Every other labelled frame between the first and the last is in one set, the rest in the
-    other; of a long video some of them, evenly spread.
+    They alternate between the sets; from a larger set ``MAX_HELD_OUT`` evenly spread frames are
+    chosen.
 
     Returns:
-        Empty if there are labels on fewer than ``MIN_FRAMES_TO_HOLD_OUT`` frames.
+        Frame indices of both sets; empty if there are labels on fewer than
+        ``MIN_FRAMES_TO_HOLD_OUT`` frames.
     """
     indices = labels.labelled_frame_indices
     if len(indices) < MIN_FRAMES_TO_HOLD_OUT:
         return []
     between = indices[1:-1]
-    sets = []
-    for frames in (between[1::2], between[::2]):
-        count = min(len(frames), MAX_HELD_OUT)
-        places = np.linspace(0, len(frames) - 1, count).round().astype(int)
-        sets.append(tuple(frames[place] for place in places))
-    return sets
+    return [choose_evenly(frames, MAX_HELD_OUT) for frames in (between[1::2], between[::2])]
+
+
+def choose_evenly(frames: Sequence[int], limit: int) -> tuple[int, ...]:
+    """Choose at most ``limit`` evenly spread ones of ``frames``."""
+    places = np.linspace(0, len(frames) - 1, min(len(frames), limit)).round().astype(int)
+    return tuple(frames[place] for place in places)
 
 
 def held_out_gaps(labels: VideoLabels, held_out: Sequence[int], num_frames: int) -> list[Gap]:
-    """What is to be propagated to the held-out labels that lie between two others."""
+    """Find the gaps, of one frame each, of held-out labels that lie between two others."""
     tracks = labels.tracks()
     given = labels.keep_frames(set(labels.labelled_frame_indices) - set(held_out))
     return [
@@ -250,14 +246,14 @@ def held_out_gaps(labels: VideoLabels, held_out: Sequence[int], num_frames: int)
 
 @dataclass(frozen=True)
 class FitResult:
-    """How a fit went.
+    """The result of a fit.
 
     Args:
         held_out: Frames whose labels chose the number of steps; empty with too few labels.
-        error_before: Error on them of the start weights; None with too few labels.
+        error_before: Error of the initial weights on them; None with too few labels.
         error_after: Error on them after the chosen number of steps.
-        steps: Training steps of the weights that the model has now, 0 for the start weights.
-        timed_out: Whether there was no time for more.
+        steps: Training steps behind the final weights, 0 for the initial ones.
+        timed_out: Whether the deadline ended training.
     """
 
     held_out: tuple[int, ...]
@@ -268,41 +264,41 @@ class FitResult:
 
 
 class VideoFinetuner:
-    """Fits a model to the labels of one video.
+    """Fit a model to the labels of one video.
 
     Args:
-        start: The model; its weights are changed.
+        initial: The model; its weights are changed.
         pictures: The video.
         labels: Its labels, each with a joint and a track id.
-        seed: Of all random numbers.
-        bar: A progress bar of steps.
+        seed: Seed of all random numbers.
+        bar: A progress bar of training steps.
     """
 
     def __init__(
         self,
-        start: InitialModel,
-        pictures: LabelledPictures,
+        initial: InitialModel,
+        pictures: FrameSource,
         labels: VideoLabels,
         seed: int,
         bar: Any,
     ) -> None:
-        self.start = start
+        self.initial = initial
         self.pictures = pictures
         self.labels = labels
         self.seed = seed
         self.bar = bar
-        self._start_weights = {
-            name: weight.detach().clone() for name, weight in start.model.state_dict().items()
+        self._initial_weights = {
+            name: weight.detach().clone() for name, weight in initial.model.state_dict().items()
         }
 
     def run(self, steps: int, deadline: float) -> FitResult:
-        """Choose a number of steps by held-out labels and train on all labels for as long.
+        """Choose the number of steps by held-out labels, then train on all labels.
 
-        The two sets of :func:`hold_out` are held out one after the other, from scratch the first
-        alone: there is no start worth falling back to, and training takes long.
+        The two sets of :func:`hold_out` are held out one after the other. From scratch only the
+        first is: there are no initial weights worth keeping, and training takes long.
 
         Args:
-            steps: At most.
+            steps: Largest number of training steps.
             deadline: Time (``time.monotonic``) at which training ends.
         """
         sets = [
@@ -310,7 +306,7 @@ class VideoFinetuner:
             for frames in hold_out(self.labels)
             if (gaps := held_out_gaps(self.labels, frames, len(self.pictures)))
         ]
-        if self.start.from_scratch:
+        if self.initial.from_scratch:
             sets = sets[:1]
         elif not sets:
             steps = min(steps, STEPS_WITHOUT_HELD_OUT)
@@ -319,8 +315,8 @@ class VideoFinetuner:
         steps = min(steps, affordable)
         self.bar.set_description('adapt, some labels held out')
         self.bar.reset(len(sets) * steps)
-        every = max(1, steps // ROUNDS)
-        errors = [self._errors(frames, gaps, steps, every, deadline) for frames, gaps in sets]
+        interval = max(1, steps // ROUNDS)
+        errors = [self._validate(frames, gaps, steps, interval, deadline) for frames, gaps in sets]
         chosen, before, after = steps, None, None
         if sets:
             rounds = min(map(len, errors))
@@ -330,7 +326,8 @@ class VideoFinetuner:
                 weights=[len(gaps) for _, gaps in sets],
             )
             best = int(means.argmin())
-            chosen, before, after = min(best * every, steps), float(means[0]), float(means[best])
+            chosen = min(best * interval, steps)
+            before, after = float(means[0]), float(means[best])
         self._restore()
         self.bar.set_description('adapt to all labels')
         self.bar.reset(chosen)
@@ -339,10 +336,10 @@ class VideoFinetuner:
         return FitResult(held_out, before, after, done, timed_out or done < chosen)
 
     def _restore(self) -> None:
-        self.start.model.load_state_dict(self._start_weights)
+        self.initial.model.load_state_dict(self._initial_weights)
 
     def _affordable_steps(self, passes: int, deadline: float) -> int:
-        """How many steps there is time for in each pass, by the time that a few take."""
+        """Estimate how many steps of each pass the deadline allows, by timing a few."""
         times = []
         for _ in islice(self._train(self.labels, PROBE_STEPS, deadline), PROBE_STEPS):
             times.append(time.monotonic())
@@ -352,39 +349,40 @@ class VideoFinetuner:
         step = min(b - a for a, b in pairwise(times))
         return int((deadline - times[-1]) / (passes * step) * TRAINING_SHARE)
 
-    def _errors(
+    def _validate(
         self,
         held_out: Sequence[int],
         gaps: Sequence[Gap],
         steps: int,
-        every: int,
+        interval: int,
         deadline: float,
     ) -> list[float]:
-        """Errors on held-out labels, of the start weights and after every ``every`` steps."""
+        """Measure the error on held-out labels before training and after every interval of it."""
         self._restore()
         others = self.labels.keep_frames(set(self.labels.labelled_frame_indices) - set(held_out))
-        errors = [self._error(gaps)]
+        errors = [self._measure_error(gaps)]
         for done in self._train(others, steps, deadline):
-            if done % every:
+            if done % interval:
                 continue
-            errors.append(self._error(gaps))
+            errors.append(self._measure_error(gaps))
             best = int(np.argmin(errors))
             self.bar.set_postfix_str(f'held-out error {errors[0]:.1f} -> {errors[best]:.1f} %')
             if len(errors) - 1 - best == PATIENCE:
                 break
         return errors
 
-    def _error(self, gaps: Sequence[Gap]) -> float:
-        """Mean error on held-out labels, in per cent of the pose size, each joint up to a limit.
+    def _measure_error(self, gaps: Sequence[Gap]) -> float:
+        """Propagate to held-out labels and measure the mean error.
 
-        Propagated as any other frames are. The limit keeps a few joints that are far off from
-        deciding. In pixels for a subject of one joint, which has no size.
+        It is in per cent of the pose size, where a joint counts 20 at most, so that a few outliers
+        do not decide; for a subject of one joint, which has no size, it is in pixels.
         """
-        self.start.model.eval()
+        initial = self.initial
+        initial.model.eval()
         window_model = WindowModel(
-            self.start.model,
-            self.start.config.test_dataloader.dataset.pipeline,
-            parse_pose_metainfo(self.start.metainfo),
+            initial.model,
+            initial.config.test_dataloader.dataset.pipeline,
+            parse_pose_metainfo(initial.metainfo),
         )
         poses = [
             *WindowPropagator(window_model).propagate(self.pictures, gaps, self.labels.skeleton)
@@ -400,59 +398,59 @@ class VideoFinetuner:
         figures = keypoint_accuracy(
             [self.labels.with_persons(truth)], [self.labels.with_persons(predicted)]
         ).pooled()
-        # The area under the PCK curve up to a limit is what a mean up to that limit leaves of it.
+        # One minus the area under the PCK curve up to a limit is the mean error, clipped at it.
         error = 100 * AUC_LIMIT * (1 - figures['AUC'] / 100)
         return figures['error_px'] if math.isnan(error) else error
 
     def _train(self, labels: VideoLabels, steps: int, deadline: float) -> Iterator[int]:
-        """Train on some labels; yields the number of steps done after each."""
-        start = self.start
-        metainfo = parse_pose_metainfo(start.metainfo)
+        """Train on ``labels``; yield the number of finished steps after each."""
+        initial = self.initial
+        metainfo = parse_pose_metainfo(initial.metainfo)
         known = np.asarray(metainfo['dataset_keypoint_weights']) > 0
         dataset = ClipWindowDataset(
             self.pictures,
-            _of_skeleton(labels, start.skeleton, known),
-            metainfo=start.metainfo,
-            pipeline=_training_pipeline(start),
+            _map_joints(labels, initial.skeleton, known),
+            metainfo=initial.metainfo,
+            pipeline=_training_pipeline(initial),
         )
         batches = iter(
             DataLoader(
                 dataset,
-                batch_size=start.config.train_dataloader.batch_size,
+                batch_size=initial.config.train_dataloader.batch_size,
                 sampler=SeededInfiniteSampler(dataset, seed=self.seed),
                 collate_fn=pseudo_collate,
             )
         )
-        wrapper = _optim_wrapper(start)
+        wrapper = _build_optim_wrapper(initial)
         for step in range(steps):
             if time.monotonic() > deadline:
                 return
             _set_rate(wrapper, step / steps)
-            start.model.train()
+            initial.model.train()
             batch = next(batches)
             seed_generators(derive_seed(self.seed, step))
-            start.model.train_step(batch, wrapper)
+            initial.model.train_step(batch, wrapper)
             self.bar.update()
             yield step + 1
 
 
-def _training_pipeline(start: InitialModel) -> list[Any]:
-    """The config's; without mirroring where the joints' names do not tell left from right."""
-    pipeline = start.config.train_dataloader.dataset.pipeline
-    if start.skeleton.flip_indices == tuple(range(start.skeleton.num_keypoints)):
+def _training_pipeline(initial: InitialModel) -> list[Any]:
+    """Return the config's pipeline, without flips if no joint has a counterpart to swap with."""
+    pipeline = initial.config.train_dataloader.dataset.pipeline
+    if initial.skeleton.flip_indices == tuple(range(initial.skeleton.num_keypoints)):
         return [step for step in pipeline if step['type'] not in ('WindowRandomFlip', 'RandomFlip')]
     return list(pipeline)
 
 
-def _optim_wrapper(start: InitialModel) -> OptimWrapper:
-    config = deepcopy(start.config.optim_wrapper)
-    if not start.from_scratch:
-        config.optimizer.lr *= LEARNING_RATE
+def _build_optim_wrapper(initial: InitialModel) -> OptimWrapper:
+    config = deepcopy(initial.config.optim_wrapper)
+    if not initial.from_scratch:
+        config.optimizer.lr *= LEARNING_RATE_FACTOR
         if 'constructor' not in config:
             paramwise = config.setdefault('paramwise_cfg', {})
-            paramwise.setdefault('custom_keys', {})['backbone'] = dict(lr_mult=BACKBONE_RATE)
-    with config_mistakes(start.config.filename or '(in memory)'), _quiet():
-        wrapper = build_optim_wrapper(start.model, config)
+            paramwise.setdefault('custom_keys', {})['backbone'] = dict(lr_mult=BACKBONE_RATE_FACTOR)
+    with config_mistakes(initial.config.filename or '(in memory)'), _quiet():
+        wrapper = build_optim_wrapper(initial.model, config)
     for group in wrapper.optimizer.param_groups:
         group['initial_lr'] = group['lr']
     return wrapper
@@ -460,7 +458,7 @@ def _optim_wrapper(start: InitialModel) -> OptimWrapper:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """MMEngine lists every parameter it treats in its own way; here that is only noise."""
+    """Suppress MMEngine's list of the parameters with settings of their own."""
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -471,7 +469,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _set_rate(wrapper: OptimWrapper, progress: float) -> None:
-    """A short warm-up, then half a cosine down to a fiftieth."""
+    """Set the learning rate: a linear warm-up, then a cosine decay to 2 %."""
     factor = min(1.0, (progress + 0.01) / WARM_UP)
     factor *= 0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2
     for group in wrapper.optimizer.param_groups:

@@ -4,10 +4,9 @@ from .benchmark_plots import plot_curves
 from .confidence_plots import plot_labelling_effort, plot_reliability
 from .overlay import draw_people, overlay_frames, track_color, write_overlay
 from .plots import plot_training_curves, plot_trajectories
-from .report import FrameToCheck, write_report
+from .report import write_report
 
 __all__ = [
-    'FrameToCheck',
     'draw_people',
     'overlay_frames',
     'plot_curves',

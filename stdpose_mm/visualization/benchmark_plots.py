@@ -1,16 +1,17 @@
-"""Pictures of how propagators compare, as PNG files."""
+"""Plots that compare propagators, as PNG files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from .plots import FilePath, make_figure, save_figure
+from .plots import FilePath, color_cycle, make_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Curve = Sequence[tuple[float, float, tuple[float, float] | None]]
 """(position, value, 95 % interval if there is one); NaN values are left out."""
@@ -22,23 +23,23 @@ def plot_curves(path: FilePath, panels: Mapping[str, Mapping[str, Curve]], posit
 
 
 def curves(panels: Mapping[str, Mapping[str, Curve]], position: str) -> Figure:
-    """MetricSummary of several methods against a number, one panel below the other.
+    """Plot metrics of several methods against a number, one panel below the other.
 
-    Methods keep their colour from panel to panel. Intervals are bars; methods stand a little beside
-    each other, so that bars do not hide each other.
+    Methods keep their colour from panel to panel. Intervals are bars; methods are shifted a little,
+    so that bars do not hide each other.
 
     Args:
-        panels: Label of the vertical axis -> method -> its curve.
+        panels: Label of the vertical axis -> method -> curve of the method.
         position: Label of the horizontal axis.
     """
     figure, axes = make_figure(len(panels), width=8)
     methods = list(dict.fromkeys(method for panel in panels.values() for method in panel))
-    palette = colormaps['tab10']
+    color = color_cycle('tab10')
     for axis, (label, panel) in zip(axes, panels.items(), strict=True):
         for method, curve in panel.items():
             number = methods.index(method)
             shift = 0.06 * (number - (len(methods) - 1) / 2)
-            _plot_curve(axis, curve, shift, method, palette(number % palette.N))
+            _plot_curve(axis, curve, shift, method, color(number))
         ticks = sorted({place for curve in panel.values() for place, _, _ in curve})
         axis.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
         axis.set_ylabel(label)

@@ -1,15 +1,18 @@
-"""Pictures of what scores are worth, as PNG files."""
+"""Plots of the calibration of scores and of labelling effort, as PNG files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from stdpose_mm.evaluation.functional import Reliability
 
 from .plots import FilePath, make_figure, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Effort = Sequence[tuple[float, float]]
 """(labelled frames in per cent, PCK@0.1 in per cent), in the order in which they were labelled."""
@@ -21,14 +24,14 @@ def plot_reliability(results: Mapping[str, Reliability], path: FilePath) -> None
 
 
 def reliability_curves(results: Mapping[str, Reliability]) -> Figure:
-    """Share of right joints against score, one curve for each set of scores.
+    """Plot the share of correct joints against the score, one curve for each set of scores.
 
-    Honest scores lie on the diagonal. Bars are 95 % intervals of a share (Wilson), as if the joints
-    of a bin were independent of each other; those of one video are not, so that they are a lower
-    bound.
+    Calibrated scores lie on the diagonal. Bars are 95 % intervals of a share (Wilson), as if the
+    joints of a bin were independent of each other; those of one video are not, so that they are a
+    lower bound.
 
     Args:
-        results: Name of the scores, such as the method's -> what they are worth.
+        results: Name of the scores, such as the method's -> their reliability.
     """
     figure, (axis,) = make_figure(1, width=5.5)
     figure.set_figheight(5)
@@ -66,10 +69,10 @@ def plot_labelling_effort(
 
 
 def labelling_effort(panels: Mapping[str, Mapping[str, Effort]], target: float) -> Figure:
-    """PCK@0.1 against the share of labelled frames, one panel below the other.
+    """Plot PCK@0.1 against the share of labelled frames, one panel below the other.
 
     Args:
-        panels: What is measured -> way of choosing frames -> what it reached.
+        panels: Measured poses -> way of choosing frames -> labelling effort.
         target: PCK@0.1 in per cent, drawn as a line.
     """
     figure, axes = make_figure(len(panels), width=8)
@@ -85,8 +88,8 @@ def labelling_effort(panels: Mapping[str, Mapping[str, Effort]], target: float) 
 
 
 def _wilson(share: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """95 % interval of a share of ``count`` draws; holds the share itself."""
+    """Compute the 95 % Wilson interval of a share of ``count`` draws; it holds the share itself."""
     z2 = 1.96**2
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = np.sqrt(z2 * share * (1 - share) / count + z2**2 / (4 * count**2)) / (1 + z2 / count)
-    return np.minimum(middle - half, share), np.maximum(middle + half, share)
+    return np.minimum(centre - half, share), np.maximum(centre + half, share)

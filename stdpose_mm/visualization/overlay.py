@@ -1,4 +1,4 @@
-"""Poses drawn on frames: who is who, what was given, and how sure the rest is."""
+"""Poses drawn on frames: tracks by colour, given labels, and the confidence of the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Color = tuple[int, int, int]
 
 
 def track_color(track_id: int | None) -> Color:
-    """A BGR colour that differs clearly between neighbouring track ids; grey without an id."""
+    """Choose a BGR colour that differs clearly between neighbouring track ids; grey without one."""
     if track_id is None:
         return (160, 160, 160)
     golden_ratio = 0.618034
@@ -43,9 +43,9 @@ def draw_people(
 
     Args:
         picture: BGR uint8 [H, W, 3].
-        persons: The people of this frame.
-        skeleton: Their joints and limbs.
-        frame_index: Written into the corner if not None.
+        persons: People of this frame.
+        skeleton: Joints and limbs of the people.
+        frame_index: 0-based index to write into the corner, if not ``None``.
 
     Returns:
         BGR uint8 [H, W, 3].
@@ -69,7 +69,7 @@ def draw_people(
 
 
 def overlay_frames(frames: FrameSource, labels: VideoLabels) -> Iterator[np.ndarray]:
-    """Every frame of a video with its people drawn, one at a time."""
+    """Yield every frame of a video with its people drawn."""
     by_frame = labels.persons_by_frame()
     for index in range(len(frames)):
         yield draw_people(frames[index], by_frame.get(index, ()), labels.skeleton, index)
@@ -137,7 +137,7 @@ def _blend_circle(
 
 
 class _Region:
-    """The part of a picture around some points; blending all of it for every limb is slow."""
+    """Region of a picture around some points; blending all of it for every limb is slow."""
 
     def __init__(self, canvas: np.ndarray, points: Sequence[tuple[int, int]], margin: int) -> None:
         height, width = canvas.shape[:2]

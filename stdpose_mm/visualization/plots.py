@@ -1,27 +1,27 @@
-"""Pictures of training runs, trajectories and confidence, as PNG files."""
+"""Plots of training runs, trajectories and confidence, as PNG files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 FilePath = str | PathLike[str]
 
 VALIDATION_METRICS = ('AP', 'PCK@0.1')
-"""What of a validation is drawn, whatever its prefix: the figures in per cent that people quote."""
+"""Validation metrics that are plotted, whatever their prefix, all in per cent."""
 
 
 def plot_training_curves(
@@ -32,7 +32,7 @@ def plot_training_curves(
 
 
 def training_curves(scalars: FilePath, metrics: Sequence[str] = VALIDATION_METRICS) -> Figure:
-    """Losses, learning rate and validation metrics of a training run, one panel each.
+    """Plot losses, learning rate and validation metrics of a training run, one panel each.
 
     Args:
         scalars: ``vis_data/scalars.json`` of an MMEngine run, one JSON object a line.
@@ -85,12 +85,12 @@ def plot_trajectories(
 def trajectories(
     labels: VideoLabels, track_id: int | None = None, joints: Sequence[str] | None = None
 ) -> Figure:
-    """Joint positions of a person over time, x above y, given labels marked by dots.
+    """Plot the joint positions of a person over time, x above y, given labels marked by dots.
 
     Args:
         labels: Labels of a video, given and propagated.
         track_id: The person; the first track by default.
-        joints: Names of the joints to show; all that are ever labelled by default.
+        joints: Names of the joints to plot; by default all that are labelled in any frame.
 
     Raises:
         InputError: If there is no such track or joint.
@@ -113,21 +113,21 @@ def trajectories(
         chosen = list(joints)
 
     figure, axes = make_figure(2, width=10)
-    colors = colormaps['tab20']
+    color = color_cycle('tab20')
     for number, name in enumerate(chosen):
-        _plot_joint(axes, track, names.index(name), name, colors(number % colors.N))
+        _plot_joint(axes, track, names.index(name), name, color(number))
     for axis, label in zip(axes, ('x [px]', 'y [px]'), strict=True):
         axis.set_ylabel(label)
         axis.set_xlabel('frame')
     axes[1].invert_yaxis()
-    axes[0].set_title(f'{_plain(labels.name)}, track {track_id}; dots are given labels')
+    axes[0].set_title(f'{_escape_formulas(labels.name)}, track {track_id}; dots are given labels')
     if chosen:
         axes[0].legend(fontsize='x-small', ncol=2, loc='upper left', bbox_to_anchor=(1, 1))
     return figure
 
 
 def confidence(labels: VideoLabels) -> Figure:
-    """Mean and lowest score of the labelled joints of every frame, given frames marked by dots.
+    """Plot the mean and lowest score of every frame's labelled joints, given frames as dots.
 
     Args:
         labels: Labels of a video, given and propagated; given joints count with score 1.
@@ -158,10 +158,16 @@ def confidence(labels: VideoLabels) -> Figure:
     return figure
 
 
-def _plain(text: str) -> str:
-    """Text from a file as it is: between dollar signs matplotlib would read formulas."""
-    shown = ''.join(c if c.isprintable() else '\N{REPLACEMENT CHARACTER}' for c in text)
-    return shown.replace('$', r'\$')
+def printable(text: str) -> str:
+    """Replace unprintable characters of a text from a file by the replacement character."""
+    if text.isprintable():
+        return text
+    return ''.join(c if c.isprintable() else '\N{REPLACEMENT CHARACTER}' for c in text)
+
+
+def _escape_formulas(text: str) -> str:
+    """Escape dollar signs, between which matplotlib would read formulas."""
+    return printable(text).replace('$', r'\$')
 
 
 def _plot_joint(
@@ -173,7 +179,7 @@ def _plot_joint(
     )
     given = np.array([person.source == 'given' for person in track])
     for axis, values in zip(axes, points.T, strict=True):
-        axis.plot(frames, values, color=color, linewidth=1, label=_plain(name))
+        axis.plot(frames, values, color=color, linewidth=1, label=_escape_formulas(name))
         axis.plot(frames[given], values[given], 'o', color=color, markersize=4)
 
 
@@ -204,7 +210,11 @@ def _plot_records(
 
 
 def make_figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
-    """A figure of as many panels below each other, ``width`` inches wide."""
+    """Create a figure of ``panels`` panels below each other, ``width`` inches wide."""
+    # Not at import: most commands draw no figure, and matplotlib takes a third of a second.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     # Not through pyplot: no global state, and no display is ever looked for.
     figure = Figure(figsize=(width, 2.8 * panels), layout='constrained')
     FigureCanvasAgg(figure)
@@ -212,6 +222,14 @@ def make_figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
     for axis in axes:
         axis.grid(alpha=0.3)
     return figure, axes
+
+
+def color_cycle(name: str) -> Callable[[int], Any]:
+    """Return the colours of a matplotlib colormap by number, from the start again at its end."""
+    from matplotlib import colormaps
+
+    palette = colormaps[name]
+    return lambda number: palette(number % palette.N)
 
 
 def save_figure(figure: Figure, path: FilePath) -> None:

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from stdpose_mm import detection
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import write_video
@@ -85,7 +86,7 @@ def detector(monkeypatch):
             TwoPeople.asked += 1
             return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
 
-    monkeypatch.setattr('stdpose_mm.detection.build_person_detector', lambda *_: TwoPeople())
+    monkeypatch.setattr(detection, 'build_person_detector', lambda *_: TwoPeople())
     return TwoPeople
 
 
@@ -144,7 +145,7 @@ def test_every_third_frame_is_enough_for_the_detector(run, movie, boxes, tmp_pat
             x, y, w, h = np.stack([box_at(person, frame) for person in range(2)]).T
             return np.stack([x, y, x + w, y + h], axis=1), np.array([0.9, 0.8])
 
-    monkeypatch.setattr('stdpose_mm.detection.build_person_detector', lambda *_: Walkers())
+    monkeypatch.setattr(detection, 'build_person_detector', lambda *_: Walkers())
     out = tmp_path / 'poses.json'
     assert run(movie, '--out', out, '--det-config', 'x.onnx', '--det-every', 3)[0] == 0
     for person in read_labels(out).persons:
@@ -200,7 +201,10 @@ def test_other_formats(run, movie, boxes, tmp_path, format):
         ((), 'nobody says where the people are: give --det-config'),
         (('--boxes', 'b.json', '--det-config', 'd.onnx'), 'both say where the people are'),
         (('--boxes', 'nowhere.json'), 'nowhere.json'),
-        (('--boxes', 'BOXES', '--tracker', 'oks'), 'says who is who'),
+        (
+            ('--boxes', 'BOXES', '--tracker', 'oks'),
+            'the boxes have track ids, which the tracker',
+        ),
         (('--boxes', 'BOXES', '--det-every', '2'), 'need --det-config'),
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
@@ -223,13 +227,11 @@ def test_what_cannot_work_is_one_line(run, movie, boxes, tmp_path, arguments, se
 SLOW = """
 import sys, time
 from stdpose_mm.cli import infer
-from stdpose_mm.inference import VideoPoseEstimator
-from stdpose_mm.detection import box_sources
-from stdpose_mm.detection.box_sources import WholePicture
+from stdpose_mm.detection import WholePicture, box_sources
 
 class Slow(WholePicture):
-    def __call__(self, pictures, on_broken=None):
-        for frame in super().__call__(pictures, on_broken):
+    def __call__(self, pictures, on_unreadable=None):
+        for frame in super().__call__(pictures, on_unreadable):
             if frame.frame_index == {slow_from}:
                 print('slow now', flush=True)
             time.sleep(0.5 if frame.frame_index >= {slow_from} else 0)

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stdpose_mm.io.result_cache import unfinished_folder
 from stdpose_mm.io.video import write_video
-from stdpose_mm.propagation.gap_store import unfinished_folder
 from support.paths import ROOT
 
 REPEATS, INTERVAL = 5, 3
@@ -40,7 +40,7 @@ class Runner:
         self._asked = folder / 'asked.txt'
         environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name('killed_runs.py'))],
+            [sys.executable, str(ROOT / 'tests' / 'support' / 'killed_runs.py')],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,

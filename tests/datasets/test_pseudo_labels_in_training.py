@@ -12,12 +12,12 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
-from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.datasets.transforms import GenerateWindowTarget
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_posetrack18
+from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
 from support.paths import ROOT
 from support.tiny_set import NUM_FRAMES, TinySet, pose
@@ -176,7 +176,7 @@ def test_from_a_thinned_set_to_training_targets(tmp_path: Path) -> None:
     write_dataset(tmp_path, train_videos=2, val_videos=0, settings=settings, workers=1)
     files = find_label_files(tmp_path / 'annotations' / 'train')
     made = PseudoLabelSettings.of('linear', min_score=0.8, interval=7)
-    propagator = VideoPosePropagator(method='linear')
+    propagator = LinearPropagator()
     summary = make_pseudo_labels(files, tmp_path / 'pseudo', propagator, made, tmp_path)
     assert summary['videos'] == 2
     assert summary['poses_propagated'] > 0
@@ -226,9 +226,7 @@ def test_written_labels_say_so_in_every_annotation(tmp_path: Path) -> None:
     write_dataset(tmp_path, train_videos=1, val_videos=0, settings=settings, workers=1)
     files = find_label_files(tmp_path / 'annotations' / 'train')
     made = PseudoLabelSettings.of('linear', interval=7)
-    make_pseudo_labels(
-        files, tmp_path / 'pseudo', VideoPosePropagator(method='linear'), made, tmp_path
-    )
+    make_pseudo_labels(files, tmp_path / 'pseudo', LinearPropagator(), made, tmp_path)
     (written,) = find_label_files(tmp_path / 'pseudo' / 'annotations')
     annotations = json.loads(Path(written).read_text())['annotations']
     assert {a['source'] for a in annotations} == {'given', 'propagated'}

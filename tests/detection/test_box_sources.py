@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mmengine.logging import MMLogger
 
-from stdpose_mm.detection import PersonDetector, box_sources
-from stdpose_mm.detection.box_sources import DetectedBoxes, PrecomputedBoxes, WholePicture, as_boxes
+from stdpose_mm.detection import (
+    WHOLE_PICTURE,
+    DetectedBoxes,
+    PersonDetector,
+    PrecomputedBoxes,
+    WholePicture,
+    as_boxes,
+    build_box_source,
+)
+from stdpose_mm.detection.box_interpolation import MAX_UNREADABLE
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import FrameDetections, TrackedBoxes
@@ -146,10 +155,10 @@ def test_a_lost_frame_of_any_iterable_is_none():
     assert out[1].people.boxes[0, 0] == 10
 
 
-def test_broken_frames_are_logged_by_default(caplog, monkeypatch):
+def test_broken_frames_are_logged_by_default(monkeypatch):
     said = []
     monkeypatch.setattr(
-        box_sources.MMLogger,
+        MMLogger,
         'get_current_instance',
         lambda: type('Log', (), {'warning': lambda self, text: said.append(text)})(),
     )
@@ -181,7 +190,7 @@ def test_a_source_that_breaks_off_does_not_fill_the_memory():
 
     for frame in DetectedBoxes(Places(lambda frame: (10.0,)))(frames(), lambda *_: None):
         if len(taken) < 500:
-            assert len(taken) - frame.frame_index <= box_sources.MAX_BROKEN + 1
+            assert len(taken) - frame.frame_index <= MAX_UNREADABLE + 1
     assert frame.frame_index == 500
 
 
@@ -281,12 +290,24 @@ def test_boxes_of_a_program_in_all_their_forms():
     assert as_boxes({7: [[1, 2, 3, 4]]})[7].boxes.shape == (1, 4)
 
 
+def test_boxes_in_the_form_of_mmpose():
+    found = as_boxes(
+        [[[1, 2, 4, 6, 0.25]], {'bboxes': [[1, 2, 4, 6]], 'track_ids': [6]}, []], corners=True
+    )
+    assert [found[i].boxes.tolist() for i in range(3)] == [[[1, 2, 3, 4]], [[1, 2, 3, 4]], []]
+    assert [found[i].scores.tolist() for i in range(3)] == [[0.25], [1], []]
+    assert found[1].track_ids.tolist() == [6]
+
+
 @pytest.mark.parametrize(
     ('given_boxes', 'message'),
     [
         ({-1: []}, 'boxes are given for frame -1, expected 0, 1, 2'),
         ({'a': []}, "boxes are given for frame 'a'"),
-        ([[[1, 2, 3]]], r'frame 0: boxes must have shape \[N, 4\], got \[1, 3\]'),
+        (
+            [[[1, 2, 3]]],
+            r'have shape \[1, 3\], expected an array \[N, 4\] x, y, width',
+        ),
         ([['a']], 'the boxes of frame 0 are no array of numbers'),
         ([[[1, 2, 3], [1]]], 'the boxes of frame 0 are no array of numbers'),
         ([[[1, 2, 0, 4]]], 'frame 0: boxes must be finite .* with a size above 0'),
@@ -322,6 +343,23 @@ def test_other_pictures_are_refused(shown, message):
         list(WholePicture()([shown]))
 
 
-def test_the_detector_looks_at_least_at_every_frame():
-    with pytest.raises(InputError, match='every frame or every n-th, got 0'):
-        DetectedBoxes(Places({}), every=0)
+def test_the_detector_runs_at_most_on_every_frame():
+    with pytest.raises(InputError, match='detect_interval must be at least 1 frame, got 0'):
+        DetectedBoxes(Places({}), detect_interval=0)
+
+
+def test_what_is_known_of_the_people_decides_on_the_source():
+    detector = Places({})
+    boxes = {0: FrameDetections(np.array([[0.0, 0, 5, 5]]), np.ones(1))}
+    detected = build_box_source(detector, detect_interval=3, tracker='oks')
+    assert isinstance(detected, DetectedBoxes)
+    assert (detected.detector, detected.detect_interval) == (detector, 3)
+    assert isinstance(build_box_source(boxes, tracker='oks'), PrecomputedBoxes)
+    assert isinstance(build_box_source(WHOLE_PICTURE), WholePicture)
+
+
+def test_track_ids_that_are_given_are_not_corrected_by_poses():
+    boxes = {0: TrackedBoxes([[0, 0, 5, 5]], [1], [7])}
+    assert isinstance(build_box_source(boxes), PrecomputedBoxes)
+    with pytest.raises(InputError, match="have track ids, which the tracker 'oks' would change"):
+        build_box_source(boxes, tracker='oks')

@@ -14,8 +14,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS, OPTIM_WRAPPERS
+from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
 import stdpose_mm  # noqa: F401  registers the classes of the config
@@ -115,7 +116,8 @@ def trained() -> TrainedModel:
     model.init_weights()
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.99))
-    wrapper = OPTIM_WRAPPERS.build({'type': config.optim_wrapper.type, 'optimizer': optimizer})
+    # In float32: how bfloat16 rounds, and with it the steps it takes, depends on the processor.
+    wrapper = OptimWrapper(optimizer)
     for _ in range(STEPS):
         batch = pseudo_collate([pack(window(rng)) for _ in range(BATCH_SIZE)])
         model.train_step(batch, wrapper)

@@ -11,8 +11,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, MODELS, OPTIM_WRAPPERS
+from mmpose.registry import DATASETS, MODELS
 from mmpose.structures import PoseDataSample
 
 import stdpose_mm  # noqa: F401  registers the classes of the config
@@ -24,7 +25,7 @@ from support.paths import CONFIGS
 
 CONFIG = CONFIGS / 'stdpose_tiny_synthetic.py'
 NUM_WINDOWS = 8
-MAX_STEPS = 130
+MAX_STEPS = 200
 REMAINDER = 0.05
 
 Batch = dict[str, Any]
@@ -78,7 +79,8 @@ def learn(
     model.init_weights()
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, betas=(0.9, 0.99))
-    wrapper = OPTIM_WRAPPERS.build({'type': config.optim_wrapper.type, 'optimizer': optimizer})
+    # In float32: how bfloat16 rounds, and with it the steps it takes, depends on the processor.
+    wrapper = OptimWrapper(optimizer)
     losses: list[float] = []
     while len(losses) < MAX_STEPS and (not losses or losses[-1] >= remainder * losses[0]):
         losses.append(model.train_step(copy.deepcopy(batch), wrapper)[name].item())

@@ -81,10 +81,10 @@ def crops_of(number):
 def test_both_halves_give_what_pytorch_gives(exported, batch_size):
     model, folder = exported
     crops, rows = crops_of(5), np.array([[0, 0, 1], [0, 1, 2], [3, 4, 4], [1, 2, 3]])
-    reference, network = TorchWindowBackend(model), OnnxWindowBackend(folder, batch_size=batch_size)
+    reference, backend = TorchWindowBackend(model), OnnxWindowBackend(folder, batch_size=batch_size)
     expected = reference.fuse(reference.encode(crops), rows)
-    found = network.fuse(network.encode(crops), rows)
-    assert network.sees_windows == reference.sees_windows
+    found = backend.fuse(backend.encode(crops), rows)
+    assert backend.sees_windows == reference.sees_windows
     assert found.dtype == np.float32
     assert np.abs(expected).max() > 0.1
     np.testing.assert_allclose(found, expected, atol=TOLERANCE)
@@ -111,9 +111,9 @@ def test_the_whole_graph_gives_what_pytorch_gives(exported, number):
 def test_eight_bits_are_near(exported):
     model, folder = exported
     crops, rows = crops_of(3), np.array([[0, 1, 2]])
-    reference, network = TorchWindowBackend(model), OnnxWindowBackend(folder, 'int8')
+    reference, backend = TorchWindowBackend(model), OnnxWindowBackend(folder, 'int8')
     expected = reference.fuse(reference.encode(crops), rows)
-    found = network.fuse(network.encode(crops), rows)
+    found = backend.fuse(backend.encode(crops), rows)
     assert 0 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
 
 
@@ -121,8 +121,8 @@ def test_the_folder_and_the_config_suffice(plain):
     model, folder = plain
     cfg = model_cfg(5)
     config = Config({'model': cfg, 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
-    network = OnnxWindowBackend(folder)
-    found = network.window_model(config)
+    backend = OnnxWindowBackend(folder)
+    found = backend.window_model(config)
     assert isinstance(found, WindowModel)
     assert found.skeleton == SKELETON
     assert found.flip_indices == model.flip_indices
@@ -130,7 +130,7 @@ def test_the_folder_and_the_config_suffice(plain):
     maps = TorchWindowBackend(model).fuse(TorchWindowBackend(model).encode(crops_of(1)), ROW)
     for own, expected in zip(found.decode(maps, [crop]), model.decode(maps, [crop]), strict=True):
         np.testing.assert_array_equal(own, expected)
-    np.testing.assert_array_equal(network.metainfo['sigmas'], metainfo_of(SKELETON)['sigmas'])
+    np.testing.assert_array_equal(backend.metainfo['sigmas'], metainfo_of(SKELETON)['sigmas'])
 
 
 ROW = np.zeros((1, 3), int)
@@ -147,10 +147,10 @@ def test_a_config_of_another_size_is_refused(plain):
 
 def test_labels_are_refused(plain):
     _, folder = plain
-    network = OnnxWindowBackend(folder)
+    backend = OnnxWindowBackend(folder)
     given = AuxiliaryLabels(*(torch.zeros(1),) * 4)
     with pytest.raises(InputError, match='takes no labels, give the checkpoint'):
-        network.fuse(network.encode(crops_of(1)), ROW, given)
+        backend.fuse(backend.encode(crops_of(1)), ROW, given)
 
 
 def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch):

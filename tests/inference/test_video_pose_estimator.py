@@ -227,16 +227,16 @@ class Alive:
 @pytest.mark.parametrize('number', [0, 1, 3])
 def test_memory_does_not_grow_with_the_video(crops, number):
     model = window_model(SKELETON)
-    pictures, codes = Alive(), Alive()
+    pictures, features = Alive(), Alive()
     estimator = VideoPoseEstimator(model, crops=crops, batch_size=4)
-    encode = estimator.network.encode
-    most_codes = 0
+    encode = estimator.backend.encode
+    most_features = 0
 
     def counted_encode(crops):
-        nonlocal most_codes
+        nonlocal most_features
         made = encode(crops)
-        codes.add(made.views[0].features, len(made))
-        most_codes = max(most_codes, len(codes))
+        features.add(made.views[0].features, len(made))
+        most_features = max(most_features, len(features))
         return made
 
     def long_video():
@@ -244,13 +244,13 @@ def test_memory_does_not_grow_with_the_video(crops, number):
             picture = pictures.add(PICTURES[frame % 24].copy())
             yield frame, picture, people_at(frame, number)
 
-    estimator.network.encode = counted_encode
+    estimator.backend.encode = counted_encode
     poses = estimator.estimate(long_video(), keep_pictures=True)
     most_pictures = max(len(pictures) for _ in poses)
     # Two batches wait for others; four frames are ahead, three make a window, some are in hand.
     assert most_pictures <= 2 * 4 + 4 + 3 + 3
     # Codes of the frames before, at and after the key, and of batches that wait to be full.
-    assert most_codes <= 3 * 3 * number + 3 * 4
+    assert most_features <= 3 * 3 * number + 3 * 4
 
 
 def test_poses_come_one_frame_after_their_pictures_where_they_may_not_wait(model):

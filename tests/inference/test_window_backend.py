@@ -29,10 +29,10 @@ def model(request, flip_test):
 
 
 def test_windows_of_codes_are_windows_of_pictures(model):
-    network = TorchWindowBackend(model, batch_size=2)
-    codes = network.encode(CROPS)
-    assert len(codes) == 5
-    found = network.fuse(codes, ROWS)
+    backend = TorchWindowBackend(model, batch_size=2)
+    features = backend.encode(CROPS)
+    assert len(features) == 5
+    found = backend.fuse(features, ROWS)
     estimator = model.model
     with torch.inference_mode():
         windows = model.normalise(CROPS)[torch.from_numpy(ROWS)]
@@ -44,11 +44,11 @@ def test_windows_of_codes_are_windows_of_pictures(model):
 
 
 def test_codes_can_be_taken_apart_and_put_together(model):
-    network = TorchWindowBackend(model)
-    whole = network.encode(CROPS)
+    backend = TorchWindowBackend(model)
+    whole = backend.encode(CROPS)
     parts = FrameFeatures.concatenate([whole.take([3, 4]), whole.take([0]), whole.take([2, 1])])
     place = np.array([2, 4, 3, 0, 1])
-    np.testing.assert_array_equal(network.fuse(parts, place[ROWS]), network.fuse(whole, ROWS))
+    np.testing.assert_array_equal(backend.fuse(parts, place[ROWS]), backend.fuse(whole, ROWS))
     taken = whole.take([1])
     assert taken.views[0].features.data_ptr() != whole.views[0].features.data_ptr()
 
@@ -66,11 +66,11 @@ ALONE = {
 
 @pytest.mark.parametrize('changes', [ALONE, {'test_cfg': {'use_frame_head': True}}])
 def test_a_network_of_single_frames_gives_the_key_frames_maps(changes):
-    network = TorchWindowBackend(window_model(SKELETON, **changes))
-    assert not network.sees_windows
-    codes = network.encode(CROPS)
+    backend = TorchWindowBackend(window_model(SKELETON, **changes))
+    assert not backend.sees_windows
+    features = backend.encode(CROPS)
     np.testing.assert_array_equal(
-        network.fuse(codes, ROWS), network.frame_heatmaps(codes)[ROWS[:, 1]]
+        backend.fuse(features, ROWS), backend.frame_heatmaps(features)[ROWS[:, 1]]
     )
 
 
@@ -87,8 +87,8 @@ def frame_maps_of(model, crops):
 
 
 def test_frames_by_themselves_are_seen_by_the_frame_head(model):
-    network = TorchWindowBackend(model, batch_size=2)
-    found = network.frame_heatmaps(network.encode(CROPS))
+    backend = TorchWindowBackend(model, batch_size=2)
+    found = backend.frame_heatmaps(backend.encode(CROPS))
     np.testing.assert_allclose(found, frame_maps_of(model, CROPS), atol=2e-5)
     assert found.std() > 0.01
 
@@ -96,20 +96,20 @@ def test_frames_by_themselves_are_seen_by_the_frame_head(model):
 def test_a_frame_head_that_windows_do_not_need_is_not_run(model):
     runs = []
     hook = model.model.frame_head.deconv_layers.register_forward_hook(lambda *_: runs.append(1))
-    network = TorchWindowBackend(model)
-    codes = network.encode(CROPS)
-    network.fuse(codes, ROWS)
+    backend = TorchWindowBackend(model)
+    features = backend.encode(CROPS)
+    backend.fuse(features, ROWS)
     hook.remove()
     second = type(model.model).__name__ == 'SemanticMotionPose'
     assert bool(runs) != second
-    assert (codes.views[0].heatmaps is None) == second
+    assert (features.views[0].heatmaps is None) == second
 
 
 def test_the_second_system_by_its_frame_head_alone():
     model = window_model(SKELETON, **semantic_motion(3), test_cfg={'use_frame_head': True})
-    network = TorchWindowBackend(model)
-    assert not network.sees_windows
-    found = network.fuse(network.encode(CROPS), ROWS)
+    backend = TorchWindowBackend(model)
+    assert not backend.sees_windows
+    found = backend.fuse(backend.encode(CROPS), ROWS)
     np.testing.assert_allclose(found, frame_maps_of(model, CROPS)[ROWS[:, 1]], atol=2e-5)
 
 
@@ -118,17 +118,17 @@ def test_the_second_system_draws_nothing_and_repeats_itself(precision):
     """In training mode too its heatmaps are the same to the last bit: nothing is hidden."""
     model = window_model(SKELETON, **semantic_motion(3))
     model.precision = precision
-    network = TorchWindowBackend(model)
-    first = network.fuse(network.encode(CROPS), ROWS)
+    backend = TorchWindowBackend(model)
+    first = backend.fuse(backend.encode(CROPS), ROWS)
     torch.manual_seed(5)
     torch.rand(3)
     before = torch.get_rng_state()
-    again = network.fuse(network.encode(CROPS), ROWS)
+    again = backend.fuse(backend.encode(CROPS), ROWS)
     assert torch.equal(torch.get_rng_state(), before)
     np.testing.assert_array_equal(again, first)
     # No batch normalisation in the neck: training mode changes nothing of it.
     model.model.neck.train()
-    np.testing.assert_array_equal(network.fuse(network.encode(CROPS), ROWS), first)
+    np.testing.assert_array_equal(backend.fuse(backend.encode(CROPS), ROWS), first)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -141,14 +141,14 @@ def test_packed_layers_of_the_second_system_compute_the_same(labels):
         prior=torch.rand(3, 3, 16, 12),
         position=torch.full((3,), 0.5),
     )
-    network = TorchWindowBackend(model)
-    plain = [network.fuse(network.encode(CROPS), ROWS, labels) for labels in (None, given)]
+    backend = TorchWindowBackend(model)
+    plain = [backend.fuse(backend.encode(CROPS), ROWS, labels) for labels in (None, given)]
     model.pack()
     parts = (*model.model.neck.modules(), *model.model.head.modules())
     kinds = {type(module) for module in parts}
     assert not kinds & {torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d}
     assert {PackedLinear, PackedPatches, PackedDeconvolution} <= kinds
-    packed = [network.fuse(network.encode(CROPS), ROWS, labels) for labels in (None, given)]
+    packed = [backend.fuse(backend.encode(CROPS), ROWS, labels) for labels in (None, given)]
     for own, expected in zip(packed, plain, strict=True):
         np.testing.assert_allclose(own, expected, atol=2e-5)
     assert np.array_equal(plain[0], plain[1]) != labels

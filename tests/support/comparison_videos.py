@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource, UnavailableFrames
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.structures import POSETRACK_SKELETON, PersonLabel, Skeleton, VideoFrame, VideoLabels
 
@@ -53,7 +53,7 @@ class KnowingPropagator(BasePropagator):
         self.truth = {len(video.frames): video for video in truth}
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         tracks = self.truth[len(frames)].tracks()
         for gap in gaps:
@@ -71,7 +71,7 @@ class SpyPropagator(BasePropagator):
         self.num_frames: list[int] = []
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         self.gaps.extend(gaps)
         self.num_frames.append(len(frames))
@@ -87,14 +87,8 @@ class SpyPropagator(BasePropagator):
                 )
 
 
-class Unreadable:
+class Unreadable(UnavailableFrames):
     """Frames of which no picture may be read."""
 
     def __init__(self, length: int) -> None:
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        raise AssertionError('a picture was read')
+        super().__init__(length, 'a picture was read')

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.cli import propagate
+from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.propagation.gap_store import GapStore
 from stdpose_mm.propagation.interpolation import LinearPropagator
 
 STORED_BEFORE = 8
@@ -56,9 +56,9 @@ def half_then_killed(write: Callable[..., Any]) -> Callable[..., Any]:
 
 def arrange(moment: str) -> None:
     """Let this process be killed at ``moment``."""
-    set_item, count = GapStore.__setitem__, [0]
+    set_item, count = ResultCache.__setitem__, [0]
 
-    def counting(self: GapStore, key: str, poses: Any) -> None:
+    def counting(self: ResultCache, key: str, poses: Any) -> None:
         count[0] += 1
         if count[0] == STORED_BEFORE and moment == 'a gap is half written':
             np.savez = half_then_killed(np.savez)
@@ -66,7 +66,7 @@ def arrange(moment: str) -> None:
         if count[0] == STORED_BEFORE and moment == 'a gap is stored':
             kill_me()
 
-    GapStore.__setitem__ = counting  # type: ignore[method-assign]
+    ResultCache.__setitem__ = counting  # type: ignore[method-assign]
     if moment == 'before OUT is written':
         propagate.write_labels = kill_me
     if moment == 'OUT is half written':

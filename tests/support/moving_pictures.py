@@ -5,8 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from stdpose_mm.io.video import ArrayFrames
 
-def moving_texture(shifts: np.ndarray, size: tuple[int, int] = (160, 120)) -> np.ndarray:
+
+def moving_texture(shifts: np.ndarray, size: tuple[int, int] = (160, 120)) -> ArrayFrames:
     """A smooth random texture, moved by ``shifts`` [F, 2] pixels."""
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.uniform(0, 255, (240, 320, 3)), (0, 0), 3)
@@ -14,7 +16,7 @@ def moving_texture(shifts: np.ndarray, size: tuple[int, int] = (160, 120)) -> np
     frames = [
         cv2.warpAffine(noise, np.float32([[1, 0, x - 80], [0, 1, y - 60]]), size) for x, y in shifts
     ]
-    return np.array(frames).astype(np.uint8)
+    return ArrayFrames(np.array(frames).astype(np.uint8))
 
 
 # Out and back: a straight line between the labels is wrong by up to 12 pixels.

@@ -101,7 +101,7 @@ def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
     models = tool.find_models(args, tmp_path)
     video = tool.make_video(args, tmp_path / 'clip.mp4')
     tool.export_onnx(tool.load(args, models[0], 'float32'), models[0].onnx)
-    makers = tool.make_ways(args, video, models)
+    makers = tool.make_pipelines(args, video, models)
     found = [make().run(Stages()) for _, make in makers]
     per_frame, windows, frames, onnx, bare = found
     for poses in (per_frame, windows, frames, onnx):

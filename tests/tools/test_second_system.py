@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from stdpose_mm.io.video import open_frames
 from stdpose_mm.mmpose_hook import is_window_model
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import adapt
-from support.paths import ROOT
+from support.tools import load_tool
 
 NUM_FRAMES = 9
 
@@ -92,11 +91,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a tool in this process; (exit code, stdout, lines of stderr without progress)."""
 
     def call(tool: str, *arguments: object) -> tuple[int, str, list[str]]:
-        spec = importlib.util.spec_from_file_location(tool, ROOT / 'tools' / f'{tool}.py')
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        module = load_tool(tool)
         code = module.main([*map(str, arguments)])
         captured = capsys.readouterr()
         lines = [line for line in captured.err.splitlines() if line]
@@ -233,13 +228,7 @@ def test_propagation_stands_in_one_table(
 def test_a_config_takes_part_in_its_own_method(
     request: pytest.FixtureRequest, kind: str, rows: list[str]
 ) -> None:
-    spec = importlib.util.spec_from_file_location(
-        'b', ROOT / 'tools' / 'analysis_tools' / 'benchmark_propagation.py'
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool('analysis_tools/benchmark_propagation')
     config, checkpoint = request.getfixturevalue(kind)
     arguments = ['labels', '--config', str(config), '--checkpoint', str(checkpoint)]
     entrants = tool.find_entrants(tool.make_parser().parse_args(arguments))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import sys
+import importlib
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_doubtful_boxes_carry_people_on_but_begin_nobody():
 
 
 def test_large_steps_between_looks_are_followed():
-    tracker = PersonTracker(every=5)
+    tracker = PersonTracker(detect_interval=5)
     # From look to look as far as the person is wide: the boxes do not overlap.
     assert [ids(tracker, 5 * look, seen(40.0 * look)) for look in range(4)] == [[0]] * 4
 
@@ -150,7 +150,7 @@ def test_frames_must_ascend():
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'every': 0}, 'every must be at least 1 frame, got 0'),
+        ({'detect_interval': 0}, 'detect_interval must be at least 1 frame, got 0'),
         ({'kept_frames': 0}, 'kept_frames must be at least 1'),
         ({'high_score_thr': 1.0}, 'high_score_thr must be in 0..1 and below 1, got 1.0'),
     ],
@@ -161,6 +161,7 @@ def test_settings_out_of_range_are_refused(options, message):
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(sys.modules['mmdet.models.trackers.byte_tracker'], 'lap', None)
+    byte_tracker = importlib.import_module('mmdet.models.trackers.byte_tracker')
+    monkeypatch.setattr(byte_tracker, 'lap', None)
     with pytest.raises(InputError, match=r'needs the package lap, .* or give boxes with track ids'):
         PersonTracker()

@@ -13,10 +13,10 @@ from mmengine.config import Config
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
-from stdpose_mm.io.video import FrameSource, open_frames
+from stdpose_mm.io.video import FrameSource, open_frames, write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import AdaptedModel, adapt
-from stdpose_mm.training.video_finetuner import PROBE_STEPS, hold_out, make_start
+from stdpose_mm.training.video_finetuner import PROBE_STEPS, hold_out, make_initial_model
 
 NAMES = ('head', 'left_hand', 'right_hand')
 NUM_FRAMES = 9
@@ -77,10 +77,14 @@ def make_labels(
 def run(config: Config, checkpoint: Path, frames: FrameSource, tmp_path: Path) -> Any:
     def call(labels: VideoLabels | None = None, **options: Any) -> AdaptedModel:
         arguments: dict[str, Any] = dict(
-            config=config, checkpoint=checkpoint, out=tmp_path / 'dense.json', steps=STEPS
+            config=config,
+            checkpoint=checkpoint,
+            frames=frames,
+            out=tmp_path / 'dense.json',
+            steps=STEPS,
         )
         arguments.update(options)
-        return adapt(frames=frames, labels=labels or make_labels(), progress=False, **arguments)
+        return adapt(labels=labels or make_labels(), progress=False, **arguments)
 
     return call
 
@@ -148,6 +152,16 @@ def test_other_labels_train_again(run: Any, losses: list[float]) -> None:
     assert losses
 
 
+def test_another_video_trains_again(run: Any, folder: Path, tmp_path: Path) -> None:
+    """It differs late in the file; the labelled frames and all others look the same."""
+    videos = [tmp_path / name for name in ('clip.mp4', 'moved.mp4', 'other.mp4')]
+    write_video(videos[0], list(open_frames(folder)), fps=10)
+    content = videos[0].read_bytes()
+    videos[1].write_bytes(content)
+    videos[2].write_bytes(content + b'\0\0\0\x08free')
+    assert [run(frames=open_frames(video)).cached for video in videos] == [False, True, False]
+
+
 @pytest.mark.parametrize('option', [dict(seed=1), dict(steps=STEPS + 1), dict(checkpoint=None)])
 def test_other_options_train_again(run: Any, losses: list[float], option: dict[str, Any]) -> None:
     run()
@@ -210,16 +224,16 @@ def test_few_labels_hold_nothing_out(run: Any, losses: list[float]) -> None:
 def test_a_new_skeleton_keeps_the_weights_of_known_joints(config: Config, checkpoint: Path) -> None:
     names = ('right_hand', 'tail', 'head', 'ear')
     labels = make_labels(names=names)
-    start = make_start(config, checkpoint, labels, 'cpu', seed=0)
+    initial = make_initial_model(config, checkpoint, labels, 'cpu', seed=0)
     old = torch.load(checkpoint, weights_only=False)['state_dict']
-    new = start.model.state_dict()
+    new = initial.model.state_dict()
     for head in ('head', 'frame_head'):
         for kind in ('weight', 'bias'):
             weight = new[f'{head}.final_layer.{kind}']
             assert len(weight) == 4
             assert torch.equal(weight[[0, 2]], old[f'{head}.final_layer.{kind}'][[2, 0]])
     assert torch.equal(new['backbone.ln1.weight'], old['backbone.ln1.weight'])
-    assert start.kept == '2 of 4 joints kept from the checkpoint by their names, new: tail, ear'
+    assert initial.kept == '2 of 4 joints kept from the checkpoint by their names, new: tail, ear'
 
 
 def test_a_model_of_a_new_skeleton_loads_with_the_first_config(
@@ -282,14 +296,13 @@ def test_a_window_shows_labelled_frames_only(config: Config, frames: FrameSource
 
     init_default_scope('mmpose')
     labels = make_labels()
-    pictures = {index: frames[index] for index in labels.labelled_frame_indices}
-    dataset = ClipWindowDataset(pictures, labels, labels.skeleton.to_metainfo('clip'), [])
+    dataset = ClipWindowDataset(frames, labels, labels.skeleton.to_metainfo('clip'), [])
     assert len(dataset) == 10
     shown: set[tuple[bool, bool]] = set()
     for seed in range(100):
         info = dataset.get_data_info(SampleIndex(seed % 10, seed))
         left, key, right = info['frame_indices']
-        assert {left, key, right} <= set(pictures)
+        assert {left, key, right} <= set(labels.labelled_frame_indices)
         given_left, given_right = info['aux_given']
         assert not given_left or left < key
         assert not given_right or right > key
@@ -297,7 +310,7 @@ def test_a_window_shows_labelled_frames_only(config: Config, frames: FrameSource
         for side, frame in enumerate((left, right)):
             expected = pose_at(info['track_id'], frame)
             np.testing.assert_allclose(info['aux_keypoints'][side], expected, rtol=1e-6)
-        np.testing.assert_array_equal(info['img'][1], pictures[key])
+        np.testing.assert_array_equal(info['img'][1], frames[key])
     assert shown == {(True, True), (True, False), (False, True), (False, False)}
 
 

@@ -13,20 +13,21 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation.auto.fusion_features import MAP_STEPS, MAPS, SCALARS, FusionFeatures
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training.fuser_training import (
-    SegmentDataset,
     SimilarLengths,
+    TrainingGapDataset,
     as_annotated,
     calibrate,
-    collate_segments,
-    collect_segments,
+    collate_gaps,
+    collect_training_gaps,
     judged_joints,
-    load_segments,
-    save_segments,
+    load_training_gaps,
+    save_training_gaps,
     train_fuser,
 )
 from support.paths import ROOT
@@ -57,14 +58,14 @@ def clip():
         cv2.warpAffine(noise, np.float32([[1, 0, x - 30], [0, 1, -20]]), (160, 120))
         for x, _ in shifts
     ]
-    return frames, labels_of(POINTS + shifts[:, None])
+    return ArrayFrames(frames), labels_of(POINTS + shifts[:, None])
 
 
 @pytest.fixture(scope='module')
 def segments(clip):
     frames, truth = clip
     rng = np.random.default_rng(0)
-    return list(collect_segments(frames, truth, [3, 4, 5], DISFlow(), rng))
+    return list(collect_training_gaps(frames, truth, [3, 4, 5], DISFlow(), rng))
 
 
 @pytest.fixture(scope='module')
@@ -90,8 +91,8 @@ def test_targets_lead_to_the_truth_in_frames_whose_label_was_hidden(segments, cl
 
 
 def test_segments_survive_being_written_and_read(segments, tmp_path):
-    save_segments(tmp_path / 'a.npz', segments)
-    read = load_segments(tmp_path / 'a.npz')
+    save_training_gaps(tmp_path / 'a.npz', segments)
+    read = load_training_gaps(tmp_path / 'a.npz')
     assert len(read) == len(segments)
     for one, other in zip(segments, read, strict=True):
         for field in fields(FusionFeatures):
@@ -123,7 +124,7 @@ def test_a_turned_segment_is_the_same_segment_turned(segments):
     maps[:, :, 0, MAPS.index('final_heatmap'), 4 + place[1], 4 + place[0]] = 1
     targets = np.broadcast_to(place * MAP_STEPS[0], segment.targets.shape).astype(np.float32)
     marked = replace(segment, evidence=replace(segment.evidence, maps=maps), targets=targets)
-    dataset = SegmentDataset([marked], heatmap_dropout=0, joint_dropout=0, max_rotation=180)
+    dataset = TrainingGapDataset([marked], heatmap_dropout=0, joint_dropout=0, max_rotation=180)
     dataset._distort_heatmaps = lambda item: None
     steps = (torch.arange(9) - 4) * MAP_STEPS[0]
     turned = 0
@@ -140,7 +141,7 @@ def test_a_turned_segment_is_the_same_segment_turned(segments):
 
 
 def test_segments_lose_their_heatmaps_and_some_joints(segments):
-    dataset = SegmentDataset(segments, heatmap_dropout=1, joint_dropout=1, max_rotation=0)
+    dataset = TrainingGapDataset(segments, heatmap_dropout=1, joint_dropout=1, max_rotation=0)
     kept = 0
     for _ in range(20):
         item = dataset[1]
@@ -153,12 +154,12 @@ def test_segments_lose_their_heatmaps_and_some_joints(segments):
 
 
 def test_a_batch_is_padded_at_the_end(segments):
-    items = [SegmentDataset(segments, heatmap_dropout=1)[n] for n in (0, 1)]
+    items = [TrainingGapDataset(segments, heatmap_dropout=1)[n] for n in (0, 1)]
     items[1] = {
         name: value if name == 'present' else value[:2] if name == 'known' else value[:, :2]
         for name, value in items[1].items()
     }
-    batch = collate_segments(items)
+    batch = collate_gaps(items)
     frames = [len(item['present']) for item in items]
     assert batch['vectors'].shape[:3] == (2, max(frames), 3)
     assert batch['known'][1].tolist()[2:] == [False]
@@ -206,7 +207,7 @@ def test_calibrated_scores_are_as_high_as_the_share_of_right_joints(broken):
 
 
 def test_nothing_to_train_on_is_refused(segments, tmp_path):
-    with pytest.raises(InputError, match='0 segments to train on'):
+    with pytest.raises(InputError, match='0 gaps to train on'):
         train_fuser([], segments, tmp_path, '')
 
 
@@ -231,6 +232,7 @@ def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
 
     labels = next((out / 'generated' / 'annotations' / 'val').glob('*.json'))
     dense = tmp_path / 'dense.json'
+    assert TrainedFuser.load(out / 'fuser.onnx').trained_on == 'generated clips'
     model = ['--fuser', out / 'fuser.pth', '--config', out / 'pose.py']
     model += ['--checkpoint', out / 'pose.pth', '--keep-every', 7]
     frames = out / 'generated' / 'images' / 'val' / labels.stem

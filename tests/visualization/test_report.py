@@ -293,7 +293,7 @@ def test_a_noisy_crowd_stays_below_25_megabytes_and_limits_are_said(path, monkey
     monkeypatch.setattr(Clip, '_read', lambda clip, index: noise)
     monkeypatch.setattr(
         report_module,
-        '_embedded',
+        '_embed',
         lambda video: report_module._data_uri('video/mp4', bytes(report_module.MAX_VIDEO_BYTES)),
     )
     checks = [check(index % NUM_FRAMES, 1.0, (0, 'head', 0.5)) for index in range(30)]

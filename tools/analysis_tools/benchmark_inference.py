@@ -7,12 +7,13 @@ r"""Speed and memory of MMPose's inferencer, frame by frame, and of this package
         configs/stdpose_tiny_estimation_synthetic.py \
         configs/semantic_motion_tiny_synthetic.py
 
-A clip is generated; all ways get the same boxes and have the same backbone. Without a checkpoint
-the weights are random, which takes the same time. Ways take turns, so that other work on the
-machine hits all alike, and each shows its best run; peak memory is that of a process of its own.
+A clip is generated; all pipelines get the same boxes and have the same backbone. Without a
+checkpoint the weights are random, which takes the same time. Pipelines take turns, so that other
+work on the machine hits all alike, and each shows its best run; peak memory is that of a process of
+its own.
 The backbone alone, on as many crops, is the limit of what can be reached without another backbone.
 With several models MMPose runs the first that has a frame head, and the last columns compare each
-way with the same one of the first model.
+pipeline with the same one of the first model.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from tqdm import tqdm
 from stdpose_mm.benchmarks.inference_speed import (
     BACKBONE,
     STAGES,
+    Pipeline,
     Video,
-    Way,
     bare_backbone,
     mmpose,
     ours,
@@ -108,7 +109,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--no-flip',
         action='store_true',
-        help='no way looks at mirrored crops too',
+        help='no pipeline sees mirrored crops too',
     )
     parser.add_argument('--no-memory', action='store_true', help='do not measure peak memory')
     parser.add_argument('--out', type=Path, help='JSON file for the figures')
@@ -128,11 +129,11 @@ def run(args: argparse.Namespace) -> None:
         folder = Path(temporary)
         models = find_models(args, folder)
         video = make_video(args, folder / 'clip.mp4')
-        made = make_ways(args, video, models)
+        made = make_pipelines(args, video, models)
         for model in models:
             export_onnx(load(args, model, 'float32'), model.onnx, int8='int8' in args.precision)
-        ways = [make() for _, make in made]
-        rows = measure(args, ways)
+        pipelines = [make() for _, make in made]
+        rows = measure(args, pipelines)
         for (model, _), row in zip(made, rows, strict=True):
             row['model'] = model.name
         if not args.no_memory:
@@ -145,7 +146,7 @@ def run(args: argparse.Namespace) -> None:
         'size': list(args.size),
         'threads': args.threads,
         'batch_size': args.batch_size,
-        'flip_test': ways[0].passes == 2,
+        'flip_test': pipelines[0].passes == 2,
         'rows': rows,
     }
     print(table(report))
@@ -225,9 +226,9 @@ def load(args: argparse.Namespace, model: Model, precision: str) -> WindowModel:
     )
 
 
-def make_ways(
+def make_pipelines(
     args: argparse.Namespace, video: Video, models: Sequence[Model]
-) -> list[tuple[Model, Callable[[], Way]]]:
+) -> list[tuple[Model, Callable[[], Pipeline]]]:
     """What is compared, not loaded yet; the first is what the others are measured by.
 
     Raises:
@@ -240,14 +241,18 @@ def make_ways(
             'no model has a frame_head, give the config of one besides that MMPose can run frame '
             'by frame'
         )
-    ways = [(first, way) for way in mmpose_ways(args, video, first)]
-    return ways + [(model, way) for model in models for way in own_ways(args, video, model)]
+    pipelines = [(first, pipeline) for pipeline in mmpose_pipelines(args, video, first)]
+    return pipelines + [
+        (model, pipeline) for model in models for pipeline in own_pipelines(args, video, model)
+    ]
 
 
-def mmpose_ways(args: argparse.Namespace, video: Video, files: Model) -> list[Callable[[], Way]]:
+def mmpose_pipelines(
+    args: argparse.Namespace, video: Video, files: Model
+) -> list[Callable[[], Pipeline]]:
     """MMPose on the backbone and frame head of a model, in float32 and what else is asked for."""
 
-    def per_frame(precision: str) -> Way:
+    def per_frame(precision: str) -> Pipeline:
         config = read_config(files.config)
         return mmpose(video, config, load(args, files, 'float32'), precision == 'bfloat16')
 
@@ -255,22 +260,24 @@ def mmpose_ways(args: argparse.Namespace, video: Video, files: Model) -> list[Ca
     return [partial(per_frame, precision) for precision in ('float32', *others)]
 
 
-def own_ways(args: argparse.Namespace, video: Video, files: Model) -> list[Callable[[], Way]]:
-    """Our ways to run a model, and its backbone alone."""
+def own_pipelines(
+    args: argparse.Namespace, video: Video, files: Model
+) -> list[Callable[[], Pipeline]]:
+    """Our pipelines to run a model, and its backbone alone."""
     batch = args.batch_size
 
-    def pytorch(precision: str, crops: CropPolicy) -> Way:
+    def pytorch(precision: str, crops: CropPolicy) -> Pipeline:
         model = load(args, files, precision)
         model.pack()
         name = 'ours, PyTorch' if crops == 'frame' else 'ours, PyTorch, no reuse'
         return ours(video, model, crops, TorchWindowBackend(model, batch), batch, name, precision)
 
-    def onnxruntime(precision: str) -> Way:
-        network = OnnxWindowBackend(files.onnx, precision, batch)
-        model = network.window_model(files.config)
-        return ours(video, model, 'frame', network, batch, 'ours, onnxruntime', precision)
+    def onnxruntime(precision: str) -> Pipeline:
+        backend = OnnxWindowBackend(files.onnx, precision, batch)
+        model = backend.window_model(files.config)
+        return ours(video, model, 'frame', backend, batch, 'ours, onnxruntime', precision)
 
-    def bare(precision: str) -> Way:
+    def bare(precision: str) -> Pipeline:
         return bare_backbone(video, load(args, files, precision), batch)
 
     in_pytorch = [precision for precision in args.precision if precision in PRECISIONS]
@@ -283,22 +290,22 @@ def own_ways(args: argparse.Namespace, video: Video, files: Model) -> list[Calla
     ]
 
 
-def measure(args: argparse.Namespace, ways: Sequence[Way]) -> list[dict[str, Any]]:
-    """One row for each way."""
-    stages = [Stages() for _ in ways]
-    works = [partial(way.run, own) for way, own in zip(ways, stages, strict=True)]
+def measure(args: argparse.Namespace, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
+    """One row for each pipeline."""
+    stages = [Stages() for _ in pipelines]
+    works = [partial(pipeline.run, own) for pipeline, own in zip(pipelines, stages, strict=True)]
     # The first run of a network allocates and compiles.
-    for way in tqdm(ways, desc='first runs'):
-        way.run(Stages())
+    for pipeline in tqdm(pipelines, desc='first runs'):
+        pipeline.run(Stages())
     times = least_seconds(args.repeat, *works)
     rows = []
-    for way, seconds, own in zip(ways, times, stages, strict=True):
+    for pipeline, seconds, own in zip(pipelines, times, stages, strict=True):
         total = sum(own.seconds.values())
         rows.append(
             {
-                'way': way.name,
-                'precision': way.precision,
-                'passes': way.passes,
+                'way': pipeline.name,
+                'precision': pipeline.precision,
+                'passes': pipeline.passes,
                 'wall': seconds.wall,
                 'cpu': seconds.cpu,
                 'share': {name: own.seconds[name] / total for name in STAGES},
@@ -309,18 +316,18 @@ def measure(args: argparse.Namespace, ways: Sequence[Way]) -> list[dict[str, Any
 
 
 def run_alone(args: argparse.Namespace, video: Video, models: Sequence[Model], number: int) -> None:
-    """Load one way and run it once."""
+    """Load one pipeline and run it once."""
     torch.set_num_threads(args.threads)
-    _, make = make_ways(args, video, models)[number]
+    _, make = make_pipelines(args, video, models)[number]
     make().run(Stages())
 
 
 def table(report: dict[str, Any]) -> str:
     """The figures in Markdown."""
     rows = report['rows']
-    by_way: dict[tuple[str, str], dict[str, Any]] = {}
+    by_pipeline: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
-        by_way.setdefault((row['way'], row['precision']), row)
+        by_pipeline.setdefault((row['way'], row['precision']), row)
     backbones = {(row['model'], row['precision']): row for row in rows if row['way'] == BACKBONE}
     several = len({row['model'] for row in rows}) > 1
     columns = [*(['model'] if several else []), *COLUMNS, *STAGES, *(RATIOS if several else ())]
@@ -348,7 +355,7 @@ def table(report: dict[str, Any]) -> str:
             *(f'{share:.0%}' for share in row['share'].values()),
         ]
         if several:
-            first = by_way[row['way'], row['precision']]
+            first = by_pipeline[row['way'], row['precision']]
             memory = row['peak_memory'] and row['peak_memory'] / first['peak_memory']
             ratios = [f'{row["wall"] / first["wall"]:.2f}', f'{memory:.2f}' if memory else '']
             cells = [row['model'], *cells, *ratios]

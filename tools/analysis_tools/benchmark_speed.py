@@ -33,7 +33,7 @@ from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labels import read_labels, write_posetrack18
-from stdpose_mm.io.video import Frames, open_frames, write_video
+from stdpose_mm.io.video import FrameSource, open_frames, write_video
 from stdpose_mm.propagation import (
     BasePropagator,
     build_propagator,
@@ -278,7 +278,7 @@ def propagate_once(args: argparse.Namespace, files: tuple[str, str], clip: Path)
     propagate(propagator, open_frames(clip.with_suffix('.mp4')), clip)
 
 
-def propagate(propagator: BasePropagator, frames: Frames, clip: Path) -> int:
+def propagate(propagator: BasePropagator, frames: FrameSource, clip: Path) -> int:
     """Propagate the labels of a clip, poses are counted and dropped; returns their number."""
     labels = read_labels(clip.with_suffix('.json'))
     poses = 0

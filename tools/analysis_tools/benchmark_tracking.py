@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
-from stdpose_mm.detection import build_person_detector
-from stdpose_mm.detection.box_files import read_boxes
-from stdpose_mm.detection.box_sources import DetectedBoxes
+from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxes
+from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional.box_tracking import count_box_tracking
@@ -51,7 +50,13 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--score', type=float, default=SCORE_THRESHOLD, help='(%(default)s)')
     parser.add_argument('--nms', type=float, default=NMS_IOU, help='(%(default)s)')
-    parser.add_argument('--sure-score', type=float, default=HIGH_SCORE_THR, help='(%(default)s)')
+    parser.add_argument(
+        '--sure-score',
+        dest='high_score_thr',
+        type=float,
+        default=HIGH_SCORE_THR,
+        help='(%(default)s)',
+    )
     parser.add_argument('--kept-frames', type=positive, default=KEPT_FRAMES, help='(%(default)s)')
     return parser
 
@@ -70,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     pictures = list(frames)
     print(f'{"every":>5} {"MOTA":>6} {"recall":>7} {"precision":>9} {"switches":>8} {"ids":>4} ms')
     for every in args.every:
-        tracker = PersonTracker(every, args.high_score_thr, args.kept_frames)
+        tracker = PersonTracker(every, args.sure_score, args.kept_frames)
         start = time.perf_counter()
         found = [people for _, _, people in DetectedBoxes(detector, every, tracker)(pictures)]
         seconds = time.perf_counter() - start
@@ -83,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
         )
 
 
-def _true_people(path: Path, boxes: dict, num_frames: int) -> list[TrackedBoxes]:
+def _true_people(path: Path, boxes: BoxesByFrame, num_frames: int) -> list[TrackedBoxes]:
     people = [boxes.get(frame, NO_PEOPLE) for frame in range(num_frames)]
     truth = [found for found in people if isinstance(found, TrackedBoxes)]
     if len(truth) < num_frames or not any(map(len, truth)):

@@ -19,11 +19,10 @@ from typing import Any
 from mmengine.dist import is_main_process
 from tqdm import tqdm
 
-from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
 from stdpose_mm.engine.processes import LAUNCHERS, joined_processes
 from stdpose_mm.io.labels import find_label_files
-from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation import PROPAGATORS, load_propagator
 from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
 
 EXIT_INTERRUPTED = 130
@@ -112,15 +111,11 @@ def run(args: argparse.Namespace) -> None:
     """
     files = find_label_files(args.labels)
     with joined_processes(args.launcher, args.device):
-        propagator = VideoPosePropagator(
-            args.config,
-            args.checkpoint,
-            device=args.device,
-            method=args.method,
-            batch_size=args.batch_size,
+        propagator = load_propagator(
+            args.method, args.config, args.checkpoint, args.device, args.batch_size
         )
         settings = PseudoLabelSettings.of(
-            propagator.method,
+            args.method,
             args.min_score,
             args.interval,
             args.life_span,

@@ -13,7 +13,7 @@ that the fuser learns from heatmaps of videos which the network had not seen, an
 
 What is finished is kept in the work folder: a run that was stopped goes on where it was. In the
 end ``fuser.pth``, ``pose.py`` and ``pose.pth`` are what ``tools/propagate.py`` takes as
-``--fuser``, ``--config`` and ``--checkpoint``.
+``--fuser``, ``--config`` and ``--checkpoint``; ``fuser.onnx`` is the fuser for use without PyTorch.
 
 On a GPU: ``--device cuda --clips 10000 --pose-iters 60000 --fuser-iters 20000``.
 """
@@ -85,7 +85,7 @@ def train(args: argparse.Namespace) -> None:
             '--labels needs --start, the work folder of a run on generated clips; run '
             'train_auto.py without --labels first'
         )
-    require_packages('training', 'torch', 'mmpose')
+    require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.training.auto_training import AutoTrainer, Roots
 
     begin = time.monotonic()

@@ -28,26 +28,26 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 
 HELD_OUT_PREFIXES = ('val/loss', 'val/explained')
-"""How the losses that ``HeldOutLossHook`` logs are named, and what they explain."""
+"""Prefixes of the losses and explained shares that ``HeldOutLossHook`` logs."""
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 10
-"""How long a process may take to end when it is asked to; the workers of a data loader may take
-5 s to notice that their process is gone.
+"""Seconds that a process may take to end; the workers of a data loader may take 5 s to notice that
+their process is gone.
 """
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a finished training leaves to say.
+    """Record of a finished training.
 
     Args:
         checkpoint: File name of its last checkpoint, in the run's folder.
-        steps: How many steps it took.
-        seconds: In these steps, loading of data included; not in starting, evaluating held-out
-            losses and writing checkpoints. None if the config has no IterTimerHook.
-        memory_mb: Peak of what tensors took on the GPU; None without one.
-        losses_before: Held-out loss -> its value before the first step; empty without such losses.
+        steps: Number of training steps.
+        seconds: Time in these steps, loading of data included, without start-up, evaluation of
+            held-out losses and writing of checkpoints. ``None`` if the config has no IterTimerHook.
+        memory_mb: Peak of the memory of tensors on the GPU; ``None`` without one.
+        losses_before: Held-out loss -> value before the first step; empty without such losses.
         losses_after: The same after the last step.
     """
 
@@ -61,7 +61,7 @@ class Training:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A training and what its last checkpoint reached in the test; None for undefined metrics."""
+    """A training and the test metrics of its last checkpoint; ``None`` for undefined metrics."""
 
     training: Training
     metrics: dict[str, float | None]
@@ -69,12 +69,12 @@ class RunResult:
 
 @dataclass(frozen=True)
 class VariantResult:
-    """What one config reached.
+    """Results of one config.
 
     Args:
         name: The config's file name without its suffix.
-        config: The config as it was given.
-        parameters: Of the whole model, parts that only training uses included.
+        config: Path of the config as it was given.
+        parameters: Number of parameters of the whole model, with modules that only training uses.
         runs: Seed -> result.
     """
 
@@ -86,12 +86,12 @@ class VariantResult:
 
 @dataclass(frozen=True)
 class Command:
-    """A process that does a part of a run.
+    """Command line of the training or a test of a run.
 
     Args:
-        name: What it does, for messages.
-        arguments: The command line.
-        log: The file that gets what it prints.
+        name: Description for messages.
+        arguments: Command line.
+        log: File of its output.
     """
 
     name: str
@@ -105,10 +105,10 @@ class TrainedVariant:
 
     Args:
         variant: Name of the config.
-        config: The config file to train.
-        max_iters: How many steps that must be; None if it counts epochs.
-        seed: The seed.
-        folder: Where all of it goes.
+        config: Config file to train.
+        max_iters: Required number of steps; ``None`` if the config counts epochs.
+        seed: Random seed.
+        folder: Folder of all files.
         more_tests: Name -> ``--cfg-options`` of another test of the same checkpoint.
     """
 
@@ -124,11 +124,11 @@ class TrainedVariant:
         return self.folder / 'training.json'
 
     def metrics_file(self, test: str = '') -> Path:
-        """The file of a test's figures; without a name that of the test as the config has it."""
+        """Return the file of a test's metrics; without a name that of the config's own test."""
         return self.folder / (f'metrics_{test}.json' if test else 'metrics.json')
 
     def commands(self) -> Iterator[Command]:
-        """What is left to do, to be asked for one by one, each when the last one has succeeded.
+        """Yield the commands left to run, each to be requested when the last one has succeeded.
 
         The last checkpoint is tested, never the one that scored best on these data.
 
@@ -161,12 +161,12 @@ class TrainedVariant:
             )
 
     def result(self) -> RunResult:
-        """What a finished run left; a metric of another test has its name before its own."""
+        """Read a finished run; metrics of another test are prefixed by the name of the test."""
         training = Training(**json.loads(self.training_file.read_text()))
         metrics = json.loads(self.metrics_file().read_text())
         for test in self.more_tests:
-            figures = json.loads(self.metrics_file(test).read_text())
-            metrics |= {f'{test}/{metric}': value for metric, value in figures.items()}
+            of_test = json.loads(self.metrics_file(test).read_text())
+            metrics |= {f'{test}/{metric}': value for metric, value in of_test.items()}
         return RunResult(training, metrics)
 
     def _read_training(self) -> Training:
@@ -214,14 +214,14 @@ def run_ablation(
 
     Args:
         configs: Config files.
-        seeds: The seeds.
+        seeds: Random seeds.
         out_dir: Folder of the whole ablation.
         options: ``--cfg-options``, the same for all.
-        jobs: How many processes work at a time.
-        report: Gets a line whenever something begins.
+        jobs: Number of processes at a time.
+        report: Called with a line whenever a command begins.
         more_tests: Name -> ``--cfg-options`` (KEY=VALUE) of tests beside that of the config, such
-            as one on other data. They are taken at their word: what was tested under a name is
-            not tested again.
+            as one on other data. A test with a stored result of its name is not run again, even
+            with other options.
 
     Returns:
         A result for each config, in the order given.
@@ -324,7 +324,7 @@ def store_config(cfg: Config, path: Path) -> None:
 
 
 def _entries(value: Any, key: str = '') -> dict[str, str]:
-    """A config as one level: ``{'model.neck.depth': '2', ...}``."""
+    """Flatten a config to one level: ``{'model.neck.depth': '2', ...}``."""
     if isinstance(value, Mapping) and value:
         items: Any = value.items()
     elif isinstance(value, list | tuple) and value:
@@ -332,13 +332,13 @@ def _entries(value: Any, key: str = '') -> dict[str, str]:
     else:
         return {key: repr(value)}
     entries = {}
-    for name, part in items:
-        entries.update(_entries(part, f'{key}.{name}' if key else str(name)))
+    for name, item in items:
+        entries.update(_entries(item, f'{key}.{name}' if key else str(name)))
     return entries
 
 
 def read_scalars(work_dir: Path) -> list[dict[str, Any]]:
-    """What the runs of MMEngine in a work folder logged, in their order."""
+    """Read the records that the runs of MMEngine in a work folder logged, in their order."""
     records = []
     for file in sorted(work_dir.glob('*/vis_data/scalars.json')):
         for line in file.read_text().splitlines():
@@ -351,9 +351,9 @@ def read_scalars(work_dir: Path) -> list[dict[str, Any]]:
 
 
 def held_out_losses(records: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float | None]]:
-    """Held-out losses in logged records: step -> loss -> value, None if it is not finite.
+    """Select the held-out losses: step -> loss -> value, ``None`` if it is not finite.
 
-    Of a step that was repeated, after an interruption, the last record counts.
+    The last record of a step counts: one after an interruption is repeated.
     """
     losses = {}
     for record in records:
@@ -371,37 +371,37 @@ def held_out_losses(records: Sequence[Mapping[str, Any]]) -> dict[int, dict[str,
 
 
 def run_commands(
-    works: Sequence[Iterator[Command]], jobs: int, report: Callable[[str], None], lock: TextIO
+    runs: Sequence[Iterator[Command]], jobs: int, report: Callable[[str], None], lock: TextIO
 ) -> None:
-    """TrainedVariant sequences of commands, ``jobs`` of them at a time; the first failure ends all.
+    """Run sequences of commands, ``jobs`` of them at a time; the first failure ends all.
 
     Args:
-        works: The sequences; each is asked for its next command when the last one has succeeded.
-        jobs: How many processes there may be.
-        report: Gets a line whenever a command begins.
-        lock: A file that every process keeps open.
+        runs: Sequences of commands; the next one is requested when the last one has succeeded.
+        jobs: Maximal number of processes.
+        report: Called with a line whenever a command begins.
+        lock: File that every process keeps open.
 
     Raises:
         InputError: If a command fails.
     """
-    waiting = deque(works)
+    waiting = deque(runs)
     active: list[tuple[subprocess.Popen, Command, Iterator[Command]]] = []
     try:
         while waiting or active:
-            for process, command, work in list(active):
+            for process, command, run in list(active):
                 code = process.poll()
                 if code is None:
                     continue
-                active.remove((process, command, work))
+                active.remove((process, command, run))
                 if code != 0:
                     raise InputError(_failure(command, code))
-                waiting.appendleft(work)
+                waiting.appendleft(run)
             while waiting and len(active) < jobs:
-                work = waiting.popleft()
-                next_command = next(work, None)
+                run = waiting.popleft()
+                next_command = next(run, None)
                 if next_command is not None:
                     report(next_command.name)
-                    active.append((_start(next_command, lock), next_command, work))
+                    active.append((_start(next_command, lock), next_command, run))
             if active:
                 time.sleep(POLL_SECONDS)
     finally:
@@ -443,7 +443,7 @@ def _tool(script: str, *arguments: object) -> tuple[str, ...]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[TextIO]:
-    """Keep others out of a folder, also as long as a process that was started here still works.
+    """Lock a folder, also as long as a process that was started here still runs.
 
     Raises:
         InputError: If the folder is in use or cannot be written to.

@@ -1,4 +1,4 @@
-"""What an ablation found, as numbers and as Markdown."""
+"""Results of an ablation as JSON fields and as Markdown."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .ablation import RunResult, VariantResult
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure of several runs.
+    """Mean and spread of a metric over several runs.
 
     Args:
-        mean: Over the runs.
-        std: Standard deviation of the sample (n - 1); None for a single run.
-        low, high: The range.
-        number: How many runs; those in which the figure is undefined do not count.
+        mean: Mean over the runs.
+        std: Standard deviation of the sample (n - 1); ``None`` for a single run.
+        low, high: Lowest and highest value.
+        number: Number of runs in which the metric is defined.
     """
 
     mean: float
@@ -32,7 +32,7 @@ class Spread:
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
-    """Mean and spread of the values that are defined; None if there is none."""
+    """Compute mean and spread of the values that are defined; ``None`` if there is none."""
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -43,7 +43,7 @@ def spread(values: Sequence[float | None]) -> Spread | None:
 def differences(
     values: Mapping[int, float | None], reference: Mapping[int, float | None]
 ) -> list[float | None]:
-    """Values less those of the reference of the same seed, None where one is undefined.
+    """Subtract the values of the reference by seed; ``None`` where one is undefined.
 
     Args:
         values: Seed -> value.
@@ -59,11 +59,11 @@ def differences(
 def choose_metrics(
     results: Sequence[VariantResult], metrics: Sequence[str] | None = None
 ) -> list[str]:
-    """The metrics to show.
+    """Choose the metrics to tabulate.
 
     Args:
-        results: One for each config.
-        metrics: Names; by default AP and PCK@0.1 of whatever prefix, or all where neither exists.
+        results: Results of each config.
+        metrics: Names; by default AP and PCK@0.1 with any prefix, or all where neither exists.
 
     Raises:
         InputError: If a name is not among the metrics of any run.
@@ -86,10 +86,10 @@ def require_reference(names: Sequence[str], reference: str | None) -> None:
 def ablation_fields(
     results: Sequence[VariantResult], reference: str | None = None
 ) -> dict[str, Any]:
-    """Everything that was measured, for JSON.
+    """Make JSON fields of everything that was measured.
 
     Args:
-        results: One for each config.
+        results: Results of each config.
         reference: Name of the config that the others are compared with.
 
     Raises:
@@ -125,11 +125,11 @@ def ablation_fields(
 def ablation_report(
     results: Sequence[VariantResult], metrics: Sequence[str], reference: str | None = None
 ) -> str:
-    """Tables with headings between them, and what their figures mean; a row for every config.
+    """Write tables with headings between them, and notes; a row for every config.
 
     Args:
-        results: One for each config; rows are in this order.
-        metrics: Names of the metrics to show.
+        results: Results of each config; rows are in this order.
+        metrics: Names of the metrics to tabulate.
         reference: Name of the config that the others are compared with.
 
     Raises:
@@ -166,7 +166,7 @@ def ablation_report(
 
 
 def seconds_per_step(run: RunResult) -> float | None:
-    """Mean time of a training step; None if it was not measured."""
+    """Compute the mean time of a training step; ``None`` if it was not measured."""
     seconds = run.training.seconds
     return None if seconds is None else seconds / run.training.steps
 
@@ -175,8 +175,8 @@ def _runs(results: Sequence[VariantResult]) -> list[RunResult]:
     return [run for result in results for run in result.runs.values()]
 
 
-def _each(result: VariantResult, figure: Callable[[RunResult], float | None]) -> list[float | None]:
-    return [figure(run) for run in result.runs.values()]
+def _each(result: VariantResult, read: Callable[[RunResult], float | None]) -> list[float | None]:
+    return [read(run) for run in result.runs.values()]
 
 
 def _metric(result: VariantResult, name: str) -> list[float | None]:
@@ -207,21 +207,21 @@ def _losses(result: VariantResult, before: bool) -> dict[str, Any]:
     return {name: _fields(_loss(result, name, before)) for name in names}
 
 
-def _fields(figure: Spread | None) -> dict[str, Any] | None:
-    return None if figure is None else asdict(figure)
+def _fields(value: Spread | None) -> dict[str, Any] | None:
+    return None if value is None else asdict(value)
 
 
-def _mean(figure: Spread | None, style: str) -> str:
-    if figure is None:
+def _mean(value: Spread | None, style: str) -> str:
+    if value is None:
         return '-'
-    deviation = f' ± {figure.std:{style.lstrip("+")}}' if figure.std is not None else ''
-    return f'{figure.mean:{style}}{deviation}'
+    deviation = f' ± {value.std:{style.lstrip("+")}}' if value.std is not None else ''
+    return f'{value.mean:{style}}{deviation}'
 
 
-def _with_range(figure: Spread | None, style: str = '.2f') -> str:
-    if figure is None or figure.number == 1:
-        return _mean(figure, style)
-    return f'{_mean(figure, style)} [{figure.low:{style}}, {figure.high:{style}}]'
+def _with_range(value: Spread | None, style: str = '.2f') -> str:
+    if value is None or value.number == 1:
+        return _mean(value, style)
+    return f'{_mean(value, style)} [{value.low:{style}}, {value.high:{style}}]'
 
 
 def _fall(result: VariantResult, name: str) -> str:

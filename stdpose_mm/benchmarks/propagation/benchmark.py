@@ -1,12 +1,11 @@
-"""Several propagators, models and intervals on the same videos."""
+"""Comparison of several propagators, models and intervals on the same videos."""
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,18 +17,19 @@ import torch
 
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
 from stdpose_mm.io.labelled_videos import open_video
-from stdpose_mm.io.labels import write_posetrack18
-from stdpose_mm.io.video.cached_frames import CachedFrames
+from stdpose_mm.io.labels import frame_sources, write_posetrack18
+from stdpose_mm.io.video import CachedFrames
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.flow.optical_flow import RememberedFlow
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .clip_errors import ClipErrors, HiddenVideo, hide_labels, measure, propagate_hidden
 from .compare_propagators import Comparison, hide_videos, summarize
-from .prediction_cache import PredictionCache, file_digest, label_digest
+from .prediction_cache import open_prediction_cache
 
 MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]'
 
@@ -38,13 +38,13 @@ _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
 
 @dataclass(frozen=True)
 class EntryRun:
-    """A propagator: a method with its model.
+    """One run of an entry: a method with the model of one seed.
 
     Args:
         name: What its files are called.
         method: As registered in ``PROPAGATORS``.
         config, checkpoint: Of its model; None without.
-        digest: Of all files; equal models have equal ones.
+        fingerprint: Of the content of the model's files.
         fuser: Weights of 'auto', if not those of the package.
     """
 
@@ -52,18 +52,18 @@ class EntryRun:
     method: str
     config: str | None = None
     checkpoint: str | None = None
-    digest: str = ''
+    fingerprint: str = ''
     fuser: str | None = None
 
 
 @dataclass(frozen=True)
 class BenchmarkEntry:
-    """What has a row in the tables: a method, trained once or several times.
+    """A row of the tables: a method, trained with one or several seeds.
 
     Args:
-        name: What to call it.
-        method: As registered in ``PROPAGATORS``.
-        config: Of its model; None without.
+        name: Name in the tables.
+        method: Name of the method in ``PROPAGATORS``.
+        config: Config of the model; ``None`` for a method without.
         checkpoints: Weights, one for each seed; none without a model.
         fuser: Weights of 'auto', if not those of the package.
 
@@ -118,21 +118,20 @@ class BenchmarkEntry:
         return cls(name, parts[0], parts[1], tuple(parts[2].split(',')), *parts[3:])
 
     def runs(self) -> list[EntryRun]:
-        """One for each seed."""
+        """Return one run for each seed."""
         if not self.checkpoints:
             return [EntryRun(self.name, self.method)]
         assert self.config is not None
-        config = read_config(self.config)
-        settings = hashlib.sha256(repr(config.to_dict()).encode()).hexdigest()
+        config = read_config(self.config).to_dict()
         several = len(self.checkpoints) > 1
-        fuser = '' if self.fuser is None else f' {file_digest(self.fuser)}'
+        fuser = self.fuser and file_fingerprint(self.fuser)
         return [
             EntryRun(
                 f'{self.name}-seed{number}' if several else self.name,
                 self.method,
                 self.config,
                 checkpoint,
-                f'{settings} {file_digest(checkpoint)}' + fuser,
+                fingerprint(config, file_fingerprint(checkpoint), fuser),
                 self.fuser,
             )
             for number, checkpoint in enumerate(self.checkpoints, 1)
@@ -141,14 +140,14 @@ class BenchmarkEntry:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Under which the propagators run.
+    """Conditions under which the propagators run.
 
     Args:
         image_root: Folder that file names of pictures start from.
         video_root: Folder that the video files named in the labels start from.
-        device: Where models run.
+        device: Device of the models.
         use_truth_boxes: See :func:`~.clip_errors.propagate_hidden`.
-        out_dir: Where predictions are written and cached; None for neither.
+        out_dir: Folder of predictions and their cache; ``None`` for neither.
     """
 
     image_root: Path | None = None
@@ -159,15 +158,15 @@ class Conditions:
 
 
 Build = Callable[[EntryRun, str], BasePropagator]
-"""Makes the propagator of a run on a device."""
+"""Builder of the propagator of a run on a device."""
 
 Measured = tuple[EntryRun, int, dict[int, ClipErrors]]
-"""A run, the number of a video, and what came of it for each interval."""
+"""A run, the number of a video, and the errors for each interval."""
 
 
 @lru_cache(maxsize=1)
 def build_run(run: EntryRun, device: str) -> BasePropagator:
-    """The propagator of a run; the latest one is kept."""
+    """Load the propagator of a run; the latest one is kept."""
     propagator = load_propagator(run.method, run.config, run.checkpoint, device, fuser=run.fuser)
     if isinstance(propagator, (FlowPropagator, AutoPropagator)):
         # All intervals of a video follow the same flow.
@@ -177,7 +176,7 @@ def build_run(run: EntryRun, device: str) -> BasePropagator:
 
 def benchmark_propagators(
     videos: Sequence[VideoLabels],
-    entrants: Sequence[BenchmarkEntry],
+    entries: Sequence[BenchmarkEntry],
     intervals: Sequence[int],
     conditions: Conditions,
     num_bootstrap: int = 1000,
@@ -191,23 +190,23 @@ def benchmark_propagators(
 
     With an ``out_dir``, the predictions are written as PoseTrack18 files to
     ``<run>_T<interval>/<video>.json``, and to a cache from which a later call takes what is the
-    same: method, model, interval, labels, boxes, and the code of this package. Pictures do not
-    count. A video is decoded once for each run, unless its pictures take more memory than
-    ``CachedFrames`` grants.
+    same: method, model, interval, labels, boxes, the pictures if the method reads any, and the code
+    of this package. A video is decoded once for each run, unless its pictures take more memory
+    than ``CachedFrames`` grants.
 
     Args:
         videos: Dense labels.
-        entrants: Methods and models with distinct names.
-        intervals: Each T.
-        conditions: How to run them.
-        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
-        reference: Name of the entrant to give the others' differences to.
-        fast: Motion in pose sizes a frame above which a video is fast; with it, the figures are
+        entries: Methods and models with distinct names.
+        intervals: Values of T.
+        conditions: Conditions of all runs.
+        num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
+        reference: Name of the entry that the differences of the others are to.
+        fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
             broken down, see :func:`~.compare_propagators.summarize`.
-        jobs: Processes that share the videos.
+        jobs: Number of processes that share the videos.
         progress: Wraps the iteration over the results, given their number; say,
             ``lambda results, total: tqdm(results, total=total)``.
-        build: Makes a propagator; with several jobs it must be importable from a module.
+        build: Builds a propagator; with several jobs it must be importable from a module.
 
     Returns:
         One comparison for each interval.
@@ -217,23 +216,30 @@ def benchmark_propagators(
             before anything is computed or written.
     """
     hidden = {interval: hide_videos(videos, interval) for interval in intervals}
-    runs = {entrant.name: entrant.runs() for entrant in entrants}
-    everything = [run for seeds in runs.values() for run in seeds]
-    _check_names(entrants, everything, reference)
+    runs = {entry.name: entry.runs() for entry in entries}
+    all_runs = [run for seeds in runs.values() for run in seeds]
+    _check_names(entries, all_runs, reference)
     if conditions.out_dir is not None:
-        _check_folders(conditions.out_dir, everything, intervals, videos)
+        _check_folders(conditions.out_dir, all_runs, intervals, videos)
     # Built once beforehand, so that a broken checkpoint is found before the work begins.
-    read = [build(run, conditions.device).reads_pictures for run in everything]
+    reads = {run: build(run, conditions.device).reads_pictures for run in all_runs}
     for labels in videos:
-        open_video(labels, conditions.image_root, conditions.video_root, any(read))
+        open_video(labels, conditions.image_root, conditions.video_root, any(reads.values()))
+    keys: dict[bool, list[str]] = {}
+    if conditions.out_dir is not None:
+        for reading in set(reads.values()):
+            keys[reading] = [_video_key(labels, conditions, reading) for labels in videos]
+    tasks = [
+        _Task(run, number, labels, keys[reads[run]][number] if keys else None)
+        for run in all_runs
+        for number, labels in enumerate(videos)
+    ]
 
-    measured: Iterable[Measured] = _measure_all(
-        everything, videos, intervals, conditions, jobs, build
-    )
+    measured: Iterable[Measured] = _measure_all(tasks, intervals, conditions, jobs, build)
     if progress is not None:
-        measured = progress(measured, len(everything) * len(videos))
+        measured = progress(measured, len(all_runs) * len(videos))
     results: dict[tuple[EntryRun, int], list[Any]] = {
-        (run, interval): [None] * len(videos) for run in everything for interval in intervals
+        (run, interval): [None] * len(videos) for run in all_runs for interval in intervals
     }
     for run, number, by_interval in measured:
         for interval, errors in by_interval.items():
@@ -250,10 +256,35 @@ def benchmark_propagators(
     ]
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A run on a video.
+
+    Args:
+        run: The run.
+        number: Of the video.
+        labels: Of the video.
+        video_key: Fingerprint of what the run reads of the video; None without a cache.
+    """
+
+    run: EntryRun
+    number: int
+    labels: VideoLabels
+    video_key: str | None
+
+
+def _video_key(labels: VideoLabels, conditions: Conditions, reads_pictures: bool) -> str:
+    sources: dict[int, tuple[str, int | None]] = {}
+    if reads_pictures:
+        sources = frame_sources(labels, conditions.image_root or '', conditions.video_root)
+    files = [(file_fingerprint(path), in_video) for path, in_video in sources.values()]
+    return fingerprint(labels, files)
+
+
 def _check_names(
-    entrants: Sequence[BenchmarkEntry], runs: Sequence[EntryRun], reference: str | None
+    entries: Sequence[BenchmarkEntry], runs: Sequence[EntryRun], reference: str | None
 ) -> None:
-    names = [entrant.name for entrant in entrants]
+    names = [entry.name for entry in entries]
     for name in [*names, *(run.name for run in runs)]:
         if names.count(name) > 1 or [run.name for run in runs].count(name) > 1:
             raise InputError(f'two methods are called {name!r}, give them different names')
@@ -267,7 +298,7 @@ def _check_names(
 def _check_folders(
     out_dir: Path, runs: Sequence[EntryRun], intervals: Sequence[int], videos: Sequence[VideoLabels]
 ) -> None:
-    """Refuse folders with predictions for other videos, which evaluation would stumble over."""
+    """Refuse folders with predictions of other videos, which would confuse an evaluation."""
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f'{out_dir} is a file, give a folder as --out-dir')
     expected = {f'{labels.name}.json' for labels in videos}
@@ -286,35 +317,28 @@ def _folder_name(run: EntryRun, interval: int) -> str:
 
 
 def _measure_all(
-    runs: Sequence[EntryRun],
-    videos: Sequence[VideoLabels],
+    tasks: Sequence[_Task],
     intervals: Sequence[int],
     conditions: Conditions,
     jobs: int,
     build: Build,
 ) -> Iterator[Measured]:
-    """EntryRun by run, so that a process has one model in memory at a time."""
-    tasks = [(run, number) for run in runs for number in range(len(videos))]
     if jobs == 1:
-        for run, number in tasks:
-            yield run, number, _measure_video(run, videos[number], intervals, conditions, build)
+        for task in tasks:
+            yield task.run, task.number, _measure_video(task, intervals, conditions, build)
         return
     # Not forked from here: a copy of a process with threads or a GPU may hang. The server has
-    # neither, and imports everything once for all its children.
+    # neither, and imports all_runs once for all its children.
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(jobs, context, _share_cores, (jobs,)) as pool:
         futures = {
-            pool.submit(_measure_video, run, videos[number], intervals, conditions, build): (
-                run,
-                number,
-            )
-            for run, number in tasks
+            pool.submit(_measure_video, task, intervals, conditions, build): task for task in tasks
         }
         try:
             for future in as_completed(list(futures)):
-                run, number = futures.pop(future)
-                yield run, number, future.result()
+                task = futures.pop(future)
+                yield task.run, task.number, future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -327,38 +351,32 @@ def _share_cores(jobs: int) -> None:
 
 
 def _measure_video(
-    run: EntryRun,
-    labels: VideoLabels,
-    intervals: Sequence[int],
-    conditions: Conditions,
-    build: Build,
+    task: _Task, intervals: Sequence[int], conditions: Conditions, build: Build
 ) -> dict[int, ClipErrors]:
     """Propagate at every interval; only the errors are kept."""
+    run, labels = task.run, task.labels
     frames = None
     errors = {}
-    digest = label_digest(labels)
+    cache: MutableMapping[str, Sequence[PersonLabel]] = {}
+    if conditions.out_dir is not None:
+        cache = open_prediction_cache(conditions.out_dir / 'cache')
     for interval in intervals:
         video = hide_labels(labels, interval)
-        prediction = None
-        key = {
-            'method': run.method,
-            'model': run.digest,
-            'interval': interval,
-            'labels': digest,
-            'truth_boxes': conditions.use_truth_boxes,
-        }
-        cache = conditions.out_dir and PredictionCache(conditions.out_dir / 'cache')
-        if cache:
-            prediction = cache.load(key, video.labels)
-        if prediction is None:
+        key = fingerprint(
+            code_fingerprint(),
+            (run.method, run.fingerprint, interval, conditions.use_truth_boxes),
+            task.video_key,
+        )
+        people = cache.get(key)
+        if people is None:
             if frames is None:
                 roots = conditions.image_root, conditions.video_root
                 # All intervals read the same pictures.
                 frames = CachedFrames(open_video(labels, *roots, pictures_needed=False))
             propagator = build(run, conditions.device)
-            prediction = propagate_hidden(frames, video, propagator, conditions.use_truth_boxes)
-            if cache:
-                cache.store(key, prediction)
+            dense = propagate_hidden(frames, video, propagator, conditions.use_truth_boxes)
+            people = cache[key] = dense.persons
+        prediction = video.labels.with_persons(people)
         if conditions.out_dir is not None:
             _write_prediction(conditions.out_dir, run, video, prediction)
         errors[interval] = measure(video, prediction)

@@ -1,4 +1,4 @@
-"""One video whose labels are hidden but for every T-th frame, and what a propagation made of it."""
+"""Errors of a propagation in a video whose labels are hidden but for every T-th frame."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from stdpose_mm.evaluation.functional import (
     pool_precision,
     pose_sizes,
 )
-from stdpose_mm.io.labelled_videos import FrameSlice, shifted
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.labelled_videos import shifted
+from stdpose_mm.io.video import FrameSource, SelectedFrames
 from stdpose_mm.propagation import (
     BasePropagator,
     given_labels,
@@ -41,13 +41,13 @@ class HiddenVideo:
     Args:
         labels: All labels, with track ids.
         interval: T.
-        hidden_frames: The labelled frames that are not given, ascending.
+        hidden_frames: Labelled frames that are not given, ascending.
         motion: See :func:`~.motion.mean_motion`.
-        hidden: [N] bool, whether the label is hidden.
-        sized: [N] bool, whether the pose has an extent to measure by.
-        visibility: [N] of 1 (occluded), 2 (visible).
-        speed: [N] see :func:`~.motion.joint_speeds`.
-        frames_to_label: [N] frames to the nearest given label of the joint, 0 on a given one,
+        hidden: Whether the label is hidden, bool [N].
+        sized: Whether the pose has an extent to measure by, bool [N].
+        visibility: 1 (occluded) or 2 (visible) [N].
+        speed: See :func:`~.motion.joint_speeds`, [N].
+        frames_to_label: Frames to the nearest given label of the joint [N], 0 on a given one,
             infinite if it is given nowhere.
     """
 
@@ -86,7 +86,7 @@ def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
             f'video {labels.name!r} has no labelled people to compare with, leave it out'
         )
     given_frames = subsample_labels(labels, interval).labelled_frame_indices
-    parts: dict[str, list[np.ndarray]] = {}
+    by_track: dict[str, list[np.ndarray]] = {}
     for track in labels.tracks().values():
         frames = np.array(list(track))
         labelled = np.stack([label.labelled for label in track.values()])
@@ -101,25 +101,25 @@ def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
         }
         for name, column in columns.items():
             values = np.broadcast_to(column, labelled.shape)[labelled]
-            parts.setdefault(name, []).append(values)
+            by_track.setdefault(name, []).append(values)
     hidden_frames = sorted(set(labels.labelled_frame_indices) - set(given_frames))
     return HiddenVideo(
         labels,
         interval,
         tuple(hidden_frames),
         mean_motion(labels),
-        **{name: np.concatenate(columns) for name, columns in parts.items()},
+        **{name: np.concatenate(columns) for name, columns in by_track.items()},
     )
 
 
 @dataclass(frozen=True)
 class ClipErrors:
-    """What one propagation of a :class:`HiddenVideo` came to.
+    """Errors of one propagation of a :class:`HiddenVideo`.
 
     Args:
-        errors: Of its N joints.
-        scores: [N] of propagated joints, NaN for given and missing ones.
-        precision: Frames -> what they add to PoseTrack's AP; empty without head boxes.
+        errors: Errors of its N joints.
+        scores: Scores [N] of propagated joints, NaN for given and missing ones.
+        precision: Frames -> their contribution to PoseTrack's AP; empty without head boxes.
     """
 
     errors: JointErrors
@@ -131,9 +131,9 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
     """Compare a propagation with the truth.
 
     Args:
-        video: The truth.
-        prediction: Its frames in the same order; people pair by frame and track id, and whoever
-            is missing counts as wrong.
+        video: True labels.
+        prediction: Predicted labels with the same frames in the same order; people pair by frame
+            and track id, and missing people count as wrong.
     """
     pairs = pair_tracks(video.labels, prediction, video.labels.skeleton.keypoint_names, None)
     precision: dict[FrameGroup, ApAccumulator] = {}
@@ -149,7 +149,7 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
 
 
 def propagate_hidden(
-    frames: Frames,
+    frames: FrameSource,
     video: HiddenVideo,
     propagator: BasePropagator,
     use_truth_boxes: bool = False,
@@ -158,31 +158,31 @@ def propagate_hidden(
 
     Args:
         frames: ``frames[i]`` is the picture of frame index ``i``; indices need not start at 0, and
-            only the stretch from the first to the last frame that the labels list is propagated.
-        video: What is given and what is hidden.
-        propagator: How to fill the gaps.
+            only the frames from the first to the last one that the labels list are propagated.
+        video: Given and hidden labels.
+        propagator: Propagator that fills the gaps.
         use_truth_boxes: Crop people at the boxes of the hidden labels, as the published protocol
             does, instead of boxes interpolated between the given ones.
 
     Returns:
-        Labels with the frames of the truth, in its order. Whoever is labelled on no given frame
-        is missing.
+        Labels with the frames of the truth, in its order. A person labelled on no given frame is
+        missing.
     """
     truth = video.labels
     indices = [frame.index for frame in truth.frames]
     first = min(indices)
-    stretch = FrameSlice(frames, first, max(indices) - first + 1)
+    labelled = SelectedFrames(frames, range(first, max(indices) + 1))
     dense = propagate_subsampled(
-        stretch, shifted(truth, -first), video.interval, propagator, use_truth_boxes
+        labelled, shifted(truth, -first), video.interval, propagator, use_truth_boxes
     )
     return truth.with_persons(shifted(dense, first).persons)
 
 
 def _frames_to_label(frames: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """[F, K] frames to the nearest row that gives the joint, infinite without any."""
+    """Count the frames [F, K] to the nearest row that gives the joint, infinite without any."""
     distances = np.full(given.shape, np.inf)
     for joint, rows in enumerate(given.T):
-        anchors = np.concatenate([[-np.inf], frames[rows], [np.inf]])
-        after = np.searchsorted(anchors, frames)
-        distances[:, joint] = np.minimum(anchors[after] - frames, frames - anchors[after - 1])
+        labelled = np.concatenate([[-np.inf], frames[rows], [np.inf]])
+        after = np.searchsorted(labelled, frames)
+        distances[:, joint] = np.minimum(labelled[after] - frames, frames - labelled[after - 1])
     return distances

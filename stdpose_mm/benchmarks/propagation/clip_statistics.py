@@ -1,4 +1,4 @@
-"""Errors of many clips in a few figures, and how sure these are."""
+"""Metrics over many clips, and their bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .clip_errors import ClipErrors, FrameGroup, HiddenVideo
 
 @dataclass(frozen=True)
 class Difference:
-    """A figure of a method less that of the reference.
+    """Difference of a metric between a method and the reference.
 
     Args:
-        value: The difference.
-        interval: (low, high), where 95 % of the differences lie when as many videos are drawn
-            again, the same ones for both methods; None without draws.
+        value: Difference.
+        interval: 95 % bootstrap interval (low, high) over the videos, the same draws for both
+            methods; ``None`` without draws.
     """
 
     value: float
@@ -35,18 +35,17 @@ class Difference:
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """What one method reached on one group of joints.
+    """Metrics of one method on one group of joints.
 
     Args:
-        values: Figure -> value, mean over the seeds. ``AP`` is PoseTrack's mean over its joints;
+        values: Metric -> value, mean over the seeds. ``AP`` is PoseTrack's mean over its joints;
             all others are pooled: every labelled joint counts once. NaN where there is nothing to
             measure.
-        intervals: Figure -> (low, high), where 95 % of the values lie when as many videos are
-            drawn again with replacement.
-        num_joints: Labelled joints that PCK was measured on.
-        num_seeds: How many trainings of the method the values are the mean of.
-        spread: Figure -> standard deviation over the seeds; empty for a single one.
-        differences: Figure -> difference to the reference; empty for the reference itself.
+        intervals: Metric -> 95 % bootstrap interval (low, high) over the videos.
+        num_joints: Number of labelled joints that PCK was measured on.
+        num_seeds: Number of seeds that the values are the mean of.
+        spread: Metric -> standard deviation over the seeds; empty for a single one.
+        differences: Metric -> difference to the reference; empty for the reference itself.
     """
 
     values: dict[str, float]
@@ -58,11 +57,11 @@ class MetricSummary:
 
 
 class ClipBootstrap:
-    """Draws of the V videos with replacement, the same ones for everything that is measured.
+    """Bootstrap draws of the V videos with replacement, the same ones for all methods and metrics.
 
     Args:
-        num_videos: V.
-        num_draws: D.
+        num_videos: Number of videos V.
+        num_draws: Number of draws D.
     """
 
     def __init__(self, num_videos: int, num_draws: int) -> None:
@@ -71,11 +70,11 @@ class ClipBootstrap:
         self.times = np.stack([np.bincount(row, minlength=num_videos) for row in drawn])
 
     def means(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """[D, ...] pooled means of the drawn videos, NaN for a draw without any value.
+        """Compute the pooled means [D, ...] of the drawn videos, NaN for a draw without any value.
 
         Args:
-            sums: [V, ...] what was measured, summed up per video.
-            counts: [V, ...] over how many values.
+            sums: Sums of the values of each video [V, ...].
+            counts: Numbers of these values [V, ...].
         """
         return _pooled(
             np.tensordot(self.times, sums, axes=1), np.tensordot(self.times, counts, axes=1)
@@ -83,7 +82,7 @@ class ClipBootstrap:
 
 
 def interval_95(samples: np.ndarray) -> tuple[float, float]:
-    """Where the interval_95 95 % of [D] values lie; NaN if there is none."""
+    """Compute the central interval that holds 95 % of the values [D]; NaN if there is none."""
     known = samples[~np.isnan(samples)]
     if not len(known):
         return math.nan, math.nan
@@ -93,12 +92,13 @@ def interval_95(samples: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Grouping:
-    """A way to divide the joints.
+    """Division of the joints into groups.
 
     Args:
-        title: What they are divided by.
-        names: The G groups.
-        groups: [N] the group of each joint of a video, 0..G - 1; G for joints that are left out.
+        title: Property by which they are divided.
+        names: Names of the G groups.
+        groups: Function that gives the group [N] of each joint of a video, 0..G - 1; G for joints
+            that are left out.
     """
 
     title: str
@@ -114,14 +114,14 @@ DISTANCES = 'frames to the nearest label'
 GIVEN_OR_NOT = Grouping('frames', ('unlabelled', 'given'), lambda video: 1 - video.hidden)
 
 SPEED_LIMITS = (0.01, 0.02, 0.05, 0.1)
-"""Where the bins of joint speed end, in pose sizes a frame."""
+"""Upper limits of the bins of joint speed, in pose sizes a frame."""
 
 FARTHEST = 7
 """Frames to the nearest label up to which every distance is a group of its own."""
 
 
 def difficulty_groupings(fast: float) -> tuple[Grouping, ...]:
-    """The joints whose labels are hidden, by what may make them hard.
+    """Group the joints whose labels are hidden by what may make them hard.
 
     Args:
         fast: Motion in pose sizes a frame above which a video is fast.
@@ -172,7 +172,7 @@ class GroupTotals:
     """Sums over the joints of each of V videos and G groups.
 
     Args:
-        sums, counts: Figure -> [V, G] sum of its values, and how many there are.
+        sums, counts: Metric -> sum and number of its values [V, G].
     """
 
     sums: dict[str, np.ndarray]
@@ -199,14 +199,14 @@ class GroupTotals:
         )
 
     def of_group(self, group: int) -> GroupTotals:
-        """One group's, [V]."""
+        """Select one group: totals [V]."""
         return GroupTotals(
             {name: sums[:, group] for name, sums in self.sums.items()},
             {name: counts[:, group] for name, counts in self.counts.items()},
         )
 
     def of_all(self) -> GroupTotals:
-        """All groups' together, [V]."""
+        """Sum over all groups: totals [V]."""
         return GroupTotals(
             {name: sums.sum(axis=1) for name, sums in self.sums.items()},
             {name: counts.sum(axis=1) for name, counts in self.counts.items()},
@@ -219,12 +219,12 @@ def compare_totals(
     reference: str | None,
     precision: Mapping[str, Sequence[float]] | None = None,
 ) -> dict[str, MetricSummary]:
-    """The figures of several methods on the same joints.
+    """Summarise the metrics of several methods on the same joints.
 
     Args:
         totals: Method -> [V] totals of each of its seeds.
-        bootstrap: Draws of the videos; None for no intervals.
-        reference: The method that others are compared with; None for no differences.
+        bootstrap: Draws of the videos; ``None`` for no intervals.
+        reference: Method that the others are compared with; ``None`` for no differences.
         precision: Method -> PoseTrack's AP of each of its seeds; NaN by default.
     """
     values: dict[str, dict[str, np.ndarray]] = {}
@@ -242,7 +242,7 @@ def compare_totals(
                 draws[method][name] = np.mean(means, axis=0)
         values[method]['AP'] = np.array(precision[method] if precision else [math.nan])
 
-    figures = {}
+    summaries = {}
     for method, seeds in totals.items():
         differences = {}
         if reference is not None and method != reference:
@@ -251,7 +251,7 @@ def compare_totals(
                 drawn = draws[method].get(name)
                 interval = None if drawn is None else interval_95(drawn - draws[reference][name])
                 differences[name] = Difference(change, interval)
-        figures[method] = MetricSummary(
+        summaries[method] = MetricSummary(
             values={name: float(value.mean()) for name, value in values[method].items()},
             intervals={name: interval_95(drawn) for name, drawn in draws[method].items()},
             num_joints=int(seeds[0].counts['PCK@0.1'].sum()),
@@ -263,21 +263,21 @@ def compare_totals(
             },
             differences=differences,
         )
-    return figures
+    return summaries
 
 
 def average_precision_of(clips: Sequence[ClipErrors], frames: FrameGroup) -> float:
-    """PoseTrack's AP, mean over its joints, of the clips that have head boxes; NaN without any."""
-    pools = [clip.precision[frames] for clip in clips if clip.precision]
-    if not pools:
+    """Compute PoseTrack's AP, mean over its joints, of clips with head boxes; NaN without any."""
+    of_clips = [clip.precision[frames] for clip in clips if clip.precision]
+    if not of_clips:
         return math.nan
     total = ApAccumulator(len(EVALUATED_JOINTS))
-    for pool in pools:
-        total.update(pool)
+    for of_clip in of_clips:
+        total.update(of_clip)
     return mean_of_known(total.result().ap)
 
 
 def _pooled(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Means; NaN where there is nothing."""
+    """Divide sums by counts; NaN where there is nothing."""
     sums, counts = np.asarray(sums, np.float64), np.asarray(counts)
     return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

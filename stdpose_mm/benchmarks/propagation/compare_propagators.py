@@ -1,4 +1,4 @@
-"""How well propagators fill in the frames whose labels were hidden."""
+"""Comparison of propagators on frames whose labels were hidden."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliability
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.structures import VideoLabels
 
@@ -36,32 +36,32 @@ COLUMNS = {
     'error_px': ('error px', 2),
     'jitter': ('jitter', 2),
 }
-"""Figure -> title and decimals of its column."""
+"""Metric -> title and decimals of its column."""
 
 WITH_INTERVAL = ('PCK@0.1', 'error_percent')
-"""MetricSummary whose bootstrap interval stands in the tables."""
+"""Metrics whose bootstrap interval is in the tables."""
 
 FAST_MOTION = 0.02
 """Pose sizes a frame above which the motion of a video counts as fast."""
 
 Breakdown = dict[str, dict[str, MetricSummary]]
-"""Group of joints -> method -> figures."""
+"""Group of joints -> method -> metrics."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """MetricSummary of several propagators on the same videos.
+    """Metrics of several propagators on the same videos.
 
     Args:
         interval: T, every T-th frame was given.
-        num_videos: How many videos were measured on.
-        num_ap_videos: How many of them AP was measured on: those with PoseTrack's joints and head
-            boxes.
-        unlabelled: Method -> figures on the frames that were not given.
+        num_videos: Number of videos.
+        num_ap_videos: Number of videos that AP was measured on: those with PoseTrack's joints and
+            head boxes.
+        unlabelled: Method -> metrics on the frames that were not given.
         all_frames: The same on all frames, given ones included (the published protocol).
-        reference: The method that the others' differences are to; None if there is none.
-        breakdowns: What the joints of the unlabelled frames are divided by -> group -> method ->
-            figures; every joint is in one group, and groups may be empty.
+        reference: Method that the differences of the others are to; ``None`` if there is none.
+        breakdowns: Property of the joints on unlabelled frames -> group -> method -> metrics; every
+            joint is in one group, and groups may be empty.
         reliability: Method -> reliability of the scores of its propagated joints, of each of its
             seeds.
     """
@@ -75,12 +75,12 @@ class Comparison:
     breakdowns: dict[str, Breakdown] = field(default_factory=dict)
     reliability: dict[str, tuple[Reliability, ...]] = field(default_factory=dict)
 
-    def figures(self, frames: FrameGroup) -> dict[str, MetricSummary]:
-        """Method -> figures on a group of frames."""
+    def summaries(self, frames: FrameGroup) -> dict[str, MetricSummary]:
+        """Return the metrics of every method on a group of frames."""
         return self.unlabelled if frames == 'unlabelled' else self.all_frames
 
     def to_dict(self) -> dict[str, Any]:
-        """For a JSON file; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
+        """Make JSON fields; null stands for NaN, ``intervals`` are 95 % bootstrap intervals."""
         groups = {
             'unlabelled_frames': _group_fields(self.unlabelled),
             'all_frames': _group_fields(self.all_frames),
@@ -90,13 +90,13 @@ class Comparison:
             'videos': self.num_videos,
             'videos_of_ap': self.num_ap_videos,
             'reference': self.reference,
-            **{group: fields['figures'] for group, fields in groups.items()},
+            **{group: fields['values'] for group, fields in groups.items()},
             **{
-                part: {group: fields[part] for group, fields in groups.items()}
-                for part in ('intervals', 'seeds', 'spread', 'differences', 'joints')
+                key: {group: fields[key] for group, fields in groups.items()}
+                for key in ('intervals', 'seeds', 'spread', 'differences', 'joints')
             },
             'breakdowns': {
-                title: {group: _group_fields(figures) for group, figures in breakdown.items()}
+                title: {group: _group_fields(rows) for group, rows in breakdown.items()}
                 for title, breakdown in self.breakdowns.items()
             },
             'reliability': {
@@ -108,35 +108,35 @@ class Comparison:
     def table(
         self, names: Mapping[str, str] | None = None, frames: FrameGroup = 'unlabelled'
     ) -> str:
-        """A Markdown table, one row per method.
+        """Write a Markdown table, one row per method.
 
         Args:
-            names: Method -> what to call it in the table; by default its own name.
-            frames: Which frames it is about.
+            names: Method -> its name in the table; by default its own name.
+            frames: Group of frames to tabulate.
         """
         names = names or {}
-        rows = self.figures(frames)
-        figures = [c for c in COLUMNS if any(not math.isnan(f.values[c]) for f in rows.values())]
-        titles = [self._column(figure) for figure in figures]
+        rows = self.summaries(frames)
+        metrics = [c for c in COLUMNS if any(not math.isnan(r.values[c]) for r in rows.values())]
+        titles = [self._column(metric) for metric in metrics]
         lines = [
             f'| T = {self.interval}, {frames} frames of {number_of_videos(self.num_videos)} | '
             + ' | '.join(titles)
             + ' |',
-            '|---|' + '---:|' * len(figures),
+            '|---|' + '---:|' * len(metrics),
         ]
         for method, row in rows.items():
-            cells = [figure_cell(row, figure) for figure in figures]
+            cells = [metric_cell(row, metric) for metric in metrics]
             lines.append(f'| {names.get(method, method)} | ' + ' | '.join(cells) + ' |')
         return '\n'.join(lines)
 
-    def _column(self, figure: str) -> str:
-        if figure == 'AP' and self.num_ap_videos < self.num_videos:
-            return f'{title_of(figure)} ({number_of_videos(self.num_ap_videos)})'
-        return title_of(figure)
+    def _column(self, metric: str) -> str:
+        if metric == 'AP' and self.num_ap_videos < self.num_videos:
+            return f'{title_of(metric)} ({number_of_videos(self.num_ap_videos)})'
+        return title_of(metric)
 
 
 def compare_propagators(
-    videos: Sequence[tuple[Frames, VideoLabels]],
+    videos: Sequence[tuple[FrameSource, VideoLabels]],
     propagators: Mapping[str, BasePropagator],
     interval: int,
     progress: Callable[[str, VideoLabels], None] | None = None,
@@ -145,17 +145,17 @@ def compare_propagators(
 ) -> Comparison:
     """Hide all labels but every ``interval``-th frame's, propagate, and compare.
 
-    Whoever is labelled on no given frame cannot be propagated and counts as wrong.
+    A person labelled on no given frame cannot be propagated and counts as wrong.
 
     Args:
         videos: Frames and dense labels. ``frames[i]`` is the picture of frame index ``i``; indices
-            need not start at 0, and only the stretch from the first to the last frame that the
-            labels list is propagated.
+            need not start at 0, and only the frames from the first to the last one that the labels
+            list are propagated.
         propagators: Method name -> propagator.
         interval: T.
         progress: Called with the method and its predicted labels after each video, video by video
             for one method after the other. The labels have the frames of the truth, in its order.
-        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
+        num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
         use_truth_boxes: Crop people at the boxes of the hidden labels, as the published protocol
             does, instead of boxes interpolated between the given ones.
 
@@ -199,14 +199,14 @@ def summarize(
     reference: str | None = None,
     fast: float | None = None,
 ) -> Comparison:
-    """The figures of what was measured.
+    """Summarise the errors of several methods.
 
     Args:
-        videos: The truth, of one interval.
+        videos: True labels, of one interval.
         clips: Method -> for each of its seeds the errors in every video.
-        num_bootstrap: How often videos are drawn for the intervals; 0 for none.
-        reference: The method to give the others' differences to.
-        fast: Motion in pose sizes a frame above which a video is fast; with it, the figures are
+        num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
+        reference: Method that the differences of the others are to.
+        fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
             broken down by motion, speed, occlusion and distance to the nearest label.
     """
     bootstrap = None
@@ -261,7 +261,7 @@ def _totals_of(
 def _reliability_of(
     videos: Sequence[HiddenVideo], seeds: Sequence[Sequence[ClipErrors]]
 ) -> tuple[Reliability, ...]:
-    """Of the propagated joints that have a score; empty without any."""
+    """Measure the scores of propagated joints for each seed; empty if none has a score."""
     results = []
     for clips in seeds:
         scores, correct = [], []
@@ -274,41 +274,41 @@ def _reliability_of(
     return tuple(results)
 
 
-def title_of(figure: str) -> str:
-    """What tables and JSON files call a figure."""
-    return COLUMNS[figure][0] if figure in COLUMNS else figure
+def title_of(metric: str) -> str:
+    """Return the name of a metric in tables and JSON files."""
+    return COLUMNS[metric][0] if metric in COLUMNS else metric
 
 
-def figure_cell(row: MetricSummary, figure: str) -> str:
-    """``87.0 ± 0.4 [83.8, 90.0]``: value, spread over seeds, interval over videos."""
-    value, (_, decimals) = row.values[figure], COLUMNS[figure]
+def metric_cell(row: MetricSummary, metric: str) -> str:
+    """Format ``87.0 ± 0.4 [83.8, 90.0]``: value, spread over seeds, interval over videos."""
+    value, (_, decimals) = row.values[metric], COLUMNS[metric]
     if math.isnan(value):
         return '-'
     text = f'{value:.{decimals}f}'
-    if figure in row.spread:
-        text += f' ± {row.spread[figure]:.{decimals}f}'
-    if figure in WITH_INTERVAL and figure in row.intervals:
-        low, high = row.intervals[figure]
+    if metric in row.spread:
+        text += f' ± {row.spread[metric]:.{decimals}f}'
+    if metric in WITH_INTERVAL and metric in row.intervals:
+        low, high = row.intervals[metric]
         text += f' [{low:.{decimals}f}, {high:.{decimals}f}]'
     return text
 
 
 def number_of_videos(number: int) -> str:
-    """``1 video``, ``2 videos``."""
+    """Format ``1 video``, ``2 videos``."""
     return f'{number} video' if number == 1 else f'{number} videos'
 
 
 def _group_fields(rows: Mapping[str, MetricSummary]) -> dict[str, Any]:
-    """The figures of one group of joints for JSON: part -> method -> figure -> value."""
+    """Make the JSON fields of one group of joints: field -> method -> metric -> value."""
 
-    def per_method(part: Callable[[MetricSummary], Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    def per_method(read: Callable[[MetricSummary], Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         return {
-            method: {title_of(name): value for name, value in part(row).items()}
+            method: {title_of(name): value for name, value in read(row).items()}
             for method, row in rows.items()
         }
 
     return {
-        'figures': per_method(lambda row: {n: _rounded(v) for n, v in row.values.items()}),
+        'values': per_method(lambda row: {n: _rounded(v) for n, v in row.values.items()}),
         'intervals': per_method(lambda row: {n: _pair(i) for n, i in row.intervals.items()}),
         'seeds': {method: row.num_seeds for method, row in rows.items()},
         'spread': per_method(lambda row: {n: _rounded(v) for n, v in row.spread.items()}),

@@ -1,4 +1,4 @@
-"""Comparisons at several intervals as pictures."""
+"""Plots of comparisons at several intervals."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .compare_propagators import WITH_INTERVAL, Comparison, title_of
 INTERVAL_AXIS = 'T: every T-th frame is labelled'
 
 LEAST_SHARE = 0.01
-"""Share of the joints below which a distance is not drawn: joints that given frames lack."""
+"""Share of the joints below which a distance is not plotted: joints that given frames lack."""
 
 
 def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[Path]:
-    """Draw PCK@0.1 and the error of the unlabelled frames, with 95 % intervals.
+    """Plot PCK@0.1 and the error of the unlabelled frames, with 95 % intervals.
 
     Args:
-        comparisons: Of the same methods and videos, one for each T.
-        out_dir: Where to write ``by_interval.png`` and, where the comparisons have breakdowns,
+        comparisons: Comparisons of the same methods and videos, one for each T.
+        out_dir: Folder of ``by_interval.png`` and, where the comparisons have breakdowns,
             ``by_interval_<group>.png`` for fast and slow videos and ``by_distance.png`` (for
             each T that leaves more than one distance to the nearest label).
 
     Returns:
-        What was written.
+        Paths of the files.
     """
     groups = {'by_interval.png': [c.unlabelled for c in comparisons]}
     for position, name in enumerate(('fast', 'slow')):
@@ -39,14 +39,14 @@ def plot_comparisons(comparisons: Sequence[Comparison], out_dir: Path) -> list[P
     written = []
     for file, rows in groups.items():
         panels: dict[str, dict[str, Curve]] = {
-            title_of(figure): {
+            title_of(metric): {
                 method: [
-                    _point(comparison.interval, row[method], figure)
+                    _point(comparison.interval, row[method], metric)
                     for comparison, row in zip(comparisons, rows, strict=True)
                 ]
                 for method in comparisons[0].unlabelled
             }
-            for figure in WITH_INTERVAL
+            for metric in WITH_INTERVAL
         }
         plot_curves(out_dir / file, panels, INTERVAL_AXIS)
         written.append(out_dir / file)
@@ -74,6 +74,6 @@ def _by_distance(comparison: Comparison) -> dict[str, Curve]:
 
 
 def _point(
-    place: float, row: MetricSummary, figure: str
+    place: float, row: MetricSummary, metric: str
 ) -> tuple[float, float, tuple[float, float] | None]:
-    return place, row.values[figure], row.intervals.get(figure)
+    return place, row.values[metric], row.intervals.get(metric)

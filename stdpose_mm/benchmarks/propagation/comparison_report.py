@@ -1,4 +1,4 @@
-"""Comparisons at several intervals as Markdown."""
+"""Markdown report of comparisons at several intervals."""
 
 from __future__ import annotations
 
@@ -14,35 +14,34 @@ from .compare_propagators import COLUMNS, WITH_INTERVAL, Comparison, title_of
 FRAME_GROUPS: tuple[FrameGroup, ...] = ('unlabelled', 'all')
 
 DIFFERENCES = ('PCK@0.05', 'PCK@0.1', 'PCK@0.2', 'error_percent')
-"""MetricSummary whose difference to the reference is in the tables."""
+"""Metrics whose difference to the reference is in the tables."""
 
 
 def comparison_report(
     comparisons: Sequence[Comparison], notes: Sequence[str] = (), breakdowns: bool = False
 ) -> str:
-    """Tables with headings between them, and what their figures mean.
+    """Write tables with headings between them, and notes on their metrics.
 
     Args:
-        comparisons: Of the same methods and videos, one for each T.
+        comparisons: Comparisons of the same methods and videos, one for each T.
         notes: Sentences to add at the end.
-        breakdowns: Add the figures by motion, speed, occlusion and distance to the nearest label.
+        breakdowns: Add the metrics by motion, speed, occlusion and distance to the nearest label.
     """
     blocks = []
     if len(comparisons) > 1:
         blocks.append(overview_table(comparisons))
     for comparison in comparisons:
         for frames in FRAME_GROUPS:
-            figures = comparison.figures(frames)
-            num_joints = next(iter(figures.values())).num_joints
+            num_joints = next(iter(comparison.summaries(frames).values())).num_joints
             blocks.append(comparison.table(frames=frames))
             blocks.append(f'Measured on {num_joints:,} labelled joints.')
     if any(row.differences for row in comparisons[0].unlabelled.values()):
         blocks.append(f'## Difference to {comparisons[0].reference}, unlabelled frames')
         blocks.append(difference_table(comparisons))
     for title in comparisons[0].breakdowns if breakdowns else ():
-        for figure in WITH_INTERVAL:
-            blocks.append(f'## {title_of(figure)} by {title}, unlabelled frames')
-            blocks.append(breakdown_table(comparisons, title, figure))
+        for metric in WITH_INTERVAL:
+            blocks.append(f'## {title_of(metric)} by {title}, unlabelled frames')
+            blocks.append(breakdown_table(comparisons, title, metric))
     if any(comparison.reliability for comparison in comparisons):
         blocks.append('## Scores of propagated joints')
         blocks.append(reliability_table(comparisons))
@@ -50,14 +49,14 @@ def comparison_report(
 
 
 def overview_table(comparisons: Sequence[Comparison]) -> str:
-    """PCK@0.1 and error of the unlabelled frames; a row for every method, a column for every T."""
+    """Tabulate PCK@0.1 and error of unlabelled frames; a row per method, a column per T."""
     rows = [
         [
             method,
             *(
                 ' / '.join(
-                    f'{c.unlabelled[method].values[figure]:.{COLUMNS[figure][1]}f}'
-                    for figure in WITH_INTERVAL
+                    f'{c.unlabelled[method].values[metric]:.{COLUMNS[metric][1]}f}'
+                    for metric in WITH_INTERVAL
                 )
                 for c in comparisons
             ),
@@ -71,27 +70,27 @@ def overview_table(comparisons: Sequence[Comparison]) -> str:
 
 
 def difference_table(comparisons: Sequence[Comparison], frames: FrameGroup = 'unlabelled') -> str:
-    """Each method less the reference; a row for every T and method."""
+    """Tabulate the differences to the reference; a row for every T and method."""
     rows = [
         [
             str(comparison.interval),
             method,
-            *(_difference(row.differences[figure], figure) for figure in DIFFERENCES),
+            *(_difference(row.differences[metric], metric) for metric in DIFFERENCES),
         ]
         for comparison in comparisons
-        for method, row in comparison.figures(frames).items()
+        for method, row in comparison.summaries(frames).items()
         if row.differences
     ]
     return _table(['T', 'method', *map(title_of, DIFFERENCES)], rows)
 
 
-def breakdown_table(comparisons: Sequence[Comparison], title: str, figure: str) -> str:
-    """A figure in every group of joints; a row for every T and method, and one for the numbers.
+def breakdown_table(comparisons: Sequence[Comparison], title: str, metric: str) -> str:
+    """Tabulate a metric in every group of joints; a row per T and method, one for the numbers.
 
     Args:
-        comparisons: One for each T.
-        title: Which of their breakdowns.
-        figure: A key of ``COLUMNS``.
+        comparisons: Comparisons, one for each T.
+        title: Title of the breakdown.
+        metric: Key of ``COLUMNS``.
     """
     sizes = [
         {name: next(iter(rows.values())).num_joints for name, rows in c.breakdowns[title].items()}
@@ -103,7 +102,7 @@ def breakdown_table(comparisons: Sequence[Comparison], title: str, figure: str) 
         rows.append([str(comparison.interval), '*joints*', *(f'{size[g]:,}' for g in groups)])
         for method in comparison.unlabelled:
             cells = [
-                _value_and_difference(comparison.breakdowns[title][group][method], figure)
+                _value_and_difference(comparison.breakdowns[title][group][method], metric)
                 for group in groups
             ]
             rows.append([str(comparison.interval), method, *cells])
@@ -111,7 +110,7 @@ def breakdown_table(comparisons: Sequence[Comparison], title: str, figure: str) 
 
 
 def reliability_table(comparisons: Sequence[Comparison]) -> str:
-    """How honest the scores are; a row for every T and method."""
+    """Tabulate the calibration of the scores; a row for every T and method."""
     rows = []
     for comparison in comparisons:
         for method, seeds in comparison.reliability.items():
@@ -125,8 +124,8 @@ def reliability_table(comparisons: Sequence[Comparison]) -> str:
     return _table(['T', 'method', 'calibration error', 'AUROC', 'Brier'], rows)
 
 
-def _difference(difference: Difference, figure: str) -> str:
-    decimals = COLUMNS[figure][1]
+def _difference(difference: Difference, metric: str) -> str:
+    decimals = COLUMNS[metric][1]
     if math.isnan(difference.value):
         return '-'
     text = f'{difference.value:+.{decimals}f}'
@@ -136,13 +135,13 @@ def _difference(difference: Difference, figure: str) -> str:
     return text
 
 
-def _value_and_difference(row: MetricSummary, figure: str) -> str:
-    value = row.values[figure]
+def _value_and_difference(row: MetricSummary, metric: str) -> str:
+    value = row.values[metric]
     if math.isnan(value):
         return '-'
-    text = f'{value:.{COLUMNS[figure][1]}f}'
-    if figure in row.differences:
-        text += f' ({_difference(row.differences[figure], figure)})'
+    text = f'{value:.{COLUMNS[metric][1]}f}'
+    if metric in row.differences:
+        text += f' ({_difference(row.differences[metric], metric)})'
     return text
 
 

@@ -1,7 +1,7 @@
 """How hard it is to propagate the labels of a set of videos.
 
-The yardstick is linear interpolation between the given labels: what it gets right needs no look
-at the pictures.
+The yardstick is linear interpolation between the given labels: joints that it gets right need no
+pictures.
 """
 
 from __future__ import annotations
@@ -28,19 +28,20 @@ DEFAULT_INTERVAL = 7
 
 @dataclass(frozen=True)
 class Difficulty:
-    """MetricSummary of a set of videos; None where there is nothing to measure.
+    """Difficulty of a set of videos; ``None`` where there is nothing to measure.
 
     Args:
         interval: T, the distance of given frames.
-        videos, people: How many; a person is one track.
+        videos, people: Number of videos and of people (tracks).
         labels: Number of labelled poses.
         displacement: Per cent of the pose size (larger side of the tight box around the labelled
             joints) that a joint moves over T frames, mean over joints.
         occluded: Per cent of the labelled joints that are occluded.
         linear_pck: Per cent of the joints that linear interpolation puts within 0.1 pose sizes,
             on the frames that are not given.
-        linear_error_px: Its mean error in pixels on these frames.
-        linear_ap: Its PoseTrack AP (mean of the joints) over all frames, the given ones included.
+        linear_error_px: Mean error of linear interpolation on these frames, in pixels.
+        linear_ap: PoseTrack AP of linear interpolation (mean of the joints) over all frames, the
+            given ones included.
         linear_ap_unlabelled: The same on the frames that are not given.
     """
 
@@ -56,7 +57,7 @@ class Difficulty:
     linear_ap_unlabelled: float | None
 
     def to_dict(self) -> dict[str, float | int | None]:
-        """The figures by name, for JSON."""
+        """Make JSON fields."""
         return asdict(self)
 
     def __str__(self) -> str:
@@ -79,11 +80,11 @@ def report_difficulty(
     """Measure a generated data set and write ``difficulty.json`` into its folder.
 
     Args:
-        folder: The data set, as ``datasets.synthetic.write_dataset`` wrote it.
+        folder: Folder of the data set, as ``datasets.synthetic.write_dataset`` wrote it.
         interval: T.
 
     Returns:
-        Split -> its figures.
+        Split -> difficulty of its videos.
 
     Raises:
         InputError: If the folder holds no data set, or a label file cannot be read.
@@ -97,7 +98,7 @@ def report_difficulty(
         )
         for split in sorted(annotations.iterdir())
     }
-    report = {split: figures.to_dict() for split, figures in difficulty.items()}
+    report = {split: of_split.to_dict() for split, of_split in difficulty.items()}
     write_json(Path(folder) / DIFFICULTY_FILE, report, indent=2)
     return difficulty
 
@@ -105,17 +106,17 @@ def report_difficulty(
 def measure_difficulty(
     videos: Sequence[VideoLabels], interval: int = DEFAULT_INTERVAL
 ) -> Difficulty:
-    """Measure labelled videos with track ids and head boxes.
+    """Measure the difficulty of labelled videos with track ids and head boxes.
 
     Args:
-        videos: At least one.
+        videos: Labels of at least one video.
         interval: T of the labelled-frame rule.
 
     Raises:
         InputError: If a person has no track id or head box.
     """
     linear = _linear_interpolation(videos, interval)
-    hidden, everything = linear or ({}, {})
+    unlabelled, all_frames = linear or ({}, {})
     flags = np.array([p.visibility for labels in videos for p in labels.persons])
     labelled = (flags != NOT_LABELLED).sum()
     return Difficulty(
@@ -125,17 +126,17 @@ def measure_difficulty(
         labels=sum(len(labels.persons) for labels in videos),
         displacement=_displacement(videos, interval),
         occluded=100 * float((flags == OCCLUDED).sum() / labelled) if labelled else None,
-        linear_pck=_known(hidden.get('PCK@0.1')),
-        linear_error_px=_known(hidden.get('error_px')),
-        linear_ap=_known(everything.get('AP')),
-        linear_ap_unlabelled=_known(hidden.get('AP')),
+        linear_pck=_known(unlabelled.get('PCK@0.1')),
+        linear_error_px=_known(unlabelled.get('error_px')),
+        linear_ap=_known(all_frames.get('AP')),
+        linear_ap_unlabelled=_known(unlabelled.get('AP')),
     )
 
 
 def _linear_interpolation(
     videos: Sequence[VideoLabels], interval: int
 ) -> tuple[dict[str, float], dict[str, float]] | None:
-    """Its figures on the frames that are not given and on all; None if every frame is given."""
+    """Measure it on the frames that are not given and on all; ``None`` if every frame is given."""
     labelled = [labels.labelled_frame_indices for labels in videos]
     if all(len(given_frames(frames, interval)) == len(frames) for frames in labelled):
         return None

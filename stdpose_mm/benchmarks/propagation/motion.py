@@ -1,4 +1,4 @@
-"""How fast labelled people move, in sizes of their pose."""
+"""Speed of labelled people, in sizes of their pose."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 
 
 def mean_motion(labels: VideoLabels) -> float:
-    """Displacement of the joints per frame, in sizes of the pose.
+    """Compute the mean displacement of the joints per frame, in sizes of the pose.
 
     A track's motion is the mean displacement of its joints between one labelled frame and the
     next, per frame, divided by its mean pose size (larger side of the tight box around the
@@ -29,7 +29,7 @@ def mean_motion(labels: VideoLabels) -> float:
 
 
 def joint_speeds(track: Mapping[int, PersonLabel]) -> np.ndarray:
-    """[F, K] displacement per frame around each of the F labels, in mean sizes of the pose.
+    """Compute the displacement per frame [F, K] around each label, in mean sizes of the pose.
 
     The mean of the steps from the label before and to the label after; NaN where the joint is
     labelled in neither of them, or not labelled itself.
@@ -47,7 +47,7 @@ def joint_speeds(track: Mapping[int, PersonLabel]) -> np.ndarray:
 
 
 def _relative_steps(track: Mapping[int, PersonLabel]) -> np.ndarray:
-    """[F - 1, K] displacements from each label to the next, per frame and mean pose size.
+    """Compute displacements [F - 1, K] from each label to the next, per frame and mean pose size.
 
     NaN where one of both lacks the joint, and everywhere if no pose has an extent.
     """

@@ -1,4 +1,4 @@
-"""How many frames must be labelled until propagation is good enough: measured on full labels.
+"""Simulated annotator: how many labelled frames propagation needs, measured on full labels.
 
 The videos of a set are one labelling project with one budget: what counts is the PCK@0.1 over all
 joints of all videos, and the next label goes where it helps most, whichever video that is.
@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
-from stdpose_mm.io.labelled_videos import FrameSlice, shifted
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.labelled_videos import shifted
+from stdpose_mm.io.video import FrameSource, SelectedFrames
 from stdpose_mm.propagation import (
     BasePropagator,
     GapCache,
@@ -29,17 +29,17 @@ Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
 
 COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
-"""The T that are tried first."""
+"""Values of T that are tried first."""
 
 
 @dataclass(frozen=True)
 class LabellingState:
-    """A set of videos after some frames were labelled and the rest propagated.
+    """State of a set of videos after some frames were labelled and the rest propagated.
 
     Args:
-        labelled: Labelled frames of all videos.
+        labelled: Number of labelled frames of all videos.
         pck_all: Per cent of the joints within a tenth of the pose's size, over all frames; joints
-            of labelled frames are right. What whoever uses the labels gets.
+            of labelled frames are correct. This is the accuracy of the resulting labels.
         pck_unlabelled: The same over the frames that were not labelled; 100 if all were.
         interval: T, where every T-th frame is labelled.
     """
@@ -50,30 +50,30 @@ class LabellingState:
     interval: int | None = None
 
     def pck(self, measured: Measured) -> float:
-        """The figure over a group of frames."""
+        """Return the PCK@0.1 over a group of frames."""
         return self.pck_all if measured == 'all' else self.pck_unlabelled
 
     def to_dict(self) -> dict[str, Any]:
-        """For a JSON file."""
+        """Make JSON fields."""
         return asdict(self)
 
 
 def labels_needed(
     states: Sequence[LabellingState], target: float, measured: Measured
 ) -> LabellingState | None:
-    """The state with the fewest labelled frames that reaches a PCK@0.1; None if none does."""
+    """Find the state with the fewest labels that reaches a PCK@0.1; ``None`` if none does."""
     reached = [state for state in states if state.pck(measured) >= target]
     return min(reached, key=lambda state: state.labelled, default=None)
 
 
 def labels_at(states: Sequence[LabellingState], target: float, measured: Measured) -> float | None:
-    """Labelled frames at which the straight line between two states reaches a PCK@0.1.
+    """Interpolate the number of labelled frames at which a PCK@0.1 is reached.
 
     T takes whole numbers only, so that the first T that reaches the target may overshoot it; this
-    figure has no such steps.
+    number, on the straight line between two states, has no such steps.
 
     Returns:
-        None if no state reaches the target.
+        ``None`` if no state reaches the target.
     """
     before: LabellingState | None = None
     for state in sorted(states, key=lambda state: state.labelled):
@@ -94,13 +94,13 @@ def effort_table(
     target: float,
     num_frames: int,
 ) -> str:
-    """A Markdown table of the labelled frames that either way needs.
+    """Write a Markdown table of the labelled frames that either way needs.
 
     Args:
         uniform: States of :func:`label_uniformly`.
         suggested: States of :func:`label_suggested`.
         target: PCK@0.1 in per cent.
-        num_frames: Frames of all videos, of which shares are given.
+        num_frames: Number of frames of all videos, for shares.
     """
     lines = [
         f'| labelled frames for a PCK@0.1 of {target:g} % over | uniform T '
@@ -109,13 +109,13 @@ def effort_table(
     ]
     for measured in MEASURED:
         between = labels_at(uniform, target, measured)
-        every, found = (labels_needed(s, target, measured) for s in (uniform, suggested))
+        spaced, chosen = (labels_needed(s, target, measured) for s in (uniform, suggested))
         cells = [
-            _share(every, num_frames) + (f', T = {every.interval}' if every is not None else ''),
+            _share(spaced, num_frames) + (f', T = {spaced.interval}' if spaced is not None else ''),
             _share(between, num_frames),
-            _share(found, num_frames),
-            _saved(found, every),
-            _saved(found, between),
+            _share(chosen, num_frames),
+            _saved(chosen, spaced),
+            _saved(chosen, between),
         ]
         lines.append(f'| {measured} frames | ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
@@ -125,15 +125,15 @@ class AnnotatedVideo:
     """A video with full labels, of which a simulated annotator gives some.
 
     Args:
-        frames: Its pictures by frame index.
-        truth: Its labels.
-        propagator: How to fill the other frames.
+        frames: Frames of the video by frame index.
+        truth: Full labels.
+        propagator: Propagator that fills the other frames.
 
     Raises:
-        InputError: If it has no labels.
+        InputError: If the video has no labels.
     """
 
-    def __init__(self, frames: Frames, truth: VideoLabels, propagator: BasePropagator) -> None:
+    def __init__(self, frames: FrameSource, truth: VideoLabels, propagator: BasePropagator) -> None:
         truth = given_labels(truth)
         labelled = truth.labelled_frame_indices
         if not labelled:
@@ -145,12 +145,12 @@ class AnnotatedVideo:
         self.name = truth.name
         self.truth = shifted(replace(truth, frames=tuple(kept)), -first)
         self.labelled_frames = self.truth.labelled_frame_indices
-        self._frames = FrameSlice(frames, first, last - first + 1)
+        self._frames = SelectedFrames(frames, range(first, last + 1))
         self._propagator = propagator
         self._cache: GapCache = {}
 
     def first_frames(self) -> set[int]:
-        """The middle of everyone's time, on as few frames as will do: where an annotator begins."""
+        """Choose the first frames: the middle of everyone's time, as few as possible."""
         chosen: set[int] = set()
         for track in sorted(self.truth.tracks().values(), key=len, reverse=True):
             if chosen.isdisjoint(track):
@@ -158,9 +158,9 @@ class AnnotatedVideo:
         return chosen
 
     def propagate(self, given: Collection[int]) -> VideoLabels:
-        """The labels of all frames from those of the given ones.
+        """Propagate the labels of the given frames to all others.
 
-        Only the stretches between labels that were not there at the last call are worked on.
+        Only gaps that did not exist at the last call are computed.
         """
         labels = self.truth.keep_frames(given)
         persons = [
@@ -177,9 +177,9 @@ class AnnotatedVideo:
         return dense_labels(labels, persons, len(self._frames))
 
     def only_labelled(self, dense: VideoLabels) -> VideoLabels:
-        """The people and frames that the truth has: others cannot be labelled here.
+        """Keep the people and frames that the truth has: others cannot be labelled here.
 
-        Who is in the picture when is taken to be known to the annotator.
+        The annotator is assumed to know who is in the picture when.
         """
         kept = set(self.labelled_frames)
         there = {(person.track_id, person.frame_index) for person in self.truth.persons}
@@ -190,7 +190,7 @@ class AnnotatedVideo:
         )
 
     def count(self, dense: VideoLabels) -> _Counts:
-        """How many joints are right, in all frames and in those that were not given."""
+        """Count the correct joints, in all frames and in those that were not given."""
         pairs = pair_tracks(self.truth, dense, self.truth.skeleton.keypoint_names, None)
         errors = joint_errors(pairs)
         right = errors.relative <= CORRECT_WITHIN
@@ -204,7 +204,7 @@ class AnnotatedVideo:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Joints of a video: right ones and all, in all frames and in the unlabelled ones."""
+    """Numbers of correct joints and of all, in all frames and in the unlabelled ones."""
 
     right: int
     total: int
@@ -222,12 +222,12 @@ def label_uniformly(
     above; a T beyond these that reaches it by chance is not looked for.
 
     Args:
-        videos: The set.
+        videos: Videos of the set.
         target: PCK@0.1 in per cent.
-        max_interval: The first T, at least 2.
+        max_interval: First T, at least 2.
 
     Yields:
-        The state for each T.
+        State for each T.
     """
     states: dict[int, LabellingState] = {}
 
@@ -237,7 +237,7 @@ def label_uniformly(
     for interval in sorted({max_interval, *(t for t in COARSE_INTERVALS if t < max_interval)})[
         ::-1
     ]:
-        states[interval] = _label_every(videos, interval)
+        states[interval] = _label_at_interval(videos, interval)
         yield states[interval]
         if all(map(reached, MEASURED)):
             break
@@ -246,13 +246,13 @@ def label_uniformly(
         larger = [t for t in states if enough and t > max(enough)]
         for interval in range(min(larger, default=0) - 1, max(enough, default=0), -1):
             if interval not in states:
-                states[interval] = _label_every(videos, interval)
+                states[interval] = _label_at_interval(videos, interval)
                 yield states[interval]
             if states[interval].pck(measured) >= target:
                 break
 
 
-def _label_every(videos: Sequence[AnnotatedVideo], interval: int) -> LabellingState:
+def _label_at_interval(videos: Sequence[AnnotatedVideo], interval: int) -> LabellingState:
     given = [set(subsample_labels(v.truth, interval).labelled_frame_indices) for v in videos]
     counts = [
         video.count(video.propagate(frames)) for video, frames in zip(videos, given, strict=True)
@@ -263,19 +263,19 @@ def _label_every(videos: Sequence[AnnotatedVideo], interval: int) -> LabellingSt
 def label_suggested(
     videos: Sequence[AnnotatedVideo], method: str, step: int
 ) -> Iterator[LabellingState]:
-    """Label the frames that :func:`~.frame_ranking.rank_suggestions` names.
+    """Label the frames that :func:`~stdpose_mm.review.rank_suggestions` suggests.
 
     The annotator begins with a frame in the middle of everyone's time. Then it labels the ``step``
     best frames of the whole set, the videos that have a new label are propagated again, and so
     on, until nothing is left to gain.
 
     Args:
-        videos: The set.
-        method: Name of their propagator, see :func:`~.frame_ranking.calibrate_scores`.
-        step: Labels between two propagations.
+        videos: Videos of the set.
+        method: Name of the propagation method, see :func:`~stdpose_mm.review.calibrate_scores`.
+        step: Number of labels between two propagations.
 
     Yields:
-        The state at the beginning and after each step.
+        State at the beginning and after each step.
     """
     if step < 1:
         raise InputError(f'the number of labels a step must be at least 1, got {step}')
@@ -326,10 +326,10 @@ def _share(state: LabellingState | float | None, num_frames: int) -> str:
     return f'{labelled:.0f} ({100 * labelled / num_frames:.1f} %)'
 
 
-def _saved(found: LabellingState | None, other: LabellingState | float | None) -> str:
-    if found is None or other is None:
+def _saved(chosen: LabellingState | None, other: LabellingState | float | None) -> str:
+    if chosen is None or other is None:
         return '-'
-    return f'{100 * (1 - found.labelled / _labelled(other)):.0f} %'
+    return f'{100 * (1 - chosen.labelled / _labelled(other)):.0f} %'
 
 
 def _labelled(state: LabellingState | float) -> float:

@@ -1,19 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from stdpose_mm.datasets.base import BaseWindowDataset
 from stdpose_mm.datasets.base.video_tracks import Track, VideoTracks, tracks_of
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import VideoLabels, Window
-
-
-class Pictures(Protocol):
-    """Pictures by frame index: BGR uint8 [H, W, 3]."""
-
-    def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
 class ClipWindowDataset(BaseWindowDataset):
@@ -36,7 +31,7 @@ class ClipWindowDataset(BaseWindowDataset):
 
     def __init__(
         self,
-        pictures: Pictures,
+        pictures: FrameSource,
         labels: VideoLabels,
         metainfo: dict[str, Any],
         pipeline: Sequence[dict | Callable],

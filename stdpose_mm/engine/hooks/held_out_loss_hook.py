@@ -20,15 +20,15 @@ from stdpose_mm.engine.seeding import derive_seed, generators_from
 from stdpose_mm.errors import InputError
 
 SEED = 0
-"""What is drawn for a held-out loss depends on the batch alone: not on the run, not on the step."""
+"""Seed of what is drawn for held-out losses, the same in every run and step."""
 
 
 @HOOKS.register_module()
 class HeldOutLossHook(Hook):
     """Log the training losses on held-out data: before the first step, in between, after the last.
 
-    Losses that no metric shows, such as that of a reconstruction, can be seen to fall on clips that
-    are not trained on. The model is in evaluation mode, in the precision of validation (no
+    They show what no metric does, such as the loss of a reconstruction on clips that are not
+    trained on. The model is in evaluation mode, in the precision of validation (no
     autocast), without gradients. What it draws at random, such as masks, is the same at every
     evaluation and in every run. Training goes on as if there had been no evaluation, bit for bit,
     and its logged time per step does not count it.
@@ -47,8 +47,8 @@ class HeldOutLossHook(Hook):
         dataloader: Config of the held-out data; by default the config's ``val_dataloader``, which
             ``tools/train.py`` leaves to this hook under ``--no-validate``, too. Its sampler is not
             used, its workers live for one evaluation, and detected boxes need data of their own.
-        max_batches: Evaluate about so many batches only, evenly spaced over the data, over all
-            processes.
+        max_batches: Number of batches, evenly spaced over the data, that all processes together
+            evaluate, about; None for all.
 
     Raises:
         InputError: If a number is less than 1; when training starts, if there are no data.
@@ -74,7 +74,7 @@ class HeldOutLossHook(Hook):
         self._evaluated_step: int | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Evaluate what a run starts from."""
+        """Evaluate the model that a run starts from."""
         if runner.iter == 0:
             self._evaluate(runner, 0)
 
@@ -95,7 +95,7 @@ class HeldOutLossHook(Hook):
                 hook.t += time.time() - start
 
     def after_train(self, runner: Runner) -> None:
-        """Evaluate what came out."""
+        """Evaluate the trained model."""
         if self._evaluated_step != runner.iter:
             self._evaluate(runner, runner.iter)
 
@@ -134,11 +134,11 @@ class HeldOutLossHook(Hook):
 
 @torch.no_grad()
 def mean_losses(model: BaseModel, loader: DataLoader) -> dict[str, float]:
-    """Each loss of a model, averaged over a loader's samples and all processes.
+    """Average each loss of a model over a loader's samples and all processes.
 
     Args:
-        model: In whatever mode; its modes are left as they are.
-        loader: Gives what the model's data preprocessor takes, ``inputs`` with a length.
+        model: In any mode; its modes are left as they are.
+        loader: Yields what the model's data preprocessor takes, ``inputs`` with a length.
     """
     sums: defaultdict[str, float] = defaultdict(float)
     number = 0
@@ -159,7 +159,7 @@ def mean_losses(model: BaseModel, loader: DataLoader) -> dict[str, float]:
 
 @contextmanager
 def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards every module is in the mode that it was in."""
+    """Set evaluation mode in the context, and restore the mode of every module after it."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -45,7 +45,7 @@ class RandomStateHook(Hook):
         self._sampler_seed = checkpoint.get('sampler_seed')
 
     def before_train(self, runner: Runner) -> None:
-        """Take up the sampler where the resumed run left it."""
+        """Continue with the sampler where the resumed run left it."""
         # A checkpoint also serves as mere pretrained weights (`load_from`): iteration 0.
         if runner.iter == 0:
             return

@@ -11,11 +11,11 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module()
 class AutocastOptimWrapper(OptimWrapper):
-    """Mixed precision in bfloat16 on CPU and GPU alike.
+    """Train in mixed precision, bfloat16, on CPU and GPU alike.
 
     MMEngine's ``AmpOptimWrapper`` refuses to run without a GPU. bfloat16 has the range of float32,
     so no loss needs scaling: the forward pass runs under autocast, and everything else (backward,
-    gradient clipping, gradient accumulation, what a checkpoint holds) is ``OptimWrapper``'s.
+    gradient clipping, gradient accumulation, checkpoints) is ``OptimWrapper``'s.
 
     Args:
         **kwargs: Arguments of ``OptimWrapper``.

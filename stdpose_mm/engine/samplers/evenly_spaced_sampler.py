@@ -9,15 +9,15 @@ from torch.utils.data import Sampler
 
 @DATA_SAMPLERS.register_module()
 class EvenlySpacedSampler(Sampler[int]):
-    """The same samples every time, in order: all of a dataset, or a few from its whole length.
+    """Draw the same samples every time, in order: all of a dataset, or some evenly spaced ones.
 
-    Neighbouring samples of a video dataset show the same scene, so its first ones alone would be
-    no fair part of it. Processes share the samples out; none is drawn twice.
+    Neighbouring samples of a video dataset show the same scene, so the first ones alone would not
+    represent it. Processes share the samples; none is drawn twice.
 
     Args:
-        dataset: What to draw from.
-        max_samples: At most so many, over all processes; None for all.
-        seed: Not used; the runner gives one to every sampler.
+        dataset: Any dataset with a length.
+        max_samples: Largest number of samples, over all processes; None for all.
+        seed: Not used; the runner passes one to every sampler.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from stdpose_mm.engine.seeding import SampleIndex, derive_seed
 
 @DATA_SAMPLERS.register_module()
 class SeededInfiniteSampler(InfiniteSampler):
-    """MMEngine's ``InfiniteSampler`` whose indices carry a seed; for iteration-based training.
+    """Draw as MMEngine's ``InfiniteSampler``, with seeded indices; for iteration-based training.
 
     The seed of a draw follows from the sampler's seed and the place in the endless global order.
     Use it with :class:`~stdpose_mm.engine.SeedSample` as the first transform. Resuming works with

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.dataset import DefaultSampler
 from mmpose.registry import DATA_SAMPLERS
@@ -10,7 +11,7 @@ from stdpose_mm.engine.seeding import SampleIndex, derive_seed
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(DefaultSampler):
-    """MMEngine's ``DefaultSampler`` whose indices carry a seed; for epoch-based training.
+    """Draw as MMEngine's ``DefaultSampler``, with seeded indices; for epoch-based training.
 
     The seed of a draw follows from the sampler's seed, the epoch and the place in the epoch's
     global order, and so depends neither on the number of workers nor on earlier draws. Use it with
@@ -19,12 +20,12 @@ class SeededSampler(DefaultSampler):
     Args: as ``DefaultSampler``.
     """
 
-    def __init__(self, *args, **kwargs) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._start = 0
 
     def start_next_epoch_at(self, num_samples: int) -> None:
-        """Leave out the first ``num_samples`` of this rank, in the next epoch only.
+        """Skip the first ``num_samples`` of this rank, in the next epoch only.
 
         For resuming from a checkpoint that was written in the middle of an epoch.
         """

@@ -1,4 +1,4 @@
-"""Transforms that serve the runner rather than the data."""
+"""Transforms that the seeding of training needs."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class SeedSample(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Seed ``random``, ``numpy.random`` and ``torch``; ``results`` comes back unchanged."""
+        """Seed ``random``, ``numpy.random`` and ``torch``; ``results`` is returned unchanged."""
         index = results['sample_idx']
         if isinstance(index, SampleIndex):
             seed_generators(index.seed)

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import VideoLabels
@@ -187,6 +185,8 @@ class ScoreCalibrator:
         Raises:
             InputError: If there is no right or no wrong joint, or a score is not in 0..1.
         """
+        from scipy.optimize import minimize
+
         scores, correct = _checked(scores, correct)
         right = int(correct.sum())
         wrong = len(correct) - right
@@ -260,5 +260,7 @@ def _auroc(scores: np.ndarray, correct: np.ndarray) -> float:
     wrong = len(correct) - right
     if not right or not wrong:
         return float('nan')
+    from scipy.stats import rankdata
+
     ranks = rankdata(scores)[correct].sum()
     return float((ranks - right * (right + 1) / 2) / (right * wrong))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from .padded_poses import PaddedPoses
 
@@ -160,6 +159,8 @@ def match_pairs(
     Returns:
         [N] bool, the pairs to match.
     """
+    from scipy.optimize import linear_sum_assignment
+
     # A pair whose two sides have no other partner is matched in any case; only what is left
     # over, in crowds, needs the assignment solver.
     matched = (_occurrences(objects) == 1) & (_occurrences(hypotheses) == 1)

@@ -1,31 +1,30 @@
-"""A video whose pictures are not at hand."""
-
 from __future__ import annotations
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
 
+from .frame_source import FrameSource
 
-class UnavailableFrames:
-    """Stands for the frames of a video, for propagators that read no pictures.
+
+class UnavailableFrames(FrameSource):
+    """Frames of a video whose pictures are not at hand, for methods that read none.
+
+    ``size`` is (0, 0).
 
     Args:
-        length: How many frames it has.
-        sentence: What to say to whoever asks for a picture.
+        length: Number of frames.
+        sentence: The error to raise where a frame is read.
     """
 
     def __init__(self, length: int, sentence: str) -> None:
+        self.name = 'the video'
+        self.size = (0, 0)
         self._length = length
         self._sentence = sentence
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        """No picture.
-
-        Raises:
-            InputError: Always.
-        """
+    def _read(self, index: int) -> np.ndarray:
         raise InputError(self._sentence)

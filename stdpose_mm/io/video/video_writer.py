@@ -18,7 +18,7 @@ VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
 
 
 def require_video_name(path: PathLike) -> None:
-    """Find out before long work whether :func:`write_video` knows the container.
+    """Check before long work that :func:`write_video` knows the container.
 
     Raises:
         InputError: If the suffix is none of ``VIDEO_SUFFIXES``.

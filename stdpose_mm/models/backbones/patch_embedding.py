@@ -11,7 +11,7 @@ STEM_CHANNELS = (24, 48, 96)
 
 
 class PatchEmbedding(nn.Module):
-    """Images to tokens, one per patch of 16x16 pixels.
+    """Patch embedding: images to tokens, one per patch of 16x16 pixels.
 
     Args:
         kind: 'linear', one convolution with kernel and stride 16 and padding 2 as in ViTPose; or
@@ -54,5 +54,5 @@ class PatchEmbedding(nn.Module):
         self.projection = nn.Sequential(*layers)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[N, 3, H, W] -> [N, rows * columns, D]."""
+        """Embed images [N, 3, H, W] as tokens [N, rows * columns, D]."""
         return self.projection(images).flatten(2).transpose(1, 2)

@@ -48,7 +48,7 @@ class WindowDataPreprocessor(PoseDataPreprocessor):
         return folded
 
     def _get_pad_shape(self, data: dict[str, Any]) -> list[tuple[int, int]]:
-        """Padded (height, width) of every frame; MMPose reads (channels, height) of a batch."""
+        """Return the padded (height, width) of every frame; MMPose's reads (channels, height)."""
         inputs = data['inputs']
         height, width = (
             math.ceil(size / self.pad_size_divisor) * self.pad_size_divisor

@@ -1,4 +1,4 @@
-"""Networks that weigh the evidence of a whole segment."""
+"""Networks that weigh the evidence of a whole gap."""
 
 from .gap_fuser import FusedGaps, GapFuser
 

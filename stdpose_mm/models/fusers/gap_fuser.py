@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel
@@ -22,7 +23,7 @@ _MIN_SCALE = 0.005
 
 
 class FusedGaps(NamedTuple):
-    """What the fuser says of the joints of a batch of segments.
+    """Fused positions of the joints of a batch of gaps.
 
     Args:
         offsets: [B, F, K, 2] from the evidence's centre, in pose sizes.
@@ -35,10 +36,10 @@ class FusedGaps(NamedTuple):
 
 @MODELS.register_module()
 class GapFuser(BaseModel):
-    """Fuses flow tracks, interpolation, patch matches and heatmaps of a whole segment.
+    """Fuses flow tracks, interpolation, patch matches and heatmaps of a whole gap.
 
-    A token is one joint in one frame of the segment, labelled ends included. Attention over time
-    (per joint) and over the joints (per frame) lets every decision see the whole segment. There
+    A token is one joint in one frame of the gap, labelled ends included. Attention over time
+    (per joint) and over the joints (per frame) lets every decision see the whole gap. There
     is nothing in it that belongs to a skeleton: a joint is known by where it is relative to the
     others, so the same weights serve bodies, hands and animals.
 
@@ -48,10 +49,10 @@ class GapFuser(BaseModel):
 
     Args:
         num_vectors, num_scalars, num_maps: Numbers of inputs of each kind
-            (``propagation.segment_evidence``); the first vectors are the candidates.
+            (``propagation.auto.fusion_features``); the first vectors are the candidates.
         map_steps: For every reach of the maps the distance of two places in pose sizes.
-        map_side: Side of the maps in places.
-        end_map: Index of the map that is also shown as it looks at the segment's two ends, where
+        map_side: Side of the maps in places, a multiple of three.
+        end_map: Index of the map that is also shown as it looks at the gap's two ends, where
             the truth is known; it tells how far the map can be trusted for this joint.
         embed_dims: Width.
         num_heads: Attention heads.
@@ -104,7 +105,7 @@ class GapFuser(BaseModel):
         weights: Tensor | None = None,
         mode: str = 'tensor',
     ) -> FusedGaps | dict[str, Tensor]:
-        """Fuse a batch of segments, padded to the same numbers of frames and joints.
+        """Fuse a batch of gaps, padded to the same numbers of frames and joints.
 
         Args:
             vectors: [B, F, K, V, 2] in pose sizes.
@@ -123,6 +124,21 @@ class GapFuser(BaseModel):
         assert targets is not None
         assert weights is not None
         return fusion_losses(fused, targets, weights)
+
+    def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Fuse one gap.
+
+        Args:
+            inputs: Arguments of :meth:`forward` without the batch axis.
+
+        Returns:
+            See :class:`FusedGaps`, without the batch axis.
+        """
+        device = self.output.weight.device
+        with torch.inference_mode():
+            batch = {name: torch.from_numpy(v)[None].to(device) for name, v in inputs.items()}
+            offsets, log_scale = self(**batch)
+        return offsets[0].cpu().numpy(), log_scale[0].cpu().numpy()
 
     def _fuse(
         self,
@@ -167,12 +183,12 @@ class GapFuser(BaseModel):
         return FusedGaps(offsets, scale.log())
 
     def _usable(self, base_weights: Tensor, scalars: Tensor) -> Tensor:
-        """[B, F, K, 3]; the straight line always, flow where its label exists."""
+        """Find usable candidates [B, F, K, 3]: the straight line, flow where its label exists."""
         has_left, has_right = scalars[..., 4], scalars[..., 5]
         return torch.stack([torch.ones_like(has_left), has_left, has_right], dim=-1)
 
     def _with_ends(self, maps: Tensor, present: Tensor) -> Tensor:
-        """The maps, and one of them as it looks at the segment's first and last frame."""
+        """Append one of the maps as it looks at the gap's first and last frame."""
         last = present.sum(1).long() - 1
         chosen = maps[:, :, :, :, self.end_map]
         first_maps = chosen[:, :1].expand_as(chosen)
@@ -187,7 +203,7 @@ class _MapReader(nn.Module):
 
     Args:
         num_maps: Number of maps M.
-        map_side: Their side in places.
+        map_side: Their side in places, a multiple of three.
         map_step: Distance of two places in pose sizes.
         embed_dims: Width of the summary.
     """
@@ -204,22 +220,23 @@ class _MapReader(nn.Module):
             nn.GELU(),
         )
         self.score = nn.Conv2d(channels, 1, 1)
+        self.pool = nn.AvgPool2d(map_side // 3)
         self.embed = nn.Linear(channels * 9 + 3, embed_dims)
         places = (torch.arange(map_side) - map_side // 2) * map_step
         grid = torch.stack(torch.meshgrid(places, places, indexing='xy'), dim=-1)
         self.register_buffer('places', grid.flatten(0, 1), persistent=False)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, F, K, M, side, side] -> scores of the places [B, F, K, P], summary [B, F, K, D]."""
+        """Read [B, F, K, M, side, side]: scores of places [B, F, K, P], summary [B, F, K, D]."""
         encoded = self.encoder(maps.flatten(0, 2))
         score = self.score(encoded).flatten(1).unflatten(0, maps.shape[:3])
-        pooled = F.adaptive_avg_pool2d(encoded, 3).flatten(1).unflatten(0, maps.shape[:3])
+        pooled = self.pool(encoded).flatten(1).unflatten(0, maps.shape[:3])
         mean, spread = self.mean_place(score)
         summary = torch.cat([pooled, mean * _VECTOR_GAIN, spread * _VECTOR_GAIN], dim=-1)
         return score, self.embed(summary)
 
     def mean_place(self, score: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean [..., 2] and spread [..., 1] of the distribution over the places, in pose sizes."""
+        """Compute mean [..., 2] and spread [..., 1] of the distribution, in pose sizes."""
         probability = score.softmax(-1)
         mean = probability @ self.places
         square = probability @ self.places.square().sum(-1)
@@ -228,14 +245,14 @@ class _MapReader(nn.Module):
 
 
 def fusion_losses(fused: FusedGaps, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
-    """Losses of fused positions and of what the fuser says about its own error.
+    """Compute the losses of fused positions and of the error that the fuser expects.
 
     The distance counts as it is up to ``_GROSS_ERROR`` and logarithmically beyond, since a gross
     error is wrong whatever its size; the scale is fitted by the likelihood of a Laplace
     distribution in the plane, whose density is ``exp(-distance / scale) / (2 pi scale^2)``.
 
     Args:
-        fused: What the fuser says.
+        fused: The fuser's result.
         targets: [B, F, K, 2] true offsets in pose sizes.
         weights: [B, F, K].
     """
@@ -277,4 +294,14 @@ class _AxialLayer(nn.Module):
 
 
 def _attend(attention: nn.MultiheadAttention, tokens: Tensor, hidden: Tensor) -> Tensor:
-    return attention(tokens, tokens, tokens, key_padding_mask=hidden, need_weights=False)[0]
+    """Attend among tokens [N, L, D] that are not hidden [N, L].
+
+    Computed here from the parameters of PyTorch's module, whose own computation keeps the numbers
+    of frames and joints it was traced with.
+    """
+    qkv = F.linear(tokens, attention.in_proj_weight, attention.in_proj_bias)
+    qkv = qkv.unflatten(-1, (3, attention.num_heads, -1))
+    query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+    visible = ~hidden[:, None, None]
+    attended = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+    return attention.out_proj(attended.transpose(1, 2).flatten(2))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 @MODELS.register_module()
 class FrameHead(HeatmapHead):
-    """The classic heatmap head, applied to every frame of a window by itself.
+    """Classic heatmap head, applied to every frame of a window by itself.
 
     Parameters are those of :class:`HeatmapHead`, so that the head of a ViTPose checkpoint loads.
     """

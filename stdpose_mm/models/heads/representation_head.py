@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class RepresentationHead(HeatmapHead):
-    """The classic heatmap head behind layers of its own, which subclasses put before it."""
+    """Classic heatmap head with layers of a subclass before it."""
 
     @property
     def default_init_cfg(self) -> dict[str, Any]:

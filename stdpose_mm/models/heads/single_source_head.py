@@ -14,7 +14,7 @@ SOURCES = ('frame_feature', 'fused_feature', 'merged_heatmaps')
 
 @MODELS.register_module()
 class SingleSourceHead(HeatmapHead):
-    """Classic heatmap head on one part of the representation, for ablations and baselines.
+    """Classic heatmap head on one field of the representation, for ablations and baselines.
 
     On ``frame_feature`` the model is a per-frame estimator, on ``fused_feature`` it has TFF alone,
     on ``merged_heatmaps`` (with ``deconv_out_channels=None``: one 1x1 convolution) TKS alone. With

@@ -13,7 +13,7 @@ from .representation_head import RepresentationHead
 
 @MODELS.register_module()
 class SpatialMotionHead(RepresentationHead):
-    """Mixes the key frame's feature with the motion feature and decodes the final heatmaps.
+    """Fusion of the key frame's feature and the motion feature, and the final heatmaps.
 
     Loss, prediction and decoding are those of :class:`HeatmapHead`.
 
@@ -28,7 +28,7 @@ class SpatialMotionHead(RepresentationHead):
         self.fusion = MODELS.build(fusion)
 
     def forward(self, feats: SpatioTemporalRepresentation) -> Tensor:
-        """Mix and decode.
+        """Fuse both features and decode the heatmaps.
 
         Args:
             feats: Representation with ``frame_feature`` and ``fused_feature``.

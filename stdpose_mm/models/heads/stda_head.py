@@ -77,7 +77,7 @@ class STDAHead(RepresentationHead):
         self.norm = nn.LayerNorm(in_channels, eps=1e-6)
 
     def forward(self, feats: SpatioTemporalRepresentation) -> Tensor:
-        """Aggregate and decode.
+        """Aggregate and decode (Eq. 13).
 
         Args:
             feats: Representation with ``fused_feature``, ``merged_heatmaps`` and, for the mask,

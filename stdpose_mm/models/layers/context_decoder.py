@@ -4,12 +4,12 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from .transformer_block import TransformerBlock
+from .blocks import TransformerBlock
 
 
 @MODELS.register_module()
 class ContextDecoder(BaseModule):
-    """Says what features a masked place had, from the encoded tokens of its window.
+    """Decoder of masked features from the encoded tokens of their window.
 
     Transformer blocks over all tokens of the window, then a linear layer. Used in training only.
 
@@ -38,6 +38,6 @@ class ContextDecoder(BaseModule):
         self.project = nn.Linear(embed_dims, embed_dims)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """[N, T, L, D] -> [N, T, L, D]."""
+        """Decode tokens [N, T, L, D] to features [N, T, L, D]."""
         decoded = self.blocks(tokens.flatten(1, 2))
         return self.project(self.norm(decoded)).view_as(tokens)

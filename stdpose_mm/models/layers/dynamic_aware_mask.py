@@ -9,13 +9,13 @@ from stdpose_mm.errors import InputError
 
 
 def modified_sigmoid(x: Tensor, slope: float, threshold: float) -> Tensor:
-    """Sig_m of Eq. 3, ``1 / (1 + exp(-slope * (|x| - threshold)))``, elementwise."""
+    """Compute Sig_m of Eq. 3, ``1 / (1 + exp(-slope * (|x| - threshold)))``, elementwise."""
     return torch.sigmoid(slope * (x.abs() - threshold))
 
 
 @MODELS.register_module()
 class DynamicAwareMask(BaseModule):
-    """Dynamic-Aware Mask (DAM, Sec. 3.2): where the pose moves between the frames of a window.
+    """Dynamic-Aware Mask (DAM, Sec. 3.2, Eq. 3): where the pose moves within a window.
 
     The forward residual H_t - H_l and the backward residual H_r - H_t pass Eq. 3 per channel, are
     compressed to one channel each, added with learnable weights, and made a distribution over
@@ -50,7 +50,7 @@ class DynamicAwareMask(BaseModule):
         self.direction_weights = nn.Parameter(torch.full((2,), 0.5))
 
     def forward(self, frame_heatmaps: Tensor) -> Tensor:
-        """Compute the mask.
+        """Compute the motion mask.
 
         Args:
             frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w].

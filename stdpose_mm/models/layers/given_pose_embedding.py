@@ -10,7 +10,7 @@ from stdpose_mm.models.structures import AuxiliaryLabels
 
 @MODELS.register_module()
 class GivenPoseEmbedding(BaseModule):
-    """Tokens of the poses that are given in a window: what a patch of their heatmaps shows.
+    """Patch embedding of the heatmaps of the poses that are given in a window.
 
     The left and the right frame have the heatmaps of their labels, the key frame that of the pose
     interpolated between them. A joint that is not given has an empty map.
@@ -18,7 +18,8 @@ class GivenPoseEmbedding(BaseModule):
     Args:
         num_joints: Number of joints K.
         embed_dims: Width D of the tokens.
-        use_prior: Whether the interpolated pose is read; otherwise the key frame's maps are empty.
+        use_prior: Whether the interpolated pose is embedded; otherwise the key frame's maps are
+            empty.
         patch_size: Side of the heatmap patch that makes a token, in heatmap pixels.
     """
 
@@ -26,17 +27,18 @@ class GivenPoseEmbedding(BaseModule):
         self, num_joints: int, embed_dims: int, use_prior: bool = False, patch_size: int = 4
     ) -> None:
         super().__init__()
-        self.label = _patches(num_joints, embed_dims, patch_size)
-        self.prior = _patches(num_joints, embed_dims, patch_size) if use_prior else None
+        self.label = _patch_embedding(num_joints, embed_dims, patch_size)
+        self.prior = _patch_embedding(num_joints, embed_dims, patch_size) if use_prior else None
 
     def forward(self, given: AuxiliaryLabels) -> Tensor:
         """Embed the given labels of N windows.
 
         Args:
-            given: With heatmaps [N, 2, K, h, w].
+            given: Labels with heatmaps [N, 2, K, h, w].
 
         Returns:
-            [N, 3, L, D]: left, key, right frame; zeros for the key frame without a prior.
+            Tokens [N, 3, L, D] of the left, key and right frame; zeros for the key frame without a
+            prior.
         """
         shown = given.heatmaps * given.mask[..., None, None]
         left, right = self.label(shown.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(1)
@@ -44,6 +46,6 @@ class GivenPoseEmbedding(BaseModule):
         return torch.stack((left, key, right), dim=1).flatten(3).transpose(2, 3)
 
 
-def _patches(num_joints: int, embed_dims: int, patch_size: int) -> nn.Conv2d:
-    """No bias: a window without labels is the same as one whose maps are empty."""
+def _patch_embedding(num_joints: int, embed_dims: int, patch_size: int) -> nn.Conv2d:
+    # No bias: a window without labels is the same as one whose maps are empty.
     return nn.Conv2d(num_joints, embed_dims, patch_size, stride=patch_size, bias=False)

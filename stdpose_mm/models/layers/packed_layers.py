@@ -24,11 +24,11 @@ _IMAGE = (8, 32, 24)
 
 
 class PackedLinear(nn.Module):
-    """A linear layer and what follows it.
+    """Linear layer with its activation.
 
     Args:
-        linear: The layer whose weights are taken over.
-        dtype: What it computes in, whatever comes in; float32 or bfloat16.
+        linear: Layer whose weights are taken over.
+        dtype: Computation dtype, whatever the input's; float32 or bfloat16.
         activation: 'none', or 'gelu' for the exact one.
     """
 
@@ -43,18 +43,18 @@ class PackedLinear(nn.Module):
         self.activation = activation
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[..., D] -> [..., D'] in the layer's dtype."""
+        """Apply the layer: [..., D] -> [..., D'] in its dtype."""
         return torch.ops.mkldnn._linear_pointwise(
             inputs.to(self.dtype), self.weight, self.bias, self.activation, [], 'none'
         )
 
 
 class PackedPatches(nn.Module):
-    """A convolution whose patches do not overlap, as a linear layer on them.
+    """Patch embedding: a convolution whose patches do not overlap, as a linear layer on them.
 
     Args:
-        convolution: The layer whose weights are taken over; see :meth:`fits`.
-        dtype: What it computes in, whatever comes in; float32 or bfloat16.
+        convolution: Layer whose weights are taken over; see :meth:`fits`.
+        dtype: Computation dtype, whatever the input's; float32 or bfloat16.
     """
 
     def __init__(self, convolution: nn.Conv2d, dtype: torch.dtype = torch.float32) -> None:
@@ -69,7 +69,7 @@ class PackedPatches(nn.Module):
 
     @staticmethod
     def fits(convolution: nn.Conv2d | nn.ConvTranspose2d) -> bool:
-        """Whether the patches of a convolution lie side by side."""
+        """Return whether the patches of a convolution lie side by side."""
         return (
             isinstance(convolution, nn.Conv2d)
             and convolution.kernel_size == convolution.stride
@@ -78,7 +78,7 @@ class PackedPatches(nn.Module):
         )
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N, C', H', W'] in the layer's dtype."""
+        """Apply the layer: [N, C, H, W] -> [N, C', H', W'] in its dtype."""
         height, width = self.side
         pixels = F.pad(inputs.to(self.linear.dtype).permute(0, 2, 3, 1), self.padding)
         rows, columns = pixels.shape[1] // height, pixels.shape[2] // width
@@ -88,11 +88,11 @@ class PackedPatches(nn.Module):
 
 
 class PackedDeconvolution(nn.Module):
-    """A deconvolution and what follows it; its result is in channels-last layout.
+    """Deconvolution with its activation; the result is in channels-last layout.
 
     Args:
-        deconvolution: The layer whose weights are taken over.
-        dtype: What it computes in, whatever comes in; float32 or bfloat16.
+        deconvolution: Layer whose weights are taken over.
+        dtype: Computation dtype, whatever the input's; float32 or bfloat16.
         activation: 'none' or 'relu'.
     """
 
@@ -121,7 +121,7 @@ class PackedDeconvolution(nn.Module):
         self._settings: tuple[Any, ...] = (*settings, activation, [], '')
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """[N, C, H, W] -> [N, C', H', W'] in the layer's dtype."""
+        """Apply the layer: [N, C, H, W] -> [N, C', H', W'] in its dtype."""
         inputs = inputs.to(self.dtype, memory_format=torch.channels_last)
         return torch.ops.mkldnn._convolution_transpose_pointwise(
             inputs, self.weight, self.bias, *self._settings
@@ -133,7 +133,7 @@ def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
 
     Args:
         model: A float32 model on the CPU in evaluation mode.
-        dtype: float32 or bfloat16. In bfloat16 the layers around them compute in what they get.
+        dtype: float32 or bfloat16. The layers that are not packed compute in the dtype they get.
     """
     if torch.backends.mkldnn.is_available():
         fold_normalisation(model)
@@ -141,7 +141,7 @@ def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
 
 
 def fold_normalisation(model: nn.Module) -> None:
-    """Make batch normalisations part of the convolutions before them.
+    """Fold batch normalisations into the convolutions before them.
 
     Args:
         model: A model in evaluation mode.
@@ -177,7 +177,7 @@ _Named = tuple[str, nn.Module]
 
 
 def _in_order(model: nn.Module) -> list[tuple[str, nn.Module, list[_Named]]]:
-    """The children of a module by name, each with those that are computed right after it."""
+    """List the children of a module by name, each with those that are computed right after it."""
     children = list(model.named_children())
     # The order of children is that of the computation in these alone; an identity is none.
     is_chain = isinstance(model, nn.Sequential)
@@ -188,7 +188,7 @@ def _in_order(model: nn.Module) -> list[tuple[str, nn.Module, list[_Named]]]:
 
 
 def _absorb(model: nn.Module, following: list[_Named], kind: type[nn.Module], name: str) -> str:
-    """The name of the activation that comes next, if it is of that kind; takes it out."""
+    """Return the name of the activation that comes next, if it is of that kind, and remove it."""
     if not following or not isinstance(following[0][1], kind):
         return 'none'
     if getattr(following[0][1], 'approximate', 'none') != 'none':

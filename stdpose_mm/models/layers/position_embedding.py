@@ -8,12 +8,12 @@ from torch import Tensor
 
 from stdpose_mm.errors import InputError
 
-# A grid stranger than this beside the model's own is no grid of the same crop shape.
+# Grids that differ more from the model's own are not of the same crop shape.
 MAX_ASPECT_MISMATCH = 1.5
 
 
 def sine_cosine_position_embedding(grid: tuple[int, int], embed_dims: int) -> Tensor:
-    """Fixed two-dimensional position embedding (Vaswani et al. 2017, one half per axis).
+    """Build the fixed position embedding of a grid (Vaswani et al. 2017, one half per axis).
 
     Args:
         grid: Rows and columns of the token grid.

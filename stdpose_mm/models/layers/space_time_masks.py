@@ -1,4 +1,4 @@
-"""Which tokens of windows are hidden in training, at random (torch's default generator)."""
+"""Random masks over the tokens of windows, drawn from torch's default generator."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 class SpaceTimeMasks(NamedTuple):
-    """What is hidden of N windows of T frames with L places each. ``None`` hides nothing.
+    """Masks of N windows of T frames with L places each; ``None`` masks nothing.
 
     Attributes:
-        tubes: Hidden places, bool [N, T, L].
-        frames: Frames hidden in whole, bool [N, T].
+        tubes: Masked places, bool [N, T, L].
+        frames: Frames masked in whole, bool [N, T].
     """
 
     tubes: Tensor | None = None
@@ -24,16 +24,16 @@ class SpaceTimeMasks(NamedTuple):
 def draw_tubes(
     shape: tuple[int, int, int], ratio: float, length: int, device: torch.device
 ) -> Tensor:
-    """Hide tubes: some places of a window, each in consecutive frames.
+    """Draw tube masks: some places of a window, each in consecutive frames.
 
     Args:
         shape: Numbers of windows N, frames T and places L.
         ratio: Share of the places that have a tube; at least one has, and one has none.
-        length: Frames that a tube is long, at most T. Where it starts is drawn for each.
-        device: Where the mask goes.
+        length: Length of a tube in frames, at most T; each starts at a random frame.
+        device: Device of the mask.
 
     Returns:
-        bool [N, T, L] with the same number of hidden places in every window.
+        bool [N, T, L] with the same number of masked places in every window.
     """
     num_windows, num_frames, num_places = shape
     count = min(max(round(ratio * num_places), 1), num_places - 1)
@@ -45,12 +45,12 @@ def draw_tubes(
 
 
 def draw_frames(shape: tuple[int, int], count: int, device: torch.device) -> Tensor:
-    """Hide ``count`` frames of every window: bool [N, T] for the ``shape`` (N, T)."""
+    """Draw ``count`` masked frames of every window: bool [N, T] for the ``shape`` (N, T)."""
     order = torch.rand(shape, device=device).argsort(dim=1)
     return order.argsort(dim=1) < count
 
 
 def draw_windows(number: int, share: float, device: torch.device) -> Tensor:
-    """Choose a share of the windows, rounded up: bool [number]."""
+    """Draw a share of the windows, rounded up: bool [number]."""
     order = torch.rand(number, device=device).argsort()
     return order.argsort() < math.ceil(share * number)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class SpatialMotionConcatenation(BaseModule):
-    """Both features side by side and a 1x1 convolution: what mutual learning is compared with.
+    """Concatenation of both features and a 1x1 convolution, the baseline of mutual learning.
 
     Like mutual learning, it starts as the mean of both features.
 
@@ -24,5 +24,5 @@ class SpatialMotionConcatenation(BaseModule):
         nn.init.zeros_(self.project.get_parameter('bias'))
 
     def forward(self, spatial: Tensor, motion: Tensor) -> Tensor:
-        """[N, D, h', w'] and [N, D, h', w'] -> [N, D, h', w']."""
+        """Fuse the key frame's and the motion feature, [N, D, h', w'] each, to [N, D, h', w']."""
         return self.project(torch.cat((spatial, motion), dim=1))

@@ -1,28 +1,27 @@
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, constant_init
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from .mutual_attention_block import MutualAttentionBlock
-from .residual_start import zero_init_residual
+from .blocks import MutualAttentionBlock, zero_init_residual
 
 
 @MODELS.register_module()
 class SpatialMotionMutualLearning(BaseModule):
-    """Spatial-Motion Mutual Learning (SMML): both features learn from each other, then are mixed.
+    """Spatial-Motion Mutual Learning (SMML): mutual cross-attention, then a weighted sum.
 
     Every place of the key frame's feature attends to every place of the motion feature and the
-    other way round; at every place the two are added with weights that are read from both and sum
-    to 1. The published summary names these parts only: cross-attention and feed-forward network
+    other way round; at every place the two are added with weights that are predicted from both and
+    sum to 1. The published summary names these parts only: cross-attention and feed-forward network
     per direction, and one weight for all channels of a place, are the simplest reading. It starts
     as the mean of both features.
 
     Args:
         embed_dims: Width D of both features.
         num_heads: Number of attention heads.
-        num_blocks: How often the features read from each other.
+        num_blocks: Number of mutual attention blocks.
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
     """
 
@@ -42,11 +41,10 @@ class SpatialMotionMutualLearning(BaseModule):
         self.norm_motion = nn.LayerNorm(embed_dims, eps=1e-6)
         self.weigh = nn.Linear(2 * embed_dims, 2)
         zero_init_residual(self.blocks)
-        nn.init.zeros_(self.weigh.weight)
-        nn.init.zeros_(self.weigh.bias)
+        constant_init(self.weigh, 0)
 
     def forward(self, spatial: Tensor, motion: Tensor) -> Tensor:
-        """[N, D, h', w'] and [N, D, h', w'] -> [N, D, h', w']."""
+        """Fuse the key frame's and the motion feature, [N, D, h', w'] each, to [N, D, h', w']."""
         grid = spatial.shape[-2:]
         first, second = (x.flatten(2).transpose(1, 2) for x in (spatial, motion))
         for block in self.blocks:

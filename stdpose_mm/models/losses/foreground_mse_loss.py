@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class ForegroundMSELoss(nn.Module):
-    """Squared error of heatmaps that weighs the foreground more.
+    """Squared error of heatmaps (Eq. 4) with a higher weight of the foreground.
 
     ``(o - G)^2 * (1 + foreground_weight * G)``, summed over the pixels of a map and averaged over
     the maps that count. Unlike a mean over pixels it does not shrink with the heatmap's size, and

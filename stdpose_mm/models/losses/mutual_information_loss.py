@@ -16,7 +16,7 @@ MAX_LOG_VARIANCE = 3.0
 
 @MODELS.register_module()
 class MutualInformationLoss(nn.Module):
-    """Mutual information objective (Eq. 8 to 11).
+    """Mutual information objective (Eq. 2 and 8 to 11).
 
     ``-alpha * [I(y; F~) - I(F~; F_t)] - beta * [I(y; H~) - I(H~; H_t)]``: keep in the fused
     feature F~ and the merged heatmaps H~ what tells the pose y, drop what the key frame's F_t and
@@ -29,7 +29,7 @@ class MutualInformationLoss(nn.Module):
       target map (the cross-entropy less a constant), in nats, averaged over the labelled joints,
       never below 0.
     - I(.; .) from above (CLUB, Cheng et al. 2020): a variational network predicts the fused from
-      the key frame's; the loss is by how much better it predicts the own sample than another one
+      the key frame's; the loss is the log-likelihood of the own sample less that of another one
       of the batch. F~ is normalised to unit variance (Gaussian with bounded variance, nats per
       channel); H~ is read as positions through the label decoder. Mutual information is never
       negative, so a negative estimate counts as 0 and has no gradient: the term is bounded. With
@@ -196,18 +196,18 @@ class MutualInformationLoss(nn.Module):
 
 
 def normalize_channels(features: Tensor) -> Tensor:
-    """Zero mean and unit variance over the channels of every position, [N, D, h, w] float32."""
+    """Normalise the channels of every position to zero mean and unit variance: [N, D, h, w]."""
     channels_last = features.float().movedim(1, -1)
     return F.layer_norm(channels_last, channels_last.shape[-1:]).movedim(-1, 1)
 
 
 def gaussian_log_density(value: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Log-density of a diagonal Gaussian less its constant, elementwise."""
+    """Compute the log-density of a diagonal Gaussian less its constant, elementwise."""
     return -0.5 * ((value - mean).square() * torch.exp(-log_variance) + log_variance)
 
 
 def position_divergence(logits: Tensor, target: Tensor, weights: Tensor) -> Tensor:
-    """KL divergence of predicted positions from target maps read as distributions.
+    """Compute the KL divergence of predicted positions from target maps read as distributions.
 
     Args:
         logits: Unnormalised log-probabilities of positions [N, K, h, w].
@@ -227,7 +227,7 @@ def position_divergence(logits: Tensor, target: Tensor, weights: Tensor) -> Tens
 
 
 def literal_information(representation: Tensor, reference: Tensor) -> Tensor:
-    """KL divergence over positions with a probability in place of the log-probability."""
+    """Compute a KL divergence over positions with a probability in place of its logarithm."""
     probability = representation.float().flatten(2).softmax(-1)
     reference_probability = reference.float().flatten(2).softmax(-1)
     return F.kl_div(probability, reference_probability, reduction='none').mean()

@@ -24,8 +24,8 @@ class DualConsecutive(BaseModule):
 
     The Pose Temporal Merger makes one map per joint of H_l, H_t, H_r; Pose Residual Fusion encodes
     their differences; the Pose Correction Network resamples the merged maps by modulated
-    deformable convolutions at several dilations, whose offsets and factors it reads from both. The
-    features and the prior map are not read.
+    deformable convolutions at several dilations, whose offsets and factors it predicts from both.
+    The features and the prior map are not read.
 
     Differences from the original: a ViT instead of HRNet; the auxiliary frames are the nearest
     labelled ones with the given labels as their maps, where the original predicts all three; fewer
@@ -36,9 +36,9 @@ class DualConsecutive(BaseModule):
         num_joints: Number of joints K.
         joint_channels: Channels per joint in the Pose Temporal Merger.
         residual_channels: Width of Pose Residual Fusion.
-        num_blocks: Residual blocks of either module.
-        dilations: Of the offset and warping convolutions, in heatmap pixels. The default is the
-            paper's, for heatmaps of 96x72.
+        num_blocks: Number of residual blocks of either module.
+        dilations: Dilations of the offset and warping convolutions, in heatmap pixels. The default
+            is the paper's, for heatmaps of 96x72.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class DualConsecutive(BaseModule):
         Args:
             features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w], given labels in them.
-            given: Says where the key frame lies; half way if ``None``.
+            given: Position of the key frame; half way if ``None``.
 
         Returns:
             A representation whose ``merged_heatmaps`` are the corrected ones.

@@ -41,11 +41,11 @@ class MLSME(BaseModule):
     - **frames**: whole frames of the result are replaced by another learnable token; blocks of
       joint attention follow. What the other frames had read of a hidden frame before stays.
 
-    Decoders reconstruct the hidden features on both levels (the target is what the backbone said,
+    Decoders reconstruct the hidden features on both levels (the target is the backbone's feature,
     normalised per token, without gradient), and the heatmaps of the hidden frames. They are not
     run without masks. The motion feature is the mean of the frames' tokens, less their positions,
-    and what an MLP makes of the tokens of all frames. Blocks and MLP start from adding nothing, so
-    at first it is the mean of the features, which a head pretrained on the backbone can read.
+    plus an MLP of the tokens of all frames. Blocks and MLP are zero at the start, so at first it is
+    the mean of the features, which a head pretrained on the backbone can decode.
 
     No code of the method is public, and the summaries leave open: the ratios, how long a tube is,
     how many blocks there are, the decoders, that a masked token keeps its position, and which
@@ -74,7 +74,7 @@ class MLSME(BaseModule):
     """
 
     reads_heatmaps = False
-    """Whether ``frame_heatmaps`` count; a frame head is then not run in prediction."""
+    """Whether ``frame_heatmaps`` are used; if not, a frame head is not run in prediction."""
 
     def __init__(
         self,
@@ -134,17 +134,17 @@ class MLSME(BaseModule):
 
     @property
     def takes_labels(self) -> bool:
-        """Whether it is made to be given labels."""
+        """Whether the labels of auxiliary frames are embedded."""
         return self.pose_embed is not None
 
     def draw_masks(self, num_windows: int) -> SpaceTimeMasks | None:
-        """Draw what a training step hides, from torch's default generator.
+        """Draw the masks of a training step, from torch's default generator.
 
         Args:
             num_windows: Number of windows N.
 
         Returns:
-            Masks on the neck's device, or ``None`` if it is configured to hide nothing.
+            Masks on the neck's device, or ``None`` if it is configured to mask nothing.
         """
         if self.context_decoder is None:
             return None
@@ -172,13 +172,13 @@ class MLSME(BaseModule):
 
         Args:
             features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
-            frame_heatmaps: Not read: they are made of features that the masks hide.
-            given: Labels that ``pose_embed`` reads.
-            masks: What to hide, see :meth:`draw_masks`; ``None``, as in inference, for nothing.
+            frame_heatmaps: Not read: they come from features that the masks hide.
+            given: Labels that ``pose_embed`` embeds.
+            masks: See :meth:`draw_masks`; ``None``, as in inference, to mask nothing.
 
         Returns:
             The key frame's feature untouched, the motion feature as ``fused_feature``, and with
-            masks what was hidden.
+            masks the reconstruction.
 
         Raises:
             InputError: If the features have another size.
@@ -203,20 +203,20 @@ class MLSME(BaseModule):
         )
 
     def encode(self, tokens: Tensor, masks: SpaceTimeMasks | None) -> tuple[Tensor, Tensor]:
-        """The tokens [N, T, L, D] of windows after the patch and after the frame level."""
+        """Encode tokens [N, T, L, D]; gives them after the patch and after the frame level."""
         tubes, frames = masks if masks is not None else (None, None)
         position = self.place_embed + self.frame_embed
         tokens = tokens + position
         if tubes is not None:
             tokens = torch.where(tubes[..., None], self.tube_token + position, tokens)
         for joint, divided in zip(self.joint_blocks, self.divided_blocks, strict=True):
-            tokens = divided(_jointly(joint, tokens))
+            tokens = divided(_apply_jointly(joint, tokens))
         by_patches = tokens
         if frames is not None:
             hidden = frames[..., None, None]
             tokens = torch.where(hidden, self.frame_token + position, tokens)
         for block in self.frame_blocks:
-            tokens = _jointly(block, tokens)
+            tokens = _apply_jointly(block, tokens)
         return by_patches, tokens
 
     def _reconstruct(
@@ -237,10 +237,10 @@ class MLSME(BaseModule):
 
 
 def _learnable_tokens(num_frames: int, embed_dims: int) -> nn.Parameter:
-    """[1, T, 1, D]"""
+    """Create a parameter [1, T, 1, D]."""
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, num_frames, 1, embed_dims), std=0.02))
 
 
-def _jointly(block: nn.Module, tokens: Tensor) -> Tensor:
-    """A block on the tokens [N, T, L, D] of all frames together."""
+def _apply_jointly(block: nn.Module, tokens: Tensor) -> Tensor:
+    """Apply a block to the tokens [N, T, L, D] of all frames together."""
     return block(tokens.flatten(1, 2)).unflatten(1, tokens.shape[1:3])

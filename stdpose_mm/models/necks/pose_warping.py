@@ -32,8 +32,8 @@ class PoseWarping(BaseModule):
         num_joints: Number of joints K.
         channels: Width of the residual blocks.
         num_blocks: Number of residual blocks.
-        dilations: Of the offset and warping convolutions, in heatmap pixels. The default is the
-            paper's, for heatmaps of 96x72.
+        dilations: Dilations of the offset and warping convolutions, in heatmap pixels. The default
+            is the paper's, for heatmaps of 96x72.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class PoseWarping(BaseModule):
 
 
 def _upsampling(in_channels: int, out_channels: int) -> nn.Sequential:
-    """To twice the height and width."""
+    """Build a layer that doubles height and width."""
     return nn.Sequential(
         nn.ConvTranspose2d(in_channels, out_channels, 4, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(out_channels),

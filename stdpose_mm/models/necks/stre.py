@@ -34,8 +34,8 @@ class STRE(BaseModule):
         Args:
             features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w]; needed by ``tks``.
-            given: What is given of the window, of which ``tks`` may read the interpolated pose;
-                its labels are already in ``frame_heatmaps``.
+            given: Given labels, of which ``tks`` may read the interpolated pose; the labels
+                themselves are already in ``frame_heatmaps``.
 
         Raises:
             InputError: If ``tks`` has no heatmaps to merge.

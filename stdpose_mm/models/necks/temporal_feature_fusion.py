@@ -45,7 +45,7 @@ class TemporalFeatureFusion(BaseModule):
         self.aggregate = FrameAggregation(num_frames, embed_dims)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[N, T, D, h', w'] -> F~_t [N, D, h', w']."""
+        """Fuse the frames' features [N, T, D, h', w'] to F~_t [N, D, h', w']."""
         num_frames, grid = features.shape[1], features.shape[-2:]
         tokens = features.flatten(3).transpose(2, 3) + self.frame_embed
         tokens = self.norm(self.blocks(tokens.flatten(1, 2)))

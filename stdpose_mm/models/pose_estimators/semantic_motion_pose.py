@@ -18,9 +18,9 @@ from .window_pose_estimator import WindowPoseEstimator, window_targets
 class SemanticMotionPose(WindowPoseEstimator):
     """Semantic motion encoding and spatial-motion mutual learning (Feng and Chen, 2025).
 
-    The neck (:class:`MLSME`) encodes the motion in a window, the head mixes it with the key frame's
-    feature. Whoever asks for the loss gets parts of the windows hidden and has them reconstructed;
-    prediction never hides anything.
+    The neck (:class:`MLSME`) encodes the motion in a window, the head fuses it with the key frame's
+    feature. The loss masks tokens and frames of the windows and has them reconstructed; prediction
+    masks nothing.
 
     Args:
         *args: Arguments of :class:`WindowPoseEstimator`; the neck is :class:`MLSME`.
@@ -51,7 +51,7 @@ class SemanticMotionPose(WindowPoseEstimator):
         self.pose_loss_weight = pose_loss_weight
 
     def drop_training_parts(self) -> None:
-        """Free the decoders of what is hidden."""
+        """Free the decoders of masked features."""
         self.neck.context_decoder = self.neck.pose_decoder = None
 
     def _fuse_to_train(
@@ -63,11 +63,11 @@ class SemanticMotionPose(WindowPoseEstimator):
     def _representation_losses(
         self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
     ) -> dict[str, Tensor]:
-        """Losses of hidden features under tubes and in frames, and of hidden frames' heatmaps.
+        """Compute the reconstruction losses of features under tubes, of frames and of heatmaps.
 
         Features can become easier to reconstruct by all becoming alike. ``explained_*``, which is
-        logged but no loss, is the share of their variance that the reconstruction knows: 0 for the
-        best constant, 1 for the features themselves.
+        logged but no loss, is the explained share of their variance: 0 for the best constant, 1 for
+        the features themselves.
         """
         hidden = representation.reconstruction
         if hidden is None:

@@ -14,7 +14,9 @@ from .window_pose_estimator import WindowPoseEstimator, key_targets
 
 @MODELS.register_module()
 class STDPose(WindowPoseEstimator):
-    """STDPose (Jiao et al., AAAI 2025): heatmaps merged over time, features fused over time.
+    """STDPose (Jiao et al., AAAI 2025): heatmaps merged and features fused over time.
+
+    The total loss (Eq. 5) is the head's heatmap loss (Eq. 4) and the mutual information objective.
 
     Args:
         *args: Arguments of :class:`WindowPoseEstimator`.
@@ -34,7 +36,7 @@ class STDPose(WindowPoseEstimator):
     def _representation_losses(
         self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
     ) -> dict[str, Tensor]:
-        """The mutual information objective."""
+        """Compute the mutual information objective (Eq. 2)."""
         if self.mi_loss is None:
             return {}
         target, weights = key_targets(data_samples)

@@ -14,7 +14,7 @@ from stdpose_mm.structures.windows import KEY_FRAME
 
 
 class WindowPoseEstimator(TopdownPoseEstimator):
-    """The pose of the key frame from a window of crops; what all window models share.
+    """Pose of the key frame from a window of crops; the base of all window models.
 
     The backbone sees every frame by itself; a frame head turns the features F_l, F_t, F_r into
     heatmaps H_l, H_t, H_r, of which those of the left and right frame are replaced by given
@@ -62,23 +62,23 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
     @property
     def reads_frame_heatmaps(self) -> bool:
-        """Whether windows need :meth:`predict_frame_heatmaps`; else its loss is all it is for."""
+        """Whether windows need :meth:`predict_frame_heatmaps` in prediction as well."""
         return self.frame_head is not None and getattr(self.neck, 'reads_heatmaps', True)
 
     @property
     def takes_labels(self) -> bool:
-        """Whether it is made to be given labels of the auxiliary frames."""
+        """Whether the model uses labels of the auxiliary frames."""
         return self.with_neck and getattr(self.neck, 'takes_labels', True)
 
     def drop_training_parts(self) -> None:
-        """Free what prediction does not need; the model cannot be trained any more."""
+        """Free the modules that only training needs; the model cannot be trained any more."""
 
     def encode_frames(self, crops: Tensor) -> Tensor:
-        """Features of single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w']."""
+        """Encode single frames, which windows may share: [M, 3, H, W] -> [M, D, h', w']."""
         return self.backbone(crops)[-1]
 
     def predict_frame_heatmaps(self, features: Tensor) -> Tensor | None:
-        """Heatmaps of every frame by itself, or ``None`` without a frame head.
+        """Predict the heatmaps of every frame by itself; ``None`` without a frame head.
 
         Args:
             features: [N, T, D, h', w'].
@@ -121,7 +121,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return self.fuse(features, heatmaps, given)
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Losses of the final maps, of the frame head and of what a subclass adds.
+        """Compute the losses of the final maps, of the frame head and of a subclass.
 
         Args:
             inputs: Normalised crops [N, 3, 3, H, W].
@@ -171,19 +171,19 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return self.add_pred_to_datasample(instances, fields, data_samples)
 
     def _encode_windows(self, inputs: Tensor) -> Tensor:
-        """[N, T, 3, H, W] -> [N, T, D, h', w'] in one pass of the backbone."""
+        """Encode windows [N, T, 3, H, W] as [N, T, D, h', w'] in one pass of the backbone."""
         return self.encode_frames(inputs.flatten(0, 1)).unflatten(0, (-1, inputs.shape[1]))
 
     def _fuse_to_train(
         self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
     ) -> SpatioTemporalRepresentation:
-        """:meth:`fuse` of a training step."""
+        """Encode the window of a training step, as :meth:`fuse` does."""
         return self.fuse(features, frame_heatmaps, given)
 
     def _representation_losses(
         self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
     ) -> dict[str, Tensor]:
-        """Losses of the neck's output by itself."""
+        """Compute losses of the neck's output by itself."""
         return {}
 
     def _frame_head_loss(
@@ -214,14 +214,14 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
 
 def key_targets(data_samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
-    """Target heatmaps [N, K, h, w] and joint weights [N, K] of the key frames."""
+    """Stack the target heatmaps [N, K, h, w] and joint weights [N, K] of the key frames."""
     target = torch.stack([sample.gt_fields.heatmaps for sample in data_samples])
     weights = torch.cat([sample.gt_instance_labels.keypoint_weights for sample in data_samples])
     return target, weights
 
 
 def window_targets(data_samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
-    """Targets [N, 3, K, h, w] and joint weights [N, 3, K] of the left, key and right frames."""
+    """Stack targets [N, 3, K, h, w] and joint weights [N, 3, K] of left, key and right frames."""
     key_target, key_weights = key_targets(data_samples)
     aux_target = torch.stack(
         [sample.gt_fields.aux_heatmaps.unflatten(0, (2, -1)) for sample in data_samples]

@@ -3,11 +3,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.inference import WindowModel
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
 from stdpose_mm.propagation.flow.flow_tracks import (
@@ -18,15 +18,18 @@ from stdpose_mm.propagation.flow.flow_tracks import (
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .fusion_features import GapHeatmaps, extract_fusion_features
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
 
-_PIECE = 64
-"""Frames of a gap that are fused at once; longer gaps come in pieces, each with both ends."""
+if TYPE_CHECKING:
+    from stdpose_mm.inference import WindowModel
+    from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
+
+_CHUNK = 64
+"""Frames of a gap that are fused at once; longer gaps come in chunks, each with both ends."""
 
 _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
@@ -34,9 +37,9 @@ _HALF_LIFE = 7.0
 
 @PROPAGATORS.register_module(name='auto')
 class AutoPropagator(BasePropagator):
-    """Weighs all the evidence there is over a whole segment, and says how sure it is.
+    """Fuse all the evidence over a whole gap, with a calibrated score.
 
-    Straight lines, optical flow from both labels, the likeness of the picture to the labelled
+    Linear interpolation, optical flow from both labels, the likeness of the picture to the labelled
     joints' surroundings and, with a pose network, its heatmaps go into a small network
     (:class:`~stdpose_mm.models.GapFuser`) that belongs to no skeleton. The score of a joint
     is the probability that it lies within a tenth of the pose's size of the truth, as calibrated
@@ -47,11 +50,11 @@ class AutoPropagator(BasePropagator):
     Args:
         window_model: A pose network whose heatmaps are evidence for the joints that it shares
             with the labels by name; without one, flow and patches have to do.
-        weights: File of a trained fuser; by default the one that comes with the package, which
-            was trained on generated clips only.
+        weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
+            comes with the package, which was trained on generated clips only.
         estimator: Which flow, :class:`DISFlow` by default.
         batch_size: Crops that the pose network sees at once.
-        device: Where the fuser runs.
+        device: Where a fuser in PyTorch runs.
 
     Raises:
         InputError: If the weights cannot be read.
@@ -69,45 +72,47 @@ class AutoPropagator(BasePropagator):
         batch_size: int = 8,
         device: str = 'cpu',
     ) -> None:
-        self.segment_model = None
+        self.heatmap_estimator: GapHeatmapEstimator | None = None
         if window_model is not None:
-            self.segment_model = GapHeatmapEstimator(window_model, batch_size)
+            from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
+
+            self.heatmap_estimator = GapHeatmapEstimator(window_model, batch_size)
             self.skeleton = window_model.skeleton
         self.estimator = estimator or DISFlow()
         self.fuser = TrainedFuser.load(weights, device)
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
-        """See :meth:`BasePropagator.propagate`; gap by gap, frames roughly ascending in each."""
+        """Fill gap by gap, frames roughly ascending; see :meth:`BasePropagator.propagate`."""
         mapping = self.shared_joints(skeleton)
-        for block in split_into_chunks(gaps):
-            tracks = {id(gap): track for gap, track in follow_joints(frames, block, self.estimator)}
-            if self.segment_model is None or mapping is None:
-                for gap in block:
-                    for piece in _pieces(gap.frames):
-                        yield from self._fill(frames, gap, tracks[id(gap)], piece)
+        for chunk in split_into_chunks(gaps):
+            tracks = dict(follow_joints(frames, chunk, self.estimator))
+            if self.heatmap_estimator is None or mapping is None:
+                for gap in chunk:
+                    for keys in _chunks(gap.frames):
+                        yield from self._fill(frames, gap, tracks[gap], keys)
                 continue
-            with closing(self.segment_model.heatmaps(frames, block, mapping)) as segments:
-                for gap, maps in segments:
-                    piece = _inside(maps.frames, gap.frames)
-                    seen = GapHeatmaps.of_labels(maps, mapping)
-                    yield from self._fill(frames, gap, tracks[id(gap)], piece, seen)
+            with closing(self.heatmap_estimator.heatmaps(frames, chunk, mapping)) as estimated:
+                for gap, maps in estimated:
+                    keys = [frame for frame in maps.frames if frame in gap.frames]
+                    heatmaps = GapHeatmaps.of_labels(maps, mapping)
+                    yield from self._fill(frames, gap, tracks[gap], keys, heatmaps)
 
     def describe(self, skeleton: Skeleton) -> str:
-        """What it goes by for labels with these joints, in a few words."""
+        """Name the evidence for labels with these joints, in a few words."""
         evidence = 'straight lines, optical flow and picture patches'
-        if self.segment_model is None:
+        if self.heatmap_estimator is None:
             return f'{evidence}, without a pose network'
         mapping = self.shared_joints(skeleton)
         shared = 0 if mapping is None else len(mapping.shared)
         return f'{evidence}, and heatmaps for {shared} of {skeleton.num_keypoints} joints'
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
-        """Joints that the pose network shares with the labels by name; None without any."""
-        if self.segment_model is None:
+        """Find joints that the pose network shares with the labels by name; None without any."""
+        if self.heatmap_estimator is None:
             return None
-        model = self.segment_model.window_model
+        model = self.heatmap_estimator.window_model
         known = {
             name
             for name, trained in zip(
@@ -117,44 +122,35 @@ class AutoPropagator(BasePropagator):
         }
         if known.isdisjoint(skeleton.keypoint_names):
             return None
-        nothing = np.zeros(skeleton.num_keypoints, dtype=bool)
-        return JointMapping.by_name(skeleton, model.skeleton, nothing, model.trained_joints)
+        none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+        return JointMapping.by_name(skeleton, model.skeleton, none_needed, model.trained_joints)
 
     def _fill(
         self,
-        frames: Frames,
+        frames: FrameSource,
         gap: Gap,
         tracks: FlowTracks,
-        piece: range,
+        keys: Sequence[int],
         heatmaps: GapHeatmaps | None = None,
     ) -> Iterator[PropagatedPose]:
-        """The poses of a piece of a gap."""
+        """Yield the poses of the frames ``keys`` of a gap."""
         left, right = labelled_ends(gap)
-        keypoints = np.stack([interpolate_joints(gap, frame) for frame in piece])
+        keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
         scores = np.stack(
-            [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in piece]
+            [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
         )
         known = left | right
         if known.any():
-            times = sorted({gap.first, *piece, gap.last})
+            times = sorted({gap.first, *keys, gap.last})
             evidence = extract_fusion_features(frames, gap, tracks, times, heatmaps)
-            rows = np.searchsorted(times, piece)
+            rows = np.searchsorted(times, keys)
             positions, certainty = (values[rows] for values in self.fuser(evidence))
             keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
-        for row, frame_index in enumerate(piece):
-            visibility = gap.visibility_at(frame_index)
-            yield PropagatedPose(
-                track_id=gap.track_id,
-                frame_index=frame_index,
-                keypoints=keypoints[row],
-                visibility=visibility,
-                scores=np.where(visibility == NOT_LABELLED, 0.0, scores[row]),
+        for row, frame_index in enumerate(keys):
+            yield PropagatedPose.with_visibility_of_labels(
+                gap, frame_index, keypoints[row], scores[row]
             )
 
 
-def _pieces(frames: range) -> list[range]:
-    return [frames[start : start + _PIECE] for start in range(0, len(frames), _PIECE)]
-
-
-def _inside(frames: range, limits: range) -> range:
-    return range(max(frames[0], limits[0]), min(frames[-1], limits[-1]) + 1)
+def _chunks(frames: range) -> list[range]:
+    return [frames[start : start + _CHUNK] for start in range(0, len(frames), _CHUNK)]

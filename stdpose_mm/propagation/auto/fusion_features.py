@@ -1,25 +1,27 @@
-"""Everything that speaks for or against a joint's position in a gap, for the segment fuser.
+"""Features of a gap's joints that the fuser weighs.
 
-All of it is relative: positions are offsets from the *centre*, the blend of both flow tracks, in
-units of the pose's size. So it serves any skeleton at any scale.
+All of them are relative: positions are offsets from the *centre*, the blend of both flow tracks, in
+units of the pose's size. So they serve any skeleton at any scale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
-from stdpose_mm.structures import OCCLUDED, PersonLabel
+from stdpose_mm.structures import OCCLUDED
 from stdpose_mm.structures.joint_mapping import JointMapping
+
+if TYPE_CHECKING:
+    from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 
 MAP_SIDE = 9
 MAP_STEPS = (0.03, 0.09)
@@ -81,11 +83,11 @@ class GapHeatmaps:
     """Heatmaps for the joints of labels.
 
     Args:
-        frames: The F frames that there are maps of.
-        frame_heatmaps: [F, K, h, w] every frame seen by itself.
-        final_heatmaps: [F, K, h, w] every frame seen together with the labels around it.
+        frames: The F frames of the maps.
+        frame_heatmaps: [F, K, h, w] of every frame by itself.
+        final_heatmaps: [F, K, h, w] of every frame together with the labels around it.
         to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
-        shown: [K] which joints the pose network knows.
+        shown: [K] bool: joints that the pose network knows.
     """
 
     frames: range
@@ -96,20 +98,15 @@ class GapHeatmaps:
 
     @classmethod
     def of_labels(cls, maps: EstimatedHeatmaps, mapping: JointMapping) -> GapHeatmaps:
-        """The maps of a model, in the order of the labels' joints."""
+        """Put the maps of a model into the order of the labels' joints."""
 
         def ordered(values: np.ndarray) -> np.ndarray:
             return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
 
         shown = np.zeros(mapping.num_labels, dtype=bool)
         shown[mapping.shared] = True
-        return cls(
-            frames=maps.frames,
-            frame_heatmaps=ordered(maps.frame_heatmaps),
-            final_heatmaps=ordered(maps.final_heatmaps),
-            to_heatmap=maps.to_heatmap,
-            shown=shown,
-        )
+        single, final = ordered(maps.frame_heatmaps), ordered(maps.final_heatmaps)
+        return cls(maps.frames, single, final, maps.to_heatmap, shown)
 
 
 @dataclass(frozen=True)
@@ -126,8 +123,8 @@ class FusionFeatures:
             wide, rows downward: correlation with the picture patch at the left and right label,
             and heatmaps.
         base_weights: [F, K, 3] weights of the candidates that make the centre.
-        known: [K] whether an end of the gap labels the joint; there is no evidence otherwise.
-        interior: [F] which frames are to be filled.
+        known: [K] bool: whether an end of the gap labels the joint; no evidence otherwise.
+        interior: [F] bool: frames that are to be filled.
     """
 
     centre: np.ndarray
@@ -141,13 +138,13 @@ class FusionFeatures:
 
 
 def extract_fusion_features(
-    frames: Frames,
+    frames: FrameSource,
     gap: Gap,
     tracks: FlowTracks,
     chosen: Sequence[int] | None = None,
     heatmaps: GapHeatmaps | None = None,
 ) -> FusionFeatures:
-    """The evidence for one gap, or for a piece of it.
+    """Extract the evidence for one gap, or for some of its frames.
 
     Args:
         frames: The video.
@@ -157,88 +154,148 @@ def extract_fusion_features(
         heatmaps: Of a pose network, for some or all of these frames.
     """
     times = np.array(tracks.frames if chosen is None else chosen)
-    rows = times - gap.first
-    forward, backward = tracks.forward[rows], tracks.backward[rows]
-    left, right = labelled_ends(gap)
-    both, known = left & right, left | right
-    linear = np.stack([interpolate_joints(gap, time) for time in times])
-    blend = tracks.weights(gap)[rows]
-    base_weights = np.concatenate([np.zeros_like(blend[..., :1]), blend], axis=-1)
-    candidates = np.stack([linear, forward, backward], axis=-2)
-    centre = np.einsum('fkc,fkcd->fkd', base_weights, candidates)
-    centre[:, ~known] = linear[:, ~known]
-    size = pose_size(gap)
+    candidates = _find_candidates(gap, tracks, times)
+    matches = _match_patches(frames, gap, candidates)
+    maps, has_heatmap = _maps(candidates, matches, heatmaps)
+    return FusionFeatures(
+        centre=candidates.centre,
+        size=candidates.size,
+        vectors=_vectors(candidates, tracks),
+        scalars=_scalars(gap, candidates, matches, has_heatmap, frames.size),
+        maps=maps,
+        base_weights=candidates.weights.astype(np.float32),
+        known=candidates.left | candidates.right,
+        interior=np.isin(times, gap.frames),
+    )
 
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Candidate positions of K joints in F frames of a gap, and their blend.
+
+    Args:
+        times: [F] frame indices, the gap's first and last among them.
+        left, right: [K] bool: joints of the left, and of the right, label.
+        positions: [F, K, 3, 2] pixels, in the order of ``CANDIDATES``.
+        weights: [F, K, 3] weights of the blend.
+        centre: [F, K, 2] pixels, the blend; linear where neither label has the joint.
+        size: Mean larger side of the labelled poses in pixels.
+    """
+
+    times: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    positions: np.ndarray
+    weights: np.ndarray
+    centre: np.ndarray
+    size: float
+
+
+def _find_candidates(gap: Gap, tracks: FlowTracks, times: np.ndarray) -> _Candidates:
+    rows = times - gap.first
+    left, right = labelled_ends(gap)
+    linear = np.stack([interpolate_joints(gap, time) for time in times])
+    positions = np.stack([linear, tracks.forward[rows], tracks.backward[rows]], axis=-2)
+    blend = tracks.weights(gap)[rows]
+    weights = np.concatenate([np.zeros_like(blend[..., :1]), blend], axis=-1)
+    centre = np.einsum('fkc,fkcd->fkd', weights, positions)
+    unknown = ~(left | right)
+    centre[:, unknown] = linear[:, unknown]
+    return _Candidates(times, left, right, positions, weights, centre, pose_size(gap))
+
+
+def _vectors(candidates: _Candidates, tracks: FlowTracks) -> np.ndarray:
+    """Return [F, K, len(VECTORS), 2] float32 offsets and displacements in pose sizes."""
+    left, right = candidates.left[:, None], candidates.right[:, None]
+    times, centre = candidates.times, candidates.centre
+    linear, forward, backward = np.moveaxis(candidates.positions, -2, 0)
+    both, known = left & right, candidates.left | candidates.right
     start, end = centre[0], centre[-1]
-    displacement = np.where(both[:, None], end - start, 0)
-    moved = displacement[both].mean(axis=0) if both.any() else np.zeros(2)
+    displacement = np.where(both, end - start, 0)
+    moved = displacement[both[:, 0]]
     middle = centre[:, known].mean(axis=1, keepdims=True)
     vectors = {
         'linear': linear - centre,
-        'forward': np.where(left[:, None], forward - centre, 0),
-        'backward': np.where(right[:, None], backward - centre, 0),
-        'forward_error': np.where(both[:, None], tracks.forward[-1] - end, 0),
-        'backward_error': np.where(both[:, None], tracks.backward[0] - start, 0),
+        'forward': np.where(left, forward - centre, 0),
+        'backward': np.where(right, backward - centre, 0),
+        'forward_error': np.where(both, tracks.forward[-1] - end, 0),
+        'backward_error': np.where(both, tracks.backward[0] - start, 0),
         'label_displacement': displacement,
-        'body_displacement': moved,
+        'body_displacement': moved.mean(axis=0) if len(moved) else np.zeros(2),
         'from_middle': centre - middle,
-        'from_middle_left': np.where(left[:, None], start - middle[0], 0),
-        'from_middle_right': np.where(right[:, None], end - middle[-1], 0),
+        'from_middle_left': np.where(left, start - middle[0], 0),
+        'from_middle_right': np.where(right, end - middle[-1], 0),
         'velocity': _velocity(centre, times),
-        'forward_velocity': np.where(left[:, None], _velocity(forward, times), 0),
-        'backward_velocity': np.where(right[:, None], _velocity(backward, times), 0),
+        'forward_velocity': np.where(left, _velocity(forward, times), 0),
+        'backward_velocity': np.where(right, _velocity(backward, times), 0),
     }
-    shape = centre.shape
-    stacked = np.stack([np.broadcast_to(vectors[name], shape) for name in VECTORS], axis=-2)
+    stacked = _stack([vectors[name] for name in VECTORS], centre.shape, -2)
+    return (stacked / candidates.size).astype(np.float32)
 
-    matches = _match_patches(frames, gap, times, size, candidates, centre)
-    maps = np.zeros((*shape[:2], len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
+
+def _maps(
+    candidates: _Candidates, matches: _Matches, heatmaps: GapHeatmaps | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maps of :class:`FusionFeatures`, and [F, K] bool: joints with heatmaps."""
+    shape = candidates.centre.shape[:2]
+    maps = np.zeros((*shape, len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
     maps[:, :, :, :2] = near_and_wide(matches.maps)
-    seen = np.zeros(shape[:2], bool)
+    has_heatmap = np.zeros(shape, bool)
     if heatmaps is not None:
-        here = np.isin(times, heatmaps.frames)
-        rows = times[here] - heatmaps.frames[0]
-        seen[here] = heatmaps.shown
+        here = np.isin(candidates.times, heatmaps.frames)
+        rows = candidates.times[here] - heatmaps.frames[0]
+        has_heatmap[here] = heatmaps.shown
+        centre, to_heatmap = candidates.centre[here], heatmaps.to_heatmap[rows]
         for index, values in ((2, heatmaps.frame_heatmaps), (3, heatmaps.final_heatmaps)):
-            dense = _heatmaps_around(values[rows], heatmaps.to_heatmap[rows], centre[here], size)
+            dense = _heatmaps_around(values[rows], to_heatmap, centre, candidates.size)
             maps[here, :, :, index : index + 1] = near_and_wide(dense[:, :, None])
+    return maps, has_heatmap
 
-    height, width = frames[gap.first].shape[:2]
+
+def _scalars(
+    gap: Gap,
+    candidates: _Candidates,
+    matches: _Matches,
+    has_heatmap: np.ndarray,
+    picture_size: tuple[int, int],
+) -> np.ndarray:
+    """Return the scalars [F, K, len(SCALARS)] float32."""
+    left, right, centre = candidates.left, candidates.right, candidates.centre
+    times = candidates.times[:, None]
     interior = np.isin(times, gap.frames)
+    _, forward, backward = np.moveaxis(candidates.positions, -2, 0)
+    disagreement = np.linalg.norm(forward - backward, axis=-1)
+    one_label = gap.left is None or gap.right is None
+    position = 0.5 if one_label else (times - gap.first) / (gap.last - gap.first)
+    width, height = picture_size
     scalars = {
-        'position': _positions(times, gap)[:, None],
-        'from_left': (times - gap.first)[:, None] * left / _LENGTH_UNIT,
-        'to_right': (gap.last - times)[:, None] * right / _LENGTH_UNIT,
+        'position': position,
+        'from_left': (times - gap.first) * left / _LENGTH_UNIT,
+        'to_right': (gap.last - times) * right / _LENGTH_UNIT,
         'length': (gap.last - gap.first) / _LENGTH_UNIT,
         'has_left': left,
         'has_right': right,
-        'is_left_end': (times == gap.first)[:, None] & left & ~interior[:, None],
-        'is_right_end': (times == gap.last)[:, None] & right & ~interior[:, None],
-        'disagreement': np.where(both, np.linalg.norm(forward - backward, axis=-1) / size, 0),
+        'is_left_end': (times == gap.first) & left & ~interior,
+        'is_right_end': (times == gap.last) & right & ~interior,
+        'disagreement': np.where(left & right, disagreement / candidates.size, 0),
         'linear_match': matches.at_candidates[..., 0],
         'forward_match': matches.at_candidates[..., 1],
         'backward_match': matches.at_candidates[..., 2],
         'ends_match': matches.ends,
         'outside': ((centre < 0) | (centre > (width - 1, height - 1))).any(axis=-1),
-        'occluded_left': _occluded(gap.left, gap),
-        'occluded_right': _occluded(gap.right, gap),
-        'has_heatmap': seen,
+        'occluded_left': gap.left is not None and gap.left.visibility == OCCLUDED,
+        'occluded_right': gap.right is not None and gap.right.visibility == OCCLUDED,
+        'has_heatmap': has_heatmap,
     }
-    values = np.stack([np.broadcast_to(scalars[name], shape[:2]) for name in SCALARS], axis=-1)
-    return FusionFeatures(
-        centre=centre,
-        size=size,
-        vectors=(stacked / size).astype(np.float32),
-        scalars=values.astype(np.float32),
-        maps=maps,
-        base_weights=base_weights.astype(np.float32),
-        known=known,
-        interior=interior,
-    )
+    return _stack([scalars[name] for name in SCALARS], centre.shape[:2], -1).astype(np.float32)
+
+
+def _stack(values: Sequence[Any], shape: tuple[int, ...], axis: int) -> np.ndarray:
+    return np.stack([np.broadcast_to(value, shape) for value in values], axis)
 
 
 def near_and_wide(dense: np.ndarray) -> np.ndarray:
-    """Maps [..., M, 27, 27] as those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
+    """Reduce maps [..., M, 27, 27] to those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
     start = (_DENSE_SIDE - MAP_SIDE) // 2
     near = dense[..., start : start + MAP_SIDE, start : start + MAP_SIDE]
     cells = dense.reshape(*dense.shape[:-2], MAP_SIDE, _REDUCTION, MAP_SIDE, _REDUCTION)
@@ -261,46 +318,36 @@ class _Matches(NamedTuple):
     ends: np.ndarray
 
 
-def _match_patches(
-    frames: Frames,
-    gap: Gap,
-    times: np.ndarray,
-    size: float,
-    candidates: np.ndarray,
-    centre: np.ndarray,
-) -> _Matches:
-    """Normalised cross-correlation of patches 12 % of ``size`` wide, each colour about its mean."""
+def _match_patches(frames: FrameSource, gap: Gap, candidates: _Candidates) -> _Matches:
+    """Correlate patches 12 % of the pose's size wide, normalised, each colour about its mean."""
+    centre, size, positions = candidates.centre, candidates.size, candidates.positions
     num_frames, num_joints = centre.shape[:2]
-    labelled = np.stack(labelled_ends(gap))
-    ends = [
-        _patches(frames[gap.first], centre[0], size, _PATCH_SIDE),
-        _patches(frames[gap.last], centre[-1], size, _PATCH_SIDE),
-    ]
-    templates = np.stack(ends)
+    labelled = np.stack([candidates.left, candidates.right])
+    ends = ((gap.first, centre[0]), (gap.last, centre[-1]))
+    templates = np.stack([_patches(frames[t], at, size, _PATCH_SIDE) for t, at in ends])
     normalised = _normalised(templates) * labelled[..., None]
     shares = labelled / np.maximum(labelled.sum(axis=0), 1)
-    weights = np.stack(
-        [shares, np.eye(2)[0, :, None] + 0 * shares, np.eye(2)[1, :, None] + 0 * shares]
-    )
     maps = np.zeros((num_frames, num_joints, 2, _DENSE_SIDE, _DENSE_SIDE), np.float32)
     at_candidates = np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32)
-    for index, frame in enumerate(times):
+    for index, frame in enumerate(candidates.times):
         picture = frames[int(frame)]
         regions = _patches(picture, centre[index], size, _REGION_SIDE)
         for side, joint in np.argwhere(normalised.any(axis=-1)):
             # Several times faster on bytes than on floating point numbers.
             found = cv2.matchTemplate(regions[joint], templates[side, joint], cv2.TM_CCOEFF_NORMED)
             maps[index, joint, side] = found[::2, ::2].clip(-1, 1)
-        points = candidates[index].reshape(-1, 2)
+        points = positions[index].reshape(-1, 2)
         patches = _normalised(_patches(picture, points, size, _PATCH_SIDE))
         patches = patches.reshape(num_joints, len(CANDIDATES), -1)
-        both = np.einsum('kcn,skn->csk', patches, normalised)
-        at_candidates[index] = (both * weights).sum(axis=1).T
+        linear, forward, backward = np.einsum('kcn,skn->csk', patches, normalised)
+        at_candidates[index] = np.stack(
+            [(linear * shares).sum(axis=0), forward[0], backward[1]], axis=-1
+        )
     return _Matches(maps, at_candidates, (normalised[0] * normalised[1]).sum(axis=-1))
 
 
 def _patches(picture: np.ndarray, points: np.ndarray, size: float, side: int) -> np.ndarray:
-    """[N, side, side, 3] uint8 samples around ``points`` [N, 2], ``_PATCH_STEP`` sizes apart."""
+    """Sample [N, side, side, 3] uint8 around ``points`` [N, 2], ``_PATCH_STEP`` sizes apart."""
     original = picture.shape[1::-1]
     # Where the samples lie far apart the picture is reduced first: they shall see all of it.
     factor = min(1.0, _MAX_SAMPLE_STEP / (_PATCH_STEP * size))
@@ -324,7 +371,7 @@ def _patches(picture: np.ndarray, points: np.ndarray, size: float, side: int) ->
 
 
 def _normalised(patches: np.ndarray) -> np.ndarray:
-    """Patches [..., side, side, 3] as [..., N]: each colour about its mean, unit length in all.
+    """Normalise patches [..., side, side, 3] to [..., N]: colours about their means, length 1.
 
     Zeros where all samples are equal.
     """
@@ -337,7 +384,7 @@ def _normalised(patches: np.ndarray) -> np.ndarray:
 def _heatmaps_around(
     heatmaps: np.ndarray, to_heatmap: np.ndarray, centre: np.ndarray, size: float
 ) -> np.ndarray:
-    """[F, K, 27, 27] values of heatmaps [F, K, h, w] around the centre; 0 outside of them."""
+    """Sample heatmaps [F, K, h, w] around the centre as [F, K, 27, 27]; 0 outside of them."""
     num_frames, num_joints = centre.shape[:2]
     offsets = (np.arange(_DENSE_SIDE) - _DENSE_SIDE // 2) * _DENSE_STEP * size
     places = np.stack(np.broadcast_arrays(offsets[None, :], offsets[:, None]), axis=-1)
@@ -355,17 +402,6 @@ def _heatmaps_around(
     return result
 
 
-def _positions(times: np.ndarray, gap: Gap) -> np.ndarray:
-    """[F] 0 at the left label, 1 at the right one; 0.5 in gaps with one label."""
-    if gap.left is None or gap.right is None:
-        return np.full(len(times), 0.5)
-    return (times - gap.first) / (gap.last - gap.first)
-
-
 def _velocity(points: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """[F, K, 2] displacement in five frames, which is of the order of the offsets."""
+    """Return the displacement [F, K, 2] in five frames, which is of the order of the offsets."""
     return 5 * np.gradient(points, times, axis=0)
-
-
-def _occluded(label: PersonLabel | None, gap: Gap) -> np.ndarray:
-    return np.zeros(len(gap.before.frames), bool) if label is None else label.visibility == OCCLUDED

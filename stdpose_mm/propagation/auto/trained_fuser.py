@@ -1,30 +1,45 @@
-"""A trained segment fuser with its calibration, and the one that comes with the package."""
+"""A trained gap fuser with its calibration, and the one that comes with the package."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator
+from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
-from stdpose_mm.models.fusers import GapFuser
+from stdpose_mm.onnx_session import start_session
 
 from .fusion_features import MAP_SIDE, MAP_STEPS, MAPS, SCALARS, VECTORS, FusionFeatures
 
-SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.pth'
+if TYPE_CHECKING:
+    from stdpose_mm.models.fusers import GapFuser
+
+SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
+
+ONNX_RECORD = 'stdpose_mm.fuser'
+"""Name of the entry of an ONNX file's metadata that holds :meth:`TrainedFuser.record` as JSON."""
+
+_EXPECTED = 'a file that tools/misc/train_auto.py of this version wrote'
+
+
+class FuserNetwork(Protocol):
+    """What a fuser runs on: :class:`~stdpose_mm.models.fusers.GapFuser`, or its ONNX file."""
+
+    def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """See :meth:`stdpose_mm.models.fusers.GapFuser.fuse_gap`."""
+        ...
 
 
 @dataclass(frozen=True)
 class TrainedFuser:
-    """A segment fuser in evaluation mode.
+    """A gap fuser in evaluation mode.
 
     Args:
         network: The network.
@@ -36,65 +51,116 @@ class TrainedFuser:
             believes all.
     """
 
-    network: GapFuser
+    network: FuserNetwork
     calibrator: ScoreCalibrator
     trained_on: str
     shrinkage: float = 0.0
 
     @classmethod
-    def load(cls, path: str | Path, device: str | torch.device = 'cpu') -> TrainedFuser:
+    def load(cls, path: str | Path, device: str = 'cpu') -> TrainedFuser:
         """Read a fuser.
+
+        Args:
+            path: An ``.onnx`` file, which onnxruntime runs on the CPU, or a checkpoint, which
+                PyTorch runs.
+            device: Where PyTorch runs.
 
         Raises:
             InputError: If the file cannot be read, or belongs to other evidence than this
                 version of the package gathers.
         """
+        path = Path(path)
+        network: FuserNetwork
         try:
-            content = torch.load(path, map_location='cpu', weights_only=True)
-            network = build_fuser()
-            network.load_state_dict({k: v.float() for k, v in content['state_dict'].items()})
-            calibrator = ScoreCalibrator.from_dict(content['calibrator'])
-            trained_on, shrinkage = str(content['trained_on']), float(content['shrinkage'])
+            if path.suffix == '.onnx':
+                network = OnnxFuser(path)
+                record = network.record()
+            else:
+                network, record = _read_checkpoint(path, device)
+            calibrator = ScoreCalibrator.from_dict(record['calibrator'])
+            return cls(network, calibrator, str(record['trained_on']), float(record['doubt']))
         except (OSError, EOFError, RuntimeError, LookupError, TypeError, UnpicklingError) as error:
             raise InputError(
-                f'fuser weights {path} cannot be used ({one_line(error)}), give a file that '
-                'tools/misc/train_auto.py of this version wrote'
+                f'fuser weights {path} cannot be used ({one_line(error)}), give {_EXPECTED}'
             ) from error
-        return cls(network.to(device).eval(), calibrator, trained_on, shrinkage)
 
     def save(self, path: str | Path) -> None:
-        """Write a file that :meth:`load` reads; weights in half precision."""
-        content: dict[str, Any] = {
-            'state_dict': {k: v.half().cpu() for k, v in self.network.state_dict().items()},
+        """Write a checkpoint of PyTorch that :meth:`load` reads; weights in half precision."""
+        import torch
+
+        network: Any = self.network
+        weights = {name: value.half().cpu() for name, value in network.state_dict().items()}
+        with atomic_path(path) as temporary:
+            torch.save({'state_dict': weights, **self.record()}, temporary)
+
+    def record(self) -> dict[str, Any]:
+        """Give what a file holds besides the network; plain values. It says doubt for shrinkage."""
+        return {
             'calibrator': self.calibrator.to_dict(),
             'trained_on': self.trained_on,
-            'shrinkage': self.shrinkage,
+            'doubt': self.shrinkage,
         }
-        with atomic_path(path) as temporary:
-            torch.save(content, temporary)
 
     def __call__(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:
-        """Positions and scores of one segment.
+        """Fuse the evidence for one gap.
 
         Returns:
             [F, K, 2] pixels, and [F, K] the probability that a joint lies within a tenth of the
             pose's size of the truth. Joints that the evidence does not know are meaningless.
         """
-        offsets, scores = self.judge(fuser_inputs(evidence))
+        offsets, scores = self.judge(evidence)
         return evidence.centre + offsets * evidence.size, scores
 
-    def judge(self, inputs: Mapping[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
-        """Offsets [F, K, 2] in pose sizes and scores [F, K] for :func:`fuser_inputs`."""
-        device = next(self.network.parameters()).device
-        with torch.inference_mode():
-            fused = self.network(**{name: v[None].to(device) for name, v in inputs.items()})
-        offsets = shrink_offsets(fused.offsets[0].double().cpu().numpy(), self.shrinkage)
-        within = probability_within(fused.log_scale[0].double().cpu().numpy(), CORRECT_WITHIN)
-        return offsets, self.calibrator(within)
+    def judge(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:
+        """Fuse into offsets [F, K, 2] from the evidence's centre, in pose sizes; scores [F, K]."""
+        offsets, log_scale = self.network.fuse_gap(fuser_inputs(evidence))
+        within = probability_within(log_scale.astype(np.float64), CORRECT_WITHIN)
+        return shrink_offsets(offsets.astype(np.float64), self.shrinkage), self.calibrator(within)
+
+
+class OnnxFuser:
+    """A gap fuser that onnxruntime runs.
+
+    Args:
+        path: What :func:`~stdpose_mm.export.fuser_export.export_fuser` wrote.
+
+    Raises:
+        InputError: If onnxruntime is missing or cannot run the file.
+        OSError: If the file cannot be read.
+        LookupError: If the network takes other evidence.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._session = start_session(path, path.read_bytes(), _EXPECTED)
+        sizes = {node.name: node.shape[2:] for node in self._session.get_inputs()}
+        for name, kinds in (('vectors', VECTORS), ('scalars', SCALARS)):
+            if sizes.get(name, [])[1:2] != [len(kinds)]:
+                raise LookupError(f'it does not take {len(kinds)} {name}')
+
+    def record(self) -> dict[str, Any]:
+        """See :meth:`TrainedFuser.record`."""
+        return json.loads(self._session.get_modelmeta().custom_metadata_map[ONNX_RECORD])
+
+    def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """See :meth:`stdpose_mm.models.fusers.GapFuser.fuse_gap`."""
+        batch = {name: values[None] for name, values in inputs.items()}
+        offsets, log_scale = self._session.run(['offsets', 'log_scale'], batch)
+        return offsets[0], log_scale[0]
+
+
+def _read_checkpoint(path: Path, device: str) -> tuple[GapFuser, dict[str, Any]]:
+    import torch
+
+    content = torch.load(path, map_location='cpu', weights_only=True)
+    network = build_fuser()
+    network.load_state_dict({k: v.float() for k, v in content['state_dict'].items()})
+    return network.to(device).eval(), content
 
 
 def build_fuser() -> GapFuser:
-    """A network for the evidence of ``segment_evidence``, with fresh weights."""
+    """Build a network for :class:`FusionFeatures`, with fresh weights."""
+    from stdpose_mm.models.fusers import GapFuser
+
     return GapFuser(
         num_vectors=len(VECTORS),
         num_scalars=len(SCALARS),
@@ -105,20 +171,20 @@ def build_fuser() -> GapFuser:
     )
 
 
-def fuser_inputs(evidence: FusionFeatures) -> dict[str, Tensor]:
-    """Arguments of :meth:`GapFuser.forward` for one segment, without the batch axis."""
+def fuser_inputs(evidence: FusionFeatures) -> dict[str, np.ndarray]:
+    """Prepare the arguments of :meth:`GapFuser.forward` for one gap, without the batch axis."""
     return {
-        'vectors': torch.from_numpy(evidence.vectors),
-        'scalars': torch.from_numpy(evidence.scalars),
-        'maps': torch.from_numpy(evidence.maps),
-        'base_weights': torch.from_numpy(evidence.base_weights),
-        'known': torch.from_numpy(evidence.known),
-        'present': torch.ones(len(evidence.interior), dtype=torch.bool),
+        'vectors': evidence.vectors,
+        'scalars': evidence.scalars,
+        'maps': evidence.maps.astype(np.float32, copy=False),
+        'base_weights': evidence.base_weights,
+        'known': evidence.known,
+        'present': np.ones(len(evidence.interior), dtype=bool),
     }
 
 
 def shrink_offsets(offsets: np.ndarray, shrinkage: float) -> np.ndarray:
-    """Offsets [..., 2] of length d, shortened to d * d / (d + shrinkage)."""
+    """Shorten offsets [..., 2] of length d to d * d / (d + shrinkage)."""
     if shrinkage == 0:
         return offsets
     length = np.linalg.norm(offsets, axis=-1, keepdims=True)
@@ -126,7 +192,7 @@ def shrink_offsets(offsets: np.ndarray, shrinkage: float) -> np.ndarray:
 
 
 def probability_within(log_scale: np.ndarray, radius: float) -> np.ndarray:
-    """Probability that a Laplace-distributed error in the plane is at most ``radius``.
+    """Compute the probability that a Laplace-distributed error in the plane is at most ``radius``.
 
     The density falls with exp(-distance / scale) in every direction alike, so that the distance
     follows a gamma distribution of shape 2.

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.confidence import agreement, decayed_score
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 
 from .flow_tracks import FlowTracks, follow_joints, labelled_ends, pose_size
 from .optical_flow import DISFlow, FlowEstimator
@@ -16,7 +16,7 @@ from .optical_flow import DISFlow, FlowEstimator
 
 @PROPAGATORS.register_module(name='flow')
 class FlowPropagator(BasePropagator):
-    """Joints follow the optical flow from both labels.
+    """Move joints with the optical flow from both labels.
 
     Flow carries the joints of the left label forward and those of the right label backward; the
     two tracks are blended by distance and by how well they arrive at the other label
@@ -33,7 +33,7 @@ class FlowPropagator(BasePropagator):
 
     uses_flow = True
 
-    evidence = 'optical flow from the labels on both sides'
+    basis = 'optical flow from the labels on both sides'
 
     def __init__(self, estimator: FlowEstimator | None = None, half_life: float = 7.0) -> None:
         if half_life <= 0:
@@ -42,9 +42,9 @@ class FlowPropagator(BasePropagator):
         self.half_life = half_life
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
-        """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending in each."""
+        """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
         for gap, tracks in follow_joints(frames, gaps, self.estimator):
             yield from self._blend(gap, tracks)
 
@@ -58,14 +58,7 @@ class FlowPropagator(BasePropagator):
             keypoints = np.where(
                 (left | right)[:, None], blend[row], interpolate_joints(gap, frame_index)
             )
-            visibility = gap.visibility_at(frame_index)
             scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
             agreed = agreement(tracks.forward[row], tracks.backward[row], size)
             scores = np.where(left & right, scores * agreed, scores)
-            yield PropagatedPose(
-                track_id=gap.track_id,
-                frame_index=frame_index,
-                keypoints=keypoints,
-                visibility=visibility,
-                scores=np.where(visibility == NOT_LABELLED, 0.0, scores),
-            )
+            yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.structures import person_box, pose_extent
 
@@ -21,12 +21,12 @@ _MIN_SIZE = 8.0
 """Pixels; offsets relative to a pose need a unit."""
 
 _KEPT_PICTURES = 64
-"""Pictures kept for the way back; longer stretches are read a second time, piece by piece."""
+"""Pictures kept for the backward sweep; longer chunks are read a second time, in batches."""
 
 
 @dataclass(frozen=True)
 class FlowTracks:
-    """Where the joints of a gap's labels went.
+    """Positions of the joints of a gap's labels, tracked by flow.
 
     Args:
         frames: First to last frame of the gap, labelled ends included.
@@ -40,7 +40,7 @@ class FlowTracks:
     backward: np.ndarray
 
     def weights(self, gap: Gap) -> np.ndarray:
-        """[F, K, 2] how much to trust the forward and the backward track; sums to 1.
+        """Return [F, K, 2] weights of the forward and the backward track; they sum to 1.
 
         A track is trusted less with the distance from its label, and the more it misses the
         label at the other end: flow that lost a limb on the way does not arrive. Zeros for joints
@@ -61,7 +61,7 @@ class FlowTracks:
 
 
 def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
-    """[K] which joints the left, and the right, label of a gap has."""
+    """Return [K] bool twice: the joints of the left, and of the right, label of a gap."""
     nothing = np.zeros(len(gap.before.frames), bool)
     left = nothing if gap.left is None else gap.left.labelled
     right = nothing if gap.right is None else gap.right.labelled
@@ -69,7 +69,7 @@ def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pose_size(gap: Gap) -> float:
-    """Larger side of the labelled poses at the ends of a gap in pixels, their mean.
+    """Return the mean larger side of the labelled poses at the ends of a gap, in pixels.
 
     A pose of a single joint has no extent; its person box stands in.
     """
@@ -84,13 +84,13 @@ def pose_size(gap: Gap) -> float:
 
 
 def follow_joints(
-    frames: Frames, gaps: Iterable[Gap], estimator: FlowEstimator
+    frames: FrameSource, gaps: Iterable[Gap], estimator: FlowEstimator
 ) -> Iterator[tuple[Gap, FlowTracks]]:
-    """The flow tracks of every gap.
+    """Track the joints of every gap by optical flow.
 
     Flow is computed once per pair of neighbouring frames and direction, whatever the number of
-    people. Gaps that overlap in time make a block: one sweep forward, one backward. The memory
-    for pictures is bounded.
+    people: gaps that overlap in time make a chunk, with one sweep forward and one backward. The
+    memory for pictures is bounded.
 
     Args:
         frames: The video.
@@ -98,79 +98,68 @@ def follow_joints(
         estimator: Which flow.
 
     Yields:
-        Blocks in time order, the gaps of a block in their given order.
+        Chunks in time order, the gaps of a chunk sorted by their first and last frame.
     """
-    for block in split_into_chunks(gaps):
-        yield from zip(block, _follow_block(frames, block, estimator), strict=True)
+    for chunk in split_into_chunks(gaps):
+        yield from zip(chunk, _follow_chunk(frames, chunk, estimator), strict=True)
 
 
 def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
-    """Groups of gaps that share no pair of neighbouring frames, in time order."""
-    blocks: list[list[Gap]] = []
+    """Group gaps so that chunks share no pair of neighbouring frames; in time order."""
+    chunks: list[list[Gap]] = []
     end = -1
     for gap in sorted(gaps, key=lambda gap: (gap.first, gap.last)):
-        if not blocks or gap.first >= end:
-            blocks.append([])
-        blocks[-1].append(gap)
+        if not chunks or gap.first >= end:
+            chunks.append([])
+        chunks[-1].append(gap)
         end = max(end, gap.last)
-    return blocks
+    return chunks
 
 
-def _follow_block(
-    frames: Frames, gaps: Sequence[Gap], estimator: FlowEstimator
+def _follow_chunk(
+    frames: FrameSource, gaps: Sequence[Gap], estimator: FlowEstimator
 ) -> list[FlowTracks]:
     first = min(gap.first for gap in gaps)
     last = max(gap.last for gap in gaps)
-    tracks = []
+    tracks, forward, backward = [], [], []
     for gap in gaps:
         shape = (gap.last - gap.first + 1, len(gap.before.frames), 2)
         track = FlowTracks(range(gap.first, gap.last + 1), np.zeros(shape), np.zeros(shape))
         if gap.left is not None:
             track.forward[0] = gap.left.keypoints
+            forward.append((track.frames, track.forward))
         if gap.right is not None:
             track.backward[-1] = gap.right.keypoints
+            backward.append((track.frames, track.backward))
         tracks.append(track)
 
     pictures = _PreparedPictures(frames, estimator.prepare, first, last)
-    for frame in range(first, last):
-        moving = [
-            track
-            for gap, track in zip(gaps, tracks, strict=True)
-            if gap.left is not None and gap.first <= frame < gap.last
-        ]
-        if moving:
-            field = estimator(pictures[frame], pictures[frame + 1])
-            for track in moving:
-                here = frame - track.frames[0]
-                track.forward[here + 1] = _move(track.forward[here], field, pictures.scale)
-        else:
-            pictures.skip(frame + 1)
-    for frame in range(last, first, -1):
-        moving = [
-            track
-            for gap, track in zip(gaps, tracks, strict=True)
-            if gap.right is not None and gap.first < frame <= gap.last
-        ]
-        if moving:
-            field = estimator(pictures[frame], pictures[frame - 1])
-            for track in moving:
-                here = frame - track.frames[0]
-                track.backward[here - 1] = _move(track.backward[here], field, pictures.scale)
+    sweeps = ((1, range(first, last), forward), (-1, range(last, first, -1), backward))
+    for step, sweep, paths in sweeps:
+        for frame in sweep:
+            earlier = min(frame, frame + step)
+            moving = [(frame - times[0], path) for times, path in paths if earlier in times[:-1]]
+            if moving:
+                field = estimator(pictures[frame], pictures[frame + step])
+                for row, path in moving:
+                    path[row + step] = _move(path[row], field, pictures.scale)
+            elif step > 0:
+                pictures.skip(frame + step)
     return tracks
 
 
 def _move(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Points [K, 2] in full pixels, carried along; the border's flow applies outside."""
+    """Move points [K, 2] in full pixels along; the border's flow applies outside."""
     reduced = (points + 0.5) * scale - 0.5
     return points + sample_bilinear(field, reduced) / scale
 
 
 class _PreparedPictures:
-    """Prepared pictures of a stretch, first read forward, then backward, few kept at a time."""
+    """Prepared pictures of a chunk, read forward, then backward; few are kept at a time."""
 
     def __init__(
         self,
-        frames: Frames,
+        frames: FrameSource,
         prepare: Callable[[np.ndarray], np.ndarray],
         first: int,
         last: int,
@@ -182,7 +171,7 @@ class _PreparedPictures:
         self.scale = np.ones(2)
 
     def skip(self, frame: int) -> None:
-        """The sweep passes over a frame that no flow starts from."""
+        """Pass over a frame that no flow starts from."""
         self._kept.pop(frame - _KEPT_PICTURES, None)
 
     def __getitem__(self, frame: int) -> np.ndarray:
@@ -195,7 +184,7 @@ class _PreparedPictures:
         return self._kept[frame]
 
     def _read_back(self, frame: int) -> None:
-        """Read a piece that ends with ``frame``, in the order in which videos are decoded."""
+        """Read the pictures up to ``frame``, in the order in which videos are decoded."""
         following = self._kept.get(frame + 1)
         self._kept.clear()
         if following is not None:

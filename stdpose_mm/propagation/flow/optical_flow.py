@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import torch
-from scipy.ndimage import map_coordinates
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
 
 _MAX_ENLARGEMENT = 2.0
 """Small pictures are enlarged up to this: DIS gives flow on a grid of a few pixels, too coarse for
@@ -77,7 +75,7 @@ class RememberedFlow:
         self._estimator = estimator
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._fields: OrderedDict[tuple[bytes, bytes], np.ndarray] = OrderedDict()
+        self._fields: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
 
     def prepare(self, picture: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
@@ -86,7 +84,7 @@ class RememberedFlow:
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`; not to be written to."""
         # By what the pictures show: their memory may have become another picture's.
-        key = _fingerprint(source), _fingerprint(target)
+        key = fingerprint(source), fingerprint(target)
         field = self._fields.get(key)
         if field is None:
             field = self._fields[key] = self._estimator(source, target)
@@ -95,10 +93,6 @@ class RememberedFlow:
                 self._bytes -= self._fields.popitem(last=False)[1].nbytes
         self._fields.move_to_end(key)
         return field
-
-
-def _fingerprint(picture: np.ndarray) -> bytes:
-    return blake2b(np.ascontiguousarray(picture).data, digest_size=16).digest()
 
 
 class RAFTFlow:
@@ -114,6 +108,7 @@ class RAFTFlow:
     """
 
     def __init__(self, weights: str | Path, max_side: int = 640, device: str = 'cpu') -> None:
+        import torch
         from torchvision.models.optical_flow import raft_small
 
         self.max_side = max_side
@@ -135,6 +130,8 @@ class RAFTFlow:
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
+        import torch
+
         height, width = source.shape[:2]
         bottom, right = (
             max(-side % _RAFT_STRIDE, _RAFT_MIN_SIDE - side) for side in (height, width)
@@ -151,7 +148,7 @@ class RAFTFlow:
 
 
 def scale_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
-    """The picture with its larger side brought to ``max_side``, its smaller at least 16 pixels.
+    """Scale a picture so that its larger side is ``max_side``, its smaller at least 16 pixels.
 
     A small picture is at most doubled.
     """
@@ -166,7 +163,9 @@ def scale_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def sample_bilinear(field: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Values of ``field`` [h, w, C] at ``points`` [K, 2] (x, y), clamped to its border."""
+    """Sample ``field`` [h, w, C] at ``points`` [K, 2] (x, y), clamped to its border."""
+    from scipy.ndimage import map_coordinates
+
     rows_and_columns = points.T[::-1]
     return np.stack(
         [

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 
 
 def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
-    """[K, 2] each joint on the line between the two nearest labels of this very joint.
+    """Interpolate each joint [K, 2] on the line between the two nearest labels that have it.
 
     Constant where it is labelled on one side only, zero where it never is.
     """
@@ -24,12 +24,12 @@ def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
 
 @PROPAGATORS.register_module(name='linear')
 class LinearPropagator(BasePropagator):
-    """Straight lines between labels; reads no picture.
+    """Interpolate linearly between labels; reads no picture.
 
     The score halves with every ``half_life`` frames to the nearest label of the joint.
     """
 
-    evidence = 'straight lines between labels'
+    basis = 'straight lines between labels'
 
     reads_pictures = False
 
@@ -39,21 +39,14 @@ class LinearPropagator(BasePropagator):
         self.half_life = half_life
 
     def curves(self, gap: Gap) -> np.ndarray:
-        """[len(gap.frames), K, 2] the joints in every frame of the gap, zero if never labelled."""
+        """Return the joints in every frame [len(gap.frames), K, 2], zero if never labelled."""
         return np.stack([interpolate_joints(gap, frame_index) for frame_index in gap.frames])
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
-        """See :meth:`BasePropagator.propagate`; gap by gap, frames ascending."""
+        """Fill gap by gap, frames ascending in each; see :meth:`BasePropagator.propagate`."""
         for gap in gaps:
             for frame_index, keypoints in zip(gap.frames, self.curves(gap), strict=True):
-                visibility = gap.visibility_at(frame_index)
                 scores = decayed_score(gap.distance_to_label(frame_index), self.half_life)
-                yield PropagatedPose(
-                    track_id=gap.track_id,
-                    frame_index=frame_index,
-                    keypoints=keypoints,
-                    visibility=visibility,
-                    scores=np.where(visibility == NOT_LABELLED, 0.0, scores),
-                )
+                yield PropagatedPose.with_visibility_of_labels(gap, frame_index, keypoints, scores)

@@ -10,22 +10,22 @@ from .linear_propagator import LinearPropagator
 
 @PROPAGATORS.register_module(name='spline')
 class SplinePropagator(LinearPropagator):
-    """Every joint on a smooth curve through all of its labels; reads no picture.
+    """Interpolate every joint on a smooth curve through its labels; reads no picture.
 
     The curve is PCHIP (Fritsch and Butland 1984): its slope at a label depends on the labels next
-    to it, so that two labels on either side of a gap say all, and it never overshoots a label.
+    to it, so that two labels on either side of a gap determine it, and it never overshoots a label.
     Modified Akima does, by up to a quarter of the pose on real clips, and is no more accurate
     there. Two labels make a straight line; the joint stands still beyond its first and last one.
 
     The score is that of :class:`LinearPropagator`.
     """
 
-    evidence = 'smooth curves through labels'
+    basis = 'smooth curves through labels'
 
     reads_second_labels = True
 
     def curves(self, gap: Gap) -> np.ndarray:
-        """See :meth:`LinearPropagator.curves`."""
+        """Return the joints on splines, see :meth:`LinearPropagator.curves`."""
         keypoints = super().curves(gap)
         anchors = (gap.second_before, gap.before, gap.after, gap.second_after)
         for joint in np.flatnonzero(gap.before.exists & gap.after.exists):

@@ -7,9 +7,9 @@ from .window_propagator import WindowPropagator
 
 @PROPAGATORS.register_module(name='per-frame')
 class PerFramePropagator(WindowPropagator):
-    """The baseline without time: the frame head on the key frame alone.
+    """The baseline without temporal context: the frame head on the key frame alone.
 
     It needs a window model built with ``test_cfg.use_frame_head=True``.
     """
 
-    evidence = 'a pose network that sees one frame'
+    basis = 'a pose network that sees one frame'

@@ -7,17 +7,17 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.gaps import visibility_of_estimates
-from stdpose_mm.structures import NOT_LABELLED, Skeleton
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .gap_heatmap_estimator import GapHeatmapEstimator
 
 
 class WindowPropagator(BasePropagator):
-    """Runs a window model on every gap of every person and decodes its final heatmaps.
+    """Run a window model on every gap of every person and decode its final heatmaps.
 
     The score of a joint is the peak of its heatmap. A joint without a label in the whole track
     gets the model's estimate like every other; a joint that the model was not trained on stays
@@ -34,7 +34,7 @@ class WindowPropagator(BasePropagator):
 
     uses_model: ModelUse = 'required'
 
-    evidence = 'a pose network that sees the labels around a frame'
+    basis = 'a pose network that sees the labels around a frame'
 
     necks: tuple[type, ...] = (object,)
     """Necks of the models that the method stands for; ``NoneType`` for a model without one."""
@@ -47,13 +47,13 @@ class WindowPropagator(BasePropagator):
                 f'{type(self).__name__} needs a model with neck {expected}, got '
                 f'{type(neck).__name__}, choose the method that the config was made for'
             )
-        self.segment_model = GapHeatmapEstimator(window_model, batch_size, frame_maps=False)
+        self.heatmap_estimator = GapHeatmapEstimator(window_model, batch_size, frame_maps=False)
         self.skeleton = window_model.skeleton
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
-        """See :meth:`BasePropagator.propagate`; gap by gap.
+        """Fill gap by gap; see :meth:`BasePropagator.propagate`.
 
         Raises:
             InputError: If the model does not know a joint that is labelled.
@@ -61,29 +61,26 @@ class WindowPropagator(BasePropagator):
         if not gaps:
             return
         labelled = np.any([gap.known for gap in gaps], axis=0)
-        model = self.segment_model.window_model
+        model = self.heatmap_estimator.window_model
         mapping = JointMapping.by_name(skeleton, model.skeleton, labelled, model.trained_joints)
-        with closing(self.segment_model.heatmaps(frames, gaps, mapping)) as segments:
-            for gap, maps in segments:
+        with closing(self.heatmap_estimator.heatmaps(frames, gaps, mapping)) as estimated:
+            for gap, maps in estimated:
                 keys = [n for n, frame in enumerate(maps.frames) if frame in gap.frames]
                 poses = model.decode(maps.final_heatmaps[keys], [maps.crops[n] for n in keys])
                 for n, keypoints, scores in zip(keys, *poses, strict=True):
-                    frame_index = maps.frames[n]
-                    visibility = np.full(mapping.num_labels, NOT_LABELLED, dtype=np.int8)
-                    visibility[mapping.shared] = visibility_of_estimates(gap, frame_index)[
-                        mapping.shared
-                    ]
+                    visibility = visibility_of_estimates(gap, maps.frames[n])
                     yield PropagatedPose(
-                        track_id=gap.track_id,
-                        frame_index=frame_index,
+                        gap.track_id,
+                        maps.frames[n],
                         keypoints=mapping.to_labels(keypoints),
-                        visibility=visibility,
+                        # Joints that the model does not know are not labelled.
+                        visibility=mapping.to_labels(mapping.to_model(visibility)),
                         scores=mapping.to_labels(scores),
                     )
 
 
 def methods_of_windows() -> dict[str, tuple[type, ...]]:
-    """The methods that stand for models with certain necks, and these necks."""
+    """Return the methods that stand for models with certain necks, and these necks."""
     return {
         method: kind.necks
         for method, kind in PROPAGATORS.items()
@@ -92,7 +89,7 @@ def methods_of_windows() -> dict[str, tuple[type, ...]]:
 
 
 def method_of(neck: type) -> str:
-    """The method that stands for models with a neck of that class.
+    """Return the method that stands for models with a neck of that class.
 
     Args:
         neck: The class; ``NoneType`` for models without a neck.

@@ -52,8 +52,8 @@ def run_result(
     return RunResult(training, metrics)
 
 
-def variant(name: str, figures: list[float | None], **training) -> VariantResult:
-    runs = {seed: run_result({'toy/AP': ap}, **training) for seed, ap in enumerate(figures)}
+def variant(name: str, values: list[float | None], **training) -> VariantResult:
+    runs = {seed: run_result({'toy/AP': ap}, **training) for seed, ap in enumerate(values)}
     return VariantResult(name, f'configs/{name}.py', 1234567, runs)
 
 
@@ -64,17 +64,17 @@ def rows(report: str) -> dict[str, list[str]]:
 
 
 def test_spread_is_that_of_a_sample() -> None:
-    figure = spread([10.0, 12.0, 17.0])
-    assert figure is not None
-    assert (figure.mean, figure.low, figure.high, figure.number) == (13, 10, 17, 3)
+    result = spread([10.0, 12.0, 17.0])
+    assert result is not None
+    assert (result.mean, result.low, result.high, result.number) == (13, 10, 17, 3)
     # Deviations -3, -1 and 4; divided by n - 1.
-    assert figure.std == pytest.approx(13**0.5)
+    assert result.std == pytest.approx(13**0.5)
 
 
-def test_a_single_value_has_no_spread_and_none_no_figure() -> None:
-    figure = spread([None, 4.0])
-    assert figure is not None
-    assert (figure.mean, figure.std, figure.number) == (4, None, 1)
+def test_a_single_value_has_no_spread_and_none_no_mean() -> None:
+    result = spread([None, 4.0])
+    assert result is not None
+    assert (result.mean, result.std, result.number) == (4, None, 1)
     assert spread([None]) is None
 
 

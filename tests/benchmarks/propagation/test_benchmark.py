@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,13 +15,13 @@ from stdpose_mm.benchmarks.propagation import benchmark as benchmark_module
 from stdpose_mm.benchmarks.propagation.benchmark import (
     BenchmarkEntry,
     Conditions,
-    Run,
+    EntryRun,
     benchmark_propagators,
 )
 from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
 from stdpose_mm.benchmarks.propagation.comparison_report import comparison_report
 from stdpose_mm.benchmarks.propagation.motion import joint_speeds
-from stdpose_mm.io.video import Frames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.structures import Skeleton, VideoLabels
 from support.comparison_videos import KnowingPropagator, Unreadable, mouse_video, posetrack_video
@@ -41,7 +42,7 @@ class Shifting(KnowingPropagator):
         self.calls = 0
 
     def propagate(
-        self, frames: Frames, gaps: Sequence[Gap], skeleton: Skeleton
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
     ) -> Iterator[PropagatedPose]:
         self.calls += 1
         shift = np.array([0.0, self.shifts[self.truth[len(frames)].name]])
@@ -62,7 +63,7 @@ class Runs:
         }
         self.made = {name: Shifting(shift, SLOW, FAST) for name, shift in shifts.items()}
 
-    def __call__(self, run: Run, device: str) -> BasePropagator:
+    def __call__(self, run: EntryRun, device: str) -> BasePropagator:
         return self.made['good' if run.checkpoint is None else Path(run.checkpoint).name]
 
     @property
@@ -71,7 +72,7 @@ class Runs:
 
 
 @pytest.fixture
-def entrants(tmp_path: Path) -> list[BenchmarkEntry]:
+def entries(tmp_path: Path) -> list[BenchmarkEntry]:
     (tmp_path / 'config.py').write_text('x = 1')
     for name in ('one.pth', 'two.pth'):
         (tmp_path / name).write_text(name)
@@ -82,16 +83,16 @@ def entrants(tmp_path: Path) -> list[BenchmarkEntry]:
     ]
 
 
-def compare(entrants: Sequence[BenchmarkEntry], runs: Runs, **kwargs) -> list[Comparison]:
+def compare(entries: Sequence[BenchmarkEntry], runs: Runs, **kwargs) -> list[Comparison]:
     conditions = Conditions(out_dir=kwargs.pop('out_dir', None))
     intervals = kwargs.pop('intervals', [3])
     settings = {'reference': 'good', 'fast': 0.02, 'build': runs, **kwargs}
-    return benchmark_propagators([SLOW, FAST], entrants, intervals, conditions, **settings)
+    return benchmark_propagators([SLOW, FAST], entries, intervals, conditions, **settings)
 
 
 @pytest.fixture
-def comparison(entrants: list[BenchmarkEntry]) -> Comparison:
-    return compare(entrants, Runs())[0]
+def comparison(entries: list[BenchmarkEntry]) -> Comparison:
+    return compare(entries, Runs())[0]
 
 
 # Given at T = 3 are frames 0, 3, 6 of both, and 8 of the slow one: 5 and 4 hidden frames, so 10
@@ -123,11 +124,11 @@ def test_differences_are_paired(comparison):
     assert seeded.intervals['error_percent'] == pytest.approx((6, 20))
 
 
-def test_equal_methods_differ_by_nothing(entrants):
+def test_equal_methods_differ_by_nothing(entries):
     twin = BenchmarkEntry('twin', 'linear')
-    figures = compare([entrants[0], twin], Runs())[0].unlabelled['twin']
-    assert {d.value for name, d in figures.differences.items() if name != 'AP'} == {0}
-    assert figures.differences['PCK@0.1'].interval == (0, 0)
+    summary = compare([entries[0], twin], Runs())[0].unlabelled['twin']
+    assert {d.value for name, d in summary.differences.items() if name != 'AP'} == {0}
+    assert summary.differences['PCK@0.1'].interval == (0, 0)
 
 
 def test_given_frames_count_among_all_frames(comparison):
@@ -140,7 +141,7 @@ def test_given_frames_count_among_all_frames(comparison):
 def test_groups_of_every_breakdown_sum_to_the_total(comparison):
     for breakdown in comparison.breakdowns.values():
         for method, total in comparison.unlabelled.items():
-            rows = [figures[method] for figures in breakdown.values()]
+            rows = [of_group[method] for of_group in breakdown.values()]
             assert sum(row.num_joints for row in rows) == total.num_joints
             error = sum(r.values['error_px'] * r.num_joints for r in rows if r.num_joints)
             assert error / total.num_joints == pytest.approx(total.values['error_px'])
@@ -200,34 +201,34 @@ def test_scores_are_compared_with_what_came_out(comparison):
         assert seed.auroc == 0.5
 
 
-def test_a_second_run_propagates_nothing(entrants, tmp_path):
+def test_a_second_run_propagates_nothing(entries, tmp_path):
     first, second = Runs(), Runs()
     out = tmp_path / 'out'
-    before = compare(entrants, first, out_dir=out, intervals=[2, 3])
+    before = compare(entries, first, out_dir=out, intervals=[2, 3])
     assert first.calls == 3 * 2 * 2
-    after = compare(entrants, second, out_dir=out, intervals=[2, 3])
+    after = compare(entries, second, out_dir=out, intervals=[2, 3])
     assert second.calls == 0
     assert [c.to_dict() for c in after] == [c.to_dict() for c in before]
 
 
-def test_only_what_is_new_is_propagated(entrants, tmp_path):
+def test_only_what_is_new_is_propagated(entries, tmp_path):
     out = tmp_path / 'out'
-    compare(entrants[:1], Runs(), out_dir=out)
+    compare(entries[:1], Runs(), out_dir=out)
     runs = Runs()
-    compare(entrants, runs, out_dir=out, intervals=[3, 4])
+    compare(entries, runs, out_dir=out, intervals=[3, 4])
     # The good one at T = 4, both seeds at 3 and 4; in two videos.
     assert (runs.made['good'].calls, runs.calls) == (2, 10)
-    Path(entrants[1].checkpoints[0]).write_text('trained further')
+    Path(entries[1].checkpoints[0]).write_text('trained further')
     runs = Runs()
-    compare(entrants, runs, out_dir=out, intervals=[3, 4])
+    compare(entries, runs, out_dir=out, intervals=[3, 4])
     assert (runs.made['one.pth'].calls, runs.calls) == (4, 4)
 
 
-def test_other_labels_or_boxes_are_propagated_anew(entrants, tmp_path, monkeypatch):
+def test_other_labels_or_boxes_are_propagated_anew(entries, tmp_path, monkeypatch):
     def calls(video: VideoLabels = SLOW, use_truth_boxes: bool = False) -> int:
         runs = Runs()
         conditions = Conditions(use_truth_boxes=use_truth_boxes, out_dir=tmp_path / 'out')
-        benchmark_propagators([video, FAST], entrants[:1], [3], conditions, build=runs)
+        benchmark_propagators([video, FAST], entries[:1], [3], conditions, build=runs)
         return runs.calls
 
     assert [calls(), calls()] == [2, 0]
@@ -235,37 +236,56 @@ def test_other_labels_or_boxes_are_propagated_anew(entrants, tmp_path, monkeypat
     moved = replace(SLOW.persons[0], keypoints=SLOW.persons[0].keypoints + 1)
     assert calls(SLOW.with_persons([moved, *SLOW.persons[1:]])) == 1
     monkeypatch.setattr(
-        'stdpose_mm.benchmarks.propagation.prediction_cache.code_digest', lambda: 'other code'
+        'stdpose_mm.benchmarks.propagation.benchmark.code_fingerprint', lambda: 'other code'
     )
     assert calls() == 2
 
 
+def test_changed_pictures_are_propagated_anew_if_they_are_read(entrants, tmp_path):
+    named = [replace(frame, file_name=f'{frame.index}.png') for frame in SLOW.frames]
+    video = replace(SLOW, frames=tuple(named))
+    files = [tmp_path / frame.file_name for frame in named]
+    for file in files:
+        cv2.imwrite(str(file), np.zeros((40, 120, 3), np.uint8))
+
+    def calls(reads_pictures: bool) -> int:
+        runs = Runs()
+        runs.made['good'].reads_pictures = reads_pictures
+        conditions = Conditions(image_root=tmp_path, out_dir=tmp_path / 'out')
+        benchmark_propagators([video], entrants[:1], [3], conditions, build=runs)
+        return runs.calls
+
+    assert [calls(True), calls(True), calls(False)] == [1, 0, 1]
+    cv2.imwrite(str(files[-1]), np.ones((40, 120, 3), np.uint8))
+    assert [calls(True), calls(False)] == [1, 0]
+
+
 def test_a_broken_cache_entry_is_made_again(entrants, tmp_path):
     out = tmp_path / 'out'
-    compare(entrants[:1], Runs(), out_dir=out)
+    compare(entries[:1], Runs(), out_dir=out)
     for path in (out / 'cache').iterdir():
         path.write_bytes(path.read_bytes()[:100])
     runs = Runs()
-    compare(entrants[:1], runs, out_dir=out)
+    compare(entries[:1], runs, out_dir=out)
     assert runs.calls == 2
 
 
-def test_an_interrupted_run_goes_on(entrants, tmp_path):
+def test_an_interrupted_run_goes_on(entries, tmp_path):
     def interrupt(results, total):
         yield next(iter(results))
         raise KeyboardInterrupt
 
     out = tmp_path / 'out'
     with pytest.raises(KeyboardInterrupt):
-        compare(entrants, Runs(), out_dir=out, progress=interrupt)
+        compare(entries, Runs(), out_dir=out, progress=interrupt)
     runs = Runs()
-    compare(entrants, runs, out_dir=out)
+    compare(entries, runs, out_dir=out)
     assert runs.calls == 6 - 1
 
 
 def test_a_video_is_read_once_at_all_intervals(tmp_path, monkeypatch):
     class Pictures(Unreadable):
-        def __getitem__(self, index: int, /) -> np.ndarray:
+        def _read(self, index: int) -> np.ndarray:
             read.append(index)
             return np.zeros((40, 120, 3), np.uint8)
 
@@ -277,10 +297,10 @@ def test_a_video_is_read_once_at_all_intervals(tmp_path, monkeypatch):
 
 def test_several_processes_give_the_same(tmp_path):
     videos = [posetrack_video('slow', range(7), 0.0), posetrack_video('fast', range(9), 4.0)]
-    entrants = [BenchmarkEntry('straight', 'linear')]
+    entries = [BenchmarkEntry('straight', 'linear')]
     alone, shared = (
         benchmark_propagators(
-            videos, entrants, [3], Conditions(out_dir=tmp_path / str(jobs)), jobs=jobs
+            videos, entries, [3], Conditions(out_dir=tmp_path / str(jobs)), jobs=jobs
         )
         for jobs in (1, 2)
     )
@@ -289,15 +309,15 @@ def test_several_processes_give_the_same(tmp_path):
     assert sorted(names) == ['fast.json', 'slow.json']
 
 
-def test_ap_of_seeds(tmp_path, entrants):
+def test_ap_of_seeds(tmp_path, entries):
     video = posetrack_video('pt', range(6), acceleration=20.0)
     runs = Runs()
     for name, shift in (('one.pth', 0.0), ('two.pth', 500.0)):
         runs.made[name] = Shifting({'pt': shift}, video)
-    (comparison,) = benchmark_propagators([video], entrants[1:], [3], Conditions(), build=runs)
-    figures = comparison.unlabelled['seeded']
-    assert figures.values['AP'] == 50
-    assert figures.spread['AP'] == pytest.approx(100 / np.sqrt(2))
+    (comparison,) = benchmark_propagators([video], entries[1:], [3], Conditions(), build=runs)
+    summary = comparison.unlabelled['seeded']
+    assert summary.values['AP'] == 50
+    assert summary.spread['AP'] == pytest.approx(100 / np.sqrt(2))
 
 
 def test_the_report(comparison):
@@ -314,15 +334,15 @@ def test_the_report(comparison):
     assert 'by occlusion' not in comparison_report([comparison])
 
 
-def test_the_overview_has_a_column_per_interval(entrants):
-    lines = comparison_report(compare(entrants, Runs(), intervals=[3, 4])).splitlines()
+def test_the_overview_has_a_column_per_interval(entries):
+    lines = comparison_report(compare(entries, Runs(), intervals=[3, 4])).splitlines()
     assert lines[0] == '| PCK@0.1 / error %, unlabelled frames | T = 3 | T = 4 |'
     # Hidden at T = 4 are 6 frames of the slow and 5 of the fast video; at T = 3 they are 5 and 4.
     assert lines[2] == '| good | 100.0 / 4.67 | 100.0 / 4.73 |'
 
 
-def test_plots_of_a_comparison(entrants, tmp_path):
-    comparisons = compare(entrants, Runs(), intervals=[3, 7])
+def test_plots_of_a_comparison(entries, tmp_path):
+    comparisons = compare(entries, Runs(), intervals=[3, 7])
     names = [path.name for path in plot_comparisons(comparisons, tmp_path)]
     assert names == [
         'by_interval.png',

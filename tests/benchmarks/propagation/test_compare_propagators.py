@@ -12,7 +12,7 @@ from stdpose_mm.benchmarks.propagation import (
     compare_propagators,
     mean_motion,
 )
-from stdpose_mm.benchmarks.propagation.clip_statistics import ClipBootstrap, middle
+from stdpose_mm.benchmarks.propagation.clip_statistics import ClipBootstrap, interval_95
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import evaluate_posetrack
 from stdpose_mm.propagation.flow import FlowPropagator
@@ -44,7 +44,7 @@ def comparison() -> Comparison:
     )
 
 
-def test_figures_of_linear_interpolation_by_hand(comparison):
+def test_metrics_of_linear_interpolation_by_hand(comparison):
     values = comparison.unlabelled['linear'].values
     # Six hidden joints: two off by 8 %, two by 30 %, two right.
     assert values['PCK@0.05'] == pytest.approx(100 / 3)
@@ -117,7 +117,7 @@ def test_frames_that_start_late_and_have_gaps_pair_with_the_truth():
 
 def test_pictures_are_read_by_frame_index():
     class Pictures(Unreadable):
-        def __getitem__(self, index: int, /) -> np.ndarray:
+        def _read(self, index: int) -> np.ndarray:
             read.append(index)
             return np.zeros((40, 120, 3), np.uint8)
 
@@ -163,7 +163,7 @@ def test_someone_labelled_on_no_given_frame_counts_as_wrong():
     assert values['predicted'] == 50
 
 
-def test_the_tables_have_a_column_per_known_figure(comparison):
+def test_the_tables_have_a_column_per_known_metric(comparison):
     lines = comparison.table({'linear': 'straight lines'}).splitlines()
     assert lines[0] == (
         '| T = 2, unlabelled frames of 2 videos | PCK@0.05 | PCK@0.1 | PCK@0.2 | error % | '
@@ -188,7 +188,7 @@ def test_the_json_form_has_null_for_what_is_unknown(comparison):
 
 def interval(sums: list[float], counts: list[int], num_draws: int) -> tuple[float, float]:
     bootstrap = ClipBootstrap(len(sums), num_draws)
-    return middle(bootstrap.means(np.array(sums), np.array(counts)))
+    return interval_95(bootstrap.means(np.array(sums), np.array(counts)))
 
 
 def test_the_bootstrap_interval_holds_the_mean_and_is_the_same_each_time():
@@ -214,8 +214,8 @@ def test_no_interval_of_a_single_video_or_without_draws(num_bootstrap):
     comparison = compare_propagators(
         videos, {'linear': LinearPropagator()}, 2, num_bootstrap=num_bootstrap
     )
-    figures: MetricSummary = comparison.unlabelled['linear']
-    assert figures.intervals == {}
+    summary: MetricSummary = comparison.unlabelled['linear']
+    assert summary.intervals == {}
     assert '[' not in comparison.table()
 
 

@@ -103,7 +103,7 @@ def test_an_annotator_begins_with_everyone_once() -> None:
     assert video.first_frames() == {10}
 
 
-def test_only_stretches_with_a_new_label_are_propagated_again() -> None:
+def test_only_gaps_with_a_new_label_are_propagated_again() -> None:
     spy = SpyPropagator()
     video = AnnotatedVideo(Unreadable(41), STILL, spy)
     video.propagate({0, 20, 40})

@@ -13,7 +13,6 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import open_frames, read_frame, write_video
-from stdpose_mm.io.video.frames import FrameCache
 from support.video_files import (
     CLOSED_GROUPS,
     HEIGHT,
@@ -149,14 +148,6 @@ def test_a_frame_may_be_changed_by_the_caller(video: Path):
     assert number_of(frames[7]) == 7
 
 
-def test_cache_is_bounded_in_bytes():
-    cache = FrameCache(max_bytes=3 * 100)
-    for index in range(5):
-        cache.put(index, np.full(100, index, np.uint8))
-
-    assert [index for index in range(5) if cache.get(index) is not None] == [2, 3, 4]
-
-
 def test_a_source_goes_on_after_pickling(video: Path):
     frames = open_frames(video)
     frames[20]
@@ -196,7 +187,7 @@ def test_a_fork_does_not_wait_for_the_decoder_of_a_source_that_is_garbage(video:
 
 
 def test_several_threads_may_read(video: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(FrameCache, 'get', lambda *_: None)
+    monkeypatch.setattr('stdpose_mm.io.video.video_frames._CACHED_BYTES', 0)
     frames = open_frames(video)
     order = shuffled(COUNT) * 3
     with ThreadPoolExecutor(4) as threads:

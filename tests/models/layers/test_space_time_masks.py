@@ -17,7 +17,7 @@ CPU = torch.device('cpu')
     ratio=st.floats(0.01, 0.99),
     data=st.data(),
 )
-def test_every_tube_is_one_stretch_of_frames_at_one_place(
+def test_a_tube_is_consecutive_frames_at_one_place(
     num_windows, num_frames, num_places, ratio, data
 ):
     length = data.draw(st.integers(1, num_frames))

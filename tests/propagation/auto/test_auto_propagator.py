@@ -96,16 +96,16 @@ def test_a_joint_that_nobody_labelled_stays_unlabelled(label, video, weights):
     assert person.scores[2] == 0
 
 
-def test_long_gaps_are_fused_in_pieces(label, video, weights, monkeypatch):
+def test_long_gaps_are_fused_in_chunks(label, video, weights, monkeypatch):
     shifts = np.stack([np.linspace(0, 20, 15), np.zeros(15)], axis=-1)
     frames = moving_texture(shifts)
     sparse = video([label(0, POINTS), label(14, POINTS + shifts[14])], 15)
     whole = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._PIECE', 5)
-    pieces = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
-    assert len(pieces.persons) == 15
-    for one, other in zip(whole.persons, pieces.persons, strict=True):
-        # An untrained network reads the same in pieces but for the velocities at their ends.
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._CHUNK', 5)
+    chunks = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
+    assert len(chunks.persons) == 15
+    for one, other in zip(whole.persons, chunks.persons, strict=True):
+        # An untrained network reads the same in chunks but for the velocities at their ends.
         assert np.abs(one.keypoints - other.keypoints).max() < 0.5
 
 
@@ -128,12 +128,15 @@ def test_the_probability_of_a_small_error_by_hand():
     assert probability_within(np.log(0.05), 0.1) == pytest.approx((distance < 0.1).mean(), abs=5e-3)
 
 
+@pytest.mark.parametrize('suffix', ['.pth', '.onnx'])
 @pytest.mark.parametrize('content', [b'', b'no weights', None], ids=['empty', 'text', 'missing'])
-def test_bad_weights_are_refused_in_one_sentence(tmp_path, content):
-    path = tmp_path / 'fuser.pth'
+def test_bad_weights_are_refused_in_one_sentence(tmp_path, content, suffix):
+    path = tmp_path / f'fuser{suffix}'
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r'fuser weights .* cannot be used') as error:
+    with pytest.raises(
+        InputError, match=r'fuser(\.onnx is no network| weights .* cannot be used)'
+    ) as error:
         AutoPropagator(weights=path)
     assert '\n' not in str(error.value)
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
 from stdpose_mm.propagation.auto.fusion_features import (
     MAPS,
@@ -23,6 +24,9 @@ SIZE = 30.0
 def texture(seed: int = 0) -> np.ndarray:
     noise = cv2.GaussianBlur(np.random.default_rng(seed).uniform(0, 255, (140, 180, 3)), (0, 0), 2)
     return cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+STILL = ArrayFrames([texture()] * 5)
 
 
 def make_gap(label, left=(2, 2, 2), right=(2, 2, 2), last: int = 4, moved: float = 0.0):
@@ -53,7 +57,7 @@ def test_offsets_are_relative_to_the_blend_in_pose_sizes(label):
     tracks = standing()
     tracks.forward[:, :, 0] += np.array([0, 1, 2, 3, 3])[:, None]
     gap = make_gap(label)
-    evidence = extract_fusion_features([texture()] * 5, gap, tracks)
+    evidence = extract_fusion_features(STILL, gap, tracks)
     assert evidence.size == SIZE
     forward, backward = np.moveaxis(tracks.weights(gap), -1, 0)
     centre = POINTS[:, 0] + forward[2] * 2
@@ -72,7 +76,7 @@ def test_offsets_are_relative_to_the_blend_in_pose_sizes(label):
 
 
 def test_time_is_told_by_position_and_distances(label):
-    evidence = extract_fusion_features([texture()] * 5, make_gap(label), standing())
+    evidence = extract_fusion_features(STILL, make_gap(label), standing())
     np.testing.assert_allclose(scalar(evidence, 'position')[:, 0], [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(scalar(evidence, 'from_left')[:, 0] * 15, [0, 1, 2, 3, 4], rtol=1e-6)
     np.testing.assert_allclose(scalar(evidence, 'to_right')[:, 0] * 15, [4, 3, 2, 1, 0], rtol=1e-6)
@@ -84,7 +88,7 @@ def test_time_is_told_by_position_and_distances(label):
 def test_a_joint_labelled_at_one_end_follows_that_end(label):
     tracks = standing()
     tracks.backward[:] += 50
-    evidence = extract_fusion_features([texture()] * 5, make_gap(label, right=(2, 1, 0)), tracks)
+    evidence = extract_fusion_features(STILL, make_gap(label, right=(2, 1, 0)), tracks)
     np.testing.assert_array_equal(evidence.centre[:, 2], np.tile(POINTS[2], (5, 1)))
     np.testing.assert_array_equal(evidence.base_weights[:, 2], np.tile([0, 1, 0], (5, 1)))
     assert (vector(evidence, 'backward')[:, 2] == 0).all()
@@ -97,7 +101,7 @@ def test_a_joint_labelled_at_one_end_follows_that_end(label):
 def test_a_gap_with_one_label(label, side):
     gap = make_gap(label, **{'right' if side == 'left' else 'left': (0, 0, 0)})
     frames = len(range(gap.first, gap.last + 1))
-    evidence = extract_fusion_features([texture()] * 5, gap, standing(frames))
+    evidence = extract_fusion_features(STILL, gap, standing(frames))
     assert np.isfinite(evidence.vectors).all()
     np.testing.assert_array_equal(evidence.centre, np.tile(POINTS, (frames, 1, 1)))
     there, missing = (0, 1) if side == 'left' else (1, 0)
@@ -110,7 +114,7 @@ def test_patches_match_where_the_joint_has_gone(label):
     # The picture moves by 0.06 pose sizes, two places of the map; the tracks stand still.
     shift = 0.06 * SIZE
     moved = cv2.warpAffine(texture(), np.float32([[1, 0, shift], [0, 1, 0]]), (180, 140))
-    frames = [texture(), moved, moved, texture(), texture()]
+    frames = ArrayFrames([texture(), moved, moved, texture(), texture()])
     evidence = extract_fusion_features(frames, make_gap(label), standing())
     for joint in range(3):
         for side in ('left_match', 'right_match'):
@@ -125,7 +129,7 @@ def test_patches_match_where_the_joint_has_gone(label):
 def test_patches_that_went_far_are_found_in_the_wide_maps(label):
     shift = 0.18 * SIZE
     moved = cv2.warpAffine(texture(), np.float32([[1, 0, shift], [0, 1, 0]]), (180, 140))
-    frames = [texture(), moved, moved, texture(), texture()]
+    frames = ArrayFrames([texture(), moved, moved, texture(), texture()])
     evidence = extract_fusion_features(frames, make_gap(label), standing())
     for joint in range(3):
         near, wide = evidence.maps[1, joint, :, MAPS.index('left_match')]
@@ -142,8 +146,8 @@ def test_a_place_of_a_wide_map_is_the_largest_of_nine_near_ones():
 
 
 def test_a_larger_picture_of_the_same_gives_the_same_evidence(label):
-    small = [texture()] * 5
-    large = [cv2.resize(texture(), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)] * 5
+    enlarged = cv2.resize(texture(), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    large = ArrayFrames([enlarged] * 5)
 
     def scaled(points: np.ndarray) -> np.ndarray:
         return (points + 0.5) * 4 - 0.5
@@ -152,7 +156,7 @@ def test_a_larger_picture_of_the_same_gives_the_same_evidence(label):
     (gap,) = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(5))
     tracks = standing()
     large_tracks = FlowTracks(range(5), scaled(tracks.forward), scaled(tracks.backward))
-    one = extract_fusion_features(small, make_gap(label), tracks)
+    one = extract_fusion_features(STILL, make_gap(label), tracks)
     other = extract_fusion_features(large, gap, large_tracks)
     np.testing.assert_allclose(other.vectors, one.vectors, atol=1e-5)
     np.testing.assert_allclose(other.maps[:, :, 0, :2], one.maps[:, :, 0, :2], atol=0.1)
@@ -169,9 +173,7 @@ def test_heatmaps_are_read_around_the_centre(label):
         to_heatmap=np.array([[[0.25, 0, 1 + n], [0, 0.25, 2]] for n in range(5)]),
         shown=np.array([True, True, False]),
     )
-    evidence = extract_fusion_features(
-        [texture()] * 5, make_gap(label), standing(), heatmaps=heatmaps
-    )
+    evidence = extract_fusion_features(STILL, make_gap(label), standing(), heatmaps=heatmaps)
     around = evidence.maps[2, 0, 0, MAPS.index('frame_heatmap')]
     places = POINTS[0, 0] + (np.arange(9) - 4) * 0.03 * SIZE
     # The maps of frame 2 start two heatmap pixels further to the left than those of frame 0.
@@ -180,15 +182,15 @@ def test_heatmaps_are_read_around_the_centre(label):
     assert scalar(evidence, 'has_heatmap')[2].tolist() == [1, 1, 0]
 
 
-def test_a_piece_of_a_gap_has_the_evidence_of_the_whole(label):
+def test_some_frames_of_a_gap_have_the_evidence_of_the_whole(label):
     tracks = standing()
     tracks.forward[:, :, 0] += np.arange(5)[:, None]
-    gap, frames = make_gap(label), [texture(n) for n in range(5)]
+    gap, frames = make_gap(label), ArrayFrames([texture(n) for n in range(5)])
     whole = extract_fusion_features(frames, gap, tracks)
-    piece = extract_fusion_features(frames, gap, tracks, [0, 2, 3, 4])
-    np.testing.assert_array_equal(piece.centre, whole.centre[[0, 2, 3, 4]])
-    np.testing.assert_allclose(piece.maps, whole.maps[[0, 2, 3, 4]])
+    part = extract_fusion_features(frames, gap, tracks, [0, 2, 3, 4])
+    np.testing.assert_array_equal(part.centre, whole.centre[[0, 2, 3, 4]])
+    np.testing.assert_allclose(part.maps, whole.maps[[0, 2, 3, 4]])
     not_velocity = [n for n, name in enumerate(VECTORS) if 'velocity' not in name]
     np.testing.assert_allclose(
-        piece.vectors[:, :, not_velocity], whole.vectors[[0, 2, 3, 4]][:, :, not_velocity]
+        part.vectors[:, :, not_velocity], whole.vectors[[0, 2, 3, 4]][:, :, not_velocity]
     )

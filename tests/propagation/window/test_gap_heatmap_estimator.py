@@ -10,6 +10,7 @@ from mmengine.dataset import Compose, pseudo_collate
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
 from stdpose_mm.propagation.window.gap_heatmap_estimator import (
     MAX_KEYS,
@@ -18,6 +19,7 @@ from stdpose_mm.propagation.window.gap_heatmap_estimator import (
 )
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
+from support.frame_sources import CountingFrames
 from support.tiny_models import (
     PIPELINE,
     metainfo_of,
@@ -59,18 +61,6 @@ def box_at(frame):
     return np.array([15.0 + frame, 12, 32, 40 - 0.1 * frame])
 
 
-class CountingFrames:
-    def __init__(self, pictures):
-        self.pictures, self.reads = pictures, []
-
-    def __len__(self):
-        return len(self.pictures)
-
-    def __getitem__(self, index):
-        self.reads.append(index)
-        return self.pictures[index]
-
-
 class Calls:
     """How many crops the backbone saw, and in which batches."""
 
@@ -87,7 +77,8 @@ class Calls:
         self.hook.remove()
 
 
-def maps_of(model, frames, gaps, **options):
+def maps_of(model, pictures, gaps, **options):
+    frames = pictures if isinstance(pictures, CountingFrames) else ArrayFrames(pictures)
     return list(GapHeatmapEstimator(model, **options).heatmaps(frames, gaps, MAPPING))
 
 
@@ -202,7 +193,7 @@ def test_the_affine_leads_from_the_picture_to_the_maps(model, gaps_of):
     """A label drawn at given pixels peaks where the affine sends them."""
     (gap,) = gaps_of([0, 4], 5)
     ((_, maps),) = maps_of(model, moving_pictures(5), [gap])
-    drawn = model.draw(maps.crops[3], POSE, ALL)
+    drawn = model.encode_heatmaps(maps.crops[3], POSE, ALL)
     expected = POSE @ maps.to_heatmap[3, :, :2].T + maps.to_heatmap[3, :, 2]
     for heatmap, place in zip(drawn, expected, strict=True):
         y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
@@ -253,7 +244,7 @@ def test_a_model_of_single_frames_sees_the_gap_only(gaps_of, changes):
     assert maps.frames == gap.frames
     assert calls.batches == [6]
     assert pictures.reads == list(range(1, 7))
-    heatmaps, _ = predict(model, pictures.pictures, gap, 3, (3, 3, 3), (False, False))
+    heatmaps, _ = predict(model, pictures, gap, 3, (3, 3, 3), (False, False))
     np.testing.assert_allclose(maps.final_heatmaps[2], heatmaps, atol=2e-5)
     np.testing.assert_array_equal(maps.final_heatmaps, maps.frame_heatmaps)
 
@@ -389,27 +380,27 @@ def test_a_frame_without_a_label_is_not_far_from_its_key(model, gaps_of):
 
 def test_a_frame_that_cannot_be_read_stops_it_after_the_gaps_before(model, gaps_of):
     class Broken(CountingFrames):
-        def __getitem__(self, index):
+        def _read(self, index):
             if index == 9:
                 raise InputError('frame 9 cannot be decoded')
-            return super().__getitem__(index)
+            return super()._read(index)
 
     frames = Broken(moving_pictures(15))
-    segments = GapHeatmapEstimator(model, batch_size=6).heatmaps(
+    estimated = GapHeatmapEstimator(model, batch_size=6).heatmaps(
         frames, gaps_of([0, 5, 14], 15), MAPPING
     )
-    assert next(segments)[1].frames == range(6)
+    assert next(estimated)[1].frames == range(6)
     with pytest.raises(InputError, match='frame 9 cannot be decoded'):
-        next(segments)
+        next(estimated)
 
 
 def test_nothing_is_read_after_an_early_stop(model, gaps_of):
     frames = CountingFrames(moving_pictures(60))
-    segments = GapHeatmapEstimator(model, batch_size=6).heatmaps(
+    estimated = GapHeatmapEstimator(model, batch_size=6).heatmaps(
         frames, gaps_of([0, 5, 59], 60), MAPPING
     )
-    next(segments)
-    segments.close()
+    next(estimated)
+    estimated.close()
     reads = len(frames.reads)
     assert 6 <= reads < 15
     time.sleep(0.05)

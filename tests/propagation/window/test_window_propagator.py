@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import build_propagator, propagate_labels
 from stdpose_mm.propagation.window import (
     DCPosePropagator,
@@ -44,7 +45,7 @@ def propagate(
         'clip', Skeleton(names), tuple(VideoFrame(n) for n in range(num_frames)), tuple(persons)
     )
     dense = propagate_labels(
-        moving_pictures(num_frames), labels, propagator_class(model, **options)
+        ArrayFrames(moving_pictures(num_frames)), labels, propagator_class(model, **options)
     )
     return {(p.frame_index, p.track_id): p for p in dense.persons}
 
@@ -55,14 +56,14 @@ def test_the_pose_is_that_of_the_final_maps(label):
     dense = propagate(persons, 5, model)
     propagator = STDPosePropagator(model)
     seen = []
-    original = propagator.segment_model.heatmaps
+    original = propagator.heatmap_estimator.heatmaps
 
     def remember(*arguments):
         for gap, maps in original(*arguments):
             seen.append(maps)
             yield gap, maps
 
-    propagator.segment_model.heatmaps = remember
+    propagator.heatmap_estimator.heatmaps = remember
     again = propagate(persons, 5, model, propagator_class=lambda _: propagator)
     (maps,) = seen
     keypoints, scores = model.decode(maps.final_heatmaps, maps.crops)
@@ -147,7 +148,7 @@ def baseline_model(propagator_class):
 
 
 @pytest.mark.parametrize('propagator_class', BASELINES)
-def test_baselines_run_over_segments_and_see_the_labels(label, propagator_class):
+def test_baselines_run_over_gaps_and_see_the_labels(label, propagator_class):
     model = baseline_model(propagator_class)
 
     def run(right):

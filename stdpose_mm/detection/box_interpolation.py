@@ -1,0 +1,175 @@
+"""Boxes of the frames between those that a detector runs on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+
+MAX_UNREADABLE = 64
+"""Frames that cannot be read, at most, among those that wait for the next detections."""
+
+
+class BoxedFrame(NamedTuple):
+    """Hold a frame and the boxes of the people in it.
+
+    Args:
+        frame_index: 0-based.
+        picture: BGR uint8 [H, W, 3]; None if the frame cannot be read.
+        people: The people; in a frame that cannot be read those that are given there or
+            interpolated from the frames around it.
+    """
+
+    frame_index: int
+    picture: np.ndarray | None
+    people: TrackedBoxes
+
+
+class BoxInterpolator:
+    """Fill in the people of the frames between detections.
+
+    Frames wait until no later detections can change their people. A person is interpolated between
+    two detected frames that are at most ``MAX_STEPS`` steps of the detector apart.
+    """
+
+    MAX_STEPS = 2
+
+    def __init__(self) -> None:
+        self._pending: deque[_PendingFrame] = deque()
+        self._tracks: dict[int, _Track] = {}
+        self._detected_frames: deque[int] = deque(maxlen=self.MAX_STEPS)
+        self._num_steps = 0
+
+    def append(self, frame_index: int, picture: np.ndarray | None) -> None:
+        """Append the next frame; ``picture`` is None if it cannot be read."""
+        self._pending.append(_PendingFrame(frame_index, picture))
+
+    def newest_readable(self) -> tuple[int, np.ndarray] | None:
+        """Return the index and the picture of the last waiting frame that can be read."""
+        for frame in reversed(self._pending):
+            if frame.picture is not None:
+                return frame.frame_index, frame.picture
+        return None
+
+    def add_detections(self, frame: int, people: TrackedBoxes) -> None:
+        """Take in the people detected in a frame, ascending from call to call."""
+        # Without detections before, all earlier frames could not be read.
+        before = self._detected_frames[-1] if self._detected_frames else -frame
+        self._detected_frames.append(frame)
+        self._num_steps += 1
+        for track_id, box, score in zip(
+            people.track_ids.tolist(), people.boxes, people.scores.tolist(), strict=True
+        ):
+            start = self._tracks.get(track_id)
+            if start is None:
+                # The first box is held for half of the frames before it.
+                held = (frame - before) // 2
+                step = self._num_steps
+                start = _Track(step, step, frame - held - 1, box, score, np.zeros(4))
+            velocity = np.zeros(4)
+            velocity[:2] = (_centre(box) - _centre(start.box)) / (frame - start.frame)
+            for between in range(start.frame + 1, frame):
+                share = (between - start.frame) / (frame - start.frame)
+                self._put(
+                    track_id,
+                    between,
+                    start.box + share * (box - start.box),
+                    start.score + share * (score - start.score),
+                )
+            self._put(track_id, frame, box, score)
+            self._tracks[track_id] = _Track(
+                start.first_step, self._num_steps, frame, box, score, velocity
+            )
+        self._drop_detected_once()
+        oldest = self._num_steps - self.MAX_STEPS
+        lost = [track_id for track_id, track in self._tracks.items() if track.step <= oldest]
+        for track_id in lost:
+            self._extrapolate(track_id, self._tracks.pop(track_id))
+
+    def pop_finished(self) -> Iterator[BoxedFrame]:
+        """Yield the frames whose people no later detections change."""
+        if len(self._detected_frames) == self.MAX_STEPS:
+            while self._pending and self._pending[0].frame_index <= self._detected_frames[0]:
+                yield self._pending.popleft().boxed()
+        unreadable = sum(frame.picture is None for frame in self._pending)
+        while unreadable > MAX_UNREADABLE:
+            first = self._pending.popleft()
+            unreadable -= first.picture is None
+            yield first.boxed()
+
+    def pop_rest(self) -> Iterator[BoxedFrame]:
+        """Yield the frames that wait at the end of the video."""
+        for track_id, track in self._tracks.items():
+            if track.step < self._num_steps:
+                self._extrapolate(track_id, track)
+            elif self._pending:
+                # What comes after the last detections cannot be read.
+                for frame in range(track.frame + 1, self._pending[-1].frame_index + 1):
+                    self._put(track_id, frame, track.box, track.score)
+        while self._pending:
+            yield self._pending.popleft().boxed()
+
+    def _drop_detected_once(self) -> None:
+        """Remove people detected in the step before only: most are mistakes of the detector.
+
+        The tracker forgets them, too. Those of the first step it trusts.
+        """
+        step = self._num_steps - 1
+        once = [
+            t for t, track in self._tracks.items() if track.first_step == track.step == step > 1
+        ]
+        for track_id in once:
+            del self._tracks[track_id]
+            for frame in self._pending:
+                frame.people.pop(track_id, None)
+
+    def _extrapolate(self, track_id: int, track: _Track) -> None:
+        """Move a person on for half of the frames before the detections that missed him."""
+        missed = self._detected_frames[track.step - self._num_steps]
+        for elapsed in range(1, (missed - track.frame) // 2 + 1):
+            box = track.box + elapsed * track.velocity
+            self._put(track_id, track.frame + elapsed, box, track.score)
+
+    def _put(self, track_id: int, frame: int, box: np.ndarray, score: float) -> None:
+        position = frame - self._pending[0].frame_index if self._pending else -1
+        # A frame that could wait no longer has gone.
+        if position >= 0:
+            self._pending[position].people[track_id] = (box, score)
+
+
+@dataclass
+class _PendingFrame:
+    """Hold a frame whose people are not all known yet."""
+
+    frame_index: int
+    picture: np.ndarray | None
+    people: dict[int, tuple[np.ndarray, float]] = field(default_factory=dict)
+
+    def boxed(self) -> BoxedFrame:
+        if not self.people:
+            return BoxedFrame(self.frame_index, self.picture, NO_PEOPLE)
+        boxes, scores = zip(*self.people.values(), strict=True)
+        people = TrackedBoxes(np.stack(boxes), np.array(scores), np.array(list(self.people)))
+        return BoxedFrame(self.frame_index, self.picture, people)
+
+
+@dataclass
+class _Track:
+    """Hold where a person was detected last, in which step, and in which step first."""
+
+    first_step: int
+    step: int
+    frame: int
+    box: np.ndarray
+    score: float
+    velocity: np.ndarray  # [4] pixels a frame; the size stays
+
+
+def _centre(box: np.ndarray) -> np.ndarray:
+    centre: np.ndarray = box[:2] + box[2:] / 2
+    return centre

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+
+
+class FrameSource(Sequence[np.ndarray]):
+    """The frames of one video in presentation order.
+
+    ``source[i]`` is frame ``i`` as a BGR uint8 array [H, W, 3]; all frames have the same size.
+    Frames that are read from files belong to the caller, who may change them. Frames that a source
+    keeps in memory (:class:`ArrayFrames`, :class:`CachedFrames`, :class:`PreloadedFrames`) are
+    shared and must not be changed.
+
+    Sources can be pickled and used after a fork: they reopen their file when they are first read
+    from.
+
+    Attributes:
+        name: Name of the file or folder without suffix.
+        fps: Frames per second on average; None if unknown.
+        size: (width, height) in pixels, as shown (a rotation noted in the file is applied).
+    """
+
+    name: str
+    fps: float | None = None
+    size: tuple[int, int]
+
+    def path_of(self, index: int) -> str:
+        """Return the file that holds frame ``index``.
+
+        Raises:
+            InputError: If there is no such frame, or it is in no file.
+        """
+        self._check(index)
+        raise InputError(f'the frames of {self.name} are in no file, give a video or pictures')
+
+    @abstractmethod
+    def _read(self, index: int) -> np.ndarray:
+        """Return frame ``index``, which is in range."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return frame ``index``.
+
+        Raises:
+            InputError: If there is no such frame or it cannot be decoded.
+        """
+        self._check(index)
+        return self._read(int(index))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for index in range(len(self)):
+            yield self._read(index)
+
+    def _check(self, index: Any) -> None:
+        if not isinstance(index, (int, np.integer)):
+            raise TypeError(f'a frame index must be an integer, got {index!r}')
+        if not 0 <= index < len(self):
+            raise InputError(
+                f'{self.name} has no frame {index}, expected an index in 0..{len(self) - 1}'
+            )

@@ -1,0 +1,85 @@
+"""Frames of another source: cached, preloaded, or some of them in another order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from .frame_cache import FrameCache
+from .frame_source import FrameSource
+
+
+class FrameView(FrameSource):
+    """Frames that another source holds.
+
+    Args:
+        frames: The source.
+    """
+
+    def __init__(self, frames: FrameSource) -> None:
+        self._frames = frames
+        self.name, self.fps, self.size = frames.name, frames.fps, frames.size
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def path_of(self, index: int) -> str:
+        """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
+        return self._frames.path_of(index)
+
+
+class CachedFrames(FrameView):
+    """Frames of which the latest stay in memory, so that they are decoded once.
+
+    Args:
+        frames: The video.
+        max_bytes: Memory for frames; at least one is kept.
+    """
+
+    def __init__(self, frames: FrameSource, max_bytes: int = 16 * 2**20) -> None:
+        super().__init__(frames)
+        self._cache = FrameCache(max_bytes)
+
+    def _read(self, index: int) -> np.ndarray:
+        return self._cache.get(index, self._frames.__getitem__)
+
+
+class PreloadedFrames(FrameView):
+    """A video of which some frames are kept in memory from the start.
+
+    Args:
+        frames: The video; frames that are not kept are read from it.
+        indices: The frames to keep.
+    """
+
+    def __init__(self, frames: FrameSource, indices: Iterable[int]) -> None:
+        super().__init__(frames)
+        self._kept = {index: frames[index] for index in indices}
+
+    def _read(self, index: int) -> np.ndarray:
+        return self._kept[index] if index in self._kept else np.asarray(self._frames[index])
+
+
+class SelectedFrames(FrameView):
+    """Frames of another source in another order: a slice, or with repetitions.
+
+    Args:
+        frames: The video.
+        indices: Frame ``i`` of the selection is ``frames[indices[i]]``.
+    """
+
+    def __init__(self, frames: FrameSource, indices: Sequence[int]) -> None:
+        super().__init__(frames)
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def path_of(self, index: int) -> str:
+        """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
+        self._check(index)
+        return self._frames.path_of(self._indices[index])
+
+    def _read(self, index: int) -> np.ndarray:
+        return np.asarray(self._frames[self._indices[index]])

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+
+from .frame_source import FrameSource
+from .picture_frames import PictureFrames, read_picture
+from .video_frames import VideoFrames
+
+PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
+
+_OPEN_VIDEOS = 8
+
+
+def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
+    """Open a video file, a folder of pictures, or a list of picture files.
+
+    The pictures of a folder are taken in natural order of their names (``9.jpg`` before
+    ``10.jpg``), which need not start at 0: frame ``i`` is the i-th picture. Other files in the
+    folder are left out.
+
+    Raises:
+        InputError: If there is nothing to read.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        return PictureFrames(list(path), name=Path(path[0]).parent.name if path else 'the list')
+    folder = Path(path)
+    if folder.is_dir():
+        pictures = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+        pictures = [p for p in pictures if not p.name.startswith('.')]
+        if not pictures:
+            raise InputError(f'{path} holds no pictures, expected files such as 000000.jpg')
+        stems = [p.stem for p in pictures]
+        if len(set(stems)) < len(stems):
+            twice = next(stem for stem in stems if stems.count(stem) > 1)
+            raise InputError(f'{path} holds several pictures named {twice}, expected one a frame')
+        return PictureFrames([*sorted(pictures, key=_natural)], name=folder.resolve().name)
+    if not folder.is_file():
+        raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
+    if folder.suffix.lower() in PICTURE_SUFFIXES:
+        return PictureFrames([folder], name=folder.stem)
+    return VideoFrames(folder)
+
+
+def _natural(path: Path) -> tuple[Any, ...]:
+    parts = re.split(r'([0-9]+)', path.name)
+    return tuple((int(part), part) if part.isdigit() else (-1, part) for part in parts if part)
+
+
+def read_frame(path: PathLike, index: int | None = None) -> np.ndarray:
+    """Read one frame, for data loaders: video files stay open between calls, a few per process.
+
+    Args:
+        path: A picture file, or a video file or folder of pictures together with ``index``.
+        index: 0-based frame of the video; None for a picture file.
+
+    Returns:
+        BGR uint8 [H, W, 3].
+
+    Raises:
+        InputError: If the frame is missing or cannot be decoded.
+    """
+    return read_picture(path) if index is None else np.asarray(_open_pooled(path)[index])
+
+
+def _open_pooled(path: PathLike) -> FrameSource:
+    # A file that was written anew is another video.
+    modified = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
+    return _open_version(os.fspath(path), modified)
+
+
+@lru_cache(maxsize=_OPEN_VIDEOS)
+def _open_version(path: str, modified: int) -> FrameSource:
+    return open_frames(path)
+
+
+class PooledFrames(FrameSource):
+    """The frames of a video file that is closed while many others are read.
+
+    Args:
+        path: The video file.
+
+    Raises:
+        InputError: If it is not a video.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        self._path = os.fspath(path)
+        video = _open_pooled(path)
+        self.name, self.fps, self.size, self._length = video.name, video.fps, video.size, len(video)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def path_of(self, index: int) -> str:
+        """Return the video file, whatever the frame."""
+        self._check(index)
+        return self._path
+
+    def _read(self, index: int) -> np.ndarray:
+        return read_frame(self._path, index)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+
+from .frame_source import FrameSource
+
+
+class PictureFrames(FrameSource):
+    """Frames that are pictures in files of their own.
+
+    Grey pictures and pictures with an alpha channel become BGR. Pictures of differing sizes are
+    refused when read, because one video has one size and boxes and labels refer to it.
+
+    Args:
+        paths: Picture files in the order of the frames.
+        name: Name of the video.
+    """
+
+    def __init__(self, paths: Sequence[PathLike], name: str) -> None:
+        if not paths:
+            raise InputError(f'{name} holds no pictures, expected files such as 000000.jpg')
+        self.name = name
+        self._paths = [str(path) for path in paths]
+        height, width = read_picture(self._paths[0]).shape[:2]
+        self.size = (width, height)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def path_of(self, index: int) -> str:
+        """Return the picture file of frame ``index``."""
+        self._check(index)
+        return self._paths[index]
+
+    def _read(self, index: int) -> np.ndarray:
+        picture = read_picture(self._paths[index])
+        height, width = picture.shape[:2]
+        if (width, height) != self.size:
+            raise InputError(
+                f'{self._paths[index]} (frame {index}) is {width}x{height} pixels, expected '
+                f'{self.size[0]}x{self.size[1]} as in frame 0'
+            )
+        return picture
+
+
+def read_picture(path: PathLike) -> np.ndarray:
+    """Read a picture file as BGR uint8 [H, W, 3].
+
+    Raises:
+        InputError: If the file is missing, is not a picture or is cut short.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if picture is None:
+        raise InputError(f'{path} is not a whole picture that can be decoded ({len(data)} bytes)')
+    return picture

@@ -1,0 +1,243 @@
+"""Convolution, residual, feed-forward and transformer blocks, and their zero initialisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mmcv.cnn.bricks import DropPath
+from mmengine.model import constant_init, xavier_init
+from torch import Tensor, nn
+
+from .attention import CrossAttention, SelfAttention
+
+
+def conv_block(in_channels: int, out_channels: int, groups: int = 1) -> nn.Sequential:
+    """Build a 3x3 convolution with batch normalisation and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 3, padding=1, groups=groups, bias=False),
+        nn.BatchNorm2d(out_channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Basic residual block of ResNet-18 at constant width: two 3x3 convolutions and a shortcut.
+
+    Args:
+        channels: Number of channels C.
+        groups: Groups of both convolutions.
+    """
+
+    def __init__(self, channels: int, groups: int = 1) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            conv_block(channels, channels, groups),
+            nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the block: [N, C, h, w] -> [N, C, h, w]."""
+        return self.activation(x + self.residual(x))
+
+
+class FeedForward(nn.Module):
+    """Two linear layers with a GELU between them.
+
+    The parameters are called ``layers.0.0`` and ``layers.1`` as in released ViTPose checkpoints.
+
+    Args:
+        embed_dims: Width D of the tokens.
+        hidden_dims: Width between the two layers.
+    """
+
+    def __init__(self, embed_dims: int, hidden_dims: int) -> None:
+        super().__init__()
+        expand, reduce = nn.Linear(embed_dims, hidden_dims), nn.Linear(hidden_dims, embed_dims)
+        for linear in (expand, reduce):
+            xavier_init(linear, distribution='uniform')
+        self.layers = nn.Sequential(nn.Sequential(expand, nn.GELU()), reduce)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Transform every token by itself: [N, L, D] -> [N, L, D]."""
+        return self.layers(tokens)
+
+
+class FrameAggregation(nn.Sequential):
+    """MLP that aggregates the tokens of all frames at one place (the last layer of TFF).
+
+    Args:
+        num_frames: Number of frames T.
+        embed_dims: Width D of the tokens.
+        start_at_zero: Whether the output is zero before training.
+    """
+
+    def __init__(self, num_frames: int, embed_dims: int, start_at_zero: bool = False) -> None:
+        super().__init__(
+            nn.Linear(num_frames * embed_dims, embed_dims),
+            nn.GELU(),
+            nn.Linear(embed_dims, embed_dims),
+        )
+        if start_at_zero:
+            constant_init(self[-1], 0)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Aggregate the frames: [N, T, L, D] -> [N, L, D]."""
+        return super().forward(tokens.transpose(1, 2).flatten(2))
+
+
+class TransformerBlock(nn.Module):
+    """Pre-LayerNorm transformer block: self-attention, then a feed-forward network.
+
+    The parameters are called ``ln1``, ``attn``, ``ln2`` and ``ffn`` as in released ViTPose
+    checkpoints.
+
+    Args:
+        embed_dims: Width D of the tokens.
+        num_heads: Number of attention heads.
+        feedforward_channels: Hidden width of the feed-forward network. ``None`` means 4 D.
+        drop_path_rate: Probability that a training sample skips a residual branch.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        feedforward_channels: int | None = None,
+        drop_path_rate: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.attn = SelfAttention(embed_dims, num_heads)
+        self.ln2 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.ffn = FeedForward(embed_dims, feedforward_channels or 4 * embed_dims)
+        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Apply the block: [N, L, D] -> [N, L, D]."""
+        tokens = tokens + self.drop_path(self.attn(self.ln1(tokens)))
+        return tokens + self.drop_path(self.ffn(self.ln2(tokens)))
+
+
+class DividedAttentionBlock(nn.Module):
+    """Divided space-time attention (Bertasius et al., "Is Space-Time Attention All You Need?").
+
+    A token attends to those at its place in the other frames, then to those of its own frame; a
+    feed-forward network follows. A LayerNorm stands before each.
+
+    Args:
+        embed_dims: Width D of the tokens.
+        num_heads: Number of attention heads.
+        feedforward_channels: Hidden width of the feed-forward network. ``None`` means 4 D.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, feedforward_channels: int | None = None
+    ) -> None:
+        super().__init__()
+        self.ln_time = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.time_attn = SelfAttention(embed_dims, num_heads)
+        self.ln_space = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.space_attn = SelfAttention(embed_dims, num_heads)
+        self.ln_ffn = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.ffn = FeedForward(embed_dims, feedforward_channels or 4 * embed_dims)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Apply the block: [N, T, L, D] -> [N, T, L, D]."""
+        num_frames, num_places = tokens.shape[1:3]
+        by_place = self.ln_time(tokens).transpose(1, 2).flatten(0, 1)
+        over_time = self.time_attn(by_place).unflatten(0, (-1, num_places))
+        tokens = tokens + over_time.transpose(1, 2)
+        over_space = self.space_attn(self.ln_space(tokens).flatten(0, 1))
+        tokens = tokens + over_space.unflatten(0, (-1, num_frames))
+        return tokens + self.ffn(self.ln_ffn(tokens))
+
+
+class PoseAggregationBlock(nn.Module):
+    """Pose Aggregation block (Sec. 3.2, Eq. 12): heatmap tokens attend to the fused feature.
+
+    Self-attention, cross-attention (query: heatmap tokens, key and value: tokens of F~) and a
+    feed-forward network, with a LayerNorm before each. F~ leaves its module unnormalised, so the
+    context has a LayerNorm of its own.
+
+    Args:
+        embed_dims: Width D of the heatmap tokens.
+        num_heads: Number of attention heads.
+        feedforward_channels: Hidden width of the feed-forward network. ``None`` means 4 D.
+        context_dims: Width of the tokens of F~. ``None`` means D.
+    """
+
+    def __init__(
+        self,
+        embed_dims: int,
+        num_heads: int,
+        feedforward_channels: int | None = None,
+        context_dims: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.ln_self = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.self_attn = SelfAttention(embed_dims, num_heads)
+        self.ln_cross = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.ln_context = nn.LayerNorm(context_dims or embed_dims, eps=1e-6)
+        self.cross_attn = CrossAttention(embed_dims, num_heads, context_dims)
+        self.ln_ffn = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.ffn = FeedForward(embed_dims, feedforward_channels or 4 * embed_dims)
+
+    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
+        """Update heatmap tokens [N, L, D] by a context [N, L', D']."""
+        tokens = tokens + self.self_attn(self.ln_self(tokens))
+        tokens = tokens + self.cross_attn(self.ln_cross(tokens), self.ln_context(context))
+        return tokens + self.ffn(self.ln_ffn(tokens))
+
+
+class MutualAttentionBlock(nn.Module):
+    """Mutual attention: two sets of tokens attend to each other, both at once.
+
+    Each set has its own attention and feed-forward network, with a LayerNorm before each.
+
+    Args:
+        embed_dims: Width D of the tokens.
+        num_heads: Number of attention heads.
+        feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, feedforward_channels: int | None = None
+    ) -> None:
+        super().__init__()
+        hidden_dims = feedforward_channels or 4 * embed_dims
+        self.ln_cross = _two(lambda: nn.LayerNorm(embed_dims, eps=1e-6))
+        self.cross_attn = _two(lambda: CrossAttention(embed_dims, num_heads))
+        self.ln_ffn = _two(lambda: nn.LayerNorm(embed_dims, eps=1e-6))
+        self.ffn = _two(lambda: FeedForward(embed_dims, hidden_dims))
+
+    def forward(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply the block to two sets [N, L, D] and [N, L', D]; gives both in the same shapes."""
+        normed = self.ln_cross[0](first), self.ln_cross[1](second)
+        first = first + self.cross_attn[0](normed[0], normed[1])
+        second = second + self.cross_attn[1](normed[1], normed[0])
+        first = first + self.ffn[0](self.ln_ffn[0](first))
+        second = second + self.ffn[1](self.ln_ffn[1](second))
+        return first, second
+
+
+def _two(build: Callable[[], nn.Module]) -> nn.ModuleList:
+    """Build a module for each of the two sets."""
+    return nn.ModuleList(build() for _ in range(2))
+
+
+def zero_init_residual(module: nn.Module) -> None:
+    """Zero the last layer of every residual branch, so that blocks start as the identity.
+
+    As in Goyal et al., "Accurate, Large Minibatch SGD", for residual networks. The features of a
+    pretrained backbone then reach the head that was pretrained with it.
+
+    Args:
+        module: Transformer blocks; changed in place.
+    """
+    for layer in module.modules():
+        if isinstance(layer, SelfAttention | CrossAttention):
+            constant_init(layer.proj, 0)
+        elif isinstance(layer, FeedForward):
+            constant_init(layer.layers[1], 0)

@@ -1,0 +1,158 @@
+"""The expected errors of a propagated track, and what a further label leaves of them.
+
+``1 - score`` is the expected number of mistakes in a propagated joint, 0 or 1 of them. The
+neighbour of a bad frame is bad for the same reason: in a gap between two labels the errors of
+neighbouring frames are correlated like the positions of a Brownian bridge, whose variance at ``u``
+between labels at ``l`` and ``r`` is ``(u - l)(r - u) / (r - l)``. A label at ``t`` leaves of it the
+share
+
+    v(u; t) = (t - u)(r - l) / ((t - l)(r - u))    for u < t, and mirrored for u > t:
+
+nothing at ``t`` itself, everything at the labels that were there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.propagation import find_presence_intervals, given_labels
+from stdpose_mm.structures import PersonLabel, VideoLabels
+
+from .interpolation_errors import interpolation_errors
+
+_MAX_CANDIDATES = 128
+"""Frames of a gap whose gain is computed; between them it is interpolated."""
+
+_MAX_ERROR = 0.98
+"""Limit of an expected error, so that a joint of score 0 may still gain from labels nearby."""
+
+
+@dataclass(frozen=True)
+class TrackGap:
+    """Unlabelled frames of a track between two labels.
+
+    Args:
+        inside: Slice of the track's arrays.
+        start, stop: Frames of the labels. A track without a label on one side has one as far
+            away as the track is long.
+    """
+
+    inside: slice
+    start: float
+    stop: float
+
+    def variance_left(self, times: np.ndarray, label: float) -> np.ndarray:
+        """Compute the share v of the variance (see the module) that a label leaves at ``times``."""
+        start, stop = self.start, self.stop
+        before = (label - times) * (stop - start) / ((label - start) * (stop - times))
+        after = (times - label) * (stop - start) / ((stop - label) * (times - start))
+        return np.where(times < label, before, after)[:, None]
+
+    def errors_left(self, times: np.ndarray, errors: np.ndarray, label: float) -> np.ndarray:
+        """Compute the expected errors [n, K] with one more label from those without it."""
+        share = self.variance_left(times, label)
+        power = np.divide(1.0, share, out=np.full(share.shape, np.inf), where=share > 0)
+        return np.minimum(errors, _MAX_ERROR) ** power
+
+
+class TrackErrors:
+    """Expected errors of one person in its frames.
+
+    Args:
+        times: Frames of the track [N], ascending.
+        given: Whether each is labelled, bool [N].
+        errors: Probability that a joint is wrong [N, K], 0 where there is nothing to get wrong.
+    """
+
+    def __init__(self, times: np.ndarray, given: np.ndarray, errors: np.ndarray) -> None:
+        self.times = times
+        self.given = given.copy()
+        self.errors = np.where(given[:, None], 0.0, errors)
+        self._gains: dict[float, dict[int, float]] = {}
+        """Start of a gap -> gains of its frames; outdated ones are removed."""
+
+    @classmethod
+    def from_scores(cls, labels: VideoLabels) -> list[TrackErrors]:
+        """Read the expected errors of all tracks from the scores of a propagated video."""
+        return [
+            cls(
+                np.array(list(track)),
+                np.array([person.source == 'given' for person in track.values()]),
+                np.stack([_expected_errors(person) for person in track.values()]),
+            )
+            for track in labels.tracks().values()
+        ]
+
+    @classmethod
+    def of_interpolation(cls, labels: VideoLabels) -> list[tuple[int, TrackErrors]]:
+        """Estimate the errors of linear interpolation from the given labels.
+
+        Returns:
+            (track id, expected errors) of every presence interval of everyone.
+        """
+        listed = np.array(sorted(frame.index for frame in labels.frames))
+        tracks = []
+        for track_id, track in given_labels(labels).tracks().items():
+            for interval in find_presence_intervals(track, listed[-1] + 1):
+                inside = (listed >= interval.frames[0]) & (listed <= interval.frames[-1])
+                frames = listed[inside]
+                is_given = np.isin(frames, list(interval.labels))
+                errors = interpolation_errors(frames, interval.labels)
+                tracks.append((track_id, cls(frames, is_given, errors)))
+        return tracks
+
+    def gaps(self) -> Iterator[TrackGap]:
+        """Yield the gaps between labels in the order of time."""
+        length = self.times[-1] - self.times[0] + 1
+        labels = np.flatnonzero(self.given)
+        for start, stop in zip([-1, *labels], [*labels, len(self.times)], strict=True):
+            if stop - start > 1:
+                yield TrackGap(
+                    slice(start + 1, stop),
+                    self.times[start] if start >= 0 else self.times[0] - length,
+                    self.times[stop] if stop < len(self.times) else self.times[-1] + length,
+                )
+
+    def gains(self) -> dict[int, float]:
+        """Compute for every frame by how much a label there reduces the expected errors."""
+        gains: dict[int, float] = {}
+        for gap in self.gaps():
+            if gap.start not in self._gains:
+                self._gains[gap.start] = self._gains_in(gap)
+            gains.update(self._gains[gap.start])
+        return gains
+
+    def label(self, frame: int) -> bool:
+        """Count a frame as labelled; return whether the person was there without a label."""
+        position = int(np.searchsorted(self.times, frame))
+        if position == len(self.times) or self.times[position] != frame or self.given[position]:
+            return False
+        for gap in self.gaps():
+            inside = gap.inside
+            if inside.start <= position < inside.stop:
+                self.errors[inside] = gap.errors_left(
+                    self.times[inside], self.errors[inside], frame
+                )
+                self._gains.pop(gap.start, None)
+        self.given[position] = True
+        return True
+
+    def _gains_in(self, gap: TrackGap) -> dict[int, float]:
+        times, errors = self.times[gap.inside], self.errors[gap.inside]
+        number = min(len(times), _MAX_CANDIDATES)
+        candidates = np.linspace(0, len(times) - 1, number).round().astype(np.int64)
+        gain = [
+            (errors - gap.errors_left(times, errors, times[candidate])).sum()
+            for candidate in candidates
+        ]
+        gains = np.interp(np.arange(len(times)), candidates, gain)
+        return dict(zip(times.tolist(), gains.tolist(), strict=True))
+
+
+def _expected_errors(person: PersonLabel) -> np.ndarray:
+    if person.scores is None:
+        return np.zeros(len(person.visibility))
+    return np.where(person.labelled, 1.0 - np.clip(person.scores, 0.0, 1.0), 0.0)

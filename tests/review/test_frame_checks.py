@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.review import JointCheck, frames_to_check
+from stdpose_mm.structures import PersonLabel
+from support.scored_videos import scored_track, scored_video
+
+
+def test_expected_wrong_joints_and_the_worst_ones() -> None:
+    labels = scored_video(
+        scored_track([1, (0.9, 0.4), 1]),
+        scored_track([1, (0.2, 0.8), 1], track_id=7),
+        scored_track([1, 1, 1], 8),
+    )
+    (check,) = frames_to_check(labels, limit=5)
+    assert check.frame_index == 1
+    assert check.expected_wrong == pytest.approx(0.1 + 0.6 + 0.8 + 0.2)
+    assert check.joints == (
+        JointCheck(7, 'tail', 0.2),
+        JointCheck(0, 'nose', 0.4),
+        JointCheck(7, 'nose', 0.8),
+    )
+
+
+def test_frames_to_check_are_spread_out() -> None:
+    # The worst frames are neighbours in one gap; the other gap is better throughout.
+    first = [1, 0.6, 0.5, 0.31, 0.3, 0.31, 0.5, 0.6]
+    labels = scored_video(scored_track([*first, 1, 0.7, 0.65, 0.7, 1]))
+    found = [check.frame_index for check in frames_to_check(labels, limit=3)]
+    assert found[:2] == [4, 10]
+    assert found[2] not in (3, 5)
+
+
+def test_nothing_is_left_to_check_in_given_and_absent_frames() -> None:
+    absent = PersonLabel(1, np.zeros((2, 2)), np.zeros(2), 0, scores=np.zeros(2), source='absent')
+    people = scored_track([1, 0.5, 1])
+    assert frames_to_check(scored_video([people[0], absent, people[2]]), limit=3) == []
+    assert frames_to_check(scored_video(scored_track([1, 0.5, 1])), limit=0) == []

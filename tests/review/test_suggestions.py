@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.review import rank_suggestions, suggest_frames
+from support.scored_videos import bridge_scores, given_at, scored_track, scored_video
+
+
+def test_the_middle_of_an_even_gap_helps_most() -> None:
+    labels = scored_video(scored_track([1, *[0.7] * 9, 1]))
+    (suggestion,) = rank_suggestions(labels, [0, 10], 1)
+    assert suggestion.frame_index == 5
+    # By hand: frame 4 keeps the share (5 - 4)(10 - 0) / ((5 - 0)(10 - 4)) = 1/3 of the variance.
+    shares = {1: 8 / 9, 2: 3 / 4, 3: 4 / 7, 4: 1 / 3}
+    around = sum(0.3 - 0.3 ** (1 / share) for share in shares.values())
+    assert suggestion.gain == pytest.approx(2 * (0.3 + 2 * around))
+
+
+def test_a_doubtful_gap_comes_before_a_longer_sure_one() -> None:
+    labels = scored_video(scored_track([1, *[0.99] * 30, 1, *[0.4] * 5, 1]))
+    assert suggest_frames(labels, [0, 31, 37], 1) == [34]
+
+
+def test_all_people_of_a_frame_count() -> None:
+    one = scored_track([1, *[0.5] * 9, 1, *[0.8] * 9, 1])
+    labels = scored_video(one)
+    assert suggest_frames(labels, [0, 10, 20], 1) == [5]
+    others = [scored_track([1, *[1] * 9, 1, *[0.8] * 9, 1], track_id) for track_id in (1, 2, 3)]
+    assert suggest_frames(scored_video(one, *others), [0, 10, 20], 1) == [15]
+
+
+def test_several_suggestions_spread_and_gain_less_and_less() -> None:
+    labels = scored_video(scored_track(bridge_scores(40)))
+    suggestions = rank_suggestions(labels, [0, 40], 7)
+    frames = sorted(s.frame_index for s in suggestions)
+    assert suggestions[0].frame_index == 20
+    assert min(b - a for a, b in pairwise([0, *frames, 40])) >= 4
+    gains = [s.gain for s in suggestions]
+    assert gains == sorted(gains, reverse=True)
+
+
+def test_planned_labels_count_as_labelled() -> None:
+    labels = scored_video(scored_track([1, *[0.6] * 39, 1]))
+    assert suggest_frames(labels, [0, 40], 3)[1:] == suggest_frames(labels, [0, 20, 40], 2)
+
+
+def test_a_person_missing_on_a_labelled_frame_does_not_draw_labels_there() -> None:
+    # Person 1 has gone before frame 10, where nobody gave it a label; its doubts go on after it.
+    there = scored_track([1, *[0.9] * 9, 1, *[0.9] * 9, 1])
+    gone = [p for p in scored_track([1, *[0.1] * 20], 1) if p.frame_index > 8 or p.frame_index == 0]
+    labels = scored_video(there, gone)
+    assert suggest_frames(labels, [0, 10, 20], 1)[0] in range(12, 19)
+    assert suggest_frames(labels, [0, *range(9, 21)], 1)[0] in range(1, 9)
+
+
+def test_a_person_labelled_at_one_end_only_gains_beyond_it() -> None:
+    labels = scored_video(scored_track([1, *(0.9 - 0.04 * t for t in range(1, 21))]))
+    (frame,) = suggest_frames(labels, [0], 1)
+    assert 12 <= frame < 20
+
+
+def test_long_videos_are_quick_and_spread() -> None:
+    labels = scored_video(scored_track(bridge_scores(2000)))
+    frames = sorted(suggest_frames(labels, [0, 2000], 3))
+    assert frames[1] == pytest.approx(1000, abs=16)
+    assert frames[0] == pytest.approx(500, abs=100)
+    assert frames[2] == pytest.approx(1500, abs=100)
+
+
+def test_without_scores_fast_and_long_gaps_come_first() -> None:
+    fast = given_at({0: 0.0, 10: 5.0, 20: 60.0, 30: 65.0}, 31)
+    (frame,) = suggest_frames(fast, [0, 10, 20, 30], 1)
+    assert 10 < frame < 20
+    long = given_at({0: 0.0, 4: 10.0, 24: 10.0}, 25)
+    (frame,) = suggest_frames(long, [0, 4, 24], 1)
+    assert 4 < frame < 24
+
+
+def test_labels_that_their_neighbours_foretell_are_less_urgent() -> None:
+    # Both halves move as far; the first does so evenly, the second to and fro.
+    even = [(t, 4.0 * t) for t in range(0, 41, 10)]
+    swinging = [(50, 200.0), (60, 160.0), (70, 200.0), (80, 160.0)]
+    labels = given_at(dict(even + swinging), 81)
+    (frame,) = suggest_frames(labels, range(0, 81, 10), 1)
+    assert frame > 50
+
+
+def test_a_frame_beyond_the_last_label_may_be_suggested_without_scores() -> None:
+    labels = given_at({0: 0.0, 4: 20.0}, 40)
+    (frame,) = suggest_frames(labels, [0, 4], 1)
+    assert frame > 10
+
+
+def test_nothing_to_suggest() -> None:
+    assert suggest_frames(scored_video(scored_track([1, 1, 1])), [0, 1, 2], 3) == []
+    assert suggest_frames(given_at({0: 0.0, 1: 5.0}, 2), [0, 1], 3) == []
+
+
+@settings(deadline=None)
+@given(
+    scores=st.lists(st.floats(0, 0.999), min_size=1, max_size=25),
+    labelled=st.sets(st.integers(0, 24)),
+    number=st.integers(0, 6),
+)
+def test_suggestions_are_new_frames_and_gains_are_positive(
+    scores: list[float], labelled: set[int], number: int
+) -> None:
+    marked = [1 if frame in labelled else score for frame, score in enumerate(scores)]
+    labels = scored_video(scored_track(marked))
+    found = rank_suggestions(labels, labelled, number)
+    frames = [suggestion.frame_index for suggestion in found]
+    assert len(set(frames)) == len(frames) <= number
+    assert not set(frames) & labelled
+    assert all(0 <= frame < len(scores) for frame in frames)
+    assert all(suggestion.gain > 0 for suggestion in found)
+    assert sum(suggestion.gain for suggestion in found) <= 2 * len(scores)

@@ -1,0 +1,21 @@
+"""Frames in memory that remember which were read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stdpose_mm.io.video import ArrayFrames
+
+
+class CountingFrames(ArrayFrames):
+    """Pictures in memory, and the indices in the order in which they were read."""
+
+    def __init__(self, pictures: Sequence[np.ndarray] | np.ndarray) -> None:
+        super().__init__(pictures)
+        self.reads: list[int] = []
+
+    def _read(self, index: int) -> np.ndarray:
+        self.reads.append(index)
+        return super()._read(index)

@@ -1,0 +1,169 @@
+"""The import graph of the package: arrows go down, never round in a circle."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.paths import ROOT
+
+PACKAGE = 'stdpose_mm'
+# Lowest first; a room may import rooms of lower floors, and rooms of its own without a circle.
+FLOORS = (
+    ('errors', 'version'),
+    ('structures',),
+    ('io', 'onnx_session'),
+    ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),
+    ('detection', 'inference'),
+    ('propagation',),
+    ('review',),
+    ('export', 'training', 'visualization'),
+    ('benchmarks',),
+    ('apis',),
+    ('cli',),
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+# They look at the package from outside: how it is registered, started and installed.
+OUTSIDE = {'__init__', '__main__', 'env', 'mmpose_hook'}
+
+LIGHT = (
+    'structures',
+    'io',
+    'evaluation/functional',
+    'tracking',
+    'onnx_session.py',
+    'propagation',
+    'review',
+    'visualization',
+    'apis/__init__.py',
+    'apis/video_pose_propagator.py',
+)
+HEAVY = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose', 'mmdet'}
+
+
+def python_files(place: str = '') -> list[Path]:
+    path = ROOT / PACKAGE / place
+    return [path] if path.is_file() else sorted(path.rglob('*.py'))
+
+
+def imports(path: Path, at_import_time: bool = False) -> Iterator[str]:
+    """Dotted names that a file imports, relative ones resolved.
+
+    Args:
+        path: The file.
+        at_import_time: Leave out what only functions and type checkers import.
+    """
+    package = path.relative_to(ROOT).with_suffix('').parts
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = '.'.join(package[: -node.level]) if node.level else ''
+            module = '.'.join(part for part in (base, node.module) if part)
+            yield from (f'{module}.{name.name}' for name in node.names)
+        if at_import_time and isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            continue
+        if (
+            at_import_time
+            and isinstance(node, ast.If)
+            and 'TYPE_CHECKING' in ast.unparse(node.test)
+        ):
+            waiting.extend(node.orelse)
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def room(name: str) -> str | None:
+    """The room of a dotted name; None outside of the package."""
+    parts = name.split('.')
+    return parts[1] if parts[0] == PACKAGE and len(parts) > 1 else None
+
+
+def arrows() -> dict[tuple[str, str], list[str]]:
+    """(room, imported room) -> the files that do it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in python_files():
+        inside = path.relative_to(ROOT / PACKAGE)
+        own = inside.parts[0].removesuffix('.py')
+        for name in imports(path):
+            other = room(name)
+            if own in OUTSIDE or other in (None, own, '__version__'):
+                continue
+            found.setdefault((own, str(other)), []).append(str(inside))
+    return found
+
+
+def test_every_room_has_a_floor():
+    rooms = {path.name.removesuffix('.py') for path in (ROOT / PACKAGE).iterdir()}
+    assert rooms - OUTSIDE - {'__pycache__', 'py.typed', '.mim'} == set(FLOOR_OF)
+
+
+def test_arrows_go_down():
+    upward = {
+        f'{own} -> {other}': files
+        for (own, other), files in arrows().items()
+        if FLOOR_OF[own] < FLOOR_OF.get(other, len(FLOORS))
+    }
+    assert upward == {}
+
+
+def test_rooms_of_one_floor_make_no_circle():
+    graph = {}
+    for own, other in arrows():
+        graph.setdefault(own, set()).add(other)
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = graph.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting.extend(new)
+        return seen
+
+    assert [start for start in graph if start in reached(start)] == []
+
+
+def test_models_and_datasets_do_not_know_each_other():
+    assert not {('models', 'datasets'), ('datasets', 'models')} & set(arrows())
+
+
+def test_nothing_but_the_command_line_imports_benchmarks():
+    assert {own for own, other in arrows() if other == 'benchmarks'} <= {'cli'}
+
+
+@pytest.mark.parametrize('place', LIGHT)
+def test_the_light_part_imports_neither_torch_nor_openmmlab(place):
+    heavy = {
+        str(path.relative_to(ROOT)): sorted(found)
+        for path in python_files(place)
+        if 'propagation/window' not in path.as_posix()
+        and (found := {name.split('.')[0] for name in imports(path, at_import_time=True)} & HEAVY)
+    }
+    assert heavy == {}
+
+
+def test_modules_make_no_circle():
+    paths = {
+        '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__'): path
+        for path in python_files()
+    }
+    graph = {
+        module: {
+            name if name in paths else name.rpartition('.')[0]
+            for name in imports(path, at_import_time=True)
+            if name in paths or name.rpartition('.')[0] in paths
+        }
+        - {module}
+        for module, path in paths.items()
+    }
+    # What imports nothing that is left goes, until only circles and what needs them is left.
+    while free := [module for module, needed in graph.items() if not needed & set(graph)]:
+        for module in free:
+            del graph[module]
+    assert graph == {}

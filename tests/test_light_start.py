@@ -1,0 +1,78 @@
+"""What needs no pose network starts fast, and without PyTorch and OpenMMLab's packages.
+
+These tests also run where none of them is installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.light_job import FORBIDDEN, METHODS
+from support.paths import ROOT
+
+
+def run_python(*arguments: str, **environment: str) -> str:
+    """What a fresh interpreter prints."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / 'tests')])
+    answer = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': paths, **environment},
+    )
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    return answer.stdout
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp('light')
+
+
+@pytest.fixture(scope='module')
+def done(folder: Path) -> dict[str, Any]:
+    """What the job found in a process that cannot import the heavy packages."""
+    return json.loads(run_python('-m', 'support.light_job', str(folder)).splitlines()[-1])
+
+
+@pytest.mark.parametrize('name', ['stdpose_mm', 'stdpose_mm.apis'])
+def test_importing_imports_none_of_the_heavy_packages(name):
+    code = f'import sys, {name}; print(sorted(set(sys.modules) & set({FORBIDDEN!r})))'
+    assert run_python('-c', code).strip() == '[]'
+
+
+def test_the_light_rooms_can_be_imported_without_the_heavy_packages(done):
+    assert done['modules'] > 40
+
+
+@pytest.mark.parametrize('method', METHODS)
+def test_a_video_is_propagated_without_the_heavy_packages(done, method):
+    # The texture moves out and back, by 12 pixels: straight lines miss that, flow does not.
+    follows_pictures = method in ('flow', 'auto')
+    assert (done['errors'][method] < 2) is follows_pictures
+
+
+@pytest.mark.parametrize('format', ['posetrack18', 'coco', 'cvat'])
+def test_labels_are_converted_without_the_heavy_packages(done, format):
+    assert done['converted'][format] < 0.01
+
+
+def test_label_files_are_evaluated_without_the_heavy_packages(done):
+    assert done['AP'] == 100
+
+
+def test_a_report_is_written_without_the_heavy_packages(done, folder):
+    assert '</html>' in (folder / 'report.html').read_text(encoding='utf-8')
+
+
+@pytest.mark.parametrize(('limit', 'threads'), [('3', 3), ('2,1', 2), ('', 0)])
+def test_onnxruntime_takes_as_many_threads_as_openmp_is_allowed(limit, threads):
+    code = 'from stdpose_mm.onnx_session import thread_limit; print(thread_limit())'
+    assert int(run_python('-c', code, OMP_NUM_THREADS=limit)) == threads
