@@ -41,16 +41,13 @@ from stdpose_mm.benchmarks.inference_speed import (
     ours,
 )
 from stdpose_mm.benchmarks.timing import Stages, least_seconds, peak_memory, random_weights
+from stdpose_mm.choices import BACKEND_PRECISIONS, ONNX_PRECISIONS, PRECISIONS, CropPolicy
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
 from stdpose_mm.inference import (
-    BACKEND_PRECISIONS,
-    ONNX_PRECISIONS,
-    PRECISIONS,
-    CropPolicy,
     OnnxWindowBackend,
     TorchWindowBackend,
     WindowModel,

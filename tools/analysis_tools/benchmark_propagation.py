@@ -42,11 +42,11 @@ from stdpose_mm.benchmarks.propagation.comparison_report import (
     comparison_csv,
     comparison_report,
 )
-from stdpose_mm.benchmarks.propagation.labelled_videos import read_videos
 from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, exit_code, positive
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
+from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.window import method_of, methods_of_windows
 from stdpose_mm.structures import VideoLabels

@@ -16,6 +16,7 @@ from stdpose_mm.evaluation.functional import (
     pair_tracks,
     pose_sizes,
 )
+from stdpose_mm.io.labelled_videos import shifted
 from stdpose_mm.io.video import FrameSource, SelectedFrames
 from stdpose_mm.propagation import (
     BasePropagator,
@@ -25,7 +26,6 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
-from .labelled_videos import shifted
 from .motion import joint_speeds, mean_motion
 
 FrameGroup = Literal['unlabelled', 'all']

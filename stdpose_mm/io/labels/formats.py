@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import VideoLabels
@@ -19,8 +20,6 @@ from .posetrack17 import parse_posetrack17
 from .posetrack18 import parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
 
-READ_FORMATS = ('posetrack17', 'posetrack18', 'posetrack21', 'coco', 'cvat', 'sleap', 'deeplabcut')
-
 _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'posetrack18': write_posetrack18,
     'posetrack18-official': partial(write_posetrack18, official=True),
@@ -29,7 +28,6 @@ _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'cvat': write_cvat,
     'sleap': write_sleap,
 }
-WRITE_FORMATS = tuple(_WRITERS)
 
 _POSETRACK_IMAGE_FIELDS = {'frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_no_densepose'}
 _POSETRACK_ANNOTATION_FIELDS = {'bbox_head', 'source', 'scores'}

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
@@ -90,15 +90,8 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
 
 
 def _sleap_io(path: PathLike) -> ModuleType:
-    try:
-        return importlib.import_module('sleap_io')
-    except ModuleNotFoundError as error:
-        if error.name != 'sleap_io':
-            raise
-        raise InputError(
-            f'{path} needs sleap-io, which is not installed: install it with '
-            "`pip install 'stdpose_mm[sleap]'`"
-        ) from None
+    require_packages(str(path), 'sleap_io')
+    return importlib.import_module('sleap_io')
 
 
 def _track_ids(tracks: Sequence[Any]) -> dict[int, tuple[int, str]]:
