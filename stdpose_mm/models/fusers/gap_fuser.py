@@ -227,7 +227,7 @@ class _MapReader(nn.Module):
         self.register_buffer('places', grid.flatten(0, 1), persistent=False)
 
     def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        """Read maps [B, F, K, M, side, side]: scores [B, F, K, P] and a summary [B, F, K, D]."""
+        """Read [B, F, K, M, side, side]: scores of places [B, F, K, P], summary [B, F, K, D]."""
         encoded = self.encoder(maps.flatten(0, 2))
         score = self.score(encoded).flatten(1).unflatten(0, maps.shape[:3])
         pooled = self.pool(encoded).flatten(1).unflatten(0, maps.shape[:3])
@@ -236,7 +236,7 @@ class _MapReader(nn.Module):
         return score, self.embed(summary)
 
     def mean_place(self, score: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute mean [..., 2] and spread [..., 1] of the places, in pose sizes."""
+        """Compute mean [..., 2] and spread [..., 1] of the distribution, in pose sizes."""
         probability = score.softmax(-1)
         mean = probability @ self.places
         square = probability @ self.places.square().sum(-1)
