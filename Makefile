@@ -1,12 +1,18 @@
-# make setup | demo | test | lint | clean; PYTHON chooses the interpreter, ARGS adds options.
+# make setup | demo | test | test-light | lint | docs | clean; PYTHON chooses the interpreter,
+# ARGS adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test test-light lint docs clean
 
 # The first one that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
 	"$$python" -c '' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
 VENV_PYTHON := .venv/bin/python
+LIGHT := .venv-light/bin
+LIGHT_REQUIREMENTS := requirements/light.txt requirements/test.txt
+# What needs neither PyTorch nor OpenMMLab, `pip install stdpose-mm` by itself.
+LIGHT_TESTS := $(wildcard tests/test_light_start.py) tests/cli/test_main.py tests/cli/test_evaluate.py \
+	tests/structures tests/io tests/evaluation/functional tests/review
 
 # One thread per process: PyTorch's own threads would fight over the cores of the two test workers.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
@@ -15,8 +21,10 @@ help:
 	@echo 'make setup  create or repair .venv (Python 3.11, gcc; about 10 minutes the first time)'
 	@echo 'make demo   the whole system on generated videos; the report goes to work_dirs/demo'
 	@echo 'make test   the tests'
+	@echo 'make test-light  the tests of what pip installs without extras, in .venv-light'
 	@echo 'make lint   ruff and mypy'
-	@echo 'make clean  remove caches and build products (not .venv, not work_dirs)'
+	@echo 'make docs   the site, in work_dirs/site; links are checked'
+	@echo 'make clean  remove caches and build products (not environments, not work_dirs)'
 
 setup:
 	@[ -n "$(PYTHON)" ] || { echo 'set-up: no Python found: install Python 3.11, or name one with `make setup PYTHON=...`' >&2; exit 1; }
@@ -31,12 +39,35 @@ demo: setup
 test: setup
 	$(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile $(ARGS)
 
+.venv-light/stamp: $(LIGHT_REQUIREMENTS) requirements/build.txt
+	"$(PYTHON)" -m venv --clear .venv-light
+	$(LIGHT)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		$(LIGHT_REQUIREMENTS:%=-r %) -c requirements/build.txt setuptools
+	touch $@
+
+# The package comes from a wheel; `pip check` says whether light.txt is all that it declares.
+test-light: .venv-light/stamp
+	$(LIGHT)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index \
+		--no-build-isolation --force-reinstall .
+	$(LIGHT)/python -m pip check --disable-pip-version-check
+	$(LIGHT)/stdpose --help
+	$(TEST_ENV) $(LIGHT)/pytest -q -n 2 --dist loadfile $(LIGHT_TESTS) $(ARGS)
+
 lint: setup
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy stdpose_mm tools demo
 
+# A small environment of its own: docstrings are read from the source, nothing is imported.
+docs: work_dirs/docs_env/installed
+	work_dirs/docs_env/bin/python -m mkdocs build --strict
+
+work_dirs/docs_env/installed: requirements/docs.txt
+	"$(PYTHON)" -m venv --clear work_dirs/docs_env
+	work_dirs/docs_env/bin/python -m pip install --quiet --no-deps -r requirements/docs.txt
+	touch $@
+
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -path ./.venv -prune -o -name '*.egg-info' -prune -exec rm -rf {} +
-	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -name '*.egg-info' -prune -exec rm -rf {} +
+	find . -path './.venv*' -prune -o -name __pycache__ -prune -exec rm -rf {} +

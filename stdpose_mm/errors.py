@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from textwrap import shorten
+
+PACKAGES = {
+    'torch': ('PyTorch', 'train'),
+    'torchvision': ('torchvision', 'train'),
+    'mmengine': ('MMEngine', 'train'),
+    'mmcv': ('MMCV', 'train'),
+    'mmdet': ('MMDetection', 'train'),
+    'mmpose': ('MMPose', 'train'),
+    'onnx': ('onnx', 'train'),
+    'sleap_io': ('sleap-io', 'sleap'),
+}
+"""Module -> (name, extra of this package that it belongs to), for what not everyone installs."""
 
 
 class InputError(ValueError):
@@ -37,6 +50,27 @@ def find_input_error(error: BaseException) -> str | None:
         sentence = in_worker[-1]
     sentence = re.sub(r'^(class `\w+` in \S+: )+', '', sentence)
     return ' '.join(sentence.split())
+
+
+def require_packages(purpose: str, *modules: str) -> None:
+    """Raise :class:`InputError` if a module of ``PACKAGES`` that is needed is not installed.
+
+    Args:
+        purpose: What needs it, the subject of the sentence.
+        modules: Names of the modules, all of the same extra.
+    """
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        raise InputError(f'{purpose} needs {missing_packages(*missing)}')
+
+
+def missing_packages(*modules: str) -> str:
+    """Say that modules of ``PACKAGES`` are not installed, and what to do."""
+    names = ' and '.join(PACKAGES[module][0] for module in modules)
+    extra = PACKAGES[modules[0]][1]
+    verb = 'is' if len(modules) == 1 else 'are'
+    more = " and OpenMMLab's packages, or run `make setup`" if extra == 'train' else ''
+    return f'{names}, which {verb} not installed: install stdpose-mm[{extra}]{more}'
 
 
 def one_line(error: BaseException) -> str:

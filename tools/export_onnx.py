@@ -1,4 +1,4 @@
-"""Write a trained model as ONNX files for onnxruntime, whole and in halves that share features."""
+"""Write a trained model as ONNX files for onnxruntime, whole and in halves."""
 
 import sys
 

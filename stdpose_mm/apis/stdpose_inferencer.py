@@ -21,8 +21,8 @@ from mmpose.registry import INFERENCERS
 from mmpose.structures import PoseDataSample
 from mmpose.structures.utils import revert_heatmap
 
+from stdpose_mm.choices import TRACKERS, WHOLE_PICTURE, CropPolicy
 from stdpose_mm.detection import (
-    WHOLE_PICTURE,
     BoxSource,
     PersonDetector,
     as_boxes,
@@ -33,8 +33,6 @@ from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
-    TRACKERS,
-    CropPolicy,
     FrameEstimate,
     VideoPoseEstimator,
     estimate_video,
@@ -303,7 +301,7 @@ class STDPoseInferencer(Pose2DInferencer):
         if found is None:
             raise InputError(
                 f'there is no config {model}, neither a file nor a name of this package, give one '
-                'such as stdpose_vit_estimation_posetrack17'
+                'such as stdpose_base_estimation_posetrack17'
             )
         config, weights = found
         return Config.fromfile(config), weights

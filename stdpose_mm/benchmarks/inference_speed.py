@@ -17,10 +17,10 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from mmpose.apis.inferencers import Pose2DInferencer
 
+from stdpose_mm.choices import CropPolicy
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
-    CropPolicy,
     OnnxWindowBackend,
     VideoPoseEstimator,
     WindowBackend,
@@ -91,7 +91,7 @@ def ours(
     encoder = 'backbone' if isinstance(backend, OnnxWindowBackend) else 'neck and heads'
     methods = [
         (model, 'crop_at', 'crop'),
-        (model, 'cut', 'crop'),
+        (model, 'crop_image', 'crop'),
         (model, 'decode', 'decode heatmaps'),
         (backend, 'encode', encoder),
         (backend, 'fuse', 'neck and heads'),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from stdpose_mm.errors import find_input_error
+from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
 
 EXIT_INPUT_ERROR = 2
 
@@ -40,13 +40,15 @@ def add_labelled_videos(parser: argparse.ArgumentParser) -> None:
 def exit_code(parser: argparse.ArgumentParser, work: Callable[[], None]) -> int:
     """Run ``work`` and return the exit code.
 
-    An :class:`InputError`, wrapped or not, is one line on stderr and exit code 2. Every other
-    exception is a bug and passes through.
+    An :class:`InputError`, wrapped or not, is one line on stderr and exit code 2, and so is a
+    package of an extra that is not installed. Every other exception is a bug and passes through.
     """
     try:
         work()
     except Exception as error:
         sentence = find_input_error(error)
+        if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
+            sentence = f'this needs {missing_packages(error.name)}'
         if sentence is None:
             raise
         print(f'{parser.prog}: {sentence}', file=sys.stderr)

@@ -1,34 +1,38 @@
 """Convert pose labels from one file format to another.
 
-python tools/dataset_converters/convert_labels.py task.xml labels.json --to coco
-python tools/dataset_converters/convert_labels.py annotations/val val_coco.json --to coco
+stdpose convert task.xml labels.json --to coco
+stdpose convert annotations/val val_coco.json --to coco
 """
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.cli.arguments import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import (
-    READ_FORMATS,
-    WRITE_FORMATS,
-    find_label_files,
-    read_all_labels,
-    read_labels,
-    write_coco,
-    write_labels,
-)
-from stdpose_mm.structures import VideoLabels
+
+if TYPE_CHECKING:
+    from stdpose_mm.structures import VideoLabels
 
 MANY_VIDEOS_FORMAT = 'coco'
 """The one format to write that holds several videos."""
 
 
-def main() -> int:
-    """Run the command line; returns the exit code."""
-    parser = OneLineParser(description='Convert pose labels from one file format to another.')
+def main(arguments: Sequence[str] | None = None, prog: str = 'convert_labels.py') -> int:
+    """Run the command line and return the exit code."""
+    parser = make_parser(prog)
+    args = parser.parse_args(arguments)
+    return exit_code(parser, lambda: convert(args))
+
+
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument(
         'input',
         metavar='IN',
@@ -50,37 +54,41 @@ def main() -> int:
         help='format of OUT (%(default)s)',
     )
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
-    args = parser.parse_args()
-
-    def convert() -> None:
-        if names_several_files(args.input):
-            if args.target != MANY_VIDEOS_FORMAT or args.video is not None:
-                wrong = '--video' if args.video is not None else f'--to {args.target}'
-                raise InputError(
-                    f'{args.input} stands for many label files, which {wrong} cannot be used with: '
-                    f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
-                )
-            write_coco(read_all_files(args.input, args.source), args.output)
-        elif args.target == MANY_VIDEOS_FORMAT and args.video is None:
-            write_coco(read_all_labels(args.input, args.source), args.output)
-        else:
-            labels = read_labels(args.input, args.source, args.video)
-            write_labels(labels, args.output, args.target)
-
-    return exit_code(parser, convert)
+    return parser
 
 
-def names_several_files(path: str) -> bool:
-    """Whether the input is a folder or a list of label files instead of a label file."""
-    return Path(path).is_dir() or Path(path).suffix == '.txt'
+def convert(args: argparse.Namespace) -> None:
+    """Convert one label file, or all files of a folder or list into one of COCO.
+
+    Raises:
+        InputError: If a file cannot be read or written, or the options do not fit it.
+    """
+    several = Path(args.input).is_dir() or Path(args.input).suffix == '.txt'
+    if several and (args.target != MANY_VIDEOS_FORMAT or args.video is not None):
+        wrong = '--video' if args.video is not None else f'--to {args.target}'
+        raise InputError(
+            f'{args.input} stands for many label files, which {wrong} cannot be used with: '
+            f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
+        )
+    from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
+
+    if several:
+        write_coco(read_all_files(args.input, args.source), args.output)
+    elif args.target == MANY_VIDEOS_FORMAT and args.video is None:
+        write_coco(read_all_labels(args.input, args.source), args.output)
+    else:
+        labels = read_labels(args.input, args.source, args.video)
+        write_labels(labels, args.output, args.target)
 
 
 def read_all_files(path: str, source: str | None) -> list[VideoLabels]:
-    """The videos of all label files in a folder or list, in the order of the files.
+    """Read the videos of all label files in a folder or list, in the order of the files.
 
     Raises:
         InputError: If a file cannot be read, or two videos have the same name.
     """
+    from stdpose_mm.io.labels import find_label_files, read_all_labels
+
     files = find_label_files(path)
     videos = [labels for file in files for labels in read_all_labels(file, source)]
     for name, count in Counter(labels.name for labels in videos).items():

@@ -1,6 +1,6 @@
 """Evaluate PoseTrack predictions: AP per joint, MOTA and MOTP.
 
-    python tools/evaluate_posetrack.py GT_DIR PRED_DIR --out metrics.json
+    stdpose evaluate GT_DIR PRED_DIR --out metrics.json
 
 Both folders hold one PoseTrack18 JSON (gzipped or not) per video under the same name, with the
 same frames in the same order. ``metrics.json`` has ``AP``, ``MOTA``, ``MOTP``, ``precision`` and
@@ -14,30 +14,26 @@ import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.arguments import OneLineParser, exit_code
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
 from stdpose_mm.io import write_json
-from stdpose_mm.io.labels import read_json
-from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
-from stdpose_mm.structures import VideoLabels
+
+if TYPE_CHECKING:
+    from stdpose_mm.structures import VideoLabels
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = make_parser()
+def main(arguments: Sequence[str] | None = None, prog: str = 'evaluate_posetrack.py') -> int:
+    """Run the command line and return the exit code."""
+    parser = make_parser(prog)
     args = parser.parse_args(arguments)
     return exit_code(parser, lambda: evaluate(args.truth, args.predictions, args.out))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
-    parser = OneLineParser(
-        prog='evaluate_posetrack.py',
-        description='Evaluate PoseTrack predictions: AP per joint, MOTA and MOTP.',
-    )
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument(
         'truth', type=Path, metavar='GT_DIR', help='folder of PoseTrack18 JSONs, one per video'
     )
@@ -68,6 +64,8 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
                 f'{predicted[name]} has no ground truth {truth / name}.json; '
                 'take it away or add the ground truth'
             )
+    from stdpose_mm.evaluation.functional import evaluate_posetrack, format_table
+
     videos = [read_labels(path) for path in names.values()]
     scores = evaluate_posetrack(videos, [read_labels(predicted[name]) for name in names])
     write_json(out, without_nan(scores.to_dict()), indent=2)
@@ -103,6 +101,9 @@ def read_labels(path: Path) -> VideoLabels:
     Raises:
         InputError: If the file is not a PoseTrack18 file.
     """
+    from stdpose_mm.io.labels import read_json
+    from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
+
     data = read_json(path)
     annotations = data.get('annotations') if isinstance(data, dict) else None
     for annotation in annotations if isinstance(annotations, list) else ():

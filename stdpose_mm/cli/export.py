@@ -1,10 +1,10 @@
-"""Write a trained model as ONNX files for onnxruntime, whole and in halves that share features.
+"""Write a trained model as ONNX files for onnxruntime, whole and in halves.
 
-    python tools/export_onnx.py configs/stdpose_vit_estimation_posetrack17.py best.pth onnx/stdpose
-    python tools/export_onnx.py CONFIG CHECKPOINT FOLDER --int8
+    stdpose export configs/stdpose_base_estimation_posetrack17.py best.pth onnx/stdpose
+    stdpose export CONFIG CHECKPOINT FOLDER --int8
 
 The graphs are compared with PyTorch; if they differ by more than rounding, nothing can be done
-with the folder. ``docs/export.md`` says what the graphs take and give.
+with the folder. ``docs/guide/export.md`` says what the graphs take and give.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import argparse
 from collections.abc import Sequence
 
 from stdpose_mm.cli.arguments import OneLineParser, exit_code
-from stdpose_mm.export.onnx_export import TOLERANCE, export_onnx
-from stdpose_mm.inference import WindowModel
+from stdpose_mm.errors import require_packages
+from stdpose_mm.export import TOLERANCE
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = make_parser()
+def main(arguments: Sequence[str] | None = None, prog: str = 'export_onnx.py') -> int:
+    """Run the command line and return the exit code."""
+    parser = make_parser(prog)
     args = parser.parse_args(arguments)
     return exit_code(parser, lambda: run(args))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
-    parser = OneLineParser(prog='export_onnx.py', description=(__doc__ or '').splitlines()[0])
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument('config', metavar='CONFIG', help='config of the model')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its weights')
     parser.add_argument('folder', metavar='FOLDER', help='where the files go')
@@ -47,6 +47,10 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
+    require_packages('the export', 'torch', 'mmpose', 'onnx')
+    from stdpose_mm.export.onnx_export import export_onnx
+    from stdpose_mm.inference import WindowModel
+
     model = WindowModel.from_config(args.config, args.checkpoint)
     written = export_onnx(model, args.folder, args.int8, args.tolerance)
     for name, size in written.sizes.items():

@@ -1,11 +1,11 @@
 """Estimate the poses of everyone in every frame of a video.
 
-    python tools/infer.py clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
-    python tools/infer.py frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
+    stdpose infer clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
+    stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
 
 OUT holds every person in every frame with a track id. Memory does not grow with the video. Ctrl-C
 ends the run after the frames that are done: OUT then holds these and says that it is incomplete; a
-second Ctrl-C ends it at once, and nothing is written. See docs/inference.md.
+second Ctrl-C ends it at once, and nothing is written. See docs/guide/inference.md.
 """
 
 from __future__ import annotations
@@ -20,32 +20,34 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from tqdm import tqdm
-
+from stdpose_mm.choices import (
+    BACKEND_PRECISIONS,
+    CROP_POLICIES,
+    SMOOTHERS,
+    TRACKERS,
+    WHOLE_PICTURE,
+    WRITE_FORMATS,
+)
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
-from stdpose_mm.detection import WHOLE_PICTURE
-from stdpose_mm.errors import InputError
-from stdpose_mm.inference import BACKEND_PRECISIONS, CROP_POLICIES, TRACKERS
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
-from stdpose_mm.io.labels import WRITE_FORMATS
-from stdpose_mm.io.labels.label_stream import LabelStream
-from stdpose_mm.io.video import FrameSource, open_frames, require_video_name, write_video
-from stdpose_mm.structures import PersonLabel
-from stdpose_mm.tracking.smoothing import SMOOTHERS, build_smoother
-from stdpose_mm.visualization import draw_people
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from stdpose_mm.detection import BoxSource
     from stdpose_mm.inference import FrameEstimate, WindowModel
+    from stdpose_mm.io.labels.label_stream import LabelStream
+    from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.structures import PersonLabel
 
 EXIT_INTERRUPTED = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    parser = make_parser()
+def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
+    """Run the command line and return the exit code."""
+    parser = make_parser(prog)
     args = parser.parse_args(arguments)
     incomplete: list[str] = []
     try:
@@ -58,11 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return EXIT_INTERRUPTED if incomplete else code
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(
-        prog='infer.py', description='Estimate the poses of everyone in every frame of a video.'
-    )
+    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument(
@@ -124,9 +124,15 @@ def infer(args: argparse.Namespace) -> list[str]:
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
-
     _check(args)
+    require_packages('a pose network', 'torch', 'mmpose')
+    from tqdm import tqdm
+
+    from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
+    from stdpose_mm.io.labels.label_stream import LabelStream
+    from stdpose_mm.io.video import open_frames, write_video
+    from stdpose_mm.tracking.smoothing import build_smoother
+
     frames = open_frames(args.video)
     box_source = _box_source(args, frames)
     model, backend = load_backend(
@@ -213,6 +219,8 @@ class _Results:
 
     def draw(self) -> Iterator[np.ndarray]:
         """Yield the pictures with the people drawn."""
+        from stdpose_mm.visualization import draw_people
+
         for estimate, persons in self:
             assert estimate.picture is not None
             yield draw_people(estimate.picture, persons, self.model.skeleton, estimate.frame_index)
@@ -250,6 +258,8 @@ def _check(args: argparse.Namespace) -> None:
     if args.save_video is not None:
         if args.save_video.resolve() == args.out.resolve():
             raise InputError(f'--out and --save-video are the same file {args.out}, give two')
+        from stdpose_mm.io.video import require_video_name
+
         require_video_name(args.save_video)
         require_writable(args.save_video)
     require_writable(args.out)

@@ -1,11 +1,11 @@
 """Propagate the labels of some frames of a video to all its frames.
 
-    python tools/propagate.py clip.mp4 labels.json --out dense.json
-    python tools/propagate.py frames/ labels.json --out dense.json --config C --checkpoint W
+    stdpose propagate clip.mp4 labels.json --out dense.json
+    stdpose propagate frames/ labels.json --out dense.json --config C --checkpoint W
 
 LABELS may be any format that ``stdpose_mm.io`` reads, with people in some frames only. OUT holds
 every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was killed
-or interrupted goes on where it stopped when it is started again. See docs/propagation.md.
+or interrupted goes on where it stopped when it is started again. See docs/guide/propagation.md.
 """
 
 from __future__ import annotations
@@ -16,26 +16,20 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
-from mmengine.config import Config
-from tqdm import tqdm
-
-from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS, WRITE_FORMATS
 from stdpose_mm.cli.arguments import OneLineParser, exit_code
-from stdpose_mm.detection import PersonDetector, build_person_detector
-from stdpose_mm.errors import InputError
-from stdpose_mm.inference import PRECISIONS
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
-from stdpose_mm.io.labels import WRITE_FORMATS, read_labels, write_labels
-from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
-from stdpose_mm.io.video import open_frames, require_video_name
-from stdpose_mm.propagation import PROPAGATORS, LifeSpan, subsample_labels
-from stdpose_mm.review import frames_to_check, rank_suggestions
-from stdpose_mm.structures import VideoLabels
-from stdpose_mm.training import adapt
-from stdpose_mm.visualization import write_overlay, write_report
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.structures import VideoLabels
 
 EXIT_INTERRUPTED = 130
 FRAMES_IN_REPORT = 12
@@ -43,9 +37,9 @@ FRAMES_IN_REPORT = 12
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = make_parser()
+def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> int:
+    """Run the command line and return the exit code."""
+    parser = make_parser(prog)
     args = parser.parse_args(arguments)
     try:
         return exit_code(parser, lambda: propagate(args))
@@ -58,12 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
-    parser = OneLineParser(
-        prog='propagate.py',
-        description='Propagate the labels of some frames of a video to all its frames.',
-    )
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
     parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
     parser.add_argument(
         'labels', type=Path, metavar='LABELS', help='label file with people in some frames'
@@ -73,7 +64,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--checkpoint', help='weights of the model')
     parser.add_argument(
         '--method',
-        choices=list(PROPAGATORS),
+        choices=PROPAGATION_METHODS,
         default='auto',
         help='%(default)s weighs straight lines, optical flow and, with a model, its heatmaps',
     )
@@ -109,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
     parser.add_argument(
         '--life-span',
-        choices=get_args(LifeSpan),
+        choices=LIFE_SPANS,
         default='video',
         help='everyone is there in the whole video, or from the first own label to the last '
         '(%(default)s)',
@@ -123,7 +114,11 @@ def make_parser() -> argparse.ArgumentParser:
         '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
     )
     parser.add_argument(
-        '--check', type=int, default=0, metavar='N', help='name the N frames most in doubt'
+        '--check',
+        type=int,
+        default=0,
+        metavar='N',
+        help='name the N frames most in doubt',
     )
     parser.add_argument(
         '--suggest', type=int, default=0, metavar='N', help='name the N frames to label next'
@@ -151,6 +146,13 @@ def propagate(args: argparse.Namespace) -> None:
         InputError: If something that was given cannot be used; no output file is written then.
     """
     _check(args)
+    from tqdm import tqdm
+
+    from stdpose_mm.io.labels import read_labels, write_labels
+    from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
+    from stdpose_mm.io.video import open_frames
+    from stdpose_mm.propagation import subsample_labels
+
     labels = read_labels(args.labels, video=args.labels_video)
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
@@ -160,6 +162,9 @@ def propagate(args: argparse.Namespace) -> None:
         if checkpoint is not None:
             # A model that does not suit the method is refused before it is trained.
             _propagator(args, config, checkpoint)
+        require_packages('--adapt', 'torch', 'mmpose')
+        from stdpose_mm.training import adapt
+
         adapted = adapt(
             config,
             checkpoint,
@@ -195,10 +200,15 @@ def propagate(args: argparse.Namespace) -> None:
     # The video takes its name after the labels are written: both files are there, or none.
     with ExitStack() as outputs:
         if args.save_video is not None:
+            from stdpose_mm.visualization import write_overlay
+
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, frames, dense)
         write_labels(dense, args.out, args.format)
     if args.report is not None:
+        from stdpose_mm.review import frames_to_check
+        from stdpose_mm.visualization import write_report
+
         write_report(
             args.report,
             frames,
@@ -220,6 +230,8 @@ def propagate(args: argparse.Namespace) -> None:
 
 def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
     """Name the frames to look at, and those to label next."""
+    from stdpose_mm.review import frames_to_check, rank_suggestions
+
     for frame in frames_to_check(dense, check):
         joints = ', '.join(
             f'{joint.joint} of person {joint.track_id} ({joint.score:.2f})'
@@ -260,12 +272,16 @@ def _check(args: argparse.Namespace) -> None:
     for path in given.values():
         require_writable(path)
     if args.save_video is not None:
+        from stdpose_mm.io.video import require_video_name
+
         require_video_name(args.save_video)
 
 
 def _propagator(
     args: argparse.Namespace, config: str | Config | None, checkpoint: str | Path | None
 ) -> VideoPosePropagator:
+    from stdpose_mm.apis import VideoPosePropagator
+
     return VideoPosePropagator(
         config,
         checkpoint,
@@ -288,4 +304,6 @@ def _detector(args: argparse.Namespace) -> PersonDetector | None:
             '--boxes detector needs --det-config, give an MMDetection config (with '
             '--det-checkpoint) or an ONNX file'
         )
+    from stdpose_mm.detection import build_person_detector
+
     return build_person_detector(args.det_config, args.det_checkpoint, args.device)

@@ -6,44 +6,59 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from mmengine.config import Config, DictAction
+from stdpose_mm.errors import InputError, require_packages
 
-from stdpose_mm.engine.config_files import read_config
-from stdpose_mm.errors import InputError
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 CHECKPOINT_STARTS = (b'PK', b'\x80')
 """First bytes of what ``torch.save`` writes: a zip file, before PyTorch 1.6 a pickle."""
 
 
-class ConfigOptionsAction(DictAction):
-    """``DictAction`` that reports what cannot be parsed as a usage error."""
+def add_config_options(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add ``--cfg-options``, a list of strings for :func:`parse_config_options`."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        type=_key_and_value,
+        default=[],
+        metavar='KEY=VALUE',
+        help=help,
+    )
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[str] | None,
-        option_string: str | None = None,
-    ) -> None:
-        try:
-            super().__call__(parser, namespace, values, option_string)
-        except (ValueError, AssertionError):
-            raise argparse.ArgumentError(
-                self, f'got {values}, expected key=value pairs such as model.neck.depth=2'
-            ) from None
+
+def _key_and_value(text: str) -> str:
+    if '=' not in text:
+        raise argparse.ArgumentTypeError(
+            f'got {text!r}, expected key=value pairs such as model.neck.depth=2'
+        )
+    return text
+
+
+def parse_config_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Parse ``key=value`` strings as MMEngine's ``DictAction`` does.
+
+    Raises:
+        InputError: If the brackets of a value do not match.
+    """
+    from mmengine.config import DictAction
+
+    options = argparse.Namespace(parsed={})
+    try:
+        DictAction((), 'parsed')(argparse.ArgumentParser(), options, pairs)
+    except AssertionError as error:
+        raise InputError(f'--cfg-options {" ".join(pairs)}: {error}, close every bracket') from None
+    return options.parsed
 
 
 def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing share."""
     parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptionsAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override entries of the config; a list is key="[a,b]", a tuple key="[(a,b)]"',
+    add_config_options(
+        parser, 'override entries of the config; a list is key="[a,b]", a tuple key="[(a,b)]"'
     )
     parser.add_argument(
         '--launcher',
@@ -62,11 +77,14 @@ def load_config(args: argparse.Namespace) -> Config:
     ``work_dirs/<name of the config>``.
 
     Raises:
-        InputError: See :func:`read_config`; also if there is no model in the config, or the work
-            folder is a file.
+        InputError: See :func:`~stdpose_mm.engine.config_files.read_config`; also if there is no
+            model in the config, the work folder is a file, or a package is not installed.
     """
+    require_packages('a pose network', 'torch', 'mmpose')
+    from stdpose_mm.engine.config_files import read_config
+
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = read_config(args.config, args.cfg_options)
+    cfg = read_config(args.config, parse_config_options(args.cfg_options))
     if 'model' not in cfg:
         raise InputError(f'config {args.config} has no model, expected one as those in configs/')
     cfg.launcher = args.launcher

@@ -8,30 +8,28 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config
-from mmengine.dist import is_main_process
+from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.arguments import OneLineParser, exit_code
 from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
-from stdpose_mm.engine.config_files import config_mistakes
-from stdpose_mm.engine.whole_model_runner import WholeModelRunner
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import require_writable
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = make_parser()
+
+def main(arguments: Sequence[str] | None = None, prog: str = 'test.py') -> int:
+    """Run the command line and return the exit code."""
+    parser = make_parser(prog)
     args = parser.parse_args(arguments)
     return exit_code(parser, lambda: test(args))
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
-    parser = OneLineParser(prog='test.py', description=__doc__)
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog=prog, description=__doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file or address')
     add_runner_arguments(parser)
@@ -47,6 +45,11 @@ def test(args: argparse.Namespace) -> None:
         InputError: If a file given does not exist or cannot be used.
     """
     cfg = load_config(args)
+    from mmengine.dist import is_main_process
+
+    from stdpose_mm.engine.config_files import config_mistakes
+    from stdpose_mm.engine.whole_model_runner import WholeModelRunner
+
     require_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
     if args.out is not None:

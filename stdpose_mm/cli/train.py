@@ -5,25 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-
-import torch
-from mmengine.config import Config
-from mmengine.runner import Runner
+from typing import TYPE_CHECKING
 
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
-from stdpose_mm.cli.runner_arguments import (
-    add_runner_arguments,
-    load_config,
-    require_checkpoint,
-)
-from stdpose_mm.engine.checkpoints import last_checkpoint
-from stdpose_mm.engine.config_files import config_mistakes
+from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = make_parser()
+
+def main(arguments: Sequence[str] | None = None, prog: str = 'train.py') -> int:
+    """Run the command line and return the exit code."""
+    parser = make_parser(prog)
     args = parser.parse_args(arguments)
     return exit_code(parser, lambda: train(args))
 
@@ -35,14 +29,18 @@ def train(args: argparse.Namespace) -> None:
         InputError: If something that was given cannot be used.
     """
     cfg = load_config(args)
+    from mmengine.runner import Runner
+
+    from stdpose_mm.engine.config_files import config_mistakes
+
     apply_arguments(cfg, args)
     with config_mistakes(args.config):
         Runner.from_cfg(cfg).train()
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
-    parser = OneLineParser(prog='train.py', description=__doc__)
+def make_parser(prog: str) -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog=prog, description=__doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
     add_runner_arguments(parser)
     parser.add_argument(
@@ -84,6 +82,8 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
                 hook['dataloader'] = cfg.get('val_dataloader')
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
+        import torch
+
         use_mixed_precision(cfg, torch.cuda.is_available())
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
@@ -100,6 +100,8 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
             # cuBLAS reads it when it starts, and is not deterministic without.
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     if args.resume is not None:
+        from stdpose_mm.engine.checkpoints import last_checkpoint
+
         checkpoint = last_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
         # A first start under `--resume` keeps the pretrained weights of the config.
         if checkpoint is not None:

@@ -3,7 +3,6 @@
 from .box_files import read_boxes
 from .box_interpolation import BoxedFrame
 from .box_sources import (
-    WHOLE_PICTURE,
     BoxSource,
     DetectedBoxes,
     PrecomputedBoxes,
@@ -14,7 +13,6 @@ from .box_sources import (
 from .person_detector import PersonDetector, build_person_detector
 
 __all__ = [
-    'WHOLE_PICTURE',
     'BoxSource',
     'BoxedFrame',
     'DetectedBoxes',

@@ -20,9 +20,6 @@ from stdpose_mm.tracking.person_tracker import PersonTracker
 from .box_interpolation import BoxedFrame, BoxInterpolator
 from .person_detector import PersonDetector
 
-WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
-"""In place of boxes: one person fills the picture."""
-
 Pictures = Iterable[np.ndarray | None]
 """A ``FrameSource``, or any iterable of BGR uint8 [H, W, 3]; None is a frame that was lost."""
 

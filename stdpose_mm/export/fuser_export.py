@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
+from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation.auto.fusion_features import MAP_SIDE, MAP_STEPS, MAPS, SCALARS, VECTORS
 from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD, TrainedFuser
 
-from .onnx_export import OPSET, quiet_exporter, require_onnx
+from .onnx_export import OPSET, quiet_exporter
 
 _FRAMES, _JOINTS = 5, 4
 """Sizes that the network is traced with; both are free in the file."""
@@ -35,7 +36,7 @@ def export_fuser(fuser: TrainedFuser, path: str | Path) -> None:
     Raises:
         InputError: If onnx is missing or the file cannot be written.
     """
-    require_onnx()
+    require_packages('the export', 'onnx')
     onnx: Any = importlib.import_module('onnx')
     network: Any = fuser.network
     joints = {

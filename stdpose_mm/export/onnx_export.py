@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
 from stdpose_mm.inference.onnx_window_backend import NETWORK_FILE, graph_name, network_description
 from stdpose_mm.io import atomic_path, write_json
@@ -26,13 +25,11 @@ from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures.windows import KEY_FRAME
 
+from . import TOLERANCE
 from .onnx_int8_layers import prepare_for_int8
 
 OPSET = 17
 """The first with LayerNormalization as one operator."""
-
-TOLERANCE = 1e-4
-"""Largest difference of heatmaps by rounding, as a share of their largest value."""
 
 _TRACED_FRAMES = 2
 
@@ -93,7 +90,7 @@ def export_onnx(
         InputError: If onnx or onnxruntime is missing, the model has a layer that ONNX does not
             know, a file cannot be written, or the result differs by more than ``tolerance``.
     """
-    require_onnx()
+    require_packages('the export', 'onnx')
     folder = Path(folder)
     graphs = _graphs(window_model.model, window_model.input_size)
     files = [_write(graph, folder, graph_name(graph.name)) for graph in graphs]
@@ -327,16 +324,6 @@ def _run_pytorch(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray)
             features = model.encode_frames(windows[:, KEY_FRAME])
             return model.frame_head.forward((features,)).numpy()
         return model.head.forward(model.extract_feat(windows)).numpy()
-
-
-def require_onnx() -> None:
-    """Raise an :class:`InputError` if a package that the export needs is missing."""
-    for name in ('onnx', 'onnxruntime'):
-        if importlib.util.find_spec(name) is None:
-            raise InputError(
-                f'the export needs {name}, which is not installed: install it with '
-                f'`pip install {name}`'
-            )
 
 
 @contextmanager

@@ -18,9 +18,6 @@ from stdpose_mm.tracking.smoothing import SURE_JOINT, PoseSmoother, TrackedPoses
 from .frame_estimate import FrameEstimate
 from .video_pose_estimator import VideoPoseEstimator
 
-TRACKERS = ('bytetrack', 'oks')
-"""Track ids by boxes, or these corrected by :func:`identify_by_pose`."""
-
 
 def estimate_video(
     pictures: Pictures,

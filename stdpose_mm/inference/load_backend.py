@@ -6,13 +6,12 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from stdpose_mm.choices import ONNX_PRECISIONS, PRECISIONS
 from stdpose_mm.errors import InputError
 
-from .onnx_window_backend import ONNX_PRECISIONS, OnnxWindowBackend
+from .onnx_window_backend import OnnxWindowBackend
 from .window_backend import TorchWindowBackend, WindowBackend
-from .window_model import PRECISIONS, WindowModel
-
-BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *ONNX_PRECISIONS)))
+from .window_model import WindowModel
 
 
 def load_backend(

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from stdpose_mm.choices import ONNX_PRECISIONS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
@@ -22,7 +23,6 @@ from .window_model import WindowModel
 
 NETWORK_FILE = 'network.json'
 FORMAT = 'stdpose_mm ONNX network 1'
-ONNX_PRECISIONS = ('float32', 'int8')
 
 _MAX_BATCH = 2
 """Larger batches leave a processor's cache and are up to 15 % slower."""

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
+from stdpose_mm.choices import CROP_POLICIES, CropPolicy
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes, estimation_window
 
@@ -17,9 +17,6 @@ from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
 from .prefetch import prefetch
 from .window_backend import FrameFeatures, TorchWindowBackend, WindowBackend
 from .window_model import Crop, WindowModel
-
-CropPolicy = Literal['frame', 'window']
-CROP_POLICIES: tuple[CropPolicy, ...] = ('frame', 'window')
 
 
 class VideoPoseEstimator:

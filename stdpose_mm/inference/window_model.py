@@ -21,6 +21,7 @@ from mmpose.registry import DATASETS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from stdpose_mm.choices import PRECISIONS
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
 from stdpose_mm.engine.config_files import config_mistakes, read_config
@@ -33,8 +34,6 @@ _METAINFO_TYPES: list[Any] = [np.dtypes.UInt8DType, np.dtypes.Float32DType, np.d
 """What the stored metainfo consists of; with these PyTorch loads a checkpoint without running
 code from it."""
 
-
-PRECISIONS = ('float32', 'bfloat16')
 
 _INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.choices import PROPAGATION_METHODS
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NOT_LABELLED, Skeleton
 
@@ -133,17 +134,7 @@ class PropagatorRegistry(MutableMapping[str, type[BasePropagator]]):
 
 
 PROPAGATORS = PropagatorRegistry(
-    {
-        'linear': 'stdpose_mm.propagation.interpolation',
-        'spline': 'stdpose_mm.propagation.interpolation',
-        'flow': 'stdpose_mm.propagation.flow',
-        'auto': 'stdpose_mm.propagation.auto',
-        'stdpose': 'stdpose_mm.propagation.window',
-        'semantic-motion': 'stdpose_mm.propagation.window',
-        'posewarper': 'stdpose_mm.propagation.window',
-        'dcpose': 'stdpose_mm.propagation.window',
-        'per-frame': 'stdpose_mm.propagation.window',
-    }
+    {name: f'stdpose_mm.propagation.{folder}' for name, folder in PROPAGATION_METHODS.items()}
 )
 
 
@@ -151,12 +142,14 @@ def require_method(method: str) -> type[BasePropagator]:
     """Look up the propagator registered as ``method``.
 
     Raises:
-        InputError: If there is no such propagator.
+        InputError: If there is no such propagator, or it needs what is not installed.
     """
     if method not in PROPAGATORS:
         raise InputError(
             f'there is no propagation method {method!r}, choose one of {", ".join(PROPAGATORS)}'
         )
+    if PROPAGATION_METHODS.get(method) == 'window':
+        require_packages(f'method {method!r}', 'torch', 'mmpose')
     return PROPAGATORS[method]
 
 

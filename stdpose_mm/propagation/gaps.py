@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from stdpose_mm.choices import LifeSpan
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
-
-LifeSpan = Literal['video', 'labels']
-"""Where a person's life begins and ends: with the video, or with the first and last label."""
 
 NEVER = -1
 """Frame of an anchor that does not exist."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_packages
 
 from .base import PROPAGATORS, BasePropagator, require_method
 
@@ -46,6 +46,7 @@ def load_propagator(
                 f'weights of optical flow were given, which method {method!r} does not use, '
                 "choose 'auto' or 'flow'"
             )
+        require_packages('RAFT', 'torch', 'torchvision')
         from .flow.optical_flow import RAFTFlow
 
         options['estimator'] = RAFTFlow(flow_weights, device=device)
@@ -74,6 +75,7 @@ def _window_model(
             f'method {method!r} needs a config and a checkpoint of a trained model, give both or '
             "choose a method without a model, such as 'flow'"
         )
+    require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.inference import WindowModel
 
     # The baseline reads the frame head of the very same model.

@@ -17,6 +17,7 @@ from stdpose_mm.structures import (
     TrackBoxes,
     VideoFrame,
     VideoLabels,
+    label_boxes,
     person_box,
 )
 from stdpose_mm.tracking import assign_track_ids
@@ -265,12 +266,13 @@ def _plan_track(
 ) -> _TrackPlan:
     gaps: list[Gap] = []
     for interval in find_presence_intervals(labels, num_frames, life_span):
-        known = {frame: box for frame, box in boxes.items() if frame in interval.frames}
-        if not known and not any(p.has_box or p.labelled.any() for p in interval.labels.values()):
+        anchors = {frame: box for frame, box in boxes.items() if frame in interval.frames}
+        anchors.update(label_boxes(interval.labels.values()))
+        if not anchors:
             # A head box alone is no start for a pose.
             continue
-        box_of = TrackBoxes(interval.labels.values(), known, detections)
-        bboxes = {frame: box_of.at(frame) for frame in interval.frames if frame not in labels}
+        track = TrackBoxes(anchors, detections)
+        bboxes = {frame: track.find(frame)[0] for frame in interval.frames if frame not in labels}
         gaps += find_gaps(track_id, interval.labels, bboxes, interval.frames)
     return _TrackPlan(labels, gaps)
 

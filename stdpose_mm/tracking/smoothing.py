@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from stdpose_mm.choices import SMOOTHERS
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
 
@@ -211,9 +212,6 @@ class SavitzkyGolay(PoseSmoother):
         after = usable[reach + 1 :].cumprod(axis=0).sum(axis=0)
         smoothed = np.einsum('nkt,tnkd->nkd', self._weights[before, after], values)
         return np.where(frame.usable[..., None], smoothed, frame.keypoints)
-
-
-SMOOTHERS = ('one-euro', 'savitzky-golay')
 
 
 def build_smoother(name: str, fps: float | None = None) -> PoseSmoother:

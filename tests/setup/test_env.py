@@ -24,6 +24,9 @@ GOOD = Environment(
         'xtcocotools': '1.14.3',
         'opencv-python': '4.11.0.86',
         'av': '18.1.0',
+        'scipy': '1.17.1',
+        'shapely': '2.2.0',
+        'onnxruntime': '1.31.1',
     },
 )
 
@@ -64,6 +67,14 @@ def test_the_originals_that_go_together_have_no_problem() -> None:
 
 def test_missing_package() -> None:
     assert 'av is not installed' in only_problem(with_versions(av=None))
+
+
+def test_labels_and_videos_need_nothing_of_openmmlab() -> None:
+    light = ('numpy', 'opencv-python', 'av', 'scipy', 'shapely', 'onnxruntime')
+    env = replace(GOOD, versions={name: GOOD.versions[name] for name in light})
+    assert env.is_light
+    assert find_problems(env) == []
+    assert 'mmcv.ops       not installed' in format_table(env).splitlines()
 
 
 def test_fork_beside_its_original() -> None:
@@ -162,6 +173,8 @@ def test_check_env_looks_at_what_is_really_installed(tmp_path: Path) -> None:
     _fake_distribution(tmp_path, 'opencv-python', '4.11.0.86', {'cv2.py': ''})
     _fake_distribution(tmp_path, 'opencv-python-headless', '4.10.0.84', {})
     _fake_distribution(tmp_path, 'av', '18.1.0', {'av.py': ''})
+    for name in ('scipy', 'shapely', 'onnxruntime'):
+        _fake_distribution(tmp_path, name, '1.0', {})
     # -S: without the real site-packages; PYTHONNOUSERSITE alone would leave them on the path.
     wrapper = tmp_path / 'python'
     wrapper.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')

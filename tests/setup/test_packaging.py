@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from support.paths import ROOT
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the parts of the repository that a build reads."""
     tree = tmp_path_factory.mktemp('tree')
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'model-index.yml'):
+    files = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md')
+    for name in (*files, 'model-index.yml'):
         shutil.copy(ROOT / name, tree / name)
     for name in ('stdpose_mm', 'configs', 'tools'):
         shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns('__pycache__'))
@@ -48,10 +50,39 @@ def test_building_leaves_nothing_in_the_package(tree: Path) -> None:
     assert not (tree / 'stdpose_mm' / '.mim').exists()
 
 
-def test_dependencies_force_neither_the_originals_nor_the_forks(tree: Path) -> None:
+def metadata(tree: Path, file: str) -> list[str]:
     archive = zipfile.ZipFile(build(tree, 'bdist_wheel'))
-    metadata = next(name for name in archive.namelist() if name.endswith('METADATA'))
-    lines = archive.read(metadata).decode().splitlines()
-    required = {line.removeprefix('Requires-Dist: ') for line in lines if 'Requires-Dist' in line}
-    assert 'numpy' in required
-    assert not any(name.startswith(('mm', 'onedl', 'opencv')) for name in required)
+    path = next(name for name in archive.namelist() if name.endswith(f'.dist-info/{file}'))
+    return archive.read(path).decode().splitlines()
+
+
+def test_wheel_holds_the_data_of_the_package(tree: Path) -> None:
+    names = set(zipfile.ZipFile(build(tree, 'bdist_wheel')).namelist())
+    assert 'stdpose_mm/py.typed' in names
+    for folder in ('propagation/auto/weights', 'visualization/templates'):
+        for path in (ROOT / 'stdpose_mm' / folder).glob('*'):
+            assert path.relative_to(ROOT).as_posix() in names
+
+
+def test_wheel_brings_the_command(tree: Path) -> None:
+    assert 'stdpose = stdpose_mm.cli.main:main' in metadata(tree, 'entry_points.txt')
+
+
+def required_packages(tree: Path) -> tuple[set[str], set[str]]:
+    """Names of what the package needs: at all, and with its extras."""
+    lines = [line for line in metadata(tree, 'METADATA') if line.startswith('Requires-Dist: ')]
+    names = [re.split('[^A-Za-z0-9-]', line.split()[1])[0] for line in lines]
+    extra = {name for name, line in zip(names, lines, strict=True) if 'extra ==' in line}
+    return {name for name, line in zip(names, lines, strict=True) if 'extra' not in line}, extra
+
+
+def test_dependencies_need_no_compiler_and_force_no_provider(tree: Path) -> None:
+    base, extra = required_packages(tree)
+    assert {'torch', 'torchvision'} <= extra - base
+    choices = ('mm', 'onedl', 'xtcocotools')
+    assert not any(name.startswith(choices) for name in base | extra)
+
+
+def test_light_requirements_pin_every_dependency(tree: Path) -> None:
+    lines = (ROOT / 'requirements' / 'light.txt').read_text().splitlines()
+    assert required_packages(tree)[0] <= {line.split('==')[0] for line in lines}

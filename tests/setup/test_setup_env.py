@@ -19,7 +19,8 @@ def setup_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """``tools/misc/setup_env.py`` at work in a copy of the repository's inputs."""
     repository = tmp_path / 'repository'
     shutil.copytree(ROOT / 'requirements', repository / 'requirements')
-    shutil.copy(ROOT / 'setup.py', repository / 'setup.py')
+    for name in ('pyproject.toml', 'setup.py'):
+        shutil.copy(ROOT / name, repository / name)
     spec = importlib.util.spec_from_file_location(
         'setup_env', ROOT / 'tools' / 'misc' / 'setup_env.py'
     )
@@ -71,7 +72,7 @@ def test_finished_set_up_does_nothing(
     finish(setup_env)
     monkeypatch.setattr(setup_env, 'fingerprint', lambda: setup_env.STAMP.read_text())
     monkeypatch.setattr(setup_env, 'check_machine', lambda: pytest.fail('started a set-up'))
-    assert setup_env.main() == 0
+    assert setup_env.main([]) == 0
     assert 'up to date' in capsys.readouterr().out
 
 
@@ -86,7 +87,7 @@ def test_interrupted_set_up_starts_again(
         raise setup_env.SetupError('no network')
 
     monkeypatch.setattr(setup_env, 'pip', fail)
-    assert setup_env.main() == 1
+    assert setup_env.main([]) == 1
     assert capsys.readouterr().err == 'set-up: no network\n'
 
 
@@ -97,7 +98,7 @@ def test_missing_compiler_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv('PATH', str(tmp_path))
-    assert setup_env.main() == 1
+    assert setup_env.main([]) == 1
     assert capsys.readouterr().err.startswith('set-up: no gcc found, which builds mmcv: install')
     assert not setup_env.VENV.exists()
 
@@ -201,6 +202,12 @@ def test_cuda_operators_where_there_is_a_gpu_and_its_compiler(
     assert setup_env.choose_toolkit(setup_env.TorchBuild('2.9.1', '98.1', ('9.0',))) is None
     monkeypatch.setenv('FORCE_CUDA', '1')
     assert setup_env.choose_toolkit(setup_env.TorchBuild('2.9.1', '99.1', ())) is not None
+
+
+def test_help_starts_nothing(setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup_env, 'set_up', lambda: pytest.fail('started a set-up'))
+    with pytest.raises(SystemExit, match='0'):
+        setup_env.main(['--help'])
 
 
 def test_requirements_are_pinned_and_name_no_host() -> None:

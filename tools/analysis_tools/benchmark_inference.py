@@ -5,7 +5,7 @@ r"""Speed and memory of MMPose's inferencer, frame by frame, and of this package
         2 --out speed.json
     python tools/analysis_tools/benchmark_inference.py --config \
         configs/stdpose_tiny_estimation_synthetic.py \
-        configs/semantic_motion_tiny_synthetic.py
+        configs/semantic_motion_tiny_estimation_synthetic.py
 
 A clip is generated; all pipelines get the same boxes and have the same backbone. Without a
 checkpoint the weights are random, which takes the same time. Pipelines take turns, so that other
@@ -41,16 +41,13 @@ from stdpose_mm.benchmarks.inference_speed import (
     ours,
 )
 from stdpose_mm.benchmarks.timing import Stages, least_seconds, peak_memory, random_weights
+from stdpose_mm.choices import BACKEND_PRECISIONS, ONNX_PRECISIONS, PRECISIONS, CropPolicy
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
 from stdpose_mm.inference import (
-    BACKEND_PRECISIONS,
-    ONNX_PRECISIONS,
-    PRECISIONS,
-    CropPolicy,
     OnnxWindowBackend,
     TorchWindowBackend,
     WindowModel,
@@ -60,7 +57,7 @@ from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import TrackedBoxes, person_box
 
-CONFIG = 'configs/sizes/stdpose_vit_small_posetrack17.py'
+CONFIG = 'configs/sizes/stdpose_small_propagation_posetrack17.py'
 COLUMNS = (
     'way',
     'precision',

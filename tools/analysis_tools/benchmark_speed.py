@@ -27,10 +27,11 @@ import numpy as np
 import torch
 
 from stdpose_mm.benchmarks.timing import Seconds, least_seconds, peak_memory, random_weights
+from stdpose_mm.choices import PRECISIONS
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import PRECISIONS, WindowModel
+from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labels import read_labels, write_posetrack18
 from stdpose_mm.io.video import FrameSource, open_frames, write_video
 from stdpose_mm.propagation import (

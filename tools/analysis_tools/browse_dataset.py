@@ -22,7 +22,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
-from stdpose_mm.cli.runner_arguments import ConfigOptionsAction
+from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
@@ -53,13 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--number', type=int, default=20, metavar='N', help='how many windows')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument('--seed', type=seed, default=0, help='of the choice and the augmentation')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptionsAction,
-        metavar='KEY=VALUE',
-        help='override entries of the config',
-    )
+    add_config_options(parser, 'override entries of the config')
     return parser
 
 
@@ -71,7 +65,8 @@ def browse(args: argparse.Namespace) -> None:
     """
     if args.number < 1:
         raise InputError(f'--number must be at least 1, got {args.number}')
-    dataset = build_unpacked_dataset(args.config, args.split, args.cfg_options)
+    options = parse_config_options(args.cfg_options)
+    dataset = build_unpacked_dataset(args.config, args.split, options)
     np.random.seed(args.seed)
     chosen = np.random.permutation(len(dataset))[: args.number]
     out_dir = Path(args.out_dir)

@@ -1,7 +1,7 @@
 r"""Train several configs with several seeds on the same budget, test each, and compare.
 
     python tools/analysis_tools/run_ablation.py configs/stdpose_tiny_synthetic.py \
-        configs/ablations/stdpose_tiny_synthetic_a_backbone.py \
+        configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py \
         --seeds 0 1 2 --out-dir work_dirs/ablation --reference stdpose_tiny_synthetic
 
 Every config is trained once with each seed, without validation, and its last checkpoint is tested.
@@ -26,7 +26,7 @@ from stdpose_mm.benchmarks.ablation.ablation_report import (
     require_reference,
 )
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive, seed
-from stdpose_mm.cli.runner_arguments import ConfigOptionsAction
+from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 
@@ -76,14 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
         help='test every checkpoint once more, with these entries of the config overridden; its '
         'metrics have the name before theirs; may be repeated',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptionsAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='override entries of every config, as in train.py',
-    )
+    add_config_options(parser, 'override entries of every config, as in train.py')
     return parser
 
 
@@ -96,10 +89,9 @@ def ablate(args: argparse.Namespace) -> None:
     require_reference([Path(config).stem for config in args.configs], args.reference)
     seeds = list(dict.fromkeys(args.seeds))
     tests = read_tests(args.also_test)
-    results = run_ablation(
-        args.configs, seeds, args.out_dir, args.cfg_options, args.jobs, announce, tests
-    )
-    fields = {'seeds': seeds, 'cfg_options': args.cfg_options, 'also_test': tests}
+    options = parse_config_options(args.cfg_options)
+    results = run_ablation(args.configs, seeds, args.out_dir, options, args.jobs, announce, tests)
+    fields = {'seeds': seeds, 'cfg_options': options, 'also_test': tests}
     write_json(
         args.out_dir / 'ablation.json', fields | ablation_fields(results, args.reference), indent=2
     )

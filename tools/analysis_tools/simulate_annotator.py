@@ -24,7 +24,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.benchmarks.propagation.labelled_videos import open_video, read_videos
 from stdpose_mm.benchmarks.propagation.simulated_annotator import (
     MEASURED,
     AnnotatedVideo,
@@ -36,6 +35,7 @@ from stdpose_mm.benchmarks.propagation.simulated_annotator import (
 from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, exit_code, positive
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
+from stdpose_mm.io.labelled_videos import open_video, read_videos
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.visualization import plot_labelling_effort
 

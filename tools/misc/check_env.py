@@ -6,7 +6,7 @@ import runpy
 from pathlib import Path
 
 if __name__ == '__main__':
-    # By path: importing `stdpose_mm.env` would import the package, and with it MMPose.
+    # By path: the package itself may be what cannot be imported.
     runpy.run_path(
         str(Path(__file__).resolve().parents[2] / 'stdpose_mm' / 'env.py'), run_name='__main__'
     )

@@ -9,6 +9,7 @@ one stopped. Uses the standard library alone.
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import importlib.util
@@ -69,7 +70,8 @@ def say(message: str) -> None:
 def fingerprint(root: Path = ROOT) -> str:
     """A digest of everything the environment is made from."""
     digest = hashlib.sha256()
-    inputs = [*sorted((root / 'requirements').glob('*.txt')), root / 'setup.py', Path(__file__)]
+    build_files = (root / 'pyproject.toml', root / 'setup.py', Path(__file__))
+    inputs = [*sorted((root / 'requirements').glob('*.txt')), *build_files]
     for path in inputs:
         digest.update(f'{path.name}\n'.encode() + path.read_bytes())
     # An editable installation and the scripts of a virtual environment hold absolute paths.
@@ -282,10 +284,10 @@ def set_up() -> None:
     create_venv()
     STAMP.unlink(missing_ok=True)
     say('installing PyTorch (several GB, 2-3 min on a fast line)')
-    install('build', 'torch')
+    install('light', 'build', 'torch')
     install_mmcv()
     say('installing the other requirements')
-    install('build', 'runtime', 'onnx', 'dev')
+    install('light', 'build', 'runtime', 'onnx', 'test', 'dev')
     install('mmpose', options=['--no-deps'])
     pip('install', '--quiet', '--no-deps', '--no-build-isolation', '--no-index', '--editable', ROOT)
     say('checking the result')
@@ -295,8 +297,9 @@ def set_up() -> None:
     say(f'done in {time.monotonic() - started:.0f} s')
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the set-up; one line on stderr and 1 if it cannot be done."""
+    argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0]).parse_args(arguments)
     try:
         set_up()
     except (SetupError, OSError, subprocess.CalledProcessError) as error:

@@ -18,6 +18,7 @@ import torch
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
+from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.io.labels import frame_sources, write_posetrack18
 from stdpose_mm.io.video import CachedFrames
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
@@ -28,7 +29,6 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .clip_errors import ClipErrors, HiddenVideo, hide_labels, measure, propagate_hidden
 from .compare_propagators import Comparison, hide_videos, summarize
-from .labelled_videos import open_video
 from .prediction_cache import open_prediction_cache
 
 MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]'

@@ -11,11 +11,12 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import (
     ApAccumulator,
     JointErrors,
+    accumulate_ap,
     joint_errors,
     pair_tracks,
-    pool_precision,
     pose_sizes,
 )
+from stdpose_mm.io.labelled_videos import shifted
 from stdpose_mm.io.video import FrameSource, SelectedFrames
 from stdpose_mm.propagation import (
     BasePropagator,
@@ -25,7 +26,6 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
-from .labelled_videos import shifted
 from .motion import joint_speeds, mean_motion
 
 FrameGroup = Literal['unlabelled', 'all']
@@ -139,8 +139,8 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
     precision: dict[FrameGroup, ApAccumulator] = {}
     if video.has_head_boxes:
         hidden = video.labels.keep_frames(video.hidden_frames)
-        precision['unlabelled'] = pool_precision(hidden, prediction)
-        precision['all'] = pool_precision(video.labels, prediction)
+        precision['unlabelled'] = accumulate_ap(hidden, prediction)
+        precision['all'] = accumulate_ap(video.labels, prediction)
     return ClipErrors(
         errors=joint_errors(pairs).at(pairs.labelled),
         scores=np.where(pairs.given[:, None], np.nan, pairs.scores)[pairs.labelled],

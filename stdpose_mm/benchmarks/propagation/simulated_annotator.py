@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
+from stdpose_mm.io.labelled_videos import shifted
 from stdpose_mm.io.video import FrameSource, SelectedFrames
 from stdpose_mm.propagation import (
     BasePropagator,
@@ -23,8 +24,6 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.review import FrameSuggestion, calibrate_scores, rank_suggestions
 from stdpose_mm.structures import VideoLabels
-
-from .labelled_videos import shifted
 
 Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import VideoLabels
@@ -19,8 +20,6 @@ from .posetrack17 import parse_posetrack17
 from .posetrack18 import parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
 
-READ_FORMATS = ('posetrack17', 'posetrack18', 'posetrack21', 'coco', 'cvat', 'sleap', 'deeplabcut')
-
 _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'posetrack18': write_posetrack18,
     'posetrack18-official': partial(write_posetrack18, official=True),
@@ -29,7 +28,6 @@ _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'cvat': write_cvat,
     'sleap': write_sleap,
 }
-WRITE_FORMATS = tuple(_WRITERS)
 
 _POSETRACK_IMAGE_FIELDS = {'frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_no_densepose'}
 _POSETRACK_ANNOTATION_FIELDS = {'bbox_head', 'source', 'scores'}
@@ -98,7 +96,7 @@ def write_labels(labels: VideoLabels, path: PathLike, format: str = 'posetrack18
 
 
 def sniff_format(path: PathLike) -> str:
-    """The format of a label file, one of ``READ_FORMATS``, from its content.
+    """Find the format of a label file, one of ``READ_FORMATS``, from its content.
 
     Raises:
         InputError: If it is none of them.
@@ -107,7 +105,7 @@ def sniff_format(path: PathLike) -> str:
 
 
 def _sniff_bytes(path: PathLike) -> str | None:
-    """The format of a file that is not JSON; None for what may be JSON."""
+    """Find the format of a file that is not JSON; None for what may be JSON."""
     if is_hdf5(path):
         if Path(path).suffix != '.slp':
             raise InputError(

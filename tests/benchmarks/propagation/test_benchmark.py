@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from stdpose_mm.benchmarks.propagation.benchmark import (
     benchmark_propagators,
 )
 from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
-from stdpose_mm.benchmarks.propagation.comparison_report import comparison_report
+from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv, comparison_report
 from stdpose_mm.benchmarks.propagation.motion import joint_speeds
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
@@ -332,6 +333,24 @@ def test_the_report(comparison):
     assert '| 3 | good | 10.0 | - | 0.010 |' in lines
     assert lines[-1].endswith('Remark.')
     assert 'by occlusion' not in comparison_report([comparison])
+
+
+def test_the_csv_has_a_row_for_every_method_and_group(comparison):
+    rows = {
+        (row['frames'], row['by'], row['group'], row['method']): row
+        for row in csv.DictReader(comparison_csv([comparison]).splitlines())
+    }
+    # Errors of 6 px in the slow, 15 and 25 px in the fast video; the reference has 2 and 8 px.
+    slow = rows['unlabelled', 'motion of the clip', 'slow', 'seeded']
+    assert (slow['T'], slow['joints']) == ('3', '10')
+    assert (slow['error %'], slow['error % low'], slow['error % high']) == ('6.0000',) * 3
+    assert (slow['error % difference'], slow['error % std']) == ('4.0000', '0.0000')
+    fast = rows['unlabelled', 'motion of the clip', 'fast (> 0.02)', 'seeded']
+    assert fast['error % std'] == f'{10 / np.sqrt(2):.4f}'
+    good = rows['unlabelled', '', '', 'good']
+    assert (good['calibration error'], good['Brier']) == ('10.0000', '0.0100')
+    assert good['error % difference'] == ''
+    assert ('all', '', '', 'seeded') in rows
 
 
 def test_the_overview_has_a_column_per_interval(entries):

@@ -1,4 +1,4 @@
-"""Those that need sleap-io are skipped without it; docs/label_formats.md says how to run them."""
+"""Need sleap-io, else are skipped; docs/guide/label_formats.md says how to run them."""
 
 import importlib.util
 import sys
@@ -23,7 +23,7 @@ from support.paths import ROOT
 
 needs_sleap_io = pytest.mark.skipif(
     importlib.util.find_spec('sleap_io') is None,
-    reason="sleap-io is an optional requirement: pip install 'stdpose_mm[sleap]'",
+    reason="sleap-io is an optional requirement: pip install 'stdpose-mm[sleap]'",
 )
 HDF5 = b'\x89HDF\r\n\x1a\n'
 
@@ -317,9 +317,7 @@ def test_without_sleap_io_the_user_is_told_what_to_install(
     monkeypatch.setitem(sys.modules, 'sleap_io', None)
     (tmp_path / 'a.slp').write_bytes(HDF5)
 
-    with pytest.raises(
-        InputError, match=r"a.slp needs sleap-io.*pip install 'stdpose_mm\[sleap\]'"
-    ):
+    with pytest.raises(InputError, match=r'a.slp needs sleap-io, .* stdpose-mm\[sleap\]$'):
         read_labels(tmp_path / 'a.slp')
     with pytest.raises(InputError, match='needs sleap-io'):
         write_labels(sample(), tmp_path / 'b.slp', 'sleap')

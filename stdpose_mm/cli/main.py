@@ -1,0 +1,52 @@
+"""The ``stdpose`` command: one verb after it, then what belongs to the verb."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+from stdpose_mm.cli.arguments import EXIT_INPUT_ERROR
+from stdpose_mm.version import __version__
+
+VERBS = {
+    'propagate': 'stdpose_mm.cli.propagate',
+    'infer': 'stdpose_mm.cli.infer',
+    'train': 'stdpose_mm.cli.train',
+    'test': 'stdpose_mm.cli.test',
+    'evaluate': 'stdpose_mm.cli.evaluate',
+    'convert': 'stdpose_mm.cli.convert',
+    'export': 'stdpose_mm.cli.export',
+    'env': 'stdpose_mm.env',
+}
+"""Verb -> module with ``main(arguments, prog)``; the first line of its docstring is its summary."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ['--help']
+    if verb in VERBS:
+        return load_verb(verb).main(rest, f'stdpose {verb}')
+    if verb in ('-h', '--help'):
+        print(format_help())
+        return 0
+    if verb == '--version':
+        print(f'stdpose {__version__}')
+        return 0
+    print(f'stdpose: there is no {verb!r}, choose one of {", ".join(VERBS)}', file=sys.stderr)
+    return EXIT_INPUT_ERROR
+
+
+def load_verb(verb: str) -> ModuleType:
+    """Import the module of a verb."""
+    return import_module(VERBS[verb])
+
+
+def format_help() -> str:
+    """List the verbs, one line each."""
+    summaries = {verb: (load_verb(verb).__doc__ or '').splitlines()[0] for verb in VERBS}
+    lines = [f'  {verb:<11}{summary}' for verb, summary in summaries.items()]
+    return '\n'.join(
+        ['usage: stdpose VERB ...', '', *lines, '', '`stdpose VERB --help` says more.']
+    )

@@ -1,0 +1,299 @@
+"""Training of the networks behind ``auto``: a pose network, and the fuser that weighs its evidence.
+
+``tools/misc/train_auto.py`` is the command. What is finished stays in the work folder, so that a
+run which was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner, find_latest_checkpoint
+from tqdm import tqdm
+
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.export.fuser_export import export_fuser
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.io.labelled_videos import open_video, read_videos
+from stdpose_mm.io.labels import find_label_files, write_label_list
+from stdpose_mm.propagation import given_labels
+from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser
+from stdpose_mm.propagation.flow.optical_flow import DISFlow
+from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
+from stdpose_mm.structures import VideoLabels
+
+from .fuser_training import (
+    INTERVALS,
+    TrainingGap,
+    as_annotated,
+    collect_training_gaps,
+    load_training_gaps,
+    save_training_gaps,
+    train_fuser,
+)
+
+FIRST_SEED = 1000
+"""Other clips than those that the demo and the tables show."""
+
+INTERVALS_PER_VIDEO = 4
+
+SHRINKAGE_OF_GENERATED = 0.03
+"""Real footage is not like generated clips; see docs/guide/auto.md."""
+
+
+class Roots(NamedTuple):
+    """Folders that the pictures, and the video files, named in labels start from."""
+
+    images: Path | None
+    videos: Path | None
+
+
+class PoseNetwork(NamedTuple):
+    """Files of a trained pose network."""
+
+    config: Path
+    checkpoint: Path
+
+
+class ExtractionJob(NamedTuple):
+    """What a process needs to extract the fusion features of a video."""
+
+    labels: VideoLabels
+    path: Path
+    pose: PoseNetwork
+    device: str
+    roots: Roots
+    exact: bool
+    seed: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class AutoTrainer:
+    """Train a pose network (``pose.py``, ``pose.pth``) and the fuser (``fuser.pth``, ``.onnx``).
+
+    Args:
+        work_dir: Where everything is kept.
+        config: Config of the pose network.
+        pose_iters: Steps of the pose network; None for those of the config.
+        fuser_iters: Steps of the fuser.
+        workers: Processes that extract features.
+        device: Where the networks run.
+        seed: Of all random numbers.
+    """
+
+    work_dir: Path
+    config: str
+    pose_iters: int | None = None
+    fuser_iters: int = 3000
+    workers: int = 2
+    device: str = 'cpu'
+    seed: int = 0
+
+    def train_on_generated(self, clips: int, held_out_clips: int, evidence_clips: int) -> None:
+        """Train networks that need nobody's labels.
+
+        Args:
+            clips: Clips to generate, all of which the pose network sees.
+            held_out_clips: Clips to generate for the calibration.
+            evidence_clips: Clips that the fuser sees.
+
+        Raises:
+            InputError: If the config cannot be used.
+        """
+        data = self.work_dir / 'generated'
+        write_dataset(
+            data,
+            clips,
+            held_out_clips,
+            settings=ClipSettings(frames=36, people=(1, 3)),
+            seed=FIRST_SEED + self.seed,
+            workers=self.workers,
+            progress=lambda names, total: tqdm(names, total=total, unit=' clips'),
+        )
+
+        def on_generated(config: Config) -> None:
+            config.train_dataloader.dataset.data_root = str(data)
+            config.test_dataloader.dataset.data_root = str(data)
+
+        pose = self._train_pose_network('pose', on_generated)
+        roots = Roots(data, None)
+        train, val = (read_videos(data / 'annotations' / split) for split in ('train', 'val'))
+        examples = self._extract(train[:evidence_clips], 'train', pose, roots, exact=True)
+        held_out = self._extract(val, 'val', pose, roots, exact=True)
+        self._train_fuser(examples, held_out, 'generated clips', SHRINKAGE_OF_GENERATED)
+
+    def train_on_labels(self, halves: Sequence[Path], start: Path, roots: Roots) -> None:
+        """Go on with labelled videos.
+
+        The pose network is trained on each half by itself, so that the fuser learns from heatmaps
+        of videos which the network has not seen, and then on both.
+
+        Args:
+            halves: Two sets of densely labelled videos without a common source.
+            start: Work folder of a run on generated clips.
+            roots: Where the videos lie.
+
+        Raises:
+            InputError: If a file cannot be used.
+        """
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        files = [find_label_files(half) for half in halves]
+
+        def train_pose_network(name: str, listed: Sequence[str]) -> PoseNetwork:
+            label_list = self.work_dir / f'{name}.txt'
+            write_label_list(label_list, listed)
+
+            def on_videos(config: Config) -> None:
+                config.load_from = str(start / 'pose.pth')
+                config.train_dataloader.dataset.ann_file = str(label_list)
+
+            return self._train_pose_network(name, on_videos)
+
+        examples: list[TrainingGap] = []
+        for number, other in ((0, 1), (1, 0)):
+            pose = train_pose_network(f'half{number}', files[number])
+            videos = read_videos(halves[other])
+            examples += self._extract(videos, f'half{other}', pose, roots, exact=False)
+        train_pose_network('pose', [*files[0], *files[1]])
+        held_out = [
+            gap
+            for path in sorted((start / 'evidence' / 'val').glob('*.npz'))
+            for gap in load_training_gaps(path)
+        ]
+        trained_on = f'generated clips, then {len(files[0]) + len(files[1])} labelled videos'
+        fuser = TrainedFuser.load(start / 'fuser.pth')
+        self._train_fuser(examples, held_out, trained_on, 0.0, fuser)
+
+    def _train_fuser(
+        self,
+        examples: Sequence[TrainingGap],
+        held_out: Sequence[TrainingGap],
+        trained_on: str,
+        shrinkage: float,
+        start: TrainedFuser | None = None,
+    ) -> None:
+        fuser = train_fuser(
+            examples,
+            held_out,
+            self.work_dir / 'fuser',
+            trained_on,
+            shrinkage=shrinkage,
+            start=start,
+            max_iters=self.fuser_iters,
+            seed=self.seed,
+            device=self.device,
+        )
+        checkpoint = self.work_dir / 'fuser.pth'
+        fuser.save(checkpoint)
+        # With the weights as they were rounded, so that both files give the same poses.
+        export_fuser(TrainedFuser.load(checkpoint), checkpoint.with_suffix('.onnx'))
+
+    def _train_pose_network(self, name: str, adjust: Callable[[Config], None]) -> PoseNetwork:
+        """Train a pose network, unless it is there: ``name.pth`` with its config ``name.py``."""
+        config_file, checkpoint = self.work_dir / f'{name}.py', self.work_dir / f'{name}.pth'
+        if not checkpoint.is_file():
+            config = read_config(self.config)
+            adjust(config)
+            config.work_dir = str(self.work_dir / name)
+            config.randomness = dict(seed=self.seed)
+            # What it is worth is measured by what the fuser makes of it.
+            config.val_cfg = config.val_dataloader = config.val_evaluator = None
+            if self.pose_iters is not None:
+                set_iterations(config, self.pose_iters)
+            config.resume = find_latest_checkpoint(config.work_dir) is not None
+            runner = Runner.from_cfg(config)
+            runner.train()
+            config.load_from = None
+            config.dump(config_file)
+            runner.save_checkpoint(
+                str(self.work_dir),
+                checkpoint.name,
+                save_optimizer=False,
+                save_param_scheduler=False,
+            )
+        return PoseNetwork(config_file, checkpoint)
+
+    def _extract(
+        self,
+        videos: Sequence[VideoLabels],
+        name: str,
+        pose: PoseNetwork,
+        roots: Roots,
+        exact: bool,
+    ) -> list[TrainingGap]:
+        """Extract the fusion features of labelled videos, one file for each, or read them.
+
+        Args:
+            videos: The labels.
+            name: Of the folder for the files.
+            pose: The pose network.
+            roots: Where the videos lie.
+            exact: Whether nobody clicked the labels; they are then seen as if somebody had.
+        """
+        folder = self.work_dir / 'evidence' / name
+        folder.mkdir(parents=True, exist_ok=True)
+        jobs = [
+            ExtractionJob(
+                labels=video,
+                path=folder / f'{video.name}.npz',
+                pose=pose,
+                device=self.device,
+                roots=roots,
+                exact=exact,
+                seed=(self.seed, number),
+            )
+            for number, video in enumerate(videos)
+        ]
+        todo = [job for job in jobs if not job.path.is_file()]
+        # Workers start afresh: OpenMP does not survive a fork.
+        with ProcessPoolExecutor(self.workers, get_context('spawn')) as pool:
+            for _ in tqdm(pool.map(_extract_video, todo), total=len(todo), unit=' videos'):
+                pass
+        return [gap for job in jobs for gap in load_training_gaps(job.path)]
+
+
+def set_iterations(config: Config, iterations: int) -> None:
+    """Change the length of a schedule of warm-up and cosine."""
+    config.train_cfg.max_iters = iterations
+    warm_up, cosine = config.param_scheduler
+    warm_up.end = cosine.begin = min(warm_up.end, iterations // 2)
+    cosine.end = iterations
+    cosine.T_max = iterations - cosine.begin
+
+
+def _extract_video(job: ExtractionJob) -> None:
+    """Write the fusion features of one video; runs in a process of its own."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(job.seed)
+    intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
+    frames = open_video(job.labels, *job.roots, pictures_needed=True)
+    labels = as_annotated(given_labels(job.labels), rng) if job.exact else job.labels
+    gaps = collect_training_gaps(
+        [frames[index] for index in range(len(frames))],
+        labels,
+        intervals,
+        DISFlow(),
+        rng,
+        _heatmap_estimator(job.pose, job.device),
+    )
+    save_training_gaps(job.path, gaps)
+
+
+@lru_cache(maxsize=1)
+def _heatmap_estimator(pose: PoseNetwork, device: str) -> GapHeatmapEstimator:
+    """Load the pose network, once in a process."""
+    model = WindowModel.from_config(pose.config, pose.checkpoint, device)
+    model.pack()
+    return GapHeatmapEstimator(model)

@@ -1,0 +1,153 @@
+"""The ``stdpose`` command: its verbs, how little they import, and what it needs for labels."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.cli.main import VERBS, main
+from stdpose_mm.version import __version__
+
+HEAVY = {'torch', 'mmengine', 'mmcv', 'mmpose', 'mmdet', 'scipy', 'av', 'matplotlib'}
+
+# Prints the modules of HEAVY that a call of the command has imported, after its exit code.
+SPY = f"""
+import sys
+from stdpose_mm.cli.main import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as exit_:
+    code = exit_.code
+print(code, *sorted({HEAVY} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def python(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=cwd, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize('verb', VERBS)
+def test_help_imports_nothing_heavy(verb: str, tmp_path: Path) -> None:
+    done = python('-c', SPY, verb, '--help', cwd=tmp_path)
+    assert done.stdout.startswith(f'usage: stdpose {verb} ')
+    assert done.stderr == '0\n'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (
+            ['propagate', 'v', 'l', '--out', 'o.json', '--method', 'magic'],
+            "invalid choice: 'magic'",
+        ),
+        (['propagate', 'v', 'l', '--out', 'o.json', '--adapt'], '--adapt needs --config'),
+        (['infer', 'v'], '--config, --checkpoint, --out'),
+        (
+            ['infer', 'v', '--config', 'c', '--checkpoint', 'w', '--out', 'o.json'],
+            'nobody says where the people are',
+        ),
+        (['train'], 'required: CONFIG'),
+        (['train', 'c.py', '--cfg-options', 'lr'], "got 'lr', expected key=value"),
+        (['test', 'c.py'], 'required: CHECKPOINT'),
+        (['evaluate', 'no', 'no', '--out', 'm.json'], 'no is not a folder'),
+        (['convert', 'a.json', 'b.json', '--to', 'xml'], "invalid choice: 'xml'"),
+        (['export', 'c.py', 'w.pth', 'out', '--tolerance', 'x'], "invalid float value: 'x'"),
+    ],
+)
+def test_an_argument_error_is_one_line_and_imports_nothing_heavy(
+    arguments: list[str], sentence: str, tmp_path: Path
+) -> None:
+    line, modules = python('-c', SPY, *arguments, cwd=tmp_path).stderr.splitlines()
+    assert line.startswith(f'stdpose {arguments[0]}: ')
+    assert sentence in line
+    assert modules == '2'
+
+
+def test_help_lists_every_verb_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--help']) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith('  ')] == list(VERBS)
+    assert all(len(line) <= 100 for line in lines)
+
+
+def test_unknown_verb_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['propogate']) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ''
+    assert captured.err.startswith("stdpose: there is no 'propogate', choose one of propagate, ")
+    assert captured.err.count('\n') == 1
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--version']) == 0
+    assert capsys.readouterr().out == f'stdpose {__version__}\n'
+
+
+@pytest.mark.parametrize('method', ['linear', 'auto'])
+def test_propagates_a_folder_of_pictures(
+    method: str, folder: Path, label_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / 'dense.json'
+    command = ['-m', 'stdpose_mm', 'propagate', folder, label_file, '--out', out]
+    done = python(*command, '--method', method, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(out.read_text())['images']) == 9
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
+    """Make modules look as if they were not installed."""
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        'importlib.util.find_spec', lambda name: None if name in modules else find_spec(name)
+    )
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'subject'),
+    [
+        (
+            ['propagate', '{folder}', '{labels}', '--out', 'o', '--method', 'stdpose'],
+            "method 'stdpo",
+        ),
+        (
+            [
+                'propagate',
+                '{folder}',
+                '{labels}',
+                '--out',
+                'o',
+                '--config',
+                'c',
+                '--checkpoint',
+                'w',
+            ],
+            'a pose network',
+        ),
+        (['train', 'c.py'], 'a pose network'),
+        (['export', 'c.py', 'w.pth', 'out'], 'the export'),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_with_its_extra(
+    arguments: list[str],
+    subject: str,
+    folder: Path,
+    label_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    without(monkeypatch, 'torch', 'mmpose', 'onnx')
+    monkeypatch.chdir(tmp_path)
+    assert main([text.format(folder=folder, labels=label_file) for text in arguments]) == 2
+    error = capsys.readouterr().err
+    assert f': {subject}' in error
+    assert 'PyTorch and MMPose' in error
+    assert 'not installed: install stdpose-mm[train]' in error
+    assert error.count('\n') == 1
