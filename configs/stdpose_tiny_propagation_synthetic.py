@@ -1,4 +1,5 @@
-# A tiny STDPose from scratch on generated videos, on a CPU in minutes; see docs/synthetic_data.md.
+# A tiny STDPose from scratch on generated videos, on a CPU in minutes; see
+# docs/reference/synthetic_data.md.
 _base_ = [
     '_base_/tiny_runtime.py',
     '_base_/schedules/tiny_cpu.py',

@@ -1,5 +1,5 @@
 # The tiny STDPose trained on every 7th frame's labels and on what was filled in between them; see
-# docs/pseudo_labels.md for the command that writes data/synthetic/pseudo.
+# docs/guide/pseudo_labels.md for the command that writes data/synthetic/pseudo.
 _base_ = 'stdpose_tiny_propagation_synthetic.py'
 
 train_dataloader = dict(

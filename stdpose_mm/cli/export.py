@@ -4,7 +4,7 @@
     python tools/export_onnx.py CONFIG CHECKPOINT FOLDER --int8
 
 The graphs are compared with PyTorch; if they differ by more than rounding, nothing can be done
-with the folder. ``docs/export.md`` says what the graphs take and give.
+with the folder. ``docs/guide/export.md`` says what the graphs take and give.
 """
 
 from __future__ import annotations

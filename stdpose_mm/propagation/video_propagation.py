@@ -287,7 +287,17 @@ def _person_at(
     if gap is None:
         return _absent(track_id, frame_index, num_keypoints)
     pose = poses.pose_at(gap, frame_index)
-    return None if pose is None else _person(pose, gap)
+    if pose is None:
+        return None
+    return PersonLabel(
+        frame_index=frame_index,
+        keypoints=pose.keypoints,
+        visibility=pose.visibility,
+        track_id=track_id,
+        scores=pose.scores,
+        bbox=gap.bbox_of(frame_index),
+        source='propagated',
+    )
 
 
 def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
@@ -295,18 +305,6 @@ def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
     scores = label.labelled.astype(np.float64) if label.scores is None else label.scores
     bbox = person_box(label) if label.bbox is None and label.labelled.any() else label.bbox
     return replace(label, track_id=track_id, scores=scores, bbox=bbox, source='given')
-
-
-def _person(pose: PropagatedPose, gap: Gap) -> PersonLabel:
-    return PersonLabel(
-        frame_index=pose.frame_index,
-        keypoints=pose.keypoints,
-        visibility=pose.visibility,
-        track_id=pose.track_id,
-        scores=pose.scores,
-        bbox=gap.bbox_of(pose.frame_index),
-        source='propagated',
-    )
 
 
 def _absent(track_id: int, frame_index: int, num_keypoints: int) -> PersonLabel:

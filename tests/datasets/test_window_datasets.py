@@ -306,7 +306,7 @@ def test_missing_folder_is_one_sentence_with_the_place_to_get_it(tiny_set: TinyS
     with pytest.raises(
         InputError,
         match=r'labels .*/nowhere of PoseTrack21WindowDataset do not exist: get the annotations '
-        r'from https://github.com/anDoer/PoseTrack21 .* docs/data.md',
+        r'from https://github.com/anDoer/PoseTrack21 .* docs/guide/data.md',
     ):
         PoseTrack21WindowDataset(data_root=str(tiny_set.root), ann_file='nowhere')
 

@@ -105,7 +105,7 @@ class BaseWindowDataset(BaseDataset):
 
     _metainfo: dict[str, Any]
 
-    DATA_HINT = 'lay the data out as docs/data.md says, or set data_root'
+    DATA_HINT = 'lay the data out as docs/guide/data.md says, or set data_root'
 
     def __init__(
         self,

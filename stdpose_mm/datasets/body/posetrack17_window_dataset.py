@@ -23,7 +23,7 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
     METAINFO = posetrack_metainfo('posetrack17')
     DATA_HINT = (
         'get PoseTrack17 from https://posetrack.net and lay it out '
-        'as docs/data.md says, or set data_root'
+        'as docs/guide/data.md says, or set data_root'
     )
 
     def read_labels(self, path: str) -> VideoLabels:
