@@ -44,6 +44,7 @@ from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labels import find_label_files, write_label_list
+from stdpose_mm.io.video import PreloadedFrames
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
@@ -333,7 +334,7 @@ def gather_video(job: Job) -> None:
     frames = open_video(job.labels, *job.roots, pictures_needed=True)
     labels = as_annotated(given_labels(job.labels), rng) if job.exact else job.labels
     segments = collect_segments(
-        [frames[index] for index in range(len(frames))],
+        PreloadedFrames(frames, range(len(frames))),
         labels,
         intervals,
         DISFlow(),
