@@ -1,7 +1,8 @@
-# make setup | demo | test | test-light | lint | clean; PYTHON chooses the interpreter, ARGS adds options.
+# make setup | demo | test | test-light | lint | docs | clean; PYTHON chooses the interpreter,
+# ARGS adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-light lint clean
+.PHONY: help setup demo test test-light lint docs clean
 
 # The first one that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
@@ -22,6 +23,7 @@ help:
 	@echo 'make test   the tests'
 	@echo 'make test-light  the tests of what pip installs without extras, in .venv-light'
 	@echo 'make lint   ruff and mypy'
+	@echo 'make docs   the site, in work_dirs/site; links are checked'
 	@echo 'make clean  remove caches and build products (not environments, not work_dirs)'
 
 setup:
@@ -55,6 +57,15 @@ lint: setup
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy stdpose_mm tools demo
+
+# A small environment of its own: docstrings are read from the source, nothing is imported.
+docs: work_dirs/docs_env/installed
+	work_dirs/docs_env/bin/python -m mkdocs build --strict
+
+work_dirs/docs_env/installed: requirements/docs.txt
+	"$(PYTHON)" -m venv --clear work_dirs/docs_env
+	work_dirs/docs_env/bin/python -m pip install --quiet --no-deps -r requirements/docs.txt
+	touch $@
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

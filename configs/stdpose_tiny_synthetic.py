@@ -1,10 +1,2 @@
-# A tiny STDPose from scratch on generated videos, on a CPU in minutes; see docs/synthetic_data.md.
-_base_ = [
-    '_base_/tiny_runtime.py',
-    '_base_/schedules/tiny_cpu.py',
-    '_base_/datasets/synthetic.py',
-    '_base_/models/stdpose_tiny.py',
-]
-
-codec = {{_base_.codec}}
-model = dict(head=dict(decoder=codec), frame_head=dict(decoder=codec))
+# The tiny setting by its short name.
+_base_ = 'stdpose_tiny_propagation_synthetic.py'

@@ -3,7 +3,8 @@
 Generates training and held-out clips, trains a tiny STDPose, tests it, propagates the labels of
 every 7th frame through the held-out clips, and leaves in the output folder
 
-- ``table.md`` and ``report.json``: how well each method fills in the unlabelled frames;
+- ``table.md``, ``table.csv`` and ``report.json``: how well each method fills in the unlabelled
+  frames;
 - ``overlay.mp4`` and ``overlay.png``: a held-out clip with the propagated poses;
 - ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots;
 - ``training_curve.png``: losses and learning rate over the iterations;
@@ -35,6 +36,7 @@ from stdpose_mm.benchmarks.propagation import (
     compare_propagators,
     report_difficulty,
 )
+from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv
 from stdpose_mm.cli.arguments import OneLineParser, exit_code
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
@@ -60,6 +62,7 @@ STEPS = 5
 TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 LEFT_BEHIND = (
     'table.md',
+    'table.csv',
     'report.json',
     'overlay.mp4',
     'overlay.png',
@@ -150,6 +153,7 @@ def run(args: argparse.Namespace) -> None:
 
     table = comparison.table(METHODS)
     write_text(out / 'table.md', table + '\n')
+    write_text(out / 'table.csv', comparison_csv([comparison]))
     write_json(
         out / 'report.json',
         report(args, config, comparison, difficulty, metrics, training_seconds),

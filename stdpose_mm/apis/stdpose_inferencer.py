@@ -301,7 +301,7 @@ class STDPoseInferencer(Pose2DInferencer):
         if found is None:
             raise InputError(
                 f'there is no config {model}, neither a file nor a name of this package, give one '
-                'such as stdpose_vit_estimation_posetrack17'
+                'such as stdpose_base_estimation_posetrack17'
             )
         config, weights = found
         return Config.fromfile(config), weights

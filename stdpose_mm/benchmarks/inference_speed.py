@@ -91,7 +91,7 @@ def ours(
     encoder = 'backbone' if isinstance(backend, OnnxWindowBackend) else 'neck and heads'
     methods = [
         (model, 'crop_at', 'crop'),
-        (model, 'cut', 'crop'),
+        (model, 'crop_image', 'crop'),
         (model, 'decode', 'decode heatmaps'),
         (backend, 'encode', encoder),
         (backend, 'fuse', 'neck and heads'),

@@ -1,10 +1,10 @@
 """Write a trained model as ONNX files for onnxruntime, whole and in halves.
 
-    stdpose export configs/stdpose_vit_estimation_posetrack17.py best.pth onnx/stdpose
+    stdpose export configs/stdpose_base_estimation_posetrack17.py best.pth onnx/stdpose
     stdpose export CONFIG CHECKPOINT FOLDER --int8
 
 The graphs are compared with PyTorch; if they differ by more than rounding, nothing can be done
-with the folder. ``docs/export.md`` says what the graphs take and give.
+with the folder. ``docs/guide/export.md`` says what the graphs take and give.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 OUT holds every person in every frame with a track id. Memory does not grow with the video. Ctrl-C
 ends the run after the frames that are done: OUT then holds these and says that it is incomplete; a
-second Ctrl-C ends it at once, and nothing is written. See docs/inference.md.
+second Ctrl-C ends it at once, and nothing is written. See docs/guide/inference.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 LABELS may be any format that ``stdpose_mm.io`` reads, with people in some frames only. OUT holds
 every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was killed
-or interrupted goes on where it stopped when it is started again. See docs/propagation.md.
+or interrupted goes on where it stopped when it is started again. See docs/guide/propagation.md.
 """
 
 from __future__ import annotations

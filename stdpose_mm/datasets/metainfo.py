@@ -1,4 +1,4 @@
-"""The part of a dataset's metainfo that goes into every sample."""
+"""The entries of a dataset's metainfo that every sample carries."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SAMPLE_KEYS = (
     'flip_indices',
     'skeleton_links',
 )
-"""What MMPose's transforms and heads read of the metainfo."""
+"""Entries of the metainfo that MMPose's transforms and heads read."""
 
 
 def sample_metainfo(metainfo: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the entries of parsed metainfo that a sample carries."""
+    """Copy the entries of parsed metainfo that a sample carries."""
     return {key: deepcopy(metainfo[key]) for key in SAMPLE_KEYS}

@@ -156,7 +156,7 @@ class OnnxWindowBackend:
         if not path.is_file():
             raise InputError(f'{path} does not exist, export the network again')
         content = path.read_bytes()
-        if fingerprint(content) != self._network['files'][name]:
+        if fingerprint(content) != self._description['files'][name]:
             raise InputError(
                 f'{path} is not the file that {NETWORK_FILE} beside it was written for, export '
                 'the network again'

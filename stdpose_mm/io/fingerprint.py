@@ -16,7 +16,8 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
-from .video import FrameSource
+from .video import FrameSource, SelectedFrames
+from .video.frame_views import FrameView
 
 NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'training', 'visualization')
 """Rooms of the package whose code changes no pose that a propagator returns."""
@@ -149,6 +150,10 @@ def _parts(value: Any) -> Any:
 
 
 def _frame_parts(frames: FrameSource) -> list[Any]:
+    if isinstance(frames, SelectedFrames):
+        return [frames.source, list(frames.indices)]
+    if isinstance(frames, FrameView):
+        return _frame_parts(frames.source)
     try:
         paths = [frames.path_of(index) for index in range(len(frames))]
     except InputError:

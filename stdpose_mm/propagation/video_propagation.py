@@ -17,6 +17,7 @@ from stdpose_mm.structures import (
     TrackBoxes,
     VideoFrame,
     VideoLabels,
+    label_boxes,
     person_box,
 )
 from stdpose_mm.tracking import assign_track_ids
@@ -265,12 +266,13 @@ def _plan_track(
 ) -> _TrackPlan:
     gaps: list[Gap] = []
     for interval in find_presence_intervals(labels, num_frames, life_span):
-        known = {frame: box for frame, box in boxes.items() if frame in interval.frames}
-        if not known and not any(p.has_box or p.labelled.any() for p in interval.labels.values()):
+        anchors = {frame: box for frame, box in boxes.items() if frame in interval.frames}
+        anchors.update(label_boxes(interval.labels.values()))
+        if not anchors:
             # A head box alone is no start for a pose.
             continue
-        box_of = TrackBoxes(interval.labels.values(), known, detections)
-        bboxes = {frame: box_of.at(frame) for frame in interval.frames if frame not in labels}
+        track = TrackBoxes(anchors, detections)
+        bboxes = {frame: track.find(frame)[0] for frame in interval.frames if frame not in labels}
         gaps += find_gaps(track_id, interval.labels, bboxes, interval.frames)
     return _TrackPlan(labels, gaps)
 
@@ -285,7 +287,17 @@ def _person_at(
     if gap is None:
         return _absent(track_id, frame_index, num_keypoints)
     pose = poses.pose_at(gap, frame_index)
-    return None if pose is None else _person(pose, gap)
+    if pose is None:
+        return None
+    return PersonLabel(
+        frame_index=frame_index,
+        keypoints=pose.keypoints,
+        visibility=pose.visibility,
+        track_id=track_id,
+        scores=pose.scores,
+        bbox=gap.bbox_of(frame_index),
+        source='propagated',
+    )
 
 
 def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
@@ -293,18 +305,6 @@ def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
     scores = label.labelled.astype(np.float64) if label.scores is None else label.scores
     bbox = person_box(label) if label.bbox is None and label.labelled.any() else label.bbox
     return replace(label, track_id=track_id, scores=scores, bbox=bbox, source='given')
-
-
-def _person(pose: PropagatedPose, gap: Gap) -> PersonLabel:
-    return PersonLabel(
-        frame_index=pose.frame_index,
-        keypoints=pose.keypoints,
-        visibility=pose.visibility,
-        track_id=pose.track_id,
-        scores=pose.scores,
-        bbox=gap.bbox_of(pose.frame_index),
-        source='propagated',
-    )
 
 
 def _absent(track_id: int, frame_index: int, num_keypoints: int) -> PersonLabel:

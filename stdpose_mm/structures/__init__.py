@@ -1,4 +1,4 @@
-"""Plain structures that every part of the package shares: labels, skeletons, windows, boxes."""
+"""Plain structures that the whole package shares: labels, skeletons, windows, boxes."""
 
 from .boxes import (
     NO_DETECTIONS,
@@ -9,6 +9,7 @@ from .boxes import (
     detected_box,
     expand,
     interpolate_box,
+    label_boxes,
     match_box,
     person_box,
     to_corners,
@@ -61,6 +62,7 @@ __all__ = [
     'expand',
     'given_frames',
     'interpolate_box',
+    'label_boxes',
     'limbs_from_coco',
     'match_box',
     'person_box',

@@ -37,13 +37,13 @@ NO_DETECTIONS = FrameDetections(np.zeros((0, 4)), np.zeros(0))
 
 
 def expand(box: np.ndarray, margin: float) -> np.ndarray:
-    """``box`` grown on each of its four sides by ``margin`` times its size; the centre stays."""
+    """Expand ``box`` on each of its four sides by ``margin`` times its size; the centre stays."""
     size = box[..., 2:]
     return np.concatenate([box[..., :2] - margin * size, size * (1 + 2 * margin)], axis=-1)
 
 
 def person_box(label: PersonLabel) -> np.ndarray:
-    """The box of a labelled person: its own if it has one, else its pose's extent, grown.
+    """Choose the box of a labelled person: its own if it has one, else its pose's extent, grown.
 
     Raises:
         ValueError: If the label has neither a box nor a joint.
@@ -56,7 +56,7 @@ def person_box(label: PersonLabel) -> np.ndarray:
 
 
 def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> np.ndarray:
-    """The box at ``frame``: linear between the labelled frames, constant before and after them.
+    """Interpolate the box at ``frame``: linear between the labelled frames, constant beyond them.
 
     Args:
         frames: F labelled frame indices, ascending.
@@ -78,7 +78,7 @@ def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> n
 
 
 def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
-    """The part of ``box`` inside a ``width`` x ``height`` picture; of zero size if none is."""
+    """Clip ``box`` to a ``width`` x ``height`` picture; of zero size if nothing is left."""
     limit = np.array([width, height], dtype=np.float64)
     low = np.clip(box[..., :2], 0, limit)
     high = np.clip(box[..., :2] + box[..., 2:], 0, limit)
@@ -86,12 +86,12 @@ def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
 
 
 def to_corners(box: np.ndarray) -> np.ndarray:
-    """``[x, y, w, h]`` as the ``[x1, y1, x2, y2]`` of MMPose's sample dictionaries."""
+    """Convert ``[x, y, w, h]`` to the ``[x1, y1, x2, y2]`` of MMPose's sample dictionaries."""
     return np.concatenate([box[..., :2], box[..., :2] + box[..., 2:]], axis=-1)
 
 
 def box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box [4] with each of ``others`` [M, 4]: [M]."""
+    """Compute the intersection over union [M] of one box [4] with each of ``others`` [M, 4]."""
     low = np.maximum(box[:2], others[:, :2])
     high = np.minimum(box[:2] + box[2:], others[:, :2] + others[:, 2:])
     overlap = np.clip(high - low, 0, None).prod(axis=-1)
@@ -100,7 +100,7 @@ def box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> int | None:
-    """Which detection belongs to the person expected at ``box``.
+    """Find the detection that belongs to the person expected at ``box``.
 
     Args:
         box: [4] where the person is expected.
@@ -118,7 +118,7 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
 
 
 def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarray, float]:
-    """The detection of the person expected at ``box``; where none is close, ``box`` itself.
+    """Take the detection of the person expected at ``box``; where none is close, ``box`` itself.
 
     Args:
         box: [4] where the person is expected.
@@ -133,15 +133,24 @@ def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarr
     return detections.boxes[match], float(detections.scores[match])
 
 
-class TrackBoxes:
-    """The person box of one track in every frame: the one policy.
+def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
+    """Collect the boxes [4] of one person's labels by frame index; a head box alone is none."""
+    return {
+        label.frame_index: person_box(label)
+        for label in labels
+        if label.has_box or label.labelled.any()
+    }
 
-    Boxes of labels and boxes that are known besides are anchors. Where a frame has none, the box
-    is interpolated between the anchors, and the detection that belongs to it takes its place.
+
+class TrackBoxes:
+    """The person box of one track in every frame: the one policy of datasets and propagation.
+
+    Where a frame has no anchor, the box is interpolated between the anchors, and the detection
+    that belongs to it takes its place.
 
     Args:
-        labels: Labels of the track; those without a joint and a box are no anchors.
-        known: Frame index -> [4] box of frames without a label.
+        anchors: Frame index -> [4] box of the frames in which it is known, as of
+            :func:`label_boxes`.
         detections: Frame index -> what a detector found there.
 
     Raises:
@@ -150,29 +159,21 @@ class TrackBoxes:
 
     def __init__(
         self,
-        labels: Iterable[PersonLabel],
-        known: Mapping[int, np.ndarray] | None = None,
+        anchors: Mapping[int, np.ndarray],
         detections: Mapping[int, FrameDetections] | None = None,
     ) -> None:
-        anchors = {frame: np.asarray(box, np.float64) for frame, box in (known or {}).items()}
-        anchors.update(
-            (label.frame_index, person_box(label))
-            for label in labels
-            if label.has_box or label.labelled.any()
-        )
         if not anchors:
-            raise ValueError('a track needs a label with a joint or a box, got none')
-        self._frames = sorted(anchors)
-        self._anchors = anchors
-        self._boxes = np.stack([anchors[frame] for frame in self._frames])
+            raise ValueError('a track needs a frame with a known box, got none')
+        self._anchors = {frame: np.asarray(anchors[frame], np.float64) for frame in sorted(anchors)}
+        self._boxes = np.stack(list(self._anchors.values()))
         self._detections = detections or {}
 
-    def at(self, frame: int) -> np.ndarray:
-        """[4] the box in a frame."""
+    def find(self, frame: int) -> tuple[np.ndarray, float]:
+        """Find the box [4] in a frame and its score, which is 1 unless the box is detected."""
         if frame in self._anchors:
-            return self._anchors[frame]
-        box = interpolate_box(self._frames, self._boxes, frame)
-        return detected_box(box, self._detections.get(frame, NO_DETECTIONS))[0]
+            return self._anchors[frame], 1.0
+        box = interpolate_box(list(self._anchors), self._boxes, frame)
+        return detected_box(box, self._detections.get(frame, NO_DETECTIONS))
 
 
 def _at_least(box: np.ndarray) -> np.ndarray:

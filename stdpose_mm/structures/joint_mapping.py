@@ -13,7 +13,7 @@ from .skeleton import Skeleton
 
 @dataclass(frozen=True)
 class JointMapping:
-    """Where the joints of the labels stand among those of a model.
+    """Mapping between the joints of labels and those of a model.
 
     Args:
         shared: [S] indices among the labels' joints, ascending.
@@ -64,13 +64,13 @@ class JointMapping:
         )
 
     def to_model(self, values: np.ndarray) -> np.ndarray:
-        """Values [K_labels, ...] in the model's order; zeros for joints without a label."""
+        """Reorder values [K_labels, ...] as the model's; zeros for joints without a label."""
         result = np.zeros((self.num_model, *values.shape[1:]), dtype=values.dtype)
         result[self.in_model] = values[self.shared]
         return result
 
     def to_labels(self, values: np.ndarray) -> np.ndarray:
-        """Values [K_model, ...] in the labels' order; zeros for joints the model lacks."""
+        """Reorder values [K_model, ...] as the labels'; zeros for joints the model lacks."""
         result = np.zeros((self.num_labels, *values.shape[1:]), dtype=values.dtype)
         result[self.shared] = values[self.in_model]
         return result

@@ -1,4 +1,4 @@
-"""What may be done with labels that a propagator filled in, and what not."""
+"""Rules for labels that a propagator filled in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .video_labels import NOT_LABELLED, PersonLabel, VideoLabels
 
 
 def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
-    """Labels whose propagated joints all score at least ``min_score``.
+    """Remove the propagated joints that score less than ``min_score``.
 
     A propagated joint below becomes unlabelled; its score stays, so that it can be told why. A
     person without any joint left is left out, as is one whose label says that it is absent. Given
@@ -34,8 +34,8 @@ def require_given(truth: Sequence[VideoLabels], user: str) -> None:
     """Refuse labels that a propagator filled in where the truth is needed.
 
     Args:
-        truth: What shall be the truth.
-        user: Who needs it, to begin the sentence with.
+        truth: The ground-truth labels of some videos.
+        user: What needs them, as the subject of the error message.
 
     Raises:
         InputError: If a label is marked 'propagated'.

@@ -53,13 +53,13 @@ class Skeleton:
         return tuple(index.get(_mirror(name), i) for i, name in enumerate(self.keypoint_names))
 
     def index_of(self, name: str) -> int:
-        """Index of the joint ``name``; a ValueError says which names there are."""
+        """Look up the index of the joint ``name``; a ValueError says which names there are."""
         if name not in self.keypoint_names:
             raise ValueError(f'no keypoint {name!r} in {list(self.keypoint_names)}')
         return self.keypoint_names.index(name)
 
     def to_metainfo(self, dataset_name: str) -> dict[str, Any]:
-        """The skeleton as an MMPose ``metainfo`` dictionary (for ``parse_pose_metainfo``).
+        """Convert to an MMPose ``metainfo`` dictionary (for ``parse_pose_metainfo``).
 
         MMPose needs OKS sigmas; where a skeleton has none of its own, every joint gets 0.05,
         the middle of COCO's range.
@@ -96,7 +96,7 @@ def _mirror(name: str) -> str:
 
 
 def limbs_from_coco(skeleton: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:
-    """COCO's 1-based ``skeleton`` entry as 0-based limbs."""
+    """Convert COCO's 1-based ``skeleton`` entry to 0-based limbs."""
     return tuple((int(a) - 1, int(b) - 1) for a, b in skeleton)
 
 

@@ -10,8 +10,9 @@ Conventions, everywhere in this package:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -51,8 +52,8 @@ class VideoFrame:
     width: int | None = None
     height: int | None = None
     is_labeled: bool | None = None
-    ignore_regions: tuple[PolygonRegion, ...] = ()
-    extra: dict[str, Any] = field(default_factory=dict)
+    ignore_regions: tuple[PolygonRegion, ...] = field(default=(), repr=False)
+    extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,12 @@ class PersonLabel:
         if self.source == 'absent' and self.has_place:
             raise ValueError("a label with source 'absent' must have neither a joint nor a box")
 
+    def __repr__(self) -> str:
+        return (
+            f'PersonLabel(frame_index={self.frame_index}, track_id={self.track_id}, '
+            f'source={self.source!r}, {self.labelled.sum()} of {len(self.visibility)} joints)'
+        )
+
     @property
     def labelled(self) -> np.ndarray:
         """[K] bool: which joints carry a label."""
@@ -148,6 +155,9 @@ class PersonLabel:
 @dataclass(frozen=True)
 class VideoLabels:
     """The labels of one video: its frames in order, and the people in them in file order.
+
+    ``labels[frame_index]`` are the people of a frame, ``len(labels)`` is the number of frames, and
+    iteration is over frame indices.
 
     Args:
         name: Name of the video.
@@ -199,6 +209,30 @@ class VideoLabels:
                     )
                 seen.add(key)
 
+    def __repr__(self) -> str:
+        return (
+            f'VideoLabels({self.name!r}, {len(self)} frames, {len(self.labelled_frame_indices)} '
+            f'labelled, {len(self.track_ids)} tracks, {len(self.persons)} poses)'
+        )
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __iter__(self) -> Iterator[int]:
+        return (frame.index for frame in self.frames)
+
+    def __getitem__(self, frame_index: int) -> tuple[PersonLabel, ...]:
+        """Get the people of a frame, in file order.
+
+        Raises:
+            KeyError: If the video has no such frame.
+        """
+        return self._people[frame_index]
+
+    @cached_property
+    def _people(self) -> dict[int, tuple[PersonLabel, ...]]:
+        return {frame: tuple(people) for frame, people in self.persons_by_frame().items()}
+
     @property
     def labelled_frame_indices(self) -> tuple[int, ...]:
         """Sorted indices of the frames that carry at least one person."""
@@ -210,14 +244,17 @@ class VideoLabels:
         return tuple(sorted({p.track_id for p in self.persons if p.track_id is not None}))
 
     def persons_by_frame(self) -> dict[int, list[PersonLabel]]:
-        """Frame index -> its people in file order; every frame has an entry."""
+        """Group people by frame index, in file order; every frame has an entry."""
         by_frame: dict[int, list[PersonLabel]] = {frame.index: [] for frame in self.frames}
         for person in self.persons:
             by_frame[person.frame_index].append(person)
         return by_frame
 
     def tracks(self) -> dict[int, dict[int, PersonLabel]]:
-        """Track id -> {frame index: label}, frames ascending; people without an id are left out."""
+        """Group labels as track id -> {frame index: label}, both ascending.
+
+        People without a track id are left out.
+        """
         tracks: dict[int, dict[int, PersonLabel]] = {track: {} for track in self.track_ids}
         for person in sorted(self.persons, key=lambda p: p.frame_index):
             if person.track_id is not None:
@@ -225,17 +262,36 @@ class VideoLabels:
         return tracks
 
     def keep_frames(self, frame_indices: Iterable[int]) -> VideoLabels:
-        """The same video with labels on ``frame_indices`` only; all frames stay listed."""
+        """Keep the labels on ``frame_indices`` only; all frames stay listed."""
         kept = set(frame_indices)
         return replace(self, persons=tuple(p for p in self.persons if p.frame_index in kept))
 
     def with_persons(self, persons: Sequence[PersonLabel]) -> VideoLabels:
-        """The same video with other labels."""
+        """Replace the labels; the video and its frames stay."""
         return replace(self, persons=tuple(persons))
+
+    def to_array(self) -> np.ndarray:
+        """Collect the keypoints of all tracks in one array.
+
+        Returns:
+            [F, N, K, 2] float64 pixels, NaN where a joint is not labelled: F frames in the order
+            of ``frames``, N tracks in the order of ``track_ids``, K joints in the order of the
+            skeleton. People without a track id are left out.
+        """
+        shape = (len(self), len(self.track_ids), self.skeleton.num_keypoints, 2)
+        row = {index: i for i, index in enumerate(self)}
+        column = {track_id: i for i, track_id in enumerate(self.track_ids)}
+        array = np.full(shape, np.nan)
+        for person in self.persons:
+            if person.track_id is not None:
+                array[row[person.frame_index], column[person.track_id]] = np.where(
+                    person.labelled[:, None], person.keypoints, np.nan
+                )
+        return array
 
 
 def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """Tight box ``[x, y, w, h]`` around the labelled joints; all zeros without any.
+    """Enclose the labelled joints in a tight box ``[x, y, w, h]``; all zeros without any.
 
     Args:
         keypoints: [..., K, 2] pixels.

@@ -1,7 +1,7 @@
-"""Which frames of a video are labelled, and which three of them make a window.
+"""Given frames of a video, and the three frames of a window.
 
-This is the one place that knows. Frame indices are 0-based; a window is (left, key, right) in
-time order, its outer two frames are the auxiliary ones.
+This is the one place that chooses them. Frame indices are 0-based; a window is (left, key,
+right) in time order, its outer two frames are the auxiliary ones.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class Window:
 
     @property
     def position(self) -> float:
-        """Where the key frame lies between left (0) and right (1); 0.5 if these coincide."""
+        """Position of the key frame between left (0) and right (1); 0.5 if these coincide."""
         if self.left == self.right:
             return 0.5
         return (self.key - self.left) / (self.right - self.left)
 
 
 def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -> list[int]:
-    """Which frames of a labelled range are given when every ``interval``-th one is labelled.
+    """List the given frames of a labelled range when every ``interval``-th one is labelled.
 
     Frames 0, T, 2T, ... of the range, and its last frame too if that is more than T // 2 after
     the last given one. On 30 frames this gives the labelled ratios of the paper (T = 7: 16.7 %).
@@ -100,7 +100,7 @@ def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -
 
 
 def propagation_window(key: int, given: Sequence[int], first: int, last: int) -> Window:
-    """The nearest given frames on either side of ``key``.
+    """Take the nearest given frames on either side of ``key``.
 
     Where a person is labelled at one side only, the other auxiliary frame mirrors the distance,
     clipped to the video, and carries no label. A key frame that is itself given is its own
@@ -128,7 +128,7 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
 
 
 def estimation_window(key: int, first: int, last: int, step: int = 1) -> Window:
-    """The frames ``step`` before and after ``key``, clipped to the video; nothing is given.
+    """Take the frames ``step`` before and after ``key``, clipped to the video; nothing is given.
 
     Raises:
         ValueError: If the key lies outside the video or the step is not positive.
@@ -146,7 +146,7 @@ def person_window(
     known: Sequence[int],
     step: int = 1,
 ) -> Window:
-    """The window of one person among others, in a video that may lack frames.
+    """Make the window of one person among others, in a video that may lack frames.
 
     The person's own labels count first; a person labelled on none of the given frames gets the
     given frames' pictures without labels; without any other given frame, the pictures ``step``
@@ -179,7 +179,7 @@ def person_window(
 
 
 def snap_window(window: Window, known: Sequence[int]) -> Window:
-    """``window`` with auxiliary frames among ``known``, moved towards the key where need be.
+    """Move auxiliary frames that are not among ``known`` towards the key frame.
 
     Args:
         window: A window whose key and given frames are among ``known``.

@@ -132,7 +132,7 @@ def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> Any:
             obj_score_thrs={'high': high_score_thr, 'low': 0.0},
             init_track_thr=high_score_thr,
             # A low score need not mean another place, and some frames apart the boxes of one person
-            # overlap little: docs/tracking_and_smoothing.md has the numbers.
+            # overlap little: docs/guide/tracking_and_smoothing.md has the numbers.
             weight_iou_with_det_scores=False,
             match_iou_thrs={'high': 0.1, 'low': 0.5, 'tentative': 0.1},
             # Two detections in a row are enough: the detector's threshold has done the rest.

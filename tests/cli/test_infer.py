@@ -41,7 +41,8 @@ def run(capsys, model_files):
         except SystemExit as exit_:
             code = exit_.code
         captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line and 'frames/s' not in line]
+        lines = [line.rstrip() for line in captured.err.splitlines()]
+        lines = [line for line in lines if line and not line.endswith(('frames]', 'frames/s]'))]
         return code, captured.out, lines
 
     return call

@@ -25,10 +25,18 @@ from stdpose_mm.models.backbones.vit import ARCHITECTURES
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
 from support.paths import CONFIGS
 
+ALIASES = {
+    'stdpose_vit_posetrack17.py': 'stdpose_base_propagation_posetrack17.py',
+    'stdpose_tiny_synthetic.py': 'stdpose_tiny_propagation_synthetic.py',
+}
 NAMES = sorted(
-    path.relative_to(CONFIGS).as_posix()
+    name
     for path in CONFIGS.rglob('*.py')
-    if '_base_' not in path.parts
+    if '_base_' not in path.parts and (name := path.relative_to(CONFIGS).as_posix()) not in ALIASES
+)
+PATTERN = re.compile(
+    r'(stdpose|semantic_motion|dcpose|posewarper)_(tiny|small|base|large|huge)_'
+    r'(propagation|estimation)_(posetrack(17|18|21|_pilot)|synthetic|jhmdb)(_\w+)?\.py'
 )
 PICTURE_SIZE = (320, 240)
 PERSON = (100, 40, 220, 200)
@@ -153,6 +161,20 @@ def small_model(cfg: Config) -> Any:
 
 def test_is_found() -> None:
     assert len(NAMES) > 20
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_name_says_model_size_task_and_data(name: str) -> None:
+    model, size, task, *_ = PATTERN.fullmatch(Path(name).name).groups()
+    cfg = read(name)
+    assert (cfg.model.type == 'SemanticMotionPose') == (model == 'semantic_motion')
+    assert cfg.model.backbone.arch == size
+    assert cfg.test_dataloader.dataset.task == task
+
+
+@pytest.mark.parametrize('alias', ALIASES)
+def test_short_name_is_the_same_config(alias: str) -> None:
+    assert read(alias).to_dict() == read(ALIASES[alias]).to_dict()
 
 
 def test_full_size_model_builds_and_runs(cfg: Config) -> None:
@@ -289,7 +311,9 @@ PARTS = {
 
 
 @pytest.mark.parametrize('letter', PARTS)
-@pytest.mark.parametrize('base', ['stdpose_vit_posetrack17', 'stdpose_tiny_synthetic'])
+@pytest.mark.parametrize(
+    'base', ['stdpose_base_propagation_posetrack17', 'stdpose_tiny_propagation_synthetic']
+)
 def test_ablation_has_the_papers_parts_and_no_prior(base: str, letter: str) -> None:
     (path,) = CONFIGS.glob(f'ablations/{base}_{letter}_*.py')
     model = read(path.relative_to(CONFIGS).as_posix()).model
@@ -326,7 +350,8 @@ SEMANTIC_PARTS = {
 
 @pytest.mark.parametrize('ending', SEMANTIC_PARTS)
 @pytest.mark.parametrize(
-    'base', ['semantic_motion_vit_posetrack17', 'semantic_motion_tiny_synthetic']
+    'base',
+    ['semantic_motion_base_estimation_posetrack17', 'semantic_motion_tiny_estimation_synthetic'],
 )
 def test_semantic_motion_ablation_leaves_out_what_it_names(base: str, ending: str) -> None:
     ablated = read(f'ablations/{base}_{ending}.py').model
@@ -341,5 +366,5 @@ def test_semantic_motion_ablation_leaves_out_what_it_names(base: str, ending: st
 
 
 def test_final_ablation_is_the_flagship() -> None:
-    final = read('ablations/stdpose_vit_posetrack17_f_mi.py')
-    assert final.to_dict() == read('stdpose_vit_posetrack17.py').to_dict()
+    final = read('ablations/stdpose_base_propagation_posetrack17_f_mi.py')
+    assert final.to_dict() == read('stdpose_base_propagation_posetrack17.py').to_dict()

@@ -182,7 +182,9 @@ def test_from_a_thinned_set_to_training_targets(tmp_path: Path) -> None:
     assert summary['poses_propagated'] > 0
 
     init_default_scope('mmpose')
-    config = Config.fromfile(REPOSITORY / 'configs' / 'stdpose_tiny_synthetic_pseudo.py')
+    config = Config.fromfile(
+        REPOSITORY / 'configs' / 'stdpose_tiny_propagation_synthetic_pseudo.py'
+    )
     config.train_dataloader.dataset.data_root = str(tmp_path)
     dataset = DATASETS.build(config.train_dataloader.dataset)
     truth = {labels.name: labels.tracks() for labels in map(read_posetrack18, files)}

@@ -110,7 +110,7 @@ def test_testing_propagation_predicts_every_unlabelled_frame(tiny_set: TinySet) 
 
     tiny_set.change(leave)
     dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, test_mode=True)
-    assert dataset.boxes == 'interpolated'
+    assert dataset.box_policy.boxes == 'interpolated'
     assert keys_of(dataset) == [1, 2, 3, 5, 6, 7, 9]
     info = info_of(dataset, key=6)
     assert info['frame_indices'] == (0, 6, 9)
@@ -306,7 +306,7 @@ def test_missing_folder_is_one_sentence_with_the_place_to_get_it(tiny_set: TinyS
     with pytest.raises(
         InputError,
         match=r'labels .*/nowhere of PoseTrack21WindowDataset do not exist: get the annotations '
-        r'from https://github.com/anDoer/PoseTrack21 .* docs/data.md',
+        r'from https://github.com/anDoer/PoseTrack21 .* docs/guide/data.md',
     ):
         PoseTrack21WindowDataset(data_root=str(tiny_set.root), ann_file='nowhere')
 

@@ -16,7 +16,7 @@ from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from support.paths import ROOT
 
 BASE = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
-PER_FRAME = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_synthetic_a_backbone.py'
+PER_FRAME = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_propagation_synthetic_a_backbone.py'
 MAX_ITERS = 2
 
 

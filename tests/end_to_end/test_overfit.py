@@ -92,7 +92,7 @@ def learn(
     [
         ('stdpose_tiny_synthetic', 'loss'),
         # What is hidden from it cannot be learnt by heart, as other parts are hidden every time.
-        ('semantic_motion_tiny_synthetic', 'loss_kpt'),
+        ('semantic_motion_tiny_estimation_synthetic', 'loss_kpt'),
     ],
 )
 def test_eight_windows_are_learnt_by_heart(name: str, loss: str, data: Path, batch: Batch) -> None:
@@ -118,6 +118,6 @@ def test_eight_windows_are_learnt_by_heart(name: str, loss: str, data: Path, bat
 @pytest.mark.parametrize('name', ['posewarper', 'dcpose'])
 def test_baselines_learn_the_final_maps_of_two_windows(name: str, batch: Batch) -> None:
     few = {key: values[:2] for key, values in batch.items()}
-    config = Config.fromfile(CONFIGS / 'baselines' / f'{name}_tiny_synthetic.py')
+    config = Config.fromfile(CONFIGS / 'baselines' / f'{name}_tiny_propagation_synthetic.py')
     _, losses = learn(config, few, 'loss_kpt', remainder=0.1)
     assert losses[-1] < 0.1 * losses[0], losses[::10]

@@ -18,7 +18,7 @@ import stdpose_mm  # noqa: F401  registers the classes of the config
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from support.paths import CONFIGS
 
-CONFIG = CONFIGS / 'semantic_motion_tiny_synthetic.py'
+CONFIG = CONFIGS / 'semantic_motion_tiny_estimation_synthetic.py'
 DIMS, GRID = 16, (3, 2)
 
 

@@ -15,13 +15,14 @@ from support.paths import ROOT
 
 def test_names_aliases_and_files():
     for name, alias in (
-        ('stdpose_vit_estimation_posetrack17', 'STDPose-Estimation'),
-        ('semantic_motion_vit_posetrack17', 'semantic-motion'),
+        ('stdpose_base_estimation_posetrack17', 'STDPose-Estimation'),
+        ('semantic_motion_base_estimation_posetrack17', 'semantic-motion'),
+        ('stdpose_base_estimation_posetrack17', 'stdpose_vit_estimation_posetrack17'),
     ):
         config = ROOT / 'configs' / f'{name}.py'
         assert find_model(name) == find_model(alias) == (config, None)
-    unlisted = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_synthetic_f_mi.py'
-    assert find_model('stdpose_tiny_synthetic_f_mi') == (unlisted, None)
+    unlisted = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_propagation_synthetic_f_mi.py'
+    assert find_model('stdpose_tiny_propagation_synthetic_f_mi') == (unlisted, None)
     assert find_model('default_runtime') is None
     assert find_model('rtmpose-t_8xb256-420e_coco-256x192') is None
     assert find_model('../configs/stdpose_tiny_synthetic') is None
@@ -33,7 +34,7 @@ def test_listed_models_exist_and_are_ours():
     models = [model for metafile in metafiles for model in metafile['Models']]
     collections = {known['Name']: known for file in metafiles for known in file['Collections']}
     assert all((ROOT / known['README']).is_file() for known in collections.values())
-    names = [name for model in models for name in (model['Name'], model.get('Alias')) if name]
+    names = [name for model in models for name in (model['Name'], *model['Alias'])]
     assert len(set(names)) == len(names) >= 10
     for model in models:
         assert Path(model['Config']).stem == model['Name']

@@ -103,7 +103,7 @@ def second_system(request, tmp_path_factory):
     from stdpose_mm.benchmarks.timing import random_weights
 
     name = {
-        'estimation': 'semantic_motion_tiny_synthetic.py',
+        'estimation': 'semantic_motion_tiny_estimation_synthetic.py',
         'propagation': 'semantic_motion_tiny_propagation_synthetic.py',
     }[request.param]
     folder = tmp_path_factory.mktemp('second')
@@ -153,7 +153,7 @@ def test_nothing_in_the_graphs_is_random(second_system):
 def test_a_graph_that_onnxruntime_does_not_run_is_one_sentence(tmp_path):
     from stdpose_mm.benchmarks.timing import random_weights
 
-    config = str(ROOT / 'configs' / 'baselines' / 'posewarper_tiny_synthetic.py')
+    config = str(ROOT / 'configs' / 'baselines' / 'posewarper_tiny_propagation_synthetic.py')
     model = WindowModel.from_config(config, random_weights(config, tmp_path / 'random.pth'))
     with pytest.raises(InputError, match='give one of STDPose or SemanticMotionPose') as caught:
         export_onnx(model, tmp_path / 'onnx')

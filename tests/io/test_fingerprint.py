@@ -25,7 +25,14 @@ from stdpose_mm.io.fingerprint import (
     file_fingerprint,
     fingerprint,
 )
-from stdpose_mm.io.video import FrameSource, open_frames, write_video
+from stdpose_mm.io.video import (
+    ArrayFrames,
+    CachedFrames,
+    FrameSource,
+    SelectedFrames,
+    open_frames,
+    write_video,
+)
 from support.paths import ROOT
 
 PACKAGE = Path(stdpose_mm.__file__).parent
@@ -193,21 +200,26 @@ def test_a_video_counts_by_its_whole_file(tmp_path: Path) -> None:
 
 
 def test_frames_in_no_file_count_by_their_pixels() -> None:
-    class InMemory(FrameSource):
-        def __init__(self, value: int) -> None:
-            self.value = value
+    def in_memory(last: int) -> ArrayFrames:
+        return ArrayFrames([np.full((2, 2, 3), value, np.uint8) for value in (9, last)])
 
-        def __len__(self) -> int:
-            return 2
+    assert fingerprint(in_memory(1)) == fingerprint(in_memory(1))
+    assert fingerprint(in_memory(1)) != fingerprint(in_memory(2))
 
-        def path_of(self, index: int) -> str:
-            raise InputError('in no file')
 
-        def _read(self, index: int) -> np.ndarray:
-            return np.full((2, 2, 3), self.value * index, np.uint8)
+def test_a_cache_in_front_of_a_video_does_not_count(tmp_path: Path) -> None:
+    video = pictures_in(tmp_path / 'a')
+    cached = CachedFrames(video)
+    cached[0]
+    assert fingerprint(cached) == fingerprint(video)
 
-    assert fingerprint(InMemory(1)) == fingerprint(InMemory(1))
-    assert fingerprint(InMemory(1)) != fingerprint(InMemory(2))
+
+def test_which_frames_of_a_video_are_selected_counts(tmp_path: Path) -> None:
+    write_video(tmp_path / 'a.mp4', np.zeros((5, 32, 32, 3), np.uint8), fps=10)
+    video = open_frames(tmp_path / 'a.mp4')
+    first, second = SelectedFrames(video, range(3)), SelectedFrames(video, range(1, 4))
+    assert fingerprint(first) == fingerprint(SelectedFrames(video, [0, 1, 2]))
+    assert fingerprint(CachedFrames(first)) != fingerprint(CachedFrames(second))
 
 
 @pytest.fixture

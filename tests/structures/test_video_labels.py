@@ -119,3 +119,49 @@ def test_pose_extent_looks_at_labelled_joints_only():
     labelled = np.array([[True, True, False]])
     assert pose_extent(keypoints, labelled).tolist() == [[1, 2, 3, 6]]
     assert pose_extent(keypoints, np.zeros((1, 3), bool)).tolist() == [[0, 0, 0, 0]]
+
+
+def test_frame_gives_its_people_in_file_order() -> None:
+    labels = video(person(2, 1), person(0, 0), person(2, 0))
+    assert [p.track_id for p in labels[2]] == [1, 0]
+    assert labels[1] == ()
+    with pytest.raises(KeyError):
+        labels[4]
+
+
+def test_length_and_iteration_are_over_frames() -> None:
+    labels = video(person(2))
+    assert len(labels) == 4
+    assert list(labels) == [0, 1, 2, 3]
+
+
+def test_array_holds_tracks_by_frame_with_nan_where_nothing_is_labelled() -> None:
+    points = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    partly = PersonLabel(0, points, np.array([2, 0, 1]), track_id=7)
+    labels = VideoLabels(
+        'clip',
+        ARM,
+        (VideoFrame(3), VideoFrame(0)),
+        (partly, PersonLabel(3, points + 10, np.array([2, 2, 2]), track_id=4), person(3, None)),
+    )
+    nothing = np.full((3, 2), np.nan)
+    np.testing.assert_array_equal(
+        labels.to_array(),
+        [
+            [points + 10, nothing],
+            [nothing, [[1, 2], [np.nan, np.nan], [5, 6]]],
+        ],
+    )
+
+
+def test_array_of_an_unlabelled_video_is_empty() -> None:
+    assert video().to_array().shape == (4, 0, 3, 2)
+
+
+def test_representations_are_short() -> None:
+    labels = video(person(2, 1), person(0, 1), person(2, 0))
+    assert repr(labels) == "VideoLabels('clip', 4 frames, 2 labelled, 2 tracks, 3 poses)"
+    assert repr(labels[0][0]) == (
+        "PersonLabel(frame_index=0, track_id=1, source='given', 3 of 3 joints)"
+    )
+    assert 'ignore_regions' not in repr(labels.frames[0])

@@ -11,7 +11,7 @@ from stdpose_mm.benchmarks.timing import Stages, least_seconds
 from support.paths import ROOT
 
 TINY = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
-SECOND = str(ROOT / 'configs' / 'semantic_motion_tiny_synthetic.py')
+SECOND = str(ROOT / 'configs' / 'semantic_motion_tiny_estimation_synthetic.py')
 
 
 @pytest.fixture

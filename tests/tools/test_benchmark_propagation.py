@@ -81,6 +81,7 @@ def test_labels_without_pictures(run, labels, tmp_path):
         'comparison.json',
         'linear_T3/fast.json',
         'linear_T3/slow.json',
+        'table.csv',
         'table.md',
     ]
     assert (out / 'table.md').read_text() == printed

@@ -12,7 +12,7 @@ from stdpose_mm.io.video import open_frames
 from support.paths import ROOT
 
 MODELS = ('stdpose_tiny_synthetic', 'semantic_motion_tiny_propagation_synthetic')
-ESTIMATION = ROOT / 'configs' / 'semantic_motion_tiny_synthetic.py'
+ESTIMATION = ROOT / 'configs' / 'semantic_motion_tiny_estimation_synthetic.py'
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ r"""Speed and memory of MMPose's inferencer, frame by frame, and of this package
         2 --out speed.json
     python tools/analysis_tools/benchmark_inference.py --config \
         configs/stdpose_tiny_estimation_synthetic.py \
-        configs/semantic_motion_tiny_synthetic.py
+        configs/semantic_motion_tiny_estimation_synthetic.py
 
 A clip is generated; all pipelines get the same boxes and have the same backbone. Without a
 checkpoint the weights are random, which takes the same time. Pipelines take turns, so that other
@@ -57,7 +57,7 @@ from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import TrackedBoxes, person_box
 
-CONFIG = 'configs/sizes/stdpose_vit_small_posetrack17.py'
+CONFIG = 'configs/sizes/stdpose_small_propagation_posetrack17.py'
 COLUMNS = (
     'way',
     'precision',

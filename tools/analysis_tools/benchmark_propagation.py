@@ -10,10 +10,10 @@ r"""Compare ways of propagating labels: hide most labels, propagate the rest, me
 
 LABELS is a folder of label files, one file, or a text file with one path a line; all frames are
 labelled. The labels of every T-th frame are given, the others are hidden and only used to measure.
-With ``--out-dir`` the tables (``table.md``), everything that was measured (``comparison.json``),
-plots, and the poses of every method are written, the latter as PoseTrack18 files in
-``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` takes. What is in the folder's
-``cache/`` is not computed again.
+With ``--out-dir`` the tables (``table.md``, ``table.csv``), everything that was measured
+(``comparison.json``), plots, and the poses of every method are written, the latter as PoseTrack18
+files in ``<method>_T<interval>/``, which ``tools/evaluate_posetrack.py`` takes. What is in the
+folder's ``cache/`` is not computed again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ from stdpose_mm.benchmarks.propagation.benchmark import (
 )
 from stdpose_mm.benchmarks.propagation.compare_propagators import FAST_MOTION
 from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
-from stdpose_mm.benchmarks.propagation.comparison_report import comparison_report
+from stdpose_mm.benchmarks.propagation.comparison_report import (
+    comparison_csv,
+    comparison_report,
+)
 from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, exit_code, positive
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
@@ -179,6 +182,7 @@ def benchmark(args: argparse.Namespace) -> None:
     print(report)
     if args.out_dir is not None:
         write_text(args.out_dir / 'table.md', f'{report}\n')
+        write_text(args.out_dir / 'table.csv', comparison_csv(comparisons))
         plot_comparisons(comparisons, args.out_dir)
         fields = {
             'boxes': args.boxes,

@@ -1,7 +1,7 @@
 r"""Train several configs with several seeds on the same budget, test each, and compare.
 
     python tools/analysis_tools/run_ablation.py configs/stdpose_tiny_synthetic.py \
-        configs/ablations/stdpose_tiny_synthetic_a_backbone.py \
+        configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py \
         --seeds 0 1 2 --out-dir work_dirs/ablation --reference stdpose_tiny_synthetic
 
 Every config is trained once with each seed, without validation, and its last checkpoint is tested.

@@ -5,7 +5,7 @@
     torchrun --nproc_per_node 8 tools/misc/make_pseudo_labels.py LABELS --image-root ROOT \
         --out OUT --launcher pytorch --device cuda
 
-Writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see docs/pseudo_labels.md.
+Writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see docs/guide/pseudo_labels.md.
 """
 
 from __future__ import annotations

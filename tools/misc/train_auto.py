@@ -4,7 +4,7 @@
     python tools/misc/train_auto.py --work-dir work_dirs/auto_jhmdb --start work_dirs/auto \
         --labels data/jhmdb_halves/train.txt data/jhmdb_halves/val.txt \
         --video-root data/jhmdb_clips \
-        --config configs/auto/stdpose_tiny_jhmdb.py
+        --config configs/auto/stdpose_tiny_propagation_jhmdb_auto.py
 
 Without ``--labels`` both are trained on clips that are generated first. With ``--labels``, densely
 labelled videos of your own in two sets without a common source (``split_videos.py --val-share
@@ -29,7 +29,7 @@ from pathlib import Path
 from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
 from stdpose_mm.errors import InputError, require_packages
 
-CONFIG = 'configs/auto/stdpose_tiny_pretrain.py'
+CONFIG = 'configs/auto/stdpose_tiny_propagation_synthetic_auto.py'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

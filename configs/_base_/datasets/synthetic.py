@@ -1,4 +1,4 @@
-# Propagation over T = 7 on generated videos; see docs/synthetic_data.md.
+# Propagation over T = 7 on generated videos; see docs/reference/synthetic_data.md.
 _base_ = ['windows.py', '../pipelines/windows_128x96.py']
 
 dataset = dict(type='PoseTrack18WindowDataset', data_root='data/synthetic/', on_error='stop')

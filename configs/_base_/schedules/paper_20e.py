@@ -1,25 +1,9 @@
 # The paper's schedule (appendix B): AdamW, 2e-4, x0.1 at epochs 12 and 16, 20 epochs. The paper
 # does not say more: warm-up, gradient clipping, weight decay and batch size are ours.
-train_cfg = dict(by_epoch=True, max_epochs=20, val_interval=1)
-val_cfg = dict()
-test_cfg = dict()
+_base_ = 'adamw.py'
 
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01),
-    paramwise_cfg=dict(
-        norm_decay_mult=0.0,
-        bias_decay_mult=0.0,
-        flat_decay_mult=0.0,
-        custom_keys=dict(
-            pos_embed=dict(decay_mult=0.0),
-            frame_embed=dict(decay_mult=0.0),
-            tube_token=dict(decay_mult=0.0),
-            frame_token=dict(decay_mult=0.0),
-        ),
-    ),
-    clip_grad=dict(max_norm=1.0),
-)
+train_cfg = dict(by_epoch=True, max_epochs=20, val_interval=1)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(lr=2e-4, weight_decay=0.01))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),
     dict(type='MultiStepLR', begin=0, end=20, milestones=[12, 16], gamma=0.1, by_epoch=True),

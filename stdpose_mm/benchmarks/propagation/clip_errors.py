@@ -11,9 +11,9 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import (
     ApAccumulator,
     JointErrors,
+    accumulate_ap,
     joint_errors,
     pair_tracks,
-    pool_precision,
     pose_sizes,
 )
 from stdpose_mm.io.labelled_videos import shifted
@@ -139,8 +139,8 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
     precision: dict[FrameGroup, ApAccumulator] = {}
     if video.has_head_boxes:
         hidden = video.labels.keep_frames(video.hidden_frames)
-        precision['unlabelled'] = pool_precision(hidden, prediction)
-        precision['all'] = pool_precision(video.labels, prediction)
+        precision['unlabelled'] = accumulate_ap(hidden, prediction)
+        precision['all'] = accumulate_ap(video.labels, prediction)
     return ClipErrors(
         errors=joint_errors(pairs).at(pairs.labelled),
         scores=np.where(pairs.given[:, None], np.nan, pairs.scores)[pairs.labelled],

@@ -12,8 +12,8 @@ import numpy as np
 from stdpose_mm.evaluation.functional import (
     EVALUATED_JOINTS,
     ApAccumulator,
-    figure_values,
     mean_of_known,
+    metric_values,
 )
 
 from .clip_errors import ClipErrors, FrameGroup, HiddenVideo
@@ -188,7 +188,7 @@ class GroupTotals:
         size = len(grouping.names) + 1
         for video, clip in zip(videos, clips, strict=True):
             groups = grouping.groups(video)
-            for name, (values, where) in figure_values(clip.errors).items():
+            for name, (values, where) in metric_values(clip.errors).items():
                 total = np.bincount(groups[where], weights=values[where], minlength=size)
                 number = np.bincount(groups[where], minlength=size)
                 sums.setdefault(name, []).append(total[:-1])

@@ -1,11 +1,15 @@
-"""Markdown report of comparisons at several intervals."""
+"""Comparisons at several intervals as Markdown and as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Sequence
 
 import numpy as np
+
+from stdpose_mm.evaluation.functional import Reliability
 
 from .clip_errors import FrameGroup
 from .clip_statistics import Difference, MetricSummary
@@ -46,6 +50,39 @@ def comparison_report(
         blocks.append('## Scores of propagated joints')
         blocks.append(reliability_table(comparisons))
     return '\n\n'.join([*blocks, ' '.join([*_notes(comparisons, breakdowns), *notes])])
+
+
+def comparison_csv(comparisons: Sequence[Comparison]) -> str:
+    """Write all figures of the tables as CSV, a row for every T, group of joints and method.
+
+    ``by`` and ``group`` are empty but in the breakdowns. ``low`` and ``high`` are the ends of the
+    95 % bootstrap interval, ``std`` is over the seeds; what does not apply is empty.
+
+    Args:
+        comparisons: Of the same methods and videos, one for each T.
+    """
+    rows: list[dict[str, str | int]] = []
+    for comparison in comparisons:
+        groups = [(frames, '', '', comparison.summaries(frames)) for frames in FRAME_GROUPS] + [
+            ('unlabelled', title, group, figures)
+            for title, breakdown in comparison.breakdowns.items()
+            for group, figures in breakdown.items()
+        ]
+        for frames, title, group, figures in groups:
+            for method, row in figures.items():
+                key = {'T': comparison.interval, 'frames': frames, 'by': title, 'group': group}
+                cells = _csv_cells(row)
+                if frames == 'unlabelled' and not title:
+                    scores = _score_measures(comparison.reliability.get(method, ()))
+                    cells |= {name: float(np.mean(v)) for name, v in scores.items() if v}
+                numbers = {n: f'{v:.4f}' for n, v in cells.items() if not math.isnan(v)}
+                rows.append({**key, 'method': method, 'joints': row.num_joints, **numbers})
+    text = io.StringIO()
+    columns = dict.fromkeys(column for row in rows for column in row)
+    writer = csv.DictWriter(text, list(columns), lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def overview_table(comparisons: Sequence[Comparison]) -> str:
@@ -114,14 +151,40 @@ def reliability_table(comparisons: Sequence[Comparison]) -> str:
     rows = []
     for comparison in comparisons:
         for method, seeds in comparison.reliability.items():
-            measures = (
-                [100 * seed.expected_calibration_error for seed in seeds],
-                [100 * seed.auroc for seed in seeds],
-                [seed.brier for seed in seeds],
-            )
-            cells = [_mean_and_spread(m, d) for m, d in zip(measures, (1, 1, 3), strict=True)]
+            measures = _score_measures(seeds)
+            cells = [
+                _mean_and_spread(m, d) for m, d in zip(measures.values(), (1, 1, 3), strict=True)
+            ]
             rows.append([str(comparison.interval), method, *cells])
-    return _table(['T', 'method', 'calibration error', 'AUROC', 'Brier'], rows)
+    return _table(['T', 'method', *_score_measures(())], rows)
+
+
+def _score_measures(seeds: Sequence[Reliability]) -> dict[str, list[float]]:
+    """Title of a measure -> its value for each seed."""
+    return {
+        'calibration error': [100 * seed.expected_calibration_error for seed in seeds],
+        'AUROC': [100 * seed.auroc for seed in seeds],
+        'Brier': [seed.brier for seed in seeds],
+    }
+
+
+def _csv_cells(row: MetricSummary) -> dict[str, float]:
+    """Column -> value of one method on one group of joints."""
+    cells = {}
+    for figure, value in row.values.items():
+        title = title_of(figure)
+        cells[title] = value
+        if figure in row.spread:
+            cells[f'{title} std'] = row.spread[figure]
+        if figure in row.intervals:
+            cells[f'{title} low'], cells[f'{title} high'] = row.intervals[figure]
+        if figure in row.differences:
+            difference = row.differences[figure]
+            cells[f'{title} difference'] = difference.value
+            if difference.interval is not None:
+                low, high = difference.interval
+                cells[f'{title} difference low'], cells[f'{title} difference high'] = low, high
+    return cells
 
 
 def _difference(difference: Difference, metric: str) -> str:

@@ -23,21 +23,14 @@ from stdpose_mm.structures import (
     VideoLabels,
     Window,
     clip_box,
-    detected_box,
-    estimation_window,
-    given_frames,
-    interpolate_box,
     person_box,
-    person_window,
-    snap_window,
     to_corners,
 )
-from stdpose_mm.structures.propagated_labels import keep_certain, require_given
 
+from .box_policy import BoxPolicy
+from .label_selection import LabelSelection
 from .video_tracks import UNKNOWN_TRACK, Track, VideoTracks, tracks_of
 
-TASKS = ('propagation', 'estimation')
-BOXES = ('gt', 'interpolated', 'detected')
 ON_ERROR = ('stop', 'skip')
 
 
@@ -102,8 +95,8 @@ class BaseWindowDataset(BaseDataset):
         on_error: What to do about label files without a labelled person, missing pictures, and
             boxes outside the picture: ``'stop'`` raises an InputError, ``'skip'`` leaves them out
             and logs how many. An unreadable label file always stops.
-        metainfo: MMPose metainfo of the keypoints.
-        test_mode, pipeline, indices, serialize_data, lazy_init, max_refetch: As in BaseDataset.
+        pipeline, test_mode: As in BaseDataset.
+        **kwargs: As in BaseDataset: ``metainfo``, ``indices``, ``serialize_data``, ...
 
     Raises:
         InputError: If the data are missing or not as described, or the arguments contradict each
@@ -112,7 +105,7 @@ class BaseWindowDataset(BaseDataset):
 
     _metainfo: dict[str, Any]
 
-    DATA_HINT = 'lay the data out as docs/data.md says, or set data_root'
+    DATA_HINT = 'lay the data out as docs/guide/data.md says, or set data_root'
 
     def __init__(
         self,
@@ -130,81 +123,37 @@ class BaseWindowDataset(BaseDataset):
         bbox_file: str | None = None,
         bbox_score_thr: float = 0.2,
         on_error: str = 'stop',
-        metainfo: Mapping[str, Any] | None = None,
-        test_mode: bool = False,
         pipeline: Sequence[dict | Callable] = (),
-        indices: int | Sequence[int] | None = None,
-        serialize_data: bool = True,
-        lazy_init: bool = False,
-        max_refetch: int = 1000,
+        test_mode: bool = False,
+        **kwargs: Any,
     ) -> None:
-        self._files = None if isinstance(ann_file, str) else list(ann_file)
-        self.task = task
-        self.intervals = (interval,) if isinstance(interval, int) else tuple(interval)
-        self.random_offset = random_offset
-        self.label_interval = label_interval
-        self.step = step
-        self.propagated_weight = propagated_weight
-        self.propagated_min_score = propagated_min_score
-        if boxes is None:
-            boxes = 'interpolated' if test_mode and task == 'propagation' else 'gt'
-        self.boxes = boxes
+        if on_error not in ON_ERROR:
+            raise InputError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
+        self.selection = LabelSelection(
+            task=task,
+            intervals=(interval,) if isinstance(interval, int) else tuple(interval),
+            random_offset=random_offset,
+            label_interval=label_interval,
+            step=step,
+            propagated_weight=propagated_weight,
+            propagated_min_score=propagated_min_score,
+            test_mode=test_mode,
+        )
+        self.box_policy = BoxPolicy(boxes, task, test_mode, bbox_file is not None)
         self.bbox_file = bbox_file
         self.bbox_score_thr = bbox_score_thr
         self.on_error = on_error
         self.left_out: Counter[str] = Counter()
         self.videos: list[VideoTracks] = []
-        self._check_arguments(test_mode)
+        self._files = None if isinstance(ann_file, str) else list(ann_file)
         super().__init__(
             ann_file=ann_file if isinstance(ann_file, str) else '',
-            metainfo=metainfo,
             data_root=data_root,
             data_prefix=dict(data_prefix) if data_prefix is not None else {'img': ''},
-            indices=indices,
-            serialize_data=serialize_data,
             pipeline=list(pipeline),
             test_mode=test_mode,
-            lazy_init=lazy_init,
-            max_refetch=max_refetch,
+            **kwargs,
         )
-
-    def _check_arguments(self, test_mode: bool) -> None:
-        for name, value, allowed in (
-            ('task', self.task, TASKS),
-            ('boxes', self.boxes, BOXES),
-            ('on_error', self.on_error, ON_ERROR),
-        ):
-            if value not in allowed:
-                raise InputError(f'{name} must be one of {allowed}, got {value!r}')
-        if not self.intervals or min(self.intervals) < 2:
-            raise InputError(f'interval must be at least 2, got {self.intervals}')
-        if self.label_interval is not None and self.label_interval < 1:
-            raise InputError(f'label_interval must be at least 1, got {self.label_interval}')
-        if self.step < 1:
-            raise InputError(f'step must be at least 1, got {self.step}')
-        if self.propagated_weight < 0:
-            raise InputError(
-                f'propagated_weight must not be negative, got {self.propagated_weight}'
-            )
-        if not 0 <= self.propagated_min_score <= 1:
-            raise InputError(
-                f'propagated_min_score must be in 0..1, got {self.propagated_min_score}'
-            )
-        if len(self.intervals) > 1 and not self.random_offset:
-            raise InputError(f'the intervals {self.intervals} need random_offset=True')
-        if test_mode and (self.random_offset or self.label_interval is not None):
-            raise InputError('random_offset and label_interval are for training, not test_mode')
-        if self.random_offset and (self.task != 'propagation' or self.label_interval is not None):
-            raise InputError(
-                "random_offset needs task='propagation' and the labels of all frames "
-                '(label_interval=None)'
-            )
-        if self.boxes == 'interpolated' and self.task != 'propagation':
-            raise InputError("boxes='interpolated' needs task='propagation'")
-        if (self.boxes == 'detected') != (self.bbox_file is not None):
-            raise InputError("boxes='detected' and bbox_file need each other")
-        if self.boxes == 'detected' and not test_mode:
-            raise InputError("boxes='detected' is for test_mode only")
 
     @classmethod
     def _load_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict:
@@ -219,11 +168,11 @@ class BaseWindowDataset(BaseDataset):
     # Reading
 
     def read_labels(self, path: str) -> VideoLabels:
-        """The labels of one file of ``ann_file``."""
+        """Read the labels of one file of ``ann_file``."""
         return read_posetrack18(path)
 
     def label_files(self) -> list[str]:
-        """The label files of ``ann_file``, see :func:`~stdpose_mm.io.find_label_files`.
+        """List the label files of ``ann_file``, see :func:`~stdpose_mm.io.find_label_files`.
 
         Raises:
             InputError: If there are none.
@@ -234,7 +183,7 @@ class BaseWindowDataset(BaseDataset):
         return find_label_files(files, owner=type(self).__name__, hint=self.DATA_HINT)
 
     def load_data_list(self) -> list[dict]:
-        """Read all label files once, and list the windows: small dictionaries, see _expand."""
+        """Read all label files once, and list the windows as small dictionaries."""
         detections = (
             read_detections(self.bbox_file, self.bbox_score_thr) if self.bbox_file else None
         )
@@ -248,22 +197,19 @@ class BaseWindowDataset(BaseDataset):
                 continue
             data_list += self._windows(len(self.videos), video, detections)
             self.videos.append(video)
+        purpose = f'{"testing" if self.test_mode else "training"} {self.selection.task}'
+        left_out = ', '.join(f'{n} {what}' for what, n in sorted(self.left_out.items()))
+        left_out = left_out or 'nothing'
         if not data_list:
             raise InputError(
-                f'{self.ann_file or self._files} holds no window for {self._purpose()}: of '
-                f'{len(self.videos)} videos were left out {self._left_out_text()}'
+                f'{self.ann_file or self._files} holds no window for {purpose}: of '
+                f'{len(self.videos)} videos were left out {left_out}'
             )
         MMLogger.get_current_instance().info(
             f'{type(self).__name__}: {len(self.videos)} videos, {len(data_list)} windows for '
-            f'{self._purpose()}, boxes: {self.boxes}; left out: {self._left_out_text()}'
+            f'{purpose}, boxes: {self.box_policy.boxes}; left out: {left_out}'
         )
         return data_list
-
-    def _purpose(self) -> str:
-        return f'{"testing" if self.test_mode else "training"} {self.task}'
-
-    def _left_out_text(self) -> str:
-        return ', '.join(f'{n} {what}' for what, n in sorted(self.left_out.items())) or 'nothing'
 
     def _problem(self, what: str, message: str) -> None:
         if self.on_error == 'stop':
@@ -271,25 +217,14 @@ class BaseWindowDataset(BaseDataset):
         self.left_out[what] += 1
 
     def _read_video(self, file: str, listings: dict[str, set[str]]) -> VideoTracks | None:
-        labels = self._trusted(file, self.read_labels(file))
+        labels = self.selection.select_sources(self.read_labels(file), file, type(self).__name__)
         expected = len(self.metainfo['keypoint_id2name'])
         if labels.skeleton.num_keypoints != expected:
             raise InputError(
                 f'{file} has {labels.skeleton.num_keypoints} keypoints, expected the {expected} '
                 f'of {self.metainfo["dataset_name"]!r}'
             )
-        sources = frame_sources(
-            labels, self.data_prefix.get('img', ''), self.data_prefix.get('video')
-        )
-        missing = [frame for frame, source in sources.items() if not _exists(source[0], listings)]
-        for frame in missing:
-            self._problem(
-                'missing frames',
-                f'{file}: frame {frame} should be {sources[frame][0]}, which does not exist: '
-                f'{self.DATA_HINT}',
-            )
-        for frame in missing:
-            del sources[frame]
+        sources = self._existing_frames(file, labels, listings)
         frames = {frame.index: frame for frame in labels.frames if frame.index in sources}
         # Frames whose people have no joint count for the protocol, as they do in evaluation.
         labelled = tuple(f for f in labels.labelled_frame_indices if f in sources)
@@ -303,17 +238,7 @@ class BaseWindowDataset(BaseDataset):
                 'expected at least one pose',
             )
             return None
-        by_hand = {p.frame_index for p in labels.persons if p.source == 'given'}
-        has_propagated = any(person.source == 'propagated' for person in labels.persons)
-        if self.label_interval is not None:
-            labelled = given = tuple(given_frames(labelled, self.label_interval))
-            labels = labels.keep_frames(given)
-        elif self.task == 'propagation' and has_propagated:
-            given = tuple(sorted(by_hand))
-        elif self.task == 'propagation':
-            given = tuple(given_frames(labelled, self.intervals[0]))
-        else:
-            given = ()
+        labels, labelled, given = self.selection.select_frames(labels, labelled)
         return VideoTracks(
             name=labels.name,
             known=tuple(sources),
@@ -322,22 +247,25 @@ class BaseWindowDataset(BaseDataset):
             labelled=labelled,
             given=given,
             tracks=tracks_of(labels),
-            has_propagated=has_propagated,
+            has_propagated=any(person.source == 'propagated' for person in labels.persons),
         )
 
-    def _trusted(self, file: str, labels: VideoLabels) -> VideoLabels:
-        """The labels to use: those made by hand, and where allowed propagated ones."""
-        if self.test_mode:
-            require_given([labels], type(self).__name__)
-        if self.propagated_weight == 0:
-            return labels.with_persons([p for p in labels.persons if p.source == 'given'])
-        certain = keep_certain(labels, self.propagated_min_score)
-        if self.label_interval is not None and any(p.source != 'given' for p in certain.persons):
-            raise InputError(
-                f'{file} holds propagated labels, which label_interval={self.label_interval} does '
-                'not go with, set propagated_weight=0 or label_interval=None'
-            )
-        return certain
+    def _existing_frames(
+        self, file: str, labels: VideoLabels, listings: dict[str, set[str]]
+    ) -> dict[int, tuple[str, int | None]]:
+        """Map the frames whose pictures exist to their (path, index), ascending."""
+        sources = frame_sources(
+            labels, self.data_prefix.get('img', ''), self.data_prefix.get('video')
+        )
+        for frame, (path, _) in list(sources.items()):
+            if not _exists(path, listings):
+                self._problem(
+                    'missing frames',
+                    f'{file}: frame {frame} should be {path}, which does not exist: '
+                    f'{self.DATA_HINT}',
+                )
+                del sources[frame]
+        return sources
 
     def _usable(self, file: str, frame: VideoFrame | None, person: PersonLabel) -> bool:
         if frame is None:
@@ -362,79 +290,34 @@ class BaseWindowDataset(BaseDataset):
     def _windows(
         self, index: int, video: VideoTracks, detections: Detections | None
     ) -> Iterator[dict]:
-        if detections is not None and self.task == 'estimation':
+        if detections is not None and self.selection.task == 'estimation':
             for key in video.labelled:
+                window = self.selection.window(video, None, key)
                 found = detections.of(video.image_id(key))
                 for box, score in zip(found.boxes, found.scores, strict=True):
-                    window = self._window(video, None, key)
-                    yield {
-                        'video': index,
-                        'track': None,
-                        'window': window,
-                        'box': box,
-                        'score': score,
-                    }
+                    person = {'video': index, 'track': None, 'window': window}
+                    yield {**person, 'box': box, 'score': score}
             return
         for t, track in enumerate(video.tracks):
-            for key in self._keys(video, track):
-                if self.random_offset and not video.has_propagated:
-                    yield {'video': index, 'track': t, 'window': None, 'key': key}
+            for key in self.selection.key_frames(video, track, self.box_policy.covers_unlabelled):
+                item: dict[str, Any] = {'video': index, 'track': t}
+                if self.selection.draws_windows(video):
+                    yield {**item, 'window': None, 'key': key}
                     continue
-                window = self._window(video, track, key)
-                item: dict[str, Any] = {'video': index, 'track': t, 'window': window}
+                item['window'] = window = self.selection.window(video, track, key)
                 if detections is not None:
                     found = detections.of(video.image_id(key))
-                    item['box'], item['score'] = detected_box(self._box(track, window), found)
+                    item['box'], item['score'] = self.box_policy.find_box(track, window, found)
                 yield item
 
-    def _keys(self, video: VideoTracks, track: Track) -> list[int]:
-        """The key frames of one person."""
-        dense = self.random_offset or self.label_interval is not None or video.has_propagated
-        if self.task == 'estimation' or dense:
-            return list(track.frames)
-        own = track.among(video.given)
-        if self.test_mode and self.boxes != 'gt':
-            # As in use: who is labelled somewhere is propagated to every frame.
-            return sorted(set(video.labelled) - set(video.given)) if own else []
-        return sorted(set(track.frames) - set(video.given))
-
-    def _window(
-        self, video: VideoTracks, track: Track | None, key: int, given: Sequence[int] | None = None
-    ) -> Window:
-        if self.task == 'estimation' or track is None:
-            window = estimation_window(key, video.known[0], video.known[-1], self.step)
-            return snap_window(window, video.known)
-        given = video.given if given is None else given
-        return person_window(key, track.among(given), given, video.known, self.step)
-
-    def _random_window(
-        self, video: VideoTracks, track: Track, key: int, seed: int | None
-    ) -> Window:
-        """A window of a pattern of given frames in which ``key`` is not given."""
-        # A stream of its own: the augmentation starts NumPy's global one from the same seed.
-        random: Any = np.random if seed is None else np.random.default_rng(seed)
-        interval = int(random.choice(self.intervals))
-        given: list[int] = []
-        for offset in random.permutation(interval):
-            given = given_frames(video.labelled, interval, int(offset))
-            if key not in given:
-                break
-        return self._window(video, track, key, given)
-
-    def _box(self, track: Track, window: Window) -> np.ndarray:
-        """The person's box [4] in the key frame, x, y, width, height."""
-        shown = [f for f, g in zip((window.left, window.right), window.given, strict=True) if g]
-        row = track.row(window.key)
-        if row is not None and (self.boxes == 'gt' or not shown):
-            return track.boxes[row]
-        frames = sorted(set(shown))
-        rows = [track.frames.index(frame) for frame in frames]
-        return interpolate_box(frames, track.boxes[rows], window.key)
+    def draw_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
+        """Draw the window of one training sample, see :meth:`LabelSelection.draw_window`."""
+        return self.selection.draw_window(video, track, key, seed)
 
     # One sample
 
     def get_data_info(self, idx: int) -> dict:
-        """The sample dictionary of window ``idx``; draws the window if ``random_offset``.
+        """Make the sample dictionary of window ``idx``; draw the window if ``random_offset``.
 
         An index that carries a ``seed``, as those of the seeded samplers do, makes the draw
         repeatable.
@@ -442,41 +325,19 @@ class BaseWindowDataset(BaseDataset):
         item = super().get_data_info(idx)
         video = self.videos[item['video']]
         track = video.tracks[item['track']] if item['track'] is not None else None
-        window = item['window']
+        window, box, score = item['window'], item.get('box'), item.get('score')
         if window is None:
             assert track is not None
-            window = self._random_window(video, track, item['key'], getattr(idx, 'seed', None))
-        if 'box' in item:
-            box = item['box']
-        else:
+            window = self.draw_window(video, track, item['key'], getattr(idx, 'seed', None))
+        if box is None:
             assert track is not None
-            box = self._box(track, window)
-        num_keypoints = len(self._metainfo['keypoint_id2name'])
-        keypoints = np.zeros((3, num_keypoints, 2), dtype=np.float32)
-        visible = np.zeros((3, num_keypoints), dtype=np.float32)
-        # A label that is not given must not reach a model under test by any way.
-        use = (window.left_given, True, window.right_given) if self.test_mode else (True,) * 3
-        sources: list[str | None] = [None] * 3
-        for i, frame in enumerate(window.frames):
-            row = track.row(frame) if track is not None and use[i] else None
-            if track is not None and row is not None:
-                keypoints[i], visible[i] = track.keypoints[row], track.visible[row]
-                sources[i] = track.sources[row]
+            box, score = self.box_policy.find_box(track, window)
         frames = [video.source(frame) for frame in window.frames]
-        info = {
+        return {
             'frames': frames,
             'bbox': to_corners(np.asarray(box, dtype=np.float32))[None],
-            'bbox_score': np.array([item.get('score', 1.0)], dtype=np.float32),
-            'keypoints': keypoints[1:2],
-            'keypoints_visible': visible[1:2],
-            'aux_keypoints': keypoints[[0, 2]],
-            'aux_keypoints_visible': visible[[0, 2]],
-            'aux_given': np.array(window.given),
-            'label_sources': tuple(sources),
-            'label_weights': np.array(
-                [self.propagated_weight if source == 'propagated' else 1.0 for source in sources],
-                dtype=np.float32,
-            ),
+            'bbox_score': np.array([score], dtype=np.float32),
+            **self._labels_of(track, window),
             'window_position': window.position,
             'video_name': video.name,
             'frame_index': window.key,
@@ -487,9 +348,29 @@ class BaseWindowDataset(BaseDataset):
             'img_path': frames[1][0],
             'category_id': 1,
             'sample_idx': item['sample_idx'],
+            **sample_metainfo(self._metainfo),
         }
-        info.update(sample_metainfo(self._metainfo))
-        return info
+
+    def _labels_of(self, track: Track | None, window: Window) -> dict[str, Any]:
+        num_keypoints = len(self._metainfo['keypoint_id2name'])
+        keypoints = np.zeros((3, num_keypoints, 2), dtype=np.float32)
+        visible = np.zeros((3, num_keypoints), dtype=np.float32)
+        sources: list[str | None] = [None] * 3
+        shown = self.selection.shows_labels(window)
+        for i, frame in enumerate(window.frames):
+            row = track.row(frame) if track is not None and shown[i] else None
+            if track is not None and row is not None:
+                keypoints[i], visible[i] = track.keypoints[row], track.visible[row]
+                sources[i] = track.sources[row]
+        return {
+            'keypoints': keypoints[1:2],
+            'keypoints_visible': visible[1:2],
+            'aux_keypoints': keypoints[[0, 2]],
+            'aux_keypoints_visible': visible[[0, 2]],
+            'aux_given': np.array(window.given),
+            'label_sources': tuple(sources),
+            'label_weights': self.selection.weights(sources),
+        }
 
 
 def _image_id(frame: VideoFrame) -> int | str:

@@ -35,7 +35,7 @@ class Track:
 
     @classmethod
     def of(cls, track_id: int, labels: Sequence[PersonLabel]) -> Track:
-        """From labels in the order of their frames, each with at least one joint."""
+        """Convert labels in the order of their frames, each with at least one joint."""
         return cls(
             track_id=track_id,
             frames=tuple(label.frame_index for label in labels),
@@ -46,12 +46,12 @@ class Track:
         )
 
     def row(self, frame: int) -> int | None:
-        """Where the label of ``frame`` stands in the arrays; None if there is none."""
+        """Find where the label of ``frame`` stands in the arrays; None if there is none."""
         row = bisect_left(self.frames, frame)
         return row if row < len(self.frames) and self.frames[row] == frame else None
 
     def among(self, frames: Sequence[int]) -> list[int]:
-        """Those of ``frames`` on which this person has a given label."""
+        """List those of ``frames`` on which this person has a given label."""
         rows = [(frame, self.row(frame)) for frame in frames]
         return [f for f, row in rows if row is not None and self.sources[row] == 'given']
 
@@ -81,16 +81,16 @@ class VideoTracks:
     has_propagated: bool = False
 
     def source(self, frame: int) -> tuple[str, int | None]:
-        """(path, index) of a known frame."""
+        """Look up the (path, index) of a known frame."""
         return self.sources[bisect_left(self.known, frame)]
 
     def image_id(self, frame: int) -> int | str:
-        """The id of a known frame in its label file."""
+        """Look up the id of a known frame in its label file."""
         return self.image_ids[bisect_left(self.known, frame)]
 
 
 def tracks_of(labels: VideoLabels) -> tuple[Track, ...]:
-    """The people of a video; labels without a joint are left out, those without id stand alone."""
+    """Split labels into tracks; those without a joint are left out, those without id alone."""
     tracks = []
     for track_id, by_frame in labels.tracks().items():
         shown = [label for label in by_frame.values() if label.labelled.any()]

@@ -49,7 +49,7 @@ class ClipWindowDataset(BaseWindowDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """One window per label, drawn when it is asked for."""
+        """List one window per label, drawn when it is asked for."""
         tracks = tracks_of(self._labels)
         known = tuple(sorted({frame for track in tracks for frame in track.frames}))
         video = VideoTracks(
@@ -64,9 +64,8 @@ class ClipWindowDataset(BaseWindowDataset):
         self.videos = [video]
         return list(self._windows(0, video, None))
 
-    def _random_window(
-        self, video: VideoTracks, track: Track, key: int, seed: int | None
-    ) -> Window:
+    def draw_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
+        """Draw which labels on either side of ``key`` are shown, if any."""
         random: Any = np.random if seed is None else np.random.default_rng(seed)
         place = track.frames.index(key)
         left, right, which, side = random.random(4) if seed is not None else random.rand(4)
@@ -77,7 +76,7 @@ class ClipWindowDataset(BaseWindowDataset):
             given.append(track.frames[max(before, 0)])
         if place + 1 < len(track.frames):
             given.append(track.frames[min(after, len(track.frames) - 1)])
-        window = self._window(video, track, key, given)
+        window = self.selection.window(video, track, key, given)
         shown = list(window.given)
         if which < self._without:
             shown = [False, False]
@@ -86,7 +85,7 @@ class ClipWindowDataset(BaseWindowDataset):
         return Window(*window.frames, *shown)
 
     def get_data_info(self, idx: int) -> dict:
-        """The sample dictionary of window ``idx`` with its pictures."""
+        """Make the sample dictionary of window ``idx`` with its pictures."""
         info = super().get_data_info(idx)
         info['img'] = [self._pictures[frame] for frame in info['frame_indices']]
         return info

@@ -23,11 +23,11 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
     METAINFO = posetrack_metainfo('posetrack17')
     DATA_HINT = (
         'get PoseTrack17 from https://posetrack.net and lay it out '
-        'as docs/data.md says, or set data_root'
+        'as docs/guide/data.md says, or set data_root'
     )
 
     def read_labels(self, path: str) -> VideoLabels:
-        """The labels of one file of either form."""
+        """Read the labels of one file of either form."""
         data = read_json(path)
         is_annolist = isinstance(data, dict) and 'annolist' in data
         return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)

@@ -19,6 +19,6 @@ class PoseTrack18WindowDataset(BaseWindowDataset):
     METAINFO = posetrack_metainfo('posetrack18')
     DATA_HINT = (
         'get PoseTrack18 from https://posetrack.net, or generate videos of its form with '
-        'tools/dataset_converters/make_synthetic_posetrack.py, and lay them out as docs/data.md '
-        'says, or set data_root'
+        'tools/dataset_converters/make_synthetic_posetrack.py, and lay them out as '
+        'docs/guide/data.md says, or set data_root'
     )

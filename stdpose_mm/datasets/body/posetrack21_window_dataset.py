@@ -19,6 +19,6 @@ class PoseTrack21WindowDataset(BaseWindowDataset):
     METAINFO = posetrack_metainfo('posetrack21')
     DATA_HINT = (
         'get the annotations from https://github.com/anDoer/PoseTrack21 and the pictures '
-        '(those of PoseTrack18) from https://posetrack.net, and lay them out as docs/data.md says, '
-        'or set data_root'
+        '(those of PoseTrack18) from https://posetrack.net, and lay them out as '
+        'docs/guide/data.md says, or set data_root'
     )

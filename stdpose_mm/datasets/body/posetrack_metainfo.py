@@ -24,7 +24,7 @@ _SIGMAS = {
 
 
 def posetrack_metainfo(dataset_name: str) -> dict[str, Any]:
-    """The metainfo under a dataset's name, with upper and lower body for RandomHalfBody."""
+    """Make the metainfo under a dataset's name, with upper and lower body for RandomHalfBody."""
     metainfo = POSETRACK_SKELETON.to_metainfo(dataset_name)
     parts = [name.removeprefix('left_').removeprefix('right_') for name in _names()]
     for info, part in zip(metainfo['keypoint_info'].values(), parts, strict=True):

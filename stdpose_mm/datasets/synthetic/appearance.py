@@ -1,4 +1,4 @@
-"""What a person looks like: skin, hair, clothes, and the texture of every body part.
+"""Appearance of a person: skin, hair, clothes, and the texture of every body part.
 
 Left and right limbs always differ somewhere (a band, a sock, a stripe) or at least in the fine
 grain of the cloth, and front and back of the trunk and the head do; so the sides can be told from
@@ -75,7 +75,7 @@ def sample_appearance(rng: np.random.Generator, light: np.ndarray) -> Appearance
     rows, columns = LIMB_TEXTURE_SIZE
 
     def limb(covered: float, cloth: np.ndarray, pattern: str) -> np.ndarray:
-        """A limb of which the upper part (a share of its length) is covered by cloth."""
+        """Draw a limb of which the upper part (a share of its length) is covered by cloth."""
         image = cloth_image(rng, rows, columns, skin, 'plain')
         hem = int(np.clip(covered, 0, 1) * rows)
         if hem:
@@ -187,13 +187,13 @@ def _head_texture(
 
 
 def _azimuth(columns: int) -> np.ndarray:
-    """[columns] angle around the body: 0 at the front, positive to the person's left."""
+    """Compute angles around the body [columns]: 0 at the front, positive to the person's left."""
     angle = (np.arange(columns) + 0.5) / columns * 2 * np.pi
     return np.where(angle > np.pi, angle - 2 * np.pi, angle)
 
 
 def _tube_shade(columns: int) -> np.ndarray:
-    """[1, columns, 1] brightness across a round limb: darker towards its outline."""
+    """Compute the brightness across a round limb [1, columns, 1]: darker towards its outline."""
     across = np.linspace(-0.95, 0.95, columns)
     return (0.55 + 0.5 * np.sqrt(1 - across**2))[None, :, None]
 

@@ -156,12 +156,12 @@ class PosedBody:
     head: np.ndarray
 
     def point(self, name: str) -> np.ndarray:
-        """[N, 3] trajectory of one point."""
+        """Return the trajectory [N, 3] of one point."""
         return self.points[:, POINT_INDEX[name]]
 
 
 def pose_body(shape: BodyShape, angles: np.ndarray) -> PosedBody:
-    """Forward kinematics.
+    """Compute the points of a body by forward kinematics.
 
     Args:
         shape: The body.
@@ -226,17 +226,17 @@ def pose_body(shape: BodyShape, angles: np.ndarray) -> PosedBody:
 
 
 def rotate_x(angle: np.ndarray) -> np.ndarray:
-    """[N, 3, 3] rotations about x, from y towards z."""
+    """Make rotations [N, 3, 3] about x, from y towards z."""
     return _rotation(angle, 1, 2)
 
 
 def rotate_y(angle: np.ndarray) -> np.ndarray:
-    """[N, 3, 3] rotations about y, from z towards x."""
+    """Make rotations [N, 3, 3] about y, from z towards x."""
     return _rotation(angle, 2, 0)
 
 
 def rotate_z(angle: np.ndarray) -> np.ndarray:
-    """[N, 3, 3] rotations about z, from x towards y."""
+    """Make rotations [N, 3, 3] about z, from x towards y."""
     return _rotation(angle, 0, 1)
 
 
@@ -250,7 +250,7 @@ def _rotation(angle: np.ndarray, first: int, second: int) -> np.ndarray:
 
 
 def _soft_minimum(heights: np.ndarray, sharpness: float = 25.0) -> np.ndarray:
-    """Minimum over the last axis without the kink where the lowest point changes."""
+    """Take the minimum over the last axis without the kink where the lowest point changes."""
     low = heights.min(axis=-1, keepdims=True)
     mean = np.exp(-sharpness * (heights - low)).mean(axis=-1)
     return low[..., 0] - np.log(mean) / sharpness

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class CameraPath:
-    """Where scene points appear in the picture, at N times.
+    """Map from scene points to picture pixels, at N times.
 
     Args:
         matrices: [N, 2, 3] similarity transforms from scene pixels to picture pixels.
@@ -22,7 +22,7 @@ class CameraPath:
     tilt: float
 
     def project(self, scene: np.ndarray) -> np.ndarray:
-        """[N, P, 2] scene pixels -> picture pixels."""
+        """Project scene pixels [N, P, 2] to picture pixels."""
         return scene @ self.matrices[:, :, :2].transpose(0, 2, 1) + self.matrices[:, None, :, 2]
 
 

@@ -35,7 +35,7 @@ _CHANNELS = [POSETRACK_SKELETON.index_of(joint) for joint in JOINTS]
 
 @dataclass(frozen=True)
 class ClipSettings:
-    """What clips look like.
+    """Settings of generated clips.
 
     Args:
         frames: Number of frames.
@@ -231,7 +231,7 @@ def _sample_props(
 
 @dataclass(frozen=True)
 class _Finish:
-    """What the lens and the sensor do to the pictures of a clip."""
+    """Effects of lens and sensor on the pictures of a clip."""
 
     blur: float
     noise: np.ndarray
@@ -251,7 +251,7 @@ class _Finish:
         )
 
     def apply(self, rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-        """[H, W, 3] uint8."""
+        """Apply the effects to a picture: [H, W, 3] uint8."""
         height, width = picture.shape[:2]
         blurred = cv2.GaussianBlur(picture, (3, 3), self.blur)
         exposed = cv2.addWeighted(blurred, self.contrast, blurred, 0, self.brightness)
@@ -262,7 +262,7 @@ class _Finish:
 def _label(
     index: int, track: int, person: PersonGeometry, seen: np.ndarray, width: int, height: int
 ) -> PersonLabel | None:
-    """The label of a person in a frame; None if no joint lies inside the picture."""
+    """Make the label of a person in a frame; None if no joint lies inside the picture."""
     sample = index * SUBFRAMES + SUBFRAMES // 2
     places = person.points[sample, JOINT_POINTS]
     inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
@@ -285,7 +285,7 @@ def _label(
 def _person_box(
     keypoints: np.ndarray, visibility: np.ndarray, scale: float, width: int, height: int
 ) -> np.ndarray:
-    """[4] extent of the labelled joints, grown, clipped to the picture."""
+    """Make the person box [4]: the extent of the labelled joints, grown, clipped to the picture."""
     x, y, w, h = pose_extent(keypoints, visibility > NOT_LABELLED)
     # A lone joint has no extent, but the body around it has.
     grow_x, grow_y = (max((BOX_GROWTH - 1) / 2 * side, 0.08 * scale) for side in (w, h))
@@ -295,7 +295,7 @@ def _person_box(
 
 
 def _head_box(person: PersonGeometry, sample: int) -> np.ndarray:
-    """[4] upright box around the head; may reach beyond the picture."""
+    """Make the upright box [4] around the head; it may reach beyond the picture."""
     centre = person.points[sample, POINT_INDEX['head']]
     half = person.head_size[sample]
     return np.round(np.concatenate([centre - half, 2 * half]), 2)

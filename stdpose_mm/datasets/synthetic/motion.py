@@ -55,7 +55,7 @@ class Action:
         return self
 
     def both(self, name: str, mean: float, *harmonics: Harmonic, shift: float = 0.0) -> Action:
-        """The same for left and right; the right side lags by ``shift`` of the action's cycle."""
+        """Give left and right the same; the right side lags by ``shift`` of the action's cycle."""
         self.set(f'left_{name}', mean, *harmonics)
         return self.set(
             f'right_{name}', mean, *((o, a, phase + shift * o) for o, a, phase in harmonics)
@@ -78,14 +78,14 @@ class Action:
         return self
 
     def angles(self, times: np.ndarray) -> np.ndarray:
-        """[N, len(ANGLES)] radians at ``times`` (seconds)."""
+        """Compute the joint angles [N, len(ANGLES)] in radians at ``times`` (seconds)."""
         degrees = np.tile(self.mean, (len(times), 1))
         for i, order, amplitude, phase in self.harmonics:
             degrees[:, i] += amplitude * np.sin(2 * np.pi * (order * self.tempo * times + phase))
         return np.radians(degrees)
 
     def height(self, times: np.ndarray) -> np.ndarray:
-        """[N] metres above the ground."""
+        """Compute the height [N] in metres above the ground."""
         cycle = 2 * np.pi * (self.hop_order * self.tempo * times + self.hop_phase)
         return self.hop * np.maximum(np.sin(cycle), 0.0) ** 2
 
@@ -254,7 +254,7 @@ ACTIONS: dict[str, tuple[float, Callable[[np.random.Generator], Action]]] = {
 
 @dataclass(frozen=True)
 class Movement:
-    """How a person moves, sampled at N times.
+    """Motion of a person, sampled at N times.
 
     Args:
         angles: [N, len(ANGLES)] radians, within the anatomic limits.
@@ -322,7 +322,7 @@ def _smooth_step(x: np.ndarray) -> np.ndarray:
 def _drift(
     rng: np.random.Generator, times: np.ndarray, duration: float, channels: int, period: float
 ) -> np.ndarray:
-    """[N, channels] smooth random curves of about unit size that change over ``period`` seconds."""
+    """Draw smooth curves [N, channels] of about unit size that change over ``period`` seconds."""
     num_knots = int(np.ceil(duration / period)) + 4
     knots = (np.arange(num_knots) - 1.5) * period
     return CubicSpline(knots, rng.normal(0, 1, (num_knots, channels)))(times)

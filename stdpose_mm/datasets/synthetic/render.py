@@ -223,7 +223,7 @@ class Layer:
     cover: np.ndarray
 
     def cover_at(self, x: float, y: float) -> int:
-        """Value of ``cover`` at a point in picture pixels; 0 outside the layer."""
+        """Look up the value of ``cover`` at a point in picture pixels; 0 outside the layer."""
         factor = self.cover.shape[0] // self.image.shape[0]
         column = int(np.floor((x - self.origin[0] + 0.5) * factor))
         row = int(np.floor((y - self.origin[1] + 0.5) * factor))
@@ -352,7 +352,7 @@ def draw_object_layer(
 
 
 def hidden_by_own_body(person: PersonGeometry, sample: int, layer: Layer) -> np.ndarray:
-    """[len(JOINTS)] bool: joints behind another part of the same person.
+    """Find the joints behind another part of the same person: [len(JOINTS)] bool.
 
     The part drawn last at the joint's pixel hides it if the part's axis is nearer to the camera
     than the joint by more than the part is thick there.
@@ -389,7 +389,7 @@ _HEAD_PATCH = 24
 
 
 def _head_normals() -> np.ndarray:
-    """[_HEAD_PATCH ** 2, 3] outward normals of a ball in camera axes (x right, y up, z near)."""
+    """Make the normals of a ball, [_HEAD_PATCH ** 2, 3], in camera axes (x right, y up, z near)."""
     side = (np.arange(_HEAD_PATCH) + 0.5) / _HEAD_PATCH * 2 - 1
     x, y = np.meshgrid(side, -side)
     radius = np.maximum(np.hypot(x, y), 1.0)
@@ -404,7 +404,7 @@ _TRUNK_SHADE = (0.6 + 0.42 * np.cos(_TRUNK_COLUMNS))[None, :, None]
 
 
 def _turned_trunk(person: PersonGeometry, sample: int) -> np.ndarray:
-    """The half of the trunk's texture that faces the camera, as seen on a round trunk."""
+    """Warp the half of the trunk's texture that faces the camera as seen on a round trunk."""
     left_z, _, forward_z = person.trunk[sample, 2]
     columns = TRUNK_TEXTURE_SIZE[1]
     azimuth = np.arctan2(left_z, forward_z) + _TRUNK_COLUMNS
@@ -415,7 +415,7 @@ def _turned_trunk(person: PersonGeometry, sample: int) -> np.ndarray:
 
 
 def _turned_head(person: PersonGeometry, sample: int) -> np.ndarray:
-    """The half of the head's texture that faces the camera, as seen on a ball."""
+    """Warp the half of the head's texture that faces the camera as seen on a ball."""
     head = person.head[sample]
     up = _direction(head[None, :2, 1])[0]
     # Picture axes of the patch: its columns run across the head's projected up direction.
@@ -432,7 +432,7 @@ def _turned_head(person: PersonGeometry, sample: int) -> np.ndarray:
 
 
 def _direction(vectors: np.ndarray) -> np.ndarray:
-    """[N, 2] unit vectors; vectors of no length point along +y."""
+    """Normalize vectors to unit length, [N, 2]; vectors of no length point along +y."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), (0.0, 1.0))
 
@@ -440,7 +440,7 @@ def _direction(vectors: np.ndarray) -> np.ndarray:
 def _capsules(
     start: np.ndarray, end: np.ndarray, start_radius: np.ndarray, end_radius: np.ndarray
 ) -> np.ndarray:
-    """[..., 2 * _ARC, 2] convex outlines of two circles and their common tangents."""
+    """Outline two circles and their common tangents: convex [..., 2 * _ARC, 2]."""
     axis = end - start
     length = np.linalg.norm(axis, axis=-1)
     heading = np.arctan2(axis[..., 1], axis[..., 0])
@@ -462,7 +462,7 @@ def _capsules(
 def _limb_maps(
     start: np.ndarray, end: np.ndarray, start_radius: np.ndarray, end_radius: np.ndarray
 ) -> np.ndarray:
-    """[..., 2, 3] limb texture -> picture: rows along the limb from cap to cap."""
+    """Map limb textures to the picture, [..., 2, 3]: rows along the limb from cap to cap."""
     axis = end - start
     length = np.linalg.norm(axis, axis=-1, keepdims=True)
     along = np.where(length > 1e-6, axis / np.maximum(length, 1e-6), (0.0, 1.0))
@@ -475,7 +475,7 @@ def _limb_maps(
 
 
 def _trunk_maps(corners: np.ndarray, circles: np.ndarray, top_radius: np.ndarray) -> np.ndarray:
-    """[N, 2, 3] visible half of the trunk texture -> picture."""
+    """Map the visible half of the trunk texture to the picture: [N, 2, 3]."""
     top, bottom = corners[:, :2].mean(axis=1), corners[:, 2:].mean(axis=1)
     down = _direction(bottom - top)
     across = np.stack([down[:, 1], -down[:, 0]], axis=1)
@@ -496,7 +496,7 @@ def _trunk_maps(corners: np.ndarray, circles: np.ndarray, top_radius: np.ndarray
 def _box_maps(
     middle: np.ndarray, across: np.ndarray, down: np.ndarray, rows: int, columns: int
 ) -> np.ndarray:
-    """[..., 2, 3] maps of a rows x columns texture on the box middle +- across +- down."""
+    """Map a rows x columns texture to the box middle +- across +- down: [..., 2, 3]."""
     right, below = across * (2 / columns), down * (2 / rows)
     origin = middle - right * ((columns - 1) / 2) - below * ((rows - 1) / 2)
     return np.stack([right, below, origin], axis=-1)

@@ -41,7 +41,7 @@ class Prop:
 
 
 class Scene:
-    """Takes the pictures of a scene, one exposure after the other.
+    """Renderer of the pictures of a scene, one exposure after the other.
 
     Everything that moves is known at F x ``SUBFRAMES`` times, an exposure's times in a row.
 
@@ -78,7 +78,7 @@ class Scene:
         self.layers = [thing for _, thing in sorted(layers, key=lambda entry: -entry[0])]
 
     def expose(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """The picture of frame ``index`` ([H, W, 3] float32) and visibility [people, joints]."""
+        """Take picture [H, W, 3] float32 of frame ``index``, and visibility [people, joints]."""
         frame = self._background(index)
         visibility = np.zeros((len(self.people), len(JOINTS)), np.int8)
         middle = index * SUBFRAMES + SUBFRAMES // 2
@@ -104,7 +104,7 @@ class Scene:
         return frame, visibility
 
     def _samples(self, index: int, motion: float) -> list[int]:
-        """Which sub-frames to average for a motion of so many pixels during the exposure."""
+        """Choose the sub-frames to average, given the pixels of motion during the exposure."""
         first = index * SUBFRAMES
         if motion < 1.2:
             return [first + SUBFRAMES // 2]

@@ -9,7 +9,7 @@ import numpy as np
 def random_color(
     rng: np.random.Generator, low: float = 15, high: float = 235, saturation: float = 1.0
 ) -> np.ndarray:
-    """[3] BGR, float32; ``saturation`` 0 gives greys."""
+    """Draw a colour [3] BGR, float32; ``saturation`` 0 gives greys."""
     color = rng.uniform(low, high, 3)
     return (color.mean() + saturation * (color - color.mean())).astype(np.float32)
 
@@ -17,7 +17,7 @@ def random_color(
 def noise_image(
     rng: np.random.Generator, height: int, width: int, scales: tuple[int, ...], channels: int = 1
 ) -> np.ndarray:
-    """[height, width, channels] float32 smooth noise of about unit size, summed over ``scales``.
+    """Draw smooth noise [height, width, channels] float32 of about unit size, over ``scales``.
 
     Args:
         rng: Source of all choices.
@@ -37,7 +37,7 @@ def noise_image(
 def cloth_image(
     rng: np.random.Generator, height: int, width: int, base: np.ndarray, pattern: str
 ) -> np.ndarray:
-    """[height, width, 3] float32 BGR piece of cloth; rows run down the limb, columns around it.
+    """Draw cloth [height, width, 3] float32 BGR; rows run down the limb, columns around it.
 
     Args:
         rng: Source of all choices.
@@ -68,7 +68,7 @@ def cloth_image(
 
 
 def draw_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """[height, width, 3] uint8 BGR scene: wall and floor, noise, blobs, lines and shapes."""
+    """Draw a scene [height, width, 3] uint8 BGR: wall and floor, noise, blobs, lines and shapes."""
     saturation = rng.uniform(0.2, 1.0)
     top, bottom, floor = (random_color(rng, saturation=saturation) for _ in range(3))
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
@@ -121,7 +121,7 @@ OBJECT_KINDS = ('post', 'box', 'disc', 'plant', 'bars')
 
 
 def draw_object(rng: np.random.Generator, size: float) -> np.ndarray:
-    """[h, w, 4] float32 foreground object, premultiplied BGR and alpha in 0..1.
+    """Draw a foreground object [h, w, 4] float32, premultiplied BGR and alpha in 0..1.
 
     Args:
         rng: Source of all choices.

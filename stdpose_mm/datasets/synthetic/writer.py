@@ -84,7 +84,6 @@ class VideoTask:
     def _with_ids(self, labels: VideoLabels) -> VideoLabels:
         """Add what PoseTrack18's files have besides: ids and redundant fields."""
         first_id = _SOURCE_DIGIT * 10**10 + self.sequence * 10**4
-        people = labels.persons_by_frame()
         frames = [
             replace(
                 frame,
@@ -93,7 +92,7 @@ class VideoTask:
                     'frame_id': first_id + frame.index,
                     'vid_id': f'{self.sequence:06d}',
                     'nframes': self.settings.frames,
-                    'has_labeled_person': bool(people[frame.index]),
+                    'has_labeled_person': bool(labels[frame.index]),
                     'ignore_regions_x': [],
                     'ignore_regions_y': [],
                 },
@@ -102,7 +101,7 @@ class VideoTask:
         ]
         persons = []
         for frame in frames:
-            for position, person in enumerate(people[frame.index]):
+            for position, person in enumerate(labels[frame.index]):
                 assert person.bbox is not None
                 assert person.track_id is not None
                 extra = {
@@ -189,7 +188,7 @@ def write_video(task: VideoTask) -> str:
 
 
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """[H, W, 3] uint8 BGR as a JPEG file."""
+    """Encode a picture [H, W, 3] uint8 BGR as a JPEG file."""
     done, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise RuntimeError(f'OpenCV could not encode a picture of shape {image.shape}')
@@ -197,7 +196,7 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def _write_videos(tasks: list[VideoTask], workers: int) -> Iterator[str]:
-    """Names of the videos as they get finished."""
+    """Write videos, and yield their names as they get finished."""
     if workers == 1 or len(tasks) < 2:
         yield from map(write_video, tasks)
         return

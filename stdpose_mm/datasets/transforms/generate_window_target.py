@@ -135,7 +135,7 @@ class GenerateWindowTarget(BaseTransform):
 def interpolated_pose(
     labels: np.ndarray, shown: np.ndarray, position: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The pose of the key frame on the straight line between two given poses.
+    """Interpolate the pose of the key frame on the straight line between two given poses.
 
     Args:
         labels: [2, K, 2] the left and the right pose.

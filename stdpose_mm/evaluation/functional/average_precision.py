@@ -11,7 +11,7 @@ from .padded_poses import PaddedPoses
 
 @dataclass(frozen=True)
 class JointPrecision:
-    """The precision-recall curve of every joint in three figures, each [J] in per cent.
+    """The precision-recall curve of every joint in three numbers, each [J] in per cent.
 
     ``precision`` and ``recall`` are those of the last point of the curve. A joint that is
     predicted but nowhere annotated has AP and recall NaN; one that is never predicted has 0.
@@ -24,7 +24,7 @@ class JointPrecision:
 
 @dataclass
 class ApAccumulator:
-    """Collects scored joints over frames and videos; ``result`` is their average precision."""
+    """Collector of scored joints over frames and videos; ``result`` is their average precision."""
 
     num_joints: int
     num_truth: np.ndarray = field(init=False)
@@ -51,14 +51,14 @@ class ApAccumulator:
         self._joints.append(joints)
 
     def update(self, other: ApAccumulator) -> None:
-        """Add what another pool has collected, such as that of a further video."""
+        """Add what another accumulator has collected, such as that of a further video."""
         self.num_truth += other.num_truth
         self._scores += other._scores
         self._labels += other._labels
         self._joints += other._joints
 
     def result(self) -> JointPrecision:
-        """The figures of all joints added so far."""
+        """Compute the AP of all joints added so far."""
         joints = np.concatenate([np.zeros(0, dtype=np.int64), *self._joints])
         scores = np.concatenate([np.zeros(0), *self._scores])
         labels = np.concatenate([np.zeros(0, dtype=bool), *self._labels])
@@ -71,7 +71,7 @@ class ApAccumulator:
 
 
 def match_poses(gt_exists: np.ndarray, match: np.ndarray) -> np.ndarray:
-    """Which predicted joints are true positives.
+    """Match predicted joints to true ones.
 
     A prediction's share of a ground-truth pose is the number of matched joints over the number
     of annotated ones. Every prediction keeps its best ground truth, every ground truth then
@@ -102,7 +102,7 @@ def match_poses(gt_exists: np.ndarray, match: np.ndarray) -> np.ndarray:
 def average_precision(
     scores: np.ndarray, labels: np.ndarray, num_truth: int
 ) -> tuple[float, float, float]:
-    """Area under the precision-recall curve, interpolated at all points as in VOC.
+    """Compute the area under the precision-recall curve, interpolated at all points as in VOC.
 
     Args:
         scores: [N] confidences; equal ones keep their order.

@@ -19,7 +19,7 @@ def count_box_tracking(
     videos: Sequence[tuple[Sequence[TrackedBoxes], Sequence[TrackedBoxes]]],
     min_iou: float = MIN_IOU,
 ) -> MotCounts:
-    """What MOTA of boxes is made of, over some videos.
+    """Count the terms of MOTA of boxes over some videos.
 
     Args:
         videos: For each video the true and the found people, frame by frame.
@@ -29,20 +29,20 @@ def count_box_tracking(
         Counts [1]; ``distance`` sums up 1 - IoU. As in :class:`MotAccumulator`, the last frame of a
         video is left out, and a frame with people on one side only counts as one of them.
     """
-    pool = MotAccumulator(num_joints=1)
+    accumulator = MotAccumulator(num_joints=1)
     for truth, found in videos:
         true_poses, found_poses = _one_joint(truth), _one_joint(found)
-        pool.start_video(true_poses, found_poses)
+        accumulator.start_video(true_poses, found_poses)
         distance = np.ones((len(truth), 1, *_people(true_poses, found_poses)))
         for frame, (gt, pred) in enumerate(zip(truth, found, strict=True)):
             for row, box in enumerate(gt.boxes):
                 distance[frame, 0, row, : len(pred)] = 1 - box_iou(box, pred.boxes)
-        pool.add(0, distance <= 1 - min_iou, distance)
-    return pool.result()
+        accumulator.add(0, distance <= 1 - min_iou, distance)
+    return accumulator.result()
 
 
 def _one_joint(frames: Sequence[TrackedBoxes]) -> PaddedPoses:
-    """People whose only joint is their box."""
+    """Convert people to poses whose only joint is their box."""
     shape = (len(frames), max((len(people) for people in frames), default=0))
     present = np.zeros(shape, dtype=bool)
     track_ids = np.full(shape, -1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Whether scores mean what they say: the probability that a joint is right.
+"""Calibration of scores: the probability that a joint is right.
 
 A joint is right if it lies within a tenth of the pose's size of the truth, which is what PCK@0.1
 counts.
@@ -27,7 +27,7 @@ _MARGIN = 1e-3
 
 @dataclass(frozen=True)
 class Reliability:
-    """How far scores can be taken for probabilities.
+    """Reliability of scores as probabilities.
 
     Args:
         mean_scores: [B] mean score of every bin, ascending.
@@ -48,7 +48,7 @@ class Reliability:
     auroc: float
 
     def to_dict(self) -> dict[str, Any]:
-        """For a JSON file; null stands for NaN."""
+        """Convert to JSON values; null stands for NaN."""
         return {
             'expected_calibration_error': self.expected_calibration_error,
             'brier': self.brier,
@@ -66,7 +66,7 @@ class Reliability:
 
 
 def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> Reliability:
-    """Compare scores with what came out.
+    """Compare scores with the share of right joints.
 
     The bins hold about equally many joints each. Most joints score high, so that bins of equal
     width would put nearly all of them into the last one, where nothing of their spread is seen,
@@ -75,7 +75,7 @@ def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> 
     Args:
         scores: [N] in 0..1.
         correct: [N] bool, whether the joint is right.
-        num_bins: At most so many.
+        num_bins: Largest number of bins.
 
     Raises:
         InputError: If there is no joint, or a score is not in 0..1.
@@ -108,7 +108,7 @@ def scored_joints(
     predictions: Sequence[VideoLabels],
     frames: Sequence[Collection[int]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of the propagated joints, and which of them are right.
+    """Collect the scores of the propagated joints, and which of them are right.
 
     Given labels are left out, as are joints that the truth does not label or that have no
     prediction: there is no score to judge.
@@ -173,7 +173,7 @@ class ScoreCalibrator:
 
     @classmethod
     def fit(cls, scores: np.ndarray, correct: np.ndarray) -> ScoreCalibrator:
-        """The most likely parameters.
+        """Fit the most likely parameters.
 
         The outcomes 1 and 0 are drawn in a little, by one imagined joint of either kind (Platt,
         1999), so that the parameters stay finite where scores separate right from wrong.
@@ -211,16 +211,16 @@ class ScoreCalibrator:
         return cls(float(found.x[0]), float(found.x[1]))
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
-        """Probabilities; any shape."""
+        """Map scores of any shape to probabilities."""
         return expit(self.slope * _log_odds(np.asarray(scores, np.float64)) + self.offset)
 
     def to_dict(self) -> dict[str, float]:
-        """For a JSON file."""
+        """Convert to JSON values."""
         return {'slope': self.slope, 'offset': self.offset}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> ScoreCalibrator:
-        """What :meth:`to_dict` gave.
+        """Restore from the result of :meth:`to_dict`.
 
         Raises:
             InputError: If it is something else.
@@ -255,7 +255,7 @@ def _log_odds(scores: np.ndarray) -> np.ndarray:
 
 
 def _auroc(scores: np.ndarray, correct: np.ndarray) -> float:
-    """The Mann-Whitney statistic divided by its largest value."""
+    """Compute the Mann-Whitney statistic divided by its largest value."""
     right = int(correct.sum())
     wrong = len(correct) - right
     if not right or not wrong:

@@ -11,7 +11,7 @@ from .padded_poses import PaddedPoses
 
 @dataclass
 class MotCounts:
-    """What MOTA and MOTP are made of, each [J], summed over frames and videos."""
+    """Terms of MOTA and MOTP, each [J], summed over frames and videos."""
 
     objects: np.ndarray
     detections: np.ndarray
@@ -20,25 +20,25 @@ class MotCounts:
     distance: np.ndarray
 
     def mota(self) -> np.ndarray:
-        """[J] per cent; NaN without objects."""
+        """Compute MOTA [J] in per cent; NaN without objects."""
         misses = self.objects - self.detections
         return 100 * (1 - _ratio(misses + self.switches + self.false_positives, self.objects))
 
     def motp(self) -> np.ndarray:
-        """[J] per cent, 100 less the mean matched distance in head sizes; 0 without detections."""
+        """Compute MOTP [J], 100 - mean matched distance in per cent of head sizes, or 0."""
         return np.where(self.detections > 0, 100 * (1 - _ratio(self.distance, self.detections)), 0)
 
     def precision(self) -> np.ndarray:
-        """[J] per cent; 0 without predictions."""
+        """Compute the precision [J] in per cent; 0 without predictions."""
         return 100 * np.nan_to_num(_ratio(self.detections, self.detections + self.false_positives))
 
     def recall(self) -> np.ndarray:
-        """[J] per cent; NaN without objects."""
+        """Compute the recall [J] in per cent; NaN without objects."""
         return 100 * _ratio(self.detections, self.objects)
 
 
 class MotAccumulator:
-    """Collects the joint pairs that may match over frames and videos; ``result`` tracks them.
+    """Collector of the joint pairs that may match over frames and videos; ``result`` tracks them.
 
     Few pairs of joints are within the threshold of each other. They are kept as a list, in which
     an object is one joint of one true track and a hypothesis one joint of one predicted track, so
@@ -109,7 +109,7 @@ class MotAccumulator:
         )
 
     def result(self) -> MotCounts:
-        """The counts of all videos added so far."""
+        """Return the counts of all videos added so far."""
         nothing = tuple(np.zeros(0, dtype=np.int64) for _ in range(4)), np.zeros(0)
         columns = zip(*[(*nothing[0], nothing[1]), *self._pairs], strict=True)
         frames, problems, objects, hypotheses, distance = map(np.concatenate, columns)
@@ -148,7 +148,7 @@ class MotAccumulator:
 def match_pairs(
     problems: np.ndarray, objects: np.ndarray, hypotheses: np.ndarray, distance: np.ndarray
 ) -> np.ndarray:
-    """One-to-one matching of most pairs and, among these, of least total distance.
+    """Match one to one: most pairs and, among these, least total distance.
 
     Args:
         problems: [N] ascending; pairs of different problems share no object and no hypothesis.
@@ -181,25 +181,25 @@ def match_pairs(
 
 
 def _joint_track_numbers(track_ids: np.ndarray, num_joints: int) -> tuple[np.ndarray, int]:
-    """[F, P] number of joint 0 of every person's track, the other joints follow; their count."""
+    """Number joint 0 of every person's track [F, P], the other joints follow; count them too."""
     tracks, numbers = np.unique(track_ids, return_inverse=True)
     return num_joints * numbers.reshape(track_ids.shape), num_joints * len(tracks)
 
 
 def _first_per_value(values: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-    """Positions of the candidates ([N] bool), of those with equal values the first only."""
+    """Find the positions of candidates ([N] bool), of equal values the first only."""
     positions = np.flatnonzero(candidates)
     return positions[np.unique(values[positions], return_index=True)[1]]
 
 
 def _occurrences(values: np.ndarray) -> np.ndarray:
-    """[N] how often each value occurs."""
+    """Count how often each value occurs: [N]."""
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     return counts[inverse]
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Quotient that is NaN where the denominator is 0."""
+    """Divide; NaN where the denominator is 0."""
     return np.divide(
         numerator,
         denominator,

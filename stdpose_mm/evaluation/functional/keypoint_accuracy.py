@@ -1,7 +1,7 @@
 """Keypoint accuracy of known people, for any skeleton: PCK, errors and jitter.
 
-Predictions pair with the truth by frame and track id, so these figures suit propagation and other
-tasks where the people are given. Every figure is per joint. Two means over joints are offered:
+Predictions pair with the truth by frame and track id, so these metrics suit propagation and other
+tasks where the people are given. Every metric is per joint. Two means over joints are offered:
 ``means``, in which every kind of joint weighs the same, and ``pooled``, in which every labelled
 joint does. Sizes are measured by the pose itself: the larger side of the tight box around
 the labelled joints of the truth.
@@ -40,7 +40,7 @@ class KeypointAccuracy:
         jitter: Mean distance in px/frame^2 between the second differences of the predicted and of
             the true track, over three consecutive frames.
         predicted: Per cent of the labelled joints that have a prediction at all.
-        counts: Figure (as in ``rows``) -> how many values each joint's figure is the mean of.
+        counts: Metric (as in ``rows``) -> number of values that each joint's metric averages.
     """
 
     keypoint_names: tuple[str, ...]
@@ -53,14 +53,14 @@ class KeypointAccuracy:
     counts: dict[str, np.ndarray]
 
     def means(self) -> dict[str, float]:
-        """``{'PCK@0.05': ..., 'AUC': ..., 'error_px': ..., ...}``, means over the K joints.
+        """Average over the K joints: ``{'PCK@0.05': ..., 'AUC': ..., 'error_px': ..., ...}``.
 
         Joints without a value are left out.
         """
         return {name: mean_of_known(values) for name, values in self.rows().items()}
 
     def pooled(self) -> dict[str, float]:
-        """The same figures with every labelled joint of every frame counted once."""
+        """Compute the same metrics with every labelled joint of every frame counted once."""
         pooled = {}
         for name, values in self.rows().items():
             counts = self.counts[name]
@@ -69,7 +69,7 @@ class KeypointAccuracy:
         return pooled
 
     def rows(self) -> dict[str, np.ndarray]:
-        """The same figures per joint."""
+        """Return the same metrics per joint."""
         return {
             **{f'PCK@{threshold:g}': values for threshold, values in self.pck.items()},
             'AUC': self.auc,
@@ -118,10 +118,10 @@ def keypoint_accuracy(
     scored = np.concatenate([pair.scored for pair in pairs])[:, None]
     columns: dict[str, np.ndarray] = {}
     counts: dict[str, np.ndarray] = {}
-    figures = [figure_values(error, thresholds) for error in errors]
-    for name in figures[0]:
-        values = np.concatenate([figure[name][0] for figure in figures])
-        where = np.concatenate([figure[name][1] for figure in figures]) & scored
+    metrics = [metric_values(error, thresholds) for error in errors]
+    for name in metrics[0]:
+        values = np.concatenate([metric[name][0] for metric in metrics])
+        where = np.concatenate([metric[name][1] for metric in metrics]) & scored
         columns[name] = _mean_where(values, where)
         counts[name] = where.sum(axis=0)
     return KeypointAccuracy(
@@ -156,12 +156,12 @@ class JointErrors:
     jitter: np.ndarray
 
     def at(self, where: np.ndarray) -> JointErrors:
-        """Those of some joints: [N] arrays of the True entries of ``where``."""
+        """Select some joints: [N] arrays of the True entries of ``where``."""
         return JointErrors(*(getattr(self, field.name)[where] for field in fields(self)))
 
 
 def joint_errors(pairs: TrackPairs) -> JointErrors:
-    """The errors of the M x K joints of a video."""
+    """Compute the errors of the M x K joints of a video."""
     both = pairs.labelled & pairs.has_prediction
     offset = np.where(both[..., None], pairs.predicted - pairs.truth, 0.0)
     distance = np.hypot(offset[..., 0], offset[..., 1])
@@ -178,10 +178,10 @@ def joint_errors(pairs: TrackPairs) -> JointErrors:
     )
 
 
-def figure_values(
+def metric_values(
     errors: JointErrors, thresholds: Sequence[float] = PCK_THRESHOLDS
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What is averaged: figure (as in ``KeypointAccuracy.rows``) -> (values, where they count).
+    """Map each metric (as in ``KeypointAccuracy.rows``) to (values, where they count).
 
     Args:
         errors: Of any joints.
@@ -204,7 +204,7 @@ def figure_values(
 
 
 def format_accuracy(accuracy: KeypointAccuracy, title: str = '') -> str:
-    """All figures as text, one line per joint and one for the mean; NaN is printed as a dash.
+    """Format all metrics, one line per joint and one for the mean; NaN is printed as a dash.
 
     Args:
         accuracy: What to print.
@@ -222,7 +222,7 @@ def format_accuracy(accuracy: KeypointAccuracy, title: str = '') -> str:
 
 
 def pose_sizes(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """[M] pixels, the larger side of the tight box around the labelled joints; 0 without any.
+    """Measure poses: [M] pixels, the larger side of the tight box around the joints; 0 without.
 
     Args:
         keypoints: [M, K, 2] pixels.
@@ -232,7 +232,7 @@ def pose_sizes(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
 
 
 def relative_distances(distance: np.ndarray, sizes: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """[M, K] distances in pose sizes; infinite where ``where`` is False.
+    """Divide distances by pose sizes: [M, K]; infinite where ``where`` is False.
 
     Args:
         distance: [M, K] pixels.
@@ -272,7 +272,7 @@ def pair_tracks(
     keypoint_names: tuple[str, ...],
     frames: Collection[int] | None,
 ) -> TrackPairs:
-    """The people of the truth with their counterparts, who have the same frame and track id.
+    """Pair the people of the truth with the predictions of the same frame and track id.
 
     Raises:
         InputError: If the joints differ from ``keypoint_names``, or someone has no track id.
@@ -324,12 +324,12 @@ def _track_id(labels: VideoLabels, person: PersonLabel) -> int:
 
 
 def _shifted(rows: np.ndarray, by: int) -> np.ndarray:
-    """The rows moved cyclically: row i of the result is row i + ``by``."""
+    """Shift the rows cyclically: row i of the result is row i + ``by``."""
     return np.roll(rows, -by, axis=0)
 
 
 def _mean_where(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """[K] column means over the chosen entries; NaN for a column without any."""
+    """Average columns over the chosen entries: [K]; NaN for a column without any."""
     counts = where.sum(axis=0)
     sums = np.where(where, values, 0.0).sum(axis=0)
     return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)

@@ -1,4 +1,4 @@
-"""From label structures to the padded arrays that the PoseTrack evaluation computes with."""
+"""Conversion of labels to the padded arrays that the PoseTrack evaluation computes with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import NOT_LABELLED, PolygonRegion, VideoLabels
 
 MISSING_SCORE = -9999.0
-"""What the official evaluator takes for the score of a joint that has none."""
+"""Score of a joint that has none, as in the official evaluator."""
 
 HEAD_SIZE_FACTOR = 0.6
 """Head size = this share of the diagonal of the head box."""
@@ -44,7 +44,7 @@ class PaddedPoses:
         return len(self.present)
 
     def select(self, frames: np.ndarray | slice) -> PaddedPoses:
-        """The same poses on some frames only; ``frames`` is [F] bool or a slice."""
+        """Select the same poses on some frames only; ``frames`` is [F] bool or a slice."""
         return PaddedPoses(
             keypoints=self.keypoints[frames],
             exists=self.exists[frames],
@@ -55,8 +55,8 @@ class PaddedPoses:
         )
 
 
-def frame_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> PaddedPoses:
-    """The people of one video as arrays, frames and people in the order of the labels.
+def pad_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> PaddedPoses:
+    """Convert the people of one video to arrays, frames and people in the order of the labels.
 
     People with the source 'absent' are left out.
 
@@ -107,10 +107,10 @@ def frame_poses(labels: VideoLabels, keypoint_names: Sequence[str]) -> PaddedPos
     return PaddedPoses(keypoints, exists, present, scores, track_ids if known else None, head_sizes)
 
 
-def paired_frames(
+def pair_frames(
     truth: VideoLabels, prediction: VideoLabels, keypoint_names: Sequence[str]
 ) -> tuple[PaddedPoses, PaddedPoses]:
-    """Ground truth and prediction on the frames that PoseTrack evaluates.
+    """Pair ground truth and prediction on the frames that PoseTrack evaluates.
 
     Frames pair by position. A frame without ground-truth people is dropped together with its
     predictions. In a frame with ignore regions the joints strictly inside a region are removed
@@ -125,8 +125,8 @@ def paired_frames(
             f'video {truth.name!r}: the prediction has {len(prediction.frames)} frames, expected '
             f'the {len(truth.frames)} frames of the ground truth in the same order'
         )
-    gt = frame_poses(truth, keypoint_names)
-    pred = frame_poses(prediction, keypoint_names)
+    gt = pad_poses(truth, keypoint_names)
+    pred = pad_poses(prediction, keypoint_names)
     _require_head_sizes(truth, gt)
 
     kept = gt.present.any(axis=1)
@@ -140,7 +140,7 @@ def paired_frames(
 
 
 def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.ndarray:
-    """Which points lie inside at least one polygon; a point on an edge lies outside.
+    """Tell which points lie inside at least one polygon; a point on an edge lies outside.
 
     Args:
         points: [..., 2] pixels.
@@ -158,7 +158,7 @@ def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.
 
 
 def _slots(frame: np.ndarray, num_frames: int) -> tuple[np.ndarray, int]:
-    """Number of every person within its frame in list order, and the fullest frame's count.
+    """Number every person within its frame in list order, and count those of the fullest frame.
 
     At least one slot, so that no array has an empty axis to take a maximum over.
     """

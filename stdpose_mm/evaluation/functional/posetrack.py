@@ -13,7 +13,7 @@ from stdpose_mm.structures.propagated_labels import require_given
 
 from .average_precision import ApAccumulator
 from .clear_mot import MotAccumulator
-from .padded_poses import PaddedPoses, paired_frames
+from .padded_poses import PaddedPoses, pair_frames
 
 EVALUATED_JOINTS = tuple(
     name for name in POSETRACK_SKELETON.keypoint_names if not name.endswith('_ear')
@@ -34,12 +34,12 @@ JOINT_GROUPS = {
 MATCH_THRESHOLD = 0.5
 """A joint matches within this many head sizes (PCKh@0.5)."""
 
-_MAX_BLOCK = 2_000_000
+_MAX_CHUNK = 2_000_000
 
 
 @dataclass(frozen=True)
 class PoseTrackScores:
-    """PoseTrack's figures, each [15] in per cent, in the order of ``EVALUATED_JOINTS``.
+    """PoseTrack's metrics, each [15] in per cent, in the order of ``EVALUATED_JOINTS``.
 
     Args:
         ap: Average precision; NaN for a joint that is predicted but nowhere annotated.
@@ -59,8 +59,9 @@ class PoseTrackScores:
     tracking_recall: np.ndarray
 
     def to_dict(self) -> dict[str, dict[str, float]]:
-        """``{'AP': {'nose': ..., ..., 'mean': ...}, 'MOTA': {...}, 'MOTP': {'mean': ...},
-        'precision': {...}, 'recall': {...}}``.
+        """Convert to ``{'AP': {'nose': ..., ..., 'mean': ...}, 'MOTA': {...}, ...}``.
+
+        The entries are ``AP``, ``MOTA``, ``MOTP`` (its mean only), ``precision`` and ``recall``.
         """
         return {
             'AP': _by_joint(self.ap),
@@ -95,15 +96,15 @@ def evaluate_posetrack(
             f'{len(truth)} videos of the ground truth'
         )
     require_given(truth, "PoseTrack's evaluation")
-    pool = ApAccumulator(len(EVALUATED_JOINTS))
+    accumulator = ApAccumulator(len(EVALUATED_JOINTS))
     tracking = MotAccumulator(len(EVALUATED_JOINTS))
     tracked = True
     for gt_labels, pred_labels in zip(truth, predictions, strict=True):
-        gt, pred = paired_frames(gt_labels, pred_labels, EVALUATED_JOINTS)
+        gt, pred = pair_frames(gt_labels, pred_labels, EVALUATED_JOINTS)
         tracked = tracked and gt.track_ids is not None and pred.track_ids is not None
-        _add_video(gt, pred, pool, tracking if tracked else None)
+        _add_video(gt, pred, accumulator, tracking if tracked else None)
 
-    precision, counts = pool.result(), tracking.result()
+    precision, counts = accumulator.result(), tracking.result()
     unknown = np.full(len(EVALUATED_JOINTS), np.nan)
     return PoseTrackScores(
         ap=precision.ap,
@@ -116,22 +117,22 @@ def evaluate_posetrack(
     )
 
 
-def pool_precision(truth: VideoLabels, prediction: VideoLabels) -> ApAccumulator:
-    """What one video adds to AP, for videos that are not in memory together.
+def accumulate_ap(truth: VideoLabels, prediction: VideoLabels) -> ApAccumulator:
+    """Accumulate what one video adds to AP, for videos that are not in memory together.
 
-    ``ApAccumulator.update`` joins the pools of several videos; ``result`` then has their AP.
+    ``ApAccumulator.update`` joins several videos; ``result`` then has their AP.
 
     Raises:
         InputError: See :func:`evaluate_posetrack`.
     """
-    pool = ApAccumulator(len(EVALUATED_JOINTS))
-    gt, pred = paired_frames(truth, prediction, EVALUATED_JOINTS)
-    _add_video(gt, pred, pool, None)
-    return pool
+    accumulator = ApAccumulator(len(EVALUATED_JOINTS))
+    gt, pred = pair_frames(truth, prediction, EVALUATED_JOINTS)
+    _add_video(gt, pred, accumulator, None)
+    return accumulator
 
 
 def group_means(values: np.ndarray) -> dict[str, float]:
-    """``{'Head': ..., ..., 'Ankle': ..., 'Mean': ...}`` from [15] values; NaN ones are left out.
+    """Average [15] values to ``{'Head': ..., ..., 'Ankle': ..., 'Mean': ...}``, NaN ones left out.
 
     ``Mean`` is the mean over the 15 joints, not over the groups.
     """
@@ -143,13 +144,13 @@ def group_means(values: np.ndarray) -> dict[str, float]:
 
 
 def mean_of_known(values: np.ndarray) -> float:
-    """Mean without the NaN values; NaN if there are no others."""
+    """Average the values that are not NaN; NaN if there are no others."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float('nan')
 
 
 def format_table(rows: dict[str, np.ndarray], title: str = '') -> str:
-    """The paper's table as text: Head Shoulder Elbow Wrist Hip Knee Ankle Mean.
+    """Format the paper's table: Head Shoulder Elbow Wrist Hip Knee Ankle Mean.
 
     Args:
         rows: Row label -> [15] values in per cent; NaN is printed as a dash.
@@ -166,25 +167,28 @@ def format_table(rows: dict[str, np.ndarray], title: str = '') -> str:
 
 
 def _add_video(
-    gt: PaddedPoses, pred: PaddedPoses, pool: ApAccumulator, tracking: MotAccumulator | None
+    gt: PaddedPoses,
+    pred: PaddedPoses,
+    accumulator: ApAccumulator,
+    tracking: MotAccumulator | None,
 ) -> None:
     if tracking is not None:
         tracking.start_video(gt, pred)
-    # Blocks of frames bound the memory that a long or crowded video takes.
+    # Chunks of frames bound the memory that a long or crowded video takes.
     pairs = gt.exists[:1].size * pred.exists.shape[1]
-    block = max(1, _MAX_BLOCK // max(1, pairs))
-    for start in range(0, gt.num_frames, block):
-        frames = slice(start, start + block)
-        gt_block, pred_block = gt.select(frames), pred.select(frames)
-        distance = _head_normalised_distance(gt_block, pred_block)
+    chunk = max(1, _MAX_CHUNK // max(1, pairs))
+    for start in range(0, gt.num_frames, chunk):
+        frames = slice(start, start + chunk)
+        gt_chunk, pred_chunk = gt.select(frames), pred.select(frames)
+        distance = _head_normalised_distance(gt_chunk, pred_chunk)
         match = distance <= MATCH_THRESHOLD
-        pool.add(gt_block, pred_block, match)
+        accumulator.add(gt_chunk, pred_chunk, match)
         if tracking is not None:
             tracking.add(start, match, distance)
 
 
 def _head_normalised_distance(gt: PaddedPoses, pred: PaddedPoses) -> np.ndarray:
-    """[F, J, G, P] distances in head sizes, NaN where a joint is missing on either side."""
+    """Measure distances [F, J, G, P] in head sizes, NaN where a joint is missing on either side."""
     # NaN spreads by itself. A head box without extent has no unit to measure in.
     sizes = np.where(gt.head_sizes > 0, gt.head_sizes, np.nan)
     gt_points = np.where(gt.exists[..., None], gt.keypoints, np.nan).transpose(3, 0, 2, 1)

@@ -1,4 +1,4 @@
-"""What the metrics over whole videos have in common: the truth, and collecting predictions."""
+"""Base of the metrics over whole videos: reads the truth and collects predictions."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ UNLABELLED, ALL = 'unlabelled', 'all'
 
 
 class BaseVideoMetric(BaseMetric):
-    """Collects predicted poses into videos and compares these with label files.
+    """Metric that collects predicted poses into videos and compares these with label files.
 
-    In propagation (``given_interval``) two figures are reported: over all frames, where the given
+    In propagation (``given_interval``) two results are reported: over all frames, where the given
     labels stand as predictions with score 1 (the paper's protocol), and over the unlabelled
     frames alone. The one named by ``main_frames`` goes under the plain names (``AP``), the other
     one with its subset behind the name (``AP_all`` or ``AP_unlabelled``).
@@ -96,7 +96,7 @@ class BaseVideoMetric(BaseMetric):
         return self._truth
 
     def read_labels(self, file: str) -> VideoLabels:
-        """The labels of one of the files."""
+        """Read the labels of one of the files."""
         data = read_json(file)
         is_annolist = isinstance(data, dict) and 'annolist' in data
         return parse_posetrack17(file, data) if is_annolist else parse_posetrack18(file, data)
@@ -128,21 +128,21 @@ class BaseVideoMetric(BaseMetric):
             self.results.append(result)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Assemble the videos and compute the figures of both subsets of frames."""
+        """Assemble the videos and compute the metrics of both subsets of frames."""
         predictions = self.predicted_videos(results)
         metrics = self.compute_video_metrics(predictions)
         return {name: float(value) for name, value in metrics.items()}
 
     @abstractmethod
     def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
-        """The figures of predictions that pair with ``self.truth``."""
+        """Compute the metrics of predictions that pair with ``self.truth``."""
 
     def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
-        """Which of the predicted people of one frame to evaluate."""
+        """Select the predicted people of one frame that are evaluated."""
         return people
 
     def predicted_videos(self, results: list[dict]) -> list[VideoLabels]:
-        """The results as videos that pair with ``self.truth``, given labels included.
+        """Assemble the results as videos that pair with ``self.truth``, given labels included.
 
         Raises:
             InputError: If a result is of a video that the labels do not know.
@@ -170,7 +170,7 @@ class BaseVideoMetric(BaseMetric):
         return [self._predicted_video(video, by_frame[video.name]) for video in self.truth]
 
     def given(self, video: VideoLabels) -> list[int]:
-        """Frames of a video whose labels were given."""
+        """List the frames of a video whose labels were given."""
         if self.given_interval is None:
             return []
         # The datasets need MMPose's whole dataset package, so the rule is fetched when asked for.
@@ -179,12 +179,12 @@ class BaseVideoMetric(BaseMetric):
         return given_frames(video.labelled_frame_indices, self.given_interval)
 
     def evaluated_frames(self, video: VideoLabels, subset: str) -> list[int]:
-        """Frame indices of ``'all'`` or ``'unlabelled'`` frames."""
+        """List the indices of ``'all'`` or ``'unlabelled'`` frames."""
         left_out = set(self.given(video)) if subset == UNLABELLED else set()
         return [frame.index for frame in video.frames if frame.index not in left_out]
 
     def title(self) -> str:
-        """What the figures were measured on, in one line."""
+        """Say in one line what the metrics were measured on."""
         dataset = (self.dataset_meta or {}).get('dataset_name', 'data')
         task = (
             'no labels given'
@@ -193,12 +193,12 @@ class BaseVideoMetric(BaseMetric):
         )
         return f'{dataset}, {len(self.truth)} videos, {BOXES[self.boxes]}, {task}'
 
-    def row_label(self, figure: str, subset: str) -> str:
-        """``figure`` with the frames it was measured on."""
+    def row_label(self, metric: str, subset: str) -> str:
+        """Name ``metric`` with the frames it was measured on."""
         if self.given_interval is None:
-            return figure
+            return metric
         frames = 'unlabelled frames' if subset == UNLABELLED else 'all frames, given ones included'
-        return f'{figure} ({frames})'
+        return f'{metric} ({frames})'
 
     def log_table(self, table: str) -> None:
         """Log a table below a line of its own."""

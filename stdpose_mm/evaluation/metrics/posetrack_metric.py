@@ -45,7 +45,7 @@ class PoseTrackMetric(BaseVideoMetric):
         self.oks_nms = oks_nms
 
     def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
-        """The people that OKS-NMS keeps, in their order."""
+        """Select the people that OKS-NMS keeps, in their order."""
         if self.oks_nms is None or len(people) < 2:
             return people
         # Imported when used: with it comes all of MMPose's evaluation, and xtcocotools.
@@ -65,7 +65,7 @@ class PoseTrackMetric(BaseVideoMetric):
         return [people[i] for i in sorted(kept)]
 
     def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
-        """See the class."""
+        """Compute the metrics of the class."""
         metrics: dict[str, float] = {}
         rows: dict[str, np.ndarray] = {}
         everyone = [person for video in (*self.truth, *predictions) for person in video.persons]
@@ -79,7 +79,7 @@ class PoseTrackMetric(BaseVideoMetric):
                 video.keep_frames(kept) for video, kept in zip(self.truth, frames, strict=True)
             ]
             scores = evaluate_posetrack(truth, predictions)
-            figures = {
+            values = {
                 'AP': mean_of_known(scores.ap),
                 'precision': mean_of_known(scores.precision),
                 'recall': mean_of_known(scores.recall),
@@ -87,15 +87,15 @@ class PoseTrackMetric(BaseVideoMetric):
             rows[self.row_label('AP', subset)] = scores.ap
             if tracked:
                 rows[self.row_label('MOTA', subset)] = scores.mota
-                figures['MOTA'] = mean_of_known(scores.mota)
-                figures['MOTP'] = mean_of_known(scores.motp)
-                figures.update(keypoint_accuracy(self.truth, predictions, frames).means())
+                values['MOTA'] = mean_of_known(scores.mota)
+                values['MOTP'] = mean_of_known(scores.motp)
+                values.update(keypoint_accuracy(self.truth, predictions, frames).means())
             if subset == self.main_frames:
                 by_group = group_means(scores.ap)
                 del by_group['Mean']
-                figures.update({f'{group} AP': value for group, value in by_group.items()})
-                metrics.update(figures)
+                values.update({f'{group} AP': value for group, value in by_group.items()})
+                metrics.update(values)
             else:
-                metrics.update({f'{name}_{subset}': value for name, value in figures.items()})
+                metrics.update({f'{name}_{subset}': value for name, value in values.items()})
         self.log_table(format_table(rows, self.title()))
         return metrics

@@ -24,7 +24,7 @@ class VideoPCKMetric(BaseVideoMetric):
     default_prefix = 'video'
 
     def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
-        """See the class."""
+        """Compute the metrics of the class."""
         metrics: dict[str, float] = {}
         tables = [self.title()]
         for subset in (self.main_frames, self.other_frames):

@@ -57,7 +57,7 @@ def read_coco(path: PathLike) -> list[VideoLabels]:
 
 
 def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
-    """:func:`read_coco` for JSON that is already parsed; ``path`` is for names."""
+    """Read as :func:`read_coco` from JSON that is already parsed; ``path`` is for names."""
     record = Record(path, '', data)
     skeleton, category = read_categories(record, default=None)
     groups: dict[Any, list[Record]] = {}
@@ -124,7 +124,7 @@ def _video_key(image: Record) -> Any:
 
 
 def _track_attribute(annotation: Record) -> int | None:
-    """The track id among the custom attributes, where CVAT's COCO export has it."""
+    """Find the track id among the custom attributes, where CVAT's COCO export has it."""
     attributes = annotation.raw('attributes', None)
     if not isinstance(attributes, dict):
         return None
@@ -177,7 +177,7 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
 
 
 def coco_fields(videos: Sequence[VideoLabels]) -> dict[str, Any]:
-    """The JSON value that :func:`write_coco` writes."""
+    """Make the JSON value that :func:`write_coco` writes."""
     if not videos:
         raise InputError('a COCO file needs at least one video, got none')
     skeleton = videos[0].skeleton

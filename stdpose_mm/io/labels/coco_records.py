@@ -1,4 +1,4 @@
-"""What the COCO-like JSON formats (PoseTrack18/21, COCO keypoints) have in common."""
+"""Records that the COCO-like JSON formats (PoseTrack18/21, COCO keypoints) share."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TRACK_NAME = 'track_name'
 
 
 def video_name(path: PathLike) -> str:
-    """The name of the video of a label file: the file's name without its suffixes."""
+    """Name the video of a label file: the file's name without its suffixes."""
     name = Path(path).name
     for suffix in ('.gz', '.json', '.xml', '.slp', '.csv'):
         name = name.removesuffix(suffix)
@@ -49,7 +49,7 @@ def video_name(path: PathLike) -> str:
 
 
 def frame_indices(images: Sequence[Record]) -> list[int]:
-    """The 0-based frame index of every image of one video.
+    """Find the 0-based frame index of every image of one video.
 
     It is the field ``frame_index`` where the first image has one, else the last digits of the
     file name where all names have distinct ones, else the position in the list.
@@ -69,13 +69,13 @@ def frame_indices(images: Sequence[Record]) -> list[int]:
 
 
 def number_in_name(file_name: str) -> int | None:
-    """The last run of digits in a picture's name without its suffix; None without digits."""
+    """Find the last run of digits in a picture's name without its suffix; None without digits."""
     digits = re.findall(r'[0-9]+', Path(file_name).stem)
     return int(digits[-1][-18:]) if digits else None
 
 
 def read_frame_record(image: Record, index: int) -> VideoFrame:
-    """One entry of ``images`` as a frame with the given index."""
+    """Read one entry of ``images`` as a frame with the given index."""
     image_id = image.raw('id', expected='a number or a string')
     if type(image_id) not in (int, str):
         raise image.error('id', 'a whole number or a string')
@@ -105,7 +105,7 @@ def read_frame_record(image: Record, index: int) -> VideoFrame:
 
 
 def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
-    """One entry of ``images``; inverse of :func:`read_frame_record`."""
+    """Make one entry of ``images``; inverse of :func:`read_frame_record`."""
     fields: dict[str, Any] = {'id': image_id, 'frame_index': frame.index}
     if frame.file_name:
         fields['file_name'] = frame.file_name
@@ -120,7 +120,7 @@ def frame_fields(frame: VideoFrame, image_id: int | str) -> dict[str, Any]:
 
 
 def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton, dict[str, Any]]:
-    """The skeleton of the one category that has keypoints, and the category's other fields.
+    """Read the skeleton of the one category that has keypoints, and the category's other fields.
 
     Raises:
         InputError: If there is no such category (and no ``default``), or more than one.
@@ -154,7 +154,7 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
 
 
 def category_fields(skeleton: Skeleton, extra: dict[str, Any]) -> dict[str, Any]:
-    """One entry of ``categories``; inverse of :func:`read_categories`."""
+    """Make one entry of ``categories``; inverse of :func:`read_categories`."""
     return {
         'id': 1,
         'supercategory': skeleton.category,
@@ -166,13 +166,13 @@ def category_fields(skeleton: Skeleton, extra: dict[str, Any]) -> dict[str, Any]
 
 
 def top_level_fields(labels: VideoLabels) -> dict[str, Any]:
-    """The fields of the file itself that labels bring along."""
+    """Collect the fields of the file itself that labels bring along."""
     own = (CATEGORY_FIELDS, VIDEO_FIELDS)
     return {name: value for name, value in labels.extra.items() if name not in own}
 
 
 def find_visibility(annotations: Iterable[Record]) -> Visibility:
-    """The convention a file follows: a v of 2 or a ``source`` field means COCO's."""
+    """Find the convention a file follows: a v of 2 or a ``source`` field means COCO's."""
     for annotation in annotations:
         keypoints = annotation.raw('keypoints', [])
         if annotation.raw('source', None) in SOURCES:
@@ -185,7 +185,7 @@ def find_visibility(annotations: Iterable[Record]) -> Visibility:
 def read_person_record(
     annotation: Record, frame_index: int, skeleton: Skeleton, visibility: Visibility
 ) -> PersonLabel:
-    """One entry of ``annotations`` as a label on the given frame."""
+    """Read one entry of ``annotations`` as a label on the given frame."""
     count = skeleton.num_keypoints
     flat = annotation.numbers('keypoints', 3 * count, of=f'numbers, x, y, v of {count} keypoints')
     points, flags = flat.reshape(count, 3)[:, :2], flat[2::3]
@@ -223,7 +223,7 @@ def read_person_record(
 
 
 def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]:
-    """One entry of ``annotations`` without its ids; inverse of :func:`read_person_record`."""
+    """Make one entry of ``annotations`` without its ids; inverse of :func:`read_person_record`."""
     flags = person.visibility
     if visibility == 'posetrack':
         flags = (flags == VISIBLE).astype(np.int8)
@@ -244,7 +244,7 @@ def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]
 
 
 def plain(array: np.ndarray) -> list[Any]:
-    """An array as nested lists; whole numbers without a decimal point, as label files have them."""
+    """Convert an array to nested lists, whole numbers without a decimal point as in files."""
     if array.ndim > 1:
         return [plain(row) for row in array]
     return [int(x) if float(x).is_integer() else float(x) for x in array]
@@ -253,7 +253,7 @@ def plain(array: np.ndarray) -> list[Any]:
 def distinct_ids(
     kept: Sequence[Any], fallback: Callable[[int], int] = lambda i: i + 1
 ) -> list[Any]:
-    """The ids that labels bring from their file if complete and distinct, else running ones."""
+    """Take the ids that labels bring from their file if complete and distinct, else number."""
     if all(type(i) in (int, str) for i in kept) and len(set(kept)) == len(kept):
         return list(kept)
     return [fallback(i) for i in range(len(kept))]

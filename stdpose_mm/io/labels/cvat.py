@@ -89,7 +89,7 @@ class _Tag:
         return numbers[0] or 0.0, numbers[1] or 0.0
 
     def attributes(self) -> dict[str, str]:
-        """Name and text of the ``attribute`` elements in it."""
+        """Read name and text of the ``attribute`` elements in it."""
         return {
             _Tag(self.file, f'an attribute of {self.where}', child).text('name'): child.text or ''
             for child in self.element.findall('attribute')
@@ -213,7 +213,7 @@ def _read_skeleton(
 
 
 def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """The edges of CVAT's drawing of a skeleton as pairs of joint indices."""
+    """Read the edges of CVAT's drawing of a skeleton as pairs of joint indices."""
     if not svg.lstrip().startswith('<svg'):
         svg = f'<svg>{svg}</svg>'
     try:
@@ -296,7 +296,7 @@ def _read_shape(shape: _Tag, frame_index: int, track_id: int, skeleton: Skeleton
 def _read_frames(
     path: PathLike, meta: ET.Element | None, labelled: Iterable[int]
 ) -> tuple[VideoFrame, ...]:
-    """The frames of the task (its first, last and step), and those with labels."""
+    """Read the frames of the task (its first, last and step), and those with labels."""
 
     def field(name: str, default: int, high: int) -> int:
         text = None if meta is None else meta.findtext(f'.//{name}')
@@ -328,7 +328,7 @@ def write_cvat(labels: VideoLabels, path: PathLike) -> None:
 
     Every label is a key frame; one without a place is ``outside``. Where a frame has labels (or
     ``is_labeled``) but not of a person who has one on the frame before it, an ``outside`` key
-    frame with the source 'absent' ends the person's stay. ``source`` and scores are written as
+    frame with the source 'absent' ends the person's presence. ``source`` and scores are written as
     attributes. CVAT holds no boxes, ids of images, file names or ignore regions, no people of
     whom only a box is known, and no gaps between frames.
 
@@ -371,7 +371,7 @@ def _add(parent: ET.Element, tag: str, text: str = '', **attributes: str) -> ET.
 
 
 def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
-    """Track id -> labels by frame; a track for every person without an id."""
+    """Group labels as track id -> labels by frame; a track for every person without an id."""
     tracks: dict[int, list[PersonLabel]] = {}
     unused = max(labels.track_ids, default=-1) + 1
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
@@ -434,7 +434,7 @@ def _add_shape(
 
 
 def _texts(value: Any) -> dict[str, str]:
-    """Attributes in ``extra``, which may come from a file that anybody wrote."""
+    """Convert attributes in ``extra``, which may come from any file, to texts."""
     return {k: str(v) for k, v in value.items()} if isinstance(value, dict) else {}
 
 
@@ -479,7 +479,7 @@ def _add_attribute_kind(
 
 
 def _drawing(skeleton: Skeleton) -> str:
-    """CVAT's drawing of a skeleton, which also holds its limbs: joints on a circle."""
+    """Draw a skeleton as CVAT does, which also holds its limbs: joints on a circle."""
     count = skeleton.num_keypoints
     angles = [2 * math.pi * i / count for i in range(count)]
     spots = [(50 + 40 * math.sin(a), 50 - 40 * math.cos(a)) for a in angles]

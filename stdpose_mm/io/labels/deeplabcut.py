@@ -38,7 +38,7 @@ _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the header says.
+    """Contents of the header.
 
     Args:
         rows: Number of header rows.
@@ -172,7 +172,7 @@ def _read_points(
     layout: _Layout,
     places: Sequence[tuple[int, int]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """[K, 2] pixels and [K] whether labelled, of one individual."""
+    """Read the points [K, 2] in pixels, and [K] whether labelled, of one individual."""
     points = np.zeros((layout.skeleton.num_keypoints, 2))
     labelled = np.zeros(len(points), dtype=bool)
     for joint, x in places:

@@ -20,7 +20,7 @@ class Detections:
     by_image: dict[int | str, FrameDetections]
 
     def of(self, image_id: int | str) -> FrameDetections:
-        """Those of one picture."""
+        """Look up the detections of one picture."""
         return self.by_image.get(image_id, NO_DETECTIONS)
 
 

@@ -41,7 +41,7 @@ def open_file(path: PathLike) -> BinaryIO:
 
 
 def read_bytes(path: PathLike) -> bytes:
-    """The bytes of a file, unzipped if they are gzipped.
+    """Read the bytes of a file, unzipped if they are gzipped.
 
     Raises:
         InputError: If the file is missing, empty, unreadable or a broken gzip file.
@@ -80,7 +80,7 @@ def read_json(path: PathLike) -> Any:
 
 
 def shown(value: Any) -> str:
-    """``value`` for an error message, on one line and cut to a readable length."""
+    """Format ``value`` for an error message, on one line and cut to a readable length."""
     text = repr(value)
     return text if len(text) <= 60 else f'{text[:57]}...'
 
@@ -106,18 +106,18 @@ class Record:
         self._read: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
-        """Whether the field is there and not null."""
+        """Tell whether the field is there and not null."""
         return self._data.get(name) is not None
 
     def error(self, name: str, expected: str) -> InputError:
-        """The error that the field ``name`` is not as ``expected``."""
+        """Make the error that the field ``name`` is not as ``expected``."""
         field = f'{self.where}.{name}' if self.where else name
         if name not in self._data:
             return InputError(f'{self.file}: {field} is missing, expected {expected}')
         return InputError(f'{self.file}: {field} must be {expected}, got {shown(self._data[name])}')
 
     def raw(self, name: str, default: Any = _REQUIRED, expected: str = 'a value') -> Any:
-        """The field unchecked; null counts as missing where there is a default."""
+        """Get the field unchecked; null counts as missing where there is a default."""
         self._read.add(name)
         value = self._data.get(name)
         if value is not None:
@@ -127,7 +127,7 @@ class Record:
         return default
 
     def text(self, name: str, default: Any = _REQUIRED) -> Any:
-        """A string."""
+        """Get a string."""
         value = self.raw(name, default, 'a string')
         if value is not default and not isinstance(value, str):
             raise self.error(name, 'a string')
@@ -136,7 +136,7 @@ class Record:
     def integer(
         self, name: str, default: Any = _REQUIRED, low: int = -MAX_ID, high: int = MAX_ID
     ) -> Any:
-        """A whole number in ``low..high``; 3.0 counts as 3, true does not count as 1."""
+        """Get a whole number in ``low..high``; 3.0 counts as 3, true does not count as 1."""
         expected = f'a whole number of at least {low}' if low > -MAX_ID else 'a whole number'
         if high < MAX_ID:
             expected = f'a whole number in {low}..{high}'
@@ -150,7 +150,7 @@ class Record:
         return value
 
     def flag(self, name: str, default: Any = _REQUIRED) -> Any:
-        """True or false; PoseTrack files also write 1 and 0."""
+        """Get true or false; PoseTrack files also write 1 and 0."""
         value = self.raw(name, default, 'true or false')
         if value is default:
             return value
@@ -161,7 +161,7 @@ class Record:
     def numbers(
         self, name: str, count: int | None = None, default: Any = _REQUIRED, of: str = 'numbers'
     ) -> Any:
-        """[count] float64 array of finite numbers within +-1e7."""
+        """Get a [count] float64 array of finite numbers within +-1e7."""
         expected = f'a list of {of}' if count is None else f'a list of {count} {of}'
         value = self.raw(name, default, expected)
         if value is default:
@@ -169,7 +169,7 @@ class Record:
         return self._array(name, value, count, expected)
 
     def number_lists(self, name: str, count: int | None = None) -> list[np.ndarray]:
-        """A list of lists of ``count`` numbers; empty if missing."""
+        """Get a list of lists of ``count`` numbers; empty if missing."""
         value = self.raw(name, [])
         expected = f'a list of lists of {"" if count is None else f"{count} "}numbers'
         if not isinstance(value, list):
@@ -190,7 +190,7 @@ class Record:
         return np.asarray(value, dtype=np.float64)
 
     def box(self, name: str) -> np.ndarray | None:
-        """[4] box x, y, width, height with sizes of at least 0; None if missing or empty."""
+        """Get a box [4] x, y, width, height with sizes of at least 0; None if missing or empty."""
         if self.raw(name, None) in (None, []):
             return None
         box = self.numbers(name, 4)
@@ -199,14 +199,14 @@ class Record:
         return box
 
     def texts(self, name: str) -> list[str]:
-        """A list of strings."""
+        """Get a list of strings."""
         value = self.raw(name, expected='a list of strings')
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.error(name, 'a list of strings')
         return value
 
     def records(self, name: str, default: Any = _REQUIRED) -> list[Record]:
-        """A list of objects."""
+        """Get a list of objects."""
         value = self.raw(name, default, 'a list of objects')
         if not isinstance(value, list):
             raise self.error(name, 'a list of objects')
@@ -214,7 +214,7 @@ class Record:
         return [Record(self.file, f'{prefix}[{i}]', item) for i, item in enumerate(value)]
 
     def extra(self, unread: Iterable[str] = ()) -> dict[str, Any]:
-        """The fields that no getter has asked for, and those in ``unread``, to be written back."""
+        """Collect the fields that no getter asked for, and those in ``unread``, for writing."""
         read = self._read.difference(unread)
         rest = {name: value for name, value in self._data.items() if name not in read}
         for name, value in rest.items():

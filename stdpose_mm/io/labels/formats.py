@@ -96,7 +96,7 @@ def write_labels(labels: VideoLabels, path: PathLike, format: str = 'posetrack18
 
 
 def sniff_format(path: PathLike) -> str:
-    """The format of a label file, one of ``READ_FORMATS``, from its content.
+    """Find the format of a label file, one of ``READ_FORMATS``, from its content.
 
     Raises:
         InputError: If it is none of them.
@@ -105,7 +105,7 @@ def sniff_format(path: PathLike) -> str:
 
 
 def _sniff_bytes(path: PathLike) -> str | None:
-    """The format of a file that is not JSON; None for what may be JSON."""
+    """Find the format of a file that is not JSON; None for what may be JSON."""
     if is_hdf5(path):
         if Path(path).suffix != '.slp':
             raise InputError(

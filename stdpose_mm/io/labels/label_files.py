@@ -1,4 +1,4 @@
-"""Which label files a config or command line means."""
+"""Search for the label files that a config or command line names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIST_SUFFIX = '.txt'
 def find_label_files(
     ann_file: str | os.PathLike[str] | Sequence[str], owner: str = '', hint: str = ''
 ) -> list[str]:
-    """The label files, one per video, that ``ann_file`` names.
+    """Find the label files, one per video, that ``ann_file`` names.
 
     Args:
         ann_file: A folder (its ``*.json`` and ``*.json.gz``, sorted), one label file, a text file

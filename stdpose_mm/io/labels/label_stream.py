@@ -24,11 +24,11 @@ _STREAMED = ('posetrack18', 'posetrack21')
 
 
 class LabelStream:
-    """Takes the labels of a video frame by frame and writes them in the end.
+    """Writer that takes the labels of a video frame by frame.
 
-    Until then they lie in files without a name, which vanish with the process: memory does not grow
-    with the video, and a killed run leaves nothing. PoseTrack18 JSON is put together from these
-    files; for the other formats all labels are read into memory in the end.
+    Until they are written they lie in files without a name, which vanish with the process: memory
+    does not grow with the video, and a killed run leaves nothing. PoseTrack18 JSON is put together
+    from these files; for the other formats all labels are read into memory in the end.
 
     Args:
         name: Name of the video.

@@ -1,4 +1,4 @@
-"""Where the frames of a labelled video lie."""
+"""Paths of the frames of a labelled video."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stdpose_mm.structures import VideoLabels
 def frame_sources(
     labels: VideoLabels, image_root: str | Path, video_root: str | Path | None
 ) -> dict[int, tuple[str, int | None]]:
-    """Frame index -> (path, index) of ``read_frame``, frames ascending.
+    """Map frame index -> (path, index) of ``read_frame``, frames ascending.
 
     Args:
         labels: The video.

@@ -1,4 +1,4 @@
-"""Which picture a label belongs to."""
+"""Matching of labels to the frames of a video."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stdpose_mm.structures import VideoLabels
 
 
 def match_frames(labels: VideoLabels, source: FrameSource) -> VideoLabels:
-    """The labels with frame indices that count the frames of ``source``.
+    """Number the labels' frames as the frames of ``source``.
 
     Label files number frames in their own way (a folder may start at ``000001.jpg``). Where
     ``source`` is a set of pictures and the label file names them, the names decide; otherwise

@@ -85,7 +85,7 @@ def read_posetrack17(path: PathLike) -> VideoLabels:
 
 
 def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
-    """:func:`read_posetrack17` for JSON that is already parsed; ``path`` is for names."""
+    """Read as :func:`read_posetrack17` from JSON that is already parsed; ``path`` is for names."""
     record = Record(path, '', data)
     entries = record.records('annolist')
     frames, persons = [], []
@@ -105,7 +105,7 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
 
 
 def posetrack18_name(name: str) -> str | None:
-    """PoseTrack18's name of a PoseTrack17 video, which tells the benchmark's part of it.
+    """Make PoseTrack18's name of a PoseTrack17 video, which tells the benchmark's part of it.
 
     Only sequences whose part is known here have one (``000342_mpii`` is ``000342_mpii_test``);
     None for the others.
@@ -221,7 +221,7 @@ _REQUIRED: Any = object()
 
 
 def _number(record: Record, name: str, default: Any = _REQUIRED) -> Any:
-    """The one number in the field's list; the default if the field is missing or the list empty."""
+    """Get the one number in the field's list; the default if it is missing or empty."""
     if record.raw(name, None) in (None, []) and default is not _REQUIRED:
         return default
     return float(record.numbers(name, 1)[0])

@@ -76,7 +76,7 @@ def read_posetrack18(path: PathLike, visibility: Visibility | None = None) -> Vi
 def parse_posetrack18(
     path: PathLike, data: Any, visibility: Visibility | None = None
 ) -> VideoLabels:
-    """:func:`read_posetrack18` for JSON that is already parsed; ``path`` is for names."""
+    """Read as :func:`read_posetrack18` from JSON that is already parsed; ``path`` is for names."""
     record = Record(path, '', data)
     skeleton, category = read_categories(record, default=POSETRACK_SKELETON)
     images = record.records('images')
@@ -121,7 +121,7 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
 
 
 def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str, Any]:
-    """The JSON value that :func:`write_posetrack18` writes."""
+    """Make the JSON value that :func:`write_posetrack18` writes."""
     category = category_fields(labels.skeleton, labels.extra.get(CATEGORY_FIELDS, {}))
     image_ids = distinct_ids([frame.image_id for frame in labels.frames])
     images = []

@@ -37,7 +37,7 @@ _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
 
 
 def is_hdf5(path: PathLike) -> bool:
-    """Whether a file is HDF5, as SLEAP's projects are.
+    """Tell whether a file is HDF5, as SLEAP's projects are.
 
     Raises:
         InputError: If the file is missing, a folder or unreadable.
@@ -95,7 +95,7 @@ def _sleap_io(path: PathLike) -> ModuleType:
 
 
 def _track_ids(tracks: Sequence[Any]) -> dict[int, tuple[int, str]]:
-    """``id(track)`` -> (track id, its name, '' if the name is the id)."""
+    """Map ``id(track)`` -> (track id, its name, '' if the name is the id)."""
     names = [track.name or '' for track in tracks]
     numeric = all(name.isascii() and name.isdigit() and int(name) <= MAX_ID for name in names)
     if numeric and len({int(name) for name in names}) == len(names):
@@ -104,7 +104,7 @@ def _track_ids(tracks: Sequence[Any]) -> dict[int, tuple[int, str]]:
 
 
 def _file_names(video: Any) -> str | list[str]:
-    """The file of a video, or its pictures, also where frames were copied into the project.
+    """Find the file of a video, or its pictures, also where frames were copied into the project.
 
     sleap-io has turned backslashes into slashes.
     """
@@ -286,7 +286,7 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
 
 
 def _video_to_write(sio: ModuleType, labels: VideoLabels) -> tuple[Any, dict[int, int]]:
-    """SLEAP's video, and the frame index there of every frame index here."""
+    """Make SLEAP's video, and the frame index there of every frame index here."""
     frames = sorted(labels.frames, key=lambda frame: frame.index)
     file = labels.extra.get(VIDEO_FIELDS, {}).get(_VIDEO_FILE)
     if file is None and frames and all(frame.file_name for frame in frames):

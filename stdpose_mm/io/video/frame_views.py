@@ -18,15 +18,15 @@ class FrameView(FrameSource):
     """
 
     def __init__(self, frames: FrameSource) -> None:
-        self._frames = frames
+        self.source = frames
         self.name, self.fps, self.size = frames.name, frames.fps, frames.size
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self.source)
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
-        return self._frames.path_of(index)
+        return self.source.path_of(index)
 
 
 class CachedFrames(FrameView):
@@ -42,7 +42,7 @@ class CachedFrames(FrameView):
         self._cache = FrameCache(max_bytes)
 
     def _read(self, index: int) -> np.ndarray:
-        return self._cache.get(index, self._frames.__getitem__)
+        return self._cache.get(index, self.source.__getitem__)
 
 
 class PreloadedFrames(FrameView):
@@ -58,7 +58,7 @@ class PreloadedFrames(FrameView):
         self._kept = {index: frames[index] for index in indices}
 
     def _read(self, index: int) -> np.ndarray:
-        return self._kept[index] if index in self._kept else np.asarray(self._frames[index])
+        return self._kept[index] if index in self._kept else np.asarray(self.source[index])
 
 
 class SelectedFrames(FrameView):
@@ -71,15 +71,15 @@ class SelectedFrames(FrameView):
 
     def __init__(self, frames: FrameSource, indices: Sequence[int]) -> None:
         super().__init__(frames)
-        self._indices = indices
+        self.indices = indices
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self.indices)
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
         self._check(index)
-        return self._frames.path_of(self._indices[index])
+        return self.source.path_of(self.indices[index])
 
     def _read(self, index: int) -> np.ndarray:
-        return np.asarray(self._frames[self._indices[index]])
+        return np.asarray(self.source[self.indices[index]])

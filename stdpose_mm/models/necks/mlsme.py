@@ -49,7 +49,7 @@ class MLSME(BaseModule):
 
     No code of the method is public, and the summaries leave open: the ratios, how long a tube is,
     how many blocks there are, the decoders, that a masked token keeps its position, and which
-    share of the windows is masked. docs/semantic_motion.md has what was measured.
+    share of the windows is masked. docs/reference/semantic_motion.md has what was measured.
 
     Args:
         embed_dims: Width D of the features.

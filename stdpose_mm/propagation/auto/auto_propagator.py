@@ -90,14 +90,15 @@ class AutoPropagator(BasePropagator):
             tracks = dict(follow_joints(frames, chunk, self.estimator))
             if self.heatmap_estimator is None or mapping is None:
                 for gap in chunk:
-                    for keys in _chunks(gap.frames):
+                    for start in range(0, len(gap.frames), _CHUNK):
+                        keys = gap.frames[start : start + _CHUNK]
                         yield from self._fill(frames, gap, tracks[gap], keys)
                 continue
             with closing(self.heatmap_estimator.heatmaps(frames, chunk, mapping)) as estimated:
                 for gap, maps in estimated:
-                    keys = [frame for frame in maps.frames if frame in gap.frames]
+                    unlabelled = [frame for frame in maps.frames if frame in gap.frames]
                     heatmaps = GapHeatmaps.of_labels(maps, mapping)
-                    yield from self._fill(frames, gap, tracks[gap], keys, heatmaps)
+                    yield from self._fill(frames, gap, tracks[gap], unlabelled, heatmaps)
 
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence for labels with these joints, in a few words."""
@@ -150,7 +151,3 @@ class AutoPropagator(BasePropagator):
             yield PropagatedPose.with_visibility_of_labels(
                 gap, frame_index, keypoints[row], scores[row]
             )
-
-
-def _chunks(frames: range) -> list[range]:
-    return [frames[start : start + _CHUNK] for start in range(0, len(frames), _CHUNK)]

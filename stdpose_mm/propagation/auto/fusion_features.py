@@ -103,8 +103,7 @@ class GapHeatmaps:
         def ordered(values: np.ndarray) -> np.ndarray:
             return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
 
-        shown = np.zeros(mapping.num_labels, dtype=bool)
-        shown[mapping.shared] = True
+        shown = mapping.to_labels(np.ones(mapping.num_model, dtype=bool))
         single, final = ordered(maps.frame_heatmaps), ordered(maps.final_heatmaps)
         return cls(maps.frames, single, final, maps.to_heatmap, shown)
 

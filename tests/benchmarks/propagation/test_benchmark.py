@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from stdpose_mm.benchmarks.propagation.benchmark import (
     benchmark_propagators,
 )
 from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
-from stdpose_mm.benchmarks.propagation.comparison_report import comparison_report
+from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv, comparison_report
 from stdpose_mm.benchmarks.propagation.motion import joint_speeds
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
@@ -241,7 +242,7 @@ def test_other_labels_or_boxes_are_propagated_anew(entries, tmp_path, monkeypatc
     assert calls() == 2
 
 
-def test_changed_pictures_are_propagated_anew_if_they_are_read(entrants, tmp_path):
+def test_changed_pictures_are_propagated_anew_if_they_are_read(entries, tmp_path):
     named = [replace(frame, file_name=f'{frame.index}.png') for frame in SLOW.frames]
     video = replace(SLOW, frames=tuple(named))
     files = [tmp_path / frame.file_name for frame in named]
@@ -252,7 +253,7 @@ def test_changed_pictures_are_propagated_anew_if_they_are_read(entrants, tmp_pat
         runs = Runs()
         runs.made['good'].reads_pictures = reads_pictures
         conditions = Conditions(image_root=tmp_path, out_dir=tmp_path / 'out')
-        benchmark_propagators([video], entrants[:1], [3], conditions, build=runs)
+        benchmark_propagators([video], entries[:1], [3], conditions, build=runs)
         return runs.calls
 
     assert [calls(True), calls(True), calls(False)] == [1, 0, 1]
@@ -260,7 +261,7 @@ def test_changed_pictures_are_propagated_anew_if_they_are_read(entrants, tmp_pat
     assert [calls(True), calls(False)] == [1, 0]
 
 
-def test_a_broken_cache_entry_is_made_again(entrants, tmp_path):
+def test_a_broken_cache_entry_is_made_again(entries, tmp_path):
     out = tmp_path / 'out'
     compare(entries[:1], Runs(), out_dir=out)
     for path in (out / 'cache').iterdir():
@@ -332,6 +333,24 @@ def test_the_report(comparison):
     assert '| 3 | good | 10.0 | - | 0.010 |' in lines
     assert lines[-1].endswith('Remark.')
     assert 'by occlusion' not in comparison_report([comparison])
+
+
+def test_the_csv_has_a_row_for_every_method_and_group(comparison):
+    rows = {
+        (row['frames'], row['by'], row['group'], row['method']): row
+        for row in csv.DictReader(comparison_csv([comparison]).splitlines())
+    }
+    # Errors of 6 px in the slow, 15 and 25 px in the fast video; the reference has 2 and 8 px.
+    slow = rows['unlabelled', 'motion of the clip', 'slow', 'seeded']
+    assert (slow['T'], slow['joints']) == ('3', '10')
+    assert (slow['error %'], slow['error % low'], slow['error % high']) == ('6.0000',) * 3
+    assert (slow['error % difference'], slow['error % std']) == ('4.0000', '0.0000')
+    fast = rows['unlabelled', 'motion of the clip', 'fast (> 0.02)', 'seeded']
+    assert fast['error % std'] == f'{10 / np.sqrt(2):.4f}'
+    good = rows['unlabelled', '', '', 'good']
+    assert (good['calibration error'], good['Brier']) == ('10.0000', '0.0100')
+    assert good['error % difference'] == ''
+    assert ('all', '', '', 'seeded') in rows
 
 
 def test_the_overview_has_a_column_per_interval(entries):

@@ -1,4 +1,4 @@
-"""Those that need sleap-io are skipped without it; docs/label_formats.md says how to run them."""
+"""Need sleap-io, else are skipped; docs/guide/label_formats.md says how to run them."""
 
 import importlib.util
 import sys

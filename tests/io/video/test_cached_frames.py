@@ -45,7 +45,7 @@ def test_a_copy_after_pickling_reads_anew():
     cached[1]
     copy = pickle.loads(pickle.dumps(cached))
     assert copy[1][0, 0, 0] == 1
-    assert copy._frames.reads == [1, 1]
+    assert copy.source.reads == [1, 1]
 
 
 def test_threads_may_share_it():

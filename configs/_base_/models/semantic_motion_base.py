@@ -1,0 +1,33 @@
+# Semantic motion encoder and spatial-motion mutual learning with ViT-B; ViTPose's COCO weights
+# start backbone and final head.
+_base_ = 'stdpose_base.py'
+
+attention = dict(embed_dims=_base_.embed_dims, num_heads=12)
+model = dict(
+    _delete_=True,
+    type='SemanticMotionPose',
+    data_preprocessor=_base_.model.data_preprocessor,
+    backbone=_base_.model.backbone,
+    neck=dict(
+        type='MLSME',
+        feature_size=(16, 12),
+        tube_ratio=0.3,
+        tube_length=2,
+        masked_frames=1,
+        masked_share=0.5,
+        context_decoder=dict(type='ContextDecoder', **attention),
+        pose_decoder=dict(type='FrameHead', **_base_.heatmap_head),
+        **attention,
+    ),
+    head=dict(
+        type='SpatialMotionHead',
+        fusion=dict(type='SpatialMotionMutualLearning', num_blocks=2, **attention),
+        **_base_.heatmap_head,
+    ),
+    # An empty heatmap costs 0.004 here, a mean over pixels, and 40 in the tiny models, a weighted
+    # sum; a hidden feature that is not reconstructed costs about 1 in both. So 1e-4 here is what 1
+    # is there. Heatmaps of hidden frames have the same loss as the final ones, weighed as there.
+    context_loss_weight=1e-4,
+    pose_loss_weight=0.2,
+    test_cfg=_base_.model.test_cfg,
+)

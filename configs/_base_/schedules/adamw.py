@@ -1,0 +1,20 @@
+# What the schedules share. Positions, tokens that stand for hidden ones, biases and factors do not
+# decay.
+val_cfg = dict()
+test_cfg = dict()
+
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW'),
+    paramwise_cfg=dict(
+        norm_decay_mult=0.0,
+        bias_decay_mult=0.0,
+        flat_decay_mult=0.0,
+        custom_keys=dict(
+            pos_embed=dict(decay_mult=0.0),
+            frame_embed=dict(decay_mult=0.0),
+            tube_token=dict(decay_mult=0.0),
+            frame_token=dict(decay_mult=0.0),
+        ),
+    ),
+    clip_grad=dict(max_norm=1.0),
+)

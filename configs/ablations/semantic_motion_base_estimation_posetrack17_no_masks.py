@@ -1,0 +1,5 @@
+# Ablation: nothing is hidden in training, so nothing is reconstructed; the encoder and mutual
+# learning stay.
+_base_ = '../semantic_motion_base_estimation_posetrack17.py'
+
+model = dict(neck=dict(tube_ratio=0.0, masked_frames=0, context_decoder=None, pose_decoder=None))

@@ -1,4 +1,0 @@
-# Ablation, tiny: tubes alone are hidden in training, no frames.
-_base_ = '../semantic_motion_tiny_synthetic.py'
-
-model = dict(neck=dict(masked_frames=0, pose_decoder=None))

@@ -1,8 +1,0 @@
-# Ablation: spatial and motion feature side by side in place of mutual learning.
-_base_ = '../semantic_motion_vit_posetrack17.py'
-
-model = dict(
-    head=dict(
-        fusion=dict(_delete_=True, type='SpatialMotionConcatenation', embed_dims=_base_.embed_dims)
-    )
-)

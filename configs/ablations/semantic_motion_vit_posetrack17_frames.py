@@ -1,4 +1,0 @@
-# Ablation: whole frames alone are hidden in training, no tubes.
-_base_ = '../semantic_motion_vit_posetrack17.py'
-
-model = dict(neck=dict(tube_ratio=0.0))

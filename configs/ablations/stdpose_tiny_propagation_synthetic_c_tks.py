@@ -1,0 +1,17 @@
+# Ablation (c), tiny: backbone, frame head and TKS. Without the prior map, which is not the paper's.
+_base_ = 'stdpose_tiny_propagation_synthetic_e_dam.py'
+
+num_joints = _base_.num_joints
+model = dict(
+    neck=dict(tff=None),
+    head=dict(
+        _delete_=True,
+        type='SingleSourceHead',
+        source='merged_heatmaps',
+        in_channels=num_joints,
+        out_channels=num_joints,
+        deconv_out_channels=None,
+        loss=_base_.heatmap_head.loss,
+        decoder=_base_.codec,
+    ),
+)

@@ -1,2 +1,0 @@
-# Ablation (f): (e) and the mutual information objective, which is the flagship as it is.
-_base_ = '../stdpose_vit_posetrack17.py'

@@ -1,0 +1,27 @@
+# Semantic motion encoder and spatial-motion mutual learning (Feng and Chen, 2025), pose estimation
+# on PoseTrack17: the neighbouring frames help, no label is given. For detected boxes set
+# boxes='detected' and bbox_file in val_dataloader.dataset, and boxes='detected' in val_evaluator.
+_base_ = [
+    '_base_/default_runtime.py',
+    '_base_/schedules/paper_20e.py',
+    '_base_/datasets/windows.py',
+    '_base_/pipelines/windows_256x192.py',
+    '_base_/models/semantic_motion_base.py',
+]
+
+model = dict(head=dict(decoder={{_base_.codec}}))
+load_from = (
+    'https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/'
+    'td-hm_ViTPose-base_8xb64-210e_coco-256x192-216eae50_20230314.pth'
+)
+
+dataset = dict(type='PoseTrack17WindowDataset', data_root='data/posetrack17/', task='estimation')
+train_dataloader = dict(
+    dataset=dict(**dataset, random_offset=False, pipeline={{_base_.train_pipeline}})
+)
+val_dataloader = dict(dataset=dict(**dataset, pipeline={{_base_.val_pipeline}}))
+test_dataloader = val_dataloader
+
+val_evaluator = dict(ann_file='data/posetrack17/annotations/val', given_interval=None)
+test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best='posetrack/AP', rule='greater'))

@@ -1,0 +1,10 @@
+# Semantic motion encoder and spatial-motion mutual learning, pose estimation on PoseTrack21.
+_base_ = 'semantic_motion_base_estimation_posetrack17.py'
+
+dataset = dict(type='PoseTrack21WindowDataset', data_root='data/posetrack21/')
+train_dataloader = dict(dataset=dataset)
+val_dataloader = dict(dataset=dataset)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(ann_file='data/posetrack21/annotations/val')
+test_evaluator = val_evaluator

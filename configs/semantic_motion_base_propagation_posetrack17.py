@@ -1,0 +1,21 @@
+# Semantic motion encoder and spatial-motion mutual learning, pose propagation on PoseTrack17 with
+# T = 7: the labels of the auxiliary frames enter the encoder.
+_base_ = 'semantic_motion_base_estimation_posetrack17.py'
+
+model = dict(
+    neck=dict(
+        pose_embed=dict(
+            type='GivenPoseEmbedding',
+            num_joints=_base_.num_joints,
+            embed_dims=_base_.embed_dims,
+        )
+    )
+)
+
+train_dataloader = dict(dataset=dict(task='propagation', random_offset=True))
+val_dataloader = dict(dataset=dict(task='propagation'))
+test_dataloader = val_dataloader
+
+val_evaluator = dict(given_interval=_base_.interval)
+test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(save_best='posetrack/AP_all'))

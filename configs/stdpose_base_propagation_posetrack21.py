@@ -1,0 +1,10 @@
+# STDPose, pose propagation on PoseTrack21 with T = 7.
+_base_ = 'stdpose_base_propagation_posetrack17.py'
+
+dataset = dict(type='PoseTrack21WindowDataset', data_root='data/posetrack21/')
+train_dataloader = dict(dataset=dataset)
+val_dataloader = dict(dataset=dataset)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(ann_file='data/posetrack21/annotations/val')
+test_evaluator = val_evaluator

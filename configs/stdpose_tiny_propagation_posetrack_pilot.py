@@ -1,0 +1,28 @@
+# Fits a tiny STDPose to one video of which every 7th frame is labelled, here a clip of the
+# PoseTrack pilot (pictures, 4 people who cross) under data/posetrack_pilot. Trained on the given
+# frames alone, tested on the others. Start from weights, not from scratch:
+#   python tools/train.py configs/stdpose_tiny_propagation_posetrack_pilot.py \
+#       --cfg-options load_from=work_dirs/demo/weights.pth
+_base_ = 'stdpose_tiny_propagation_synthetic.py'
+
+labels = 'data/posetrack_pilot/annotations/060470979.json'
+dataset = dict(
+    type='GenericWindowDataset', data_root='', data_prefix=dict(img='data/posetrack_pilot')
+)
+train_dataloader = dict(
+    dataset=dict(**dataset, ann_file=labels, label_interval=7, random_offset=False)
+)
+val_dataloader = dict(dataset=dict(**dataset, ann_file=labels))
+test_dataloader = val_dataloader
+
+val_evaluator = dict(ann_file=labels)
+test_evaluator = val_evaluator
+
+max_iters = 200
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
+param_scheduler = [
+    dict(_base_.param_scheduler[0], end=20),
+    dict(_base_.param_scheduler[1], begin=20, end=max_iters, T_max=max_iters - 20),
+]
+default_hooks = dict(checkpoint=dict(interval=max_iters))

@@ -1,7 +1,0 @@
-# The tiny STDPose trained on every 7th frame's labels and on what was filled in between them; see
-# docs/pseudo_labels.md for the command that writes data/synthetic/pseudo.
-_base_ = 'stdpose_tiny_synthetic.py'
-
-train_dataloader = dict(
-    dataset=dict(ann_file='pseudo/annotations', propagated_weight=0.5, propagated_min_score=0.5)
-)

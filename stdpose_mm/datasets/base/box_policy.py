@@ -1,0 +1,73 @@
+"""The person box in the key frame of a window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import NO_DETECTIONS, FrameDetections, TrackBoxes, Window
+
+from .video_tracks import Track
+
+BOXES = ('gt', 'interpolated', 'detected')
+
+
+@dataclass(frozen=True)
+class BoxPolicy:
+    """Choose the person box in a key frame: the label's, an interpolated or a detected one.
+
+    Args:
+        boxes: 'gt', 'interpolated' or 'detected', see
+            :class:`~stdpose_mm.datasets.base.BaseWindowDataset`. By default interpolated for
+            testing propagation, otherwise gt.
+        task: 'propagation' or 'estimation'.
+        test_mode: Whether the windows are for testing.
+        has_detections: Whether a file of detections is given.
+
+    Raises:
+        InputError: If ``boxes`` is unknown or contradicts the other arguments.
+    """
+
+    boxes: str | None = None
+    task: str = 'propagation'
+    test_mode: bool = False
+    has_detections: bool = False
+
+    def __post_init__(self) -> None:
+        if self.boxes is None:
+            interpolated = self.test_mode and self.task == 'propagation'
+            object.__setattr__(self, 'boxes', 'interpolated' if interpolated else 'gt')
+        if self.boxes not in BOXES:
+            raise InputError(f'boxes must be one of {BOXES}, got {self.boxes!r}')
+        if self.boxes == 'interpolated' and self.task != 'propagation':
+            raise InputError("boxes='interpolated' needs task='propagation'")
+        if (self.boxes == 'detected') != self.has_detections:
+            raise InputError("boxes='detected' and bbox_file need each other")
+        if self.boxes == 'detected' and not self.test_mode:
+            raise InputError("boxes='detected' is for test_mode only")
+
+    @property
+    def covers_unlabelled(self) -> bool:
+        """Whether a person has a box in frames in which it is not labelled."""
+        return self.boxes != 'gt'
+
+    def find_box(
+        self, track: Track, window: Window, detections: FrameDetections = NO_DETECTIONS
+    ) -> tuple[np.ndarray, float]:
+        """Find the box of a person in the key frame.
+
+        Args:
+            track: The person's labels.
+            window: The window; its given auxiliary frames are what is interpolated between.
+            detections: What a detector found in the key frame.
+
+        Returns:
+            The box [4] x, y, width, height in pixels, and its score: 1 unless it is detected.
+        """
+        anchors = [f for f, g in zip((window.left, window.right), window.given, strict=True) if g]
+        if track.row(window.key) is not None and (self.boxes == 'gt' or not anchors):
+            anchors = [window.key]
+        boxes = {frame: track.boxes[track.frames.index(frame)] for frame in anchors}
+        return TrackBoxes(boxes, {window.key: detections}).find(window.key)

@@ -1,0 +1,195 @@
+"""Selection of the given labels, the key frames, and the windows around these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import (
+    VideoLabels,
+    Window,
+    estimation_window,
+    given_frames,
+    person_window,
+    snap_window,
+)
+from stdpose_mm.structures.propagated_labels import keep_certain, require_given
+
+from .video_tracks import Track, VideoTracks
+
+TASKS = ('propagation', 'estimation')
+
+
+@dataclass(frozen=True)
+class LabelSelection:
+    """Select which labels are given, which frames are key frames, and their auxiliary frames.
+
+    Args:
+        task, random_offset, label_interval, step, propagated_weight, propagated_min_score,
+            test_mode: See :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
+        intervals: T, frames from one given frame to the next; several only with random_offset.
+
+    Raises:
+        InputError: If a value is out of range, or two contradict each other.
+    """
+
+    task: str = 'propagation'
+    intervals: tuple[int, ...] = (7,)
+    random_offset: bool = False
+    label_interval: int | None = None
+    step: int = 1
+    propagated_weight: float = 1.0
+    propagated_min_score: float = 0.0
+    test_mode: bool = False
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise InputError(f'task must be one of {TASKS}, got {self.task!r}')
+        if not self.intervals or min(self.intervals) < 2:
+            raise InputError(f'interval must be at least 2, got {self.intervals}')
+        if self.label_interval is not None and self.label_interval < 1:
+            raise InputError(f'label_interval must be at least 1, got {self.label_interval}')
+        if self.step < 1:
+            raise InputError(f'step must be at least 1, got {self.step}')
+        if self.propagated_weight < 0:
+            raise InputError(
+                f'propagated_weight must not be negative, got {self.propagated_weight}'
+            )
+        if not 0 <= self.propagated_min_score <= 1:
+            raise InputError(
+                f'propagated_min_score must be in 0..1, got {self.propagated_min_score}'
+            )
+        if len(self.intervals) > 1 and not self.random_offset:
+            raise InputError(f'the intervals {self.intervals} need random_offset=True')
+        if self.test_mode and (self.random_offset or self.label_interval is not None):
+            raise InputError('random_offset and label_interval are for training, not test_mode')
+        if self.random_offset and (self.task != 'propagation' or self.label_interval is not None):
+            raise InputError(
+                "random_offset needs task='propagation' and the labels of all frames "
+                '(label_interval=None)'
+            )
+
+    # The labels of a video
+
+    def select_sources(self, labels: VideoLabels, file: str, user: str) -> VideoLabels:
+        """Keep the labels made by hand, and where allowed propagated ones.
+
+        Args:
+            labels: The labels of one file.
+            file: The file, for error messages.
+            user: The class that reads it, for error messages.
+
+        Raises:
+            InputError: If there are propagated labels in testing or with ``label_interval``.
+        """
+        if self.test_mode:
+            require_given([labels], user)
+        if self.propagated_weight == 0:
+            return labels.with_persons([p for p in labels.persons if p.source == 'given'])
+        certain = keep_certain(labels, self.propagated_min_score)
+        if self.label_interval is not None and any(p.source != 'given' for p in certain.persons):
+            raise InputError(
+                f'{file} holds propagated labels, which label_interval={self.label_interval} does '
+                'not go with, set propagated_weight=0 or label_interval=None'
+            )
+        return certain
+
+    def select_frames(
+        self, labels: VideoLabels, labelled: tuple[int, ...]
+    ) -> tuple[VideoLabels, tuple[int, ...], tuple[int, ...]]:
+        """Choose the frames that keep their labels, and those whose labels may be shown.
+
+        Args:
+            labels: Labels after :meth:`select_sources`.
+            labelled: The frames that count for the protocol, ascending.
+
+        Returns:
+            The remaining labels, their frames, and the given ones among these, ascending.
+        """
+        if self.label_interval is not None:
+            kept = tuple(given_frames(labelled, self.label_interval))
+            return labels.keep_frames(kept), kept, kept
+        if self.task == 'estimation':
+            return labels, labelled, ()
+        if any(person.source == 'propagated' for person in labels.persons):
+            by_hand = {p.frame_index for p in labels.persons if p.source == 'given'}
+            return labels, labelled, tuple(sorted(by_hand))
+        return labels, labelled, tuple(given_frames(labelled, self.intervals[0]))
+
+    # Key frames and windows
+
+    def draws_windows(self, video: VideoTracks) -> bool:
+        """Tell whether the windows of a video are drawn anew for every sample."""
+        return self.random_offset and not video.has_propagated
+
+    def key_frames(self, video: VideoTracks, track: Track, unlabelled: bool) -> list[int]:
+        """List the key frames of one person, ascending.
+
+        Args:
+            video: The person's video.
+            track: The person.
+            unlabelled: In testing, list every frame of the protocol, as in use, where a person
+                that is labelled somewhere is propagated to every frame; not only the frames on
+                which this person is labelled.
+        """
+        every_label = self.random_offset or self.label_interval is not None or video.has_propagated
+        if self.task == 'estimation' or every_label:
+            return list(track.frames)
+        if self.test_mode and unlabelled:
+            own = track.among(video.given)
+            return sorted(set(video.labelled) - set(video.given)) if own else []
+        return sorted(set(track.frames) - set(video.given))
+
+    def window(
+        self, video: VideoTracks, track: Track | None, key: int, given: Sequence[int] | None = None
+    ) -> Window:
+        """Make the window of one person around a key frame.
+
+        Args:
+            video: The person's video.
+            track: The person; None for one without labels.
+            key: The key frame.
+            given: Frames whose labels may be shown; by default those of the video.
+        """
+        if self.task == 'estimation' or track is None:
+            window = estimation_window(key, video.known[0], video.known[-1], self.step)
+            return snap_window(window, video.known)
+        given = video.given if given is None else given
+        return person_window(key, track.among(given), given, video.known, self.step)
+
+    def draw_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
+        """Draw a pattern of given frames in which ``key`` is not given, and make the window.
+
+        Args:
+            video: The person's video.
+            track: The person.
+            key: The key frame.
+            seed: Makes the draw repeatable; None draws from NumPy's global generator.
+        """
+        # A stream of its own: the augmentation starts NumPy's global one from the same seed.
+        random: Any = np.random if seed is None else np.random.default_rng(seed)
+        interval = int(random.choice(self.intervals))
+        given: list[int] = []
+        for offset in random.permutation(interval):
+            given = given_frames(video.labelled, interval, int(offset))
+            if key not in given:
+                break
+        return self.window(video, track, key, given)
+
+    # The labels of a window
+
+    def shows_labels(self, window: Window) -> tuple[bool, bool, bool]:
+        """Tell for each frame of a window whether its label may enter the sample."""
+        # A label that is not given must not reach a model under test by any way.
+        return (window.left_given, True, window.right_given) if self.test_mode else (True,) * 3
+
+    def weights(self, sources: Sequence[str | None]) -> np.ndarray:
+        """Weigh labels by their sources for the loss, float32 of the same length."""
+        return np.array(
+            [self.propagated_weight if source == 'propagated' else 1.0 for source in sources],
+            dtype=np.float32,
+        )
