@@ -18,13 +18,19 @@ from typing import Any
 
 import numpy as np
 
+import stdpose_mm.apis  # noqa: F401  # what the children would import
+from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli import propagate
+from stdpose_mm.io import labels, result_cache
 from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.interpolation import LinearPropagator
 
 STORED_BEFORE = 8
 """Gaps that are stored when the kill comes, or the one that is being stored."""
+
+
+PROPAGATION_METHODS['slow'] = 'interpolation'
 
 
 @PROPAGATORS.register_module(name='slow')
@@ -68,11 +74,11 @@ def arrange(moment: str) -> None:
 
     ResultCache.__setitem__ = counting  # type: ignore[method-assign]
     if moment == 'before OUT is written':
-        propagate.write_labels = kill_me
+        labels.write_labels = kill_me
     if moment == 'OUT is half written':
         Path.write_bytes = half_then_killed(Path.write_bytes)  # type: ignore[method-assign]
     if moment == 'OUT is written':
-        propagate.remove_unfinished = kill_me
+        result_cache.remove_unfinished = kill_me
 
 
 def main() -> None:
