@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.cli import propagate
+from stdpose_mm.io import labels, result_cache
 from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.interpolation import LinearPropagator
@@ -68,14 +69,15 @@ def arrange(moment: str) -> None:
 
     ResultCache.__setitem__ = counting  # type: ignore[method-assign]
     if moment == 'before OUT is written':
-        propagate.write_labels = kill_me
+        labels.write_labels = kill_me
     if moment == 'OUT is half written':
         Path.write_bytes = half_then_killed(Path.write_bytes)  # type: ignore[method-assign]
     if moment == 'OUT is written':
-        propagate.remove_unfinished = kill_me
+        result_cache.remove_unfinished = kill_me
 
 
 def main() -> None:
+    propagate.PROPAGATION_METHODS = (*propagate.PROPAGATION_METHODS, 'slow')
     print('ready', flush=True)
     for line in sys.stdin:
         job = json.loads(line)
