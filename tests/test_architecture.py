@@ -13,7 +13,7 @@ from support.paths import ROOT
 PACKAGE = 'stdpose_mm'
 # Lowest first; a room may import rooms of lower floors, and rooms of its own without a circle.
 FLOORS = (
-    ('errors', 'version'),
+    ('choices', 'errors', 'version'),
     ('structures',),
     ('io', 'onnx_session'),
     ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),

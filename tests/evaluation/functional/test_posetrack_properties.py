@@ -159,11 +159,11 @@ def test_perfect_predictions_reach_100(seed: int) -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(SEEDS)
-def test_the_size_of_blocks_does_not_matter(seed: int) -> None:
+def test_the_size_of_chunks_does_not_matter(seed: int) -> None:
     pair = random_videos(seed)
     whole = evaluate_posetrack(*pair)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(posetrack_module, '_MAX_BLOCK', 1)
-        blocks = evaluate_posetrack(*pair)
+        patch.setattr(posetrack_module, '_MAX_CHUNK', 1)
+        chunks = evaluate_posetrack(*pair)
     for field in FIELDS:
-        np.testing.assert_array_equal(getattr(whole, field), getattr(blocks, field))
+        np.testing.assert_array_equal(getattr(whole, field), getattr(chunks, field))
