@@ -27,7 +27,7 @@ from stdpose_mm.export.fuser_export import export_fuser
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labelled_videos import open_video, read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
-from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.io.video import PreloadedFrames
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
@@ -282,7 +282,7 @@ def _extract_video(job: ExtractionJob) -> None:
     frames = open_video(job.labels, *job.roots, pictures_needed=True)
     labels = as_annotated(given_labels(job.labels), rng) if job.exact else job.labels
     gaps = collect_training_gaps(
-        ArrayFrames([frames[index] for index in range(len(frames))]),
+        PreloadedFrames(frames, range(len(frames))),
         labels,
         intervals,
         DISFlow(),

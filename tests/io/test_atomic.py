@@ -1,10 +1,8 @@
-import ast
 import json
 from pathlib import Path
 
 import pytest
 
-import stdpose_mm.io
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_json, write_text
 from stdpose_mm.io.atomic import require_writable
@@ -66,20 +64,6 @@ def test_half_a_character_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match='no Unicode character'):
         write_text(tmp_path / 'a.json', 'name \ud800')
     assert not list(tmp_path.iterdir())
-
-
-def test_the_folder_needs_neither_torch_nor_openmmlab():
-    imported = set()
-    for path in Path(stdpose_mm.io.__file__).parent.glob('*.py'):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                imported.update(alias.name for alias in node.names)
-            if isinstance(node, ast.ImportFrom) and node.level == 0:
-                imported.add(node.module)
-
-    inside = {'.'.join(name.split('.')[:2]) for name in imported if name.startswith('stdpose_mm')}
-    assert inside <= {f'stdpose_mm.{name}' for name in ('errors', 'io', 'structures')}
-    assert not {name.split('.')[0] for name in imported} & {'torch', 'mmpose', 'mmengine', 'mmcv'}
 
 
 def test_asking_whether_a_file_can_be_written_leaves_none(tmp_path: Path):

@@ -206,7 +206,7 @@ def test_propagation_stands_in_one_table(
 ) -> None:
     config, checkpoint = with_labels
     code, printed, errors = run(
-        'benchmark_propagation',
+        'analysis_tools/benchmark_propagation',
         label_file,
         *('--image-root', folder.parent, '--interval', 5, '--methods', 'linear'),
         *('--model', f'first=stdpose:{model_files[0]}:{model_files[1]}'),
@@ -328,8 +328,7 @@ def test_mmposes_inferencer_knows_it(without_labels: Files, pictures: np.ndarray
 
 @pytest.mark.parametrize('name', ['estimation', 'propagation'])
 def test_a_name_is_enough(name: str) -> None:
-    suffix = '' if name == 'estimation' else '_propagation'
-    assert is_window_model(f'semantic_motion_tiny{suffix}_synthetic')
+    assert is_window_model(f'semantic_motion_tiny_{name}_synthetic')
 
 
 def test_a_video_by_the_checkpoint_and_by_the_exported_network(

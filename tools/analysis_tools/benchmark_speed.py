@@ -33,7 +33,7 @@ from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labels import read_labels, write_posetrack18
-from stdpose_mm.io.video import FrameSource, open_frames, write_video
+from stdpose_mm.io.video import ArrayFrames, FrameSource, open_frames, write_video
 from stdpose_mm.propagation import (
     BasePropagator,
     build_propagator,
@@ -179,7 +179,7 @@ def measure(
     works: list[Callable[[], object]] = []
     counts = []
     for files in models:
-        counts.append(add_works(works, args, load(args, files), clip, pictures))
+        counts.append(add_works(works, args, load(args, files), clip, ArrayFrames(pictures)))
     times = least_seconds(args.repeats, *works)
     each = len(works) // len(models)
     return [Measured(*own, times[n * each : (n + 1) * each]) for n, own in enumerate(counts)]
@@ -190,7 +190,7 @@ def add_works(
     args: argparse.Namespace,
     packed: WindowModel,
     clip: Path,
-    pictures: np.ndarray,
+    pictures: FrameSource,
 ) -> tuple[int, int]:
     """Add what is timed of one model; returns the numbers of poses and of crops."""
     plain = deepcopy(packed.model)
@@ -224,11 +224,11 @@ def print_times(args: argparse.Namespace, own: Measured) -> None:
     end_to_end, decoded, bare, bare_plain = (
         getattr(seconds, args.clock) for seconds in own.seconds
     )
-    segments = args.people * -(-(args.frames - 1) // args.interval)
+    gaps = args.people * -(-(args.frames - 1) // args.interval)
     print(
         f'{args.frames} frames of {args.size[0]}x{args.size[1]}, {args.people} people, T = '
-        f'{args.interval}: {own.num_poses} poses in {segments} segments, {own.crops} crops seen by '
-        f'the backbone ({own.crops / segments:.2f} a segment), {args.precision}, '
+        f'{args.interval}: {own.num_poses} poses in {gaps} gaps, {own.crops} crops seen by '
+        f'the backbone ({own.crops / gaps:.2f} a gap), {args.precision}, '
         f'{torch.get_num_threads()} threads'
     )
     print(f'propagation, end to end          {end_to_end:8.3f} s')

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     pictures = list(frames)
     print(f'{"every":>5} {"MOTA":>6} {"recall":>7} {"precision":>9} {"switches":>8} {"ids":>4} ms')
     for every in args.every:
-        tracker = PersonTracker(every, args.sure_score, args.kept_frames)
+        tracker = PersonTracker(every, args.high_score_thr, args.kept_frames)
         start = time.perf_counter()
         found = [people for _, _, people in DetectedBoxes(detector, every, tracker)(pictures)]
         seconds = time.perf_counter() - start
