@@ -1,8 +1,8 @@
-# make setup | demo | test | test-light | lint | docs | clean; PYTHON chooses the interpreter,
-# ARGS adds options.
+# make setup | demo | test | test-fast | test-light | coverage | lint | docs | clean; PYTHON chooses
+# the interpreter, ARGS adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-light lint docs clean
+.PHONY: help setup demo test test-fast test-light coverage lint docs clean
 
 # The first one that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
@@ -21,6 +21,8 @@ help:
 	@echo 'make setup  create or repair .venv (Python 3.11, gcc; about 10 minutes the first time)'
 	@echo 'make demo   the whole system on generated videos; the report goes to work_dirs/demo'
 	@echo 'make test   the tests'
+	@echo 'make test-fast  the tests that take no seconds'
+	@echo 'make coverage  the tests, and which lines they reach; a page goes to work_dirs/coverage'
 	@echo 'make test-light  the tests of what pip installs without extras, in .venv-light'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make docs   the site, in work_dirs/site; links are checked'
@@ -36,8 +38,16 @@ setup:
 demo: setup
 	OMP_WAIT_POLICY=PASSIVE $(VENV_PYTHON) demo/run_demo.py --out-dir work_dirs/demo $(ARGS)
 
+PYTEST := $(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile
+
 test: setup
-	$(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-fast: setup
+	$(PYTEST) -m 'not slow' $(ARGS)
+
+coverage: setup
+	$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html:work_dirs/coverage $(ARGS)
 
 .venv-light/stamp: $(LIGHT_REQUIREMENTS) requirements/build.txt
 	"$(PYTHON)" -m venv --clear .venv-light
