@@ -106,7 +106,7 @@ class VideoPosePropagator:
             ...
 
     Labels may be added or replaced at any time, also after or in the middle of a run; the next
-    ``propagate_in_video`` redoes only the stretches between labels that have changed.
+    ``propagate_in_video`` redoes only the gaps that have changed.
 
     Args:
         config: Config file or loaded config of a pose network. Needed for 'stdpose',
@@ -167,7 +167,7 @@ class VideoPosePropagator:
                 frames; they have the track ids of ``labels``.
             life_span: 'video': everyone is there from the first frame to the last; 'labels': from
                 the first own label to the last.
-            folder: Where finished stretches are kept. A run on the same video with the same
+            folder: Where finished gaps are kept. A run on the same video with the same
                 labels and method goes on from what a killed one left there; remove the folder
                 when the results are safe.
 

@@ -9,8 +9,8 @@ LABELS is a folder of label files, one file, or a text file with one path a line
 labelled. An annotator is simulated who takes labels from them until the PCK@0.1 over all joints of
 all videos reaches the target. "uniform": every T-th frame of every video, T falling from
 ``--max-interval``. "suggested": a frame in the middle of everyone's time, then ``--step`` frames at
-a time, wherever in the set they help most, as ``stdpose_mm.apis.rank_suggestions`` says; only the
-stretches between labels that are touched are propagated again. With ``--out-dir`` the table
+a time, wherever in the set they help most, as ``stdpose_mm.review.rank_suggestions`` says; only the
+gaps that are touched are propagated again. With ``--out-dir`` the table
 (``table.md``), all states (``effort.json``) and a plot (``effort.png``) are written.
 """
 
