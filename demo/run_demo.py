@@ -37,7 +37,7 @@ from stdpose_mm.benchmarks.propagation import (
     report_difficulty,
 )
 from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_json, write_text
@@ -74,14 +74,12 @@ LEFT_BEHIND = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(prog='run_demo.py', description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser('run_demo.py', __doc__)
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/demo'))
     parser.add_argument('--train-videos', type=int, default=160)
     parser.add_argument('--val-videos', type=int, default=15)

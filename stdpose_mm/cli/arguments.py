@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
 
-EXIT_INPUT_ERROR = 2
+EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line, without repeating the usage."""
+    """Parse a command line; say what is wrong with it in one line, without repeating the usage.
+
+    Args:
+        prog: Name of the command.
+        documentation: Docstring whose first line describes the command.
+    """
+
+    def __init__(self, prog: str, documentation: str | None) -> None:
+        super().__init__(prog=prog, description=(documentation or '').splitlines()[0])
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
@@ -37,14 +45,32 @@ def add_labelled_videos(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def exit_code(parser: argparse.ArgumentParser, work: Callable[[], None]) -> int:
-    """Run ``work`` and return the exit code.
+def run_command(
+    parser: argparse.ArgumentParser,
+    work: Callable[[argparse.Namespace], object],
+    arguments: Sequence[str] | None,
+    interrupted: str | None = None,
+) -> int:
+    """Parse a command line, do its work, and return the exit code.
 
     An :class:`InputError`, wrapped or not, is one line on stderr and exit code 2, and so is a
     package of an extra that is not installed. Every other exception is a bug and passes through.
+
+    Args:
+        parser: Parser of the command line.
+        work: Function of the parsed arguments.
+        arguments: Command line; by default that of the process.
+        interrupted: Line on stderr after Ctrl-C, with exit code 130; by default
+            ``KeyboardInterrupt`` passes through.
     """
+    args = parser.parse_args(arguments)
     try:
-        work()
+        work(args)
+    except KeyboardInterrupt:
+        if interrupted is None:
+            raise
+        print(f'{parser.prog}: {interrupted}', file=sys.stderr)
+        return EXIT_INTERRUPTED
     except Exception as error:
         sentence = find_input_error(error)
         if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:

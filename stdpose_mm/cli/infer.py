@@ -28,7 +28,7 @@ from stdpose_mm.choices import (
     WHOLE_PICTURE,
     WRITE_FORMATS,
 )
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import EXIT_INTERRUPTED, OneLineParser, positive, run_command
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
@@ -42,27 +42,24 @@ if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.structures import PersonLabel
 
-EXIT_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
     incomplete: list[str] = []
-    try:
-        code = exit_code(parser, lambda: incomplete.extend(infer(args)))
-    except KeyboardInterrupt:
-        print(f'{parser.prog}: interrupted, no output was written', file=sys.stderr)
-        return EXIT_INTERRUPTED
+    code = run_command(
+        make_parser(prog),
+        lambda args: incomplete.extend(infer(args)),
+        arguments,
+        'interrupted, no output was written',
+    )
     for sentence in incomplete:
-        print(f'{parser.prog}: {sentence}', file=sys.stderr)
+        print(f'{prog}: {sentence}', file=sys.stderr)
     return EXIT_INTERRUPTED if incomplete else code
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser(prog, __doc__)
     parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument(

@@ -11,7 +11,6 @@ or interrupted goes on where it stopped when it is started again. See docs/guide
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.structures import VideoLabels
 
-EXIT_INTERRUPTED = 130
 FRAMES_IN_REPORT = 12
 
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
@@ -39,22 +37,17 @@ INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
-    try:
-        return exit_code(parser, lambda: propagate(args))
-    except KeyboardInterrupt:
-        print(
-            f'{parser.prog}: interrupted, no output was written; the same command '
-            'goes on from here',
-            file=sys.stderr,
-        )
-        return EXIT_INTERRUPTED
+    return run_command(
+        make_parser(prog),
+        propagate,
+        arguments,
+        'interrupted, no output was written; the same command goes on from here',
+    )
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser(prog, __doc__)
     parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
     parser.add_argument(
         'labels', type=Path, metavar='LABELS', help='label file with people in some frames'

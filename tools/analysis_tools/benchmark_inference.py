@@ -42,7 +42,7 @@ from stdpose_mm.benchmarks.inference_speed import (
 )
 from stdpose_mm.benchmarks.timing import Stages, least_seconds, peak_memory, random_weights
 from stdpose_mm.choices import BACKEND_PRECISIONS, ONNX_PRECISIONS, PRECISIONS, CropPolicy
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
@@ -74,16 +74,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='benchmark_inference.py', description=(__doc__ or '').splitlines()[0]
-    )
+    parser = OneLineParser('benchmark_inference.py', __doc__)
     parser.add_argument(
         '--config',
         nargs='+',

@@ -28,7 +28,7 @@ import torch
 
 from stdpose_mm.benchmarks.timing import Seconds, least_seconds, peak_memory, random_weights
 from stdpose_mm.choices import PRECISIONS
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
@@ -50,14 +50,12 @@ SECONDS_FACTOR, MEMORY_FACTOR = 1.5, 1.1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(prog='benchmark_speed.py', description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser('benchmark_speed.py', __doc__)
     parser.add_argument(
         '--config',
         nargs='+',

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
 from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxes
 from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
@@ -30,16 +30,12 @@ from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, KEPT_FRAMES, Pers
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='benchmark_tracking.py', description=(__doc__ or '').splitlines()[0]
-    )
+    parser = OneLineParser('benchmark_tracking.py', __doc__)
     parser.add_argument('video', metavar='VIDEO_OR_FRAMES')
     parser.add_argument('labels', type=Path, help='its people with boxes and track ids')
     parser.add_argument('--det-config', required=True, help='MMDetection config, or ONNX file')

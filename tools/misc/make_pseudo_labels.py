@@ -19,31 +19,21 @@ from typing import Any
 from mmengine.dist import is_main_process
 from tqdm import tqdm
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
 from stdpose_mm.engine.processes import LAUNCHERS, joined_processes
 from stdpose_mm.io.labels import find_label_files
 from stdpose_mm.propagation import PROPAGATORS, load_propagator
 from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
 
-EXIT_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    try:
-        return exit_code(parser, lambda: run(args))
-    except KeyboardInterrupt:
-        print(f'{parser.prog}: interrupted, the same command goes on', file=sys.stderr)
-        return EXIT_INTERRUPTED
+    return run_command(make_parser(), run, arguments, 'interrupted, the same command goes on')
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='make_pseudo_labels.py', description=(__doc__ or '').splitlines()[0]
-    )
+    parser = OneLineParser('make_pseudo_labels.py', __doc__)
     parser.add_argument(
         'labels',
         metavar='LABELS',
