@@ -26,9 +26,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stdpose_mm.benchmarks.timing import Seconds, least_seconds, peak_memory, random_weights
+from stdpose_mm.benchmarks.timing import Seconds, least_seconds, model_files, peak_memory
 from stdpose_mm.choices import PRECISIONS
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
+from stdpose_mm.cli.arguments import OneLineParser, add_speed_arguments, positive, run_command
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
@@ -56,21 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser('benchmark_speed.py', __doc__)
-    parser.add_argument(
-        '--config',
-        nargs='+',
-        default=[str(CONFIG)],
-        help='configs of models, the first of which the others are measured by '
-        f'(default: {CONFIG.name})',
-    )
-    parser.add_argument(
-        '--checkpoint', nargs='+', help='weights, one for each config (default: random ones)'
-    )
-    parser.add_argument('--frames', type=positive, default=29, help='length (%(default)s)')
-    parser.add_argument('--size', type=positive, nargs=2, default=(640, 480), metavar=('W', 'H'))
-    parser.add_argument('--people', type=positive, default=2, help='(%(default)s)')
+    add_speed_arguments(parser, CONFIG, frames=29)
     parser.add_argument('--interval', type=positive, default=7, help='T (%(default)s)')
-    parser.add_argument('--batch-size', type=positive, default=8, help='(%(default)s)')
     parser.add_argument('--precision', choices=PRECISIONS, default='float32')
     parser.add_argument('--device', default='cpu', help='(%(default)s)')
     parser.add_argument(
@@ -98,13 +85,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f'--interval must be less than the {args.frames} frames, leave gaps')
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        models = find_models(args, folder)
-        settings = ClipSettings(
-            frames=args.frames,
-            width=args.size[0],
-            height=args.size[1],
-            people=(args.people, args.people),
-        )
+        models = model_files(args.config, args.checkpoint, folder)
+        settings = ClipSettings(args.frames, *args.size, (args.people, args.people))
         clip = generate_clip(0, settings, name='clip')
         write_clip(folder / 'clip', clip.frames, clip.labels, args.interval, times=1)
         measured = measure(args, models, folder / 'clip', clip.frames)
@@ -119,25 +101,6 @@ def run(args: argparse.Namespace) -> None:
             memory.append(print_memory(args, files, clips) if args.longer else None)
         for files, own, peak in list(zip(models, measured, memory, strict=True))[1:]:
             print_ratios(args, files, (measured[0], memory[0]), (own, peak))
-
-
-def find_models(args: argparse.Namespace, folder: Path) -> list[tuple[str, str]]:
-    """Config and weights of every model; random weights are written to the folder.
-
-    Raises:
-        InputError: If there are not as many checkpoints as configs.
-    """
-    if args.checkpoint is None:
-        return [
-            (config, random_weights(config, folder / f'random{number}.pth'))
-            for number, config in enumerate(args.config)
-        ]
-    if len(args.checkpoint) != len(args.config):
-        raise InputError(
-            f'{len(args.config)} configs but {len(args.checkpoint)} checkpoints are given, give '
-            'one for each'
-        )
-    return list(zip(args.config, args.checkpoint, strict=True))
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,13 @@ from stdpose_mm.benchmarks.propagation.simulated_annotator import (
     label_suggested,
     label_uniformly,
 )
-from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, positive, run_command
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_labelled_videos,
+    add_model_arguments,
+    positive,
+    run_command,
+)
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.io.labelled_videos import open_video, read_videos
@@ -54,9 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
         choices=list(PROPAGATORS),
         help='how to propagate; default: as in propagate.py',
     )
-    parser.add_argument('--config', help='config of the model')
-    parser.add_argument('--checkpoint', help='weights of the model')
-    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+    add_model_arguments(parser)
     parser.add_argument(
         '--target-pck', type=float, default=95.0, metavar='P', help='per cent (%(default)g)'
     )

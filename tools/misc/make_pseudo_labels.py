@@ -19,7 +19,13 @@ from typing import Any
 from mmengine.dist import is_main_process
 from tqdm import tqdm
 
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_labelled_videos,
+    add_model_arguments,
+    positive,
+    run_command,
+)
 from stdpose_mm.engine.processes import LAUNCHERS, joined_processes
 from stdpose_mm.io.labels import find_label_files
 from stdpose_mm.propagation import PROPAGATORS, load_propagator
@@ -34,21 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser('make_pseudo_labels.py', __doc__)
-    parser.add_argument(
-        'labels',
-        metavar='LABELS',
-        help='folder with one label file per video, one file, or a text file with one path a line',
-    )
+    add_labelled_videos(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder to write to')
-    parser.add_argument(
-        '--image-root',
-        default='',
-        metavar='DIR',
-        help='where the file names of pictures in LABELS start (default: the current folder)',
-    )
-    parser.add_argument(
-        '--video-root', metavar='DIR', help='where the video files named in LABELS start'
-    )
     parser.add_argument(
         '--interval',
         type=positive,
@@ -69,15 +62,13 @@ def make_parser() -> argparse.ArgumentParser:
         help='people have poses from their first label to the last, or in the whole video '
         '(%(default)s)',
     )
-    parser.add_argument('--config', help='config of the model')
-    parser.add_argument('--checkpoint', help='weights of the model')
+    add_model_arguments(parser)
     parser.add_argument(
         '--method',
         choices=list(PROPAGATORS),
         default='auto',
         help='how to fill in the labels (%(default)s)',
     )
-    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
     parser.add_argument(
         '--batch-size',
         type=positive,
@@ -113,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
             args.checkpoint,
         )
         summary = make_pseudo_labels(
-            files, args.out, propagator, settings, args.image_root, args.video_root, progress
+            files, args.out, propagator, settings, args.image_root or '', args.video_root, progress
         )
         if is_main_process():
             print(sentence(args.out, summary))
