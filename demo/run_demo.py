@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -247,4 +246,4 @@ def report(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -10,7 +10,6 @@ and the two are compared by their time per frame. Their values must agree.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -310,4 +309,4 @@ def _plain_mot(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -19,7 +19,6 @@ pipeline with the same one of the first model.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -176,7 +175,8 @@ def find_models(args: argparse.Namespace, folder: Path) -> list[Model]:
 
 def make_video(args: argparse.Namespace, path: Path) -> Video:
     """Generate the clip; boxes are those of its people."""
-    settings = ClipSettings(args.frames, *args.size, (args.people, args.people))
+    width, height = args.size
+    settings = ClipSettings(args.frames, width, height, (args.people, args.people))
     clip = generate_clip(0, settings, name='clip')
     write_video(path, clip.frames, fps=25)
     people = []
@@ -334,4 +334,4 @@ def table(report: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -19,7 +19,6 @@ folder's ``cache/`` is not computed again.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -245,4 +244,4 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -17,7 +17,6 @@ cent of the person's size (square root of the area of the true box):
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -194,4 +193,4 @@ def add_track(total: Motion, truth: np.ndarray, points: np.ndarray) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

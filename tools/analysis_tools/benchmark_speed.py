@@ -16,7 +16,6 @@ their own.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -86,7 +85,8 @@ def run(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         models = model_files(args.config, args.checkpoint, folder)
-        settings = ClipSettings(args.frames, *args.size, (args.people, args.people))
+        width, height = args.size
+        settings = ClipSettings(args.frames, width, height, (args.people, args.people))
         clip = generate_clip(0, settings, name='clip')
         write_clip(folder / 'clip', clip.frames, clip.labels, args.interval, times=1)
         measured = measure(args, models, folder / 'clip', clip.frames)
@@ -269,4 +269,4 @@ def write_clip(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

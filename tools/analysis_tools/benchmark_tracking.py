@@ -10,7 +10,6 @@ number of identities, and how long detection and tracking take a frame, reading 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,4 +92,4 @@ def _true_people(path: Path, boxes: BoxesByFrame, num_frames: int) -> list[Track
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

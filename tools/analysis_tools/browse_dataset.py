@@ -11,7 +11,6 @@ between them, and the target maps.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -183,4 +182,4 @@ def caption(sample: dict[str, Any], width: int) -> np.ndarray:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -17,7 +17,6 @@ stretches between labels that are touched are propagated again. With ``--out-dir
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -169,4 +168,4 @@ def write_results(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

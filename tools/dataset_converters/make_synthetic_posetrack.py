@@ -10,7 +10,6 @@ where it was.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from tqdm import tqdm
@@ -64,4 +63,4 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

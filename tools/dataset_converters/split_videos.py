@@ -9,7 +9,6 @@ Clips of one film or camera look alike, so a group never stands on both sides. W
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -85,4 +84,4 @@ def group_of(file: str, field: str | None) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

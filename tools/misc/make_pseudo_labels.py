@@ -11,7 +11,6 @@ Writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see docs/guide
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -125,4 +124,4 @@ def sentence(out: Path, summary: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -21,7 +21,6 @@ On a GPU: ``--device cuda --clips 10000 --pose-iters 60000 --fuser-iters 20000``
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,4 +105,4 @@ def train(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())
