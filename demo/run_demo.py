@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,14 +36,16 @@ from stdpose_mm.benchmarks.propagation import (
     report_difficulty,
 )
 from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_json, write_text
-from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
-from stdpose_mm.io.video import FrameSource, open_frames
+from stdpose_mm.io.labelled_videos import open_video, read_videos
+from stdpose_mm.io.labels import write_posetrack18
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import propagate_subsampled
 from stdpose_mm.structures import VideoLabels
+from stdpose_mm.training.auto_training import set_iterations
 from stdpose_mm.visualization import (
     overlay_frames,
     plot_training_curves,
@@ -74,14 +75,12 @@ LEFT_BEHIND = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(prog='run_demo.py', description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser('run_demo.py', __doc__)
     parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/demo'))
     parser.add_argument('--train-videos', type=int, default=160)
     parser.add_argument('--val-videos', type=int, default=15)
@@ -130,7 +129,10 @@ def run(args: argparse.Namespace) -> None:
     metrics = runner.test()
 
     announce(4, f'propagate the labels of every {args.interval}th frame')
-    videos = held_out_videos(data)
+    videos = [
+        (open_video(labels, data, None, pictures_needed=True), labels)
+        for labels in read_videos(data / 'annotations' / 'val')
+    ]
     propagators = {
         method: VideoPosePropagator(out / 'config.py', checkpoint, method=method).propagator
         for method in METHODS
@@ -144,7 +146,7 @@ def run(args: argparse.Namespace) -> None:
     plot_training_curves(
         next((out / 'training').glob('*/vis_data/scalars.json')), out / 'training_curve.png'
     )
-    frames, labels = liveliest(videos)
+    frames, labels = max(videos, key=lambda video: len(video[1].persons))
     dense = propagate_subsampled(frames, labels, args.interval, propagators['stdpose'])
     write_posetrack18(dense, out / 'overlay.json')
     write_overlay(out / 'overlay.mp4', frames, dense)
@@ -197,31 +199,12 @@ def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
         evaluator.ann_file = str(data / 'annotations' / 'val')
         evaluator.given_interval = args.interval
     if args.iterations is not None:
-        config.train_cfg.max_iters = config.train_cfg.val_interval = args.iterations
+        set_iterations(config, args.iterations)
+        config.train_cfg.val_interval = args.iterations
         # The plot needs a record of the losses.
         logger = config.default_hooks.logger
         logger.interval = min(logger.interval, args.iterations)
-        warm_up, cosine = config.param_scheduler
-        warm_up.end = cosine.begin = min(warm_up.end, args.iterations // 2)
-        cosine.end = args.iterations
-        cosine.T_max = args.iterations - cosine.begin
     return config
-
-
-def held_out_videos(data: Path) -> list[tuple[FrameSource, VideoLabels]]:
-    """Frames and labels of the held-out clips."""
-    videos = []
-    for path in sorted((data / 'annotations' / 'val').glob('*.json')):
-        labels = read_posetrack18(path)
-        videos.append((open_frames([data / frame.file_name for frame in labels.frames]), labels))
-    return videos
-
-
-def liveliest(
-    videos: Sequence[tuple[FrameSource, VideoLabels]],
-) -> tuple[FrameSource, VideoLabels]:
-    """The video with the most people."""
-    return max(videos, key=lambda video: len(video[1].persons))
 
 
 def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:
@@ -263,4 +246,4 @@ def report(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,8 +1,6 @@
 """Propagate the labels of some frames of a video to all its frames."""
 
-import sys
-
 from stdpose_mm.cli.propagate import main
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

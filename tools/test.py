@@ -1,8 +1,6 @@
 """Test a checkpoint: print the metrics and, with --out, store them."""
 
-import sys
-
 from stdpose_mm.cli.test import main
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

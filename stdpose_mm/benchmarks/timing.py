@@ -20,6 +20,7 @@ from mmpose.registry import MODELS
 from torch import nn
 
 from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.errors import InputError
 
 Parameters = ParamSpec('Parameters')
 Item = TypeVar('Item')
@@ -89,6 +90,32 @@ def random_weights(config: str, path: Path) -> str:
             nn.init.trunc_normal_(weight, std=0.02)
     torch.save({'state_dict': model.state_dict()}, path)
     return str(path)
+
+
+def model_files(
+    configs: Sequence[str], checkpoints: Sequence[str] | None, folder: Path
+) -> list[tuple[str, str]]:
+    """Pair the configs of models with their weights.
+
+    Args:
+        configs: Configs.
+        checkpoints: Weights, one for each config; ``None`` to write random ones.
+        folder: Folder of the random weights.
+
+    Raises:
+        InputError: If there are not as many checkpoints as configs.
+    """
+    if checkpoints is None:
+        return [
+            (config, random_weights(config, folder / f'random{number}.pth'))
+            for number, config in enumerate(configs)
+        ]
+    if len(checkpoints) != len(configs):
+        raise InputError(
+            f'{len(configs)} configs but {len(checkpoints)} checkpoints are given, give one for '
+            'each'
+        )
+    return list(zip(configs, checkpoints, strict=True))
 
 
 class Stages:

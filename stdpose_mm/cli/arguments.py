@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import NoReturn
 
-from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
+from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.errors import PACKAGES, InputError, find_input_error, missing_packages
+from stdpose_mm.io.atomic import require_writable
 
-EXIT_INPUT_ERROR = 2
+EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line, without repeating the usage."""
+    """Parse a command line; say what is wrong with it in one line, without repeating the usage.
+
+    Args:
+        prog: Name of the command.
+        documentation: Docstring whose first line describes the command.
+    """
+
+    def __init__(self, prog: str, documentation: str | None) -> None:
+        super().__init__(prog=prog, description=(documentation or '').splitlines()[0])
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
@@ -37,14 +48,94 @@ def add_labelled_videos(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def exit_code(parser: argparse.ArgumentParser, work: Callable[[], None]) -> int:
-    """Run ``work`` and return the exit code.
+def add_video_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add a video, a person detector for it, and the form of the results."""
+    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
+    parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
+    parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
+    parser.add_argument(
+        '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
+    )
+    parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add an optional model and its device."""
+    parser.add_argument('--config', help='config of the model')
+    parser.add_argument('--checkpoint', help='weights of the model')
+    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+
+
+def add_speed_arguments(parser: argparse.ArgumentParser, config: Path, frames: int) -> None:
+    """Add the models, the generated clip and the batch size of a benchmark of speed.
+
+    Args:
+        parser: Parser to extend.
+        config: Config of the model by default.
+        frames: Length of the clip by default.
+    """
+    parser.add_argument(
+        '--config',
+        nargs='+',
+        default=[str(config)],
+        help='configs of models, the first of which the others are measured by '
+        f'(default: {config.name})',
+    )
+    parser.add_argument(
+        '--checkpoint', nargs='+', help='weights, one for each config (default: random ones)'
+    )
+    parser.add_argument('--frames', type=positive, default=frames, help='length (%(default)s)')
+    parser.add_argument('--size', type=positive, nargs=2, default=(640, 480), metavar=('W', 'H'))
+    parser.add_argument('--people', type=positive, default=2, help='in every frame (%(default)s)')
+    parser.add_argument('--batch-size', type=positive, default=8, help='(%(default)s)')
+
+
+def check_outputs(out: Path, save_video: Path | None, report: Path | None = None) -> None:
+    """Refuse files that cannot be written, before anything is computed.
+
+    Raises:
+        InputError: If two are the same, one cannot be written, or the video has no name of one.
+    """
+    outputs = {'--out': out, '--save-video': save_video, '--report': report}
+    given = {option: path for option, path in outputs.items() if path is not None}
+    for (option, path), (other, taken) in combinations(given.items(), 2):
+        if path.resolve() == taken.resolve():
+            option, other = sorted((option, other))
+            raise InputError(f'{option} and {other} are the same file {path}, give two')
+    if save_video is not None:
+        from stdpose_mm.io.video import require_video_name
+
+        require_video_name(save_video)
+    for path in given.values():
+        require_writable(path)
+
+
+def run_command(
+    parser: argparse.ArgumentParser,
+    work: Callable[[argparse.Namespace], object],
+    arguments: Sequence[str] | None,
+    interrupted: str | None = None,
+) -> int:
+    """Parse a command line, do its work, and return the exit code.
 
     An :class:`InputError`, wrapped or not, is one line on stderr and exit code 2, and so is a
     package of an extra that is not installed. Every other exception is a bug and passes through.
+
+    Args:
+        parser: Parser of the command line.
+        work: Function of the parsed arguments.
+        arguments: Command line; by default that of the process.
+        interrupted: Line on stderr after Ctrl-C, with exit code 130; by default
+            ``KeyboardInterrupt`` passes through.
     """
+    args = parser.parse_args(arguments)
     try:
-        work()
+        work(args)
+    except KeyboardInterrupt:
+        if interrupted is None:
+            raise
+        print(f'{parser.prog}: {interrupted}', file=sys.stderr)
+        return EXIT_INTERRUPTED
     except Exception as error:
         sentence = find_input_error(error)
         if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,14 +25,12 @@ MANY_VIDEOS_FORMAT = 'coco'
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'convert_labels.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: convert(args))
+    return run_command(make_parser(prog), convert, arguments)
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser(prog, __doc__)
     parser.add_argument(
         'input',
         metavar='IN',

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'evaluate_posetrack.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: evaluate(args.truth, args.predictions, args.out))
+    return run_command(
+        make_parser(prog),
+        lambda args: evaluate(args.truth, args.predictions, args.out),
+        arguments,
+    )
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser(prog, __doc__)
     parser.add_argument(
         'truth', type=Path, metavar='GT_DIR', help='folder of PoseTrack18 JSONs, one per video'
     )

@@ -12,21 +12,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import require_packages
 from stdpose_mm.export import TOLERANCE
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'export_onnx.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(prog), run, arguments)
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser(prog, __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config of the model')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its weights')
     parser.add_argument('folder', metavar='FOLDER', help='where the files go')

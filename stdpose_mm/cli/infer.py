@@ -26,12 +26,17 @@ from stdpose_mm.choices import (
     SMOOTHERS,
     TRACKERS,
     WHOLE_PICTURE,
-    WRITE_FORMATS,
 )
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import (
+    EXIT_INTERRUPTED,
+    OneLineParser,
+    add_video_arguments,
+    check_outputs,
+    positive,
+    run_command,
+)
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.atomic import require_writable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,28 +47,25 @@ if TYPE_CHECKING:
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.structures import PersonLabel
 
-EXIT_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
     incomplete: list[str] = []
-    try:
-        code = exit_code(parser, lambda: incomplete.extend(infer(args)))
-    except KeyboardInterrupt:
-        print(f'{parser.prog}: interrupted, no output was written', file=sys.stderr)
-        return EXIT_INTERRUPTED
+    code = run_command(
+        make_parser(prog),
+        lambda args: incomplete.extend(infer(args)),
+        arguments,
+        'interrupted, no output was written',
+    )
     for sentence in incomplete:
-        print(f'{parser.prog}: {sentence}', file=sys.stderr)
+        print(f'{prog}: {sentence}', file=sys.stderr)
     return EXIT_INTERRUPTED if incomplete else code
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
+    parser = OneLineParser(prog, __doc__)
+    add_video_arguments(parser)
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument(
         '--checkpoint', required=True, help='its weights, or a folder of tools/export_onnx.py'
@@ -75,8 +77,6 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='person boxes from a file (labels, COCO detections, MOTChallenge), or one person who '
         'fills the picture; instead of a detector',
     )
-    parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
-    parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
     parser.add_argument(
         '--det-every',
         type=positive,
@@ -91,10 +91,6 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='identities by boxes, or by boxes corrected by poses (%(default)s)',
     )
     parser.add_argument('--smooth', choices=SMOOTHERS, help='filter of the joints (none)')
-    parser.add_argument(
-        '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
-    )
-    parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
     parser.add_argument(
         '--precision',
         choices=BACKEND_PRECISIONS,
@@ -255,14 +251,7 @@ class _Interrupt:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is computed."""
-    if args.save_video is not None:
-        if args.save_video.resolve() == args.out.resolve():
-            raise InputError(f'--out and --save-video are the same file {args.out}, give two')
-        from stdpose_mm.io.video import require_video_name
-
-        require_video_name(args.save_video)
-        require_writable(args.save_video)
-    require_writable(args.out)
+    check_outputs(args.out, args.save_video)
     if args.boxes is not None and args.det_config is not None:
         raise InputError('--boxes and --det-config both say where the people are, give one')
     if args.boxes is None and args.det_config is None:

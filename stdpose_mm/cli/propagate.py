@@ -11,27 +11,28 @@ or interrupted goes on where it stopped when it is started again. See docs/guide
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_model_arguments,
+    add_video_arguments,
+    check_outputs,
+    run_command,
+)
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.atomic import require_writable
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
-
-    from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.structures import VideoLabels
 
-EXIT_INTERRUPTED = 130
 FRAMES_IN_REPORT = 12
 
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
@@ -39,29 +40,23 @@ INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
-    try:
-        return exit_code(parser, lambda: propagate(args))
-    except KeyboardInterrupt:
-        print(
-            f'{parser.prog}: interrupted, no output was written; the same command '
-            'goes on from here',
-            file=sys.stderr,
-        )
-        return EXIT_INTERRUPTED
+    return run_command(
+        make_parser(prog),
+        propagate,
+        arguments,
+        'interrupted, no output was written; the same command goes on from here',
+    )
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=(__doc__ or '').splitlines()[0])
-    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
+    parser = OneLineParser(prog, __doc__)
+    add_video_arguments(parser)
     parser.add_argument(
         'labels', type=Path, metavar='LABELS', help='label file with people in some frames'
     )
     parser.add_argument('--out', type=Path, required=True, help='label file for all frames')
-    parser.add_argument('--config', help='config of the model')
-    parser.add_argument('--checkpoint', help='weights of the model')
+    add_model_arguments(parser)
     parser.add_argument(
         '--method',
         choices=PROPAGATION_METHODS,
@@ -96,8 +91,6 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='person boxes in unlabelled frames: interpolated between those of the labels, found '
         'by a detector near there, or read from a label file with the same tracks (%(default)s)',
     )
-    parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
-    parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
     parser.add_argument(
         '--life-span',
         choices=LIFE_SPANS,
@@ -105,11 +98,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='everyone is there in the whole video, or from the first own label to the last '
         '(%(default)s)',
     )
-    parser.add_argument(
-        '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
-    )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
-    parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
     parser.add_argument(
         '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
     )
@@ -123,7 +112,6 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--suggest', type=int, default=0, metavar='N', help='name the N frames to label next'
     )
-    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
     parser.add_argument(
         '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
     )
@@ -148,6 +136,7 @@ def propagate(args: argparse.Namespace) -> None:
     _check(args)
     from tqdm import tqdm
 
+    from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.io.labels import read_labels, write_labels
     from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
     from stdpose_mm.io.video import open_frames
@@ -158,10 +147,19 @@ def propagate(args: argparse.Namespace) -> None:
         labels = subsample_labels(labels, args.keep_every)
     frames = open_frames(args.video)
     config, checkpoint = args.config, args.checkpoint
+    build = partial(
+        VideoPosePropagator,
+        device=args.device,
+        method=args.method,
+        batch_size=args.batch_size,
+        fuser=args.fuser,
+        flow_weights=args.flow_weights,
+        precision=args.precision,
+    )
     if args.adapt:
         if checkpoint is not None:
             # A model that does not suit the method is refused before it is trained.
-            _propagator(args, config, checkpoint)
+            build(config, checkpoint)
         require_packages('--adapt', 'torch', 'mmpose')
         from stdpose_mm.training import adapt
 
@@ -176,7 +174,7 @@ def propagate(args: argparse.Namespace) -> None:
         )
         print(adapted)
         config, checkpoint = adapted.config, adapted.checkpoint
-    propagator = _propagator(args, config, checkpoint)
+    propagator = build(config, checkpoint)
     how = f'{args.method} ({propagator.describe(labels.skeleton)})'
     detector = _detector(args)
     state = propagator.init_state(
@@ -251,12 +249,7 @@ def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is computed."""
-    outputs = {'--out': args.out, '--save-video': args.save_video, '--report': args.report}
-    given = {option: path for option, path in outputs.items() if path is not None}
-    for option, path in given.items():
-        for other, taken in given.items():
-            if option < other and path.resolve() == taken.resolve():
-                raise InputError(f'{option} and {other} are the same file {path}, give two')
+    check_outputs(args.out, args.save_video, args.report)
     for option in ('batch_size', 'check', 'suggest'):
         least = 1 if option == 'batch_size' else 0
         if getattr(args, option) < least:
@@ -269,29 +262,6 @@ def _check(args: argparse.Namespace) -> None:
             '--adapt needs --config, the config of the model to fine-tune, such as '
             'configs/stdpose_tiny_synthetic.py'
         )
-    for path in given.values():
-        require_writable(path)
-    if args.save_video is not None:
-        from stdpose_mm.io.video import require_video_name
-
-        require_video_name(args.save_video)
-
-
-def _propagator(
-    args: argparse.Namespace, config: str | Config | None, checkpoint: str | Path | None
-) -> VideoPosePropagator:
-    from stdpose_mm.apis import VideoPosePropagator
-
-    return VideoPosePropagator(
-        config,
-        checkpoint,
-        args.device,
-        args.method,
-        args.batch_size,
-        args.fuser,
-        args.flow_weights,
-        args.precision,
-    )
 
 
 def _detector(args: argparse.Namespace) -> PersonDetector | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.cli.evaluate import without_nan
 from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
@@ -22,14 +22,12 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'test.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: test(args))
+    return run_command(make_parser(prog), test, arguments)
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=__doc__)
+    parser = OneLineParser(prog, __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file or address')
     add_runner_arguments(parser)
@@ -69,7 +67,7 @@ def test(args: argparse.Namespace) -> None:
         return
     if dump is not None and partial is not None:
         os.replace(partial, dump)
-    plain = to_plain(metrics)
+    plain = without_nan({name: float(value) for name, value in metrics.items()})
     if args.out is not None:
         write_json(args.out, plain, indent=2)
     print(json.dumps(plain, indent=2))
@@ -79,9 +77,3 @@ def add_evaluator(cfg: Config, evaluator: dict[str, Any]) -> None:
     """Evaluate with one metric more."""
     present = cfg.test_evaluator
     cfg.test_evaluator = [*(present if isinstance(present, list | tuple) else [present]), evaluator]
-
-
-def to_plain(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Metrics as JSON knows them: null for a figure that is undefined (NaN)."""
-    values = {name: float(value) for name, value in metrics.items()}
-    return {name: None if math.isnan(value) else value for name, value in values.items()}

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
+from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'train.py') -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser(prog)
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: train(args))
+    return run_command(make_parser(prog), train, arguments)
 
 
 def train(args: argparse.Namespace) -> None:
@@ -40,7 +38,7 @@ def train(args: argparse.Namespace) -> None:
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog=prog, description=__doc__)
+    parser = OneLineParser(prog, __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
     add_runner_arguments(parser)
     parser.add_argument(

@@ -157,12 +157,8 @@ def adapt(
         keypoint_names=initial.skeleton.keypoint_names,
         kept=initial.kept,
         labels=len(labels.persons),
-        held_out=fitted.held_out,
-        error_before=fitted.error_before,
-        error_after=fitted.error_after,
-        steps=fitted.steps,
-        timed_out=fitted.timed_out,
         seconds=round(time.monotonic() - started, 1),
+        **vars(fitted),
     )
     _write(adapted, initial, inputs, max_minutes)
     return adapted

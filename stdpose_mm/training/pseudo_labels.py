@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 
@@ -38,6 +38,8 @@ MADE_BY = 'pseudo_labels'
 
 THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
 """Scores below which the summary counts propagated joints."""
+
+Result = TypeVar('Result')
 
 Counts = dict[str, int]
 """Numbers of one or several videos, see :func:`count_poses`."""
@@ -149,18 +151,10 @@ def make_pseudo_labels(
     missing = [video for video in videos if video.counts is None]
     share = balanced_share([video.num_frames for video in missing], get_rank(), get_world_size())
     own = {missing[i].name: missing[i] for i in share}
-    counted: dict[str, Counts] = {}
-    failed: dict[str, str] = {}
-    for name in progress(own, len(own)) if progress else own:
-        try:
-            counted[name] = _make_video(
-                own[name], propagator, settings, identify, image_root, video_root
-            )
-        except InputError as error:
-            failed[name] = str(error)
-    for others_counted, others_failed in all_gather_object((counted, failed)):
-        counted.update(others_counted)
-        failed.update(others_failed)
+    counted, failed = _work_together(
+        progress(own, len(own)) if progress else own,
+        lambda name: _make_video(own[name], propagator, settings, identify, image_root, video_root),
+    )
     if failed:
         first = min(failed)
         raise InputError(
@@ -292,22 +286,32 @@ def _survey(
                 f'the labels {file} lie in {folder}, which is to be written, choose another --out'
             )
         named[name] = file
-    rank, num_processes = get_rank(), get_world_size()
-    found: dict[str, _Video] = {}
-    wrong: dict[str, str] = {}
-    for name, file in list(named.items())[rank::num_processes]:
-        try:
-            found[name] = _inspect(name, file, folder, settings, identify)
-        except InputError as error:
-            wrong[name] = str(error)
     # All processes stop at the same mistake: one that went on would wait for the others.
-    for others_found, others_wrong in all_gather_object((found, wrong)):
-        found.update(others_found)
-        wrong.update(others_wrong)
+    found, wrong = _work_together(
+        list(named)[get_rank() :: get_world_size()],
+        lambda name: _inspect(name, named[name], folder, settings, identify),
+    )
     for name in named:
         if name in wrong:
             raise InputError(wrong[name])
     return [found[name] for name in named]
+
+
+def _work_together(
+    names: Iterable[str], work: Callable[[str], Result]
+) -> tuple[dict[str, Result], dict[str, str]]:
+    """Do the share of this process; return the results and mistakes of all processes by name."""
+    done: dict[str, Result] = {}
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            done[name] = work(name)
+        except InputError as error:
+            failed[name] = str(error)
+    for others_done, others_failed in all_gather_object((done, failed)):
+        done.update(others_done)
+        failed.update(others_failed)
+    return done, failed
 
 
 def _inspect(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
+from typing import Any
 
 import cv2
 import numpy as np
@@ -93,10 +94,12 @@ def _draw_person(canvas: np.ndarray, person: PersonLabel, skeleton: Skeleton, un
     for first, second in skeleton.limbs:
         if person.labelled[first] and person.labelled[second]:
             faint = float(min(opacity[first], opacity[second]))
-            _blend_line(canvas, points[first], points[second], color, round(2 * unit), faint)
+            ends, thickness = (points[first], points[second]), round(2 * unit)
+            _blend(canvas, ends, thickness + 2, faint, cv2.line, color, thickness)
     for joint in np.flatnonzero(person.labelled):
         radius = round((2 if person.visibility[joint] == OCCLUDED else 3) * unit)
-        _blend_circle(canvas, points[joint], radius, color, given, float(opacity[joint]))
+        style = (radius, color, cv2.FILLED if given else max(1, radius // 2))
+        _blend(canvas, [points[joint]], radius + 3, float(opacity[joint]), cv2.circle, *style)
     if person.labelled.any():
         left, top = person.keypoints[person.labelled].min(axis=0)
         name = '' if person.track_id is None else f'{person.track_id} '
@@ -104,58 +107,24 @@ def _draw_person(canvas: np.ndarray, person: PersonLabel, skeleton: Skeleton, un
         _write(canvas, f'{name}given' if given else name, corner, color, unit)
 
 
-def _blend_line(
+def _blend(
     canvas: np.ndarray,
-    start: tuple[int, int],
-    end: tuple[int, int],
-    color: Color,
-    thickness: int,
+    points: Sequence[tuple[int, int]],
+    margin: int,
     opacity: float,
+    draw: Callable[..., object],
+    *style: Any,
 ) -> None:
-    region = _Region(canvas, [start, end], thickness + 2)
-    if region.is_visible:
-        painted = region.pixels.copy()
-        shifted = (region.shift(start), region.shift(end))
-        cv2.line(painted, *shifted, color, thickness, cv2.LINE_AA)
-        region.blend(painted, opacity)
-
-
-def _blend_circle(
-    canvas: np.ndarray,
-    centre: tuple[int, int],
-    radius: int,
-    color: Color,
-    filled: bool,
-    opacity: float,
-) -> None:
-    region = _Region(canvas, [centre], radius + 3)
-    if region.is_visible:
-        painted = region.pixels.copy()
-        thickness = cv2.FILLED if filled else max(1, radius // 2)
-        cv2.circle(painted, region.shift(centre), radius, color, thickness, cv2.LINE_AA)
-        region.blend(painted, opacity)
-
-
-class _Region:
-    """Region of a picture around some points; blending all of it for every limb is slow."""
-
-    def __init__(self, canvas: np.ndarray, points: Sequence[tuple[int, int]], margin: int) -> None:
-        height, width = canvas.shape[:2]
-        low = np.clip(np.min(points, axis=0) - margin, 0, (width, height))
-        high = np.clip(np.max(points, axis=0) + margin + 1, 0, (width, height))
-        self.corner = low
-        self.pixels = canvas[low[1] : high[1], low[0] : high[0]]
-
-    @property
-    def is_visible(self) -> bool:
-        return self.pixels.size > 0
-
-    def shift(self, point: tuple[int, int]) -> tuple[int, int]:
-        return int(point[0] - self.corner[0]), int(point[1] - self.corner[1])
-
-    def blend(self, painted: np.ndarray, opacity: float) -> None:
-        cv2.addWeighted(painted, opacity, self.pixels, 1 - opacity, 0, dst=painted)
-        self.pixels[:] = painted
+    """Blend a shape into the region around its points; blending the whole canvas is slow."""
+    size = canvas.shape[1::-1]
+    low = np.clip(np.min(points, axis=0) - margin, 0, size)
+    high = np.clip(np.max(points, axis=0) + margin + 1, 0, size)
+    pixels = canvas[low[1] : high[1], low[0] : high[0]]
+    if pixels.size:
+        painted = pixels.copy()
+        draw(painted, *((int(x - low[0]), int(y - low[1])) for x, y in points), *style, cv2.LINE_AA)
+        cv2.addWeighted(painted, opacity, pixels, 1 - opacity, 0, dst=painted)
+        pixels[:] = painted
 
 
 def _write(

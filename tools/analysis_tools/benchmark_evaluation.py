@@ -10,7 +10,6 @@ and the two are compared by their time per frame. Their values must agree.
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -35,9 +34,7 @@ Pose = tuple[PersonLabel, dict[str, Point]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
-    parser = OneLineParser(
-        prog='benchmark_evaluation.py', description='Speed of the PoseTrack evaluation.'
-    )
+    parser = OneLineParser('benchmark_evaluation.py', 'Speed of the PoseTrack evaluation.')
     parser.add_argument('--videos', type=positive, default=200)
     parser.add_argument('--frames', type=positive, default=30, help='per video')
     parser.add_argument('--people', type=positive, default=8, help='per frame')
@@ -312,4 +309,4 @@ def _plain_mot(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -19,7 +19,6 @@ pipeline with the same one of the first model.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,9 +39,9 @@ from stdpose_mm.benchmarks.inference_speed import (
     mmpose,
     ours,
 )
-from stdpose_mm.benchmarks.timing import Stages, least_seconds, peak_memory, random_weights
+from stdpose_mm.benchmarks.timing import Stages, least_seconds, model_files, peak_memory
 from stdpose_mm.choices import BACKEND_PRECISIONS, ONNX_PRECISIONS, PRECISIONS, CropPolicy
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import OneLineParser, add_speed_arguments, positive, run_command
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
@@ -57,7 +56,8 @@ from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import TrackedBoxes, person_box
 
-CONFIG = 'configs/sizes/stdpose_small_propagation_posetrack17.py'
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / 'configs' / 'sizes' / 'stdpose_small_propagation_posetrack17.py'
 COLUMNS = (
     'way',
     'precision',
@@ -69,33 +69,17 @@ COLUMNS = (
     'MiB',
 )
 RATIOS = ('time to the first', 'memory to the first')
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='benchmark_inference.py', description=(__doc__ or '').splitlines()[0]
-    )
-    parser.add_argument(
-        '--config',
-        nargs='+',
-        default=[str(ROOT / CONFIG)],
-        help=f'configs of models (default: {CONFIG})',
-    )
-    parser.add_argument(
-        '--checkpoint', nargs='+', help='weights, one for each config (default: random ones)'
-    )
-    parser.add_argument('--people', type=positive, default=2, help='in every frame (%(default)s)')
-    parser.add_argument('--frames', type=positive, default=24, help='length (%(default)s)')
-    parser.add_argument('--size', type=positive, nargs=2, default=(640, 480), metavar=('W', 'H'))
+    parser = OneLineParser('benchmark_inference.py', __doc__)
+    add_speed_arguments(parser, CONFIG, frames=24)
     parser.add_argument(
         '--precision',
         choices=BACKEND_PRECISIONS,
@@ -104,7 +88,6 @@ def make_parser() -> argparse.ArgumentParser:
         help='of the networks; int8 by onnxruntime alone (default: all)',
     )
     parser.add_argument('--threads', type=positive, default=1, help='of PyTorch and onnxruntime')
-    parser.add_argument('--batch-size', type=positive, default=8, help='of ours (%(default)s)')
     parser.add_argument('--repeat', type=positive, default=3, help='runs of each (%(default)s)')
     parser.add_argument(
         '--no-flip',
@@ -184,29 +167,16 @@ def find_models(args: argparse.Namespace, folder: Path) -> list[Model]:
         raise InputError(
             f'two of the configs {", ".join(names)} have the same name, give each once'
         )
-    if args.checkpoint is not None and len(args.checkpoint) != len(names):
-        raise InputError(
-            f'{len(names)} configs but {len(args.checkpoint)} checkpoints are given, give one for '
-            'each'
-        )
     return [
-        Model(
-            config,
-            args.checkpoint[n] if args.checkpoint else random_weights(config, folder / f'{n}.pth'),
-            folder / f'onnx{n}',
-        )
-        for n, config in enumerate(args.config)
+        Model(*files, folder / f'onnx{n}')
+        for n, files in enumerate(model_files(args.config, args.checkpoint, folder))
     ]
 
 
 def make_video(args: argparse.Namespace, path: Path) -> Video:
     """Generate the clip; boxes are those of its people."""
-    settings = ClipSettings(
-        frames=args.frames,
-        width=args.size[0],
-        height=args.size[1],
-        people=(args.people, args.people),
-    )
+    width, height = args.size
+    settings = ClipSettings(args.frames, width, height, (args.people, args.people))
     clip = generate_clip(0, settings, name='clip')
     write_video(path, clip.frames, fps=25)
     people = []
@@ -364,4 +334,4 @@ def table(report: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,4 +1,4 @@
-r"""Compare ways of propagating labels: hide most labels, propagate the rest, measure the error.
+r"""Hide most labels, propagate the rest, and compare methods by their error.
 
     python tools/analysis_tools/benchmark_propagation.py data/clips/annotations --video-root \
         data/clips
@@ -19,7 +19,6 @@ folder's ``cache/`` is not computed again.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -42,7 +41,7 @@ from stdpose_mm.benchmarks.propagation.comparison_report import (
     comparison_csv,
     comparison_report,
 )
-from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, exit_code, positive
+from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, positive, run_command
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
@@ -67,17 +66,12 @@ BOXES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: benchmark(args))
+    return run_command(make_parser(), benchmark, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='benchmark_propagation.py',
-        description='Hide most labels, propagate the rest, and compare methods by their error.',
-    )
+    parser = OneLineParser('benchmark_propagation.py', __doc__)
     add_labelled_videos(parser)
     parser.add_argument(
         '--methods',
@@ -250,4 +244,4 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -17,14 +17,13 @@ cent of the person's size (square root of the area of the true box):
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
+from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
@@ -58,16 +57,12 @@ class Motion:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='benchmark_smoothing.py', description=(__doc__ or '').splitlines()[0]
-    )
+    parser = OneLineParser('benchmark_smoothing.py', __doc__)
     parser.add_argument('truth', type=Path, help='folder of label files, or one')
     parser.add_argument('--predictions', type=Path, help='the same of a model')
     parser.add_argument(
@@ -198,4 +193,4 @@ def add_track(total: Motion, truth: np.ndarray, points: np.ndarray) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -16,7 +16,6 @@ their own.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -26,9 +25,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stdpose_mm.benchmarks.timing import Seconds, least_seconds, peak_memory, random_weights
+from stdpose_mm.benchmarks.timing import Seconds, least_seconds, model_files, peak_memory
 from stdpose_mm.choices import PRECISIONS
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import OneLineParser, add_speed_arguments, positive, run_command
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
@@ -50,29 +49,14 @@ SECONDS_FACTOR, MEMORY_FACTOR = 1.5, 1.1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(prog='benchmark_speed.py', description=(__doc__ or '').splitlines()[0])
-    parser.add_argument(
-        '--config',
-        nargs='+',
-        default=[str(CONFIG)],
-        help='configs of models, the first of which the others are measured by '
-        f'(default: {CONFIG.name})',
-    )
-    parser.add_argument(
-        '--checkpoint', nargs='+', help='weights, one for each config (default: random ones)'
-    )
-    parser.add_argument('--frames', type=positive, default=29, help='length (%(default)s)')
-    parser.add_argument('--size', type=positive, nargs=2, default=(640, 480), metavar=('W', 'H'))
-    parser.add_argument('--people', type=positive, default=2, help='(%(default)s)')
+    parser = OneLineParser('benchmark_speed.py', __doc__)
+    add_speed_arguments(parser, CONFIG, frames=29)
     parser.add_argument('--interval', type=positive, default=7, help='T (%(default)s)')
-    parser.add_argument('--batch-size', type=positive, default=8, help='(%(default)s)')
     parser.add_argument('--precision', choices=PRECISIONS, default='float32')
     parser.add_argument('--device', default='cpu', help='(%(default)s)')
     parser.add_argument(
@@ -100,13 +84,9 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f'--interval must be less than the {args.frames} frames, leave gaps')
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        models = find_models(args, folder)
-        settings = ClipSettings(
-            frames=args.frames,
-            width=args.size[0],
-            height=args.size[1],
-            people=(args.people, args.people),
-        )
+        models = model_files(args.config, args.checkpoint, folder)
+        width, height = args.size
+        settings = ClipSettings(args.frames, width, height, (args.people, args.people))
         clip = generate_clip(0, settings, name='clip')
         write_clip(folder / 'clip', clip.frames, clip.labels, args.interval, times=1)
         measured = measure(args, models, folder / 'clip', clip.frames)
@@ -121,25 +101,6 @@ def run(args: argparse.Namespace) -> None:
             memory.append(print_memory(args, files, clips) if args.longer else None)
         for files, own, peak in list(zip(models, measured, memory, strict=True))[1:]:
             print_ratios(args, files, (measured[0], memory[0]), (own, peak))
-
-
-def find_models(args: argparse.Namespace, folder: Path) -> list[tuple[str, str]]:
-    """Config and weights of every model; random weights are written to the folder.
-
-    Raises:
-        InputError: If there are not as many checkpoints as configs.
-    """
-    if args.checkpoint is None:
-        return [
-            (config, random_weights(config, folder / f'random{number}.pth'))
-            for number, config in enumerate(args.config)
-        ]
-    if len(args.checkpoint) != len(args.config):
-        raise InputError(
-            f'{len(args.config)} configs but {len(args.checkpoint)} checkpoints are given, give '
-            'one for each'
-        )
-    return list(zip(args.config, args.checkpoint, strict=True))
 
 
 @dataclass(frozen=True)
@@ -308,4 +269,4 @@ def write_clip(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

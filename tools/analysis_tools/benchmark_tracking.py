@@ -10,14 +10,13 @@ number of identities, and how long detection and tracking take a frame, reading 
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
 from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxes
 from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
@@ -30,16 +29,12 @@ from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, KEPT_FRAMES, Pers
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: run(args))
+    return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='benchmark_tracking.py', description=(__doc__ or '').splitlines()[0]
-    )
+    parser = OneLineParser('benchmark_tracking.py', __doc__)
     parser.add_argument('video', metavar='VIDEO_OR_FRAMES')
     parser.add_argument('labels', type=Path, help='its people with boxes and track ids')
     parser.add_argument('--det-config', required=True, help='MMDetection config, or ONNX file')
@@ -97,4 +92,4 @@ def _true_people(path: Path, boxes: BoxesByFrame, num_frames: int) -> list[Track
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

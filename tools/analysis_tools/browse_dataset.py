@@ -1,17 +1,16 @@
-r"""Draw the windows that training (or validation) will see, one picture per window.
+r"""Draw the windows that training (or validation) will see.
 
     python tools/analysis_tools/browse_dataset.py CONFIG --out-dir DIR [--number N] [--split \
         train|val|test]
 
-A picture shows, from left to right, the left, key and right frame; from top to bottom, the crops
-with their labels, the maps of the given labels with the interpolated pose between them, and the
-target maps.
+There is one picture per window. It shows, from left to right, the left, key and right frame; from
+top to bottom, the crops with their labels, the maps of the given labels with the interpolated pose
+between them, and the target maps.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
+from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.errors import InputError
@@ -37,17 +36,12 @@ TEXT_COLOR = (230, 230, 230)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: browse(args))
+    return run_command(make_parser(), browse, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='browse_dataset.py',
-        description='Draw the windows that training (or validation) will see.',
-    )
+    parser = OneLineParser('browse_dataset.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file of an experiment')
     parser.add_argument('--out-dir', required=True, metavar='DIR', help='where the pictures go')
     parser.add_argument('--number', type=int, default=20, metavar='N', help='how many windows')
@@ -188,4 +182,4 @@ def caption(sample: dict[str, Any], width: int) -> np.ndarray:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,4 +1,4 @@
-r"""Train several configs with several seeds on the same budget, test each, and compare.
+r"""Train configs with several seeds on the same budget, test and compare them.
 
     python tools/analysis_tools/run_ablation.py configs/stdpose_tiny_synthetic.py \
         configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py \
@@ -25,7 +25,7 @@ from stdpose_mm.benchmarks.ablation.ablation_report import (
     choose_metrics,
     require_reference,
 )
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive, seed
+from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
@@ -33,19 +33,14 @@ from stdpose_mm.io import write_json, write_text
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
     # So that the processes started here are ended, too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    return exit_code(parser, lambda: ablate(args))
+    return run_command(make_parser(), ablate, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='run_ablation.py',
-        description='Train configs with several seeds on the same budget, test and compare them.',
-    )
+    parser = OneLineParser('run_ablation.py', __doc__)
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config files')
     parser.add_argument(
         '--seeds', nargs='+', type=seed, default=[0, 1, 2], metavar='N', help='default: 0 1 2'

@@ -1,4 +1,4 @@
-r"""How many frames must be labelled until propagation is good enough: uniform T or suggested.
+r"""How many frames must be labelled until propagation is good enough.
 
     python tools/analysis_tools/simulate_annotator.py val.txt --video-root data/clips --method \
         flow --step 10
@@ -17,7 +17,6 @@ gaps that are touched are propagated again. With ``--out-dir`` the table
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -32,7 +31,13 @@ from stdpose_mm.benchmarks.propagation.simulated_annotator import (
     label_suggested,
     label_uniformly,
 )
-from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, exit_code, positive
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_labelled_videos,
+    add_model_arguments,
+    positive,
+    run_command,
+)
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
 from stdpose_mm.io.labelled_videos import open_video, read_videos
@@ -42,26 +47,19 @@ from stdpose_mm.visualization import plot_labelling_effort
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: simulate(args))
+    return run_command(make_parser(), simulate, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='simulate_annotator.py',
-        description='How many frames must be labelled until propagation is good enough.',
-    )
+    parser = OneLineParser('simulate_annotator.py', __doc__)
     add_labelled_videos(parser)
     parser.add_argument(
         '--method',
         choices=list(PROPAGATORS),
         help='how to propagate; default: as in propagate.py',
     )
-    parser.add_argument('--config', help='config of the model')
-    parser.add_argument('--checkpoint', help='weights of the model')
-    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+    add_model_arguments(parser)
     parser.add_argument(
         '--target-pck', type=float, default=95.0, metavar='P', help='per cent (%(default)g)'
     )
@@ -170,4 +168,4 @@ def write_results(
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

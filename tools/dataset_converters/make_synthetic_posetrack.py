@@ -10,21 +10,18 @@ where it was.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from tqdm import tqdm
 
 from stdpose_mm.benchmarks.propagation import report_difficulty
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: generate(args))
+    return run_command(make_parser(), generate, arguments)
 
 
 def generate(args: argparse.Namespace) -> None:
@@ -44,10 +41,7 @@ def generate(args: argparse.Namespace) -> None:
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='make_synthetic_posetrack.py',
-        description='Generate a PoseTrack18-format data set of synthetic videos of people.',
-    )
+    parser = OneLineParser('make_synthetic_posetrack.py', __doc__)
     default = ClipSettings()
     parser.add_argument('out', metavar='OUT', help='folder to write to; a rerun completes it')
     parser.add_argument('--train-videos', type=int, default=160, metavar='N')
@@ -69,4 +63,4 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code
+from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
 from stdpose_mm.io.labels.posetrack17 import posetrack18_name
@@ -16,15 +16,16 @@ from stdpose_mm.io.labels.posetrack17 import posetrack18_name
 
 def main() -> int:
     """Run the command line; returns the exit code."""
-    parser = OneLineParser(description='Convert PoseTrack17 label files to PoseTrack18.')
+    parser = OneLineParser(
+        'posetrack17_to_posetrack18.py', 'Convert PoseTrack17 label files to PoseTrack18.'
+    )
     parser.add_argument(
         'in_dir', type=Path, metavar='IN_DIR', help='folder with annolist JSON files'
     )
     parser.add_argument(
         'out_dir', type=Path, metavar='OUT_DIR', help='folder to write PoseTrack18 JSON files to'
     )
-    args = parser.parse_args()
-    return exit_code(parser, lambda: convert(args.in_dir, args.out_dir))
+    return run_command(parser, lambda args: convert(args.in_dir, args.out_dir), None)
 
 
 def convert(in_dir: Path, out_dir: Path) -> None:

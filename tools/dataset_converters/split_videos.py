@@ -9,28 +9,25 @@ Clips of one film or camera look alike, so a group never stands on both sides. W
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
+from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_posetrack18, write_label_list
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: split(args))
+    return run_command(make_parser(), split, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(prog='split_videos.py', description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser('split_videos.py', __doc__)
     parser.add_argument('labels', metavar='LABELS', help='folder with one label file per video')
     parser.add_argument('out', type=Path, metavar='OUT', help='folder for train.txt and val.txt')
     parser.add_argument(
@@ -87,4 +84,4 @@ def group_of(file: str, field: str | None) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -11,7 +11,6 @@ Writes ``OUT/annotations/<video>.json`` and ``OUT/summary.json``; see docs/guide
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,46 +18,29 @@ from typing import Any
 from mmengine.dist import is_main_process
 from tqdm import tqdm
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, positive
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_labelled_videos,
+    add_model_arguments,
+    positive,
+    run_command,
+)
 from stdpose_mm.engine.processes import LAUNCHERS, joined_processes
 from stdpose_mm.io.labels import find_label_files
 from stdpose_mm.propagation import PROPAGATORS, load_propagator
 from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
 
-EXIT_INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    try:
-        return exit_code(parser, lambda: run(args))
-    except KeyboardInterrupt:
-        print(f'{parser.prog}: interrupted, the same command goes on', file=sys.stderr)
-        return EXIT_INTERRUPTED
+    return run_command(make_parser(), run, arguments, 'interrupted, the same command goes on')
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
-    parser = OneLineParser(
-        prog='make_pseudo_labels.py', description=(__doc__ or '').splitlines()[0]
-    )
-    parser.add_argument(
-        'labels',
-        metavar='LABELS',
-        help='folder with one label file per video, one file, or a text file with one path a line',
-    )
+    parser = OneLineParser('make_pseudo_labels.py', __doc__)
+    add_labelled_videos(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder to write to')
-    parser.add_argument(
-        '--image-root',
-        default='',
-        metavar='DIR',
-        help='where the file names of pictures in LABELS start (default: the current folder)',
-    )
-    parser.add_argument(
-        '--video-root', metavar='DIR', help='where the video files named in LABELS start'
-    )
     parser.add_argument(
         '--interval',
         type=positive,
@@ -79,15 +61,13 @@ def make_parser() -> argparse.ArgumentParser:
         help='people have poses from their first label to the last, or in the whole video '
         '(%(default)s)',
     )
-    parser.add_argument('--config', help='config of the model')
-    parser.add_argument('--checkpoint', help='weights of the model')
+    add_model_arguments(parser)
     parser.add_argument(
         '--method',
         choices=list(PROPAGATORS),
         default='auto',
         help='how to fill in the labels (%(default)s)',
     )
-    parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
     parser.add_argument(
         '--batch-size',
         type=positive,
@@ -123,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
             args.checkpoint,
         )
         summary = make_pseudo_labels(
-            files, args.out, propagator, settings, args.image_root, args.video_root, progress
+            files, args.out, propagator, settings, args.image_root or '', args.video_root, progress
         )
         if is_main_process():
             print(sentence(args.out, summary))
@@ -144,4 +124,4 @@ def sentence(out: Path, summary: dict[str, Any]) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

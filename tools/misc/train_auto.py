@@ -21,12 +21,11 @@ On a GPU: ``--device cuda --clips 10000 --pose-iters 60000 --fuser-iters 20000``
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, exit_code, seed
+from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.errors import InputError, require_packages
 
 CONFIG = 'configs/auto/stdpose_tiny_propagation_synthetic_auto.py'
@@ -34,14 +33,12 @@ CONFIG = 'configs/auto/stdpose_tiny_propagation_synthetic_auto.py'
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(arguments)
-    return exit_code(parser, lambda: train(args))
+    return run_command(make_parser(), train, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog='train_auto.py', description=(__doc__ or '').splitlines()[0])
+    parser = OneLineParser('train_auto.py', __doc__)
     parser.add_argument('--work-dir', type=Path, required=True, help='where everything is kept')
     parser.add_argument('--config', default=CONFIG, help='of the pose network (%(default)s)')
     parser.add_argument('--clips', type=int, default=800, help='clips to generate (%(default)s)')
@@ -108,4 +105,4 @@ def train(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    raise SystemExit(main())

@@ -12,6 +12,8 @@ from stdpose_mm.visualization.plots import VALIDATION_METRICS
 
 from .ablation import RunResult, VariantResult
 
+LOSSES = ('losses_before', 'losses_after')
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -113,8 +115,7 @@ def ablation_fields(
             },
             'metrics': {name: _fields(spread(_metric(result, name))) for name in names},
             'seconds_per_step': _fields(spread(_each(result, seconds_per_step))),
-            'losses_before': _losses(result, before=True),
-            'losses_after': _losses(result, before=False),
+            **{when: _losses(result, when) for when in LOSSES},
         }
         if base is not None and result is not base:
             fields['differences'] = {name: _fields(_change(result, base, name)) for name in names}
@@ -191,20 +192,14 @@ def _change(result: VariantResult, base: VariantResult, name: str) -> Spread | N
     return spread(differences(values, reference))
 
 
-def _loss(result: VariantResult, name: str, before: bool) -> Spread | None:
-    return spread(
-        _each(
-            result,
-            lambda run: (run.training.losses_before if before else run.training.losses_after).get(
-                name
-            ),
-        )
-    )
+def _loss(result: VariantResult, name: str, when: str) -> Spread | None:
+    """Compute the spread of a held-out loss; ``when`` is a field of :class:`Training`."""
+    return spread(_each(result, lambda run: getattr(run.training, when).get(name)))
 
 
-def _losses(result: VariantResult, before: bool) -> dict[str, Any]:
+def _losses(result: VariantResult, when: str) -> dict[str, Any]:
     names = dict.fromkeys(n for run in result.runs.values() for n in run.training.losses_after)
-    return {name: _fields(_loss(result, name, before)) for name in names}
+    return {name: _fields(_loss(result, name, when)) for name in names}
 
 
 def _fields(value: Spread | None) -> dict[str, Any] | None:
@@ -225,7 +220,7 @@ def _with_range(value: Spread | None, style: str = '.2f') -> str:
 
 
 def _fall(result: VariantResult, name: str) -> str:
-    before, after = (_loss(result, name, before) for before in (True, False))
+    before, after = (_loss(result, name, when) for when in LOSSES)
     if before is None and after is None:
         return '-'
     return f'{_mean(before, ".4g")} → {_mean(after, ".4g")}'

@@ -27,7 +27,7 @@ from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.flow.optical_flow import RememberedFlow
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
-from .clip_errors import ClipErrors, HiddenVideo, hide_labels, measure, propagate_hidden
+from .clip_errors import ClipErrors, hide_labels, measure, propagate_hidden
 from .compare_propagators import Comparison, hide_videos, summarize
 from .prediction_cache import open_prediction_cache
 
@@ -378,13 +378,7 @@ def _measure_video(
             people = cache[key] = dense.persons
         prediction = video.labels.with_persons(people)
         if conditions.out_dir is not None:
-            _write_prediction(conditions.out_dir, run, video, prediction)
+            folder = conditions.out_dir / _folder_name(run, interval)
+            write_posetrack18(prediction, folder / f'{labels.name}.json', official=True)
         errors[interval] = measure(video, prediction)
     return errors
-
-
-def _write_prediction(
-    out_dir: Path, run: EntryRun, video: HiddenVideo, prediction: VideoLabels
-) -> None:
-    folder = out_dir / _folder_name(run, video.interval)
-    write_posetrack18(prediction, folder / f'{video.labels.name}.json', official=True)

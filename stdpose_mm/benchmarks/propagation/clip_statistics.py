@@ -200,17 +200,15 @@ class GroupTotals:
 
     def of_group(self, group: int) -> GroupTotals:
         """Select one group: totals [V]."""
-        return GroupTotals(
-            {name: sums[:, group] for name, sums in self.sums.items()},
-            {name: counts[:, group] for name, counts in self.counts.items()},
-        )
+        return self._reduced(lambda totals: totals[:, group])
 
     def of_all(self) -> GroupTotals:
         """Sum over all groups: totals [V]."""
-        return GroupTotals(
-            {name: sums.sum(axis=1) for name, sums in self.sums.items()},
-            {name: counts.sum(axis=1) for name, counts in self.counts.items()},
-        )
+        return self._reduced(lambda totals: totals.sum(axis=1))
+
+    def _reduced(self, reduce: Callable[[np.ndarray], np.ndarray]) -> GroupTotals:
+        columns = (self.sums, self.counts)
+        return GroupTotals(*({name: reduce(v) for name, v in of.items()} for of in columns))
 
 
 def compare_totals(

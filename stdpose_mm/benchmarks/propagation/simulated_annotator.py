@@ -6,9 +6,11 @@ joints of all videos, and the next label goes where it helps most, whichever vid
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+
+import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
@@ -189,27 +191,12 @@ class AnnotatedVideo:
             persons=tuple(p for p in dense.persons if (p.track_id, p.frame_index) in there),
         )
 
-    def count(self, dense: VideoLabels) -> _Counts:
-        """Count the correct joints, in all frames and in those that were not given."""
+    def count(self, dense: VideoLabels) -> np.ndarray:
+        """Count joints: [2, 2] correct ones and all, in all frames and in those not given."""
         pairs = pair_tracks(self.truth, dense, self.truth.skeleton.keypoint_names, None)
         errors = joint_errors(pairs)
-        right = errors.relative <= CORRECT_WITHIN
-        return _Counts(
-            right=int(right.sum()),
-            total=int(errors.sized.sum()),
-            right_unlabelled=int(right[~pairs.given].sum()),
-            total_unlabelled=int(errors.sized[~pairs.given].sum()),
-        )
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """Numbers of correct joints and of all, in all frames and in the unlabelled ones."""
-
-    right: int
-    total: int
-    right_unlabelled: int
-    total_unlabelled: int
+        joints = np.stack([errors.relative <= CORRECT_WITHIN, errors.sized])
+        return np.stack([joints.sum((1, 2)), joints[:, ~pairs.given].sum((1, 2))])
 
 
 def label_uniformly(
@@ -280,7 +267,7 @@ def label_suggested(
     if step < 1:
         raise InputError(f'the number of labels a step must be at least 1, got {step}')
     given = [video.first_frames() for video in videos]
-    counts: list[_Counts | None] = [None] * len(videos)
+    counts: dict[int, np.ndarray] = {}
     suggestions: list[list[FrameSuggestion]] = [[] for _ in videos]
     changed = set(range(len(videos)))
     while changed:
@@ -290,7 +277,7 @@ def label_suggested(
             counts[number] = video.count(dense)
             known = video.only_labelled(calibrate_scores(dense, method))
             suggestions[number] = rank_suggestions(known, frames, step)
-        yield _state(given, [count for count in counts if count is not None])
+        yield _state(given, counts.values())
         best = sorted(
             (
                 (-suggestion.gain, number, suggestion.frame_index)
@@ -304,19 +291,11 @@ def label_suggested(
 
 
 def _state(
-    given: Sequence[Collection[int]], counts: Sequence[_Counts], interval: int | None = None
+    given: Sequence[Collection[int]], counts: Iterable[np.ndarray], interval: int | None = None
 ) -> LabellingState:
-    def per_cent(right: int, total: int) -> float:
-        return 100 * right / total if total else 100.0
-
-    return LabellingState(
-        labelled=sum(map(len, given)),
-        pck_all=per_cent(sum(c.right for c in counts), sum(c.total for c in counts)),
-        pck_unlabelled=per_cent(
-            sum(c.right_unlabelled for c in counts), sum(c.total_unlabelled for c in counts)
-        ),
-        interval=interval,
-    )
+    totals = np.sum(list(counts), axis=0).tolist()
+    pck_all, pck_unlabelled = (100 * right / total if total else 100.0 for right, total in totals)
+    return LabellingState(sum(map(len, given)), pck_all, pck_unlabelled, interval)
 
 
 def _share(state: LabellingState | float | None, num_frames: int) -> str:
