@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stdpose_mm.choices import WRITE_FORMATS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import WRITE_FORMATS, read_labels, write_labels
+from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
