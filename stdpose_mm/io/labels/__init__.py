@@ -4,7 +4,7 @@ from .coco import read_coco, write_coco
 from .cvat import read_cvat, write_cvat
 from .deeplabcut import read_deeplabcut
 from .fields import read_json
-from .formats import read_all_labels, read_labels, sniff_format, write_labels
+from .formats import read_all_labels, read_labels, read_posetrack, sniff_format, write_labels
 from .label_files import find_label_files, write_label_list
 from .labelled_frames import frame_sources
 from .matching import match_frames
@@ -22,6 +22,7 @@ __all__ = [
     'read_deeplabcut',
     'read_json',
     'read_labels',
+    'read_posetrack',
     'read_posetrack17',
     'read_posetrack18',
     'read_sleap',

@@ -61,11 +61,15 @@ def frame_indices(images: Sequence[Record]) -> list[int]:
         indices = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
         require_distinct(images[0].file, 'frame_index', indices)
         return indices
-    numbers = [number_in_name(image.text('file_name', '')) for image in images]
+    return indices_in_names([image.text('file_name', '') for image in images])
+
+
+def indices_in_names(file_names: Sequence[str]) -> list[int]:
+    """Read the frame indices in the names of pictures; the positions unless all are distinct."""
+    numbers = [number_in_name(name) for name in file_names]
     found = [number for number in numbers if number is not None and number <= MAX_FRAME_INDEX]
-    if len(found) == len(images) == len(set(found)):
-        return found
-    return list(range(len(images)))
+    distinct = len(found) == len(file_names) == len(set(found))
+    return found if distinct else list(range(len(file_names)))
 
 
 def number_in_name(file_name: str) -> int | None:

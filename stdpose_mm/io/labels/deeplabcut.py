@@ -29,7 +29,7 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .coco_records import MAX_FRAME_INDEX, TRACK_NAME, number_in_name, video_name
+from .coco_records import TRACK_NAME, indices_in_names, video_name
 from .fields import MAX_COORDINATE, read_bytes, require_distinct, shown
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
@@ -138,13 +138,10 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
 def _read_video(
     path: PathLike, name: str, layout: _Layout, pictures: Sequence[tuple[str, list[str]]]
 ) -> VideoLabels:
-    numbers = [number_in_name(picture) for picture, _ in pictures]
-    found = [number for number in numbers if number is not None and number <= MAX_FRAME_INDEX]
-    if not len(found) == len(pictures) == len(set(found)):
-        found = list(range(len(pictures)))
+    indices = indices_in_names([picture for picture, _ in pictures])
     persons = []
     frames = []
-    for index, (picture, row) in zip(found, pictures, strict=True):
+    for index, (picture, row) in zip(indices, pictures, strict=True):
         people = [
             PersonLabel(
                 frame_index=index,
