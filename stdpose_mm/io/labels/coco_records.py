@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -25,8 +25,9 @@ from stdpose_mm.structures import (
     limbs_from_coco,
 )
 
-from .fields import MAX_COORDINATE, Record, require_distinct, shown
+from .fields import MAX_COORDINATE, Record, errors_of, require_distinct, shown
 
+T = TypeVar('T')
 Visibility = Literal['coco', 'posetrack']
 """``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled."""
 
@@ -146,14 +147,12 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
     category = with_joints[0]
     names = category.texts('keypoints')
     limbs = category.number_lists('skeleton', count=2)
-    try:
+    with errors_of(f'{record.file}: {category.where}'):
         skeleton = Skeleton(
             keypoint_names=tuple(names),
             limbs=limbs_from_coco([limb.tolist() for limb in limbs]),
             category=category.text('name', 'person'),
         )
-    except ValueError as error:
-        raise InputError(f'{record.file}: {category.where}: {error}') from error
     return skeleton, category.extra()
 
 
@@ -184,6 +183,18 @@ def find_visibility(annotations: Iterable[Record]) -> Visibility:
         if isinstance(keypoints, list) and 2 in keypoints[2::3]:
             return 'coco'
     return 'posetrack'
+
+
+def image_of(annotation: Record, images: Mapping[Any, T]) -> T:
+    """Look up the image that an entry of ``annotations`` names, by its id.
+
+    Raises:
+        InputError: If there is no such image.
+    """
+    image_id = annotation.raw('image_id', expected='the id of an image')
+    if type(image_id) not in (int, str) or image_id not in images:
+        raise annotation.error('image_id', 'the id of one of the images')
+    return images[image_id]
 
 
 def read_person_record(

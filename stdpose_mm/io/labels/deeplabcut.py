@@ -30,7 +30,7 @@ from stdpose_mm.structures import (
 )
 
 from .coco_records import TRACK_NAME, indices_in_names, video_name
-from .fields import MAX_COORDINATE, read_bytes, require_distinct, shown
+from .fields import MAX_COORDINATE, errors_of, read_bytes, require_distinct, shown
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -128,10 +128,8 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         columns.setdefault(individual, []).append((joints.index(bodyparts[x]), x))
     for individual, places in columns.items():
         require_distinct(path, f'a bodypart of {individual!r}', [joints[j] for j, _ in places])
-    try:
+    with errors_of(path):
         skeleton = Skeleton(tuple(joints), category='animal')
-    except ValueError as error:
-        raise InputError(f'{path}: {error}') from error
     return _Layout(len(header), path_columns, skeleton, columns)
 
 
