@@ -4,8 +4,7 @@
 _base_ = [
     '_base_/default_runtime.py',
     '_base_/schedules/paper_20e.py',
-    '_base_/datasets/windows.py',
-    '_base_/pipelines/windows_256x192.py',
+    '_base_/datasets/posetrack17.py',
     '_base_/models/semantic_motion_base.py',
 ]
 
@@ -15,13 +14,11 @@ load_from = (
     'td-hm_ViTPose-base_8xb64-210e_coco-256x192-216eae50_20230314.pth'
 )
 
-dataset = dict(type='PoseTrack17WindowDataset', data_root='data/posetrack17/', task='estimation')
-train_dataloader = dict(
-    dataset=dict(**dataset, random_offset=False, pipeline={{_base_.train_pipeline}})
-)
-val_dataloader = dict(dataset=dict(**dataset, pipeline={{_base_.val_pipeline}}))
+dataset = dict(task='estimation')
+train_dataloader = dict(dataset=dict(**dataset, random_offset=False))
+val_dataloader = dict(dataset=dataset)
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file='data/posetrack17/annotations/val', given_interval=None)
+val_evaluator = dict(given_interval=None)
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='posetrack/AP', rule='greater'))

@@ -1,6 +1,7 @@
 # A PoseWarper-like window model, tiny: the backbone, frame head, data and schedule of the tiny
 # STDPose. Its heatmaps are a third of the original's, and so are the dilations (3, 6, 12, 18, 24).
-_base_ = '../stdpose_tiny_propagation_synthetic.py'
+# The neck's maps are the final ones, as in the DCPose-like model.
+_base_ = 'dcpose_tiny_propagation_synthetic.py'
 
 model = dict(
     neck=dict(
@@ -9,16 +10,5 @@ model = dict(
         embed_dims=_base_.embed_dims,
         num_joints=_base_.num_joints,
         dilations=(1, 2, 4, 6, 8),
-    ),
-    head=dict(
-        _delete_=True,
-        type='SingleSourceHead',
-        source='merged_heatmaps',
-        in_channels=_base_.num_joints,
-        out_channels=_base_.num_joints,
-        deconv_out_channels=None,
-        final_layer=None,
-        loss=_base_.heatmap_head.loss,
-        decoder=_base_.codec,
-    ),
+    )
 )

@@ -142,8 +142,8 @@ def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -
 
 def _boxes_of(path: PathLike, labels: VideoLabels) -> BoxesByFrame:
     found = {}
-    for frame, persons in labels.persons_by_frame().items():
-        people = [p for p in persons if p.has_box or p.labelled.any()]
+    for frame in labels:
+        people = [p for p in labels[frame] if p.has_box or p.labelled.any()]
         known = [p.track_id for p in people if p.track_id is not None]
         if known and len(known) < len(people):
             raise InputError(

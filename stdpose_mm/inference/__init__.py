@@ -1,7 +1,7 @@
 """Inference: poses in the frames of a video by a trained window model."""
 
 from .estimate_video import estimate_video
-from .frame_estimate import FrameEstimate, interpolate_unreadable
+from .frame_estimate import FrameEstimate
 from .load_backend import load_backend
 from .onnx_window_backend import OnnxWindowBackend
 from .prefetch import prefetch
@@ -25,7 +25,6 @@ __all__ = [
     'WindowModel',
     'equal_slices',
     'estimate_video',
-    'interpolate_unreadable',
     'load_backend',
     'move_to',
     'prefetch',

@@ -1,50 +1,13 @@
 """Models: from normalised windows of crops to poses. Importing registers them."""
 
-from .backbones import ViT
-from .data_preprocessors import WindowDataPreprocessor
-from .heads import FrameHead, SingleSourceHead, SpatialMotionHead, STDAHead
-from .layers import (
-    ContextDecoder,
-    DynamicAwareMask,
-    GivenPoseEmbedding,
-    SpatialMotionConcatenation,
-    SpatialMotionMutualLearning,
-)
-from .losses import ForegroundMSELoss, MutualInformationLoss
-from .necks import (
-    MLSME,
-    STRE,
-    DualConsecutive,
-    PoseWarping,
-    TemporalFeatureFusion,
-    TemporalKeypointsSynthesis,
-)
-from .pose_estimators import SemanticMotionPose, STDPose, WindowPoseEstimator
-from .structures import AuxiliaryLabels, SpatioTemporalRepresentation
+from . import backbones, data_preprocessors, heads, layers, losses, necks, pose_estimators
 
 __all__ = [
-    'MLSME',
-    'STRE',
-    'AuxiliaryLabels',
-    'ContextDecoder',
-    'DualConsecutive',
-    'DynamicAwareMask',
-    'ForegroundMSELoss',
-    'FrameHead',
-    'GivenPoseEmbedding',
-    'MutualInformationLoss',
-    'PoseWarping',
-    'STDAHead',
-    'STDPose',
-    'SemanticMotionPose',
-    'SingleSourceHead',
-    'SpatialMotionConcatenation',
-    'SpatialMotionHead',
-    'SpatialMotionMutualLearning',
-    'SpatioTemporalRepresentation',
-    'TemporalFeatureFusion',
-    'TemporalKeypointsSynthesis',
-    'ViT',
-    'WindowDataPreprocessor',
-    'WindowPoseEstimator',
+    'backbones',
+    'data_preprocessors',
+    'heads',
+    'layers',
+    'losses',
+    'necks',
+    'pose_estimators',
 ]

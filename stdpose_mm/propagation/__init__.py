@@ -1,13 +1,6 @@
 """Label propagation: what every method shares; each family of methods has a folder."""
 
-from .base import (
-    PROPAGATORS,
-    BasePropagator,
-    ModelUse,
-    PropagatedPose,
-    build_propagator,
-    require_method,
-)
+from .base import PROPAGATORS, BasePropagator, ModelUse, PropagatedPose, build_propagator
 from .gaps import Gap, LifeSpan, NearestLabels, PresenceInterval, find_gaps, find_presence_intervals
 from .load_propagator import load_propagator
 from .match_labels import list_all_frames, match_labels
@@ -45,6 +38,5 @@ __all__ = [
     'propagate_frames',
     'propagate_labels',
     'propagate_subsampled',
-    'require_method',
     'subsample_labels',
 ]

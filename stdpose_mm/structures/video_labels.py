@@ -231,7 +231,10 @@ class VideoLabels:
 
     @cached_property
     def _people(self) -> dict[int, tuple[PersonLabel, ...]]:
-        return {frame: tuple(people) for frame, people in self.persons_by_frame().items()}
+        by_frame: dict[int, list[PersonLabel]] = {index: [] for index in self}
+        for person in self.persons:
+            by_frame[person.frame_index].append(person)
+        return {index: tuple(people) for index, people in by_frame.items()}
 
     @property
     def labelled_frame_indices(self) -> tuple[int, ...]:
@@ -242,13 +245,6 @@ class VideoLabels:
     def track_ids(self) -> tuple[int, ...]:
         """Sorted distinct track ids."""
         return tuple(sorted({p.track_id for p in self.persons if p.track_id is not None}))
-
-    def persons_by_frame(self) -> dict[int, list[PersonLabel]]:
-        """Group people by frame index, in file order; every frame has an entry."""
-        by_frame: dict[int, list[PersonLabel]] = {frame.index: [] for frame in self.frames}
-        for person in self.persons:
-            by_frame[person.frame_index].append(person)
-        return by_frame
 
     def tracks(self) -> dict[int, dict[int, PersonLabel]]:
         """Group labels as track id -> {frame index: label}, both ascending.

@@ -1,5 +1,5 @@
 """People across frames: track ids by association, boxes or poses, and smoothing."""
 
-from .association import assign_track_ids, pose_similarity
+from .association import assign_track_ids
 
-__all__ = ['assign_track_ids', 'pose_similarity']
+__all__ = ['assign_track_ids']

@@ -244,8 +244,8 @@ def smooth_labels(
         min_score: Joints that score less are not usable.
     """
     by_frame = {
-        frame: [p for p in people if p.track_id is not None and p.labelled.any()]
-        for frame, people in sorted(labels.persons_by_frame().items())
+        frame: [p for p in labels[frame] if p.track_id is not None and p.labelled.any()]
+        for frame in sorted(labels)
     }
     smoothed = smoother(
         _tracked(frame, people, labels.skeleton.num_keypoints, min_score)

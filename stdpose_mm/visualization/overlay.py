@@ -71,7 +71,7 @@ def draw_people(
 
 def overlay_frames(frames: FrameSource, labels: VideoLabels) -> Iterator[np.ndarray]:
     """Yield every frame of a video with its people drawn."""
-    by_frame = labels.persons_by_frame()
+    by_frame = {index: labels[index] for index in labels}
     for index in range(len(frames)):
         yield draw_people(frames[index], by_frame.get(index, ()), labels.skeleton, index)
 

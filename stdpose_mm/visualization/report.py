@@ -181,11 +181,11 @@ def _checks(
     frames: FrameSource, labels: VideoLabels, checks: Sequence[FrameCheck]
 ) -> list[dict[str, Any]]:
     """Describe the frames to check, each with a thumbnail and its time in the video in seconds."""
-    people = labels.persons_by_frame()
+    people = {index: labels[index] for index in labels}
     # Read in the order of the video, shown in the order of urgency.
     thumbnails = {
         check.frame_index: _thumbnail(
-            frames[check.frame_index], people.get(check.frame_index, []), labels, check.joints
+            frames[check.frame_index], people.get(check.frame_index, ()), labels, check.joints
         )
         for check in sorted(checks, key=lambda check: check.frame_index)
     }

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.inference import FrameEstimate, interpolate_unreadable
+from stdpose_mm.inference import FrameEstimate
 from stdpose_mm.inference.frame_estimate import (
     INTERPOLATED_SCORE_FACTOR,
     MAX_INTERPOLATED_FRAMES,
+    interpolate_unreadable,
     unknown_frame,
 )
 from stdpose_mm.structures import TrackedBoxes

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
 from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
-from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import (
     PIPELINE,

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from stdpose_mm.inference import FrameFeatures, TorchWindowBackend
-from stdpose_mm.models import AuxiliaryLabels
-from stdpose_mm.models.layers import PackedDeconvolution, PackedLinear, PackedPatches
+from stdpose_mm.models.layers.packed_layers import PackedDeconvolution, PackedLinear, PackedPatches
+from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import model_cfg, semantic_motion, window_model
 

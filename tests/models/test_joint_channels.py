@@ -9,8 +9,8 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 
-from stdpose_mm.models import AuxiliaryLabels
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
+from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import build, tiny_cfg
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import FLIP_INDICES, NUM_JOINTS, estimation_sample, window_batch
 
 SHAPE = (NUM_JOINTS, 32, 24)

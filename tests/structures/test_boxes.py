@@ -8,17 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stdpose_mm.structures import (
-    PersonLabel,
-    box_iou,
-    clip_box,
-    expand,
-    interpolate_box,
-    match_box,
-    person_box,
-    to_corners,
-)
-from stdpose_mm.structures.boxes import MIN_BOX_SIDE
+from stdpose_mm.structures import PersonLabel, box_iou, clip_box, expand, person_box, to_corners
+from stdpose_mm.structures.boxes import MIN_BOX_SIDE, interpolate_box, match_box
 
 
 def label(points: list, visibility: list[int], bbox: list | None = None) -> PersonLabel:

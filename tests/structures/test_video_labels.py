@@ -100,7 +100,7 @@ def test_frames_must_differ():
 
 
 def test_two_people_without_identity_may_share_a_frame():
-    assert len(video(person(1, None), person(1, None)).persons_by_frame()[1]) == 2
+    assert len(video(person(1, None), person(1, None))[1]) == 2
 
 
 def test_tracks_are_sorted_by_frame():

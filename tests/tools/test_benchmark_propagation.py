@@ -155,7 +155,7 @@ def test_predictions_have_the_official_form_and_the_frames_of_the_truth(run, lab
     ]
     assert {v for a in fields['annotations'] for v in a['keypoints'][2::3]} == {0, 1}
     assert not any('source' in annotation for annotation in fields['annotations'])
-    given = read_posetrack18(path).persons_by_frame()[3]
+    given = read_posetrack18(path)[3]
     assert (given[0].keypoints == FAST.persons[0].keypoints).all()
 
 

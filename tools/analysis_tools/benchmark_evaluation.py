@@ -154,11 +154,10 @@ def plain_evaluation(
 def _plain_frames(
     truth: VideoLabels, prediction: VideoLabels
 ) -> list[tuple[list[Pose], list[Pose]]]:
-    gt_people, pred_people = truth.persons_by_frame(), prediction.persons_by_frame()
     frames = []
     for gt_frame, pred_frame in zip(truth.frames, prediction.frames, strict=True):
-        gts = [(p, _points(truth, p)) for p in gt_people[gt_frame.index]]
-        preds = [(p, _points(prediction, p)) for p in pred_people[pred_frame.index]]
+        gts = [(p, _points(truth, p)) for p in truth[gt_frame.index]]
+        preds = [(p, _points(prediction, p)) for p in prediction[pred_frame.index]]
         if not gts:
             continue
         if gt_frame.ignore_regions:

@@ -180,8 +180,7 @@ def make_video(args: argparse.Namespace, path: Path) -> Video:
     clip = generate_clip(0, settings, name='clip')
     write_video(path, clip.frames, fps=25)
     people = []
-    by_frame = clip.labels.persons_by_frame()
-    for persons in (by_frame[frame] for frame in range(args.frames)):
+    for persons in (clip.labels[frame] for frame in range(args.frames)):
         boxes = np.array([person_box(person) for person in persons]).reshape(-1, 4)
         ids = np.array([person.track_id for person in persons], dtype=np.int64)
         people.append(TrackedBoxes(boxes, np.ones(len(boxes)), ids))

@@ -255,9 +255,8 @@ def write_clip(
     length = len(pictures)
     order = [n if k % 2 == 0 else length - 1 - n for k in range(times) for n in range(length)]
     write_video(path.with_suffix('.mp4'), (pictures[n] for n in order), fps=25)
-    people = labels.persons_by_frame()
     persons = [
-        replace(person, frame_index=index) for index, n in enumerate(order) for person in people[n]
+        replace(person, frame_index=index) for index, n in enumerate(order) for person in labels[n]
     ]
     longer = VideoLabels(
         labels.name,

@@ -5,9 +5,7 @@ from __future__ import annotations
 from mmpose.registry import DATASETS
 
 from stdpose_mm.datasets.base import BaseWindowDataset
-from stdpose_mm.io.labels import read_json
-from stdpose_mm.io.labels.posetrack17 import parse_posetrack17
-from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
+from stdpose_mm.io.labels import read_posetrack
 from stdpose_mm.structures import VideoLabels
 
 from .posetrack_metainfo import posetrack_metainfo
@@ -28,6 +26,4 @@ class PoseTrack17WindowDataset(BaseWindowDataset):
 
     def read_labels(self, path: str) -> VideoLabels:
         """Read the labels of one file of either form."""
-        data = read_json(path)
-        is_annolist = isinstance(data, dict) and 'annolist' in data
-        return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)
+        return read_posetrack(path)

@@ -39,10 +39,8 @@ class WindowPhotometric(BaseTransform):
         prob: float = 1.0,
     ) -> None:
         super().__init__()
-        for name, value in (('blur_prob', blur_prob), ('prob', prob)):
-            if not 0 <= value <= 1:
-                raise InputError(f'{name} must be in 0..1, got {value}')
-        for name, value in (('contrast', contrast), ('saturation', saturation)):
+        shares = dict(blur_prob=blur_prob, prob=prob, contrast=contrast, saturation=saturation)
+        for name, value in shares.items():
             if not 0 <= value <= 1:
                 raise InputError(f'{name} must be in 0..1, got {value}')
         if brightness < 0 or blur_sigma <= 0:

@@ -1,7 +1,5 @@
 """Hooks of the MMEngine runner."""
 
-from __future__ import annotations
-
 from .held_out_loss_hook import HeldOutLossHook
 from .random_state_hook import RandomStateHook
 

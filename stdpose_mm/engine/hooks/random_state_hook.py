@@ -21,9 +21,9 @@ class RandomStateHook(Hook):
     - keeps the sampler's seed in the checkpoint: without a configured seed MMEngine draws a new
       one and builds the sampler with it before it reads the checkpoint's;
     - lets an epoch-based run that resumes in the middle of an epoch go on there: MMEngine would
-      begin that epoch again. This needs :class:`~stdpose_mm.engine.SeededSampler`.
+      begin that epoch again. This needs :class:`~stdpose_mm.engine.samplers.SeededSampler`.
 
-    Exact resuming further needs the seeded samplers and :class:`~stdpose_mm.engine.SeedSample`;
+    Exact resuming further needs the seeded samplers and :class:`SeedSample`;
     without them it holds at the end of an epoch only, for data loaders without persistent workers.
     Accumulated gradients are not part of a checkpoint: save at a multiple of
     ``accumulative_counts``.

@@ -13,7 +13,7 @@ class SeededInfiniteSampler(InfiniteSampler):
     """Draw as MMEngine's ``InfiniteSampler``, with seeded indices; for iteration-based training.
 
     The seed of a draw follows from the sampler's seed and the place in the endless global order.
-    Use it with :class:`~stdpose_mm.engine.SeedSample` as the first transform. Resuming works with
+    Use it with :class:`SeedSample` as the first transform. Resuming works with
     MMEngine's own loop, which skips what was already drawn.
 
     Args: as ``InfiniteSampler``.

@@ -15,7 +15,7 @@ class SeededSampler(DefaultSampler):
 
     The seed of a draw follows from the sampler's seed, the epoch and the place in the epoch's
     global order, and so depends neither on the number of workers nor on earlier draws. Use it with
-    :class:`~stdpose_mm.engine.SeedSample` as the first transform.
+    :class:`~stdpose_mm.engine.transforms.SeedSample` as the first transform.
 
     Args: as ``DefaultSampler``.
     """

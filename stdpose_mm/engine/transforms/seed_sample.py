@@ -16,7 +16,7 @@ class SeedSample(BaseTransform):
     draw alone.
 
     Required key: ``sample_idx`` as set by ``BaseDataset``, carrying the seed given by
-    :class:`~stdpose_mm.engine.SeededSampler` or :class:`~stdpose_mm.engine.SeededInfiniteSampler`.
+    :class:`SeededSampler` or :class:`SeededInfiniteSampler` of ``stdpose_mm.engine.samplers``.
     An index without a seed (another sampler, ``dataset[0]``) leaves the generators as they are.
     """
 

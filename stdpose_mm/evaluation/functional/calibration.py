@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import VideoLabels
 
-from .keypoint_accuracy import joint_errors, pair_tracks
+from .keypoint_accuracy import joint_errors, pair_videos
 
 CORRECT_WITHIN = 0.1
 """Share of the pose's size, see :func:`~.keypoint_accuracy.pose_sizes`."""
@@ -126,15 +126,9 @@ def scored_joints(
         InputError: If the videos do not pair, their joints differ, someone has no track id, or a
             predicted person has no scores.
     """
-    if len(truth) != len(predictions) or not truth:
-        raise InputError(
-            f'{len(predictions)} predicted videos were given, expected one for each of the '
-            f'{len(truth)} videos of the ground truth, and at least one'
-        )
-    names = truth[0].skeleton.keypoint_names
+    paired = pair_videos(truth, predictions, frames)
     scores, correct = [], []
-    for number, (gt, prediction) in enumerate(zip(truth, predictions, strict=True)):
-        pairs = pair_tracks(gt, prediction, names, None if frames is None else frames[number])
+    for prediction, pairs in zip(predictions, paired, strict=True):
         errors = joint_errors(pairs)
         taken = errors.sized & pairs.has_prediction & (pairs.scored & ~pairs.given)[:, None]
         if np.isnan(pairs.scores[taken]).any():

@@ -103,17 +103,8 @@ def keypoint_accuracy(
         InputError: If the videos do not pair, their joints differ, someone has no track id, or the
             truth holds propagated labels.
     """
-    if len(truth) != len(predictions) or not truth:
-        raise InputError(
-            f'{len(predictions)} predicted videos were given, expected one for each of the '
-            f'{len(truth)} videos of the ground truth, and at least one'
-        )
     require_given(truth, 'keypoint accuracy')
-    names = truth[0].skeleton.keypoint_names
-    pairs = [
-        pair_tracks(gt, pred, names, None if frames is None else frames[i])
-        for i, (gt, pred) in enumerate(zip(truth, predictions, strict=True))
-    ]
+    pairs = pair_videos(truth, predictions, frames)
     errors = [joint_errors(pair) for pair in pairs]
     scored = np.concatenate([pair.scored for pair in pairs])[:, None]
     columns: dict[str, np.ndarray] = {}
@@ -125,7 +116,7 @@ def keypoint_accuracy(
         columns[name] = _mean_where(values, where)
         counts[name] = where.sum(axis=0)
     return KeypointAccuracy(
-        keypoint_names=names,
+        keypoint_names=truth[0].skeleton.keypoint_names,
         pck={t: columns[f'PCK@{t:g}'] for t in thresholds},
         auc=columns['AUC'],
         error_px=columns['error_px'],
@@ -264,6 +255,33 @@ class TrackPairs:
     given: np.ndarray
     scored: np.ndarray
     centre: np.ndarray
+
+
+def pair_videos(
+    truth: Sequence[VideoLabels],
+    predictions: Sequence[VideoLabels],
+    frames: Sequence[Collection[int]] | None,
+) -> list[TrackPairs]:
+    """Pair the people of several videos by :func:`pair_tracks`.
+
+    Args:
+        truth: The annotated videos.
+        predictions: The predicted videos in the same order, with the joints of the first video.
+        frames: Per video the frame indices to measure on, all by default.
+
+    Raises:
+        InputError: If the videos do not pair, or see :func:`pair_tracks`.
+    """
+    if len(truth) != len(predictions) or not truth:
+        raise InputError(
+            f'{len(predictions)} predicted videos were given, expected one for each of the '
+            f'{len(truth)} videos of the ground truth, and at least one'
+        )
+    names = truth[0].skeleton.keypoint_names
+    return [
+        pair_tracks(gt, prediction, names, None if frames is None else frames[number])
+        for number, (gt, prediction) in enumerate(zip(truth, predictions, strict=True))
+    ]
 
 
 def pair_tracks(

@@ -13,9 +13,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import find_label_files, read_json
-from stdpose_mm.io.labels.posetrack17 import parse_posetrack17
-from stdpose_mm.io.labels.posetrack18 import parse_posetrack18
+from stdpose_mm.io.labels import find_label_files, read_posetrack
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 BOXES = {
@@ -97,9 +95,7 @@ class BaseVideoMetric(BaseMetric):
 
     def read_labels(self, file: str) -> VideoLabels:
         """Read the labels of one of the files."""
-        data = read_json(file)
-        is_annolist = isinstance(data, dict) and 'annolist' in data
-        return parse_posetrack17(file, data) if is_annolist else parse_posetrack18(file, data)
+        return read_posetrack(file)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         """Keep what evaluation needs of every data sample, one result each."""

@@ -4,14 +4,7 @@ from .coco import read_coco, write_coco
 from .cvat import read_cvat, write_cvat
 from .deeplabcut import read_deeplabcut
 from .fields import read_json
-from .formats import (
-    READ_FORMATS,
-    WRITE_FORMATS,
-    read_all_labels,
-    read_labels,
-    sniff_format,
-    write_labels,
-)
+from .formats import read_all_labels, read_labels, read_posetrack, sniff_format, write_labels
 from .label_files import find_label_files, write_label_list
 from .labelled_frames import frame_sources
 from .matching import match_frames
@@ -20,8 +13,6 @@ from .posetrack18 import read_posetrack18, write_posetrack18
 from .sleap import read_sleap, write_sleap
 
 __all__ = [
-    'READ_FORMATS',
-    'WRITE_FORMATS',
     'find_label_files',
     'frame_sources',
     'match_frames',
@@ -31,6 +22,7 @@ __all__ = [
     'read_deeplabcut',
     'read_json',
     'read_labels',
+    'read_posetrack',
     'read_posetrack17',
     'read_posetrack18',
     'read_sleap',

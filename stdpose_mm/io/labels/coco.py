@@ -26,6 +26,7 @@ from .coco_records import (
     distinct_ids,
     frame_fields,
     frame_indices,
+    image_of,
     person_fields,
     plain,
     read_categories,
@@ -34,7 +35,7 @@ from .coco_records import (
     top_level_fields,
     video_name,
 )
-from .fields import Record, read_json, require_distinct, shown
+from .fields import Record, errors_of, read_json, require_distinct, shown
 
 
 def read_coco(path: PathLike) -> list[VideoLabels]:
@@ -81,10 +82,7 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
     annotations = record.records('annotations')
     for annotation in annotations:
-        image_id = annotation.raw('image_id', expected='the id of an image')
-        if type(image_id) not in (int, str) or image_id not in place:
-            raise annotation.error('image_id', 'the id of one of the images')
-        key, index = place[image_id]
+        key, index = image_of(annotation, place)
         person = read_person_record(annotation, index, skeleton, 'coco')
         if person.track_id is None:
             person = replace(person, track_id=_track_attribute(annotation))
@@ -99,7 +97,7 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
     )
 
     extra = {**record.extra(), CATEGORY_FIELDS: category}
-    try:
+    with errors_of(path):
         return [
             VideoLabels(
                 name=names[key],
@@ -110,8 +108,6 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
             )
             for key in groups
         ]
-    except ValueError as error:
-        raise InputError(f'{path}: {error}') from error
 
 
 def _video_key(image: Record) -> Any:

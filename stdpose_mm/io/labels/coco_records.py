@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -25,8 +25,9 @@ from stdpose_mm.structures import (
     limbs_from_coco,
 )
 
-from .fields import MAX_COORDINATE, Record, require_distinct, shown
+from .fields import MAX_COORDINATE, Record, errors_of, require_distinct, shown
 
+T = TypeVar('T')
 Visibility = Literal['coco', 'posetrack']
 """``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled."""
 
@@ -61,11 +62,15 @@ def frame_indices(images: Sequence[Record]) -> list[int]:
         indices = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
         require_distinct(images[0].file, 'frame_index', indices)
         return indices
-    numbers = [number_in_name(image.text('file_name', '')) for image in images]
+    return indices_in_names([image.text('file_name', '') for image in images])
+
+
+def indices_in_names(file_names: Sequence[str]) -> list[int]:
+    """Read the frame indices in the names of pictures; the positions unless all are distinct."""
+    numbers = [number_in_name(name) for name in file_names]
     found = [number for number in numbers if number is not None and number <= MAX_FRAME_INDEX]
-    if len(found) == len(images) == len(set(found)):
-        return found
-    return list(range(len(images)))
+    distinct = len(found) == len(file_names) == len(set(found))
+    return found if distinct else list(range(len(file_names)))
 
 
 def number_in_name(file_name: str) -> int | None:
@@ -142,14 +147,12 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
     category = with_joints[0]
     names = category.texts('keypoints')
     limbs = category.number_lists('skeleton', count=2)
-    try:
+    with errors_of(f'{record.file}: {category.where}'):
         skeleton = Skeleton(
             keypoint_names=tuple(names),
             limbs=limbs_from_coco([limb.tolist() for limb in limbs]),
             category=category.text('name', 'person'),
         )
-    except ValueError as error:
-        raise InputError(f'{record.file}: {category.where}: {error}') from error
     return skeleton, category.extra()
 
 
@@ -180,6 +183,18 @@ def find_visibility(annotations: Iterable[Record]) -> Visibility:
         if isinstance(keypoints, list) and 2 in keypoints[2::3]:
             return 'coco'
     return 'posetrack'
+
+
+def image_of(annotation: Record, images: Mapping[Any, T]) -> T:
+    """Look up the image that an entry of ``annotations`` names, by its id.
+
+    Raises:
+        InputError: If there is no such image.
+    """
+    image_id = annotation.raw('image_id', expected='the id of an image')
+    if type(image_id) not in (int, str) or image_id not in images:
+        raise annotation.error('image_id', 'the id of one of the images')
+    return images[image_id]
 
 
 def read_person_record(

@@ -38,7 +38,7 @@ from stdpose_mm.structures import (
 )
 
 from .coco_records import video_name
-from .fields import MAX_COORDINATE, MAX_ID, read_bytes, require_distinct, shown
+from .fields import MAX_COORDINATE, MAX_ID, errors_of, read_bytes, require_distinct, shown
 
 MAX_FRAMES = 10**6
 
@@ -148,7 +148,7 @@ def read_cvat(path: PathLike) -> VideoLabels:
         if element.tag not in ('meta', 'version') and element not in with_skeleton
     ]
     name = meta.findtext('task/name') if meta is not None else None
-    try:
+    with errors_of(path):
         return VideoLabels(
             name=name or video_name(path),
             skeleton=skeleton,
@@ -156,8 +156,6 @@ def read_cvat(path: PathLike) -> VideoLabels:
             persons=tuple(persons),
             extra={'cvat_elements': others} if others else {},
         )
-    except ValueError as error:
-        raise InputError(f'{path}: {error}') from error
 
 
 def _parse(path: PathLike) -> ET.Element:
@@ -206,10 +204,8 @@ def _read_skeleton(
         limbs = ()
     else:
         raise InputError(f'{path} holds no skeleton, expected a label or tracks of that type')
-    try:
+    with errors_of(f'{path}: label {category!r}'):
         return Skeleton(tuple(names), limbs, category)
-    except ValueError as error:
-        raise InputError(f'{path}: label {category!r}: {error}') from error
 
 
 def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:

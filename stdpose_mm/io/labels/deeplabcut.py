@@ -29,8 +29,8 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .coco_records import MAX_FRAME_INDEX, TRACK_NAME, number_in_name, video_name
-from .fields import MAX_COORDINATE, read_bytes, require_distinct, shown
+from .coco_records import TRACK_NAME, indices_in_names, video_name
+from .fields import MAX_COORDINATE, errors_of, read_bytes, require_distinct, shown
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -128,23 +128,18 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         columns.setdefault(individual, []).append((joints.index(bodyparts[x]), x))
     for individual, places in columns.items():
         require_distinct(path, f'a bodypart of {individual!r}', [joints[j] for j, _ in places])
-    try:
+    with errors_of(path):
         skeleton = Skeleton(tuple(joints), category='animal')
-    except ValueError as error:
-        raise InputError(f'{path}: {error}') from error
     return _Layout(len(header), path_columns, skeleton, columns)
 
 
 def _read_video(
     path: PathLike, name: str, layout: _Layout, pictures: Sequence[tuple[str, list[str]]]
 ) -> VideoLabels:
-    numbers = [number_in_name(picture) for picture, _ in pictures]
-    found = [number for number in numbers if number is not None and number <= MAX_FRAME_INDEX]
-    if not len(found) == len(pictures) == len(set(found)):
-        found = list(range(len(pictures)))
+    indices = indices_in_names([picture for picture, _ in pictures])
     persons = []
     frames = []
-    for index, (picture, row) in zip(found, pictures, strict=True):
+    for index, (picture, row) in zip(indices, pictures, strict=True):
         people = [
             PersonLabel(
                 frame_index=index,

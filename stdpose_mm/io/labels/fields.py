@@ -6,7 +6,8 @@ import gzip
 import json
 import math
 import zlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -22,6 +23,20 @@ MAX_ID = 2**63 - 1
 
 _REQUIRED: Any = object()
 T = TypeVar('T', bound=Hashable)
+
+
+@contextmanager
+def errors_of(where: PathLike) -> Iterator[None]:
+    """Begin the message of a ValueError of labels or a skeleton with its place in the files.
+
+    An InputError, which names its file already, passes unchanged.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f'{where}: {error}') from error
 
 
 def open_file(path: PathLike) -> BinaryIO:

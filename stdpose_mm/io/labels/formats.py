@@ -79,6 +79,17 @@ def read_all_labels(path: PathLike, format: str | None = None) -> list[VideoLabe
     return [parse_posetrack18(path, data)]
 
 
+def read_posetrack(path: PathLike) -> VideoLabels:
+    """Read a PoseTrack17 annolist, or else PoseTrack18's form with any skeleton.
+
+    Raises:
+        InputError: If the file is neither.
+    """
+    data = read_json(path)
+    is_annolist = isinstance(data, dict) and 'annolist' in data
+    return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)
+
+
 def write_labels(labels: VideoLabels, path: PathLike, format: str = 'posetrack18') -> None:
     """Write the labels of one video, atomically.
 

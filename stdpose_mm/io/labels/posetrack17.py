@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -28,7 +27,7 @@ from stdpose_mm.structures import (
 )
 
 from .coco_records import number_in_name, video_name
-from .fields import Record, read_json
+from .fields import Record, errors_of, read_json
 
 # Joint id in the file -> channel of POSETRACK_SKELETON.
 _CHANNELS = tuple(
@@ -96,12 +95,10 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
             # PoseTrack18's ids count the people of a frame in two digits.
             annotation_id = frame.extra['frame_id'] * 100 + i
             persons.append(_read_person(rect, frame.index, annotation_id))
-    try:
+    with errors_of(path):
         return VideoLabels(
             video_name(path), _SKELETON, tuple(frames), tuple(persons), record.extra()
         )
-    except ValueError as error:
-        raise InputError(f'{path}: {error}') from error
 
 
 def posetrack18_name(name: str) -> str | None:

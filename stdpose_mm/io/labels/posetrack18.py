@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
@@ -22,6 +21,7 @@ from .coco_records import (
     find_visibility,
     frame_fields,
     frame_indices,
+    image_of,
     person_fields,
     read_categories,
     read_frame_record,
@@ -29,7 +29,7 @@ from .coco_records import (
     top_level_fields,
     video_name,
 )
-from .fields import Record, read_json, require_distinct, shown
+from .fields import Record, errors_of, read_json, require_distinct, shown
 
 _OFFICIAL_IMAGE_FIELDS = (
     'has_no_densepose',
@@ -90,20 +90,16 @@ def parse_posetrack18(
     visibility = visibility or find_visibility(annotations)
     persons = []
     for annotation in annotations:
-        image_id = annotation.raw('image_id', expected='the id of an image')
-        if type(image_id) not in (int, str) or image_id not in frame_of:
-            raise annotation.error('image_id', 'the id of one of the images')
-        persons.append(read_person_record(annotation, frame_of[image_id], skeleton, visibility))
+        frame_index = image_of(annotation, frame_of)
+        persons.append(read_person_record(annotation, frame_index, skeleton, visibility))
     require_distinct(
         path,
         'annotation id of one frame',
         (shown((p.frame_index, p.extra['id'])) for p in persons if 'id' in p.extra),
     )
     extra = {**record.extra(), CATEGORY_FIELDS: category}
-    try:
+    with errors_of(path):
         return VideoLabels(video_name(path), skeleton, tuple(frames), tuple(persons), extra)
-    except ValueError as error:
-        raise InputError(f'{path}: {error}') from error
 
 
 def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = False) -> None:

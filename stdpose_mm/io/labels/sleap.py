@@ -30,7 +30,7 @@ from stdpose_mm.structures import (
 )
 
 from .coco_records import MAX_FRAME_INDEX, TRACK_NAME, VIDEO_FIELDS, video_name
-from .fields import MAX_COORDINATE, MAX_ID, open_file, require_distinct, shown
+from .fields import MAX_COORDINATE, MAX_ID, errors_of, open_file, require_distinct, shown
 
 _VIDEO_FILE = 'file_name'
 _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
@@ -78,15 +78,11 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
         ) from error
     tracks = _track_ids(project.tracks)
     names = _video_names(path, project.videos)
-    try:
+    with errors_of(path):
         return [
             _read_video(path, name, video, project, tracks)
             for name, video in zip(names, project.videos, strict=True)
         ]
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f'{path}: {error}') from error
 
 
 def _sleap_io(path: PathLike) -> ModuleType:
@@ -262,11 +258,10 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
         for track_id, track in labels.tracks().items()
     }
     frames = []
-    by_frame = labels.persons_by_frame()
     for frame in sorted(labels.frames, key=lambda frame: frame.index):
         instances = [
             _instance(sio, person, skeleton, tracks)
-            for person in by_frame[frame.index]
+            for person in labels[frame.index]
             if person.labelled.any()
         ]
         if instances or frame.is_labeled:

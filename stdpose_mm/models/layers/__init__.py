@@ -4,12 +4,10 @@
 ``space_time_masks`` hold what belongs together; a class that configs name has a file of its own.
 """
 
-from .attention import CrossAttention, SelfAttention, attend
+from .attention import CrossAttention, SelfAttention
 from .blocks import (
     DividedAttentionBlock,
-    FeedForward,
     FrameAggregation,
-    MutualAttentionBlock,
     PoseAggregationBlock,
     ResidualBlock,
     TransformerBlock,
@@ -18,17 +16,11 @@ from .blocks import (
 )
 from .context_decoder import ContextDecoder
 from .dcpose import PoseResidualFusion, PoseTemporalMerger
-from .deformable import DeformableWarp, deformable_convolution
-from .dynamic_aware_mask import DynamicAwareMask, modified_sigmoid
+from .deformable import DeformableWarp
+from .dynamic_aware_mask import DynamicAwareMask
 from .given_pose_embedding import GivenPoseEmbedding
-from .packed_layers import (
-    PackedDeconvolution,
-    PackedLinear,
-    PackedPatches,
-    fold_normalisation,
-    pack_layers,
-)
-from .position_embedding import fit_position_embedding, infer_grid, sine_cosine_position_embedding
+from .packed_layers import fold_normalisation, pack_layers
+from .position_embedding import fit_position_embedding, sine_cosine_position_embedding
 from .space_time_masks import SpaceTimeMasks, draw_frames, draw_tubes, draw_windows
 from .spatial_motion_concatenation import SpatialMotionConcatenation
 from .spatial_motion_mutual_learning import SpatialMotionMutualLearning
@@ -39,13 +31,8 @@ __all__ = [
     'DeformableWarp',
     'DividedAttentionBlock',
     'DynamicAwareMask',
-    'FeedForward',
     'FrameAggregation',
     'GivenPoseEmbedding',
-    'MutualAttentionBlock',
-    'PackedDeconvolution',
-    'PackedLinear',
-    'PackedPatches',
     'PoseAggregationBlock',
     'PoseResidualFusion',
     'PoseTemporalMerger',
@@ -55,16 +42,12 @@ __all__ = [
     'SpatialMotionConcatenation',
     'SpatialMotionMutualLearning',
     'TransformerBlock',
-    'attend',
     'conv_block',
-    'deformable_convolution',
     'draw_frames',
     'draw_tubes',
     'draw_windows',
     'fit_position_embedding',
     'fold_normalisation',
-    'infer_grid',
-    'modified_sigmoid',
     'pack_layers',
     'sine_cosine_position_embedding',
     'zero_init_residual',

@@ -13,8 +13,8 @@ from stdpose_mm.evaluation.functional import (
     format_table,
     group_means,
     mean_of_known,
-    strictly_inside,
 )
+from stdpose_mm.evaluation.functional.padded_poses import strictly_inside
 from stdpose_mm.structures import PersonLabel, PolygonRegion, Skeleton, VideoFrame, VideoLabels
 from support.posetrack_videos import HEAD_BOX, of, person, video
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stdpose_mm.choices import WRITE_FORMATS
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import WRITE_FORMATS, read_labels, write_labels
+from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
@@ -38,9 +39,8 @@ def labels_of(num_frames, people=2):
 
 def streamed(labels, folder):
     stream = LabelStream(labels.name, labels.skeleton, folder)
-    by_frame = labels.persons_by_frame()
     for frame in labels.frames:
-        stream.add(frame, by_frame[frame.index])
+        stream.add(frame, labels[frame.index])
     return stream
 
 
@@ -98,13 +98,12 @@ def test_nothing_is_left_behind(tmp_path):
 
 def test_memory_does_not_grow_with_the_video(tmp_path):
     labels = labels_of(3)
-    by_frame = labels.persons_by_frame()
 
     def peak(num_frames):
         with LabelStream('clip', SKELETON, tmp_path) as stream:
             tracemalloc.start()
             for frame in range(num_frames):
-                people = [replace(person, frame_index=frame) for person in by_frame[0]]
+                people = [replace(person, frame_index=frame) for person in labels[0]]
                 stream.add(VideoFrame(frame), people)
             stream.write(tmp_path / 'clip.json')
             most = tracemalloc.get_traced_memory()[1]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stdpose_mm.models import SpatioTemporalRepresentation
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from support.model_samples import build
 
 JOINTS, DIMS = 5, 16

@@ -4,11 +4,11 @@ import torch
 
 from stdpose_mm.models.layers import (
     DividedAttentionBlock,
-    MutualAttentionBlock,
     PoseAggregationBlock,
     TransformerBlock,
     zero_init_residual,
 )
+from stdpose_mm.models.layers.blocks import MutualAttentionBlock
 
 DIMS, HEADS = 8, 2
 

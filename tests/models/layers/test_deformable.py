@@ -4,7 +4,8 @@ import pytest
 import torch
 from torchvision.ops import deform_conv2d
 
-from stdpose_mm.models.layers import DeformableWarp, deformable_convolution
+from stdpose_mm.models.layers import DeformableWarp
+from stdpose_mm.models.layers.deformable import deformable_convolution
 
 JOINTS = 3
 

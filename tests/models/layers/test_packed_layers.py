@@ -4,14 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from stdpose_mm.models.layers import (
-    PackedDeconvolution,
-    PackedLinear,
-    PackedPatches,
-    TransformerBlock,
-    conv_block,
-    pack_layers,
-)
+from stdpose_mm.models.layers import TransformerBlock, conv_block, pack_layers
+from stdpose_mm.models.layers.packed_layers import PackedDeconvolution, PackedLinear, PackedPatches
 
 
 @pytest.mark.parametrize('shape', [(5,), (1, 7, 5), (3, 2, 4, 5)])

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from stdpose_mm.models import SpatioTemporalRepresentation
 from stdpose_mm.models.losses import MutualInformationLoss
 from stdpose_mm.models.losses.mutual_information_loss import (
     gaussian_log_density,
     literal_information,
     position_divergence,
 )
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
 JOINTS, DIMS = 4, 8
 TERMS = {

@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stdpose_mm.models import AuxiliaryLabels
 from stdpose_mm.models.layers import SpaceTimeMasks
 from stdpose_mm.models.necks import MLSME
+from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import build, let_every_input_show
 
 JOINTS, DIMS, GRID = 5, 16, (4, 3)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from stdpose_mm.models import AuxiliaryLabels
 from stdpose_mm.models.layers import PoseResidualFusion, PoseTemporalMerger
+from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import NUM_JOINTS, build, estimation_sample, tiny_cfg, window_batch
 
 NECKS: dict[str, dict[str, Any]] = {

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from stdpose_mm.models import AuxiliaryLabels
 from stdpose_mm.models.layers import SpaceTimeMasks
 from stdpose_mm.models.pose_estimators import SemanticMotionPose
+from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import (
     FLIP_INDICES,
     NUM_JOINTS,

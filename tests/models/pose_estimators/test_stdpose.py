@@ -8,7 +8,7 @@ import torch
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
-from stdpose_mm.models import AuxiliaryLabels
+from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import (
     FLIP_INDICES,
     NUM_JOINTS,

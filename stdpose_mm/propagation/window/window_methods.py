@@ -1,0 +1,63 @@
+"""The methods that run a window model, each with the models that it stands for."""
+
+from __future__ import annotations
+
+from types import NoneType
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.models.necks import MLSME, STRE, DualConsecutive, PoseWarping
+from stdpose_mm.propagation import PROPAGATORS
+
+from .window_propagator import WindowPropagator
+
+
+@PROPAGATORS.register_module(name='dcpose')
+class DCPosePropagator(WindowPropagator):
+    """The DCPose-like baseline, with the nearest labels as given auxiliary heatmaps."""
+
+    necks = (DualConsecutive,)
+
+
+@PROPAGATORS.register_module(name='per-frame')
+class PerFramePropagator(WindowPropagator):
+    """The baseline without temporal context: the frame head on the key frame alone.
+
+    It needs a window model built with ``test_cfg.use_frame_head=True``.
+    """
+
+    basis = 'a pose network that sees one frame'
+
+
+@PROPAGATORS.register_module(name='posewarper')
+class PoseWarperPropagator(WindowPropagator):
+    """The PoseWarper-like baseline, which warps the nearest labels to every frame."""
+
+    necks = (PoseWarping,)
+
+
+@PROPAGATORS.register_module(name='semantic-motion')
+class SemanticMotionPropagator(WindowPropagator):
+    """The second system, with the nearest labels embedded into the tokens of their frames.
+
+    Raises:
+        InputError: If the model is one of another method, or was made for pose estimation and
+            takes no labels.
+    """
+
+    necks = (MLSME,)
+
+    def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
+        super().__init__(window_model, batch_size)
+        if not window_model.model.takes_labels:
+            raise InputError(
+                'the model takes no labels, its neck has no pose_embed: use one of a config such '
+                "as configs/semantic_motion_tiny_propagation_synthetic.py, or the method 'auto'"
+            )
+
+
+@PROPAGATORS.register_module(name='stdpose')
+class STDPosePropagator(WindowPropagator):
+    """STDPose, whole or in part, with the nearest labels as given auxiliary heatmaps."""
+
+    necks = (STRE, NoneType)
