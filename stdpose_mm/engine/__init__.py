@@ -10,3 +10,20 @@ that was stopped and resumed gives the same losses as one that was not:
 
 :class:`HeldOutLossHook` evaluates such a run without changing it.
 """
+
+from __future__ import annotations
+
+from .hooks import HeldOutLossHook, RandomStateHook
+from .optim_wrappers import AutocastOptimWrapper
+from .samplers import EvenlySpacedSampler, SeededInfiniteSampler, SeededSampler
+from .transforms import SeedSample
+
+__all__ = [
+    'AutocastOptimWrapper',
+    'EvenlySpacedSampler',
+    'HeldOutLossHook',
+    'RandomStateHook',
+    'SeedSample',
+    'SeededInfiniteSampler',
+    'SeededSampler',
+]

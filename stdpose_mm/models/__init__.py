@@ -1,13 +1,50 @@
 """Models: from normalised windows of crops to poses. Importing registers them."""
 
-from . import backbones, data_preprocessors, heads, layers, losses, necks, pose_estimators
+from .backbones import ViT
+from .data_preprocessors import WindowDataPreprocessor
+from .heads import FrameHead, SingleSourceHead, SpatialMotionHead, STDAHead
+from .layers import (
+    ContextDecoder,
+    DynamicAwareMask,
+    GivenPoseEmbedding,
+    SpatialMotionConcatenation,
+    SpatialMotionMutualLearning,
+)
+from .losses import ForegroundMSELoss, MutualInformationLoss
+from .necks import (
+    MLSME,
+    STRE,
+    DualConsecutive,
+    PoseWarping,
+    TemporalFeatureFusion,
+    TemporalKeypointsSynthesis,
+)
+from .pose_estimators import SemanticMotionPose, STDPose, WindowPoseEstimator
+from .structures import AuxiliaryLabels, SpatioTemporalRepresentation
 
 __all__ = [
-    'backbones',
-    'data_preprocessors',
-    'heads',
-    'layers',
-    'losses',
-    'necks',
-    'pose_estimators',
+    'MLSME',
+    'STRE',
+    'AuxiliaryLabels',
+    'ContextDecoder',
+    'DualConsecutive',
+    'DynamicAwareMask',
+    'ForegroundMSELoss',
+    'FrameHead',
+    'GivenPoseEmbedding',
+    'MutualInformationLoss',
+    'PoseWarping',
+    'STDAHead',
+    'STDPose',
+    'SemanticMotionPose',
+    'SingleSourceHead',
+    'SpatialMotionConcatenation',
+    'SpatialMotionHead',
+    'SpatialMotionMutualLearning',
+    'SpatioTemporalRepresentation',
+    'TemporalFeatureFusion',
+    'TemporalKeypointsSynthesis',
+    'ViT',
+    'WindowDataPreprocessor',
+    'WindowPoseEstimator',
 ]

@@ -1,13 +1,20 @@
 """Frames of videos by exact index, and video files to write."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .array_frames import ArrayFrames
 from .frame_source import FrameSource
 from .frame_views import CachedFrames, PreloadedFrames, SelectedFrames
 from .open_frames import PooledFrames, open_frames, read_frame
 from .picture_frames import PictureFrames, read_picture
 from .unavailable_frames import UnavailableFrames
-from .video_frames import VideoFrames
-from .video_writer import require_video_name, write_video
+
+if TYPE_CHECKING:
+    from .video_frames import VideoFrames
+    from .video_writer import require_video_name, write_video
 
 __all__ = [
     'ArrayFrames',
@@ -25,3 +32,17 @@ __all__ = [
     'require_video_name',
     'write_video',
 ]
+
+_OF_PYAV = {
+    'VideoFrames': '.video_frames',
+    'require_video_name': '.video_writer',
+    'write_video': '.video_writer',
+}
+"""Name -> its module, which imports PyAV: pictures are read without it."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs PyAV when it is asked for."""
+    if name in _OF_PYAV:
+        return getattr(import_module(_OF_PYAV[name], __name__), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

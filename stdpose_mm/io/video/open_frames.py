@@ -14,7 +14,6 @@ from stdpose_mm.io.atomic import PathLike
 
 from .frame_source import FrameSource
 from .picture_frames import PictureFrames, read_picture
-from .video_frames import VideoFrames
 
 PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 
@@ -48,6 +47,8 @@ def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
     if folder.suffix.lower() in PICTURE_SUFFIXES:
         return PictureFrames([folder], name=folder.stem)
+    from .video_frames import VideoFrames
+
     return VideoFrames(folder)
 
 

@@ -1,12 +1,10 @@
 """Pose networks that see the labelled frames around a frame."""
 
-from .window_methods import (
-    DCPosePropagator,
-    PerFramePropagator,
-    PoseWarperPropagator,
-    SemanticMotionPropagator,
-    STDPosePropagator,
-)
+from .dcpose_propagator import DCPosePropagator
+from .per_frame_propagator import PerFramePropagator
+from .posewarper_propagator import PoseWarperPropagator
+from .semantic_motion_propagator import SemanticMotionPropagator
+from .stdpose_propagator import STDPosePropagator
 from .window_propagator import WindowPropagator, method_of, methods_of_windows
 
 __all__ = [

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.models.necks import MLSME
+from stdpose_mm.propagation import PROPAGATORS
+
+from .window_propagator import WindowPropagator
+
+
+@PROPAGATORS.register_module(name='semantic-motion')
+class SemanticMotionPropagator(WindowPropagator):
+    """The second system, with the nearest labels embedded into the tokens of their frames.
+
+    Raises:
+        InputError: If the model is one of another method, or was made for pose estimation and
+            takes no labels.
+    """
+
+    necks = (MLSME,)
+
+    def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
+        super().__init__(window_model, batch_size)
+        if not window_model.model.takes_labels:
+            raise InputError(
+                'the model takes no labels, its neck has no pose_embed: use one of a config such '
+                "as configs/semantic_motion_tiny_propagation_synthetic.py, or the method 'auto'"
+            )
