@@ -10,6 +10,8 @@ import pytest
 
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = 'stdpose_mm'
 # Lowest first; a room may import rooms of lower floors, and rooms of its own without a circle.
 FLOORS = (

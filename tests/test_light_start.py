@@ -48,6 +48,7 @@ def test_importing_imports_none_of_the_heavy_packages(name):
     assert run_python('-c', code).strip() == '[]'
 
 
+@pytest.mark.slow
 def test_the_light_rooms_can_be_imported_without_the_heavy_packages(done):
     assert done['modules'] > 40
 

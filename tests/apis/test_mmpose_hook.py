@@ -12,6 +12,8 @@ from mmpose.structures import split_instances
 from stdpose_mm.mmpose_hook import LOCATIONS, install
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 LOOK_UP = """
 from mmpose import registry
 for name, key in {

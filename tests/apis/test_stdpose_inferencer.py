@@ -96,6 +96,7 @@ def test_poses_are_those_of_the_video_pose_estimator(inferencer, model_files, pi
     np.testing.assert_allclose(found, expected, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('batch_size', [2, 3, 100])
 def test_the_batch_size_changes_nothing(inferencer, pictures, batch_size):
     expected = people_of(inferencer(list(pictures), bboxes=BOXES))
@@ -170,6 +171,7 @@ def test_other_models_get_mmposes_own_class(pictures):
     assert 'track_id' not in found['predictions'][0][0]
 
 
+@pytest.mark.slow
 def test_what_a_video_may_be(inferencer, movie, folder, pictures):
     """A file, a folder, a list of files, arrays: the same frames, up to compression."""
     expected = people_of(inferencer(list(pictures), bboxes=BOXES))

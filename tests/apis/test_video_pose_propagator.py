@@ -195,6 +195,7 @@ def test_per_frame_reads_the_frame_head(build, model_files, folder):
     assert not np.allclose(by_frame_head, run(propagator, state)[4].keypoints)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('method', ['stdpose', 'per-frame'])
 def test_results_do_not_depend_on_the_batch_size(build, folder, label_file, method):
     labels = read_posetrack18(label_file)
@@ -237,6 +238,7 @@ def test_a_joint_that_the_model_does_not_know_is_refused(build, folder):
         run(propagator, state)
 
 
+@pytest.mark.slow
 def test_by_default_all_evidence_there_is_counts(model_files):
     names = ('head', 'left_hand', 'tail')
     without, with_model = VideoPosePropagator(), VideoPosePropagator(*model_files)

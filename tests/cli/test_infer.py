@@ -19,6 +19,8 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import build_smoother, smooth_labels
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
 
 

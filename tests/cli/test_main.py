@@ -13,6 +13,8 @@ import pytest
 from stdpose_mm.cli.main import VERBS, main
 from stdpose_mm.version import __version__
 
+pytestmark = pytest.mark.slow
+
 HEAVY = {'torch', 'mmengine', 'mmcv', 'mmpose', 'mmdet', 'scipy', 'av', 'matplotlib'}
 
 # Prints the modules of HEAVY that a call of the command has imported, after its exit code.

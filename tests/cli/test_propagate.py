@@ -16,6 +16,8 @@ from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.video import open_frames, write_video
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, 'tools/propagate.py', *map(str, arguments)]

@@ -20,6 +20,8 @@ from stdpose_mm.io.result_cache import unfinished_folder
 from stdpose_mm.io.video import write_video
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 REPEATS, INTERVAL = 5, 3
 LENGTH = REPEATS * 9
 # Two people; the last frame has no label.

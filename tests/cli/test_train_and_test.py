@@ -94,6 +94,8 @@ log_level = 'ERROR'
 from stdpose_mm.cli.test import main as run_test  # noqa: E402
 from stdpose_mm.cli.train import main as run_train  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -29,6 +29,7 @@ def test_a_clean_peak_is_found_to_a_tenth_of_a_pixel(x: float, y: float) -> None
     assert scores.shape == (1, 1)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 2**32 - 1))
 def test_noise_never_sends_a_joint_away_from_the_maximum_of_the_blurred_map(seed: int) -> None:
     maps = np.random.default_rng(seed).random((17, HEATMAP[1], HEATMAP[0]), np.float32)

@@ -41,7 +41,10 @@ PATTERN = re.compile(
 PICTURE_SIZE = (320, 240)
 PERSON = (100, 40, 220, 200)
 
-pytestmark = pytest.mark.filterwarnings('ignore:.*copying from a non-meta parameter')
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings('ignore:.*copying from a non-meta parameter'),
+]
 
 
 @cache

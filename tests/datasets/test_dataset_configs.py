@@ -17,6 +17,8 @@ import stdpose_mm  # noqa: F401 - registers what the configs name
 from support.paths import ROOT
 from support.tiny_set import TinySet
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = ROOT
 BASE = REPOSITORY / 'configs' / '_base_'
 SIZES = ('128x96', '256x192')

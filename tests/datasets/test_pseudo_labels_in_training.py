@@ -22,6 +22,8 @@ from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_l
 from support.paths import ROOT
 from support.tiny_set import NUM_FRAMES, TinySet, pose
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = ROOT
 GIVEN = (0, 4, 9)
 ENCODER = dict(type='BoundedUDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.0)

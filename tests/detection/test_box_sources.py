@@ -194,6 +194,7 @@ def test_a_source_that_breaks_off_does_not_fill_the_memory():
     assert frame.frame_index == 500
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 25),

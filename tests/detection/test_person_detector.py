@@ -215,6 +215,7 @@ def test_mmdetection_finds_people_and_leaves_the_scope_alone(mmdet_files):
     assert (np.diff(found.scores) <= 0).all()
 
 
+@pytest.mark.slow
 def test_a_config_that_comes_with_mmdetection_is_found_by_its_name(tmp_path):
     from mmdet.registry import MODELS
 

@@ -15,6 +15,8 @@ import pytest
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 BASE = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 PER_FRAME = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_propagation_synthetic_a_backbone.py'
 MAX_ITERS = 2

@@ -22,6 +22,8 @@ from mmpose.structures import PoseDataSample
 import stdpose_mm  # noqa: F401  registers the classes of the config
 from support.paths import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 CONFIG = CONFIGS / 'stdpose_tiny_synthetic.py'
 NUM_JOINTS = 3
 WIDTH, HEIGHT = 96, 128

@@ -25,6 +25,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from stdpose_mm.io.video import open_frames
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 NUM_FRAMES, INTERVAL = 15, 7
 GIVEN_FRAMES = (0, 7, 14)

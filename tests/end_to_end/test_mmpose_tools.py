@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 import mmpose
+import pytest
 
 from support.paths import ROOT
+
+pytestmark = pytest.mark.slow
 
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 MAX_ITERS = 2

@@ -23,6 +23,8 @@ from stdpose_mm.io.labels import read_posetrack18
 from stdpose_mm.structures import PersonLabel, VideoLabels
 from support.paths import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 CONFIG = CONFIGS / 'stdpose_tiny_synthetic.py'
 NUM_WINDOWS = 8
 MAX_STEPS = 200

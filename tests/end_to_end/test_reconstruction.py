@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
@@ -17,6 +18,8 @@ from mmpose.registry import DATASETS, MODELS, OPTIM_WRAPPERS
 import stdpose_mm  # noqa: F401  registers the classes of the config
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from support.paths import CONFIGS
+
+pytestmark = pytest.mark.slow
 
 CONFIG = CONFIGS / 'semantic_motion_tiny_estimation_synthetic.py'
 DIMS, GRID = 16, (3, 2)

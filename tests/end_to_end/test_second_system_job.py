@@ -30,6 +30,8 @@ from test_main_job import (
 
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 BASE = ROOT / 'configs' / 'semantic_motion_tiny_propagation_synthetic.py'
 MAX_ITERS, CHECKPOINT_INTERVAL = 12, 4
 PARTS = ('loss_kpt', 'loss_context_tubes', 'loss_context_frames', 'loss_masked_kpt')

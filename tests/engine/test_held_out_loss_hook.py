@@ -26,6 +26,8 @@ from stdpose_mm.engine.samplers import EvenlySpacedSampler
 from stdpose_mm.errors import InputError
 from support.toy_training import ITERS_PER_EPOCH, train
 
+pytestmark = pytest.mark.slow
+
 HELD_OUT = (1.0, 2.0, 4.0)
 BATCH_SIZE, SLOWNESS = 2, 0.5
 

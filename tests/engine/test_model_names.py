@@ -28,6 +28,7 @@ def test_names_aliases_and_files():
     assert find_model('../configs/stdpose_tiny_synthetic') is None
 
 
+@pytest.mark.slow
 def test_listed_models_exist_and_are_ours():
     index = load(ROOT / 'model-index.yml')
     metafiles = [load(ROOT / file) for file in index['Import']]

@@ -8,6 +8,8 @@ import pytest
 
 from support.toy_training import ITERS_PER_EPOCH, train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('num_workers', [0, 2])
 def test_resume_at_the_end_of_an_epoch(tmp_path: Path, num_workers: int) -> None:

@@ -57,6 +57,7 @@ def evidence_of(num_frames: int, known: list[bool]) -> FusionFeatures:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('num_frames', 'known'),
     [(2, [True]), (3, [True, False, True]), (9, [True] * 17), (66, [True, True, False, True] * 4)],

@@ -17,6 +17,8 @@ from stdpose_mm.inference import OnnxWindowBackend, WindowModel
 from stdpose_mm.models.layers import CrossAttention, SelfAttention
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 CONFIG = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
 
 

@@ -23,6 +23,8 @@ from support.tiny_models import (
     window_model,
 )
 
+pytestmark = pytest.mark.slow
+
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 FLIPPED = {'flip_test': True, 'flip_mode': 'heatmap', 'shift_heatmap': True}
 TOLERANCE = 1e-5

@@ -13,6 +13,8 @@ from stdpose_mm.inference import VideoPoseEstimator
 from stdpose_mm.structures import NO_PEOPLE, Skeleton, TrackedBoxes
 from support.tiny_models import PIPELINE, metainfo_of, moving_pictures, window_model
 
+pytestmark = pytest.mark.slow
+
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 PICTURES = moving_pictures(24)
 TOLERANCE = 0.02  # pixels of the picture, which is as large as three crops

@@ -114,6 +114,7 @@ def test_networks_that_differ_in_one_weight() -> None:
     assert fingerprint(first) != fingerprint(second)
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same(tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'content')
     code = (

@@ -45,6 +45,7 @@ def test_axes_of_every_joint_dependent_weight() -> None:
     assert not any(name.startswith('backbone') for name in axes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('use_prior', [True, False])
 def test_a_permuted_skeleton_gives_permuted_heatmaps(use_prior: bool) -> None:
     """The independent reference: the model itself, run on permuted maps."""
@@ -124,6 +125,7 @@ def test_axes_of_the_second_system_are_those_of_its_heads_and_of_given_poses() -
     assert joint_axes(second_cfg()) == {**heads, **embedding}
 
 
+@pytest.mark.slow
 def test_copied_weights_of_the_second_system_by_hand() -> None:
     source, target = build(second_cfg(4), seed=0), build(second_cfg(3), seed=1)
     copy_joints(source, target, joint_axes(second_cfg()), [3, 0, 3])
@@ -139,6 +141,7 @@ def test_copied_weights_of_the_second_system_by_hand() -> None:
         assert torch.equal(new[name], old[name])
 
 
+@pytest.mark.slow
 def test_a_permuted_skeleton_gives_permuted_heatmaps_of_the_second_system() -> None:
     config = second_cfg(4)
     source, target = build(config, seed=0).eval(), build(config, seed=1).eval()

@@ -59,6 +59,7 @@ def same_bits(first, second):
     return first.dtype == second.dtype and first.tobytes() == second.tobytes()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     sparse=sparse_videos(),
@@ -264,6 +265,7 @@ def test_a_correction_reaches_gaps_further_away_for_a_joint_missing_between(
     np.testing.assert_allclose(after[2][0].keypoints[2], [POSE[2][0] + 2, POSE[2][1]])
 
 
+@pytest.mark.slow
 def test_poses_are_dropped_once_their_frame_was_handed_out(label, blank, skeleton):
     class Forgetful(dict):
         """Stands for a cache on the disk."""

@@ -10,6 +10,8 @@ import pytest
 from stdpose_mm.benchmarks.timing import Stages, least_seconds
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 TINY = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
 SECOND = str(ROOT / 'configs' / 'semantic_motion_tiny_estimation_synthetic.py')
 

@@ -17,6 +17,8 @@ from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_
 from support.paths import ROOT
 from support.tools import load_tool
 
+pytestmark = pytest.mark.slow
+
 SHARED = ROOT.parent / 'shared'
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 

@@ -35,6 +35,7 @@ def test_it_prints_crops_seconds_and_ratios(tool, capsys):
     assert len(re.findall(r'ratio \d+\.\d\d', out)) == 2
 
 
+@pytest.mark.slow
 def test_models_stand_side_by_side_with_ratios(tool, capsys):
     configs = [str(ROOT / 'configs' / f'{name}.py') for name in MODELS]
     options = '--frames 8 --size 128 96 --people 1 --repeats 1 --longer 0'

@@ -21,6 +21,8 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import adapt
 from support.tools import load_tool
 
+pytestmark = pytest.mark.slow
+
 NUM_FRAMES = 9
 
 Files = tuple[Path, Path]

@@ -115,6 +115,7 @@ def test_reset_begins_anew():
     assert ids(tracker, 0, seen(500)) == [0]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_video():
     tracker = PersonTracker(kept_frames=5)
     for frame in range(300):

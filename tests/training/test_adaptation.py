@@ -18,6 +18,8 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import AdaptedModel, adapt
 from stdpose_mm.training.video_finetuner import PROBE_STEPS, hold_out, make_initial_model
 
+pytestmark = pytest.mark.slow
+
 NAMES = ('head', 'left_hand', 'right_hand')
 NUM_FRAMES = 9
 STEPS = 6

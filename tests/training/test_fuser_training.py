@@ -32,6 +32,8 @@ from stdpose_mm.training.fuser_training import (
 )
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
 LENGTH = 12
 

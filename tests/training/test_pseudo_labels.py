@@ -20,6 +20,8 @@ import pytest
 
 from support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 NAMES = ('head', 'left_hand', 'right_hand')
 NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
 GIVEN = (0, 4, 8)

@@ -18,6 +18,8 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import report as report_module
 from stdpose_mm.visualization import write_report
 
+pytestmark = pytest.mark.slow
+
 NAMES = ('head', 'left_hand', 'right_hand')
 GIVEN = (0, 4, 5, 6, 11)
 NUM_FRAMES = 12

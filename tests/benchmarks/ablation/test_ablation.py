@@ -412,6 +412,7 @@ def test_what_is_done_is_not_done_again(tools: Tools) -> None:
     assert [call.split()[1] for call in tools.calls()] == ['a1', 'a1', 'bb1', 'bb1']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('lost', 'again'),
     [('metrics.json', ['test']), ('training.json metrics.json', ['train', 'test'])],

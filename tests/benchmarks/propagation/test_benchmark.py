@@ -27,6 +27,8 @@ from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.structures import Skeleton, VideoLabels
 from support.comparison_videos import KnowingPropagator, Unreadable, mouse_video, posetrack_video
 
+pytestmark = pytest.mark.slow
+
 # Level mice of 100 px: one that creeps, one that runs 5 px a frame.
 SLOW = mouse_video('slow', dict.fromkeys(range(9), 0.0))
 FAST = mouse_video('fast', {t: 5.0 * t for t in range(7)})

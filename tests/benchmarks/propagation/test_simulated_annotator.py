@@ -62,6 +62,7 @@ def test_large_steps_of_uniform_labels_are_refined() -> None:
     assert [state.interval for state in perfect] == [12]
 
 
+@pytest.mark.slow
 def test_suggested_labels_start_in_the_middle_and_reach_everything() -> None:
     states = list(label_suggested(annotated(STILL, JUMP), 'linear', step=1))
     assert states[0].labelled == 2
@@ -166,6 +167,7 @@ def labels(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_command(run, labels, tmp_path) -> None:
     out = tmp_path / 'out'
     arguments = (labels, '--method', 'linear', '--step', 1, '--out-dir', out)

@@ -29,6 +29,8 @@ from stdpose_mm.datasets.synthetic.render import (
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import POSETRACK_SKELETON
 
+pytestmark = pytest.mark.slow
+
 SMALL = ClipSettings(frames=4, width=96, height=72)
 SIZE = 320
 

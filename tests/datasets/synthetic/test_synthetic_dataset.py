@@ -146,6 +146,7 @@ def test_first_videos_of_the_splits_differ(dataset: Path) -> None:
     assert (train.frames != val.frames).any()
 
 
+@pytest.mark.slow
 def test_files_depend_on_neither_workers_nor_number_of_videos(
     dataset: Path, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_files_depend_on_neither_workers_nor_number_of_videos(
     assert one == {name: more[name] for name in one}
 
 
+@pytest.mark.slow
 def test_workers_start_after_opencv_has_used_threads_of_its_own(tmp_path: Path) -> None:
     before = cv2.getNumThreads()
     cv2.setNumThreads(4)

@@ -394,6 +394,7 @@ def test_corrupt_frame_is_replaced_by_another_sample_in_training(tiny_set: TinyS
     assert [data for data in seen if data.video_name == 'b' and 5 in data.frame_indices]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('task', 'test_mode', 'num_given', 'num_aux'),
     [

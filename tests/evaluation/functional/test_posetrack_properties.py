@@ -69,6 +69,7 @@ def _assert_equal(pair: Videos, other: Videos) -> None:
         )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(SEEDS)
 def test_agrees_with_plain_loops(seed: int) -> None:

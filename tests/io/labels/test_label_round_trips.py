@@ -9,6 +9,8 @@ from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
 from support.label_samples import content, person, sample, videos
 
+pytestmark = pytest.mark.slow
+
 examples = settings(
     max_examples=30,
     deadline=None,

@@ -13,6 +13,8 @@ from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
+pytestmark = pytest.mark.slow
+
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 
 

@@ -19,7 +19,10 @@ from stdpose_mm.structures import VideoLabels
 from support.paths import SHARED_DATA
 
 DATA = SHARED_DATA
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason='no shared/data beside the repository')
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.is_dir(), reason='no shared/data beside the repository'),
+]
 
 
 def assert_same(labels: VideoLabels, back: VideoLabels) -> None:

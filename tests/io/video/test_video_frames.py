@@ -63,6 +63,7 @@ def video(tmp_path: Path) -> Path:
     return make_video(tmp_path / 'clip.mp4', range(COUNT), codec_options=CLOSED_GROUPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', VIDEOS)
 def test_every_index_is_the_frame_shown_at_that_place(tmp_path: Path, name: str):
     options = {'times': range(COUNT), **VIDEOS[name]}
@@ -163,6 +164,7 @@ def _number_at(index: int) -> int:
 _shared = None
 
 
+@pytest.mark.slow
 def test_a_source_can_be_used_on_both_sides_of_a_fork(video: Path):
     global _shared
     _shared = open_frames(video)

@@ -38,6 +38,7 @@ def test_parameter_count_follows_the_formula(arch, millions, size):
     assert count / 1e6 == pytest.approx(millions, rel=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('arch', ARCHITECTURES)
 @pytest.mark.parametrize('size', GRIDS)
 def test_gives_one_map_on_the_patch_grid(arch, size):

@@ -132,6 +132,7 @@ def test_gross_errors_count_logarithmically():
     assert position_loss(3.0) > position_loss(1.0) > position_loss(0.3)
 
 
+@pytest.mark.slow
 def test_it_learns_which_track_to_trust_and_how_sure_to_be():
     torch.manual_seed(0)
     network = GapFuser(

@@ -140,6 +140,7 @@ def test_no_representation_makes_a_bound_negative_or_infinite(fitted, scale, mix
         assert value >= 0 or 'likelihood' in name
 
 
+@pytest.mark.slow
 def test_descending_the_redundancy_stops_at_zero(fitted):
     inputs = representation()
     fused = inputs.fused_feature.detach().clone().requires_grad_()

@@ -75,6 +75,7 @@ class TestBoth:
             neck(features, maps, given).merged_heatmaps,
         )
 
+    @pytest.mark.slow
     def test_the_loss_reaches_every_parameter(self, model):
         losses = model.loss(**model.data_preprocessor(window_batch(2), True))
         sum(losses.values()).backward()

@@ -94,6 +94,7 @@ class TestLoss:
         }
         assert all(torch.isfinite(value) for value in values.values())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize('amp', [False, True])
     @pytest.mark.parametrize('batch_size', [1, 2])
     def test_every_parameter_gets_a_finite_gradient(self, amp, batch_size):
@@ -143,6 +144,7 @@ class TestLoss:
         expected = model.neck.pose_decoder.loss_module(output, target, weights)
         torch.testing.assert_close(values['loss_masked_kpt'], expected)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ('weight', 'names'),
         [

@@ -130,6 +130,7 @@ class TestLoss:
         assert {'loss_kpt', 'acc_pose', 'loss_frame_kpt', 'loss_mi_label_feature'} <= set(losses)
         assert all(torch.isfinite(value) for value in losses.values())
 
+    @pytest.mark.slow
     @pytest.mark.parametrize('amp', [False, True])
     @pytest.mark.parametrize('batch_size', [1, 2])
     def test_every_parameter_gets_a_finite_gradient(self, amp, batch_size):
@@ -255,6 +256,7 @@ def ablation(name: str) -> dict:
     return cfg
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', list('abcdef'))
 def test_ablation_trains_and_predicts(name):
     network = build(ablation(name)).train()
@@ -305,6 +307,7 @@ def big_cfg(arch: str, grid: tuple[int, int] = (16, 12), num_joints: int = 17) -
     )
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings('ignore:.*copying from a non-meta parameter')
 @pytest.mark.parametrize('arch', ARCHITECTURES)
 @pytest.mark.parametrize('checkpoint', [vitpose_checkpoint, original_vitpose_checkpoint])

@@ -16,6 +16,8 @@ from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from support.moving_pictures import ARC, POINTS, moving_texture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def weights(tmp_path_factory):

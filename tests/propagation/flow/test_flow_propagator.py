@@ -11,6 +11,8 @@ from stdpose_mm.propagation.interpolation import LinearPropagator
 from support.frame_sources import CountingFrames
 from support.moving_pictures import ARC, POINTS, moving_texture
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('given', [[0, 6], [0], [6], [3]], ids=['both', 'left', 'right', 'middle'])
 def test_joints_follow_a_moving_texture_within_half_a_pixel(label, video, given):

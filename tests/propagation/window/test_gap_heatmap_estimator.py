@@ -29,6 +29,8 @@ from support.tiny_models import (
     window_model,
 )
 
+pytestmark = pytest.mark.slow
+
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 ALL = np.ones(3, bool)
 MAPPING = JointMapping.by_name(SKELETON, SKELETON, ALL, ALL)
