@@ -213,7 +213,7 @@ def find_entrants(args: argparse.Namespace) -> list[BenchmarkEntry]:
 
 
 def with_model(config: str) -> list[str]:
-    """What a model takes part in: alone on single frames, in its own method, and in auto.
+    """List the entries of a model: alone on single frames, in its own method, and in auto.
 
     Raises:
         InputError: If the config cannot be read or no method stands for its model.

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def make_filters(fps: float) -> list[PoseSmoother | None]:
-    """What is compared; the defaults are among them."""
+    """List the smoothers to compare; the defaults are among them."""
     euro = [(0.5, 2.0), (1.0, 5.0), (1.0, 10.0), (2.0, 10.0), (2.0, 20.0), (4.0, 20.0)]
     golay = [(5, 2), (7, 2), (9, 2), (11, 2), (7, 1)]
     return [

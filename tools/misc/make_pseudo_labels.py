@@ -115,7 +115,7 @@ def progress(names: Iterable[str], total: int) -> Iterable[str]:
 
 
 def sentence(out: Path, summary: dict[str, Any]) -> str:
-    """What the command prints."""
+    """Summarize the result in one sentence."""
     return (
         f'{out}: {summary["videos"]} videos, {summary["poses_given"]} given and '
         f'{summary["poses_propagated"]} propagated poses, {summary["joints_dropped"]} joints '
