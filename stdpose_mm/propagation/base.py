@@ -62,6 +62,15 @@ class BasePropagator(ABC):
     uses_flow: bool = False
     """Whether its constructor takes an ``estimator`` of optical flow."""
 
+    uses_fuser: bool = False
+    """Whether its constructor takes the ``weights`` of a fuser and the ``device`` it runs on."""
+
+    uses_frame_head: bool = False
+    """Whether its model is to look at single frames, by its frame head."""
+
+    scores_by_agreement: bool = False
+    """Whether scores are agreement of two flow tracks, which ranks well but is no probability."""
+
     basis: str = ''
     """What its poses are computed from, in a few words."""
 

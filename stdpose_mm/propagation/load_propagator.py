@@ -35,7 +35,7 @@ def load_propagator(
     """
     options: dict[str, Any] = {}
     if fuser is not None:
-        if method != 'auto':
+        if method not in PROPAGATORS or not PROPAGATORS[method].uses_fuser:
             raise InputError(
                 f"a fuser was given, which method {method!r} does not use, choose 'auto'"
             )
@@ -54,7 +54,7 @@ def load_propagator(
     model = _window_model(method, config, checkpoint, device, precision)
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)
-    if method == 'auto':
+    if propagator_class.uses_fuser:
         options['device'] = device
     return propagator_class(**options)
 
@@ -67,7 +67,8 @@ def _window_model(
     precision: str,
 ) -> WindowModel | None:
     """Load the pose network that a method uses, if any."""
-    use = PROPAGATORS[method].uses_model
+    propagator_class = PROPAGATORS[method]
+    use = propagator_class.uses_model
     if use == 'none' or (config is None and checkpoint is None and use == 'optional'):
         return None
     if config is None or checkpoint is None:
@@ -78,8 +79,7 @@ def _window_model(
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.inference import WindowModel
 
-    # The baseline reads the frame head of the very same model.
-    test_cfg = {'use_frame_head': method == 'per-frame'}
+    test_cfg = {'use_frame_head': propagator_class.uses_frame_head}
     model = WindowModel.from_config(config, checkpoint, device, test_cfg, precision)
     model.pack()
     return model

@@ -41,7 +41,7 @@ def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
         return _with_scores(
             labels, lambda p: np.where(p.labelled, 1 - errors[p.track_id, p.frame_index], 0.0)
         )
-    if method != 'flow':
+    if not PROPAGATORS[method].scores_by_agreement:
         return labels
     beyond = _flow_scores_beyond_labels(labels)
     return _with_scores(

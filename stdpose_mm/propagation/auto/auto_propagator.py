@@ -64,6 +64,8 @@ class AutoPropagator(BasePropagator):
 
     uses_flow = True
 
+    uses_fuser = True
+
     def __init__(
         self,
         window_model: WindowModel | None = None,

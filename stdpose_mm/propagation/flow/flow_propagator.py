@@ -33,6 +33,8 @@ class FlowPropagator(BasePropagator):
 
     uses_flow = True
 
+    scores_by_agreement = True
+
     basis = 'optical flow from the labels on both sides'
 
     def __init__(self, estimator: FlowEstimator | None = None, half_life: float = 7.0) -> None:

@@ -12,4 +12,6 @@ class PerFramePropagator(WindowPropagator):
     It needs a window model built with ``test_cfg.use_frame_head=True``.
     """
 
+    uses_frame_head = True
+
     basis = 'a pose network that sees one frame'
