@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
 from stdpose_mm.onnx_session import start_session
@@ -149,6 +149,7 @@ class OnnxFuser:
 
 
 def _read_checkpoint(path: Path, device: str) -> tuple[GapFuser, dict[str, Any]]:
+    require_packages(f'fuser {path}', 'torch', 'mmpose')
     import torch
 
     content = torch.load(path, map_location='cpu', weights_only=True)
