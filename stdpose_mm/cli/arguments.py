@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from stdpose_mm.choices import WRITE_FORMATS
-from stdpose_mm.errors import PACKAGES, InputError, find_input_error, missing_packages
-from stdpose_mm.io.atomic import require_writable
+from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
+from stdpose_mm.io.atomic import PathLike, refuse_overwriting, require_writable
 
 EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
 
@@ -90,24 +89,33 @@ def add_speed_arguments(parser: argparse.ArgumentParser, config: Path, frames: i
     parser.add_argument('--batch-size', type=positive, default=8, help='(%(default)s)')
 
 
-def check_outputs(out: Path, save_video: Path | None, report: Path | None = None) -> None:
+def check_outputs(
+    inputs: Mapping[str, PathLike | None],
+    out: Path,
+    save_video: Path | None = None,
+    report: Path | None = None,
+) -> None:
     """Refuse files that cannot be written, before anything is computed.
 
+    Args:
+        inputs: What an input is called -> its path.
+        out: Value of ``--out``.
+        save_video: Value of ``--save-video``, if given.
+        report: Value of ``--report``, if given.
+
     Raises:
-        InputError: If two are the same, one cannot be written, or the video has no name of one.
+        InputError: If one is an input or another output, one cannot be written, or the video has no
+            name of one.
     """
     outputs = {'--out': out, '--save-video': save_video, '--report': report}
-    given = {option: path for option, path in outputs.items() if path is not None}
-    for (option, path), (other, taken) in combinations(given.items(), 2):
-        if path.resolve() == taken.resolve():
-            option, other = sorted((option, other))
-            raise InputError(f'{option} and {other} are the same file {path}, give two')
+    refuse_overwriting(inputs, outputs)
     if save_video is not None:
         from stdpose_mm.io.video import require_video_name
 
         require_video_name(save_video)
-    for path in given.values():
-        require_writable(path)
+    for path in outputs.values():
+        if path is not None:
+            require_writable(path)
 
 
 def run_command(

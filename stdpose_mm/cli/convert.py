@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import refuse_overwriting
 
 if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
@@ -68,6 +69,7 @@ def convert(args: argparse.Namespace) -> None:
             f'{args.input} stands for many label files, which {wrong} cannot be used with: '
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
+    refuse_overwriting({'the label file to read': args.input}, {'OUT': args.output})
     from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
 
     if several:

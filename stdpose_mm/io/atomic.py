@@ -6,7 +6,7 @@ import glob
 import gzip
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
     The folder is created if need be. The temporary name keeps the suffixes of ``path``, by which
     some writers choose their format. If the block raises, nothing is left behind and a file that
-    was at ``path`` before is untouched.
+    was at ``path`` before is untouched. A symbolic link is written through.
 
     Args:
         path: Where the finished file shall lie.
@@ -31,8 +31,11 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         The path to write to.
 
     Raises:
-        InputError: If ``path`` is a folder or its folder cannot be written to.
+        InputError: If ``path`` is a folder, a device or the like, or its folder cannot be written
+            to.
     """
+    if os.path.islink(path):
+        path = os.path.realpath(path)
     temporary = _reserve(Path(path))
     try:
         yield temporary
@@ -40,6 +43,44 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def refuse_overwriting(
+    inputs: Mapping[str, PathLike | None], outputs: Mapping[str, PathLike | None]
+) -> None:
+    """Refuse an output that is one of the inputs, or another output, by name or through links.
+
+    Args:
+        inputs: What an input is called -> its path; None, or what is no path, counts for nothing.
+        outputs: What an output is called -> its path.
+
+    Raises:
+        InputError: If two of them are the same file.
+    """
+    taken: dict[str, tuple[str, bool]] = {}
+    for paths, is_output in ((inputs, False), (outputs, True)):
+        for name, path in paths.items():
+            if path is None:
+                continue
+            target = _identity(path)
+            if is_output and target in taken:
+                other, other_is_output = taken[target]
+                if other_is_output:
+                    first, second = sorted((name, other))
+                    raise InputError(f'{first} and {second} are the same file {path}, give two')
+                raise InputError(
+                    f'{name} {path} is {other}, which would be overwritten, give another file'
+                )
+            taken[target] = name, is_output
+
+
+def _identity(path: PathLike) -> str:
+    """Return a text that is equal for paths to one file, hard links included."""
+    target = os.path.realpath(path)
+    if not os.path.isfile(target):
+        return target
+    stat = os.stat(target)
+    return f'{stat.st_dev}:{stat.st_ino}'
 
 
 def require_writable(path: PathLike) -> None:
@@ -55,6 +96,8 @@ def _reserve(target: Path) -> Path:
     """The empty temporary file beside ``target``."""
     if target.is_dir():
         raise InputError(f'{target} is a folder, expected the path of a file to write')
+    if target.exists() and not target.is_file():
+        raise InputError(f'{target} is no regular file, expected the path of a file to write')
     temporary = target.with_name(f'.{os.getpid()}.partial.{target.name}')
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
