@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from stdpose_mm.choices import WRITE_FORMATS
 from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
-from stdpose_mm.io.atomic import PathLike, refuse_overwriting, require_writable
+from stdpose_mm.io.atomic import refuse_overwriting, require_writable
 
 EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
 
@@ -89,30 +89,27 @@ def add_speed_arguments(parser: argparse.ArgumentParser, config: Path, frames: i
     parser.add_argument('--batch-size', type=positive, default=8, help='(%(default)s)')
 
 
-def check_outputs(
-    inputs: Mapping[str, PathLike | None],
-    out: Path,
-    save_video: Path | None = None,
-    report: Path | None = None,
-) -> None:
-    """Refuse files that cannot be written, before anything is computed.
+def check_outputs(args: argparse.Namespace, *inputs: str) -> None:
+    """Refuse ``out``, ``save_video`` or ``report`` that cannot be written, before work begins.
 
     Args:
-        inputs: What an input is called -> its path.
-        out: Value of ``--out``.
-        save_video: Value of ``--save-video``, if given.
-        report: Value of ``--report``, if given.
+        args: Parsed arguments; ``report`` may be missing.
+        inputs: Names of those that are files to read.
 
     Raises:
         InputError: If one is an input or another output, one cannot be written, or the video has no
             name of one.
     """
-    outputs = {'--out': out, '--save-video': save_video, '--report': report}
-    refuse_overwriting(inputs, outputs)
-    if save_video is not None:
+    outputs = {
+        '--out': args.out,
+        '--save-video': args.save_video,
+        '--report': vars(args).get('report'),
+    }
+    refuse_overwriting({name: getattr(args, name) for name in inputs}, outputs)
+    if args.save_video is not None:
         from stdpose_mm.io.video import require_video_name
 
-        require_video_name(save_video)
+        require_video_name(args.save_video)
     for path in outputs.values():
         if path is not None:
             require_writable(path)

@@ -69,7 +69,7 @@ def convert(args: argparse.Namespace) -> None:
             f'{args.input} stands for many label files, which {wrong} cannot be used with: '
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
-    refuse_overwriting({'the label file to read': args.input}, {'OUT': args.output})
+    refuse_overwriting({'IN': args.input}, {'OUT': args.output})
     from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
 
     if several:

@@ -251,14 +251,7 @@ class _Interrupt:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is computed."""
-    inputs = {
-        'the video': args.video,
-        'the config': args.config,
-        'the checkpoint': args.checkpoint,
-        'the detector': args.det_config,
-        'the file of boxes': args.boxes,
-    }
-    check_outputs(inputs, args.out, args.save_video)
+    check_outputs(args, 'video', 'config', 'checkpoint', 'det_config', 'boxes')
     if args.boxes is not None and args.det_config is not None:
         raise InputError('--boxes and --det-config both say where the people are, give one')
     if args.boxes is None and args.det_config is None:

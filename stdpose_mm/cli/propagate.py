@@ -249,15 +249,7 @@ def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is computed."""
-    inputs = {
-        'the video': args.video,
-        'the label file': args.labels,
-        'the config': args.config,
-        'the checkpoint': args.checkpoint,
-        'the fuser': args.fuser,
-        'the file of boxes': args.boxes,
-    }
-    check_outputs(inputs, args.out, args.save_video, args.report)
+    check_outputs(args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes')
     for option in ('batch_size', 'check', 'suggest'):
         least = 1 if option == 'batch_size' else 0
         if getattr(args, option) < least:

@@ -57,21 +57,19 @@ def refuse_overwriting(
     Raises:
         InputError: If two of them are the same file.
     """
-    taken: dict[str, tuple[str, bool]] = {}
-    for paths, is_output in ((inputs, False), (outputs, True)):
-        for name, path in paths.items():
-            if path is None:
-                continue
-            target = _identity(path)
-            if is_output and target in taken:
-                other, other_is_output = taken[target]
-                if other_is_output:
-                    first, second = sorted((name, other))
-                    raise InputError(f'{first} and {second} are the same file {path}, give two')
-                raise InputError(
-                    f'{name} {path} is {other}, which would be overwritten, give another file'
-                )
-            taken[target] = name, is_output
+    taken = {_identity(path): name for name, path in inputs.items() if path is not None}
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        other = taken.setdefault(_identity(path), name)
+        if other in inputs:
+            raise InputError(
+                f'{name} {path} is given as {other} too, which would be overwritten, give another '
+                'file'
+            )
+        if other != name:
+            first, second = sorted((name, other))
+            raise InputError(f'{first} and {second} are the same file {path}, give two')
 
 
 def _identity(path: PathLike) -> str:

@@ -30,10 +30,10 @@ def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
 @pytest.mark.parametrize(
     ('option', 'victim', 'what'),
     [
-        ('--out', 'movie', 'the video'),
-        ('--out', 'label_file', 'the label file'),
-        ('--save-video', 'movie', 'the video'),
-        ('--report', 'label_file', 'the label file'),
+        ('--out', 'movie', 'video'),
+        ('--out', 'label_file', 'labels'),
+        ('--save-video', 'movie', 'video'),
+        ('--report', 'label_file', 'labels'),
     ],
 )
 def test_propagate_keeps_its_inputs(
@@ -45,7 +45,7 @@ def test_propagate_keeps_its_inputs(
     if option != '--out':
         arguments += ['--out', str(tmp_path / 'dense.json')]
     line = refused(capsys, propagate.main(arguments))
-    assert f'{option} {target} is {what}, which would be overwritten' in line
+    assert f'{option} {target} is given as {what} too, which would be overwritten' in line
     assert target.read_bytes() == before
     assert not (tmp_path / 'dense.json').exists()
 
@@ -55,13 +55,13 @@ def test_an_input_is_known_behind_a_link(capsys, tmp_path, movie, label_file, li
     link(label_file, tmp_path / 'other.json')
     arguments = [str(movie), str(label_file), '--method', 'linear']
     line = refused(capsys, propagate.main([*arguments, '--out', str(tmp_path / 'other.json')]))
-    assert 'is the label file, which would be overwritten' in line
+    assert 'is given as labels too, which would be overwritten' in line
 
 
 def test_a_file_is_not_converted_into_itself(capsys, label_file):
     before = label_file.read_bytes()
     line = refused(capsys, convert.main([str(label_file), str(label_file)]))
-    assert 'is the label file to read, which would be overwritten' in line
+    assert 'is given as IN too, which would be overwritten' in line
     assert label_file.read_bytes() == before
 
 
