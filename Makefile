@@ -1,8 +1,8 @@
-# make setup | demo | test | test-fast | test-light | coverage | lint | docs | clean; PYTHON chooses
-# the interpreter, ARGS adds options.
+# make setup | demo | test | test-fast | test-light | test-sleap | coverage | lint | docs | clean;
+# PYTHON chooses the interpreter, ARGS adds options.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-light coverage lint docs clean
+.PHONY: help setup demo test test-fast test-light test-sleap coverage lint docs clean
 
 # The first one that runs: a pyenv shim may be on the path without a Python behind it.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3; do \
@@ -24,6 +24,7 @@ help:
 	@echo 'make test-fast  the tests that take no seconds'
 	@echo 'make coverage  the tests, and which lines they reach; a page goes to work_dirs/coverage'
 	@echo 'make test-light  the tests of what pip installs without extras, in .venv-light'
+	@echo 'make test-sleap  the tests of SLEAP projects, with sleap-io in a folder of its own'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make docs   the site, in work_dirs/site; links are checked'
 	@echo 'make clean  remove caches and build products (not environments, not work_dirs)'
@@ -62,6 +63,16 @@ test-light: .venv-light/stamp
 	$(LIGHT)/python -m pip check --disable-pip-version-check
 	$(LIGHT)/stdpose --help
 	$(TEST_ENV) $(LIGHT)/pytest -q -n 2 --dist loadfile $(LIGHT_TESTS) $(ARGS)
+
+# Beside .venv, which stays as it is without this optional format.
+.venv-sleap/stamp: requirements/optional.txt | setup
+	rm -rf .venv-sleap
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps \
+		--target .venv-sleap -r $<
+	touch $@
+
+test-sleap: .venv-sleap/stamp
+	PYTHONPATH=.venv-sleap $(PYTEST) tests/io/labels/test_sleap_labels.py $(ARGS)
 
 lint: setup
 	$(VENV_PYTHON) -m ruff check .

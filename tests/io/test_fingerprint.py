@@ -57,14 +57,14 @@ class Point:
 
 
 def network(seed: int = 0, slope: float = 0.1) -> Any:
-    torch = pytest.importorskip('torch')
+    torch = pytest.importorskip('torch', reason='no part of the light installation')
     torch.manual_seed(seed)
     nn = torch.nn
     return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.LeakyReLU(slope))
 
 
 def half_precision(number: int) -> Any:
-    torch = pytest.importorskip('torch')
+    torch = pytest.importorskip('torch', reason='no part of the light installation')
     return torch.full((3,), float(number), dtype=torch.bfloat16)
 
 
@@ -107,7 +107,7 @@ def test_an_object_that_is_shared_counts_like_two_equal_ones() -> None:
 
 
 def test_networks_that_differ_in_one_weight() -> None:
-    torch = pytest.importorskip('torch')
+    torch = pytest.importorskip('torch', reason='no part of the light installation')
     first, second = network(), network()
     with torch.no_grad():
         second[0].weight[1, 2] += 1e-6

@@ -13,7 +13,6 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.paths import ROOT, SHARED_DATA
 
 TOOLS = ROOT / 'tools' / 'analysis_tools'
-SHARED = SHARED_DATA
 
 
 @pytest.fixture
@@ -93,15 +92,15 @@ def test_mistakes_are_one_line(run_tool, tmp_path):
 
 
 @pytest.mark.skipif(
-    not (SHARED / 'posetrack_pilot').is_dir(), reason='the PoseTrack pilot is not there'
+    not (SHARED_DATA / 'posetrack_pilot').is_dir(), reason='the PoseTrack pilot is not there'
 )
 def test_four_people_who_cross_are_tracked(run_tool):
     code, printed, _ = run_tool(
         'benchmark_tracking.py',
-        SHARED / 'posetrack_pilot' / 'images' / '060470979',
-        SHARED / 'posetrack_pilot' / 'annotations' / '060470979.json',
+        SHARED_DATA / 'posetrack_pilot' / 'images' / '060470979',
+        SHARED_DATA / 'posetrack_pilot' / 'annotations' / '060470979.json',
         '--det-config',
-        SHARED / 'weights' / 'rtmdet_nano_person.onnx',
+        SHARED_DATA / 'weights' / 'rtmdet_nano_person.onnx',
         '--every',
         5,
     )

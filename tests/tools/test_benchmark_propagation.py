@@ -14,12 +14,11 @@ from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import VideoLabels
 from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_video
-from support.paths import ROOT
+from support.paths import ROOT, SHARED_DATA
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
-SHARED = ROOT.parent / 'shared'
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 
 
@@ -295,13 +294,13 @@ def test_no_labels_at_all(run, tmp_path):
     assert 'no.json do not exist' in errors[0]
 
 
-@pytest.mark.skipif(not (SHARED / 'data').is_dir(), reason='the JHMDB clips are not at hand')
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason='the JHMDB clips are not at hand')
 def test_motion_agrees_with_that_of_the_jhmdb_clips():
     # The clips' own figure includes joints outside the picture, which are not labelled.
     from stdpose_mm.benchmarks.propagation import mean_motion
 
     compared = 0
-    for path in sorted((SHARED / 'data' / 'jhmdb_clips' / 'annotations').glob('*.json'))[:60]:
+    for path in sorted((SHARED_DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))[:60]:
         labels = read_posetrack18(path)
         if all(person.labelled.all() for person in labels.persons):
             expected = labels.extra['info']['mean_motion_per_frame']

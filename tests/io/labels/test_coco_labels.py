@@ -58,7 +58,9 @@ def test_the_written_file_is_complete(tmp_path: Path):
 
 
 def test_pycocotools_reads_the_written_file(tmp_path: Path):
-    coco_module = pytest.importorskip('pycocotools.coco', reason='comes with MMDetection')
+    coco_module = pytest.importorskip(
+        'pycocotools.coco', reason='comes with MMDetection, no part of the light installation'
+    )
     write_coco(sample(), tmp_path / 'a.json')
     coco = coco_module.COCO(str(tmp_path / 'a.json'))
 

@@ -18,10 +18,9 @@ from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import VideoLabels
 from support.paths import SHARED_DATA
 
-DATA = SHARED_DATA
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not DATA.is_dir(), reason='no shared/data beside the repository'),
+    pytest.mark.skipif(not SHARED_DATA.is_dir(), reason='no shared/data beside the repository'),
 ]
 
 
@@ -36,7 +35,7 @@ def assert_same(labels: VideoLabels, back: VideoLabels) -> None:
 
 @pytest.mark.parametrize('target', ['posetrack18', 'coco', 'cvat'])
 def test_the_posetrack_pilot_round_trips(tmp_path: Path, target: str):
-    folder = DATA / 'posetrack_pilot'
+    folder = SHARED_DATA / 'posetrack_pilot'
     index = {entry['clip']: entry for entry in json.loads((folder / 'index.json').read_text())}
     paths = [*folder.glob('annotations/*.json'), *folder.glob('labels_only/*.json.gz')]
     # All of them as PoseTrack18, some in the slower formats.
@@ -61,7 +60,7 @@ def test_the_posetrack_pilot_round_trips(tmp_path: Path, target: str):
 
 
 def test_jhmdb_labels_round_trip(tmp_path: Path):
-    paths = sorted((DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))
+    paths = sorted((SHARED_DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))
 
     assert len(paths) == 221
     for path in paths:
@@ -72,7 +71,7 @@ def test_jhmdb_labels_round_trip(tmp_path: Path):
 
 
 def test_genuine_posetrack18_files():
-    folder = DATA / 'mmpose_samples' / 'posetrack18' / 'annotations'
+    folder = SHARED_DATA / 'mmpose_samples' / 'posetrack18' / 'annotations'
     single = sorted(read_posetrack18(path).name for path in (folder / 'val').iterdir())
     person = read_posetrack18(folder / 'val' / '003418_mpii_test.json').persons[0]
 
@@ -85,7 +84,7 @@ def test_genuine_posetrack18_files():
 
 
 def test_unlabelled_videos_have_the_frames_of_their_readme():
-    folder = DATA / 'unlabelled_videos'
+    folder = SHARED_DATA / 'unlabelled_videos'
     rows = re.findall(
         r'^\| (\S+\.(?:mp4|avi)) \| (\d+) \| (\d+)x(\d+) \|',
         (folder / 'README.md').read_text(),
@@ -98,10 +97,10 @@ def test_unlabelled_videos_have_the_frames_of_their_readme():
 
 
 def test_jhmdb_videos_have_the_frames_of_their_labels():
-    paths = sorted((DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))
+    paths = sorted((SHARED_DATA / 'jhmdb_clips' / 'annotations').glob('*.json'))
     for path in paths[::7]:
         labels = read_posetrack18(path)
-        frames = open_frames(DATA / 'jhmdb_clips' / labels.extra['info']['video'])
+        frames = open_frames(SHARED_DATA / 'jhmdb_clips' / labels.extra['info']['video'])
         assert len(frames) == labels.extra['info']['nframes']
         order = np.random.default_rng(0).permutation(len(frames))[:5]
         in_order = {i: frame for i, frame in enumerate(frames) if i in order}

@@ -23,7 +23,7 @@ from support.paths import ROOT
 
 needs_sleap_io = pytest.mark.skipif(
     importlib.util.find_spec('sleap_io') is None,
-    reason="sleap-io is an optional requirement: pip install 'stdpose-mm[sleap]'",
+    reason='optional, see `make test-sleap`',
 )
 HDF5 = b'\x89HDF\r\n\x1a\n'
 
@@ -31,7 +31,9 @@ HDF5 = b'\x89HDF\r\n\x1a\n'
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Two mice in monday.mp4, one of them also in tuesday's pictures; made with sleap-io alone."""
-    sio = pytest.importorskip('sleap_io', reason='sleap-io is an optional requirement')
+    sio = pytest.importorskip(
+        'sleap_io', reason='sleap-io is an optional requirement, see `make test-sleap`'
+    )
     skeleton = sio.Skeleton(['snout', 'ear', 'tail'], edges=[('snout', 'ear'), ('snout', 'tail')])
     monday = sio.Video('C:\\clips\\monday.mp4', open_backend=False)
     monday.backend_metadata['shape'] = (50, 480, 640, 1)
@@ -170,8 +172,12 @@ def test_converted_and_back(monday: VideoLabels, tmp_path: Path, other: str):
 
     assert back.name == 'monday'
     assert back.skeleton.keypoint_names == monday.skeleton.keypoint_names
-    assert len(back.persons) == len(monday.persons)
-    # CVAT gives people without a track one of their own.
+    present = [person for person in back.persons if person.source != 'absent']
+    assert len(present) == len(monday.persons)
+    # Frame 9 was labelled and is empty: a CVAT file says of the three people of frame 4, also of
+    # the one to whom it gives a track, that they are gone by then.
+    gone = {(p.frame_index, p.track_id) for p in back.persons if p.source == 'absent'}
+    assert gone == ({(9, 0), (9, 1), (9, 2)} if other == 'cvat' else set())
     for track_id in (0, 1):
         for frame_index, label in monday.tracks()[track_id].items():
             found = back.tracks()[track_id][frame_index]
