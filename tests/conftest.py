@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,15 @@ def folder(tmp_path: Path, pictures: np.ndarray) -> Path:
 
 
 @pytest.fixture
+def movie(tmp_path: Path, pictures: np.ndarray) -> Path:
+    """The pictures as a video file."""
+    from stdpose_mm.io.video import write_video
+
+    write_video(tmp_path / 'clip.mp4', pictures, fps=10)
+    return tmp_path / 'clip.mp4'
+
+
+@pytest.fixture
 def label_fields() -> dict[str, Any]:
     """Labels of frames 0, 4, 8 as PoseTrack18 JSON; images of these frames only."""
     return {
@@ -201,3 +211,23 @@ def blank() -> Callable[[int], FrameSource]:
         return ArrayFrames(np.zeros((num_frames, 2, 2, 3), np.uint8))
 
     return make
+
+
+PROGRESS = re.compile(r'\[\d\d:\d\d[<,]')
+"""What lines of tqdm have in common, with a total or without."""
+
+
+@pytest.fixture
+def run_main(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, list[str]]]:
+    """Run the ``main`` of a command: exit code, stdout, lines of stderr without progress."""
+
+    def run(main: Callable[[list[str]], int], *arguments: object) -> tuple[int, str, list[str]]:
+        try:
+            code = main([*map(str, arguments)])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        said = capsys.readouterr()
+        lines = [line.rstrip() for line in said.err.splitlines()]
+        return code, said.out, [line for line in lines if line and not PROGRESS.search(line)]
+
+    return run

@@ -6,15 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import av
 import numpy as np
 import pytest
 
 from stdpose_mm import detection
+from stdpose_mm.cli import infer
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import build_smoother, smooth_labels
 from support.paths import ROOT
@@ -30,31 +31,9 @@ def box_at(person, frame):
 
 
 @pytest.fixture
-def run(capsys, model_files):
-    """Run the tool in this process; (exit code, stdout, lines of stderr without progress)."""
-    from stdpose_mm.cli.infer import main
-
+def run(run_main, model_files):
     config, checkpoint = model_files
-
-    def call(*arguments: object) -> tuple[int, str, list[str]]:
-        given = ['--config', config, '--checkpoint', checkpoint, *arguments]
-        try:
-            code = main(list(map(str, given)))
-        except SystemExit as exit_:
-            code = exit_.code
-        captured = capsys.readouterr()
-        lines = [line.rstrip() for line in captured.err.splitlines()]
-        lines = [line for line in lines if line and not line.endswith(('frames]', 'frames/s]'))]
-        return code, captured.out, lines
-
-    return call
-
-
-@pytest.fixture
-def movie(tmp_path, pictures):
-    path = tmp_path / 'clip.mp4'
-    write_video(path, pictures, fps=10)
-    return path
+    return partial(run_main, infer.main, '--config', config, '--checkpoint', checkpoint)
 
 
 @pytest.fixture

@@ -5,26 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from stdpose_mm.cli import convert, propagate
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.video import write_video
-
-
-@pytest.fixture
-def movie(tmp_path: Path, pictures: np.ndarray) -> Path:
-    write_video(tmp_path / 'clip.mp4', pictures, fps=25)
-    return tmp_path / 'clip.mp4'
-
-
-def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
-    """The one line on stderr of a command that was refused."""
-    assert code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    return line
 
 
 @pytest.mark.parametrize(
@@ -37,30 +22,32 @@ def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
     ],
 )
 def test_propagate_keeps_its_inputs(
-    capsys, request, tmp_path, movie, label_file, option, victim, what
+    run_main, request, tmp_path, movie, label_file, option, victim, what
 ):
     target: Path = request.getfixturevalue(victim)
     before = target.read_bytes()
-    arguments = [str(movie), str(label_file), '--method', 'linear', option, str(target)]
-    if option != '--out':
-        arguments += ['--out', str(tmp_path / 'dense.json')]
-    line = refused(capsys, propagate.main(arguments))
+    out = () if option == '--out' else ('--out', tmp_path / 'dense.json')
+    arguments = [movie, label_file, '--method', 'linear', option, target, *out]
+    code, _, (line,) = run_main(propagate.main, *arguments)
+    assert code == 2
     assert f'{option} {target} is given as {what} too, which would be overwritten' in line
     assert target.read_bytes() == before
     assert not (tmp_path / 'dense.json').exists()
 
 
 @pytest.mark.parametrize('link', [os.symlink, os.link], ids=['symbolic', 'hard'])
-def test_an_input_is_known_behind_a_link(capsys, tmp_path, movie, label_file, link):
-    link(label_file, tmp_path / 'other.json')
-    arguments = [str(movie), str(label_file), '--method', 'linear']
-    line = refused(capsys, propagate.main([*arguments, '--out', str(tmp_path / 'other.json')]))
+def test_an_input_is_known_behind_a_link(run_main, tmp_path, movie, label_file, link):
+    other = tmp_path / 'other.json'
+    link(label_file, other)
+    code, _, (line,) = run_main(propagate.main, movie, label_file, '--out', other)
+    assert code == 2
     assert 'is given as labels too, which would be overwritten' in line
 
 
-def test_a_file_is_not_converted_into_itself(capsys, label_file):
+def test_a_file_is_not_converted_into_itself(run_main, label_file):
     before = label_file.read_bytes()
-    line = refused(capsys, convert.main([str(label_file), str(label_file)]))
+    code, _, (line,) = run_main(convert.main, label_file, label_file)
+    assert code == 2
     assert 'is given as IN too, which would be overwritten' in line
     assert label_file.read_bytes() == before
 

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from stdpose_mm.cli import propagate
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.video import open_frames, write_video
 from support.paths import ROOT
@@ -24,28 +26,8 @@ def command(*arguments: object) -> list[str]:
 
 
 @pytest.fixture
-def run(capsys):
-    """Run the tool in this process; (exit code, stdout, lines of stderr without progress)."""
-    from stdpose_mm.cli.propagate import main
-
-    def call(*arguments: object) -> tuple[int, str, list[str]]:
-        try:
-            code = main(list(map(str, arguments)))
-        except SystemExit as exit_:
-            code = exit_.code
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line and 'frames/s' not in line]
-        return code, captured.out, lines
-
-    call.main = main
-    return call
-
-
-@pytest.fixture
-def movie(tmp_path, pictures):
-    path = tmp_path / 'clip.mp4'
-    write_video(path, pictures, fps=10)
-    return path
+def run(run_main):
+    return partial(run_main, propagate.main)
 
 
 def check_dense(path: Path, label_fields: dict) -> None:

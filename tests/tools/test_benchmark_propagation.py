@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -26,19 +27,8 @@ tool = load_tool('analysis_tools/benchmark_propagation')
 
 
 @pytest.fixture
-def run(capsys):
-    """Run the tool; (exit code, stdout, lines of stderr without progress)."""
-
-    def call(*arguments: object) -> tuple[int, str, list[str]]:
-        try:
-            code = tool.main([*map(str, arguments)])
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line and '%|' not in line]
-        return code, captured.out, lines
-
-    return call
+def run(run_main):
+    return partial(run_main, tool.main)
 
 
 SLOW = posetrack_video('slow', range(7), acceleration=0.0)

@@ -89,17 +89,8 @@ def without_labels(model_files: Files, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a tool in this process; (exit code, stdout, lines of stderr without progress)."""
-
-    def call(tool: str, *arguments: object) -> tuple[int, str, list[str]]:
-        module = load_tool(tool)
-        code = module.main([*map(str, arguments)])
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line]
-        return code, captured.out, [n for n in lines if '%|' not in n and 'frames/s' not in n]
-
-    return call
+def run(run_main: Run) -> Run:
+    return lambda tool, *arguments: run_main(load_tool(tool).main, *arguments)
 
 
 def model_options(files: Files) -> tuple[object, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 
 from support.paths import ROOT
+from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
@@ -82,23 +82,11 @@ def data(tmp_path: Path, pictures: np.ndarray) -> Path:
 
 
 @pytest.fixture
-def run(data, capsys):
-    """Run the tool in this process; (exit code, stdout, lines of stderr without progress)."""
-    sys.path.insert(0, str(ROOT / 'tools' / 'misc'))
-    from make_pseudo_labels import main
-
-    sys.path.pop(0)
+def run(data, run_main):
+    main = load_tool('misc/make_pseudo_labels').main
 
     def call(out: Path, *arguments: object) -> tuple[int, str, list[str]]:
-        all_arguments = [data / 'labels', '--image-root', data, '--out', out, *arguments]
-        try:
-            code = main(list(map(str, all_arguments)))
-        except SystemExit as exit_:
-            code = exit_.code
-        captured = capsys.readouterr()
-        progress = re.compile(r'\| \d+/\d+ \[')
-        lines = [line for line in captured.err.splitlines() if line and not progress.search(line)]
-        return code, captured.out, lines
+        return run_main(main, data / 'labels', '--image-root', data, '--out', out, *arguments)
 
     return call
 

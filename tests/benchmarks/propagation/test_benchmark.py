@@ -353,6 +353,9 @@ def test_the_csv_has_a_row_for_every_method_and_group(comparison):
     assert (good['calibration error'], good['Brier']) == ('10.0000', '0.0100')
     assert good['error % difference'] == ''
     assert ('all', '', '', 'seeded') in rows
+    # Over both videos the clips' errors differ, and so do the ends of the interval.
+    both = rows['unlabelled', '', '', 'seeded']
+    assert float(both['error % low']) < float(both['error %']) < float(both['error % high'])
 
 
 def test_the_overview_has_a_column_per_interval(entries):

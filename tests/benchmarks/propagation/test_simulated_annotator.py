@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -146,17 +147,8 @@ def test_table_by_hand() -> None:
 
 
 @pytest.fixture
-def run(capsys):
-    def call(*arguments: object) -> tuple[int, str, list[str]]:
-        try:
-            code = tool.main([*map(str, arguments)])
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        lines = [line for line in captured.err.splitlines() if line and 'rounds' not in line]
-        return code, captured.out, lines
-
-    return call
+def run(run_main):
+    return partial(run_main, tool.main)
 
 
 @pytest.fixture
