@@ -5,6 +5,7 @@ Conventions, everywhere in this package:
 - frame indices are 0-based;
 - pixels are 0-based with the centre of the top-left pixel at (0, 0);
 - visibility is COCO's: 0 = not labelled, 1 = occluded, 2 = visible;
+- where a label comes from is said of every joint: 'given', 'propagated' or 'absent';
 - boxes are ``[x, y, width, height]`` in pixels.
 """
 
@@ -23,6 +24,8 @@ Source = Literal['given', 'propagated', 'absent']
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2
+
+_SOURCE_TYPE = f'<U{max(map(len, SOURCES))}'
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,20 @@ class PersonLabel:
         scores: [K] confidence in 0..1 (any finite value in foreign files); None if unknown.
         bbox: [4] person box; None if unknown.
         head_box: [4] head box (PoseTrack's ``bbox_head``); None if unknown.
-        source: 'given' by a person or a file, 'propagated' by this package; 'absent' says that the
-            person is not in the picture.
+        source: 'given' if a person or a file gave a joint, the box or the statement that nobody is
+            there; 'propagated' if this package made all of it; 'absent' says that the person is
+            not in the picture.
         extra: Fields of the file that this package does not interpret; kept for writing.
+        keypoint_sources: [K] where each joint comes from. 'given': from a person or a file.
+            'propagated': from this package; in a given label, one without a place yet is to be
+            propagated. 'absent': left out, on purpose as far as anyone knows. By default joints
+            with a label are as ``source`` says and those without one are 'absent'. A joint that
+            loses its label (``replace(label, visibility=...)``) is no longer given.
 
     Raises:
-        ValueError: If a shape or value is not as described.
+        ValueError: If a shape or value is not as described, or the sources contradict each other:
+            a labelled joint that is 'absent', a given joint in a label that is not given, or a
+            given label whose joints are all propagated.
     """
 
     frame_index: int
@@ -85,6 +96,7 @@ class PersonLabel:
     head_box: np.ndarray | None = None
     source: Source = 'given'
     extra: dict[str, Any] = field(default_factory=dict)
+    keypoint_sources: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         keypoints = np.asarray(self.keypoints, dtype=np.float64)
@@ -125,6 +137,26 @@ class PersonLabel:
             raise ValueError(f'source must be one of {SOURCES}, got {self.source!r}')
         if self.source == 'absent' and self.has_place:
             raise ValueError("a label with source 'absent' must have neither a joint nor a box")
+        object.__setattr__(self, 'keypoint_sources', self._checked_sources())
+
+    def _checked_sources(self) -> np.ndarray:
+        if self.keypoint_sources is None:
+            return np.where(self.labelled, self.source, 'absent').astype(_SOURCE_TYPE)
+        sources = np.asarray(self.keypoint_sources)
+        if sources.shape != self.visibility.shape or not {*sources.tolist()} <= {*SOURCES}:
+            raise ValueError(
+                f'keypoint_sources must be {len(self.visibility)} of {SOURCES}, got '
+                f'{sources.tolist()}'
+            )
+        sources = np.where(~self.labelled & (sources == 'given'), 'absent', sources)
+        if (self.labelled & (sources == 'absent')).any():
+            raise ValueError("a labelled joint must be 'given' or 'propagated', got 'absent'")
+        given = sources == 'given'
+        if given.any() and self.source != 'given':
+            raise ValueError(f'a label with a given joint must be given, got {self.source!r}')
+        if self.source == 'given' and self.labelled.any() and not given.any():
+            raise ValueError('a given label must have a given joint, got propagated ones only')
+        return sources.astype(_SOURCE_TYPE)
 
     def __repr__(self) -> str:
         return (
@@ -138,17 +170,43 @@ class PersonLabel:
         return self.visibility > NOT_LABELLED
 
     @property
+    def given(self) -> np.ndarray:
+        """[K] bool: which joints a person or a file gave."""
+        assert self.keypoint_sources is not None
+        return self.keypoint_sources == 'given'
+
+    @property
+    def propagated(self) -> np.ndarray:
+        """[K] bool: which joints this package made, or in a given label has yet to make."""
+        assert self.keypoint_sources is not None
+        return self.keypoint_sources == 'propagated'
+
+    @property
+    def says_absent(self) -> bool:
+        """Whether the label says that the person is not there: nothing has a place or will get one.
+
+        A given label of this kind holds from its frame on, until the next label with a place.
+        """
+        return not self.has_place and not self.propagated.any()
+
+    def only_given(self) -> PersonLabel:
+        """Take the places of propagated joints away; they stay marked as propagated."""
+        if not (self.labelled & self.propagated).any():
+            return self
+        return replace(self, visibility=np.where(self.propagated, NOT_LABELLED, self.visibility))
+
+    def with_source(self, source: Source) -> PersonLabel:
+        """Set the source of the label and of all its labelled joints."""
+        return replace(self, source=source, keypoint_sources=None)
+
+    @property
     def has_box(self) -> bool:
         """Whether there is a person box that is not of zero size."""
         return self.bbox is not None and bool((self.bbox[2:] > 0).all())
 
     @property
     def has_place(self) -> bool:
-        """Whether the label says where the person is, by a joint or a box.
-
-        A given label without a place says that the person is absent from this frame on, until
-        the next label with a place.
-        """
+        """Whether the label says where the person is, by a joint or a box."""
         return bool(self.labelled.any()) or self.has_box or self.head_box is not None
 
 

@@ -32,6 +32,7 @@ from .coco_records import (
     read_categories,
     read_frame_record,
     read_person_record,
+    source_fields,
     top_level_fields,
     video_name,
 )
@@ -159,8 +160,8 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
 
     What COCO asks for is always there: frames without a file name get ``<video>/<index>.jpg``,
     people without a box get the extent of their joints, of zero size without any. Besides COCO's
-    fields there are ``frame_index``, ``track_id``, ``scores``, ``source`` and whatever is in
-    ``extra``.
+    fields there are ``frame_index``, ``track_id``, ``scores``, ``source``, ``keypoint_sources`` and
+    whatever is in ``extra``.
 
     Args:
         labels: Videos with the same skeleton.
@@ -231,5 +232,4 @@ def _annotation_fields(person: PersonLabel) -> dict[str, Any]:
     fields['area'] = plain(np.asarray([box[2] * box[3]]))[0]
     fields['num_keypoints'] = int(person.labelled.sum())
     fields.setdefault('iscrowd', 0)
-    fields['source'] = person.source
-    return fields
+    return {**fields, **source_fields(person)}

@@ -221,6 +221,7 @@ def read_person_record(
     if source not in SOURCES:
         extra['source'] = source
         source = 'given'
+    keypoint_sources = _keypoint_sources(annotation, count)
     person = PersonLabel(
         frame_index=frame_index,
         keypoints=points,
@@ -234,7 +235,24 @@ def read_person_record(
     person.extra.pop('image_id', None)
     if source == 'absent' and person.has_place:
         raise annotation.error('source', 'given or propagated where a joint or box is labelled')
-    return replace(person, source=source)
+    with errors_of(f'{annotation.file}: {annotation.where}'):
+        return replace(person, source=source, keypoint_sources=keypoint_sources)
+
+
+def _keypoint_sources(annotation: Record, count: int) -> np.ndarray | None:
+    """Read where each joint comes from; None where the file says it of whole poses only."""
+    if 'keypoint_sources' not in annotation:
+        return None
+    sources = annotation.texts('keypoint_sources')
+    if len(sources) != count or not {*sources} <= {*SOURCES}:
+        raise annotation.error('keypoint_sources', f'{count} of {", ".join(SOURCES)}')
+    return np.array(sources)
+
+
+def source_fields(person: PersonLabel) -> dict[str, Any]:
+    """Make the fields of an entry of ``annotations`` that say where its joints come from."""
+    assert person.keypoint_sources is not None
+    return {'source': person.source, 'keypoint_sources': person.keypoint_sources.tolist()}
 
 
 def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from .coco_records import (
     read_categories,
     read_frame_record,
     read_person_record,
+    source_fields,
     top_level_fields,
     video_name,
 )
@@ -110,7 +111,7 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
             complete and distinct.
         path: Where to write; gzipped if it ends in ``.gz``.
         official: Write exactly the fields of PoseTrack's own files, with ``v`` 0/1, instead of
-            ``v`` 0/1/2, ``source``, ``frame_index`` and everything in ``extra``. Absent people
+            ``v`` 0/1/2, the sources, ``frame_index`` and everything in ``extra``. Absent people
             are left out then.
     """
     write_json(path, posetrack18_fields(labels, official))
@@ -140,7 +141,7 @@ def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str,
             fields.setdefault('scores', [])
             fields = {name: fields[name] for name in _OFFICIAL_ANNOTATION_FIELDS if name in fields}
         else:
-            fields['source'] = person.source
+            fields.update(source_fields(person))
         annotations.append(fields)
     written = {'images': images, 'annotations': annotations, 'categories': [category]}
     return written if official else {**top_level_fields(labels), **written}

@@ -43,6 +43,7 @@ def test_the_written_file_is_complete(tmp_path: Path):
                 'area': 19.5 * 20.25,
                 'iscrowd': 0,
                 'source': 'given',
+                'keypoint_sources': ['given', 'absent', 'given'],
             }
         ],
         'categories': [
@@ -147,7 +148,9 @@ def test_areas_and_counts_follow_the_label(tmp_path: Path):
     """They are derived: those that an older label brought along are not written."""
     write_coco(sample(), tmp_path / 'a.json')
     labels = read_coco(tmp_path / 'a.json')[0]
-    changed = labels.with_persons([replace(labels.persons[0], visibility=[2, 2, 2])])
+    changed = labels.with_persons(
+        [replace(labels.persons[0], visibility=[2, 2, 2], keypoint_sources=None)]
+    )
     write_coco(changed, tmp_path / 'b.json')
 
     assert json.loads((tmp_path / 'b.json').read_text())['annotations'][0]['num_keypoints'] == 3
