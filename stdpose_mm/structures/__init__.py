@@ -23,6 +23,8 @@ from .video_labels import (
     Source,
     VideoFrame,
     VideoLabels,
+    correct_label,
+    open_left_out,
     pose_extent,
 )
 from .windows import (
@@ -54,11 +56,13 @@ __all__ = [
     'Window',
     'box_iou',
     'clip_box',
+    'correct_label',
     'estimation_window',
     'expand',
     'given_frames',
     'label_boxes',
     'limbs_from_coco',
+    'open_left_out',
     'person_box',
     'person_window',
     'pose_extent',
