@@ -32,6 +32,7 @@ from stdpose_mm.structures import (
     Skeleton,
     VideoLabels,
     correct_label,
+    forget_joints,
     open_left_out,
 )
 
@@ -281,11 +282,24 @@ class VideoPosePropagator:
         label = PersonLabel(frame_idx, np.zeros((count, 2)), np.zeros(count), person_id)
         self._add(state, person_id, label)
 
-    def remove_labels(self, state: PropagationState, frame_idx: int, person_id: int) -> None:
+    def remove_labels(
+        self,
+        state: PropagationState,
+        frame_idx: int,
+        person_id: int,
+        joints: Sequence[str] | None = None,
+    ) -> None:
         """Take back what was said of a person in a frame.
 
+        Args:
+            state: The video.
+            frame_idx: 0-based frame.
+            person_id: Identity of the person within the video.
+            joints: Names of the joints of which it was said; they are propagated then. By default
+                all of them, and that the person is there or not.
+
         Raises:
-            InputError: If there is no such label.
+            InputError: If there is no such label or joint.
         """
         self._require_person(state, person_id)
         track = state.tracks[person_id]
@@ -294,6 +308,12 @@ class VideoPosePropagator:
                 f'person {person_id} has no label in frame {frame_idx}, choose one of the frames '
                 f'{", ".join(map(str, sorted(track)))}'
             )
+        if joints is not None:
+            assert state.skeleton is not None
+            label = forget_joints(track[frame_idx], _joint_indices(state.skeleton, joints))
+            if not label.propagated.all():
+                track[frame_idx] = label
+                return
         del track[frame_idx]
         if not track:
             del state.tracks[person_id]
@@ -403,6 +423,15 @@ class VideoPosePropagator:
                 f'({", ".join(state.skeleton.keypoint_names)})'
             )
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
+
+
+def _joint_indices(skeleton: Skeleton, joints: Sequence[str]) -> list[int]:
+    unknown = [name for name in joints if name not in skeleton.keypoint_names]
+    if unknown:
+        raise InputError(
+            f'there is no joint {unknown[0]!r}, choose from {", ".join(skeleton.keypoint_names)}'
+        )
+    return [skeleton.index_of(name) for name in joints]
 
 
 def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:

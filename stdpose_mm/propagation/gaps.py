@@ -194,12 +194,12 @@ def find_gaps(
     labels: Mapping[int, PersonLabel],
     bboxes: Mapping[int, np.ndarray],
     frames: range,
-) -> list[list[Gap]]:
+) -> list[Gap]:
     """Find the gaps of one track in one presence interval.
 
     A label speaks of a joint if it gives it or leaves it out; a joint that it marks as propagated
-    is in a gap there. Joints that the same labels speak of share their gaps. A joint that no label
-    speaks of shares those of the joints that most labels speak of.
+    is in a gap there. Joints whose gap is the same share it. A joint that no label speaks of is in
+    the gaps of the joint that most labels speak of.
 
     Args:
         track_id: The track.
@@ -208,57 +208,56 @@ def find_gaps(
         frames: The frames of the interval.
 
     Returns:
-        For every group of joints its gaps, in order of time and disjoint.
+        In order of time; every joint is in one gap of a frame that does not speak of it.
     """
     times = sorted(labels)
     in_order = [labels[time] for time in times]
     before = _anchors_along(in_order)
     after = _anchors_along(in_order[::-1])[::-1]
-    groups = []
-    for joints, slots in _joint_groups(in_order):
-        gaps = []
-        for start, stop in pairwise([-1, *slots, len(times)]):
-            first = frames.start if start < 0 else times[start] + 1
-            between = range(first, frames.stop if stop == len(times) else times[stop])
-            if not between:
-                continue
-            gaps.append(
-                Gap(
-                    track_id=track_id,
-                    joints=joints,
-                    frames=between,
-                    left=None if start < 0 else in_order[start],
-                    right=None if stop == len(times) else in_order[stop],
-                    inner=tuple(in_order[start + 1 : stop]),
-                    before=before[start + 1][0],
-                    after=after[stop][0],
-                    second_before=before[start + 1][1],
-                    second_after=after[stop][1],
-                    bboxes=np.stack([bboxes[frame] for frame in between]).astype(np.float64),
-                )
+    gaps = []
+    for (start, stop), joints in sorted(_joints_between_labels(in_order).items()):
+        first = frames.start if start < 0 else times[start] + 1
+        between = range(first, frames.stop if stop == len(times) else times[stop])
+        if not between:
+            continue
+        gaps.append(
+            Gap(
+                track_id=track_id,
+                joints=joints,
+                frames=between,
+                left=None if start < 0 else in_order[start],
+                right=None if stop == len(times) else in_order[stop],
+                inner=tuple(in_order[start + 1 : stop]),
+                before=before[start + 1][0],
+                after=after[stop][0],
+                second_before=before[start + 1][1],
+                second_after=after[stop][1],
+                bboxes=np.stack([bboxes[frame] for frame in between]).astype(np.float64),
             )
-        groups.append(gaps)
-    return groups
+        )
+    return gaps
 
 
-def _joint_groups(labels: Sequence[PersonLabel]) -> list[tuple[np.ndarray, list[int]]]:
-    """Group the joints by the labels that speak of them.
+def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int], np.ndarray]:
+    """Find the pairs of labels that follow each other in speaking of a joint.
 
     Returns:
-        ([K] bool the joints, positions of the labels that speak of them, ascending) of each group.
+        Positions of both labels, -1 before the first and L after the last of L labels -> [K] bool
+        the joints.
     """
     spoken = np.stack([~label.propagated for label in labels])
     if not spoken.any():
         # Boxes alone: they are where they are.
         spoken[:] = True
-    unspoken = ~spoken.any(axis=0)
-    spoken[:, unspoken] = spoken[:, [spoken.sum(axis=0).argmax()]]
-    patterns, group_of = np.unique(spoken, axis=1, return_inverse=True)
-    group_of = group_of.reshape(-1)
-    return [
-        (group_of == group, np.flatnonzero(patterns[:, group]).tolist())
-        for group in range(patterns.shape[1])
-    ]
+    most = spoken.sum(axis=0).argmax()
+    spoken = np.where(spoken.any(axis=0), spoken, spoken[:, [most]])
+    patterns, pattern_of = np.unique(spoken, axis=1, return_inverse=True)
+    between: dict[tuple[int, int], np.ndarray] = {}
+    for number, pattern in enumerate(patterns.T):
+        joints = pattern_of.reshape(-1) == number
+        for pair in pairwise([-1, *np.flatnonzero(pattern).tolist(), len(labels)]):
+            between[pair] = between.get(pair, False) | joints
+    return between
 
 
 def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[NearestLabels, NearestLabels]]:

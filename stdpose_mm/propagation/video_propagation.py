@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -178,26 +178,25 @@ def gaps_of_labels(labels: VideoLabels, num_frames: int) -> list[Gap]:
     return [
         gap
         for track_id, track in sorted(labels.tracks().items())
-        for group in _plan_track(track_id, track, num_frames, 'video', {}, {}).groups
-        for gap in group
+        for gap in _plan_track(track_id, track, num_frames, 'video', {}, {}).gaps
     ]
 
 
 @dataclass(frozen=True)
 class _TrackPlan:
-    """The labels of one track, and for every group of joints its gaps, in order of time."""
+    """The labels of one track, and its ``gaps`` in order of time."""
 
     labels: Mapping[int, PersonLabel]
-    groups: list[list[Gap]]
+    gaps: list[Gap]
 
-    def gaps_at(self, frame_index: int) -> list[Gap]:
-        """Return the gaps, one a group of joints, that hold a frame."""
-        found = []
-        for gaps in self.groups:
-            place = bisect_right(gaps, frame_index, key=lambda gap: gap.frames[0]) - 1
-            if place >= 0 and frame_index in gaps[place].frames:
-                found.append(gaps[place])
-        return found
+    @cached_property
+    def gaps_at(self) -> Mapping[int, Sequence[Gap]]:
+        """Map frame index -> the gaps, of some joints each, that hold it."""
+        gaps_at: dict[int, list[Gap]] = {}
+        for gap in self.gaps:
+            for frame in gap.frames:
+                gaps_at.setdefault(frame, []).append(gap)
+        return gaps_at
 
 
 class _GapPoses:
@@ -225,8 +224,7 @@ class _GapPoses:
         self._keys = {
             gap: gap.fingerprint(propagator.reads_second_labels)
             for plan in plans.values()
-            for group in plan.groups
-            for gap in group
+            for gap in plan.gaps
         }
         for stale in set(cache) - set(self._keys.values()):
             del cache[stale]
@@ -286,7 +284,7 @@ def _plan_track(
     detections: DetectedPeople,
 ) -> _TrackPlan:
     labels = dict(labels)
-    groups: list[list[Gap]] = []
+    gaps: list[Gap] = []
     for interval in find_presence_intervals(labels, num_frames, life_span):
         partial = {frame for frame, label in interval.labels.items() if label.propagated.any()}
         # A few joints say nothing of the body's extent.
@@ -308,8 +306,8 @@ def _plan_track(
                 bboxes[frame] = enclose(bboxes[frame], label.keypoints[label.given])
             labels[frame] = replace(label, bbox=bboxes[frame])
         present = {frame: labels[frame] for frame in interval.labels}
-        groups += find_gaps(track_id, present, bboxes, interval.frames)
-    return _TrackPlan(labels, groups)
+        gaps += find_gaps(track_id, present, bboxes, interval.frames)
+    return _TrackPlan(labels, gaps)
 
 
 def _person_at(
@@ -317,7 +315,7 @@ def _person_at(
 ) -> PersonLabel:
     """Return the person as given, propagated or absent, joint by joint."""
     label = plan.labels.get(frame_index)
-    gaps = plan.gaps_at(frame_index)
+    gaps = plan.gaps_at.get(frame_index)
     if not gaps:
         if label is None:
             return _absent(track_id, frame_index, num_keypoints)

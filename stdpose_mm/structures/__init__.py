@@ -24,6 +24,7 @@ from .video_labels import (
     VideoFrame,
     VideoLabels,
     correct_label,
+    forget_joints,
     open_left_out,
     pose_extent,
 )
@@ -59,6 +60,7 @@ __all__ = [
     'correct_label',
     'estimation_window',
     'expand',
+    'forget_joints',
     'given_frames',
     'label_boxes',
     'limbs_from_coco',

@@ -365,12 +365,19 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
     )
 
 
+def forget_joints(label: PersonLabel, joints: Sequence[int]) -> PersonLabel:
+    """Take back what a given label says of some joints: they are to be propagated."""
+    sources, visibility = label.keypoint_sources.copy(), label.visibility.copy()
+    sources[joints] = 'propagated'
+    visibility[joints] = NOT_LABELLED
+    return replace(label, visibility=visibility, keypoint_sources=sources)
+
+
 def open_left_out(label: PersonLabel) -> PersonLabel:
     """Mark the joints that a label leaves out as to be propagated, unless the person is absent."""
     if label.says_absent:
         return label
-    sources = np.where(label.given, 'given', 'propagated')
-    return replace(label, keypoint_sources=sources)
+    return forget_joints(label, np.flatnonzero(label.keypoint_sources == 'absent').tolist())
 
 
 def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:

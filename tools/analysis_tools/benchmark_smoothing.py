@@ -131,9 +131,8 @@ def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> Vi
     return truth.with_persons(
         [
             replace(
-                p,
+                p.with_source('propagated'),
                 keypoints=p.keypoints + rng.normal(0, noise * size(p), p.keypoints.shape),
-                source='propagated',
             )
             for p in truth.persons
         ]

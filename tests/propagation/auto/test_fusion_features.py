@@ -36,7 +36,7 @@ def make_gap(label, left=(2, 2, 2), right=(2, 2, 2), last: int = 4, moved: float
         labels[0] = label(0, POINTS, left)
     if any(right):
         labels[last] = label(last, POINTS + np.array([moved, 0]), right)
-    (gaps,) = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(last + 1))
+    gaps = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(last + 1))
     return next(gap for gap in gaps if len(gap.frames) > 1)
 
 
@@ -153,7 +153,7 @@ def test_a_larger_picture_of_the_same_gives_the_same_evidence(label):
         return (points + 0.5) * 4 - 0.5
 
     labels = {n: label(n, scaled(POINTS)) for n in (0, 4)}
-    ((gap,),) = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(5))
+    (gap,) = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(5))
     tracks = standing()
     large_tracks = FlowTracks(range(5), scaled(tracks.forward), scaled(tracks.backward))
     one = extract_fusion_features(STILL, make_gap(label), tracks)

@@ -85,7 +85,7 @@ def straight_tracks(label, forward_miss: float, backward_miss: float):
     """A person who stands still over a gap of three frames, and tracks that end off the label."""
     labels = {0: label(0, POINTS), 4: label(4, POINTS)}
     boxes = dict.fromkeys(range(5), np.zeros(4))
-    ((gap,),) = find_gaps(0, labels, boxes, range(5))
+    (gap,) = find_gaps(0, labels, boxes, range(5))
     forward, backward = np.tile(POINTS, (5, 1, 1)), np.tile(POINTS, (5, 1, 1))
     forward[-1, :, 0] += forward_miss
     backward[0, :, 0] += backward_miss
@@ -115,7 +115,7 @@ def test_every_frame_is_read_once_whoever_is_in_it(label, video):
 def test_blocks_are_split_where_no_gap_crosses(label):
     def gaps(track_id, given):
         labels = {n: label(n, POINTS, track_id=track_id) for n in given}
-        return find_gaps(track_id, labels, dict.fromkeys(range(20), np.zeros(4)), range(20))[0]
+        return find_gaps(track_id, labels, dict.fromkeys(range(20), np.zeros(4)), range(20))
 
     chunks = split_into_chunks(gaps(1, [0, 5, 10, 19]) + gaps(2, [0, 5, 14, 19]))
     ends = [[(gap.first, gap.last) for gap in chunk] for chunk in chunks]

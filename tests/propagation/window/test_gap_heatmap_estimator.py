@@ -54,7 +54,7 @@ def gaps_of(label):
             for frame in given
         }
         boxes = {frame: box_at(frame) for frame in range(num_frames) if frame not in labels}
-        return find_gaps(track_id, labels, boxes, range(num_frames))[0]
+        return find_gaps(track_id, labels, boxes, range(num_frames))
 
     return make
 
