@@ -58,6 +58,37 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
 
 
+def add_cvat_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what labels that come from CVAT or go there may need."""
+    parser.add_argument(
+        '--loaded-into-cvat',
+        type=Path,
+        metavar='FILE',
+        help='file of stdpose that was loaded into CVAT and corrected there, if the task does not '
+        'have the attribute "source" by which corrected joints are found',
+    )
+    parser.add_argument(
+        '--cvat-tolerance',
+        type=_tolerance,
+        default=1.0,
+        metavar='PX',
+        help='in files for CVAT, as few key frames as keep its straight lines this close to '
+        'propagated joints, in pixels; "all" makes every frame a key frame (%(default)s)',
+    )
+
+
+def _tolerance(text: str) -> float | None:
+    if text == 'all':
+        return None
+    try:
+        pixels = float(text)
+    except ValueError:
+        pixels = -1.0
+    if not 0 < pixels < float('inf'):
+        raise argparse.ArgumentTypeError(f'expected a number of pixels or "all", got {text!r}')
+    return pixels
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add an optional model and its device."""
     parser.add_argument('--config', help='config of the model')
