@@ -53,24 +53,10 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     root = _parse(path)
     meta = root.find('meta')
     tracks, skeleton = _read_tracks(path, root)
-    if loaded is not None:
-        exported, _ = _read_tracks(loaded, _parse(loaded))
-        for track in exported:
-            track.find_sources(None, ())
-        key_frames = LoadedKeyFrames(one for track in exported for one in track.key_frames())
-        if not any(
-            key_frames.find(joint, key_frame)
-            for track in tracks
-            for joint, of_joint in track.key_frames()
-            for key_frame in of_joint
-        ):
-            raise InputError(
-                f'no key frame of {path} is one of {loaded}, expected the file that was loaded '
-                'into CVAT before the labels were corrected'
-            )
+    before = [None] * len(tracks) if loaded is None else _read_loaded(path, tracks, loaded)
     cuts = _ends_of_job(path, meta, any(track.is_from_file for track in tracks))
-    for track in tracks:
-        track.find_sources(None if loaded is None else key_frames, cuts)
+    for track, key_frames in zip(tracks, before, strict=True):
+        track.find_sources(key_frames, cuts)
     persons: list[PersonLabel] = []
     with errors_of(path):
         for track, track_id in zip(tracks, _track_ids(tracks), strict=True):
@@ -107,6 +93,38 @@ def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleto
             raise tag.error('label', f'{skeleton.category!r} as for the other skeletons')
     require_distinct(path, 'track id', [track.id for track in tracks])
     return tracks, skeleton
+
+
+def _read_loaded(
+    path: PathLike, tracks: Sequence[Track], loaded: PathLike
+) -> list[LoadedKeyFrames]:
+    """Read for every track the key frames that were loaded of it, or of all where it is not known.
+
+    Raises:
+        InputError: If it is another file.
+    """
+    exported, _ = _read_tracks(loaded, _parse(loaded))
+    for track in exported:
+        track.find_sources(None, ())
+    before = [
+        LoadedKeyFrames(
+            of_joint
+            for other in [o for o in exported if o.group == track.group] or exported
+            for of_joint in other.key_frames()
+        )
+        for track in tracks
+    ]
+    if not any(
+        key_frames.find(joint, key_frame)
+        for track, key_frames in zip(tracks, before, strict=True)
+        for joint, of_joint in track.key_frames()
+        for key_frame in of_joint
+    ):
+        raise InputError(
+            f'no key frame of {path} is one of {loaded}, expected the file that was loaded into '
+            'CVAT before the labels were corrected'
+        )
+    return before
 
 
 def _track_ids(tracks: Sequence[Track]) -> list[int]:

@@ -119,10 +119,7 @@ class LoadedKeyFrames:
                 self._at[joint, key_frame.frame_index].append(key_frame)
 
     def find(self, joint: int, key_frame: KeyFrame) -> KeyFrame | None:
-        """Find the key frame that this one was when it was loaded; tracks are not compared.
-
-        CVAT counts tracks anew, and two people never have a joint at the same hundredth of a pixel.
-        """
+        """Find the key frame that this one was when it was loaded."""
         candidates = self._at.get((joint, key_frame.frame_index), ())
         return next((found for found in candidates if key_frame.is_as(found)), None)
 
