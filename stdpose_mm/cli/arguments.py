@@ -55,11 +55,12 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
     )
+    add_cvat_output(parser)
     parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
 
 
-def add_cvat_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what labels that come from CVAT or go there may need."""
+def add_cvat_input(parser: argparse.ArgumentParser) -> None:
+    """Add what labels that come from CVAT may need."""
     parser.add_argument(
         '--loaded-into-cvat',
         type=Path,
@@ -67,6 +68,10 @@ def add_cvat_arguments(parser: argparse.ArgumentParser) -> None:
         help='file of stdpose that was loaded into CVAT and corrected there, if the task does not '
         'have the attribute "source" by which corrected joints are found',
     )
+
+
+def add_cvat_output(parser: argparse.ArgumentParser) -> None:
+    """Add how labels are written for CVAT."""
     parser.add_argument(
         '--cvat-tolerance',
         type=_tolerance,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.choices import CVAT_LABELS, READ_FORMATS, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OneLineParser, add_cvat_arguments, run_command
+from stdpose_mm.cli.arguments import OneLineParser, add_cvat_input, add_cvat_output, run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import refuse_overwriting
 
@@ -55,7 +55,8 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         'the skeleton of IN, to paste into the tab "Raw"',
     )
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
-    add_cvat_arguments(parser)
+    add_cvat_input(parser)
+    add_cvat_output(parser)
     return parser
 
 

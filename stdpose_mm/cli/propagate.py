@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
-    add_cvat_arguments,
+    add_cvat_input,
     add_model_arguments,
     add_video_arguments,
     check_outputs,
@@ -100,7 +100,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         '(%(default)s)',
     )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
-    add_cvat_arguments(parser)
+    add_cvat_input(parser)
     parser.add_argument(
         '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
     )
