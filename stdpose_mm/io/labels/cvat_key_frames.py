@@ -23,6 +23,9 @@ from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, SOURCES, VISIBLE, Sour
 UNMARKED = 'given'
 """What the attribute says by default: of joints that a person placed in CVAT."""
 
+NO_SCORE = '-'
+"""What the attribute ``score`` says by default: CVAT wants a text there that is not empty."""
+
 FROM_FILE = 10**9
 """CVAT numbers tracks anew, but keeps their groups: the group of a track of ours is this and its id
 (or the number before it), which also tells apart what came from here and what was drawn in CVAT."""

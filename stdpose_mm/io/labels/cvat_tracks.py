@@ -211,7 +211,7 @@ class Track:
     ) -> PersonLabel:
         keypoints = np.zeros((len(here), 2))
         visibility = np.full(len(here), NOT_LABELLED)
-        sources = np.asarray(held)
+        sources = [*held]
         scores: list[float | None] = [None] * len(here)
         point_attributes = {}
         is_given = False
@@ -229,28 +229,32 @@ class Track:
                 point_attributes[self.skeleton.keypoint_names[joint]] = point.attributes
         if is_given:
             source: Source = 'given'
-            if not (sources == 'given').any():
+            if 'given' not in sources:
                 # The label only says what is left out.
                 visibility[:] = NOT_LABELLED
         else:
-            source = 'propagated' if (sources == 'propagated').any() else 'absent'
+            source = 'propagated' if 'propagated' in sources else 'absent'
         extra: dict[str, Any] = {}
         if self.attributes.get(frame_index):
             extra['cvat_attributes'] = self.attributes[frame_index]
         if point_attributes:
             extra['cvat_point_attributes'] = point_attributes
-        unknown = np.where(sources == 'given', 1.0, 0.0)
+        if any(score is not None for score in scores):
+            unknown = [float(source == 'given') for source in sources]
+            known = np.asarray(
+                [u if s is None else s for s, u in zip(scores, unknown, strict=True)]
+            )
+        else:
+            known = None
         return PersonLabel(
             frame_index=frame_index,
             keypoints=keypoints,
             visibility=visibility,
             track_id=track_id,
-            scores=None
-            if all(score is None for score in scores)
-            else np.where([s is None for s in scores], unknown, [s or 0.0 for s in scores]),
+            scores=known,
             source=source,
             extra=extra,
-            keypoint_sources=sources,
+            keypoint_sources=np.asarray(sources),
         )
 
 

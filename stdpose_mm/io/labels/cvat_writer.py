@@ -25,7 +25,7 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .cvat_key_frames import FROM_FILE, UNMARKED, KeyFrame, few_key_frames
+from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, few_key_frames
 
 CVAT_TOLERANCE = 1.0
 """Pixels by which CVAT's straight lines may miss a propagated joint."""
@@ -118,7 +118,7 @@ def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
     write_text(path, json.dumps([label], ensure_ascii=False, indent=2) + '\n')
 
 
-_ATTRIBUTES = {'source': UNMARKED, 'score': ''}
+_ATTRIBUTES = {'source': UNMARKED, 'score': NO_SCORE}
 """Attributes of points -> their values by default."""
 
 
