@@ -23,7 +23,7 @@ from stdpose_mm.structures import (
     Source,
 )
 
-from .cvat_key_frames import FROM_FILE, UNMARKED, KeyFrame, LoadedKeyFrames, is_mark
+from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, LoadedKeyFrames, is_mark
 from .fields import MAX_COORDINATE, shown
 
 MAX_FRAMES = 10**6
@@ -240,9 +240,11 @@ class Track:
         if point_attributes:
             extra['cvat_point_attributes'] = point_attributes
         if any(score is not None for score in scores):
-            unknown = [float(source == 'given') for source in sources]
             known = np.asarray(
-                [u if s is None else s for s, u in zip(scores, unknown, strict=True)]
+                [
+                    float(source == 'given') if score is None else score
+                    for score, source in zip(scores, sources, strict=True)
+                ]
             )
         else:
             known = None
@@ -329,10 +331,9 @@ def _read_points(
         attributes = tag.attributes()
         mark = attributes.pop('source') if is_mark(attributes.get('source', '')) else None
         score = None
-        # CVAT has an empty text where nobody entered one.
-        if attributes.get('score'):
-            score = _number(attributes['score'])
+        text = attributes.pop('score', NO_SCORE)
+        if text not in ('', NO_SCORE):
+            score = _number(text)
             if score is None or abs(score) > MAX_COORDINATE:
                 raise tag.error('score', 'a number within +-1e7')
-        attributes.pop('score', None)
         yield joint, _Point(KeyFrame(frame_index, place, visibility), mark, score, attributes)

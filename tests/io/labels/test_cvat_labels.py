@@ -221,6 +221,18 @@ def test_a_point_that_was_made_occluded_is_given_as_that(tmp_path: Path):
     assert labels[12].visibility.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize('text', ['', '-'])
+def test_points_drawn_in_a_task_with_our_attributes(tmp_path: Path, text: str):
+    """CVAT writes what attributes are by default."""
+    attributes = f'<attribute name="source">given</attribute><attribute name="score">{text}'
+    points = point_of('nose', 1).replace('</points>', f'{attributes}</attribute></points>')
+    labels = read(tmp_path, xml_of(skeleton_of(10, 1, points, point_of('tail', 1))))
+
+    assert labels[10].given.all()
+    assert labels[10].scores is None
+    assert labels[10].extra == {}
+
+
 def test_files_of_older_versions_say_the_source_of_the_whole_skeleton(tmp_path: Path):
     attribute = '<attribute name="source">propagated</attribute>'
     old = skeleton_of(12, 1, attribute, point_of('nose', 1), point_of('tail', 1))
