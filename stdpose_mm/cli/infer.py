@@ -167,7 +167,7 @@ def infer(args: argparse.Namespace) -> list[str]:
             'precision': args.precision,
             'smoothing': None if smoother is None else str(smoother),
         }
-        labels.write(args.out, args.format, {'inference': extra})
+        labels.write(args.out, args.format, {'inference': extra}, args.cvat_tolerance)
     print(
         f'{args.out}: {labels.num_frames} frames, {len(results.track_ids)} people, '
         f'{labels.num_persons} poses'

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
+    add_cvat_input,
     add_model_arguments,
     add_video_arguments,
     check_outputs,
@@ -99,6 +100,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         '(%(default)s)',
     )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
+    add_cvat_input(parser)
     parser.add_argument(
         '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
     )
@@ -142,7 +144,9 @@ def propagate(args: argparse.Namespace) -> None:
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.propagation import subsample_labels
 
-    labels = read_labels(args.labels, video=args.labels_video)
+    labels = read_labels(
+        args.labels, video=args.labels_video, loaded_into_cvat=args.loaded_into_cvat
+    )
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
     frames = open_frames(args.video)
@@ -202,7 +206,7 @@ def propagate(args: argparse.Namespace) -> None:
 
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, frames, dense)
-        write_labels(dense, args.out, args.format)
+        write_labels(dense, args.out, args.format, cvat_tolerance=args.cvat_tolerance)
     if args.report is not None:
         from stdpose_mm.review import frames_to_check
         from stdpose_mm.visualization import write_report
@@ -249,7 +253,9 @@ def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is computed."""
-    check_outputs(args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes')
+    check_outputs(
+        args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes', 'loaded_into_cvat'
+    )
     for option in ('batch_size', 'check', 'suggest'):
         least = 1 if option == 'batch_size' else 0
         if getattr(args, option) < least:
