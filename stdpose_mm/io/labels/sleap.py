@@ -218,9 +218,10 @@ def _read_instance(
     points = np.where(labelled[:, None], points, 0.0)
     if (np.abs(points) > MAX_COORDINATE).any():
         raise InputError(f'{where} has a joint beyond +-1e7 pixels, expected it near the picture')
-    scores, sources = None, None
+    scores, sources = None, np.where(labelled, 'given', 'absent')
     if _is_predicted(instance):
         scores = np.where(labelled, instance.points['score'], 0.0)
+        sources = np.where(labelled, 'propagated', 'absent')
     elif instance.from_predicted is not None and (_touched(instance) & labelled).any():
         sources = np.where(_touched(instance), np.where(labelled, 'given', 'absent'), 'propagated')
         predicted = instance.from_predicted.points['score']
