@@ -29,8 +29,8 @@ from stdpose_mm.io.labelled_videos import open_video, read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
 from stdpose_mm.io.video import PreloadedFrames
 from stdpose_mm.propagation import given_labels
+from stdpose_mm.propagation.auto.auto_propagator import auto_flow
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser
-from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 from stdpose_mm.structures import VideoLabels
 
@@ -285,7 +285,7 @@ def _extract_video(job: ExtractionJob) -> None:
         PreloadedFrames(frames, range(len(frames))),
         labels,
         intervals,
-        DISFlow(),
+        auto_flow(),
         rng,
         _heatmap_estimator(job.pose, job.device),
     )

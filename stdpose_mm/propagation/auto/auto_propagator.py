@@ -35,6 +35,11 @@ _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
 
 
+def auto_flow() -> FlowEstimator:
+    """Build the flow that 'auto' follows: a coarse one, as it has more evidence than flow."""
+    return DISFlow(finest_scale=2)
+
+
 @PROPAGATORS.register_module(name='auto')
 class AutoPropagator(BasePropagator):
     """Fuse all the evidence over a whole gap, with a calibrated score.
@@ -52,7 +57,7 @@ class AutoPropagator(BasePropagator):
             with the labels by name; without one, flow and patches have to do.
         weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
             comes with the package, which was trained on generated clips only.
-        estimator: Which flow, :class:`DISFlow` by default.
+        estimator: Which flow, that of :func:`auto_flow` by default.
         batch_size: Crops that the pose network sees at once.
         device: Where a fuser in PyTorch runs.
 
@@ -80,7 +85,7 @@ class AutoPropagator(BasePropagator):
 
             self.heatmap_estimator = GapHeatmapEstimator(window_model, batch_size)
             self.skeleton = window_model.skeleton
-        self.estimator = estimator or DISFlow()
+        self.estimator = estimator or auto_flow()
         self.fuser = TrainedFuser.load(weights, device)
 
     def propagate(
