@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.result_cache import ResultCache
+from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import (
     Boxes,
@@ -167,9 +167,11 @@ class VideoPosePropagator:
                 frames; they have the track ids of ``labels``.
             life_span: 'video': everyone is there from the first frame to the last; 'labels': from
                 the first own label to the last.
-            folder: Where finished gaps are kept. A run on the same video with the same
-                labels and method goes on from what a killed one left there; remove the folder
-                when the results are safe.
+            folder: Where finished gaps are kept on the disk, for this and other videos and for
+                several processes at once. A run that was killed goes on from there, and one with
+                corrected labels redoes only what they touch. Above a limit
+                (:func:`~stdpose_mm.io.cache_folder.cache_limit`) what was not used for longest is
+                removed.
 
         Raises:
             InputError: If the video cannot be opened, a label lies beyond its end or was made at
@@ -292,9 +294,9 @@ class VideoPosePropagator:
         """
         kept: MutableMapping[str, FrameDetections] = {}
         if state.folder is not None:
-            kept = ResultCache.for_context(
-                state.folder / 'detections',
-                (detector, state.frames),
+            kept = CacheFolder(state.folder).open(
+                ('detections', detector, state.frames),
+                state.frames.name,
                 vars,
                 lambda arrays: FrameDetections(**arrays),
             )
@@ -337,7 +339,9 @@ class VideoPosePropagator:
         cache: GapCache = state.cache
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
-            cache = open_gap_cache(state.folder / 'gaps', self.propagator, state.frames, skeleton)
+            cache = open_gap_cache(
+                state.folder, state.frames.name, self.propagator, state.frames, skeleton
+            )
         for frame_idx, persons in propagate_frames(
             state.frames,
             state.tracks,

@@ -65,6 +65,16 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
 
 
+def add_cache_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of :func:`~stdpose_mm.io.cache_folder.choose_cache_folder`."""
+    parser.add_argument(
+        '--cache',
+        metavar='{FOLDER,off}',
+        help='where finished work is kept for the next run (STDPOSE_CACHE if that is set, or else '
+        "the user's cache folder)",
+    )
+
+
 def add_speed_arguments(parser: argparse.ArgumentParser, config: Path, frames: int) -> None:
     """Add the models, the generated clip and the batch size of a benchmark of speed.
 

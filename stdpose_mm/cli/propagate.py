@@ -5,7 +5,8 @@
 
 LABELS may be any format that ``stdpose_mm.io`` reads, with people in some frames only. OUT holds
 every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was killed
-or interrupted goes on where it stopped when it is started again. See docs/guide/propagation.md.
+or interrupted goes on where it stopped when it is started again, and one with corrected labels does
+only what they touch. See docs/guide/propagation.md.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
+    add_cache_argument,
     add_model_arguments,
     add_video_arguments,
     check_outputs,
@@ -112,6 +114,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         metavar='T',
         help='take the labels of every T-th labelled frame only, to try it on full labels',
     )
+    add_cache_argument(parser)
     return parser
 
 

@@ -33,8 +33,8 @@ def propagate_video(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.io.labels import read_labels, write_labels
-    from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.propagation import subsample_labels
 
@@ -78,7 +78,7 @@ def propagate_video(args: argparse.Namespace) -> None:
         labels,
         boxes=None if args.boxes in (INTERPOLATE, DETECTOR) else read_labels(Path(args.boxes)),
         life_span=args.life_span,
-        folder=unfinished_folder(args.out),
+        folder=choose_cache_folder(args.cache),
     )
     if detector is not None:
         detected = propagator.detect_in_video(state, detector)
@@ -111,7 +111,6 @@ def propagate_video(args: argparse.Namespace) -> None:
             video=args.save_video,
             method=how,
         )
-    remove_unfinished(args.out)
     count = Counter(person.source for person in dense.persons)
     print(f'method: {how}')
     print(

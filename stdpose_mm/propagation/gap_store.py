@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.result_cache import ResultCache
 
 from .base import PropagatedPose
@@ -14,14 +15,17 @@ from .base import PropagatedPose
 _FIELDS = ('track_id', 'frame_index', 'keypoints', 'visibility', 'scores')
 
 
-def open_gap_cache(folder: PathLike, *context: Any) -> ResultCache[list[PropagatedPose]]:
+def open_gap_cache(
+    folder: PathLike, video: str, *context: Any
+) -> ResultCache[list[PropagatedPose]]:
     """Open the cache of finished gaps, whose keys are their fingerprints.
 
     Args:
-        folder: Where it lies.
-        context: The propagator, the video and the skeleton; gaps of others are removed.
+        folder: The folder of a :class:`~stdpose_mm.io.cache_folder.CacheFolder`.
+        video: Name of the video, to show.
+        context: The propagator, the video and the skeleton.
     """
-    return ResultCache.for_context(folder, context, _encode, _decode)
+    return CacheFolder(folder).open(('gaps', *context), video, _encode, _decode)
 
 
 def _encode(poses: list[PropagatedPose]) -> dict[str, np.ndarray]:

@@ -210,7 +210,7 @@ class _GapPoses:
         frames: The video's pictures.
         skeleton: The joints of the labels.
         propagator: How to fill the gaps that the cache does not have.
-        cache: Finished gaps are added, those of other labels removed.
+        cache: Finished gaps are added, and those of other labels removed from a ``dict``.
     """
 
     def __init__(
@@ -223,22 +223,25 @@ class _GapPoses:
     ) -> None:
         self._plans = plans
         self._cache = cache
+        self._propagate = lambda gaps: propagator.propagate(CachedFrames(frames), gaps, skeleton)
         self._keys = {
             gap: gap.fingerprint(propagator.reads_second_labels)
             for plan in plans.values()
             for gap in plan.gaps
         }
-        for stale in set(cache) - set(self._keys.values()):
-            del cache[stale]
+        if isinstance(cache, dict):
+            # Memory shall not grow with every correction; files have a limit of their own.
+            for stale in set(cache) - set(self._keys.values()):
+                del cache[stale]
         todo = [gap for gap, key in self._keys.items() if key not in cache]
         todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
-        self._propagated = propagator.propagate(CachedFrames(frames), todo, skeleton)
+        self._propagated = self._propagate(todo)
         self._found: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
 
     def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose | None:
         """Return the pose in one frame of a gap; None if the propagator has left it out."""
         if gap not in self._found:
-            finished = self._cache[self._keys[gap]]
+            finished = self._cached(gap)
             self._found[gap] = {pose.frame_index: pose for pose in finished}
         poses = self._found[gap]
         while frame_index not in poses:
@@ -254,6 +257,13 @@ class _GapPoses:
         if frame_index == gap.frames[-1]:
             del self._found[gap]
         return poses[frame_index]
+
+    def _cached(self, gap: Gap) -> list[PropagatedPose]:
+        try:
+            return self._cache[self._keys[gap]]
+        except KeyError:
+            # Another process has removed it since.
+            return list(self._propagate([gap]))
 
 
 def _plan_track(

@@ -18,8 +18,8 @@ def pose(frame: int) -> PropagatedPose:
 
 
 def test_poses_come_back_to_the_last_bit(tmp_path):
-    open_gap_cache(tmp_path, 'context')['key'] = [pose(7), pose(5)]
-    back = open_gap_cache(tmp_path, 'context')['key']
+    open_gap_cache(tmp_path, 'clip', 'context')['key'] = [pose(7), pose(5)]
+    back = open_gap_cache(tmp_path, 'clip', 'context')['key']
     for found, expected in zip(back, [pose(7), pose(5)], strict=True):
         assert (found.track_id, found.frame_index) == (-3, expected.frame_index)
         for name in ('keypoints', 'visibility', 'scores'):
@@ -28,5 +28,5 @@ def test_poses_come_back_to_the_last_bit(tmp_path):
 
 
 def test_another_context_has_no_gaps(tmp_path):
-    open_gap_cache(tmp_path, 'one')['key'] = [pose(1)]
-    assert list(open_gap_cache(tmp_path, 'two')) == []
+    open_gap_cache(tmp_path, 'clip', 'one')['key'] = [pose(1)]
+    assert list(open_gap_cache(tmp_path, 'clip', 'two')) == []
