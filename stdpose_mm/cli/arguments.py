@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.choices import LAUNCHERS, WRITE_FORMATS
 from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
 from stdpose_mm.io.atomic import refuse_overwriting, require_writable
 
@@ -63,6 +63,16 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', help='config of the model')
     parser.add_argument('--checkpoint', help='weights of the model')
     parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+
+
+def add_launcher_argument(parser: argparse.ArgumentParser) -> None:
+    """Add what started the processes of :func:`~stdpose_mm.processes.joined_processes`."""
+    parser.add_argument(
+        '--launcher',
+        choices=LAUNCHERS,
+        default='none',
+        help='what started the processes that share the videos: pytorch for torchrun',
+    )
 
 
 def add_cache_argument(parser: argparse.ArgumentParser) -> None:
