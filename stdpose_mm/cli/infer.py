@@ -2,6 +2,7 @@
 
     stdpose infer clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
     stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
+    stdpose infer videos/ --config C --checkpoint W --det-config D.onnx --out poses/
 
 OUT holds every person in every frame with a track id. Memory does not grow with the video. Ctrl-C
 ends the run after the frames that are done: OUT then holds these and says that it is incomplete; a
@@ -24,14 +25,19 @@ from stdpose_mm.choices import (
 )
 from stdpose_mm.cli.arguments import (
     EXIT_INTERRUPTED,
+    LAUNCHER_FOR_ONE_VIDEO,
     OneLineParser,
+    add_launcher_argument,
     add_video_arguments,
     check_outputs,
     positive,
     run_command,
 )
-from stdpose_mm.cli.infer_video import infer_video
+from stdpose_mm.cli.infer_video import InferenceModels, infer_video
+from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, run_video_set
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
+from stdpose_mm.processes import is_first_process, joined_processes
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
@@ -51,12 +57,25 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        metavar='VIDEO_OR_FRAMES',
+        help='video file or folder of pictures; or several, folders of videos, or a dataset file '
+        '(.csv, .jsonl)',
+    )
     add_video_arguments(parser)
+    add_launcher_argument(parser)
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument(
         '--checkpoint', required=True, help='its weights, or a folder of tools/export_onnx.py'
     )
-    parser.add_argument('--out', type=Path, required=True, help='label file to write')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        help='label file to write; with several videos, the folder of these',
+    )
     parser.add_argument(
         '--boxes',
         metavar=f'{{FILE,{WHOLE_PICTURE}}}',
@@ -101,18 +120,73 @@ def infer(args: argparse.Namespace) -> list[str]:
     """Check the command line, and do the work.
 
     Returns:
-        One sentence if the run was interrupted, else nothing.
+        One sentence if the run was interrupted and OUT is incomplete, else nothing.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    _check(args)
-    return infer_video(args)
+    _check_options(args)
+    if is_video_list(args.inputs):
+        infer_several(args, list_videos(args.inputs))
+        return []
+    if args.launcher != 'none':
+        raise InputError(LAUNCHER_FOR_ONE_VIDEO)
+    (args.video,) = args.inputs
+    _check_boxes(args)
+    _check_files(args)
+    result = infer_video(args, InferenceModels(args))
+    print('\n'.join(result.summary))
+    return [] if result.incomplete is None else [result.incomplete]
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is computed."""
+def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> None:
+    """Estimate the poses of several videos, into the folder ``args.out``.
+
+    Raises:
+        InputError: If something that was given for all cannot be used, or a video has failed.
+    """
+    if args.det_config is not None:
+        _check_boxes(args)
+    is_file = args.boxes not in (None, WHOLE_PICTURE)
+    by_option = Path(args.boxes) if is_file else None
+    if by_option is not None and not by_option.is_dir():
+        raise InputError(
+            f'--boxes {by_option} is no folder, but there are several videos, give the folder of '
+            'their box files'
+        )
+
+    def prepare(job: VideoJob) -> None:
+        boxes = choose_file(job.video, job.video.boxes, by_option)
+        job.args.boxes = args.boxes if boxes is None else str(boxes)
+        _check_boxes(job.args)
+        _check_files(job.args)
+
+    with joined_processes(args.launcher, args.device):
+        models = InferenceModels(args)
+        models.build()
+        run_video_set(
+            make_jobs(args, videos),
+            args.out,
+            prepare,
+            lambda own: infer_video(
+                own, models, progress=is_first_process(), keep_incomplete=False
+            ),
+        )
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be written before anything is computed."""
     check_outputs(args, 'video', 'config', 'checkpoint', 'det_config', 'boxes')
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse options that cannot work before anything is computed."""
+    if args.det_config is None and (args.det_checkpoint is not None or args.det_every > 1):
+        raise InputError('--det-checkpoint and --det-every need --det-config, add it')
+
+
+def _check_boxes(args: argparse.Namespace) -> None:
+    """Refuse a command line that says not once, or twice, where the people are."""
     if args.boxes is not None and args.det_config is not None:
         raise InputError('--boxes and --det-config both say where the people are, give one')
     if args.boxes is None and args.det_config is None:
@@ -120,5 +194,3 @@ def _check(args: argparse.Namespace) -> None:
             'nobody says where the people are: give --det-config (an ONNX file, or an MMDetection '
             f'config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
         )
-    if args.det_config is None and (args.det_checkpoint is not None or args.det_every > 1):
-        raise InputError('--det-checkpoint and --det-every need --det-config, add it')

@@ -7,31 +7,74 @@ import signal
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.choices import WHOLE_PICTURE
+from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from stdpose_mm.detection import BoxSource
-    from stdpose_mm.inference import FrameEstimate, WindowModel
+    from stdpose_mm.detection import BoxSource, PersonDetector
+    from stdpose_mm.inference import FrameEstimate, WindowBackend, WindowModel
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.structures import PersonLabel
 
 
-def infer_video(args: argparse.Namespace) -> list[str]:
-    """Estimate the poses of one video, write its outputs, and print what was written.
+class InferenceModels:
+    """What the videos of a command share: the network and the detector, built once.
 
     Args:
         args: The parsed command line.
+    """
 
-    Returns:
-        One sentence if the run was interrupted, else nothing.
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+
+    @cached_property
+    def network(self) -> tuple[WindowModel, WindowBackend]:
+        """The model, and what runs it."""
+        from stdpose_mm.inference import load_backend
+
+        args = self._args
+        return load_backend(
+            args.config, args.checkpoint, args.device, args.precision, args.batch_size
+        )
+
+    @cached_property
+    def detector(self) -> PersonDetector | None:
+        """The detector of the command line; None without one."""
+        if self._args.det_config is None:
+            return None
+        from stdpose_mm.detection import build_person_detector
+
+        args = self._args
+        return build_person_detector(args.det_config, args.det_checkpoint, args.device)
+
+    def build(self) -> None:
+        """Build them now, so that what cannot work for any video is said before the first one."""
+        _ = self.detector, self.network
+
+
+def infer_video(
+    args: argparse.Namespace,
+    models: InferenceModels,
+    progress: bool = True,
+    keep_incomplete: bool = True,
+) -> VideoResult:
+    """Estimate the poses of one video, and write its outputs.
+
+    Args:
+        args: The command line of this video.
+        models: The models of the command line.
+        progress: Show a progress bar.
+        keep_incomplete: Whether Ctrl-C ends the work with the frames that are done, which are
+            written; otherwise it raises ``KeyboardInterrupt`` at once.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -39,20 +82,18 @@ def infer_video(args: argparse.Namespace) -> list[str]:
     require_packages('a pose network', 'torch', 'mmpose')
     from tqdm import tqdm
 
-    from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
+    from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import open_frames, write_video
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
-    box_source = _box_source(args, frames)
-    model, backend = load_backend(
-        args.config, args.checkpoint, args.device, args.precision, args.batch_size
-    )
+    box_source = _box_source(args, frames, models.detector)
+    model, backend = models.network
     estimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
     smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
     with ExitStack() as outputs:
-        interrupt = outputs.enter_context(_Interrupt())
+        interrupt = outputs.enter_context(_Interrupt()) if keep_incomplete else None
         folder = args.out.resolve().parent
         labels = outputs.enter_context(LabelStream(frames.name, model.skeleton, folder))
         estimates = estimate_video(
@@ -64,8 +105,9 @@ def infer_video(args: argparse.Namespace) -> list[str]:
             keep_pictures=args.save_video is not None,
         )
         outputs.enter_context(closing(estimates))
-        shown = tqdm(estimates, total=len(frames), unit=' frames')
-        results = _Results(frames, model, labels, interrupt.take_until(shown))
+        shown = tqdm(estimates, total=len(frames), unit=' frames', disable=not progress)
+        taken = shown if interrupt is None else interrupt.take_until(shown)
+        results = _Results(frames, model, labels, taken)
         if args.save_video is None:
             for _ in results:
                 pass
@@ -83,18 +125,21 @@ def infer_video(args: argparse.Namespace) -> list[str]:
             'smoothing': None if smoother is None else str(smoother),
         }
         labels.write(args.out, args.format, {'inference': extra})
-    print(
-        f'{args.out}: {labels.num_frames} frames, {len(results.track_ids)} people, '
-        f'{labels.num_persons} poses'
-    )
+    counts = {
+        'frames': labels.num_frames,
+        'people': len(results.track_ids),
+        'poses': labels.num_persons,
+    }
+    summary = [f'{args.out}: ' + ', '.join(f'{number} {name}' for name, number in counts.items())]
     if results.unreadable:
-        print(f'{len(results.unreadable)} frames cannot be read, see unreadable_frames in OUT')
-    if is_complete:
-        return []
-    return [
+        summary.append(
+            f'{len(results.unreadable)} frames cannot be read, see unreadable_frames in OUT'
+        )
+    incomplete = (
         f'interrupted: {args.out} holds the first {labels.num_frames} of {len(frames)} frames and '
         'says that it is not complete'
-    ]
+    )
+    return VideoResult(counts, summary, incomplete=None if is_complete else incomplete)
 
 
 @dataclass
@@ -164,12 +209,14 @@ class _Interrupt:
         self.asked = True
 
 
-def _box_source(args: argparse.Namespace, frames: FrameSource) -> BoxSource:
-    from stdpose_mm.detection import build_box_source, build_person_detector, read_boxes
+def _box_source(
+    args: argparse.Namespace, frames: FrameSource, detector: PersonDetector | None
+) -> BoxSource:
+    from stdpose_mm.detection import build_box_source, read_boxes
 
     people: Any = args.boxes
-    if args.det_config is not None:
-        people = build_person_detector(args.det_config, args.det_checkpoint, args.device)
+    if detector is not None:
+        people = detector
     elif args.boxes != WHOLE_PICTURE:
         people = read_boxes(args.boxes, frames)
     return build_box_source(people, args.det_every, args.tracker)

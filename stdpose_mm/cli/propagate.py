@@ -2,6 +2,7 @@
 
     stdpose propagate clip.mp4 labels.json --out dense.json
     stdpose propagate frames/ labels.json --out dense.json --config C --checkpoint W
+    stdpose propagate videos/ labels/ --out dense/
 
 LABELS may be any format that ``stdpose_mm.io`` reads, with people in some frames only. OUT holds
 every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was killed
@@ -12,20 +13,37 @@ only what they touch. See docs/guide/propagation.md.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
+    LAUNCHER_FOR_ONE_VIDEO,
     OneLineParser,
     add_cache_argument,
+    add_launcher_argument,
     add_model_arguments,
     add_video_arguments,
     check_outputs,
     run_command,
 )
-from stdpose_mm.cli.propagate_video import INTERPOLATE, propagate_video
+from stdpose_mm.cli.propagate_video import (
+    DETECTOR,
+    INTERPOLATE,
+    PropagationModels,
+    propagate_video,
+)
+from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, run_video_set
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.video_list import (
+    ListedVideo,
+    files_of_none,
+    is_dataset,
+    is_video_list,
+    list_videos,
+)
+from stdpose_mm.processes import is_first_process, joined_processes
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> int:
@@ -40,12 +58,23 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    add_video_arguments(parser)
+    parser = OneLineParser(prog, __doc__, intermixed=True)
+    parser.usage = '%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]'
     parser.add_argument(
-        'labels', type=Path, metavar='LABELS', help='label file with people in some frames'
+        'inputs',
+        nargs='+',
+        metavar='VIDEO_OR_FRAMES ... LABELS',
+        help='video file or folder of pictures, and its label file with people in some frames; or '
+        'several videos, or folders of videos, and the folder of their label files; or a dataset '
+        'file (.csv, .jsonl) that names both',
     )
-    parser.add_argument('--out', type=Path, required=True, help='label file for all frames')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        help='label file for all frames; with several videos, the folder of these',
+    )
+    add_video_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument(
         '--method',
@@ -90,7 +119,10 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
     parser.add_argument(
-        '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
+        '--report',
+        type=Path,
+        metavar='FILE',
+        help='page (.html) with what to look at; with several videos, the folder of these',
     )
     parser.add_argument(
         '--check',
@@ -115,6 +147,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='take the labels of every T-th labelled frame only, to try it on full labels',
     )
     add_cache_argument(parser)
+    add_launcher_argument(parser)
     return parser
 
 
@@ -124,13 +157,79 @@ def propagate(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    _check(args)
-    propagate_video(args)
+    videos, args.labels = _split_inputs(args.inputs)
+    _check_options(args)
+    if is_video_list(videos):
+        propagate_several(args, list_videos(videos))
+        return
+    if args.launcher != 'none':
+        raise InputError(LAUNCHER_FOR_ONE_VIDEO)
+    (args.video,) = videos
+    _check_files(args)
+    result = propagate_video(args, PropagationModels(args))
+    print('\n'.join([*result.summary, *result.advice]))
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is computed."""
+def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> None:
+    """Propagate the labels of several videos into the folder ``args.out``.
+
+    Raises:
+        InputError: If something that was given for all cannot be used, or a video has failed.
+    """
+    if args.labels_video is not None:
+        raise InputError(
+            '--labels-video names the one video of LABELS, but there are several, list them in a '
+            'dataset file with the field labels_video'
+        )
+    by_option = None if args.boxes in (INTERPOLATE, DETECTOR) else Path(args.boxes)
+
+    def prepare(job: VideoJob) -> None:
+        video, own = job.video, job.args
+        own.labels = choose_file(video, video.labels, args.labels)
+        if own.labels is None:
+            raise InputError(
+                f'nothing says where the labels of {video.video} are, give a folder of label '
+                'files as LABELS or the field labels in the dataset file'
+            )
+        # A file for all videos holds each by its name.
+        is_shared = video.labels is None and own.labels == args.labels
+        own.labels_video = video.labels_video or (video.name if is_shared else None)
+        own.boxes = str(choose_file(video, video.boxes, by_option) or args.boxes)
+        _check_files(own)
+
+    with joined_processes(args.launcher, args.device):
+        models = PropagationModels(args)
+        models.build()
+        if is_first_process() and args.labels is not None and args.labels.is_dir():
+            for path in files_of_none(videos, args.labels):
+                print(f'{path} is of none of the videos', file=sys.stderr)
+        run_video_set(
+            make_jobs(args, videos),
+            args.out,
+            prepare,
+            lambda own: propagate_video(own, models, progress=is_first_process()),
+        )
+
+
+def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Split the positional arguments into videos and LABELS; a dataset file names labels itself."""
+    if len(inputs) > 1:
+        return list(inputs[:-1]), Path(inputs[-1])
+    if not is_dataset(inputs[0]):
+        raise InputError(
+            f'LABELS are missing after {inputs[0]}, give a video and its label file, or a dataset '
+            'file (.csv, .jsonl)'
+        )
+    return list(inputs), None
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be written before anything is computed."""
     check_outputs(args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes')
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse options that cannot work before anything is computed."""
     for option in ('batch_size', 'check', 'suggest'):
         least = 1 if option == 'batch_size' else 0
         if getattr(args, option) < least:

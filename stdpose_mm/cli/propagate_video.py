@@ -5,34 +5,87 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.detection import PersonDetector
-    from stdpose_mm.structures import VideoLabels
+    from stdpose_mm.structures import PersonLabel, VideoLabels
 
 FRAMES_IN_REPORT = 12
 
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
 
-def propagate_video(args: argparse.Namespace) -> None:
-    """Propagate the labels of one video, write its outputs, and print what was written.
+class PropagationModels:
+    """What the videos of a command share: the propagator and the detector, built once.
 
     Args:
         args: The parsed command line.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+
+    @cached_property
+    def propagator(self) -> VideoPosePropagator:
+        """The propagator of the command line."""
+        return self.build_propagator(self._args.config, self._args.checkpoint)
+
+    @cached_property
+    def detector(self) -> PersonDetector | None:
+        """The detector of the command line; None without one."""
+        return _detector(self._args)
+
+    def build(self) -> None:
+        """Build them now, so that what cannot work for any video is said before the first one."""
+        # Without a checkpoint there is no model before it is adapted.
+        if not self._args.adapt or self._args.checkpoint is not None:
+            _ = self.propagator
+        _ = self.detector
+
+    def build_propagator(
+        self, config: str | Config | None, checkpoint: str | Path | None
+    ) -> VideoPosePropagator:
+        """Build a propagator with this model and the options of the command line."""
+        from stdpose_mm.apis import VideoPosePropagator
+
+        args = self._args
+        return VideoPosePropagator(
+            config,
+            checkpoint,
+            device=args.device,
+            method=args.method,
+            batch_size=args.batch_size,
+            fuser=args.fuser,
+            flow_weights=args.flow_weights,
+            precision=args.precision,
+        )
+
+
+def propagate_video(
+    args: argparse.Namespace, models: PropagationModels, progress: bool = True
+) -> VideoResult:
+    """Propagate the labels of one video, and write its outputs.
+
+    Args:
+        args: The command line of this video.
+        models: The models of the command line.
+        progress: Show progress bars.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
     from tqdm import tqdm
 
-    from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.io.labels import read_labels, write_labels
     from stdpose_mm.io.video import open_frames
@@ -42,37 +95,27 @@ def propagate_video(args: argparse.Namespace) -> None:
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
     frames = open_frames(args.video)
-    config, checkpoint = args.config, args.checkpoint
-    build = partial(
-        VideoPosePropagator,
-        device=args.device,
-        method=args.method,
-        batch_size=args.batch_size,
-        fuser=args.fuser,
-        flow_weights=args.flow_weights,
-        precision=args.precision,
-    )
     if args.adapt:
-        if checkpoint is not None:
-            # A model that does not suit the method is refused before it is trained.
-            build(config, checkpoint)
+        # A model that does not suit the method is refused before it is trained.
+        models.build()
         require_packages('--adapt', 'torch', 'mmpose')
         from stdpose_mm.training import adapt
 
         adapted = adapt(
-            config,
-            checkpoint,
+            args.config,
+            args.checkpoint,
             frames,
             labels,
             out=args.out,
             device=args.device,
             max_minutes=args.adapt_minutes,
+            progress=progress,
         )
         print(adapted)
-        config, checkpoint = adapted.config, adapted.checkpoint
-    propagator = build(config, checkpoint)
+        propagator = models.build_propagator(adapted.config, adapted.checkpoint)
+    else:
+        propagator = models.propagator
     how = f'{args.method} ({propagator.describe(labels.skeleton)})'
-    detector = _detector(args)
     state = propagator.init_state(
         frames,
         labels,
@@ -80,16 +123,11 @@ def propagate_video(args: argparse.Namespace) -> None:
         life_span=args.life_span,
         folder=choose_cache_folder(args.cache),
     )
-    if detector is not None:
-        detected = propagator.detect_in_video(state, detector)
-        for _ in tqdm(detected, total=len(state.frames), desc='boxes', unit=' frames'):
+    show = partial(tqdm, total=len(state.frames), unit=' frames', disable=not progress)
+    if models.detector is not None:
+        for _ in show(propagator.detect_in_video(state, models.detector), desc='boxes'):
             pass
-    results = tqdm(
-        propagator.propagate_in_video(state),
-        total=len(state.frames),
-        desc=propagator.method,
-        unit=' frames',
-    )
+    results = show(propagator.propagate_in_video(state), desc=propagator.method)
     dense = propagator.collect_labels(state, results)
     # The video takes its name after the labels are written: both files are there, or none.
     with ExitStack() as outputs:
@@ -112,34 +150,48 @@ def propagate_video(args: argparse.Namespace) -> None:
             method=how,
         )
     count = Counter(person.source for person in dense.persons)
-    print(f'method: {how}')
-    print(
-        f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
-        f'{count["given"]} given and {count["propagated"]} propagated poses'
-        + (f', {count["absent"]} times absent' if count['absent'] else '')
+    return VideoResult(
+        {
+            'frames': len(dense.frames),
+            'people': len(dense.track_ids),
+            'given': sum(int(person.given.sum()) for person in dense.persons),
+            'propagated': sum(_count_propagated(person) for person in dense.persons),
+        },
+        summary=[
+            f'method: {how}',
+            f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
+            f'{count["given"]} given and {count["propagated"]} propagated poses'
+            + (f', {count["absent"]} times absent' if count['absent'] else ''),
+        ],
+        advice=list_advice(dense, args.check, args.suggest),
     )
-    print_advice(dense, args.check, args.suggest)
 
 
-def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
-    """Name the frames to look at, and those to label next."""
+def _count_propagated(person: PersonLabel) -> int:
+    return int((person.labelled & ~person.given).sum())
+
+
+def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
+    """Name the frames to look at, and those to label next, one a line."""
     from stdpose_mm.review import frames_to_check, rank_suggestions
 
+    lines = []
     for frame in frames_to_check(dense, check):
         joints = ', '.join(
             f'{joint.joint} of person {joint.track_id} ({joint.score:.2f})'
             for joint in frame.joints
         )
-        print(
+        lines.append(
             f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '
             f'wrong, above all {joints}'
         )
     given = {person.frame_index for person in dense.persons if person.source == 'given'}
     for suggestion in rank_suggestions(dense, given, suggest):
-        print(
+        lines.append(
             f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
             'be wrong'
         )
+    return lines
 
 
 def _detector(args: argparse.Namespace) -> PersonDetector | None:
