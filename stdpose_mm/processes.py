@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
-from unittest import mock
 
 from stdpose_mm.errors import InputError, require_packages
 
@@ -42,6 +41,8 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
         yield
         return
     require_packages(f'--launcher {launcher}', 'torch', 'mmengine')
+    from unittest import mock
+
     import torch
     from mmengine.dist import init_dist
 

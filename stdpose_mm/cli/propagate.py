@@ -197,18 +197,24 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
         own.boxes = str(choose_file(video, video.boxes, by_option) or args.boxes)
         _check_files(own)
 
+    jobs = make_jobs(args, videos)
     with joined_processes(args.launcher, args.device):
         models = PropagationModels(args)
         models.build()
         if is_first_process() and args.labels is not None and args.labels.is_dir():
-            for path in files_of_none(videos, args.labels):
-                print(f'{path} is of none of the videos', file=sys.stderr)
+            _tell_unused(files_of_none(videos, args.labels))
         run_video_set(
-            make_jobs(args, videos),
+            jobs,
             args.out,
             prepare,
             lambda own: propagate_video(own, models, progress=is_first_process()),
         )
+
+
+def _tell_unused(files: Sequence[Path]) -> None:
+    if files:
+        names = ', '.join(path.name for path in files[:5]) + (', ...' if len(files) > 5 else '')
+        print(f'of none of the videos: {names} in {files[0].parent}', file=sys.stderr)
 
 
 def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:

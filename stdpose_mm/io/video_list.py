@@ -189,7 +189,9 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                 )
             yield reader.line_num, row
     except csv.Error as error:
-        raise InputError(f'{path}, line {reader.line_num}: {error}, correct the line') from error
+        raise InputError(
+            f'{path}, after line {reader.line_num}: {error}, correct the quotes'
+        ) from error
 
 
 def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
