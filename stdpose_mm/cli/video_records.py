@@ -21,8 +21,10 @@ RECORD_FOLDER = '.stdpose'
 OUTPUTS = ('out', 'save_video', 'report')
 """Options that name files to write."""
 
-FILES = ('config', 'checkpoint', 'fuser', 'flow_weights', 'labels', 'boxes', 'det_config')
-FILES = (*FILES, 'det_checkpoint')
+FILES = (
+    *('config', 'checkpoint', 'fuser', 'flow_weights', 'labels', 'boxes'),
+    *('det_config', 'det_checkpoint'),
+)
 """Options that may name files to read, which count by their content."""
 
 _NO_INPUTS = (*OUTPUTS, 'inputs', 'video', 'cache', 'launcher')
