@@ -145,7 +145,7 @@ def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> No
     Raises:
         InputError: If something that was given for all cannot be used, or a video has failed.
     """
-    if args.det_config is not None:
+    if not any(video.boxes for video in videos):
         _check_boxes(args)
     is_file = args.boxes not in (None, WHOLE_PICTURE)
     by_option = Path(args.boxes) if is_file else None

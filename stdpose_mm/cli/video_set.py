@@ -140,11 +140,12 @@ def run_video_set(
         name: VideoRecord(out / RECORD_FOLDER / f'{name}.json', job.args)
         for name, job in jobs.items()
     }
+    surveys: dict[str, _Survey] = {}
     try:
         surveys, failed = _survey(jobs, records, prepare)
         done, failed_at_work = _work(jobs, surveys, records, prepare, work)
     except KeyboardInterrupt:
-        finished = sum(record.read() is not None for record in records.values())
+        finished = sum(_is_finished(records[name], surveys.get(name)) for name in jobs)
         raise KeyboardInterrupt(
             f'interrupted, {finished} of {len(jobs)} videos are finished; the same command goes on '
             'from here'
@@ -168,11 +169,18 @@ class _Survey:
     finished: FinishedVideo | None
 
 
+def _is_finished(record: VideoRecord, survey: _Survey | None) -> bool:
+    finished = record.read()
+    return finished is not None and (survey is None or survey.inputs == finished.inputs)
+
+
 def _survey(
     jobs: Mapping[str, VideoJob],
     records: Mapping[str, VideoRecord],
     prepare: Callable[[VideoJob], None],
 ) -> tuple[dict[str, _Survey], dict[str, str]]:
+    from tqdm import tqdm
+
     from stdpose_mm.io.video import open_frames
 
     def survey(name: str) -> _Survey:
@@ -186,7 +194,15 @@ def _survey(
         return _Survey(inputs, len(frames), None)
 
     rank, num_processes = rank_and_count()
-    return work_together(list(jobs)[rank::num_processes], partial(_do_one, survey))
+    # The content of every video is read.
+    names = tqdm(
+        list(jobs)[rank::num_processes],
+        desc='checking',
+        unit=' videos',
+        leave=False,
+        disable=not is_first_process(),
+    )
+    return work_together(names, partial(_do_one, survey))
 
 
 def _work(

@@ -11,6 +11,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -149,12 +150,16 @@ def _videos_in(folder: Path) -> list[Path]:
     if any(_is_picture(path) for path in paths):
         return []
     videos = [
-        path
-        for path in paths
-        if path.suffix.lower() in VIDEO_SUFFIXES
-        or (path.is_dir() and any(map(_is_picture, path.iterdir())))
+        path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES or _holds_pictures(path)
     ]
     return sorted(videos, key=natural_order)
+
+
+def _holds_pictures(path: Path) -> bool:
+    # Files hold none, nor do folders of others that must not be read.
+    with suppress(OSError):
+        return any(map(_is_picture, path.iterdir()))
+    return False
 
 
 def _is_picture(path: Path) -> bool:

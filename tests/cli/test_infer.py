@@ -269,6 +269,12 @@ def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, mon
     assert not list((tmp_path / 'out').glob('[!.]*'))
 
 
+def test_that_nobody_says_where_the_people_are_is_said_once(run, several, tmp_path):
+    code, printed, errors = run(several, '--out', tmp_path / 'out')
+    assert (code, printed, len(errors)) == (2, '', 1)
+    assert 'nobody says where the people are' in errors[0]
+
+
 def test_one_file_of_boxes_does_not_serve_several_videos(run, several, boxes, tmp_path):
     code, _, errors = run(several, '--out', tmp_path / 'out', '--boxes', boxes)
     assert (code, len(errors)) == (2, 1)

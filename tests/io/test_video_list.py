@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -35,6 +36,21 @@ def test_videos_of_a_folder_are_listed_in_natural_order(tmp_path: Path) -> None:
 def test_folders_of_pictures_are_videos(tmp_path: Path) -> None:
     make(tmp_path, 'run.1/0.png', 'walk/1.jpg', 'labels/walk.json', 'film.avi')
     assert names_of(tmp_path) == ['film', 'run.1', 'walk']
+
+
+def test_a_folder_that_cannot_be_read_is_no_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, 'a.mp4', 'private/0.png')
+    look = Path.iterdir
+
+    def forbidden(folder: Path) -> Iterator[Path]:
+        if folder.name == 'private':
+            raise PermissionError
+        return look(folder)
+
+    monkeypatch.setattr(Path, 'iterdir', forbidden)
+    assert names_of(tmp_path) == ['a']
 
 
 def test_a_folder_with_pictures_is_one_video(tmp_path: Path) -> None:
