@@ -74,14 +74,16 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
             )
     suffixes = {'save_video': '.mp4', 'report': '.html'}
     jobs: dict[str, VideoJob] = {}
+    # Overlays and pages differ from the labels in their suffixes alone, files in more than case.
+    taken: dict[Path, Path] = {}
     for video in videos:
         name = f'{video.name}{SUFFIX_OF_FORMAT.get(args.format, ".json")}'
         name = name if video.out is None else str(video.out)
-        twin = next((job for other, job in jobs.items() if _are_same(other, name)), None)
-        if twin is not None:
+        other = taken.setdefault(Path(name.casefold()).with_suffix(''), video.video)
+        if other is not video.video:
             raise InputError(
-                f'{twin.video.video} and {video.video} would both be written as {name}, list them '
-                'in a dataset file with different names as out'
+                f'{other} and {video.video} would both be written as {name}, list them in a '
+                'dataset file with different names as out'
             )
         own = argparse.Namespace(**vars(args))
         own.video = str(video.video)
@@ -90,11 +92,6 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
             vars(own)[option] = path.with_suffix(suffixes.get(option, path.suffix))
         jobs[name] = VideoJob(video, own)
     return jobs
-
-
-def _are_same(one: str, other: str) -> bool:
-    """Whether outputs would overwrite each other, overlays and the like included."""
-    return Path(one.casefold()).with_suffix('') == Path(other.casefold()).with_suffix('')
 
 
 def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:
