@@ -25,6 +25,9 @@ READ_FORMATS = ('posetrack17', 'posetrack18', 'posetrack21', 'coco', 'cvat', 'sl
 WRITE_FORMATS = ('posetrack18', 'posetrack18-official', 'posetrack21', 'coco', 'cvat', 'sleap')
 """Formats of label files."""
 
+CVAT_LABELS = 'cvat-labels'
+"""What :mod:`stdpose_mm.cli.convert` writes beside: the label of a CVAT task, without poses."""
+
 PRECISIONS = ('float32', 'bfloat16')
 """Precisions of a checkpoint, which PyTorch runs."""
 

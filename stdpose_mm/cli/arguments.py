@@ -66,12 +66,48 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
     )
+    add_cvat_output(parser)
     parser.add_argument(
         '--save-video',
         type=Path,
         metavar='FILE',
         help='video with poses drawn; with several videos, the folder of these',
     )
+
+
+def add_cvat_input(parser: argparse.ArgumentParser) -> None:
+    """Add what labels that come from CVAT may need."""
+    parser.add_argument(
+        '--loaded-into-cvat',
+        type=Path,
+        metavar='FILE',
+        help='file of stdpose that was loaded into CVAT and corrected there, if the task does not '
+        'have the attribute "source" by which corrected joints are found',
+    )
+
+
+def add_cvat_output(parser: argparse.ArgumentParser) -> None:
+    """Add how labels are written for CVAT."""
+    parser.add_argument(
+        '--cvat-tolerance',
+        type=_tolerance,
+        default=1.0,
+        metavar='PX',
+        help='in files for CVAT, as few key frames as keep its straight lines this close to '
+        'propagated joints, in pixels; "all" makes every frame a key frame (%(default)s)',
+    )
+
+
+def _tolerance(text: str) -> float | None:
+    if text == 'all':
+        return None
+    try:
+        pixels = float(text)
+    except ValueError:
+        pixels = -1.0
+    if not 0 < pixels < float('inf'):
+        raise argparse.ArgumentTypeError(f'expected a number of pixels or "all", got {text!r}')
+    return pixels
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

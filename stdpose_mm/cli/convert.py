@@ -2,6 +2,7 @@
 
 stdpose convert task.xml labels.json --to coco
 stdpose convert annotations/val val_coco.json --to coco
+stdpose convert labels.json cvat_label.json --to cvat-labels
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.choices import CVAT_LABELS, READ_FORMATS, WRITE_FORMATS
+from stdpose_mm.cli.arguments import OneLineParser, add_cvat_input, add_cvat_output, run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import refuse_overwriting
 
@@ -48,11 +49,14 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--to',
         dest='target',
-        choices=WRITE_FORMATS,
+        choices=(*WRITE_FORMATS, CVAT_LABELS),
         default='posetrack18',
-        help='format of OUT (%(default)s)',
+        help=f'format of OUT (%(default)s); {CVAT_LABELS} is the label that a CVAT task needs for '
+        'the skeleton of IN, to paste into the tab "Raw"',
     )
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
+    add_cvat_input(parser)
+    add_cvat_output(parser)
     return parser
 
 
@@ -69,16 +73,27 @@ def convert(args: argparse.Namespace) -> None:
             f'{args.input} stands for many label files, which {wrong} cannot be used with: '
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
-    refuse_overwriting({'IN': args.input}, {'OUT': args.output})
-    from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
+    refuse_overwriting(
+        {'IN': args.input, '--loaded-into-cvat': args.loaded_into_cvat}, {'OUT': args.output}
+    )
+    from stdpose_mm.io.labels import (
+        read_all_labels,
+        read_labels,
+        write_coco,
+        write_cvat_labels,
+        write_labels,
+    )
 
     if several:
         write_coco(read_all_files(args.input, args.source), args.output)
     elif args.target == MANY_VIDEOS_FORMAT and args.video is None:
-        write_coco(read_all_labels(args.input, args.source), args.output)
+        write_coco(read_all_labels(args.input, args.source, args.loaded_into_cvat), args.output)
     else:
-        labels = read_labels(args.input, args.source, args.video)
-        write_labels(labels, args.output, args.target)
+        labels = read_labels(args.input, args.source, args.video, args.loaded_into_cvat)
+        if args.target == CVAT_LABELS:
+            write_cvat_labels(labels, args.output)
+        else:
+            write_labels(labels, args.output, args.target, args.cvat_tolerance)
 
 
 def read_all_files(path: str, source: str | None) -> list[VideoLabels]:

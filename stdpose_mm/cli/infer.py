@@ -34,7 +34,7 @@ from stdpose_mm.cli.arguments import (
     run_command,
 )
 from stdpose_mm.cli.infer_video import InferenceModels, infer_video
-from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, run_video_set
+from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, require_folder, run_video_set
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
 from stdpose_mm.processes import is_first_process, joined_processes
@@ -147,13 +147,8 @@ def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> No
     """
     if not any(video.boxes for video in videos):
         _check_boxes(args)
-    is_file = args.boxes not in (None, WHOLE_PICTURE)
-    by_option = Path(args.boxes) if is_file else None
-    if by_option is not None and not by_option.is_dir():
-        raise InputError(
-            f'--boxes {by_option} is no folder, but there are several videos, give the folder of '
-            'their box files'
-        )
+    by_option = None if args.boxes in (None, WHOLE_PICTURE) else Path(args.boxes)
+    require_folder('--boxes', by_option)
 
     def prepare(job: VideoJob) -> None:
         boxes = choose_file(job.video, job.video.boxes, by_option)

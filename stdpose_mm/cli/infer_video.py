@@ -124,7 +124,7 @@ def infer_video(
             'precision': args.precision,
             'smoothing': None if smoother is None else str(smoother),
         }
-        labels.write(args.out, args.format, {'inference': extra})
+        labels.write(args.out, args.format, {'inference': extra}, args.cvat_tolerance)
     counts = {
         'frames': labels.num_frames,
         'people': len(results.track_ids),

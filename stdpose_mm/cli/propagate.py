@@ -22,6 +22,7 @@ from stdpose_mm.cli.arguments import (
     LAUNCHER_FOR_ONE_VIDEO,
     OneLineParser,
     add_cache_argument,
+    add_cvat_input,
     add_launcher_argument,
     add_model_arguments,
     add_video_arguments,
@@ -34,7 +35,7 @@ from stdpose_mm.cli.propagate_video import (
     PropagationModels,
     propagate_video,
 )
-from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, run_video_set
+from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, require_folder, run_video_set
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video_list import (
     ListedVideo,
@@ -118,6 +119,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         '(%(default)s)',
     )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
+    add_cvat_input(parser)
     parser.add_argument(
         '--report',
         type=Path,
@@ -181,7 +183,9 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
             '--labels-video names the one video of LABELS, but there are several, list them in a '
             'dataset file with the field labels_video'
         )
-    by_option = None if args.boxes in (INTERPOLATE, DETECTOR) else Path(args.boxes)
+    boxes = None if args.boxes in (INTERPOLATE, DETECTOR) else Path(args.boxes)
+    require_folder('--boxes', boxes)
+    require_folder('--loaded-into-cvat', args.loaded_into_cvat)
 
     def prepare(job: VideoJob) -> None:
         video, own = job.video, job.args
@@ -194,7 +198,8 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
         # A file for all videos holds each by its name.
         is_shared = video.labels is None and own.labels == args.labels
         own.labels_video = video.labels_video or (video.name if is_shared else None)
-        own.boxes = str(choose_file(video, video.boxes, by_option) or args.boxes)
+        own.boxes = str(choose_file(video, video.boxes, boxes) or args.boxes)
+        own.loaded_into_cvat = choose_file(video, None, args.loaded_into_cvat)
         _check_files(own)
 
     jobs = make_jobs(args, videos)

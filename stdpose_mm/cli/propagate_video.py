@@ -91,7 +91,9 @@ def propagate_video(
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.propagation import subsample_labels
 
-    labels = read_labels(args.labels, video=args.labels_video)
+    labels = read_labels(
+        args.labels, video=args.labels_video, loaded_into_cvat=args.loaded_into_cvat
+    )
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
     frames = open_frames(args.video)
@@ -136,7 +138,7 @@ def propagate_video(
 
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, frames, dense)
-        write_labels(dense, args.out, args.format)
+        write_labels(dense, args.out, args.format, cvat_tolerance=args.cvat_tolerance)
     if args.report is not None:
         from stdpose_mm.review import frames_to_check
         from stdpose_mm.visualization import write_report

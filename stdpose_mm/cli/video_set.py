@@ -94,6 +94,19 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
     return jobs
 
 
+def require_folder(option: str, path: Path | None) -> None:
+    """Refuse a file where several videos need one each.
+
+    Raises:
+        InputError: If ``path`` is given and no folder.
+    """
+    if path is not None and not path.is_dir():
+        raise InputError(
+            f'{option} {path} is no folder, but there are several videos, give the folder that '
+            'holds a file for each'
+        )
+
+
 def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:
     """Choose the label file, or the file with boxes, of a video.
 

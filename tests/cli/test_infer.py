@@ -172,7 +172,8 @@ def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):
 @pytest.mark.parametrize('format', ['coco', 'cvat', 'posetrack18-official'])
 def test_other_formats(run, movie, boxes, tmp_path, format):
     out = tmp_path / 'poses.txt'
-    assert run(movie, '--out', out, '--boxes', boxes, '--format', format)[0] == 0
+    options = ['--format', format, '--cvat-tolerance', 'all']
+    assert run(movie, '--out', out, '--boxes', boxes, *options)[0] == 0
     labels = read_labels(out)
     assert len(labels.persons) == 18
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith('.')) == []

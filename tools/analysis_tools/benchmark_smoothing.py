@@ -123,7 +123,7 @@ def predicted(folder: Path, path: Path) -> VideoLabels:
     file = folder / path.name if folder.is_dir() else folder
     labels = read_labels(file)
     # A model's own poses are not given, whatever the file says.
-    return labels.with_persons([replace(p, source='propagated') for p in labels.persons])
+    return labels.with_persons([p.with_source('propagated') for p in labels.persons])
 
 
 def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> VideoLabels:
@@ -131,9 +131,8 @@ def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> Vi
     return truth.with_persons(
         [
             replace(
-                p,
+                p.with_source('propagated'),
                 keypoints=p.keypoints + rng.normal(0, noise * size(p), p.keypoints.shape),
-                source='propagated',
             )
             for p in truth.persons
         ]

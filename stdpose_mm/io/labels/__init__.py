@@ -1,7 +1,8 @@
 """Label files of every format, read into and written from ``VideoLabels``."""
 
 from .coco import read_coco, write_coco
-from .cvat import read_cvat, write_cvat
+from .cvat import read_cvat
+from .cvat_writer import write_cvat, write_cvat_labels
 from .deeplabcut import read_deeplabcut
 from .fields import read_json
 from .formats import read_all_labels, read_labels, read_posetrack, sniff_format, write_labels
@@ -29,6 +30,7 @@ __all__ = [
     'sniff_format',
     'write_coco',
     'write_cvat',
+    'write_cvat_labels',
     'write_label_list',
     'write_labels',
     'write_posetrack18',

@@ -13,7 +13,8 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import VideoLabels
 
 from .coco import parse_coco, write_coco
-from .cvat import read_cvat, write_cvat
+from .cvat import read_cvat
+from .cvat_writer import CVAT_TOLERANCE, write_cvat
 from .deeplabcut import read_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .posetrack17 import parse_posetrack17
@@ -25,7 +26,6 @@ _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'posetrack18-official': partial(write_posetrack18, official=True),
     'posetrack21': write_posetrack18,
     'coco': write_coco,
-    'cvat': write_cvat,
     'sleap': write_sleap,
 }
 
@@ -33,19 +33,25 @@ _POSETRACK_IMAGE_FIELDS = {'frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_n
 _POSETRACK_ANNOTATION_FIELDS = {'bbox_head', 'source', 'scores'}
 
 
-def read_labels(path: PathLike, format: str | None = None, video: str | None = None) -> VideoLabels:
+def read_labels(
+    path: PathLike,
+    format: str | None = None,
+    video: str | None = None,
+    loaded_into_cvat: PathLike | None = None,
+) -> VideoLabels:
     """Read the labels of one video.
 
     Args:
         path: The label file.
         format: One of ``READ_FORMATS``; by default found out from the content.
         video: Name of the video to take from a file that holds several.
+        loaded_into_cvat: See :func:`read_cvat`; for that format only.
 
     Raises:
         InputError: If the file is not a label file of that format, or holds several videos (or
             none) and ``video`` does not name one of them.
     """
-    videos = read_all_labels(path, format)
+    videos = read_all_labels(path, format, loaded_into_cvat)
     if video is not None:
         videos = [labels for labels in videos if labels.name == video]
         if not videos:
@@ -59,13 +65,19 @@ def read_labels(path: PathLike, format: str | None = None, video: str | None = N
     return videos[0]
 
 
-def read_all_labels(path: PathLike, format: str | None = None) -> list[VideoLabels]:
+def read_all_labels(
+    path: PathLike, format: str | None = None, loaded_into_cvat: PathLike | None = None
+) -> list[VideoLabels]:
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None and format not in READ_FORMATS:
         raise InputError(f'label format must be one of {", ".join(READ_FORMATS)}, got {format!r}')
     format = format or _sniff_bytes(path)
     if format == 'cvat':
-        return [read_cvat(path)]
+        return [read_cvat(path, loaded_into_cvat)]
+    if loaded_into_cvat is not None:
+        raise InputError(
+            f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'
+        )
     if format == 'sleap':
         return read_sleap(path)
     if format == 'deeplabcut':
@@ -90,20 +102,29 @@ def read_posetrack(path: PathLike) -> VideoLabels:
     return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)
 
 
-def write_labels(labels: VideoLabels, path: PathLike, format: str = 'posetrack18') -> None:
+def write_labels(
+    labels: VideoLabels,
+    path: PathLike,
+    format: str = 'posetrack18',
+    cvat_tolerance: float | None = CVAT_TOLERANCE,
+) -> None:
     """Write the labels of one video, atomically.
 
     Args:
         labels: The labels.
         path: The file to write.
         format: One of ``WRITE_FORMATS``.
+        cvat_tolerance: See :func:`write_cvat`; for that format only.
 
     Raises:
         InputError: If there is no such format or the file cannot be written.
     """
-    if format not in _WRITERS:
+    if format not in WRITE_FORMATS:
         raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
-    _WRITERS[format](labels, path)
+    if format == 'cvat':
+        write_cvat(labels, path, cvat_tolerance)
+    else:
+        _WRITERS[format](labels, path)
 
 
 def sniff_format(path: PathLike) -> str:

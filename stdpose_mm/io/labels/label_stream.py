@@ -17,6 +17,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
+from .cvat_writer import CVAT_TOLERANCE
 from .formats import write_labels
 from .posetrack18 import posetrack18_fields, read_posetrack18
 
@@ -84,7 +85,11 @@ class LabelStream:
         self.num_frames += 1
 
     def write(
-        self, path: Path, format: str = 'posetrack18', extra: Mapping[str, Any] | None = None
+        self,
+        path: Path,
+        format: str = 'posetrack18',
+        extra: Mapping[str, Any] | None = None,
+        cvat_tolerance: float | None = CVAT_TOLERANCE,
     ) -> None:
         """Write what was added, atomically; the stream can go on.
 
@@ -92,6 +97,7 @@ class LabelStream:
             path: Where to; gzipped if it ends in ``.gz``.
             format: One of :data:`~stdpose_mm.io.WRITE_FORMATS`.
             extra: Fields of the file itself, where the format has room for them.
+            cvat_tolerance: See :func:`write_cvat`; for that format only.
 
         Raises:
             InputError: If ``path`` cannot be written.
@@ -103,7 +109,7 @@ class LabelStream:
             whole = Path(folder) / 'labels.json'
             self._write_posetrack18(whole, {})
             labels = replace(read_posetrack18(whole), name=self._name, extra=dict(extra or {}))
-        write_labels(labels, path, format)
+        write_labels(labels, path, format, cvat_tolerance)
 
     def _write_posetrack18(self, path: Path, extra: Mapping[str, Any]) -> None:
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))

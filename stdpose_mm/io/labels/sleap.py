@@ -5,6 +5,10 @@ translates projects older than SLEAP's format 1.1, which counted from the corner
 
 SLEAP knows no occluded joints: a joint that is not visible is left out of training by SLEAP, and
 is not labelled here.
+
+When a person corrects a prediction, SLEAP makes a user instance of it that remembers the
+prediction, and flags the joints that were moved, hidden or shown as complete. Labels of which only
+some joints are given are written like that.
 """
 
 from __future__ import annotations
@@ -50,8 +54,10 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
     """Read the poses of a SLEAP project.
 
     Instances placed or corrected by a person are 'given', predicted ones are 'propagated' with
-    their scores. A prediction that a person has corrected (a user instance was made from it, or
-    has its track in the same frame) is left out, as SLEAP itself does.
+    their scores. Of a prediction that a person has corrected in some joints, the others stay
+    'propagated'; one that was accepted as it is is 'given'. A prediction that a person has
+    corrected (a user instance was made from it, or has its track in the same frame) is left out,
+    as SLEAP itself does.
 
     Args:
         path: The ``.slp`` file, with or without pictures in it.
@@ -212,9 +218,14 @@ def _read_instance(
     points = np.where(labelled[:, None], points, 0.0)
     if (np.abs(points) > MAX_COORDINATE).any():
         raise InputError(f'{where} has a joint beyond +-1e7 pixels, expected it near the picture')
-    scores = None
+    scores, sources = None, np.where(labelled, 'given', 'absent')
     if _is_predicted(instance):
         scores = np.where(labelled, instance.points['score'], 0.0)
+        sources = np.where(labelled, 'propagated', 'absent')
+    elif instance.from_predicted is not None and (_touched(instance) & labelled).any():
+        sources = np.where(_touched(instance), np.where(labelled, 'given', 'absent'), 'propagated')
+        predicted = instance.from_predicted.points['score']
+        scores = np.where(sources == 'given', 1.0, np.where(labelled, predicted, 0.0))
     track_id, track_name = tracks.get(id(instance.track), (None, ''))
     return PersonLabel(
         frame_index=index,
@@ -224,17 +235,26 @@ def _read_instance(
         scores=scores if scores is not None and np.isfinite(scores).all() else None,
         source='propagated' if _is_predicted(instance) else 'given',
         extra={TRACK_NAME: track_name} if track_name else {},
+        keypoint_sources=sources,
     )
+
+
+def _touched(instance: Any) -> np.ndarray:
+    """Tell which joints of a corrected prediction a person has moved, hidden or shown."""
+    before, after = instance.from_predicted.points, instance.points
+    is_moved = np.abs(np.nan_to_num(after['xy'] - before['xy'])).max(axis=1) > 0
+    return np.asarray(after['complete']) | is_moved | (after['visible'] != before['visible'])
 
 
 def write_sleap(labels: VideoLabels, path: PathLike) -> None:
     """Write the labels of one video as a SLEAP project, atomically.
 
     'given' people become user instances, 'propagated' ones predictions with their scores (NaN if
-    unknown). The project refers to the video by the name it was read with, else to the frames'
-    pictures if all have names (frames are then counted by their place among them), else to
-    ``<name>.mp4``; SLEAP asks for the file if it is not there. Occluded joints become visible ones:
-    SLEAP ignores the others. Boxes and people without a labelled joint are not written.
+    unknown), those of whom only some joints are given predictions that a person has corrected. The
+    project refers to the video by the name it was read with, else to the frames' pictures if all
+    have names (frames are then counted by their place among them), else to ``<name>.mp4``; SLEAP
+    asks for the file if it is not there. Occluded joints become visible ones: SLEAP ignores the
+    others. Boxes and people without a labelled joint are not written.
 
     Args:
         labels: The labels.
@@ -260,9 +280,10 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
     frames = []
     for frame in sorted(labels.frames, key=lambda frame: frame.index):
         instances = [
-            _instance(sio, person, skeleton, tracks)
+            instance
             for person in labels[frame.index]
             if person.labelled.any()
+            for instance in _instances(sio, person, skeleton, tracks)
         ]
         if instances or frame.is_labeled:
             frames.append(
@@ -297,16 +318,27 @@ def _pictures(sio: ModuleType, labels: VideoLabels) -> Any:
     return sio.Video(names, backend_metadata=fields, open_backend=False)
 
 
-def _instance(sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: dict[int, Any]) -> Any:
+def _instances(
+    sio: ModuleType, person: PersonLabel, skeleton: Any, tracks: dict[int, Any]
+) -> list[Any]:
     points = np.where(person.labelled[:, None], person.keypoints, np.nan)
     track = None if person.track_id is None else tracks[person.track_id]
-    if person.source == 'given':
-        return sio.Instance.from_numpy(points, skeleton=skeleton, track=track)
     scores = np.full(len(points), np.nan) if person.scores is None else person.scores
-    return sio.PredictedInstance.from_numpy(
+    predicted = sio.PredictedInstance.from_numpy(
         points,
         skeleton=skeleton,
         point_scores=scores,
         score=float(scores[person.labelled].mean()),
         track=track,
     )
+    if person.source != 'given':
+        return [predicted]
+    is_corrected = bool(person.propagated.any())
+    instance = sio.Instance.from_numpy(
+        points,
+        skeleton=skeleton,
+        track=track,
+        from_predicted=predicted if is_corrected else None,
+    )
+    instance.points['complete'] = ~person.propagated
+    return [predicted, instance] if is_corrected else [instance]

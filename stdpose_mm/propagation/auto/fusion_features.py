@@ -323,20 +323,24 @@ def _match_patches(frames: FrameSource, gap: Gap, candidates: _Candidates) -> _M
     num_frames, num_joints = centre.shape[:2]
     labelled = np.stack([candidates.left, candidates.right])
     ends = ((gap.first, centre[0]), (gap.last, centre[-1]))
-    templates = np.stack([_patches(frames[t], at, size, _PATCH_SIDE) for t, at in ends])
+    known = labelled.any(axis=0)
+    templates = np.stack(
+        [_PatchSampler(frames[t], at[known], size)(at, _PATCH_SIDE) for t, at in ends]
+    )
     normalised = _normalised(templates) * labelled[..., None]
     shares = labelled / np.maximum(labelled.sum(axis=0), 1)
     maps = np.zeros((num_frames, num_joints, 2, _DENSE_SIDE, _DENSE_SIDE), np.float32)
     at_candidates = np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32)
     for index, frame in enumerate(candidates.times):
-        picture = frames[int(frame)]
-        regions = _patches(picture, centre[index], size, _REGION_SIDE)
+        around = np.concatenate([centre[index, known], *positions[index, known]])
+        sample_patches = _PatchSampler(frames[int(frame)], around, size)
+        regions = sample_patches(centre[index], _REGION_SIDE)
         for side, joint in np.argwhere(normalised.any(axis=-1)):
             # Several times faster on bytes than on floating point numbers.
             found = cv2.matchTemplate(regions[joint], templates[side, joint], cv2.TM_CCOEFF_NORMED)
             maps[index, joint, side] = found[::2, ::2].clip(-1, 1)
         points = positions[index].reshape(-1, 2)
-        patches = _normalised(_patches(picture, points, size, _PATCH_SIDE))
+        patches = _normalised(sample_patches(points, _PATCH_SIDE))
         patches = patches.reshape(num_joints, len(CANDIDATES), -1)
         linear, forward, backward = np.einsum('kcn,skn->csk', patches, normalised)
         at_candidates[index] = np.stack(
@@ -345,28 +349,48 @@ def _match_patches(frames: FrameSource, gap: Gap, candidates: _Candidates) -> _M
     return _Matches(maps, at_candidates, (normalised[0] * normalised[1]).sum(axis=-1))
 
 
-def _patches(picture: np.ndarray, points: np.ndarray, size: float, side: int) -> np.ndarray:
-    """Sample [N, side, side, 3] uint8 around ``points`` [N, 2], ``_PATCH_STEP`` sizes apart."""
-    original = picture.shape[1::-1]
-    # Where the samples lie far apart the picture is reduced first: they shall see all of it.
-    factor = min(1.0, _MAX_SAMPLE_STEP / (_PATCH_STEP * size))
-    if factor < 1:
-        reduced = [max(1, round(length * factor)) for length in original]
-        picture = cv2.resize(picture, reduced, interpolation=cv2.INTER_AREA)
-    scale = np.array(picture.shape[1::-1]) / original
-    points = (points + 0.5) * scale - 0.5
-    offsets = (np.arange(side) - side // 2) * _PATCH_STEP * size
-    x = points[:, 0, None, None] + offsets[None, None, :] * scale[0]
-    y = points[:, 1, None, None] + offsets[None, :, None] * scale[1]
-    x, y = (np.broadcast_to(v, (len(points), side, side)).reshape(-1, side) for v in (x, y))
-    sampled = cv2.remap(
-        picture,
-        x.astype(np.float32),
-        y.astype(np.float32),
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return sampled.reshape(len(points), side, side, 3)
+class _PatchSampler:
+    """Samples patches of one picture, ``_PATCH_STEP`` pose sizes apart.
+
+    Args:
+        picture: uint8 [H, W, 3].
+        points: [N, 2] pixels that patches will be around; the picture is reduced there only.
+        size: Of the pose in pixels.
+    """
+
+    def __init__(self, picture: np.ndarray, points: np.ndarray, size: float) -> None:
+        self._step = _PATCH_STEP * size
+        # Where the samples lie far apart the picture is reduced first: they shall see all of it.
+        factor = min(1.0, _MAX_SAMPLE_STEP / self._step)
+        margin = (_REGION_SIDE // 2 + 1) * self._step + 1 / factor
+        height, width = picture.shape[:2]
+        low = np.clip(points.min(axis=0) - margin, 0, (width - 1, height - 1)).astype(int)
+        high = np.clip(points.max(axis=0) + margin, low, (width - 1, height - 1)).astype(int)
+        self._picture = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
+        original = high + 1 - low
+        if factor < 1:
+            reduced = np.maximum(np.rint(original * factor).astype(int), 1)
+            self._picture = cv2.resize(
+                self._picture, reduced.tolist(), interpolation=cv2.INTER_AREA
+            )
+        self._low = low
+        self._scale = np.array(self._picture.shape[1::-1]) / original
+
+    def __call__(self, points: np.ndarray, side: int) -> np.ndarray:
+        """Sample [N, side, side, 3] uint8 around ``points`` [N, 2]."""
+        points = (points - self._low + 0.5) * self._scale - 0.5
+        offsets = (np.arange(side) - side // 2) * self._step
+        x = points[:, 0, None, None] + offsets[None, None, :] * self._scale[0]
+        y = points[:, 1, None, None] + offsets[None, :, None] * self._scale[1]
+        x, y = (np.broadcast_to(v, (len(points), side, side)).reshape(-1, side) for v in (x, y))
+        sampled = cv2.remap(
+            self._picture,
+            x.astype(np.float32),
+            y.astype(np.float32),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return sampled.reshape(len(points), side, side, 3)
 
 
 def _normalised(patches: np.ndarray) -> np.ndarray:

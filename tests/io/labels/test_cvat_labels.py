@@ -7,6 +7,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_cvat, write_cvat
+from stdpose_mm.structures import PersonLabel
 from support.label_samples import person, sample
 
 # As CVAT writes it: interpolated skeletons between key frames, `outside` where the person leaves.
@@ -128,6 +129,117 @@ def test_the_zip_of_cvat(export: Path, tmp_path: Path):
         archive.write(export, 'annotations.xml')
 
     assert len(read_cvat(tmp_path / 'task.zip').persons) == 3
+
+
+def xml_of(*skeletons: str) -> str:
+    """An export of a task of two points, of which CVAT's exporter has opened these skeletons."""
+    head = EXPORT[: EXPORT.index('  <track')]
+    track = '<track id="0" label="person" source="manual">' + ''.join(skeletons)
+    return f'{head}{track}</track></annotations>'
+
+
+def skeleton_of(frame: int, keyframe: int, *points: str) -> str:
+    return (
+        f'<skeleton frame="{frame}" keyframe="{keyframe}" z_order="0">{"".join(points)}</skeleton>'
+    )
+
+
+def point_of(
+    name: str, keyframe: int, xy: str = '1.00,2.00', outside: int = 0, occluded: int = 0
+) -> str:
+    return (
+        f'<points label="{name}" keyframe="{keyframe}" outside="{outside}" '
+        f'occluded="{occluded}" points="{xy}"></points>'
+    )
+
+
+def read(tmp_path: Path, text: str) -> dict[int, PersonLabel]:
+    path = tmp_path / 'annotations.xml'
+    path.write_text(text)
+    return {person.frame_index: person for person in read_cvat(path).persons}
+
+
+def drawn(frame: int) -> str:
+    """The first shape of a track: CVAT makes key frames of the skeleton and of all its points."""
+    return skeleton_of(frame, 1, point_of('nose', 1), point_of('tail', 1))
+
+
+def test_points_that_were_dragged_one_by_one_are_given(tmp_path: Path):
+    """Dragging makes a key frame of the point alone, not of the skeleton around it."""
+    shapes = [drawn(10)]
+    for frame in range(12, 50, 2):
+        shapes.append(
+            skeleton_of(frame, 0, point_of('nose', 1, f'{frame}.50,3.25'), point_of('tail', 0))
+        )
+    labels = read(tmp_path, xml_of(*shapes))
+
+    assert len(labels) == 20
+    assert labels[12].keypoint_sources.tolist() == ['given', 'propagated']
+    assert labels[12].keypoints.tolist() == [[12.5, 3.25], [0, 0]]
+    assert labels[12].visibility.tolist() == [2, 0]
+
+
+def test_points_that_are_interpolated_are_not_given_by_the_skeletons_flag(tmp_path: Path):
+    """A key frame of the skeleton (of its layer, say) is none of its points."""
+    alone = skeleton_of(12, 1, point_of('nose', 0), point_of('tail', 0))
+    one = skeleton_of(14, 1, point_of('nose', 0), point_of('tail', 1, '5.00,6.00'))
+    labels = read(tmp_path, xml_of(drawn(10), alone, one))
+
+    assert [*labels] == [10, 14]
+    assert labels[14].keypoint_sources.tolist() == ['propagated', 'given']
+
+
+def test_a_point_is_left_out_where_it_was_made_outside(tmp_path: Path):
+    """CVAT writes a point that is outside at its own key frames only."""
+    hidden = skeleton_of(12, 0, point_of('nose', 0), point_of('tail', 1, outside=1))
+    moved = skeleton_of(14, 0, point_of('nose', 1, '5.00,6.00'))
+    back = skeleton_of(16, 0, point_of('nose', 0), point_of('tail', 1))
+    labels = read(tmp_path, xml_of(drawn(10), hidden, moved, back))
+
+    assert labels[12].source == 'given'
+    assert labels[12].keypoint_sources.tolist() == ['propagated', 'absent']
+    assert not labels[12].says_absent
+    assert labels[14].keypoint_sources.tolist() == ['given', 'absent']
+    assert labels[16].keypoint_sources.tolist() == ['propagated', 'given']
+
+
+def test_a_person_is_absent_when_the_last_point_is_outside(tmp_path: Path):
+    first = skeleton_of(12, 0, point_of('nose', 0), point_of('tail', 1, outside=1))
+    second = skeleton_of(14, 0, point_of('nose', 1, outside=1))
+    labels = read(tmp_path, xml_of(drawn(10), first, second))
+
+    assert (labels[12].says_absent, labels[14].says_absent) == (False, True)
+
+
+def test_a_point_that_was_made_occluded_is_given_as_that(tmp_path: Path):
+    """The flag holds until the next key frame, at which alone it is somebody's word."""
+    hidden = skeleton_of(12, 0, point_of('nose', 1, occluded=1), point_of('tail', 0))
+    between = skeleton_of(14, 0, point_of('nose', 0, occluded=1), point_of('tail', 0))
+    labels = read(tmp_path, xml_of(drawn(10), hidden, between))
+
+    assert [*labels] == [10, 12]
+    assert labels[12].visibility.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize('text', ['', '-'])
+def test_points_drawn_in_a_task_with_our_attributes(tmp_path: Path, text: str):
+    """CVAT writes what attributes are by default."""
+    attributes = f'<attribute name="source">given</attribute><attribute name="score">{text}'
+    points = point_of('nose', 1).replace('</points>', f'{attributes}</attribute></points>')
+    labels = read(tmp_path, xml_of(skeleton_of(10, 1, points, point_of('tail', 1))))
+
+    assert labels[10].given.all()
+    assert labels[10].scores is None
+    assert labels[10].extra == {}
+
+
+def test_files_of_older_versions_say_the_source_of_the_whole_skeleton(tmp_path: Path):
+    attribute = '<attribute name="source">propagated</attribute>'
+    old = skeleton_of(12, 1, attribute, point_of('nose', 1), point_of('tail', 1))
+    labels = read(tmp_path, xml_of(drawn(10), old))
+
+    assert (labels[10].source, labels[12].source) == ('given', 'propagated')
+    assert labels[12].keypoint_sources.tolist() == ['propagated', 'propagated']
 
 
 def keyframes(path: Path, track: str) -> dict[int, bool]:

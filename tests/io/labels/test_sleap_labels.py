@@ -4,6 +4,7 @@ import importlib.util
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -349,3 +350,73 @@ def test_files_that_are_not_hdf5_are_refused(tmp_path: Path):
 def test_projects_are_written_under_the_name_sleap_expects(tmp_path: Path):
     with pytest.raises(InputError, match=r'must end in \.slp'):
         write_labels(sample(), tmp_path / 'a.json', 'sleap')
+
+
+def corrected(sio: Any, move: int | None) -> Any:
+    """A prediction of which SLEAP's editor made a user instance, as it does on a double click."""
+    skeleton = sio.Skeleton(['snout', 'ear', 'tail'])
+    points = np.asarray([[1.0, 2], [3, 4], [5, 6]])
+    guess = sio.PredictedInstance.from_numpy(
+        points, skeleton=skeleton, point_scores=np.asarray([0.5, 0.25, 0.75]), score=0.5
+    )
+    user = sio.Instance.from_numpy(points, skeleton=skeleton, from_predicted=guess)
+    user.points['complete'] = False
+    if move is not None:
+        user.points['xy'][move] += 1
+        user.points['complete'][move] = True
+    video = sio.Video('clip.mp4', open_backend=False)
+    return sio.Labels(
+        [sio.LabeledFrame(video, 0, [guess, user])], videos=[video], skeletons=[skeleton]
+    )
+
+
+@needs_sleap_io
+def test_of_a_corrected_prediction_the_moved_joints_are_given(tmp_path: Path):
+    import sleap_io as sio
+
+    sio.save_slp(corrected(sio, move=1), str(tmp_path / 'a.slp'), verbose=False)
+    (mouse,) = read_labels(tmp_path / 'a.slp').persons
+
+    assert mouse.source == 'given'
+    assert mouse.keypoint_sources.tolist() == ['propagated', 'given', 'propagated']
+    assert mouse.keypoints.tolist() == [[1, 2], [4, 5], [5, 6]]
+    assert mouse.scores is not None
+    assert mouse.scores.tolist() == [0.5, 1, 0.75]
+
+
+@needs_sleap_io
+def test_a_prediction_that_was_accepted_as_it_is_is_given(tmp_path: Path):
+    import sleap_io as sio
+
+    sio.save_slp(corrected(sio, move=None), str(tmp_path / 'a.slp'), verbose=False)
+    (mouse,) = read_labels(tmp_path / 'a.slp').persons
+
+    assert mouse.given.all()
+
+
+@needs_sleap_io
+@pytest.mark.parametrize(
+    ('sources', 'visibility'),
+    [
+        (['given', 'propagated', 'given'], [2, 2, 2]),
+        (['given', 'propagated', 'absent'], [2, 0, 0]),
+        (['given', 'absent', 'propagated'], [2, 0, 2]),
+        (['given', 'absent', 'given'], [2, 0, 2]),
+    ],
+)
+def test_labels_with_given_and_propagated_joints_come_back(
+    tmp_path: Path, sources: list[str], visibility: list[int]
+):
+    mixed = PersonLabel(
+        0,
+        np.asarray([[1.5, 2], [3, 4], [5, 6.25]]),
+        np.asarray(visibility),
+        track_id=0,
+        keypoint_sources=np.asarray(sources),
+    )
+    write_labels(sample(persons=(mixed,)), tmp_path / 'a.slp', 'sleap')
+    (back,) = read_labels(tmp_path / 'a.slp').persons
+
+    assert back.keypoint_sources.tolist() == sources
+    assert back.keypoints.tolist() == mixed.keypoints.tolist()
+    assert back.visibility.tolist() == visibility

@@ -1,0 +1,175 @@
+"""Key frames of CVAT's skeleton tracks: where each comes from, and which of ours are needed.
+
+CVAT keeps a track of its own for every joint of a skeleton: key frames, between which it draws
+straight lines, and flags that hold from a key frame until the next. What a person did to the key
+frames of an export is found by comparing: each is written with a text, the attribute ``source``
+of its point, that says in which frame, where and how it was exported. CVAT passes attributes on
+to key frames that are added later, so that the text alone says nothing; a key frame that is no
+longer as its text says was placed or changed by a person.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, SOURCES, VISIBLE, Source
+
+UNMARKED = 'given'
+"""What the attribute says by default: of joints that a person placed in CVAT."""
+
+NO_SCORE = '-'
+"""What the attribute ``score`` says by default: CVAT wants a text there that is not empty."""
+
+FROM_FILE = 10**9
+"""CVAT numbers tracks anew, but keeps their groups: the group of a track of ours is this and its id
+(or the number before it), which also tells apart what came from here and what was drawn in CVAT."""
+
+# CVAT exports coordinates with two decimals.
+_ROUNDING = 0.006
+
+_STATES = {NOT_LABELLED: ' outside', OCCLUDED: ' occluded', VISIBLE: ''}
+_NUMBER = r'-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?'
+_MARK = re.compile(
+    f'({"|".join(SOURCES)}) ([0-9]{{1,7}})(?: ({_NUMBER}),({_NUMBER}))?( outside| occluded|)'
+)
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """A joint at one of its key frames.
+
+    Args:
+        frame_index: Frame of the video.
+        place: (x, y) in pixels, that of before if the joint is outside.
+        visibility: 0 (CVAT's ``outside``), 1 or 2.
+        source: 'given' if a person placed or left out the joint here.
+    """
+
+    frame_index: int
+    place: tuple[float, float]
+    visibility: int
+    source: Source = 'given'
+
+    def mark(self) -> str:
+        """Write source, frame, place and state as the text that :meth:`exported` compares with."""
+        x, y = self.place
+        if self.visibility == NOT_LABELLED or (
+            self.source == 'given' and (x, y) == (round(x, 2), round(y, 2))
+        ):
+            place = ''
+        else:
+            place = f' {x!r},{y!r}'
+        return f'{self.source} {self.frame_index}{place}{_STATES[self.visibility]}'
+
+    def exported(self, text: str) -> KeyFrame | None:
+        """Find the key frame that this one was when it was exported.
+
+        Args:
+            text: What the file has as its mark.
+
+        Returns:
+            It, with its source and all its digits; None if it was placed or changed since.
+        """
+        match = _MARK.fullmatch(text)
+        if match is None:
+            return None
+        source, frame_index, x, y, state = match.groups()
+        exported = KeyFrame(
+            frame_index=int(frame_index),
+            place=self.place if x is None else (float(x), float(y)),
+            visibility={text: flag for flag, text in _STATES.items()}[state],
+            source=next(known for known in SOURCES if known == source),
+        )
+        return exported if self.is_as(exported) else None
+
+    def is_as(self, exported: KeyFrame) -> bool:
+        """Tell whether this is ``exported`` as CVAT gives it back, untouched."""
+        return (
+            self.frame_index == exported.frame_index
+            and self.visibility == exported.visibility
+            and (self.visibility == NOT_LABELLED or _near(self.place, exported.place, _ROUNDING))
+        )
+
+
+def _near(one: tuple[float, float], other: tuple[float, float], distance: float) -> bool:
+    return max(abs(one[0] - other[0]), abs(one[1] - other[1])) <= distance
+
+
+def is_mark(text: str) -> bool:
+    """Tell whether a text is one that :meth:`KeyFrame.mark` writes, or what CVAT writes instead."""
+    return text == UNMARKED or _MARK.fullmatch(text) is not None
+
+
+class LoadedKeyFrames:
+    """The key frames of a file that was loaded into CVAT, to compare an export with.
+
+    Args:
+        tracks: One for every joint of every track: the joint, and its key frames in order.
+    """
+
+    def __init__(self, tracks: Iterable[tuple[int, list[KeyFrame]]]) -> None:
+        self._by_joint: dict[int, list[list[KeyFrame]]] = defaultdict(list)
+        self._at: dict[tuple[int, int], list[KeyFrame]] = defaultdict(list)
+        for joint, key_frames in tracks:
+            self._by_joint[joint].append(key_frames)
+            for key_frame in key_frames:
+                self._at[joint, key_frame.frame_index].append(key_frame)
+
+    def find(self, joint: int, key_frame: KeyFrame) -> KeyFrame | None:
+        """Find the key frame that this one was when it was loaded."""
+        candidates = self._at.get((joint, key_frame.frame_index), ())
+        return next((found for found in candidates if key_frame.is_as(found)), None)
+
+    def is_on_line(self, joint: int, key_frame: KeyFrame) -> bool:
+        """Tell whether CVAT drew the joint like this between two key frames that were loaded."""
+        for key_frames in self._by_joint[joint]:
+            after = bisect_right([k.frame_index for k in key_frames], key_frame.frame_index)
+            if after == 0 or key_frames[after - 1].visibility != key_frame.visibility:
+                continue
+            left, right = key_frames[after - 1], key_frames[min(after, len(key_frames) - 1)]
+            length = max(right.frame_index - left.frame_index, 1)
+            weight = (key_frame.frame_index - left.frame_index) / length if right != left else 0.0
+            x, y = (a + (b - a) * weight for a, b in zip(left.place, right.place, strict=True))
+            if left.visibility == NOT_LABELLED or _near(key_frame.place, (x, y), 2 * _ROUNDING):
+                return True
+        return False
+
+
+def few_key_frames(
+    frame_indices: np.ndarray, points: np.ndarray, required: np.ndarray, tolerance: float
+) -> np.ndarray:
+    """Choose key frames between which straight lines stay close to a path.
+
+    From every key frame on, the line is drawn as far as it stays close. (Libraries that simplify
+    lines measure the distance to a line in the picture, not to where it is at the time.)
+
+    Args:
+        frame_indices: [F] frames of the path, ascending.
+        points: [F, 2] pixels.
+        required: [F] bool: key frames in any case, among them the first and the last.
+        tolerance: Largest distance in pixels, in any of the frames.
+
+    Returns:
+        [F] bool: the key frames.
+    """
+    chosen = required.copy()
+    start, last = 0, len(points) - 1
+    while start < last:
+        stop = start + 1
+        while not required[stop]:
+            weights = (frame_indices[start + 1 : stop + 1] - frame_indices[start]) / (
+                frame_indices[stop + 1] - frame_indices[start]
+            )
+            line = points[start] + (points[stop + 1] - points[start]) * weights[:, None]
+            if np.linalg.norm(line - points[start + 1 : stop + 1], axis=1).max() > tolerance:
+                break
+            stop += 1
+        chosen[stop] = True
+        start = stop
+    return chosen

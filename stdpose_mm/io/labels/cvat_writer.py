@@ -1,0 +1,330 @@
+"""Labels as "CVAT for video 1.1" XML with sparse key frames, and the label of a task for them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_text
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    OCCLUDED,
+    PersonLabel,
+    Skeleton,
+    Source,
+    VideoFrame,
+    VideoLabels,
+)
+
+from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, few_key_frames
+
+CVAT_TOLERANCE = 1.0
+"""Pixels by which CVAT's straight lines may miss a propagated joint."""
+
+# What coordinates lose when they are rounded to two decimals, twice.
+_ROUNDING = 0.015
+
+# A carriage return is XML, but comes back as a line feed.
+_NOT_XML = re.compile('[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+
+
+def write_cvat(
+    labels: VideoLabels, path: PathLike, tolerance: float | None = CVAT_TOLERANCE
+) -> None:
+    """Write labels as "CVAT for video 1.1" XML, atomically.
+
+    Given joints are key frames, and so are the first label of a track and the frames in which a
+    joint is hidden, left out or comes back. Of propagated joints, whose coordinates are rounded to
+    two decimals, there are as many more as CVAT's straight lines need to follow them. A joint
+    without a place is ``outside``. Where a frame has labels (or ``is_labeled``) but not of a person
+    who has one on the frame before it, an ``outside`` key frame with the source 'absent' ends the
+    person's presence. Every point has an attribute ``source`` (see :mod:`.cvat_key_frames`) and, if
+    there are scores, ``score``. CVAT holds no boxes, ids of images, file names or ignore regions,
+    no people of whom only a box is known, and no gaps between frames.
+
+    Args:
+        labels: People without a track id get tracks of their own.
+        path: Where to write.
+        tolerance: How far CVAT's straight lines may be from a propagated joint, in pixels; None
+            makes every label a key frame.
+
+    Raises:
+        InputError: If a name holds characters that XML does not allow.
+    """
+    root = ET.Element('annotations')
+    _add(root, 'version', '1.1')
+    _add_meta(root, labels)
+    looked_at = {frame.index for frame in labels.frames if frame.is_labeled}
+    looked_at.update(labels.labelled_frame_indices)
+    following = dict(pairwise(sorted(looked_at)))
+    for track_id, track in _tracks(labels).items():
+        _add_track(root, track_id, [*_with_ends(track, following)], labels.skeleton, tolerance)
+    for text in labels.extra.get('cvat_elements', []):
+        try:
+            root.append(ET.fromstring(text))
+        except (ET.ParseError, TypeError) as error:
+            raise InputError(f'{path}: cvat_elements holds what is not XML: {error}') from error
+    ET.indent(root)
+    # ElementTree writes characters that are not XML and that its parser then refuses.
+    text = ET.tostring(root, encoding='unicode')
+    bad = _NOT_XML.search(text)
+    if bad:
+        raise InputError(
+            f'{path}: a name holds {bad.group()!r}, which XML does not allow; rename it'
+        )
+    write_text(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')
+
+
+def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
+    """Write the label of a CVAT task for these labels, to paste into the tab "Raw", atomically.
+
+    It is the skeleton, whose points have the attributes that :func:`write_cvat` writes.
+
+    Args:
+        labels: Labels of which only the skeleton is used.
+        path: The JSON file to write.
+    """
+    skeleton = labels.skeleton
+    attributes = [
+        {
+            'name': name,
+            'input_type': 'text',
+            'mutable': True,
+            'values': [default],
+            'default_value': default,
+        }
+        for name, default in _ATTRIBUTES.items()
+    ]
+    points = [
+        {'name': name, 'type': 'points', 'attributes': attributes}
+        for name in skeleton.keypoint_names
+    ]
+    label = {
+        'name': skeleton.category,
+        'type': 'skeleton',
+        'attributes': [],
+        'sublabels': points,
+        'svg': _drawing(skeleton),
+    }
+    write_text(path, json.dumps([label], ensure_ascii=False, indent=2) + '\n')
+
+
+_ATTRIBUTES = {'source': UNMARKED, 'score': NO_SCORE}
+"""Attributes of points -> their values by default."""
+
+
+def _add(parent: ET.Element, tag: str, text: str = '', **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, tag, attributes)
+    element.text = text or None
+    return element
+
+
+def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
+    """Group labels as track id -> labels by frame; a track for every person without an id."""
+    tracks: dict[int, list[PersonLabel]] = {}
+    unused = max(labels.track_ids, default=-1) + 1
+    for person in sorted(labels.persons, key=lambda person: person.frame_index):
+        if not person.labelled.any() and (person.has_place or person.source == 'propagated'):
+            continue
+        track_id = person.track_id
+        if track_id is None:
+            track_id, unused = unused, unused + 1
+        tracks.setdefault(track_id, []).append(person)
+    return tracks
+
+
+def _with_ends(track: Sequence[PersonLabel], following: dict[int, int]) -> Iterator[PersonLabel]:
+    """Add the absences of a person on frames that were looked at without finding them."""
+    labelled = {person.frame_index for person in track}
+    for person in track:
+        yield person
+        after = following.get(person.frame_index)
+        if person.labelled.any() and after is not None and after not in labelled:
+            count = len(person.visibility)
+            yield PersonLabel(after, np.zeros((count, 2)), np.zeros(count), source='absent')
+
+
+def _add_track(
+    root: ET.Element,
+    track_id: int,
+    track: Sequence[PersonLabel],
+    skeleton: Skeleton,
+    tolerance: float | None,
+) -> None:
+    group = FROM_FILE + track_id if 0 <= track_id < FROM_FILE else FROM_FILE - 1
+    element = _add(
+        root,
+        'track',
+        id=str(track_id),
+        label=skeleton.category,
+        source='file',
+        group_id=str(group),
+    )
+    key_frames = [_key_frames(track, joint, tolerance) for joint in range(skeleton.num_keypoints)]
+    for slot, person in enumerate(track):
+        here = {
+            joint: of_joint[slot] for joint, of_joint in enumerate(key_frames) if slot in of_joint
+        }
+        if here:
+            _add_shape(element, person, here, skeleton)
+
+
+def _key_frames(
+    track: Sequence[PersonLabel], joint: int, tolerance: float | None
+) -> dict[int, KeyFrame]:
+    """Choose the key frames of a joint: position in the track -> key frame."""
+    # Of a joint that is yet to be propagated a given label says nothing: CVAT goes on drawing it.
+    slots = [
+        slot
+        for slot, person in enumerate(track)
+        if slot == 0
+        or person.labelled[joint]
+        or not (person.source == 'given' and person.propagated[joint])
+    ]
+    here = [track[slot] for slot in slots]
+    states = np.asarray([person.visibility[joint] for person in here])
+    there = states > NOT_LABELLED
+    # What a given label leaves out a person has left out.
+    sources: list[Source] = [
+        'given'
+        if person.source == 'given' and not person.propagated[joint]
+        else ('propagated' if person.propagated[joint] else 'absent')
+        for person in here
+    ]
+    is_given = np.asarray(sources) == 'given'
+    points = np.stack([person.keypoints[joint] for person in here])
+    points = np.where(is_given[:, None], points, points.round(2)) + 0.0
+    required = is_given | (tolerance is None)
+    required[0] = True
+    required[1:] |= states[1:] != states[:-1]
+    required[1:] |= ~there[1:] & (np.asarray(sources[1:]) != sources[:-1])
+    # The last one before the joint is outside, towards which CVAT would go on, or holds its place.
+    required |= there & ~np.append(there[1:], False)
+    frame_indices = np.asarray([person.frame_index for person in here])
+    for start, stop in _runs(there):
+        run = slice(start, stop)
+        required[run] = few_key_frames(
+            frame_indices[run], points[run], required[run], (tolerance or 0.0) - _ROUNDING
+        )
+    # Whoever comes back in CVAT stands where he was last.
+    nearest = np.maximum.accumulate(np.where(there, np.arange(len(slots)), -1))
+    nearest = np.where(nearest < 0, there.argmax(), nearest)
+    return {
+        slot: KeyFrame(
+            int(frame_indices[i]),
+            (float(points[nearest[i], 0]), float(points[nearest[i], 1])),
+            int(states[i]),
+            sources[i],
+        )
+        for i, slot in enumerate(slots)
+        if required[i]
+    }
+
+
+def _runs(there: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Find the stretches [start, stop) of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]])))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _add_shape(
+    track: ET.Element, person: PersonLabel, here: dict[int, KeyFrame], skeleton: Skeleton
+) -> None:
+    shape = _add(track, 'skeleton', frame=str(person.frame_index), keyframe='1', z_order='0')
+    for name, text in _texts(person.extra.get('cvat_attributes')).items():
+        _add(shape, 'attribute', text, name=name)
+    point_attributes = person.extra.get('cvat_point_attributes')
+    if not isinstance(point_attributes, dict):
+        point_attributes = {}
+    for joint, key_frame in here.items():
+        name = skeleton.keypoint_names[joint]
+        x, y = key_frame.place
+        point = _add(
+            shape,
+            'points',
+            label=name,
+            keyframe='1',
+            outside=str(int(key_frame.visibility == NOT_LABELLED)),
+            occluded=str(int(key_frame.visibility == OCCLUDED)),
+            points=f'{x!r},{y!r}',
+        )
+        _add(point, 'attribute', key_frame.mark(), name='source')
+        if person.scores is not None:
+            _add(point, 'attribute', repr(person.scores[joint].item()), name='score')
+        for attribute, text in _texts(point_attributes.get(name)).items():
+            _add(point, 'attribute', text, name=attribute)
+
+
+def _texts(value: Any) -> dict[str, str]:
+    """Convert attributes in ``extra``, which may come from any file, to texts."""
+    return {k: str(v) for k, v in value.items()} if isinstance(value, dict) else {}
+
+
+def _add_meta(root: ET.Element, labels: VideoLabels) -> None:
+    task = _add(_add(root, 'meta'), 'task')
+    last = max((frame.index for frame in labels.frames), default=-1)
+    first = labels.frames[0] if labels.frames else VideoFrame(0)
+    _add(task, 'name', labels.name)
+    _add(task, 'size', str(last + 1))
+    _add(task, 'mode', 'interpolation')
+    _add(task, 'start_frame', '0')
+    if last >= 0:
+        _add(task, 'stop_frame', str(last))
+    if first.width and first.height:
+        size = _add(task, 'original_size')
+        _add(size, 'width', str(first.width))
+        _add(size, 'height', str(first.height))
+    skeleton = labels.skeleton
+    kinds = _add(task, 'labels')
+    kind = _add(kinds, 'label')
+    _add(kind, 'name', skeleton.category)
+    _add(kind, 'type', 'skeleton')
+    _add(kind, 'svg', _drawing(skeleton))
+    for name in skeleton.keypoint_names:
+        joint = _add(kinds, 'label')
+        _add(joint, 'name', name)
+        _add(joint, 'type', 'points')
+        attributes = _add(joint, 'attributes')
+        for attribute_name, default in _ATTRIBUTES.items():
+            attribute = _add(attributes, 'attribute')
+            _add(attribute, 'name', attribute_name)
+            _add(attribute, 'mutable', 'True')
+            _add(attribute, 'input_type', 'text')
+            _add(attribute, 'default_value', default)
+            _add(attribute, 'values', default)
+        _add(joint, 'parent', skeleton.category)
+
+
+def _drawing(skeleton: Skeleton) -> str:
+    """Draw a skeleton as CVAT does, which also holds its limbs: joints on a circle."""
+    count = skeleton.num_keypoints
+    angles = [2 * math.pi * i / count for i in range(count)]
+    spots = [(50 + 40 * math.sin(a), 50 - 40 * math.cos(a)) for a in angles]
+    drawing = ET.Element('svg')
+    for a, b in skeleton.limbs:
+        (x1, y1), (x2, y2) = spots[a], spots[b]
+        attributes = {'data-type': 'edge', 'data-node-from': str(a + 1), 'data-node-to': str(b + 1)}
+        ends = {'x1': f'{x1:.2f}', 'y1': f'{y1:.2f}', 'x2': f'{x2:.2f}', 'y2': f'{y2:.2f}'}
+        ET.SubElement(drawing, 'line', {**ends, 'stroke': 'black', **attributes})
+    for i, ((x, y), name) in enumerate(zip(spots, skeleton.keypoint_names, strict=True), start=1):
+        attributes = {
+            'data-type': 'element node',
+            'data-element-id': str(i),
+            'data-node-id': str(i),
+            'data-label-name': name,
+        }
+        place = {'cx': f'{x:.2f}', 'cy': f'{y:.2f}', 'r': '1.5'}
+        ET.SubElement(drawing, 'circle', {**place, 'fill': '#b3b3b3', **attributes})
+    # As browsers read a drawing that is put into a page.
+    return ''.join(
+        ET.tostring(child, encoding='unicode', short_empty_elements=False) for child in drawing
+    )
