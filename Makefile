@@ -12,6 +12,7 @@ LIGHT := .venv-light/bin
 LIGHT_REQUIREMENTS := requirements/light.txt requirements/test.txt
 # What needs neither PyTorch nor OpenMMLab, `pip install stdpose-mm` by itself.
 LIGHT_TESTS := $(wildcard tests/test_light_start.py) tests/cli/test_main.py tests/cli/test_evaluate.py \
+	tests/cli/test_cache.py tests/cli/test_several_videos.py \
 	tests/structures tests/io tests/evaluation/functional tests/review
 
 # One thread per process: PyTorch's own threads would fight over the cores of the two test workers.

@@ -48,3 +48,6 @@ TRACKERS = ('bytetrack', 'oks')
 
 SMOOTHERS = ('one-euro', 'savitzky-golay')
 """Filters of joints in time."""
+
+LAUNCHERS = ('none', 'pytorch', 'slurm')
+"""What started the processes that share videos: nothing, ``torchrun``, or ``srun``."""

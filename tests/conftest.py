@@ -91,6 +91,14 @@ def annotation(frame: int, person: int, number: int) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Path:
+    """Where finished work of a test is kept, in place of the user's own cache."""
+    path = tmp_path_factory.mktemp('cache')
+    monkeypatch.setenv('STDPOSE_CACHE', str(path))
+    return path
+
+
 @pytest.fixture(scope='session')
 def pictures() -> np.ndarray:
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ PACKAGE = 'stdpose_mm'
 FLOORS = (
     ('choices', 'errors', 'version'),
     ('structures',),
-    ('io', 'onnx_session'),
+    ('io', 'onnx_session', 'processes'),
     ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),
     ('detection', 'inference'),
     ('propagation',),
@@ -37,6 +37,7 @@ LIGHT = (
     'evaluation/functional',
     'tracking',
     'onnx_session.py',
+    'processes.py',
     'propagation',
     'review',
     'visualization',

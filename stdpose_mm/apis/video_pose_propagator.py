@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.result_cache import ResultCache
+from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import (
     Boxes,
@@ -174,9 +174,11 @@ class VideoPosePropagator:
                 the first own label to the last.
             fill_left_out: Whether joints that a label of ``labels`` leaves out are propagated
                 there; by default they are left out of the results too.
-            folder: Where finished gaps are kept. A run on the same video with the same
-                labels and method goes on from what a killed one left there; remove the folder
-                when the results are safe.
+            folder: Where finished gaps are kept on the disk, for this and other videos and for
+                several processes at once. A run that was killed goes on from there, and one with
+                corrected labels redoes only what they touch. Above a limit
+                (:func:`~stdpose_mm.io.cache_folder.cache_limit`) what was not used for longest is
+                removed.
 
         Raises:
             InputError: If the video cannot be opened, a label lies beyond its end or was made at
@@ -333,9 +335,9 @@ class VideoPosePropagator:
         """
         kept: MutableMapping[str, FrameDetections] = {}
         if state.folder is not None:
-            kept = ResultCache.for_context(
-                state.folder / 'detections',
-                (detector, state.frames),
+            kept = CacheFolder(state.folder).open(
+                ('detections', detector, state.frames),
+                state.frames.name,
                 vars,
                 lambda arrays: FrameDetections(**arrays),
             )
@@ -378,7 +380,9 @@ class VideoPosePropagator:
         cache = state.cache
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
-            cache = open_gap_cache(state.folder / 'gaps', self.propagator, state.frames, skeleton)
+            cache = open_gap_cache(
+                state.folder, state.frames.name, self.propagator, state.frames, skeleton
+            )
         for frame_idx, persons in propagate_frames(
             state.frames,
             state.tracks,

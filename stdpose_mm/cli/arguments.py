@@ -6,13 +6,17 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.choices import LAUNCHERS, WRITE_FORMATS
 from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
 from stdpose_mm.io.atomic import refuse_overwriting, require_writable
 
 EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
+
+LAUNCHER_FOR_ONE_VIDEO = (
+    '--launcher shares several videos among processes, but there is one, leave it out'
+)
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -21,10 +25,18 @@ class OneLineParser(argparse.ArgumentParser):
     Args:
         prog: Name of the command.
         documentation: Docstring whose first line describes the command.
+        intermixed: Whether the values of one positional argument may stand on both sides of
+            options.
     """
 
-    def __init__(self, prog: str, documentation: str | None) -> None:
+    def __init__(self, prog: str, documentation: str | None, intermixed: bool = False) -> None:
         super().__init__(prog=prog, description=(documentation or '').splitlines()[0])
+        self._intermixed = intermixed
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse a command line."""
+        parse = self.parse_intermixed_args if self._intermixed else super().parse_args
+        return parse(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
@@ -48,15 +60,19 @@ def add_labelled_videos(parser: argparse.ArgumentParser) -> None:
 
 
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add a video, a person detector for it, and the form of the results."""
-    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='video file or folder of pictures')
+    """Add a person detector for videos, and the form of the results."""
     parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
     parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
     parser.add_argument(
         '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
     )
     add_cvat_output(parser)
-    parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
+    parser.add_argument(
+        '--save-video',
+        type=Path,
+        metavar='FILE',
+        help='video with poses drawn; with several videos, the folder of these',
+    )
 
 
 def add_cvat_input(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +115,26 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', help='config of the model')
     parser.add_argument('--checkpoint', help='weights of the model')
     parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
+
+
+def add_launcher_argument(parser: argparse.ArgumentParser) -> None:
+    """Add what started the processes of :func:`~stdpose_mm.processes.joined_processes`."""
+    parser.add_argument(
+        '--launcher',
+        choices=LAUNCHERS,
+        default='none',
+        help='what started the processes that share the videos: pytorch for torchrun',
+    )
+
+
+def add_cache_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of :func:`~stdpose_mm.io.cache_folder.choose_cache_folder`."""
+    parser.add_argument(
+        '--cache',
+        metavar='{FOLDER,off}',
+        help='where finished work is kept for the next run (STDPOSE_CACHE if that is set, or else '
+        "the user's cache folder)",
+    )
 
 
 def add_speed_arguments(parser: argparse.ArgumentParser, config: Path, frames: int) -> None:
@@ -166,16 +202,17 @@ def run_command(
         parser: Parser of the command line.
         work: Function of the parsed arguments.
         arguments: Command line; by default that of the process.
-        interrupted: Line on stderr after Ctrl-C, with exit code 130; by default
-            ``KeyboardInterrupt`` passes through.
+        interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
+            has none; by default it passes through.
     """
     args = parser.parse_args(arguments)
     try:
         work(args)
-    except KeyboardInterrupt:
-        if interrupted is None:
+    except KeyboardInterrupt as stop:
+        sentence = str(stop) or interrupted
+        if sentence is None:
             raise
-        print(f'{parser.prog}: {interrupted}', file=sys.stderr)
+        print(f'{parser.prog}: {sentence}', file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         sentence = find_input_error(error)

@@ -2,6 +2,7 @@
 
     stdpose infer clip.mp4 --config C --checkpoint W --det-config D.onnx --out poses.json
     stdpose infer frames/ --config C --checkpoint W --boxes boxes.json --out poses.json
+    stdpose infer videos/ --config C --checkpoint W --det-config D.onnx --out poses/
 
 OUT holds every person in every frame with a track id. Memory does not grow with the video. Ctrl-C
 ends the run after the frames that are done: OUT then holds these and says that it is incomplete; a
@@ -11,14 +12,9 @@ second Ctrl-C ends it at once, and nothing is written. See docs/guide/inference.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.choices import (
     BACKEND_PRECISIONS,
@@ -29,23 +25,19 @@ from stdpose_mm.choices import (
 )
 from stdpose_mm.cli.arguments import (
     EXIT_INTERRUPTED,
+    LAUNCHER_FOR_ONE_VIDEO,
     OneLineParser,
+    add_launcher_argument,
     add_video_arguments,
     check_outputs,
     positive,
     run_command,
 )
-from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io import atomic_path
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from stdpose_mm.detection import BoxSource
-    from stdpose_mm.inference import FrameEstimate, WindowModel
-    from stdpose_mm.io.labels.label_stream import LabelStream
-    from stdpose_mm.io.video import FrameSource
-    from stdpose_mm.structures import PersonLabel
+from stdpose_mm.cli.infer_video import InferenceModels, infer_video
+from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, require_folder, run_video_set
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
+from stdpose_mm.processes import is_first_process, joined_processes
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
@@ -65,12 +57,25 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        metavar='VIDEO_OR_FRAMES',
+        help='video file or folder of pictures; or several, folders of videos, or a dataset file '
+        '(.csv, .jsonl)',
+    )
     add_video_arguments(parser)
+    add_launcher_argument(parser)
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument(
         '--checkpoint', required=True, help='its weights, or a folder of tools/export_onnx.py'
     )
-    parser.add_argument('--out', type=Path, required=True, help='label file to write')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        help='label file to write; with several videos, the folder of these',
+    )
     parser.add_argument(
         '--boxes',
         metavar=f'{{FILE,{WHOLE_PICTURE}}}',
@@ -112,146 +117,71 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def infer(args: argparse.Namespace) -> list[str]:
-    """Estimate the poses, write what the command line asks for, and print what was written.
+    """Check the command line, and do the work.
 
     Returns:
-        One sentence if the run was interrupted, else nothing.
+        One sentence if the run was interrupted and OUT is incomplete, else nothing.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    _check(args)
-    require_packages('a pose network', 'torch', 'mmpose')
-    from tqdm import tqdm
-
-    from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
-    from stdpose_mm.io.labels.label_stream import LabelStream
-    from stdpose_mm.io.video import open_frames, write_video
-    from stdpose_mm.tracking.smoothing import build_smoother
-
-    frames = open_frames(args.video)
-    box_source = _box_source(args, frames)
-    model, backend = load_backend(
-        args.config, args.checkpoint, args.device, args.precision, args.batch_size
-    )
-    estimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
-    smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
-    with ExitStack() as outputs:
-        interrupt = outputs.enter_context(_Interrupt())
-        folder = args.out.resolve().parent
-        labels = outputs.enter_context(LabelStream(frames.name, model.skeleton, folder))
-        estimates = estimate_video(
-            frames,
-            box_source,
-            estimator,
-            args.tracker,
-            smoother,
-            keep_pictures=args.save_video is not None,
-        )
-        outputs.enter_context(closing(estimates))
-        shown = tqdm(estimates, total=len(frames), unit=' frames')
-        results = _Results(frames, model, labels, interrupt.take_until(shown))
-        if args.save_video is None:
-            for _ in results:
-                pass
-        else:
-            # It takes its name after the labels are written: both files are there, or none.
-            video = outputs.enter_context(atomic_path(args.save_video))
-            write_video(video, results.draw(), fps=frames.fps or 25)
-        is_complete = labels.num_frames == len(frames)
-        extra = {
-            'complete': is_complete,
-            'frames': len(frames),
-            'unreadable_frames': results.unreadable,
-            'crops': args.crops,
-            'precision': args.precision,
-            'smoothing': None if smoother is None else str(smoother),
-        }
-        labels.write(args.out, args.format, {'inference': extra}, args.cvat_tolerance)
-    print(
-        f'{args.out}: {labels.num_frames} frames, {len(results.track_ids)} people, '
-        f'{labels.num_persons} poses'
-    )
-    if results.unreadable:
-        print(f'{len(results.unreadable)} frames cannot be read, see unreadable_frames in OUT')
-    if is_complete:
+    _check_options(args)
+    if is_video_list(args.inputs):
+        infer_several(args, list_videos(args.inputs))
         return []
-    return [
-        f'interrupted: {args.out} holds the first {labels.num_frames} of {len(frames)} frames and '
-        'says that it is not complete'
-    ]
+    if args.launcher != 'none':
+        raise InputError(LAUNCHER_FOR_ONE_VIDEO)
+    (args.video,) = args.inputs
+    _check_boxes(args)
+    _check_files(args)
+    result = infer_video(args, InferenceModels(args))
+    print('\n'.join(result.summary))
+    return [] if result.incomplete is None else [result.incomplete]
 
 
-@dataclass
-class _Results:
-    """Iterate over the estimates of a video and their labels, which are added to a stream.
+def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> None:
+    """Estimate the poses of several videos, into the folder ``args.out``.
 
-    Args:
-        frames: The video.
-        model: The model that made the estimates.
-        labels: The stream.
-        estimates: Ascending by index.
-        track_ids: Filled while iterating.
-        unreadable: Filled with the frames that cannot be read.
+    Raises:
+        InputError: If something that was given for all cannot be used, or a video has failed.
     """
+    if not any(video.boxes for video in videos):
+        _check_boxes(args)
+    by_option = None if args.boxes in (None, WHOLE_PICTURE) else Path(args.boxes)
+    require_folder('--boxes', by_option)
 
-    frames: FrameSource
-    model: WindowModel
-    labels: LabelStream
-    estimates: Iterable[FrameEstimate]
-    track_ids: set[int] = field(default_factory=set)
-    unreadable: list[int] = field(default_factory=list)
+    def prepare(job: VideoJob) -> None:
+        boxes = choose_file(job.video, job.video.boxes, by_option)
+        job.args.boxes = args.boxes if boxes is None else str(boxes)
+        _check_boxes(job.args)
+        _check_files(job.args)
 
-    def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
-        from stdpose_mm.inference.pose_labels import frame_of, labels_of
-
-        for estimate in self.estimates:
-            persons = labels_of(estimate, self.model.trained_joints)
-            self.labels.add(frame_of(estimate, self.frames), persons)
-            self.track_ids.update(estimate.people.track_ids.tolist())
-            if estimate.origin != 'seen':
-                self.unreadable.append(estimate.frame_index)
-            yield estimate, persons
-
-    def draw(self) -> Iterator[np.ndarray]:
-        """Yield the pictures with the people drawn."""
-        from stdpose_mm.visualization import draw_people
-
-        for estimate, persons in self:
-            assert estimate.picture is not None
-            yield draw_people(estimate.picture, persons, self.model.skeleton, estimate.frame_index)
+    with joined_processes(args.launcher, args.device):
+        models = InferenceModels(args)
+        models.build()
+        run_video_set(
+            make_jobs(args, videos),
+            args.out,
+            prepare,
+            lambda own: infer_video(
+                own, models, progress=is_first_process(), keep_incomplete=False
+            ),
+        )
 
 
-class _Interrupt:
-    """Note the first Ctrl-C, and raise ``KeyboardInterrupt`` at the second."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-
-    def __enter__(self) -> _Interrupt:
-        self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def take_until(self, estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
-        """Yield the estimates up to the one that comes after Ctrl-C."""
-        for estimate in estimates:
-            yield estimate
-            if self.asked:
-                return
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-
-def _check(args: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is computed."""
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be written before anything is computed."""
     check_outputs(args, 'video', 'config', 'checkpoint', 'det_config', 'boxes')
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse options that cannot work before anything is computed."""
+    if args.det_config is None and (args.det_checkpoint is not None or args.det_every > 1):
+        raise InputError('--det-checkpoint and --det-every need --det-config, add it')
+
+
+def _check_boxes(args: argparse.Namespace) -> None:
+    """Refuse a command line that says not once, or twice, where the people are."""
     if args.boxes is not None and args.det_config is not None:
         raise InputError('--boxes and --det-config both say where the people are, give one')
     if args.boxes is None and args.det_config is None:
@@ -259,16 +189,3 @@ def _check(args: argparse.Namespace) -> None:
             'nobody says where the people are: give --det-config (an ONNX file, or an MMDetection '
             f'config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
         )
-    if args.det_config is None and (args.det_checkpoint is not None or args.det_every > 1):
-        raise InputError('--det-checkpoint and --det-every need --det-config, add it')
-
-
-def _box_source(args: argparse.Namespace, frames: FrameSource) -> BoxSource:
-    from stdpose_mm.detection import build_box_source, build_person_detector, read_boxes
-
-    people: Any = args.boxes
-    if args.det_config is not None:
-        people = build_person_detector(args.det_config, args.det_checkpoint, args.device)
-    elif args.boxes != WHOLE_PICTURE:
-        people = read_boxes(args.boxes, frames)
-    return build_box_source(people, args.det_every, args.tracker)

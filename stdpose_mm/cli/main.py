@@ -18,6 +18,7 @@ VERBS = {
     'evaluate': 'stdpose_mm.cli.evaluate',
     'convert': 'stdpose_mm.cli.convert',
     'export': 'stdpose_mm.cli.export',
+    'cache': 'stdpose_mm.cli.cache',
     'env': 'stdpose_mm.env',
 }
 """Verb -> module with ``main(arguments, prog)``; the first line of its docstring is its summary."""

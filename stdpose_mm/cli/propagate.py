@@ -2,41 +2,49 @@
 
     stdpose propagate clip.mp4 labels.json --out dense.json
     stdpose propagate frames/ labels.json --out dense.json --config C --checkpoint W
+    stdpose propagate videos/ labels/ --out dense/
 
 LABELS may be any format that ``stdpose_mm.io`` reads, with people in some frames only. OUT holds
 every person in every frame, marked ``given``, ``propagated`` or ``absent``. A run that was killed
-or interrupted goes on where it stopped when it is started again. See docs/guide/propagation.md.
+or interrupted goes on where it stopped when it is started again, and one with corrected labels does
+only what they touch. See docs/guide/propagation.md.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
+import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
+    LAUNCHER_FOR_ONE_VIDEO,
     OneLineParser,
+    add_cache_argument,
     add_cvat_input,
+    add_launcher_argument,
     add_model_arguments,
     add_video_arguments,
     check_outputs,
     run_command,
 )
-from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io import atomic_path
-
-if TYPE_CHECKING:
-    from stdpose_mm.detection import PersonDetector
-    from stdpose_mm.structures import VideoLabels
-
-FRAMES_IN_REPORT = 12
-
-INTERPOLATE, DETECTOR = 'interpolate', 'detector'
+from stdpose_mm.cli.propagate_video import (
+    DETECTOR,
+    INTERPOLATE,
+    PropagationModels,
+    propagate_video,
+)
+from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, require_folder, run_video_set
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video_list import (
+    ListedVideo,
+    files_of_none,
+    is_dataset,
+    is_video_list,
+    list_videos,
+)
+from stdpose_mm.processes import is_first_process, joined_processes
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> int:
@@ -51,12 +59,23 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
     """Build the parser of the command line."""
-    parser = OneLineParser(prog, __doc__)
-    add_video_arguments(parser)
+    parser = OneLineParser(prog, __doc__, intermixed=True)
+    parser.usage = '%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]'
     parser.add_argument(
-        'labels', type=Path, metavar='LABELS', help='label file with people in some frames'
+        'inputs',
+        nargs='+',
+        metavar='VIDEO_OR_FRAMES ... LABELS',
+        help='video file or folder of pictures, and its label file with people in some frames; or '
+        'several videos, or folders of videos, and the folder of their label files; or a dataset '
+        'file (.csv, .jsonl) that names both',
     )
-    parser.add_argument('--out', type=Path, required=True, help='label file for all frames')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        help='label file for all frames; with several videos, the folder of these',
+    )
+    add_video_arguments(parser)
     add_model_arguments(parser)
     parser.add_argument(
         '--method',
@@ -102,7 +121,10 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
     add_cvat_input(parser)
     parser.add_argument(
-        '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
+        '--report',
+        type=Path,
+        metavar='FILE',
+        help='page (.html) with what to look at; with several videos, the folder of these',
     )
     parser.add_argument(
         '--check',
@@ -126,136 +148,99 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         metavar='T',
         help='take the labels of every T-th labelled frame only, to try it on full labels',
     )
+    add_cache_argument(parser)
+    add_launcher_argument(parser)
     return parser
 
 
 def propagate(args: argparse.Namespace) -> None:
-    """Propagate, write what the command line asks for, and print what was written.
+    """Check the command line, and do the work.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
-    _check(args)
-    from tqdm import tqdm
+    videos, args.labels = _split_inputs(args.inputs)
+    _check_options(args)
+    if is_video_list(videos):
+        propagate_several(args, list_videos(videos))
+        return
+    if args.launcher != 'none':
+        raise InputError(LAUNCHER_FOR_ONE_VIDEO)
+    (args.video,) = videos
+    _check_files(args)
+    result = propagate_video(args, PropagationModels(args))
+    print('\n'.join([*result.summary, *result.advice]))
 
-    from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.io.labels import read_labels, write_labels
-    from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
-    from stdpose_mm.io.video import open_frames
-    from stdpose_mm.propagation import subsample_labels
 
-    labels = read_labels(
-        args.labels, video=args.labels_video, loaded_into_cvat=args.loaded_into_cvat
-    )
-    if args.keep_every is not None:
-        labels = subsample_labels(labels, args.keep_every)
-    frames = open_frames(args.video)
-    config, checkpoint = args.config, args.checkpoint
-    build = partial(
-        VideoPosePropagator,
-        device=args.device,
-        method=args.method,
-        batch_size=args.batch_size,
-        fuser=args.fuser,
-        flow_weights=args.flow_weights,
-        precision=args.precision,
-    )
-    if args.adapt:
-        if checkpoint is not None:
-            # A model that does not suit the method is refused before it is trained.
-            build(config, checkpoint)
-        require_packages('--adapt', 'torch', 'mmpose')
-        from stdpose_mm.training import adapt
+def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> None:
+    """Propagate the labels of several videos into the folder ``args.out``.
 
-        adapted = adapt(
-            config,
-            checkpoint,
-            frames,
-            labels,
-            out=args.out,
-            device=args.device,
-            max_minutes=args.adapt_minutes,
+    Raises:
+        InputError: If something that was given for all cannot be used, or a video has failed.
+    """
+    if args.labels_video is not None:
+        raise InputError(
+            '--labels-video names the one video of LABELS, but there are several, list them in a '
+            'dataset file with the field labels_video'
         )
-        print(adapted)
-        config, checkpoint = adapted.config, adapted.checkpoint
-    propagator = build(config, checkpoint)
-    how = f'{args.method} ({propagator.describe(labels.skeleton)})'
-    detector = _detector(args)
-    state = propagator.init_state(
-        frames,
-        labels,
-        boxes=None if args.boxes in (INTERPOLATE, DETECTOR) else read_labels(Path(args.boxes)),
-        life_span=args.life_span,
-        folder=unfinished_folder(args.out),
-    )
-    if detector is not None:
-        detected = propagator.detect_in_video(state, detector)
-        for _ in tqdm(detected, total=len(state.frames), desc='boxes', unit=' frames'):
-            pass
-    results = tqdm(
-        propagator.propagate_in_video(state),
-        total=len(state.frames),
-        desc=propagator.method,
-        unit=' frames',
-    )
-    dense = propagator.collect_labels(state, results)
-    # The video takes its name after the labels are written: both files are there, or none.
-    with ExitStack() as outputs:
-        if args.save_video is not None:
-            from stdpose_mm.visualization import write_overlay
+    boxes = None if args.boxes in (INTERPOLATE, DETECTOR) else Path(args.boxes)
+    require_folder('--boxes', boxes)
+    require_folder('--loaded-into-cvat', args.loaded_into_cvat)
 
-            video = outputs.enter_context(atomic_path(args.save_video))
-            write_overlay(video, frames, dense)
-        write_labels(dense, args.out, args.format, cvat_tolerance=args.cvat_tolerance)
-    if args.report is not None:
-        from stdpose_mm.review import frames_to_check
-        from stdpose_mm.visualization import write_report
+    def prepare(job: VideoJob) -> None:
+        video, own = job.video, job.args
+        own.labels = choose_file(video, video.labels, args.labels)
+        if own.labels is None:
+            raise InputError(
+                f'nothing says where the labels of {video.video} are, give a folder of label '
+                'files as LABELS or the field labels in the dataset file'
+            )
+        # A file for all videos holds each by its name.
+        is_shared = video.labels is None and own.labels == args.labels
+        own.labels_video = video.labels_video or (video.name if is_shared else None)
+        own.boxes = str(choose_file(video, video.boxes, boxes) or args.boxes)
+        own.loaded_into_cvat = choose_file(video, None, args.loaded_into_cvat)
+        _check_files(own)
 
-        write_report(
-            args.report,
-            frames,
-            dense,
-            checks=frames_to_check(dense, FRAMES_IN_REPORT),
-            video=args.save_video,
-            method=how,
-        )
-    remove_unfinished(args.out)
-    count = Counter(person.source for person in dense.persons)
-    print(f'method: {how}')
-    print(
-        f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
-        f'{count["given"]} given and {count["propagated"]} propagated poses'
-        + (f', {count["absent"]} times absent' if count['absent'] else '')
-    )
-    print_advice(dense, args.check, args.suggest)
-
-
-def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
-    """Name the frames to look at, and those to label next."""
-    from stdpose_mm.review import frames_to_check, rank_suggestions
-
-    for frame in frames_to_check(dense, check):
-        joints = ', '.join(
-            f'{joint.joint} of person {joint.track_id} ({joint.score:.2f})'
-            for joint in frame.joints
-        )
-        print(
-            f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '
-            f'wrong, above all {joints}'
-        )
-    given = {person.frame_index for person in dense.persons if person.source == 'given'}
-    for suggestion in rank_suggestions(dense, given, suggest):
-        print(
-            f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
-            'be wrong'
+    jobs = make_jobs(args, videos)
+    with joined_processes(args.launcher, args.device):
+        models = PropagationModels(args)
+        models.build()
+        if is_first_process() and args.labels is not None and args.labels.is_dir():
+            _tell_unused(files_of_none(videos, args.labels))
+        run_video_set(
+            jobs,
+            args.out,
+            prepare,
+            lambda own: propagate_video(own, models, progress=is_first_process()),
         )
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Refuse what cannot work before anything is computed."""
-    check_outputs(
-        args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes', 'loaded_into_cvat'
-    )
+def _tell_unused(files: Sequence[Path]) -> None:
+    if files:
+        names = ', '.join(path.name for path in files[:5]) + (', ...' if len(files) > 5 else '')
+        print(f'of none of the videos: {names} in {files[0].parent}', file=sys.stderr)
+
+
+def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Split the positional arguments into videos and LABELS; a dataset file names labels itself."""
+    if len(inputs) > 1:
+        return list(inputs[:-1]), Path(inputs[-1])
+    if not is_dataset(inputs[0]):
+        raise InputError(
+            f'LABELS are missing after {inputs[0]}, give a video and its label file, or a dataset '
+            'file (.csv, .jsonl)'
+        )
+    return list(inputs), None
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be written before anything is computed."""
+    check_outputs(args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes')
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Refuse options that cannot work before anything is computed."""
     for option in ('batch_size', 'check', 'suggest'):
         least = 1 if option == 'batch_size' else 0
         if getattr(args, option) < least:
@@ -268,18 +253,3 @@ def _check(args: argparse.Namespace) -> None:
             '--adapt needs --config, the config of the model to fine-tune, such as '
             'configs/stdpose_tiny_synthetic.py'
         )
-
-
-def _detector(args: argparse.Namespace) -> PersonDetector | None:
-    if args.boxes != DETECTOR:
-        if args.det_config is not None or args.det_checkpoint is not None:
-            raise InputError('--det-config and --det-checkpoint need --boxes detector, add it')
-        return None
-    if args.det_config is None:
-        raise InputError(
-            '--boxes detector needs --det-config, give an MMDetection config (with '
-            '--det-checkpoint) or an ONNX file'
-        )
-    from stdpose_mm.detection import build_person_detector
-
-    return build_person_detector(args.det_config, args.det_checkpoint, args.device)

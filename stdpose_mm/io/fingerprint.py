@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache, partial
 from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,23 @@ from .video.frame_views import FrameView
 
 NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'training', 'visualization')
 """Rooms of the package whose code changes no pose that a propagator returns."""
+
+LIBRARIES = (
+    'av',
+    'mmcv',
+    'mmpose',
+    'numpy',
+    'onedl-mmcv',
+    'onnxruntime',
+    'opencv-contrib-python',
+    'opencv-contrib-python-headless',
+    'opencv-python',
+    'opencv-python-headless',
+    'scipy',
+    'torch',
+    'torchvision',
+)
+"""Packages, not all of which are installed, whose versions may change a pose."""
 
 _SIZE = 16
 
@@ -62,21 +80,29 @@ def file_fingerprint(path: str | Path) -> str:
 
 
 @cache
-def code_fingerprint() -> str:
-    """Compute the fingerprint of the package's files that decide what a propagator returns.
+def code_fingerprint(left_out: tuple[str, ...] = NOT_DECIDING) -> str:
+    """Compute the fingerprint of the code that decides what a propagator returns.
 
-    These are all of its files, weights included, but for the rooms ``NOT_DECIDING``; a new room
-    counts until it is listed there.
+    It is that of the package's files, weights included, and of the versions of ``LIBRARIES``.
+
+    Args:
+        left_out: Rooms of the package that do not count; a new room counts until it is listed.
     """
     root = Path(str(files(__name__.partition('.')[0])))
     names = [path.relative_to(root) for path in root.rglob('*') if path.is_file()]
-    return fingerprint(
-        {
-            name.as_posix(): root / name
-            for name in names
-            if name.parts[0] not in NOT_DECIDING and '__pycache__' not in name.parts
-        }
-    )
+    own = {
+        name.as_posix(): root / name
+        for name in names
+        if name.parts[0] not in left_out and '__pycache__' not in name.parts
+    }
+    return fingerprint(own, {name: _version(name) for name in LIBRARIES})
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> bytes:

@@ -1,8 +1,7 @@
-"""Finished parts of long work on the disk: a run that was killed goes on from there."""
+"""Results in files, each of which is complete or not there."""
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
@@ -11,20 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .atomic import PathLike, atomic_path
-from .fingerprint import code_fingerprint, fingerprint
 
 T = TypeVar('T')
-
-
-def unfinished_folder(out: PathLike) -> Path:
-    """Return the hidden folder beside the output file ``out`` for what is finished before it is."""
-    out = Path(out)
-    return out.with_name(f'.{out.name}.unfinished')
-
-
-def remove_unfinished(out: PathLike) -> None:
-    """Remove the folder of a run that has written its output."""
-    shutil.rmtree(unfinished_folder(out), ignore_errors=True)
 
 
 class ResultCache(MutableMapping[str, T]):
@@ -45,30 +32,6 @@ class ResultCache(MutableMapping[str, T]):
         self._folder = Path(folder)
         self._encode = encode
         self._decode = decode
-
-    @classmethod
-    def for_context(
-        cls,
-        folder: PathLike,
-        context: Any,
-        encode: Callable[[T], Mapping[str, Any]],
-        decode: Callable[[dict[str, np.ndarray]], T],
-    ) -> ResultCache[T]:
-        """Open the cache for what results depend on besides their keys and the package's code.
-
-        It lies in a subfolder; those of other contexts are removed.
-
-        Args:
-            folder: The folder of all contexts.
-            context: Any value that :func:`~.fingerprint.fingerprint` takes.
-            encode: See the class.
-            decode: See the class.
-        """
-        own = Path(folder) / fingerprint(code_fingerprint(), context)
-        for other in Path(folder).glob('*'):
-            if other != own:
-                shutil.rmtree(other, ignore_errors=True)
-        return cls(own, encode, decode)
 
     def __getitem__(self, key: str) -> T:
         try:

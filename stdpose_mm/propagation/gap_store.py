@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.result_cache import ResultCache
 
 from .base import GapPoses
 
 
-def open_gap_cache(folder: PathLike, *context: Any) -> ResultCache[GapPoses]:
+def open_gap_cache(folder: PathLike, video: str, *context: Any) -> ResultCache[GapPoses]:
     """Open the cache of finished gaps, whose keys are their fingerprints.
 
     Args:
-        folder: Where it lies.
-        context: The propagator, the video and the skeleton; gaps of others are removed.
+        folder: The folder of a :class:`~stdpose_mm.io.cache_folder.CacheFolder`.
+        video: Name of the video, to show.
+        context: The propagator, the video and the skeleton.
     """
-    return ResultCache.for_context(folder, context, vars, lambda arrays: GapPoses(**arrays))
+    return CacheFolder(folder).open(
+        ('gaps', *context), video, vars, lambda arrays: GapPoses(**arrays)
+    )

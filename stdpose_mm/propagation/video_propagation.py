@@ -209,7 +209,7 @@ class _GapPoses:
         frames: The video's pictures.
         skeleton: The joints of the labels.
         propagator: How to fill the gaps that the cache does not have.
-        cache: Finished gaps are added, those of other labels removed.
+        cache: Finished gaps are added, and those of other labels removed from a ``dict``.
     """
 
     def __init__(
@@ -221,16 +221,19 @@ class _GapPoses:
         cache: GapCache,
     ) -> None:
         self._cache = cache
+        self._propagate = lambda gaps: propagator.propagate(CachedFrames(frames), gaps, skeleton)
         self._keys = {
             gap: gap.fingerprint(propagator.reads_second_labels)
             for plan in plans.values()
             for gap in plan.gaps
         }
-        for stale in set(cache) - set(self._keys.values()):
-            del cache[stale]
+        if isinstance(cache, dict):
+            # Memory shall not grow with every correction; files have a limit of their own.
+            for stale in set(cache) - set(self._keys.values()):
+                del cache[stale]
         todo = [gap for gap, key in self._keys.items() if key not in cache]
         todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
-        self._propagated = propagator.propagate(CachedFrames(frames), todo, skeleton)
+        self._propagated = self._propagate(todo)
         self._unfinished: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
         self._finished: dict[Gap, GapPoses] = {}
 
@@ -252,7 +255,7 @@ class _GapPoses:
                 return pose
             self._advance(gap)
         if gap not in self._finished:
-            self._finished[gap] = self._cache[self._keys[gap]]
+            self._finished[gap] = self._cached(gap)
         poses, row = self._finished[gap], gap.frames.index(frame_index)
         return PropagatedPose(
             gap, frame_index, poses.keypoints[row], poses.visibility[row], poses.scores[row]
@@ -273,6 +276,14 @@ class _GapPoses:
             finished = GapPoses.stack([poses[frame] for frame in pose.gap.frames])
             self._cache[self._keys[pose.gap]] = self._finished[pose.gap] = finished
             del self._unfinished[pose.gap]
+
+    def _cached(self, gap: Gap) -> GapPoses:
+        try:
+            return self._cache[self._keys[gap]]
+        except KeyError:
+            # Another process has removed it since.
+            poses = {pose.frame_index: pose for pose in self._propagate([gap])}
+            return GapPoses.stack([poses[frame] for frame in gap.frames])
 
 
 def _plan_track(

@@ -7,18 +7,21 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
-
-from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
+from typing import Any
 
 from stdpose_mm.engine.config_files import read_config
-from stdpose_mm.engine.processes import balanced_share
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labels import frame_sources, read_json, read_labels, write_posetrack18
 from stdpose_mm.io.labels.coco_records import video_name
 from stdpose_mm.io.video import FrameSource, open_frames
+from stdpose_mm.processes import (
+    balanced_share,
+    is_first_process,
+    rank_and_count,
+    work_together,
+)
 from stdpose_mm.propagation import (
     BasePropagator,
     LifeSpan,
@@ -38,8 +41,6 @@ MADE_BY = 'pseudo_labels'
 
 THRESHOLDS = tuple(round(0.1 * n, 1) for n in range(1, 10))
 """Scores below which the summary counts propagated joints."""
-
-Result = TypeVar('Result')
 
 Counts = dict[str, int]
 """Numbers of one or several videos, see :func:`count_poses`."""
@@ -120,7 +121,7 @@ def make_pseudo_labels(
     The label files are PoseTrack18 JSON with every frame of the video, ``source`` and ``scores``
     of every pose. A video whose file is there already is skipped if it was made from the same
     labels, and pictures if the method reads any, with the same settings. Where processes were
-    joined (:func:`~stdpose_mm.engine.processes.joined_processes`), each takes a share of the videos
+    joined (:func:`~stdpose_mm.processes.joined_processes`), each takes a share of the videos
     with about the same number of frames; the output is the same for any number of them. A video
     that fails does not stop the others.
 
@@ -149,9 +150,9 @@ def make_pseudo_labels(
 
     videos = _survey(label_files, Path(out) / LABEL_FOLDER, settings, identify)
     missing = [video for video in videos if video.counts is None]
-    share = balanced_share([video.num_frames for video in missing], get_rank(), get_world_size())
+    share = balanced_share([video.num_frames for video in missing], *rank_and_count())
     own = {missing[i].name: missing[i] for i in share}
-    counted, failed = _work_together(
+    counted, failed = work_together(
         progress(own, len(own)) if progress else own,
         lambda name: _make_video(own[name], propagator, settings, identify, image_root, video_root),
     )
@@ -163,7 +164,7 @@ def make_pseudo_labels(
         )
     counts = {video.name: video.counts or counted[video.name] for video in videos}
     summary = summarize(settings, counts)
-    if is_main_process():
+    if is_first_process():
         write_json(Path(out) / SUMMARY_FILE, summary, indent=2)
     return summary
 
@@ -287,31 +288,15 @@ def _survey(
             )
         named[name] = file
     # All processes stop at the same mistake: one that went on would wait for the others.
-    found, wrong = _work_together(
-        list(named)[get_rank() :: get_world_size()],
+    rank, num_processes = rank_and_count()
+    found, wrong = work_together(
+        list(named)[rank::num_processes],
         lambda name: _inspect(name, named[name], folder, settings, identify),
     )
     for name in named:
         if name in wrong:
             raise InputError(wrong[name])
     return [found[name] for name in named]
-
-
-def _work_together(
-    names: Iterable[str], work: Callable[[str], Result]
-) -> tuple[dict[str, Result], dict[str, str]]:
-    """Do the share of this process; return the results and mistakes of all processes by name."""
-    done: dict[str, Result] = {}
-    failed: dict[str, str] = {}
-    for name in names:
-        try:
-            done[name] = work(name)
-        except InputError as error:
-            failed[name] = str(error)
-    for others_done, others_failed in all_gather_object((done, failed)):
-        done.update(others_done)
-        failed.update(others_failed)
-    return done, failed
 
 
 def _inspect(

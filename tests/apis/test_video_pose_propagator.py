@@ -207,7 +207,7 @@ def test_detections_are_made_once(linear, folder, tmp_path):
             return np.array([[0.0, 0, 40, 40], [1.0, 0, 40, 40]]), np.array([0.4, 0.9])
 
     for _ in range(2):
-        state = linear.init_state(folder, folder=tmp_path / 'unfinished')
+        state = linear.init_state(folder, folder=tmp_path / 'cache')
         linear.add_labels(state, 0, 1, POSE, bbox=[2, 0, 40, 40])
         assert list(linear.detect_in_video(state, Everywhere())) == list(range(1, 9))
         # The better of the two that overlap.

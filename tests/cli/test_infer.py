@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -205,6 +206,80 @@ def test_what_cannot_work_is_one_line(run, movie, boxes, tmp_path, arguments, se
     assert sentence in errors[0]
     assert not out.exists()
     assert not [path for path in tmp_path.iterdir() if 'partial' in path.name]
+
+
+@pytest.fixture
+def several(movie, boxes, tmp_path):
+    """``videos/{a,b}.mp4`` and ``boxes/{a,b}.json``."""
+    for name in ('a', 'b'):
+        for source, folder in ((movie, 'videos'), (boxes, 'boxes')):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            shutil.copy(source, tmp_path / folder / f'{name}{source.suffix}')
+    return tmp_path / 'videos'
+
+
+def test_several_videos_become_what_each_becomes_alone(run, several, boxes, tmp_path):
+    out, alone = tmp_path / 'out', tmp_path / 'a.json'
+    arguments = [several, '--out', out, '--boxes', tmp_path / 'boxes', '--save-video', out]
+    code, printed, _ = run(*arguments)
+    assert code == 0
+    header, a, _, last = printed.splitlines()
+    assert header.split() == ['video', 'frames', 'people', 'poses', 'seconds']
+    assert a.split()[:-1] == ['a.json', '9', '2', '18']
+    assert last == '2 videos: 2 done, 0 done before, 0 failed'
+    assert run(several / 'a.mp4', '--out', alone, '--boxes', boxes)[0] == 0
+    assert (out / 'a.json').read_bytes() == alone.read_bytes()
+    assert {path.name for path in out.glob('[!.]*')} == {'a.json', 'a.mp4', 'b.json', 'b.mp4'}
+    assert run(*arguments)[1].splitlines()[-1] == '2 videos: 0 done, 2 done before, 0 failed'
+
+
+def test_a_detector_is_built_once_for_several_videos(run, several, detector, tmp_path, monkeypatch):
+    build, built = detection.build_person_detector, []
+    monkeypatch.setattr(
+        detection, 'build_person_detector', lambda *given: built.append(given) or build(*given)
+    )
+    assert run(several, '--out', tmp_path / 'out', '--det-config', 'x.onnx')[0] == 0
+    assert len(built) == 1
+
+
+def test_another_checkpoint_does_several_videos_again(run, several, tmp_path, model_files):
+    arguments = [several, '--out', tmp_path / 'out', '--boxes', 'whole-picture']
+    assert run(*arguments)[0] == 0
+    import torch
+
+    other = torch.load(model_files[1], weights_only=False)
+    first = next(iter(other['state_dict'].values()))
+    first.add_(1)
+    torch.save(other, tmp_path / 'other.pth')
+    _, printed, _ = run(*arguments, '--checkpoint', tmp_path / 'other.pth')
+    assert printed.splitlines()[-1] == '2 videos: 2 done, 0 done before, 0 failed'
+
+
+def test_ctrl_c_leaves_no_incomplete_file_of_several(run, several, tmp_path, monkeypatch):
+    from stdpose_mm.inference import VideoPoseEstimator
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(VideoPoseEstimator, 'estimate', interrupt)
+    code, printed, errors = run(several, '--out', tmp_path / 'out', '--boxes', 'whole-picture')
+    assert (code, printed) == (130, '')
+    assert errors[-1] == (
+        'infer.py: interrupted, 0 of 2 videos are finished; the same command goes on from here'
+    )
+    assert not list((tmp_path / 'out').glob('[!.]*'))
+
+
+def test_that_nobody_says_where_the_people_are_is_said_once(run, several, tmp_path):
+    code, printed, errors = run(several, '--out', tmp_path / 'out')
+    assert (code, printed, len(errors)) == (2, '', 1)
+    assert 'nobody says where the people are' in errors[0]
+
+
+def test_one_file_of_boxes_does_not_serve_several_videos(run, several, boxes, tmp_path):
+    code, _, errors = run(several, '--out', tmp_path / 'out', '--boxes', boxes)
+    assert (code, len(errors)) == (2, 1)
+    assert 'boxes.json is no folder, but there are several videos' in errors[0]
 
 
 SLOW = """

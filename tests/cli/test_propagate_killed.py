@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.io.result_cache import unfinished_folder
+from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.video import write_video
 from support.paths import ROOT
 
@@ -84,7 +84,7 @@ def runner(tmp_path_factory) -> Iterator[Runner]:
 
 
 @pytest.fixture
-def arguments(tmp_path, pictures, label_fields) -> list[str]:
+def arguments(tmp_path, cache_folder, pictures, label_fields) -> list[str]:
     """A video of 45 frames with labels on every third, and where the output shall go."""
     write_video(tmp_path / 'clip.mp4', np.tile(pictures, (REPEATS, 1, 1, 1)), fps=10)
     label_fields['images'] = [{'id': n + 1, 'frame_index': n} for n in range(LENGTH)]
@@ -96,24 +96,28 @@ def arguments(tmp_path, pictures, label_fields) -> list[str]:
     (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
     names = ('clip.mp4', 'labels.json', 'dense.json')
     video, labels, out = (str(tmp_path / name) for name in names)
-    return [video, labels, '--out', out, '--method', 'slow']
+    return [video, labels, '--out', out, '--method', 'slow', '--cache', str(cache_folder)]
+
+
+def run_without_cache(runner, arguments) -> bytes:
+    other = Path(arguments[3]).parent / 'undisturbed' / 'dense.json'
+    assert runner.run([*arguments[:3], str(other), *arguments[4:-1], 'off']) == 0
+    assert runner.asked == NUM_GAPS
+    return other.read_bytes()
 
 
 @pytest.fixture
-def undisturbed(runner, arguments, tmp_path) -> bytes:
-    other = [*arguments[:3], str(tmp_path / 'undisturbed' / 'dense.json'), *arguments[4:]]
-    assert runner.run(other) == 0
-    assert runner.asked == NUM_GAPS
-    return Path(other[3]).read_bytes()
+def undisturbed(runner, arguments) -> bytes:
+    return run_without_cache(runner, arguments)
 
 
-def stored(out: Path) -> int:
-    return len(list(unfinished_folder(out).glob('gaps/*/[!.]*.npz')))
+def stored(arguments) -> int:
+    return len(list(Path(arguments[-1]).glob('*/[!.]*.npz')))
 
 
 def check_rerun(runner, arguments, undisturbed) -> None:
     out = Path(arguments[3])
-    finished = stored(out)
+    finished = stored(arguments)
     assert runner.run(arguments) == 0
     assert runner.asked == NUM_GAPS - finished
     assert out.read_bytes() == undisturbed
@@ -129,18 +133,19 @@ def test_killed_at_a_certain_moment(runner, arguments, undisturbed, moment):
         assert out.read_bytes() == undisturbed
     else:
         assert not out.exists()
-    assert stored(out) == STORED_AT[moment]
+    assert stored(arguments) == STORED_AT[moment]
     check_rerun(runner, arguments, undisturbed)
 
 
 def test_killed_at_random_moments(runner, arguments, undisturbed):
     out = Path(arguments[3])
     begin = time.monotonic()
-    assert runner.run(arguments) == 0
+    run_without_cache(runner, arguments)
     duration = time.monotonic() - begin
     rng = random.Random(0)
     for _ in range(6):
         out.unlink(missing_ok=True)
+        CacheFolder(arguments[-1]).clear()
         process = runner.start(arguments)
         time.sleep(duration * rng.random())
         # It may have ended before.
@@ -167,11 +172,22 @@ def test_what_is_left_serves_only_the_same_run(runner, arguments, pictures, chan
     elif change == 'video':
         write_video(arguments[0], np.tile(pictures[::-1], (REPEATS, 1, 1, 1)), fps=10)
     else:
-        for path in unfinished_folder(out).glob('gaps/*/*.npz'):
+        for path in Path(arguments[-1]).glob('*/*.npz'):
             path.write_bytes(b'')
     assert runner.run(arguments) == 0
     assert runner.asked == to_do
-    continued = out.read_bytes()
+    assert out.read_bytes() == run_without_cache(runner, arguments)
+
+
+def test_a_corrected_label_file_costs_what_it_touches(runner, arguments):
+    """The run before was finished, which is no reason to begin anew."""
     assert runner.run(arguments) == 0
-    assert runner.asked == NUM_GAPS
-    assert out.read_bytes() == continued
+    path = Path(arguments[1])
+    fields = json.loads(path.read_text())
+    corrected = fields['annotations'][8]
+    corrected['keypoints'][0] += 4
+    path.write_text(json.dumps(fields))
+    assert runner.run(arguments) == 0
+    # The gaps before and after the label.
+    assert runner.asked == 2
+    assert Path(arguments[3]).read_bytes() == run_without_cache(runner, arguments)

@@ -16,13 +16,13 @@ def poses() -> GapPoses:
 
 
 def test_poses_come_back_to_the_last_bit(tmp_path):
-    open_gap_cache(tmp_path, 'context')['key'] = poses()
-    back = open_gap_cache(tmp_path, 'context')['key']
+    open_gap_cache(tmp_path, 'clip', 'context')['key'] = poses()
+    back = open_gap_cache(tmp_path, 'clip', 'context')['key']
     for name, expected in vars(poses()).items():
         assert getattr(back, name).dtype == expected.dtype
         assert getattr(back, name).tobytes() == expected.tobytes()
 
 
 def test_another_context_has_no_gaps(tmp_path):
-    open_gap_cache(tmp_path, 'one')['key'] = poses()
-    assert list(open_gap_cache(tmp_path, 'two')) == []
+    open_gap_cache(tmp_path, 'clip', 'one')['key'] = poses()
+    assert list(open_gap_cache(tmp_path, 'clip', 'two')) == []

@@ -16,6 +16,7 @@ from stdpose_mm.propagation import (
     propagate_subsampled,
     subsample_labels,
 )
+from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import FrameDetections, PersonLabel
 
@@ -263,6 +264,36 @@ def test_a_correction_reaches_gaps_further_away_for_a_joint_missing_between(
     tracks[0][8] = label(8, moved)
     after = dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
     np.testing.assert_allclose(after[2][0].keypoints[2], [POSE[2][0] + 2, POSE[2][1]])
+
+
+def test_a_cache_in_memory_keeps_only_the_gaps_of_these_labels(label, blank, skeleton):
+    cache = {}
+    for moved in (0, 5):
+        tracks = {0: {0: label(0, POSE), 4: label(4, np.add(POSE, moved)), 8: label(8, POSE)}}
+        dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
+    assert len(cache) == 2
+
+
+def test_a_cache_on_the_disk_keeps_the_gaps_of_other_labels(label, blank, skeleton, tmp_path):
+    """Of another run on the same video, perhaps at the same time."""
+    for moved in (0, 5):
+        cache = open_gap_cache(tmp_path, 'clip')
+        tracks = {0: {0: label(0, POSE), 4: label(4, np.add(POSE, moved)), 8: label(8, POSE)}}
+        dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
+    assert len(cache) == 4
+
+
+def test_a_gap_that_another_process_removes_is_propagated_again(label, blank, skeleton, tmp_path):
+    tracks = {0: {n: label(n, np.add(POSE, n)) for n in (0, 4, 8)}}
+    cache = open_gap_cache(tmp_path, 'clip')
+    before = dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
+    results = propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache)
+    # By the first frame it is known which gaps are in the cache.
+    after = dict([next(results)])
+    cache.clear()
+    after.update(results)
+    for frame in range(9):
+        np.testing.assert_array_equal(after[frame][0].keypoints, before[frame][0].keypoints)
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ import numpy as np
 import stdpose_mm.apis  # noqa: F401  # what the children would import
 from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli import propagate
-from stdpose_mm.io import labels, result_cache
+from stdpose_mm.io import labels
 from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.interpolation import LinearPropagator
@@ -51,11 +51,12 @@ def kill_me(*_: Any, **__: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def half_then_killed(write: Callable[..., Any]) -> Callable[..., Any]:
+def half_then_killed(write: Callable[..., Any], suffix: str) -> Callable[..., Any]:
     def half(file: Any, *arguments: Any, **named: Any) -> None:
         write(file, *arguments, **named)
-        os.truncate(file, os.path.getsize(file) // 2)
-        kill_me()
+        if str(file).endswith(suffix):
+            os.truncate(file, os.path.getsize(file) // 2)
+            kill_me()
 
     return half
 
@@ -67,7 +68,7 @@ def arrange(moment: str) -> None:
     def counting(self: ResultCache, key: str, poses: Any) -> None:
         count[0] += 1
         if count[0] == STORED_BEFORE and moment == 'a gap is half written':
-            np.savez = half_then_killed(np.savez)
+            np.savez = half_then_killed(np.savez, '.npz')
         set_item(self, key, poses)
         if count[0] == STORED_BEFORE and moment == 'a gap is stored':
             kill_me()
@@ -76,9 +77,16 @@ def arrange(moment: str) -> None:
     if moment == 'before OUT is written':
         labels.write_labels = kill_me
     if moment == 'OUT is half written':
-        Path.write_bytes = half_then_killed(Path.write_bytes)  # type: ignore[method-assign]
+        half = half_then_killed(Path.write_bytes, '.dense.json')
+        Path.write_bytes = half  # type: ignore[method-assign]
     if moment == 'OUT is written':
-        result_cache.remove_unfinished = kill_me
+        write = labels.write_labels
+
+        def write_then_kill(*arguments: Any) -> None:
+            write(*arguments)
+            kill_me()
+
+        labels.write_labels = write_then_kill
 
 
 def main() -> None:

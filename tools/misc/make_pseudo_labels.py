@@ -15,18 +15,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
 from tqdm import tqdm
 
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_labelled_videos,
+    add_launcher_argument,
     add_model_arguments,
     positive,
     run_command,
 )
-from stdpose_mm.engine.processes import LAUNCHERS, joined_processes
 from stdpose_mm.io.labels import find_label_files
+from stdpose_mm.processes import is_first_process, joined_processes
 from stdpose_mm.propagation import PROPAGATORS, load_propagator
 from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
 
@@ -74,12 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
         default=8,
         help='windows the model sees at once (%(default)s)',
     )
-    parser.add_argument(
-        '--launcher',
-        choices=LAUNCHERS,
-        default='none',
-        help='what started the processes that share the videos: pytorch for torchrun',
-    )
+    add_launcher_argument(parser)
     return parser
 
 
@@ -105,13 +100,13 @@ def run(args: argparse.Namespace) -> None:
         summary = make_pseudo_labels(
             files, args.out, propagator, settings, args.image_root or '', args.video_root, progress
         )
-        if is_main_process():
+        if is_first_process():
             print(sentence(args.out, summary))
 
 
 def progress(names: Iterable[str], total: int) -> Iterable[str]:
     """A progress bar over the videos of the first process."""
-    return tqdm(names, total=total, unit=' videos', disable=not is_main_process())
+    return tqdm(names, total=total, unit=' videos', disable=not is_first_process())
 
 
 def sentence(out: Path, summary: dict[str, Any]) -> str:

@@ -1,18 +1,19 @@
-"""Processes that share work other than training, on one machine or many."""
+"""Processes that share work other than training, on one machine or many.
+
+Without a launcher there is one process, and neither PyTorch nor MMEngine is needed.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from unittest import mock
+from typing import Any, TypeVar
 
-import torch
-from mmengine.dist import init_dist
+from stdpose_mm.errors import InputError, require_packages
 
-from stdpose_mm.errors import InputError
-
-LAUNCHERS = ('none', 'pytorch', 'slurm')
+Result = TypeVar('Result')
 
 RANK_VARIABLES = {'pytorch': ('RANK', 'LOCAL_RANK'), 'slurm': ('SLURM_PROCID', 'SLURM_LOCALID')}
 """Launcher -> environment variables of the global and the local rank."""
@@ -23,12 +24,13 @@ TIMEOUT = 30 * 24 * 3600
 
 @contextmanager
 def joined_processes(launcher: str, device: str) -> Iterator[None]:
-    """Join the processes that a launcher started, for MMEngine's ``dist`` functions.
+    """Join the processes that a launcher started, for the functions below.
 
     The processes exchange no tensors, so they always talk by gloo, which needs no GPU.
 
     Args:
-        launcher: 'none', 'pytorch' (``torchrun``) or 'slurm' (``srun``).
+        launcher: One of :data:`~stdpose_mm.choices.LAUNCHERS`: 'none', 'pytorch' (``torchrun``) or
+            'slurm' (``srun``).
         device: Where the process computes. With 'cuda' each takes the GPU of its local rank.
 
     Raises:
@@ -38,6 +40,12 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
     if launcher == 'none':
         yield
         return
+    require_packages(f'--launcher {launcher}', 'torch', 'mmengine')
+    from unittest import mock
+
+    import torch
+    from mmengine.dist import init_dist
+
     variable, local_variable = RANK_VARIABLES[launcher]
     if variable not in os.environ:
         starter = 'torchrun' if launcher == 'pytorch' else 'srun'
@@ -59,6 +67,45 @@ def joined_processes(launcher: str, device: str) -> Iterator[None]:
         yield
     finally:
         torch.distributed.destroy_process_group()
+
+
+def rank_and_count() -> tuple[int, int]:
+    """Return the rank of this process and the number of joined processes; 0 and 1 without any."""
+    if not _are_joined():
+        return 0, 1
+    from mmengine.dist import get_rank, get_world_size
+
+    return get_rank(), get_world_size()
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks for all."""
+    return rank_and_count()[0] == 0
+
+
+def work_together(
+    names: Iterable[str], work: Callable[[str], Result]
+) -> tuple[dict[str, Result], dict[str, str]]:
+    """Do the share of this process, and exchange results with the others.
+
+    Args:
+        names: What this process is to do; every other one has names of its own.
+        work: Does one of them. If it raises :class:`InputError`, the others are done all the same.
+
+    Returns:
+        (name -> result, name -> sentence of the error), those of all processes in each of them.
+    """
+    done: dict[str, Result] = {}
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            done[name] = work(name)
+        except InputError as error:
+            failed[name] = str(error)
+    for others_done, others_failed in _gather((done, failed)):
+        done.update(others_done)
+        failed.update(others_failed)
+    return done, failed
 
 
 def balanced_share(costs: Sequence[float], rank: int, num_processes: int) -> list[int]:
@@ -83,3 +130,17 @@ def balanced_share(costs: Sequence[float], rank: int, num_processes: int) -> lis
         if least == rank:
             share.append(task)
     return share
+
+
+def _are_joined() -> bool:
+    # Whoever has joined processes has imported it.
+    distributed = sys.modules.get('torch.distributed')
+    return distributed is not None and distributed.is_available() and distributed.is_initialized()
+
+
+def _gather(value: Any) -> list[Any]:
+    if not _are_joined():
+        return [value]
+    from mmengine.dist import all_gather_object
+
+    return list(all_gather_object(value))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stdpose_mm.engine.processes import balanced_share, joined_processes
 from stdpose_mm.errors import InputError
+from stdpose_mm.processes import balanced_share, joined_processes
 
 
 def test_the_costliest_task_goes_to_whoever_has_least_to_do():

@@ -1,0 +1,222 @@
+"""The work of ``stdpose infer`` on one video."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from stdpose_mm.choices import WHOLE_PICTURE
+from stdpose_mm.cli.video_records import VideoResult
+from stdpose_mm.errors import require_packages
+from stdpose_mm.io import atomic_path
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stdpose_mm.detection import BoxSource, PersonDetector
+    from stdpose_mm.inference import FrameEstimate, WindowBackend, WindowModel
+    from stdpose_mm.io.labels.label_stream import LabelStream
+    from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.structures import PersonLabel
+
+
+class InferenceModels:
+    """What the videos of a command share: the network and the detector, built once.
+
+    Args:
+        args: The parsed command line.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+
+    @cached_property
+    def network(self) -> tuple[WindowModel, WindowBackend]:
+        """The model, and what runs it."""
+        from stdpose_mm.inference import load_backend
+
+        args = self._args
+        return load_backend(
+            args.config, args.checkpoint, args.device, args.precision, args.batch_size
+        )
+
+    @cached_property
+    def detector(self) -> PersonDetector | None:
+        """The detector of the command line; None without one."""
+        if self._args.det_config is None:
+            return None
+        from stdpose_mm.detection import build_person_detector
+
+        args = self._args
+        return build_person_detector(args.det_config, args.det_checkpoint, args.device)
+
+    def build(self) -> None:
+        """Build them now, so that what cannot work for any video is said before the first one."""
+        _ = self.detector, self.network
+
+
+def infer_video(
+    args: argparse.Namespace,
+    models: InferenceModels,
+    progress: bool = True,
+    keep_incomplete: bool = True,
+) -> VideoResult:
+    """Estimate the poses of one video, and write its outputs.
+
+    Args:
+        args: The command line of this video.
+        models: The models of the command line.
+        progress: Show a progress bar.
+        keep_incomplete: Whether Ctrl-C ends the work with the frames that are done, which are
+            written; otherwise it raises ``KeyboardInterrupt`` at once.
+
+    Raises:
+        InputError: If something that was given cannot be used; no output file is written then.
+    """
+    require_packages('a pose network', 'torch', 'mmpose')
+    from tqdm import tqdm
+
+    from stdpose_mm.inference import VideoPoseEstimator, estimate_video
+    from stdpose_mm.io.labels.label_stream import LabelStream
+    from stdpose_mm.io.video import open_frames, write_video
+    from stdpose_mm.tracking.smoothing import build_smoother
+
+    frames = open_frames(args.video)
+    box_source = _box_source(args, frames, models.detector)
+    model, backend = models.network
+    estimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
+    smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
+    with ExitStack() as outputs:
+        interrupt = outputs.enter_context(_Interrupt()) if keep_incomplete else None
+        folder = args.out.resolve().parent
+        labels = outputs.enter_context(LabelStream(frames.name, model.skeleton, folder))
+        estimates = estimate_video(
+            frames,
+            box_source,
+            estimator,
+            args.tracker,
+            smoother,
+            keep_pictures=args.save_video is not None,
+        )
+        outputs.enter_context(closing(estimates))
+        shown = tqdm(estimates, total=len(frames), unit=' frames', disable=not progress)
+        taken = shown if interrupt is None else interrupt.take_until(shown)
+        results = _Results(frames, model, labels, taken)
+        if args.save_video is None:
+            for _ in results:
+                pass
+        else:
+            # It takes its name after the labels are written: both files are there, or none.
+            video = outputs.enter_context(atomic_path(args.save_video))
+            write_video(video, results.draw(), fps=frames.fps or 25)
+        is_complete = labels.num_frames == len(frames)
+        extra = {
+            'complete': is_complete,
+            'frames': len(frames),
+            'unreadable_frames': results.unreadable,
+            'crops': args.crops,
+            'precision': args.precision,
+            'smoothing': None if smoother is None else str(smoother),
+        }
+        labels.write(args.out, args.format, {'inference': extra}, args.cvat_tolerance)
+    counts = {
+        'frames': labels.num_frames,
+        'people': len(results.track_ids),
+        'poses': labels.num_persons,
+    }
+    summary = [f'{args.out}: ' + ', '.join(f'{number} {name}' for name, number in counts.items())]
+    if results.unreadable:
+        summary.append(
+            f'{len(results.unreadable)} frames cannot be read, see unreadable_frames in OUT'
+        )
+    incomplete = (
+        f'interrupted: {args.out} holds the first {labels.num_frames} of {len(frames)} frames and '
+        'says that it is not complete'
+    )
+    return VideoResult(counts, summary, incomplete=None if is_complete else incomplete)
+
+
+@dataclass
+class _Results:
+    """Iterate over the estimates of a video and their labels, which are added to a stream.
+
+    Args:
+        frames: The video.
+        model: The model that made the estimates.
+        labels: The stream.
+        estimates: Ascending by index.
+        track_ids: Filled while iterating.
+        unreadable: Filled with the frames that cannot be read.
+    """
+
+    frames: FrameSource
+    model: WindowModel
+    labels: LabelStream
+    estimates: Iterable[FrameEstimate]
+    track_ids: set[int] = field(default_factory=set)
+    unreadable: list[int] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
+        from stdpose_mm.inference.pose_labels import frame_of, labels_of
+
+        for estimate in self.estimates:
+            persons = labels_of(estimate, self.model.trained_joints)
+            self.labels.add(frame_of(estimate, self.frames), persons)
+            self.track_ids.update(estimate.people.track_ids.tolist())
+            if estimate.origin != 'seen':
+                self.unreadable.append(estimate.frame_index)
+            yield estimate, persons
+
+    def draw(self) -> Iterator[np.ndarray]:
+        """Yield the pictures with the people drawn."""
+        from stdpose_mm.visualization import draw_people
+
+        for estimate, persons in self:
+            assert estimate.picture is not None
+            yield draw_people(estimate.picture, persons, self.model.skeleton, estimate.frame_index)
+
+
+class _Interrupt:
+    """Note the first Ctrl-C, and raise ``KeyboardInterrupt`` at the second."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> _Interrupt:
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def take_until(self, estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
+        """Yield the estimates up to the one that comes after Ctrl-C."""
+        for estimate in estimates:
+            yield estimate
+            if self.asked:
+                return
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def _box_source(
+    args: argparse.Namespace, frames: FrameSource, detector: PersonDetector | None
+) -> BoxSource:
+    from stdpose_mm.detection import build_box_source, read_boxes
+
+    people: Any = args.boxes
+    if detector is not None:
+        people = detector
+    elif args.boxes != WHOLE_PICTURE:
+        people = read_boxes(args.boxes, frames)
+    return build_box_source(people, args.det_every, args.tracker)

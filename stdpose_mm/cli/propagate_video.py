@@ -1,0 +1,211 @@
+"""The work of ``stdpose propagate`` on one video."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from contextlib import ExitStack
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stdpose_mm.cli.video_records import VideoResult
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io import atomic_path
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.structures import PersonLabel, VideoLabels
+
+FRAMES_IN_REPORT = 12
+
+INTERPOLATE, DETECTOR = 'interpolate', 'detector'
+
+
+class PropagationModels:
+    """What the videos of a command share: the propagator and the detector, built once.
+
+    Args:
+        args: The parsed command line.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+
+    @cached_property
+    def propagator(self) -> VideoPosePropagator:
+        """The propagator of the command line."""
+        return self.build_propagator(self._args.config, self._args.checkpoint)
+
+    @cached_property
+    def detector(self) -> PersonDetector | None:
+        """The detector of the command line; None without one."""
+        return _detector(self._args)
+
+    def build(self) -> None:
+        """Build them now, so that what cannot work for any video is said before the first one."""
+        # Without a checkpoint there is no model before it is adapted.
+        if not self._args.adapt or self._args.checkpoint is not None:
+            _ = self.propagator
+        _ = self.detector
+
+    def build_propagator(
+        self, config: str | Config | None, checkpoint: str | Path | None
+    ) -> VideoPosePropagator:
+        """Build a propagator with this model and the options of the command line."""
+        from stdpose_mm.apis import VideoPosePropagator
+
+        args = self._args
+        return VideoPosePropagator(
+            config,
+            checkpoint,
+            device=args.device,
+            method=args.method,
+            batch_size=args.batch_size,
+            fuser=args.fuser,
+            flow_weights=args.flow_weights,
+            precision=args.precision,
+        )
+
+
+def propagate_video(
+    args: argparse.Namespace, models: PropagationModels, progress: bool = True
+) -> VideoResult:
+    """Propagate the labels of one video, and write its outputs.
+
+    Args:
+        args: The command line of this video.
+        models: The models of the command line.
+        progress: Show progress bars.
+
+    Raises:
+        InputError: If something that was given cannot be used; no output file is written then.
+    """
+    from tqdm import tqdm
+
+    from stdpose_mm.io.cache_folder import choose_cache_folder
+    from stdpose_mm.io.labels import read_labels, write_labels
+    from stdpose_mm.io.video import open_frames
+    from stdpose_mm.propagation import subsample_labels
+
+    labels = read_labels(
+        args.labels, video=args.labels_video, loaded_into_cvat=args.loaded_into_cvat
+    )
+    if args.keep_every is not None:
+        labels = subsample_labels(labels, args.keep_every)
+    frames = open_frames(args.video)
+    if args.adapt:
+        # A model that does not suit the method is refused before it is trained.
+        models.build()
+        require_packages('--adapt', 'torch', 'mmpose')
+        from stdpose_mm.training import adapt
+
+        adapted = adapt(
+            args.config,
+            args.checkpoint,
+            frames,
+            labels,
+            out=args.out,
+            device=args.device,
+            max_minutes=args.adapt_minutes,
+            progress=progress,
+        )
+        print(adapted)
+        propagator = models.build_propagator(adapted.config, adapted.checkpoint)
+    else:
+        propagator = models.propagator
+    how = f'{args.method} ({propagator.describe(labels.skeleton)})'
+    state = propagator.init_state(
+        frames,
+        labels,
+        boxes=None if args.boxes in (INTERPOLATE, DETECTOR) else read_labels(Path(args.boxes)),
+        life_span=args.life_span,
+        folder=choose_cache_folder(args.cache),
+    )
+    show = partial(tqdm, total=len(state.frames), unit=' frames', disable=not progress)
+    if models.detector is not None:
+        for _ in show(propagator.detect_in_video(state, models.detector), desc='boxes'):
+            pass
+    results = show(propagator.propagate_in_video(state), desc=propagator.method)
+    dense = propagator.collect_labels(state, results)
+    # The video takes its name after the labels are written: both files are there, or none.
+    with ExitStack() as outputs:
+        if args.save_video is not None:
+            from stdpose_mm.visualization import write_overlay
+
+            video = outputs.enter_context(atomic_path(args.save_video))
+            write_overlay(video, frames, dense)
+        write_labels(dense, args.out, args.format, cvat_tolerance=args.cvat_tolerance)
+    if args.report is not None:
+        from stdpose_mm.review import frames_to_check
+        from stdpose_mm.visualization import write_report
+
+        write_report(
+            args.report,
+            frames,
+            dense,
+            checks=frames_to_check(dense, FRAMES_IN_REPORT),
+            video=args.save_video,
+            method=how,
+        )
+    count = Counter(person.source for person in dense.persons)
+    return VideoResult(
+        {
+            'frames': len(dense.frames),
+            'people': len(dense.track_ids),
+            'given': sum(int(person.given.sum()) for person in dense.persons),
+            'propagated': sum(_count_propagated(person) for person in dense.persons),
+        },
+        summary=[
+            f'method: {how}',
+            f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
+            f'{count["given"]} given and {count["propagated"]} propagated poses'
+            + (f', {count["absent"]} times absent' if count['absent'] else ''),
+        ],
+        advice=list_advice(dense, args.check, args.suggest),
+    )
+
+
+def _count_propagated(person: PersonLabel) -> int:
+    return int((person.labelled & ~person.given).sum())
+
+
+def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
+    """Name the frames to look at, and those to label next, one a line."""
+    from stdpose_mm.review import frames_to_check, rank_suggestions
+
+    lines = []
+    for frame in frames_to_check(dense, check):
+        joints = ', '.join(
+            f'{joint.joint} of person {joint.track_id} ({joint.score:.2f})'
+            for joint in frame.joints
+        )
+        lines.append(
+            f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '
+            f'wrong, above all {joints}'
+        )
+    given = {person.frame_index for person in dense.persons if person.source == 'given'}
+    for suggestion in rank_suggestions(dense, given, suggest):
+        lines.append(
+            f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
+            'be wrong'
+        )
+    return lines
+
+
+def _detector(args: argparse.Namespace) -> PersonDetector | None:
+    if args.boxes != DETECTOR:
+        if args.det_config is not None or args.det_checkpoint is not None:
+            raise InputError('--det-config and --det-checkpoint need --boxes detector, add it')
+        return None
+    if args.det_config is None:
+        raise InputError(
+            '--boxes detector needs --det-config, give an MMDetection config (with '
+            '--det-checkpoint) or an ONNX file'
+        )
+    from stdpose_mm.detection import build_person_detector
+
+    return build_person_detector(args.det_config, args.det_checkpoint, args.device)

@@ -1,0 +1,296 @@
+"""A command on several videos: shared among processes, resumed by video, one summary."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from stdpose_mm.cli.video_records import (
+    OUTPUTS,
+    RECORD_FOLDER,
+    FinishedVideo,
+    VideoRecord,
+    VideoResult,
+    fingerprint_inputs,
+)
+from stdpose_mm.errors import InputError, find_input_error, one_line
+from stdpose_mm.io.video_list import ListedVideo, find_file_of
+from stdpose_mm.processes import balanced_share, is_first_process, rank_and_count, work_together
+
+Result = TypeVar('Result')
+
+SUFFIX_OF_FORMAT = {'cvat': '.xml', 'sleap': '.slp'}
+"""Suffix of label files by format, where it is not ``.json``."""
+
+FILE_SUFFIXES = (
+    *('.json', '.gz', '.xml', '.csv', '.slp', '.trc', '.h5', '.html', '.htm', '.pdf'),
+    *('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264'),
+)
+"""What names a file where a folder is expected."""
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """One of several videos.
+
+    Args:
+        video: The video, as it was listed.
+        args: Its own command line.
+    """
+
+    video: ListedVideo
+    args: argparse.Namespace
+
+
+def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[str, VideoJob]:
+    """Make the command line of each of several videos.
+
+    Outputs have the name of the video, or that of a dataset file, in the folders that ``args``
+    names.
+
+    Args:
+        args: The command line of all.
+        videos: The videos.
+
+    Returns:
+        Name of the output, below the output folder -> job.
+
+    Raises:
+        InputError: If an output folder is a file, or two videos have the same output.
+    """
+    folders = {option: vars(args)[option] for option in OUTPUTS if vars(args).get(option)}
+    for option, folder in folders.items():
+        if folder.is_file() or (not folder.is_dir() and folder.suffix.lower() in FILE_SUFFIXES):
+            raise InputError(
+                f'--{option.replace("_", "-")} {folder} is a file, but several videos need a '
+                f'folder, give one such as {folder.with_suffix("")}'
+            )
+    suffixes = {'save_video': '.mp4', 'report': '.html'}
+    jobs: dict[str, VideoJob] = {}
+    # Overlays and pages differ from the labels in their suffixes alone, files in more than case.
+    taken: dict[Path, Path] = {}
+    for video in videos:
+        name = f'{video.name}{SUFFIX_OF_FORMAT.get(args.format, ".json")}'
+        name = name if video.out is None else str(video.out)
+        other = taken.setdefault(Path(name.casefold()).with_suffix(''), video.video)
+        if other is not video.video:
+            raise InputError(
+                f'{other} and {video.video} would both be written as {name}, list them in a '
+                'dataset file with different names as out'
+            )
+        own = argparse.Namespace(**vars(args))
+        own.video = str(video.video)
+        for option, folder in folders.items():
+            path = folder / name
+            vars(own)[option] = path.with_suffix(suffixes.get(option, path.suffix))
+        jobs[name] = VideoJob(video, own)
+    return jobs
+
+
+def require_folder(option: str, path: Path | None) -> None:
+    """Refuse a file where several videos need one each.
+
+    Raises:
+        InputError: If ``path`` is given and no folder.
+    """
+    if path is not None and not path.is_dir():
+        raise InputError(
+            f'{option} {path} is no folder, but there are several videos, give the folder that '
+            'holds a file for each'
+        )
+
+
+def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> Path | None:
+    """Choose the label file, or the file with boxes, of a video.
+
+    Args:
+        video: The video.
+        named: The file that a dataset file names.
+        given: The file that serves all videos, or the folder that holds one for each.
+
+    Raises:
+        InputError: If the folder has none for that video, or several.
+    """
+    if named is None and given is not None and given.is_dir():
+        return find_file_of(video, given)
+    return named or given
+
+
+def run_video_set(
+    jobs: Mapping[str, VideoJob],
+    out: Path,
+    prepare: Callable[[VideoJob], None],
+    work: Callable[[argparse.Namespace], VideoResult],
+) -> None:
+    """Work on several videos, and print one summary.
+
+    Where processes were joined (:func:`~stdpose_mm.processes.joined_processes`), each takes a share
+    with about the same number of frames; what is written is the same for any number of them. A
+    video whose outputs are there, from the same inputs, is not done again. One that fails does not
+    stop the others.
+
+    Args:
+        jobs: Name of the output -> video.
+        out: The output folder.
+        prepare: Completes and checks the command line of a video before any work begins.
+        work: Does the work of a command line.
+
+    Raises:
+        InputError: In the first process, once all others are done, if a video has failed.
+        KeyboardInterrupt: With a sentence, after Ctrl-C.
+    """
+    records = {
+        name: VideoRecord(out / RECORD_FOLDER / f'{name}.json', job.args)
+        for name, job in jobs.items()
+    }
+    surveys: dict[str, _Survey] = {}
+    try:
+        surveys, failed = _survey(jobs, records, prepare)
+        done, failed_at_work = _work(jobs, surveys, records, prepare, work)
+    except KeyboardInterrupt:
+        finished = sum(_is_finished(records[name], surveys.get(name)) for name in jobs)
+        raise KeyboardInterrupt(
+            f'interrupted, {finished} of {len(jobs)} videos are finished; the same command goes on '
+            'from here'
+        ) from None
+    if is_first_process():
+        _summarize(list(jobs), surveys, done, failed | failed_at_work)
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What is known of a video before work begins.
+
+    Args:
+        inputs: See :func:`~.video_records.fingerprint_inputs`.
+        num_frames: Its length.
+        finished: What is kept of it if nothing is left to do.
+    """
+
+    inputs: str
+    num_frames: int
+    finished: FinishedVideo | None
+
+
+def _is_finished(record: VideoRecord, survey: _Survey | None) -> bool:
+    finished = record.read()
+    return finished is not None and (survey is None or survey.inputs == finished.inputs)
+
+
+def _survey(
+    jobs: Mapping[str, VideoJob],
+    records: Mapping[str, VideoRecord],
+    prepare: Callable[[VideoJob], None],
+) -> tuple[dict[str, _Survey], dict[str, str]]:
+    from tqdm import tqdm
+
+    from stdpose_mm.io.video import open_frames
+
+    def survey(name: str) -> _Survey:
+        job, record = jobs[name], records[name]
+        prepare(job)
+        frames = open_frames(job.args.video)
+        inputs = fingerprint_inputs(job.args, frames)
+        if record.is_current(inputs):
+            return _Survey(inputs, len(frames), record.read())
+        record.refuse_foreign_outputs()
+        return _Survey(inputs, len(frames), None)
+
+    rank, num_processes = rank_and_count()
+    # The content of every video is read.
+    names = tqdm(
+        list(jobs)[rank::num_processes],
+        desc='checking',
+        unit=' videos',
+        leave=False,
+        disable=not is_first_process(),
+    )
+    return work_together(names, partial(_do_one, survey))
+
+
+def _work(
+    jobs: Mapping[str, VideoJob],
+    surveys: Mapping[str, _Survey],
+    records: Mapping[str, VideoRecord],
+    prepare: Callable[[VideoJob], None],
+    work: Callable[[argparse.Namespace], VideoResult],
+) -> tuple[dict[str, FinishedVideo], dict[str, str]]:
+    missing = [name for name in jobs if name in surveys and surveys[name].finished is None]
+    costs = [surveys[name].num_frames for name in missing]
+    share = [missing[n] for n in balanced_share(costs, *rank_and_count())]
+
+    def do(name: str) -> FinishedVideo:
+        started = time.monotonic()
+        with records[name].begun():
+            # Prepared by another process, perhaps.
+            prepare(jobs[name])
+            result = work(jobs[name].args)
+            return records[name].finish(surveys[name].inputs, result, time.monotonic() - started)
+
+    def do_and_tell(name: str) -> FinishedVideo:
+        place = f'[{share.index(name) + 1}/{len(share)}] {name}'
+        try:
+            finished = _do_one(do, name)
+        except InputError as error:
+            print(f'{place} failed: {error}', file=sys.stderr)
+            raise
+        counts = ', '.join(f'{number} {what}' for what, number in finished.counts.items())
+        print(f'{place}: {counts}, {finished.seconds:.1f} s', file=sys.stderr)
+        return finished
+
+    return work_together(share, do_and_tell)
+
+
+def _do_one(work: Callable[[str], Result], name: str) -> Result:
+    """Do the work of one video; what goes wrong is an :class:`InputError`, a bug included."""
+    try:
+        return work(name)
+    except Exception as error:
+        sentence = find_input_error(error)
+        if sentence is None:
+            traceback.print_exc()
+            sentence = f'{type(error).__name__}: {one_line(error)}, a bug; its traceback is above'
+        raise InputError(sentence) from error
+
+
+def _summarize(
+    names: Sequence[str],
+    surveys: Mapping[str, _Survey],
+    done: Mapping[str, FinishedVideo],
+    failed: Mapping[str, str],
+) -> None:
+    """Print a line for each video, the advice that was asked for, and the sum.
+
+    Raises:
+        InputError: If a video has failed.
+    """
+    before = {name: one.finished for name, one in surveys.items() if one.finished is not None}
+    finished = {**before, **done}
+    columns = list(next(iter(finished.values())).counts) if finished else []
+    width = max(len('video'), *map(len, names))
+    print('  '.join([f'{"video":<{width}}', *(f'{column:>10}' for column in columns), 'seconds']))
+    for name in names:
+        if name in failed:
+            print(f'{name:<{width}}  failed: {failed[name]}')
+            continue
+        one = finished[name]
+        cells = [f'{one.counts[column]:>10}' for column in columns]
+        seconds = 'done before' if name in before else f'{one.seconds:7.1f}'
+        print('  '.join([f'{name:<{width}}', *cells, seconds]))
+    for name in names:
+        if name in finished:
+            for line in finished[name].advice:
+                print(f'{name}: {line}')
+    print(f'{len(names)} videos: {len(done)} done, {len(before)} done before, {len(failed)} failed')
+    if failed:
+        raise InputError(
+            f'{len(failed)} of {len(names)} videos failed, see above; the same command does them '
+            'again, and no other'
+        )

@@ -1,0 +1,299 @@
+"""Finished parts of long work on the disk, kept from one run to the next.
+
+A run that was killed goes on from what it had finished, and a run that is repeated with corrected
+labels computes only what the corrections touch. All runs share one folder. It has a limit: what
+was not used for longest is removed first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from stdpose_mm.errors import InputError
+
+from .atomic import PathLike, write_json
+from .fingerprint import code_fingerprint, fingerprint
+from .result_cache import ResultCache
+
+T = TypeVar('T')
+
+FOLDER_VARIABLE, LIMIT_VARIABLE = 'STDPOSE_CACHE', 'STDPOSE_CACHE_GB'
+"""Environment variables that move the folder and change its limit."""
+
+OFF = 'off'
+"""In place of a folder: keep nothing."""
+
+DEFAULT_LIMIT_GB = 1.0
+
+DESCRIPTION = 'about.json'
+"""File of a context that names its video."""
+
+_BLOCK = 4096
+"""A small file takes this many bytes of a disk."""
+
+_LEFT_BY_TRIMMING = 0.9
+"""Share of the limit, so that not every new entry removes an old one."""
+
+_CHECKED_AFTER = 0.05
+"""Share of the limit that is written between two looks at the whole folder, on average."""
+
+_UNFINISHED_FOR = 3600
+"""Seconds after which nobody writes at a file any more."""
+
+_CONTEXT = re.compile(r'[0-9a-f]{32}')
+
+
+def choose_cache_folder(given: str | None = None) -> Path | None:
+    """Choose the folder that runs share.
+
+    Args:
+        given: A folder, or 'off'; by default the environment variable ``STDPOSE_CACHE``, which may
+            be either too, or else the folder that the platform has for the user's caches (on Linux
+            ``$XDG_CACHE_HOME/stdpose_mm`` or ``~/.cache/stdpose_mm``).
+
+    Returns:
+        The folder; None for 'off'.
+    """
+    chosen = given or os.environ.get(FOLDER_VARIABLE)
+    if chosen == OFF:
+        return None
+    return Path(chosen) if chosen else user_cache_path('stdpose_mm', appauthor=False)
+
+
+def cache_limit() -> int:
+    """Return the bytes that the folder may take: ``STDPOSE_CACHE_GB`` gigabytes, or else one.
+
+    Raises:
+        InputError: If the variable is no positive number.
+    """
+    text = os.environ.get(LIMIT_VARIABLE) or str(DEFAULT_LIMIT_GB)
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = float('nan')
+    if not 0 < gigabytes < float('inf'):
+        raise InputError(
+            f'{LIMIT_VARIABLE} is {text!r}, expected a number of gigabytes above 0 such as 2.5'
+        )
+    return int(gigabytes * 1e9)
+
+
+@dataclass(frozen=True)
+class CacheUsage:
+    """What the cache holds of one video.
+
+    Args:
+        video: Its name.
+        entries: Number of entries.
+        size: Bytes on the disk.
+        last_used: When an entry was last read or written, in seconds since 1970.
+    """
+
+    video: str
+    entries: int
+    size: int
+    last_used: float
+
+
+class CacheFolder:
+    """A folder of results that several processes may use at once.
+
+    Results of one context (a kind of result, and all it depends on besides its key) lie in a
+    subfolder with a file for each. Other files are never touched.
+
+    Args:
+        folder: The folder; made when the first result is stored.
+        limit: Bytes that it may take; by default :func:`cache_limit`.
+    """
+
+    def __init__(self, folder: PathLike, limit: int | None = None) -> None:
+        self.folder = Path(folder)
+        self.limit = cache_limit() if limit is None else limit
+        # Not the generator that a program seeds.
+        self._random = random.Random()
+
+    def open(
+        self,
+        context: Any,
+        video: str,
+        encode: Callable[[T], Mapping[str, Any]],
+        decode: Callable[[dict[str, np.ndarray]], T],
+    ) -> ResultCache[T]:
+        """Open the results of a context.
+
+        Args:
+            context: Whatever decides the results besides their keys and the code of this package:
+                any value that :func:`~.fingerprint.fingerprint` takes.
+            video: Name of the video, to show.
+            encode: See :class:`~.result_cache.ResultCache`.
+            decode: See there.
+        """
+        own = self.folder / fingerprint(code_fingerprint(), context)
+        return _SharedCache(self, own, video, encode, decode)
+
+    def usage(self) -> list[CacheUsage]:
+        """Look at what is there, by video, the last used first."""
+        found: dict[str, list[_Entry]] = {}
+        for context in self._contexts():
+            found.setdefault(_read_video(context), []).extend(_entries(context))
+        usage = [
+            CacheUsage(
+                video,
+                len(entries),
+                sum(entry.size for entry in entries),
+                max(entry.last_used for entry in entries),
+            )
+            for video, entries in found.items()
+            if entries
+        ]
+        return sorted(usage, key=lambda one: -one.last_used)
+
+    def clear(self) -> int:
+        """Remove all entries; return how many there were."""
+        return self._shrink_to(0)
+
+    def trim(self) -> int:
+        """Remove the entries that were not used for longest if all take more than the limit.
+
+        Returns:
+            The number of removed entries.
+        """
+        return self._shrink_to(self.limit)
+
+    def note_written(self, size: int) -> None:
+        """Trim the folder now and then.
+
+        Looking at all entries takes a while. By chance, in proportion to what is written, it is
+        done as often by a thousand short runs as by a long one, without a common count.
+
+        Args:
+            size: Bytes that were written.
+        """
+        if self._random.random() * self.limit * _CHECKED_AFTER < size:
+            self.trim()
+
+    def note_not_written(self, error: Exception) -> None:
+        """Say on stderr, once for a reason, that nothing can be kept; the work itself goes on."""
+        cause = error.__cause__ or error
+        reason = cause.strerror if isinstance(cause, OSError) else str(error)
+        _say_once(
+            f'finished work cannot be kept in {self.folder} ({reason}), set {FOLDER_VARIABLE} to '
+            'another folder'
+        )
+
+    def _contexts(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return [path for path in self.folder.iterdir() if _CONTEXT.fullmatch(path.name)]
+
+    def _shrink_to(self, limit: int) -> int:
+        contexts = self._contexts()
+        entries = [entry for context in contexts for entry in _entries(context)]
+        size = sum(entry.size for entry in entries)
+        if size <= limit and limit > 0:
+            return 0
+        removed = 0
+        for entry in sorted(entries, key=lambda entry: entry.last_used):
+            if size <= _LEFT_BY_TRIMMING * limit:
+                break
+            # Another process may be faster, or still read it.
+            with suppress(OSError):
+                entry.path.unlink()
+            size -= entry.size
+            removed += 1
+        for context in contexts:
+            _remove_if_empty(context)
+        return removed
+
+
+@dataclass(frozen=True)
+class _Entry:
+    path: Path
+    size: int
+    last_used: float
+
+
+class _SharedCache(ResultCache[T]):
+    """The results of one context in a folder that others use, and may clear, at the same time."""
+
+    def __init__(
+        self,
+        owner: CacheFolder,
+        folder: Path,
+        video: str,
+        encode: Callable[[T], Mapping[str, Any]],
+        decode: Callable[[dict[str, np.ndarray]], T],
+    ) -> None:
+        super().__init__(folder, encode, decode)
+        self._owner = owner
+        self._video = video
+
+    def __getitem__(self, key: str) -> T:
+        result = super().__getitem__(key)
+        # It may have been removed meanwhile, or be somebody else's.
+        with suppress(OSError):
+            os.utime(self._path(key))
+        return result
+
+    def __setitem__(self, key: str, result: T) -> None:
+        try:
+            about = self._folder / DESCRIPTION
+            if not about.exists():
+                write_json(about, {'video': self._video})
+            super().__setitem__(key, result)
+            self._owner.note_written(_size_on_disk(self._path(key).stat().st_size))
+        except (InputError, OSError) as error:
+            # Not if another process has just cleared the folder.
+            if not isinstance(error.__cause__ or error, FileNotFoundError):
+                self._owner.note_not_written(error)
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def _entries(context: Path) -> Iterator[_Entry]:
+    """Find the entries of a context, and what runs that were killed left of unfinished ones."""
+    with suppress(FileNotFoundError), os.scandir(context) as files:
+        for file in files:
+            if not file.name.endswith('.npz'):
+                continue
+            stat = file.stat()
+            # An unfinished file is hidden; a young one is being written.
+            if file.name.startswith('.') and time.time() - stat.st_mtime < _UNFINISHED_FOR:
+                continue
+            yield _Entry(Path(file.path), _size_on_disk(stat.st_size), stat.st_mtime)
+
+
+def _size_on_disk(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _read_video(context: Path) -> str:
+    try:
+        return str(json.loads((context / DESCRIPTION).read_text('utf-8'))['video'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 'unknown'
+
+
+def _remove_if_empty(context: Path) -> None:
+    # Another process may have removed it, or may just be storing something there.
+    with suppress(OSError):
+        if {path.name for path in context.iterdir()} <= {DESCRIPTION}:
+            (context / DESCRIPTION).unlink(missing_ok=True)
+            context.rmdir()

@@ -1,0 +1,249 @@
+"""The videos of a command that takes several: a list, folders of videos, or dataset files.
+
+A dataset file is CSV with a header, or JSON lines (an object a line). Its fields are those of
+``FIELDS``, of which only ``video`` must be there; relative paths start from its own folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from stdpose_mm.errors import InputError
+
+from .labels.coco_records import video_name
+from .labels.fields import shown
+from .video.open_frames import PICTURE_SUFFIXES, natural_order
+
+DATASET_SUFFIXES = ('.csv', '.jsonl')
+
+FIELDS = ('video', 'labels', 'labels_video', 'boxes', 'out')
+"""Fields of a dataset file: the video; its label file; the name of the video if that file holds
+several; a file with its person boxes; and the file to write, below the output folder."""
+
+VIDEO_SUFFIXES = (
+    *('.3gp', '.avi', '.flv', '.h264', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
+    *('.mts', '.mxf', '.ogv', '.ts', '.vob', '.webm', '.wmv', '.y4m'),
+)
+"""Files that are videos when a folder is looked through."""
+
+_NO_LABELS = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, '.html', '.htm')
+
+
+@dataclass(frozen=True)
+class ListedVideo:
+    """A video of several.
+
+    Args:
+        video: A video file or a folder of pictures.
+        labels: Its labels, where a dataset file names them.
+        labels_video: Its name in the labels, where a dataset file has it.
+        boxes: Its person boxes, where a dataset file names them.
+        out: The file to write below the output folder, where a dataset file names it.
+    """
+
+    video: Path
+    labels: Path | None = None
+    labels_video: str | None = None
+    boxes: Path | None = None
+    out: PurePosixPath | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the file without its suffix, or of the folder."""
+        return self.video.resolve().name if self.video.is_dir() else self.video.stem
+
+
+def is_dataset(path: str | Path) -> bool:
+    """Whether a path is that of a dataset file: JSON lines, or CSV with a column ``video``."""
+    path = Path(path)
+    if path.suffix.lower() not in DATASET_SUFFIXES or path.is_dir():
+        return False
+    if path.suffix.lower() == '.csv' and path.is_file():
+        # Labels are kept in CSV too.
+        with open(path, encoding='utf-8-sig', errors='replace') as file:
+            return 'video' in re.split('[,;]', file.readline().strip())
+    return True
+
+
+def is_video_list(given: Sequence[str]) -> bool:
+    """Whether command-line arguments stand for several videos, even if there happens to be one.
+
+    That is more than one argument, a dataset file, or a folder of videos: one without a picture of
+    its own, but with video files or with folders of pictures.
+    """
+    return len(given) > 1 or is_dataset(given[0]) or bool(_videos_in(Path(given[0])))
+
+
+def list_videos(given: Sequence[str]) -> list[ListedVideo]:
+    """List the videos that command-line arguments stand for; see :func:`is_video_list`.
+
+    Raises:
+        InputError: If a dataset file cannot be read.
+    """
+    videos: list[ListedVideo] = []
+    for path in map(Path, given):
+        if is_dataset(path):
+            videos += _read_dataset(path)
+        else:
+            videos += [ListedVideo(video) for video in _videos_in(path) or [path]]
+    return videos
+
+
+def find_file_of(video: ListedVideo, folder: Path) -> Path:
+    """Find the file of a video in a folder: the one with the same name but for its suffix.
+
+    Videos, pictures and web pages do not count. Where there is no file, a folder of that name is
+    taken.
+
+    Raises:
+        InputError: If there is none, or more than one.
+    """
+    named = [
+        path
+        for path in sorted(folder.iterdir())
+        if _belong_together(video, path) and path.resolve() != video.video.resolve()
+    ]
+    found = [path for path in named if path.is_file()] or named
+    if not found:
+        raise InputError(
+            f'{folder} holds no file of {video.video}, expected one such as {video.name}.json'
+        )
+    if len(found) > 1:
+        raise InputError(
+            f'{found[0]} and {found[1]} are both of {video.video}, keep one of them or name it in '
+            'a dataset file'
+        )
+    return found[0]
+
+
+def files_of_none(videos: Sequence[ListedVideo], folder: Path) -> list[Path]:
+    """List the files in a folder that :func:`find_file_of` finds for none of the videos."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+        and _may_hold_labels(path)
+        and not any(_belong_together(video, path) for video in videos)
+    ]
+
+
+def _may_hold_labels(path: Path) -> bool:
+    return not path.name.startswith('.') and path.suffix.lower() not in _NO_LABELS
+
+
+def _belong_together(video: ListedVideo, path: Path) -> bool:
+    return video.name in (path.stem, video_name(path)) and _may_hold_labels(path)
+
+
+def _videos_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    paths = [path for path in folder.iterdir() if not path.name.startswith('.')]
+    if any(_is_picture(path) for path in paths):
+        return []
+    videos = [
+        path for path in paths if path.suffix.lower() in VIDEO_SUFFIXES or _holds_pictures(path)
+    ]
+    return sorted(videos, key=natural_order)
+
+
+def _holds_pictures(path: Path) -> bool:
+    # Files hold none, nor do folders of others that must not be read.
+    with suppress(OSError):
+        return any(map(_is_picture, path.iterdir()))
+    return False
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith('.')
+
+
+def _read_dataset(path: Path) -> list[ListedVideo]:
+    try:
+        text = path.read_text('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path} is no text in UTF-8, save it as such') from error
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    rows = _csv_rows(path, text) if path.suffix.lower() == '.csv' else _json_rows(path, text)
+    videos = [_listed(path, *row) for row in rows]
+    if not videos:
+        raise InputError(f'{path} lists no video, expected one in each line')
+    return videos
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    header = text.partition('\n')[0]
+    # Spreadsheets of many countries separate by semicolons.
+    delimiter = ';' if ';' in header and ',' not in header else ','
+    reader = csv.DictReader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise InputError(
+                    f'{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} '
+                    'values, as many as the header has; put a value with a comma into quotes'
+                )
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise InputError(
+            f'{path}, after line {reader.line_num}: {error}, correct the quotes'
+        ) from error
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f'{path}, line {number}: no JSON ({error}), correct it') from error
+        if not isinstance(row, dict):
+            raise InputError(
+                f'{path}, line {number}: got {shown(row)}, expected an object such as '
+                '{"video": "clip.mp4", "labels": "clip.json"}'
+            )
+        yield number, row
+
+
+def _listed(path: Path, line: int, row: dict[str, Any]) -> ListedVideo:
+    place = f'{path}, line {line}'
+    unknown = sorted(set(row) - set(FIELDS))
+    if unknown or 'video' not in row:
+        wrong = f'there is no field {unknown[0]!r}' if unknown else "the field 'video' is missing"
+        raise InputError(f'{place}: {wrong}, expected {", ".join(FIELDS)}')
+    for field, value in row.items():
+        if value is not None and not isinstance(value, str):
+            raise InputError(f'{place}: {field} is {shown(value)}, expected a text')
+    given = {field: value.strip() for field, value in row.items() if value and value.strip()}
+    if 'video' not in given:
+        raise InputError(f'{place}: the video is empty, name a video file or a folder of pictures')
+    files = {
+        field: path.parent / given[field]
+        for field in ('video', 'labels', 'boxes')
+        if field in given
+    }
+    out = given.get('out')
+    return ListedVideo(
+        **files,
+        labels_video=given.get('labels_video'),
+        out=None if out is None else _inside(place, out),
+    )
+
+
+def _inside(place: str, out: str) -> PurePosixPath:
+    parts = PureWindowsPath(out)
+    if parts.anchor or '..' in parts.parts or not parts.parts:
+        raise InputError(
+            f'{place}: out is {out}, expected a path below the output folder such as day1/clip.json'
+        )
+    return PurePosixPath(*parts.parts)

@@ -1,0 +1,323 @@
+"""Commands with several videos: what each becomes, what is done again, and what fails alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stdpose_mm.cli import propagate
+from stdpose_mm.io.labels import read_labels
+from stdpose_mm.io.video import write_video
+
+NAMES = ('a', 'b', 'c')
+
+
+@pytest.fixture
+def data(tmp_path: Path, pictures: np.ndarray, label_fields: dict[str, Any]) -> Path:
+    """``videos/{a,b,c}.mp4`` of 9, 10 and 11 frames, and ``labels/{a,b,c}.json``."""
+    root = tmp_path / 'data'
+    for folder in ('videos', 'labels'):
+        (root / folder).mkdir(parents=True)
+    label_fields['images'] = [{'id': n + 1, 'frame_index': n} for n in (0, 4, 8)]
+    for extra, name in enumerate(NAMES):
+        longer = np.concatenate([pictures, pictures[:extra]])
+        write_video(root / 'videos' / f'{name}.mp4', longer, fps=10)
+        (root / 'labels' / f'{name}.json').write_text(json.dumps(label_fields))
+    return root
+
+
+@pytest.fixture
+def run(data, run_main):
+    """The command on all videos by straight lines, with more arguments."""
+    return partial(
+        run_main, propagate.main, data / 'videos', data / 'labels', '--method', 'linear', '--out'
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Name -> content of the files that are not hidden."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file() and '.stdpose' not in path.parts
+    }
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {name: (folder / name).stat().st_mtime_ns for name in contents(folder)}
+
+
+def rows(printed: str) -> dict[str, list[str]]:
+    """Name -> cells of the table that sums up."""
+    lines = [line.split() for line in printed.splitlines()]
+    return {cells[0]: cells[1:] for cells in lines if cells[0].endswith('.json')}
+
+
+def correct(file: Path) -> None:
+    """Move a joint of person 0 in frame 4."""
+    fields = json.loads(file.read_text())
+    fields['annotations'][2]['keypoints'][0] += 2
+    file.write_text(json.dumps(fields))
+
+
+def test_each_video_becomes_what_it_becomes_alone(run, run_main, data, tmp_path):
+    assert run(tmp_path / 'out')[0] == 0
+    for name in NAMES:
+        video, labels = data / 'videos' / f'{name}.mp4', data / 'labels' / f'{name}.json'
+        out = tmp_path / 'alone' / f'{name}.json'
+        assert run_main(propagate.main, video, labels, '--out', out, '--method', 'linear')[0] == 0
+    assert contents(tmp_path / 'out') == contents(tmp_path / 'alone')
+
+
+def test_the_summary_has_a_row_for_each_video(run, tmp_path):
+    code, printed, errors = run(tmp_path / 'out')
+    header, *_, last = printed.splitlines()
+    assert header.split() == ['video', 'frames', 'people', 'given', 'propagated', 'seconds']
+    # Two people with three joints, labelled in three frames.
+    expected = {'a': [9, 2, 18, 36], 'b': [10, 2, 18, 42], 'c': [11, 2, 18, 48]}
+    assert {name: cells[:-1] for name, cells in rows(printed).items()} == {
+        f'{name}.json': [str(number) for number in numbers] for name, numbers in expected.items()
+    }
+    assert last == '3 videos: 3 done, 0 done before, 0 failed'
+    assert code == 0
+    # The longest first, each when it is done.
+    assert [line.split(':')[0] for line in errors] == [
+        '[1/3] c.json', '[2/3] b.json', '[3/3] a.json'
+    ]  # fmt: skip
+
+
+def test_what_is_finished_is_not_done_again(run, tmp_path):
+    out = tmp_path / 'out'
+    run(out)
+    before = times(out)
+    code, printed, errors = run(out)
+    assert (code, errors) == (0, [])
+    assert printed.splitlines()[-1] == '3 videos: 0 done, 3 done before, 0 failed'
+    assert rows(printed)['b.json'] == ['10', '2', '18', '42', 'done', 'before']
+    assert times(out) == before
+
+
+@pytest.mark.parametrize('change', ['labels', 'video', 'its output', 'the output of another run'])
+def test_what_has_changed_is_done_again_and_nothing_else(run, data, tmp_path, pictures, change):
+    out = tmp_path / 'out'
+    run(out)
+    before, old = times(out), contents(out)
+    if change == 'labels':
+        correct(data / 'labels' / 'b.json')
+    elif change == 'video':
+        write_video(data / 'videos' / 'b.mp4', np.tile(pictures, (2, 1, 1, 1)), fps=10)
+    else:
+        (out / 'b.json').unlink()
+    assert run(out)[0] == 0
+    after = times(out)
+    assert {name for name in after if after[name] != before[name]} == {'b.json'}
+    assert (contents(out)['b.json'] == old['b.json']) == ('output' in change)
+
+
+def test_other_options_do_all_again(run, tmp_path):
+    out = tmp_path / 'out'
+    run(out)
+    before = times(out)
+    assert run(out, '--life-span', 'labels')[1].endswith('3 done, 0 done before, 0 failed\n')
+    assert all(after > before[name] for name, after in times(out).items())
+
+
+def test_other_code_does_all_again(run, tmp_path, monkeypatch):
+    run(tmp_path / 'out')
+    monkeypatch.setattr(
+        'stdpose_mm.cli.video_records.code_fingerprint', lambda left_out: 'other code'
+    )
+    assert run(tmp_path / 'out')[1].endswith('3 done, 0 done before, 0 failed\n')
+
+
+@pytest.mark.parametrize('beginning', ['finished', 'never run'])
+def test_a_file_of_somebody_else_is_not_overwritten(run, data, tmp_path, beginning):
+    out = tmp_path / 'out'
+    if beginning == 'finished':
+        run(out)
+        correct(data / 'labels' / 'b.json')
+        (out / 'b.json').write_text('corrected by hand')
+    else:
+        out.mkdir()
+        (out / 'b.json').write_text('corrected by hand')
+    code, printed, _ = run(out)
+    assert code == 2
+    assert (out / 'b.json').read_text() == 'corrected by hand'
+    how = 'was changed since it was' if beginning == 'finished' else 'was not'
+    assert (
+        f'b.json  failed: {out}/b.json {how} written by this command, take it away or choose '
+        'another folder\n' in printed
+    )
+    assert sorted(contents(out)) == ['a.json', 'b.json', 'c.json']
+
+
+def test_a_video_that_fails_does_not_stop_the_others(run, data, tmp_path):
+    (data / 'videos' / 'c.mp4').write_bytes(b'no video')
+    (data / 'labels' / 'b.json').write_text('{}')
+    code, printed, errors = run(tmp_path / 'out')
+    assert code == 2
+    assert sorted(contents(tmp_path / 'out')) == ['a.json']
+    assert errors[-1] == (
+        'propagate.py: 2 of 3 videos failed, see above; the same command does them again, and no '
+        'other'
+    )
+    failed = {line.split()[0]: line for line in printed.splitlines() if '  failed: ' in line}
+    assert list(failed) == ['b.json', 'c.json']
+    assert 'b.json is no label file of a known format' in failed['b.json']
+    assert 'c.mp4 is not a video that can be decoded' in failed['c.json']
+    assert '3 videos: 1 done, 0 done before, 2 failed' in printed
+
+
+def test_a_bug_in_one_video_is_reported_with_its_traceback(run, tmp_path, monkeypatch):
+    work = propagate.propagate_video
+
+    def stumble(args, *others, **named):
+        if args.out.name == 'b.json':
+            raise ZeroDivisionError('division by zero')
+        return work(args, *others, **named)
+
+    monkeypatch.setattr(propagate, 'propagate_video', stumble)
+    code, printed, errors = run(tmp_path / 'out')
+    assert code == 2
+    assert 'b.json  failed: ZeroDivisionError: division by zero, a bug' in printed
+    assert 'Traceback (most recent call last):' in errors
+    assert sorted(contents(tmp_path / 'out')) == ['a.json', 'c.json']
+
+
+def test_ctrl_c_says_what_is_finished_and_the_next_run_goes_on(run, tmp_path, monkeypatch):
+    work = propagate.propagate_video
+
+    def interrupted(args, *others, **named):
+        if args.out.name == 'a.json':
+            raise KeyboardInterrupt
+        return work(args, *others, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(propagate, 'propagate_video', interrupted)
+        code, printed, errors = run(tmp_path / 'out')
+    assert (code, printed) == (130, '')
+    assert errors[-1] == (
+        'propagate.py: interrupted, 2 of 3 videos are finished; the same command goes on from here'
+    )
+    assert run(tmp_path / 'out')[1].endswith('3 videos: 1 done, 2 done before, 0 failed\n')
+
+
+def test_a_video_that_was_killed_while_it_was_written_is_done_again(run, tmp_path, monkeypatch):
+    """Its output is there, but nobody had the time to note it."""
+    out = tmp_path / 'out'
+    run(out)
+    expected = contents(out)
+    (out / '.stdpose' / 'b.json.json').write_text('{"begun": true}')
+    (out / 'b.json').write_text('of the killed run')
+    assert run(out)[1].endswith('3 videos: 1 done, 2 done before, 0 failed\n')
+    assert contents(out) == expected
+
+
+def test_folders_of_pages_and_overlays(run, tmp_path):
+    pages, overlays = tmp_path / 'pages', tmp_path / 'overlays'
+    assert run(tmp_path / 'out', '--report', pages, '--save-video', overlays)[0] == 0
+    assert sorted(contents(pages)) == ['a.html', 'b.html', 'c.html']
+    assert sorted(contents(overlays)) == ['a.mp4', 'b.mp4', 'c.mp4']
+    (pages / 'b.html').unlink()
+    printed = run(tmp_path / 'out', '--report', pages, '--save-video', overlays)[1]
+    assert printed.endswith('3 videos: 1 done, 2 done before, 0 failed\n')
+    assert (pages / 'b.html').exists()
+
+
+def test_advice_is_given_by_video(run, tmp_path):
+    for _ in range(2):
+        printed = run(tmp_path / 'out', '--suggest', 1)[1]
+        advice = [line for line in printed.splitlines() if ': label frame ' in line]
+        assert [line.split(':')[0] for line in advice] == ['a.json', 'b.json', 'c.json']
+
+
+def test_a_list_of_videos_in_any_format(run_main, data, tmp_path):
+    videos = [data / 'videos' / 'c.mp4', data / 'videos' / 'a.mp4']
+    options = ['--method', 'linear', '--format', 'cvat']
+    arguments = [*videos, '--out', tmp_path / 'out', data / 'labels', *options]
+    assert run_main(propagate.main, *arguments)[0] == 0
+    assert sorted(contents(tmp_path / 'out')) == ['a.xml', 'c.xml']
+
+
+def test_a_dataset_file(run_main, data, tmp_path):
+    shutil.move(data / 'labels' / 'b.json', data / 'b labels.json')
+    (data / 'set.csv').write_text(
+        'video,labels,out\n'
+        'videos/a.mp4,labels/a.json,first/clip.json\n'
+        'videos/b.mp4,b labels.json,\n'
+    )
+    out = tmp_path / 'out'
+    code, printed, _ = run_main(
+        propagate.main, data / 'set.csv', '--out', out, '--method', 'linear'
+    )
+    assert code == 0
+    assert sorted(contents(out)) == ['b.json', 'first/clip.json']
+    assert set(rows(printed)) == {'b.json', 'first/clip.json'}
+
+
+def test_one_label_file_holds_the_labels_of_all_by_name(run_main, data, label_fields, tmp_path):
+    joined: dict[str, Any] = {'images': [], 'annotations': [], 'videos': []}
+    joined['categories'] = label_fields['categories']
+    for number, name in enumerate(NAMES, start=1):
+        joined['videos'].append({'id': number, 'name': name})
+        joined['images'] += [
+            {**image, 'id': image['id'] + 100 * number, 'video_id': number}
+            for image in label_fields['images']
+        ]
+        joined['annotations'] += [
+            {
+                **annotation,
+                'id': annotation['id'] + 100 * number,
+                'image_id': annotation['image_id'] + 100 * number,
+            }
+            for annotation in label_fields['annotations']
+            # Person 1 is in b alone.
+            if name == 'b' or annotation['track_id'] == 0
+        ]
+    (data / 'all.json').write_text(json.dumps(joined))
+    arguments = [data / 'videos', data / 'all.json', '--out', tmp_path / 'out']
+    assert run_main(propagate.main, *arguments, '--method', 'linear')[0] == 0
+    people = {name: read_labels(tmp_path / 'out' / f'{name}.json').track_ids for name in NAMES}
+    assert {name: len(ids) for name, ids in people.items()} == {'a': 1, 'b': 2, 'c': 1}
+
+
+def test_labels_of_no_video_are_named(run, data, tmp_path):
+    shutil.copy(data / 'labels' / 'a.json', data / 'labels' / 'd.json')
+    code, _, errors = run(tmp_path / 'out')
+    assert code == 0
+    assert errors[0] == f'of none of the videos: d.json in {data}/labels'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (['V', 'L', '--out', 'D/dense.json'], '--out D/dense.json is a file, but several videos'),
+        (['V', 'L', '--out', 'D/o', '--report', 'r.html'], '--report r.html is a file, but sev'),
+        (['V', 'L', '--out', 'D/o', '--save-video', 'v.mp4'], 'give one such as v'),
+        (['V/a.mp4', 'V/../videos/A.mp4', 'L', '--out', 'D/o'], 'would both be written as A.json'),
+        (['V', 'L', '--out', 'D/o', '--labels-video', 'a'], '--labels-video names the one video'),
+        (['V', 'L', '--out', 'D/o', '--fuser', 'no.npz'], 'no.npz'),
+        (['V', 'L', '--out', 'D/o', '--suggest', '-1'], '--suggest must be at least 0'),
+        (['V/a.mp4', '--out', 'D/o'], 'LABELS are missing after V/a.mp4'),
+        (['V/a.mp4', 'L/a.json', '--out', 'D/o.json', '--launcher', 'slurm'], 'but there is one'),
+    ],
+)
+def test_what_cannot_work_for_any_is_one_line(run_main, data, tmp_path, arguments, sentence):
+    places = {'V': str(data / 'videos'), 'L': str(data / 'labels'), 'D': str(tmp_path / 'made')}
+
+    def filled(text: str) -> str:
+        first, slash, rest = text.partition('/')
+        return places.get(first, first) + slash + rest
+
+    code, printed, errors = run_main(propagate.main, *map(filled, arguments))
+    assert (code, printed, len(errors)) == (2, '', 1)
+    for letter, place in places.items():
+        errors[0] = errors[0].replace(place, letter)
+    assert sentence in errors[0]
+    assert not (tmp_path / 'made').exists()

@@ -1,0 +1,199 @@
+"""Finished work that all runs share."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.cache_folder import CacheFolder, cache_limit, choose_cache_folder
+from stdpose_mm.io.result_cache import ResultCache
+
+BLOCK = 4096
+ENTRY = {'x': np.zeros(64)}
+"""Takes one block."""
+
+
+def in_context(
+    cache: CacheFolder, *context: Any, video: str = 'clip'
+) -> ResultCache[dict[str, np.ndarray]]:
+    return cache.open(context, video, dict, dict)
+
+
+def age(folder: Path, key: str, seconds: float) -> None:
+    """Let an entry be last used some seconds after 1970."""
+    (path,) = folder.glob(f'*/{key}.npz')
+    os.utime(path, (seconds, seconds))
+
+
+def keys(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob('*/[!.]*.npz'))
+
+
+def test_another_run_finds_what_one_has_stored(tmp_path: Path) -> None:
+    in_context(CacheFolder(tmp_path), 'one')['a'] = {'x': np.arange(3)}
+    assert in_context(CacheFolder(tmp_path), 'one')['a']['x'].tolist() == [0, 1, 2]
+
+
+def test_another_context_has_no_entries_and_removes_none(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path)
+    in_context(cache, 'one')['a'] = ENTRY
+    other = in_context(cache, 'two')
+    assert 'a' not in other
+    other['b'] = ENTRY
+    assert keys(tmp_path) == ['a', 'b']
+
+
+def test_other_code_has_no_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_context(CacheFolder(tmp_path), 'one')['a'] = ENTRY
+    monkeypatch.setattr('stdpose_mm.io.cache_folder.code_fingerprint', lambda: 'other code')
+    assert 'a' not in in_context(CacheFolder(tmp_path), 'one')
+
+
+def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path, limit=100 * BLOCK)
+    old, new = in_context(cache, 'old'), in_context(cache, 'new')
+    old['a'] = old['b'] = new['c'] = new['d'] = ENTRY
+    for seconds, key in enumerate('abcd', start=1):
+        age(tmp_path, key, seconds)
+    # Reading counts as use.
+    assert old['a']
+    assert CacheFolder(tmp_path, limit=3 * BLOCK).trim() == 2
+    assert keys(tmp_path) == ['a', 'd']
+
+
+def test_nothing_is_removed_below_the_limit(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path, limit=2 * BLOCK)
+    in_context(cache, 'one')['a'] = in_context(cache, 'two')['b'] = ENTRY
+    assert cache.trim() == 0
+    assert keys(tmp_path) == ['a', 'b']
+
+
+def test_storing_keeps_to_the_limit(tmp_path: Path) -> None:
+    # Ten blocks: every entry is more than a twentieth, after which the folder is looked at.
+    results = in_context(CacheFolder(tmp_path, limit=10 * BLOCK), 'one')
+    for number in range(30):
+        results[str(number)] = ENTRY
+        assert len(keys(tmp_path)) <= 10
+    assert '29' in results
+
+
+def test_a_context_without_entries_leaves_no_folder(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path)
+    in_context(cache, 'one')['a'] = in_context(cache, 'two')['b'] = ENTRY
+    assert cache.clear() == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_clearing_touches_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / 'thesis').mkdir()
+    mine = [tmp_path / 'thesis' / 'data.npz', tmp_path / 'data.npz']
+    for path in mine:
+        path.write_text('mine')
+    cache = CacheFolder(tmp_path)
+    in_context(cache, 'one')['a'] = ENTRY
+    cache.clear()
+    assert sorted(path for path in tmp_path.rglob('*') if path.is_file()) == sorted(mine)
+
+
+def test_what_a_killed_run_left_half_written_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path)
+    in_context(cache, 'one')['a'] = ENTRY
+    (context,) = tmp_path.iterdir()
+    for name, seconds in (('.1.partial.b.npz', 1), ('.2.partial.c.npz', None)):
+        (context / name).write_bytes(b'half')
+        if seconds:
+            os.utime(context / name, (seconds, seconds))
+    cache.clear()
+    assert {path.name for path in context.iterdir()} == {'.2.partial.c.npz', 'about.json'}
+
+
+def test_usage_is_told_by_video_the_last_used_first(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path)
+    in_context(cache, 'gaps of b', video='b')['a'] = ENTRY
+    in_context(cache, 'gaps of a', video='a')['c'] = ENTRY
+    in_context(cache, 'boxes of a', video='a')['d'] = ENTRY
+    for seconds, key in enumerate('cda', start=1):
+        age(tmp_path, key, seconds)
+    found = [(one.video, one.entries, one.size, one.last_used) for one in cache.usage()]
+    assert found == [('b', 1, BLOCK, 3), ('a', 2, 2 * BLOCK, 2)]
+
+
+def test_an_empty_cache_is_no_error(tmp_path: Path) -> None:
+    cache = CacheFolder(tmp_path / 'none')
+    assert (cache.usage(), cache.clear(), cache.trim()) == ([], 0, 0)
+    assert not (tmp_path / 'none').exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said_once_and_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'file').write_text('')
+    folder = tmp_path / 'file' / 'cache'
+    results = in_context(CacheFolder(folder), 'one')
+    results['a'] = results['b'] = ENTRY
+    assert 'a' not in results
+    said = capsys.readouterr().err
+    assert said == (
+        f'finished work cannot be kept in {folder} (Not a directory), set STDPOSE_CACHE to '
+        'another folder\n'
+    )
+
+
+def store_and_trim(folder: Path, number: int) -> None:
+    cache = CacheFolder(folder, limit=5 * BLOCK)
+    results = in_context(cache, 'shared')
+    for step in range(60):
+        key = str((number + step) % 12)
+        found = results.get(key)
+        assert found is None or found['x'].tolist() == [int(key)] * 64
+        results[key] = {'x': np.full(64, int(key))}
+        if step % 20 == number:
+            cache.clear()
+
+
+def test_several_processes_use_it_at_once(tmp_path: Path) -> None:
+    fork = multiprocessing.get_context('fork')
+    tasks = [fork.Process(target=store_and_trim, args=(tmp_path, n)) for n in range(3)]
+    for task in tasks:
+        task.start()
+    for task in tasks:
+        task.join(timeout=60)
+    assert [task.exitcode for task in tasks] == [0, 0, 0]
+    CacheFolder(tmp_path, limit=5 * BLOCK).trim()
+    assert len(keys(tmp_path)) <= 5
+
+
+def test_the_folder_follows_option_variable_and_platform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('STDPOSE_CACHE', 'of the variable')
+    assert choose_cache_folder('of the option') == Path('of the option')
+    assert choose_cache_folder() == Path('of the variable')
+    assert choose_cache_folder('off') is None
+    monkeypatch.setenv('STDPOSE_CACHE', 'off')
+    assert choose_cache_folder() is None
+    monkeypatch.delenv('STDPOSE_CACHE')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    assert choose_cache_folder() == tmp_path / 'stdpose_mm'
+
+
+def test_the_limit_is_one_gigabyte_or_that_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('STDPOSE_CACHE_GB', raising=False)
+    assert cache_limit() == 10**9
+    monkeypatch.setenv('STDPOSE_CACHE_GB', '2.5')
+    assert cache_limit() == 2_500_000_000
+
+
+@pytest.mark.parametrize('text', ['0', '-1', 'much', 'nan', 'inf'])
+def test_a_limit_that_is_no_size_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv('STDPOSE_CACHE_GB', text)
+    with pytest.raises(InputError, match=f"STDPOSE_CACHE_GB is '{text}', expected a number"):
+        cache_limit()

@@ -1,0 +1,184 @@
+"""The videos of a command that takes several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video_list import (
+    ListedVideo,
+    files_of_none,
+    find_file_of,
+    is_video_list,
+    list_videos,
+)
+
+
+def make(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def names_of(*given: Path) -> list[str]:
+    return [video.name for video in list_videos([str(path) for path in given])]
+
+
+def test_videos_of_a_folder_are_listed_in_natural_order(tmp_path: Path) -> None:
+    make(tmp_path, 'b10.mp4', 'b9.MOV', 'a.mkv', 'notes.txt', 'a.json', '.hidden.mp4')
+    assert names_of(tmp_path) == ['a', 'b9', 'b10']
+
+
+def test_folders_of_pictures_are_videos(tmp_path: Path) -> None:
+    make(tmp_path, 'run.1/0.png', 'walk/1.jpg', 'labels/walk.json', 'film.avi')
+    assert names_of(tmp_path) == ['film', 'run.1', 'walk']
+
+
+def test_a_folder_that_cannot_be_read_is_no_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, 'a.mp4', 'private/0.png')
+    look = Path.iterdir
+
+    def forbidden(folder: Path) -> Iterator[Path]:
+        if folder.name == 'private':
+            raise PermissionError
+        return look(folder)
+
+    monkeypatch.setattr(Path, 'iterdir', forbidden)
+    assert names_of(tmp_path) == ['a']
+
+
+def test_a_folder_with_pictures_is_one_video(tmp_path: Path) -> None:
+    make(tmp_path, '0.png', '1.png', 'made_of_them.mp4')
+    assert not is_video_list([str(tmp_path)])
+
+
+def test_one_video_is_no_list_and_two_are(tmp_path: Path) -> None:
+    make(tmp_path, 'a.mp4', 'b.mp4')
+    one, other = str(tmp_path / 'a.mp4'), str(tmp_path / 'b.mp4')
+    assert not is_video_list([one])
+    assert is_video_list([one, other])
+    assert is_video_list([str(tmp_path)])
+    assert names_of(tmp_path / 'b.mp4', tmp_path / 'a.mp4') == ['b', 'a']
+
+
+def test_labels_in_csv_are_no_dataset(tmp_path: Path) -> None:
+    (tmp_path / 'labels.csv').write_text('scorer,anna,anna\nbodyparts,nose,nose\n')
+    assert not is_video_list([str(tmp_path / 'labels.csv')])
+
+
+DATASET = [
+    ListedVideo(Path('clips/a.mp4'), Path('labels/a.json'), None, None, PurePosixPath('1/a.json')),
+    ListedVideo(Path('/far/b, c.mp4'), Path('all.json'), 'b', Path('boxes/b.txt'), None),
+]
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        (
+            'set.csv',
+            'video,labels,labels_video,boxes,out\n'
+            'clips/a.mp4,labels/a.json,,,1/a.json\n'
+            '"/far/b, c.mp4",all.json,b,boxes/b.txt,\n',
+        ),
+        (
+            'set.csv',
+            '\ufeffvideo;labels;labels_video;boxes;out\r\n'
+            'clips/a.mp4;labels/a.json;;;1\\a.json\r\n'
+            '/far/b, c.mp4; all.json ;b;boxes/b.txt;\r\n',
+        ),
+        (
+            'set.jsonl',
+            '{"video": "clips/a.mp4", "labels": "labels/a.json", "out": "1/a.json"}\n\n'
+            '{"video": "/far/b, c.mp4", "labels": "all.json", "labels_video": "b", '
+            '"boxes": "boxes/b.txt", "out": null}\n',
+        ),
+    ],
+    ids=['csv', 'csv of a spreadsheet', 'jsonl'],
+)
+def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding='utf-8')
+    assert is_video_list([str(tmp_path / name)])
+    found = list_videos([str(tmp_path / name)])
+    expected = [
+        ListedVideo(
+            tmp_path / one.video,
+            one.labels and tmp_path / one.labels,
+            one.labels_video,
+            one.boxes and tmp_path / one.boxes,
+            one.out,
+        )
+        for one in DATASET
+    ]
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ('name', 'text', 'sentence'),
+    [
+        ('s.csv', 'video,label\na.mp4,a.json\n', "line 2: there is no field 'label', expected vid"),
+        ('s.csv', 'video,out\n', 'lists no video'),
+        ('s.csv', 'video,out\n,a.json\n', 'line 2: the video is empty'),
+        ('s.csv', 'video,out\na, b.mp4,x.json\n', 'line 2: expected 2 values, as many as the h'),
+        ('s.csv', 'video,out\na.mp4\n', 'line 2: expected 2 values'),
+        ('s.csv', 'video,out\n"a.mp4,x.json\n', 'after line 1: unexpected end of data'),
+        ('s.csv', 'video,out\na.mp4,../x.json\n', 'a path below the output folder'),
+        ('s.csv', 'video,out\na.mp4,/x.json\n', 'a path below the output folder'),
+        ('s.csv', 'video,out\na.mp4,C:\\x.json\n', 'a path below the output folder'),
+        ('s.jsonl', '', 'lists no video'),
+        ('s.jsonl', '{"video": 3}\n', 'line 1: video is 3, expected a text'),
+        ('s.jsonl', '{"video": "a.mp4"\n', 'line 1: no JSON'),
+        ('s.jsonl', '["a.mp4"]\n', r'line 1: got \[.a.mp4.\], expected an object'),
+        ('s.jsonl', '{"labels": "a.json"}\n', "line 1: the field 'video' is missing"),
+    ],
+)
+def test_a_wrong_dataset_file_is_one_sentence(
+    tmp_path: Path, name: str, text: str, sentence: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        list_videos([str(tmp_path / name)])
+
+
+def test_a_dataset_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r'none\.csv cannot be read: No such file'):
+        list_videos([str(tmp_path / 'none.csv')])
+    (tmp_path / 'set.csv').write_bytes(b'video\n\xff\xfe\n')
+    with pytest.raises(InputError, match='no text in UTF-8'):
+        list_videos([str(tmp_path / 'set.csv')])
+
+
+@pytest.mark.parametrize('name', ['clip.json', 'clip.json.gz', 'clip.xml', 'clip.h5', 'clip'])
+def test_a_file_of_the_same_name_belongs_to_a_video(tmp_path: Path, name: str) -> None:
+    make(tmp_path, name, 'clip2.json', 'other.json', 'clip.mp4', 'clip.jpg', 'clip.html')
+    assert find_file_of(ListedVideo(tmp_path / 'clip.mp4'), tmp_path) == tmp_path / name
+
+
+def test_a_folder_of_the_same_name_is_taken_where_there_is_no_file(tmp_path: Path) -> None:
+    video = ListedVideo(tmp_path / 'frames' / 'clip')
+    make(tmp_path, 'frames/clip/0.png', 'labels/clip/0.txt')
+    assert find_file_of(video, tmp_path / 'labels') == tmp_path / 'labels' / 'clip'
+    make(tmp_path, 'labels/clip.json')
+    assert find_file_of(video, tmp_path / 'labels') == tmp_path / 'labels' / 'clip.json'
+    # Its pictures are no labels.
+    with pytest.raises(InputError, match='holds no file of'):
+        find_file_of(video, tmp_path / 'frames')
+
+
+def test_a_video_without_a_file_or_with_two_is_one_sentence(tmp_path: Path) -> None:
+    make(tmp_path, 'a.json', 'b.json', 'b.xml')
+    with pytest.raises(InputError, match=r'holds no file of c.mp4, expected one such as c.json'):
+        find_file_of(ListedVideo(Path('c.mp4')), tmp_path)
+    with pytest.raises(InputError, match=r'b.json and .*b.xml are both of b.mp4'):
+        find_file_of(ListedVideo(Path('b.mp4')), tmp_path)
+
+
+def test_labels_of_no_video_are_found(tmp_path: Path) -> None:
+    make(tmp_path, 'a.json', 'b.json', 'c.mp4', '.d.json')
+    assert files_of_none([ListedVideo(Path('a.mp4'))], tmp_path) == [tmp_path / 'b.json']

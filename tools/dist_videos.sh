@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Share videos among processes: dist_videos.sh TOOL PROCESSES [arguments of the tool]
+# TOOL is propagate, infer or misc/make_pseudo_labels. With --device cuda each process takes a GPU.
+# NNODES, NODE_RANK, MASTER_ADDR and PORT serve several machines.
+set -euo pipefail
+tool=${1:?usage: dist_videos.sh TOOL PROCESSES [arguments of the tool]}
+processes=${2:?usage: dist_videos.sh TOOL PROCESSES [arguments of the tool]}
+tools=$(dirname "${BASH_SOURCE[0]}")
+
+PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    --nproc_per_node="$processes" \
+    "$tools/$tool.py" "${@:3}" --launcher pytorch
