@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 PROPAGATION_METHODS = {
     'auto': 'auto',
@@ -21,9 +21,46 @@ LifeSpan = Literal['video', 'labels']
 LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """A person is there in the whole video, or from the first own label to the last."""
 
-READ_FORMATS = ('posetrack17', 'posetrack18', 'posetrack21', 'coco', 'cvat', 'sleap', 'deeplabcut')
-WRITE_FORMATS = ('posetrack18', 'posetrack18-official', 'posetrack21', 'coco', 'cvat', 'sleap')
-"""Formats of label files."""
+class LabelFormat(NamedTuple):
+    """A format of label files.
+
+    Args:
+        suffixes: What the name of a written file may end in, the usual one first.
+        reads, writes: Whether this package does.
+        times: Whether a written file holds the time of every frame.
+    """
+
+    suffixes: tuple[str, ...]
+    reads: bool = True
+    writes: bool = True
+    times: bool = False
+
+
+_JSON = ('.json', '.json.gz')
+
+LABEL_FORMATS = {
+    'posetrack17': LabelFormat(_JSON, writes=False),
+    'posetrack18': LabelFormat(_JSON),
+    'posetrack18-official': LabelFormat(_JSON, reads=False),
+    'posetrack21': LabelFormat(_JSON),
+    'coco': LabelFormat(_JSON),
+    'coco-results': LabelFormat(_JSON),
+    'cvat': LabelFormat(('.xml',)),
+    'sleap': LabelFormat(('.slp',)),
+    'deeplabcut': LabelFormat(('.csv',)),
+    'lightning-pose': LabelFormat(('.csv',), writes=False),
+    'yolo-pose': LabelFormat(('.txt',), writes=False),
+    'labelme': LabelFormat(('.json',), writes=False),
+    'label-studio': LabelFormat(('.json',), writes=False),
+    'mmpose': LabelFormat(_JSON),
+    'openpose': LabelFormat(('.json',), writes=False),
+    'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
+    'trc': LabelFormat(('.trc',), reads=False, times=True),
+}
+"""Formats of label files by name; docs/guide/label_formats.md says what each can hold."""
+
+READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.reads)
+WRITE_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.writes)
 
 PRECISIONS = ('float32', 'bfloat16')
 """Precisions of a checkpoint, which PyTorch runs."""

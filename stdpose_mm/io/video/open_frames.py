@@ -42,7 +42,7 @@ def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
         if len(set(stems)) < len(stems):
             twice = next(stem for stem in stems if stems.count(stem) > 1)
             raise InputError(f'{path} holds several pictures named {twice}, expected one a frame')
-        return PictureFrames([*sorted(pictures, key=_natural)], name=folder.resolve().name)
+        return PictureFrames([*sorted(pictures, key=natural_order)], name=folder.resolve().name)
     if not folder.is_file():
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
     if folder.suffix.lower() in PICTURE_SUFFIXES:
@@ -52,7 +52,8 @@ def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
     return VideoFrames(folder)
 
 
-def _natural(path: Path) -> tuple[Any, ...]:
+def natural_order(path: Path) -> tuple[Any, ...]:
+    """Return what to sort files by so that ``9.jpg`` comes before ``10.jpg``."""
     parts = re.split(r'([0-9]+)', path.name)
     return tuple((int(part), part) if part.isdigit() else (-1, part) for part in parts if part)
 
