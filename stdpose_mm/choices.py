@@ -21,18 +21,21 @@ LifeSpan = Literal['video', 'labels']
 LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """A person is there in the whole video, or from the first own label to the last."""
 
+
 class LabelFormat(NamedTuple):
     """A format of label files.
 
     Args:
         suffixes: What the name of a written file may end in, the usual one first.
         reads, writes: Whether this package does.
+        folder: Whether a folder of files of a picture each is read as one set.
         times: Whether a written file holds the time of every frame.
     """
 
     suffixes: tuple[str, ...]
     reads: bool = True
     writes: bool = True
+    folder: bool = False
     times: bool = False
 
 
@@ -45,22 +48,24 @@ LABEL_FORMATS = {
     'posetrack21': LabelFormat(_JSON),
     'coco': LabelFormat(_JSON),
     'coco-results': LabelFormat(_JSON),
-    'cvat': LabelFormat(('.xml',)),
+    'cvat': LabelFormat(('.xml', '.xml.gz')),
     'sleap': LabelFormat(('.slp',)),
+    'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
     'deeplabcut': LabelFormat(('.csv',)),
     'lightning-pose': LabelFormat(('.csv',), writes=False),
-    'yolo-pose': LabelFormat(('.txt',), writes=False),
-    'labelme': LabelFormat(('.json',), writes=False),
+    'yolo-pose': LabelFormat(('.txt',), writes=False, folder=True),
+    'labelme': LabelFormat(('.json',), writes=False, folder=True),
     'label-studio': LabelFormat(('.json',), writes=False),
-    'mmpose': LabelFormat(_JSON),
-    'openpose': LabelFormat(('.json',), writes=False),
-    'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
+    'mmpose': LabelFormat(_JSON, folder=True),
+    'openpose': LabelFormat(('.json',), writes=False, folder=True),
     'trc': LabelFormat(('.trc',), reads=False, times=True),
 }
-"""Formats of label files by name; docs/guide/label_formats.md says what each can hold."""
+"""Formats of label files by name; docs/guide/label_formats.md says what each can hold. The name of
+a file stands for the first written one with its ending."""
 
 READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.reads)
-WRITE_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.writes)
+WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.writes}
+FORMATS_WITH_TIMES = tuple(name for name, form in LABEL_FORMATS.items() if form.times)
 
 PRECISIONS = ('float32', 'bfloat16')
 """Precisions of a checkpoint, which PyTorch runs."""

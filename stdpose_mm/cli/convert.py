@@ -2,6 +2,8 @@
 
 stdpose convert task.xml labels.json --to coco
 stdpose convert annotations/val val_coco.json --to coco
+stdpose convert labelme_folder/ labels.json
+stdpose convert dense.json dense.csv --to tidy-csv --fps 30
 """
 
 from __future__ import annotations
@@ -9,11 +11,16 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.choices import FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    fraction,
+    frame_rate,
+    picture_size,
+    run_command,
+)
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import refuse_overwriting
 
@@ -35,8 +42,9 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         'input',
         metavar='IN',
-        help='label file (.json, .json.gz, .xml, zip of CVAT, .slp, .csv of DeepLabCut); for --to '
-        'coco also a folder of .json and .json.gz files, or a .txt file with one path a line',
+        help='label file, or folder of the files of the pictures of a video (YOLO-pose, LabelMe, '
+        'OpenPose, MMPose); for --to coco also a folder of label files of a video each, or a .txt '
+        'file with one path a line',
     )
     parser.add_argument('output', metavar='OUT', help='label file to write')
     parser.add_argument(
@@ -53,6 +61,24 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='format of OUT (%(default)s)',
     )
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
+    parser.add_argument(
+        '--labels-size',
+        type=picture_size,
+        metavar='WxH',
+        help='size of the pictures, where IN holds fractions of pictures that are not beside it',
+    )
+    parser.add_argument(
+        '--fps',
+        type=frame_rate,
+        help=f'frames per second of the video, for the times in {" and ".join(FORMATS_WITH_TIMES)}',
+    )
+    parser.add_argument(
+        '--as-given',
+        type=fraction,
+        metavar='MIN_SCORE',
+        help='make labels of estimates: joints that score so much count as given by a person, '
+        'those that score less are left to be propagated',
+    )
     return parser
 
 
@@ -62,7 +88,10 @@ def convert(args: argparse.Namespace) -> None:
     Raises:
         InputError: If a file cannot be read or written, or the options do not fit it.
     """
-    several = Path(args.input).is_dir() or Path(args.input).suffix == '.txt'
+    from stdpose_mm.io.labels import stands_for_many, write_coco, write_labels
+    from stdpose_mm.structures.propagated_labels import take_as_given
+
+    several = stands_for_many(args.input, args.source)
     if several and (args.target != MANY_VIDEOS_FORMAT or args.video is not None):
         wrong = '--video' if args.video is not None else f'--to {args.target}'
         raise InputError(
@@ -70,15 +99,29 @@ def convert(args: argparse.Namespace) -> None:
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
     refuse_overwriting({'IN': args.input}, {'OUT': args.output})
-    from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
+    videos = read_videos(args, several)
+    if args.as_given is not None:
+        videos = [take_as_given(labels, args.as_given) for labels in videos]
+    if args.target == MANY_VIDEOS_FORMAT:
+        write_coco(videos, args.output)
+    else:
+        time_of = None if args.fps is None else (lambda index: index / args.fps)
+        write_labels(videos[0], args.output, args.target, time_of)
+
+
+def read_videos(args: argparse.Namespace, several: bool) -> list[VideoLabels]:
+    """Read the videos to convert.
+
+    Raises:
+        InputError: If a file cannot be read, or holds another number of videos than can be written.
+    """
+    from stdpose_mm.io.labels import read_all_labels, read_labels
 
     if several:
-        write_coco(read_all_files(args.input, args.source), args.output)
-    elif args.target == MANY_VIDEOS_FORMAT and args.video is None:
-        write_coco(read_all_labels(args.input, args.source), args.output)
-    else:
-        labels = read_labels(args.input, args.source, args.video)
-        write_labels(labels, args.output, args.target)
+        return read_all_files(args.input, args.source)
+    if args.target == MANY_VIDEOS_FORMAT and args.video is None:
+        return read_all_labels(args.input, args.source, args.labels_size)
+    return [read_labels(args.input, args.source, args.video, args.labels_size)]
 
 
 def read_all_files(path: str, source: str | None) -> list[VideoLabels]:

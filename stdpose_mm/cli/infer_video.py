@@ -42,6 +42,7 @@ def infer_video(args: argparse.Namespace) -> list[str]:
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import open_frames, write_video
+    from stdpose_mm.io.video.clock import clock_of
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
@@ -82,7 +83,7 @@ def infer_video(args: argparse.Namespace) -> list[str]:
             'precision': args.precision,
             'smoothing': None if smoother is None else str(smoother),
         }
-        labels.write(args.out, args.format, {'inference': extra})
+        labels.write(args.out, args.format, {'inference': extra}, clock_of(frames))
     print(
         f'{args.out}: {labels.num_frames} frames, {len(results.track_ids)} people, '
         f'{labels.num_persons} poses'

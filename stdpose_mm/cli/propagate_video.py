@@ -36,12 +36,15 @@ def propagate_video(args: argparse.Namespace) -> None:
     from stdpose_mm.io.labels import read_labels, write_labels
     from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
     from stdpose_mm.io.video import open_frames
+    from stdpose_mm.io.video.clock import clock_of
     from stdpose_mm.propagation import subsample_labels
+    from stdpose_mm.structures.propagated_labels import require_some_given
 
-    labels = read_labels(args.labels, video=args.labels_video)
+    frames = open_frames(args.video)
+    labels = read_labels(args.labels, video=args.labels_video, size=frames.size)
+    require_some_given(labels, str(args.labels))
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
-    frames = open_frames(args.video)
     config, checkpoint = args.config, args.checkpoint
     build = partial(
         VideoPosePropagator,
@@ -98,7 +101,7 @@ def propagate_video(args: argparse.Namespace) -> None:
 
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, frames, dense)
-        write_labels(dense, args.out, args.format)
+        write_labels(dense, args.out, args.format, clock_of(frames))
     if args.report is not None:
         from stdpose_mm.review import frames_to_check
         from stdpose_mm.visualization import write_report

@@ -65,7 +65,10 @@ def read_coco_results(path: PathLike) -> list[VideoLabels]:
     if any(isinstance(image, str) for image in by_image):
         return videos_of_pictures(
             path,
-            [LabelledPicture(str(image), group, where=str(path)) for image, group in people.items()],
+            [
+                LabelledPicture(str(image), group, where=str(path))
+                for image, group in people.items()
+            ],
             skeleton,
         )
     indices = sorted(people, key=int)
@@ -125,7 +128,11 @@ def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
     write_json(
         path,
         [
-            {**_result(person), 'image_id': image_id_of[person.frame_index], 'category_id': category}
+            {
+                **_result(person),
+                'image_id': image_id_of[person.frame_index],
+                'category_id': category,
+            }
             for person in labels.persons
             if person.labelled.any()
         ],

@@ -56,11 +56,10 @@ def read_label_studio(path: PathLike) -> list[VideoLabels]:
     if not points:
         raise InputError(f'{path} holds no key points, expected regions of KeyPointLabels')
     joints = dict.fromkeys(_label(point, _POINT) for point in points)
-    boxes = {_label(r, _BOX) for regions, _ in chosen for r in regions if r.text('type', '') == _BOX}
+    rectangles = [r for regions, _ in chosen for r in regions if r.text('type', '') == _BOX]
+    boxes = {_label(rectangle, _BOX) for rectangle in rectangles}
     with errors_of(path):
-        skeleton = Skeleton(
-            tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person'
-        )
+        skeleton = Skeleton(tuple(joints), category=boxes.pop() if len(boxes) == 1 else 'person')
     pictures = [
         _picture(task, regions, is_prediction, skeleton)
         for task, (regions, is_prediction) in zip(tasks, chosen, strict=True)

@@ -3,7 +3,8 @@
 Read and written with the standard library: MMPose itself only writes these files. Verified with
 MMPose 1.3.2:
 
-- ``MMPoseInferencer(pred_out_dir=...)`` on a video: a list of ``{"frame_id": 0.., "instances": [..]}``;
+- ``MMPoseInferencer(pred_out_dir=...)`` on a video: a list of ``{"frame_id": .., "instances":
+  ..}``, frames counted from 0;
 - the same on pictures: a file per picture, a list of instances;
 - ``topdown_demo_with_mmdet.py --save-predictions``: ``{"meta_info": .., "instance_info": ..}``, the
   joints' names in ``meta_info``, and frames counted from 1.

@@ -1,8 +1,9 @@
 """YOLO-pose, as Ultralytics reads and writes it: a ``.txt`` per picture, a person a line.
 
-A line is ``class x y width height`` and ``x y [v]`` of every joint, all but class and v as fractions
-of the picture. Read with the standard library, ``data.yaml`` with PyYAML: sleap-io makes a video of
-its own of every picture and invents identities and a size; supervision reads boxes and masks only.
+A line is ``class x y width height`` and ``x y [v]`` of every joint, all but class and v as
+fractions of the picture. Read with the standard library, ``data.yaml`` with PyYAML: sleap-io makes
+a video of its own of every picture and invents identities and a size; supervision reads boxes and
+masks only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.video.open_frames import PICTURE_SUFFIXES
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
 
-from .fields import MAX_ID, Record, errors_of, read_bytes, read_text, shown
+from .fields import MAX_ID, Record, errors_of, read_text, shown
 from .known_skeletons import COCO_FAMILY, MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, label_files_in, usable_files, videos_of_pictures
 
@@ -105,9 +106,7 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
     config = _read_config(Path(path))
     lines = {file: _read_lines(file) for file in files}
     layout = _find_layout(path, config, [line for group in lines.values() for line in group])
-    pictures = [
-        _picture(file, group, layout, size) for file, group in lines.items()
-    ]
+    pictures = [_picture(file, group, layout, size) for file, group in lines.items()]
     return videos_of_pictures(path, pictures, layout.skeleton)
 
 
@@ -176,8 +175,8 @@ def _find_layout(path: PathLike, config: Record | None, lines: Sequence[_Line]) 
     counts = sorted({len(line.values) - _BOX for line in lines})
     if len(counts) > 1:
         raise InputError(
-            f'{path} holds lines of {counts[0]} and of {counts[1]} numbers for the joints, expected '
-            'the same everywhere'
+            f'{path} holds lines of {counts[0]} and of {counts[1]} numbers for the joints, '
+            'expected the same everywhere'
         )
     joints = np.stack([line.values[_BOX:] for line in lines])
     if config is not None and 'kpt_shape' in config:
@@ -225,10 +224,11 @@ def _guess_shape(path: PathLike, joints: np.ndarray) -> tuple[int, int]:
     # What the models of Ultralytics have; the sentence about the missing names says so.
     if _OF_COCO in found or len(found) == 1:
         return _OF_COCO if _OF_COCO in found else found.pop()
+    choices = ' or '.join(f'{count} x {size}' for count, size in sorted(found))
     raise InputError(
         f'{path} holds {width} numbers for the joints of a person, which can be '
-        f'{" or ".join(f"{count} x {size}" for count, size in sorted(found)) or "no joints"}, put a '
-        f'{CONFIG} with kpt_shape: [joints, 2 or 3] beside the files'
+        f'{choices or "no joints"}, put a {CONFIG} with kpt_shape: [joints, 2 or 3] '
+        'beside the files'
     )
 
 

@@ -100,8 +100,8 @@ def test_converted_on_the_command_line(run_tool, collected: Path, tmp_path: Path
     ('old', 'new', 'told'),
     [
         ('bodyparts', 'parts', 'expected header rows scorer'),
-        ('x,y,x,y', 'x,y,x,likelihood', 'x,y,x,likelihood.* predictions'),
-        ('snout,snout', 'snout,nose', 'columns 4 and 5 must be x and y of one bodypart'),
+        ('x,y,x,y', 'x,y,x,likelihood', 'x, y, likelihood, .*, got .*x,y,x,likelihood'),
+        ('snout,snout', 'snout,nose', 'columns 4 to 5 must be x, y of one bodypart'),
         ('ear,ear', 'snout,snout', "bodypart of '' 'snout' appears twice"),
         ('ear,ear', ',', 'non-empty'),
         (',5,6', ',5', 'row 4 must have 7 columns .* got 6'),
