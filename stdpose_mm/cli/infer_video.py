@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from stdpose_mm.detection import BoxSource
     from stdpose_mm.inference import FrameEstimate, WindowModel
+    from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.structures import PersonLabel
@@ -46,6 +47,8 @@ def infer_video(args: argparse.Namespace) -> list[str]:
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
+    time_of = clock_of(frames)
+    require_times(args.format, time_of)
     box_source = _box_source(args, frames)
     model, backend = load_backend(
         args.config, args.checkpoint, args.device, args.precision, args.batch_size
@@ -83,7 +86,7 @@ def infer_video(args: argparse.Namespace) -> list[str]:
             'precision': args.precision,
             'smoothing': None if smoother is None else str(smoother),
         }
-        labels.write(args.out, args.format, {'inference': extra}, clock_of(frames))
+        labels.write(args.out, args.format, {'inference': extra}, time_of)
     print(
         f'{args.out}: {labels.num_frames} frames, {len(results.track_ids)} people, '
         f'{labels.num_persons} poses'

@@ -33,7 +33,7 @@ def propagate_video(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.io.labels import read_labels, write_labels
+    from stdpose_mm.io.labels import read_labels, require_times, write_labels
     from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.io.video.clock import clock_of
@@ -41,6 +41,8 @@ def propagate_video(args: argparse.Namespace) -> None:
     from stdpose_mm.structures.propagated_labels import require_some_given
 
     frames = open_frames(args.video)
+    time_of = clock_of(frames)
+    require_times(args.format, time_of)
     labels = read_labels(args.labels, video=args.labels_video, size=frames.size)
     require_some_given(labels, str(args.labels))
     if args.keep_every is not None:
@@ -101,7 +103,7 @@ def propagate_video(args: argparse.Namespace) -> None:
 
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, frames, dense)
-        write_labels(dense, args.out, args.format, clock_of(frames))
+        write_labels(dense, args.out, args.format, time_of)
     if args.report is not None:
         from stdpose_mm.review import frames_to_check
         from stdpose_mm.visualization import write_report

@@ -27,7 +27,7 @@ from .posetrack17 import parse_posetrack17
 from .posetrack18 import parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
 from .tidy_csv import write_tidy_csv
-from .trc import write_trc
+from .trc import TIMES_NEEDED, write_trc
 from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose
 
 TimeOf = Callable[[int], float | None]
@@ -166,6 +166,16 @@ def write_labels(
         _WRITERS[format](labels, path)
     else:
         raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
+
+
+def require_times(format: str, time_of: TimeOf | None) -> None:
+    """Refuse, before long work, a format that cannot be written without times.
+
+    Raises:
+        InputError: If ``time_of`` is None and the format needs it.
+    """
+    if format == 'trc' and time_of is None:
+        raise InputError(TIMES_NEEDED)
 
 
 def sniff_format(path: PathLike) -> str:

@@ -106,10 +106,10 @@ def unnamed_skeleton(
             order, found = f'in the order of {name}', skeleton
             break
     else:
-        order = f'called joint_0 to joint_{count - 1}'
+        order = f'as joint_0 to joint_{count - 1}'
         found = Skeleton(tuple(f'joint_{i}' for i in range(count)))
     warnings.warn(
-        f'{path} does not name its {count} keypoints, they are taken as {order}; {remedy}',
+        f'{path} does not name its {count} keypoints, they are taken {order}; {remedy}',
         InputWarning,
         stacklevel=2,
     )

@@ -24,6 +24,12 @@ _FIELDS = (
 )
 
 
+TIMES_NEEDED = (
+    'TRC needs the time of every frame, but the frame rate is not known; give a video file, or '
+    'write another format and convert it with `stdpose convert --fps`'
+)
+
+
 def write_trc(
     labels: VideoLabels, path: PathLike, time_of: Callable[[int], float | None] | None = None
 ) -> None:
@@ -51,11 +57,10 @@ def write_trc(
     people = sorted({person.track_id for person in placed if person.track_id is not None})
     frames = range(min(labels), max(labels) + 1) if len(labels) else range(0)
     times = [None if time_of is None else time_of(frame) for frame in frames]
-    if None in times or len(frames) < 2:
-        raise InputError(
-            f'{path}: TRC needs two frames or more and the times of all, give the frame rate of '
-            'the video (--fps)'
-        )
+    if len(frames) < 2:
+        raise InputError(f'{path}: TRC needs two frames or more, got {len(frames)}')
+    if None in times:
+        raise InputError(f'{path}: {TIMES_NEEDED}')
     seconds = [float(time) for time in times if time is not None]
     markers = [
         joint if len(people) == 1 else f'{track_id}_{joint}'
