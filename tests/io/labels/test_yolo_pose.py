@@ -104,7 +104,9 @@ def test_a_picture_of_a_camera_held_upright_is_as_it_is_shown(tmp_path: Path):
     # A segment with EXIF's orientation 6, a quarter turn, after the start of the file.
     tiff = b'MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'
     body = b'Exif\0\0' + tiff
-    picture.write_bytes(data[:2] + b'\xff\xe1' + (len(body) + 2).to_bytes(2, 'big') + body + data[2:])
+    picture.write_bytes(
+        data[:2] + b'\xff\xe1' + (len(body) + 2).to_bytes(2, 'big') + body + data[2:]
+    )
     assert cv2.imread(str(picture)).shape[:2] == (64, 48)
 
     with pytest.warns(InputWarning):
