@@ -68,11 +68,12 @@ def require_some_given(labels: VideoLabels, file: str) -> None:
     Raises:
         InputError: If there are people, but none is given.
     """
-    if labels.persons and not any(person.source == 'given' for person in labels.persons):
+    count = len(labels.persons)
+    if count and not any(person.source == 'given' for person in labels.persons):
         raise InputError(
-            f'{file} holds {len(labels.persons)} poses that were estimated, and none that a person '
-            'gave, label some frames, or make labels of those that are certain with `stdpose '
-            f'convert {file} labels.json --as-given 0.8`'
+            f'{file} holds {count} {"pose" if count == 1 else "poses"} that a network or this '
+            'package estimated, and none that a person gave, label some frames, or make labels of '
+            f'those that are certain with `stdpose convert {file} labels.json --as-given 0.8`'
         )
 
 
