@@ -81,7 +81,9 @@ def propagate_video(args: argparse.Namespace) -> None:
     state = propagator.init_state(
         frames,
         labels,
-        boxes=None if args.boxes in (INTERPOLATE, DETECTOR) else read_labels(Path(args.boxes)),
+        boxes=None
+        if args.boxes in (INTERPOLATE, DETECTOR)
+        else read_labels(Path(args.boxes), size=frames.size),
         life_span=args.life_span,
         folder=unfinished_folder(args.out),
     )

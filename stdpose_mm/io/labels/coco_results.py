@@ -53,7 +53,7 @@ def read_coco_results(path: PathLike) -> list[VideoLabels]:
     results = Record(path, '', {'results': read_json(path)}).records('results')
     count = len(results[0].numbers('keypoints')) // 3 if results else 0
     skeleton = unnamed_skeleton(
-        path, count, COCO_FAMILY, 'write COCO keypoints or another format with names if it is wrong'
+        path, count, COCO_FAMILY, 'convert it and name the joints in the result if that is wrong'
     )
     by_image: dict[int | str, list[Record]] = {}
     for result in results:

@@ -50,7 +50,10 @@ def read_openpose(path: PathLike) -> list[VideoLabels]:
         )
     _require_pixels(path, [points for group in arrays.values() for points in group])
     skeleton = unnamed_skeleton(
-        path, counts.pop(), OPENPOSE_FAMILY, 'convert the file and rename them if that is wrong'
+        path,
+        counts.pop(),
+        OPENPOSE_FAMILY,
+        'convert them and name the joints in the result if that is wrong',
     )
     pictures = [
         LabelledPicture(
