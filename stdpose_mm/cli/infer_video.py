@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from stdpose_mm.detection import BoxSource
     from stdpose_mm.inference import FrameEstimate, WindowModel
-    from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.structures import PersonLabel
@@ -41,6 +40,7 @@ def infer_video(args: argparse.Namespace) -> list[str]:
     from tqdm import tqdm
 
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
+    from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import open_frames, write_video
     from stdpose_mm.io.video.clock import clock_of

@@ -62,7 +62,6 @@ class _Layout:
         columns: For every individual, [(joint, column of x)]; y is the next column, and the
             likelihood the one after.
         is_prediction: Whether there are likelihoods.
-        width: Number of all columns.
     """
 
     scorer: str
@@ -71,7 +70,6 @@ class _Layout:
     skeleton: Skeleton
     columns: dict[str, list[tuple[int, int]]]
     is_prediction: bool
-    width: int
 
 
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
@@ -185,7 +183,6 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         skeleton=skeleton,
         columns=columns,
         is_prediction=kinds is _PREDICTIONS,
-        width=width,
     )
 
 

@@ -1,7 +1,7 @@
 """LabelMe: one JSON per picture, in which points are joints and ``group_id`` says whose.
 
-Read with the standard library: neither sleap-io nor movement knows these files, and datumaro reads
-their boxes and polygons only.
+Read with the standard library: neither sleap-io, movement nor supervision knows these files, and
+the LabelMe of datumaro is an older tool of that name, which wrote XML.
 """
 
 from __future__ import annotations
