@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 PROPAGATION_METHODS = {
     'auto': 'auto',
@@ -21,9 +21,51 @@ LifeSpan = Literal['video', 'labels']
 LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """A person is there in the whole video, or from the first own label to the last."""
 
-READ_FORMATS = ('posetrack17', 'posetrack18', 'posetrack21', 'coco', 'cvat', 'sleap', 'deeplabcut')
-WRITE_FORMATS = ('posetrack18', 'posetrack18-official', 'posetrack21', 'coco', 'cvat', 'sleap')
-"""Formats of label files."""
+
+class LabelFormat(NamedTuple):
+    """A format of label files.
+
+    Args:
+        suffixes: What the name of a written file may end in, the usual one first.
+        reads, writes: Whether this package does.
+        folder: Whether a folder of files of a picture each is read as one set.
+        times: Whether a written file holds the time of every frame.
+    """
+
+    suffixes: tuple[str, ...]
+    reads: bool = True
+    writes: bool = True
+    folder: bool = False
+    times: bool = False
+
+
+_JSON = ('.json', '.json.gz')
+
+LABEL_FORMATS = {
+    'posetrack17': LabelFormat(_JSON, writes=False),
+    'posetrack18': LabelFormat(_JSON),
+    'posetrack18-official': LabelFormat(_JSON, reads=False),
+    'posetrack21': LabelFormat(_JSON),
+    'coco': LabelFormat(_JSON),
+    'coco-results': LabelFormat(_JSON),
+    'cvat': LabelFormat(('.xml', '.xml.gz')),
+    'sleap': LabelFormat(('.slp',)),
+    'tidy-csv': LabelFormat(('.csv', '.csv.gz'), reads=False, times=True),
+    'deeplabcut': LabelFormat(('.csv',)),
+    'lightning-pose': LabelFormat(('.csv',), writes=False),
+    'yolo-pose': LabelFormat(('.txt',), writes=False, folder=True),
+    'labelme': LabelFormat(('.json',), writes=False, folder=True),
+    'label-studio': LabelFormat(('.json',), writes=False),
+    'mmpose': LabelFormat(_JSON, folder=True),
+    'openpose': LabelFormat(('.json',), writes=False, folder=True),
+    'trc': LabelFormat(('.trc',), reads=False, times=True),
+}
+"""Formats of label files by name; docs/guide/label_formats.md says what each can hold. The name of
+a file stands for the first written one with its ending."""
+
+READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.reads)
+WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.writes}
+FORMATS_WITH_TIMES = tuple(name for name, form in LABEL_FORMATS.items() if form.times)
 
 CVAT_LABELS = 'cvat-labels'
 """What :mod:`stdpose_mm.cli.convert` writes beside: the label of a CVAT task, without poses."""

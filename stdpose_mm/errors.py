@@ -28,6 +28,13 @@ class InputError(ValueError):
     """
 
 
+class InputWarning(UserWarning):
+    """How something was read that the user should know of, in one sentence.
+
+    Functions of the library warn in Python's way; command-line tools print the sentence on stderr.
+    """
+
+
 def find_input_error(error: BaseException) -> str | None:
     """The sentence of the :class:`InputError` behind ``error``, however it was wrapped.
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import math
+import re
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from stdpose_mm.choices import LAUNCHERS, WRITE_FORMATS
-from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
+from stdpose_mm.errors import PACKAGES, InputWarning, find_input_error, missing_packages
 from stdpose_mm.io.atomic import refuse_overwriting, require_writable
 
 EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
@@ -17,6 +21,7 @@ EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
 LAUNCHER_FOR_ONE_VIDEO = (
     '--launcher shares several videos among processes, but there is one, leave it out'
 )
+MAX_FRAME_RATE = 100_000
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -196,7 +201,8 @@ def run_command(
     """Parse a command line, do its work, and return the exit code.
 
     An :class:`InputError`, wrapped or not, is one line on stderr and exit code 2, and so is a
-    package of an extra that is not installed. Every other exception is a bug and passes through.
+    package of an extra that is not installed. An :class:`InputWarning` is one line on
+    stderr too. Every other exception is a bug and passes through.
 
     Args:
         parser: Parser of the command line.
@@ -207,7 +213,8 @@ def run_command(
     """
     args = parser.parse_args(arguments)
     try:
-        work(args)
+        with _warnings_as_lines(parser.prog):
+            work(args)
     except KeyboardInterrupt as stop:
         sentence = str(stop) or interrupted
         if sentence is None:
@@ -225,6 +232,23 @@ def run_command(
     return 0
 
 
+@contextmanager
+def _warnings_as_lines(prog: str) -> Iterator[None]:
+    """Show what is said of the input as lines of the command, other warnings as ever."""
+    show_any = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, InputWarning):
+            print(f'{prog}: {message}', file=sys.stderr)
+        else:
+            show_any(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('always', InputWarning)
+        warnings.showwarning = show
+        yield
+
+
 def seed(text: str) -> int:
     """An argument that NumPy and PyTorch take as a seed.
 
@@ -234,6 +258,54 @@ def seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f'expected a whole number in 0..2^32 - 1, got {text!r}')
     return int(text)
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """An argument such as 1280x720, (width, height) in pixels.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    size = re.fullmatch('([1-9][0-9]{0,4})x([1-9][0-9]{0,4})', text)
+    if size is None:
+        raise argparse.ArgumentTypeError(
+            f'expected width and height in pixels such as 1280x720, got {text!r}'
+        )
+    return int(size[1]), int(size[2])
+
+
+def fraction(text: str) -> float:
+    """An argument that is a number in 0..1.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    number = _number(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f'expected a number in 0..1, got {text!r}')
+    return number
+
+
+def frame_rate(text: str) -> float:
+    """An argument that is a number of frames per second.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    number = _number(text)
+    if not 0 < number <= MAX_FRAME_RATE:
+        raise argparse.ArgumentTypeError(
+            f'expected frames per second, more than 0 and at most {MAX_FRAME_RATE}, got {text!r}'
+        )
+    return number
+
+
+def _number(text: str) -> float:
+    """Return the number that a text is, NaN if it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def positive(text: str) -> int:

@@ -3,6 +3,8 @@
 stdpose convert task.xml labels.json --to coco
 stdpose convert annotations/val val_coco.json --to coco
 stdpose convert labels.json cvat_label.json --to cvat-labels
+stdpose convert labelme_folder/ labels.json
+stdpose convert dense.json dense.csv --to tidy-csv --fps 30
 """
 
 from __future__ import annotations
@@ -10,11 +12,18 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import CVAT_LABELS, READ_FORMATS, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OneLineParser, add_cvat_input, add_cvat_output, run_command
+from stdpose_mm.choices import CVAT_LABELS, FORMATS_WITH_TIMES, READ_FORMATS, WRITE_FORMATS
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_cvat_input,
+    add_cvat_output,
+    fraction,
+    frame_rate,
+    picture_size,
+    run_command,
+)
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import refuse_overwriting
 
@@ -36,8 +45,9 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         'input',
         metavar='IN',
-        help='label file (.json, .json.gz, .xml, zip of CVAT, .slp, .csv of DeepLabCut); for --to '
-        'coco also a folder of .json and .json.gz files, or a .txt file with one path a line',
+        help='label file, or folder of the files of the pictures of a video (YOLO-pose, LabelMe, '
+        'OpenPose, MMPose); for --to coco also a folder of label files of a video each, or a .txt '
+        'file with one path a line',
     )
     parser.add_argument('output', metavar='OUT', help='label file to write')
     parser.add_argument(
@@ -57,6 +67,24 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
     add_cvat_input(parser)
     add_cvat_output(parser)
+    parser.add_argument(
+        '--labels-size',
+        type=picture_size,
+        metavar='WxH',
+        help='size of the pictures, where IN holds fractions of pictures that are not beside it',
+    )
+    parser.add_argument(
+        '--fps',
+        type=frame_rate,
+        help=f'frames per second of the video, for the times in {" and ".join(FORMATS_WITH_TIMES)}',
+    )
+    parser.add_argument(
+        '--as-given',
+        type=fraction,
+        metavar='MIN_SCORE',
+        help='make labels of estimates: joints that score so much count as given by a person, '
+        'those that score less are left to be propagated',
+    )
     return parser
 
 
@@ -66,7 +94,15 @@ def convert(args: argparse.Namespace) -> None:
     Raises:
         InputError: If a file cannot be read or written, or the options do not fit it.
     """
-    several = Path(args.input).is_dir() or Path(args.input).suffix == '.txt'
+    from stdpose_mm.io.labels import (
+        stands_for_many,
+        write_coco,
+        write_cvat_labels,
+        write_labels,
+    )
+    from stdpose_mm.structures.propagated_labels import take_as_given
+
+    several = stands_for_many(args.input, args.source)
     if several and (args.target != MANY_VIDEOS_FORMAT or args.video is not None):
         wrong = '--video' if args.video is not None else f'--to {args.target}'
         raise InputError(
@@ -76,24 +112,32 @@ def convert(args: argparse.Namespace) -> None:
     refuse_overwriting(
         {'IN': args.input, '--loaded-into-cvat': args.loaded_into_cvat}, {'OUT': args.output}
     )
-    from stdpose_mm.io.labels import (
-        read_all_labels,
-        read_labels,
-        write_coco,
-        write_cvat_labels,
-        write_labels,
-    )
+    videos = read_videos(args, several)
+    if args.as_given is not None:
+        videos = [take_as_given(labels, args.as_given) for labels in videos]
+    if args.target == MANY_VIDEOS_FORMAT:
+        write_coco(videos, args.output)
+    elif args.target == CVAT_LABELS:
+        write_cvat_labels(videos[0], args.output)
+    else:
+        time_of = None if args.fps is None else (lambda index: index / args.fps)
+        write_labels(videos[0], args.output, args.target, time_of, args.cvat_tolerance)
+
+
+def read_videos(args: argparse.Namespace, several: bool) -> list[VideoLabels]:
+    """Read the videos to convert.
+
+    Raises:
+        InputError: If a file cannot be read, or holds another number of videos than can be written.
+    """
+    from stdpose_mm.io.labels import read_all_labels, read_labels
 
     if several:
-        write_coco(read_all_files(args.input, args.source), args.output)
-    elif args.target == MANY_VIDEOS_FORMAT and args.video is None:
-        write_coco(read_all_labels(args.input, args.source, args.loaded_into_cvat), args.output)
-    else:
-        labels = read_labels(args.input, args.source, args.video, args.loaded_into_cvat)
-        if args.target == CVAT_LABELS:
-            write_cvat_labels(labels, args.output)
-        else:
-            write_labels(labels, args.output, args.target, args.cvat_tolerance)
+        return read_all_files(args.input, args.source)
+    options = {'size': args.labels_size, 'loaded_into_cvat': args.loaded_into_cvat}
+    if args.target == MANY_VIDEOS_FORMAT and args.video is None:
+        return read_all_labels(args.input, args.source, **options)
+    return [read_labels(args.input, args.source, args.video, **options)]
 
 
 def read_all_files(path: str, source: str | None) -> list[VideoLabels]:

@@ -83,11 +83,15 @@ def infer_video(
     from tqdm import tqdm
 
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
+    from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import open_frames, write_video
+    from stdpose_mm.io.video.clock import clock_of
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
+    time_of = clock_of(frames)
+    require_times(args.format, time_of)
     box_source = _box_source(args, frames, models.detector)
     model, backend = models.network
     estimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
@@ -124,7 +128,7 @@ def infer_video(
             'precision': args.precision,
             'smoothing': None if smoother is None else str(smoother),
         }
-        labels.write(args.out, args.format, {'inference': extra}, args.cvat_tolerance)
+        labels.write(args.out, args.format, {'inference': extra}, time_of, args.cvat_tolerance)
     counts = {
         'frames': labels.num_frames,
         'people': len(results.track_ids),

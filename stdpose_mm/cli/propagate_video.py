@@ -87,16 +87,24 @@ def propagate_video(
     from tqdm import tqdm
 
     from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.labels import read_labels, write_labels
+    from stdpose_mm.io.labels import read_labels, require_times, write_labels
     from stdpose_mm.io.video import open_frames
+    from stdpose_mm.io.video.clock import clock_of
     from stdpose_mm.propagation import subsample_labels
+    from stdpose_mm.structures.propagated_labels import require_some_given
 
+    frames = open_frames(args.video)
+    time_of = clock_of(frames)
+    require_times(args.format, time_of)
     labels = read_labels(
-        args.labels, video=args.labels_video, loaded_into_cvat=args.loaded_into_cvat
+        args.labels,
+        video=args.labels_video,
+        size=frames.size,
+        loaded_into_cvat=args.loaded_into_cvat,
     )
+    require_some_given(labels, str(args.labels))
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
-    frames = open_frames(args.video)
     if args.adapt:
         # A model that does not suit the method is refused before it is trained.
         models.build()
@@ -121,7 +129,9 @@ def propagate_video(
     state = propagator.init_state(
         frames,
         labels,
-        boxes=None if args.boxes in (INTERPOLATE, DETECTOR) else read_labels(Path(args.boxes)),
+        boxes=None
+        if args.boxes in (INTERPOLATE, DETECTOR)
+        else read_labels(Path(args.boxes), size=frames.size),
         life_span=args.life_span,
         folder=choose_cache_folder(args.cache),
     )
@@ -138,7 +148,7 @@ def propagate_video(
 
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, frames, dense)
-        write_labels(dense, args.out, args.format, cvat_tolerance=args.cvat_tolerance)
+        write_labels(dense, args.out, args.format, time_of, args.cvat_tolerance)
     if args.report is not None:
         from stdpose_mm.review import frames_to_check
         from stdpose_mm.visualization import write_report

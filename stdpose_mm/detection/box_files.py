@@ -14,6 +14,8 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.labels import match_frames, read_json, read_labels
 from stdpose_mm.io.labels.detections import read_detections
 from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_ID, read_bytes
+from stdpose_mm.io.labels.label_studio import is_label_studio
+from stdpose_mm.io.labels.mmpose_json import is_mmpose
 from stdpose_mm.io.video import FrameSource, PictureFrames
 from stdpose_mm.structures import FrameDetections, TrackedBoxes, VideoLabels, person_box
 
@@ -38,8 +40,9 @@ def read_boxes(
               line, further columns are ignored; frames count from 1; an id of -1 is none;
             - a JSON list of COCO detections (``image_id``, ``bbox``, ``score``); the id is the
               0-based frame, or the name of its picture;
-            - a label file that :func:`stdpose_mm.io.labels.read_labels` reads, such as PoseTrack18
-              JSON; boxes are those of the labels, or fitted to their joints.
+            - a label file or folder that :func:`stdpose_mm.io.labels.read_labels` reads, such as
+              PoseTrack18 JSON or OpenPose's output; boxes are those of the labels, or fitted to
+              their joints.
         frames: The video, needed where boxes belong to picture names.
         score_threshold: COCO detections that score less are left out; nothing is left out of the
             other files.
@@ -51,13 +54,22 @@ def read_boxes(
     Raises:
         InputError: If the file is not as described, or has track ids for some people only.
     """
-    if Path(path).suffix.lower() in MOT_SUFFIXES and not _is_deeplabcut(path):
-        return _read_mot(path)
-    head = read_bytes(path)[:100].removeprefix(b'\xef\xbb\xbf').lstrip()
-    if head.startswith(b'['):
-        return _read_coco_detections(path, frames, score_threshold)
-    labels = read_labels(path, video=video)
+    if not Path(path).is_dir():
+        if Path(path).suffix.lower() in MOT_SUFFIXES and not _is_deeplabcut(path):
+            return _read_mot(path)
+        if _is_detections(path):
+            return _read_coco_detections(path, frames, score_threshold)
+    labels = read_labels(path, video=video, size=None if frames is None else frames.size)
     return _boxes_of(path, labels if frames is None else match_frames(labels, frames))
+
+
+def _is_detections(path: PathLike) -> bool:
+    """Tell whether a file is a list of detections, which may be empty or have poses too."""
+    head = read_bytes(path)[:100].removeprefix(b'\xef\xbb\xbf').lstrip()
+    if not head.startswith(b'['):
+        return False
+    data = read_json(path)
+    return not is_mmpose(data) and not is_label_studio(data)
 
 
 def _is_deeplabcut(path: PathLike) -> bool:

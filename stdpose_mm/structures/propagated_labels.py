@@ -27,6 +27,53 @@ def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
     return labels.with_persons([p for p in persons if p.source == 'given' or p.labelled.any()])
 
 
+def take_as_given(labels: VideoLabels, min_score: float) -> VideoLabels:
+    """Make labels out of estimates: every joint that scores enough counts as given.
+
+    A joint that does not loses its place and is to be propagated. People without any joint left,
+    and those who are absent because nobody gave them, are left out.
+
+    Args:
+        labels: Estimates of a network, or propagated labels.
+        min_score: In 0..1; joints without a score have 1.
+    """
+    persons = []
+    for person in labels.persons:
+        scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
+        certain = person.labelled & (person.given | (scores >= min_score))
+        assert person.keypoint_sources is not None
+        left = np.where(person.labelled, 'propagated', person.keypoint_sources)
+        if certain.any():
+            person = replace(
+                person,
+                visibility=np.where(certain, person.visibility, NOT_LABELLED),
+                source='given',
+                keypoint_sources=np.where(certain, 'given', left),
+            )
+        if person.source == 'given':
+            persons.append(person)
+    return labels.with_persons(persons)
+
+
+def require_some_given(labels: VideoLabels, file: str) -> None:
+    """Refuse labels to start from that are estimates of a network or propagated, every one.
+
+    Args:
+        labels: The labels.
+        file: The file, for the message.
+
+    Raises:
+        InputError: If there are people, but none is given.
+    """
+    count = len(labels.persons)
+    if count and not any(person.source == 'given' for person in labels.persons):
+        raise InputError(
+            f'{file} holds {count} {"pose" if count == 1 else "poses"} that a network or this '
+            'package estimated, and none that a person gave, label some frames, or make labels of '
+            f'those that are certain with `stdpose convert {file} labels.json --as-given 0.8`'
+        )
+
+
 def require_given(truth: Sequence[VideoLabels], user: str) -> None:
     """Refuse labels that a propagator filled in where the truth is needed.
 

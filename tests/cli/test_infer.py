@@ -17,6 +17,7 @@ from stdpose_mm import detection
 from stdpose_mm.cli import infer
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import build_smoother, smooth_labels
 from support.paths import ROOT
@@ -177,6 +178,13 @@ def test_other_formats(run, movie, boxes, tmp_path, format):
     labels = read_labels(out)
     assert len(labels.persons) == 18
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith('.')) == []
+
+
+def test_times_come_from_the_video(run, movie, boxes, tmp_path):
+    out = tmp_path / 'poses.csv'
+    assert run(movie, '--out', out, '--boxes', boxes, '--format', 'tidy-csv')[0] == 0
+    last = out.read_text().splitlines()[-1].split(',')
+    assert (last[0], float(last[1])) == ('8', pytest.approx(8 / open_frames(movie).fps, abs=1e-6))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
+from support.foreign_labels import mmpose_instance, openpose, openpose_person, write_json
 
 BOXES = {
     0: TrackedBoxes([[1.5, 2, 30, 40], [50, 2, 30, 40.25]], [0.5, 1], [3, 8]),
@@ -180,3 +181,22 @@ def test_a_missing_file_is_one_sentence(tmp_path):
     for name in ('b.txt', 'b.json'):
         with pytest.raises(InputError, match='does not exist'):
             read_boxes(tmp_path / name)
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_estimates_of_other_networks_do_as_boxes(tmp_path):
+    person = mmpose_instance([[10.0, 20], [30, 40]], [0.5, 0.25])
+    write_json(tmp_path / 'mmpose.json', [{'frame_id': 3, 'instances': [person]}])
+    joints = openpose_person(10, 20, 0.5, 30, 40, 0.25)
+    write_json(tmp_path / 'openpose' / 'clip_000000000003_keypoints.json', openpose(joints))
+
+    found = read_boxes(tmp_path / 'mmpose.json')
+    assert {frame: people.boxes.tolist() for frame, people in found.items()} == {
+        3: [[1, 2, 30, 40.5]]
+    }
+    (box,) = read_boxes(tmp_path / 'openpose')[3].boxes
+    # Around the joints, with a margin.
+    assert box[0] < 10
+    assert box[1] < 20
+    assert box[0] + box[2] > 30
+    assert box[1] + box[3] > 40

@@ -5,7 +5,12 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.structures.propagated_labels import keep_certain, require_given
+from stdpose_mm.structures.propagated_labels import (
+    keep_certain,
+    require_given,
+    require_some_given,
+    take_as_given,
+)
 
 POSE = np.array([[1.5, 2.0], [3.0, 4.0]])
 
@@ -50,3 +55,43 @@ def test_propagated_labels_are_no_truth():
     mixed = video(label(0, 'given', None), label(1, 'propagated', [1.0, 1.0]))
     with pytest.raises(InputError, match='the test needs labels made by hand as the truth, but 1 '):
         require_given([video(), mixed], 'the test')
+
+
+def test_estimates_that_are_certain_become_given():
+    (taken,) = take_as_given(video(label(0, 'propagated', [0.5, 0.49])), 0.5).persons
+
+    assert taken.source == 'given'
+    assert taken.keypoint_sources.tolist() == ['given', 'propagated']
+    assert taken.keypoints.tolist() == [[1.5, 2.0], [0.0, 0.0]]
+    assert taken.visibility.tolist() == [2, 0]
+
+
+def test_estimates_without_scores_are_certain():
+    (taken,) = take_as_given(video(label(0, 'propagated', None)), 1).persons
+    assert taken.given.all()
+
+
+def test_given_joints_stay_given_whatever_their_scores():
+    mixed = PersonLabel(
+        0, POSE, [2, 2], 1, scores=[0.1, 0.9], keypoint_sources=['given', 'propagated']
+    )
+    (taken,) = take_as_given(video(mixed), 0.5).persons
+    assert taken.given.all()
+
+
+def test_whoever_nobody_gave_is_left_out():
+    uncertain = label(0, 'propagated', [0.1, 0.2])
+    absent = PersonLabel(1, np.zeros((2, 2)), [0, 0], 1, source='absent')
+    gone = PersonLabel(2, np.zeros((2, 2)), [0, 0], 1)
+
+    assert take_as_given(video(uncertain, absent, gone), 0.5).persons == (gone,)
+
+
+def test_estimates_alone_are_nothing_to_start_from():
+    with pytest.raises(InputError, match=r'poses\.csv holds 1 pose that a network'):
+        require_some_given(video(label(0, 'propagated', None)), 'poses.csv')
+
+
+def test_one_given_pose_is_something_to_start_from():
+    require_some_given(video(label(0, 'propagated', None), label(1, 'given', None)), 'poses.csv')
+    require_some_given(video(), 'poses.csv')

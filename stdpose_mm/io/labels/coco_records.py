@@ -44,7 +44,7 @@ TRACK_NAME = 'track_name'
 def video_name(path: PathLike) -> str:
     """Name the video of a label file: the file's name without its suffixes."""
     name = Path(path).name
-    for suffix in ('.gz', '.json', '.xml', '.slp', '.csv'):
+    for suffix in ('.gz', '.json', '.xml', '.slp', '.csv', '.txt'):
         name = name.removesuffix(suffix)
     return name
 
@@ -280,6 +280,17 @@ def plain(array: np.ndarray) -> list[Any]:
     if array.ndim > 1:
         return [plain(row) for row in array]
     return [int(x) if float(x).is_integer() else float(x) for x in array]
+
+
+def joint_scores(person: PersonLabel) -> np.ndarray:
+    """Return [K] scores as files of results have them: 0 without a label, 1 if none is known."""
+    scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
+    return np.where(person.labelled, scores, 0.0)
+
+
+def visibility_of(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return [K] visibilities of joints [K, 2] in files of results: (0, 0, 0) is none."""
+    return np.where((keypoints != 0).any(axis=1) | (scores != 0), VISIBLE, NOT_LABELLED)
 
 
 def distinct_ids(

@@ -1,7 +1,12 @@
-"""DeepLabCut's labels: ``CollectedData_<scorer>.csv`` of one animal or of several.
+"""DeepLabCut's CSV files, and those of Lightning Pose, which are the same.
 
-Read with the standard library: sleap-io, which reads these files too, leaves out every frame whose
-picture is not on the disk, numbers frames by their place among those, and sorts the joints by name.
+Labels made by hand are ``CollectedData_<scorer>.csv``, with a picture a row; predictions have a
+column ``likelihood`` beside x and y, and a frame a row. Either is of one animal or, with a fourth
+header row, of several.
+
+Read and written with the standard library: sleap-io, which reads these files too, leaves out every
+frame whose picture is not on the disk, numbers frames by their place among those, and sorts the
+joints by name; movement needs pandas, and reads predictions only.
 
 DeepLabCut marks a joint that cannot be seen by leaving it out, so labelled joints are visible.
 """
@@ -10,15 +15,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -29,11 +36,18 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .coco_records import TRACK_NAME, indices_in_names, video_name
-from .fields import MAX_COORDINATE, errors_of, read_bytes, require_distinct, shown
+from .coco_records import MAX_FRAME_INDEX, TRACK_NAME, indices_in_names, video_name
+from .fields import MAX_COORDINATE, errors_of, read_text, require_distinct, shown
+from .labelled_pictures import LabelledPicture, videos_of_pictures
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
+_LABELS, _PREDICTIONS = ['x', 'y'], ['x', 'y', 'likelihood']
+
+OWN_SCORER = 'stdpose'
+"""The scorer of files that this package wrote from labels that not only people gave."""
+
+_ANNOTATOR = 'annotator'
 
 
 @dataclass(frozen=True)
@@ -41,60 +55,85 @@ class _Layout:
     """Contents of the header.
 
     Args:
+        scorer: Who or what labelled.
         rows: Number of header rows.
         path_columns: Number of columns that the path of a picture is spread over.
         skeleton: The joints of all individuals, in the order of their first columns.
-        columns: For every individual, [(joint, column of x)]; y is the next column.
+        columns: For every individual, [(joint, column of x)]; y is the next column, and the
+            likelihood the one after.
+        is_prediction: Whether there are likelihoods.
     """
 
+    scorer: str
     rows: int
     path_columns: int
     skeleton: Skeleton
     columns: dict[str, list[tuple[int, int]]]
+    is_prediction: bool
 
 
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
-    """Read labels of DeepLabCut.
+    """Read labels or predictions of DeepLabCut or Lightning Pose.
+
+    Labels are 'given', those of a file that this package wrote from propagated labels 'propagated'.
+    Predictions are 'propagated', estimates of a network, with the likelihood as score.
 
     Args:
-        path: ``CollectedData_<scorer>.csv``; not the predictions of ``analyze_videos``.
+        path: ``CollectedData_<scorer>.csv``, or the CSV of ``analyze_videos`` or of Lightning
+            Pose's predictions.
 
     Returns:
         One entry per folder of pictures, named after it. Frame indices are the numbers in the
         names of the pictures (``img0042.png`` is frame 42 of the video it was taken from) if
-        all have distinct ones, else the positions. Track ids are the positions of the individuals
-        in the header, 0 for a single animal. Limbs are in DeepLabCut's ``config.yaml`` and not
-        read.
+        all have distinct ones, else the positions. Predictions of a video are one entry, named
+        after the file without the scorer, its rows called by their frames. Track ids are the
+        positions of the individuals in the header, 0 for a single animal. Limbs are in
+        DeepLabCut's ``config.yaml`` and not read.
 
     Raises:
         InputError: If the file is not as described.
     """
     try:
-        text = read_bytes(path).decode('utf-8-sig')
         # Data rows may be followed by empty lines.
-        rows = [row for row in csv.reader(io.StringIO(text, newline='')) if row]
-    except UnicodeDecodeError as error:
-        raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
+        rows = [row for row in csv.reader(io.StringIO(read_text(path), newline='')) if row]
     except csv.Error as error:
         raise InputError(f'{path} is not CSV: {error}') from error
     layout = _read_header(path, rows)
-    folders: dict[PurePosixPath, list[tuple[str, list[str]]]] = {}
-    for number, row in enumerate(rows[layout.rows :], start=layout.rows + 1):
+    body = rows[layout.rows :]
+    for number, row in enumerate(body, start=layout.rows + 1):
         if len(row) != len(rows[0]):
             raise InputError(
                 f'{path}: row {number} must have {len(rows[0])} columns as the header, got '
                 f'{len(row)}'
             )
-        picture = '/'.join(row[: layout.path_columns]).replace('\\', '/')
-        folders.setdefault(PurePosixPath(picture).parent, []).append((picture, row))
-    require_distinct(path, 'picture', [name for group in folders.values() for name, _ in group])
-    names = [folder.name or video_name(path) for folder in folders]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in folders]
-    return [
-        _read_video(path, name, layout, group)
-        for name, group in zip(names, folders.values(), strict=True)
-    ]
+    if layout.is_prediction and all(row[0].isascii() and row[0].isdigit() for row in body):
+        return [_read_frames(path, layout, body)]
+    pictures = []
+    for row in body:
+        name = '/'.join(row[: layout.path_columns]).replace('\\', '/')
+        people = _read_people(path, name, row, layout)
+        is_labeled = True if people and not layout.is_prediction else None
+        pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
+    return videos_of_pictures(path, pictures, layout.skeleton)
+
+
+def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]]) -> VideoLabels:
+    """Read the predictions of a video, whose rows are frames."""
+    indices = [int(row[0][:18]) for row in rows]
+    if indices and max(indices) > MAX_FRAME_INDEX:
+        raise InputError(f'{path}: row of frame {max(indices)} is beyond 1e7')
+    with errors_of(path):
+        return VideoLabels(
+            # The files are called <video><scorer>.csv.
+            name=video_name(path).split(layout.scorer)[0] or video_name(path),
+            skeleton=layout.skeleton,
+            frames=tuple(VideoFrame(index) for index in sorted(indices)),
+            persons=tuple(
+                PersonLabel(frame_index=index, **fields)
+                for index, row in sorted(zip(indices, rows, strict=True), key=lambda pair: pair[0])
+                for fields in _read_people(path, f'frame {index}', row, layout)
+            ),
+        )
 
 
 def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
@@ -105,83 +144,214 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
         header = rows[:3]
     else:
         raise InputError(
-            f'{path} is no CollectedData file of DeepLabCut: expected header rows scorer, '
-            f'(individuals,) bodyparts, coords, got {shown(first)}'
+            f'{path} is no CSV file of DeepLabCut: expected header rows scorer, (individuals,) '
+            f'bodyparts, coords, got {shown(first)}'
         )
-    coords = header[-1]
+    coords = list(header[-1])
     path_columns = next((i for i, cell in enumerate(coords) if i and cell), len(coords))
     width = len(coords)
-    if any(len(row) != width for row in header) or list(coords[path_columns:]) != ['x', 'y'] * (
-        (width - path_columns) // 2
-    ):
+    if any(len(row) != width for row in header):
+        raise InputError(f'{path}: the header rows must have equally many columns')
+    if coords[-1] == '' and header[0][-1] == 'set':
+        # Lightning Pose says of every labelled picture whether it was trained on.
+        width -= 1
+    kinds = _PREDICTIONS if 'likelihood' in coords else _LABELS
+    if coords[path_columns:width] != kinds * ((width - path_columns) // len(kinds)):
         raise InputError(
-            f'{path}: columns of coords must be x, y, x, y, ..., got '
-            f'{shown(",".join(coords[path_columns:]))}; predictions of DeepLabCut are not read'
+            f'{path}: columns of coords must be x, y, x, y, ..., or x, y, likelihood, ..., got '
+            f'{shown(",".join(coords[path_columns:]))}'
         )
     bodyparts = header[-2]
-    joints = list(dict.fromkeys(bodyparts[path_columns:]))
+    joints = list(dict.fromkeys(bodyparts[path_columns:width]))
     columns: dict[str, list[tuple[int, int]]] = {}
-    for x in range(path_columns, width, 2):
+    for x in range(path_columns, width, len(kinds)):
         individual = header[1][x] if len(header) == 4 else ''
-        if any(row[x] != row[x + 1] for row in header[:-1]):
-            raise InputError(f'{path}: columns {x + 1} and {x + 2} must be x and y of one bodypart')
+        if any(len(set(row[x : x + len(kinds)])) > 1 for row in header[:-1]):
+            raise InputError(
+                f'{path}: columns {x + 1} to {x + len(kinds)} must be {", ".join(kinds)} of one '
+                'bodypart'
+            )
         columns.setdefault(individual, []).append((joints.index(bodyparts[x]), x))
     for individual, places in columns.items():
         require_distinct(path, f'a bodypart of {individual!r}', [joints[j] for j, _ in places])
     with errors_of(path):
         skeleton = Skeleton(tuple(joints), category='animal')
-    return _Layout(len(header), path_columns, skeleton, columns)
+    return _Layout(
+        scorer=header[0][path_columns],
+        rows=len(header),
+        path_columns=path_columns,
+        skeleton=skeleton,
+        columns=columns,
+        is_prediction=kinds is _PREDICTIONS,
+    )
 
 
-def _read_video(
-    path: PathLike, name: str, layout: _Layout, pictures: Sequence[tuple[str, list[str]]]
-) -> VideoLabels:
-    indices = indices_in_names([picture for picture, _ in pictures])
-    persons = []
-    frames = []
-    for index, (picture, row) in zip(indices, pictures, strict=True):
-        people = [
-            PersonLabel(
-                frame_index=index,
-                keypoints=points,
-                visibility=np.where(labelled, VISIBLE, NOT_LABELLED),
-                track_id=track_id,
-                extra={TRACK_NAME: individual} if individual else {},
-            )
-            for track_id, (individual, places) in enumerate(layout.columns.items())
-            for points, labelled in [_read_points(path, picture, row, layout, places)]
-            if labelled.any()
-        ]
-        frames.append(VideoFrame(index, picture, is_labeled=True if people else None))
-        persons += people
-    if any(a.index > b.index for a, b in pairwise(frames)):
-        frames.sort(key=lambda frame: frame.index)
-        persons.sort(key=lambda person: person.frame_index)
-    return VideoLabels(name, layout.skeleton, tuple(frames), tuple(persons))
+def _read_people(
+    path: PathLike, where: str, row: Sequence[str], layout: _Layout
+) -> list[dict[str, Any]]:
+    """Read the fields of a label for every individual with a joint in a row."""
+    people = []
+    for track_id, (individual, places) in enumerate(layout.columns.items()):
+        points, scores = _read_points(path, where, row, layout, places)
+        labelled = ~np.isnan(points[:, 0])
+        if not labelled.any():
+            continue
+        person = {
+            'keypoints': np.where(labelled[:, None], points, 0.0),
+            'visibility': np.where(labelled, VISIBLE, NOT_LABELLED),
+            'track_id': track_id,
+            'extra': {TRACK_NAME: individual} if individual else {},
+        }
+        if layout.is_prediction or layout.scorer == OWN_SCORER:
+            person['source'] = 'propagated'
+        # A prediction that was corrected in DeepLabCut has no likelihood.
+        if layout.is_prediction and np.isfinite(scores[labelled]).all():
+            person['scores'] = np.where(labelled, scores, 0.0)
+        people.append(person)
+    return people
 
 
 def _read_points(
     path: PathLike,
-    picture: str,
+    where: str,
     row: Sequence[str],
     layout: _Layout,
     places: Sequence[tuple[int, int]],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read the points [K, 2] in pixels, and [K] whether labelled, of one individual."""
-    points = np.zeros((layout.skeleton.num_keypoints, 2))
-    labelled = np.zeros(len(points), dtype=bool)
+    """Read the points [K, 2] in pixels and the likelihoods [K] of one individual, NaN if none."""
+    values = np.full((layout.skeleton.num_keypoints, 3), np.nan)
     for joint, x in places:
-        cells = row[x : x + 2]
+        cells = row[x : x + (3 if layout.is_prediction else 2)]
         try:
-            values = [float(cell) if cell.strip() else math.nan for cell in cells]
+            numbers = [float(cell) if cell.strip() else math.nan for cell in cells]
         except ValueError:
-            values = [math.inf]
-        if all(map(math.isnan, values)):
+            numbers = [math.inf]
+        if len(numbers) > 1 and all(map(math.isnan, numbers[:2])):
             continue
-        if not all(abs(value) <= MAX_COORDINATE for value in values):
+        beyond = any(not abs(value) <= MAX_COORDINATE for value in numbers[:2])
+        if beyond or any(map(math.isinf, numbers)):
             raise InputError(
-                f'{path}: {layout.skeleton.keypoint_names[joint]} of {picture} must be two numbers '
+                f'{path}: {layout.skeleton.keypoint_names[joint]} of {where} must be two numbers '
                 f'within +-1e7, or empty, got {shown(",".join(cells))}'
             )
-        points[joint], labelled[joint] = values, True
-    return points, labelled
+        values[joint, : len(numbers)] = numbers
+    return values[:, :2], values[:, 2]
+
+
+def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
+    """Write the joints of a video as DeepLabCut's ``CollectedData_<scorer>.csv``, atomically.
+
+    All joints with a place are written, given or propagated: DeepLabCut makes no difference. If
+    one of them is propagated the scorer is ``stdpose``, by which reading the file again knows it.
+    Beside the file lies ``<its name>_config.yaml`` with what belongs into the ``config.yaml`` of
+    the project. Pictures are called ``labeled-data/<video>/img0042.png`` unless the labels name
+    them by their frames. People without a track id take the columns of those who are not there.
+    Occluded joints become visible ones; scores and boxes are not written.
+
+    Args:
+        labels: The labels.
+        path: The ``.csv`` file to write.
+    """
+    rows = {index: _by_individual(labels[index]) for index in sorted(labels)}
+    names = _individual_names(rows)
+    by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
+    scorer = _ANNOTATOR if by_hand else OWN_SCORER
+    joints = labels.skeleton.keypoint_names
+    columns = [(name, joint) for name in names.values() for joint in joints for _ in _LABELS]
+    header = [
+        ['scorer', *[scorer] * len(columns)],
+        ['individuals', *[name for name, _ in columns]],
+        ['bodyparts', *[joint for _, joint in columns]],
+        ['coords', *_LABELS * (len(columns) // 2)],
+    ]
+    several = any(names.values())
+    table = io.StringIO(newline='')
+    writer = csv.writer(table, lineterminator='\n')
+    writer.writerows([row[0], '', '', *row[1:]] for row in header if several or row != header[1])
+    folder = PurePosixPath(labels.name).name or 'video'
+    pictures = _picture_names(labels)
+    for index, people in rows.items():
+        cells = [cell for key in names for cell in _cells(people.get(key), len(joints))]
+        if any(cells):
+            writer.writerow(['labeled-data', folder, pictures[index], *cells])
+    config = Path(path).with_name(f'{video_name(path)}_config.yaml')
+    write_text(config, _config(labels, scorer, list(names.values()) if several else None))
+    write_text(path, table.getvalue())
+
+
+_Individual = tuple[bool, int]
+"""Whether without a track id, and the track id or the position among those without one."""
+
+
+def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLabel]:
+    placed = [person for person in people if person.labelled.any()]
+    unnamed = [person for person in placed if person.track_id is None]
+    return {
+        **{(False, p.track_id): p for p in placed if p.track_id is not None},
+        **{(True, i): person for i, person in enumerate(unnamed)},
+    }
+
+
+def _individual_names(
+    rows: Mapping[int, Mapping[_Individual, PersonLabel]],
+) -> dict[_Individual, str]:
+    """Name the individuals of all rows; a single one that has no name of its own is called ''."""
+    own: dict[_Individual, str] = {}
+    for people in rows.values():
+        for key, person in people.items():
+            own[key] = own.get(key) or str(person.extra.get(TRACK_NAME) or '')
+    if len(own) <= 1:
+        return own or {(False, 0): ''}
+    names: dict[_Individual, str] = {}
+    for key in sorted(own):
+        name = own[key]
+        if not name or name in names.values():
+            name = f'individual{len(names)}' if key[0] else f'individual{key[1]}'
+        while name in names.values():
+            name += '_'
+        names[key] = name
+    return names
+
+
+def _picture_names(labels: VideoLabels) -> dict[int, str]:
+    """Name the pictures of all frames so that the names say which frames they are."""
+    own = {frame.index: PurePosixPath(frame.file_name).name for frame in labels.frames}
+    if indices_in_names(list(own.values())) == list(own) and all(own.values()):
+        return own
+    digits = max(4, len(str(max(labels, default=0))))
+    return {index: f'img{index:0{digits}d}.png' for index in labels}
+
+
+def _cells(person: PersonLabel | None, count: int) -> list[str]:
+    if person is None:
+        return [''] * (2 * count)
+    return [
+        repr(float(value)) if labelled else ''
+        for point, labelled in zip(person.keypoints, person.labelled, strict=True)
+        for value in point
+    ]
+
+
+def _config(labels: VideoLabels, scorer: str, individuals: Sequence[str] | None) -> str:
+    """Make the fields of DeepLabCut's ``config.yaml``; JSON values are YAML too."""
+    names = list(labels.skeleton.keypoint_names)
+    limbs = [[names[a], names[b]] for a, b in labels.skeleton.limbs]
+    fields: dict[str, Any] = {'scorer': scorer, 'multianimalproject': individuals is not None}
+    if individuals is None:
+        fields['bodyparts'] = names
+    else:
+        fields.update(
+            individuals=individuals,
+            multianimalbodyparts=names,
+            uniquebodyparts=[],
+            bodyparts='MULTI!',
+        )
+    fields['skeleton'] = limbs
+    lines = [f'{key}: {json.dumps(value, ensure_ascii=False)}' for key, value in fields.items()]
+    return (
+        '# These fields belong into the config.yaml of the project, and the CSV file beside this\n'
+        f'# one into its labeled-data/{PurePosixPath(labels.name).name}/ as '
+        f'CollectedData_{scorer}.csv;\n'
+        '# deeplabcut.convertcsv2h5(config) then makes the .h5 file that DeepLabCut trains on.\n'
+        + ''.join(f'{line}\n' for line in lines)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import math
 import zlib
@@ -20,6 +21,9 @@ MAX_COORDINATE = 1e7
 """Pixels beyond this are a mistake in the file, not a picture."""
 
 MAX_ID = 2**63 - 1
+
+MAX_UNZIPPED = 2**31
+"""Bytes that a gzipped label file may stand for: a year of dense labels, and no zip bomb."""
 
 _REQUIRED: Any = object()
 T = TypeVar('T', bound=Hashable)
@@ -55,11 +59,11 @@ def open_file(path: PathLike) -> BinaryIO:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
 
 
-def read_bytes(path: PathLike) -> bytes:
+def read_bytes(path: PathLike, may_be_empty: bool = False) -> bytes:
     """Read the bytes of a file, unzipped if they are gzipped.
 
     Raises:
-        InputError: If the file is missing, empty, unreadable or a broken gzip file.
+        InputError: If the file is missing, unreadable, a broken gzip file, or empty and may not be.
     """
     with open_file(path) as file:
         try:
@@ -68,12 +72,27 @@ def read_bytes(path: PathLike) -> bytes:
             raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
     if data[:2] == b'\x1f\x8b':
         try:
-            data = gzip.decompress(data)
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as unzipped:
+                data = unzipped.read(MAX_UNZIPPED + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f'{path} is not a complete gzip file: {error}') from error
-    if not data.strip():
+        if len(data) > MAX_UNZIPPED:
+            raise InputError(f'{path} is larger than 2 GiB when unzipped, expected labels')
+    if not may_be_empty and not data.strip():
         raise InputError(f'{path} is empty, expected labels')
     return data
+
+
+def read_text(path: PathLike, may_be_empty: bool = False) -> str:
+    """Read a text file (UTF-8, with or without a byte order mark, gzipped or not).
+
+    Raises:
+        InputError: If the file cannot be read, is no text, or is empty and may not be.
+    """
+    try:
+        return read_bytes(path, may_be_empty).decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
 
 
 def read_json(path: PathLike) -> Any:
@@ -83,9 +102,9 @@ def read_json(path: PathLike) -> Any:
         InputError: If the file cannot be read or is not JSON.
     """
     try:
-        return json.loads(read_bytes(path).decode('utf-8-sig'))
-    except UnicodeDecodeError as error:
-        raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
+        return json.loads(read_text(path))
+    except InputError:
+        raise
     except json.JSONDecodeError as error:
         raise InputError(
             f'{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}'
@@ -228,6 +247,22 @@ class Record:
         prefix = f'{self.where}.{name}' if self.where else name
         return [Record(self.file, f'{prefix}[{i}]', item) for i, item in enumerate(value)]
 
+    def record(self, name: str) -> Record:
+        """Get an object."""
+        value = self.raw(name, expected='an object')
+        if not isinstance(value, dict):
+            raise self.error(name, 'an object')
+        return Record(self.file, f'{self.where}.{name}' if self.where else name, value)
+
+    def number(self, name: str, default: Any = _REQUIRED) -> Any:
+        """Get a finite number within +-1e7."""
+        value = self.raw(name, default, 'a number')
+        if value is default:
+            return value
+        if type(value) not in (int, float) or not abs(value) <= MAX_COORDINATE:
+            raise self.error(name, 'a number within +-1e7')
+        return value
+
     def extra(self, unread: Iterable[str] = ()) -> dict[str, Any]:
         """Collect the fields that no getter asked for, and those in ``unread``, for writing."""
         read = self._read.difference(unread)
@@ -239,12 +274,16 @@ class Record:
 
 
 def _finite(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, list):
-        return all(map(_finite, value))
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
+    # Without recursion: JSON can be nested more deeply than Python calls.
+    waiting = [value]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, float) and not math.isfinite(inner):
+            return False
+        if isinstance(inner, list):
+            waiting += inner
+        elif isinstance(inner, dict):
+            waiting += inner.values()
     return True
 
 

@@ -7,26 +7,75 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
+from stdpose_mm.choices import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import VideoLabels
 
 from .coco import parse_coco, write_coco
+from .coco_results import is_coco_results, read_coco_results, write_coco_results
 from .cvat import read_cvat
 from .cvat_writer import CVAT_TOLERANCE, write_cvat
-from .deeplabcut import read_deeplabcut
+from .deeplabcut import read_deeplabcut, write_deeplabcut
 from .fields import read_bytes, read_json, shown
+from .label_files import LIST_SUFFIX
+from .label_studio import is_label_studio, read_label_studio
+from .labelled_pictures import label_files_in
+from .labelme import is_labelme, read_labelme
+from .mmpose_json import is_mmpose, read_mmpose, write_mmpose
+from .openpose import is_openpose, read_openpose
 from .posetrack17 import parse_posetrack17
 from .posetrack18 import parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
+from .tidy_csv import write_tidy_csv
+from .trc import TIMES_NEEDED, write_trc
+from .yolo_pose import is_yolo_folder, is_yolo_pose, read_yolo_pose
+
+TimeOf = Callable[[int], float | None]
+"""Frame -> seconds from the first frame, None if unknown."""
+
+_READERS: dict[str, Callable[[PathLike], list[VideoLabels]]] = {
+    'coco-results': read_coco_results,
+    'cvat': lambda path: [read_cvat(path)],
+    'deeplabcut': read_deeplabcut,
+    'label-studio': read_label_studio,
+    'labelme': read_labelme,
+    'lightning-pose': read_deeplabcut,
+    'mmpose': read_mmpose,
+    'openpose': read_openpose,
+    'sleap': read_sleap,
+}
+
+_PARSERS: dict[str, Callable[[PathLike, Any], list[VideoLabels]]] = {
+    'coco': parse_coco,
+    'posetrack17': lambda path, data: [parse_posetrack17(path, data)],
+    'posetrack18': lambda path, data: [parse_posetrack18(path, data)],
+    'posetrack21': lambda path, data: [parse_posetrack18(path, data)],
+}
+"""Formats whose files may be large and are parsed once only, for sniffing and reading."""
 
 _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'posetrack18': write_posetrack18,
     'posetrack18-official': partial(write_posetrack18, official=True),
     'posetrack21': write_posetrack18,
     'coco': write_coco,
+    'coco-results': write_coco_results,
+    'deeplabcut': write_deeplabcut,
+    'mmpose': write_mmpose,
     'sleap': write_sleap,
+}
+
+_WRITERS_WITH_TIMES: dict[str, Callable[[VideoLabels, PathLike, TimeOf | None], None]] = {
+    'tidy-csv': write_tidy_csv,
+    'trc': write_trc,
+}
+
+_JSON_FORMATS: dict[str, Callable[[Any], bool]] = {
+    'labelme': is_labelme,
+    'openpose': is_openpose,
+    'mmpose': is_mmpose,
+    'coco-results': is_coco_results,
+    'label-studio': is_label_studio,
 }
 
 _POSETRACK_IMAGE_FIELDS = {'frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_no_densepose'}
@@ -37,21 +86,23 @@ def read_labels(
     path: PathLike,
     format: str | None = None,
     video: str | None = None,
+    size: tuple[int, int] | None = None,
     loaded_into_cvat: PathLike | None = None,
 ) -> VideoLabels:
     """Read the labels of one video.
 
     Args:
-        path: The label file.
+        path: The label file, or the folder of the files of its pictures.
         format: One of ``READ_FORMATS``; by default found out from the content.
         video: Name of the video to take from a file that holds several.
+        size: (width, height) of the pictures in pixels, for formats that hold fractions of them.
         loaded_into_cvat: See :func:`read_cvat`; for that format only.
 
     Raises:
         InputError: If the file is not a label file of that format, or holds several videos (or
             none) and ``video`` does not name one of them.
     """
-    videos = read_all_labels(path, format, loaded_into_cvat)
+    videos = read_all_labels(path, format, size, loaded_into_cvat)
     if video is not None:
         videos = [labels for labels in videos if labels.name == video]
         if not videos:
@@ -66,7 +117,10 @@ def read_labels(
 
 
 def read_all_labels(
-    path: PathLike, format: str | None = None, loaded_into_cvat: PathLike | None = None
+    path: PathLike,
+    format: str | None = None,
+    size: tuple[int, int] | None = None,
+    loaded_into_cvat: PathLike | None = None,
 ) -> list[VideoLabels]:
     """Read the labels of all videos in a file; arguments as for :func:`read_labels`."""
     if format is not None and format not in READ_FORMATS:
@@ -78,17 +132,15 @@ def read_all_labels(
         raise InputError(
             f'{path} is no export of CVAT, with which alone {loaded_into_cvat} can be compared'
         )
-    if format == 'sleap':
-        return read_sleap(path)
-    if format == 'deeplabcut':
-        return read_deeplabcut(path)
+    if format == 'yolo-pose':
+        return read_yolo_pose(path, size)
+    if format in _READERS:
+        return _READERS[format](path)
     data = read_json(path)
     format = format or _sniff_json(path, data)
-    if format == 'posetrack17':
-        return [parse_posetrack17(path, data)]
-    if format == 'coco':
-        return parse_coco(path, data)
-    return [parse_posetrack18(path, data)]
+    if format in _READERS:
+        return _READERS[format](path)
+    return _PARSERS[format](path, data)
 
 
 def read_posetrack(path: PathLike) -> VideoLabels:
@@ -106,6 +158,7 @@ def write_labels(
     labels: VideoLabels,
     path: PathLike,
     format: str = 'posetrack18',
+    time_of: TimeOf | None = None,
     cvat_tolerance: float | None = CVAT_TOLERANCE,
 ) -> None:
     """Write the labels of one video, atomically.
@@ -114,21 +167,34 @@ def write_labels(
         labels: The labels.
         path: The file to write.
         format: One of ``WRITE_FORMATS``.
+        time_of: Seconds of a frame from the first one, for formats that hold times.
         cvat_tolerance: See :func:`write_cvat`; for that format only.
 
     Raises:
         InputError: If there is no such format or the file cannot be written.
     """
-    if format not in WRITE_FORMATS:
-        raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
     if format == 'cvat':
         write_cvat(labels, path, cvat_tolerance)
-    else:
+    elif format in _WRITERS_WITH_TIMES:
+        _WRITERS_WITH_TIMES[format](labels, path, time_of)
+    elif format in _WRITERS:
         _WRITERS[format](labels, path)
+    else:
+        raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
+
+
+def require_times(format: str, time_of: TimeOf | None) -> None:
+    """Refuse, before long work, a format that cannot be written without times.
+
+    Raises:
+        InputError: If ``time_of`` is None and the format needs it.
+    """
+    if format == 'trc' and time_of is None:
+        raise InputError(TIMES_NEEDED)
 
 
 def sniff_format(path: PathLike) -> str:
-    """Find the format of a label file, one of ``READ_FORMATS``, from its content.
+    """Find the format of a label file or folder, one of ``READ_FORMATS``, from its content.
 
     Raises:
         InputError: If it is none of them.
@@ -136,8 +202,33 @@ def sniff_format(path: PathLike) -> str:
     return _sniff_bytes(path) or _sniff_json(path, read_json(path))
 
 
+def stands_for_many(path: PathLike, format: str | None = None) -> bool:
+    """Tell whether a path is a folder or list of label files of a video each.
+
+    A folder may also hold one file for each picture of a video, as in LabelMe, and a text file
+    may be one of YOLO-pose.
+
+    Args:
+        path: A file or folder.
+        format: Its format, if that is known.
+    """
+    if format in LABEL_FORMATS and LABEL_FORMATS[format].folder:
+        return False
+    if Path(path).is_dir():
+        return _sniff_folder(Path(path)) is None
+    return Path(path).suffix == LIST_SUFFIX and _sniff_bytes(path) is None
+
+
 def _sniff_bytes(path: PathLike) -> str | None:
-    """Find the format of a file that is not JSON; None for what may be JSON."""
+    """Find the format of a folder or a file that is not JSON; None for what may be JSON."""
+    if Path(path).is_dir():
+        format = _sniff_folder(Path(path))
+        if format is None:
+            raise InputError(
+                f'{path} is a folder, expected a label file, or a folder with a file for each '
+                'picture of YOLO-pose, LabelMe, OpenPose or MMPose'
+            )
+        return format
     if is_hdf5(path):
         if Path(path).suffix != '.slp':
             raise InputError(
@@ -145,19 +236,51 @@ def _sniff_bytes(path: PathLike) -> str | None:
                 'DeepLabCut writes beside its .h5'
             )
         return 'sleap'
-    head = read_bytes(path)[:200].removeprefix(b'\xef\xbb\xbf').lstrip()
+    head = read_bytes(path)[:100_000].removeprefix(b'\xef\xbb\xbf').lstrip()
     if head.startswith((b'<', b'PK')):
         return 'cvat'
-    return 'deeplabcut' if head.startswith(b'scorer,') else None
+    if head.startswith(b'scorer,'):
+        return 'deeplabcut'
+    is_yolo = Path(path).suffix in ('.yaml', '.yml') or is_yolo_pose(head)
+    return 'yolo-pose' if is_yolo else None
+
+
+def _sniff_folder(folder: Path) -> str | None:
+    """Find the format of the files of pictures in a folder; None if there are none."""
+    holds_json = any(file.suffix.lower() == '.json' for file in folder.iterdir())
+    found = _sniff_json_files(folder) if holds_json else None
+    if is_yolo_folder(folder):
+        if found is not None:
+            raise InputError(
+                f'{folder} holds label files of YOLO-pose and of {found}, say which to read '
+                '(--from of stdpose convert), or give a folder of one kind'
+            )
+        return 'yolo-pose'
+    return found
+
+
+def _sniff_json_files(folder: Path) -> str | None:
+    for file in label_files_in(folder, lambda file: file.suffix.lower() == '.json'):
+        data = read_json(file)
+        if data != []:
+            # A picture in which MMPose found nobody says nothing.
+            picture_formats = ('labelme', 'openpose', 'mmpose')
+            return next((name for name in picture_formats if _JSON_FORMATS[name](data)), None)
+    return None
 
 
 def _sniff_json(path: PathLike, data: Any) -> str:
+    for name, is_it in _JSON_FORMATS.items():
+        if is_it(data):
+            return name
     if isinstance(data, dict) and 'annolist' in data:
         return 'posetrack17'
     if not isinstance(data, dict) or not isinstance(data.get('images'), list):
         raise InputError(
             f'{path} is no label file of a known format: expected an object with "annolist" '
-            f'(PoseTrack17) or "images" (PoseTrack18, COCO), got {shown(data)}'
+            '(PoseTrack17), "images" (PoseTrack18, COCO), "shapes" (LabelMe), "people" (OpenPose) '
+            'or "instance_info" (MMPose), or a list of tasks (Label Studio), frames (MMPose) or '
+            f'results (COCO), got {shown(data)}'
         )
     image_fields = _fields_of(data['images'])
     if 'videos' in data or 'video_id' in image_fields:

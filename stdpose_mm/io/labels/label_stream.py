@@ -18,7 +18,7 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .cvat_writer import CVAT_TOLERANCE
-from .formats import write_labels
+from .formats import TimeOf, write_labels
 from .posetrack18 import posetrack18_fields, read_posetrack18
 
 _STREAMED = ('posetrack18', 'posetrack21')
@@ -89,14 +89,16 @@ class LabelStream:
         path: Path,
         format: str = 'posetrack18',
         extra: Mapping[str, Any] | None = None,
+        time_of: TimeOf | None = None,
         cvat_tolerance: float | None = CVAT_TOLERANCE,
     ) -> None:
         """Write what was added, atomically; the stream can go on.
 
         Args:
             path: Where to; gzipped if it ends in ``.gz``.
-            format: One of :data:`~stdpose_mm.io.WRITE_FORMATS`.
+            format: One of :data:`~stdpose_mm.choices.WRITE_FORMATS`.
             extra: Fields of the file itself, where the format has room for them.
+            time_of: Seconds of a frame from the first one, for formats that hold times.
             cvat_tolerance: See :func:`write_cvat`; for that format only.
 
         Raises:
@@ -109,7 +111,7 @@ class LabelStream:
             whole = Path(folder) / 'labels.json'
             self._write_posetrack18(whole, {})
             labels = replace(read_posetrack18(whole), name=self._name, extra=dict(extra or {}))
-        write_labels(labels, path, format, cvat_tolerance)
+        write_labels(labels, path, format, time_of, cvat_tolerance)
 
     def _write_posetrack18(self, path: Path, extra: Mapping[str, Any]) -> None:
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))

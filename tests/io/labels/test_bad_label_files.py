@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from stdpose_mm.io.labels import (
     read_posetrack17,
     read_posetrack18,
 )
+from support.damaged_files import DAMAGED, MISSING, Place, changed
 from support.paths import ROOT
 
 CONVERTER = ROOT / 'tools' / 'dataset_converters' / 'convert_labels.py'
@@ -87,22 +87,6 @@ XML = """<annotations><meta><task><name>clip</name><size>3</size><labels>
 <track id="1" label="person"><skeleton frame="2" keyframe="1">
 <points label="nose" outside="0" occluded="0" points="1,2"/>
 </skeleton></track></annotations>"""
-
-Place = tuple[Any, ...]
-MISSING = object()
-
-
-def changed(document: Any, place: Place, value: Any) -> Any:
-    document = copy.deepcopy(document)
-    inner = document
-    for key in place[:-1]:
-        inner = inner[key]
-    if value is MISSING:
-        del inner[place[-1]]
-    else:
-        inner[place[-1]] = value
-    return document
-
 
 NAN, INFINITE, HUGE = float('nan'), float('inf'), 1e8
 
@@ -263,21 +247,6 @@ XML_MISTAKES: list[tuple[str, str, str]] = [
         '</skeleton><skeleton frame="0"><points label="nose" points="1,2"/></skeleton></track>',
         'track id 0 appears twice in frame 0',
     ),
-]
-DAMAGED: list[tuple[bytes, str]] = [
-    (b'', 'is empty'),
-    (b' \n', 'is empty'),
-    (b'{"images": [', 'is not JSON.* line 1'),
-    (b'[1, 2', 'is not JSON'),
-    (b'[]', r'must be an object, got \[\]'),
-    (b'null', 'must be an object, got None'),
-    (b'"labels"', 'must be an object'),
-    (b'3', 'must be an object, got 3'),
-    (b'{"a": "\xff"}', 'is not UTF-8'),
-    (b'\xff\xfe{\x00}\x00', 'is not UTF-8'),
-    (b'\x1f\x8b\x08\x00broken', 'is not a complete gzip file'),
-    (b'[' * 100_000, 'is not usable JSON'),
-    (b'{"a": ' + b'9' * 5000 + b'}', 'is not usable JSON'),
 ]
 
 

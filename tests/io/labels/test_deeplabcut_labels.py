@@ -1,9 +1,17 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import read_all_labels, read_deeplabcut, read_labels, sniff_format
+from stdpose_mm.io.labels import (
+    read_all_labels,
+    read_deeplabcut,
+    read_labels,
+    sniff_format,
+    write_labels,
+)
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.paths import ROOT
 
 # As DeepLabCut's labelling tool writes it: the path over three columns, joints in its own order.
@@ -25,6 +33,42 @@ labeled-data\\monday\\img3.png,1,2,3,4,,,,,9,8
 labeled-data\\monday\\img7.png,,,,,5,6,7,8,,
 labeled-data\\tuesday\\img1.png,1,1,2,2,,,,,,
 """
+# As analyze_videos writes it for one animal; Lightning Pose differs in the scorer only.
+PREDICTIONS = """\
+scorer,DLC_resnet50_ratMar1shuffle1_5000,DLC_resnet50_ratMar1shuffle1_5000,\
+DLC_resnet50_ratMar1shuffle1_5000
+bodyparts,snout,snout,snout
+coords,x,y,likelihood
+0,30.5,40.25,0.875
+1,31.5,41.25,0.0625
+"""
+PREDICTIONS_OF_SEVERAL = """\
+scorer,DLC,DLC,DLC,DLC,DLC,DLC
+individuals,mus1,mus1,mus1,mus2,mus2,mus2
+bodyparts,snout,snout,snout,snout,snout,snout
+coords,x,y,likelihood,x,y,likelihood
+7,1,2,0.5,,,
+8,,,,3,4,0.25
+"""
+# Lightning Pose's predictions of the pictures that were labelled.
+OF_LABELLED_PICTURES = """\
+scorer,heatmap_tracker,heatmap_tracker,heatmap_tracker,set
+bodyparts,paw,paw,paw,
+coords,x,y,likelihood,
+labeled-data/monday/img00000012.png,1.5,2.5,0.75,train
+labeled-data/monday/img00000003.png,3.5,4.5,0.5,validation
+"""
+SKELETON = Skeleton(('snout', 'ear'), limbs=((0, 1),), category='animal')
+
+
+def label(frame: int, track_id: int | None = 0, **fields) -> PersonLabel:
+    values = {'keypoints': [[1.5, 2.25], [3, 4]], 'visibility': [2, 2], **fields}
+    return PersonLabel(frame, track_id=track_id, **values)
+
+
+def video(*persons: PersonLabel, **fields) -> VideoLabels:
+    frames = tuple(VideoFrame(index) for index in (3, 12, 20))
+    return VideoLabels('monday', SKELETON, frames, persons, **fields)
 
 
 @pytest.fixture
@@ -100,8 +144,8 @@ def test_converted_on_the_command_line(run_tool, collected: Path, tmp_path: Path
     ('old', 'new', 'told'),
     [
         ('bodyparts', 'parts', 'expected header rows scorer'),
-        ('x,y,x,y', 'x,y,x,likelihood', 'x,y,x,likelihood.* predictions'),
-        ('snout,snout', 'snout,nose', 'columns 4 and 5 must be x and y of one bodypart'),
+        ('x,y,x,y', 'x,y,x,likelihood', 'x, y, likelihood, .*, got .*x,y,x,likelihood'),
+        ('snout,snout', 'snout,nose', 'columns 4 to 5 must be x, y of one bodypart'),
         ('ear,ear', 'snout,snout', "bodypart of '' 'snout' appears twice"),
         ('ear,ear', ',', 'non-empty'),
         (',5,6', ',5', 'row 4 must have 7 columns .* got 6'),
@@ -129,3 +173,105 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes):
 
     with pytest.raises(InputError, match=r'labels\.csv'):
         read_deeplabcut(path)
+
+
+def test_predictions_of_a_video_are_estimates(tmp_path: Path):
+    path = tmp_path / 'clipDLC_resnet50_ratMar1shuffle1_5000.csv'
+    path.write_text(PREDICTIONS)
+    labels = read_labels(path)
+
+    assert (labels.name, sniff_format(path)) == ('clip', 'deeplabcut')
+    assert [frame.index for frame in labels.frames] == [0, 1]
+    assert [frame.is_labeled for frame in labels.frames] == [None, None]
+    assert [p.source for p in labels.persons] == ['propagated', 'propagated']
+    assert labels.persons[0].keypoints.tolist() == [[30.5, 40.25]]
+    assert [p.scores.tolist() for p in labels.persons] == [[0.875], [0.0625]]
+
+
+def test_predictions_of_several(tmp_path: Path):
+    path = tmp_path / 'clip.csv'
+    path.write_text(PREDICTIONS_OF_SEVERAL)
+
+    found = [(p.frame_index, p.track_id, p.scores.tolist()) for p in read_labels(path).persons]
+    assert found == [(7, 0, [0.5]), (8, 1, [0.25])]
+
+
+def test_predictions_of_lightning_pose(tmp_path: Path):
+    path = tmp_path / 'predictions.csv'
+    path.write_text(OF_LABELLED_PICTURES)
+    labels = read_labels(path, 'lightning-pose')
+
+    assert labels.name == 'monday'
+    assert [p.frame_index for p in labels.persons] == [3, 12]
+    assert [p.source for p in labels.persons] == ['propagated', 'propagated']
+    assert [p.scores.tolist() for p in labels.persons] == [[0.5], [0.75]]
+
+
+def test_a_corrected_prediction_has_no_likelihood(tmp_path: Path):
+    path = tmp_path / 'predictions.csv'
+    path.write_text(PREDICTIONS.replace('41.25,0.0625', '41.25,'))
+
+    assert [p.scores is None for p in read_labels(path).persons] == [False, True]
+
+
+def test_one_animal_is_written_as_deeplabcut_writes_it(tmp_path: Path):
+    persons = label(12), label(3, visibility=[0, 1])
+    write_labels(video(*persons), tmp_path / 'out.csv', 'deeplabcut')
+
+    assert (tmp_path / 'out.csv').read_text() == (
+        'scorer,,,annotator,annotator,annotator,annotator\n'
+        'bodyparts,,,snout,snout,ear,ear\n'
+        'coords,,,x,y,x,y\n'
+        'labeled-data,monday,img0003.png,,,3.0,4.0\n'
+        'labeled-data,monday,img0012.png,1.5,2.25,3.0,4.0\n'
+    )
+
+
+def test_several_animals_are_written_with_their_names(tmp_path: Path):
+    names = {0: 'left', 4: ''}
+    persons = [label(3, track, extra={'track_name': name}) for track, name in names.items()]
+    write_labels(video(*persons), tmp_path / 'out.csv', 'deeplabcut')
+    back = read_labels(tmp_path / 'out.csv')
+
+    assert [p.extra['track_name'] for p in back.persons] == ['left', 'individual4']
+    assert [p.keypoints.tolist() for p in back.persons] == [[[1.5, 2.25], [3, 4]]] * 2
+
+
+def test_people_without_identity_take_the_columns_of_those_who_are_not_there(tmp_path: Path):
+    persons = label(3, None), label(3, None), label(12, None)
+    write_labels(video(*persons), tmp_path / 'out.csv', 'deeplabcut')
+
+    back = read_labels(tmp_path / 'out.csv')
+    assert [(p.frame_index, p.track_id) for p in back.persons] == [(3, 0), (3, 1), (12, 0)]
+
+
+def test_what_belongs_into_the_config_lies_beside(tmp_path: Path):
+    write_labels(video(label(3, 0), label(3, 1)), tmp_path / 'out.csv', 'deeplabcut')
+
+    assert yaml.safe_load((tmp_path / 'out_config.yaml').read_text()) == {
+        'scorer': 'annotator',
+        'multianimalproject': True,
+        'individuals': ['individual0', 'individual1'],
+        'multianimalbodyparts': ['snout', 'ear'],
+        'uniquebodyparts': [],
+        'bodyparts': 'MULTI!',
+        'skeleton': [['snout', 'ear']],
+    }
+
+
+def test_what_was_propagated_does_not_come_back_as_given(tmp_path: Path):
+    write_labels(video(label(3), label(12, source='propagated')), tmp_path / 'o.csv', 'deeplabcut')
+
+    back = read_labels(tmp_path / 'o.csv')
+    assert [p.source for p in back.persons] == ['propagated', 'propagated']
+    assert 'scorer: "stdpose"' in (tmp_path / 'o_config.yaml').read_text()
+
+
+def test_pictures_keep_names_that_tell_their_frames(tmp_path: Path):
+    frames = tuple(VideoFrame(i, f'raw/shot-{i}.jpg') for i in (3, 12))
+    labels = VideoLabels('monday', SKELETON, frames, (label(12),))
+    write_labels(labels, tmp_path / 'out.csv', 'deeplabcut')
+
+    assert (
+        read_labels(tmp_path / 'out.csv').frames[0].file_name == 'labeled-data/monday/shot-12.jpg'
+    )

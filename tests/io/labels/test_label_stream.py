@@ -39,6 +39,10 @@ def labels_of(num_frames, people=2):
     return VideoLabels('clip', SKELETON, frames, tuple(persons))
 
 
+def time_of(frame):
+    return frame / 25
+
+
 def streamed(labels, folder):
     stream = LabelStream(labels.name, labels.skeleton, folder)
     for frame in labels.frames:
@@ -50,19 +54,23 @@ def streamed(labels, folder):
 @pytest.mark.parametrize('num_frames', [0, 1, 3])
 def test_a_stream_writes_what_is_written_at_once(tmp_path, format, num_frames):
     labels = labels_of(num_frames)
-    once, suffix = tmp_path / 'once', '.xml' if format == 'cvat' else '.json'
+    if format == 'trc' and num_frames < 2:
+        pytest.skip('TRC holds a motion')
+    once, suffix = tmp_path / 'once', WRITE_FORMATS[format][0]
     once.mkdir()
+    extra = {'inference': {'complete': True}}
     with streamed(labels, tmp_path) as stream:
-        stream.write(tmp_path / f'clip{suffix}', format, {'inference': {'complete': True}})
-    labels = replace(labels, extra={'inference': {'complete': True}})
-    write_labels(labels, once / f'clip{suffix}', format)
+        stream.write(tmp_path / f'clip{suffix}', format, extra, time_of)
+    labels = replace(labels, extra=extra)
+    write_labels(labels, once / f'clip{suffix}', format, time_of)
     found, expected = ((folder / f'clip{suffix}').read_bytes() for folder in (tmp_path, once))
     if format == 'cvat':  # It notes the time of writing.
         found, expected = (read_labels(folder / 'clip.xml') for folder in (tmp_path, once))
         assert [p.frame_index for p in found.persons] == [p.frame_index for p in expected.persons]
         return
-    assert json.loads(found) == json.loads(expected)
-    if format.startswith('posetrack'):
+    if format.startswith('coco'):
+        assert json.loads(found) == json.loads(expected)
+    else:
         assert found == expected
 
 

@@ -1,0 +1,116 @@
+"""Joints of files that number them without naming them."""
+
+from __future__ import annotations
+
+import warnings
+
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import Skeleton, limbs_from_coco
+
+MAX_JOINTS = 1000
+"""Whole bodies with hands and faces have 133; more than this is a mistake in the file."""
+
+COCO_17 = Skeleton(
+    keypoint_names=(
+        'nose',
+        'left_eye',
+        'right_eye',
+        'left_ear',
+        'right_ear',
+        'left_shoulder',
+        'right_shoulder',
+        'left_elbow',
+        'right_elbow',
+        'left_wrist',
+        'right_wrist',
+        'left_hip',
+        'right_hip',
+        'left_knee',
+        'right_knee',
+        'left_ankle',
+        'right_ankle',
+    ),
+    limbs=limbs_from_coco(
+        [
+            *((16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8)),
+            *((7, 9), (8, 10), (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7)),
+        ]
+    ),
+)
+
+_RIGHT_THEN_LEFT_ARM = (
+    *('nose', 'neck', 'right_shoulder', 'right_elbow', 'right_wrist'),
+    *('left_shoulder', 'left_elbow', 'left_wrist'),
+)
+_UPPER_LIMBS = ((0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7))
+
+OPENPOSE_BODY_25 = Skeleton(
+    keypoint_names=(
+        *_RIGHT_THEN_LEFT_ARM,
+        *('mid_hip', 'right_hip', 'right_knee', 'right_ankle'),
+        *('left_hip', 'left_knee', 'left_ankle'),
+        *('right_eye', 'left_eye', 'right_ear', 'left_ear'),
+        *('left_big_toe', 'left_small_toe', 'left_heel'),
+        *('right_big_toe', 'right_small_toe', 'right_heel'),
+    ),
+    limbs=(
+        *_UPPER_LIMBS,
+        *((1, 8), (8, 9), (9, 10), (10, 11), (8, 12), (12, 13), (13, 14)),
+        *((0, 15), (15, 17), (0, 16), (16, 18)),
+        *((14, 19), (19, 20), (14, 21), (11, 22), (22, 23), (11, 24)),
+    ),
+)
+"""The joints of OpenPose's model BODY_25, its default."""
+
+OPENPOSE_COCO_18 = Skeleton(
+    keypoint_names=(
+        *_RIGHT_THEN_LEFT_ARM,
+        *('right_hip', 'right_knee', 'right_ankle', 'left_hip', 'left_knee', 'left_ankle'),
+        *('right_eye', 'left_eye', 'right_ear', 'left_ear'),
+    ),
+    limbs=(
+        *_UPPER_LIMBS,
+        *((1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),
+        *((0, 14), (14, 16), (0, 15), (15, 17)),
+    ),
+)
+"""The joints of OpenPose's model COCO: those of COCO in another order, and the neck."""
+
+COCO_FAMILY = {'COCO': COCO_17}
+OPENPOSE_FAMILY = {
+    "OpenPose's model BODY_25": OPENPOSE_BODY_25,
+    "OpenPose's model COCO": OPENPOSE_COCO_18,
+}
+
+
+def unnamed_skeleton(
+    path: PathLike, count: int, family: dict[str, Skeleton], remedy: str
+) -> Skeleton:
+    """Name the joints of a file that has no names, by their number, and warn of it.
+
+    Args:
+        path: The file, for messages.
+        count: Number of its joints.
+        family: Skeletons that the tool behind the file writes; if none has as many joints, they
+            are named ``joint_0`` and so on.
+        remedy: How names can be given, to end the sentence with.
+
+    Raises:
+        InputError: If the number is beyond reason.
+    """
+    if not 1 <= count <= MAX_JOINTS:
+        raise InputError(f'{path} has {count} keypoints a person, expected 1..{MAX_JOINTS}')
+    for name, skeleton in family.items():
+        if skeleton.num_keypoints == count:
+            order, found = f'in the order of {name}', skeleton
+            break
+    else:
+        order = f'as joint_0 to joint_{count - 1}'
+        found = Skeleton(tuple(f'joint_{i}' for i in range(count)))
+    warnings.warn(
+        f'{path} does not name its {count} keypoints, they are taken {order}; {remedy}',
+        InputWarning,
+        stacklevel=2,
+    )
+    return found

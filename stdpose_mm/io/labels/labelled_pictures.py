@@ -1,0 +1,124 @@
+"""Videos out of label files that speak of one picture each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.video.open_frames import natural_order
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+from .coco_records import indices_in_names, video_name
+from .fields import errors_of, require_distinct
+
+MAX_FILES = 10**6
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """One picture and the people in it.
+
+    Args:
+        name: Path or name of the picture with slashes, as far as the file tells; without a suffix
+            where it does not tell.
+        people: Fields of a :class:`PersonLabel` each, without ``frame_index``.
+        size: (width, height) in pixels, None if unknown.
+        is_labeled: Whether an annotator looked at it, None if the file does not say.
+        where: Its place in the files, for messages.
+    """
+
+    name: str
+    people: Sequence[dict[str, Any]]
+    size: tuple[int, int] | None = None
+    is_labeled: bool | None = None
+    where: str = ''
+
+
+def videos_of_pictures(
+    path: PathLike, pictures: Iterable[LabelledPicture], skeleton: Skeleton
+) -> list[VideoLabels]:
+    """Make one video of the pictures of each folder.
+
+    Args:
+        path: The file or folder that was read, for messages and for the name of a video without
+            one.
+        pictures: Pictures of the same skeleton.
+        skeleton: The joints.
+
+    Returns:
+        Videos named after the folders in the pictures' names, frames ascending.
+
+    Raises:
+        InputError: If a picture appears twice, or labels contradict each other.
+    """
+    folders: dict[PurePosixPath, list[LabelledPicture]] = {}
+    for picture in pictures:
+        folders.setdefault(PurePosixPath(picture.name).parent, []).append(picture)
+    require_distinct(path, 'picture', (p.name for group in folders.values() for p in group))
+    names = [_folder_name(folder) or video_name(path) for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    return [
+        _video(name, group, skeleton) for name, group in zip(names, folders.values(), strict=True)
+    ]
+
+
+def _folder_name(folder: PurePosixPath) -> str:
+    return '' if folder.name in ('', '.', '..') else folder.name
+
+
+def _video(name: str, pictures: Sequence[LabelledPicture], skeleton: Skeleton) -> VideoLabels:
+    indices = indices_in_names([picture.name for picture in pictures])
+    frames, persons = [], []
+    for index, picture in sorted(zip(indices, pictures, strict=True), key=lambda pair: pair[0]):
+        width, height = picture.size or (None, None)
+        frames.append(
+            VideoFrame(
+                index,
+                picture.name,
+                width=width,
+                height=height,
+                is_labeled=picture.is_labeled,
+            )
+        )
+        with errors_of(picture.where):
+            people = [PersonLabel(frame_index=index, **fields) for fields in picture.people]
+            require_distinct(
+                picture.where,
+                'person',
+                [person.track_id for person in people if person.track_id is not None],
+            )
+        persons += people
+    return VideoLabels(name, skeleton, tuple(frames), tuple(persons))
+
+
+def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Path]:
+    """List the label files of one picture each: the file itself, or those of a folder.
+
+    Args:
+        path: A file, or a folder; folders within it are not searched.
+        is_label: Whether a file of the folder is one.
+
+    Returns:
+        Paths in the order of pictures of these names; hidden ones are left out.
+
+    Raises:
+        InputError: If there is no such file, or more than a million.
+    """
+    folder = Path(path)
+    return usable_files(path, filter(is_label, folder.iterdir())) if folder.is_dir() else [folder]
+
+
+def usable_files(folder: PathLike, files: Iterable[Path]) -> list[Path]:
+    """Sort files of a folder and leave hidden ones out; see :func:`label_files_in`."""
+    # A hidden file may be the beginning of one that a killed run was writing.
+    found = [file for file in files if not file.name.startswith('.') and file.is_file()]
+    if not 0 < len(found) <= MAX_FILES:
+        raise InputError(
+            f'the folder {folder} holds {len(found)} label files of that format, expected 1..1e6'
+        )
+    return sorted(found, key=lambda file: (file.parent, natural_order(file)))

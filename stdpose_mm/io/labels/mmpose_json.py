@@ -1,0 +1,180 @@
+"""Poses as MMPose saves them: by its inferencer, and by its demo for top-down models.
+
+Read and written with the standard library: MMPose itself only writes these files. Verified with
+MMPose 1.3.2:
+
+- ``MMPoseInferencer(pred_out_dir=...)`` on a video: a list of ``{"frame_id": .., "instances":
+  ..}``, frames counted from 0;
+- the same on pictures: a file per picture, a list of instances;
+- ``topdown_demo_with_mmdet.py --save-predictions``: ``{"meta_info": .., "instance_info": ..}``, the
+  joints' names in ``meta_info``, and frames counted from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+from .coco_records import MAX_FRAME_INDEX, joint_scores, plain, video_name, visibility_of
+from .fields import Record, errors_of, read_json, require_distinct
+from .known_skeletons import COCO_FAMILY, MAX_JOINTS, unnamed_skeleton
+from .labelled_pictures import LabelledPicture, label_files_in, videos_of_pictures
+
+_REMEDY = 'files of topdown_demo_with_mmdet.py name them'
+
+
+def is_mmpose(data: Any) -> bool:
+    """Tell whether parsed JSON holds poses saved by MMPose."""
+    if isinstance(data, dict):
+        return 'instance_info' in data
+    first = data[0] if isinstance(data, list) and data else None
+    return isinstance(first, dict) and bool({'instances', 'keypoint_scores'} & first.keys())
+
+
+def read_mmpose(path: PathLike) -> list[VideoLabels]:
+    """Read poses that MMPose saved; all joints are 'propagated', estimates of a network.
+
+    Args:
+        path: The file of a video or of a picture, or the folder of the files of pictures.
+
+    Returns:
+        One video. Frames are ``frame_id``, or the numbers in the names of the files.
+
+    Raises:
+        InputError: If a file is not as described, or people have different numbers of joints.
+    """
+    files = label_files_in(path, lambda file: file.suffix.lower() == '.json')
+    contents = [(file, read_json(file)) for file in files]
+    listed = {file: _listed(file, data) for file, data in contents}
+    first = listed[files[0]]
+    if len(files) == 1 and first and 'instances' in first[0]:
+        return [_read_video(path, contents[0][1], first)]
+    skeleton = _skeleton(path, contents[0][1], [i for group in listed.values() for i in group])
+    pictures = [
+        LabelledPicture(file.stem, [_person(i, skeleton) for i in group], where=str(file))
+        for file, group in listed.items()
+    ]
+    return videos_of_pictures(path, pictures, skeleton)
+
+
+def _listed(path: PathLike, data: Any) -> list[Record]:
+    """List the frames of a file of a video, or the instances of a file of a picture."""
+    whole = data if isinstance(data, dict) else {'instance_info': data}
+    return Record(path, '', whole).records('instance_info')
+
+
+def _read_video(path: PathLike, data: Any, frames: Sequence[Record]) -> VideoLabels:
+    instances = [frame.records('instances') for frame in frames]
+    skeleton = _skeleton(path, data, [i for group in instances for i in group])
+    ids = [frame.integer('frame_id', low=0, high=MAX_FRAME_INDEX) for frame in frames]
+    require_distinct(path, 'frame_id', ids)
+    # The demo counts from 1, the inferencer from 0.
+    first = 1 if isinstance(data, dict) and 0 not in ids else 0
+    with errors_of(path):
+        return VideoLabels(
+            name=video_name(path),
+            skeleton=skeleton,
+            frames=tuple(VideoFrame(frame_id - first) for frame_id in sorted(ids)),
+            persons=tuple(
+                PersonLabel(frame_index=frame_id - first, **_person(instance, skeleton))
+                for frame_id, group in sorted(zip(ids, instances, strict=True), key=lambda x: x[0])
+                for instance in group
+            ),
+        )
+
+
+def _skeleton(path: PathLike, data: Any, instances: Sequence[Record]) -> Skeleton:
+    if isinstance(data, dict) and data.get('meta_info') is not None:
+        return _named_skeleton(Record(path, '', data).record('meta_info'))
+    if not instances:
+        raise InputError(f'{path} holds nobody, expected poses')
+    count = len(instances[0].number_lists('keypoints', 2))
+    return unnamed_skeleton(path, count, COCO_FAMILY, _REMEDY)
+
+
+def _named_skeleton(meta: Record) -> Skeleton:
+    by_id = meta.record('keypoint_id2name')
+    count = meta.integer('num_keypoints', low=1, high=MAX_JOINTS)
+    names = [by_id.text(str(i)) for i in range(count)]
+    links = meta.number_lists('skeleton_links', 2)
+    with errors_of(f'{meta.file}: {meta.where}'):
+        return Skeleton(tuple(names), tuple((int(a), int(b)) for a, b in links))
+
+
+def _person(instance: Record, skeleton: Skeleton) -> dict[str, Any]:
+    count = skeleton.num_keypoints
+    points = instance.number_lists('keypoints', 2)
+    if len(points) != count:
+        raise instance.error('keypoints', f'a list of {count} points')
+    scores = instance.numbers('keypoint_scores', count)
+    stacked = np.stack(points)
+    return {
+        'keypoints': stacked,
+        'visibility': visibility_of(stacked, scores),
+        'scores': scores,
+        'track_id': instance.integer('track_id', None),
+        'bbox': _box(instance),
+        'source': 'propagated',
+    }
+
+
+def _box(instance: Record) -> np.ndarray | None:
+    """Read corners x1, y1, x2, y2, which MMPose puts into one more list."""
+    if instance.raw('bbox', None) is None:
+        return None
+    nested = isinstance(instance.raw('bbox'), list) and len(instance.raw('bbox')) == 1
+    corners = instance.number_lists('bbox', 4)[0] if nested else instance.numbers('bbox', 4)
+    if (corners[2:] < corners[:2]).any():
+        raise instance.error('bbox', 'corners x1, y1, x2, y2 with x1 <= x2 and y1 <= y2')
+    return np.concatenate([corners[:2], corners[2:] - corners[:2]])
+
+
+def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
+    """Write poses as MMPose's demo for top-down models does, atomically.
+
+    Besides its fields people have ``track_id``. A joint that is not labelled has the score 0; one
+    without a score has 1. Who gave a joint, whether it is occluded, head boxes and people without
+    a labelled joint are not written.
+
+    Args:
+        labels: The labels.
+        path: Where to write; gzipped if it ends in ``.gz``.
+    """
+    names = labels.skeleton.keypoint_names
+    meta = {
+        'dataset_name': labels.name,
+        'num_keypoints': len(names),
+        'keypoint_id2name': dict(enumerate(names)),
+        'keypoint_name2id': {name: i for i, name in enumerate(names)},
+        'skeleton_links': [list(limb) for limb in labels.skeleton.limbs],
+    }
+    info = [
+        {
+            'frame_id': frame.index + 1,
+            'instances': [_instance(p) for p in labels[frame.index] if p.labelled.any()],
+        }
+        for frame in sorted(labels.frames, key=lambda frame: frame.index)
+    ]
+    write_json(path, {'meta_info': meta, 'instance_info': info})
+
+
+def _instance(person: PersonLabel) -> dict[str, Any]:
+    scores = joint_scores(person)
+    fields: dict[str, Any] = {
+        'keypoints': person.keypoints.tolist(),
+        'keypoint_scores': scores.tolist(),
+    }
+    if person.bbox is not None:
+        x, y, width, height = plain(person.bbox)
+        fields['bbox'] = [[x, y, x + width, y + height]]
+        fields['bbox_score'] = float(scores[person.labelled].mean())
+    if person.track_id is not None:
+        fields['track_id'] = person.track_id
+    return fields

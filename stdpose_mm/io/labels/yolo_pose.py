@@ -1,0 +1,365 @@
+"""YOLO-pose, as Ultralytics reads and writes it: a ``.txt`` per picture, a person a line.
+
+A line is ``class x y width height`` and ``x y [v]`` of every joint, all but class and v as
+fractions of the picture. Read with the standard library, ``data.yaml`` with PyYAML: sleap-io makes
+a video of its own of every picture and invents identities and a size; supervision reads boxes and
+masks only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.video.open_frames import PICTURE_SUFFIXES
+from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
+
+from .fields import MAX_ID, Record, errors_of, read_text, shown
+from .known_skeletons import COCO_FAMILY, MAX_JOINTS, unnamed_skeleton
+from .labelled_pictures import LabelledPicture, label_files_in, usable_files, videos_of_pictures
+
+CONFIG = 'data.yaml'
+_CONFIGS = (CONFIG, 'data.yml', 'dataset.yaml')
+_LABELS, _PICTURES = 'labels', 'images'
+_NO_LABELS = {'classes.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'readme.txt'}
+_BOX = 4
+_OF_COCO = (17, 3)
+_ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
+"""The tag of EXIF that says how a camera was held, and its values for upright pictures."""
+
+_FAR = 10.0
+"""Pictures from the edge at which a joint is a mistake; labels a little outside are common."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What the numbers of a line mean.
+
+    Args:
+        skeleton: The joints.
+        dimensions: Numbers of a joint, 2 without v.
+        is_prediction: Lines are estimates: v is a confidence, or they end in more numbers.
+        has_id: Lines end in the identity of the person.
+    """
+
+    skeleton: Skeleton
+    dimensions: int
+    is_prediction: bool
+    has_id: bool
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of a label file."""
+
+    where: str
+    category: int
+    values: np.ndarray
+
+
+def is_yolo_pose(text: bytes) -> bool:
+    """Tell whether the beginning of a file may be one of YOLO-pose."""
+    try:
+        numbers = [float(word) for word in text.split(b'\n', 1)[0].split()]
+    except ValueError:
+        return False
+    return len(numbers) > 1 + _BOX and numbers[0].is_integer()
+
+
+def is_yolo_folder(folder: Path) -> bool:
+    """Tell whether a folder is a data set of YOLO, or holds label files of it."""
+    return (
+        any((folder / name).is_file() for name in _CONFIGS)
+        or (folder / _LABELS).is_dir()
+        or any(map(_may_be_label, folder.iterdir()))
+    )
+
+
+def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[VideoLabels]:
+    """Read labels of YOLO-pose, or what a pose model of Ultralytics saved with ``save_txt``.
+
+    Labels are 'given'. Where v is a confidence, or lines end in a confidence or identity, poses are
+    'propagated', estimates of a network.
+
+    Args:
+        path: A ``.txt`` file, a folder of them, or a data set: a folder with ``data.yaml``, or that
+            file.
+        size: (width, height) of the pictures; by default that of the picture beside each file, or
+            in ``images`` where the file is in ``labels``.
+
+    Returns:
+        One entry per folder. A file of a data set without lines is a picture with nobody in it.
+
+    Raises:
+        InputError: If a file is not as described, the size of a picture is not known, or the number
+            of joints is not clear without ``kpt_shape`` in ``data.yaml``.
+    """
+    if Path(path).name in _CONFIGS:
+        path = Path(path).parent
+    files = _label_files(Path(path))
+    config = _read_config(Path(path))
+    lines = {file: _read_lines(file) for file in files}
+    layout = _find_layout(path, config, [line for group in lines.values() for line in group])
+    pictures = [_picture(file, group, layout, size) for file, group in lines.items()]
+    return videos_of_pictures(path, pictures, layout.skeleton)
+
+
+def _may_be_label(file: Path) -> bool:
+    return file.suffix.lower() == '.txt' and file.name.lower() not in _NO_LABELS
+
+
+def _label_files(path: Path) -> list[Path]:
+    if path.is_dir() and not any(_may_be_label(file) for file in path.iterdir()):
+        inside = (f for f in path.rglob('*.txt') if _LABELS in f.relative_to(path).parts[:-1])
+        return usable_files(path, filter(_may_be_label, inside))
+    return label_files_in(path, _may_be_label)
+
+
+def _read_config(path: Path) -> Record | None:
+    """Read the ``data.yaml`` of a data set that ``path`` is, or lies in."""
+    folders = [path, *path.parents] if path.is_dir() else list(path.parents)
+    # labels/train/ of a data set is two folders below its data.yaml.
+    for file in (folder / name for folder in folders[:3] for name in _CONFIGS):
+        if file.is_file():
+            return _parse_yaml(file)
+    return None
+
+
+def _parse_yaml(file: Path) -> Record:
+    import yaml
+
+    text = read_text(file)
+    try:
+        # Aliases, of which no data.yaml has need, can make a small file stand for a huge value.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise InputError(f'{file} has aliases (*name), expected plain YAML')
+        return Record(file, '', yaml.safe_load(text))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f'{file} is not YAML: {" ".join(str(error).split())[:200]}') from error
+
+
+def _read_lines(file: Path) -> list[_Line]:
+    lines = []
+    for number, text in enumerate(read_text(file, may_be_empty=True).splitlines(), 1):
+        if not text.strip():
+            continue
+        where = f'{file}, line {number}'
+        try:
+            values = np.array([float(word) for word in text.split()])
+        except ValueError:
+            values = np.array([np.nan])
+        if not (np.abs(values) <= MAX_ID).all() or not values[0].is_integer() or values[0] < 0:
+            raise InputError(
+                f'{where} is {shown(text)}, expected the numbers class, x, y, width, height and '
+                'those of the joints'
+            )
+        if len(values) <= 1 + _BOX:
+            raise InputError(
+                f'{where} has {len(values)} numbers, a box without joints, expected YOLO-pose'
+            )
+        lines.append(_Line(where, int(values[0]), values[1:]))
+    return lines
+
+
+def _find_layout(path: PathLike, config: Record | None, lines: Sequence[_Line]) -> _Layout:
+    if not lines:
+        raise InputError(f'{path} holds nobody, expected lines of people')
+    counts = sorted({len(line.values) - _BOX for line in lines})
+    if len(counts) > 1:
+        raise InputError(
+            f'{path} holds lines of {counts[0]} and of {counts[1]} numbers for the joints, '
+            'expected the same everywhere'
+        )
+    joints = np.stack([line.values[_BOX:] for line in lines])
+    if config is not None and 'kpt_shape' in config:
+        count, dimensions = _shape(config)
+    else:
+        count, dimensions = _guess_shape(path, joints)
+    more = joints.shape[1] - count * dimensions
+    if not 0 <= more <= 2:
+        raise InputError(
+            f'{path} holds {joints.shape[1]} numbers for the joints of a person, expected '
+            f'{count} x {dimensions} as kpt_shape says'
+        )
+    skeleton = _skeleton(path, config, count, lines)
+    last = joints[:, -1]
+    is_id = more == 1 and bool(((last == np.round(last)) & (last >= 1)).all())
+    is_confidence = dimensions == 3 and not _are_flags(joints[:, 2 : count * 3 : 3])
+    return _Layout(
+        skeleton=skeleton,
+        dimensions=dimensions,
+        is_prediction=more > 0 or is_confidence,
+        has_id=more == 2 or is_id,
+    )
+
+
+def _shape(config: Record) -> tuple[int, int]:
+    shape = config.numbers('kpt_shape', 2)
+    count, dimensions = shape.tolist()
+    if count != int(count) or not 1 <= count <= MAX_JOINTS or dimensions not in (2, 3):
+        raise config.error('kpt_shape', 'the number of joints, and 2 or 3')
+    return int(count), int(dimensions)
+
+
+def _guess_shape(path: PathLike, joints: np.ndarray) -> tuple[int, int]:
+    """Find what the numbers of the joints [N, M] can be, where nothing says it."""
+    width = joints.shape[1]
+    found = set()
+    for more in range(3):
+        count, rest = divmod(width - more, 3)
+        if rest == 0 and count and _may_be_third(joints[:, 2 : count * 3 : 3], more):
+            found.add((count, 3))
+        count, rest = divmod(width - more, 2)
+        # Coordinates are fractions of the picture; a v of 2 is none.
+        if rest == 0 and count and (joints[:, : count * 2] <= 1).all():
+            found.add((count, 2))
+    # What the models of Ultralytics have; the sentence about the missing names says so.
+    if _OF_COCO in found or len(found) == 1:
+        return _OF_COCO if _OF_COCO in found else found.pop()
+    choices = ' or '.join(f'{count} x {size}' for count, size in sorted(found))
+    raise InputError(
+        f'{path} holds {width} numbers for the joints of a person, which can be '
+        f'{choices or "no joints"}, put a {CONFIG} with kpt_shape: [joints, 2 or 3] '
+        'beside the files'
+    )
+
+
+def _are_flags(values: np.ndarray) -> bool:
+    return bool(np.isin(values, (0, 1, 2)).all())
+
+
+def _may_be_third(values: np.ndarray, more: int) -> bool:
+    """Whether numbers can be v of labels, or, with ``more`` numbers after them, confidences."""
+    return (more == 0 and _are_flags(values)) or bool(((values >= 0) & (values <= 1)).all())
+
+
+def _skeleton(
+    path: PathLike, config: Record | None, count: int, lines: Iterable[_Line]
+) -> Skeleton:
+    names = None if config is None else _joint_names(config, count)
+    used = {line.category for line in lines}
+    category = 'person'
+    if config is not None and len(used) == 1:
+        category = _class_name(config, used.pop()) or category
+    if names is None:
+        skeleton = unnamed_skeleton(
+            path, count, COCO_FAMILY, f'give kpt_names in {CONFIG} if that is wrong'
+        )
+        return Skeleton(skeleton.keypoint_names, skeleton.limbs, category)
+    assert config is not None
+    with errors_of(config.file):
+        return Skeleton(tuple(names), category=category)
+
+
+def _joint_names(config: Record, count: int) -> list[str] | None:
+    # `kpt_names` maps each class to the names of its joints; sleap-io writes `node_names`.
+    if 'kpt_names' in config and isinstance(config.raw('kpt_names'), dict):
+        by_class = list(config.raw('kpt_names').values())
+        if not by_class or any(names != by_class[0] for names in by_class):
+            raise config.error('kpt_names', 'the same names for every class')
+        names = Record(config.file, 'kpt_names', {'names': by_class[0]}).texts('names')
+    elif 'kpt_names' in config or 'node_names' in config:
+        names = config.texts('kpt_names' if 'kpt_names' in config else 'node_names')
+    else:
+        return None
+    if len(names) != count:
+        raise InputError(
+            f'{config.file} names {len(names)} joints, but kpt_shape or the lines have {count}'
+        )
+    return names
+
+
+def _class_name(config: Record, number: int) -> str:
+    names = config.raw('names', {})
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    name = names.get(number, '') if isinstance(names, dict) else ''
+    return name if isinstance(name, str) else ''
+
+
+def _picture(
+    file: Path, lines: Sequence[_Line], layout: _Layout, size: tuple[int, int] | None
+) -> LabelledPicture:
+    picture = _find_picture(file)
+    if size is None and picture is not None:
+        size = _picture_size(picture)
+    if size is None and lines:
+        raise InputError(
+            f'{file} holds fractions of a picture that is not beside it, say how large the '
+            'pictures are with --labels-size (size=(width, height) in Python)'
+        )
+    return LabelledPicture(
+        name=file.stem if picture is None else picture.name,
+        people=[_person(line, layout, np.array(size, dtype=float)) for line in lines],
+        size=size,
+        is_labeled=None if layout.is_prediction else True,
+        where=str(file),
+    )
+
+
+def _find_picture(file: Path) -> Path | None:
+    folders = [file.parent]
+    parts = file.parent.parts
+    if _LABELS in parts:
+        # The last one, as Ultralytics has it.
+        place = len(parts) - 1 - parts[::-1].index(_LABELS)
+        folders.append(Path(*parts[:place], _PICTURES, *parts[place + 1 :]))
+    for folder in folders:
+        for suffix in PICTURE_SUFFIXES:
+            for name in (file.stem + suffix, file.stem + suffix.upper()):
+                if (folder / name).is_file():
+                    return folder / name
+    return None
+
+
+def _picture_size(picture: Path) -> tuple[int, int]:
+    """Read (width, height) from the head of a picture, turned as its camera says."""
+    from PIL import Image
+
+    try:
+        with Image.open(picture) as opened:
+            width, height = opened.size
+            turned = opened.getexif().get(_ORIENTATION, 1) in _QUARTER_TURNS
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(f'{picture} is no picture that can be read: {error}') from error
+    return (height, width) if turned else (width, height)
+
+
+def _person(line: _Line, layout: _Layout, size: np.ndarray) -> dict[str, Any]:
+    box, numbers = line.values[:_BOX], line.values[_BOX:]
+    count = layout.skeleton.num_keypoints
+    joints = numbers[: count * layout.dimensions].reshape(count, layout.dimensions)
+    if (np.abs(box) > _FAR).any() or (np.abs(joints[:, :2]) > _FAR).any() or (box[2:] < 0).any():
+        raise InputError(f'{line.where} is not in fractions of the picture, expected 0..1')
+    person: dict[str, Any] = {
+        'keypoints': joints[:, :2] * size,
+        'visibility': _visibility(joints, layout.is_prediction),
+        'bbox': np.concatenate([(box[:2] - box[2:] / 2) * size, box[2:] * size]),
+    }
+    if layout.has_id:
+        person['track_id'] = int(numbers[-1])
+    if layout.is_prediction:
+        person['source'] = 'propagated'
+        if layout.dimensions == 3:
+            person['scores'] = joints[:, 2]
+            if not ((joints[:, 2] >= 0) & (joints[:, 2] <= 1)).all():
+                raise InputError(
+                    f'{line.where} has a v beyond 0..1, expected 0, 1, 2 in all lines, or '
+                    'confidences in all'
+                )
+    return person
+
+
+def _visibility(joints: np.ndarray, is_prediction: bool) -> np.ndarray:
+    if joints.shape[1] == 3 and not is_prediction:
+        return joints[:, 2]
+    # A joint that a model does not see, and one left out where there is no v, is at 0, 0 or below.
+    return np.where((joints[:, :2] > 0).any(axis=1), VISIBLE, NOT_LABELLED)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.cli import convert, propagate
+from stdpose_mm.io.labels import read_labels, write_labels
+from support.foreign_labels import (
+    MMPOSE_META,
+    labelme,
+    labelme_shape,
+    mmpose_instance,
+    write_json,
+)
+from support.label_samples import sample
+
+DOCUMENT = {
+    'meta_info': MMPOSE_META,
+    'instance_info': [
+        {'frame_id': 1, 'instances': [mmpose_instance([[11, 12], [13, 14]], [0.9, 0.25])]},
+        {'frame_id': 9, 'instances': [mmpose_instance([[31, 22], [33, 24]], [0.25, 0.2])]},
+    ],
+}
+
+
+@pytest.fixture
+def run(run_main):
+    return partial(run_main, convert.main)
+
+
+@pytest.fixture
+def estimates(tmp_path: Path) -> Path:
+    return write_json(tmp_path / 'results.json', DOCUMENT)
+
+
+@pytest.fixture
+def labelme_folder(tmp_path: Path) -> Path:
+    for index in (0, 8):
+        shapes = [labelme_shape(name, [[20 + index, 30]]) for name in ('head',)]
+        write_json(tmp_path / 'clip' / f'{index:06d}.json', labelme(f'{index:06d}.jpg', *shapes))
+    return tmp_path / 'clip'
+
+
+def test_a_folder_of_pictures_is_one_video(run, labelme_folder: Path, tmp_path: Path):
+    code, _, errors = run(labelme_folder, tmp_path / 'out.json')
+
+    assert (code, errors) == (0, [])
+    assert [p.frame_index for p in read_labels(tmp_path / 'out.json').persons] == [0, 8]
+
+
+def test_a_text_file_of_yolo_is_no_list_of_files(run, tmp_path: Path):
+    (tmp_path / 'f_3.txt').write_text('0 0.5 0.5 1 1 0.5 0.25 2 0 0 0 0.75 1 1')
+    code, _, errors = run(tmp_path / 'f_3.txt', tmp_path / 'o.json', '--labels-size', '64x48')
+
+    assert code == 0
+    (said,) = errors
+    assert 'does not name its 3 keypoints' in said
+    assert read_labels(tmp_path / 'o.json').persons[0].keypoints.tolist() == [
+        [32, 12],
+        [0, 0],
+        [48, 48],
+    ]
+
+
+def test_times_follow_the_frame_rate(run, estimates: Path, tmp_path: Path):
+    out = tmp_path / 'out.csv'
+    assert run(estimates, out, '--to', 'tidy-csv', '--fps', '50')[0] == 0
+    rows = [line.split(',') for line in out.read_text().splitlines()]
+    assert [row[:2] for row in rows[1:]] == [['0', '0.0']] * 2 + [['8', '0.16']] * 2
+
+
+def test_markers_need_the_frame_rate(run, tmp_path: Path):
+    write_labels(sample(), tmp_path / 'labels.json')
+    code, _, errors = run(tmp_path / 'labels.json', tmp_path / 'out.trc', '--to', 'trc')
+
+    assert code == 2
+    assert '--fps' in errors[-1]
+    assert not (tmp_path / 'out.trc').exists()
+
+
+@pytest.mark.parametrize('option', [('--fps', '0'), ('--fps', 'x'), ('--as-given', '2')])
+def test_numbers_out_of_range_are_refused(run, estimates: Path, tmp_path: Path, option: tuple):
+    code, _, errors = run(estimates, tmp_path / 'out.json', *option)
+
+    assert (code, len(errors)) == (2, 1)
+
+
+def test_certain_estimates_become_labels_and_the_others_are_to_be_propagated(
+    run, estimates: Path, tmp_path: Path
+):
+    out = tmp_path / 'labels.json'
+    assert run(estimates, out, '--as-given', '0.25')[0] == 0
+    first, second = json.loads(out.read_text())['annotations']
+
+    assert (first['source'], first['keypoint_sources']) == ('given', ['given', 'given'])
+    assert (second['source'], second['keypoint_sources']) == ('given', ['given', 'propagated'])
+    assert second['keypoints'] == [31, 22, 2, 0, 0, 0]
+
+
+@pytest.mark.slow
+def test_estimates_are_not_propagated_as_if_a_person_had_given_them(
+    run, run_main, estimates: Path, movie: Path, tmp_path: Path
+):
+    dense, labels = tmp_path / 'dense.json', tmp_path / 'labels.json'
+    code, _, errors = run_main(
+        propagate.main, movie, estimates, '--method', 'linear', '--out', dense
+    )
+    assert code == 2
+    assert 'holds 2 poses that a network' in errors[-1]
+    assert '--as-given' in errors[-1]
+    assert not dense.exists()
+
+    assert run(estimates, labels, '--as-given', '0')[0] == 0
+    code, _, errors = run_main(propagate.main, movie, labels, '--method', 'linear', '--out', dense)
+    assert code == 0, errors
+
+
+@pytest.mark.slow
+def test_fractions_are_those_of_the_video(run_main, movie: Path, tmp_path: Path):
+    folder = tmp_path / 'yolo'
+    folder.mkdir()
+    for frame in (0, 8):
+        (folder / f'clip_{frame}.txt').write_text('0 0.5 0.5 0.5 0.5 0.25 0.5 2 0.5 0.25 2')
+    (folder / 'data.yaml').write_text('kpt_shape: [2, 3]\nkpt_names: {0: [head, hand]}')
+    out = tmp_path / 'dense.json'
+    code, _, errors = run_main(propagate.main, movie, folder, '--method', 'linear', '--out', out)
+
+    assert code == 0, errors
+    labels = read_labels(out)
+    assert len(labels.persons) == 9
+    # The video of the fixture is 96x80.
+    assert labels.persons[4].keypoints.tolist() == [[24, 40], [48, 20]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('format', 'name'), [('tidy-csv', 'd.csv'), ('trc', 'd.trc')])
+def test_times_come_from_the_video(run_main, movie: Path, label_file: Path, tmp_path, format, name):
+    out = tmp_path / name
+    code, _, errors = run_main(
+        propagate.main, movie, label_file, '--method', 'linear', '--out', out, '--format', format
+    )
+    assert code == 0, errors
+    last = out.read_text().splitlines()[-1].replace('\t', ',').split(',')
+    from stdpose_mm.io.video import open_frames
+
+    assert float(last[1]) == pytest.approx(8 / open_frames(movie).fps, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_markers_of_pictures_are_refused_before_work(run_main, folder: Path, label_file, tmp_path):
+    out = tmp_path / 'd.trc'
+    code, _, errors = run_main(
+        propagate.main, folder, label_file, '--method', 'linear', '--out', out, '--format', 'trc'
+    )
+    assert code == 2
+    assert len(errors) == 1
+    assert 'the frame rate is not known' in errors[0]

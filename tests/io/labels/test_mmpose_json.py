@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.errors import InputWarning
+from stdpose_mm.io.labels import read_labels, sniff_format, write_labels
+from support.foreign_labels import MMPOSE_META, mmpose_instance, write_json
+from support.label_samples import person, sample
+
+PERSON = mmpose_instance([[1.5, 2.5], [3.0, 4.0]], [0.9, 0.25])
+
+
+def frames(first: int) -> list[dict]:
+    return [{'frame_id': first + i, 'instances': found} for i, found in enumerate([[PERSON], []])]
+
+
+def test_the_demo_names_the_joints_and_counts_frames_from_one(tmp_path: Path):
+    document = {'meta_info': MMPOSE_META, 'instance_info': frames(1)}
+    path = write_json(tmp_path / 'results_clip.json', document)
+    labels = read_labels(path)
+
+    assert sniff_format(path) == 'mmpose'
+    assert labels.skeleton.keypoint_names == ('nose', 'neck')
+    assert labels.skeleton.limbs == ((0, 1),)
+    assert [frame.index for frame in labels.frames] == [0, 1]
+    (found,) = labels.persons
+    assert (found.frame_index, found.source) == (0, 'propagated')
+    assert found.keypoints.tolist() == [[1.5, 2.5], [3, 4]]
+    assert found.scores.tolist() == [0.9, 0.25]
+    assert found.bbox.tolist() == [1, 2, 30, 40.5]
+
+
+def test_the_inferencer_counts_frames_from_zero_and_names_nothing(tmp_path: Path):
+    path = write_json(tmp_path / 'clip.json', frames(0))
+
+    assert sniff_format(path) == 'mmpose'
+    with pytest.warns(InputWarning, match='does not name its 2 keypoints'):
+        labels = read_labels(path)
+    assert [frame.index for frame in labels.frames] == [0, 1]
+    assert labels.persons[0].frame_index == 0
+    assert labels.name == 'clip'
+
+
+def test_seventeen_joints_are_those_of_coco_and_it_is_said(tmp_path: Path):
+    body = mmpose_instance([[1.0, 2.0]] * 17, [0.5] * 17)
+    path = write_json(tmp_path / 'clip.json', [{'frame_id': 0, 'instances': [body]}])
+
+    with pytest.warns(InputWarning, match='17 keypoints, they are taken in the order of COCO'):
+        assert read_labels(path).skeleton.keypoint_names[9] == 'left_wrist'
+
+
+def test_a_folder_of_pictures(tmp_path: Path):
+    write_json(tmp_path / 'predictions' / 'shot_0001.json', [])
+    write_json(tmp_path / 'predictions' / 'shot_0007.json', [PERSON, PERSON])
+
+    assert sniff_format(tmp_path / 'predictions') == 'mmpose'
+    with pytest.warns(InputWarning):
+        labels = read_labels(tmp_path / 'predictions')
+    assert [frame.index for frame in labels.frames] == [1, 7]
+    assert [p.frame_index for p in labels.persons] == [7, 7]
+
+
+def test_it_is_written_as_the_demo_writes_it(tmp_path: Path):
+    write_labels(sample(persons=(person(2, 5),)), tmp_path / 'a.json', 'mmpose')
+    document = json.loads((tmp_path / 'a.json').read_text())
+
+    assert document['meta_info']['keypoint_id2name'] == {
+        '0': 'nose',
+        '1': 'left_hand',
+        '2': 'right_hand',
+    }
+    assert document['meta_info']['skeleton_links'] == [[0, 1], [0, 2]]
+    assert [entry['frame_id'] for entry in document['instance_info']] == [1, 2, 3]
+    assert document['instance_info'][2]['instances'] == [
+        {
+            'keypoints': [[10.5, 20.0], [0.0, 0.0], [30.0, 40.25]],
+            'keypoint_scores': [1.0, 0.0, 1.0],
+            'bbox': [[5, 6, 75, 86.5]],
+            'bbox_score': 1.0,
+            'track_id': 5,
+        }
+    ]

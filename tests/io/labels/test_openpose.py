@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.errors import InputWarning
+from stdpose_mm.io.labels import read_labels, sniff_format
+from support.foreign_labels import openpose, openpose_person, write_json
+
+BODY_25 = [float(n) for joint in range(25) for n in (100 + joint, 200 + joint, 0.5)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The output of --write_json for frames 0 and 12 of squat.mp4."""
+    missing = [0.0, 0.0, 0.0, *BODY_25[3:]]
+    people = openpose_person(*BODY_25), openpose_person(*missing)
+    write_json(tmp_path / 'json' / 'squat_000000000012_keypoints.json', openpose(*people))
+    write_json(tmp_path / 'json' / 'squat_000000000000_keypoints.json', openpose())
+    return tmp_path / 'json'
+
+
+@pytest.fixture
+def labels(folder: Path):
+    with pytest.warns(InputWarning, match=r'25 keypoints, they are taken .* BODY_25'):
+        return read_labels(folder)
+
+
+def test_the_model_is_known_by_the_number_of_joints(labels):
+    names = labels.skeleton.keypoint_names
+    assert (names[0], names[1], names[8], names[24]) == ('nose', 'neck', 'mid_hip', 'right_heel')
+    assert labels.skeleton.flip_indices[names.index('left_big_toe')] == 22
+
+
+def test_frames_are_counted_in_the_names(labels):
+    assert [frame.index for frame in labels.frames] == [0, 12]
+    assert labels.persons[0].frame_index == 12
+
+
+def test_joints_are_estimates_with_their_confidence(labels):
+    first, second = labels.persons
+
+    assert first.source == second.source == 'propagated'
+    assert first.keypoints[4].tolist() == [104, 204]
+    assert set(first.scores.tolist()) == {0.5}
+    assert second.visibility.tolist() == [0] + [2] * 24
+
+
+def test_a_file_alone_and_the_older_field(tmp_path: Path):
+    person = {'pose_keypoints': [float(n) for n in range(2, 56)]}
+    path = write_json(tmp_path / 'a_keypoints.json', {'version': 0.1, 'people': [person]})
+
+    assert sniff_format(path) == 'openpose'
+    with pytest.warns(InputWarning, match='model COCO'):
+        labels = read_labels(path)
+    assert labels.skeleton.keypoint_names[16:] == ('right_ear', 'left_ear')
+
+
+def test_another_number_of_joints_is_numbered(tmp_path: Path):
+    person = openpose_person(5, 6, 0.5, 7, 8, 0.25)
+    path = write_json(tmp_path / 'a_keypoints.json', openpose(person))
+
+    with pytest.warns(InputWarning, match='as joint_0 to joint_1'):
+        assert read_labels(path).skeleton.keypoint_names == ('joint_0', 'joint_1')
+
+
+def test_identities_of_openpose_tracking(tmp_path: Path):
+    people = (openpose_person(5, 6, 0.5, person_id=i) for i in (3, 0))
+    path = write_json(tmp_path / 'a_keypoints.json', openpose(*people))
+
+    with pytest.warns(InputWarning):
+        assert [p.track_id for p in read_labels(path).persons] == [3, 0]

@@ -1,0 +1,205 @@
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.io.labels import read_labels, sniff_format
+from support.foreign_labels import write_picture
+
+# As Roboflow exports them: six digits, v of 0, 1 or 2.
+LINE = '0 0.500000 0.250000 0.250000 0.500000 0.25 0.5 2 0.75 1.0 1 0 0 0'
+CONFIG = """\
+path: ../datasets/mice  # root
+train: images/train
+val: images/val
+kpt_shape: [3, 3]
+flip_idx: [0, 1, 2]
+names:
+  0: mouse
+kpt_names:
+  0:
+    - snout
+    - ear
+    - tail
+"""
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    root = tmp_path / 'mice'
+    for split, number in (('train', 3), ('val', 20)):
+        write_picture(root / 'images' / split / f'frame_{number:04d}.jpg')
+        labels = root / 'labels' / split / f'frame_{number:04d}.txt'
+        labels.parent.mkdir(parents=True)
+        labels.write_text(LINE + '\n')
+    (root / 'data.yaml').write_text(CONFIG)
+    return root
+
+
+def files(folder: Path, **texts: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (folder / f'{name}.txt').write_text(text)
+    return folder
+
+
+def config(folder: Path, *lines: str) -> None:
+    (folder / 'data.yaml').write_text('\n'.join(lines))
+
+
+def test_fractions_become_pixels_of_the_picture_beside(dataset: Path):
+    labels = read_labels(dataset)
+
+    person = labels.persons[0]
+    assert sniff_format(dataset) == 'yolo-pose'
+    assert person.keypoints.tolist() == [[16, 24], [48, 48], [0, 0]]
+    assert person.visibility.tolist() == [2, 1, 0]
+    assert person.bbox.tolist() == [24, 0, 16, 24]
+    assert (person.source, person.track_id, person.scores) == ('given', None, None)
+
+
+def test_a_data_set_is_one_video(dataset: Path):
+    labels = read_labels(dataset)
+
+    assert labels.name == 'mice'
+    assert [(f.index, f.file_name, f.width, f.height) for f in labels.frames] == [
+        (3, 'frame_0003.jpg', 64, 48),
+        (20, 'frame_0020.jpg', 64, 48),
+    ]
+
+
+def test_names_are_those_of_data_yaml(dataset: Path):
+    skeleton = read_labels(dataset / 'data.yaml').skeleton
+
+    assert (skeleton.keypoint_names, skeleton.category) == (('snout', 'ear', 'tail'), 'mouse')
+
+
+def test_a_folder_and_a_file_of_a_data_set(dataset: Path):
+    folder = dataset / 'labels' / 'val'
+
+    assert read_labels(folder).skeleton.keypoint_names == ('snout', 'ear', 'tail')
+    file = folder / 'frame_0020.txt'
+    assert sniff_format(file) == 'yolo-pose'
+    assert read_labels(file).persons[0].keypoints[0].tolist() == [16, 24]
+
+
+def test_the_size_may_be_said(dataset: Path):
+    for picture in (dataset / 'images').rglob('*.jpg'):
+        picture.unlink()
+
+    with pytest.raises(InputError, match='--labels-size'):
+        read_labels(dataset)
+    labels = read_labels(dataset, size=(640, 480))
+    assert labels.persons[0].keypoints.tolist() == [[160, 240], [480, 480], [0, 0]]
+    assert labels.frames[0].file_name == 'frame_0003'
+
+
+def test_a_picture_of_a_camera_held_upright_is_as_it_is_shown(tmp_path: Path):
+    folder = files(tmp_path / 'a', f0=LINE)
+    picture = write_picture(folder / 'f0.jpg')
+    data = picture.read_bytes()
+    # A segment with EXIF's orientation 6, a quarter turn, after the start of the file.
+    tiff = b'MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'
+    body = b'Exif\0\0' + tiff
+    picture.write_bytes(
+        data[:2] + b'\xff\xe1' + (len(body) + 2).to_bytes(2, 'big') + body + data[2:]
+    )
+    assert cv2.imread(str(picture)).shape[:2] == (64, 48)
+
+    with pytest.warns(InputWarning):
+        frame = read_labels(folder).frames[0]
+    assert (frame.width, frame.height) == (48, 64)
+
+
+def test_a_file_without_lines_is_a_picture_with_nobody(dataset: Path):
+    (dataset / 'labels' / 'val' / 'frame_0021.txt').write_text('')
+    frames = read_labels(dataset, size=(64, 48)).frames
+
+    assert [(frame.index, frame.is_labeled) for frame in frames] == [
+        (3, True),
+        (20, True),
+        (21, True),
+    ]
+
+
+def test_without_names_seventeen_joints_are_those_of_coco_and_it_is_said(tmp_path: Path):
+    folder = files(tmp_path / 'a', f1='0 0.5 0.5 1 1 ' + '0.5 0.5 2 ' * 17)
+
+    with pytest.warns(InputWarning, match='17 keypoints, they are taken in the order of COCO'):
+        labels = read_labels(folder, size=(10, 10))
+    assert labels.skeleton.keypoint_names[-1] == 'right_ankle'
+
+
+def test_other_joints_without_names_are_numbered(tmp_path: Path):
+    folder = files(tmp_path / 'a', f1=LINE)
+
+    with pytest.warns(InputWarning, match='as joint_0 to joint_2'):
+        assert read_labels(folder, size=(10, 10)).skeleton.num_keypoints == 3
+
+
+def test_numbers_that_can_be_two_or_three_a_joint_are_refused(tmp_path: Path):
+    folder = files(tmp_path / 'a', f1='0 0.5 0.5 1 1 0.5 0.5 1 0.25 0.25 1')
+
+    with pytest.raises(InputError, match=r'2 x 3 or 3 x 2, put a data\.yaml with kpt_shape'):
+        read_labels(folder, size=(10, 10))
+    config(folder, 'kpt_shape: [3, 2]')
+    with pytest.warns(InputWarning):
+        labels = read_labels(folder, size=(10, 10))
+    assert labels.persons[0].keypoints.tolist() == [[5, 5], [10, 2.5], [2.5, 10]]
+
+
+def test_without_v_a_joint_left_out_is_at_zero(tmp_path: Path):
+    folder = files(tmp_path / 'a', f1='0 0.5 0.5 1 1 0.5 0.5 0 0')
+    config(folder, 'kpt_shape: [2, 2]', 'kpt_names: {0: [a, b]}')
+
+    assert read_labels(folder, size=(10, 10)).persons[0].visibility.tolist() == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ('ending', 'track_id'), [('', None), (' 0.875', None), (' 7', 7), (' 0.875 7', 7)]
+)
+def test_what_a_model_saved_is_an_estimate(tmp_path: Path, ending: str, track_id: int | None):
+    joints = '0.5 0.5 0.9375 0.25 0.75 0.5'
+    folder = files(tmp_path / 'labels', clip_1=f'0 0.5 0.5 0.25 0.5 {joints}{ending}')
+    config(folder, 'kpt_shape: [2, 3]', 'kpt_names: {0: [a, b]}', 'names: [mouse]')
+    (person,) = read_labels(folder, size=(64, 48)).persons
+
+    assert person.source == 'propagated'
+    assert person.scores.tolist() == [0.9375, 0.5]
+    assert person.keypoints.tolist() == [[32, 24], [16, 36]]
+    assert person.track_id == track_id
+
+
+def test_the_default_models_need_no_config(tmp_path: Path):
+    joints = ' '.join('0.5 0.5 0.9' for _ in range(17))
+    folder = files(tmp_path / 'labels', clip_1=f'0 0.5 0.5 0.25 0.5 {joints} 0.875 3')
+
+    with pytest.warns(InputWarning, match='in the order of COCO'):
+        (person,) = read_labels(folder, size=(64, 48)).persons
+    assert (person.track_id, person.scores[0]) == (3, 0.9)
+
+
+def test_lists_and_classes_are_no_labels(dataset: Path, tmp_path: Path):
+    folder = files(tmp_path / 'b', f1=LINE, classes='mouse\n', train='images/f1.jpg\n')
+    config(folder, CONFIG)
+
+    assert len(read_labels(folder, size=(64, 48)).frames) == 1
+
+
+def test_a_known_skeleton_is_no_surprise(dataset: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        read_labels(dataset)
+
+
+def test_labels_of_a_data_set_keep_their_digits(dataset: Path):
+    (dataset / 'labels' / 'val' / 'frame_0020.txt').write_text(
+        '0 0.5 0.5 1 1 0.123456789 0.987654321 2 0 0 0 0 0 0'
+    )
+
+    np.testing.assert_allclose(
+        read_labels(dataset).persons[1].keypoints[0], [7.901234496, 47.407407408], rtol=1e-15
+    )
