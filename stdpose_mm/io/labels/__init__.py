@@ -5,6 +5,7 @@ from .cvat import read_cvat, write_cvat
 from .deeplabcut import read_deeplabcut
 from .fields import read_json
 from .formats import read_all_labels, read_labels, read_posetrack, sniff_format, write_labels
+from .frame_numbers import FrameOptions, describe_frames, frame_indices, read_frame_list
 from .label_files import find_label_files, write_label_list
 from .labelled_frames import frame_sources
 from .matching import match_frames
@@ -13,13 +14,17 @@ from .posetrack18 import read_posetrack18, write_posetrack18
 from .sleap import read_sleap, write_sleap
 
 __all__ = [
+    'FrameOptions',
+    'describe_frames',
     'find_label_files',
+    'frame_indices',
     'frame_sources',
     'match_frames',
     'read_all_labels',
     'read_coco',
     'read_cvat',
     'read_deeplabcut',
+    'read_frame_list',
     'read_json',
     'read_labels',
     'read_posetrack',

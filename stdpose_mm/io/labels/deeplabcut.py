@@ -29,8 +29,9 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .coco_records import TRACK_NAME, indices_in_names, video_name
+from .coco_records import TRACK_NAME, video_name
 from .fields import MAX_COORDINATE, errors_of, read_bytes, require_distinct, shown
+from .frame_numbers import frame_indices
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
 _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
@@ -61,10 +62,10 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
 
     Returns:
         One entry per folder of pictures, named after it. Frame indices are the numbers in the
-        names of the pictures (``img0042.png`` is frame 42 of the video it was taken from) if
-        all have distinct ones, else the positions. Track ids are the positions of the individuals
-        in the header, 0 for a single animal. Limbs are in DeepLabCut's ``config.yaml`` and not
-        read.
+        names of the pictures (``img0042.png`` is frame 42 of the video it was taken from), see
+        :func:`~stdpose_mm.io.labels.frame_numbers.frame_indices`. Track ids are the positions of
+        the individuals in the header, 0 for a single animal. Limbs are in DeepLabCut's
+        ``config.yaml`` and not read.
 
     Raises:
         InputError: If the file is not as described.
@@ -136,7 +137,8 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
 def _read_video(
     path: PathLike, name: str, layout: _Layout, pictures: Sequence[tuple[str, list[str]]]
 ) -> VideoLabels:
-    indices = indices_in_names([picture for picture, _ in pictures])
+    names = [picture for picture, _ in pictures]
+    indices, numbering = frame_indices(path, names, first_number=0)
     persons = []
     frames = []
     for index, (picture, row) in zip(indices, pictures, strict=True):
@@ -157,7 +159,7 @@ def _read_video(
     if any(a.index > b.index for a, b in pairwise(frames)):
         frames.sort(key=lambda frame: frame.index)
         persons.sort(key=lambda person: person.frame_index)
-    return VideoLabels(name, layout.skeleton, tuple(frames), tuple(persons))
+    return VideoLabels(name, layout.skeleton, tuple(frames), tuple(persons), numbering=numbering)
 
 
 def _read_points(

@@ -17,7 +17,7 @@ from .cvat import read_cvat, write_cvat
 from .deeplabcut import read_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .posetrack17 import parse_posetrack17
-from .posetrack18 import parse_posetrack18, write_posetrack18
+from .posetrack18 import POSETRACK_IMAGE_FIELDS, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
 
 _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
@@ -29,7 +29,6 @@ _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'sleap': write_sleap,
 }
 
-_POSETRACK_IMAGE_FIELDS = {'frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_no_densepose'}
 _POSETRACK_ANNOTATION_FIELDS = {'bbox_head', 'source', 'scores'}
 
 
@@ -142,7 +141,7 @@ def _sniff_json(path: PathLike, data: Any) -> str:
     if 'videos' in data or 'video_id' in image_fields:
         return 'coco'
     annotation_fields = _fields_of(data.get('annotations'))
-    if image_fields & _POSETRACK_IMAGE_FIELDS or annotation_fields & _POSETRACK_ANNOTATION_FIELDS:
+    if image_fields & {*POSETRACK_IMAGE_FIELDS} or annotation_fields & _POSETRACK_ANNOTATION_FIELDS:
         return 'posetrack21' if 'person_id' in annotation_fields else 'posetrack18'
     return 'coco'
 
