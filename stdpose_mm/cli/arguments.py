@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from stdpose_mm.choices import WRITE_FORMATS
-from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
+from stdpose_mm.errors import PACKAGES, InputError, find_input_error, missing_packages
 from stdpose_mm.io.atomic import refuse_overwriting, require_writable
+
+if TYPE_CHECKING:
+    from stdpose_mm.io.labels import FrameOptions
 
 EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
 
@@ -56,6 +60,39 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
         '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
     )
     parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
+
+
+def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what settles which frames of the video the labels of a file are on."""
+    parser.add_argument(
+        '--first-frame-number',
+        type=whole,
+        metavar='N',
+        help='number that the labels give to the first frame of the video, where the names of '
+        'their pictures leave it open: 0 in CVAT and OpenCV, 1 in FFmpeg',
+    )
+    parser.add_argument(
+        '--frame-of',
+        type=Path,
+        metavar='FILE',
+        help='CSV file of lines picture,frame (counted from 0), or picture,seconds under a header '
+        'such as name,time, for labels on pictures whose names do not tell',
+    )
+
+
+def frame_options(args: argparse.Namespace) -> FrameOptions:
+    """Read what :func:`add_frame_arguments` added.
+
+    Raises:
+        InputError: If both options are given, or the file is not as described.
+    """
+    from stdpose_mm.io.labels import FrameOptions, read_frame_list
+
+    if args.frame_of is None:
+        return FrameOptions(first_number=args.first_frame_number)
+    if args.first_frame_number is not None:
+        raise InputError('--first-frame-number and --frame-of say the same thing, give one of them')
+    return read_frame_list(args.frame_of)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -161,6 +198,31 @@ def seed(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f'expected a whole number in 0..2^32 - 1, got {text!r}')
     return int(text)
+
+
+def whole(text: str) -> int:
+    """An argument that is a whole number of at least 0.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    if not re.fullmatch('[0-9]{1,9}', text):
+        raise argparse.ArgumentTypeError(f'expected a whole number of at least 0, got {text!r}')
+    return int(text)
+
+
+def picture_size(text: str) -> tuple[int, int]:
+    """An argument such as 1280x720, (width, height) in pixels.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    size = re.fullmatch('([1-9][0-9]{0,4})x([1-9][0-9]{0,4})', text)
+    if size is None:
+        raise argparse.ArgumentTypeError(
+            f'expected width and height in pixels such as 1280x720, got {text!r}'
+        )
+    return int(size[1]), int(size[2])
 
 
 def positive(text: str) -> int:

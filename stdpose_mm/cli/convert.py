@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.cli.arguments import OneLineParser, add_frame_arguments, frame_options, run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import refuse_overwriting
 
@@ -53,6 +53,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='format of OUT (%(default)s)',
     )
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
+    add_frame_arguments(parser)
     return parser
 
 
@@ -69,16 +70,32 @@ def convert(args: argparse.Namespace) -> None:
             f'{args.input} stands for many label files, which {wrong} cannot be used with: '
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
-    refuse_overwriting({'IN': args.input}, {'OUT': args.output})
-    from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
+    refuse_overwriting({'IN': args.input, '--frame-of': args.frame_of}, {'OUT': args.output})
+    from stdpose_mm.io.labels import describe_frames, match_frames, write_coco, write_labels
+
+    options = frame_options(args)
+    videos = [match_frames(labels, None, options) for labels in read_videos(args, several)]
+    if args.target == MANY_VIDEOS_FORMAT:
+        write_coco(videos, args.output)
+    else:
+        write_labels(videos[0], args.output, args.target)
+    for labels in videos:
+        print(f'{labels.name}: {describe_frames(labels)}')
+
+
+def read_videos(args: argparse.Namespace, several: bool) -> list[VideoLabels]:
+    """Read the videos to convert.
+
+    Raises:
+        InputError: If a file cannot be read, or holds another number of videos than can be written.
+    """
+    from stdpose_mm.io.labels import read_all_labels, read_labels
 
     if several:
-        write_coco(read_all_files(args.input, args.source), args.output)
-    elif args.target == MANY_VIDEOS_FORMAT and args.video is None:
-        write_coco(read_all_labels(args.input, args.source), args.output)
-    else:
-        labels = read_labels(args.input, args.source, args.video)
-        write_labels(labels, args.output, args.target)
+        return read_all_files(args.input, args.source)
+    if args.target == MANY_VIDEOS_FORMAT and args.video is None:
+        return read_all_labels(args.input, args.source)
+    return [read_labels(args.input, args.source, args.video)]
 
 
 def read_all_files(path: str, source: str | None) -> list[VideoLabels]:

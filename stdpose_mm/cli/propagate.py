@@ -17,9 +17,11 @@ from pathlib import Path
 from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
+    add_frame_arguments,
     add_model_arguments,
     add_video_arguments,
     check_outputs,
+    picture_size,
     run_command,
 )
 from stdpose_mm.cli.propagate_video import INTERPOLATE, propagate_video
@@ -87,6 +89,14 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         '(%(default)s)',
     )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
+    add_frame_arguments(parser)
+    parser.add_argument(
+        '--labels-size',
+        type=picture_size,
+        metavar='WxH',
+        help='size of the pictures that were labelled, if the video has another: LABELS are '
+        'rescaled',
+    )
     parser.add_argument(
         '--report', type=Path, metavar='FILE', help='page (.html) with what to look at'
     )
@@ -127,7 +137,7 @@ def propagate(args: argparse.Namespace) -> None:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what cannot work before anything is computed."""
-    check_outputs(args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes')
+    check_outputs(args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes', 'frame_of')
     for option in ('batch_size', 'check', 'suggest'):
         least = 1 if option == 'batch_size' else 0
         if getattr(args, option) < least:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stdpose_mm.cli.arguments import frame_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 
@@ -33,15 +34,19 @@ def propagate_video(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.io.labels import read_labels, write_labels
+    from stdpose_mm.io.labels import describe_frames, describe_outside, read_labels, write_labels
     from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
     from stdpose_mm.io.video import open_frames
-    from stdpose_mm.propagation import subsample_labels
+    from stdpose_mm.propagation import match_labels, subsample_labels
 
     labels = read_labels(args.labels, video=args.labels_video)
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
     frames = open_frames(args.video)
+    labels = match_labels(labels, frames, frame_options(args), args.labels_size)
+    for sentence in (describe_frames(labels), describe_outside(labels, frames.size)):
+        if sentence:
+            print(sentence)
     config, checkpoint = args.config, args.checkpoint
     build = partial(
         VideoPosePropagator,

@@ -56,6 +56,9 @@ class FrameOptions:
         return self.first_number is not None or bool(self.frame_of) or bool(self.time_of)
 
 
+NO_FRAME_OPTIONS = FrameOptions()
+
+
 def frame_indices(
     file: PathLike,
     names: Sequence[str],
@@ -161,14 +164,16 @@ def _times_in(stems: Sequence[str]) -> list[float] | None:
 
 
 def describe_frames(labels: VideoLabels) -> str:
-    """Say in a sentence (without a full stop) on which frames labels are, and how that is known."""
-    indices = labels.labelled_frame_indices
+    """Say in a sentence (without a full stop) on which frames labels are, and how that is known.
+
+    Call it with labels that :func:`~stdpose_mm.io.labels.match_frames` returned.
+    """
+    indices = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
     listed = ', '.join(map(str, indices[:FRAMES_SHOWN]))
     if len(indices) > FRAMES_SHOWN:
         listed = f'{", ".join(map(str, indices[: FRAMES_SHOWN - 1]))}, ..., {indices[-1]}'
+        listed += f' ({len(indices)} frames)'
     what = f'labels on frame{"" if len(indices) == 1 else "s"} {listed}' if indices else 'no labels'
-    if len(indices) > FRAMES_SHOWN:
-        what += f' ({len(indices)} frames)'
     return f'{what}, read from {labels.numbering.text if labels.numbering else "the labels"}'
 
 

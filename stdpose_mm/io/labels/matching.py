@@ -12,17 +12,15 @@ from stdpose_mm.io.video import FrameSource, PictureFrames
 from stdpose_mm.structures import FrameNumbering, VideoFrame, VideoLabels
 
 from .fields import shown
-from .frame_numbers import FrameOptions, base_name, picture_stem
+from .frame_numbers import NO_FRAME_OPTIONS, FrameOptions, base_name, picture_stem
 from .picture_fit import PictureFit, fit_pictures
-
-_NO_OPTIONS = FrameOptions()
 
 _MIN_TOLERANCE = 0.001
 """Seconds by which a time may come before the frame that it is meant for, at least."""
 
 
 def match_frames(
-    labels: VideoLabels, source: FrameSource | None, options: FrameOptions = _NO_OPTIONS
+    labels: VideoLabels, source: FrameSource | None, options: FrameOptions = NO_FRAME_OPTIONS
 ) -> VideoLabels:
     """Number the labels' frames as the frames of ``source``.
 
