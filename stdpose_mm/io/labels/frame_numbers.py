@@ -194,7 +194,7 @@ def read_frame_list(path: PathLike) -> FrameOptions:
     numbered = [(n, [cell.strip() for cell in row]) for n, row in enumerate(rows, 1) if any(row)]
     header = numbered[0][1]
     times = len(header) == 2 and 'time' in header[1].lower()
-    if len(header) == 2 and not header[1][:1].isdigit():
+    if len(header) == 2 and header[1][:1].isalpha():
         numbered = numbered[1:]
     require_distinct(path, 'picture', [row[0] for _, row in numbered])
     values: dict[str, float] = {}

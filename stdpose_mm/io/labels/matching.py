@@ -55,12 +55,15 @@ def match_frames(
         if not trusted and (fit.shift or not fit.alike):
             raise InputError(
                 f'labels {labels.name} are on {_example(labels, frame_of)} by {text}, but the '
-                f'pictures beside the file {_showing(fit)} of {source.name}, settle it with '
+                f'pictures beside the file {_showing(fit, source)}, settle it with '
                 '--first-frame-number N or --frame-of FILE, or give the video that was labelled'
             )
         if fit.shift is not None or not fit.alike:
-            text += f', {"but" if fit.shift or not fit.alike else "and"} the pictures beside the '
-            text += f'file {_showing(fit)}'
+            agreed = fit.alike and not fit.shift
+            text += (
+                f', {"and" if agreed else "but"} the pictures beside the file '
+                f'{_showing(fit, source)}'
+            )
     if not by_name and numbering.kind != 'index':
         text += f' ({_example(labels, frame_of)})'
     return replace(matched, numbering=FrameNumbering('matched', text))
@@ -260,13 +263,15 @@ def _example(labels: VideoLabels, frame_of: Mapping[int, int]) -> str:
     return 'no picture is labelled'
 
 
-def _showing(fit: PictureFit) -> str:
+def _showing(fit: PictureFit, source: FrameSource) -> str:
     if not fit.alike:
-        return 'show none of the frames around'
+        return f'show none of the frames there of {source.name}'
     if not fit.shift:
-        return 'show these frames'
-    by = f'{abs(fit.shift)} frame{"" if abs(fit.shift) == 1 else "s"}'
-    return f'show the frames {by} {"later" if fit.shift > 0 else "earlier"}'
+        return f'show these frames of {source.name}'
+    return (
+        f'show frames of {source.name} that are {abs(fit.shift)} '
+        f'{"later" if fit.shift > 0 else "earlier"}'
+    )
 
 
 def _some_names(labels: VideoLabels) -> str:
