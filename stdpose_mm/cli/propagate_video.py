@@ -44,9 +44,6 @@ def propagate_video(args: argparse.Namespace) -> None:
         labels = subsample_labels(labels, args.keep_every)
     frames = open_frames(args.video)
     labels = match_labels(labels, frames, frame_options(args), args.labels_size)
-    for sentence in (describe_frames(labels), describe_outside(labels, frames.size)):
-        if sentence:
-            print(sentence)
     config, checkpoint = args.config, args.checkpoint
     build = partial(
         VideoPosePropagator,
@@ -85,6 +82,11 @@ def propagate_video(args: argparse.Namespace) -> None:
         life_span=args.life_span,
         folder=unfinished_folder(args.out),
     )
+    if state.tracks:
+        print(
+            *filter(None, [describe_frames(labels), describe_outside(labels, frames.size)]),
+            sep='\n',
+        )
     if detector is not None:
         detected = propagator.detect_in_video(state, detector)
         for _ in tqdm(detected, total=len(state.frames), desc='boxes', unit=' frames'):

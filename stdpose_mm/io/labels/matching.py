@@ -49,23 +49,20 @@ def match_frames(
     else:
         frame_of, text = _find_frames(labels, numbering, source, options)
     matched = _renumbered(labels, frame_of, source)
-    if source is not None and not by_name:
-        fit = fit_pictures(labels, frame_of, source)
-        trusted = numbering.kind == 'index' or bool(options)
-        if not trusted and (fit.shift or not fit.alike):
-            raise InputError(
-                f'labels {labels.name} are on {_example(labels, frame_of)} by {text}, but the '
-                f'pictures beside the file {_showing(fit, source)}, settle it with '
-                '--first-frame-number N or --frame-of FILE, or give the video that was labelled'
-            )
-        if fit.shift is not None or not fit.alike:
-            agreed = fit.alike and not fit.shift
-            text += (
-                f', {"and" if agreed else "but"} the pictures beside the file '
-                f'{_showing(fit, source)}'
-            )
     if not by_name and numbering.kind != 'index':
         text += f' ({_example(labels, frame_of)})'
+    if source is not None and not by_name:
+        fit = fit_pictures(labels, frame_of, source)
+        agreed = fit.alike and not fit.shift
+        seen = f'the pictures beside the file {_showing(fit, source)}'
+        if not agreed and numbering.kind != 'index' and not options:
+            raise InputError(
+                f'the frames of labels {labels.name} are read from {text}, but {seen}, '
+                'settle it with --first-frame-number N or --frame-of FILE, or give the video that '
+                'was labelled'
+            )
+        if not agreed or fit.shift is not None:
+            text += f', {"and" if agreed else "but"} {seen}'
     return replace(matched, numbering=FrameNumbering('matched', text))
 
 
