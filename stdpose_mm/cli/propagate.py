@@ -64,15 +64,16 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--adapt',
         action='store_true',
-        help='first fine-tune the model on the labelled frames of this video; without a '
-        'checkpoint it learns from them alone',
+        help='first fine-tune the model on the labelled frames of this video, as far as that helps '
+        'on labels that are held out; without a checkpoint a new network learns from these labels '
+        'alone, and auto takes it if that helps; what will be done, and whether it helped, is said',
     )
     parser.add_argument(
         '--adapt-minutes',
         type=float,
         default=5.0,
         metavar='M',
-        help='at most so long (%(default)s)',
+        help='train for so many minutes at most (%(default)s)',
     )
     parser.add_argument(
         '--boxes',
@@ -145,6 +146,11 @@ def _check(args: argparse.Namespace) -> None:
                 f'--{option.replace("_", "-")} must be at least {least}, '
                 f'got {getattr(args, option)}'
             )
+    if args.adapt and PROPAGATION_METHODS[args.method] not in ('auto', 'window'):
+        raise InputError(
+            f'--adapt trains a network, which method {args.method!r} does not use, choose auto or '
+            'stdpose'
+        )
     if args.adapt and args.config is None:
         raise InputError(
             '--adapt needs --config, the config of the model to fine-tune, such as '

@@ -69,9 +69,15 @@ def propagate_video(args: argparse.Namespace) -> None:
             out=args.out,
             device=args.device,
             max_minutes=args.adapt_minutes,
+            method=args.method,
+            options={
+                name: getattr(args, name)
+                for name in ('batch_size', 'fuser', 'flow_weights', 'precision')
+            },
+            announce=print,
         )
         print(adapted)
-        config, checkpoint = adapted.config, adapted.checkpoint
+        config, checkpoint = adapted.files
     propagator = build(config, checkpoint)
     how = f'{args.method} ({propagator.describe(labels.skeleton)})'
     detector = _detector(args)

@@ -10,6 +10,7 @@ from .frame_numbers import (
     FrameOptions,
     describe_frames,
     frame_indices,
+    list_frames,
     read_frame_list,
 )
 from .label_files import find_label_files, write_label_list
@@ -29,6 +30,7 @@ __all__ = [
     'fit_size',
     'frame_indices',
     'frame_sources',
+    'list_frames',
     'match_frames',
     'read_all_labels',
     'read_coco',

@@ -169,12 +169,18 @@ def describe_frames(labels: VideoLabels) -> str:
     Call it with labels that :func:`~stdpose_mm.io.labels.match_frames` returned.
     """
     indices = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
-    listed = ', '.join(map(str, indices[:FRAMES_SHOWN]))
-    if len(indices) > FRAMES_SHOWN:
-        listed = f'{", ".join(map(str, indices[: FRAMES_SHOWN - 1]))}, ..., {indices[-1]}'
-        listed += f' ({len(indices)} frames)'
-    what = f'labels on frame{"" if len(indices) == 1 else "s"} {listed}' if indices else 'no labels'
+    what = f'labels on {list_frames(indices)}' if indices else 'no labels'
     return f'{what}, read from {labels.numbering.text if labels.numbering else "the labels"}'
+
+
+def list_frames(indices: Sequence[int]) -> str:
+    """Name frames in a sentence, at most ``FRAMES_SHOWN`` of them: 'frames 0, 7, 14'."""
+    if len(indices) == 1:
+        return f'frame {indices[0]}'
+    if len(indices) <= FRAMES_SHOWN:
+        return f'frames {", ".join(map(str, indices))}'
+    shown_indices = ', '.join(map(str, indices[: FRAMES_SHOWN - 1]))
+    return f'frames {shown_indices}, ..., {indices[-1]} ({len(indices)} frames)'
 
 
 def read_frame_list(path: PathLike) -> FrameOptions:

@@ -9,6 +9,8 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, PolygonRegion, VideoFrame, VideoLabels
 
+from .frame_numbers import list_frames
+
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
@@ -125,19 +127,18 @@ def describe_outside(labels: VideoLabels, size: Size) -> str:
     '' if there are none.
     """
     count = 0
-    frames: dict[int, None] = {}
+    frames = set()
     for person in labels.persons:
         outside = int(_outside(person.keypoints[person.given], size).sum())
         count += outside
         if outside:
-            frames[person.frame_index] = None
+            frames.add(person.frame_index)
     if not count:
         return ''
     total = sum(int(person.given.sum()) for person in labels.persons)
-    shown = ', '.join(map(str, sorted(frames)[:5])) + (', ...' if len(frames) > 5 else '')
     return (
         f'{count} of {total} given joints lie outside the {size[0]}x{size[1]} picture, on '
-        f'frame{"" if len(frames) == 1 else "s"} {shown}'
+        f'{list_frames(sorted(frames))}'
     )
 
 
