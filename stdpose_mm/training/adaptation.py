@@ -85,7 +85,8 @@ class AdaptationPlan:
         purpose = 'to tell how many steps help, if any'
         if self.method:
             purpose = f'to tell whether the network helps {self.method}'
-        return f'{text}; before that, {held_out} are held out {purpose}'
+        verb = 'is' if len(self.held_out) == len(self.held_out[0]) == 1 else 'are'
+        return f'{text}; before that, {held_out} {verb} held out {purpose}'
 
 
 @dataclass(frozen=True)

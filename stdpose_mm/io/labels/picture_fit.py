@@ -24,8 +24,8 @@ MAX_PICTURES = 6
 _SIZE = (160, 90)
 """Of the grey copies: most compression noise averages out, the motion of one frame does not."""
 
-_MIN_CONTRAST = 4.0
-"""Standard deviation of grey values below which a picture shows nothing to compare."""
+_MIN_CONTRAST = 8.0
+"""Standard deviation of grey values below which compression hides what could be compared."""
 
 _UNLIKE = 0.5
 """Distance beyond which two pictures are different ones: they correlate by less than 0.75."""
@@ -71,18 +71,17 @@ def fit_pictures(
     distances = []
     for expected in (chosen[place] for place in places):
         with suppress(InputError):
-            found = _distances(paths[expected], expected, source)
-            if np.isfinite(found).any():
-                distances.append(found)
+            picture = _grey(read_picture(paths[expected]))
+            if picture.std() >= _MIN_CONTRAST:
+                distances.append(_distances(picture, expected, source))
     if not distances:
         return PictureFit()
-    # At the ends of the video some of the frames around are missing.
-    stacked = np.ma.masked_invalid(distances)
-    means = np.ma.filled(stacked.mean(axis=0), np.inf)
-    best, second = np.argsort(means)[:2]
+    # Frames before the start or after the end are infinitely far: all pictures shift together.
+    means = np.mean(distances, axis=0)
+    best, second = np.argsort(means, kind='stable')[:2]
     if means[best] > _UNLIKE:
         return PictureFit(len(distances), alike=False)
-    clear = means[best] <= _CLEARLY * means[second]
+    clear = np.isfinite(means[second]) and means[best] <= _CLEARLY * means[second]
     return PictureFit(len(distances), int(best) - REACH if clear else None)
 
 
@@ -101,25 +100,26 @@ def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _distances(path: Path, expected: int, source: FrameSource) -> np.ndarray:
-    """Measure how far a picture is from the frames around the expected one, [2 REACH + 1].
+def _distances(picture: np.ndarray, expected: int, source: FrameSource) -> np.ndarray:
+    """Measure how far a grey copy is from the frames around the expected one, [2 REACH + 1].
 
     It is the mean squared difference of grey values that are brought to mean 0 and standard
-    deviation 1: twice one minus their correlation. NaN where there is no frame, or nothing to see.
+    deviation 1: twice one minus their correlation. Infinite where there is no frame.
     """
-    distances = np.full(2 * REACH + 1, np.nan)
-    picture = _normalized(read_picture(path))
+    distances = np.full(2 * REACH + 1, np.inf)
     for place in range(len(distances)):
         index = expected + place - REACH
-        frame = _normalized(source[index]) if 0 <= index < len(source) else None
-        if picture is not None and frame is not None:
-            distances[place] = np.square(picture - frame).mean()
+        if 0 <= index < len(source):
+            difference = _normalized(picture) - _normalized(_grey(source[index]))
+            distances[place] = np.square(difference).mean()
     return distances
 
 
-def _normalized(picture: np.ndarray) -> np.ndarray | None:
-    small = cv2.resize(
-        cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), _SIZE, interpolation=cv2.INTER_AREA
-    )
-    grey = small.astype(np.float64)
-    return (grey - grey.mean()) / grey.std() if grey.std() >= _MIN_CONTRAST else None
+def _grey(picture: np.ndarray) -> np.ndarray:
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    return cv2.resize(grey, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float64)
+
+
+def _normalized(grey: np.ndarray) -> np.ndarray:
+    normalized: np.ndarray = (grey - grey.mean()) / max(grey.std(), 1.0)
+    return normalized

@@ -386,6 +386,29 @@ class TestPictures:
             describe_frames(matched)
         )
 
+    @pytest.mark.parametrize('numbers', [(6, 9), (1, 6), (15, 19)])
+    def test_they_tell_it_at_the_ends_of_the_video_too(
+        self, clip: FrameSource, save: SavePictures, numbers: tuple[int, ...]
+    ) -> None:
+        names = {f'shot_{n:06d}.jpg': n for n in numbers}
+        labels = labels_on(list(names), save(names), first_number=0)
+        matched = match_frames(labels, clip)
+        assert matched.labelled_frame_indices == numbers
+        assert 'and the pictures beside the file show these frames' in describe_frames(matched)
+
+    def test_pictures_without_contrast_tell_nothing(
+        self, save: SavePictures, tmp_path: Path
+    ) -> None:
+        import cv2
+
+        rng = np.random.default_rng(2)
+        foggy = 120 + rng.integers(0, 9, (20, 90, 160, 3)).astype(np.uint8)
+        for n in (6, 9, 14):
+            cv2.imwrite(str(tmp_path / f'{n + 1:06d}.jpg'), foggy[n])
+        names = [f'{n + 1:06d}.jpg' for n in (6, 9, 14)]
+        with pytest.raises(InputError, match='number 0 or 1'):
+            match_frames(labels_on(names, tmp_path), ArrayFrames(foggy, name='foggy'))
+
     def test_pictures_of_a_still_scene_tell_nothing(
         self, save: SavePictures, tmp_path: Path
     ) -> None:
