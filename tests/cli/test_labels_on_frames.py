@@ -148,12 +148,3 @@ class TestConvert:
         out = tmp_path / 'out.json'
         assert run_main(convert.main, labels, out, '--first-frame-number', 1)[0] == 0
         assert read_labels(out).labelled_frame_indices == (2, 4, 6)
-
-
-def test_adapting_is_refused_for_methods_without_a_network(
-    write: Write, run_main: Any, movie: Path, tmp_path: Path
-) -> None:
-    labels = write('000001.jpg', '000005.jpg', '000009.jpg')
-    options = ['--adapt', '--config', 'c.py', '--method', 'flow']
-    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'o.json', *options)
-    assert "--adapt trains a network, which method 'flow' does not use" in said
