@@ -118,7 +118,7 @@ def _first_number(stems: Sequence[str], lowest: int) -> int | None:
     if lowest == 0:
         return 0
     if all(map(_CVAT.fullmatch, stems)):
-        # FFmpeg users choose this form too; they have a first frame, CVAT's users often not.
+        # CVAT counts from 0, but a sequence that begins at 1 may be FFmpeg's, named in this form.
         return None if lowest == 1 else 0
     return 1 if lowest == 1 else None
 
@@ -147,9 +147,9 @@ def _numbers_in(stems: Sequence[str]) -> list[int] | None:
     places = range(1, len(parts[0]), 2)
     differing = [place for place in places if len({int(part[place]) for part in parts}) > 1]
     if len(parts) == 1:
-        # Of a single name, the number at its end, or the only one.
-        differing = [place for place in places if len(places) == 1 or place == len(parts[0]) - 2]
-        differing = [place for place in differing if len(places) == 1 or not parts[0][-1]]
+        # A single name differs from none: its only number counts, else one at its end.
+        ends_in_number = parts[0][-1] == ''
+        differing = [*places][-1:] if len(places) == 1 or ends_in_number else []
     if len(differing) != 1:
         return None
     numbers = [int(part[differing[0]]) for part in parts]
