@@ -10,6 +10,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.cache_folder import CacheFolder
+from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import (
     Boxes,
@@ -159,6 +160,8 @@ class VideoPosePropagator:
         life_span: LifeSpan = 'video',
         fill_left_out: bool = False,
         folder: str | PathLike[str] | None = None,
+        labels_size: tuple[int, int] | None = None,
+        frame_options: FrameOptions = NO_FRAME_OPTIONS,
     ) -> PropagationState:
         """Open a video.
 
@@ -179,11 +182,14 @@ class VideoPosePropagator:
                 corrected labels redoes only what they touch. Above a limit
                 (:func:`~stdpose_mm.io.cache_folder.cache_limit`) what was not used for longest is
                 removed.
+            labels_size: (width, height) of the pictures that were labelled, if the video has
+                another size: ``labels`` are rescaled.
+            frame_options: On which frames ``labels`` are, where their file leaves it open.
 
         Raises:
             InputError: If the video cannot be opened, a label lies beyond its end or was made at
-                another size, the labels list more frames than it has, or a box is of an unknown
-                track.
+                another size, the labels list more frames than it has or leave open which they are
+                on, or a box is of an unknown track.
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         state = PropagationState(
@@ -194,7 +200,7 @@ class VideoPosePropagator:
             folder=None if folder is None else Path(folder),
         )
         if labels is not None:
-            labels = match_labels(labels, frames)
+            labels = match_labels(labels, frames, frame_options, labels_size)
             state.labels = list_all_frames(labels, frames).with_persons(())
             state.skeleton = labels.skeleton
             for track_id, track in given_labels(labels).tracks().items():

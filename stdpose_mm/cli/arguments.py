@@ -10,11 +10,20 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stdpose_mm.choices import LAUNCHERS, WRITE_FORMATS
-from stdpose_mm.errors import PACKAGES, InputWarning, find_input_error, missing_packages
+from stdpose_mm.errors import (
+    PACKAGES,
+    InputError,
+    InputWarning,
+    find_input_error,
+    missing_packages,
+)
 from stdpose_mm.io.atomic import refuse_overwriting, require_writable
+
+if TYPE_CHECKING:
+    from stdpose_mm.io.labels import FrameOptions
 
 EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
 
@@ -113,6 +122,39 @@ def _tolerance(text: str) -> float | None:
     if not 0 < pixels < float('inf'):
         raise argparse.ArgumentTypeError(f'expected a number of pixels or "all", got {text!r}')
     return pixels
+
+
+def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what settles which frames of the video the labels of a file are on."""
+    parser.add_argument(
+        '--first-frame-number',
+        type=whole,
+        metavar='N',
+        help='number that the labels give to the first frame of the video, where the names of '
+        'their pictures leave it open: 0 in CVAT and OpenCV, 1 in FFmpeg',
+    )
+    parser.add_argument(
+        '--frame-of',
+        type=Path,
+        metavar='FILE',
+        help='CSV file of lines picture,frame (counted from 0), or picture,seconds under a header '
+        'such as name,time, for labels on pictures whose names do not tell',
+    )
+
+
+def frame_options(args: argparse.Namespace) -> FrameOptions:
+    """Read what :func:`add_frame_arguments` added.
+
+    Raises:
+        InputError: If both options are given, or the file is not as described.
+    """
+    from stdpose_mm.io.labels import FrameOptions, read_frame_list
+
+    if args.frame_of is None:
+        return FrameOptions(first_number=args.first_frame_number)
+    if args.first_frame_number is not None:
+        raise InputError('--first-frame-number and --frame-of say the same thing, give one of them')
+    return read_frame_list(args.frame_of)
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -257,6 +299,17 @@ def seed(text: str) -> int:
     """
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f'expected a whole number in 0..2^32 - 1, got {text!r}')
+    return int(text)
+
+
+def whole(text: str) -> int:
+    """An argument that is a whole number of at least 0.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+    """
+    if not re.fullmatch('[0-9]{1,9}', text):
+        raise argparse.ArgumentTypeError(f'expected a whole number of at least 0, got {text!r}')
     return int(text)
 
 

@@ -19,7 +19,9 @@ from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_cvat_input,
     add_cvat_output,
+    add_frame_arguments,
     fraction,
+    frame_options,
     frame_rate,
     picture_size,
     run_command,
@@ -67,6 +69,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
     add_cvat_input(parser)
     add_cvat_output(parser)
+    add_frame_arguments(parser)
     parser.add_argument(
         '--labels-size',
         type=picture_size,
@@ -95,6 +98,8 @@ def convert(args: argparse.Namespace) -> None:
         InputError: If a file cannot be read or written, or the options do not fit it.
     """
     from stdpose_mm.io.labels import (
+        describe_frames,
+        match_frames,
         stands_for_many,
         write_coco,
         write_cvat_labels,
@@ -110,18 +115,27 @@ def convert(args: argparse.Namespace) -> None:
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
     refuse_overwriting(
-        {'IN': args.input, '--loaded-into-cvat': args.loaded_into_cvat}, {'OUT': args.output}
+        {
+            'IN': args.input,
+            '--loaded-into-cvat': args.loaded_into_cvat,
+            '--frame-of': args.frame_of,
+        },
+        {'OUT': args.output},
     )
-    videos = read_videos(args, several)
+    options = frame_options(args)
+    videos = [match_frames(labels, None, options) for labels in read_videos(args, several)]
     if args.as_given is not None:
         videos = [take_as_given(labels, args.as_given) for labels in videos]
     if args.target == MANY_VIDEOS_FORMAT:
         write_coco(videos, args.output)
     elif args.target == CVAT_LABELS:
         write_cvat_labels(videos[0], args.output)
+        return
     else:
         time_of = None if args.fps is None else (lambda index: index / args.fps)
         write_labels(videos[0], args.output, args.target, time_of, args.cvat_tolerance)
+    for labels in videos:
+        print(f'{labels.name}: {describe_frames(labels)}')
 
 
 def read_videos(args: argparse.Namespace, several: bool) -> list[VideoLabels]:

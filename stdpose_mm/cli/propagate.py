@@ -23,10 +23,12 @@ from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_cache_argument,
     add_cvat_input,
+    add_frame_arguments,
     add_launcher_argument,
     add_model_arguments,
     add_video_arguments,
     check_outputs,
+    picture_size,
     run_command,
 )
 from stdpose_mm.cli.propagate_video import (
@@ -94,15 +96,16 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--adapt',
         action='store_true',
-        help='first fine-tune the model on the labelled frames of this video; without a '
-        'checkpoint it learns from them alone',
+        help='first fine-tune the model on the labelled frames of this video, as far as that helps '
+        'on labels that are held out; without a checkpoint a new network learns from these labels '
+        'alone, and auto takes it if that helps; what will be done, and whether it helped, is said',
     )
     parser.add_argument(
         '--adapt-minutes',
         type=float,
         default=5.0,
         metavar='M',
-        help='at most so long (%(default)s)',
+        help='train for so many minutes at most (%(default)s)',
     )
     parser.add_argument(
         '--boxes',
@@ -120,6 +123,14 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
     add_cvat_input(parser)
+    add_frame_arguments(parser)
+    parser.add_argument(
+        '--labels-size',
+        type=picture_size,
+        metavar='WxH',
+        help='size of the pictures that were labelled, if the video has another: LABELS are '
+        'rescaled',
+    )
     parser.add_argument(
         '--report',
         type=Path,
@@ -248,6 +259,11 @@ def _check_options(args: argparse.Namespace) -> None:
                 f'--{option.replace("_", "-")} must be at least {least}, '
                 f'got {getattr(args, option)}'
             )
+    if args.adapt and PROPAGATION_METHODS[args.method] not in ('auto', 'window'):
+        raise InputError(
+            f'--adapt trains a network, which method {args.method!r} does not use, choose auto or '
+            'stdpose'
+        )
     if args.adapt and args.config is None:
         raise InputError(
             '--adapt needs --config, the config of the model to fine-tune, such as '

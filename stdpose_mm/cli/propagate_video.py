@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stdpose_mm.cli.arguments import frame_options
 from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
@@ -87,10 +88,16 @@ def propagate_video(
     from tqdm import tqdm
 
     from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.labels import read_labels, require_times, write_labels
+    from stdpose_mm.io.labels import (
+        describe_frames,
+        describe_outside,
+        read_labels,
+        require_times,
+        write_labels,
+    )
     from stdpose_mm.io.video import open_frames
     from stdpose_mm.io.video.clock import clock_of
-    from stdpose_mm.propagation import subsample_labels
+    from stdpose_mm.propagation import match_labels, subsample_labels
     from stdpose_mm.structures.propagated_labels import require_some_given
 
     frames = open_frames(args.video)
@@ -105,6 +112,7 @@ def propagate_video(
     require_some_given(labels, str(args.labels))
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
+    labels = match_labels(labels, frames, frame_options(args), args.labels_size)
     if args.adapt:
         # A model that does not suit the method is refused before it is trained.
         models.build()
@@ -119,10 +127,16 @@ def propagate_video(
             out=args.out,
             device=args.device,
             max_minutes=args.adapt_minutes,
+            method=args.method,
+            options={
+                name: getattr(args, name)
+                for name in ('batch_size', 'fuser', 'flow_weights', 'precision')
+            },
             progress=progress,
+            announce=print,
         )
         print(adapted)
-        propagator = models.build_propagator(adapted.config, adapted.checkpoint)
+        propagator = models.build_propagator(*adapted.files)
     else:
         propagator = models.propagator
     how = f'{args.method} ({propagator.describe(labels.skeleton)})'
@@ -135,6 +149,11 @@ def propagate_video(
         life_span=args.life_span,
         folder=choose_cache_folder(args.cache),
     )
+    if state.tracks:
+        print(
+            *filter(None, [describe_frames(labels), describe_outside(labels, frames.size)]),
+            sep='\n',
+        )
     show = partial(tqdm, total=len(state.frames), unit=' frames', disable=not progress)
     if models.detector is not None:
         for _ in show(propagator.detect_in_video(state, models.detector), desc='boxes'):

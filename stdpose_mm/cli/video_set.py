@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from stdpose_mm.choices import WRITE_FORMATS
 from stdpose_mm.cli.video_records import (
     OUTPUTS,
     RECORD_FOLDER,
@@ -25,9 +26,6 @@ from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import balanced_share, is_first_process, rank_and_count, work_together
 
 Result = TypeVar('Result')
-
-SUFFIX_OF_FORMAT = {'cvat': '.xml', 'sleap': '.slp'}
-"""Suffix of label files by format, where it is not ``.json``."""
 
 FILE_SUFFIXES = (
     *('.json', '.gz', '.xml', '.csv', '.slp', '.trc', '.h5', '.html', '.htm', '.pdf'),
@@ -77,7 +75,7 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
     # Overlays and pages differ from the labels in their suffixes alone, files in more than case.
     taken: dict[Path, Path] = {}
     for video in videos:
-        name = f'{video.name}{SUFFIX_OF_FORMAT.get(args.format, ".json")}'
+        name = f'{video.name}{WRITE_FORMATS[args.format][0]}'
         name = name if video.out is None else str(video.out)
         other = taken.setdefault(Path(name.casefold()).with_suffix(''), video.video)
         if other is not video.video:

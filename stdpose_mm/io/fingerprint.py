@@ -49,7 +49,8 @@ def fingerprint(*values: Any) -> str:
     """Compute a text of 32 characters that is equal for equal values, also in another process.
 
     - Plain values, arrays, tensors, mappings, sets and sequences count by type and content, classes
-      and functions by name, dataclasses by their fields, other objects by their attributes.
+      and functions by name, dataclasses by the fields that they are compared by, other objects by
+      their attributes.
     - A ``Path`` to a file counts by the content of the file, any other ``Path`` by its name.
     - Frames count by the content of their files in the order of the frames: a video that is moved
       or renamed stays the same, and one that differs in a single byte is another.
@@ -171,7 +172,7 @@ def _parts(value: Any) -> Any:
         settings = {name: item for name, item in vars(value).items() if not name.startswith('_')}
         return [settings, value._parameters, value._buffers, value._modules]
     if is_dataclass(value):
-        return [getattr(value, field.name) for field in fields(value)]
+        return [getattr(value, field.name) for field in fields(value) if field.compare]
     return [getattr(value, '__dict__', {})]
 
 

@@ -24,10 +24,12 @@ def load_propagator(
     fuser: str | Path | None = None,
     flow_weights: str | Path | None = None,
     precision: str = 'float32',
+    window_model: WindowModel | None = None,
 ) -> BasePropagator:
     """Load the propagator of a method with its model.
 
-    See :class:`~stdpose_mm.apis.VideoPosePropagator` for the arguments.
+    See :class:`~stdpose_mm.apis.VideoPosePropagator` for the arguments. A ``window_model`` takes
+    the place of ``config`` and ``checkpoint``.
 
     Raises:
         InputError: If the method is unknown, lacks its config or checkpoint, does not use something
@@ -51,7 +53,7 @@ def load_propagator(
 
         options['estimator'] = RAFTFlow(flow_weights, device=device)
     propagator_class = require_method(method)
-    model = _window_model(method, config, checkpoint, device, precision)
+    model = window_model or _window_model(method, config, checkpoint, device, precision)
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)
     if propagator_class.uses_fuser:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import match_frames
+from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, fit_size, match_frames
 from stdpose_mm.io.video import FrameSource, PictureFrames
 from stdpose_mm.structures import VideoFrame, VideoLabels
 
@@ -28,24 +28,30 @@ def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
     return replace(labels, frames=listed)
 
 
-def match_labels(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
+def match_labels(
+    labels: VideoLabels,
+    frames: FrameSource,
+    options: FrameOptions = NO_FRAME_OPTIONS,
+    labels_size: tuple[int, int] | None = None,
+) -> VideoLabels:
     """Place labels on the frames of the video.
 
+    Args:
+        labels: Labels as they were read; labels that were matched stay as they are.
+        frames: The video.
+        options: What the user says of the labels' frames, see :func:`match_frames`.
+        labels_size: (width, height) of the pictures that were labelled, if the video has another
+            size.
+
     Raises:
-        InputError: If the video lacks a frame of the labels, or has another size.
+        InputError: If the video lacks a frame of the labels, the file leaves open which frames
+            these are, or the labels were made at another size.
     """
-    matched = match_frames(labels, frames)
-    if len(matched.frames) < len(labels.frames):
+    matched = match_frames(labels, frames, options)
+    chosen = bool(options.frame_of or options.time_of)
+    if len(matched.frames) < len(labels.frames) and not chosen:
         raise InputError(
             f'labels {labels.name} list {len(labels.frames)} frames, of which {frames.name} with '
             f'its {len(frames)} frames has {len(matched.frames)}, give the video that was labelled'
         )
-    width, height = frames.size
-    for frame in matched.frames:
-        if (frame.width or width, frame.height or height) != (width, height):
-            raise InputError(
-                f'labels {labels.name} were made at {frame.width}x{frame.height} pixels (frame '
-                f'{frame.index}), but the frames of {frames.name} are {width}x{height}, give '
-                'frames of that size'
-            )
-    return matched
+    return fit_size(matched, frames.size, labels_size)

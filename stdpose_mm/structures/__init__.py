@@ -11,6 +11,7 @@ from .boxes import (
     person_box,
     to_corners,
 )
+from .frame_numbering import FrameNumbering
 from .skeleton import POSETRACK_SKELETON, Skeleton, limbs_from_coco
 from .tracked_boxes import NO_PEOPLE, TrackedBoxes
 from .video_labels import (
@@ -46,6 +47,7 @@ __all__ = [
     'SOURCES',
     'VISIBLE',
     'FrameDetections',
+    'FrameNumbering',
     'PersonLabel',
     'PolygonRegion',
     'Skeleton',

@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from .frame_numbering import FrameNumbering
 from .skeleton import Skeleton
 
 Source = Literal['given', 'propagated', 'absent']
@@ -222,6 +223,7 @@ class VideoLabels:
         frames: The frames the labels know of, in the order of the file, distinct indices.
         persons: Labels, each on one of the frames.
         extra: Fields of the file that this package does not interpret; kept for writing.
+        numbering: How a file tells the frame indices; None where they are what they are.
 
     Raises:
         ValueError: If a frame index or a (frame, track id) pair is repeated, a label sits on an
@@ -233,6 +235,7 @@ class VideoLabels:
     frames: tuple[VideoFrame, ...]
     persons: tuple[PersonLabel, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+    numbering: FrameNumbering | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, 'frames', tuple(self.frames))

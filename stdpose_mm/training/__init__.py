@@ -1,5 +1,5 @@
 """Training beyond the MMEngine runner: fine-tuning on a video, fuser, pseudo-labels."""
 
-from .adaptation import AdaptedModel, adapt
+from .adaptation import AdaptationPlan, AdaptedModel, adapt
 
-__all__ = ['AdaptedModel', 'adapt']
+__all__ = ['AdaptationPlan', 'AdaptedModel', 'adapt']

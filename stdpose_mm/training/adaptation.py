@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -17,9 +20,10 @@ from stdpose_mm.inference import read_checkpoint
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
-from stdpose_mm.io.labels import match_frames
+from stdpose_mm.io.labels import list_frames, match_frames
 from stdpose_mm.io.video import FrameSource, PreloadedFrames
-from stdpose_mm.propagation import given_labels
+from stdpose_mm.propagation import given_labels, load_propagator
+from stdpose_mm.propagation.base import require_method
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.version import __version__
 
@@ -28,7 +32,9 @@ from .video_finetuner import (
     InitialModel,
     VideoFinetuner,
     choose_evenly,
+    held_out_sets,
     make_initial_model,
+    most_steps,
     set_num_joints,
 )
 
@@ -41,6 +47,49 @@ MAX_PICTURE_BYTES = 2**30
 
 
 @dataclass(frozen=True)
+class AdaptationPlan:
+    """What :func:`adapt` is about to do.
+
+    Args:
+        checkpoint: Weights to start from; None to train from scratch.
+        labels: Number of labelled poses to train on.
+        frames: Frames that these are on.
+        held_out: Frames whose labels are held out together, one set after the other.
+        steps: Largest number of training steps of each training.
+        minutes: Limit of the time for training.
+        method: Method that a network from scratch has to improve; '' if none is compared.
+    """
+
+    checkpoint: str | Path | None
+    labels: int
+    frames: tuple[int, ...]
+    held_out: tuple[tuple[int, ...], ...]
+    steps: int
+    minutes: float
+    method: str
+
+    def __str__(self) -> str:
+        start = f'{self.checkpoint} is trained further'
+        if self.checkpoint is None:
+            start = 'a new network is trained'
+        text = (
+            f'{start} on {self.labels} labelled poses of {list_frames(self.frames)}, in at most '
+            f'{self.steps} steps and {self.minutes:g} minutes'
+        )
+        if not self.held_out:
+            return (
+                f'{text}; with labels on fewer than {MIN_FRAMES_TO_HOLD_OUT} frames, or on none '
+                'between two others, none is held out that could tell whether it helps'
+            )
+        held_out = ' and then '.join(map(list_frames, self.held_out))
+        purpose = 'to tell how many steps help, if any'
+        if self.method:
+            purpose = f'to tell whether the network helps {self.method}'
+        verb = 'is' if len(self.held_out) == len(self.held_out[0]) == 1 else 'are'
+        return f'{text}; before that, {held_out} {verb} held out {purpose}'
+
+
+@dataclass(frozen=True)
 class AdaptedModel:
     """A model fitted to one video.
 
@@ -50,11 +99,15 @@ class AdaptedModel:
         keypoint_names: Its joints.
         kept: One sentence on what is taken over from the initial checkpoint.
         labels: Number of labelled poses that it was fitted on.
-        held_out: Frames whose labels were held out to choose the number of steps; empty with too
-            few labels.
-        error_before: Mean error of the initial weights on these, in per cent of the pose size, a
-            joint counting 20 at most; None where nothing was held out.
-        error_after: The same after the chosen number of steps, these labels being held out.
+        from_scratch: Whether it began with random weights.
+        method: Method that was compared with and without the network; '' if none was.
+        held_out: Frames whose labels were held out; empty with too few labels.
+        error_before: Mean error on these without adapting, a joint counting 20 % of the pose size
+            at most: of the initial weights or, where ``method`` was compared, of that method
+            without a network. None where nothing was held out.
+        error_after: The same after the chosen number of steps, these labels being held out; where
+            ``method`` was compared, of that method with the network.
+        unit: Of the errors: per cent of the pose size, or pixels for a single joint.
         steps: Training steps; 0 if training did not improve on the initial weights.
         timed_out: Whether the limit of time ended training.
         seconds: Duration of the fit.
@@ -66,27 +119,61 @@ class AdaptedModel:
     keypoint_names: tuple[str, ...]
     kept: str
     labels: int
+    from_scratch: bool
+    method: str
     held_out: tuple[int, ...]
     error_before: float | None
     error_after: float | None
+    unit: str
     steps: int
     timed_out: bool
     seconds: float
     cached: bool = False
 
-    def __str__(self) -> str:
+    @property
+    def helped(self) -> bool | None:
+        """Whether adapting brought held-out labels closer; None where nothing tells.
+
+        Where it did not, a model from a checkpoint has its initial weights, and ``method`` does
+        better without the network.
+        """
         if self.error_before is None or self.error_after is None:
-            error = 'too few labelled frames to hold any out'
-        else:
-            error = (
-                f'error on the held-out frames {", ".join(map(str, self.held_out))}: '
-                f'{self.error_before:.1f} -> {self.error_after:.1f} % of the pose size'
-            )
+            return None
+        if self.from_scratch and not self.method:
+            return None
+        return self.error_after < self.error_before
+
+    @property
+    def files(self) -> tuple[Config | None, Path | None]:
+        """Config and checkpoint to propagate with; None where going without a network is better."""
+        if self.from_scratch and self.helped is False:
+            return None, None
+        return self.config, self.checkpoint
+
+    def __str__(self) -> str:
         how = 'as adapted before' if self.cached else f'{self.seconds:.0f} s'
+        if self.timed_out:
+            how += ', ended by the limit of time'
         return (
-            f'{self.checkpoint}: {self.kept}; {self.steps} steps on {self.labels} labelled '
-            f'poses ({how}); {error}'
+            f'{self.checkpoint}: {self.kept}; {self.steps} steps on {self.labels} labelled poses '
+            f'({how}); {self._verdict()}'
         )
+
+    def _verdict(self) -> str:
+        if self.error_before is None or self.error_after is None:
+            return 'too few labelled frames to hold any out, so nothing tells whether it helped'
+        where = f'on the held-out {list_frames(self.held_out)}'
+        after = f'{self.error_after:.1f} {self.unit}'
+        if self.helped is None:
+            return (
+                f'error {where}: {after}; it began at random, so there is nothing to fall back to'
+            )
+        change = f'{self.error_before:.1f} -> {after}'
+        if self.method:
+            end = 'it helped' if self.helped else f'it did not help, {self.method} goes without it'
+            return f'error of {self.method} {where} without and with it: {change}, {end}'
+        end = 'it helped' if self.helped else 'it did not help, the model stays as it was'
+        return f'error {where} before and after: {change}, {end}'
 
 
 def adapt(
@@ -101,12 +188,20 @@ def adapt(
     steps: int | None = None,
     seed: int = 0,
     progress: bool = True,
+    method: str = '',
+    options: Mapping[str, Any] | None = None,
+    announce: Callable[[AdaptationPlan], object] | None = None,
 ) -> AdaptedModel:
     """Fine-tune a model on the labelled frames of a video.
 
     With labels on at least four frames, those between the first and the last are held out in two
     turns. The number of steps with the smallest mean error on them, zero included, is then used to
-    train on all labels. With fewer frames the number of steps is fixed and small.
+    train on all labels: a model that training does not improve keeps its weights. With fewer frames
+    the number of steps is fixed and small, and nothing tells whether they help.
+
+    From scratch there is one turn, and no model to fall back to. If ``method`` is one that does
+    without a network too ('auto'), it is compared on held-out labels with and without the network,
+    and :attr:`AdaptedModel.files` are those to use.
 
     The model keeps its joints if it knows all labelled ones. Otherwise it gets those of the
     labels: a joint with a name that the model knows keeps its channels, those of a new one are
@@ -127,6 +222,9 @@ def adapt(
         seed: Seed of all random numbers. The result does not depend on the speed of the machine
             unless the limit is reached.
         progress: Show a progress bar.
+        method: Propagation method that the model is for.
+        options: Further arguments of :func:`load_propagator` for it, such as ``fuser``.
+        announce: Called with what is going to be done, if there is anything to do.
 
     Raises:
         InputError: If nothing is labelled, an argument is out of range, a file cannot be used, or
@@ -138,7 +236,16 @@ def adapt(
     if steps is None:
         steps = STEPS_FROM_SCRATCH if checkpoint is None else STEPS
     path = Path(out).with_name(f'{Path(Path(out).name.removesuffix(".gz")).stem}.adapted.pth')
+    if checkpoint is not None or not method or require_method(method).uses_model != 'optional':
+        method = ''
+    compare = partial(load_propagator, method, device=str(device), **(options or {}))
     inputs = _fingerprint_inputs(config, checkpoint, frames, labels, steps, seed)
+    if method:
+        files = {
+            name: Path(value) if isinstance(value, str) else value
+            for name, value in (options or {}).items()
+        }
+        inputs = fingerprint(inputs, method, files)
     cached = _read_cached(path, config, inputs, max_minutes)
     if cached is not None:
         return cached
@@ -146,10 +253,29 @@ def adapt(
 
     started = time.monotonic()
     labels = _limit_frames(labels, frames.size)
+    held_out = held_out_sets(labels, len(frames), checkpoint is None)
+    plan = AdaptationPlan(
+        checkpoint=checkpoint,
+        labels=len(labels.persons),
+        frames=labels.labelled_frame_indices,
+        held_out=tuple(indices for indices, _ in held_out),
+        steps=most_steps(steps, bool(held_out), checkpoint is None),
+        minutes=max_minutes,
+        method=method,
+    )
+    if announce is not None:
+        announce(plan)
     initial = make_initial_model(config, checkpoint, labels, device, seed)
     with tqdm(desc='adapt', unit=' steps', disable=not progress) as bar:
         pictures = PreloadedFrames(frames, labels.labelled_frame_indices)
-        fit = VideoFinetuner(initial, pictures, labels, seed, bar)
+        fit = VideoFinetuner(
+            initial,
+            pictures,
+            labels,
+            seed,
+            bar,
+            (lambda network: compare(window_model=network)) if method else None,
+        )
         fitted = fit.run(steps, started + 60 * max_minutes)
     adapted = AdaptedModel(
         checkpoint=path,
@@ -157,6 +283,8 @@ def adapt(
         keypoint_names=initial.skeleton.keypoint_names,
         kept=initial.kept,
         labels=len(labels.persons),
+        from_scratch=checkpoint is None,
+        method=method if fitted.held_out else '',
         seconds=round(time.monotonic() - started, 1),
         **vars(fitted),
     )
@@ -165,12 +293,14 @@ def adapt(
 
 
 def _keep_poses(labels: VideoLabels) -> VideoLabels:
-    """Keep the people with a labelled joint; joints without a label count as left out.
+    """Keep the people with a given joint, and of them the given joints.
 
     Raises:
         InputError: If there is none.
     """
-    persons = [person.with_source('given') for person in labels.persons if person.labelled.any()]
+    persons = [
+        person.only_given().with_source('given') for person in labels.persons if person.given.any()
+    ]
     if not persons:
         raise InputError(
             f'{labels.name} has no labelled pose to adapt to, label a person in some frames'

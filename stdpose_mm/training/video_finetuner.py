@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ from stdpose_mm.evaluation.functional import AUC_LIMIT, keypoint_accuracy
 from stdpose_mm.inference import WindowModel, move_to
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
-from stdpose_mm.propagation import Gap
+from stdpose_mm.propagation import BasePropagator, Gap, PropagatedPose
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.propagation.window import WindowPropagator
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
@@ -49,6 +49,9 @@ MIN_FRAMES_TO_HOLD_OUT = 4
 
 MAX_HELD_OUT = 12
 """Largest number of frames held out together."""
+
+MAX_COMPARED = 4
+"""Largest number of held-out frames that a method is compared on with and without the network."""
 
 STEPS_WITHOUT_HELD_OUT = 100
 """Training steps from a checkpoint where there are too few labels to hold any out."""
@@ -201,6 +204,7 @@ def _map_joints(labels: VideoLabels, skeleton: Skeleton, known: np.ndarray) -> V
             person,
             keypoints=mapping.to_model(person.keypoints),
             visibility=mapping.to_model(person.visibility),
+            keypoint_sources=None,  # type: ignore[arg-type]
             scores=None,
         )
         for person in labels.persons
@@ -244,14 +248,39 @@ def held_out_gaps(labels: VideoLabels, held_out: Sequence[int], num_frames: int)
     ]
 
 
+def most_steps(steps: int, holds_out: bool, from_scratch: bool) -> int:
+    """Limit the training steps where nothing is held out that could tell when to stop."""
+    return steps if holds_out or from_scratch else min(steps, STEPS_WITHOUT_HELD_OUT)
+
+
+HeldOut = tuple[tuple[int, ...], list[Gap]]
+"""Frames that are held out together, and the gaps of one frame each that their labels fill."""
+
+
+def held_out_sets(labels: VideoLabels, num_frames: int, from_scratch: bool) -> list[HeldOut]:
+    """Find the sets of frames that are held out one after the other.
+
+    From scratch there is only one: training takes long.
+    """
+    sets = [
+        (frames, gaps)
+        for frames in hold_out(labels)
+        if (gaps := held_out_gaps(labels, frames, num_frames))
+    ]
+    return sets[:1] if from_scratch else sets
+
+
 @dataclass(frozen=True)
 class FitResult:
     """The result of a fit.
 
     Args:
-        held_out: Frames whose labels chose the number of steps; empty with too few labels.
-        error_before: Error of the initial weights on them; None with too few labels.
-        error_after: Error on them after the chosen number of steps.
+        held_out: Frames whose labels were held out; empty with too few labels.
+        error_before: Error on them without adapting: of the initial weights or, where a method is
+            compared, of that method without a network; None with too few labels.
+        error_after: Error on them after the chosen number of steps; where a method is compared,
+            of that method with the network.
+        unit: Of the errors.
         steps: Training steps behind the final weights, 0 for the initial ones.
         timed_out: Whether the deadline ended training.
     """
@@ -259,6 +288,7 @@ class FitResult:
     held_out: tuple[int, ...]
     error_before: float | None
     error_after: float | None
+    unit: str
     steps: int
     timed_out: bool
 
@@ -272,6 +302,8 @@ class VideoFinetuner:
         labels: Its labels, each with a joint and a track id.
         seed: Seed of all random numbers.
         bar: A progress bar of training steps.
+        compare: Makes a method that a network from scratch has to improve, with the network or
+            (None) without.
     """
 
     def __init__(
@@ -281,35 +313,38 @@ class VideoFinetuner:
         labels: VideoLabels,
         seed: int,
         bar: Any,
+        compare: Callable[[WindowModel | None], BasePropagator] | None = None,
     ) -> None:
         self.initial = initial
         self.pictures = pictures
         self.labels = labels
         self.seed = seed
         self.bar = bar
-        self._initial_weights = {
-            name: weight.detach().clone() for name, weight in initial.model.state_dict().items()
-        }
+        self.compare = compare
+        self._initial_weights = self._copy_weights()
+        self._best_weights = self._initial_weights
 
     def run(self, steps: int, deadline: float) -> FitResult:
         """Choose the number of steps by held-out labels, then train on all labels.
 
-        The two sets of :func:`hold_out` are held out one after the other. From scratch only the
-        first is: there are no initial weights worth keeping, and training takes long.
+        The sets of :func:`held_out_sets` are held out one after the other. Where a method is
+        compared and does better without the network, the network is left as it was trained without
+        the held-out labels.
 
         Args:
             steps: Largest number of training steps.
             deadline: Time (``time.monotonic``) at which training ends.
         """
-        sets = [
-            (frames, gaps)
-            for frames in hold_out(self.labels)
-            if (gaps := held_out_gaps(self.labels, frames, len(self.pictures)))
-        ]
-        if self.initial.from_scratch:
-            sets = sets[:1]
-        elif not sets:
-            steps = min(steps, STEPS_WITHOUT_HELD_OUT)
+        sets = held_out_sets(self.labels, len(self.pictures), self.initial.from_scratch)
+        steps = most_steps(steps, bool(sets), self.initial.from_scratch)
+        compared = sets[0] if sets and self.compare is not None else None
+        before = after = None
+        if compared is not None:
+            self.bar.set_description('error without a network')
+            started = time.monotonic()
+            before = self._measure_method(*compared, None)
+            # The same again with the network, which takes longer.
+            deadline -= 2 * (time.monotonic() - started)
         affordable = self._affordable_steps(len(sets) + 1, deadline)
         timed_out = affordable < steps
         steps = min(steps, affordable)
@@ -317,7 +352,7 @@ class VideoFinetuner:
         self.bar.reset(len(sets) * steps)
         interval = max(1, steps // ROUNDS)
         errors = [self._validate(frames, gaps, steps, interval, deadline) for frames, gaps in sets]
-        chosen, before, after = steps, None, None
+        chosen = steps
         if sets:
             rounds = min(map(len, errors))
             means = np.average(
@@ -327,13 +362,33 @@ class VideoFinetuner:
             )
             best = int(means.argmin())
             chosen = min(best * interval, steps)
-            before, after = float(means[0]), float(means[best])
-        self._restore()
-        self.bar.set_description('adapt to all labels')
-        self.bar.reset(chosen)
-        done = max(islice(self._train(self.labels, steps, deadline), chosen), default=0)
-        held_out = tuple(sorted(frame for frames, _ in sets for frame in frames))
-        return FitResult(held_out, before, after, done, timed_out or done < chosen)
+            if compared is None:
+                before, after = float(means[0]), float(means[best])
+        helped = True
+        if compared is not None:
+            self.initial.model.load_state_dict(self._best_weights)
+            after = self._measure_method(*compared, self._window_model())
+            assert before is not None
+            helped = after < before
+        done = chosen
+        if helped:
+            self._restore()
+            self.bar.set_description('adapt to all labels')
+            self.bar.reset(chosen)
+            done = max(islice(self._train(self.labels, steps, deadline), chosen), default=0)
+        one_joint = all(person.labelled.sum() < 2 for person in self.labels.persons)
+        return FitResult(
+            held_out=tuple(sorted(frame for frames, _ in sets for frame in frames)),
+            error_before=before,
+            error_after=after,
+            unit='pixels' if one_joint else '% of the pose size',
+            steps=done,
+            timed_out=timed_out or done < chosen,
+        )
+
+    def _copy_weights(self) -> dict[str, torch.Tensor]:
+        weights = self.initial.model.state_dict()
+        return {name: weight.detach().clone() for name, weight in weights.items()}
 
     def _restore(self) -> None:
         self.initial.model.load_state_dict(self._initial_weights)
@@ -366,27 +421,52 @@ class VideoFinetuner:
                 continue
             errors.append(self._measure_error(gaps))
             best = int(np.argmin(errors))
+            if self.compare is not None and best == len(errors) - 1:
+                self._best_weights = self._copy_weights()
             self.bar.set_postfix_str(f'held-out error {errors[0]:.1f} -> {errors[best]:.1f} %')
             if len(errors) - 1 - best == PATIENCE:
                 break
         return errors
 
-    def _measure_error(self, gaps: Sequence[Gap]) -> float:
-        """Propagate to held-out labels and measure the mean error.
-
-        It is in per cent of the pose size, where a joint counts 20 at most, so that a few outliers
-        do not decide; for a subject of one joint, which has no size, it is in pixels.
-        """
+    def _window_model(self) -> WindowModel:
         initial = self.initial
         initial.model.eval()
-        window_model = WindowModel(
+        return WindowModel(
             initial.model,
             initial.config.test_dataloader.dataset.pipeline,
             parse_pose_metainfo(initial.metainfo),
         )
-        poses = [
-            *WindowPropagator(window_model).propagate(self.pictures, gaps, self.labels.skeleton)
+
+    def _measure_error(self, gaps: Sequence[Gap]) -> float:
+        """Propagate to held-out labels with the network alone, and measure the mean error."""
+        propagator = WindowPropagator(self._window_model())
+        poses = propagator.propagate(self.pictures, gaps, self.labels.skeleton)
+        return self._mean_error(list(poses))
+
+    def _measure_method(
+        self, held_out: Sequence[int], single: Sequence[Gap], network: WindowModel | None
+    ) -> float:
+        """Propagate to some held-out labels, which ``single`` lists, by the compared method."""
+        assert self.compare is not None
+        given = self.labels.keep_frames(set(self.labels.labelled_frame_indices) - set(held_out))
+        chosen = choose_evenly(sorted({gap.frames[0] for gap in single}), MAX_COMPARED)
+        wanted = {(gap.track_id, gap.frames[0]) for gap in single if gap.frames[0] in chosen}
+        # Whole gaps: the method may look at all of their frames together.
+        gaps = [
+            gap
+            for gap in gaps_of_labels(given, len(self.pictures))
+            if any((gap.track_id, frame) in wanted for frame in gap.frames)
         ]
+        gaps.sort(key=lambda gap: gap.frames[0])
+        poses = self.compare(network).propagate(self.pictures, gaps, self.labels.skeleton)
+        return self._mean_error([p for p in poses if (p.gap.track_id, p.frame_index) in wanted])
+
+    def _mean_error(self, poses: Sequence[PropagatedPose]) -> float:
+        """Measure the mean error on the labels of the same people and frames.
+
+        It is in per cent of the pose size, where a joint counts 20 at most, so that a few outliers
+        do not decide; for a subject of one joint, which has no size, it is in pixels.
+        """
         if not all(np.isfinite(pose.keypoints).all() for pose in poses):
             return math.inf
         predicted = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.video import FrameSource, open_frames, write_video
+from stdpose_mm.propagation import PROPAGATORS, BasePropagator, PropagatedPose
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import AdaptedModel, adapt
 from stdpose_mm.training.video_finetuner import PROBE_STEPS, hold_out, make_initial_model
@@ -192,6 +194,9 @@ def test_training_that_does_harm_returns_the_start(
     adapted = run()
     assert adapted.steps == 0
     assert adapted.error_after == adapted.error_before
+    assert adapted.helped is False
+    assert adapted.files == (adapted.config, adapted.checkpoint)
+    assert str(adapted).endswith('% of the pose size, it did not help, the model stays as it was')
     before = torch.load(checkpoint, weights_only=False)['state_dict']
     after = torch.load(adapted.checkpoint, weights_only=False)['state_dict']
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -260,6 +265,104 @@ def test_from_scratch(run: Any, losses: list[float]) -> None:
     adapted = run(make_labels(names=('a', 'b')), checkpoint=None)
     assert adapted.kept == 'a new model of 2 joints'
     assert losses
+
+
+def test_what_will_be_done_is_said_before(run: Any, losses: list[float], checkpoint: Path) -> None:
+    said: list[tuple[str, int]] = []
+    run(announce=lambda plan: said.append((str(plan), len(losses))))
+    assert said == [
+        (
+            f'{checkpoint} is trained further on 10 labelled poses of frames 0, 2, 4, 6, 8, in at '
+            'most 6 steps and 5 minutes; before that, frame 4 and then frames 2, 6 are held out to '
+            'tell how many steps help, if any',
+            0,
+        )
+    ]
+    run(announce=said.append)
+    assert len(said) == 1, 'nothing is done: it was adapted before'
+
+
+def test_that_nothing_can_be_held_out_is_said(run: Any) -> None:
+    said: list[str] = []
+    adapted = run(make_labels((0, 4, 8)), announce=lambda plan: said.append(str(plan)))
+    assert 'none is held out that could tell whether it helps' in said[0]
+    assert adapted.helped is None
+    assert str(adapted).endswith('so nothing tells whether it helped')
+
+
+class TestFromScratch:
+    """A method that does without a network, too, takes a new one only if that helps."""
+
+    @pytest.fixture
+    def compared(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+        """Adapt with a method whose error, without and with the network, is known."""
+
+        def call(without: float, with_network: float, **options: Any) -> AdaptedModel:
+            class Offset(BasePropagator):
+                uses_model = 'optional'
+
+                def __init__(self, window_model: Any = None, **_: Any) -> None:
+                    self.offset = without if window_model is None else with_network
+
+                def propagate(self, frames: Any, gaps: Any, skeleton: Any) -> Any:
+                    for gap in gaps:
+                        for frame in gap.frames:
+                            pose = pose_at(gap.track_id, frame) + np.array([self.offset, 0])
+                            yield PropagatedPose.with_visibility_of_labels(
+                                gap, frame, pose, np.ones(3)
+                            )
+
+            monkeypatch.setitem(PROPAGATORS, 'offset', Offset)
+            arguments = {'checkpoint': None, 'method': 'offset', **options}
+            adapted: AdaptedModel = run(**arguments)
+            return adapted
+
+        return call
+
+    def test_a_network_that_helps_is_taken(self, compared: Any) -> None:
+        adapted = compared(2, 1)
+        assert adapted.helped is True
+        assert adapted.files == (adapted.config, adapted.checkpoint)
+        assert adapted.held_out == (4,)
+        # The poses are 16 pixels wide and high.
+        assert (adapted.error_before, adapted.error_after) == pytest.approx((12.5, 6.25))
+        assert str(adapted).endswith('% of the pose size, it helped')
+
+    def test_one_that_does_not_is_left_out(self, compared: Any, losses: list[float]) -> None:
+        adapted = compared(1, 2)
+        assert adapted.helped is False
+        assert adapted.files == (None, None)
+        assert str(adapted).endswith('it did not help, offset goes without it')
+        del losses[:]
+        assert compared(1, 2).files == (None, None)
+        assert losses == []
+
+    def test_the_plan_says_so(self, compared: Any) -> None:
+        said: list[str] = []
+        compared(1, 2, announce=lambda plan: said.append(str(plan)))
+        assert said[0].startswith('a new network is trained on 10 labelled poses of frames 0, 2')
+        assert said[0].endswith('frame 4 is held out to tell whether the network helps offset')
+
+    def test_without_such_a_method_there_is_nothing_to_fall_back_to(self, run: Any) -> None:
+        adapted = run(checkpoint=None, method='stdpose')
+        assert adapted.helped is None
+        assert adapted.files == (adapted.config, adapted.checkpoint)
+        assert str(adapted).endswith('so there is nothing to fall back to')
+
+    def test_auto_is_compared(self, run: Any) -> None:
+        adapted = run(checkpoint=None, method='auto', options={'batch_size': 2})
+        assert adapted.method == 'auto'
+        assert np.isfinite([adapted.error_before, adapted.error_after]).all()
+        assert adapted.helped is (adapted.error_after < adapted.error_before)
+
+
+def test_propagated_joints_of_given_labels_teach_nothing(run: Any) -> None:
+    labels = make_labels((0, 4, 8))
+    sources = np.array(['given', 'given', 'propagated'])
+    people = [replace(person, keypoint_sources=sources) for person in labels.persons]
+    moved = [replace(p, keypoints=p.keypoints + np.array([[0], [0], [9]])) for p in people]
+    assert not run(labels.with_persons(people)).cached
+    assert run(labels.with_persons(moved)).cached
 
 
 def test_interrupting_leaves_nothing(

@@ -15,7 +15,16 @@ from .formats import (
     stands_for_many,
     write_labels,
 )
+from .frame_numbers import (
+    NO_FRAME_OPTIONS,
+    FrameOptions,
+    describe_frames,
+    frame_indices,
+    list_frames,
+    read_frame_list,
+)
 from .label_files import find_label_files, write_label_list
+from .label_size import describe_outside, fit_size, rescale_labels
 from .label_studio import read_label_studio
 from .labelled_frames import frame_sources
 from .labelme import read_labelme
@@ -30,14 +39,22 @@ from .trc import write_trc
 from .yolo_pose import read_yolo_pose
 
 __all__ = [
+    'NO_FRAME_OPTIONS',
+    'FrameOptions',
+    'describe_frames',
+    'describe_outside',
     'find_label_files',
+    'fit_size',
+    'frame_indices',
     'frame_sources',
+    'list_frames',
     'match_frames',
     'read_all_labels',
     'read_coco',
     'read_coco_results',
     'read_cvat',
     'read_deeplabcut',
+    'read_frame_list',
     'read_json',
     'read_label_studio',
     'read_labelme',
@@ -50,6 +67,7 @@ __all__ = [
     'read_sleap',
     'read_yolo_pose',
     'require_times',
+    'rescale_labels',
     'sniff_format',
     'stands_for_many',
     'write_coco',

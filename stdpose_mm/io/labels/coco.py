@@ -24,8 +24,8 @@ from .coco_records import (
     VIDEO_FIELDS,
     category_fields,
     distinct_ids,
+    find_frame_indices,
     frame_fields,
-    frame_indices,
     image_of,
     person_fields,
     plain,
@@ -49,8 +49,8 @@ def read_coco(path: PathLike) -> list[VideoLabels]:
         path: The label file.
 
     Returns:
-        One entry per video, in the order of their first images. Frame indices are ``frame_index``
-        if the images have it, else the digits of the file names, else the positions.
+        One entry per video, in the order of their first images. For frame indices see
+        :func:`~stdpose_mm.io.labels.coco_records.find_frame_indices`.
 
     Raises:
         InputError: If the file is not as described.
@@ -70,8 +70,9 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
 
     frames: dict[Any, list[VideoFrame]] = {}
     place: dict[Any, tuple[Any, int]] = {}
+    numberings = {}
     for key, images in groups.items():
-        indices = frame_indices(images)
+        indices, numberings[key] = find_frame_indices(path, images)
         frames[key] = [
             read_frame_record(image, index) for image, index in zip(images, indices, strict=True)
         ]
@@ -106,6 +107,7 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
                 frames=tuple(frames[key]),
                 persons=tuple(persons[key]),
                 extra={**extra, VIDEO_FIELDS: videos[key].extra() if key in videos else {}},
+                numbering=numberings[key],
             )
             for key in groups
         ]

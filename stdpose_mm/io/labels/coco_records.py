@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from stdpose_mm.structures import (
     OCCLUDED,
     SOURCES,
     VISIBLE,
+    FrameNumbering,
     PersonLabel,
     PolygonRegion,
     Skeleton,
@@ -25,13 +25,15 @@ from stdpose_mm.structures import (
     limbs_from_coco,
 )
 
-from .fields import MAX_COORDINATE, Record, errors_of, require_distinct, shown
+from .fields import MAX_COORDINATE, Record, errors_of, shown
+from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 
 T = TypeVar('T')
 Visibility = Literal['coco', 'posetrack']
 """``coco``: v is 0, 1 or 2. ``posetrack``: v is 0 or 1, and (0, 0, 0) is not labelled."""
 
-MAX_FRAME_INDEX = 10**7
+MAX_SECONDS = 10**7
+"""A larger ``timestamp`` counts from 1970, not from the start of the video."""
 
 CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
 """Keys of ``VideoLabels.extra`` under which the fields of a file's category and of its entry in
@@ -49,34 +51,31 @@ def video_name(path: PathLike) -> str:
     return name
 
 
-def frame_indices(images: Sequence[Record]) -> list[int]:
-    """Find the 0-based frame index of every image of one video.
+def find_frame_indices(
+    file: PathLike, images: Sequence[Record], first_number: int | None = None
+) -> tuple[list[int], FrameNumbering]:
+    """Find the frame indices of the images of one video, see :func:`frame_indices`.
 
-    It is the field ``frame_index`` where the first image has one, else the last digits of the
-    file name where all names have distinct ones, else the position in the list.
+    They are the fields ``frame_index`` where the first image has one; seconds are the fields
+    ``time`` or ``timestamp`` where all images have distinct ones.
 
     Raises:
         InputError: If a ``frame_index`` is missing, wrong or repeated.
     """
+    names = [image.text('file_name', '') for image in images]
     if images and 'frame_index' in images[0]:
         indices = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
-        require_distinct(images[0].file, 'frame_index', indices)
-        return indices
-    return indices_in_names([image.text('file_name', '') for image in images])
+        return frame_indices(file, names, indices=indices)
+    return frame_indices(file, names, times=_times_of(images), first_number=first_number)
 
 
-def indices_in_names(file_names: Sequence[str]) -> list[int]:
-    """Read the frame indices in the names of pictures; the positions unless all are distinct."""
-    numbers = [number_in_name(name) for name in file_names]
-    found = [number for number in numbers if number is not None and number <= MAX_FRAME_INDEX]
-    distinct = len(found) == len(file_names) == len(set(found))
-    return found if distinct else list(range(len(file_names)))
-
-
-def number_in_name(file_name: str) -> int | None:
-    """Find the last run of digits in a picture's name without its suffix; None without digits."""
-    digits = re.findall(r'[0-9]+', Path(file_name).stem)
-    return int(digits[-1][-18:]) if digits else None
+def _times_of(images: Sequence[Record]) -> list[float] | None:
+    for field in ('time', 'timestamp'):
+        values = [image.peek(field) for image in images]
+        times = [float(value) for value in values if type(value) in (int, float)]
+        if times and len(set(times)) == len(images) and 0 <= min(times) <= max(times) < MAX_SECONDS:
+            return times
+    return None
 
 
 def read_frame_record(image: Record, index: int) -> VideoFrame:

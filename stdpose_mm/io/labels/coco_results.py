@@ -16,7 +16,6 @@ from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 
 from .coco_records import (
     CATEGORY_FIELDS,
-    MAX_FRAME_INDEX,
     category_fields,
     distinct_ids,
     joint_scores,
@@ -25,6 +24,7 @@ from .coco_records import (
     visibility_of,
 )
 from .fields import Record, errors_of, read_json
+from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import COCO_FAMILY, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 

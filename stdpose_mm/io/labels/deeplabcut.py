@@ -36,8 +36,9 @@ from stdpose_mm.structures import (
     VideoLabels,
 )
 
-from .coco_records import MAX_FRAME_INDEX, TRACK_NAME, indices_in_names, video_name
+from .coco_records import TRACK_NAME, video_name
 from .fields import MAX_COORDINATE, errors_of, read_text, require_distinct, shown
+from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
@@ -84,10 +85,10 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
 
     Returns:
         One entry per folder of pictures, named after it. Frame indices are the numbers in the
-        names of the pictures (``img0042.png`` is frame 42 of the video it was taken from) if
-        all have distinct ones, else the positions. Predictions of a video are one entry, named
-        after the file without the scorer, its rows called by their frames. Track ids are the
-        positions of the individuals in the header, 0 for a single animal. Limbs are in
+        names of the pictures (``img0042.png`` is frame 42 of the video it was taken from), see
+        :func:`~stdpose_mm.io.labels.frame_numbers.frame_indices`. Predictions of a video are one
+        entry, named after the file without the scorer, its rows called by their frames. Track ids
+        are the positions of the individuals in the header, 0 for a single animal. Limbs are in
         DeepLabCut's ``config.yaml`` and not read.
 
     Raises:
@@ -114,7 +115,7 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
         people = _read_people(path, name, row, layout)
         is_labeled = True if people and not layout.is_prediction else None
         pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
-    return videos_of_pictures(path, pictures, layout.skeleton)
+    return videos_of_pictures(path, pictures, layout.skeleton, first_number=0)
 
 
 def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]]) -> VideoLabels:
@@ -316,7 +317,7 @@ def _individual_names(
 def _picture_names(labels: VideoLabels) -> dict[int, str]:
     """Name the pictures of all frames so that the names say which frames they are."""
     own = {frame.index: PurePosixPath(frame.file_name).name for frame in labels.frames}
-    if indices_in_names(list(own.values())) == list(own) and all(own.values()):
+    if all(own.values()) and frame_indices('', [*own.values()], first_number=0)[0] == [*own]:
         return own
     digits = max(4, len(str(max(labels, default=0))))
     return {index: f'img{index:0{digits}d}.png' for index in labels}

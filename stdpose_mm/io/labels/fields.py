@@ -150,6 +150,10 @@ class Record:
             return InputError(f'{self.file}: {field} is missing, expected {expected}')
         return InputError(f'{self.file}: {field} must be {expected}, got {shown(self._data[name])}')
 
+    def peek(self, name: str) -> Any:
+        """Get the field unchecked, which :meth:`extra` still counts as unread."""
+        return self._data.get(name)
+
     def raw(self, name: str, default: Any = _REQUIRED, expected: str = 'a value') -> Any:
         """Get the field unchecked; null counts as missing where there is a default."""
         self._read.add(name)

@@ -25,7 +25,7 @@ from .labelme import is_labelme, read_labelme
 from .mmpose_json import is_mmpose, read_mmpose, write_mmpose
 from .openpose import is_openpose, read_openpose
 from .posetrack17 import parse_posetrack17
-from .posetrack18 import parse_posetrack18, write_posetrack18
+from .posetrack18 import POSETRACK_IMAGE_FIELDS, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
 from .tidy_csv import write_tidy_csv
 from .trc import TIMES_NEEDED, write_trc
@@ -78,7 +78,6 @@ _JSON_FORMATS: dict[str, Callable[[Any], bool]] = {
     'label-studio': is_label_studio,
 }
 
-_POSETRACK_IMAGE_FIELDS = {'frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_no_densepose'}
 _POSETRACK_ANNOTATION_FIELDS = {'bbox_head', 'source', 'scores'}
 
 
@@ -286,7 +285,7 @@ def _sniff_json(path: PathLike, data: Any) -> str:
     if 'videos' in data or 'video_id' in image_fields:
         return 'coco'
     annotation_fields = _fields_of(data.get('annotations'))
-    if image_fields & _POSETRACK_IMAGE_FIELDS or annotation_fields & _POSETRACK_ANNOTATION_FIELDS:
+    if image_fields & {*POSETRACK_IMAGE_FIELDS} or annotation_fields & _POSETRACK_ANNOTATION_FIELDS:
         return 'posetrack21' if 'person_id' in annotation_fields else 'posetrack18'
     return 'coco'
 

@@ -12,8 +12,9 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.video.open_frames import natural_order
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
-from .coco_records import indices_in_names, video_name
+from .coco_records import video_name
 from .fields import errors_of, require_distinct
+from .frame_numbers import frame_indices
 
 MAX_FILES = 10**6
 
@@ -39,7 +40,10 @@ class LabelledPicture:
 
 
 def videos_of_pictures(
-    path: PathLike, pictures: Iterable[LabelledPicture], skeleton: Skeleton
+    path: PathLike,
+    pictures: Iterable[LabelledPicture],
+    skeleton: Skeleton,
+    first_number: int | None = None,
 ) -> list[VideoLabels]:
     """Make one video of the pictures of each folder.
 
@@ -48,6 +52,7 @@ def videos_of_pictures(
             one.
         pictures: Pictures of the same skeleton.
         skeleton: The joints.
+        first_number: Number of a video's first frame in the names, if the format tells.
 
     Returns:
         Videos named after the folders in the pictures' names, frames ascending.
@@ -62,8 +67,11 @@ def videos_of_pictures(
     names = [_folder_name(folder) or video_name(path) for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
+    # Where pictures may lie too.
+    file = Path(path) / 'labels' if Path(path).is_dir() else Path(path)
     return [
-        _video(name, group, skeleton) for name, group in zip(names, folders.values(), strict=True)
+        _video(file, name, group, skeleton, first_number)
+        for name, group in zip(names, folders.values(), strict=True)
     ]
 
 
@@ -71,8 +79,15 @@ def _folder_name(folder: PurePosixPath) -> str:
     return '' if folder.name in ('', '.', '..') else folder.name
 
 
-def _video(name: str, pictures: Sequence[LabelledPicture], skeleton: Skeleton) -> VideoLabels:
-    indices = indices_in_names([picture.name for picture in pictures])
+def _video(
+    file: Path,
+    name: str,
+    pictures: Sequence[LabelledPicture],
+    skeleton: Skeleton,
+    first_number: int | None,
+) -> VideoLabels:
+    names = [picture.name for picture in pictures]
+    indices, numbering = frame_indices(file, names, first_number=first_number)
     frames, persons = [], []
     for index, picture in sorted(zip(indices, pictures, strict=True), key=lambda pair: pair[0]):
         width, height = picture.size or (None, None)
@@ -93,7 +108,7 @@ def _video(name: str, pictures: Sequence[LabelledPicture], skeleton: Skeleton) -
                 [person.track_id for person in people if person.track_id is not None],
             )
         persons += people
-    return VideoLabels(name, skeleton, tuple(frames), tuple(persons))
+    return VideoLabels(name, skeleton, tuple(frames), tuple(persons), numbering=numbering)
 
 
 def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Path]:

@@ -2,52 +2,278 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
+
+import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource, PictureFrames
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import FrameNumbering, VideoFrame, VideoLabels
+
+from .fields import shown
+from .frame_numbers import NO_FRAME_OPTIONS, FrameOptions, base_name, picture_stem
+from .picture_fit import PictureFit, fit_pictures
+
+_MIN_TOLERANCE = 0.001
+"""Seconds by which a time may come before the frame that it is meant for, at least."""
 
 
-def match_frames(labels: VideoLabels, source: FrameSource) -> VideoLabels:
+def match_frames(
+    labels: VideoLabels, source: FrameSource | None, options: FrameOptions = NO_FRAME_OPTIONS
+) -> VideoLabels:
     """Number the labels' frames as the frames of ``source``.
 
     Label files number frames in their own way (a folder may start at ``000001.jpg``). Where
-    ``source`` is a set of pictures and the label file names them, the names decide; otherwise
-    indices are taken as they are. Frames without labels that ``source`` does not have are left
-    out.
+    ``source`` is a set of pictures that the label file names, the names decide; otherwise what the
+    file tells of its frames does, see :class:`FrameNumbering`. Labelled pictures that lie beside
+    the label file are compared with the frames. Frames without labels that ``source`` does not
+    have are left out. What is matched stays as it is when it is matched again.
+
+    Args:
+        labels: Labels as they were read.
+        source: The video; None if it is not at hand.
+        options: What the user says of the frames, which goes before all else.
 
     Raises:
-        InputError: If ``source`` does not have a frame that carries labels.
+        InputError: If ``source`` does not have a frame that carries labels, the file leaves open
+            which frames these are, or the pictures beside it show other frames.
+    """
+    numbering = labels.numbering or FrameNumbering('index', 'the frame numbers of the file')
+    if numbering.kind == 'matched' and not options:
+        return _renumbered(labels, {index: index for index in labels}, source)
+    by_name = {} if options else _by_name(labels, source)
+    if by_name:
+        assert source is not None
+        frame_of, text = by_name, f'the names of the pictures in {source.name}'
+    else:
+        frame_of, text = _find_frames(labels, numbering, source, options)
+    matched = _renumbered(labels, frame_of, source)
+    if not by_name and numbering.kind != 'index':
+        text += f' ({_example(labels, frame_of)})'
+    if source is not None and not by_name:
+        fit = fit_pictures(labels, frame_of, source)
+        agreed = fit.alike and not fit.shift
+        seen = f'the pictures beside the file {_showing(fit, source)}'
+        if not agreed and numbering.kind != 'index' and not options:
+            raise InputError(
+                f'the frames of labels {labels.name} are read from {text}, but {seen}, '
+                'settle it with --first-frame-number N or --frame-of FILE, or give the video that '
+                'was labelled'
+            )
+        if not agreed or fit.shift is not None:
+            text += f', {"and" if agreed else "but"} {seen}'
+    return replace(matched, numbering=FrameNumbering('matched', text))
+
+
+def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
+    """Find the frames whose pictures have the names of the labelled ones; empty if none has."""
+    if not isinstance(source, PictureFrames):
+        return {}
+    names = [base_name(source.path_of(i)) for i in range(len(source))]
+    if len(set(names)) < len(names):
+        return {}
+    place = {name: i for i, name in enumerate(names)}
+    stems = [picture_stem(name).casefold() for name in names]
+    place_of_stem = {stem: i for i, stem in enumerate(stems)} if len({*stems}) == len(stems) else {}
+    found = {}
+    for frame in labels.frames:
+        stem = picture_stem(frame.file_name).casefold()
+        index = place.get(base_name(frame.file_name), place_of_stem.get(stem))
+        if index is not None and frame.file_name:
+            found[frame.index] = index
+    return found
+
+
+def _find_frames(
+    labels: VideoLabels,
+    numbering: FrameNumbering,
+    source: FrameSource | None,
+    options: FrameOptions,
+) -> tuple[dict[int, int], str]:
+    """Find index in ``labels`` -> frame of the video, and say where that was read."""
+    if options.frame_of:
+        listed = _listed(labels, options.frame_of)
+        return {index: int(frame) for index, frame in listed.items()}, 'the list of frames'
+    if options.time_of:
+        times = _listed(labels, options.time_of)
+        return _frames_at(times, labels, source), 'the list of times'
+    if options.first_number is not None:
+        if numbering.kind in ('times', 'positions'):
+            raise InputError(
+                f'--first-frame-number needs one number in the names of the pictures, which '
+                f'{_some_names(labels)} of {labels.name} do not have, give --frame-of FILE instead'
+            )
+        return _counted_from(labels, options.first_number), numbering.text
+    if numbering.kind == 'times':
+        return _frames_at(numbering.times, labels, source), numbering.text
+    if numbering.kind == 'names':
+        first = numbering.first_number
+        if first is None:
+            first = _find_first_number(labels, numbering, source)
+        return _counted_from(labels, first), numbering.text
+    if numbering.kind == 'positions' and (source is None or numbering.count != len(source)):
+        raise InputError(
+            f'nothing tells which frames of the video the pictures {_some_names(labels)} of '
+            f'{labels.name} are, give --frame-of FILE, a CSV file of lines picture,frame, or the '
+            'folder of these pictures as the video'
+        )
+    return {index: index for index in labels}, numbering.text
+
+
+def _counted_from(labels: VideoLabels, first_number: int) -> dict[int, int]:
+    return {index: index - first_number for index in labels}
+
+
+def _find_first_number(
+    labels: VideoLabels, numbering: FrameNumbering, source: FrameSource | None
+) -> int:
+    """Find which number the names give to the first frame, by the video's length or its frames."""
+    if source is not None:
+        fitting = [
+            first
+            for first in (0, 1)
+            if first <= numbering.lowest and numbering.highest - first < len(source)
+        ]
+        if len(fitting) < 2:
+            return fitting[0] if fitting else 0
+        shift = fit_pictures(labels, _counted_from(labels, 0), source).shift
+        if shift is not None:
+            return -shift
+    video = 'the video' if source is None else source.name
+    raise InputError(
+        f'the names of the pictures {_some_names(labels)} of {labels.name} do not tell whether the '
+        f'first frame of {video} has number 0 or 1, give --first-frame-number 0 (CVAT, OpenCV) or '
+        '--first-frame-number 1 (FFmpeg), or the folder of these pictures as the video'
+    )
+
+
+def _listed(labels: VideoLabels, values: Mapping[str, float]) -> dict[int, float]:
+    """Look up the values of pictures: index -> value; pictures without labels may be missing.
+
+    Raises:
+        InputError: If a labelled picture is missing.
+    """
+    known: dict[str, float] = {}
+    for key in (picture_stem, base_name, str):
+        known.update({key(name): value for name, value in values.items()})
+    labelled = set(labels.labelled_frame_indices)
+    found = {}
+    for frame in labels.frames:
+        name = frame.file_name
+        keys = [key for key in (name, base_name(name), picture_stem(name)) if key in known]
+        if keys:
+            found[frame.index] = known[keys[0]]
+        elif frame.index in labelled:
+            raise InputError(
+                f'--frame-of does not list {shown(name)}, on which there are labels of '
+                f'{labels.name}, add a line for it'
+            )
+    return found
+
+
+def _frames_at(
+    times: Mapping[int, float], labels: VideoLabels, source: FrameSource | None
+) -> dict[int, int]:
+    """Find the frames that are shown at some times: index in ``labels`` -> frame of the video.
+
+    Written times are rounded, or cut, to a number of digits: a frame that begins within the last
+    of them counts as begun.
+
+    Raises:
+        InputError: If the video is not at hand, has no times, or ends before.
+    """
+    begins = None if source is None else source.times
+    if source is None or begins is None:
+        what = 'which is not at hand here' if source is None else f'but {source.name} has none'
+        raise InputError(
+            f'labels {labels.name} are on times of a video, {what}, give --frame-of FILE, a CSV '
+            'file of lines picture,frame'
+        )
+    interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
+    digits = max((len(repr(float(time)).partition('.')[2]) for time in times.values()), default=0)
+    tolerance = min(max(_MIN_TOLERANCE, 10.0**-digits), interval / 2)
+    end = float(begins[-1]) + max(interval, _MIN_TOLERANCE)
+    late = [time for time in times.values() if time > end]
+    if late:
+        raise InputError(
+            f'labels {labels.name} are on second {late[0]:g}, but {source.name} ends at {end:.3f}, '
+            'give the video that was labelled'
+        )
+    found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
+    return {index: max(int(frame), 0) for index, frame in zip(times, found, strict=True)}
+
+
+def _renumbered(
+    labels: VideoLabels, frame_of: Mapping[int, int], source: FrameSource | None
+) -> VideoLabels:
+    """Give the frames the indices ``frame_of``; frames without one and without labels go.
+
+    Raises:
+        InputError: If a frame with labels has none, or one that the video does not have, or two
+            have the same.
     """
     labelled = set(labels.labelled_frame_indices)
-    place = {}
-    if isinstance(source, PictureFrames):
-        names = [PurePosixPath(source.path_of(i)).name for i in range(len(source))]
-        if len(set(names)) == len(names):
-            place = {name: i for i, name in enumerate(names)}
-    named = {frame.index: place.get(PurePosixPath(frame.file_name).name) for frame in labels.frames}
-    by_name = any(position is not None for position in named.values())
-    index_of: dict[int, int] = {}
-    for frame in labels.frames:
-        position = named[frame.index] if by_name else frame.index
-        if position is not None and position < len(source):
-            index_of[frame.index] = position
+    end = np.inf if source is None else len(source)
+    kept: dict[int, VideoFrame] = {}
+    for frame in sorted(labels.frames, key=lambda frame: frame.index not in labelled):
+        index = frame_of.get(frame.index)
+        if index is not None and 0 <= index < end:
+            if index not in kept:
+                kept[index] = frame
+            elif frame.index in labelled:
+                raise InputError(
+                    f'{shown(base_name(kept[index].file_name))} and '
+                    f'{shown(base_name(frame.file_name))} of {labels.name} are both frame {index} '
+                    'of the video, give each frame one picture'
+                )
         elif frame.index in labelled:
-            what = f'{frame.file_name!r}' if by_name else f'frame {frame.index}'
+            name = shown(frame.file_name)
+            what = name if index is None else f'frame {index}'
+            if index is not None and frame.file_name:
+                what += f' ({name})'
             raise InputError(
                 f'the labels of {labels.name} are on {what}, which is not among the '
-                f'{len(source)} frames of {source.name}; give the frames that were labelled'
+                f'{"" if source is None else len(source)} frames of '
+                f'{"the video" if source is None else source.name}; give the frames that were '
+                'labelled'
             )
+    new_index = {frame.index: index for index, frame in kept.items()}
     return replace(
         labels,
         frames=tuple(
-            replace(frame, index=index_of[frame.index])
+            replace(frame, index=new_index[frame.index])
             for frame in labels.frames
-            if frame.index in index_of
+            if frame.index in new_index
         ),
         persons=tuple(
-            replace(person, frame_index=index_of[person.frame_index]) for person in labels.persons
+            replace(person, frame_index=new_index[person.frame_index]) for person in labels.persons
         ),
     )
+
+
+def _example(labels: VideoLabels, frame_of: Mapping[int, int]) -> str:
+    """Say which frame the first labelled picture is."""
+    for index in labels.labelled_frame_indices:
+        (frame,) = (frame for frame in labels.frames if frame.index == index)
+        return f'{base_name(frame.file_name) or "the first"} is frame {frame_of[index]}'
+    return 'no picture is labelled'
+
+
+def _showing(fit: PictureFit, source: FrameSource) -> str:
+    if not fit.alike:
+        return f'show none of the frames there of {source.name}'
+    if not fit.shift:
+        return f'show these frames of {source.name}'
+    return (
+        f'show frames of {source.name} that are {abs(fit.shift)} '
+        f'{"later" if fit.shift > 0 else "earlier"}'
+    )
+
+
+def _some_names(labels: VideoLabels) -> str:
+    labelled = set(labels.labelled_frame_indices)
+    names = [
+        shown(base_name(frame.file_name)) for frame in labels.frames if frame.index in labelled
+    ]
+    return ', '.join(names[:2]) + (', ...' if len(names) > 2 else '')

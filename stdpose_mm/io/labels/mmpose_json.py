@@ -22,8 +22,9 @@ from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
-from .coco_records import MAX_FRAME_INDEX, joint_scores, plain, video_name, visibility_of
+from .coco_records import joint_scores, plain, video_name, visibility_of
 from .fields import Record, errors_of, read_json, require_distinct
+from .frame_numbers import MAX_FRAME_INDEX
 from .known_skeletons import COCO_FAMILY, MAX_JOINTS, unnamed_skeleton
 from .labelled_pictures import LabelledPicture, label_files_in, videos_of_pictures
 

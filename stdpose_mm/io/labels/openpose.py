@@ -67,7 +67,7 @@ def read_openpose(path: PathLike) -> list[VideoLabels]:
         )
         for file in files
     ]
-    return videos_of_pictures(path, pictures, skeleton)
+    return videos_of_pictures(path, pictures, skeleton, first_number=0)
 
 
 def _points(person: Record) -> np.ndarray:

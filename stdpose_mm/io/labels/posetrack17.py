@@ -26,7 +26,7 @@ from stdpose_mm.structures import (
     limbs_from_coco,
 )
 
-from .coco_records import number_in_name, video_name
+from .coco_records import video_name
 from .fields import Record, errors_of, read_json
 
 # Joint id in the file -> channel of POSETRACK_SKELETON.
@@ -118,8 +118,9 @@ def _read_frame(entry: Record, num_frames: int) -> VideoFrame:
     name = image.text('name')
     folder = PurePosixPath(name).parent.name
     sequence = re.fullmatch(r'([0-9]{1,6})_(mpii|bonn|mpiinew)', folder)
-    number = number_in_name(name)
-    if sequence is None or number is None or not 1 <= number <= _MAX_NUMBER:
+    digits_of_name = re.findall(r'[0-9]+', PurePosixPath(name).stem)
+    number = int(digits_of_name[-1][-18:]) if digits_of_name else 0
+    if sequence is None or not 1 <= number <= _MAX_NUMBER:
         raise image.error('name', 'a path such as images/bonn/000342_mpii/00000001.jpg')
     digits, kind = sequence.groups()
     frame_id = _SEQUENCE_KINDS[kind] * 10**10 + int(digits) * 10**4 + number

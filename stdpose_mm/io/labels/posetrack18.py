@@ -18,9 +18,9 @@ from .coco_records import (
     Visibility,
     category_fields,
     distinct_ids,
+    find_frame_indices,
     find_visibility,
     frame_fields,
-    frame_indices,
     image_of,
     person_fields,
     read_categories,
@@ -31,6 +31,9 @@ from .coco_records import (
     video_name,
 )
 from .fields import Record, errors_of, read_json, require_distinct, shown
+
+POSETRACK_IMAGE_FIELDS = ('frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
+"""Fields of images by which PoseTrack's own files are known."""
 
 _OFFICIAL_IMAGE_FIELDS = (
     'has_no_densepose',
@@ -65,8 +68,7 @@ def read_posetrack18(path: PathLike, visibility: Visibility | None = None) -> Vi
             written by this package, else PoseTrack's.
 
     Returns:
-        Frame indices are ``frame_index`` if the images have it, else the digits of the file
-        names, else the positions in ``images``.
+        For frame indices see :func:`~stdpose_mm.io.labels.coco_records.find_frame_indices`.
 
     Raises:
         InputError: If the file is not as described.
@@ -81,10 +83,10 @@ def parse_posetrack18(
     record = Record(path, '', data)
     skeleton, category = read_categories(record, default=POSETRACK_SKELETON)
     images = record.records('images')
-    frames = [
-        read_frame_record(image, index)
-        for image, index in zip(images, frame_indices(images), strict=True)
-    ]
+    # PoseTrack counts the pictures of a video from 0.
+    official = any(name in image for image in images for name in POSETRACK_IMAGE_FIELDS)
+    indices, numbering = find_frame_indices(path, images, first_number=0 if official else None)
+    frames = [read_frame_record(image, index) for image, index in zip(images, indices, strict=True)]
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
     annotations = record.records('annotations', [])
@@ -100,7 +102,9 @@ def parse_posetrack18(
     )
     extra = {**record.extra(), CATEGORY_FIELDS: category}
     with errors_of(path):
-        return VideoLabels(video_name(path), skeleton, tuple(frames), tuple(persons), extra)
+        return VideoLabels(
+            video_name(path), skeleton, tuple(frames), tuple(persons), extra, numbering
+        )
 
 
 def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = False) -> None:

@@ -27,14 +27,16 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
+    FrameNumbering,
     PersonLabel,
     Skeleton,
     VideoFrame,
     VideoLabels,
 )
 
-from .coco_records import MAX_FRAME_INDEX, TRACK_NAME, VIDEO_FIELDS, video_name
+from .coco_records import TRACK_NAME, VIDEO_FIELDS, video_name
 from .fields import MAX_COORDINATE, MAX_ID, errors_of, open_file, require_distinct, shown
+from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 
 _VIDEO_FILE = 'file_name'
 _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
@@ -64,8 +66,9 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
 
     Returns:
         One entry per video of the project, in its order. Frames are those with instances, and
-        those marked as having none. Track ids are the names of the tracks if all are whole
-        numbers, else their positions in the project, with the names in ``extra``.
+        those marked as having none; pictures count by the numbers in their names. Track ids are
+        the names of the tracks if all are whole numbers, else their positions in the project, with
+        the names in ``extra``.
 
     Raises:
         InputError: If sleap-io is not installed, the file is no SLEAP project, the instances of
@@ -150,21 +153,30 @@ def _read_video(
     instances = [instance for group in by_index.values() for instance in group]
     skeleton = _read_skeleton(path, name, project.skeletons, instances)
     files = _file_names(video)
+    numbering = FrameNumbering('index', "SLEAP's frame indices")
+    numbers: list[int] = []
+    if isinstance(files, list):
+        # SLEAP counts the pictures of the list, which may be a selection of the video's frames.
+        numbers, numbering = frame_indices(path, files)
+    index_of = {place: numbers[place] if place < len(numbers) else place for place in by_index}
+    require_distinct(path, 'frame', index_of.values())
     height, width = (None, None) if video.shape is None else map(int, video.shape[1:3])
     frames = [
         VideoFrame(
-            index=index,
-            file_name=files[index] if isinstance(files, list) and index < len(files) else '',
+            index=index_of[place],
+            file_name=files[place] if place < len(numbers) else '',
             width=width,
             height=height,
-            is_labeled=True if index in looked_at else None,
+            is_labeled=True if place in looked_at else None,
         )
-        for index in sorted(by_index)
+        for place in sorted(by_index)
     ]
     persons = [
-        _read_instance(f'{path}: frame {index} of video {name!r}', index, instance, tracks)
-        for index in sorted(by_index)
-        for instance in _without_corrected(by_index[index])
+        _read_instance(
+            f'{path}: frame {place} of video {name!r}', index_of[place], instance, tracks
+        )
+        for place in sorted(by_index)
+        for instance in _without_corrected(by_index[place])
     ]
     return VideoLabels(
         name=name,
@@ -172,6 +184,7 @@ def _read_video(
         frames=tuple(frames),
         persons=tuple(persons),
         extra={VIDEO_FIELDS: {_VIDEO_FILE: files}} if isinstance(files, str) else {},
+        numbering=numbering,
     )
 
 

@@ -30,6 +30,11 @@ class FrameSource(Sequence[np.ndarray]):
     fps: float | None = None
     size: tuple[int, int]
 
+    @property
+    def times(self) -> np.ndarray | None:
+        """[N] seconds at which the frames are first shown, from the first on; None if unknown."""
+        return None if self.fps is None else np.arange(len(self)) / self.fps
+
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``.
 

@@ -24,6 +24,11 @@ class FrameView(FrameSource):
     def __len__(self) -> int:
         return len(self.source)
 
+    @property
+    def times(self) -> np.ndarray | None:
+        """[N] seconds at which the frames are first shown, see :attr:`FrameSource.times`."""
+        return self.source.times
+
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
         return self.source.path_of(index)
@@ -75,6 +80,11 @@ class SelectedFrames(FrameView):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def times(self) -> np.ndarray | None:
+        """None: a selection is not shown as a video."""
+        return None
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""

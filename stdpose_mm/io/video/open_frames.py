@@ -103,6 +103,11 @@ class PooledFrames(FrameSource):
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def times(self) -> np.ndarray | None:
+        """[N] seconds at which the frames are first shown, see :attr:`FrameSource.times`."""
+        return _open_pooled(self._path).times
+
     def path_of(self, index: int) -> str:
         """Return the video file, whatever the frame."""
         self._check(index)

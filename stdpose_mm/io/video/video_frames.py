@@ -95,6 +95,7 @@ class VideoFrames(FrameSource):
             with container:
                 rate = stream.average_rate or stream.guessed_rate
                 self.fps = float(rate) if rate else None
+                self._time_base = float(stream.time_base)
                 trusted = container.format.name.split(',')[0] in _TRUSTED_CONTAINERS
             index = self._index_from_packets() if trusted else None
             if index is not None and not self._ends_agree(index):
@@ -112,13 +113,24 @@ class VideoFrames(FrameSource):
     def __len__(self) -> int:
         return len(self._index.times)
 
+    @property
+    def times(self) -> np.ndarray | None:
+        """[N] seconds at which the frames are first shown, from the first on; None if unknown.
+
+        Where the container does not tell, the frame rate does.
+        """
+        if self._index.checksums is not None:
+            return super().times
+        times = np.array(self._index.times, np.float64)
+        return (times - times[0]) * self._time_base
+
     def path_of(self, index: int) -> str:
         """Return the video file, whatever the frame."""
         self._check(index)
         return self._path
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ('name', 'fps', 'size', '_path', '_index')
+        names = ('name', 'fps', 'size', '_path', '_index', '_time_base')
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,0 +1,220 @@
+"""Frame indices of labels on pictures: what their names tell, and what a user says of them.
+
+A reader of a format that names pictures calls :func:`frame_indices`, once for each video, and hands
+its :class:`FrameNumbering` on to ``VideoLabels``::
+
+    indices, numbering = frame_indices(path, [image_name, ...])
+    frames = [VideoFrame(index, name) for index, name in zip(indices, names, strict=True)]
+    VideoLabels(..., frames=frames, numbering=numbering)
+
+It never refuses a file for its names: a folder of these very pictures needs no numbers. What the
+names leave open is settled, or refused, by :func:`~stdpose_mm.io.labels.match_frames`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.structures import FrameNumbering, VideoLabels
+
+from .fields import read_bytes, require_distinct, shown
+
+MAX_FRAME_INDEX = 10**7
+
+_SUFFIX = re.compile(r'\.[A-Za-z][A-Za-z0-9]{1,4}$')
+_ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.IGNORECASE)
+_LABEL_STUDIO = re.compile(r'^[0-9a-f]{8}-(?=.)')
+_VIDEO_SUFFIX = re.compile(r'[._-](?:mp4|mov|avi|mkv|webm|m4v|mpe?g)(?=$|[._-])', re.IGNORECASE)
+_CVAT = re.compile(r'frame_[0-9]{6}')
+_SECONDS = re.compile(r'(?:^|[^0-9A-Za-z.])([0-9]+\.[0-9]+)s?$')
+
+FRAMES_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class FrameOptions:
+    """What a user says of the frames of a label file.
+
+    Args:
+        first_number: The number that the file gives to the first frame of the video.
+        frame_of: Name of a picture -> its frame.
+        time_of: Name of a picture -> seconds from the first frame.
+    """
+
+    first_number: int | None = None
+    frame_of: Mapping[str, int] = field(default_factory=dict)
+    time_of: Mapping[str, float] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.first_number is not None or bool(self.frame_of) or bool(self.time_of)
+
+
+NO_FRAME_OPTIONS = FrameOptions()
+
+
+def frame_indices(
+    file: PathLike,
+    names: Sequence[str],
+    *,
+    indices: Sequence[int] | None = None,
+    times: Sequence[float] | None = None,
+    first_number: int | None = None,
+) -> tuple[list[int], FrameNumbering]:
+    """Find the frame indices of the labelled pictures of one video.
+
+    Args:
+        file: The label file, for messages and to look for pictures beside it.
+        names: Names (with or without folders) of all its pictures, in the order of the file, as
+            their maker wrote them: what Roboflow and Label Studio add is taken off here. '' where
+            there is none.
+        indices: 0-based frame indices, if the file states them; they hold.
+        times: Seconds from the start of the video, if the file states them.
+        first_number: Number of the video's first frame in the names, if the format tells: 0 for
+            DeepLabCut's ``img0000.png``.
+
+    Returns:
+        An index for each name, and how they were found: the ``indices``, else positions with times
+        (from ``times``, or as in ``clip_12.480.jpg``), else the one number in which the names
+        differ, else positions.
+
+    Raises:
+        InputError: If one of ``indices`` comes twice.
+    """
+    folder = Path(file).parent
+    count = len(names)
+    positions = list(range(count))
+    if indices is not None:
+        require_distinct(file, 'frame_index', indices)
+        return list(indices), FrameNumbering('index', 'frame_index', count, folder=folder)
+    stems = [picture_stem(name) for name in names]
+    text = 'the times of its pictures'
+    if times is None:
+        times, text = _times_in(stems), 'the times in the names of the pictures'
+    if times is not None:
+        by_position = dict(enumerate(times))
+        return positions, FrameNumbering('times', text, count, times=by_position, folder=folder)
+    numbers = _numbers_in(stems)
+    if numbers is None:
+        text = 'the order in the file'
+        return positions, FrameNumbering('positions', text, count, folder=folder)
+    text = 'the numbers in the names of the pictures'
+    lowest, highest = min(numbers), max(numbers)
+    if first_number is None:
+        first_number = _first_number(stems, lowest)
+    return numbers, FrameNumbering(
+        'names', text, count, lowest, highest, first_number, folder=folder
+    )
+
+
+def _first_number(stems: Sequence[str], lowest: int) -> int | None:
+    """Tell where the numbers of pictures start, as far as the names of all of them show."""
+    if lowest == 0:
+        return 0
+    if all(map(_CVAT.fullmatch, stems)):
+        # CVAT counts from 0, but a sequence that begins at 1 may be FFmpeg's, named in this form.
+        return None if lowest == 1 else 0
+    return 1 if lowest == 1 else None
+
+
+def base_name(file_name: str) -> str:
+    """Take the folders off the name of a picture, also those of Windows."""
+    return PurePosixPath(file_name.replace('\\', '/')).name
+
+
+def picture_stem(file_name: str) -> str:
+    """Reduce the name of a picture to what its maker called it.
+
+    Folders, the suffix, and what Roboflow (``_jpg.rf.<hash>``) and Label Studio (``<hash>-``) add
+    are taken off, and so is the suffix of a video in the middle (``clip_mp4-0007``).
+    """
+    stem = _SUFFIX.sub('', base_name(file_name))
+    stem = _LABEL_STUDIO.sub('', _ROBOFLOW.sub('', stem))
+    return _VIDEO_SUFFIX.sub('', stem)
+
+
+def _numbers_in(stems: Sequence[str]) -> list[int] | None:
+    """Read the one number in which the names differ; None if there is no such number."""
+    parts = [re.split(r'([0-9]+)', stem) for stem in stems]
+    if not parts or len({tuple(part[::2]) for part in parts}) > 1:
+        return None
+    places = range(1, len(parts[0]), 2)
+    differing = [place for place in places if len({int(part[place]) for part in parts}) > 1]
+    if len(parts) == 1:
+        # A single name differs from none: its only number counts, else one at its end.
+        ends_in_number = parts[0][-1] == ''
+        differing = [*places][-1:] if len(places) == 1 or ends_in_number else []
+    if len(differing) != 1:
+        return None
+    numbers = [int(part[differing[0]]) for part in parts]
+    distinct = len(set(numbers)) == len(numbers)
+    return numbers if distinct and max(numbers) <= MAX_FRAME_INDEX else None
+
+
+def _times_in(stems: Sequence[str]) -> list[float] | None:
+    found = [_SECONDS.search(stem) for stem in stems]
+    times = [float(match[1]) for match in found if match]
+    return times if stems and len(set(times)) == len(stems) else None
+
+
+def describe_frames(labels: VideoLabels) -> str:
+    """Say in a sentence (without a full stop) on which frames labels are, and how that is known.
+
+    Call it with labels that :func:`~stdpose_mm.io.labels.match_frames` returned.
+    """
+    indices = sorted({person.frame_index for person in labels.persons if person.source == 'given'})
+    what = f'labels on {list_frames(indices)}' if indices else 'no labels'
+    return f'{what}, read from {labels.numbering.text if labels.numbering else "the labels"}'
+
+
+def list_frames(indices: Sequence[int]) -> str:
+    """Name frames in a sentence, at most ``FRAMES_SHOWN`` of them: 'frames 0, 7, 14'."""
+    if len(indices) == 1:
+        return f'frame {indices[0]}'
+    if len(indices) <= FRAMES_SHOWN:
+        return f'frames {", ".join(map(str, indices))}'
+    shown_indices = ', '.join(map(str, indices[: FRAMES_SHOWN - 1]))
+    return f'frames {shown_indices}, ..., {indices[-1]} ({len(indices)} frames)'
+
+
+def read_frame_list(path: PathLike) -> FrameOptions:
+    """Read which frame or time each picture shows from a CSV file.
+
+    Args:
+        path: Lines ``name,frame`` (0-based) or, under a header with the word ``time`` in its second
+            column, ``name,seconds``; a header is optional for frames.
+
+    Raises:
+        InputError: If the file is not as described or names a picture twice.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(read_bytes(path).decode('utf-8-sig'), newline='')))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f'{path} is not a CSV file of lines name,frame: {error}') from error
+    numbered = [(n, [cell.strip() for cell in row]) for n, row in enumerate(rows, 1) if any(row)]
+    header = numbered[0][1]
+    times = len(header) == 2 and 'time' in header[1].lower()
+    if len(header) == 2 and header[1][:1].isalpha():
+        numbered = numbered[1:]
+    require_distinct(path, 'picture', [row[0] for _, row in numbered])
+    values: dict[str, float] = {}
+    expected = 'a picture and its time in seconds' if times else 'a picture and its frame from 0 on'
+    pattern = r'[0-9]+(\.[0-9]*)?' if times else r'[0-9]{1,8}'
+    for number, row in numbered:
+        if len(row) != 2 or not row[0] or not re.fullmatch(pattern, row[1]):
+            raise InputError(
+                f'{path}, line {number}, must be {expected}, such as '
+                f'shot_a.jpg,{"12.48" if times else "312"}, got {shown(",".join(row))}'
+            )
+        values[row[0]] = float(row[1])
+    if not values:
+        raise InputError(f'{path} names no picture, expected lines such as shot_a.jpg,312')
+    if times:
+        return FrameOptions(time_of=values)
+    return FrameOptions(frame_of={name: int(value) for name, value in values.items()})

@@ -1,0 +1,156 @@
+"""Labels that were made on pictures of another size than the video's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import PersonLabel, PolygonRegion, VideoFrame, VideoLabels
+
+from .frame_numbers import list_frames
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+MANY_OUTSIDE = 0.5
+"""Share of joints outside of the picture from which labels belong to another one."""
+
+SOME_OUTSIDE = 0.25
+"""The same where a picture of twice the size would hold them all."""
+
+_ENLARGED = (2, 3, 4)
+
+
+def fit_size(labels: VideoLabels, size: Size, labels_size: Size | None = None) -> VideoLabels:
+    """Bring labels to the size of the video that they are for.
+
+    Args:
+        labels: Labels of the video.
+        size: Of the video.
+        labels_size: Of the pictures that the labels were made on, whatever the file says; None
+            where that is the same.
+
+    Returns:
+        The labels, rescaled if ``labels_size`` says so; their frames then have the video's size.
+
+    Raises:
+        InputError: If the file states another size, or states none and its labels lie so far
+            outside of the picture that they must have been made on another.
+    """
+    if labels_size is not None:
+        return rescale_labels(labels, labels_size, size)
+    text = f'{size[0]}x{size[1]}'
+    for frame in labels.frames:
+        stated = frame.width or size[0], frame.height or size[1]
+        if stated != size:
+            raise InputError(
+                f'labels {labels.name} were made at {stated[0]}x{stated[1]} pixels (frame '
+                f'{frame.index}), but the frames of the video are {text}, give frames of that size '
+                f'or --labels-size {stated[0]}x{stated[1]} to rescale the labels'
+            )
+    unstated = {frame.index for frame in labels.frames if not (frame.width and frame.height)}
+    people = [_points(person) for person in labels.persons if person.frame_index in unstated]
+    points = np.concatenate([np.empty((0, 2)), *people])
+    if not len(points) or not all(size):
+        return labels
+    share = _outside(points, size).mean()
+    larger = [(k * size[0], k * size[1]) for k in _ENLARGED]
+    holding = [other for other in larger if not _outside(points, other).any()]
+    twice = holding[:1] == larger[:1]
+    lost = sum(len(place) > 2 and bool(_outside(place, size).all()) for place in people)
+    if share > MANY_OUTSIDE or (twice and share > SOME_OUTSIDE) or lost:
+        furthest = points[np.argmax((points / size).max(axis=1))]
+        example = holding[0] if holding else larger[0]
+        raise InputError(
+            f'{_outside(points, size).sum()} of {len(points)} joints of labels {labels.name} lie '
+            f'outside the {text} pictures of the video (one at {furthest[0]:.0f}, '
+            f'{furthest[1]:.0f}), give --labels-size WxH, the size of the pictures that were '
+            f'labelled ({example[0]}x{example[1]}, perhaps; {text} if they are right), or the '
+            'video that was labelled'
+        )
+    return labels
+
+
+def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:
+    """Convert labels made on pictures of one size to those of another.
+
+    The corners of both pictures coincide; the centre of the top-left pixel is (0, 0) in both:
+    ``x' = (x + 0.5) s - 0.5``. Boxes and ignore regions go along; visibility, scores and sources
+    stay. Outlines of COCO (``segmentation``), which this package does not interpret, are dropped.
+
+    Args:
+        labels: The labels.
+        old: Size that they were made at.
+        new: Size that the frames of the result have.
+    """
+    scale = np.divide(new, old)
+    return replace(
+        labels,
+        frames=tuple(_rescale_frame(frame, scale, new) for frame in labels.frames),
+        persons=tuple(_rescale_person(person, scale) for person in labels.persons),
+    )
+
+
+def _rescale_frame(frame: VideoFrame, scale: np.ndarray, size: Size) -> VideoFrame:
+    regions = tuple(
+        PolygonRegion(_rescale_points(region.points, scale)) for region in frame.ignore_regions
+    )
+    return replace(frame, width=size[0], height=size[1], ignore_regions=regions)
+
+
+def _rescale_person(person: PersonLabel, scale: np.ndarray) -> PersonLabel:
+    return replace(
+        person,
+        keypoints=_rescale_points(person.keypoints, scale),
+        bbox=_rescale_box(person.bbox, scale),
+        head_box=_rescale_box(person.head_box, scale),
+        extra={name: value for name, value in person.extra.items() if name != 'segmentation'},
+    )
+
+
+def _rescale_points(points: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    # Exact where the scale is 1.
+    return np.where(scale == 1, points, (points + 0.5) * scale - 0.5)
+
+
+def _rescale_box(box: np.ndarray | None, scale: np.ndarray) -> np.ndarray | None:
+    if box is None:
+        return None
+    return np.concatenate([_rescale_points(box[:2], scale), box[2:] * scale])
+
+
+def describe_outside(labels: VideoLabels, size: Size) -> str:
+    """Say in a sentence (without a full stop) which given joints lie outside the picture.
+
+    '' if there are none.
+    """
+    count = 0
+    frames = set()
+    for person in labels.persons:
+        outside = int(_outside(person.keypoints[person.given], size).sum())
+        count += outside
+        if outside:
+            frames.add(person.frame_index)
+    if not count:
+        return ''
+    total = sum(int(person.given.sum()) for person in labels.persons)
+    return (
+        f'{count} of {total} given joints lie outside the {size[0]}x{size[1]} picture, on '
+        f'{list_frames(sorted(frames))}'
+    )
+
+
+def _points(person: PersonLabel) -> np.ndarray:
+    """Take the given joints, else the centre of a given box, [N, 2]."""
+    points = person.keypoints[person.given]
+    if not len(points) and person.has_box and person.source == 'given':
+        assert person.bbox is not None
+        return (person.bbox[:2] + person.bbox[2:] / 2)[None]
+    return points
+
+
+def _outside(points: np.ndarray, size: Size) -> np.ndarray:
+    """Tell which points [N, 2] lie outside of a picture, whose pixels reach from -0.5 on."""
+    return ((points < -0.5) | (points > np.subtract(size, 0.5))).any(axis=1)

@@ -1,0 +1,47 @@
+"""``stdpose propagate --adapt``: what is said, and which model is used in the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from stdpose_mm.cli import propagate
+
+CONFIG = 'configs/stdpose_tiny_synthetic.py'
+
+
+@pytest.mark.slow
+def test_auto_goes_on_without_a_network_that_does_not_help(
+    run_main: Any, folder: Path, label_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('mmpose')
+    asked: list[dict[str, Any]] = []
+
+    class NotHelping(SimpleNamespace):
+        def __str__(self) -> str:
+            return 'it did not help'
+
+    def adapt(*_: Any, announce: Any, **options: Any) -> NotHelping:
+        announce('a new network is trained')
+        asked.append(options)
+        return NotHelping(files=(None, None))
+
+    monkeypatch.setattr('stdpose_mm.training.adapt', adapt)
+    options = ['--out', tmp_path / 'dense.json', '--adapt', '--config', CONFIG]
+    code, printed, _ = run_main(propagate.main, folder, label_file, *options)
+    assert code == 0
+    assert printed.splitlines()[:2] == ['a new network is trained', 'it did not help']
+    assert 'without a pose network' in printed
+    assert asked[0]['method'] == 'auto'
+
+
+def test_methods_without_a_network_are_refused(
+    run_main: Any, folder: Path, label_file: Path, tmp_path: Path
+) -> None:
+    options = ['--out', tmp_path / 'o.json', '--adapt', '--config', CONFIG, '--method', 'flow']
+    code, printed, said = run_main(propagate.main, folder, label_file, *options)
+    assert (code, printed, len(said)) == (2, '', 1)
+    assert "--adapt trains a network, which method 'flow' does not use" in said[0]

@@ -1,0 +1,150 @@
+"""Which frames labels are on, and at which size they were made, at the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stdpose_mm.cli import convert, propagate
+from stdpose_mm.io.labels import read_labels
+
+Write = Callable[..., Path]
+
+FRAMES = (0, 4, 8)
+
+
+@pytest.fixture
+def write(tmp_path: Path, label_fields: dict[str, Any]) -> Write:
+    """Write labels of frames 0, 4, 8 on pictures with given names, without frame indices."""
+
+    def make(*names: str, scale: float = 1, **fields: Any) -> Path:
+        for image, name in zip(label_fields['images'], names, strict=True):
+            del image['frame_index']
+            image.update(fields, file_name=name)
+        for annotation in label_fields['annotations']:
+            points = np.array(annotation['keypoints']).reshape(-1, 3)
+            points[:, :2] = (points[:, :2] + 0.5) * scale - 0.5
+            annotation['keypoints'] = points.ravel().tolist()
+        path = tmp_path / 'labels.json'
+        path.write_text(json.dumps(label_fields))
+        return path
+
+    return make
+
+
+@pytest.fixture
+def propagated(run_main: Any, movie: Path, tmp_path: Path) -> Callable[..., tuple[list[int], str]]:
+    """Propagate over the movie: the frames whose labels were given, and what was printed."""
+
+    def run(labels: Path, *options: object) -> tuple[list[int], str]:
+        out = tmp_path / 'dense.json'
+        code, printed, said = run_main(
+            propagate.main, movie, labels, '--out', out, '--method', 'linear', *options
+        )
+        assert (code, said) == (0, [])
+        persons = read_labels(out).persons
+        return sorted({p.frame_index for p in persons if p.source == 'given'}), printed
+
+    return run
+
+
+def refused(run_main: Any, main: Any, *arguments: object) -> str:
+    code, printed, said = run_main(main, *arguments)
+    assert (code, printed, len(said)) == (2, '', 1)
+    return str(said[0])
+
+
+def test_ffmpegs_pictures_count_from_1(write: Write, propagated: Any) -> None:
+    frames, printed = propagated(write('000001.jpg', '000005.jpg', '000009.jpg'))
+    assert frames == list(FRAMES)
+    assert printed.startswith(
+        'labels on frames 0, 4, 8, read from the numbers in the names of the pictures '
+        '(000001.jpg is frame 0)\n'
+    )
+
+
+def test_pictures_without_numbers_need_a_list(
+    write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
+) -> None:
+    labels = write('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
+    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
+    assert "'shot_a.jpg', 'shot_b.jpg', ... of labels" in said
+    assert '--frame-of FILE' in said
+    (tmp_path / 'frames.csv').write_text('shot_a.jpg,0\nshot_b.jpg,4\nshot_c.jpg,8\n')
+    assert propagated(labels, '--frame-of', tmp_path / 'frames.csv')[0] == list(FRAMES)
+
+
+def test_the_first_number_can_be_given(
+    write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
+) -> None:
+    labels = write('000003.jpg', '000005.jpg', '000007.jpg')
+    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
+    assert 'give --first-frame-number 0' in said
+    assert propagated(labels, '--first-frame-number', 1)[0] == [2, 4, 6]
+
+
+def test_both_options_together_are_refused(
+    write: Write, run_main: Any, movie: Path, tmp_path: Path
+) -> None:
+    (tmp_path / 'frames.csv').write_text('a,0\n')
+    labels = write('000003.jpg', '000005.jpg', '000007.jpg')
+    options = ['--first-frame-number', 1, '--frame-of', tmp_path / 'frames.csv']
+    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'o.json', *options)
+    assert 'give one of them' in said
+
+
+def test_labels_of_a_larger_video_are_refused_or_rescaled(
+    write: Write, propagated: Any, run_main: Any, movie: Path, tmp_path: Path
+) -> None:
+    labels = write('000001.jpg', '000005.jpg', '000009.jpg', scale=2)
+    said = refused(run_main, propagate.main, movie, labels, '--out', tmp_path / 'dense.json')
+    assert 'lie outside the 96x80 pictures' in said
+    assert '--labels-size WxH' in said
+    assert propagated(labels, '--labels-size', '192x160')[0] == list(FRAMES)
+    dense = read_labels(tmp_path / 'dense.json')
+    assert dense[4][0].keypoints == pytest.approx(np.array([[32, 16], [24, 32], [40, 32]]))
+
+
+def test_joints_outside_are_said(write: Write, propagated: Any) -> None:
+    labels = write('000001.jpg', '000005.jpg', '000009.jpg')
+    fields = json.loads(labels.read_text())
+    fields['annotations'][0]['keypoints'][:2] = [-3, 10]
+    labels.write_text(json.dumps(fields))
+    assert '1 of 18 given joints lie outside the 96x80 picture, on frame 0' in (
+        propagated(labels)[1].splitlines()
+    )
+
+
+@pytest.mark.parametrize('size', ['192', '0x5', '12x', '-3x4', 'axb'])
+def test_a_bad_size_is_refused(
+    write: Write, run_main: Any, movie: Path, tmp_path: Path, size: str
+) -> None:
+    labels = write('000001.jpg', '000005.jpg', '000009.jpg')
+    arguments = [movie, labels, '--out', tmp_path / 'o.json', f'--labels-size={size}']
+    assert 'such as 1280x720' in refused(run_main, propagate.main, *arguments)
+
+
+class TestConvert:
+    def test_frames_are_said(self, write: Write, run_main: Any, tmp_path: Path) -> None:
+        labels = write('000001.jpg', '000005.jpg', '000009.jpg')
+        code, printed, _ = run_main(convert.main, labels, tmp_path / 'out.json')
+        assert code == 0
+        assert printed.startswith('labels: labels on frames 0, 4, 8, read from the numbers in')
+        assert read_labels(tmp_path / 'out.json').labelled_frame_indices == FRAMES
+
+    def test_what_is_open_is_refused(self, write: Write, run_main: Any, tmp_path: Path) -> None:
+        labels = write('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
+        said = refused(run_main, convert.main, labels, tmp_path / 'out.json')
+        assert '--frame-of FILE' in said
+        assert not (tmp_path / 'out.json').exists()
+
+    def test_the_user_settles_it(self, write: Write, run_main: Any, tmp_path: Path) -> None:
+        labels = write('000003.jpg', '000005.jpg', '000007.jpg')
+        out = tmp_path / 'out.json'
+        assert run_main(convert.main, labels, out, '--first-frame-number', 1)[0] == 0
+        assert read_labels(out).labelled_frame_indices == (2, 4, 6)

@@ -1,0 +1,475 @@
+"""Which frames of a video labelled pictures are: what names tell, and what settles the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import (
+    FrameOptions,
+    describe_frames,
+    frame_indices,
+    match_frames,
+    read_frame_list,
+)
+from stdpose_mm.io.labels.frame_numbers import picture_stem
+from stdpose_mm.io.video import ArrayFrames, FrameSource, open_frames, write_video
+from stdpose_mm.structures import FrameNumbering, PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+HASH = '3f2a9c0d1e4b5a6978877665544332211'
+
+
+def numbering_of(names: Sequence[str], **known: object) -> FrameNumbering:
+    return frame_indices('labels.json', names, **known)[1]
+
+
+def indices_of(names: Sequence[str], **known: object) -> list[int]:
+    return frame_indices('labels.json', names, **known)[0]
+
+
+def labels_on(names: Sequence[str], folder: Path | str = 'nowhere', **known: object) -> VideoLabels:
+    """One label on each picture."""
+    indices, numbering = frame_indices(Path(folder) / 'labels.json', names, **known)
+    frames = [VideoFrame(index, name) for index, name in zip(indices, names, strict=True)]
+    people = [PersonLabel(index, np.full((1, 2), 8.0), np.full(1, 2), 0) for index in indices]
+    return VideoLabels('clip', Skeleton(('nose',)), frames, people, numbering=numbering)
+
+
+def video_of(length: int) -> FrameSource:
+    return ArrayFrames(np.zeros((length, 16, 16, 3), np.uint8), name='clip.mp4')
+
+
+def frames_of(names: Sequence[str], length: int = 30, **known: object) -> list[int]:
+    """The frames of a video that labels on pictures are on."""
+    return list(match_frames(labels_on(names, **known), video_of(length)).labelled_frame_indices)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ('names', 'numbers'),
+        [
+            (['000000.jpg', '000007.jpg'], [0, 7]),
+            (['clip/frame_000003.PNG', 'clip/frame_000010.PNG'], [3, 10]),
+            (['labeled-data/monday/img0012.png', 'labeled-data/monday/img0003.png'], [12, 3]),
+            (['cam2_0007.jpg', 'cam2_0014.jpg'], [7, 14]),
+            (['7_left_2.jpg', '14_left_2.jpg'], [7, 14]),
+            (['images\\frame 7.jpg', 'images\\frame 14.jpg'], [7, 14]),
+            ([f'clip_mp4-{n:04d}_jpg.rf.{HASH[n:]}.jpg' for n in (7, 14)], [7, 14]),
+            ([f'000{n}_png.rf.{h}.jpg' for n, h in ((7, 'Ab3'), (9, 'x1y2'))], [7, 9]),
+            (['1a2b3c4d-000007.jpg', '99887766-000014.jpg'], [7, 14]),
+            (['00000021_crop.jpg'], [21]),
+            (['cam2_000021.jpg'], [21]),
+            (['frame.0007', 'frame.0014'], [7, 14]),
+        ],
+        ids=lambda value: str(value[0]) if isinstance(value[0], str) else '',
+    )
+    def test_the_number_that_differs_counts(self, names: list[str], numbers: list[int]) -> None:
+        assert indices_of(names) == numbers
+        assert numbering_of(names).kind == 'names'
+
+    @pytest.mark.parametrize(
+        'names',
+        [
+            ['shot_a.jpg', 'shot_b.jpg'],
+            [f'shot_{x}_jpg.rf.{HASH[i:]}.jpg' for i, x in enumerate('abc')],
+            ['clip_mp4_jpg.rf.abc1.jpg', 'clip_mov_jpg.rf.abc2.jpg'],
+            ['a/7.jpg', 'b/7.jpg'],
+            ['left_7.jpg', 'right_8.jpg'],
+            ['cam1_frame7.jpg', 'cam2_frame9.jpg'],
+            ['20240501123007111.jpg', '20240501123008222.jpg'],
+            ['', ''],
+            [],
+        ],
+        ids=str,
+    )
+    def test_without_one_number_there_are_only_positions(self, names: list[str]) -> None:
+        assert indices_of(names) == list(range(len(names)))
+        assert numbering_of(names).kind == 'positions'
+
+    def test_stated_indices_go_before_names(self) -> None:
+        assert indices_of(['000001.jpg', '000002.jpg'], indices=[8, 9]) == [8, 9]
+
+    def test_a_stated_index_that_comes_twice_is_refused(self) -> None:
+        with pytest.raises(InputError, match='frame_index 8 appears twice'):
+            indices_of(['a', 'b'], indices=[8, 8])
+
+    @pytest.mark.parametrize(
+        ('names', 'times'),
+        [
+            (['clip_0.480.jpg', 'clip_12.50.jpg'], [0.48, 12.5]),
+            (['12.480s.png', '3.0s.png'], [12.48, 3]),
+            (['clip_mp4-1.5_jpg.rf.a1.jpg', 'clip_mp4-2.5_jpg.rf.b2.jpg'], [1.5, 2.5]),
+        ],
+    )
+    def test_seconds_in_names_are_times(self, names: list[str], times: list[float]) -> None:
+        numbering = numbering_of(names)
+        assert numbering.kind == 'times'
+        assert list(numbering.times.values()) == times
+
+    @given(
+        st.lists(st.integers(0, 10**7), min_size=1, max_size=6, unique=True),
+        st.sampled_from(['frame', 'IMG_', 'a-b.c_', 'clip_mp4-', '']),
+        st.sampled_from(['{}.jpg', 'dir/{}.PNG', 'C:\\x\\{}.jpeg', '{}_jpg.rf.0a1B2c.jpg']),
+        st.integers(1, 9),
+    )
+    def test_any_numbers_are_found(
+        self, numbers: list[int], stem: str, form: str, digits: int
+    ) -> None:
+        names = [form.format(f'{stem}{number:0{digits}d}') for number in numbers]
+        assert indices_of(names) == numbers
+
+    def test_stems_are_what_the_maker_of_a_picture_wrote(self) -> None:
+        assert picture_stem(f'x/Clip_mp4-0007_jpg.rf.{HASH}.jpg') == 'Clip-0007'
+        assert picture_stem('images\\cb0618f6-shot.a.png') == 'shot.a'
+
+
+class TestFirstFrame:
+    @pytest.mark.parametrize(
+        ('names', 'frames'),
+        [
+            (['000000.jpg', '000007.jpg'], [0, 7]),
+            # FFmpeg counts from 1.
+            (['000001.jpg', '000008.jpg'], [0, 7]),
+            # Only from 1 does the last one exist.
+            (['000008.jpg', '000030.jpg'], [7, 29]),
+            # CVAT's names count from 0.
+            (['frame_000007.png', 'frame_000014.png'], [7, 14]),
+        ],
+    )
+    def test_names_tell_where_they_start(self, names: list[str], frames: list[int]) -> None:
+        assert frames_of(names) == frames
+
+    def test_formats_that_count_from_0_are_believed(self) -> None:
+        assert frames_of(['img0001.png', 'img0008.png'], first_number=0) == [1, 8]
+
+    @pytest.mark.parametrize(
+        'names', [['000007.jpg', '000014.jpg'], ['frame_000001.png', 'frame_000008.png']]
+    )
+    def test_what_may_start_at_0_or_1_is_refused(self, names: list[str]) -> None:
+        with pytest.raises(InputError, match=r"'.*', '.*' .* number 0 or 1, give --first-frame"):
+            frames_of(names)
+
+    @pytest.mark.parametrize(('first', 'frames'), [(0, [7, 14]), (1, [6, 13]), (5, [2, 9])])
+    def test_the_user_settles_it(self, first: int, frames: list[int]) -> None:
+        labels = labels_on(['000007.jpg', '000014.jpg'])
+        matched = match_frames(labels, video_of(30), FrameOptions(first_number=first))
+        assert list(matched.labelled_frame_indices) == frames
+
+    def test_a_label_before_the_first_frame_is_refused(self) -> None:
+        labels = labels_on(['000007.jpg', '000014.jpg'])
+        with pytest.raises(InputError, match=r"on frame -1 \('000007.jpg'\), which is not among"):
+            match_frames(labels, video_of(30), FrameOptions(first_number=8))
+
+    def test_a_first_number_without_numbers_is_refused(self) -> None:
+        labels = labels_on(['shot_a.jpg', 'shot_b.jpg'])
+        with pytest.raises(InputError, match='needs one number in the names'):
+            match_frames(labels, video_of(30), FrameOptions(first_number=1))
+
+    def test_without_a_video_it_must_be_known_too(self) -> None:
+        with pytest.raises(InputError, match='first frame of the video has number 0 or 1'):
+            match_frames(labels_on(['000007.jpg', '000014.jpg']), None)
+        matched = match_frames(labels_on(['000001.jpg', '000014.jpg']), None)
+        assert matched.labelled_frame_indices == (0, 13)
+
+
+class TestPositions:
+    names = ('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
+
+    def test_some_pictures_without_numbers_are_refused(self) -> None:
+        with pytest.raises(InputError, match=r"pictures 'shot_a.jpg', 'shot_b.jpg', ... of clip"):
+            frames_of(self.names)
+        with pytest.raises(InputError, match='nothing tells which frames'):
+            match_frames(labels_on(self.names), None)
+
+    def test_all_pictures_of_a_video_are_its_frames(self) -> None:
+        assert frames_of(self.names, length=3) == [0, 1, 2]
+
+    @pytest.mark.parametrize(
+        'text',
+        [
+            'shot_a.jpg,4\nshot_b.jpg,2\nshot_c.jpg,29\nmore.jpg,3\n',
+            'name,frame\r\nshot_a,4\r\nx/shot_b.jpg,2\r\n\r\nshot_c.png , 29',
+        ],
+    )
+    def test_a_list_tells_the_frames(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / 'frames.csv').write_text(text)
+        options = read_frame_list(tmp_path / 'frames.csv')
+        matched = match_frames(labels_on(self.names), video_of(30), options)
+        assert [frame.index for frame in matched.frames] == [4, 2, 29]
+        assert [person.frame_index for person in matched.persons] == [4, 2, 29]
+
+    def test_a_picture_that_is_not_listed_is_named(self) -> None:
+        options = FrameOptions(frame_of={'shot_a.jpg': 4, 'shot_b.jpg': 5})
+        with pytest.raises(InputError, match=r"does not list 'shot_c.jpg'"):
+            match_frames(labels_on(self.names), video_of(30), options)
+
+    def test_pictures_without_labels_need_no_frame(self) -> None:
+        labels = labels_on(self.names).keep_frames([0])
+        matched = match_frames(labels, video_of(30), FrameOptions(frame_of={'shot_a.jpg': 4}))
+        assert list(matched) == [4]
+
+    def test_two_labelled_pictures_of_one_frame_are_refused(self) -> None:
+        options = FrameOptions(frame_of={'shot_a.jpg': 4, 'shot_b.jpg': 5, 'shot_c.jpg': 4})
+        with pytest.raises(InputError, match=r"'shot_a.jpg' and 'shot_c.jpg' .* both frame 4"):
+            match_frames(labels_on(self.names), video_of(30), options)
+
+    @pytest.mark.parametrize(
+        ('text', 'message'),
+        [
+            ('', 'is empty'),
+            ('name,frame\n', 'names no picture'),
+            ('a.jpg,1\na.jpg,2\n', "picture 'a.jpg' appears twice"),
+            ('a.jpg,1\nb.jpg,x\n', r"line 2, must be a picture and its frame.*got 'b.jpg,x'"),
+            ('a.jpg,1,3\n', 'line 1, must be'),
+            ('a.jpg,1\nb.jpg,2.5\n', 'line 2, must be'),
+            ('a.jpg,-1\n', 'line 1, must be'),
+            ('name,time\na.jpg,1.5\nb.jpg,\n', 'line 3, must be a picture and its time'),
+            (',1\n', 'line 1, must be'),
+        ],
+    )
+    def test_a_bad_list_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
+        (tmp_path / 'frames.csv').write_text(text)
+        with pytest.raises(InputError, match=message):
+            read_frame_list(tmp_path / 'frames.csv')
+
+
+def write_variable(path: Path, times: Sequence[float]) -> None:
+    """A video whose frames begin at given times, in milliseconds."""
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('mpeg4', rate=1000)
+        stream.width = stream.height = 32
+        stream.pix_fmt = 'yuv420p'
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for time in times:
+            frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format='rgb24')
+            frame.pts = round(1000 * time)
+            frame.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+class TestTimes:
+    @pytest.fixture
+    def constant(self, tmp_path: Path) -> FrameSource:
+        """Frames at multiples of 1/30 s."""
+        write_video(tmp_path / 'c.mp4', np.zeros((60, 32, 32, 3), np.uint8), fps=30)
+        return open_frames(tmp_path / 'c.mp4')
+
+    @pytest.fixture
+    def variable(self, tmp_path: Path) -> FrameSource:
+        write_variable(tmp_path / 'v.mkv', [0, 0.04, 0.08, 0.5, 0.54, 1.2, 1.24])
+        return open_frames(tmp_path / 'v.mkv')
+
+    def test_videos_tell_when_frames_begin(
+        self, constant: FrameSource, variable: FrameSource
+    ) -> None:
+        assert constant.times == pytest.approx(np.arange(60) / 30, abs=1e-4)
+        assert variable.times == pytest.approx([0, 0.04, 0.08, 0.5, 0.54, 1.2, 1.24])
+
+    @pytest.mark.parametrize(
+        ('names', 'frames'),
+        [
+            # 1/30 = 0.0333.., 44/30 = 1.4666..: rounded, cut, and in the middle of a frame.
+            (['a_0.033.jpg', 'a_1.467.jpg'], [1, 44]),
+            (['a_0.03.jpg', 'a_1.46.jpg'], [1, 44]),
+            (['a_0.0480.jpg', 'a_1.4800.jpg'], [1, 44]),
+            (['a_0.000000.jpg', 'a_1.966667.jpg'], [0, 59]),
+        ],
+    )
+    def test_constant_frame_rate(
+        self, constant: FrameSource, names: list[str], frames: list[int]
+    ) -> None:
+        matched = match_frames(labels_on(names), constant)
+        assert list(matched.labelled_frame_indices) == frames
+
+    def test_variable_frame_rate(self, variable: FrameSource) -> None:
+        names = ['0.040.jpg', '0.300.jpg', '0.500.jpg', '1.199.jpg', '1.240.jpg']
+        matched = match_frames(labels_on(names), variable)
+        assert list(matched.labelled_frame_indices) == [1, 2, 3, 5, 6]
+
+    def test_a_list_may_tell_times(self, variable: FrameSource, tmp_path: Path) -> None:
+        (tmp_path / 'times.csv').write_text('name,time\nshot_a.jpg,0.5\nshot_b.jpg,1.2\n')
+        options = read_frame_list(tmp_path / 'times.csv')
+        matched = match_frames(labels_on(['shot_b.jpg', 'shot_a.jpg']), variable, options)
+        assert [frame.index for frame in matched.frames] == [5, 3]
+
+    def test_stated_times_go_before_names(self, variable: FrameSource) -> None:
+        labels = labels_on(['000001.jpg', '000002.jpg'], times=[0.5, 1.24])
+        assert list(match_frames(labels, variable).labelled_frame_indices) == [3, 6]
+
+    def test_a_time_after_the_end_is_refused(self, variable: FrameSource) -> None:
+        with pytest.raises(InputError, match=r'on second 9.5, but v ends at 1.2'):
+            match_frames(labels_on(['0.040.jpg', '9.500.jpg']), variable)
+
+    @pytest.mark.parametrize('source', [None, video_of(9)])
+    def test_times_need_a_video_that_has_some(self, source: FrameSource | None) -> None:
+        with pytest.raises(InputError, match=r'on times of a video, .* give --frame-of'):
+            match_frames(labels_on(['0.040.jpg', '0.500.jpg']), source)
+
+
+def moving(length: int = 20) -> np.ndarray:
+    """A square that moves by 2 pixels a frame over a still background."""
+    rng = np.random.default_rng(0)
+    background = np.kron(rng.integers(60, 200, (6, 8, 1)), np.ones((16, 16, 3))).astype(np.uint8)
+    pictures = np.repeat(background[None], length, axis=0)
+    for i in range(length):
+        pictures[i, 40:60, 10 + 2 * i : 30 + 2 * i] = 255
+    return pictures
+
+
+SavePictures = Callable[[dict[str, int]], Path]
+
+
+class TestPictures:
+    """Labelled pictures beside the label file are looked at."""
+
+    @pytest.fixture
+    def clip(self, tmp_path: Path) -> FrameSource:
+        write_video(tmp_path / 'clip.mp4', moving(), fps=10)
+        return open_frames(tmp_path / 'clip.mp4')
+
+    @pytest.fixture
+    def save(self, tmp_path: Path) -> SavePictures:
+        """Write pictures: name -> frame shown; of another size, as Roboflow stretches them."""
+        import cv2
+
+        def write(shown: dict[str, int]) -> Path:
+            for name, frame in shown.items():
+                picture = cv2.resize(moving()[frame], (100, 100))
+                cv2.imwrite(str(tmp_path / name), picture, [cv2.IMWRITE_JPEG_QUALITY, 80])
+            return tmp_path
+
+        return write
+
+    @pytest.mark.parametrize('first', [0, 1, 3])
+    def test_they_tell_where_numbers_start(
+        self, clip: FrameSource, save: SavePictures, first: int
+    ) -> None:
+        names = {f'{n + first:06d}_jpg.rf.{HASH[n:]}.jpg': n for n in (6, 9, 14)}
+        matched = match_frames(labels_on(list(names), save(names)), clip)
+        assert list(matched.labelled_frame_indices) == [6, 9, 14]
+        assert 'and the pictures beside the file show these frames of clip' in describe_frames(
+            matched
+        )
+
+    def test_a_wrong_number_is_refused(self, clip: FrameSource, save: SavePictures) -> None:
+        names = {f'img{n:04d}.jpg': n + 1 for n in (6, 9, 14)}
+        labels = labels_on(list(names), save(names), first_number=0)
+        with pytest.raises(InputError, match='show frames of clip that are 1 later, settle it'):
+            match_frames(labels, clip)
+
+    def test_pictures_of_another_video_are_refused(
+        self, clip: FrameSource, save: SavePictures, tmp_path: Path
+    ) -> None:
+        save({'0000.jpg': 0, '0003.jpg': 3})
+        other = ArrayFrames(np.random.default_rng(1).integers(0, 255, (9, 40, 40, 3), np.uint8))
+        with pytest.raises(InputError, match='show none of the frames there'):
+            match_frames(labels_on(['0000.jpg', '0003.jpg'], tmp_path), other)
+
+    def test_what_the_user_says_holds_and_doubt_is_said(
+        self, clip: FrameSource, save: SavePictures
+    ) -> None:
+        names = {f'{n + 1:06d}.jpg': n for n in (6, 9, 14)}
+        options = FrameOptions(first_number=0)
+        matched = match_frames(labels_on(list(names), save(names)), clip, options)
+        assert list(matched.labelled_frame_indices) == [7, 10, 15]
+        assert 'but the pictures beside the file show frames of clip that are 1 earlier' in (
+            describe_frames(matched)
+        )
+
+    @pytest.mark.parametrize('numbers', [(6, 9), (1, 6), (15, 19)])
+    def test_they_tell_it_at_the_ends_of_the_video_too(
+        self, clip: FrameSource, save: SavePictures, numbers: tuple[int, ...]
+    ) -> None:
+        names = {f'shot_{n:06d}.jpg': n for n in numbers}
+        labels = labels_on(list(names), save(names), first_number=0)
+        matched = match_frames(labels, clip)
+        assert matched.labelled_frame_indices == numbers
+        assert 'and the pictures beside the file show these frames' in describe_frames(matched)
+
+    def test_pictures_without_contrast_tell_nothing(
+        self, save: SavePictures, tmp_path: Path
+    ) -> None:
+        import cv2
+
+        rng = np.random.default_rng(2)
+        foggy = 120 + rng.integers(0, 9, (20, 90, 160, 3)).astype(np.uint8)
+        for n in (6, 9, 14):
+            cv2.imwrite(str(tmp_path / f'{n + 1:06d}.jpg'), foggy[n])
+        names = [f'{n + 1:06d}.jpg' for n in (6, 9, 14)]
+        with pytest.raises(InputError, match='number 0 or 1'):
+            match_frames(labels_on(names, tmp_path), ArrayFrames(foggy, name='foggy'))
+
+    def test_pictures_of_a_still_scene_tell_nothing(
+        self, save: SavePictures, tmp_path: Path
+    ) -> None:
+        names = {f'{n + 1:06d}.jpg': 0 for n in (6, 9, 14)}
+        still = ArrayFrames(np.repeat(moving(1), 20, axis=0), name='still')
+        with pytest.raises(InputError, match='number 0 or 1'):
+            match_frames(labels_on(list(names), save(names)), still)
+
+
+class TestPictureSets:
+    @pytest.fixture
+    def pictures(self, tmp_path: Path) -> FrameSource:
+        """Pictures 000011.jpg to 000020.jpg."""
+        import cv2
+
+        folder = tmp_path / 'frames'
+        folder.mkdir()
+        for i, picture in enumerate(moving(10)):
+            cv2.imwrite(str(folder / f'{i + 11:06d}.jpg'), picture)
+        return open_frames(folder)
+
+    @pytest.mark.parametrize(
+        'form', ['x/{:06d}.jpg', '{:06d}.PNG', '{:06d}_jpg.rf.a1b2.jpg', '1a2b3c4d-{:06d}.jpg']
+    )
+    def test_names_of_the_pictures_decide(self, pictures: FrameSource, form: str) -> None:
+        matched = match_frames(labels_on([form.format(n) for n in (12, 18)]), pictures)
+        assert list(matched.labelled_frame_indices) == [1, 7]
+        assert describe_frames(matched) == (
+            'labels on frames 1, 7, read from the names of the pictures in frames'
+        )
+
+    def test_matching_again_changes_nothing(self, pictures: FrameSource) -> None:
+        matched = match_frames(
+            labels_on(['000012.jpg', '000018.jpg']), pictures, FrameOptions(first_number=12)
+        )
+        assert list(matched.labelled_frame_indices) == [0, 6]
+        again = match_frames(matched, pictures)
+        assert list(again.labelled_frame_indices) == [0, 6]
+        assert describe_frames(again) == describe_frames(matched)
+
+
+class TestDescription:
+    def test_names(self) -> None:
+        matched = match_frames(labels_on(['x/000001.jpg', 'x/000008.jpg']), video_of(30))
+        assert describe_frames(matched) == (
+            'labels on frames 0, 7, read from the numbers in the names of the pictures '
+            '(000001.jpg is frame 0)'
+        )
+
+    def test_stated_indices(self) -> None:
+        matched = match_frames(labels_on(['', ''], indices=[4, 9]), video_of(30))
+        assert describe_frames(matched) == 'labels on frames 4, 9, read from frame_index'
+
+    def test_many_frames_are_cut_short(self) -> None:
+        labels = labels_on([''] * 20, indices=[2 * n for n in range(20)])
+        assert describe_frames(match_frames(labels, video_of(40))) == (
+            'labels on frames 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, ..., 38 (20 frames), read '
+            'from frame_index'
+        )
+
+    def test_only_given_labels_count(self) -> None:
+        labels = labels_on(['', ''], indices=[4, 9])
+        made = [labels.persons[0], replace(labels.persons[1].with_source('propagated'))]
+        assert describe_frames(labels.with_persons(made)).startswith('labels on frame 4, read')

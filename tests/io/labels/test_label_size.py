@@ -1,0 +1,150 @@
+"""Labels made on pictures of another size than the video's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import describe_outside, fit_size, rescale_labels
+from stdpose_mm.structures import PersonLabel, PolygonRegion, Skeleton, VideoFrame, VideoLabels
+from support.label_samples import videos
+
+SIZE = (64, 48)
+
+Points = Sequence[tuple[float, float]]
+
+
+def labels_at(*people: Points, size: tuple[int, int] | None = None) -> VideoLabels:
+    """One frame with people of three joints each."""
+    width, height = size or (None, None)
+    labels = [
+        PersonLabel(0, np.array(points, float), np.full(3, 2), track_id)
+        for track_id, points in enumerate(people)
+    ]
+    frame = VideoFrame(0, width=width, height=height)
+    return VideoLabels('clip', Skeleton(('a', 'b', 'c')), (frame,), tuple(labels))
+
+
+INSIDE = ((0.0, 0.0), (20.0, 30.0), (63.4, 47.4))
+
+
+class TestRescaling:
+    def test_pixels_are_counted_from_the_centre_of_the_first(self) -> None:
+        """The first pixel of a picture covers the first two of its double: centres 0 and 1."""
+        labels = labels_at(((0.5, 0.5), (2.5, 4.5), (127, 95)))
+        (person,) = rescale_labels(labels, (128, 96), SIZE).persons
+        assert person.keypoints.tolist() == [[0, 0], [1, 2], [63.25, 47.25]]
+
+    def test_both_directions_have_their_own_scale(self) -> None:
+        labels = labels_at(((0.5, 1), (2.5, 4), (4.5, 7)))
+        (person,) = rescale_labels(labels, (128, 144), SIZE).persons
+        assert person.keypoints == pytest.approx(np.array([[0, 0], [1, 1], [2, 2]]), abs=1e-12)
+
+    def test_boxes_and_regions_go_along(self) -> None:
+        labels = labels_at(INSIDE)
+        person = replace(
+            labels.persons[0],
+            bbox=np.array([0.5, 2.5, 20, 30]),
+            head_box=np.array([-0.5, 0.5, 4, 6]),
+            extra={'segmentation': [[1, 2, 3]], 'note': 'kept'},
+        )
+        region = PolygonRegion(np.array([[0.5, 2.5], [4.5, 6.5]]))
+        frame = VideoFrame(0, width=128, height=96, ignore_regions=(region,))
+        labels = replace(labels, frames=(frame,), persons=(person,))
+        result = rescale_labels(labels, (128, 96), SIZE)
+        assert result.persons[0].bbox.tolist() == [0, 1, 10, 15]
+        assert result.persons[0].head_box.tolist() == [-0.5, 0, 2, 3]
+        assert result.persons[0].extra == {'note': 'kept'}
+        assert result.frames[0].ignore_regions[0].points.tolist() == [[0, 1], [2, 3]]
+        assert (result.frames[0].width, result.frames[0].height) == SIZE
+
+    @given(videos(), st.tuples(*[st.integers(1, 8000)] * 4))
+    def test_there_and_back_is_the_same(self, labels: VideoLabels, sizes: tuple[int, ...]) -> None:
+        old, new = sizes[:2], sizes[2:]
+        back = rescale_labels(rescale_labels(labels, old, new), new, old)
+        for person, expected in zip(back.persons, labels.persons, strict=True):
+            assert np.allclose(person.keypoints, expected.keypoints, rtol=1e-12, atol=1e-8)
+            assert np.array_equal(person.visibility, expected.visibility)
+            assert np.array_equal(person.keypoint_sources, expected.keypoint_sources)
+            assert (person.scores is None) == (expected.scores is None)
+            assert person.scores is None or np.array_equal(person.scores, expected.scores)
+            for name in ('bbox', 'head_box'):
+                box, given_box = getattr(person, name), getattr(expected, name)
+                assert (box is None) == (given_box is None)
+                assert box is None or np.allclose(box, given_box, rtol=1e-12, atol=1e-8)
+
+    @given(videos(), st.tuples(*[st.integers(1, 8000)] * 2))
+    def test_the_same_size_changes_no_digit(
+        self, labels: VideoLabels, size: tuple[int, int]
+    ) -> None:
+        for person, expected in zip(
+            rescale_labels(labels, size, size).persons, labels.persons, strict=True
+        ):
+            assert np.array_equal(person.keypoints, expected.keypoints)
+
+
+class TestFit:
+    def test_labels_inside_pass(self) -> None:
+        labels = labels_at(INSIDE)
+        assert fit_size(labels, SIZE) is labels
+
+    def test_a_stated_size_must_be_the_videos(self) -> None:
+        with pytest.raises(InputError, match=r'made at 128x96 .* 64x48, .* --labels-size 128x96'):
+            fit_size(labels_at(INSIDE, size=(128, 96)), SIZE)
+
+    @pytest.mark.parametrize('stated', [None, (128, 96), (1, 1)])
+    def test_the_user_says_the_size(self, stated: tuple[int, int] | None) -> None:
+        labels = labels_at(((0.5, 0.5), (2.5, 4.5), (120.5, 80.5)), size=stated)
+        fitted = fit_size(labels, SIZE, (128, 96))
+        assert fitted.persons[0].keypoints.tolist() == [[0, 0], [1, 2], [60, 40]]
+        assert fit_size(fitted, SIZE) is fitted
+
+    def test_a_hand_beyond_the_border_passes_and_is_said(self) -> None:
+        labels = labels_at(INSIDE, ((-5.0, 20.0), (10.0, 20.0), (10.0, 30.0)))
+        assert fit_size(labels, SIZE) is labels
+        assert describe_outside(labels, SIZE) == (
+            '1 of 6 given joints lie outside the 64x48 picture, on frame 0'
+        )
+        assert describe_outside(labels_at(INSIDE), SIZE) == ''
+
+    @pytest.mark.parametrize(
+        'people',
+        [
+            # As on a picture of twice the size: in its middle, and mostly in its first quarter.
+            [((60, 40), (70, 60), (66, 90))],
+            [((30, 20), (34, 60), (38, 90)), ((20, 10), (22, 30), (24, 40))],
+            # Somebody altogether outside.
+            [INSIDE, INSIDE, INSIDE, ((70, 10), (80, 20), (90, 40))],
+            # Mostly outside, on any side.
+            [((-70, 10), (-80, 20), (10, 40))],
+        ],
+        ids=['middle', 'quarter', 'one outside', 'negative'],
+    )
+    def test_labels_that_belong_to_another_picture_are_refused(self, people: list[Points]) -> None:
+        with pytest.raises(InputError, match=r'lie outside the 64x48 .* --labels-size WxH'):
+            fit_size(labels_at(*people), SIZE)
+
+    def test_twice_the_size_is_proposed(self) -> None:
+        with pytest.raises(InputError, match=r'3 of 6 joints .* at 66, 90.*\(128x96, perhaps'):
+            fit_size(labels_at(((60, 40), (70, 60), (66, 90)), ((1, 1), (50, 4), (40, 50))), SIZE)
+
+    def test_a_stated_size_that_agrees_is_believed(self) -> None:
+        labels = labels_at(((70, 10), (80, 20), (90, 40)), size=SIZE)
+        assert fit_size(labels, SIZE) is labels
+
+    def test_what_was_propagated_does_not_count(self) -> None:
+        labels = labels_at(INSIDE, ((70, 10), (80, 20), (90, 40)))
+        made = labels.persons[1].with_source('propagated')
+        labels = labels.with_persons([labels.persons[0], made])
+        assert fit_size(labels, SIZE) is labels
+
+    def test_boxes_count_where_there_are_no_joints(self) -> None:
+        person = PersonLabel(0, np.zeros((3, 2)), np.zeros(3), 0, bbox=np.array([90, 20, 9, 9]))
+        with pytest.raises(InputError, match='lie outside'):
+            fit_size(labels_at(INSIDE).with_persons([person]), SIZE)
