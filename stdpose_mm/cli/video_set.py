@@ -28,8 +28,8 @@ from stdpose_mm.processes import balanced_share, is_first_process, rank_and_coun
 Result = TypeVar('Result')
 
 FILE_SUFFIXES = (
-    *('.json', '.gz', '.xml', '.csv', '.slp', '.trc', '.h5', '.html', '.htm', '.pdf'),
-    *('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264'),
+    *(suffix for suffixes in WRITE_FORMATS.values() for suffix in suffixes),
+    *('.html', '.htm', '.pdf', '.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264'),
 )
 """What names a file where a folder is expected."""
 
@@ -65,18 +65,20 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
     """
     folders = {option: vars(args)[option] for option in OUTPUTS if vars(args).get(option)}
     for option, folder in folders.items():
-        if folder.is_file() or (not folder.is_dir() and folder.suffix.lower() in FILE_SUFFIXES):
+        if folder.is_file() or (
+            not folder.is_dir() and folder.name.lower().endswith(FILE_SUFFIXES)
+        ):
             raise InputError(
                 f'--{option.replace("_", "-")} {folder} is a file, but several videos need a '
                 f'folder, give one such as {folder.with_suffix("")}'
             )
+    suffix = WRITE_FORMATS[args.format][0] if args.format else '.json'
     suffixes = {'save_video': '.mp4', 'report': '.html'}
     jobs: dict[str, VideoJob] = {}
     # Overlays and pages differ from the labels in their suffixes alone, files in more than case.
     taken: dict[Path, Path] = {}
     for video in videos:
-        name = f'{video.name}{WRITE_FORMATS[args.format][0]}'
-        name = name if video.out is None else str(video.out)
+        name = f'{video.name}{suffix}' if video.out is None else str(video.out)
         other = taken.setdefault(Path(name.casefold()).with_suffix(''), video.video)
         if other is not video.video:
             raise InputError(

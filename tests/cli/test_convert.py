@@ -52,8 +52,8 @@ def test_a_folder_of_pictures_is_one_video(run, labelme_folder: Path, tmp_path: 
 
 
 def test_a_text_file_of_yolo_is_no_list_of_files(run, tmp_path: Path):
-    (tmp_path / 'f_3.txt').write_text('0 0.5 0.5 1 1 0.5 0.25 2 0 0 0 0.75 1 1')
-    code, _, errors = run(tmp_path / 'f_3.txt', tmp_path / 'o.json', '--labels-size', '64x48')
+    (tmp_path / 'f_0.txt').write_text('0 0.5 0.5 1 1 0.5 0.25 2 0 0 0 0.75 1 1')
+    code, _, errors = run(tmp_path / 'f_0.txt', tmp_path / 'o.json', '--labels-size', '64x48')
 
     assert code == 0
     (said,) = errors

@@ -82,8 +82,8 @@ def arrange(moment: str) -> None:
     if moment == 'OUT is written':
         write = labels.write_labels
 
-        def write_then_kill(*arguments: Any) -> None:
-            write(*arguments)
+        def write_then_kill(*arguments: Any, **named: Any) -> None:
+            write(*arguments, **named)
             kill_me()
 
         labels.write_labels = write_then_kill
