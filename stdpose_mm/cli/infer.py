@@ -126,10 +126,12 @@ def infer(args: argparse.Namespace) -> list[str]:
 
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
     from stdpose_mm.io.labels.label_stream import LabelStream
-    from stdpose_mm.io.video import open_frames, write_video
+    from stdpose_mm.io.video import open_frames, require_timing, write_video_like
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
+    if args.save_video is not None:
+        require_timing(args.save_video, frames)
     box_source = _box_source(args, frames)
     model, backend = load_backend(
         args.config, args.checkpoint, args.device, args.precision, args.batch_size
@@ -157,7 +159,7 @@ def infer(args: argparse.Namespace) -> list[str]:
         else:
             # It takes its name after the labels are written: both files are there, or none.
             video = outputs.enter_context(atomic_path(args.save_video))
-            write_video(video, results.draw(), fps=frames.fps or 25)
+            write_video_like(video, results.draw(), frames)
         is_complete = labels.num_frames == len(frames)
         extra = {
             'complete': is_complete,

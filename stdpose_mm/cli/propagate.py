@@ -146,6 +146,10 @@ def propagate(args: argparse.Namespace) -> None:
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
     frames = open_frames(args.video)
+    if args.save_video is not None:
+        from stdpose_mm.io.video import require_timing
+
+        require_timing(args.save_video, frames)
     config, checkpoint = args.config, args.checkpoint
     build = partial(
         VideoPosePropagator,

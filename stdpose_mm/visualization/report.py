@@ -8,6 +8,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_text
-from stdpose_mm.io.video import FrameSource, write_video
+from stdpose_mm.io.video import FrameSource, presentation_times, write_video_like
 from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
 
@@ -43,8 +44,6 @@ MAX_PEOPLE, MAX_CHECKS, MAX_ROWS = 12, 24, 100
 MAX_THUMBNAIL_SIDE = 480
 JPEG_QUALITY = 80
 MARK_COLOR = (60, 60, 255)
-
-DEFAULT_FPS = 25.0
 
 
 def write_report(
@@ -151,7 +150,7 @@ def _video(
     with tempfile.TemporaryDirectory() as folder:
         overlay = Path(folder) / name
         pictures = (_shrink(frame, MAX_VIDEO_SIDE) for frame in overlay_frames(frames, labels))
-        write_video(overlay, pictures, frames.fps or DEFAULT_FPS)
+        write_video_like(overlay, pictures, frames)
         source = _embed(overlay)
         if source is None:
             with atomic_path(page.with_name(name)) as temporary:
@@ -182,6 +181,7 @@ def _checks(
 ) -> list[dict[str, Any]]:
     """Describe the frames to check, each with a thumbnail and its time in the video in seconds."""
     people = {index: labels[index] for index in labels}
+    times = presentation_times(frames)
     # Read in the order of the video, shown in the order of urgency.
     thumbnails = {
         check.frame_index: _thumbnail(
@@ -193,7 +193,7 @@ def _checks(
         {
             'frame': check.frame_index,
             'picture': thumbnails[check.frame_index],
-            'time': (check.frame_index + 0.5) / (frames.fps or DEFAULT_FPS),
+            'time': _middle(times, check.frame_index),
             'expected_wrong': check.expected_wrong,
             'worst': '; '.join(
                 f'{joint.joint} of person {joint.track_id}: {joint.score:.2f}'
@@ -202,6 +202,14 @@ def _checks(
         }
         for check in checks
     ]
+
+
+def _middle(times: Sequence[Fraction], index: int) -> float:
+    """Find a time in seconds at which a frame is shown for sure: halfway to the next one."""
+    if index + 1 < len(times):
+        return float(times[index] + times[index + 1]) / 2
+    # The last frame stays, as far as anyone knows, as long as the one before.
+    return float(times[index] + (times[index] - times[index - 1]) / 2) if index else 0.0
 
 
 def _thumbnail(
