@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from os import PathLike
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from stdpose_mm.structures.skeleton import Side
 from .colors import (
     DARK_COLOR,
     DOUBT_COLOR,
+    DOUBTFUL,
     GIVEN_COLOR,
     SIDE_COLORS,
     Color,
@@ -25,9 +25,6 @@ from .colors import (
     limb_sides,
     track_color,
 )
-
-DOUBTFUL = 0.5
-"""A propagated joint that scores less is rather wrong than right, and looks like it."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHIFT = 4
@@ -234,9 +231,7 @@ class _Tags:
         )
         return any(self.write(text, place, scale, color) for place in places)
 
-    def write(
-        self, text: str, corner: tuple[float, float], scale: float, color: Color
-    ) -> bool:
+    def write(self, text: str, corner: tuple[float, float], scale: float, color: Color) -> bool:
         """Write a text on a tag with this top left corner; False if it would not be free."""
         width, height, padding, stroke = _text_size(text, scale)
         left, top = round(corner[0]), round(corner[1])

@@ -23,6 +23,7 @@ from stdpose_mm.io.video import FrameSource, presentation_times, write_video_lik
 from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
 
+from .colors import DARK_COLOR, DOUBT_COLOR, DOUBTFUL, GIVEN_COLOR, SIDE_COLORS, bgr
 from .overlay import draw_people, overlay_frames
 from .plots import confidence, printable, trajectories
 
@@ -43,7 +44,6 @@ MAX_PEOPLE, MAX_CHECKS, MAX_ROWS = 12, 24, 100
 
 MAX_THUMBNAIL_SIDE = 480
 JPEG_QUALITY = 80
-MARK_COLOR = (60, 60, 255)
 
 
 def write_report(
@@ -86,6 +86,9 @@ def write_report(
         'video': _video(page, frames, labels, video),
         'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
         'num_checks': len(checks),
+        'colors': {**SIDE_COLORS, 'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR},
+        'doubtful': DOUBTFUL,
+        'has_sides': 'left' in labels.skeleton.sides,
         'confidence': _encode_figure(confidence(labels)),
         **_people(labels),
     }
@@ -226,8 +229,9 @@ def _thumbnail(
         if check.track_id in pose_of and check.joint in labels.skeleton.keypoint_names:
             joint = labels.skeleton.index_of(check.joint)
             x, y = pose_of[check.track_id].keypoints[joint].round().astype(int).tolist()
-            radius, thickness = round(10 * unit), round(2 * unit)
-            cv2.circle(drawn, (x, y), radius, MARK_COLOR, thickness, cv2.LINE_AA)
+            radius, thickness = round(11 * unit), round(2 * unit)
+            for color, width in ((DARK_COLOR, 2 * thickness), (DOUBT_COLOR, thickness)):
+                cv2.circle(drawn, (x, y), radius, bgr(color), width, cv2.LINE_AA)
     if joints and joints[0].track_id in pose_of:
         person = pose_of[joints[0].track_id]
         drawn = _crop_around(drawn, pose_extent(person.keypoints, person.labelled))
@@ -293,9 +297,9 @@ def _count_sources(people: Iterable[PersonLabel]) -> list[int]:
 def _mean_score(people: Iterable[PersonLabel]) -> float:
     """Average the scores of the propagated joints; infinite if there is none."""
     scores = [
-        person.scores[person.labelled]
+        person.scores[person.labelled & person.propagated]
         for person in people
-        if person.source == 'propagated' and person.scores is not None
+        if person.scores is not None
     ]
     joints = np.concatenate(scores) if scores else np.zeros(0)
     return float(joints.mean()) if len(joints) else float('inf')

@@ -22,9 +22,7 @@ def read_packets(container: Any, stream: Any) -> Iterator[Any]:
             yield packet
 
 
-def read_frames(
-    container: Any, stream: Any, damaged: list[int] | None = None
-) -> Iterator[Any]:
+def read_frames(container: Any, stream: Any, damaged: list[int] | None = None) -> Iterator[Any]:
     """Yield the frames that can be decoded; broken packets are left out, as players do.
 
     The numbers of these packets are added to ``damaged``.

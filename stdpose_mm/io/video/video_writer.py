@@ -157,7 +157,9 @@ def _write(
             sound.write_until(next((tick * base for tick in clock), None))
 
 
-def _open_sound(frames: FrameSource, target: av.OutputContainer, files: ExitStack) -> SoundTrack | None:
+def _open_sound(
+    frames: FrameSource, target: av.container.OutputContainer, files: ExitStack
+) -> SoundTrack | None:
     """Add the sound of a video to a file that can hold sound."""
     if frames.audio_path is None or target.default_audio_codec == 'none':
         return None
