@@ -55,7 +55,12 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
     )
-    parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
+    parser.add_argument(
+        '--save-video',
+        type=Path,
+        metavar='FILE',
+        help='video with poses drawn, with the times and the sound of the video',
+    )
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

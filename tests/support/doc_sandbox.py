@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from zipfile import ZipFile
 
 import cv2
 import numpy as np
@@ -70,6 +71,14 @@ def make_sandbox(root: Path) -> Path:
     write_labels(dense, root / 'all_frames.json', 'posetrack18')
     if find_spec('sleap_io') is not None:
         write_labels(sparse, root / 'project.slp', 'sleap')
+    for name in ('export.zip', 'export2.zip'):
+        with ZipFile(root / name, 'w') as exported:
+            exported.write(root / 'task.xml', 'annotations.xml')
+    # As DeepLabCut names things: the folder of pictures after the video.
+    mouse = replace(sparse, name='mouse', frames=tuple(map(VideoFrame, sparse)))
+    write_labels(mouse, root / 'labeled-data' / 'mouse' / 'CollectedData_me.csv', 'deeplabcut')
+    (root / 'videos').mkdir()
+    shutil.copy(root / 'clip.mp4', root / 'videos' / 'mouse.mp4')
     write_coco([sparse, _labels('other', [0, 8])], root / 'all.json')
     write_labels(_propagated(dense), root / 'dense.json', 'posetrack18')
     pictures = pictures[:SHORT]
