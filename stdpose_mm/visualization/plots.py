@@ -144,9 +144,9 @@ def confidence(labels: VideoLabels) -> Figure:
             given.add(person.frame_index)
         known = person.given if person.scores is None else person.labelled
         if known.any():
-            values = np.ones(len(known)) if person.scores is None else person.scores
-            values = np.where(person.given, 1.0, values)
-            scores.setdefault(person.frame_index, []).append(values[known])
+            sure = np.ones(len(known)) if person.scores is None else person.scores
+            sure = np.where(person.given, 1.0, sure)
+            scores.setdefault(person.frame_index, []).append(sure[known])
     last = max((frame.index for frame in labels.frames), default=0)
     mean, lowest = np.full((2, last + 1), np.nan)
     for index, values in scores.items():
@@ -178,7 +178,7 @@ def _escape_formulas(text: str) -> str:
 
 
 def _plot_joint(
-    axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, **style: str
+    axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, **style: Any
 ) -> None:
     frames = np.array([person.frame_index for person in track])
     points = np.array(

@@ -80,13 +80,14 @@ def write_report(
             'one'
         )
     page = Path(path)
+    colors = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
     content = {
         'name': labels.name,
         'facts': _facts(frames, labels, method),
         'video': _video(page, frames, labels, video),
         'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
         'num_checks': len(checks),
-        'colors': {**SIDE_COLORS, 'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR},
+        'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
         'doubtful': DOUBTFUL,
         'has_sides': 'left' in labels.skeleton.sides,
         'confidence': _encode_figure(confidence(labels)),
