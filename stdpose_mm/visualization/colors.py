@@ -7,6 +7,7 @@ from right in brightness, too, so that a swap shows on a grey print.
 from __future__ import annotations
 
 import colorsys
+from functools import lru_cache
 
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.skeleton import Side
@@ -71,6 +72,7 @@ def _mix(color: str, other: str, share: float) -> str:
     return f'#{red:02x}{green:02x}{blue:02x}'
 
 
+@lru_cache(maxsize=16)
 def limb_sides(skeleton: Skeleton) -> tuple[Side, ...]:
     """Tell the side of every limb: that of its ends; 'middle' if these are left and right."""
     sides = []

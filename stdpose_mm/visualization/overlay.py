@@ -43,10 +43,10 @@ def draw_people(
     """Draw people on a copy of a frame.
 
     Limbs and joints have the colour of their side. A given joint is a filled disc, a propagated one
-    a ring, and one that scores less than ``DOUBTFUL`` a cross of its own colour, with dashed limbs.
-    Occluded joints are smaller. Sizes follow the picture and the person. A tag names the track; it
-    is left out where it would cover that of a larger person. A frame with a given joint has a
-    border. Absent people are not drawn.
+    a ring, and one that scores less than ``DOUBTFUL`` a yellow cross, with dashed limbs. Occluded
+    joints are smaller. Sizes follow the picture and the person. A tag names the track; it is left
+    out where it would cover a joint, or the tag of a larger person. A frame with a given joint has
+    a border. Absent people are not drawn.
 
     Args:
         picture: BGR uint8 [H, W, 3].
@@ -212,7 +212,7 @@ class _Tags:
             self._taken[y, x] = True
 
     def write_beside(self, text: str, extent: np.ndarray, scale: float, color: Color) -> bool:
-        """Write a text above a box, else beside it; False if there is no room.
+        """Write a text above a box, else beside or in it; False if there is no room.
 
         Args:
             text: The text.
@@ -228,8 +228,10 @@ class _Tags:
             (x + w + gap, y),
             (x - width - gap, y),
             (x + (w - width) / 2, y + h + gap),
+            (max(x, 0), max(y, 0)),
         )
-        return any(self.write(text, place, scale, color) for place in places)
+        is_seen = x + w >= 0 and y + h >= 0
+        return is_seen and any(self.write(text, place, scale, color) for place in places)
 
     def write(self, text: str, corner: tuple[float, float], scale: float, color: Color) -> bool:
         """Write a text on a tag with this top left corner; False if it would not be free."""

@@ -190,6 +190,11 @@ def test_tags_do_not_cover_each_other_nor_joints(monkeypatch):
         assert text in ('frame 3', 'left', 'right') or not inside.all(axis=1).any()
 
 
+def test_who_fills_the_picture_is_named_in_it(monkeypatch):
+    close = person(keypoints=np.array([[80.0, -40], [-60, 140], [220, 140]]))
+    assert [tag[0] for tag in tags_of(monkeypatch, [close])] == ['1']
+
+
 def test_where_there_is_no_room_the_larger_person_is_named(monkeypatch):
     large, small = person(track_id=7), person(track_id=8, keypoints=POSE * 0.25 + 48)
     tags = tags_of(monkeypatch, [small, large], picture=np.zeros((100, 90, 3), np.uint8))
