@@ -40,7 +40,6 @@ def infer_video(args: argparse.Namespace) -> list[str]:
     from tqdm import tqdm
 
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
-    from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import open_frames, require_timing, write_video_like
     from stdpose_mm.tracking.smoothing import build_smoother

@@ -118,7 +118,7 @@ def test_blocks_work(page: Path, sandbox: Path, capsys: pytest.CaptureFixture[st
             if block.language == 'bash':
                 for call in calls_of(block.text, sandbox):
                     run_call(call)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AssertionError(f'{place}: {error}\n{capsys.readouterr().err}') from error
 
 

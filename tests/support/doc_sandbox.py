@@ -74,9 +74,7 @@ def make_sandbox(root: Path) -> Path:
     for name in ('export.zip', 'export2.zip'):
         with ZipFile(root / name, 'w') as exported:
             exported.write(root / 'task.xml', 'annotations.xml')
-    # As DeepLabCut names things: the folder of pictures after the video.
-    mouse = replace(sparse, name='mouse', frames=tuple(map(VideoFrame, sparse)))
-    write_labels(mouse, root / 'labeled-data' / 'mouse' / 'CollectedData_me.csv', 'deeplabcut')
+    _write_deeplabcut(root / 'labeled-data' / 'mouse' / 'CollectedData_me.csv')
     (root / 'videos').mkdir()
     shutil.copy(root / 'clip.mp4', root / 'videos' / 'mouse.mp4')
     write_coco([sparse, _labels('other', [0, 8])], root / 'all.json')
@@ -122,6 +120,20 @@ def _propagated(dense: VideoLabels) -> VideoLabels:
             )
         persons.append(person)
     return dense.with_persons(persons)
+
+
+def _write_deeplabcut(path: Path) -> None:
+    """The first person's labels as DeepLabCut writes those of a project with one animal."""
+    joints = [(name, axis) for name in SKELETON.keypoint_names for axis in 'xy']
+    rows = [
+        ['scorer', '', '', *['me' for _ in joints]],
+        ['bodyparts', '', '', *[name for name, _ in joints]],
+        ['coords', '', '', *[axis for _, axis in joints]],
+    ]
+    for frame in range(0, NUM_FRAMES, INTERVAL):
+        rows.append(['labeled-data', 'mouse', f'img{frame:02d}.png', *_pose(0, frame).ravel()])
+    path.parent.mkdir(parents=True)
+    path.write_text(''.join(f'{",".join(map(str, row))}\n' for row in rows))
 
 
 def _write_set(labels: Path, images: Path, pictures: list[np.ndarray], names: list[str]) -> None:
