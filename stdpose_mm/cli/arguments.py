@@ -85,7 +85,8 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
         '--save-video',
         type=Path,
         metavar='FILE',
-        help='video with poses drawn; with several videos, the folder of these',
+        help='video with poses drawn, with the times and the sound of the video; with several '
+        'videos, the folder of these',
     )
 
 

@@ -85,13 +85,14 @@ def infer_video(
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
-    from stdpose_mm.io.video import open_frames, write_video
-    from stdpose_mm.io.video.clock import clock_of
+    from stdpose_mm.io.video import clock_of, open_frames, require_timing, write_video_like
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
     time_of = clock_of(frames)
     require_times(args.format, time_of)
+    if args.save_video is not None:
+        require_timing(args.save_video, frames)
     box_source = _box_source(args, frames, models.detector)
     model, backend = models.network
     estimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
@@ -118,7 +119,7 @@ def infer_video(
         else:
             # It takes its name after the labels are written: both files are there, or none.
             video = outputs.enter_context(atomic_path(args.save_video))
-            write_video(video, results.draw(), fps=frames.fps or 25)
+            write_video_like(video, results.draw(), frames)
         is_complete = labels.num_frames == len(frames)
         extra = {
             'complete': is_complete,

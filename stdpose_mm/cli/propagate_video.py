@@ -95,14 +95,15 @@ def propagate_video(
         require_times,
         write_labels,
     )
-    from stdpose_mm.io.video import open_frames
-    from stdpose_mm.io.video.clock import clock_of
+    from stdpose_mm.io.video import clock_of, open_frames, require_timing
     from stdpose_mm.propagation import match_labels, subsample_labels
     from stdpose_mm.structures.propagated_labels import require_some_given
 
     frames = open_frames(args.video)
     time_of = clock_of(frames)
     require_times(args.format, time_of)
+    if args.save_video is not None:
+        require_timing(args.save_video, frames)
     labels = read_labels(
         args.labels,
         video=args.labels_video,

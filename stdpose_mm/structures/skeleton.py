@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
-_SIDES = (('left', 'right'), ('Left', 'Right'), ('LEFT', 'RIGHT'), ('l_', 'r_'), ('L_', 'R_'))
+Side = Literal['left', 'right', 'middle']
+
+_SWAPPED = {
+    'left': 'right',
+    'Left': 'Right',
+    'LEFT': 'RIGHT',
+    'l': 'r',
+    'L': 'R',
+}
+_SWAPPED |= {right: left for left, right in _SWAPPED.items()}
+_SIDE = re.compile('|'.join(sorted(_SWAPPED, key=len, reverse=True)))
 
 
 @dataclass(frozen=True)
@@ -46,11 +58,27 @@ class Skeleton:
     def num_keypoints(self) -> int:
         return len(self.keypoint_names)
 
-    @property
+    @cached_property
     def flip_indices(self) -> tuple[int, ...]:
-        """For every joint the index of its mirror image, found by left/right in the names."""
+        """For every joint the index of its mirror image, itself if it has none.
+
+        It is the joint whose name differs in one place only, where one has left or l and the
+        other right or r: ``left_ear``, ``LEar``, ``ear_l``, ``FL_paw``.
+        """
         index = {name: i for i, name in enumerate(self.keypoint_names)}
-        return tuple(index.get(_mirror(name), i) for i, name in enumerate(self.keypoint_names))
+        return tuple(
+            next((index[mirror] for mirror in _mirrors(name) if mirror in index), i)
+            for i, name in enumerate(self.keypoint_names)
+        )
+
+    @cached_property
+    def sides(self) -> tuple[Side, ...]:
+        """For every joint 'left' or 'right', or 'middle' if it has no mirror image."""
+        names = self.keypoint_names
+        return tuple(
+            'middle' if mirror == i else _side(names[i], names[mirror])
+            for i, mirror in enumerate(self.flip_indices)
+        )
 
     def index_of(self, name: str) -> int:
         """Look up the index of the joint ``name``; a ValueError says which names there are."""
@@ -87,12 +115,16 @@ class Skeleton:
         )
 
 
-def _mirror(name: str) -> str:
-    for left, right in _SIDES:
-        for here, there in ((left, right), (right, left)):
-            if name.startswith(here) or (name.endswith(here) and not here.endswith('_')):
-                return name.replace(here, there, 1)
-    return name
+def _mirrors(name: str) -> Iterator[str]:
+    """Yield what a joint's mirror image may be called."""
+    for found in _SIDE.finditer(name):
+        yield name[: found.start()] + _SWAPPED[found[0]] + name[found.end() :]
+
+
+def _side(name: str, mirror: str) -> Side:
+    """Tell the side of a joint, whose name begins to differ from its mirror's at l or r."""
+    first = next(a for a, b in zip(name, mirror, strict=False) if a != b)
+    return 'left' if first in 'lL' else 'right'
 
 
 def limbs_from_coco(skeleton: Sequence[Sequence[int]]) -> tuple[tuple[int, int], ...]:

@@ -1,33 +1,37 @@
-"""Poses drawn on frames: tracks by colour, given labels, and the confidence of the others."""
+"""Poses drawn on frames: sides by colour, what was given, what is in doubt, and who is who."""
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from os import PathLike
-from typing import Any
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from stdpose_mm.io.video import FrameSource, write_video
-from stdpose_mm.structures import OCCLUDED, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.io.video import FrameSource, write_video_like
+from stdpose_mm.structures import OCCLUDED, PersonLabel, Skeleton, VideoLabels, pose_extent
+from stdpose_mm.structures.skeleton import Side
 
-GIVEN_COLOR = (80, 220, 80)
-TEXT_COLOR = (255, 255, 255)
-MIN_OPACITY = 0.15
-"""A joint with score 0 is drawn this faintly, so that nothing is hidden from review."""
+from .colors import (
+    DARK_COLOR,
+    DOUBT_COLOR,
+    DOUBTFUL,
+    GIVEN_COLOR,
+    SIDE_COLORS,
+    Color,
+    bgr,
+    limb_sides,
+    track_color,
+)
 
-Color = tuple[int, int, int]
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SHIFT = 4
+"""Bits of a pixel's fraction: a slow joint glides instead of hopping."""
 
-
-def track_color(track_id: int | None) -> Color:
-    """Choose a BGR colour that differs clearly between neighbouring track ids; grey without one."""
-    if track_id is None:
-        return (160, 160, 160)
-    golden_ratio = 0.618034
-    red, green, blue = colorsys.hsv_to_rgb((0.55 + track_id * golden_ratio) % 1.0, 0.75, 1.0)
-    return round(255 * blue), round(255 * green), round(255 * red)
+_CELL = 4
+"""Pixels; tags that share a cell of this size cover each other."""
 
 
 def draw_people(
@@ -38,34 +42,40 @@ def draw_people(
 ) -> np.ndarray:
     """Draw people on a copy of a frame.
 
-    Colours tell tracks apart. A given pose is opaque with filled joints, its box carries the tag
-    'given' and the frame a green border; a propagated pose has hollow joints and fades with its
-    scores. Occluded joints are smaller. Absent people are not drawn.
+    Limbs and joints have the colour of their side. A given joint is a filled disc, a propagated one
+    a ring, and one that scores less than ``DOUBTFUL`` a yellow cross, with dashed limbs. Occluded
+    joints are smaller. Sizes follow the picture and the person. A tag names the track; it is left
+    out where it would cover a joint, or the tag of a larger person. A frame with a given joint has
+    a border. Absent people are not drawn.
 
     Args:
         picture: BGR uint8 [H, W, 3].
         persons: People of this frame.
         skeleton: Joints and limbs of the people.
-        frame_index: 0-based index to write into the corner, if not ``None``.
+        frame_index: 0-based index to write into the corner, with the colours of the sides, if not
+            ``None``.
 
     Returns:
         BGR uint8 [H, W, 3].
     """
     canvas = picture.copy()
     height, width = canvas.shape[:2]
-    unit = max(1.0, max(height, width) / 480)
-    any_given = False
-    for person in persons:
-        if not person.has_place:
-            continue
-        any_given |= person.source == 'given'
-        _draw_person(canvas, person, skeleton, unit)
+    unit = max(height, width) / 640
+    poses = [_Pose(person, unit) for person in persons if person.labelled.any()]
+    # Larger people are nearer to the camera.
+    poses.sort(key=lambda pose: pose.size)
+    for pose in poses:
+        pose.draw(canvas, skeleton)
+    any_given = any(pose.person.given.any() for pose in poses)
     if any_given:
-        edge = round(2 * unit)
-        cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), GIVEN_COLOR, 2 * edge)
+        thickness = 2 * max(2, round(3 * unit)) - 1
+        cv2.rectangle(canvas, (0, 0), (width - 1, height - 1), bgr(GIVEN_COLOR), thickness)
+    tags = _Tags(canvas)
     if frame_index is not None:
-        text = f'frame {frame_index}' + (' given' if any_given else '')
-        _write(canvas, text, (round(8 * unit), round(18 * unit)), TEXT_COLOR, unit)
+        _write_corner(tags, skeleton, f'frame {frame_index}' + ' given' * any_given, unit)
+    tags.keep_free(poses)
+    for pose in reversed(poses):
+        pose.write_tag(tags)
     return canvas
 
 
@@ -79,58 +89,197 @@ def overlay_frames(frames: FrameSource, labels: VideoLabels) -> Iterator[np.ndar
 def write_overlay(path: str | PathLike[str], frames: FrameSource, labels: VideoLabels) -> None:
     """Write a video of all frames with the people of ``labels`` drawn, atomically.
 
+    It has the times and the sound of ``frames``, see :func:`write_video_like`.
+
     Raises:
         InputError: If a frame cannot be read or the file cannot be written.
     """
-    write_video(path, overlay_frames(frames, labels), fps=frames.fps or 25)
+    write_video_like(path, overlay_frames(frames, labels), frames)
 
 
-def _draw_person(canvas: np.ndarray, person: PersonLabel, skeleton: Skeleton, unit: float) -> None:
-    color = track_color(person.track_id)
-    given = person.source == 'given'
-    scores = np.ones(len(person.visibility)) if given or person.scores is None else person.scores
-    opacity = np.clip(scores, MIN_OPACITY, 1.0)
-    points = [(round(x), round(y)) for x, y in person.keypoints.tolist()]
-    for first, second in skeleton.limbs:
-        if person.labelled[first] and person.labelled[second]:
-            faint = float(min(opacity[first], opacity[second]))
-            ends, thickness = (points[first], points[second]), round(2 * unit)
-            _blend(canvas, ends, thickness + 2, faint, cv2.line, color, thickness)
-    for joint in np.flatnonzero(person.labelled):
-        radius = round((2 if person.visibility[joint] == OCCLUDED else 3) * unit)
-        style = (radius, color, cv2.FILLED if given else max(1, radius // 2))
-        _blend(canvas, [points[joint]], radius + 3, float(opacity[joint]), cv2.circle, *style)
-    if person.labelled.any():
-        left, top = person.keypoints[person.labelled].min(axis=0)
-        name = '' if person.track_id is None else f'{person.track_id} '
-        corner = (round(left), max(round(top - 6 * unit), round(12 * unit)))
-        _write(canvas, f'{name}given' if given else name, corner, color, unit)
+class _Pose:
+    """A person to draw, who has a joint.
+
+    Args:
+        person: The person.
+        unit: Size of a pixel of a picture that is 640 pixels wide.
+    """
+
+    def __init__(self, person: PersonLabel, unit: float) -> None:
+        self.person = person
+        self.extent = pose_extent(person.keypoints, person.labelled)
+        self.size = float(self.extent[2:].max())
+        # A joint or two have no size of their own.
+        scale = self.size or 100 * unit
+        self.line = max(2, round(float(np.clip(scale / 100, 0.8 * unit, 3 * unit))))
+        self.outline = self.line + max(1, 2 * (self.line // 3))
+        self.radius = max(1.5, 1.2 * self.line)
+        self.is_tiny = scale < 40 * self.radius
+        self.text = float(np.clip(scale / 300, max(0.3, 0.2 * unit), max(0.36, 0.45 * unit)))
+        scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
+        self.doubtful = person.propagated & (scores < DOUBTFUL)
+
+    def draw(self, canvas: np.ndarray, skeleton: Skeleton) -> None:
+        """Draw limbs and joints."""
+        person = self.person
+        points = np.rint(np.clip(person.keypoints, -1e5, 1e5) * 2**_SHIFT).astype(np.int32)
+        segments = self._segments(points, skeleton)
+        every = [segment for side in segments.values() for segment in side]
+        self._draw_lines(canvas, every, DARK_COLOR, self.outline)
+        for side, lines in segments.items():
+            self._draw_lines(canvas, lines, SIDE_COLORS[side], self.line)
+        linked = {joint for limb in skeleton.limbs for joint in limb}
+        for joint in np.flatnonzero(person.labelled).tolist():
+            if self.is_tiny and joint in linked and not (person.given | self.doubtful)[joint]:
+                continue
+            self._draw_joint(canvas, points[joint], joint, SIDE_COLORS[skeleton.sides[joint]])
+
+    def _segments(self, points: np.ndarray, skeleton: Skeleton) -> dict[Side, list[np.ndarray]]:
+        """List what is to be drawn of the limbs, side by side; dashes of doubtful ones."""
+        segments: dict[Side, list[np.ndarray]] = {'middle': [], 'right': [], 'left': []}
+        labelled, doubtful = self.person.labelled.tolist(), self.doubtful.tolist()
+        for (a, b), side in zip(skeleton.limbs, limb_sides(skeleton), strict=True):
+            if labelled[a] and labelled[b]:
+                ends = points[[a, b]]
+                is_doubtful = doubtful[a] or doubtful[b]
+                segments[side] += _dashes(ends, 3 * self.line) if is_doubtful else [ends]
+        return segments
+
+    def _draw_lines(
+        self, canvas: np.ndarray, lines: list[np.ndarray], color: str, thickness: int
+    ) -> None:
+        if lines:
+            cv2.polylines(canvas, lines, False, bgr(color), thickness, cv2.LINE_AA, _SHIFT)
+
+    def _draw_joint(self, canvas: np.ndarray, point: np.ndarray, joint: int, color: str) -> None:
+        is_occluded = self.person.visibility[joint] == OCCLUDED
+        radius = 0.7 * self.radius if is_occluded else self.radius
+        if self.doubtful[joint]:
+            reach = round(radius * 2**_SHIFT)
+            arms = [point + reach * np.array([[-1, s], [1, -s]], np.int32) for s in (-1, 1)]
+            self._draw_lines(canvas, arms, DARK_COLOR, self.outline)
+            self._draw_lines(canvas, arms, DOUBT_COLOR, self.line)
+            return
+        disc, ring = (color, DARK_COLOR) if self.person.given[joint] else (DARK_COLOR, color)
+        place, size = (int(point[0]), int(point[1])), round(radius * 2**_SHIFT)
+        cv2.circle(canvas, place, size, bgr(disc), cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        cv2.circle(canvas, place, size, bgr(ring), max(1, self.line // 2), cv2.LINE_AA, _SHIFT)
+
+    def write_tag(self, tags: _Tags) -> None:
+        """Write the track id, and whether the pose is given, beside the person."""
+        person = self.person
+        name = '' if person.track_id is None else str(person.track_id)
+        given = 'given' if person.given.any() and not person.propagated.any() else ''
+        color = track_color(person.track_id)
+        for text in dict.fromkeys((f'{name} {given}'.strip(), name)):
+            if text and tags.write_beside(text, self.extent, self.text, bgr(color)):
+                return
 
 
-def _blend(
-    canvas: np.ndarray,
-    points: Sequence[tuple[int, int]],
-    margin: int,
-    opacity: float,
-    draw: Callable[..., object],
-    *style: Any,
-) -> None:
-    """Blend a shape into the region around its points; blending the whole canvas is slow."""
-    size = canvas.shape[1::-1]
-    low = np.clip(np.min(points, axis=0) - margin, 0, size)
-    high = np.clip(np.max(points, axis=0) + margin + 1, 0, size)
-    pixels = canvas[low[1] : high[1], low[0] : high[0]]
-    if pixels.size:
-        painted = pixels.copy()
-        draw(painted, *((int(x - low[0]), int(y - low[1])) for x, y in points), *style, cv2.LINE_AA)
-        cv2.addWeighted(painted, opacity, pixels, 1 - opacity, 0, dst=painted)
-        pixels[:] = painted
+def _dashes(ends: np.ndarray, length: int) -> list[np.ndarray]:
+    """Cut a line into dashes of about ``length`` pixels, at least two.
+
+    Args:
+        ends: [2, 2] int32, in fractions of a pixel.
+        length: Pixels.
+    """
+    start, vector = ends[0].astype(np.float64), (ends[1] - ends[0]).astype(np.float64)
+    count = int(np.clip(np.hypot(*vector) / (2 * length * 2**_SHIFT), 2, 50))
+    stops = np.arange(2 * count) / (2 * count - 1)
+    points = np.rint(start + stops[:, None] * vector).astype(np.int32)
+    return list(points.reshape(count, 2, 2))
 
 
-def _write(
-    canvas: np.ndarray, text: str, corner: tuple[int, int], color: Color, unit: float
-) -> None:
-    scale, thickness = 0.4 * unit, max(1, round(unit))
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(canvas, text, corner, font, scale, (0, 0, 0), thickness + 2, cv2.LINE_AA)
-    cv2.putText(canvas, text, corner, font, scale, color, thickness, cv2.LINE_AA)
+class _Tags:
+    """Texts on a picture, none of which covers another.
+
+    Args:
+        canvas: BGR uint8 [H, W, 3] to write on.
+    """
+
+    def __init__(self, canvas: np.ndarray) -> None:
+        self._canvas = canvas
+        height, width = canvas.shape[:2]
+        self._taken = np.zeros((height // _CELL + 1, width // _CELL + 1), bool)
+
+    def keep_free(self, poses: Iterable[_Pose]) -> None:
+        """Do not write on the joints of people."""
+        size = self._canvas.shape[1::-1]
+        for pose in poses:
+            joints = pose.person.keypoints[pose.person.labelled]
+            inside = ((joints >= 0) & (joints < size)).all(axis=1)
+            x, y = (joints[inside] // _CELL).astype(int).T
+            self._taken[y, x] = True
+
+    def write_beside(self, text: str, extent: np.ndarray, scale: float, color: Color) -> bool:
+        """Write a text above a box, else beside or in it; False if there is no room.
+
+        Args:
+            text: The text.
+            extent: [4] ``[x, y, w, h]`` of what it names.
+            scale: Of the font.
+            color: Of the tag.
+        """
+        width, height, *_ = _text_size(text, scale)
+        x, y, w, h = extent.tolist()
+        gap = height / 2
+        places = (
+            (x + (w - width) / 2, y - height - gap),
+            (x + w + gap, y),
+            (x - width - gap, y),
+            (x + (w - width) / 2, y + h + gap),
+            (max(x, 0), max(y, 0)),
+        )
+        is_seen = x + w >= 0 and y + h >= 0
+        return is_seen and any(self.write(text, place, scale, color) for place in places)
+
+    def write(self, text: str, corner: tuple[float, float], scale: float, color: Color) -> bool:
+        """Write a text on a tag with this top left corner; False if it would not be free."""
+        width, height, padding, stroke = _text_size(text, scale)
+        left, top = round(corner[0]), round(corner[1])
+        picture_height, picture_width = self._canvas.shape[:2]
+        if left < 0 or top < 0 or left + width > picture_width or top + height > picture_height:
+            return False
+        cells = (
+            slice(top // _CELL, (top + height - 1) // _CELL + 1),
+            slice(left // _CELL, (left + width - 1) // _CELL + 1),
+        )
+        if self._taken[cells].any():
+            return False
+        self._taken[cells] = True
+        self._canvas[top : top + height, left : left + width] = color
+        # Black on light tags, white on dark ones: BT.601's brightness.
+        light = np.dot(color, (0.114, 0.587, 0.299)) > 110
+        ink = (0, 0, 0) if light else (255, 255, 255)
+        place = (left + padding, top + height - padding)
+        cv2.putText(self._canvas, text, place, _FONT, scale, ink, stroke, cv2.LINE_AA)
+        return True
+
+
+class _TextSize(NamedTuple):
+    """Pixels of a tag, its padding included."""
+
+    width: int
+    height: int
+    padding: int
+    stroke: int
+
+
+@lru_cache(maxsize=4096)
+def _text_size(text: str, scale: float) -> _TextSize:
+    stroke = max(1, round(2 * scale))
+    (width, height), _ = cv2.getTextSize(text, _FONT, scale, stroke)
+    padding = max(2, round(5 * scale))
+    return _TextSize(width + 2 * padding, height + 2 * padding, padding, stroke)
+
+
+def _write_corner(tags: _Tags, skeleton: Skeleton, text: str, unit: float) -> None:
+    """Write into the upper left corner, and what the colours of the sides mean."""
+    scale = max(0.4, 0.5 * unit)
+    place, gap = round(8 * unit), round(4 * unit)
+    left = place
+    texts = {text: '#ffffff'}
+    texts |= {side: SIDE_COLORS[side] for side in ('left', 'right') if side in skeleton.sides}
+    for word, color in texts.items():
+        tags.write(word, (left, place), scale, bgr(color))
+        left += _text_size(word, scale).width + gap

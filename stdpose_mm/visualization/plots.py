@@ -14,6 +14,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
+from .colors import DOUBT_COLOR, DOUBTFUL, GIVEN_COLOR, curve_styles
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -87,6 +89,8 @@ def trajectories(
 ) -> Figure:
     """Plot the joint positions of a person over time, x above y, given labels marked by dots.
 
+    Curves have the colours of overlays: a swap of left and right shows as curves that cross.
+
     Args:
         labels: Labels of a video, given and propagated.
         track_id: The person; the first track by default.
@@ -113,9 +117,10 @@ def trajectories(
         chosen = list(joints)
 
     figure, axes = make_figure(2, width=10)
-    color = color_cycle('tab20')
-    for number, name in enumerate(chosen):
-        _plot_joint(axes, track, names.index(name), name, color(number))
+    styles = curve_styles(labels.skeleton)
+    for name in chosen:
+        joint = names.index(name)
+        _plot_joint(axes, track, joint, name, **styles[joint])
     for axis, label in zip(axes, ('x [px]', 'y [px]'), strict=True):
         axis.set_ylabel(label)
         axis.set_xlabel('frame')
@@ -137,20 +142,22 @@ def confidence(labels: VideoLabels) -> Figure:
     for person in labels.persons:
         if person.source == 'given':
             given.add(person.frame_index)
-        if person.labelled.any():
-            known = np.ones(len(person.visibility)) if person.source == 'given' else person.scores
-            if known is not None:
-                scores.setdefault(person.frame_index, []).append(known[person.labelled])
+        known = person.given if person.scores is None else person.labelled
+        if known.any():
+            sure = np.ones(len(known)) if person.scores is None else person.scores
+            sure = np.where(person.given, 1.0, sure)
+            scores.setdefault(person.frame_index, []).append(sure[known])
     last = max((frame.index for frame in labels.frames), default=0)
     mean, lowest = np.full((2, last + 1), np.nan)
     for index, values in scores.items():
         joined = np.concatenate(values)
         mean[index], lowest[index] = joined.mean(), joined.min()
     figure, (axis,) = make_figure(1, width=10)
-    axis.plot(mean, linewidth=1.5, label='mean of all joints')
-    axis.plot(lowest, linewidth=1, label='worst joint')
+    axis.axhspan(0, DOUBTFUL, color=DOUBT_COLOR, alpha=0.4, linewidth=0, label='in doubt')
+    axis.plot(mean, color='black', linewidth=1.5, label='mean of all joints')
+    axis.plot(lowest, color='grey', linewidth=1, linestyle='--', label='worst joint')
     frames = sorted(given)
-    axis.plot(frames, np.ones(len(frames)), 'o', color='black', markersize=4, label='given frame')
+    axis.plot(frames, np.ones(len(frames)), 'o', color=GIVEN_COLOR, markersize=4, label='given')
     axis.set_ylim(0, 1.05)
     axis.set_xlabel('frame')
     axis.set_ylabel('score')
@@ -171,16 +178,16 @@ def _escape_formulas(text: str) -> str:
 
 
 def _plot_joint(
-    axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, color: Any
+    axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, **style: Any
 ) -> None:
     frames = np.array([person.frame_index for person in track])
     points = np.array(
         [p.keypoints[joint] if p.labelled[joint] else (np.nan, np.nan) for p in track]
     )
-    given = np.array([person.source == 'given' for person in track])
+    given = np.array([person.given[joint] for person in track])
     for axis, values in zip(axes, points.T, strict=True):
-        axis.plot(frames, values, color=color, linewidth=1, label=_escape_formulas(name))
-        axis.plot(frames[given], values[given], 'o', color=color, markersize=4)
+        axis.plot(frames, values, **style, linewidth=1.2, label=_escape_formulas(name))
+        axis.plot(frames[given], values[given], 'o', color=style['color'], markersize=4)
 
 
 def _read_scalars(path: Path) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,11 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_text
-from stdpose_mm.io.video import FrameSource, write_video
+from stdpose_mm.io.video import FrameSource, presentation_times, write_video_like
 from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
 
+from .colors import DARK_COLOR, DOUBT_COLOR, DOUBTFUL, GIVEN_COLOR, SIDE_COLORS, bgr
 from .overlay import draw_people, overlay_frames
 from .plots import confidence, printable, trajectories
 
@@ -42,9 +44,6 @@ MAX_PEOPLE, MAX_CHECKS, MAX_ROWS = 12, 24, 100
 
 MAX_THUMBNAIL_SIDE = 480
 JPEG_QUALITY = 80
-MARK_COLOR = (60, 60, 255)
-
-DEFAULT_FPS = 25.0
 
 
 def write_report(
@@ -81,12 +80,16 @@ def write_report(
             'one'
         )
     page = Path(path)
+    colors = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
     content = {
         'name': labels.name,
         'facts': _facts(frames, labels, method),
         'video': _video(page, frames, labels, video),
         'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
         'num_checks': len(checks),
+        'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
+        'doubtful': DOUBTFUL,
+        'has_sides': 'left' in labels.skeleton.sides,
         'confidence': _encode_figure(confidence(labels)),
         **_people(labels),
     }
@@ -151,7 +154,7 @@ def _video(
     with tempfile.TemporaryDirectory() as folder:
         overlay = Path(folder) / name
         pictures = (_shrink(frame, MAX_VIDEO_SIDE) for frame in overlay_frames(frames, labels))
-        write_video(overlay, pictures, frames.fps or DEFAULT_FPS)
+        write_video_like(overlay, pictures, frames)
         source = _embed(overlay)
         if source is None:
             with atomic_path(page.with_name(name)) as temporary:
@@ -182,6 +185,7 @@ def _checks(
 ) -> list[dict[str, Any]]:
     """Describe the frames to check, each with a thumbnail and its time in the video in seconds."""
     people = {index: labels[index] for index in labels}
+    times = presentation_times(frames)
     # Read in the order of the video, shown in the order of urgency.
     thumbnails = {
         check.frame_index: _thumbnail(
@@ -193,7 +197,7 @@ def _checks(
         {
             'frame': check.frame_index,
             'picture': thumbnails[check.frame_index],
-            'time': (check.frame_index + 0.5) / (frames.fps or DEFAULT_FPS),
+            'time': _middle(times, check.frame_index),
             'expected_wrong': check.expected_wrong,
             'worst': '; '.join(
                 f'{joint.joint} of person {joint.track_id}: {joint.score:.2f}'
@@ -202,6 +206,14 @@ def _checks(
         }
         for check in checks
     ]
+
+
+def _middle(times: Sequence[Fraction], index: int) -> float:
+    """Find a time in seconds at which a frame is shown for sure: halfway to the next one."""
+    if index + 1 < len(times):
+        return float(times[index] + times[index + 1]) / 2
+    # The last frame stays, as far as anyone knows, as long as the one before.
+    return float(times[index] + (times[index] - times[index - 1]) / 2) if index else 0.0
 
 
 def _thumbnail(
@@ -218,8 +230,9 @@ def _thumbnail(
         if check.track_id in pose_of and check.joint in labels.skeleton.keypoint_names:
             joint = labels.skeleton.index_of(check.joint)
             x, y = pose_of[check.track_id].keypoints[joint].round().astype(int).tolist()
-            radius, thickness = round(10 * unit), round(2 * unit)
-            cv2.circle(drawn, (x, y), radius, MARK_COLOR, thickness, cv2.LINE_AA)
+            radius, thickness = round(11 * unit), round(2 * unit)
+            for color, width in ((DARK_COLOR, 2 * thickness), (DOUBT_COLOR, thickness)):
+                cv2.circle(drawn, (x, y), radius, bgr(color), width, cv2.LINE_AA)
     if joints and joints[0].track_id in pose_of:
         person = pose_of[joints[0].track_id]
         drawn = _crop_around(drawn, pose_extent(person.keypoints, person.labelled))
@@ -285,9 +298,9 @@ def _count_sources(people: Iterable[PersonLabel]) -> list[int]:
 def _mean_score(people: Iterable[PersonLabel]) -> float:
     """Average the scores of the propagated joints; infinite if there is none."""
     scores = [
-        person.scores[person.labelled]
+        person.scores[person.labelled & person.propagated]
         for person in people
-        if person.source == 'propagated' and person.scores is not None
+        if person.scores is not None
     ]
     joints = np.concatenate(scores) if scores else np.zeros(0)
     return float(joints.mean()) if len(joints) else float('inf')

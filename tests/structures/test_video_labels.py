@@ -38,6 +38,31 @@ def test_flip_indices_understand_trailing_sides():
     assert Skeleton(('ear_left', 'ear_right', 'Left_eye', 'Right_eye')).flip_indices == (1, 0, 3, 2)
 
 
+@pytest.mark.parametrize(
+    ('left', 'right'),
+    [
+        ('l_wrist', 'r_wrist'),
+        ('wrist_L', 'wrist_R'),
+        ('LWrist', 'RWrist'),
+        ('wristL', 'wristR'),
+        ('LeftWrist', 'RightWrist'),
+        ('forelegL1', 'forelegR1'),
+        ('FL_paw', 'FR_paw'),
+        ('LEFT WRIST', 'RIGHT WRIST'),
+        ('LStiletto', 'RStiletto'),
+    ],
+)
+def test_sides_are_known_by_names_as_other_tools_write_them(left, right):
+    skeleton = Skeleton(('nose', right, left))
+    assert skeleton.flip_indices == (0, 2, 1)
+    assert skeleton.sides == ('middle', 'right', 'left')
+
+
+@pytest.mark.parametrize('names', [('tail', 'ulna', 'flank'), ('l_ear', 'nose', 'bright_spot')])
+def test_letters_in_words_are_no_sides(names):
+    assert Skeleton(names).sides == ('middle', 'middle', 'middle')
+
+
 def test_a_joint_without_partner_mirrors_to_itself():
     assert Skeleton(('left_ear', 'nose')).flip_indices == (0, 1)
 

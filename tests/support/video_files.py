@@ -56,6 +56,39 @@ def make_video(
     return path
 
 
+def make_talkie(
+    path: Path,
+    times: Sequence[int],
+    codec: str = 'aac',
+    time_base: Fraction = Fraction(1, 1000),
+    begins: float = 0.5,
+    lasts: float = 1.0,
+) -> Path:
+    """A video as of :func:`make_video` with a tone of 440 Hz that begins after ``begins`` seconds.
+
+    The sound lasts ``lasts`` seconds, at 48 kHz on one channel.
+    """
+    rate = 48000
+    moments = np.arange(round(rate * lasts)) / rate
+    wave = np.where(moments < begins, 0, np.sin(2 * np.pi * 440 * moments))
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
+        stream.codec_context.time_base = time_base
+        sound = container.add_stream(codec, rate=rate, layout='mono')
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(numbered_picture(number), format='bgr24')
+            frame.pts, frame.time_base = time, time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        samples = (wave * 16000).astype(np.int16)[None]
+        heard = av.AudioFrame.from_ndarray(samples, format='s16', layout='mono')
+        heard.sample_rate, heard.pts, heard.time_base = rate, 0, Fraction(1, rate)
+        container.mux(sound.encode(heard))
+        container.mux(sound.encode(None))
+    return path
+
+
 def make_packed_avi(path: Path, count: int) -> Path:
     """MPEG-4 in AVI as DivX packs it: a B frame in the packet of the P frame it refers to.
 

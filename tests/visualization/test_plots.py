@@ -9,6 +9,7 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import plot_training_curves, plot_trajectories
+from stdpose_mm.visualization.colors import bgr, curve_styles
 from stdpose_mm.visualization.plots import training_curves, trajectories
 
 RECORDS = [
@@ -69,6 +70,35 @@ def test_trajectories_show_labelled_joints_and_mark_given_frames(labels):
     assert curves(y) == {'head': ([0, 1, 2, 3, 4], [0, 2, 4, 6, 8])}
     marks = [line for line in x.lines if line.get_marker() == 'o']
     assert [list(line.get_xdata()) for line in marks] == [[0, 4]]
+
+
+def test_dots_mark_given_joints_not_whole_poses(labels):
+    sources = [['given', 'propagated'], ['propagated', 'propagated'], ['propagated', 'given']]
+    persons = [
+        PersonLabel(
+            n,
+            np.array([[n, 0], [0, n]]),
+            np.array([2, 2]),
+            track_id=3,
+            source='given' if 'given' in source else 'propagated',
+            keypoint_sources=np.array(source),
+        )
+        for n, source in enumerate(sources)
+    ]
+    x, _ = trajectories(labels.with_persons(persons)).axes
+    marks = [list(line.get_xdata()) for line in x.lines if line.get_marker() == 'o']
+    assert marks == [[0], [2]]
+
+
+def test_curves_of_a_pair_differ_in_the_colour_of_the_side_only():
+    styles = curve_styles(Skeleton(('l_knee', 'r_knee', 'nose', 'r_foot', 'l_foot')))
+    knee, other_knee, _, other_foot, foot = styles
+    assert knee['linestyle'] == other_knee['linestyle'] != foot['linestyle']
+    assert foot['linestyle'] == other_foot['linestyle']
+    assert len({style['color'] for style in styles}) == 5
+    for style in (knee, foot):
+        blue, _, red = bgr(style['color'])
+        assert blue > red
 
 
 def test_plots_are_png_files(scalars, labels, tmp_path):

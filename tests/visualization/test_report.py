@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from fractions import Fraction
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.visualization import report as report_module
 from stdpose_mm.visualization import write_report
+from support.video_files import make_video
 
 pytestmark = pytest.mark.slow
 
@@ -215,7 +217,7 @@ def test_frames_to_check_come_in_the_order_given_with_their_worst_joints(path):
     write_report(path, Clip(), make_labels(), checks=checks)
     page = read(path)
     first = page.words.index(
-        'Frame 9 Show in the video 2.2 joints expected to be wrong Least certain (red rings): '
+        'Frame 9 Show in the video 2.2 joints expected to be wrong Least certain (yellow rings): '
         'right_hand of person 1: 0.40; head of person 1: 0.80'
     )
     assert first < page.words.index('Frame 2 Show in the video')
@@ -233,9 +235,24 @@ def test_the_worst_joint_is_ringed_and_a_large_frame_is_cut_to_its_person(path):
     # The pose spans 700..860, 300..460: its centre is that of a cut of 480 x 480, not shrunk.
     assert picture.shape == (480, 480, 3)
     x, y = 860 - (780 - 240), 460 - (380 - 240)
-    blue, green, red = picture[y, x + round(10 * 1600 / 480)]
-    assert red > 180
-    assert max(blue, green) < 120
+    blue, green, red = picture[y, x + round(11 * 1600 / 480)]
+    assert min(red, green) > 180
+    assert blue < 150
+
+
+def test_frames_are_found_in_the_video_by_their_own_times(path, tmp_path):
+    times = [0, 40, 60, 140, 150, 300, 700, 720, 900, 960, 1000, 1040]
+    frames = open_frames(make_video(tmp_path / 'clip.mp4', times, time_base=Fraction(1, 1000)))
+    labels = make_labels(size=frames.size)
+    write_report(path, frames, labels, checks=[check(5, 2.0), check(11, 1.0)])
+    buttons = read(path).all('button')
+    assert [attrs['data-time'] for attrs in buttons] == ['0.500', '1.060']
+
+
+def test_the_page_explains_the_colours_of_the_sides(written, path):
+    assert "the person's own left" in read(written).words
+    write_report(path, Clip(), make_labels(skeleton=Skeleton(('a', 'b', 'c'), ((0, 1), (0, 2)))))
+    assert "the person's own left" not in read(path).words
 
 
 def test_the_given_frames_of_every_person_are_named(path):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import FrameSource, PictureFrames
+from stdpose_mm.io.video import FrameSource, PictureFrames, known_times
 from stdpose_mm.structures import FrameNumbering, VideoFrame, VideoLabels
 
 from .fields import shown
@@ -183,13 +183,14 @@ def _frames_at(
     Raises:
         InputError: If the video is not at hand, has no times, or ends before.
     """
-    begins = None if source is None else source.times
-    if source is None or begins is None:
+    known = None if source is None else known_times(source)
+    if source is None or known is None:
         what = 'which is not at hand here' if source is None else f'but {source.name} has none'
         raise InputError(
             f'labels {labels.name} are on times of a video, {what}, give --frame-of FILE, a CSV '
             'file of lines picture,frame'
         )
+    begins = np.array(known, dtype=np.float64)
     interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
     digits = max((len(repr(float(time)).partition('.')[2]) for time in times.values()), default=0)
     tolerance = min(max(_MIN_TOLERANCE, 10.0**-digits), interval / 2)

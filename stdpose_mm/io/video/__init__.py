@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .array_frames import ArrayFrames
-from .frame_source import FrameSource
+from .frame_source import FrameSource, clock_of, known_times, presentation_times
 from .frame_views import CachedFrames, PreloadedFrames, SelectedFrames
 from .open_frames import PooledFrames, open_frames, read_frame
 from .picture_frames import PictureFrames, read_picture
@@ -14,7 +14,7 @@ from .unavailable_frames import UnavailableFrames
 
 if TYPE_CHECKING:
     from .video_frames import VideoFrames
-    from .video_writer import require_video_name, write_video
+    from .video_writer import require_timing, require_video_name, write_video, write_video_like
 
 __all__ = [
     'ArrayFrames',
@@ -26,17 +26,24 @@ __all__ = [
     'SelectedFrames',
     'UnavailableFrames',
     'VideoFrames',
+    'clock_of',
+    'known_times',
     'open_frames',
+    'presentation_times',
     'read_frame',
     'read_picture',
+    'require_timing',
     'require_video_name',
     'write_video',
+    'write_video_like',
 ]
 
 _OF_PYAV = {
     'VideoFrames': '.video_frames',
+    'require_timing': '.video_writer',
     'require_video_name': '.video_writer',
     'write_video': '.video_writer',
+    'write_video_like': '.video_writer',
 }
 """Name -> its module, which imports PyAV: pictures are read without it."""
 

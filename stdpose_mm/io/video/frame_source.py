@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
+
+DEFAULT_FPS = 25
+"""Frames per second of pictures of which nobody says how fast they follow each other."""
 
 
 class FrameSource(Sequence[np.ndarray]):
@@ -24,16 +29,13 @@ class FrameSource(Sequence[np.ndarray]):
         name: Name of the file or folder without suffix.
         fps: Frames per second on average; None if unknown.
         size: (width, height) in pixels, as shown (a rotation noted in the file is applied).
+        audio_path: File with the sound of the whole video; None if there is none.
     """
 
     name: str
     fps: float | None = None
     size: tuple[int, int]
-
-    @property
-    def times(self) -> np.ndarray | None:
-        """[N] seconds at which the frames are first shown, from the first on; None if unknown."""
-        return None if self.fps is None else np.arange(len(self)) / self.fps
+    audio_path: str | None = None
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``.
@@ -43,6 +45,15 @@ class FrameSource(Sequence[np.ndarray]):
         """
         self._check(index)
         raise InputError(f'the frames of {self.name} are in no file, give a video or pictures')
+
+    def time_of(self, index: int) -> Fraction | None:
+        """Return the seconds at which frame ``index`` is shown, None if unknown.
+
+        Raises:
+            InputError: If there is no such frame.
+        """
+        self._check(index)
+        return None
 
     @abstractmethod
     def _read(self, index: int) -> np.ndarray:
@@ -68,3 +79,33 @@ class FrameSource(Sequence[np.ndarray]):
             raise InputError(
                 f'{self.name} has no frame {index}, expected an index in 0..{len(self) - 1}'
             )
+
+
+def known_times(frames: FrameSource) -> list[Fraction] | None:
+    """List when each frame is shown, in seconds from the first one on; None if nothing tells.
+
+    Where the file does not tell, the frame rate does.
+    """
+    times = [time for index in range(len(frames)) if (time := frames.time_of(index)) is not None]
+    if len(times) == len(frames) and all(a < b for a, b in pairwise(times)):
+        return [time - times[0] for time in times]
+    return _evenly(len(frames), frames.fps) if frames.fps else None
+
+
+def presentation_times(frames: FrameSource) -> list[Fraction]:
+    """List when each frame is shown, in seconds from the first one on.
+
+    Where nothing tells, frames follow each other at the default rate.
+    """
+    return known_times(frames) or _evenly(len(frames), DEFAULT_FPS)
+
+
+def clock_of(frames: FrameSource) -> Callable[[int], float] | None:
+    """Return the function frame -> seconds from the first one on; None if nothing tells."""
+    times = known_times(frames)
+    return None if times is None else lambda index: float(times[index])
+
+
+def _evenly(count: int, fps: float) -> list[Fraction]:
+    rate = Fraction(fps).limit_denominator(65535)
+    return [index / rate for index in range(count)]

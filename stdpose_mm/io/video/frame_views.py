@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -20,14 +21,14 @@ class FrameView(FrameSource):
     def __init__(self, frames: FrameSource) -> None:
         self.source = frames
         self.name, self.fps, self.size = frames.name, frames.fps, frames.size
+        self.audio_path = frames.audio_path
 
     def __len__(self) -> int:
         return len(self.source)
 
-    @property
-    def times(self) -> np.ndarray | None:
-        """[N] seconds at which the frames are first shown, see :attr:`FrameSource.times`."""
-        return self.source.times
+    def time_of(self, index: int) -> Fraction | None:
+        """Return the seconds at which frame ``index`` is shown, see :class:`FrameSource`."""
+        return self.source.time_of(index)
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
@@ -77,19 +78,20 @@ class SelectedFrames(FrameView):
     def __init__(self, frames: FrameSource, indices: Sequence[int]) -> None:
         super().__init__(frames)
         self.indices = indices
+        self.audio_path = None
 
     def __len__(self) -> int:
         return len(self.indices)
-
-    @property
-    def times(self) -> np.ndarray | None:
-        """None: a selection is not shown as a video."""
-        return None
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``, see :meth:`FrameSource.path_of`."""
         self._check(index)
         return self.source.path_of(self.indices[index])
+
+    def time_of(self, index: int) -> Fraction | None:
+        """Return the seconds at which the source shows it, see :class:`FrameSource`."""
+        self._check(index)
+        return self.source.time_of(self.indices[index])
 
     def _read(self, index: int) -> np.ndarray:
         return np.asarray(self.source[self.indices[index]])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -99,19 +100,19 @@ class PooledFrames(FrameSource):
         self._path = os.fspath(path)
         video = _open_pooled(path)
         self.name, self.fps, self.size, self._length = video.name, video.fps, video.size, len(video)
+        self.audio_path = video.audio_path
 
     def __len__(self) -> int:
         return self._length
-
-    @property
-    def times(self) -> np.ndarray | None:
-        """[N] seconds at which the frames are first shown, see :attr:`FrameSource.times`."""
-        return _open_pooled(self._path).times
 
     def path_of(self, index: int) -> str:
         """Return the video file, whatever the frame."""
         self._check(index)
         return self._path
+
+    def time_of(self, index: int) -> Fraction | None:
+        """Return the seconds at which frame ``index`` is shown, see :class:`FrameSource`."""
+        return _open_pooled(self._path).time_of(index)
 
     def _read(self, index: int) -> np.ndarray:
         return read_frame(self._path, index)

@@ -7,6 +7,8 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,12 +18,16 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
+from .demuxing import read_frames, read_packets
 from .frame_cache import FrameCache
 from .frame_source import FrameSource
 
 _TRUSTED_CONTAINERS = ('mov', 'matroska')
 """Containers that store a presentation time for every frame. AVI and raw streams do not: FFmpeg
 guesses there, and MPEG-4's packed B-frames and dropped frames make the guess wrong."""
+
+_TIMED_CONTAINERS = (*_TRUSTED_CONTAINERS, 'mpegts', 'mpeg', 'flv', 'asf')
+"""Containers whose presentation times, where there are any, are the true ones."""
 
 _SEEK_COST = 8
 """Seeking pays if it saves decoding more than this many frames."""
@@ -70,6 +76,13 @@ class FrameIndex:
     keys: list[int]
     checksums: list[int] | None
 
+    @property
+    def is_ascending(self) -> bool:
+        """Whether every frame has a time, after that of the frame before."""
+        return self.checksums is None or (
+            self.times[0] >= 0 and all(a < b for a, b in pairwise(self.times))
+        )
+
 
 class VideoFrames(FrameSource):
     """The frames of a video file.
@@ -95,12 +108,16 @@ class VideoFrames(FrameSource):
             with container:
                 rate = stream.average_rate or stream.guessed_rate
                 self.fps = float(rate) if rate else None
-                self._time_base = float(stream.time_base)
-                trusted = container.format.name.split(',')[0] in _TRUSTED_CONTAINERS
-            index = self._index_from_packets() if trusted else None
+                self._time_base = stream.time_base
+                self.audio_path = self._path if _has_sound(container) else None
+                format_name = container.format.name.split(',')[0]
+            is_trusted = format_name in _TRUSTED_CONTAINERS
+            index = self._index_from_packets() if is_trusted else None
             if index is not None and not self._ends_agree(index):
                 index = None
             self._index = index or self._index_from_frames()
+            if format_name not in _TIMED_CONTAINERS or not self._index.is_ascending:
+                self._time_base = None
         except av.FFmpegError as error:
             raise InputError(
                 f'{path} is not a video that can be decoded: {error.strerror}'
@@ -113,24 +130,18 @@ class VideoFrames(FrameSource):
     def __len__(self) -> int:
         return len(self._index.times)
 
-    @property
-    def times(self) -> np.ndarray | None:
-        """[N] seconds at which the frames are first shown, from the first on; None if unknown.
-
-        Where the container does not tell, the frame rate does.
-        """
-        if self._index.checksums is not None:
-            return super().times
-        times = np.array(self._index.times, np.float64)
-        return (times - times[0]) * self._time_base
-
     def path_of(self, index: int) -> str:
         """Return the video file, whatever the frame."""
         self._check(index)
         return self._path
 
+    def time_of(self, index: int) -> Fraction | None:
+        """Return the seconds at which frame ``index`` is shown; None where only FFmpeg guesses."""
+        self._check(index)
+        return None if self._time_base is None else self._index.times[index] * self._time_base
+
     def __getstate__(self) -> dict[str, Any]:
-        names = ('name', 'fps', 'size', '_path', '_index', '_time_base')
+        names = ('name', 'fps', 'size', 'audio_path', '_path', '_index', '_time_base')
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -165,7 +176,7 @@ class VideoFrames(FrameSource):
         whole = untimed = 0
         container, stream = self._open()
         with container:
-            for packet in _packets(container, stream):
+            for packet in read_packets(container, stream):
                 whole += not packet.is_corrupt
                 untimed += packet.pts is None
                 if packet.pts is not None and not packet.is_discard:
@@ -192,13 +203,13 @@ class VideoFrames(FrameSource):
         """
         container, stream = self._open()
         with container:
-            first = next(_frames(container, stream), None)
+            first = next(read_frames(container, stream), None)
             if first is None or _time(first) != index.times[0]:
                 return False
             start = index.times[index.keys[-1]]
             container.seek(start, stream=stream)
             damaged: list[int] = []
-            tail = [_time(frame) for frame in _frames(container, stream, damaged)]
+            tail = [_time(frame) for frame in read_frames(container, stream, damaged)]
         found = [time for time in tail if time >= start]
         expected = index.times[index.keys[-1] :]
         if damaged and found and found[-1] == expected[-1]:
@@ -211,7 +222,7 @@ class VideoFrames(FrameSource):
         keys = [0]
         checksums = []
         with container:
-            for i, frame in enumerate(_frames(container, stream)):
+            for i, frame in enumerate(read_frames(container, stream)):
                 times.append(_time(frame))
                 checksums.append(_checksum(frame))
                 if i and frame.key_frame and times[i] >= 0:
@@ -279,7 +290,7 @@ class VideoFrames(FrameSource):
             self._container.seek(self._index.times[key], stream=self._stream)
             self._next = None
         self._key = key
-        self._decoded = _frames(self._container, self._stream)
+        self._decoded = read_frames(self._container, self._stream)
 
     def _advance(self, index: int) -> av.VideoFrame | None:
         """Decode up to frame ``index``; None if it does not come."""
@@ -311,40 +322,14 @@ class VideoFrames(FrameSource):
         return None
 
 
+def _has_sound(container: Any) -> bool:
+    # A codec that FFmpeg does not know has no context.
+    streams = container.streams.audio
+    return bool(streams) and streams[0].codec_context is not None
+
+
 def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-def _packets(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the packets that carry data, up to the end or to where the file is broken."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            return
-        if packet is None:
-            return
-        if packet.size:
-            yield packet
-
-
-def _frames(
-    container: Any, stream: Any, damaged: list[int] | None = None
-) -> Iterator[av.VideoFrame]:
-    """Yield the frames that can be decoded; broken packets are left out, as players do.
-
-    The numbers of these packets are added to ``damaged``.
-    """
-    for number, packet in enumerate(_packets(container, stream)):
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            if damaged is not None:
-                damaged.append(number)
-            continue
-        yield from frames
-    yield from stream.decode(None)
 
 
 def _time(frame: av.VideoFrame) -> int:

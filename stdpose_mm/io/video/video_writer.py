@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import av
@@ -13,8 +16,19 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import PathLike
 
+from .frame_source import DEFAULT_FPS, FrameSource, presentation_times
+from .sound_track import SoundTrack
+
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
 """Containers that hold H.264, and the bare stream."""
+
+_UNTIMED_SUFFIXES = ('.avi', '.h264')
+"""Those that hold one frame rate instead of a time for every frame."""
+
+_ENCODER = 'libx264' if 'libx264' in av.codec.codecs_available else 'mpeg4'
+
+_MAX_TICKS = 2**31 - 1 if _ENCODER == 'libx264' else 65535
+"""Ticks a second. MPEG-4 part 2 has 16 bits for them."""
 
 
 def require_video_name(path: PathLike) -> None:
@@ -27,6 +41,24 @@ def require_video_name(path: PathLike) -> None:
         raise InputError(
             f'{path} cannot be written as a video, expected a name such as out.mp4 '
             f'({", ".join(VIDEO_SUFFIXES)})'
+        )
+
+
+def require_timing(path: PathLike, frames: FrameSource) -> None:
+    """Check before long work that the container of ``path`` can keep the times of a video.
+
+    Raises:
+        InputError: If it holds one frame rate, and a frame would be shown more than half a frame
+            too early or too late.
+    """
+    if not _is_untimed(path):
+        return
+    times = presentation_times(frames)
+    spacing = 1 / _mean_rate(times)
+    if any(abs(time - index * spacing) > spacing / 2 for index, time in enumerate(times)):
+        raise InputError(
+            f'{path} can hold one frame rate only, and the frames of {frames.name} follow each '
+            'other at varying times, give a name such as out.mp4'
         )
 
 
@@ -47,28 +79,103 @@ def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> Non
     """
     if not 0 < fps <= 1000:
         raise InputError(f'frames per second must be in 0..1000, got {fps}')
+    rate = _as_rate(fps)
+    _write(path, frames, rate, 1 / rate, count())
+
+
+def write_video_like(path: PathLike, pictures: Iterable[np.ndarray], frames: FrameSource) -> None:
+    """Write pictures as :func:`write_video` does, with the times and the sound of a video.
+
+    Args:
+        path: The video file; ``.avi`` and ``.h264`` hold a frame rate instead of times.
+        pictures: What to show for each frame. If there are fewer, the sound ends with them.
+        frames: The video. Its first frame is shown at 0. Its sound is copied, or encoded as AAC
+            where the container asks for it; ``.h264`` has none.
+
+    Raises:
+        InputError: See :func:`write_video` and :func:`require_timing`.
+        ValueError: See :func:`write_video`.
+    """
+    require_timing(path, frames)
+    times = presentation_times(frames)
+    rate = _mean_rate(times)
+    if _is_untimed(path):
+        base, ticks = 1 / rate, list(range(len(times)))
+    else:
+        base = Fraction(1, min(math.lcm(*(time.denominator for time in times)), _MAX_TICKS))
+        ticks = [round(time / base) for time in times]
+    _write(path, pictures, rate, base, ticks, frames)
+
+
+def _write(
+    path: PathLike,
+    pictures: Iterable[np.ndarray],
+    rate: Fraction,
+    base: Fraction,
+    ticks: Iterable[int],
+    sound_of: FrameSource | None = None,
+) -> None:
+    """Write a video.
+
+    Args:
+        path: The video file.
+        pictures: BGR uint8 arrays [H, W, 3].
+        rate: Frames per second on average, for the encoder's rate control.
+        base: Seconds of a tick.
+        ticks: Time of every picture.
+        sound_of: The video whose sound is heard, if any.
+    """
     require_video_name(path)
-    # MPEG-4 part 2 has 16 bits for the denominator.
-    rate = Fraction(fps).limit_denominator(65535)
-    shape = None
-    with atomic_path(path) as temporary, av.open(str(temporary), 'w') as container:
-        for frame in frames:
+    shape, sound = None, None
+    with atomic_path(path) as temporary, ExitStack() as files:
+        container = files.enter_context(av.open(str(temporary), 'w'))
+        clock = iter(ticks)
+        for picture in pictures:
             if shape is None:
-                shape = frame.shape
-                stream = container.add_stream(_encoder(), rate=rate)
+                shape = picture.shape
+                stream = container.add_stream(_ENCODER, rate=rate)
                 stream.height, stream.width = shape[0] + shape[0] % 2, shape[1] + shape[1] % 2
                 stream.pix_fmt = 'yuv420p'
-            if frame.shape != shape or frame.ndim != 3 or frame.dtype != np.uint8:
+                stream.codec_context.time_base = base
+                if sound_of is not None:
+                    sound = _open_sound(sound_of, container, files)
+            if picture.shape != shape or picture.ndim != 3 or picture.dtype != np.uint8:
                 raise ValueError(
-                    f'a frame must be uint8 with shape {list(shape)}, got {frame.dtype} with '
-                    f'{list(frame.shape)}'
+                    f'a frame must be uint8 with shape {list(shape)}, got {picture.dtype} with '
+                    f'{list(picture.shape)}'
                 )
-            padded = np.pad(frame, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode='edge')
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format='bgr24')))
+            padded = np.pad(picture, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode='edge')
+            frame = av.VideoFrame.from_ndarray(padded, format='bgr24')
+            frame.pts, frame.time_base = next(clock), base
+            if sound is not None:
+                sound.write_until(frame.pts * base)
+            container.mux(stream.encode(frame))
         if shape is None:
             raise InputError(f'{path} needs at least one frame to write, got none')
         container.mux(stream.encode(None))
+        if sound is not None:
+            sound.write_until(next((tick * base for tick in clock), None))
 
 
-def _encoder() -> str:
-    return 'libx264' if 'libx264' in av.codec.codecs_available else 'mpeg4'
+def _open_sound(
+    frames: FrameSource, target: av.container.OutputContainer, files: ExitStack
+) -> SoundTrack | None:
+    """Add the sound of a video to a file that can hold sound."""
+    if frames.audio_path is None or target.default_audio_codec == 'none':
+        return None
+    source = files.enter_context(av.open(frames.audio_path))
+    return SoundTrack(source, target, frames.time_of(0) or Fraction(0))
+
+
+def _is_untimed(path: PathLike) -> bool:
+    return Path(path).suffix.lower() in _UNTIMED_SUFFIXES
+
+
+def _as_rate(fps: float | Fraction) -> Fraction:
+    # MPEG-4 part 2 has 16 bits for the denominator.
+    return Fraction(fps).limit_denominator(65535)
+
+
+def _mean_rate(times: Sequence[Fraction]) -> Fraction:
+    """Compute frames per second from the times of all frames."""
+    return _as_rate((len(times) - 1) / times[-1]) if len(times) > 1 else Fraction(DEFAULT_FPS)

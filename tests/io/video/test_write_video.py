@@ -1,10 +1,24 @@
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import open_frames, write_video
+from stdpose_mm.io.video import (
+    ArrayFrames,
+    CachedFrames,
+    SelectedFrames,
+    open_frames,
+    presentation_times,
+    write_video,
+    write_video_like,
+)
+from support.video_files import make_packed_avi, make_talkie, make_video, number_of
+
+VARYING = [0, 40, 60, 140, 150, 300, 700, 720, 900, 960]
+"""Milliseconds."""
 
 
 def pictures(count: int, height: int, width: int) -> list[np.ndarray]:
@@ -52,3 +66,144 @@ def test_a_name_without_container_is_refused(tmp_path: Path, name: str):
 def test_a_rate_that_is_none_is_refused(tmp_path: Path, fps: float):
     with pytest.raises(InputError, match='frames per second'):
         write_video(tmp_path / 'out.mp4', pictures(1, 16, 16), fps=fps)
+
+
+def sound_of(path: Path) -> tuple[str, list[bytes], np.ndarray]:
+    """Codec, packets from time 0 on, and the samples by their time (48 kHz, silence elsewhere)."""
+    samples = np.zeros(5 * 48000)
+    packets = []
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        for packet in container.demux(stream):
+            if packet.size and packet.pts >= 0:
+                packets.append(bytes(packet))
+            for frame in packet.decode():
+                first = round(frame.pts * frame.time_base * 48000)
+                values = frame.to_ndarray()[0].astype(float)
+                values /= 1.0 if frame.format.name.startswith('flt') else 2**15
+                if first >= 0:
+                    samples[first : first + len(values)] = values
+        return stream.codec_context.name, packets, samples
+
+
+@pytest.mark.parametrize('suffix', ['.mp4', '.mov', '.m4v', '.mkv'])
+def test_varying_times_are_kept(tmp_path: Path, suffix: str):
+    source = open_frames(make_video(tmp_path / 'in.mp4', VARYING, time_base=Fraction(1, 1000)))
+    write_video_like(tmp_path / f'out{suffix}', source, source)
+    written = open_frames(tmp_path / f'out{suffix}')
+
+    assert presentation_times(written) == [Fraction(time, 1000) for time in VARYING]
+    assert [number_of(picture) for picture in written] == list(range(10))
+
+
+def test_times_of_odd_time_bases_are_exact(tmp_path: Path):
+    ticks = [7 * 3003, 8 * 3003, 11 * 3003 + 1, 90000]
+    source = open_frames(make_video(tmp_path / 'in.mp4', ticks, time_base=Fraction(1, 90000)))
+    write_video_like(tmp_path / 'out.mp4', source, source)
+
+    expected = [Fraction(tick - ticks[0], 90000) for tick in ticks]
+    assert presentation_times(open_frames(tmp_path / 'out.mp4')) == expected
+
+
+def test_a_steady_rate_stays_as_it_is(tmp_path: Path):
+    write_video(tmp_path / 'in.mp4', pictures(8, 32, 48), fps=29.97)
+    source = open_frames(tmp_path / 'in.mp4')
+    write_video_like(tmp_path / 'out.mkv', source, source)
+    write_video_like(tmp_path / 'out.mp4', source, source)
+
+    assert open_frames(tmp_path / 'out.mp4').fps == pytest.approx(29.97)
+    assert open_frames(tmp_path / 'out.mkv').fps == pytest.approx(29.97)
+
+
+@pytest.mark.parametrize('suffix', ['.avi', '.h264'])
+def test_varying_times_are_refused_where_they_would_be_lost(tmp_path: Path, suffix: str):
+    source = open_frames(make_video(tmp_path / 'in.mp4', VARYING, time_base=Fraction(1, 1000)))
+
+    with pytest.raises(InputError, match=r'one frame rate only.*give a name such as out\.mp4'):
+        write_video_like(tmp_path / f'out{suffix}', source, source)
+    assert [path.name for path in tmp_path.iterdir()] == ['in.mp4']
+
+
+def test_times_rounded_to_milliseconds_are_steady_enough_for_avi(tmp_path: Path):
+    write_video(tmp_path / 'in.mkv', pictures(8, 32, 48), fps=30)
+    source = open_frames(tmp_path / 'in.mkv')
+    write_video_like(tmp_path / 'out.avi', source, source)
+
+    written = open_frames(tmp_path / 'out.avi')
+    assert len(written) == 8
+    assert written.fps == pytest.approx(30, rel=0.01)
+
+
+def test_times_that_are_guesses_are_not_taken(tmp_path: Path):
+    source = open_frames(make_packed_avi(tmp_path / 'in.avi', 8))
+
+    assert source.time_of(3) is None
+    assert presentation_times(source) == [Fraction(n, 25) for n in range(8)]
+
+
+def test_pictures_without_a_rate_come_at_25_a_second():
+    frames = ArrayFrames(pictures(3, 16, 16))
+
+    assert presentation_times(frames) == [0, Fraction(1, 25), Fraction(2, 25)]
+
+
+def test_sound_is_copied_bit_by_bit_and_in_time(tmp_path: Path):
+    path = make_talkie(tmp_path / 'in.mp4', VARYING)
+    source = open_frames(path)
+    write_video_like(tmp_path / 'out.mp4', source, source)
+
+    codec, packets, samples = sound_of(tmp_path / 'out.mp4')
+    assert codec == 'aac'
+    assert packets == sound_of(path)[1]
+    assert np.abs(samples[: round(0.45 * 48000)]).max() < 0.01
+    assert np.abs(samples[round(0.55 * 48000) : round(0.95 * 48000)]).max() > 0.3
+
+
+def test_sound_that_the_container_does_not_take_is_encoded_anew(tmp_path: Path):
+    source = open_frames(make_talkie(tmp_path / 'in.mov', VARYING, codec='pcm_s16le'))
+    write_video_like(tmp_path / 'out.mp4', source, source)
+
+    codec, _, samples = sound_of(tmp_path / 'out.mp4')
+    assert codec == 'aac'
+    tone = samples[round(0.55 * 48000) : round(0.95 * 48000)]
+    spectrum = np.abs(np.fft.rfft(tone))
+    assert np.fft.rfftfreq(len(tone), 1 / 48000)[spectrum.argmax()] == pytest.approx(440, abs=3)
+    assert np.abs(samples[: round(0.45 * 48000)]).max() < 0.01
+
+
+def test_sound_moves_with_pictures_that_begin_late(tmp_path: Path):
+    late = [time + 200 for time in VARYING]
+    source = open_frames(make_talkie(tmp_path / 'in.mp4', late, lasts=1.2))
+    write_video_like(tmp_path / 'out.mp4', source, source)
+
+    _, _, samples = sound_of(tmp_path / 'out.mp4')
+    assert presentation_times(open_frames(tmp_path / 'out.mp4'))[-1] == Fraction(960, 1000)
+    assert np.abs(samples[: round(0.25 * 48000)]).max() < 0.01
+    assert np.abs(samples[round(0.35 * 48000) : round(0.9 * 48000)]).max() > 0.3
+
+
+def test_sound_ends_with_the_pictures(tmp_path: Path):
+    source = open_frames(make_talkie(tmp_path / 'in.mp4', VARYING, begins=0))
+    write_video_like(tmp_path / 'out.mp4', [source[n] for n in range(6)], source)
+
+    # The sixth picture is shown from 0.3 s until the seventh would come, at 0.7 s.
+    _, _, samples = sound_of(tmp_path / 'out.mp4')
+    assert np.abs(samples[round(0.6 * 48000) : round(0.69 * 48000)]).max() > 0.3
+    assert not samples[round(0.75 * 48000) :].any()
+
+
+def test_a_bare_stream_has_no_sound(tmp_path: Path):
+    source = open_frames(make_talkie(tmp_path / 'in.mp4', range(0, 400, 40)))
+    write_video_like(tmp_path / 'out.h264', source, source)
+
+    assert len(open_frames(tmp_path / 'out.h264')) == 10
+
+
+def test_views_of_a_whole_video_have_its_times_and_sound(tmp_path: Path):
+    source = open_frames(make_talkie(tmp_path / 'in.mp4', VARYING))
+    view, part = CachedFrames(source), SelectedFrames(source, [4, 5, 7])
+
+    assert view.audio_path == str(tmp_path / 'in.mp4')
+    assert presentation_times(view) == presentation_times(source)
+    assert part.audio_path is None
+    assert presentation_times(part) == [0, Fraction(150, 1000), Fraction(570, 1000)]

@@ -1,0 +1,38 @@
+"""What FFmpeg reads of a file that may be broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+
+
+def read_packets(container: Any, stream: Any) -> Iterator[Any]:
+    """Yield the packets that carry data, up to the end or to where the file is broken."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            return
+        if packet is None:
+            return
+        if packet.size:
+            yield packet
+
+
+def read_frames(container: Any, stream: Any, damaged: list[int] | None = None) -> Iterator[Any]:
+    """Yield the frames that can be decoded; broken packets are left out, as players do.
+
+    The numbers of these packets are added to ``damaged``.
+    """
+    for number, packet in enumerate(read_packets(container, stream)):
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            if damaged is not None:
+                damaged.append(number)
+            continue
+        yield from frames
+    yield from stream.decode(None)

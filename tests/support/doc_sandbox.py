@@ -1,0 +1,164 @@
+"""A small copy of the repository with all files that the blocks of the documentation name."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from zipfile import ZipFile
+
+import cv2
+import numpy as np
+
+from stdpose_mm.io.labels import read_labels, write_coco, write_label_list, write_labels
+from stdpose_mm.io.video import write_video
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.paths import ROOT
+
+NUM_FRAMES, SHORT, WIDTH, HEIGHT = 61, 17, 96, 80
+INTERVAL = 5
+SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
+_POSE = np.array([[0, 0], [-8, 16], [8, 16]], float)
+_EVALUATED = ROOT / 'tests' / 'data' / 'posetrack_eval'
+
+
+def _pose(person: int, frame: int) -> np.ndarray:
+    return _POSE + ((18 + frame, 16) if person == 0 else (78 - frame, 50))
+
+
+def _pictures() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    noise = cv2.GaussianBlur(rng.uniform(0, 255, (HEIGHT, WIDTH, 3)), (0, 0), 2)
+    pictures = [noise.astype(np.uint8).copy() for _ in range(NUM_FRAMES)]
+    for frame, picture in enumerate(pictures):
+        for person in range(2):
+            for x, y in _pose(person, frame).astype(int).tolist():
+                cv2.circle(picture, (x, y), 4, (0, 60, 200 - 80 * person), -1)
+    return pictures
+
+
+def _labels(name: str, frames: Sequence[int], num_frames: int = NUM_FRAMES) -> VideoLabels:
+    persons = [
+        PersonLabel(
+            frame,
+            _pose(person, frame),
+            np.full(3, 2),
+            track_id=person + 1,
+            bbox=np.array([*(_pose(person, frame)[0] - (12, 4)), 24, 28]),
+        )
+        for frame in frames
+        for person in range(2)
+    ]
+    listed = tuple(VideoFrame(n, f'{name}/{n:06d}.jpg') for n in range(num_frames))
+    return VideoLabels(name, SKELETON, listed, tuple(persons))
+
+
+def make_sandbox(root: Path) -> Path:
+    """Fill a folder; the configs of pose networks of two names are tiny."""
+    for name in ('tools', 'demo', 'docs', 'requirements', 'Makefile', 'pyproject.toml'):
+        (root / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / 'configs', root / 'configs')
+    (root / 'model-index.yml').symlink_to(ROOT / 'model-index.yml')
+    pictures = _pictures()
+    dense = _labels('clip', range(NUM_FRAMES))
+    sparse = _labels('clip', range(0, NUM_FRAMES, INTERVAL))
+    write_video(root / 'clip.mp4', pictures, fps=10)
+    for name in ('labels.json', 'labels.xml', 'task.xml'):
+        write_labels(sparse, root / name, 'cvat' if name.endswith('xml') else 'posetrack18')
+    write_labels(dense, root / 'all_frames.json', 'posetrack18')
+    if find_spec('sleap_io') is not None:
+        write_labels(sparse, root / 'project.slp', 'sleap')
+    for name in ('export.zip', 'export2.zip'):
+        with ZipFile(root / name, 'w') as exported:
+            exported.write(root / 'task.xml', 'annotations.xml')
+    _write_deeplabcut(root / 'labeled-data' / 'mouse' / 'CollectedData_me.csv')
+    (root / 'videos').mkdir()
+    shutil.copy(root / 'clip.mp4', root / 'videos' / 'mouse.mp4')
+    write_coco([sparse, _labels('other', [0, 8])], root / 'all.json')
+    write_labels(_propagated(dense), root / 'dense.json', 'posetrack18')
+    pictures = pictures[:SHORT]
+    _write_set(root / 'labels', root / 'pictures', pictures, ['one', 'two'])
+    for split in ('train', 'val'):
+        for data in ('posetrack18', 'synthetic'):
+            place = root / 'data' / data
+            _write_set(place / 'annotations' / split, place, pictures, [f'images/{split}/a'])
+    _write_clips(root / 'data' / 'jhmdb_clips', pictures)
+    _write_clips(root / 'data' / 'clips', pictures)
+    for split in ('train', 'val'):
+        clips = sorted((root / 'data' / 'jhmdb_clips' / 'annotations').glob('*.json'))
+        (root / 'data' / 'jhmdb_split').mkdir(parents=True, exist_ok=True)
+        write_label_list(root / 'data' / 'jhmdb_split' / f'{split}.txt', [*map(str, clips)])
+        write_label_list(root / 'data' / f'{split}.txt', [*map(str, clips)])
+    annolists = _EVALUATED / 'pt17' / 'annolist'
+    shutil.copytree(annolists, root / 'annolists' / 'val')
+    shutil.copytree(annolists, root / 'data' / 'posetrack17' / 'annotations' / 'val')
+    for folder in ('gt', 'pred'):
+        (root / folder).mkdir()
+        shutil.copy(
+            _EVALUATED / 'dense' / folder / '020001_mpii_test.json', root / folder / 'clip.json'
+        )
+    _write_pilot(root / 'data' / 'posetrack_pilot')
+    (root / 'boxes.txt').write_text('1,0,8,8,24,32,0.9\n2,0,11,8,24,32,0.9\n')
+    return root
+
+
+def _propagated(dense: VideoLabels) -> VideoLabels:
+    """Labels between those of every fifth frame, with scores and a hand that is often wrong."""
+    persons = []
+    for person in dense.persons:
+        if person.frame_index % INTERVAL:
+            wrong = np.array([[0, 0], [0, 0], [9 * (person.frame_index % 2), 0]])
+            person = replace(
+                person,
+                keypoints=person.keypoints + wrong,
+                scores=np.array([0.9, 0.6, 0.3]),
+                source='propagated',
+                keypoint_sources=None,
+            )
+        persons.append(person)
+    return dense.with_persons(persons)
+
+
+def _write_deeplabcut(path: Path) -> None:
+    """The first person's labels as DeepLabCut writes those of a project with one animal."""
+    joints = [(name, axis) for name in SKELETON.keypoint_names for axis in 'xy']
+    rows = [
+        ['scorer', '', '', *['me' for _ in joints]],
+        ['bodyparts', '', '', *[name for name, _ in joints]],
+        ['coords', '', '', *[axis for _, axis in joints]],
+    ]
+    for frame in range(0, NUM_FRAMES, INTERVAL):
+        rows.append(['labeled-data', 'mouse', f'img{frame:02d}.png', *_pose(0, frame).ravel()])
+    path.parent.mkdir(parents=True)
+    path.write_text(''.join(f'{",".join(map(str, row))}\n' for row in rows))
+
+
+def _write_set(labels: Path, images: Path, pictures: list[np.ndarray], names: list[str]) -> None:
+    for name in names:
+        write_labels(_labels(name, range(0, SHORT, 4), SHORT), labels / f'{Path(name).name}.json')
+        (images / name).mkdir(parents=True, exist_ok=True)
+        for frame, picture in enumerate(pictures):
+            cv2.imwrite(str(images / name / f'{frame:06d}.jpg'), picture)
+
+
+def _write_clips(root: Path, pictures: list[np.ndarray]) -> None:
+    """Clips as JHMDB's are laid out, every frame labelled."""
+    for name in ('alpha1', 'beta1', 'gamma1', 'delta1'):
+        write_video(root / 'videos' / f'{name}.avi', pictures, fps=30)
+        path = root / 'annotations' / f'{name}.json'
+        write_labels(_labels(name, range(SHORT), SHORT), path)
+        fields = json.loads(path.read_text())
+        fields['info'] = {'video': f'videos/{name}.avi', 'source_group': f'{name} film'}
+        path.write_text(json.dumps(fields))
+
+
+def _write_pilot(root: Path) -> None:
+    first, second, *_ = sorted((_EVALUATED / 'dense' / 'gt').glob('*.json'))
+    for source, name in (
+        (first, 'labels_only/000001.json.gz'),
+        (second, 'annotations/060470979.json'),
+    ):
+        write_labels(read_labels(source), root / name)
