@@ -22,8 +22,25 @@ LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """A person is there in the whole video, or from the first own label to the last."""
 
 READ_FORMATS = ('posetrack17', 'posetrack18', 'posetrack21', 'coco', 'cvat', 'sleap', 'deeplabcut')
-WRITE_FORMATS = ('posetrack18', 'posetrack18-official', 'posetrack21', 'coco', 'cvat', 'sleap')
-"""Formats of label files."""
+"""Formats of label files that are read."""
+
+_JSON = ('.json', '.json.gz')
+WRITE_FORMATS: dict[str, tuple[str, ...]] = {
+    'posetrack18': _JSON,
+    'posetrack18-official': _JSON,
+    'posetrack21': _JSON,
+    'coco': _JSON,
+    'cvat': ('.xml', '.xml.gz'),
+    'sleap': ('.slp',),
+}
+"""Format of label files that are written -> what their names end in; a name stands for the first
+format with its ending."""
+
+FORMAT_PACKAGES = {'sleap': 'sleap_io'}
+"""Format -> the module without which it cannot be written."""
+
+VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
+"""Containers that hold H.264, and the bare stream: videos that are written."""
 
 PRECISIONS = ('float32', 'bfloat16')
 """Precisions of a checkpoint, which PyTorch runs."""

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.choices import VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import PACKAGES, find_input_error, missing_packages
-from stdpose_mm.io.atomic import refuse_overwriting, require_writable
+from stdpose_mm.io.outputs import DEFAULT_FORMAT, Output, choose_format, guard_outputs
 
 EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
+
+REPORT_SUFFIXES = ('.html', '.htm')
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -53,7 +55,9 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
     parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
     parser.add_argument(
-        '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
+        '--format',
+        choices=WRITE_FORMATS,
+        help=f'of OUT (by its suffix; {DEFAULT_FORMAT} for .json and without a suffix)',
     )
     parser.add_argument('--save-video', type=Path, metavar='FILE', help='video with poses drawn')
 
@@ -97,22 +101,18 @@ def check_outputs(args: argparse.Namespace, *inputs: str) -> None:
         inputs: Names of those that are files to read.
 
     Raises:
-        InputError: If one is an input or another output, one cannot be written, or the video has no
-            name of one.
+        InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs` and
+            :func:`~stdpose_mm.io.outputs.choose_format`.
     """
-    outputs = {
-        '--out': args.out,
-        '--save-video': args.save_video,
-        '--report': vars(args).get('report'),
-    }
-    refuse_overwriting({name: getattr(args, name) for name in inputs}, outputs)
-    if args.save_video is not None:
-        from stdpose_mm.io.video import require_video_name
-
-        require_video_name(args.save_video)
-    for path in outputs.values():
-        if path is not None:
-            require_writable(path)
+    guard_outputs(
+        [
+            Output('--out', args.out),
+            Output('--save-video', args.save_video, 'a video', VIDEO_SUFFIXES),
+            Output('--report', vars(args).get('report'), 'a report', REPORT_SUFFIXES),
+        ],
+        {name: getattr(args, name) for name in inputs},
+    )
+    choose_format(args.out, args.format, '--out', '--format')
 
 
 def run_command(

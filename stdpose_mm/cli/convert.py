@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import refuse_overwriting
+from stdpose_mm.io.outputs import DEFAULT_FORMAT, Output, choose_format, guard_outputs
 
 if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
@@ -49,8 +49,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         '--to',
         dest='target',
         choices=WRITE_FORMATS,
-        default='posetrack18',
-        help='format of OUT (%(default)s)',
+        help=f'format of OUT (by its suffix; {DEFAULT_FORMAT} for .json and without a suffix)',
     )
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
     return parser
@@ -62,23 +61,25 @@ def convert(args: argparse.Namespace) -> None:
     Raises:
         InputError: If a file cannot be read or written, or the options do not fit it.
     """
+    guard_outputs([Output('OUT', args.output)], {}, {'IN': args.input})
+    target = args.target or choose_format(args.output, name='OUT')
     several = Path(args.input).is_dir() or Path(args.input).suffix == '.txt'
-    if several and (args.target != MANY_VIDEOS_FORMAT or args.video is not None):
-        wrong = '--video' if args.video is not None else f'--to {args.target}'
+    if several and (target != MANY_VIDEOS_FORMAT or args.video is not None):
+        wrong = '--video' if args.video is not None else f'--to {target}'
         raise InputError(
             f'{args.input} stands for many label files, which {wrong} cannot be used with: '
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
-    refuse_overwriting({'IN': args.input}, {'OUT': args.output})
+    choose_format(args.output, target, 'OUT', '--to')
     from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_labels
 
     if several:
         write_coco(read_all_files(args.input, args.source), args.output)
-    elif args.target == MANY_VIDEOS_FORMAT and args.video is None:
+    elif target == MANY_VIDEOS_FORMAT and args.video is None:
         write_coco(read_all_labels(args.input, args.source), args.output)
     else:
         labels = read_labels(args.input, args.source, args.video)
-        write_labels(labels, args.output, args.target)
+        write_labels(labels, args.output, target)
 
 
 def read_all_files(path: str, source: str | None) -> list[VideoLabels]:

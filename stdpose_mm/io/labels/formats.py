@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.choices import READ_FORMATS, WRITE_FORMATS
+from stdpose_mm.choices import READ_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 
 from .coco import parse_coco, write_coco
@@ -90,20 +91,19 @@ def read_posetrack(path: PathLike) -> VideoLabels:
     return parse_posetrack17(path, data) if is_annolist else parse_posetrack18(path, data)
 
 
-def write_labels(labels: VideoLabels, path: PathLike, format: str = 'posetrack18') -> None:
+def write_labels(labels: VideoLabels, path: PathLike, format: str | None = None) -> None:
     """Write the labels of one video, atomically.
 
     Args:
         labels: The labels.
         path: The file to write.
-        format: One of ``WRITE_FORMATS``.
+        format: One of ``WRITE_FORMATS``; by default the first that such a name stands for.
 
     Raises:
-        InputError: If there is no such format or the file cannot be written.
+        InputError: If there is no such format, the name belongs to another one, or the file cannot
+            be written.
     """
-    if format not in _WRITERS:
-        raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
-    _WRITERS[format](labels, path)
+    _WRITERS[choose_format(path, format)](labels, path)
 
 
 def sniff_format(path: PathLike) -> str:

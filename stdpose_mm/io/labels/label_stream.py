@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
+from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .formats import write_labels
@@ -84,18 +85,19 @@ class LabelStream:
         self.num_frames += 1
 
     def write(
-        self, path: Path, format: str = 'posetrack18', extra: Mapping[str, Any] | None = None
+        self, path: Path, format: str | None = None, extra: Mapping[str, Any] | None = None
     ) -> None:
         """Write what was added, atomically; the stream can go on.
 
         Args:
             path: Where to; gzipped if it ends in ``.gz``.
-            format: One of :data:`~stdpose_mm.io.WRITE_FORMATS`.
+            format: See :func:`~stdpose_mm.io.labels.write_labels`.
             extra: Fields of the file itself, where the format has room for them.
 
         Raises:
             InputError: If ``path`` cannot be written.
         """
+        format = choose_format(path, format)
         if format in _STREAMED:
             self._write_posetrack18(path, extra or {})
             return

@@ -14,7 +14,7 @@ from .unavailable_frames import UnavailableFrames
 
 if TYPE_CHECKING:
     from .video_frames import VideoFrames
-    from .video_writer import require_video_name, write_video
+    from .video_writer import write_video
 
 __all__ = [
     'ArrayFrames',
@@ -29,13 +29,11 @@ __all__ = [
     'open_frames',
     'read_frame',
     'read_picture',
-    'require_video_name',
     'write_video',
 ]
 
 _OF_PYAV = {
     'VideoFrames': '.video_frames',
-    'require_video_name': '.video_writer',
     'write_video': '.video_writer',
 }
 """Name -> its module, which imports PyAV: pictures are read without it."""

@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
 
+from stdpose_mm.choices import VIDEO_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import PathLike
-
-VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
-"""Containers that hold H.264, and the bare stream."""
-
-
-def require_video_name(path: PathLike) -> None:
-    """Check before long work that :func:`write_video` knows the container.
-
-    Raises:
-        InputError: If the suffix is none of ``VIDEO_SUFFIXES``.
-    """
-    if Path(path).suffix.lower() not in VIDEO_SUFFIXES:
-        raise InputError(
-            f'{path} cannot be written as a video, expected a name such as out.mp4 '
-            f'({", ".join(VIDEO_SUFFIXES)})'
-        )
-
+from stdpose_mm.io.outputs import require_suffix
 
 def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> None:
     """Write pictures as an H.264 video (4:2:0), atomically.
@@ -47,7 +31,7 @@ def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> Non
     """
     if not 0 < fps <= 1000:
         raise InputError(f'frames per second must be in 0..1000, got {fps}')
-    require_video_name(path)
+    require_suffix(str(path), path, 'a video', VIDEO_SUFFIXES)
     # MPEG-4 part 2 has 16 bits for the denominator.
     rate = Fraction(fps).limit_denominator(65535)
     shape = None
