@@ -42,6 +42,9 @@ FORMAT_PACKAGES = {'sleap': 'sleap_io'}
 VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
 """Containers that hold H.264, and the bare stream: videos that are written."""
 
+LAUNCHERS = ('none', 'pytorch', 'slurm')
+"""What starts processes that share work."""
+
 PRECISIONS = ('float32', 'bfloat16')
 """Precisions of a checkpoint, which PyTorch runs."""
 

@@ -78,7 +78,7 @@ def listed(items: Sequence[str], most: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time to the precision that people plan with: ``8 s``, ``3 minutes``, ``2.5 hours``."""
+    """Write a time as people plan with it: ``8 s``, ``3 minutes``, ``2.5 hours``."""
     if seconds < 90:
         return f'{max(1, round(seconds))} s'
     if seconds < 5400:

@@ -140,3 +140,6 @@ def _check(args: argparse.Namespace) -> None:
             '--adapt needs --config, the config of the model to fine-tune, such as '
             'configs/stdpose_tiny_synthetic.py'
         )
+    from stdpose_mm.propagation.base import require_method_packages
+
+    require_method_packages(args.method)

@@ -12,8 +12,6 @@ from mmengine.dist import init_dist
 
 from stdpose_mm.errors import InputError
 
-LAUNCHERS = ('none', 'pytorch', 'slurm')
-
 RANK_VARIABLES = {'pytorch': ('RANK', 'LOCAL_RANK'), 'slurm': ('SLURM_PROCID', 'SLURM_LOCALID')}
 """Launcher -> environment variables of the global and the local rank."""
 

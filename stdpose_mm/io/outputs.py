@@ -62,15 +62,15 @@ def guard_outputs(
     _refuse_overwriting({**(inputs or {}), **label_folders}, asked)
     for output in asked:
         assert output.path is not None
-        if output.suffixes:
-            require_suffix(
-                f'{output.name} {output.path}', output.path, output.what, output.suffixes
-            )
         _refuse_mixing(output, output.path, label_folders)
         if output.is_folder:
             require_writable_folder(output.path)
         else:
             require_writable(output.path)
+        if output.suffixes:
+            require_suffix(
+                f'{output.name} {output.path}', output.path, output.what, output.suffixes
+            )
 
 
 def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str]) -> None:
@@ -86,7 +86,9 @@ def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str
         InputError: If it ends in none of them.
     """
     if not os.fspath(path).lower().endswith(tuple(suffixes)):
-        raise InputError(f'{named} is no name for {what}, give one that ends in {_either(suffixes)}')
+        raise InputError(
+            f'{named} is no name for {what}, give one that ends in {_either(suffixes)}'
+        )
 
 
 def choose_format(

@@ -160,7 +160,11 @@ def another_joint(fields):
         (None, ['--keep-every', '0'], 'must be at least 1, got 0'),
         (None, ['--batch-size', '0'], 'must be at least 1, got 0'),
         (None, ['--labels-video', 'other'], "no video named 'other'"),
-        (None, ['--save-video', 'overlay.txt'], 'is no name for a video, give one that ends in .mp4'),
+        (
+            None,
+            ['--save-video', 'overlay.txt'],
+            'is no name for a video, give one that ends in .mp4',
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(

@@ -28,6 +28,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
 from stdpose_mm.tracking.smoothing import FPS, OneEuro, PoseSmoother, SavitzkyGolay, smooth_labels
+from stdpose_mm.wording import counted
 
 
 @dataclass
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
         if args.predictions is None
         else f'predictions in {args.predictions.name}'
     )
-    print(f'{len(videos)} videos, {source}')
+    print(f'{counted(len(videos), "video")}, {source}')
     print(f'{"filter":58} {"error %":>8} {"jitter %":>8} {"lag":>8}')
     for smoother in filters:
         total = Motion()
@@ -123,7 +124,7 @@ def predicted(folder: Path, path: Path) -> VideoLabels:
     file = folder / path.name if folder.is_dir() else folder
     labels = read_labels(file)
     # A model's own poses are not given, whatever the file says.
-    return labels.with_persons([replace(p, source='propagated') for p in labels.persons])
+    return labels.with_persons([p.with_source('propagated') for p in labels.persons])
 
 
 def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> VideoLabels:
@@ -131,10 +132,8 @@ def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> Vi
     return truth.with_persons(
         [
             replace(
-                p,
-                keypoints=p.keypoints + rng.normal(0, noise * size(p), p.keypoints.shape),
-                source='propagated',
-            )
+                p, keypoints=p.keypoints + rng.normal(0, noise * size(p), p.keypoints.shape)
+            ).with_source('propagated')
             for p in truth.persons
         ]
     )

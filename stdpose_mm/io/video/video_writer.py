@@ -14,6 +14,7 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import require_suffix
 
+
 def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> None:
     """Write pictures as an H.264 video (4:2:0), atomically.
 
