@@ -256,8 +256,8 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
     fast = [labels for labels, value in zip(videos, motion, strict=True) if value > min_motion]
     if not fast:
         raise InputError(
-            f'none of the {counted(len(videos), "video")} moves by more than {min_motion:g} pose sizes '
-            f'a frame, the fastest by {max(motion):.4f}; lower --min-motion'
+            f'none of the {counted(len(videos), "video")} moves by more than {min_motion:g} pose '
+            f'sizes a frame, the fastest by {max(motion):.4f}; lower --min-motion'
         )
     return fast
 
