@@ -3,7 +3,8 @@
 ``stdpose env`` prints a table and one line for each thing that is wrong; it exits with 1 if there
 is any. Versions are read without importing anything; the compiled parts of every package are
 loaded, since these are what fails when versions do not fit. ``--full`` imports MMDetection and
-MMPose as a whole, too, which takes longer. This file uses the standard library alone and imports nothing of the package, so that
+MMPose as a whole, too, which takes longer. This file uses the standard library alone and imports
+nothing of the package, so that
 ``tools/misc/check_env.py`` can run it in an environment where nothing else works.
 """
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.choices import WHOLE_PICTURE
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
+from stdpose_mm.io.file_kinds import require_config, require_video
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,8 @@ def infer_video(args: argparse.Namespace) -> list[str]:
         InputError: If something that was given cannot be used; no output file is written then.
     """
     require_packages('a pose network', 'torch', 'mmpose')
+    require_video(args.video)
+    require_config(args.config)
     from tqdm import tqdm
 
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
+from stdpose_mm.io.file_kinds import require_video
 
 if TYPE_CHECKING:
     from stdpose_mm.detection import PersonDetector
@@ -30,6 +31,7 @@ def propagate_video(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
+    require_video(args.video, args.labels)
     from tqdm import tqdm
 
     from stdpose_mm.apis import VideoPosePropagator

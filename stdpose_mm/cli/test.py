@@ -47,7 +47,6 @@ def test(args: argparse.Namespace) -> None:
         [
             Output('--out', args.out, 'metrics', JSON_SUFFIXES),
             Output('--dump', args.dump, 'predictions', DUMP_SUFFIXES),
-            Output('--work-dir', args.work_dir, is_folder=True),
         ],
         {'CONFIG': args.config, 'CHECKPOINT': args.checkpoint},
     )

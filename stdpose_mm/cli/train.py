@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import Output, guard_outputs
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -27,7 +26,6 @@ def train(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
-    guard_outputs([Output('--work-dir', args.work_dir, is_folder=True)], {'CONFIG': args.config})
     cfg = load_config(args)
     from mmengine.runner import Runner
 

@@ -17,6 +17,7 @@ from .coco import parse_coco, write_coco
 from .cvat import read_cvat, write_cvat
 from .deeplabcut import read_deeplabcut
 from .fields import read_bytes, read_json, shown
+from .foreign_files import foreign_json, refuse_foreign_bytes
 from .posetrack17 import parse_posetrack17
 from .posetrack18 import parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
@@ -124,6 +125,7 @@ def _sniff_bytes(path: PathLike) -> str | None:
                 'DeepLabCut writes beside its .h5'
             )
         return 'sleap'
+    refuse_foreign_bytes(path)
     head = read_bytes(path)[:200].removeprefix(b'\xef\xbb\xbf').lstrip()
     if head.startswith((b'<', b'PK')):
         return 'cvat'
@@ -134,10 +136,7 @@ def _sniff_json(path: PathLike, data: Any) -> str:
     if isinstance(data, dict) and 'annolist' in data:
         return 'posetrack17'
     if not isinstance(data, dict) or not isinstance(data.get('images'), list):
-        raise InputError(
-            f'{path} is no label file of a known format: expected an object with "annolist" '
-            f'(PoseTrack17) or "images" (PoseTrack18, COCO), got {shown(data)}'
-        )
+        raise foreign_json(path, data)
     image_fields = _fields_of(data['images'])
     if 'videos' in data or 'video_id' in image_fields:
         return 'coco'

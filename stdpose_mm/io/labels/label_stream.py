@@ -34,7 +34,7 @@ class LabelStream:
     Args:
         name: Name of the video.
         skeleton: Its joints.
-        folder: Where there is room for the labels.
+        folder: Where there is room for the labels; made if need be.
 
     Raises:
         InputError: If the folder cannot be written to.
@@ -44,6 +44,7 @@ class LabelStream:
         self._name = name
         self._skeleton = skeleton
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self._images: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
             self._annotations: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:

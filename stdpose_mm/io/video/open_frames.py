@@ -11,11 +11,10 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES
 
 from .frame_source import FrameSource
 from .picture_frames import PictureFrames, read_picture
-
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 
 _OPEN_VIDEOS = 8
 
