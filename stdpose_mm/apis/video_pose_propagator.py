@@ -15,7 +15,6 @@ from stdpose_mm.propagation import (
     Boxes,
     GapCache,
     LifeSpan,
-    PropagatedPose,
     boxes_of,
     dense_labels,
     given_labels,
@@ -32,6 +31,9 @@ from stdpose_mm.structures import (
     PersonLabel,
     Skeleton,
     VideoLabels,
+    correct_label,
+    forget_joints,
+    open_left_out,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ class FrameResult:
         visibility: [P, K] of 0 (unknown), 1 (occluded), 2 (visible).
         scores: [P, K] in 0..1; 1 for given joints.
         bboxes: [P, 4] ``[x, y, w, h]``, zeros where there is none.
-        source: [P] 'given', 'propagated' or 'absent'.
+        source: [P] 'given' (with a given joint), 'propagated' or 'absent'.
+        keypoint_sources: [P, K] the same words for every joint.
         persons: The same people as labels, see :meth:`VideoPosePropagator.collect_labels`.
     """
 
@@ -64,6 +67,7 @@ class FrameResult:
     scores: np.ndarray
     bboxes: np.ndarray
     source: tuple[str, ...]
+    keypoint_sources: np.ndarray
     persons: tuple[PersonLabel, ...]
 
 
@@ -90,7 +94,7 @@ class PropagationState:
     boxes: Boxes = field(default_factory=dict)
     detections: dict[int, FrameDetections] = field(default_factory=dict)
     life_span: LifeSpan = 'video'
-    cache: dict[str, list[PropagatedPose]] = field(default_factory=dict)
+    cache: GapCache = field(default_factory=dict)
     folder: Path | None = None
 
 
@@ -105,8 +109,8 @@ class VideoPosePropagator:
         for result in propagator.propagate_in_video(state):
             ...
 
-    Labels may be added or replaced at any time, also after or in the middle of a run; the next
-    ``propagate_in_video`` redoes only the gaps that have changed.
+    Labels may be added, corrected or replaced at any time, also after or in the middle of a run;
+    the next ``propagate_in_video`` redoes only the gaps that have changed.
 
     Args:
         config: Config file or loaded config of a pose network. Needed for 'stdpose',
@@ -153,20 +157,23 @@ class VideoPosePropagator:
         skeleton: Skeleton | None = None,
         boxes: VideoLabels | None = None,
         life_span: LifeSpan = 'video',
+        fill_left_out: bool = False,
         folder: str | PathLike[str] | None = None,
     ) -> PropagationState:
         """Open a video.
 
         Args:
             video: A video file, a folder of pictures, a list of pictures, or opened frames.
-            labels: Labels to start from. People without track ids are associated; labels whose
-                ``source`` is not 'given' are left out.
+            labels: Labels to start from. People without track ids are associated; joints that
+                are not given are propagated.
             skeleton: Joints of labels that are added without ``labels``. By default those of the
                 model, else joints named by number.
             boxes: Labels whose person boxes, whatever their ``source``, hold in unlabelled
                 frames; they have the track ids of ``labels``.
             life_span: 'video': everyone is there from the first frame to the last; 'labels': from
                 the first own label to the last.
+            fill_left_out: Whether joints that a label of ``labels`` leaves out are propagated
+                there; by default they are left out of the results too.
             folder: Where finished gaps are kept. A run on the same video with the same
                 labels and method goes on from what a killed one left there; remove the folder
                 when the results are safe.
@@ -190,7 +197,7 @@ class VideoPosePropagator:
             state.skeleton = labels.skeleton
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
-                    self._add(state, track_id, label)
+                    self._add(state, track_id, open_left_out(label) if fill_left_out else label)
         if boxes is not None:
             state.boxes = _known_boxes(match_labels(boxes, frames), state)
         return state
@@ -202,8 +209,9 @@ class VideoPosePropagator:
         person_id: int,
         keypoints: np.ndarray | Sequence[Sequence[float]],
         bbox: np.ndarray | Sequence[float] | None = None,
+        replace: bool = False,
     ) -> None:
-        """Give the pose of one person in one frame; replaces an earlier one.
+        """Give joints of one person in one frame.
 
         Args:
             state: The video.
@@ -211,7 +219,11 @@ class VideoPosePropagator:
             person_id: Identity of the person within the video.
             keypoints: [K, 2] pixels, NaN for joints without a label; or [K, 3] with COCO's
                 visibility 0, 1, 2.
-            bbox: [4] person box ``[x, y, w, h]``; around the joints by default.
+            bbox: [4] person box ``[x, y, w, h]``; that of before, or one that follows from the
+                joints, by default.
+            replace: How joints without a label are meant. False: nothing is said of them; what an
+                earlier label of this frame says of them stays, and without one they are
+                propagated. True: the label replaces an earlier one, and they are left out.
 
         Raises:
             InputError: If the frame is not in the video or a shape or value is not as described.
@@ -227,6 +239,7 @@ class VideoPosePropagator:
         else:
             visibility = np.where(np.isnan(points).any(axis=1), NOT_LABELLED, VISIBLE)
         shown = np.where((visibility == NOT_LABELLED)[:, None], 0.0, points[:, :2])
+        unsaid = 'absent' if replace else 'propagated'
         try:
             label = PersonLabel(
                 frame_index=frame_idx,
@@ -234,13 +247,22 @@ class VideoPosePropagator:
                 visibility=visibility,
                 track_id=person_id,
                 bbox=None if bbox is None else np.asarray(bbox, dtype=np.float64),
+                keypoint_sources=np.where(visibility == NOT_LABELLED, unsaid, 'given'),
             )
         except ValueError as error:
             raise InputError(
                 f'label of person {person_id} in frame {frame_idx}: {error}'
             ) from error
+        if not label.has_place:
+            raise InputError(
+                f'label of person {person_id} in frame {frame_idx} has neither a joint nor a box, '
+                'use mark_absent to say that the person is not there'
+            )
         if state.skeleton is None:
             state.skeleton = Skeleton(tuple(f'joint_{n}' for n in range(len(points))))
+        earlier = state.tracks.get(person_id, {}).get(frame_idx)
+        if earlier is not None and not replace and len(points) == state.skeleton.num_keypoints:
+            label = correct_label(earlier, label)
         self._add(state, person_id, label)
 
     def mark_absent(self, state: PropagationState, frame_idx: int, person_id: int) -> None:
@@ -256,15 +278,28 @@ class VideoPosePropagator:
         """
         self._require_person(state, person_id)
         assert state.skeleton is not None
-        self.add_labels(
-            state, frame_idx, person_id, np.full((state.skeleton.num_keypoints, 2), np.nan)
-        )
+        count = state.skeleton.num_keypoints
+        label = PersonLabel(frame_idx, np.zeros((count, 2)), np.zeros(count), person_id)
+        self._add(state, person_id, label)
 
-    def remove_labels(self, state: PropagationState, frame_idx: int, person_id: int) -> None:
+    def remove_labels(
+        self,
+        state: PropagationState,
+        frame_idx: int,
+        person_id: int,
+        joints: Sequence[str] | None = None,
+    ) -> None:
         """Take back what was said of a person in a frame.
 
+        Args:
+            state: The video.
+            frame_idx: 0-based frame.
+            person_id: Identity of the person within the video.
+            joints: Names of the joints of which it was said; they are propagated then. By default
+                all of them, and that the person is there or not.
+
         Raises:
-            InputError: If there is no such label.
+            InputError: If there is no such label or joint.
         """
         self._require_person(state, person_id)
         track = state.tracks[person_id]
@@ -273,6 +308,12 @@ class VideoPosePropagator:
                 f'person {person_id} has no label in frame {frame_idx}, choose one of the frames '
                 f'{", ".join(map(str, sorted(track)))}'
             )
+        if joints is not None:
+            assert state.skeleton is not None
+            label = forget_joints(track[frame_idx], _joint_indices(state.skeleton, joints))
+            if not label.propagated.all():
+                track[frame_idx] = label
+                return
         del track[frame_idx]
         if not track:
             del state.tracks[person_id]
@@ -334,7 +375,7 @@ class VideoPosePropagator:
         state.cache.clear()
 
     def _frame_results(self, state: PropagationState, skeleton: Skeleton) -> Iterator[FrameResult]:
-        cache: GapCache = state.cache
+        cache = state.cache
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
             cache = open_gap_cache(state.folder / 'gaps', self.propagator, state.frames, skeleton)
@@ -384,6 +425,15 @@ class VideoPosePropagator:
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
 
 
+def _joint_indices(skeleton: Skeleton, joints: Sequence[str]) -> list[int]:
+    unknown = [name for name in joints if name not in skeleton.keypoint_names]
+    if unknown:
+        raise InputError(
+            f'there is no joint {unknown[0]!r}, choose from {", ".join(skeleton.keypoint_names)}'
+        )
+    return [skeleton.index_of(name) for name in joints]
+
+
 def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:
     known = boxes_of(boxes)
     if not any(known.values()):
@@ -414,5 +464,8 @@ def _frame_result(
         scores=stacked((p.scores for p in persons), num_keypoints),
         bboxes=stacked((np.zeros(4) if p.bbox is None else p.bbox for p in persons), 4),
         source=tuple(p.source for p in persons),
+        keypoint_sources=np.array([p.keypoint_sources for p in persons], dtype=str).reshape(
+            len(persons), num_keypoints
+        ),
         persons=tuple(persons),
     )

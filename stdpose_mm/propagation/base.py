@@ -22,16 +22,17 @@ ModelUse = Literal['none', 'optional', 'required']
 
 @dataclass(frozen=True)
 class PropagatedPose:
-    """The estimated pose of one track in one frame.
+    """The estimated pose of one person in one frame of a gap.
 
     Args:
-        track_id, frame_index: The track and the frame.
+        gap: The gap; of the joints only those that it is to fill are used.
+        frame_index: The frame.
         keypoints: [K, 2] pixels.
         visibility: [K] of 0 (nothing is known of the joint), 1, 2.
         scores: [K] confidence in 0..1; 0 where ``visibility`` is 0.
     """
 
-    track_id: int
+    gap: Gap
     frame_index: int
     keypoints: np.ndarray
     visibility: np.ndarray
@@ -44,7 +45,28 @@ class PropagatedPose:
         """Build a pose whose joints are as visible as at their nearest labels."""
         visibility = gap.visibility_at(frame_index)
         scores = np.where(visibility == NOT_LABELLED, 0.0, scores)
-        return cls(gap.track_id, frame_index, keypoints, visibility, scores)
+        return cls(gap, frame_index, keypoints, visibility, scores)
+
+
+@dataclass(frozen=True)
+class GapPoses:
+    """The estimated poses of one person in all frames of a gap.
+
+    Args:
+        keypoints: [F, K, 2] pixels, frames ascending.
+        visibility: [F, K], see :class:`PropagatedPose`.
+        scores: [F, K], likewise.
+    """
+
+    keypoints: np.ndarray
+    visibility: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def stack(cls, poses: Sequence[PropagatedPose]) -> GapPoses:
+        """Stack the poses of all frames, which ascend."""
+        names = ('keypoints', 'visibility', 'scores')
+        return cls(*(np.stack([getattr(pose, name) for pose in poses]) for name in names))
 
 
 class BasePropagator(ABC):

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.result_cache import ResultCache
 
-from .base import PropagatedPose
-
-_FIELDS = ('track_id', 'frame_index', 'keypoints', 'visibility', 'scores')
+from .base import GapPoses
 
 
-def open_gap_cache(folder: PathLike, *context: Any) -> ResultCache[list[PropagatedPose]]:
+def open_gap_cache(folder: PathLike, *context: Any) -> ResultCache[GapPoses]:
     """Open the cache of finished gaps, whose keys are their fingerprints.
 
     Args:
         folder: Where it lies.
         context: The propagator, the video and the skeleton; gaps of others are removed.
     """
-    return ResultCache.for_context(folder, context, _encode, _decode)
-
-
-def _encode(poses: list[PropagatedPose]) -> dict[str, np.ndarray]:
-    return {name: np.stack([np.asarray(getattr(p, name)) for p in poses]) for name in _FIELDS}
-
-
-def _decode(arrays: dict[str, np.ndarray]) -> list[PropagatedPose]:
-    rows = zip(*(arrays[name] for name in _FIELDS), strict=True)
-    return [PropagatedPose(int(track), int(frame), *pose) for track, frame, *pose in rows]
+    return ResultCache.for_context(folder, context, vars, lambda arrays: GapPoses(**arrays))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,15 +38,20 @@ class NearestLabels:
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """Neighbouring frames without a label of one track, and the labels around them.
+    """Neighbouring frames without a label of some joints of a track, and the labels around them.
+
+    Where every label speaks of the whole pose, all joints of a track share its gaps. Where one
+    speaks of some joints only, the others have a longer gap across it, see :func:`find_gaps`.
 
     Two gaps are equal if they are the same object; :meth:`fingerprint` compares content.
 
     Args:
         track_id: The track.
-        frames: The unlabelled frames, at least one, ascending.
+        joints: [K] bool: the joints to fill; the others are evidence.
+        frames: The frames in which they are not labelled, at least one, ascending.
         left: The label on the frame before the gap; None before the first label.
         right: The label on the frame after the gap; None after the last label.
+        inner: Labels of other joints on frames of the gap, frames ascending.
         before, after: Nearest label of every joint on either side; further away than ``left`` and
             ``right`` where a joint is not labelled there.
         second_before, second_after: Second nearest label of every joint on either side, for
@@ -54,9 +60,11 @@ class Gap:
     """
 
     track_id: int
+    joints: np.ndarray
     frames: range
     left: PersonLabel | None
     right: PersonLabel | None
+    inner: tuple[PersonLabel, ...]
     before: NearestLabels
     after: NearestLabels
     second_before: NearestLabels
@@ -82,6 +90,17 @@ class Gap:
     def known(self) -> np.ndarray:
         """Return [K] bool: joints with a label somewhere in the presence interval."""
         return self.before.exists | self.after.exists
+
+    def nearest_labels(self, frame_index: int) -> tuple[NearestLabels, NearestLabels]:
+        """Return ``before`` and ``after`` as seen from a frame, with nearer ones in ``inner``."""
+        before, after = self.before, self.after
+        for label in self.inner:
+            if label.frame_index <= frame_index:
+                before = _merge(label.given, _of_label(label), before)
+        for label in reversed(self.inner):
+            if label.frame_index > frame_index:
+                after = _merge(label.given, _of_label(label), after)
+        return before, after
 
     def bbox_of(self, frame_index: int) -> np.ndarray:
         """Return the person box [4] of one of the frames."""
@@ -116,11 +135,11 @@ class Gap:
         read = [self.before, self.after]
         if with_second_labels:
             read += [self.second_before, self.second_after]
-        ends = [
-            label and (label.keypoints, label.visibility, label.bbox)
-            for label in (self.left, self.right)
+        labels = [
+            label and (label.frame_index, label.keypoints, label.visibility, label.bbox)
+            for label in (self.left, *self.inner, self.right)
         ]
-        return fingerprint(self.track_id, self.frames, self.bboxes, read, ends)
+        return fingerprint(self.track_id, self.joints, self.frames, self.bboxes, read, labels)
 
 
 @dataclass(frozen=True)
@@ -129,7 +148,8 @@ class PresenceInterval:
 
     Args:
         frames: The frames, at least one.
-        labels: Frame index -> label with a place, frames ascending; at least one.
+        labels: Frame index -> label with a place, or with joints that will get one, frames
+            ascending; at least one.
     """
 
     frames: range
@@ -141,9 +161,9 @@ def find_presence_intervals(
 ) -> list[PresenceInterval]:
     """Find when the person of a track is in the picture.
 
-    An interval goes on until a label without a place, and the next begins with the next label that
-    has one. The first interval begins and the last one ends as ``life_span`` says, unless a label
-    without a place does it.
+    An interval goes on until a label that says that the person is absent, and the next begins with
+    the next other label. The first interval begins and the last one ends as ``life_span`` says,
+    unless a label does it.
 
     Args:
         labels: Frame index -> label of the track.
@@ -156,7 +176,7 @@ def find_presence_intervals(
     current: dict[int, PersonLabel] = {}
     start: int | None = 0 if life_span == 'video' else None
     for frame in given:
-        if labels[frame].has_place:
+        if not labels[frame].says_absent:
             start = frame if start is None else start
             current[frame] = labels[frame]
             continue
@@ -177,35 +197,67 @@ def find_gaps(
 ) -> list[Gap]:
     """Find the gaps of one track in one presence interval.
 
+    A label speaks of a joint if it gives it or leaves it out; a joint that it marks as propagated
+    is in a gap there. Joints whose gap is the same share it. A joint that no label speaks of is in
+    the gaps of the joint that most labels speak of.
+
     Args:
         track_id: The track.
         labels: Frame index -> label; at least one.
-        bboxes: Frame index -> [4] person box of every unlabelled frame.
+        bboxes: Frame index -> [4] person box of every frame that is not wholly labelled.
         frames: The frames of the interval.
+
+    Returns:
+        In order of time; every joint is in one gap of a frame that does not speak of it.
     """
-    given = sorted(labels)
-    before = _anchors_along([labels[frame] for frame in given])
-    after = _anchors_along([labels[frame] for frame in reversed(given)])[::-1]
+    times = sorted(labels)
+    in_order = [labels[time] for time in times]
+    before = _anchors_along(in_order)
+    after = _anchors_along(in_order[::-1])[::-1]
     gaps = []
-    ends = zip([frames.start - 1, *given], [*given, frames.stop], strict=True)
-    for slot, (start, stop) in enumerate(ends):
-        between = range(start + 1, stop)
+    for (start, stop), joints in sorted(_joints_between_labels(in_order).items()):
+        first = frames.start if start < 0 else times[start] + 1
+        between = range(first, frames.stop if stop == len(times) else times[stop])
         if not between:
             continue
         gaps.append(
             Gap(
                 track_id=track_id,
+                joints=joints,
                 frames=between,
-                left=labels[start] if slot > 0 else None,
-                right=labels[stop] if slot < len(given) else None,
-                before=before[slot][0],
-                after=after[slot][0],
-                second_before=before[slot][1],
-                second_after=after[slot][1],
+                left=None if start < 0 else in_order[start],
+                right=None if stop == len(times) else in_order[stop],
+                inner=tuple(in_order[start + 1 : stop]),
+                before=before[start + 1][0],
+                after=after[stop][0],
+                second_before=before[start + 1][1],
+                second_after=after[stop][1],
                 bboxes=np.stack([bboxes[frame] for frame in between]).astype(np.float64),
             )
         )
     return gaps
+
+
+def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int], np.ndarray]:
+    """Find the pairs of labels that follow each other in speaking of a joint.
+
+    Returns:
+        Positions of both labels, -1 before the first and L after the last of L labels -> [K] bool
+        the joints.
+    """
+    spoken = np.stack([~label.propagated for label in labels])
+    if not spoken.any():
+        # Boxes alone: they are where they are.
+        spoken[:] = True
+    most = spoken.sum(axis=0).argmax()
+    spoken = np.where(spoken.any(axis=0), spoken, spoken[:, [most]])
+    patterns, pattern_of = np.unique(spoken, axis=1, return_inverse=True)
+    between: dict[tuple[int, int], np.ndarray] = {}
+    for number, pattern in enumerate(patterns.T):
+        joints = pattern_of.reshape(-1) == number
+        for pair in pairwise([-1, *np.flatnonzero(pattern).tolist(), len(labels)]):
+            between[pair] = between.get(pair, False) | joints
+    return between
 
 
 def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[NearestLabels, NearestLabels]]:
@@ -226,12 +278,14 @@ def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[NearestLabels, N
     anchors = [(nothing, nothing)]
     for label in labels:
         nearest, second = anchors[-1]
-        of_label = NearestLabels(
-            np.full(num_keypoints, label.frame_index), label.keypoints, label.visibility
-        )
         shown = label.labelled
-        anchors.append((_merge(shown, of_label, nearest), _merge(shown, nearest, second)))
+        anchors.append((_merge(shown, _of_label(label), nearest), _merge(shown, nearest, second)))
     return anchors
+
+
+def _of_label(label: PersonLabel) -> NearestLabels:
+    frames = np.full(len(label.visibility), label.frame_index)
+    return NearestLabels(frames, label.keypoints, label.visibility)
 
 
 def _merge(chosen: np.ndarray, these: NearestLabels, others: NearestLabels) -> NearestLabels:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import CachedFrames, FrameSource
 from stdpose_mm.structures import (
+    NOT_LABELLED,
     FrameDetections,
     PersonLabel,
     Skeleton,
@@ -20,15 +21,16 @@ from stdpose_mm.structures import (
     label_boxes,
     person_box,
 )
+from stdpose_mm.structures.boxes import enclose
 from stdpose_mm.tracking import assign_track_ids
 
-from .base import BasePropagator, PropagatedPose
+from .base import BasePropagator, GapPoses, PropagatedPose
 from .gaps import Gap, LifeSpan, find_gaps, find_presence_intervals
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
 
-GapCache = MutableMapping[str, list[PropagatedPose]]
+GapCache = MutableMapping[str, GapPoses]
 """Fingerprint of a gap -> its poses, so that a correction redoes only the gaps it touches."""
 
 Boxes = Mapping[int, Mapping[int, np.ndarray]]
@@ -50,17 +52,17 @@ def propagate_labels(
 
     Args:
         frames: The video's pictures.
-        labels: The given labels; people without track ids are associated first, labels whose
-            ``source`` is not 'given' are left out.
+        labels: The given labels; people without track ids are associated first, joints that are
+            not given are left out.
         propagator: How to fill the gaps.
         boxes: Person boxes of unlabelled frames, see :func:`propagate_frames`.
         detections: People found by a detector.
         life_span: Where a track begins and ends.
 
     Returns:
-        Labels of every person in every frame, ordered by frame and track: the given ones
-        unchanged (scores and boxes filled in where they had none), all others with ``source``
-        'propagated' or 'absent'. All frames of the video are listed.
+        Labels of every person in every frame, ordered by frame and track: given joints unchanged
+        (scores and boxes filled in where they had none), all others 'propagated' or 'absent', see
+        :attr:`PersonLabel.keypoint_sources`. All frames of the video are listed.
 
     Raises:
         InputError: If there are no labels, one lies beyond the video, or the propagator does not
@@ -76,9 +78,9 @@ def propagate_labels(
 
 
 def given_labels(labels: VideoLabels) -> VideoLabels:
-    """Select the labels that count as given, and complete their track ids."""
-    given = labels.with_persons([p for p in labels.persons if p.source == 'given'])
-    return assign_track_ids(given)
+    """Select the labels, and of these the joints, that are given; complete their track ids."""
+    given = [person.only_given() for person in labels.persons if person.source == 'given']
+    return assign_track_ids(labels.with_persons(given))
 
 
 def dense_labels(labels: VideoLabels, persons: list[PersonLabel], num_frames: int) -> VideoLabels:
@@ -117,8 +119,9 @@ def propagate_frames(
 
     Args:
         frames: The video's pictures.
-        tracks: The given labels. One without a joint and a box says that the person is absent
-            from there until the next label with a place.
+        tracks: The given labels. Joints that one marks as propagated are propagated there, with
+            its given joints as evidence. One that says that the person is absent does so until
+            the next label.
         skeleton: Their joints.
         propagator: How to fill the gaps.
         cache: Results of earlier runs with this propagator and video; updated on the way.
@@ -150,13 +153,7 @@ def propagate_frames(
             _person_at(frame_index, track_id, plan, poses, skeleton.num_keypoints)
             for track_id, plan in plans.items()
         ]
-        found = [person for person in people if person is not None]
-        if len(found) < len(people):
-            raise RuntimeError(
-                f'{type(propagator).__name__} left out {len(people) - len(found)} people of frame '
-                f'{frame_index}'
-            )
-        yield frame_index, found
+        yield frame_index, people
 
 
 def _check(tracks: Tracks, num_frames: int) -> None:
@@ -192,12 +189,14 @@ class _TrackPlan:
     labels: Mapping[int, PersonLabel]
     gaps: list[Gap]
 
-    def gap_at(self, frame_index: int) -> Gap | None:
-        """Return the gap that holds a frame; None for other frames."""
-        place = bisect_right(self.gaps, frame_index, key=lambda gap: gap.frames[0]) - 1
-        if place < 0 or frame_index not in self.gaps[place].frames:
-            return None
-        return self.gaps[place]
+    @cached_property
+    def gaps_at(self) -> Mapping[int, Sequence[Gap]]:
+        """Map frame index -> the gaps, of some joints each, that hold it."""
+        gaps_at: dict[int, list[Gap]] = {}
+        for gap in self.gaps:
+            for frame in gap.frames:
+                gaps_at.setdefault(frame, []).append(gap)
+        return gaps_at
 
 
 class _GapPoses:
@@ -221,7 +220,6 @@ class _GapPoses:
         propagator: BasePropagator,
         cache: GapCache,
     ) -> None:
-        self._plans = plans
         self._cache = cache
         self._keys = {
             gap: gap.fingerprint(propagator.reads_second_labels)
@@ -233,27 +231,48 @@ class _GapPoses:
         todo = [gap for gap, key in self._keys.items() if key not in cache]
         todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
         self._propagated = propagator.propagate(CachedFrames(frames), todo, skeleton)
-        self._found: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
+        self._unfinished: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
+        self._finished: dict[Gap, GapPoses] = {}
 
-    def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose | None:
-        """Return the pose in one frame of a gap; None if the propagator has left it out."""
-        if gap not in self._found:
-            finished = self._cache[self._keys[gap]]
-            self._found[gap] = {pose.frame_index: pose for pose in finished}
-        poses = self._found[gap]
-        while frame_index not in poses:
-            pose = next(self._propagated, None)
-            if pose is None:
-                return None
-            owner = self._plans[pose.track_id].gap_at(pose.frame_index)
-            assert owner is not None
-            results = self._found[owner]
-            results[pose.frame_index] = pose
-            if len(results) == len(owner.frames):
-                self._cache[self._keys[owner]] = list(results.values())
+    def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
+        """Return the pose in one frame of a gap.
+
+        Raises:
+            RuntimeError: If the propagator has left it out.
+        """
+        pose = self._pose_at(gap, frame_index)
         if frame_index == gap.frames[-1]:
-            del self._found[gap]
-        return poses[frame_index]
+            self._finished.pop(gap, None)
+        return pose
+
+    def _pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
+        while gap in self._unfinished:
+            pose = self._unfinished[gap].get(frame_index)
+            if pose is not None:
+                return pose
+            self._advance(gap)
+        if gap not in self._finished:
+            self._finished[gap] = self._cache[self._keys[gap]]
+        poses, row = self._finished[gap], gap.frames.index(frame_index)
+        return PropagatedPose(
+            gap, frame_index, poses.keypoints[row], poses.visibility[row], poses.scores[row]
+        )
+
+    def _advance(self, awaited: Gap) -> None:
+        """Let the propagator estimate one more pose."""
+        pose = next(self._propagated, None)
+        if pose is None:
+            missing = len(awaited.frames) - len(self._unfinished[awaited])
+            raise RuntimeError(
+                f'the propagator left out {missing} frames of person {awaited.track_id} in '
+                f'{awaited.frames}'
+            )
+        poses = self._unfinished[pose.gap]
+        poses[pose.frame_index] = pose
+        if len(poses) == len(pose.gap.frames):
+            finished = GapPoses.stack([poses[frame] for frame in pose.gap.frames])
+            self._cache[self._keys[pose.gap]] = self._finished[pose.gap] = finished
+            del self._unfinished[pose.gap]
 
 
 def _plan_track(
@@ -264,47 +283,83 @@ def _plan_track(
     boxes: Mapping[int, np.ndarray],
     detections: DetectedPeople,
 ) -> _TrackPlan:
+    labels = dict(labels)
     gaps: list[Gap] = []
     for interval in find_presence_intervals(labels, num_frames, life_span):
+        partial = {frame for frame, label in interval.labels.items() if label.propagated.any()}
+        # A few joints say nothing of the body's extent.
+        whole = [p for frame, p in interval.labels.items() if frame not in partial or p.has_box]
         anchors = {frame: box for frame, box in boxes.items() if frame in interval.frames}
-        anchors.update(label_boxes(interval.labels.values()))
+        anchors.update(label_boxes(whole) or label_boxes(interval.labels.values()))
         if not anchors:
             # A head box alone is no start for a pose.
             continue
         track = TrackBoxes(anchors, detections)
-        bboxes = {frame: track.find(frame)[0] for frame in interval.frames if frame not in labels}
-        gaps += find_gaps(track_id, interval.labels, bboxes, interval.frames)
+        bboxes = {
+            frame: track.find(frame)[0]
+            for frame in interval.frames
+            if frame not in interval.labels or frame in partial
+        }
+        for frame in partial:
+            label = labels[frame]
+            if not label.has_box:
+                bboxes[frame] = enclose(bboxes[frame], label.keypoints[label.given])
+            labels[frame] = replace(label, bbox=bboxes[frame])
+        present = {frame: labels[frame] for frame in interval.labels}
+        gaps += find_gaps(track_id, present, bboxes, interval.frames)
     return _TrackPlan(labels, gaps)
 
 
 def _person_at(
     frame_index: int, track_id: int, plan: _TrackPlan, poses: _GapPoses, num_keypoints: int
-) -> PersonLabel | None:
-    """Return the given, propagated or absent person; None if the propagator has left it out."""
-    if frame_index in plan.labels:
-        return _completed(plan.labels[frame_index], track_id)
-    gap = plan.gap_at(frame_index)
-    if gap is None:
-        return _absent(track_id, frame_index, num_keypoints)
-    pose = poses.pose_at(gap, frame_index)
-    if pose is None:
-        return None
-    return PersonLabel(
+) -> PersonLabel:
+    """Return the person as given, propagated or absent, joint by joint."""
+    label = plan.labels.get(frame_index)
+    gaps = plan.gaps_at.get(frame_index)
+    if not gaps:
+        if label is None:
+            return _absent(track_id, frame_index, num_keypoints)
+        return _completed(label, track_id)
+    keypoints = np.zeros((num_keypoints, 2))
+    visibility = np.full(num_keypoints, NOT_LABELLED, dtype=np.int8)
+    scores = np.zeros(num_keypoints)
+    for gap in gaps:
+        pose = poses.pose_at(gap, frame_index)
+        keypoints[gap.joints] = pose.keypoints[gap.joints]
+        visibility[gap.joints] = pose.visibility[gap.joints]
+        scores[gap.joints] = pose.scores[gap.joints]
+    propagated = PersonLabel(
         frame_index=frame_index,
-        keypoints=pose.keypoints,
-        visibility=pose.visibility,
+        keypoints=keypoints,
+        visibility=visibility,
         track_id=track_id,
-        scores=pose.scores,
-        bbox=gap.bbox_of(frame_index),
+        scores=scores,
+        bbox=gaps[0].bbox_of(frame_index),
         source='propagated',
     )
+    return propagated if label is None else _merged(_completed(label, track_id), propagated)
 
 
 def _completed(label: PersonLabel, track_id: int) -> PersonLabel:
     """Complete a given label with scores (1 where labelled) and a box, for output."""
     scores = label.labelled.astype(np.float64) if label.scores is None else label.scores
     bbox = person_box(label) if label.bbox is None and label.labelled.any() else label.bbox
-    return replace(label, track_id=track_id, scores=scores, bbox=bbox, source='given')
+    return replace(label, track_id=track_id, scores=scores, bbox=bbox)
+
+
+def _merged(label: PersonLabel, propagated: PersonLabel) -> PersonLabel:
+    """Fill the open joints of a given label; both have scores."""
+    assert label.scores is not None
+    assert propagated.scores is not None
+    given = label.given
+    return replace(
+        label,
+        keypoints=np.where(given[:, None], label.keypoints, propagated.keypoints),
+        visibility=np.where(given, label.visibility, propagated.visibility),
+        scores=np.where(given, label.scores, propagated.scores),
+        source='given' if given.any() else 'propagated',
+        keypoint_sources=np.where(given, 'given', propagated.keypoint_sources),
+    )
 
 
 def _absent(track_id: int, frame_index: int, num_keypoints: int) -> PersonLabel:

@@ -63,7 +63,7 @@ class TrackErrors:
 
     Args:
         times: Frames of the track [N], ascending.
-        given: Whether each is labelled, bool [N].
+        given: Whether each is wholly labelled, bool [N].
         errors: Probability that a joint is wrong [N, K], 0 where there is nothing to get wrong.
     """
 
@@ -80,7 +80,7 @@ class TrackErrors:
         return [
             cls(
                 np.array(list(track)),
-                np.array([person.source == 'given' for person in track.values()]),
+                np.array([_is_whole(person) for person in track.values()]),
                 np.stack([_expected_errors(person) for person in track.values()]),
             )
             for track in labels.tracks().values()
@@ -99,7 +99,8 @@ class TrackErrors:
             for interval in find_presence_intervals(track, listed[-1] + 1):
                 inside = (listed >= interval.frames[0]) & (listed <= interval.frames[-1])
                 frames = listed[inside]
-                is_given = np.isin(frames, list(interval.labels))
+                whole = [f for f, label in interval.labels.items() if _is_whole(label)]
+                is_given = np.isin(frames, whole)
                 errors = interpolation_errors(frames, interval.labels)
                 tracks.append((track_id, cls(frames, is_given, errors)))
         return tracks
@@ -155,4 +156,10 @@ class TrackErrors:
 def _expected_errors(person: PersonLabel) -> np.ndarray:
     if person.scores is None:
         return np.zeros(len(person.visibility))
-    return np.where(person.labelled, 1.0 - np.clip(person.scores, 0.0, 1.0), 0.0)
+    wrong = 1.0 - np.clip(person.scores, 0.0, 1.0)
+    return np.where(person.labelled & ~person.given, wrong, 0.0)
+
+
+def _is_whole(person: PersonLabel) -> bool:
+    """Tell whether a person said all there is of this frame."""
+    return person.source == 'given' and not person.propagated.any()

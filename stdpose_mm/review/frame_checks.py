@@ -83,10 +83,7 @@ def _worst_joints(labels: VideoLabels, frame: int, num_joints: int) -> tuple[Joi
             person.track_id, labels.skeleton.keypoint_names[joint], float(person.scores[joint])
         )
         for person in labels.persons
-        if person.frame_index == frame
-        and person.source == 'propagated'
-        and person.track_id is not None
-        and person.scores is not None
-        for joint in np.flatnonzero(person.labelled)
+        if person.frame_index == frame and person.track_id is not None and person.scores is not None
+        for joint in np.flatnonzero(person.labelled & person.propagated)
     ]
     return tuple(sorted(joints, key=lambda joint: joint.score)[:num_joints])

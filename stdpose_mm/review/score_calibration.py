@@ -65,7 +65,7 @@ def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, in
     scores: dict[tuple[int | None, int], np.ndarray] = {}
     for track in labels.tracks().values():
         people = list(track.values())
-        given = [n for n, person in enumerate(people) if person.source == 'given']
+        given = [n for n, p in enumerate(people) if p.given.any() and not p.propagated.any()]
         if not given:
             continue
         for side in (people[given[0] :: -1], people[given[-1] :]):
@@ -73,7 +73,7 @@ def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, in
             size = max(float(pose_sizes(label.keypoints[None], label.labelled[None])[0]), 1.0)
             path = np.zeros(len(label.visibility))
             for before, person in pairwise(side):
-                if person.source != 'propagated':
+                if person.source == 'absent':
                     break
                 path = path + np.linalg.norm(person.keypoints - before.keypoints, axis=-1) / size
                 distance = abs(person.frame_index - label.frame_index)
@@ -85,9 +85,15 @@ def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, in
 def _with_scores(
     labels: VideoLabels, scores_of: Callable[[PersonLabel], np.ndarray | None]
 ) -> VideoLabels:
-    return labels.with_persons(
-        [
-            replace(person, scores=scores_of(person)) if person.source == 'propagated' else person
-            for person in labels.persons
-        ]
-    )
+    return labels.with_persons([_rescored(person, scores_of) for person in labels.persons])
+
+
+def _rescored(
+    person: PersonLabel, scores_of: Callable[[PersonLabel], np.ndarray | None]
+) -> PersonLabel:
+    if not person.propagated.any():
+        return person
+    scores = scores_of(person)
+    if scores is not None and person.scores is not None:
+        scores = np.where(person.propagated, scores, person.scores)
+    return replace(person, scores=scores)

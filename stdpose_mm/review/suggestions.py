@@ -42,13 +42,13 @@ def rank_suggestions(
 
     Args:
         labels: A propagated video with scores (see :func:`calibrate_scores`), or given labels
-            only. Without any propagated person the expected errors are those of linear
+            only. Without any propagated joint the expected errors are those of linear
             interpolation, estimated from the labels; only frames that are listed are suggested.
         given: Frames that count as labelled for everyone: a person without a label there is taken
             to be out of the picture, or known. Never suggested.
         num: Maximal number of frames; fewer if there is nothing to gain.
     """
-    propagated = any(person.source == 'propagated' for person in labels.persons)
+    propagated = any((p.labelled & p.propagated).any() for p in labels.persons)
     if propagated:
         tracks = TrackErrors.from_scores(labels)
     else:

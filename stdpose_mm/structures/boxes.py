@@ -176,6 +176,13 @@ class TrackBoxes:
         return detected_box(box, self._detections.get(frame, NO_DETECTIONS))
 
 
+def enclose(box: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Enlarge ``box`` [4] so that it holds ``points`` [N, 2]."""
+    low = np.minimum(box[:2], points.min(axis=0, initial=np.inf))
+    high = np.maximum(box[:2] + box[2:], points.max(axis=0, initial=-np.inf))
+    return np.concatenate([low, high - low])
+
+
 def _at_least(box: np.ndarray) -> np.ndarray:
     missing = np.clip(MIN_BOX_SIDE - box[2:], 0, None)
     return np.concatenate([box[:2] - missing / 2, box[2:] + missing])

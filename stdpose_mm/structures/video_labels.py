@@ -96,7 +96,8 @@ class PersonLabel:
     head_box: np.ndarray | None = None
     source: Source = 'given'
     extra: dict[str, Any] = field(default_factory=dict)
-    keypoint_sources: np.ndarray | None = None
+    # None until __post_init__, which nobody sees.
+    keypoint_sources: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         keypoints = np.asarray(self.keypoints, dtype=np.float64)
@@ -172,13 +173,11 @@ class PersonLabel:
     @property
     def given(self) -> np.ndarray:
         """[K] bool: which joints a person or a file gave."""
-        assert self.keypoint_sources is not None
         return self.keypoint_sources == 'given'
 
     @property
     def propagated(self) -> np.ndarray:
         """[K] bool: which joints this package made, or in a given label has yet to make."""
-        assert self.keypoint_sources is not None
         return self.keypoint_sources == 'propagated'
 
     @property
@@ -197,7 +196,7 @@ class PersonLabel:
 
     def with_source(self, source: Source) -> PersonLabel:
         """Set the source of the label and of all its labelled joints."""
-        return replace(self, source=source, keypoint_sources=None)
+        return replace(self, source=source, keypoint_sources=None)  # type: ignore[arg-type]
 
     @property
     def has_box(self) -> bool:
@@ -342,6 +341,43 @@ class VideoLabels:
                     person.labelled[:, None], person.keypoints, np.nan
                 )
         return array
+
+
+def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
+    """Correct a given label by the given joints of another one of the same person and frame.
+
+    Args:
+        earlier: The label; what it says of other joints stays, as do its other fields, unless it
+            says that the person is absent.
+        correction: The correction; its box, if it has one, replaces the earlier one.
+    """
+    if earlier.says_absent:
+        return correction
+    given = correction.given
+    scores = earlier.scores
+    return replace(
+        earlier,
+        keypoints=np.where(given[:, None], correction.keypoints, earlier.keypoints),
+        scores=None if scores is None else np.where(given, 1.0, scores),
+        bbox=earlier.bbox if correction.bbox is None else correction.bbox,
+        visibility=np.where(given, correction.visibility, earlier.visibility),
+        keypoint_sources=np.where(given, 'given', earlier.keypoint_sources),
+    )
+
+
+def forget_joints(label: PersonLabel, joints: Sequence[int]) -> PersonLabel:
+    """Take back what a given label says of some joints: they are to be propagated."""
+    sources, visibility = label.keypoint_sources.copy(), label.visibility.copy()
+    sources[joints] = 'propagated'
+    visibility[joints] = NOT_LABELLED
+    return replace(label, visibility=visibility, keypoint_sources=sources)
+
+
+def open_left_out(label: PersonLabel) -> PersonLabel:
+    """Mark the joints that a label leaves out as to be propagated, unless the person is absent."""
+    if label.says_absent:
+        return label
+    return forget_joints(label, np.flatnonzero(label.keypoint_sources == 'absent').tolist())
 
 
 def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:

@@ -252,10 +252,9 @@ def smooth_labels(
         for frame, people in by_frame.items()
     )
     keypoints_of = {
-        (frame, person.track_id): keypoints
+        (frame, person.track_id): np.where(person.given[:, None], person.keypoints, keypoints)
         for (frame, people), poses in zip(by_frame.items(), smoothed, strict=True)
         for person, keypoints in zip(people, poses, strict=True)
-        if person.source != 'given'
     }
     persons = [
         replace(p, keypoints=keypoints_of.get((p.frame_index, p.track_id), p.keypoints))

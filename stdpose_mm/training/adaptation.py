@@ -165,12 +165,12 @@ def adapt(
 
 
 def _keep_poses(labels: VideoLabels) -> VideoLabels:
-    """Keep the people with a labelled joint.
+    """Keep the people with a labelled joint; joints without a label count as left out.
 
     Raises:
         InputError: If there is none.
     """
-    persons = [person for person in labels.persons if person.labelled.any()]
+    persons = [person.with_source('given') for person in labels.persons if person.labelled.any()]
     if not persons:
         raise InputError(
             f'{labels.name} has no labelled pose to adapt to, label a person in some frames'

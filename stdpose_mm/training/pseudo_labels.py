@@ -204,20 +204,20 @@ def count_poses(dense: VideoLabels, kept: VideoLabels) -> Counts:
         kept: Those that :func:`~stdpose_mm.structures.propagated_labels.keep_certain` returned.
 
     Returns:
-        ``frames``, ``people``, ``poses_given``, ``poses_propagated``, ``poses_left_out`` (without
-        any joint left), ``joints_given``, ``joints_propagated``, ``joints_dropped``, and
-        ``joints_below_0.1`` .. ``joints_below_0.9``: the number of propagated joints, dropped ones
-        included, that score less.
+        ``frames``, ``people``, ``poses_given`` (with a given joint), ``poses_propagated``,
+        ``poses_left_out`` (without any joint left), ``joints_given``, ``joints_propagated``,
+        ``joints_dropped``, and ``joints_below_0.1`` .. ``joints_below_0.9``: the number of
+        propagated joints, dropped ones included, that score less.
     """
     propagated = [person for person in dense.persons if person.source == 'propagated']
-    given_joints = sum(int(p.labelled.sum()) for p in dense.persons if p.source == 'given')
+    given_joints = sum(int(person.given.sum()) for person in dense.persons)
     kept_poses = [person for person in kept.persons if person.source == 'propagated']
-    kept_joints = sum(int(person.labelled.sum()) for person in kept_poses)
+    kept_joints = sum(int((p.labelled & p.propagated).sum()) for p in kept.persons)
     scores = [
         score
-        for person in propagated
+        for person in dense.persons
         if person.scores is not None
-        for score in person.scores[person.labelled].tolist()
+        for score in person.scores[person.labelled & person.propagated].tolist()
     ]
     return {
         'frames': len(dense.frames),

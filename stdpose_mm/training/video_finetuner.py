@@ -390,10 +390,10 @@ class VideoFinetuner:
         if not all(np.isfinite(pose.keypoints).all() for pose in poses):
             return math.inf
         predicted = [
-            PersonLabel(pose.frame_index, pose.keypoints, pose.visibility, pose.track_id)
+            PersonLabel(pose.frame_index, pose.keypoints, pose.visibility, pose.gap.track_id)
             for pose in poses
         ]
-        keys = {(pose.frame_index, pose.track_id) for pose in predicted}
+        keys = {(person.frame_index, person.track_id) for person in predicted}
         truth = [p for p in self.labels.persons if (p.frame_index, p.track_id) in keys]
         figures = keypoint_accuracy(
             [self.labels.with_persons(truth)], [self.labels.with_persons(predicted)]

@@ -16,6 +16,7 @@ from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.flow.optical_flow import RAFTFlow
 from stdpose_mm.propagation.window import PerFramePropagator
 from stdpose_mm.structures import Skeleton
+from support.comparison_videos import SpyPropagator
 
 POSE = np.array([[10, 10], [20, 10], [10, 30]], float)
 
@@ -57,12 +58,91 @@ def test_added_labels_are_propagated_frame_by_frame(linear, folder):
     assert results[4].scores[1].tolist() == [1, 1, 1]
 
 
+NOWHERE = [np.nan, np.nan]
+
+
 def test_nan_and_visibility_0_mean_not_labelled(linear, folder):
     state = linear.init_state(folder)
-    linear.add_labels(state, 0, 1, [[1, 2], [np.nan, np.nan], [3, 4]])
+    linear.add_labels(state, 0, 1, [[1, 2], NOWHERE, [3, 4]])
     linear.add_labels(state, 0, 2, [[1, 2, 1], [5, 5, 0], [3, 4, 2]])
     first = next(linear.propagate_in_video(state))
     assert first.visibility.tolist() == [[2, 0, 2], [1, 0, 2]]
+
+
+def test_one_joint_corrects_a_label_and_keeps_the_others(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, POSE, bbox=[1, 2, 30, 40])
+    linear.add_labels(state, 0, 1, [NOWHERE, NOWHERE, [50, 60]])
+    first = next(linear.propagate_in_video(state))
+    assert first.keypoints[0].tolist() == [[10, 10], [20, 10], [50, 60]]
+    assert first.keypoint_sources.tolist() == [['given'] * 3]
+    assert first.bboxes[0].tolist() == [1, 2, 30, 40]
+
+
+def test_one_joint_in_an_unlabelled_frame_leaves_the_others_to_propagation(linear, folder):
+    state = linear.init_state(folder)
+    for frame in (0, 8):
+        linear.add_labels(state, frame, 1, POSE + frame)
+    linear.add_labels(state, 4, 1, [NOWHERE, NOWHERE, [50, 60]])
+    results = run(linear, state)
+    np.testing.assert_allclose(results[4].keypoints[0], [*(POSE[:2] + 4), [50, 60]])
+    assert results[4].keypoint_sources.tolist() == [['propagated', 'propagated', 'given']]
+    assert results[4].source == ('given',)
+    np.testing.assert_allclose(results[6].keypoints[0, :2], POSE[:2] + 6)
+
+
+def test_replacing_a_label_leaves_out_what_it_does_not_have(linear, folder):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, POSE)
+    linear.add_labels(state, 0, 1, [NOWHERE, [1, 2], NOWHERE], replace=True)
+    first = next(linear.propagate_in_video(state))
+    assert first.visibility.tolist() == [[0, 2, 0]]
+    assert first.keypoint_sources.tolist() == [['absent', 'given', 'absent']]
+
+
+def test_joints_left_out_of_a_file_are_filled_when_asked_for(linear, folder, label, video):
+    labels = video([label(0, POSE), label(4, POSE + 4, [2, 2, 0]), label(8, POSE + 8)], 9)
+    left_out, filled = (
+        run(linear, linear.init_state(folder, labels, fill_left_out=fill))[4]
+        for fill in (False, True)
+    )
+    assert left_out.keypoint_sources.tolist() == [['given', 'given', 'absent']]
+    assert filled.keypoint_sources.tolist() == [['given', 'given', 'propagated']]
+    np.testing.assert_allclose(filled.keypoints[0], POSE + 4)
+
+
+def test_what_was_said_of_a_joint_may_be_taken_back(linear, folder):
+    state = linear.init_state(folder, skeleton=Skeleton(('a', 'b', 'c')))
+    for frame in (0, 4, 8):
+        linear.add_labels(state, frame, 1, POSE + frame**2)
+    linear.remove_labels(state, 4, 1, ['a', 'c'])
+    pose = run(linear, state)[4]
+    assert pose.keypoint_sources.tolist() == [['propagated', 'given', 'propagated']]
+    np.testing.assert_allclose(pose.keypoints[0, 0], POSE[0] + 32)
+    with pytest.raises(InputError, match=r"no joint 'nose', choose from a, b, c$"):
+        linear.remove_labels(state, 4, 1, ['nose'])
+    linear.remove_labels(state, 4, 1, ['b'])
+    assert run(linear, state)[4].source == ('propagated',)
+
+
+def test_a_correction_redoes_the_gaps_of_its_joint_and_person_only(folder):
+    spy = SpyPropagator()
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = spy
+    state = propagator.init_state(folder)
+    for person in (1, 2):
+        for frame in (0, 4, 8):
+            propagator.add_labels(state, frame, person, POSE)
+    run(propagator, state)
+    spy.gaps.clear()
+    propagator.add_labels(state, 6, 2, [NOWHERE, NOWHERE, [50, 60]])
+    run(propagator, state)
+    redone = {(gap.track_id, gap.frames, tuple(gap.joints)) for gap in spy.gaps}
+    assert redone == {
+        (2, range(5, 8), (True, True, False)),
+        (2, range(5, 6), (False, False, True)),
+        (2, range(7, 8), (False, False, True)),
+    }
 
 
 def test_a_label_may_be_corrected_after_a_run(linear, folder):
@@ -335,6 +415,7 @@ def test_a_device_that_does_not_exist_is_refused(model_files):
         ({'keypoints': [[1, 1, 7]] * 3}, 'visibility must be 0, 1 or 2, got 7'),
         ({'keypoints': [[np.inf, 1]] * 3}, 'finite'),
         ({'bbox': [1, 2, 3]}, 'bbox must be 4 finite numbers'),
+        ({'keypoints': POSE * np.nan}, 'neither a joint nor a box, use mark_absent'),
     ],
 )
 def test_mistakes_in_labels_are_one_sentence(linear, folder, label, message):

@@ -133,5 +133,7 @@ def test_only_given_labels_are_shown_in_testing() -> None:
 
 
 def test_propagated_labels_weigh_less() -> None:
-    weights = LabelSelection(propagated_weight=0.25).weights(['given', 'propagated', None])
-    np.testing.assert_array_equal(weights, np.float32([1, 0.25, 1]))
+    weights = LabelSelection(propagated_weight=0.25).weights(
+        np.array([[False, False], [True, False]])
+    )
+    np.testing.assert_array_equal(weights, np.float32([[1, 1], [0.25, 1]]))

@@ -65,7 +65,7 @@ def test_propagated_labels_are_targets_and_only_hand_made_ones_are_shown(
     assert samples[6]['frame_indices'] == (4, 6, 9)
     assert samples[6]['aux_given'].tolist() == [True, True]
     assert samples[6]['label_sources'] == ('given', 'propagated', 'given')
-    np.testing.assert_array_equal(samples[6]['label_weights'], np.float32([1, 0.25, 1]))
+    assert samples[6]['label_weights'][:, 5:].tolist() == [[1] * 12, [0.25] * 12, [1] * 12]
     np.testing.assert_array_equal(samples[6]['keypoints'][0, 5:], pose(6, 0)[5:])
     # A frame that was labelled by hand never sees its own label.
     assert samples[4]['frame_indices'] == (0, 4, 9)
@@ -165,7 +165,7 @@ def test_weights_reach_the_loss_as_joint_weights() -> None:
     }
     transform = GenerateWindowTarget(ENCODER, test_mode=True)
     plain = transform(dict(results))
-    weighed = transform({**results, 'label_weights': np.float32([1, 0.25, 0.5])})
+    weighed = transform({**results, 'label_weights': np.float32([[1] * 3, [0.25] * 3, [0.5] * 3])})
     assert plain['keypoint_weights'].tolist() == [[1, 0, 1]]
     assert weighed['keypoint_weights'].tolist() == [[0.25, 0, 0.25]]
     assert weighed['aux_keypoint_weights'].tolist() == [[[1, 1, 1], [0.5, 0.5, 0]]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from stdpose_mm.structures import (
     Skeleton,
     VideoFrame,
     VideoLabels,
+    correct_label,
+    open_left_out,
     pose_extent,
 )
 
@@ -165,3 +169,98 @@ def test_representations_are_short() -> None:
         "PersonLabel(frame_index=0, track_id=1, source='given', 3 of 3 joints)"
     )
     assert 'ignore_regions' not in repr(labels.frames[0])
+
+
+# Sources of joints
+
+
+def mixed(**fields) -> PersonLabel:
+    """Nose given, left hand to be propagated, right hand left out."""
+    return PersonLabel(
+        **{
+            'frame_index': 3,
+            'keypoints': np.array([[1.0, 2], [0, 0], [0, 0]]),
+            'visibility': np.array([2, 0, 0]),
+            'keypoint_sources': ['given', 'propagated', 'absent'],
+            **fields,
+        }
+    )
+
+
+@pytest.mark.parametrize('source', ['given', 'propagated'])
+def test_without_a_word_on_joints_the_labelled_ones_are_as_the_label(source):
+    label = PersonLabel(0, np.ones((3, 2)), np.array([2, 1, 0]), source=source)
+    assert label.keypoint_sources.tolist() == [source, source, 'absent']
+
+
+def test_given_and_propagated_joints_are_told_apart():
+    assert mixed().given.tolist() == [True, False, False]
+    assert mixed().propagated.tolist() == [False, True, False]
+
+
+def test_a_given_joint_that_loses_its_label_is_left_out():
+    label = replace(person(0), visibility=np.array([2, 0, 2]))
+    assert label.keypoint_sources.tolist() == ['given', 'absent', 'given']
+
+
+@pytest.mark.parametrize(
+    ('fields', 'message'),
+    [
+        ({'keypoint_sources': ['given']}, 'keypoint_sources must be 3 of'),
+        ({'keypoint_sources': ['given', 'absent', 'me']}, 'keypoint_sources must be 3 of'),
+        ({'visibility': np.array([2, 0, 2])}, "labelled joint must be 'given' or 'propagated'"),
+        ({'source': 'propagated'}, "label with a given joint must be given, got 'propagated'"),
+        (
+            {'keypoint_sources': ['propagated', 'absent', 'absent']},
+            'a given label must have a given joint',
+        ),
+    ],
+)
+def test_contradicting_sources_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        mixed(**fields)
+
+
+def test_places_of_propagated_joints_can_be_taken_away():
+    label = mixed(visibility=np.array([2, 1, 0]), keypoints=np.ones((3, 2))).only_given()
+    assert label.visibility.tolist() == [2, 0, 0]
+    assert label.keypoint_sources.tolist() == ['given', 'propagated', 'absent']
+
+
+@pytest.mark.parametrize(
+    ('sources', 'says'), [(['absent'] * 3, True), (['absent', 'propagated', 'absent'], False)]
+)
+def test_a_label_without_a_place_means_absence_unless_a_joint_is_to_come(sources, says):
+    label = PersonLabel(0, np.zeros((3, 2)), np.zeros(3), keypoint_sources=sources)
+    assert label.says_absent == says
+
+
+def test_a_correction_changes_its_joints_only():
+    earlier = mixed(track_id=4, scores=np.array([0.5, 0.25, 0]), extra={'id': 7})
+    wrist = PersonLabel(
+        3,
+        np.array([[0, 0], [5, 6], [0, 0]]),
+        np.array([0, 1, 0]),
+        keypoint_sources=['propagated', 'given', 'propagated'],
+    )
+    label = correct_label(earlier, wrist)
+    assert label.keypoints.tolist() == [[1, 2], [5, 6], [0, 0]]
+    assert label.visibility.tolist() == [2, 1, 0]
+    assert label.keypoint_sources.tolist() == ['given', 'given', 'absent']
+    assert label.scores.tolist() == [0.5, 1, 0]
+    assert (label.track_id, label.extra) == (4, {'id': 7})
+
+
+def test_a_correction_of_an_absent_person_brings_it_back():
+    absent = PersonLabel(3, np.zeros((3, 2)), np.zeros(3))
+    assert correct_label(absent, mixed()).keypoint_sources.tolist() == [
+        'given',
+        'propagated',
+        'absent',
+    ]
+
+
+def test_joints_that_are_left_out_can_be_opened_but_not_absent_people():
+    assert open_left_out(mixed()).keypoint_sources.tolist() == ['given', 'propagated', 'propagated']
+    absent = PersonLabel(3, np.zeros((3, 2)), np.zeros(3))
+    assert open_left_out(absent).says_absent

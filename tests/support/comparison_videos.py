@@ -60,7 +60,7 @@ class KnowingPropagator(BasePropagator):
             for t in gap.frames:
                 label = tracks[gap.track_id][t]
                 scores = label.labelled.astype(float)
-                yield PropagatedPose(gap.track_id, t, label.keypoints, label.visibility, scores)
+                yield PropagatedPose(gap, t, label.keypoints, label.visibility, scores)
 
 
 class SpyPropagator(BasePropagator):
@@ -79,7 +79,7 @@ class SpyPropagator(BasePropagator):
         for gap in gaps:
             for t in gap.frames:
                 yield PropagatedPose(
-                    gap.track_id,
+                    gap,
                     t,
                     np.zeros((num_joints, 2)),
                     np.full(num_joints, 2),

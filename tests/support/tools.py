@@ -10,11 +10,11 @@ from support.paths import ROOT
 
 def load_tool(name: str) -> ModuleType:
     """The module of a command in ``tools``."""
-    spec = importlib.util.spec_from_file_location(Path(name).name, ROOT / 'tools' / f'{name}.py')
+    # Named apart from packages; known by that name, as dataclasses ask for.
+    module_name = f'tool_{Path(name).name}'
+    spec = importlib.util.spec_from_file_location(module_name, ROOT / 'tools' / f'{name}.py')
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up by its name.
-    sys.modules[spec.name] = module
+    module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -132,8 +132,9 @@ def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> Vi
     return truth.with_persons(
         [
             replace(
-                p, keypoints=p.keypoints + rng.normal(0, noise * size(p), p.keypoints.shape)
-            ).with_source('propagated')
+                p.with_source('propagated'),
+                keypoints=p.keypoints + rng.normal(0, noise * size(p), p.keypoints.shape),
+            )
             for p in truth.persons
         ]
     )

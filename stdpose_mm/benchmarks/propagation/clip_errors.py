@@ -143,7 +143,7 @@ def measure(video: HiddenVideo, prediction: VideoLabels) -> ClipErrors:
         precision['all'] = accumulate_ap(video.labels, prediction)
     return ClipErrors(
         errors=joint_errors(pairs).at(pairs.labelled),
-        scores=np.where(pairs.given[:, None], np.nan, pairs.scores)[pairs.labelled],
+        scores=np.where(pairs.given, np.nan, pairs.scores)[pairs.labelled],
         precision=precision,
     )
 

@@ -11,7 +11,16 @@ import numpy as np
 from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.structures import PersonLabel
 
-_COLUMNS = ('frame', 'track', 'source', 'keypoints', 'visibility', 'scores', 'bbox')
+_COLUMNS = (
+    'frame',
+    'track',
+    'source',
+    'keypoint_sources',
+    'keypoints',
+    'visibility',
+    'scores',
+    'bbox',
+)
 
 
 def open_prediction_cache(folder: Path) -> ResultCache[Sequence[PersonLabel]]:
@@ -29,6 +38,7 @@ def _encode(people: Sequence[PersonLabel]) -> dict[str, Any]:
             person.frame_index,
             person.track_id,
             person.source,
+            person.keypoint_sources,
             person.keypoints,
             person.visibility,
             np.zeros(len(person.visibility)) if person.scores is None else person.scores,
@@ -49,8 +59,9 @@ def _decode(arrays: dict[str, np.ndarray]) -> list[PersonLabel]:
             scores=scores,
             bbox=None if np.isnan(bbox).any() else bbox,
             source=str(source),  # type: ignore[arg-type]
+            keypoint_sources=keypoint_sources,
         )
-        for frame, track, source, keypoints, visibility, scores, bbox in zip(
+        for frame, track, source, keypoint_sources, keypoints, visibility, scores, bbox in zip(
             *arrays.values(), strict=True
         )
     ]

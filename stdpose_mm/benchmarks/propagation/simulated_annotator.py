@@ -196,7 +196,7 @@ class AnnotatedVideo:
         pairs = pair_tracks(self.truth, dense, self.truth.skeleton.keypoint_names, None)
         errors = joint_errors(pairs)
         joints = np.stack([errors.relative <= CORRECT_WITHIN, errors.sized])
-        return np.stack([joints.sum((1, 2)), joints[:, ~pairs.given].sum((1, 2))])
+        return np.stack([joints.sum((1, 2)), (joints & ~pairs.given).sum((1, 2))])
 
 
 def label_uniformly(

@@ -65,7 +65,7 @@ class BaseWindowDataset(BaseDataset):
     ``keypoints_visible`` [1, K] of 0 and 1 (the truth of the key frame, zeros where unknown),
     ``aux_keypoints`` [2, K, 2], ``aux_keypoints_visible`` [2, K], ``aux_given`` [2] bool,
     ``label_sources`` (for each frame 'given', 'propagated', or None without a label),
-    ``label_weights`` [3] (what a frame's label weighs in the loss), ``window_position``,
+    ``label_weights`` [3, K] (what a joint's label weighs in the loss), ``window_position``,
     ``video_name``, ``frame_index``, ``frame_indices`` [3], ``track_id`` (-1 if unknown), ``id``,
     ``img_id``, ``img_path``, ``category_id``, and MMPose's metainfo keys. In testing the auxiliary
     labels hold the given ones only.
@@ -355,12 +355,17 @@ class BaseWindowDataset(BaseDataset):
         num_keypoints = len(self._metainfo['keypoint_id2name'])
         keypoints = np.zeros((3, num_keypoints, 2), dtype=np.float32)
         visible = np.zeros((3, num_keypoints), dtype=np.float32)
+        propagated = np.zeros((3, num_keypoints), dtype=bool)
         sources: list[str | None] = [None] * 3
+        is_given = (window.left_given, False, window.right_given)
         shown = self.selection.shows_labels(window)
         for i, frame in enumerate(window.frames):
             row = track.row(frame) if track is not None and shown[i] else None
             if track is not None and row is not None:
-                keypoints[i], visible[i] = track.keypoints[row], track.visible[row]
+                # A propagated joint of a label that is shown as given would pass for given.
+                known = track.given[row] if is_given[i] else track.visible[row]
+                keypoints[i], visible[i] = track.keypoints[row] * known[:, None], known
+                propagated[i] = known & ~track.given[row]
                 sources[i] = track.sources[row]
         return {
             'keypoints': keypoints[1:2],
@@ -369,7 +374,7 @@ class BaseWindowDataset(BaseDataset):
             'aux_keypoints_visible': visible[[0, 2]],
             'aux_given': np.array(window.given),
             'label_sources': tuple(sources),
-            'label_weights': self.selection.weights(sources),
+            'label_weights': self.selection.weights(propagated),
         }
 
 

@@ -89,9 +89,12 @@ class LabelSelection:
         if self.test_mode:
             require_given([labels], user)
         if self.propagated_weight == 0:
-            return labels.with_persons([p for p in labels.persons if p.source == 'given'])
+            given = [person.only_given() for person in labels.persons if person.source == 'given']
+            return labels.with_persons(given)
         certain = keep_certain(labels, self.propagated_min_score)
-        if self.label_interval is not None and any(p.source != 'given' for p in certain.persons):
+        if self.label_interval is not None and any(
+            p.source != 'given' or (p.labelled & p.propagated).any() for p in certain.persons
+        ):
             raise InputError(
                 f'{file} holds propagated labels, which label_interval={self.label_interval} does '
                 'not go with, set propagated_weight=0 or label_interval=None'
@@ -187,9 +190,6 @@ class LabelSelection:
         # A label that is not given must not reach a model under test by any way.
         return (window.left_given, True, window.right_given) if self.test_mode else (True,) * 3
 
-    def weights(self, sources: Sequence[str | None]) -> np.ndarray:
-        """Weigh labels by their sources for the loss, float32 of the same length."""
-        return np.array(
-            [self.propagated_weight if source == 'propagated' else 1.0 for source in sources],
-            dtype=np.float32,
-        )
+    def weights(self, propagated: np.ndarray) -> np.ndarray:
+        """Weigh joints for the loss, float32 of the shape of ``propagated`` (bool)."""
+        return np.where(propagated, self.propagated_weight, 1.0).astype(np.float32)

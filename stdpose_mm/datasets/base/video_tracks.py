@@ -22,7 +22,8 @@ class Track:
         frames: F frame indices, ascending.
         keypoints: [F, K, 2] pixels.
         visible: [F, K] bool.
-        sources: F times 'given' or 'propagated'.
+        sources: F times 'given' (with a given joint) or 'propagated'.
+        given: [F, K] bool: which joints are given.
         boxes: [F, 4] person boxes, x, y, width, height.
     """
 
@@ -31,6 +32,7 @@ class Track:
     keypoints: np.ndarray
     visible: np.ndarray
     sources: tuple[Source, ...]
+    given: np.ndarray
     boxes: np.ndarray
 
     @classmethod
@@ -42,6 +44,7 @@ class Track:
             keypoints=np.stack([label.keypoints for label in labels]).astype(np.float32),
             visible=np.stack([label.labelled for label in labels]),
             sources=tuple(label.source for label in labels),
+            given=np.stack([label.given for label in labels]),
             boxes=np.stack([person_box(label) for label in labels]).astype(np.float32),
         )
 

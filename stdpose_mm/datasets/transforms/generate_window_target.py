@@ -30,7 +30,7 @@ class GenerateWindowTarget(BaseTransform):
         - aux_keypoints_visible: [2, K]
         - aux_given: [2] bool
         - window_position: 0 at the left frame, 1 at the right one
-        - label_weights (optional): [3], what the labels of the left, key and right frame weigh
+        - label_weights (optional): [3, K], what the labels of the left, key and right frame weigh
 
     Added Keys (h x w is the heatmap, all float32):
 
@@ -107,9 +107,9 @@ class GenerateWindowTarget(BaseTransform):
             strict=True,
         ):
             results[name] = part
-        left, middle, right = results.get('label_weights', np.ones(3, np.float32))
-        results['keypoint_weights'] = weights[:1] * middle
-        results['aux_keypoint_weights'] = weights[None, 1:3] * np.stack([left, right])[:, None]
+        label_weights = results.get('label_weights', np.ones((3, 1), np.float32))
+        results['keypoint_weights'] = weights[:1] * label_weights[1]
+        results['aux_keypoint_weights'] = weights[None, 1:3] * label_weights[[0, 2]]
         results['given_mask'] = shown[None].astype(np.float32)
         return results
 

@@ -129,7 +129,7 @@ def scored_joints(
     scores, correct = [], []
     for prediction, pairs in zip(predictions, paired, strict=True):
         errors = joint_errors(pairs)
-        taken = errors.sized & pairs.has_prediction & (pairs.scored & ~pairs.given)[:, None]
+        taken = errors.sized & pairs.has_prediction & pairs.scored[:, None] & ~pairs.given
         if np.isnan(pairs.scores[taken]).any():
             raise InputError(
                 f'the predicted labels of video {prediction.name!r} have no scores, '

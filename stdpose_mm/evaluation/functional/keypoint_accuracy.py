@@ -241,7 +241,7 @@ class TrackPairs:
         truth, predicted: [M, K, 2].
         labelled, has_prediction: [M, K] bool.
         scores: [M, K] of the predictions, NaN where there is none or it has no scores.
-        given: [M] bool, whether the prediction is a given label.
+        given: [M, K] bool, whether the joint is one that a given label speaks of.
         scored: [M] bool, whether the frame is measured on.
         centre: [M] bool, whether the rows before and after are the same person's previous and
             next frame.
@@ -326,7 +326,14 @@ def pair_tracks(
         predicted=np.array([points for points, _ in predicted]).reshape(*shape, 2),
         has_prediction=np.array([has for _, has in predicted], dtype=bool).reshape(shape),
         scores=np.array(scores).reshape(shape),
-        given=np.array([p is not None and p.source == 'given' for p in counterparts], dtype=bool),
+        given=np.array(
+            [
+                np.full(num_joints, p is not None and p.source == 'given')
+                & (p is None or ~p.propagated)
+                for p in counterparts
+            ],
+            dtype=bool,
+        ).reshape(shape),
         scored=scored,
         centre=centre,
     )

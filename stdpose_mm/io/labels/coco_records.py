@@ -236,22 +236,21 @@ def read_person_record(
     if source == 'absent' and person.has_place:
         raise annotation.error('source', 'given or propagated where a joint or box is labelled')
     with errors_of(f'{annotation.file}: {annotation.where}'):
-        return replace(person, source=source, keypoint_sources=keypoint_sources)
+        return replace(person.with_source(source), **keypoint_sources)
 
 
-def _keypoint_sources(annotation: Record, count: int) -> np.ndarray | None:
-    """Read where each joint comes from; None where the file says it of whole poses only."""
+def _keypoint_sources(annotation: Record, count: int) -> dict[str, Any]:
+    """Read where each joint comes from; nothing where the file says it of whole poses only."""
     if 'keypoint_sources' not in annotation:
-        return None
+        return {}
     sources = annotation.texts('keypoint_sources')
     if len(sources) != count or not {*sources} <= {*SOURCES}:
         raise annotation.error('keypoint_sources', f'{count} of {", ".join(SOURCES)}')
-    return np.array(sources)
+    return {'keypoint_sources': np.array(sources)}
 
 
 def source_fields(person: PersonLabel) -> dict[str, Any]:
     """Make the fields of an entry of ``annotations`` that say where its joints come from."""
-    assert person.keypoint_sources is not None
     return {'source': person.source, 'keypoint_sources': person.keypoint_sources.tolist()}
 
 

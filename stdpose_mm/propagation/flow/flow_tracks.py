@@ -10,7 +10,8 @@ from scipy.special import softmax
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
-from stdpose_mm.structures import person_box, pose_extent
+from stdpose_mm.structures import PersonLabel, person_box, pose_extent
+from stdpose_mm.structures.boxes import POSE_MARGIN
 
 from .optical_flow import FlowEstimator, sample_bilinear
 
@@ -71,16 +72,22 @@ def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
 def pose_size(gap: Gap) -> float:
     """Return the mean larger side of the labelled poses at the ends of a gap, in pixels.
 
-    A pose of a single joint has no extent; its person box stands in.
+    A pose of a single joint has no extent; its person box stands in. So it does for a label that
+    speaks of some joints only.
     """
     labels = [label for label in (gap.left, gap.right) if label and label.labelled.any()]
     sizes = [
         pose_extent(label.keypoints, label.labelled)[2:].max()
         for label in labels
-        if label.labelled.sum() > 1
+        if label.labelled.sum() > 1 and not label.propagated.any()
     ]
-    sizes = sizes or [person_box(label)[2:].max() for label in labels]
+    sizes = sizes or [_box_size(label) for label in labels]
     return max(float(np.mean(sizes)), _MIN_SIZE) if sizes else _MIN_SIZE
+
+
+def _box_size(label: PersonLabel) -> float:
+    size = float(person_box(label)[2:].max())
+    return size / (1 + 2 * POSE_MARGIN) if label.propagated.any() else size
 
 
 def follow_joints(
@@ -125,12 +132,13 @@ def _follow_chunk(
     for gap in gaps:
         shape = (gap.last - gap.first + 1, len(gap.before.frames), 2)
         track = FlowTracks(range(gap.first, gap.last + 1), np.zeros(shape), np.zeros(shape))
+        inner = {label.frame_index: label for label in gap.inner}
         if gap.left is not None:
             track.forward[0] = gap.left.keypoints
-            forward.append((track.frames, track.forward))
+            forward.append((track.frames, track.forward, inner))
         if gap.right is not None:
             track.backward[-1] = gap.right.keypoints
-            backward.append((track.frames, track.backward))
+            backward.append((track.frames, track.backward, inner))
         tracks.append(track)
 
     pictures = _PreparedPictures(frames, estimator.prepare, first, last)
@@ -138,11 +146,17 @@ def _follow_chunk(
     for step, sweep, paths in sweeps:
         for frame in sweep:
             earlier = min(frame, frame + step)
-            moving = [(frame - times[0], path) for times, path in paths if earlier in times[:-1]]
+            moving = [
+                (frame - times[0], path, inner.get(frame + step))
+                for times, path, inner in paths
+                if earlier in times[:-1]
+            ]
             if moving:
                 field = estimator(pictures[frame], pictures[frame + step])
-                for row, path in moving:
+                for row, path, label in moving:
                     path[row + step] = _move(path[row], field, pictures.scale)
+                    if label is not None:
+                        path[row + step, label.given] = label.keypoints[label.given]
             elif step > 0:
                 pictures.skip(frame + step)
     return tracks

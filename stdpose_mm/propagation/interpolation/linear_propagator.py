@@ -15,7 +15,7 @@ def interpolate_joints(gap: Gap, frame_index: int) -> np.ndarray:
 
     Constant where it is labelled on one side only, zero where it never is.
     """
-    before, after = gap.before, gap.after
+    before, after = gap.nearest_labels(frame_index)
     both = before.exists & after.exists
     span = np.where(both, after.frames - before.frames, 1)
     weight = np.where(both, (frame_index - before.frames) / span, ~before.exists)[:, None]

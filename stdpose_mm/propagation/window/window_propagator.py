@@ -70,7 +70,7 @@ class WindowPropagator(BasePropagator):
                 for n, keypoints, scores in zip(keys, *poses, strict=True):
                     visibility = visibility_of_estimates(gap, maps.frames[n])
                     yield PropagatedPose(
-                        gap.track_id,
+                        gap,
                         maps.frames[n],
                         keypoints=mapping.to_labels(keypoints),
                         # Joints that the model does not know are not labelled.

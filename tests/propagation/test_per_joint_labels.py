@@ -1,0 +1,212 @@
+"""Labels of some joints only: each joint is propagated between its own labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.propagation import build_propagator, find_gaps, propagate_labels
+from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.structures import PersonLabel
+from support.frame_sources import ArrayFrames
+
+POSE = np.array([[10.0, 10], [40, 10], [10, 60]])
+UNSAID = 'propagated'
+SHIFT = np.array([24.0, 0])
+
+
+def partial(frame, points, sources, track_id=0):
+    """A label that speaks of the joints whose source is not 'propagated'."""
+    flags = np.where(np.array(sources) == 'given', 2, 0)
+    return PersonLabel(
+        frame, np.array(points, float), flags, track_id=track_id, keypoint_sources=sources
+    )
+
+
+def by_frame(dense):
+    return {person.frame_index: person for person in dense.persons}
+
+
+@pytest.fixture
+def dragged(label):
+    """Whole poses in frames 0 and 8; the last joint alone, far off, in frame 4."""
+    return [
+        label(0, POSE),
+        partial(4, [[0, 0], [0, 0], [90, 90]], [UNSAID, UNSAID, 'given']),
+        label(8, POSE + 8),
+    ]
+
+
+def test_other_joints_are_interpolated_across_a_label_of_one(dragged, video, blank):
+    people = by_frame(propagate_labels(blank(9), video(dragged, 9), LinearPropagator()))
+    for frame, person in people.items():
+        np.testing.assert_allclose(person.keypoints[:2], POSE[:2] + frame, atol=1e-12)
+    np.testing.assert_allclose(people[2].keypoints[2], (POSE[2] + 90) / 2)
+    np.testing.assert_allclose(people[6].keypoints[2], (POSE[2] + 8 + 90) / 2)
+
+
+def test_the_frame_of_a_partial_label_says_what_is_given(dragged, video, blank):
+    person = by_frame(propagate_labels(blank(9), video(dragged, 9), LinearPropagator()))[4]
+    assert person.source == 'given'
+    assert person.keypoint_sources.tolist() == ['propagated', 'propagated', 'given']
+    assert person.keypoints[2].tolist() == [90, 90]
+    assert person.visibility.tolist() == [2, 2, 2]
+    # Four frames from the next label, of a half-life of seven.
+    np.testing.assert_allclose(person.scores, [2 ** (-4 / 7), 2 ** (-4 / 7), 1])
+
+
+def test_the_box_of_a_partial_label_is_the_body_s(dragged, video, blank):
+    person = by_frame(propagate_labels(blank(9), video(dragged, 9), LinearPropagator()))[4]
+    x, y, width, height = person.bbox
+    # Between those of the whole poses, 15 % larger than these on each side; up to the given joint.
+    assert (x, y) == (pytest.approx(10 + 4 - 0.15 * 30), pytest.approx(10 + 4 - 0.15 * 50))
+    assert (x + width, y + height) == (90, 90)
+
+
+def test_joints_that_are_left_out_stay_left_out(label, video, blank):
+    labels = [label(0, POSE), label(4, POSE, [2, 2, 0]), label(8, POSE)]
+    person = by_frame(propagate_labels(blank(9), video(labels, 9), LinearPropagator()))[4]
+    assert person.keypoint_sources.tolist() == ['given', 'given', 'absent']
+    assert person.visibility.tolist() == [2, 2, 0]
+
+
+def test_joints_with_the_same_labels_share_their_gaps(dragged):
+    labels = {person.frame_index: person for person in dragged}
+    gaps = find_gaps(0, labels, dict.fromkeys(range(9), np.zeros(4)), range(9))
+    assert [(gap.frames, tuple(gap.joints.tolist())) for gap in gaps] == [
+        (range(1, 4), (False, False, True)),
+        (range(1, 8), (True, True, False)),
+        (range(5, 8), (False, False, True)),
+    ]
+
+
+def test_labels_of_boxes_alone_end_gaps_as_they_always_did(video, blank):
+    boxes = [
+        PersonLabel(
+            frame,
+            np.zeros((3, 2)),
+            np.zeros(3),
+            track_id=0,
+            bbox=np.array([0.0, 0, 10, 10]),
+            keypoint_sources=[UNSAID] * 3,
+        )
+        for frame in (0, 4)
+    ]
+    people = by_frame(propagate_labels(blank(5), video(boxes, 5), LinearPropagator()))
+    assert all(not person.labelled.any() for person in people.values())
+
+
+def moving_square(num_frames=9, speed=3):
+    """A bright textured square of 40 pixels that moves right by ``speed`` pixels a frame."""
+    rng = np.random.default_rng(0)
+    background = rng.integers(0, 40, (120, 160, 3))
+    square = rng.integers(100, 255, (40, 40, 3))
+    pictures = []
+    for frame in range(num_frames):
+        picture = background.copy()
+        x = 30 + speed * frame
+        picture[40:80, x : x + 40] = square
+        pictures.append(picture)
+    return ArrayFrames(np.array(pictures, np.uint8))
+
+
+@pytest.mark.parametrize('method', ['flow', 'auto'])
+def test_one_joint_corrected_leaves_the_others_within_a_pixel(method, label, video):
+    frames = moving_square()
+    corners = np.array([[35.0, 45], [65, 45], [35, 75]])
+    ends = [label(0, corners), label(8, corners + SHIFT)]
+    correction = partial(4, [[0, 0], [0, 0], [48, 75]], [UNSAID, UNSAID, 'given'])
+    propagator = build_propagator(method)
+    before = by_frame(propagate_labels(frames, video(ends, 9), propagator))
+    after = by_frame(propagate_labels(frames, video([*ends, correction], 9), propagator))
+    assert after[4].keypoints[2].tolist() == [48, 75]
+    for frame in range(1, 8):
+        moved = np.abs(after[frame].keypoints[:2] - before[frame].keypoints[:2])
+        assert moved.max() < 1
+        # Both ends still pull: without the label on the right they would lag behind.
+        np.testing.assert_allclose(
+            after[frame].keypoints[:2], corners[:2] + SHIFT * frame / 8, atol=1.5
+        )
+
+
+def test_a_given_joint_is_evidence_for_the_others_of_its_frame(label, video):
+    """Zeroed, the label of one joint in the middle of a gap would change nothing of the others."""
+    frames = moving_square()
+    corners = np.array([[35.0, 45], [65, 45], [35, 75]])
+    ends = [label(0, corners), label(8, corners + SHIFT)]
+    near, far = (
+        partial(4, [[0, 0], [0, 0], point], [UNSAID, UNSAID, 'given'])
+        for point in ([47, 75], [47, 95])
+    )
+    poses = [
+        by_frame(propagate_labels(frames, video([*ends, given_], 9), build_propagator('auto')))[4]
+        for given_ in (near, far)
+    ]
+    assert np.abs(poses[0].keypoints[:2] - poses[1].keypoints[:2]).max() > 1e-3
+
+
+@st.composite
+def labelled_joints(draw):
+    """Labels of random joints of two people; what each joint's source is in each frame."""
+    num_frames = draw(st.integers(2, 14))
+    persons = []
+    for track_id in range(draw(st.integers(1, 2))):
+        frames = sorted(draw(st.sets(st.integers(0, num_frames - 1), min_size=1, max_size=6)))
+        for frame in frames:
+            sources = draw(
+                st.lists(st.sampled_from(['given', UNSAID, 'absent']), min_size=3, max_size=3)
+            )
+            sources[draw(st.integers(0, 2))] = 'given'
+            points = draw(st.lists(st.floats(-50, 500), min_size=6, max_size=6))
+            persons.append(partial(frame, np.reshape(points, (3, 2)), sources, track_id))
+    return num_frames, persons
+
+
+@settings(max_examples=150, deadline=None)
+@given(labelled_joints(), st.sampled_from(['linear', 'spline']), st.data())
+def test_given_joints_come_out_unchanged_and_no_others_are_given(
+    video, blank, tmp_path_factory, labels, method, data
+):
+    """Through propagation, a file of any format that holds sources, a correction, and again."""
+    num_frames, persons = labels
+    propagator = build_propagator(method)
+    path = tmp_path_factory.mktemp('labels') / 'labels.json'
+    dense = propagate_labels(blank(num_frames), video(persons, num_frames), propagator)
+    write_labels(dense, path, data.draw(st.sampled_from(['posetrack18', 'coco'])))
+    back = read_labels(path)
+    position = data.draw(st.integers(0, len(back.persons) - 1))
+    corrected = correct(back.persons[position], data.draw(st.integers(0, 2)))
+    people = [*back.persons[:position], corrected, *back.persons[position + 1 :]]
+    again = propagate_labels(blank(num_frames), back.with_persons(people), propagator)
+
+    def given_joints(labels):
+        return {
+            (p.track_id, p.frame_index, joint): (*p.keypoints[joint].tolist(), p.visibility[joint])
+            for p in labels
+            for joint in np.flatnonzero(p.given)
+        }
+
+    expected = given_joints(persons)
+    assert given_joints(dense.persons) == expected
+    assert given_joints(back.persons) == expected
+    expected.update(given_joints([corrected]))
+    assert given_joints(again.persons) == expected
+
+
+def correct(person, joint):
+    """Move one joint by hand."""
+    keypoints, visibility = person.keypoints.copy(), person.visibility.copy()
+    sources = person.keypoint_sources.copy()
+    keypoints[joint], visibility[joint], sources[joint] = (12.25, 1 / 3), 1, 'given'
+    return replace(
+        person,
+        keypoints=keypoints,
+        visibility=visibility,
+        source='given',
+        keypoint_sources=sources,
+    )
