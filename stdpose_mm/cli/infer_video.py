@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from stdpose_mm.choices import WHOLE_PICTURE
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_kinds import require_config, require_video
+from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +44,7 @@ def infer_video(args: argparse.Namespace) -> list[str]:
     require_config(args.config)
     from tqdm import tqdm
 
+    from stdpose_mm.cli.progress import describe_time
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video, load_backend
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import open_frames, write_video
@@ -69,6 +72,7 @@ def infer_video(args: argparse.Namespace) -> list[str]:
         outputs.enter_context(closing(estimates))
         shown = tqdm(estimates, total=len(frames), unit=' frames')
         results = _Results(frames, model, labels, interrupt.take_until(shown))
+        began = time.monotonic()
         if args.save_video is None:
             for _ in results:
                 pass
@@ -76,6 +80,7 @@ def infer_video(args: argparse.Namespace) -> list[str]:
             # It takes its name after the labels are written: both files are there, or none.
             video = outputs.enter_context(atomic_path(args.save_video))
             write_video(video, results.draw(), fps=frames.fps or 25)
+        seconds = time.monotonic() - began
         is_complete = labels.num_frames == len(frames)
         extra = {
             'complete': is_complete,
@@ -87,11 +92,16 @@ def infer_video(args: argparse.Namespace) -> list[str]:
         }
         labels.write(args.out, args.format, {'inference': extra})
     print(
-        f'{args.out}: {labels.num_frames} frames, {len(results.track_ids)} people, '
-        f'{labels.num_persons} poses'
+        f'{args.out}: {counted(labels.num_frames, "frame")}, '
+        f'{counted(len(results.track_ids), model.skeleton.category)}, '
+        f'{counted(labels.num_persons, "pose")}'
     )
+    print(describe_time(seconds, labels.num_frames, labels.num_persons))
     if results.unreadable:
-        print(f'{len(results.unreadable)} frames cannot be read, see unreadable_frames in OUT')
+        print(
+            f'{counted(len(results.unreadable), "frame")} cannot be read, see unreadable_frames in '
+            'OUT'
+        )
     if is_complete:
         return []
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_kinds import require_video
+from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
+    from stdpose_mm.apis.video_pose_propagator import PropagationState
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.structures import VideoLabels
 
@@ -35,6 +38,7 @@ def propagate_video(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.cli.progress import FrameProgress
     from stdpose_mm.io.labels import read_labels, write_labels
     from stdpose_mm.io.result_cache import remove_unfinished, unfinished_folder
     from stdpose_mm.io.video import open_frames
@@ -82,17 +86,15 @@ def propagate_video(args: argparse.Namespace) -> None:
         life_span=args.life_span,
         folder=unfinished_folder(args.out),
     )
+    print_summary(state)
     if detector is not None:
         detected = propagator.detect_in_video(state, detector)
         for _ in tqdm(detected, total=len(state.frames), desc='boxes', unit=' frames'):
             pass
-    results = tqdm(
-        propagator.propagate_in_video(state),
-        total=len(state.frames),
-        desc=propagator.method,
-        unit=' frames',
-    )
-    dense = propagator.collect_labels(state, results)
+    with FrameProgress(len(state.frames), propagator.method) as progress:
+        results = propagator.propagate_in_video(state, progress)
+        dense = propagator.collect_labels(state, results)
+        took = progress.describe_time()
     # The video takes its name after the labels are written: both files are there, or none.
     with ExitStack() as outputs:
         if args.save_video is not None:
@@ -117,21 +119,40 @@ def propagate_video(args: argparse.Namespace) -> None:
     count = Counter(person.source for person in dense.persons)
     print(f'method: {how}')
     print(
-        f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
-        f'{count["given"]} given and {count["propagated"]} propagated poses'
-        + (f', {count["absent"]} times absent' if count['absent'] else '')
+        f'{args.out}: {counted(len(dense.frames), "frame")}, '
+        f'{counted(len(dense.track_ids), dense.skeleton.category)}, {count["given"]} given and '
+        f'{counted(count["propagated"], "propagated pose")}'
+        + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
     )
+    if took:
+        print(took)
     print_advice(dense, args.check, args.suggest)
+
+
+def print_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
+    """Say what is labelled in a video before poses are computed.
+
+    Args:
+        state: The video with its labels.
+        notes: What else was noticed about them, a sentence each.
+    """
+    from stdpose_mm.review import summarize_labels, word_summary
+
+    if state.skeleton is not None and state.tracks:
+        summary = summarize_labels(
+            state.tracks, state.skeleton, len(state.frames), state.frames.size, state.life_span
+        )
+        print(word_summary(summary, notes), flush=True)
 
 
 def print_advice(dense: VideoLabels, check: int, suggest: int) -> None:
     """Name the frames to look at, and those to label next."""
     from stdpose_mm.review import frames_to_check, rank_suggestions
 
+    who = dense.skeleton.category
     for frame in frames_to_check(dense, check):
         joints = ', '.join(
-            f'{joint.joint} of person {joint.track_id} ({joint.score:.2f})'
-            for joint in frame.joints
+            f'{joint.joint} of {who} {joint.track_id} ({joint.score:.2f})' for joint in frame.joints
         )
         print(
             f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '

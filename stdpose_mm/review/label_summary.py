@@ -189,6 +189,8 @@ def _frames(frames: Sequence[int]) -> str:
     parts = ranges(frames).split(', ')
     text = listed(parts, 8)
     # What is plain to see needs no count.
-    return f'frames {text} ({len(frames)} frames)' if len(parts) > 8 or 'every' in text else (
-        f'frames {text}'
+    return (
+        f'frames {text} ({len(frames)} frames)'
+        if len(parts) > 8 or 'every' in text
+        else (f'frames {text}')
     )
