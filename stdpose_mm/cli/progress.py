@@ -58,7 +58,7 @@ class FrameProgress:
             left = (self._bar.total - frames_done) * seconds / done
             if left >= MEASURED_SECONDS:
                 self._bar.write(
-                    f'about {duration(left)} to go: {1000 * seconds / done:.0f} ms a frame, '
+                    f'about {duration(left)} to go: {_milliseconds(seconds / done)} a frame, '
                     f'measured on the first {counted(int(done), "frame")}',
                     file=sys.stderr,
                 )
@@ -76,7 +76,12 @@ def describe_time(seconds: float, num_frames: int, num_poses: int) -> str:
     """Say how long work took: ``285 frames computed in 12.3 s: 43 ms a frame, ...``."""
     text = f'{counted(num_frames, "frame")} computed in {seconds:.1f} s'
     if num_frames:
-        text += f': {1000 * seconds / num_frames:.1f} ms a frame'
+        text += f': {_milliseconds(seconds / num_frames)} a frame'
     if num_poses:
-        text += f', {1000 * seconds / num_poses:.1f} ms a frame and person'
+        text += f', {_milliseconds(seconds / num_poses)} a frame and person'
     return text
+
+
+def _milliseconds(seconds: float) -> str:
+    milliseconds = 1000 * seconds
+    return f'{milliseconds:.0f} ms' if milliseconds >= 10 else f'{milliseconds:.1f} ms'

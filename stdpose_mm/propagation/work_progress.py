@@ -52,14 +52,19 @@ def propagate_with_progress(
         skeleton: The joints.
         listener: Who is told.
 
-    Yields:
+    Returns:
         What the propagator yields.
     """
     if listener is None:
-        yield from propagator.propagate(frames, gaps, skeleton)
-        return
+        return propagator.propagate(frames, gaps, skeleton)
+    # Not a generator itself: that there is no work is told, too.
     work = _Work(len(frames), gaps, listener)
-    for pose in propagator.propagate(_WatchedFrames(frames, work.look), gaps, skeleton):
+    watched = _WatchedFrames(frames, work.look)
+    return _finished(propagator.propagate(watched, gaps, skeleton), work)
+
+
+def _finished(poses: Iterator[PropagatedPose], work: _Work) -> Iterator[PropagatedPose]:
+    for pose in poses:
         work.finish(pose.frame_index)
         yield pose
 

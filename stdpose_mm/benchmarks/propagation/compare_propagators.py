@@ -120,7 +120,7 @@ class Comparison:
         metrics = [c for c in COLUMNS if any(not math.isnan(r.values[c]) for r in rows.values())]
         titles = [self._column(metric) for metric in metrics]
         lines = [
-            f'| T = {self.interval}, {counted(frames, "frame")} of '
+            f'| T = {self.interval}, {frames} frames of '
             f'{counted(self.num_videos, "video")} | ' + ' | '.join(titles) + ' |',
             '|---|' + '---:|' * len(metrics),
         ]

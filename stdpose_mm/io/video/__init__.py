@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,10 @@ __all__ = [
     'read_picture',
     'write_video',
 ]
+
+# Where torchvision has turned PyAV's log on, FFmpeg's lines would go to stderr beside our sentence
+# about the file. A program that sets up logging still gets them.
+logging.getLogger('libav').addHandler(logging.NullHandler())
 
 _OF_PYAV = {
     'VideoFrames': '.video_frames',
