@@ -138,10 +138,12 @@ def print_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
     """
     from stdpose_mm.review import summarize_labels, word_summary
 
-    if state.skeleton is not None and state.tracks:
-        summary = summarize_labels(
-            state.tracks, state.skeleton, len(state.frames), state.frames.size, state.life_span
-        )
+    if state.skeleton is None:
+        return
+    summary = summarize_labels(
+        state.tracks, state.skeleton, len(state.frames), state.frames.size, state.life_span
+    )
+    if any(track.given for track in summary.tracks):
         print(word_summary(summary, notes), flush=True)
 
 

@@ -184,6 +184,8 @@ def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
 
 def _frames(frames: Sequence[int]) -> str:
     """Name frames: ``frame 3``, ``frames 0-280 every 7 (41 frames)``."""
+    if not frames:
+        return 'no frame'
     if len(frames) == 1:
         return f'frame {frames[0]}'
     parts = ranges(frames).split(', ')
