@@ -30,7 +30,7 @@ _TEXTS = (
     (
         _YOLO_BOXES,
         'a YOLO file of boxes without joints',
-        'give a data set of YOLO pose, or these boxes as --boxes of another label file',
+        'give labels of YOLO pose, which have joints too',
     ),
 )
 
@@ -65,7 +65,7 @@ def foreign_json(path: PathLike, data: Any) -> InputError:
         return _refusal(
             path,
             'a list of COCO detections, which are boxes without joints',
-            'give it as --boxes, and a file with joints as the labels',
+            'give a file with joints as the labels; `stdpose infer --boxes` takes this one',
         )
     if 'keypoints' in first and 'image_id' in first:
         return _refusal(

@@ -35,7 +35,7 @@ SUPERVISELY = {'description': '', 'size': {'height': 2, 'width': 2}, 'objects': 
         ('a.txt', '0 0.5 0.5 0.2 0.3\n0 0.1 0.2 0.3 0.4\n', 'is a YOLO file of boxes without join'),
         ('a.txt', '0 0.5 0.5 0.2 0.3', 'is a YOLO file of boxes without joints'),
         ('a.txt', '0 0.5 0.5 0.2 0.3\n' * 1000, 'is a YOLO file of boxes without joints'),
-        ('a.json', json.dumps([BOX]), 'is a list of COCO detections, .*: give it as --boxes'),
+        ('a.json', json.dumps([BOX]), 'is a list of COCO detections, .*: give a file with joints'),
         ('a.json', json.dumps({'_via_img_metadata': {}}), 'is a project of the VGG Image Annot'),
         ('a.json', json.dumps({'0.jpg9': VIA_IMAGE}), 'is a project of the VGG Image Annotator'),
         ('a.json', json.dumps({'info': {}, 'categories': {}, 'items': []}), 'is a Datumaro data s'),
