@@ -19,39 +19,19 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
-import torch
-from mmengine.config import Config
-from mmengine.runner import Runner
-from tqdm import tqdm
-
-from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.benchmarks.propagation import (
-    Comparison,
-    Difficulty,
-    compare_propagators,
-    report_difficulty,
-)
-from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv
 from stdpose_mm.cli.arguments import OneLineParser, run_command
-from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path, write_json, write_text
-from stdpose_mm.io.labelled_videos import open_video, read_videos
-from stdpose_mm.io.labels import write_posetrack18
-from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import propagate_subsampled
-from stdpose_mm.structures import VideoLabels
-from stdpose_mm.training.auto_training import set_iterations
-from stdpose_mm.visualization import (
-    overlay_frames,
-    plot_training_curves,
-    plot_trajectories,
-    write_overlay,
-)
+from stdpose_mm.io.outputs import Output, guard_outputs
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from stdpose_mm.benchmarks.propagation import Comparison, Difficulty
+    from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.structures import VideoLabels
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthetic.py'
 METHODS = {
@@ -96,7 +76,21 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If a number is too small to do so.
     """
+    guard_outputs([Output('--out-dir', args.out_dir, is_folder=True)])
+    require_packages('run_demo.py', 'torch', 'mmpose')
     check(args)
+    from mmengine.runner import Runner
+    from tqdm import tqdm
+
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.benchmarks.propagation import compare_propagators, report_difficulty
+    from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv
+    from stdpose_mm.datasets.synthetic import write_dataset
+    from stdpose_mm.io.labelled_videos import open_video, read_videos
+    from stdpose_mm.io.labels import write_posetrack18
+    from stdpose_mm.propagation import propagate_subsampled
+    from stdpose_mm.visualization import plot_training_curves, plot_trajectories, write_overlay
+
     start = time.monotonic()
     out: Path = args.out_dir
 
@@ -177,6 +171,8 @@ def check(args: argparse.Namespace) -> None:
     ):
         if value is not None and value < least:
             raise InputError(f'{name} must be at least {least}, got {value}')
+    from stdpose_mm.datasets.synthetic import ClipSettings
+
     length = ClipSettings().frames
     if args.interval >= length:
         raise InputError(f'--interval must be less than the {length} frames of a clip')
@@ -189,6 +185,10 @@ def announce(step: int, what: str) -> None:
 
 def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
     """The tiny config on the generated data."""
+    from mmengine.config import Config
+
+    from stdpose_mm.training.auto_training import set_iterations
+
     config = Config.fromfile(CONFIG)
     config.work_dir = str(work_dir)
     config.randomness = dict(seed=args.seed)
@@ -209,6 +209,11 @@ def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
 
 def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:
     """Four frames of the overlay beside each other: a given one and three propagated ones."""
+    import cv2
+    import numpy as np
+
+    from stdpose_mm.visualization import overlay_frames
+
     shown = {index * interval // 3 for index in range(4)}
     tiles = [
         picture for index, picture in enumerate(overlay_frames(frames, dense)) if index in shown
@@ -227,6 +232,8 @@ def report(
     training_seconds: float,
 ) -> dict[str, Any]:
     """What ``report.json`` holds."""
+    import torch
+
     return {
         'settings': {
             'train_videos': args.train_videos,

@@ -70,6 +70,12 @@ FORMATS_WITH_TIMES = tuple(name for name, form in LABEL_FORMATS.items() if form.
 CVAT_LABELS = 'cvat-labels'
 """What :mod:`stdpose_mm.cli.convert` writes beside: the label of a CVAT task, without poses."""
 
+FORMAT_PACKAGES = {'sleap': 'sleap_io'}
+"""Format -> the module without which it cannot be written."""
+
+VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
+"""Containers that hold H.264, and the bare stream: videos that are written."""
+
 PRECISIONS = ('float32', 'bfloat16')
 """Precisions of a checkpoint, which PyTorch runs."""
 

@@ -1,7 +1,10 @@
 """Print what is installed, what of it does not work together, and how to mend it.
 
 ``stdpose env`` prints a table and one line for each thing that is wrong; it exits with 1 if there
-is any. This file uses the standard library alone and imports nothing of the package, so that
+is any. Versions are read without importing anything; the compiled parts of every package are
+loaded, since these are what fails when versions do not fit. ``--full`` imports MMDetection and
+MMPose as a whole, too, which takes longer. This file uses the standard library alone and imports
+nothing of the package, so that
 ``tools/misc/check_env.py`` can run it in an environment where nothing else works.
 """
 
@@ -17,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 # Distributions that provide the same module: OneDL's maintained forks and the originals.
 MMENGINE = ('onedl-mmengine', 'mmengine', 'mmengine-lite')
@@ -46,19 +50,42 @@ BINARIES: dict[str, tuple[str, ...]] = {
     'av': ('av',),
 }
 
+# Loads the operators without the models and transforms around them.
+_OPERATORS_OF_TORCHVISION = """
+import importlib.util, pathlib, torch
+folder = pathlib.Path(importlib.util.find_spec("torchvision").origin).parent
+libraries = [path for path in folder.glob("_C*") if path.suffix in (".so", ".pyd")]
+if not libraries:
+    import torchvision
+for path in libraries:
+    torch.ops.load_library(str(path))
+    torch.ops.torchvision.nms
+"""
+
 # Run in processes of their own: a binary that does not fit may crash the interpreter.
 PROBES = {
     'torch': 'import torch; print(torch.version.cuda or ""); '
     'print(torch.cuda.get_device_name(0) if torch.cuda.is_available() else "")',
-    'torchvision': 'import torchvision',
+    'torchvision': _OPERATORS_OF_TORCHVISION,
     'numpy': 'import numpy',
     'xtcocotools': 'import xtcocotools.mask',
     'cv2': 'import cv2',
     'av': 'import av',
+    'mmdet': 'import mmdet',
+    'mmpose': 'import mmpose',
+    # The extension needs PyTorch's libraries; `mmcv.ops` adds nothing but Python around it.
+    'mmcv.ops': 'import torch, mmcv._ext; print(mmcv._ext.get_compiling_cuda_version())',
+}
+
+FULL_PROBES = {
+    **PROBES,
+    'torchvision': 'import torchvision',
     'mmdet': 'import mmdet.apis',
     'mmpose': 'import mmpose.apis',
     'mmcv.ops': 'import mmcv.ops; print(mmcv.ops.get_compiling_cuda_version())',
 }
+"""The same with all that the package imports of them."""
+
 PROBE_TIMEOUT = 300  # seconds; a cold disk reads several GB for `import torch`
 
 
@@ -105,15 +132,19 @@ def parse_version(text: str) -> tuple[int, ...]:
     return tuple(int(number) for number in match.group().split('.')) if match else ()
 
 
-def inspect_environment() -> Environment:
-    """Look at the running interpreter's environment (takes some seconds)."""
+def inspect_environment(full: bool = False) -> Environment:
+    """Look at the running interpreter's environment (takes some seconds).
+
+    Args:
+        full: Import MMDetection and MMPose as a whole.
+    """
     probes = {
         name: code
-        for name, code in PROBES.items()
+        for name, code in (FULL_PROBES if full else PROBES).items()
         if importlib.util.find_spec(name.partition('.')[0]) is not None
     }
     # Where all is well, one process imports PyTorch once instead of five times.
-    outputs, errors = _run_probes({'all': '; '.join(probes.values())})
+    outputs, errors = _run_probes({'all': '\n'.join(probes.values())})
     if errors:
         outputs, errors = _run_probes(probes)
     else:
@@ -317,10 +348,21 @@ def format_table(env: Environment) -> str:
     return '\n'.join(f'{name:<14} {value}' for name, value in rows)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: {message}, see --help\n')
+
+
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Print the table and the problems; return 1 if there are any."""
-    argparse.ArgumentParser(prog, description=(__doc__ or '').splitlines()[0]).parse_args(arguments)
-    env = inspect_environment()
+    parser = _Parser(prog, description=(__doc__ or '').splitlines()[0])
+    parser.add_argument(
+        '--full', action='store_true', help='import MMDetection and MMPose as a whole, too'
+    )
+    args = parser.parse_args(arguments)
+    env = inspect_environment(args.full)
     print(format_table(env))
     problems = find_problems(env)
     for problem in problems:
@@ -331,7 +373,12 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
             "stdpose-mm[train] and OpenMMLab's packages."
         )
     elif not problems:
-        print('OK: everything the package needs is installed and works together.')
+        print(
+            'OK: everything the package needs is installed and works together.'
+            if args.full
+            else 'OK: everything the package needs is installed, the versions go together and the '
+            'compiled parts load; `--full` imports MMDetection and MMPose as a whole, too.'
+        )
     return 1 if problems else 0
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 PACKAGE = 'stdpose_mm'
 # Lowest first; a room may import rooms of lower floors, and rooms of its own without a circle.
 FLOORS = (
-    ('choices', 'errors', 'version'),
+    ('choices', 'errors', 'version', 'wording'),
     ('structures',),
     ('io', 'onnx_session', 'processes'),
     ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),

@@ -31,6 +31,61 @@ def run_python(*arguments: str, **environment: str) -> str:
     return answer.stdout
 
 
+COMPUTING = {
+    *FORBIDDEN,
+    *('scipy', 'av', 'matplotlib', 'onnxruntime', 'jinja2', 'sleap_io', 'numba'),
+}
+"""What takes long to import, and is of no use for reading a command line."""
+
+SCRIPTS = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ('tools', 'demo')
+    for path in (ROOT / folder).rglob('*.py')
+)
+
+STARTER = f"""
+import contextlib, io, json, runpy, subprocess, sys
+
+def refuse(*arguments, **options):
+    raise AssertionError('a process is started')
+
+subprocess.Popen = refuse
+script, *sys.argv = json.loads(sys.argv[1])
+sys.argv.insert(0, script)
+sys.path[0] = script.rpartition('/')[0]
+out, err = io.StringIO(), io.StringIO()
+with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    try:
+        runpy.run_path(script, run_name='__main__')
+        code = 0
+    except SystemExit as stop:
+        code = stop.code
+loaded = sorted({COMPUTING!r} & set(sys.modules))
+print(json.dumps([code, out.getvalue(), err.getvalue(), loaded]))
+"""
+
+
+def start(script: str, *arguments: str) -> tuple[int, str, str, list[str]]:
+    """Exit code, stdout, stderr and heavy modules of a script that may start no process."""
+    command = json.dumps([str(ROOT / script), *arguments])
+    code, out, err, loaded = json.loads(run_python('-c', STARTER, command))
+    return code, out, err, loaded
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_help_of_a_script_computes_nothing(script: str) -> None:
+    code, out, err, loaded = start(script, '--help')
+    assert (code, err, loaded) == (0, '', [])
+    assert out.startswith('usage: ')
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+def test_a_wrong_option_is_one_line_before_anything_is_computed(script: str) -> None:
+    code, out, err, loaded = start(script, '--no-such-option')
+    assert (code, out, loaded) == (2, '', [])
+    assert err.count('\n') == 1
+
+
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp('light')

@@ -16,6 +16,7 @@ from stdpose_mm.propagation import (
     Boxes,
     GapCache,
     LifeSpan,
+    WorkListener,
     boxes_of,
     dense_labels,
     given_labels,
@@ -356,17 +357,23 @@ class VideoPosePropagator:
             state.detections[frame_idx] = found
             yield frame_idx
 
-    def propagate_in_video(self, state: PropagationState) -> Iterator[FrameResult]:
+    def propagate_in_video(
+        self, state: PropagationState, listener: WorkListener | None = None
+    ) -> Iterator[FrameResult]:
         """Poses of all people, from the first frame of the video to the last.
 
         Frames come as soon as they are known: stop reading it whenever you like.
+
+        Args:
+            state: The video.
+            listener: Is told how far the work is, frame by frame, before the frames come.
 
         Raises:
             InputError: If nothing is labelled, a frame cannot be read, or a labelled joint is
                 unknown to the model.
         """
         # Not a generator itself: that nothing is labelled is said at once.
-        return self._frame_results(state, self._base_labels(state).skeleton)
+        return self._frame_results(state, self._base_labels(state).skeleton, listener)
 
     def collect_labels(
         self, state: PropagationState, results: Iterable[FrameResult]
@@ -382,7 +389,9 @@ class VideoPosePropagator:
         state.detections.clear()
         state.cache.clear()
 
-    def _frame_results(self, state: PropagationState, skeleton: Skeleton) -> Iterator[FrameResult]:
+    def _frame_results(
+        self, state: PropagationState, skeleton: Skeleton, listener: WorkListener | None
+    ) -> Iterator[FrameResult]:
         cache = state.cache
         # Reading labels alone is faster than the disk.
         if state.folder is not None and self.propagator.reads_pictures:
@@ -398,6 +407,7 @@ class VideoPosePropagator:
             boxes=state.boxes,
             detections=state.detections,
             life_span=state.life_span,
+            listener=listener,
         ):
             yield _frame_result(frame_idx, persons, skeleton.num_keypoints)
 

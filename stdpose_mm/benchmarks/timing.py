@@ -21,6 +21,7 @@ from torch import nn
 
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.wording import counted
 
 Parameters = ParamSpec('Parameters')
 Item = TypeVar('Item')
@@ -112,8 +113,8 @@ def model_files(
         ]
     if len(checkpoints) != len(configs):
         raise InputError(
-            f'{len(configs)} configs but {len(checkpoints)} checkpoints are given, give one for '
-            'each'
+            f'{counted(len(configs), "config")} but {counted(len(checkpoints), "checkpoint")} are '
+            'given, give one for each'
         )
     return list(zip(configs, checkpoints, strict=True))
 

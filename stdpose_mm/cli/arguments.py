@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stdpose_mm.choices import LAUNCHERS, WRITE_FORMATS
+from stdpose_mm.choices import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import (
     PACKAGES,
     InputError,
@@ -20,7 +20,7 @@ from stdpose_mm.errors import (
     find_input_error,
     missing_packages,
 )
-from stdpose_mm.io.atomic import refuse_overwriting, require_writable
+from stdpose_mm.io.outputs import DEFAULT_FORMAT, Output, choose_format, guard_outputs
 
 if TYPE_CHECKING:
     from stdpose_mm.io.labels import FrameOptions
@@ -31,6 +31,7 @@ LAUNCHER_FOR_ONE_VIDEO = (
     '--launcher shares several videos among processes, but there is one, leave it out'
 )
 MAX_FRAME_RATE = 100_000
+REPORT_SUFFIXES = ('.html', '.htm')
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -78,7 +79,9 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
     parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
     parser.add_argument(
-        '--format', choices=WRITE_FORMATS, default='posetrack18', help='of OUT (%(default)s)'
+        '--format',
+        choices=WRITE_FORMATS,
+        help=f'of OUT (by its suffix; {DEFAULT_FORMAT} for .json and without a suffix)',
     )
     add_cvat_output(parser)
     parser.add_argument(
@@ -217,22 +220,18 @@ def check_outputs(args: argparse.Namespace, *inputs: str) -> None:
         inputs: Names of those that are files to read.
 
     Raises:
-        InputError: If one is an input or another output, one cannot be written, or the video has no
-            name of one.
+        InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs` and
+            :func:`~stdpose_mm.io.outputs.choose_format`.
     """
-    outputs = {
-        '--out': args.out,
-        '--save-video': args.save_video,
-        '--report': vars(args).get('report'),
-    }
-    refuse_overwriting({name: getattr(args, name) for name in inputs}, outputs)
-    if args.save_video is not None:
-        from stdpose_mm.io.video import require_video_name
-
-        require_video_name(args.save_video)
-    for path in outputs.values():
-        if path is not None:
-            require_writable(path)
+    guard_outputs(
+        [
+            Output('--out', args.out),
+            Output('--save-video', args.save_video, 'a video', VIDEO_SUFFIXES),
+            Output('--report', vars(args).get('report'), 'a report', REPORT_SUFFIXES),
+        ],
+        {name: getattr(args, name) for name in inputs},
+    )
+    choose_format(args.out, args.format, '--out', '--format')
 
 
 def run_command(

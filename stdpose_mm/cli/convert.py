@@ -27,7 +27,13 @@ from stdpose_mm.cli.arguments import (
     run_command,
 )
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.atomic import refuse_overwriting
+from stdpose_mm.io.outputs import (
+    DEFAULT_FORMAT,
+    Output,
+    choose_format,
+    guard_outputs,
+    require_suffix,
+)
 
 if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
@@ -62,9 +68,9 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         '--to',
         dest='target',
         choices=(*WRITE_FORMATS, CVAT_LABELS),
-        default='posetrack18',
-        help=f'format of OUT (%(default)s); {CVAT_LABELS} is the label that a CVAT task needs for '
-        'the skeleton of IN, to paste into the tab "Raw"',
+        help=f'format of OUT (by its suffix; {DEFAULT_FORMAT} for .json and without a suffix); '
+        f'{CVAT_LABELS} is the label that a CVAT task needs for the skeleton of IN, to paste into '
+        'the tab "Raw"',
     )
     parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
     add_cvat_input(parser)
@@ -107,39 +113,47 @@ def convert(args: argparse.Namespace) -> None:
     )
     from stdpose_mm.structures.propagated_labels import take_as_given
 
+    guard_outputs(
+        [Output('OUT', args.output)],
+        {'--loaded-into-cvat': args.loaded_into_cvat, '--frame-of': args.frame_of},
+        {'IN': args.input},
+    )
+    target = args.target or choose_format(args.output, name='OUT')
     several = stands_for_many(args.input, args.source)
-    if several and (args.target != MANY_VIDEOS_FORMAT or args.video is not None):
-        wrong = '--video' if args.video is not None else f'--to {args.target}'
+    if several and (target != MANY_VIDEOS_FORMAT or args.video is not None):
+        wrong = '--video' if args.video is not None else f'--to {target}'
         raise InputError(
             f'{args.input} stands for many label files, which {wrong} cannot be used with: '
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
-    refuse_overwriting(
-        {
-            'IN': args.input,
-            '--loaded-into-cvat': args.loaded_into_cvat,
-            '--frame-of': args.frame_of,
-        },
-        {'OUT': args.output},
-    )
+    if target == CVAT_LABELS:
+        require_suffix(f'OUT {args.output}', args.output, 'the label of a task', ('.json',))
+    else:
+        choose_format(args.output, target, 'OUT', '--to')
     options = frame_options(args)
-    videos = [match_frames(labels, None, options) for labels in read_videos(args, several)]
+    is_set = target == MANY_VIDEOS_FORMAT and args.video is None
+    videos = [match_frames(labels, None, options) for labels in read_videos(args, several, is_set)]
     if args.as_given is not None:
         videos = [take_as_given(labels, args.as_given) for labels in videos]
-    if args.target == MANY_VIDEOS_FORMAT:
+    if target == MANY_VIDEOS_FORMAT:
         write_coco(videos, args.output)
-    elif args.target == CVAT_LABELS:
+    elif target == CVAT_LABELS:
         write_cvat_labels(videos[0], args.output)
         return
     else:
         time_of = None if args.fps is None else (lambda index: index / args.fps)
-        write_labels(videos[0], args.output, args.target, time_of, args.cvat_tolerance)
+        write_labels(videos[0], args.output, target, time_of, args.cvat_tolerance)
     for labels in videos:
         print(f'{labels.name}: {describe_frames(labels)}')
 
 
-def read_videos(args: argparse.Namespace, several: bool) -> list[VideoLabels]:
+def read_videos(args: argparse.Namespace, several: bool, is_set: bool) -> list[VideoLabels]:
     """Read the videos to convert.
+
+    Args:
+        args: The parsed arguments.
+        several: Whether IN stands for many label files.
+        is_set: Whether all videos of a file can be written.
 
     Raises:
         InputError: If a file cannot be read, or holds another number of videos than can be written.
@@ -149,7 +163,7 @@ def read_videos(args: argparse.Namespace, several: bool) -> list[VideoLabels]:
     if several:
         return read_all_files(args.input, args.source)
     options = {'size': args.labels_size, 'loaded_into_cvat': args.loaded_into_cvat}
-    if args.target == MANY_VIDEOS_FORMAT and args.video is None:
+    if is_set:
         return read_all_labels(args.input, args.source, **options)
     return [read_labels(args.input, args.source, args.video, **options)]
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
+from stdpose_mm.io.outputs import JSON_SUFFIXES, Output, guard_outputs
+from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
@@ -52,6 +54,11 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
     Raises:
         InputError: If the files are not as described.
     """
+    guard_outputs(
+        [Output('--out', out, 'metrics', JSON_SUFFIXES)],
+        {},
+        {'GT_DIR': truth, 'PRED_DIR': predictions},
+    )
     names = label_files(truth)
     predicted = label_files(predictions)
     for name in names:
@@ -71,7 +78,11 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
     videos = [read_labels(path) for path in names.values()]
     scores = evaluate_posetrack(videos, [read_labels(predicted[name]) for name in names])
     write_json(out, without_nan(scores.to_dict()), indent=2)
-    print(format_table({'AP': scores.ap, 'MOTA': scores.mota}, f'{len(names)} videos, per cent'))
+    print(
+        format_table(
+            {'AP': scores.ap, 'MOTA': scores.mota}, f'{counted(len(names), "video")}, per cent'
+        )
+    )
     motp = scores.to_dict()['MOTP']['mean']
     print(f'MOTP {"-" if math.isnan(motp) else f"{motp:.1f}"} (matched joints only)')
 

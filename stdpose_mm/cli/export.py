@@ -13,8 +13,11 @@ import argparse
 from collections.abc import Sequence
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command
+from stdpose_mm.cli.runner_arguments import require_checkpoint
 from stdpose_mm.errors import require_packages
 from stdpose_mm.export import TOLERANCE
+from stdpose_mm.io.file_kinds import require_config
+from stdpose_mm.io.outputs import Output, guard_outputs
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'export_onnx.py') -> int:
@@ -45,7 +48,13 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
+    guard_outputs(
+        [Output('FOLDER', args.folder, is_folder=True)],
+        {'CONFIG': args.config, 'CHECKPOINT': args.checkpoint},
+    )
     require_packages('the export', 'torch', 'mmpose', 'onnx')
+    require_config(args.config)
+    require_checkpoint(args.checkpoint)
     from stdpose_mm.export.onnx_export import export_onnx
     from stdpose_mm.inference import WindowModel
 

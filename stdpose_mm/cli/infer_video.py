@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from stdpose_mm.choices import WHOLE_PICTURE
 from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
+from stdpose_mm.io.file_kinds import require_config, require_video
+from stdpose_mm.io.outputs import choose_format
+from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,8 +84,11 @@ def infer_video(
         InputError: If something that was given cannot be used; no output file is written then.
     """
     require_packages('a pose network', 'torch', 'mmpose')
+    require_video(args.video)
+    require_config(args.config)
     from tqdm import tqdm
 
+    from stdpose_mm.cli.progress import describe_time
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
@@ -90,7 +97,7 @@ def infer_video(
 
     frames = open_frames(args.video)
     time_of = clock_of(frames)
-    require_times(args.format, time_of)
+    require_times(choose_format(args.out, args.format), time_of)
     if args.save_video is not None:
         require_timing(args.save_video, frames)
     box_source = _box_source(args, frames, models.detector)
@@ -113,6 +120,7 @@ def infer_video(
         shown = tqdm(estimates, total=len(frames), unit=' frames', disable=not progress)
         taken = shown if interrupt is None else interrupt.take_until(shown)
         results = _Results(frames, model, labels, taken)
+        began = time.monotonic()
         if args.save_video is None:
             for _ in results:
                 pass
@@ -120,6 +128,7 @@ def infer_video(
             # It takes its name after the labels are written: both files are there, or none.
             video = outputs.enter_context(atomic_path(args.save_video))
             write_video_like(video, results.draw(), frames)
+        seconds = time.monotonic() - began
         is_complete = labels.num_frames == len(frames)
         extra = {
             'complete': is_complete,
@@ -135,10 +144,16 @@ def infer_video(
         'people': len(results.track_ids),
         'poses': labels.num_persons,
     }
-    summary = [f'{args.out}: ' + ', '.join(f'{number} {name}' for name, number in counts.items())]
+    summary = [
+        f'{args.out}: {counted(labels.num_frames, "frame")}, '
+        f'{counted(len(results.track_ids), model.skeleton.category)}, '
+        f'{counted(labels.num_persons, "pose")}',
+        describe_time(seconds, labels.num_frames, labels.num_persons),
+    ]
     if results.unreadable:
         summary.append(
-            f'{len(results.unreadable)} frames cannot be read, see unreadable_frames in OUT'
+            f'{counted(len(results.unreadable), "frame")} cannot be read, see unreadable_frames in '
+            'OUT'
         )
     incomplete = (
         f'interrupted: {args.out} holds the first {labels.num_frames} of {len(frames)} frames and '

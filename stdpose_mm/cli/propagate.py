@@ -223,7 +223,7 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
             jobs,
             args.out,
             prepare,
-            lambda own: propagate_video(own, models, progress=is_first_process()),
+            lambda own: propagate_video(own, models, progress=is_first_process(), brief=True),
         )
 
 
@@ -269,3 +269,6 @@ def _check_options(args: argparse.Namespace) -> None:
             '--adapt needs --config, the config of the model to fine-tune, such as '
             'configs/stdpose_tiny_synthetic.py'
         )
+    from stdpose_mm.propagation.base import require_method_packages
+
+    require_method_packages(args.method)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,15 @@ from stdpose_mm.cli.arguments import frame_options
 from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
+from stdpose_mm.io.file_kinds import require_video
+from stdpose_mm.io.outputs import choose_format
+from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
     from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.apis.video_pose_propagator import PropagationState
     from stdpose_mm.detection import PersonDetector
     from stdpose_mm.structures import PersonLabel, VideoLabels
 
@@ -73,7 +79,10 @@ class PropagationModels:
 
 
 def propagate_video(
-    args: argparse.Namespace, models: PropagationModels, progress: bool = True
+    args: argparse.Namespace,
+    models: PropagationModels,
+    progress: bool = True,
+    brief: bool = False,
 ) -> VideoResult:
     """Propagate the labels of one video, and write its outputs.
 
@@ -81,12 +90,15 @@ def propagate_video(
         args: The command line of this video.
         models: The models of the command line.
         progress: Show progress bars.
+        brief: Say in one line what is labelled, as one of several videos.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
+    require_video(args.video, args.labels)
     from tqdm import tqdm
 
+    from stdpose_mm.cli.progress import FrameProgress
     from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.io.labels import (
         describe_frames,
@@ -101,7 +113,7 @@ def propagate_video(
 
     frames = open_frames(args.video)
     time_of = clock_of(frames)
-    require_times(args.format, time_of)
+    require_times(choose_format(args.out, args.format), time_of)
     if args.save_video is not None:
         require_timing(args.save_video, frames)
     labels = read_labels(
@@ -150,17 +162,20 @@ def propagate_video(
         life_span=args.life_span,
         folder=choose_cache_folder(args.cache),
     )
-    if state.tracks:
-        print(
-            *filter(None, [describe_frames(labels), describe_outside(labels, frames.size)]),
-            sep='\n',
-        )
-    show = partial(tqdm, total=len(state.frames), unit=' frames', disable=not progress)
+    notes = [describe_frames(labels), describe_outside(labels, frames.size)]
+    if brief:
+        print(f'{args.video}: {"; ".join(filter(None, notes))}', file=sys.stderr)
+    else:
+        print_summary(state, [*filter(None, notes)])
     if models.detector is not None:
-        for _ in show(propagator.detect_in_video(state, models.detector), desc='boxes'):
+        detected = propagator.detect_in_video(state, models.detector)
+        for _ in tqdm(
+            detected, total=len(state.frames), desc='boxes', unit=' frames', disable=not progress
+        ):
             pass
-    results = show(propagator.propagate_in_video(state), desc=propagator.method)
-    dense = propagator.collect_labels(state, results)
+    with FrameProgress(len(state.frames), propagator.method, show=progress) as bar:
+        dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
+        took = bar.describe_time()
     # The video takes its name after the labels are written: both files are there, or none.
     with ExitStack() as outputs:
         if args.save_video is not None:
@@ -182,21 +197,41 @@ def propagate_video(
             method=how,
         )
     count = Counter(person.source for person in dense.persons)
+    counts = {
+        'frames': len(dense.frames),
+        'people': len(dense.track_ids),
+        'given': sum(int(person.given.sum()) for person in dense.persons),
+        'propagated': sum(_count_propagated(person) for person in dense.persons),
+    }
+    written = (
+        f'{args.out}: {counted(len(dense.frames), "frame")}, '
+        f'{counted(len(dense.track_ids), dense.skeleton.category)}, {count["given"]} given and '
+        f'{counted(count["propagated"], "propagated pose")}'
+        + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
+    )
     return VideoResult(
-        {
-            'frames': len(dense.frames),
-            'people': len(dense.track_ids),
-            'given': sum(int(person.given.sum()) for person in dense.persons),
-            'propagated': sum(_count_propagated(person) for person in dense.persons),
-        },
-        summary=[
-            f'method: {how}',
-            f'{args.out}: {len(dense.frames)} frames, {len(dense.track_ids)} people, '
-            f'{count["given"]} given and {count["propagated"]} propagated poses'
-            + (f', {count["absent"]} times absent' if count['absent'] else ''),
-        ],
+        counts,
+        summary=[f'method: {how}', written, *filter(None, [took])],
         advice=list_advice(dense, args.check, args.suggest),
     )
+
+
+def print_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
+    """Say what is labelled in a video before poses are computed.
+
+    Args:
+        state: The video with its labels.
+        notes: What else was noticed about them, a sentence each.
+    """
+    from stdpose_mm.review import summarize_labels, word_summary
+
+    if state.skeleton is None:
+        return
+    summary = summarize_labels(
+        state.tracks, state.skeleton, len(state.frames), state.frames.size, state.life_span
+    )
+    if any(track.given for track in summary.tracks):
+        print(word_summary(summary, notes), flush=True)
 
 
 def _count_propagated(person: PersonLabel) -> int:
@@ -208,10 +243,10 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
     from stdpose_mm.review import frames_to_check, rank_suggestions
 
     lines = []
+    who = dense.skeleton.category
     for frame in frames_to_check(dense, check):
         joints = ', '.join(
-            f'{joint.joint} of person {joint.track_id} ({joint.score:.2f})'
-            for joint in frame.joints
+            f'{joint.joint} of {who} {joint.track_id} ({joint.score:.2f})' for joint in frame.joints
         )
         lines.append(
             f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io.atomic import require_writable_folder
+from stdpose_mm.io.file_kinds import require_config
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -81,6 +83,7 @@ def load_config(args: argparse.Namespace) -> Config:
             model in the config, the work folder is a file, or a package is not installed.
     """
     require_packages('a pose network', 'torch', 'mmpose')
+    require_config(args.config)
     from stdpose_mm.engine.config_files import read_config
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -92,6 +95,7 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / stem)
     if Path(cfg.work_dir).is_file():
         raise InputError(f'the work folder {cfg.work_dir} is a file, give a folder as --work-dir')
+    require_writable_folder(cfg.work_dir)
     return cfg
 
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.cli.evaluate import without_nan
 from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
-from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
-from stdpose_mm.io.atomic import require_writable
+from stdpose_mm.io.outputs import JSON_SUFFIXES, Output, guard_outputs
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+DUMP_SUFFIXES = ('.pkl', '.pickle')
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'test.py') -> int:
@@ -42,6 +43,13 @@ def test(args: argparse.Namespace) -> None:
     Raises:
         InputError: If a file given does not exist or cannot be used.
     """
+    guard_outputs(
+        [
+            Output('--out', args.out, 'metrics', JSON_SUFFIXES),
+            Output('--dump', args.dump, 'predictions', DUMP_SUFFIXES),
+        ],
+        {'CONFIG': args.config, 'CHECKPOINT': args.checkpoint},
+    )
     cfg = load_config(args)
     from mmengine.dist import is_main_process
 
@@ -50,13 +58,9 @@ def test(args: argparse.Namespace) -> None:
 
     require_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
-    if args.out is not None:
-        require_writable(args.out)
     dump: Path | None = args.dump
     partial = None
     if dump is not None:
-        if dump.suffix not in ('.pkl', '.pickle'):
-            raise InputError(f'--dump {dump} must end in .pkl')
         dump.parent.mkdir(parents=True, exist_ok=True)
         partial = dump.with_name(f'.partial.{dump.name}')
         add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})

@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.io.file_kinds import require_config
 
 _WRONG_ENTRY = re.compile(
     r' registry\. |must contain the key "type"|got an unexpected keyword argument|'
@@ -26,10 +27,7 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     Raises:
         InputError: If there is no such config, or it or an option cannot be read.
     """
-    if not Path(path).is_file():
-        raise InputError(
-            f'config {path} does not exist, expected a Python file such as those in configs/'
-        )
+    require_config(path)
     try:
         cfg = Config.fromfile(path)
     # A config is a program that the user wrote: it may fail in every way.

@@ -6,7 +6,8 @@ import glob
 import gzip
 import json
 import os
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,57 +46,49 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         raise
 
 
-def refuse_overwriting(
-    inputs: Mapping[str, PathLike | None], outputs: Mapping[str, PathLike | None]
-) -> None:
-    """Refuse an output that is one of the inputs, or another output, by name or through links.
-
-    Args:
-        inputs: What an input is called -> its path; None, or what is no path, counts for nothing.
-        outputs: What an output is called -> its path.
-
-    Raises:
-        InputError: If two of them are the same file.
-    """
-    taken = {_identity(path): name for name, path in inputs.items() if path is not None}
-    for name, path in outputs.items():
-        if path is None:
-            continue
-        other = taken.setdefault(_identity(path), name)
-        if other in inputs:
-            raise InputError(
-                f'{name} {path} is given as {other} too, which would be overwritten, give another '
-                'file'
-            )
-        if other != name:
-            first, second = sorted((name, other))
-            raise InputError(f'{first} and {second} are the same file {path}, give two')
-
-
-def _identity(path: PathLike) -> str:
-    """Return a text that is equal for paths to one file, hard links included."""
-    target = os.path.realpath(path)
-    if not os.path.isfile(target):
-        return target
-    stat = os.stat(target)
-    return f'{stat.st_dev}:{stat.st_ino}'
-
-
 def require_writable(path: PathLike) -> None:
-    """Find out before long work whether :func:`atomic_path` will do; may create the folder.
+    """Find out before long work whether :func:`atomic_path` will do; creates nothing.
 
     Raises:
         InputError: See :func:`atomic_path`.
     """
-    _reserve(Path(path)).unlink(missing_ok=True)
+    target = Path(os.path.realpath(path))
+    _require_no_other_kind(target)
+    _require_room(target, target.parent)
 
 
-def _reserve(target: Path) -> Path:
-    """The empty temporary file beside ``target``."""
+def require_writable_folder(path: PathLike) -> None:
+    """Find out before long work whether files can be written to a folder; creates nothing.
+
+    Raises:
+        InputError: If it is no folder, or it cannot be created or written to.
+    """
+    folder = Path(os.path.realpath(path))
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f'{path} is a file, expected a folder to write to')
+    _require_room(folder, folder)
+
+
+def _require_room(target: Path, folder: Path) -> None:
+    """Check that files can be created in ``folder``, or in what there is of the way to it."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(f'{target} cannot be written: {error.strerror or error}') from error
+
+
+def _require_no_other_kind(target: Path) -> None:
     if target.is_dir():
         raise InputError(f'{target} is a folder, expected the path of a file to write')
     if target.exists() and not target.is_file():
         raise InputError(f'{target} is no regular file, expected the path of a file to write')
+
+
+def _reserve(target: Path) -> Path:
+    """The empty temporary file beside ``target``."""
+    _require_no_other_kind(target)
     temporary = target.with_name(f'.{os.getpid()}.partial.{target.name}')
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

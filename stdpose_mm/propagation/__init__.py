@@ -14,6 +14,7 @@ from .video_propagation import (
     propagate_frames,
     propagate_labels,
 )
+from .work_progress import WorkListener
 
 __all__ = [
     'PROPAGATORS',
@@ -26,6 +27,7 @@ __all__ = [
     'NearestLabels',
     'PresenceInterval',
     'PropagatedPose',
+    'WorkListener',
     'boxes_of',
     'build_propagator',
     'dense_labels',

@@ -179,9 +179,18 @@ def require_method(method: str) -> type[BasePropagator]:
         raise InputError(
             f'there is no propagation method {method!r}, choose one of {", ".join(PROPAGATORS)}'
         )
+    require_method_packages(method)
+    return PROPAGATORS[method]
+
+
+def require_method_packages(method: str) -> None:
+    """Check at no cost that what a method needs is installed.
+
+    Raises:
+        InputError: If it is not.
+    """
     if PROPAGATION_METHODS.get(method) == 'window':
         require_packages(f'method {method!r}', 'torch', 'mmpose')
-    return PROPAGATORS[method]
 
 
 def build_propagator(method: str, **kwargs: Any) -> BasePropagator:

@@ -26,6 +26,7 @@ from stdpose_mm.tracking import assign_track_ids
 
 from .base import BasePropagator, GapPoses, PropagatedPose
 from .gaps import Gap, LifeSpan, find_gaps, find_presence_intervals
+from .work_progress import WorkListener, propagate_with_progress
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 """Track id -> {frame index: given label}."""
@@ -111,6 +112,7 @@ def propagate_frames(
     boxes: Boxes | None = None,
     detections: DetectedPeople | None = None,
     life_span: LifeSpan = 'video',
+    listener: WorkListener | None = None,
 ) -> Iterator[tuple[int, list[PersonLabel]]]:
     """Propagate sparse labels frame by frame; people come as soon as they are known.
 
@@ -130,6 +132,8 @@ def propagate_frames(
         detections: People found by a detector, which take the place of interpolated boxes.
         life_span: 'video': a track goes from the first frame to the last; 'labels': from its
             first label to its last.
+        listener: Is told how far the work is; the people of a frame come only when all gaps that
+            hold it are done.
 
     Yields:
         (frame index, people sorted by track id), from frame 0 to the last. Everyone is in every
@@ -147,7 +151,8 @@ def propagate_frames(
         )
         for track_id, labels in sorted(tracks.items())
     }
-    poses = _GapPoses(plans, frames, skeleton, propagator, {} if cache is None else cache)
+    cache = {} if cache is None else cache
+    poses = _GapPoses(plans, frames, skeleton, propagator, cache, listener)
     for frame_index in range(len(frames)):
         people = [
             _person_at(frame_index, track_id, plan, poses, skeleton.num_keypoints)
@@ -210,6 +215,7 @@ class _GapPoses:
         skeleton: The joints of the labels.
         propagator: How to fill the gaps that the cache does not have.
         cache: Finished gaps are added, and those of other labels removed from a ``dict``.
+        listener: Is told how far the propagator is.
     """
 
     def __init__(
@@ -219,6 +225,7 @@ class _GapPoses:
         skeleton: Skeleton,
         propagator: BasePropagator,
         cache: GapCache,
+        listener: WorkListener | None = None,
     ) -> None:
         self._cache = cache
         self._propagate = lambda gaps: propagator.propagate(CachedFrames(frames), gaps, skeleton)
@@ -233,7 +240,9 @@ class _GapPoses:
                 del cache[stale]
         todo = [gap for gap, key in self._keys.items() if key not in cache]
         todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
-        self._propagated = self._propagate(todo)
+        self._propagated = propagate_with_progress(
+            propagator, CachedFrames(frames), todo, skeleton, listener
+        )
         self._unfinished: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
         self._finished: dict[Gap, GapPoses] = {}
 

@@ -9,7 +9,6 @@ import os
 import tempfile
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from stdpose_mm.io import atomic_path, write_text
 from stdpose_mm.io.video import FrameSource, presentation_times, write_video_like
 from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+from stdpose_mm.wording import counted, plural, ranges
 
 from .colors import DARK_COLOR, DOUBT_COLOR, DOUBTFUL, GIVEN_COLOR, SIDE_COLORS, bgr
 from .overlay import draw_people, overlay_frames
@@ -76,8 +76,8 @@ def write_report(
     """
     if not labels.track_ids:
         raise InputError(
-            f'the labels of {labels.name} hold no person with a track id, a report needs at least '
-            'one'
+            f'the labels of {labels.name} hold no {labels.skeleton.category} with a track id, a '
+            'report needs at least one'
         )
     page = Path(path)
     colors = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
@@ -130,16 +130,16 @@ def _facts(frames: FrameSource, labels: VideoLabels, method: str) -> list[tuple[
     num_given, num_propagated, num_absent = _count_sources(labels.persons)
     poses = f'{num_given} given, {num_propagated} propagated'
     if num_absent:
-        poses += f'; {num_absent} times someone is absent'
+        poses += f'; {counted(num_absent, "time")} someone is absent'
     mean = _mean_score(labels.persons)
     return [
         ('Method', method),
         ('Frames', f'{len(frames)} of {width} x {height} pixels'),
-        ('People', str(len(labels.track_ids))),
+        (_title(plural(labels.skeleton.category)), str(len(labels.track_ids))),
         ('Poses', poses),
         ('Joints', ', '.join(labels.skeleton.keypoint_names)),
         ('Mean confidence', '' if np.isinf(mean) else f'{mean:.2f} (propagated joints)'),
-        (f'Given frames ({len(given)})', _ranges(given)),
+        (f'Given frames ({len(given)})', ranges(given)),
     ]
 
 
@@ -200,7 +200,7 @@ def _checks(
             'time': _middle(times, check.frame_index),
             'expected_wrong': check.expected_wrong,
             'worst': '; '.join(
-                f'{joint.joint} of person {joint.track_id}: {joint.score:.2f}'
+                f'{joint.joint} of {labels.skeleton.category} {joint.track_id}: {joint.score:.2f}'
                 for joint in check.joints
             ),
         }
@@ -260,8 +260,13 @@ def _people(labels: VideoLabels) -> dict[str, Any]:
     """Describe the people of the table and those with curves, the least certain first."""
     tracks = labels.tracks()
     mean = {track_id: _mean_score(tracks[track_id].values()) for track_id in tracks}
+    who = labels.skeleton.category
     order = sorted(tracks, key=lambda track_id: (mean[track_id], track_id))
     return {
+        'who': who,
+        'who_title': _title(who),
+        'many': plural(who),
+        'many_title': _title(plural(who)),
         'num_people': len(order),
         'people': [
             {
@@ -274,7 +279,7 @@ def _people(labels: VideoLabels) -> dict[str, Any]:
         'curves': [
             {
                 'track_id': track_id,
-                'given': _ranges(_given_frames(tracks[track_id].values())),
+                'given': ranges(_given_frames(tracks[track_id].values())),
                 'picture': _encode_figure(trajectories(labels, track_id)),
             }
             for track_id in order[:MAX_PEOPLE]
@@ -310,11 +315,9 @@ def _given_frames(people: Iterable[PersonLabel]) -> list[int]:
     return sorted({person.frame_index for person in people if person.source == 'given'})
 
 
-def _ranges(frames: Sequence[int]) -> str:
-    """Write ascending frame numbers as ``0, 7, 14-16``."""
-    starts = [f for i, f in enumerate(frames) if i == 0 or frames[i - 1] + 1 != f]
-    ends = [a for a, b in pairwise(frames) if a + 1 != b] + list(frames[-1:])
-    return ', '.join(str(a) if a == b else f'{a}-{b}' for a, b in zip(starts, ends, strict=True))
+def _title(words: str) -> str:
+    """Begin with a capital; the rest stays as it is."""
+    return words[:1].upper() + words[1:]
 
 
 def _shrink(picture: np.ndarray, side: int) -> np.ndarray:

@@ -170,9 +170,12 @@ def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):
     )
 
 
-@pytest.mark.parametrize('format', ['coco', 'cvat', 'posetrack18-official'])
-def test_other_formats(run, movie, boxes, tmp_path, format):
-    out = tmp_path / 'poses.txt'
+@pytest.mark.parametrize(
+    ('format', 'name'),
+    [('coco', 'poses.json'), ('cvat', 'poses.xml'), ('posetrack18-official', 'poses.json.gz')],
+)
+def test_other_formats(run, movie, boxes, tmp_path, format, name):
+    out = tmp_path / name
     options = ['--format', format, '--cvat-tolerance', 'all']
     assert run(movie, '--out', out, '--boxes', boxes, *options)[0] == 0
     labels = read_labels(out)
@@ -200,7 +203,7 @@ def test_times_come_from_the_video(run, movie, boxes, tmp_path):
         (('--boxes', 'BOXES', '--det-every', '2'), 'need --det-config'),
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
-        (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'expected a name such as out.mp4'),
+        (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is no name for a video'),
         (('--boxes', 'whole-picture', '--precision', 'int8'), 'a checkpoint runs in'),
         (('--boxes', 'whole-picture', '--batch-size', '0'), 'expected a whole number of at least'),
     ],

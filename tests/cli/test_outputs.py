@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.cli import convert, propagate
+from stdpose_mm.cli import convert, evaluate, propagate
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 
@@ -69,3 +69,80 @@ def test_a_symbolic_link_is_written_through(tmp_path):
         temporary.write_text('new')
     assert (tmp_path / 'link.json').is_symlink()
     assert (tmp_path / 'folder' / 'real.json').read_text() == 'new'
+
+
+def test_propagate_writes_the_format_of_the_name(run_main, tmp_path, movie, label_file):
+    out = tmp_path / 'dense.xml'
+    code, _, errors = run_main(
+        propagate.main, movie, label_file, '--method', 'linear', '--out', out
+    )
+    assert (code, errors) == (0, [])
+    assert '<annotations>' in out.read_text()
+
+
+def test_convert_writes_the_format_of_the_name(run_main, tmp_path, label_file):
+    assert run_main(convert.main, label_file, tmp_path / 'b.xml')[0] == 0
+    assert '<annotations>' in (tmp_path / 'b.xml').read_text()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        (('--out', 'x.pdf'), '--out x.pdf is no name for labels'),
+        (('--out', 'x.xml', '--format', 'coco'), '--out x.xml does not fit --format coco'),
+        (('--out', 'x.json', '--report', 'x.pdf'), '--report x.pdf is no name for a report'),
+        (('--out', 'x.json', '--save-video', 'x.gif'), '--save-video x.gif is no name for a video'),
+        (('--out', 'file/x.json'), 'file/x.json cannot be written'),
+    ],
+)
+def test_a_wrong_output_is_refused_before_anything_is_read(
+    run_main, tmp_path, monkeypatch, arguments, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    Path('file').touch()
+    # There is neither video nor labels; nobody looks.
+    code, printed, (line,) = run_main(propagate.main, 'no.mp4', 'no.json', *arguments)
+    assert (code, printed) == (2, '')
+    assert sentence in line
+    assert [path.name for path in tmp_path.iterdir()] == ['file']
+
+
+def test_evaluate_keeps_its_inputs(run_main, tmp_path):
+    for folder in ('truth', 'predictions'):
+        (tmp_path / folder).mkdir()
+    where = tmp_path / 'predictions' / 'metrics.json'
+    arguments = [tmp_path / 'truth', tmp_path / 'predictions', '--out']
+    code, _, (line,) = run_main(evaluate.main, *arguments, where)
+    assert code == 2
+    assert f'--out {where} would lie among the label files that are read from PRED_DIR' in line
+    code, _, (line,) = run_main(evaluate.main, *arguments, tmp_path / 'metrics.csv')
+    assert code == 2
+    assert 'metrics.csv is no name for metrics, give one that ends in .json or .json.gz' in line
+
+
+def test_swapped_arguments_are_one_sentence(run_main, tmp_path, movie, label_file):
+    out = tmp_path / 'dense.json'
+    code, printed, (line,) = run_main(propagate.main, label_file, movie, '--out', out)
+    assert (code, printed) == (2, '')
+    assert 'labels.json is a label file and' in line
+    assert 'give the video first and then the labels' in line
+
+
+def test_what_is_labelled_is_said_first_and_how_long_it_took_last(
+    run_main, tmp_path, movie, label_file
+):
+    label_file.write_text(label_file.read_text().replace('"person"', '"rat"'))
+    code, printed, _ = run_main(
+        propagate.main, movie, label_file, '--out', tmp_path / 'd.json', '--check', 1
+    )
+    lines = printed.splitlines()
+    assert code == 0
+    assert lines[:2] == [
+        'labels of 2 rats in a video of 9 frames, 96x80 pixels',
+        '  rat 0: frames 0, 4, 8',
+    ]
+    assert lines[3].startswith('gaps: 4, the longest of 3 frames (rat 0, frames 1-3)')
+    assert lines[5] == f'{tmp_path / "d.json"}: 9 frames, 2 rats, 6 given and 12 propagated poses'
+    assert lines[6].startswith('6 frames computed in ')
+    assert ' of rat ' in lines[7]
+    assert 'person ' not in printed.replace('a frame and person', '')

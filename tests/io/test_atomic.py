@@ -68,7 +68,7 @@ def test_half_a_character_is_refused(tmp_path: Path):
 
 def test_asking_whether_a_file_can_be_written_leaves_none(tmp_path: Path):
     require_writable(tmp_path / 'new' / 'out.json')
-    assert list(tmp_path.rglob('*')) == [tmp_path / 'new']
+    assert not list(tmp_path.rglob('*'))
     (tmp_path / 'file').touch()
     for path in (tmp_path / 'file' / 'out.json', tmp_path):
         with pytest.raises(InputError):

@@ -203,3 +203,42 @@ def test_check_env_looks_at_what_is_really_installed(tmp_path: Path) -> None:
         )
     ] == [True] * 5, wrong
     assert len(wrong) == 5
+
+
+SPY = """
+import runpy, subprocess, sys
+
+record = sys.argv.pop(1)
+ending = f'\\nimport sys; open({record!r}, "w").write(" ".join(sys.modules))'
+
+class Popen(subprocess.Popen):
+    def __init__(self, command, **options):
+        if command[0] == sys.executable:
+            command[-1] += ending
+        super().__init__(command, **options)
+
+subprocess.Popen = Popen
+runpy.run_module('stdpose_mm.env', run_name='__main__')
+"""
+"""Run ``env`` and write down which modules the process that it starts has imported."""
+
+
+@pytest.mark.parametrize(('option', 'whole'), [((), False), (('--full',), True)])
+def test_models_and_their_apis_are_imported_only_when_asked_to(
+    tmp_path: Path, option: tuple[str, ...], whole: bool
+) -> None:
+    pytest.importorskip('mmpose')
+    seen = tmp_path / 'modules'
+    done = subprocess.run(
+        [sys.executable, '-c', SPY, seen, *option],
+        env=os.environ | {'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    modules = set(seen.read_text().split())
+    # What was checked: the compiled parts, and the versions that the packages themselves demand.
+    assert {'torch', 'cv2', 'av', 'mmcv._ext', 'xtcocotools.mask', 'mmpose'} <= modules
+    assert ({'mmpose.apis', 'mmdet.apis', 'torchvision', 'mmcv.ops'} <= modules) is whole
+    assert bool({'mmpose.apis', 'mmdet.apis', 'torchvision', 'scipy'} & modules) is whole
+    assert ('--full' in done.stdout) is not whole

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stdpose_mm.benchmarks import inference_comparison as comparison
 from stdpose_mm.benchmarks.timing import Stages, least_seconds
 from support.paths import ROOT
 
@@ -78,14 +79,14 @@ def test_models_stand_side_by_side_with_ratios(tool, tmp_path, capsys):
         assert alone[cells[0].index('of its backbone passes')] == '1.00'
 
 
-def test_memory_is_compared_too(tool):
+def test_memory_is_compared_too():
     rows = [
         dict(model=name, way='ours', precision='float32', passes=1, wall=wall, cpu=1, share={})
         | {'peak_memory': memory * 2**20}
         for name, wall, memory in (('a', 2.0, 400), ('b', 3.0, 300))
     ]
     fields = dict(frames=4, people=8, size=[2, 2], threads=1, batch_size=8, flip_test=False)
-    first, second = tool.table({**fields, 'rows': rows}).splitlines()[-2:]
+    first, second = comparison.table({**fields, 'rows': rows}).splitlines()[-2:]
     assert first.endswith('| 400 | 1.00 | 1.00 |')
     assert second.endswith('| 300 | 1.50 | 0.75 |')
 
@@ -100,10 +101,10 @@ def no_frame_head(folder):
 
 def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
     args = tool.make_parser().parse_args([*SHORT, '--precision', 'float32'])
-    models = tool.find_models(args, tmp_path)
-    video = tool.make_video(args, tmp_path / 'clip.mp4')
-    tool.export_onnx(tool.load(args, models[0], 'float32'), models[0].onnx)
-    makers = tool.make_pipelines(args, video, models)
+    models = comparison.find_models(args, tmp_path)
+    video = comparison.make_video(args, tmp_path / 'clip.mp4')
+    comparison.export_onnx(comparison.load(args, models[0], 'float32'), models[0].onnx)
+    makers = comparison.make_pipelines(args, video, models)
     found = [make().run(Stages()) for _, make in makers]
     per_frame, windows, frames, onnx, bare = found
     for poses in (per_frame, windows, frames, onnx):
@@ -117,7 +118,7 @@ def test_mistakes_are_one_line(tool, tmp_path, capsys):
         (['--config', 'nowhere.py'], 'nowhere.py does not exist'),
         ([*SHORT, '--out', str(ROOT)], 'is a folder, expected the path of a file'),
         ([*SHORT, '--config', TINY, TINY], 'have the same name'),
-        ([*SHORT, '--checkpoint', 'a', 'b'], '1 configs but 2 checkpoints are given'),
+        ([*SHORT, '--checkpoint', 'a', 'b'], '1 config but 2 checkpoints are given'),
         ([*SHORT, '--no-memory', '--config', no_frame_head(tmp_path)], 'no model has a frame_head'),
     ):
         assert tool.main(options) == 2

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from stdpose_mm.benchmarks import propagation_speed
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames
@@ -29,7 +30,7 @@ def test_it_prints_crops_seconds_and_ratios(tool, capsys):
     assert tool.main(options.split()) == 0
     out = capsys.readouterr().out
     # Frames 0 and 7 are labelled: 6 poses, T + 1 = 8 crops.
-    assert '6 poses in 1 gaps, 8 crops seen by the backbone (8.00 a gap)' in out
+    assert '6 poses in 1 gap, 8 crops seen by the backbone (8.00 a gap)' in out
     for line in ('end to end', 'pictures decoded', 'backbone alone', 'weights unpacked'):
         assert re.search(rf'{line} +\d+\.\d+ s', out)
     assert len(re.findall(r'ratio \d+\.\d\d', out)) == 2
@@ -41,7 +42,7 @@ def test_models_stand_side_by_side_with_ratios(tool, capsys):
     options = '--frames 8 --size 128 96 --people 1 --repeats 1 --longer 0'
     assert tool.main([*options.split(), '--config', *configs]) == 0
     out = capsys.readouterr().out
-    assert out.count('6 poses in 1 gaps, 8 crops seen by the backbone (8.00 a gap)') == 2
+    assert out.count('6 poses in 1 gap, 8 crops seen by the backbone (8.00 a gap)') == 2
     first, second = (out.index(f'{name}:') for name in MODELS)
     assert first < second
     (ratios,) = re.findall(rf'{MODELS[1]} to {MODELS[0]}: (.*)', out)
@@ -53,10 +54,10 @@ def test_models_stand_side_by_side_with_ratios(tool, capsys):
     assert found == pytest.approx(seconds[1] / seconds[0], rel=0.05)
 
 
-def test_a_longer_clip_is_played_forth_and_back(tool, tmp_path):
+def test_a_longer_clip_is_played_forth_and_back(tmp_path):
     settings = ClipSettings(frames=4, width=64, height=48, people=(1, 1))
     clip = generate_clip(0, settings)
-    tool.write_clip(tmp_path / 'long', clip.frames, clip.labels, interval=3, times=3)
+    propagation_speed.write_clip(tmp_path / 'long', clip.frames, clip.labels, interval=3, times=3)
     frames = open_frames(tmp_path / 'long.mp4')
     labels = read_labels(tmp_path / 'long.json')
     assert len(frames) == 12
@@ -76,7 +77,7 @@ def test_a_longer_clip_is_played_forth_and_back(tool, tmp_path):
         ('--interval 29', '--interval must be less than the 29 frames'),
         ('--longer -1', '--longer must not be negative'),
         ('--config nowhere.py --longer 0', 'nowhere.py does not exist'),
-        ('--checkpoint a b', '1 configs but 2 checkpoints are given'),
+        ('--checkpoint a b', '1 config but 2 checkpoints are given'),
         (f'--config {ESTIMATION} --frames 8 --size 128 96', 'the model takes no labels'),
     ],
 )

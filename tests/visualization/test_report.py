@@ -270,7 +270,7 @@ def test_absent_people_are_counted_not_drawn(path):
     back = PersonLabel(4, np.full((3, 2), 9.0), np.full(3, 2), 7)
     write_report(path, Clip(), labels.with_persons([*labels.persons, gone, back]))
     words = read(path).words
-    assert '6 given, 7 propagated; 1 times someone is absent' in words
+    assert '6 given, 7 propagated; 1 time someone is absent' in words
     assert 'No frame stands out.' in words
 
 

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from stdpose_mm.cli.arguments import OneLineParser, positive
 from stdpose_mm.evaluation.functional import EVALUATED_JOINTS, evaluate_posetrack
@@ -25,6 +24,7 @@ from stdpose_mm.structures import (
     VideoFrame,
     VideoLabels,
 )
+from stdpose_mm.wording import counted
 
 HEAD_BOX = np.array([0.0, 0.0, 40.0, 40.0])
 
@@ -60,12 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     per_frame = seconds / (args.videos * args.frames)
     plain_per_frame = plain_seconds / (few * args.frames)
-    print(f'{args.videos} videos x {args.frames} frames x {args.people} people')
+    print(
+        f'{counted(args.videos, "video")} x {counted(args.frames, "frame")} x '
+        f'{counted(args.people, "person")}'
+    )
     print(f'evaluation    {seconds:8.2f} s  {1e3 * per_frame:8.3f} ms per frame')
     print(
         f'plain Python  {plain_seconds:8.2f} s  {1e3 * plain_per_frame:8.3f} ms per frame', end=''
     )
-    print(f'  (on {few} videos)')
+    print(f'  (on {counted(few, "video")})')
     print(f'ratio         {plain_per_frame / per_frame:8.1f}')
     print(f'difference    {difference:8.1e} per cent points')
     return 0 if difference < 1e-9 else 1
@@ -264,6 +267,8 @@ def _plain_precision(
 def _plain_mot(
     videos: list[list[tuple[list[Pose], list[Pose]]]], joint: str
 ) -> tuple[float, float]:
+    from scipy.optimize import linear_sum_assignment
+
     objects = misses = switches = false_positives = detections = 0
     total = 0.0
     for video in videos:

@@ -23,36 +23,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmpose.registry import MODELS
-from tqdm import tqdm
-
-from stdpose_mm.benchmarks.propagation import mean_motion
-from stdpose_mm.benchmarks.propagation.benchmark import (
-    MODEL_FORM,
-    BenchmarkEntry,
-    Conditions,
-    benchmark_propagators,
-)
-from stdpose_mm.benchmarks.propagation.compare_propagators import FAST_MOTION
-from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
-from stdpose_mm.benchmarks.propagation.comparison_report import (
-    comparison_csv,
-    comparison_report,
-)
+from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, positive, run_command
-from stdpose_mm.engine.config_files import read_config
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.io.outputs import Output, guard_outputs
 from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.propagation.window import method_of, methods_of_windows
 from stdpose_mm.structures import VideoLabels
+from stdpose_mm.wording import counted
+
+if TYPE_CHECKING:
+    from stdpose_mm.benchmarks.propagation.benchmark import BenchmarkEntry
 
 WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
 AUTO_WITH = 'auto+'
 """What the name of auto with a model starts with; the name of the model's own method follows."""
+
+METHODS_OF_MODELS = [
+    name
+    for name, folder in PROPAGATION_METHODS.items()
+    if folder == 'window' and name != 'per-frame'
+]
 
 INTERVALS = (2, 3, 5, 7, 10, 15)
 
@@ -76,7 +69,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--methods',
         nargs='+',
-        choices=sorted({*PROPAGATORS, *(AUTO_WITH + name for name in methods_of_windows())}),
+        choices=sorted({*PROPAGATORS, *(AUTO_WITH + name for name in METHODS_OF_MODELS)}),
         help='default: all that need no model, and with --config and --checkpoint also per-frame, '
         "the model's own method, and auto with the model as evidence",
     )
@@ -88,7 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
         '--model',
         action='append',
         default=[],
-        metavar=MODEL_FORM,
+        metavar='NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]',
         help='one more row: a method with a model of its own; may be repeated',
     )
     parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
@@ -119,9 +112,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--fast',
         type=float,
-        default=FAST_MOTION,
         metavar='X',
-        help='in the breakdown, a clip with more motion than that is fast (%(default)s)',
+        help='in the breakdown, a clip with more motion than that is fast (0.02)',
     )
     parser.add_argument(
         '--bootstrap',
@@ -155,7 +147,25 @@ def benchmark(args: argparse.Namespace) -> None:
     for interval in args.interval:
         if interval < 2:
             raise InputError(f'--interval must be at least 2 to hide labels, got {interval}')
+    guard_outputs(
+        [Output('--out-dir', args.out_dir, is_folder=True)],
+        {'--config': args.config},
+        {'LABELS': args.labels},
+    )
+    require_packages('benchmark_propagation.py', 'torch', 'mmpose')
+    from tqdm import tqdm
+
+    from stdpose_mm.benchmarks.propagation.benchmark import Conditions, benchmark_propagators
+    from stdpose_mm.benchmarks.propagation.compare_propagators import FAST_MOTION
+    from stdpose_mm.benchmarks.propagation.comparison_plots import plot_comparisons
+    from stdpose_mm.benchmarks.propagation.comparison_report import (
+        comparison_csv,
+        comparison_report,
+    )
+    from stdpose_mm.io.labelled_videos import read_videos
+
     entrants = find_entrants(args)
+    fast = FAST_MOTION if args.fast is None else args.fast
     names = [entrant.name for entrant in entrants]
     videos = fast_videos(read_videos(args.labels), args.min_motion)
     comparisons = benchmark_propagators(
@@ -165,7 +175,7 @@ def benchmark(args: argparse.Namespace) -> None:
         Conditions(args.image_root, args.video_root, args.device, args.boxes == 'gt', args.out_dir),
         args.bootstrap,
         args.reference or (DEFAULT_REFERENCE if DEFAULT_REFERENCE in names else None),
-        args.fast,
+        fast,
         args.jobs,
         lambda results, total: tqdm(results, total=total, unit=' videos', delay=1),
     )
@@ -181,7 +191,7 @@ def benchmark(args: argparse.Namespace) -> None:
         fields = {
             'boxes': args.boxes,
             'min_motion': args.min_motion,
-            'fast': args.fast,
+            'fast': fast,
             'methods': [asdict(entrant) for entrant in entrants],
             'videos': [labels.name for labels in videos],
             'comparisons': [comparison.to_dict() for comparison in comparisons],
@@ -195,6 +205,8 @@ def find_entrants(args: argparse.Namespace) -> list[BenchmarkEntry]:
     Raises:
         InputError: If a method cannot be built, or only one of config and checkpoint is given.
     """
+    from stdpose_mm.benchmarks.propagation.benchmark import BenchmarkEntry
+
     if (args.config is None) != (args.checkpoint is None):
         raise InputError(
             'the model needs a config and a checkpoint, give both --config and --checkpoint'
@@ -218,6 +230,11 @@ def with_model(config: str) -> list[str]:
     Raises:
         InputError: If the config cannot be read or no method stands for its model.
     """
+    from mmpose.registry import MODELS
+
+    from stdpose_mm.engine.config_files import read_config
+    from stdpose_mm.propagation.window import method_of
+
     model: Mapping[str, Any] = read_config(config).get('model') or {}
     neck = model.get('neck')
     # What the config has wrong is found when the model is built.
@@ -233,12 +250,14 @@ def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[Vid
     """
     if min_motion is None:
         return videos
+    from stdpose_mm.benchmarks.propagation import mean_motion
+
     motion = [mean_motion(labels) for labels in videos]
     fast = [labels for labels, value in zip(videos, motion, strict=True) if value > min_motion]
     if not fast:
         raise InputError(
-            f'none of the {len(videos)} videos moves by more than {min_motion:g} pose sizes a '
-            f'frame, the fastest by {max(motion):.4f}; lower --min-motion'
+            f'none of the {counted(len(videos), "video")} moves by more than {min_motion:g} pose '
+            f'sizes a frame, the fastest by {max(motion):.4f}; lower --min-motion'
         )
     return fast
 

@@ -28,6 +28,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_labels
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
 from stdpose_mm.tracking.smoothing import FPS, OneEuro, PoseSmoother, SavitzkyGolay, smooth_labels
+from stdpose_mm.wording import counted
 
 
 @dataclass
@@ -98,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
         if args.predictions is None
         else f'predictions in {args.predictions.name}'
     )
-    print(f'{len(videos)} videos, {source}')
+    print(f'{counted(len(videos), "video")}, {source}')
     print(f'{"filter":58} {"error %":>8} {"jitter %":>8} {"lag":>8}')
     for smoother in filters:
         total = Motion()

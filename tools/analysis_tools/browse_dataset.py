@@ -17,14 +17,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.registry import init_default_scope
-from mmengine.utils import import_modules_from_strings
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
-from stdpose_mm.engine.config_files import config_mistakes, read_config
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
+from stdpose_mm.io.outputs import Output, guard_outputs
 
 TILE_HEIGHT = 320
 CAPTION_HEIGHT = 44
@@ -59,6 +57,8 @@ def browse(args: argparse.Namespace) -> None:
     """
     if args.number < 1:
         raise InputError(f'--number must be at least 1, got {args.number}')
+    guard_outputs([Output('--out-dir', args.out_dir, is_folder=True)], {'CONFIG': args.config})
+    require_packages('a data set', 'torch', 'mmpose')
     options = parse_config_options(args.cfg_options)
     dataset = build_unpacked_dataset(args.config, args.split, options)
     np.random.seed(args.seed)
@@ -79,6 +79,11 @@ def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | No
     Raises:
         InputError: If the config has no such dataset, or one that is no list of windows.
     """
+    from mmengine.registry import init_default_scope
+    from mmengine.utils import import_modules_from_strings
+
+    from stdpose_mm.engine.config_files import config_mistakes, read_config
+
     cfg = read_config(config, options)
     import_modules_from_strings(**cfg.get('custom_imports', {'imports': ['stdpose_mm']}))
     init_default_scope(cfg.get('default_scope', 'mmpose'))

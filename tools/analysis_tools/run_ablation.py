@@ -18,17 +18,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.benchmarks.ablation.ablation import run_ablation
-from stdpose_mm.benchmarks.ablation.ablation_report import (
-    ablation_fields,
-    ablation_report,
-    choose_metrics,
-    require_reference,
-)
 from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
+from stdpose_mm.io.outputs import Output, guard_outputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,9 +75,19 @@ def ablate(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used, or a run fails.
     """
+    guard_outputs([Output('--out-dir', args.out_dir, is_folder=True)], {'CONFIG': args.configs})
+    tests = read_tests(args.also_test)
+    require_packages('training', 'torch', 'mmpose')
+    from stdpose_mm.benchmarks.ablation.ablation import run_ablation
+    from stdpose_mm.benchmarks.ablation.ablation_report import (
+        ablation_fields,
+        ablation_report,
+        choose_metrics,
+        require_reference,
+    )
+
     require_reference([Path(config).stem for config in args.configs], args.reference)
     seeds = list(dict.fromkeys(args.seeds))
-    tests = read_tests(args.also_test)
     options = parse_config_options(args.cfg_options)
     results = run_ablation(args.configs, seeds, args.out_dir, options, args.jobs, announce, tests)
     fields = {'seeds': seeds, 'cfg_options': options, 'also_test': tests}

@@ -19,18 +19,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from stdpose_mm.apis import VideoPosePropagator
-from stdpose_mm.benchmarks.propagation.simulated_annotator import (
-    MEASURED,
-    AnnotatedVideo,
-    LabellingState,
-    effort_table,
-    label_suggested,
-    label_uniformly,
-)
+from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_labelled_videos,
@@ -40,9 +31,11 @@ from stdpose_mm.cli.arguments import (
 )
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.io.labelled_videos import open_video, read_videos
-from stdpose_mm.propagation import PROPAGATORS
-from stdpose_mm.visualization import plot_labelling_effort
+from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.wording import counted
+
+if TYPE_CHECKING:
+    from stdpose_mm.benchmarks.propagation.simulated_annotator import LabellingState
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_labelled_videos(parser)
     parser.add_argument(
         '--method',
-        choices=list(PROPAGATORS),
+        choices=PROPAGATION_METHODS,
         help='how to propagate; default: as in propagate.py',
     )
     add_model_arguments(parser)
@@ -91,8 +84,16 @@ def simulate(args: argparse.Namespace) -> None:
         raise InputError(f'--target-pck must be between 0 and 100, got {args.target_pck:g}')
     if args.max_interval < 2:
         raise InputError(f'--max-interval must be at least 2, got {args.max_interval}')
-    if args.out_dir is not None and args.out_dir.exists() and not args.out_dir.is_dir():
-        raise InputError(f'{args.out_dir} is a file, give a folder as --out-dir')
+    guard_outputs([Output('--out-dir', args.out_dir, is_folder=True)], {}, {'LABELS': args.labels})
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.benchmarks.propagation.simulated_annotator import (
+        AnnotatedVideo,
+        effort_table,
+        label_suggested,
+        label_uniformly,
+    )
+    from stdpose_mm.io.labelled_videos import open_video, read_videos
+
     labels = read_videos(args.labels)
     propagator = VideoPosePropagator(args.config, args.checkpoint, args.device, method=args.method)
     pictures_needed = propagator.propagator.reads_pictures
@@ -115,8 +116,8 @@ def simulate(args: argparse.Namespace) -> None:
     num_frames = sum(len(video.labelled_frames) for video in videos)
     table = effort_table(uniform, suggested, args.target_pck, num_frames)
     report = (
-        f'{table}\n\n{len(videos)} videos with {num_frames:,} labelled frames, method '
-        f'{propagator.method}, {args.step} suggested frames between two propagations.'
+        f'{table}\n\n{counted(len(videos), "video")} with {num_frames:,} labelled frames, method '
+        f'{propagator.method}, {counted(args.step, "suggested frame")} between two propagations.'
     )
     print(report)
     if args.out_dir is not None:
@@ -126,6 +127,8 @@ def simulate(args: argparse.Namespace) -> None:
 
 def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingState]:
     """The states, with a line on the terminal that says how far it is."""
+    from tqdm import tqdm
+
     with tqdm(states, desc=name, unit=' rounds', delay=1) as bar:
         for state in bar:
             bar.set_postfix(labelled=state.labelled, pck=f'{state.pck_unlabelled:.1f}')
@@ -149,6 +152,9 @@ def write_results(
     report: str,
 ) -> None:
     """Write the plot, the table, and at last the states."""
+    from stdpose_mm.benchmarks.propagation.simulated_annotator import MEASURED
+    from stdpose_mm.visualization import plot_labelling_effort
+
     panels = {
         f'{measured} frames': {
             name: [(100 * state.labelled / num_frames, state.pck(measured)) for state in states]

@@ -12,11 +12,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tqdm import tqdm
-
-from stdpose_mm.benchmarks.propagation import report_difficulty
 from stdpose_mm.cli.arguments import OneLineParser, run_command
-from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.io.outputs import Output, guard_outputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,11 +23,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def generate(args: argparse.Namespace) -> None:
     """Write the videos and print how hard they are."""
+    guard_outputs([Output('OUT', args.out, is_folder=True)])
+    from tqdm import tqdm
+
+    from stdpose_mm.benchmarks.propagation import report_difficulty
+    from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+
+    options = {name: getattr(args, name) for name in ('frames', 'width', 'height')}
+    options['people'] = args.people and tuple(args.people)
+    chosen = {name: value for name, value in options.items() if value is not None}
     write_dataset(
         args.out,
         args.train_videos,
         args.val_videos,
-        ClipSettings(args.frames, args.width, args.height, tuple(args.people)),
+        ClipSettings(**chosen),
         args.seed,
         args.workers,
         progress=lambda names, total: tqdm(names, total=total, unit='video', disable=None),
@@ -42,19 +48,17 @@ def generate(args: argparse.Namespace) -> None:
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser('make_synthetic_posetrack.py', __doc__)
-    default = ClipSettings()
     parser.add_argument('out', metavar='OUT', help='folder to write to; a rerun completes it')
     parser.add_argument('--train-videos', type=int, default=160, metavar='N')
     parser.add_argument('--val-videos', type=int, default=15, metavar='M')
-    parser.add_argument('--frames', type=int, default=default.frames, help='frames per video')
+    parser.add_argument('--frames', type=int, help='frames per video')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--width', type=int, default=default.width, help='pixels')
-    parser.add_argument('--height', type=int, default=default.height, help='pixels')
+    parser.add_argument('--width', type=int, help='pixels')
+    parser.add_argument('--height', type=int, help='pixels')
     parser.add_argument(
         '--people',
         type=int,
         nargs=2,
-        default=default.people,
         metavar=('MIN', 'MAX'),
         help='fewest and most people in a video',
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
-from stdpose_mm.io.labels.posetrack17 import posetrack18_name
+from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.wording import counted
 
 
 def main() -> int:
@@ -30,6 +30,10 @@ def main() -> int:
 
 def convert(in_dir: Path, out_dir: Path) -> None:
     """Convert every ``*.json`` of ``in_dir``; nothing is written if one of them is wrong."""
+    guard_outputs([Output('OUT_DIR', out_dir, is_folder=True)], {'IN_DIR': in_dir})
+    from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
+    from stdpose_mm.io.labels.posetrack17 import posetrack18_name
+
     paths = sorted(in_dir.glob('*.json'))
     if not paths:
         raise InputError(f'{in_dir} holds no *.json file, expected PoseTrack17 label files')
@@ -40,7 +44,7 @@ def convert(in_dir: Path, out_dir: Path) -> None:
             name = labels.name
             print(f'{name}: in no sequence list, written without _train or _test', file=sys.stderr)
         write_posetrack18(labels, out_dir / f'{name}.json', official=True)
-    print(f'{out_dir}: {len(videos)} files')
+    print(f'{out_dir}: {counted(len(videos), "file")}')
 
 
 if __name__ == '__main__':

@@ -13,11 +13,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import find_label_files, read_posetrack18, write_label_list
+from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.wording import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +53,14 @@ def split(args: argparse.Namespace) -> None:
         raise InputError(f'--val-share must be between 0 and 1, got {args.val_share}')
     if args.group_letters is not None and args.group_letters < 1:
         raise InputError(f'--group-letters must be at least 1, got {args.group_letters}')
+    guard_outputs(
+        [Output('OUT', args.out / f'{name}.txt') for name in ('train', 'val')],
+        {'LABELS': args.labels},
+    )
+    import numpy as np
+
+    from stdpose_mm.io.labels import find_label_files, write_label_list
+
     files = find_label_files(args.labels)
     groups: dict[str, list[str]] = defaultdict(list)
     for file in files:
@@ -65,18 +72,24 @@ def split(args: argparse.Namespace) -> None:
     held_out = 1 + int(np.abs(sizes - args.val_share * len(files)).argmin())
     if held_out >= len(names):
         raise InputError(
-            f'{args.labels} holds {len(names)} group(s) of videos, expected at least 2 to split'
+            f'{args.labels} holds {counted(len(names), "group")} of videos, expected at least 2 '
+            'to split'
         )
     for split_name, chosen in (('train', names[held_out:]), ('val', names[:held_out])):
         members = sorted(file for name in chosen for file in groups[name])
         write_label_list(args.out / f'{split_name}.txt', members)
-        print(f'{args.out / split_name}.txt: {len(members)} videos of {len(chosen)} groups')
+        print(
+            f'{args.out / split_name}.txt: {counted(len(members), "video")} of '
+            f'{counted(len(chosen), "group")}'
+        )
 
 
 def group_of(file: str, field: str | None) -> str:
     """The group that a label file names in its info, or the file's own name."""
     if field is None:
         return Path(file).name
+    from stdpose_mm.io.labels import read_posetrack18
+
     info = read_posetrack18(file).extra.get('info')
     if not isinstance(info, dict) or not isinstance(info.get(field), str):
         raise InputError(f'{file} has no text in info.{field}, give another field as --group-by')

@@ -15,8 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from stdpose_mm.choices import LIFE_SPANS, PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_labelled_videos,
@@ -25,10 +24,10 @@ from stdpose_mm.cli.arguments import (
     positive,
     run_command,
 )
-from stdpose_mm.io.labels import find_label_files
+from stdpose_mm.errors import require_packages
+from stdpose_mm.io.outputs import Output, guard_outputs
 from stdpose_mm.processes import is_first_process, joined_processes
-from stdpose_mm.propagation import PROPAGATORS, load_propagator
-from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
+from stdpose_mm.wording import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--life-span',
-        choices=('labels', 'video'),
+        choices=LIFE_SPANS,
         default='labels',
         help='people have poses from their first label to the last, or in the whole video '
         '(%(default)s)',
@@ -64,7 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_model_arguments(parser)
     parser.add_argument(
         '--method',
-        choices=list(PROPAGATORS),
+        choices=PROPAGATION_METHODS,
         default='auto',
         help='how to fill in the labels (%(default)s)',
     )
@@ -84,7 +83,14 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
+    require_packages('make_pseudo_labels.py', 'torch', 'mmpose')
+
+    from stdpose_mm.io.labels import find_label_files
+    from stdpose_mm.propagation import load_propagator
+    from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
+
     files = find_label_files(args.labels)
+    guard_outputs([Output('--out', args.out, is_folder=True)], {'LABELS': args.labels})
     with joined_processes(args.launcher, args.device):
         propagator = load_propagator(
             args.method, args.config, args.checkpoint, args.device, args.batch_size
@@ -106,15 +112,18 @@ def run(args: argparse.Namespace) -> None:
 
 def progress(names: Iterable[str], total: int) -> Iterable[str]:
     """A progress bar over the videos of the first process."""
+    from tqdm import tqdm
+
     return tqdm(names, total=total, unit=' videos', disable=not is_first_process())
 
 
 def sentence(out: Path, summary: dict[str, Any]) -> str:
     """Summarize the result in one sentence."""
     return (
-        f'{out}: {summary["videos"]} videos, {summary["poses_given"]} given and '
-        f'{summary["poses_propagated"]} propagated poses, {summary["joints_dropped"]} joints '
-        f'below {summary["settings"]["min_score"]} left unlabelled'
+        f'{out}: {counted(summary["videos"], "video")}, {summary["poses_given"]} given and '
+        f'{counted(summary["poses_propagated"], "propagated pose")}, '
+        f'{counted(summary["joints_dropped"], "joint")} below {summary["settings"]["min_score"]} '
+        'left unlabelled'
     )
 
 

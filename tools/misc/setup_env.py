@@ -28,6 +28,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / '.venv'
@@ -291,15 +292,27 @@ def set_up() -> None:
     install('mmpose', options=['--no-deps'])
     pip('install', '--quiet', '--no-deps', '--no-build-isolation', '--no-index', '--editable', ROOT)
     say('checking the result')
-    if subprocess.run([PYTHON, ROOT / 'tools' / 'misc' / 'check_env.py'], cwd=ROOT).returncode != 0:
+    if (
+        subprocess.run(
+            [PYTHON, ROOT / 'tools' / 'misc' / 'check_env.py', '--full'], cwd=ROOT
+        ).returncode
+        != 0
+    ):
         raise SetupError('the environment does not work, see the lines marked WRONG above')
     STAMP.write_text(wanted)
     say(f'done in {time.monotonic() - started:.0f} s')
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: {message}, see --help\n')
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the set-up; one line on stderr and 1 if it cannot be done."""
-    argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0]).parse_args(arguments)
+    _Parser(description=(__doc__ or '').splitlines()[0]).parse_args(arguments)
     try:
         set_up()
     except (SetupError, OSError, subprocess.CalledProcessError) as error:

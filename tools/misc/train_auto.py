@@ -27,6 +27,7 @@ from pathlib import Path
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io.outputs import Output, guard_outputs
 
 CONFIG = 'configs/auto/stdpose_tiny_propagation_synthetic_auto.py'
 
@@ -82,6 +83,10 @@ def train(args: argparse.Namespace) -> None:
             '--labels needs --start, the work folder of a run on generated clips; run '
             'train_auto.py without --labels first'
         )
+    guard_outputs(
+        [Output('--work-dir', args.work_dir, is_folder=True)],
+        {'--start': args.start, '--labels': args.labels},
+    )
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.training.auto_training import AutoTrainer, Roots
 

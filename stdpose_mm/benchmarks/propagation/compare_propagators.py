@@ -14,6 +14,7 @@ from stdpose_mm.evaluation.functional import CORRECT_WITHIN, Reliability, reliab
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import BasePropagator
 from stdpose_mm.structures import VideoLabels
+from stdpose_mm.wording import counted
 
 from .clip_errors import ClipErrors, FrameGroup, HiddenVideo, hide_labels, measure, propagate_hidden
 from .clip_statistics import (
@@ -119,9 +120,8 @@ class Comparison:
         metrics = [c for c in COLUMNS if any(not math.isnan(r.values[c]) for r in rows.values())]
         titles = [self._column(metric) for metric in metrics]
         lines = [
-            f'| T = {self.interval}, {frames} frames of {number_of_videos(self.num_videos)} | '
-            + ' | '.join(titles)
-            + ' |',
+            f'| T = {self.interval}, {frames} frames of '
+            f'{counted(self.num_videos, "video")} | ' + ' | '.join(titles) + ' |',
             '|---|' + '---:|' * len(metrics),
         ]
         for method, row in rows.items():
@@ -131,7 +131,7 @@ class Comparison:
 
     def _column(self, metric: str) -> str:
         if metric == 'AP' and self.num_ap_videos < self.num_videos:
-            return f'{title_of(metric)} ({number_of_videos(self.num_ap_videos)})'
+            return f'{title_of(metric)} ({counted(self.num_ap_videos, "video")})'
         return title_of(metric)
 
 
@@ -291,11 +291,6 @@ def metric_cell(row: MetricSummary, metric: str) -> str:
         low, high = row.intervals[metric]
         text += f' [{low:.{decimals}f}, {high:.{decimals}f}]'
     return text
-
-
-def number_of_videos(number: int) -> str:
-    """Format ``1 video``, ``2 videos``."""
-    return f'{number} video' if number == 1 else f'{number} videos'
 
 
 def _group_fields(rows: Mapping[str, MetricSummary]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from stdpose_mm.io.labels import find_label_files, read_posetrack18
 from stdpose_mm.io.video import UnavailableFrames
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, VideoLabels, given_frames
+from stdpose_mm.wording import counted
 
 from .compare_propagators import compare_propagators
 
@@ -65,7 +66,8 @@ class Difficulty:
             return '-' if value is None else f'{value:.1f}'
 
         return (
-            f'{self.videos} videos, {self.people} people, {self.labels} poses; '
+            f'{counted(self.videos, "video")}, {counted(self.people, "person")}, '
+            f'{counted(self.labels, "pose")}; '
             f'{shown(self.occluded)} % of the joints occluded; '
             f'in {self.interval} frames a joint moves {shown(self.displacement)} % of the pose; '
             f'linear interpolation: PCK@0.1 {shown(self.linear_pck)} %, '

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import VideoLabels
@@ -180,6 +179,7 @@ class ScoreCalibrator:
             InputError: If there is no right or no wrong joint, or a score is not in 0..1.
         """
         from scipy.optimize import minimize
+        from scipy.special import expit, logit
 
         scores, correct = _checked(scores, correct)
         right = int(correct.sum())
@@ -206,6 +206,8 @@ class ScoreCalibrator:
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:
         """Map scores of any shape to probabilities."""
+        from scipy.special import expit
+
         return expit(self.slope * _log_odds(np.asarray(scores, np.float64)) + self.offset)
 
     def to_dict(self) -> dict[str, float]:
@@ -245,6 +247,8 @@ def _checked(scores: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def _log_odds(scores: np.ndarray) -> np.ndarray:
+    from scipy.special import logit
+
     return logit(np.clip(scores, _MARGIN, 1 - _MARGIN))
 
 

@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.choices import LABEL_FORMATS, READ_FORMATS, WRITE_FORMATS
+from stdpose_mm.choices import LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import VideoLabels
 
 from .coco import parse_coco, write_coco
@@ -18,6 +19,7 @@ from .cvat import read_cvat
 from .cvat_writer import CVAT_TOLERANCE, write_cvat
 from .deeplabcut import read_deeplabcut, write_deeplabcut
 from .fields import read_bytes, read_json, shown
+from .foreign_files import foreign_json, refuse_foreign_bytes
 from .label_files import LIST_SUFFIX
 from .label_studio import is_label_studio, read_label_studio
 from .labelled_pictures import label_files_in
@@ -156,7 +158,7 @@ def read_posetrack(path: PathLike) -> VideoLabels:
 def write_labels(
     labels: VideoLabels,
     path: PathLike,
-    format: str = 'posetrack18',
+    format: str | None = None,
     time_of: TimeOf | None = None,
     cvat_tolerance: float | None = CVAT_TOLERANCE,
 ) -> None:
@@ -165,21 +167,21 @@ def write_labels(
     Args:
         labels: The labels.
         path: The file to write.
-        format: One of ``WRITE_FORMATS``.
+        format: One of ``WRITE_FORMATS``; by default the first that such a name stands for.
         time_of: Seconds of a frame from the first one, for formats that hold times.
         cvat_tolerance: See :func:`write_cvat`; for that format only.
 
     Raises:
-        InputError: If there is no such format or the file cannot be written.
+        InputError: If there is no such format, the name belongs to another one, or the file cannot
+            be written.
     """
+    format = choose_format(path, format)
     if format == 'cvat':
         write_cvat(labels, path, cvat_tolerance)
     elif format in _WRITERS_WITH_TIMES:
         _WRITERS_WITH_TIMES[format](labels, path, time_of)
-    elif format in _WRITERS:
-        _WRITERS[format](labels, path)
     else:
-        raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
+        _WRITERS[format](labels, path)
 
 
 def require_times(format: str, time_of: TimeOf | None) -> None:
@@ -235,6 +237,7 @@ def _sniff_bytes(path: PathLike) -> str | None:
                 'DeepLabCut writes beside its .h5'
             )
         return 'sleap'
+    refuse_foreign_bytes(path)
     head = read_bytes(path)[:100_000].removeprefix(b'\xef\xbb\xbf').lstrip()
     if head.startswith((b'<', b'PK')):
         return 'cvat'
@@ -275,12 +278,7 @@ def _sniff_json(path: PathLike, data: Any) -> str:
     if isinstance(data, dict) and 'annolist' in data:
         return 'posetrack17'
     if not isinstance(data, dict) or not isinstance(data.get('images'), list):
-        raise InputError(
-            f'{path} is no label file of a known format: expected an object with "annolist" '
-            '(PoseTrack17), "images" (PoseTrack18, COCO), "shapes" (LabelMe), "people" (OpenPose) '
-            'or "instance_info" (MMPose), or a list of tasks (Label Studio), frames (MMPose) or '
-            f'results (COCO), got {shown(data)}'
-        )
+        raise foreign_json(path, data)
     image_fields = _fields_of(data['images'])
     if 'videos' in data or 'video_id' in image_fields:
         return 'coco'

@@ -36,7 +36,7 @@ def find_label_files(
         files = sorted(
             f
             for f in Path(ann_file).iterdir()
-            if f.name.endswith(LABEL_SUFFIXES) and not f.name.startswith('.')
+            if f.name.lower().endswith(LABEL_SUFFIXES) and not f.name.startswith('.')
         )
     else:
         files = [Path(ann_file)]

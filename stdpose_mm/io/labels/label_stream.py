@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
+from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .cvat_writer import CVAT_TOLERANCE
@@ -34,7 +35,7 @@ class LabelStream:
     Args:
         name: Name of the video.
         skeleton: Its joints.
-        folder: Where there is room for the labels.
+        folder: Where there is room for the labels; made if need be.
 
     Raises:
         InputError: If the folder cannot be written to.
@@ -44,6 +45,7 @@ class LabelStream:
         self._name = name
         self._skeleton = skeleton
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             self._images: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
             self._annotations: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
@@ -87,7 +89,7 @@ class LabelStream:
     def write(
         self,
         path: Path,
-        format: str = 'posetrack18',
+        format: str | None = None,
         extra: Mapping[str, Any] | None = None,
         time_of: TimeOf | None = None,
         cvat_tolerance: float | None = CVAT_TOLERANCE,
@@ -96,7 +98,7 @@ class LabelStream:
 
         Args:
             path: Where to; gzipped if it ends in ``.gz``.
-            format: One of :data:`~stdpose_mm.choices.WRITE_FORMATS`.
+            format: See :func:`~stdpose_mm.io.labels.write_labels`.
             extra: Fields of the file itself, where the format has room for them.
             time_of: Seconds of a frame from the first one, for formats that hold times.
             cvat_tolerance: See :func:`write_cvat`; for that format only.
@@ -104,6 +106,7 @@ class LabelStream:
         Raises:
             InputError: If ``path`` cannot be written.
         """
+        format = choose_format(path, format)
         if format in _STREAMED:
             self._write_posetrack18(path, extra or {})
             return

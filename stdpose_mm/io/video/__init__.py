@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from .unavailable_frames import UnavailableFrames
 
 if TYPE_CHECKING:
     from .video_frames import VideoFrames
-    from .video_writer import require_timing, require_video_name, write_video, write_video_like
+    from .video_writer import require_timing, write_video, write_video_like
 
 __all__ = [
     'ArrayFrames',
@@ -33,15 +34,17 @@ __all__ = [
     'read_frame',
     'read_picture',
     'require_timing',
-    'require_video_name',
     'write_video',
     'write_video_like',
 ]
 
+# Where torchvision has turned PyAV's log on, FFmpeg's lines would go to stderr beside our sentence
+# about the file. A program that sets up logging still gets them.
+logging.getLogger('libav').addHandler(logging.NullHandler())
+
 _OF_PYAV = {
     'VideoFrames': '.video_frames',
     'require_timing': '.video_writer',
-    'require_video_name': '.video_writer',
     'write_video': '.video_writer',
     'write_video_like': '.video_writer',
 }

@@ -12,11 +12,10 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES
 
 from .frame_source import FrameSource
 from .picture_frames import PictureFrames, read_picture
-
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
 
 _OPEN_VIDEOS = 8
 
@@ -25,8 +24,8 @@ def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
     """Open a video file, a folder of pictures, or a list of picture files.
 
     The pictures of a folder are taken in natural order of their names (``9.jpg`` before
-    ``10.jpg``), which need not start at 0: frame ``i`` is the i-th picture. Other files in the
-    folder are left out.
+    ``10.jpg``, upper and lower case alike), which need not start at 0: frame ``i`` is the i-th
+    picture. Other files in the folder are left out.
 
     Raises:
         InputError: If there is nothing to read.
@@ -39,10 +38,7 @@ def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
         pictures = [p for p in pictures if not p.name.startswith('.')]
         if not pictures:
             raise InputError(f'{path} holds no pictures, expected files such as 000000.jpg')
-        stems = [p.stem for p in pictures]
-        if len(set(stems)) < len(stems):
-            twice = next(stem for stem in stems if stems.count(stem) > 1)
-            raise InputError(f'{path} holds several pictures named {twice}, expected one a frame')
+        _require_distinct(folder, pictures)
         return PictureFrames([*sorted(pictures, key=natural_order)], name=folder.resolve().name)
     if not folder.is_file():
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
@@ -55,8 +51,21 @@ def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
 
 def natural_order(path: Path) -> tuple[Any, ...]:
     """Return a key by which names are sorted with their numbers as numbers, 9 before 10."""
-    parts = re.split(r'([0-9]+)', path.name)
+    # Cameras and tools mix IMG_2.JPG with img_3.jpg.
+    parts = re.split(r'([0-9]+)', path.name.casefold())
     return tuple((int(part), part) if part.isdigit() else (-1, part) for part in parts if part)
+
+
+def _require_distinct(folder: Path, pictures: Sequence[Path]) -> None:
+    """Refuse two pictures whose names differ in the suffix or in upper and lower case alone."""
+    names: dict[str, str] = {}
+    for picture in sorted(pictures):
+        other = names.setdefault(picture.stem.casefold(), picture.name)
+        if other != picture.name:
+            raise InputError(
+                f'{folder} holds {other} and {picture.name}, which look like one frame, keep one '
+                'picture for each'
+            )
 
 
 def read_frame(path: PathLike, index: int | None = None) -> np.ndarray:

@@ -12,15 +12,14 @@ from pathlib import Path
 import av
 import numpy as np
 
+from stdpose_mm.choices import VIDEO_SUFFIXES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.outputs import require_suffix
 
 from .frame_source import DEFAULT_FPS, FrameSource, presentation_times
 from .sound_track import SoundTrack
-
-VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
-"""Containers that hold H.264, and the bare stream."""
 
 _UNTIMED_SUFFIXES = ('.avi', '.h264')
 """Those that hold one frame rate instead of a time for every frame."""
@@ -29,19 +28,6 @@ _ENCODER = 'libx264' if 'libx264' in av.codec.codecs_available else 'mpeg4'
 
 _MAX_TICKS = 2**31 - 1 if _ENCODER == 'libx264' else 65535
 """Ticks a second. MPEG-4 part 2 has 16 bits for them."""
-
-
-def require_video_name(path: PathLike) -> None:
-    """Check before long work that :func:`write_video` knows the container.
-
-    Raises:
-        InputError: If the suffix is none of ``VIDEO_SUFFIXES``.
-    """
-    if Path(path).suffix.lower() not in VIDEO_SUFFIXES:
-        raise InputError(
-            f'{path} cannot be written as a video, expected a name such as out.mp4 '
-            f'({", ".join(VIDEO_SUFFIXES)})'
-        )
 
 
 def require_timing(path: PathLike, frames: FrameSource) -> None:
@@ -125,7 +111,7 @@ def _write(
         ticks: Time of every picture.
         sound_of: The video whose sound is heard, if any.
     """
-    require_video_name(path)
+    require_suffix(str(path), path, 'a video', VIDEO_SUFFIXES)
     shape, sound = None, None
     with atomic_path(path) as temporary, ExitStack() as files:
         container = files.enter_context(av.open(str(temporary), 'w'))

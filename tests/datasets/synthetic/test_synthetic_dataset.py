@@ -227,8 +227,8 @@ def test_command_writes_a_data_set_and_prints_its_difficulty(
     sizes = ('--frames', 2, '--width', 64, '--height', 48, '--people', 1, 2, '--workers', 1)
     assert run_tool(tmp_path / 'set', '--train-videos', 1, '--val-videos', 1, *sizes) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith('train: 1 videos')
-    assert '\nval: 1 videos' in printed
+    assert printed.startswith('train: 1 video, ')
+    assert '\nval: 1 video, ' in printed
     stamp = json.loads((tmp_path / 'set/synthetic_settings.json').read_text())
     assert (stamp['seed'], stamp['frames'], stamp['people']) == (0, 2, [1, 2])
 
@@ -259,4 +259,4 @@ def test_command_refuses_a_folder_below_a_file(
 ) -> None:
     (tmp_path / 'file').write_text('')
     assert run_tool(tmp_path / 'file' / 'set') == 2
-    assert 'cannot be created' in capsys.readouterr().err
+    assert 'cannot be written' in capsys.readouterr().err

@@ -125,5 +125,6 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
 
 
 def test_no_room(tmp_path):
+    (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='nowhere cannot be written to'):
-        LabelStream('clip', SKELETON, tmp_path / 'nowhere')
+        LabelStream('clip', SKELETON, tmp_path / 'file' / 'nowhere')

@@ -348,7 +348,9 @@ def test_files_that_are_not_hdf5_are_refused(tmp_path: Path):
 
 
 def test_projects_are_written_under_the_name_sleap_expects(tmp_path: Path):
-    with pytest.raises(InputError, match=r'must end in \.slp'):
+    with pytest.raises(
+        InputError, match=r'does not fit the format sleap, whose files end in \.slp'
+    ):
         write_labels(sample(), tmp_path / 'a.json', 'sleap')
 
 

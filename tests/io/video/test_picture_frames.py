@@ -93,8 +93,25 @@ def test_two_pictures_of_one_name_are_refused(tmp_path: Path):
     save(tmp_path / '0.png', 1)
     save(tmp_path / '0.jpg', 1)
 
-    with pytest.raises(InputError, match='several pictures named 0'):
+    with pytest.raises(InputError, match=r'holds 0\.jpg and 0\.png, which look like one frame'):
         open_frames(tmp_path)
+
+
+def test_names_that_differ_in_case_alone_are_one_frame_twice(tmp_path: Path):
+    for name in ('Img_16.PNG', 'img_16.png'):
+        save(tmp_path / name, 1)
+
+    with pytest.raises(InputError, match=r'holds Img_16\.PNG and img_16\.png, which look like one'):
+        open_frames(tmp_path)
+
+
+def test_case_does_not_order_frames(tmp_path: Path):
+    for shade, name in enumerate(('IMG_1.png', 'img_2.PNG', 'IMG_3.png')):
+        save(tmp_path / 'new.png', 10 * shade)
+        (tmp_path / 'new.png').rename(tmp_path / name)
+
+    frames = open_frames(tmp_path)
+    assert [int(picture[0, 0, 0]) for picture in frames] == [0, 10, 20]
 
 
 def labels_on(*frames: tuple[int, str]) -> VideoLabels:

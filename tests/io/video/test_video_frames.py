@@ -1,7 +1,10 @@
 import gc
 import multiprocessing
+import os
 import pickle
 import random
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import open_frames, read_frame, write_video
+from support.paths import ROOT
 from support.video_files import (
     CLOSED_GROUPS,
     HEIGHT,
@@ -313,3 +317,25 @@ def test_a_file_that_is_no_video_is_refused(tmp_path: Path, content: bytes):
 def test_a_missing_file_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r'nowhere\.mp4 does not exist'):
         open_frames(tmp_path / 'nowhere.mp4')
+
+
+def test_lines_of_ffmpeg_do_not_reach_the_terminal(tmp_path: Path):
+    """Importing torchvision turns PyAV's log on, as is done here."""
+    write_video(tmp_path / 'a.mp4', np.zeros((3, 32, 32, 3), np.uint8), fps=10)
+    data = (tmp_path / 'a.mp4').read_bytes()
+    (tmp_path / 'cut.mp4').write_bytes(data[: len(data) // 2])
+    code = (
+        'import sys, av.logging; av.logging.set_level(av.logging.ERROR)\n'
+        'from stdpose_mm.errors import InputError\n'
+        'from stdpose_mm.io.video import open_frames\n'
+        'try: open_frames(sys.argv[1])\n'
+        'except InputError as error: print(error)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code, tmp_path / 'cut.mp4'],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
+    assert 'cut.mp4' in done.stdout
+    assert done.stderr == ''

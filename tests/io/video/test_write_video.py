@@ -57,7 +57,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, frames: list[np.nd
 
 @pytest.mark.parametrize('name', ['out', 'out.unknown'])
 def test_a_name_without_container_is_refused(tmp_path: Path, name: str):
-    with pytest.raises(InputError, match=r'expected a name such as out\.mp4'):
+    with pytest.raises(InputError, match=r'is no name for a video, give one that ends in \.mp4'):
         write_video(tmp_path / name, pictures(1, 16, 16), fps=25)
     assert not list(tmp_path.iterdir())
 

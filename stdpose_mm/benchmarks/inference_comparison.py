@@ -1,0 +1,285 @@
+"""Speed and memory of MMPose's inferencer and of this package on one generated video."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from stdpose_mm.choices import ONNX_PRECISIONS, PRECISIONS, CropPolicy
+from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
+from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.errors import InputError
+from stdpose_mm.export.onnx_export import export_onnx
+from stdpose_mm.inference import (
+    OnnxWindowBackend,
+    TorchWindowBackend,
+    WindowModel,
+)
+from stdpose_mm.io import write_json
+from stdpose_mm.io.video import write_video
+from stdpose_mm.structures import TrackedBoxes, person_box
+from stdpose_mm.wording import counted
+
+from .inference_speed import (
+    BACKBONE,
+    STAGES,
+    Pipeline,
+    Video,
+    bare_backbone,
+    mmpose,
+    ours,
+)
+from .timing import Stages, least_seconds, model_files, peak_memory
+
+COLUMNS = (
+    'way',
+    'precision',
+    'frames/s',
+    'people/s',
+    'CPU s',
+    'speed-up',
+    'of its backbone passes',
+    'MiB',
+)
+RATIOS = ('time to the first', 'memory to the first')
+
+
+def compare_inference(args: argparse.Namespace) -> None:
+    """Measure, print and write, as ``tools/analysis_tools/benchmark_inference.py`` is asked to.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    torch.set_num_threads(args.threads)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        models = find_models(args, folder)
+        video = make_video(args, folder / 'clip.mp4')
+        made = make_pipelines(args, video, models)
+        for model in models:
+            export_onnx(load(args, model, 'float32'), model.onnx, int8='int8' in args.precision)
+        pipelines = [make() for _, make in made]
+        rows = measure(args, pipelines)
+        for (model, _), row in zip(made, rows, strict=True):
+            row['model'] = model.name
+        if not args.no_memory:
+            for n, row in enumerate(tqdm(rows, desc='memory')):
+                row['peak_memory'] = peak_memory(run_alone, args, video, models, n)
+    num_people = sum(map(len, video.people))
+    report = {
+        'frames': len(video.people),
+        'people': num_people,
+        'size': list(args.size),
+        'threads': args.threads,
+        'batch_size': args.batch_size,
+        'flip_test': pipelines[0].passes == 2,
+        'rows': rows,
+    }
+    print(table(report))
+    if args.out is not None:
+        write_json(args.out, report, indent=1)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One of the models.
+
+    Args:
+        config, checkpoint: Its files.
+        onnx: The folder of its graphs.
+    """
+
+    config: str
+    checkpoint: str
+    onnx: Path
+
+    @property
+    def name(self) -> str:
+        """The name of its config."""
+        return Path(self.config).stem
+
+
+def find_models(args: argparse.Namespace, folder: Path) -> list[Model]:
+    """The models; random weights are written to the folder.
+
+    Raises:
+        InputError: If there are not as many checkpoints as configs, or two of the same name.
+    """
+    names = [Path(config).stem for config in args.config]
+    if len(set(names)) < len(names):
+        raise InputError(
+            f'two of the configs {", ".join(names)} have the same name, give each once'
+        )
+    return [
+        Model(*files, folder / f'onnx{n}')
+        for n, files in enumerate(model_files(args.config, args.checkpoint, folder))
+    ]
+
+
+def make_video(args: argparse.Namespace, path: Path) -> Video:
+    """Generate the clip; boxes are those of its people."""
+    width, height = args.size
+    settings = ClipSettings(args.frames, width, height, (args.people, args.people))
+    clip = generate_clip(0, settings, name='clip')
+    write_video(path, clip.frames, fps=25)
+    people = []
+    for persons in (clip.labels[frame] for frame in range(args.frames)):
+        boxes = np.array([person_box(person) for person in persons]).reshape(-1, 4)
+        ids = np.array([person.track_id for person in persons], dtype=np.int64)
+        people.append(TrackedBoxes(boxes, np.ones(len(boxes)), ids))
+    return Video(path, people)
+
+
+def load(args: argparse.Namespace, model: Model, precision: str) -> WindowModel:
+    """A model in PyTorch, not packed."""
+    test_cfg = {'flip_test': False} if args.no_flip else None
+    return WindowModel.from_config(
+        model.config, model.checkpoint, test_cfg=test_cfg, precision=precision
+    )
+
+
+def make_pipelines(
+    args: argparse.Namespace, video: Video, models: Sequence[Model]
+) -> list[tuple[Model, Callable[[], Pipeline]]]:
+    """What is compared, not loaded yet; the first is what the others are measured by.
+
+    Raises:
+        InputError: If there is no model that MMPose can run.
+    """
+    in_mmpose = (model for model in models if read_config(model.config).model.get('frame_head'))
+    first = next(in_mmpose, None)
+    if first is None:
+        raise InputError(
+            'no model has a frame_head, give the config of one besides that MMPose can run frame '
+            'by frame'
+        )
+    pipelines = [(first, pipeline) for pipeline in mmpose_pipelines(args, video, first)]
+    return pipelines + [
+        (model, pipeline) for model in models for pipeline in own_pipelines(args, video, model)
+    ]
+
+
+def mmpose_pipelines(
+    args: argparse.Namespace, video: Video, files: Model
+) -> list[Callable[[], Pipeline]]:
+    """MMPose on the backbone and frame head of a model, in float32 and what else is asked for."""
+
+    def per_frame(precision: str) -> Pipeline:
+        config = read_config(files.config)
+        return mmpose(video, config, load(args, files, 'float32'), precision == 'bfloat16')
+
+    others = [p for p in args.precision if p in PRECISIONS and p != 'float32']
+    return [partial(per_frame, precision) for precision in ('float32', *others)]
+
+
+def own_pipelines(
+    args: argparse.Namespace, video: Video, files: Model
+) -> list[Callable[[], Pipeline]]:
+    """Our pipelines to run a model, and its backbone alone."""
+    batch = args.batch_size
+
+    def pytorch(precision: str, crops: CropPolicy) -> Pipeline:
+        model = load(args, files, precision)
+        model.pack()
+        name = 'ours, PyTorch' if crops == 'frame' else 'ours, PyTorch, no reuse'
+        return ours(video, model, crops, TorchWindowBackend(model, batch), batch, name, precision)
+
+    def onnxruntime(precision: str) -> Pipeline:
+        backend = OnnxWindowBackend(files.onnx, precision, batch)
+        model = backend.window_model(files.config)
+        return ours(video, model, 'frame', backend, batch, 'ours, onnxruntime', precision)
+
+    def bare(precision: str) -> Pipeline:
+        return bare_backbone(video, load(args, files, precision), batch)
+
+    in_pytorch = [precision for precision in args.precision if precision in PRECISIONS]
+    in_onnx = [precision for precision in args.precision if precision in ONNX_PRECISIONS]
+    return [
+        *(partial(pytorch, p, 'window') for p in in_pytorch),
+        *(partial(pytorch, p, 'frame') for p in in_pytorch),
+        *(partial(onnxruntime, p) for p in in_onnx),
+        *(partial(bare, p) for p in in_pytorch),
+    ]
+
+
+def measure(args: argparse.Namespace, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
+    """One row for each pipeline."""
+    stages = [Stages() for _ in pipelines]
+    works = [partial(pipeline.run, own) for pipeline, own in zip(pipelines, stages, strict=True)]
+    # The first run of a network allocates and compiles.
+    for pipeline in tqdm(pipelines, desc='first runs'):
+        pipeline.run(Stages())
+    times = least_seconds(args.repeat, *works)
+    rows = []
+    for pipeline, seconds, own in zip(pipelines, times, stages, strict=True):
+        total = sum(own.seconds.values())
+        rows.append(
+            {
+                'way': pipeline.name,
+                'precision': pipeline.precision,
+                'passes': pipeline.passes,
+                'wall': seconds.wall,
+                'cpu': seconds.cpu,
+                'share': {name: own.seconds[name] / total for name in STAGES},
+                'peak_memory': None,
+            }
+        )
+    return rows
+
+
+def run_alone(args: argparse.Namespace, video: Video, models: Sequence[Model], number: int) -> None:
+    """Load one pipeline and run it once."""
+    torch.set_num_threads(args.threads)
+    _, make = make_pipelines(args, video, models)[number]
+    make().run(Stages())
+
+
+def table(report: dict[str, Any]) -> str:
+    """The figures in Markdown."""
+    rows = report['rows']
+    by_pipeline: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        by_pipeline.setdefault((row['way'], row['precision']), row)
+    backbones = {(row['model'], row['precision']): row for row in rows if row['way'] == BACKBONE}
+    several = len({row['model'] for row in rows}) > 1
+    columns = [*(['model'] if several else []), *COLUMNS, *STAGES, *(RATIOS if several else ())]
+    texts = 3 if several else 2
+    lines = [
+        f'{counted(report["frames"], "frame")} of {report["size"][0]}x{report["size"][1]}, '
+        f'{counted(report["people"], "person")} in all, {counted(report["threads"], "thread")}, '
+        f'batches of '
+        f'{report["batch_size"]}, mirrored crops {"too" if report["flip_test"] else "not seen"}.',
+        '',
+        f'| {" | ".join(columns)} |',
+        '|---' * texts + '|--:' * (len(columns) - texts) + '|',
+    ]
+    for row in rows:
+        backbone = backbones.get((row['model'], row['precision']))
+        alone = backbone and backbone['wall'] * row['passes'] / backbone['passes']
+        cells = [
+            row['way'],
+            row['precision'],
+            f'{report["frames"] / row["wall"]:.2f}',
+            f'{report["people"] / row["wall"]:.2f}',
+            f'{row["cpu"]:.2f}',
+            f'{rows[0]["wall"] / row["wall"]:.2f}',
+            f'{row["wall"] / alone:.2f}' if alone else '',
+            f'{row["peak_memory"] / 2**20:.0f}' if row['peak_memory'] else '',
+            *(f'{share:.0%}' for share in row['share'].values()),
+        ]
+        if several:
+            first = by_pipeline[row['way'], row['precision']]
+            memory = row['peak_memory'] and row['peak_memory'] / first['peak_memory']
+            ratios = [f'{row["wall"] / first["wall"]:.2f}', f'{memory:.2f}' if memory else '']
+            cells = [row['model'], *cells, *ratios]
+        lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines)

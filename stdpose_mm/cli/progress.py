@@ -1,0 +1,88 @@
+"""Progress by frame on the terminal, and how long the work takes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from tqdm import tqdm
+
+from stdpose_mm.wording import counted, duration
+
+MEASURED_SECONDS = 5.0
+"""After so long the time that is left is said, once, from what was done till then."""
+
+
+class FrameProgress:
+    """A bar that advances with the frames, as :class:`~stdpose_mm.propagation.WorkListener`.
+
+    Args:
+        num_frames: Length of the video.
+        name: What is done.
+        show: Whether to show it at all.
+    """
+
+    def __init__(self, num_frames: int, name: str, show: bool = True) -> None:
+        self._bar = tqdm(total=num_frames, desc=name, unit=' frames', disable=not show)
+        self._begin = time.monotonic()
+        self._idle = 0
+        self._num_poses = 0
+        self._is_estimated = False
+
+    def __enter__(self) -> FrameProgress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def start(self, frames_done: int, num_poses: int) -> None:
+        """Begin to measure; frames that need no work do not count."""
+        self._begin = time.monotonic()
+        self._idle, self._num_poses = frames_done, num_poses
+        # The bar's own estimate goes by what comes after these.
+        self._bar.initial = self._bar.n = frames_done
+        self._bar.refresh()
+
+    def advance(self, frames_done: float) -> None:
+        """Move the bar on to a number of frames."""
+        self._bar.update(int(frames_done) - self._bar.n)
+        seconds = time.monotonic() - self._begin
+        if not self._is_estimated and seconds >= MEASURED_SECONDS:
+            self._is_estimated = True
+            done = frames_done - self._idle
+            left = (self._bar.total - frames_done) * seconds / done
+            if left >= MEASURED_SECONDS:
+                self._bar.write(
+                    f'about {duration(left)} to go: {_milliseconds(seconds / done)} a frame, '
+                    f'measured on the first {counted(int(done), "frame")}',
+                    file=sys.stderr,
+                )
+
+    def describe_time(self) -> str:
+        """Say how long the work took, by frame and by pose; '' if there was none."""
+        seconds = time.monotonic() - self._begin
+        frames = self._bar.total - self._idle
+        if not frames or not self._num_poses:
+            return ''
+        return describe_time(seconds, frames, self._num_poses)
+
+
+def describe_time(seconds: float, num_frames: int, num_poses: int) -> str:
+    """Say how long work took: ``285 frames computed in 12.3 s: 43 ms a frame, ...``."""
+    text = f'{counted(num_frames, "frame")} computed in {seconds:.1f} s'
+    if num_frames:
+        text += f': {_milliseconds(seconds / num_frames)} a frame'
+    if num_poses:
+        text += f', {_milliseconds(seconds / num_poses)} a frame and person'
+    return text
+
+
+def _milliseconds(seconds: float) -> str:
+    milliseconds = 1000 * seconds
+    return f'{milliseconds:.0f} ms' if milliseconds >= 10 else f'{milliseconds:.1f} ms'

@@ -1,0 +1,107 @@
+"""What a file is by its first bytes, to name it in an error; costs no import."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from stdpose_mm.errors import InputError
+
+from .atomic import PathLike
+
+FileKind = Literal['a video', 'a picture', 'a label file']
+
+PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm')
+
+_LABEL_SUFFIXES = ('.json', '.json.gz', '.xml', '.xml.gz', '.slp', '.csv', '.csv.gz')
+
+_VIDEO_STARTS = (
+    b'\x1a\x45\xdf\xa3',  # Matroska, WebM
+    b'\x00\x00\x01\xba',  # MPEG
+    b'\x00\x00\x01\xb3',
+    b'\x00\x00\x00\x01\x67',  # bare H.264
+    b'FLV',
+    b'OggS',
+    b'\x30\x26\xb2\x75',  # WMV
+)
+_PICTURE_STARTS = (
+    b'\xff\xd8\xff',
+    b'\x89PNG',
+    b'GIF8',
+    b'II*\x00',
+    b'MM\x00*',
+)
+_PICTURE_BRANDS = (b'heic', b'heif', b'mif1', b'avif')
+_TS_PACKET = 188
+
+
+def kind_of_file(path: PathLike) -> FileKind | None:
+    """Tell a video, a picture and a label file apart; None for what is none of these or not there.
+
+    Videos and pictures are known by their content, label files by their names.
+    """
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(_TS_PACKET + 1)
+    except OSError:
+        return None
+    if head[4:8] == b'ftyp':
+        return 'a picture' if head[8:12] in _PICTURE_BRANDS else 'a video'
+    if head[:4] == b'RIFF':
+        return 'a picture' if head[8:12] == b'WEBP' else 'a video'
+    if head.startswith(_VIDEO_STARTS) or (head[:1] == b'G' and head[_TS_PACKET:] == b'G'):
+        return 'a video'
+    if head.startswith(_PICTURE_STARTS):
+        return 'a picture'
+    name = os.fspath(path).lower()
+    if name.endswith(PICTURE_SUFFIXES):
+        return 'a picture'
+    return 'a label file' if name.endswith(_LABEL_SUFFIXES) else None
+
+
+def require_video(video: PathLike, labels: PathLike | None = None) -> None:
+    """Refuse a label file in place of a video, and labels and video in the wrong order.
+
+    Args:
+        video: What is given as the video: a file or a folder of pictures.
+        labels: What is given as its labels, if any are needed.
+
+    Raises:
+        InputError: If there is no such video, it is a label file, or the labels are a video.
+    """
+    if not Path(video).exists():
+        raise InputError(f'{video} does not exist, expected a video file or a folder of pictures')
+    found = kind_of_file(video)
+    is_video = labels is not None and _shows_frames(labels)
+    if found == 'a label file' and is_video:
+        raise InputError(
+            f'{video} is a label file and {labels} shows the frames, give the video first and then '
+            'the labels'
+        )
+    if found == 'a label file':
+        raise InputError(f'{video} is a label file, expected a video file or a folder of pictures')
+    if is_video:
+        raise InputError(f'{labels} shows frames of a video, expected a file with labels of them')
+
+
+def require_config(path: PathLike) -> None:
+    """Refuse a config that does not exist.
+
+    Raises:
+        InputError: If it does not.
+    """
+    if not Path(path).is_file():
+        raise InputError(
+            f'config {path} does not exist, expected a Python file such as those in configs/'
+        )
+
+
+def _shows_frames(path: PathLike) -> bool:
+    if os.path.isdir(path):
+        names = [name.lower() for name in os.listdir(path)]
+        # Some tools write a label file beside each picture.
+        return any(name.endswith(PICTURE_SUFFIXES) for name in names) and not any(
+            name.endswith((*_LABEL_SUFFIXES, '.txt')) for name in names
+        )
+    return kind_of_file(path) in ('a video', 'a picture')

@@ -1,0 +1,182 @@
+"""The one place that refuses outputs before work begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stdpose_mm.choices import FORMAT_PACKAGES, WRITE_FORMATS
+from stdpose_mm.errors import InputError, require_packages
+
+from .atomic import PathLike, require_writable, require_writable_folder
+
+Paths = PathLike | Sequence[PathLike] | None
+
+DEFAULT_FORMAT = next(iter(WRITE_FORMATS))
+
+JSON_SUFFIXES = ('.json', '.json.gz')
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file, or a folder of files, that a command will write.
+
+    Args:
+        name: What the command line calls it, such as ``--out``.
+        path: Where to; None if it is not asked for.
+        what: What is written there, such as 'a report'.
+        suffixes: What its name may end in; none for any name.
+        is_folder: Whether it is a folder.
+    """
+
+    name: str
+    path: PathLike | None
+    what: str = 'a file'
+    suffixes: Sequence[str] = ()
+    is_folder: bool = False
+
+
+def guard_outputs(
+    outputs: Iterable[Output],
+    inputs: Mapping[str, Paths] | None = None,
+    label_folders: Mapping[str, Paths] | None = None,
+) -> None:
+    """Refuse outputs that cannot be written, or would be written over an input.
+
+    Nothing is created.
+
+    Args:
+        outputs: What is to be written.
+        inputs: What an input is called -> its path or paths; what is no path counts for nothing.
+        label_folders: The same for folders all of whose label files are read, and for single label
+            files in their place: no other JSON file belongs there.
+
+    Raises:
+        InputError: If a name does not end as it should, an output is an input, lies among the label
+            files that are read, or is another output (also through links), or cannot be written.
+    """
+    label_folders = label_folders or {}
+    asked = [output for output in outputs if output.path is not None]
+    _refuse_overwriting({**(inputs or {}), **label_folders}, asked)
+    for output in asked:
+        assert output.path is not None
+        _refuse_mixing(output, output.path, label_folders)
+        if output.is_folder:
+            require_writable_folder(output.path)
+        else:
+            require_writable(output.path)
+        if output.suffixes:
+            require_suffix(
+                f'{output.name} {output.path}', output.path, output.what, output.suffixes
+            )
+
+
+def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str]) -> None:
+    """Refuse a file name that does not end as what is written to it.
+
+    Args:
+        named: The path as the error names it.
+        path: The path.
+        what: What is written.
+        suffixes: What its name may end in.
+
+    Raises:
+        InputError: If it ends in none of them.
+    """
+    if not os.fspath(path).lower().endswith(tuple(suffixes)):
+        raise InputError(
+            f'{named} is no name for {what}, give one that ends in {_either(suffixes)}'
+        )
+
+
+def choose_format(
+    path: PathLike, format: str | None = None, name: str = '', option: str = 'the format'
+) -> str:
+    """Find the format to write labels in: the one that is asked for, or that of the file's name.
+
+    Args:
+        path: The file to write. A name without a suffix fits every format.
+        format: One of ``WRITE_FORMATS``; None to go by the name, for ``DEFAULT_FORMAT`` if that
+            does not end in anything.
+        name: What the command line calls the file.
+        option: What the command line calls the format.
+
+    Raises:
+        InputError: If there is no such format, the name belongs to other formats, or a package that
+            it needs is not installed.
+    """
+    if format is not None and format not in WRITE_FORMATS:
+        raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')
+    named = f'{name} {path}'.lstrip()
+    has_suffix = bool(Path(path).suffix)
+    fitting = [known for known, suffixes in WRITE_FORMATS.items() if _ends_in(path, suffixes)]
+    if has_suffix and not fitting:
+        endings = dict.fromkeys(suffix for known in WRITE_FORMATS.values() for suffix in known)
+        raise InputError(
+            f'{named} is no name for labels, give one that ends in {_either(list(endings))}'
+        )
+    if format is None:
+        format = fitting[0] if fitting else DEFAULT_FORMAT
+    elif has_suffix and format not in fitting:
+        raise InputError(
+            f'{named} does not fit {option} {format}, whose files end in '
+            f'{_either(WRITE_FORMATS[format])}: give such a name, or {option} {_either(fitting)}'
+        )
+    if format in FORMAT_PACKAGES:
+        require_packages(f'writing the format {format}', FORMAT_PACKAGES[format])
+    return format
+
+
+def _ends_in(path: PathLike, suffixes: Sequence[str]) -> bool:
+    return os.fspath(path).lower().endswith(tuple(suffixes))
+
+
+def _either(words: Sequence[str]) -> str:
+    *others, last = words
+    return f'{", ".join(others)} or {last}' if others else last
+
+
+def _each(inputs: Mapping[str, Paths]) -> Iterator[tuple[str, PathLike]]:
+    for name, paths in inputs.items():
+        if isinstance(paths, (str, os.PathLike)):
+            yield name, paths
+        elif paths is not None:
+            yield from ((name, path) for path in paths)
+
+
+def _refuse_overwriting(inputs: Mapping[str, Paths], outputs: Sequence[Output]) -> None:
+    taken = {_identity(path): name for name, path in _each(inputs)}
+    for output in outputs:
+        assert output.path is not None
+        other = taken.setdefault(_identity(output.path), output.name)
+        if other in inputs:
+            raise InputError(
+                f'{output.name} {output.path} is given as {other} too, which would be overwritten, '
+                f'give another {"folder" if output.is_folder else "file"}'
+            )
+        if other != output.name:
+            first, second = sorted((output.name, other))
+            raise InputError(f'{first} and {second} are the same file {output.path}, give two')
+
+
+def _refuse_mixing(output: Output, path: PathLike, label_folders: Mapping[str, Paths]) -> None:
+    if output.is_folder or not _ends_in(path, JSON_SUFFIXES):
+        return
+    parent = _identity(Path(os.path.realpath(path)).parent)
+    for name, folder in _each(label_folders):
+        if os.path.isdir(folder) and _identity(folder) == parent:
+            raise InputError(
+                f'{output.name} {path} would lie among the label files that are read from {name} '
+                f'{folder}, give another folder'
+            )
+
+
+def _identity(path: PathLike) -> str:
+    """Return a text that is equal for paths to one file, hard links included."""
+    target = os.path.realpath(path)
+    if not os.path.isfile(target):
+        return target
+    stat = os.stat(target)
+    return f'{stat.st_dev}:{stat.st_ino}'

@@ -1,0 +1,114 @@
+"""How far a propagator is, frame by frame, though it hands out poses gap by gap."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
+from typing import Protocol
+
+import numpy as np
+
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.io.video.frame_views import FrameView
+from stdpose_mm.structures import Skeleton
+
+from .base import BasePropagator, PropagatedPose
+from .gaps import Gap
+
+
+class WorkListener(Protocol):
+    """Is told how far the work on a video is; maybe by a thread of the propagator's."""
+
+    def start(self, frames_done: int, num_poses: int) -> None:
+        """Hear how many frames need no work, and how many people's poses are to be computed."""
+
+    def advance(self, frames_done: float) -> None:
+        """Hear for how many frames of the video the work is done; that grows from call to call."""
+
+
+_STEPS = 3
+"""Of the work on a frame: it is looked at, it is looked at again, and its poses are there."""
+
+
+def propagate_with_progress(
+    propagator: BasePropagator,
+    frames: FrameSource,
+    gaps: Sequence[Gap],
+    skeleton: Skeleton,
+    listener: WorkListener | None,
+) -> Iterator[PropagatedPose]:
+    """Run a propagator and tell how far it is.
+
+    Methods follow a gap through all its frames, forward and maybe back, before its first pose is
+    known. So a frame counts as a third done when the propagator has looked at it, as two thirds
+    when it has done so again, and the last third comes with the poses in it; with the last of them
+    it is done, however often it was looked at.
+
+    Args:
+        propagator: The propagator.
+        frames: The video.
+        gaps: See :meth:`BasePropagator.propagate`.
+        skeleton: The joints.
+        listener: Who is told.
+
+    Returns:
+        What the propagator yields.
+    """
+    if listener is None:
+        return propagator.propagate(frames, gaps, skeleton)
+    # Not a generator itself: that there is no work is told, too.
+    work = _Work(len(frames), gaps, listener)
+    watched = _WatchedFrames(frames, work.look)
+    return _finished(propagator.propagate(watched, gaps, skeleton), work)
+
+
+def _finished(poses: Iterator[PropagatedPose], work: _Work) -> Iterator[PropagatedPose]:
+    for pose in poses:
+        work.finish(pose.frame_index)
+        yield pose
+
+
+class _Work:
+    """The work on the frames of gaps."""
+
+    def __init__(self, num_frames: int, gaps: Sequence[Gap], listener: WorkListener) -> None:
+        self._due = Counter(frame for gap in gaps for frame in gap.frames)
+        self._looks: Counter[int] = Counter()
+        self._poses: Counter[int] = Counter()
+        idle = num_frames - len(self._due)
+        self._done = float(idle)
+        self._listener = listener
+        self._lock = Lock()
+        listener.start(idle, len({(gap.track_id, frame) for gap in gaps for frame in gap.frames}))
+
+    def look(self, frame: int) -> None:
+        if frame in self._due and self._looks[frame] < _STEPS - 1:
+            self._count(frame, self._looks)
+
+    def finish(self, frame: int) -> None:
+        self._count(frame, self._poses)
+
+    def _count(self, frame: int, events: Counter[int]) -> None:
+        with self._lock:
+            before = self._share(frame)
+            events[frame] += 1
+            self._done += self._share(frame) - before
+            self._listener.advance(self._done)
+
+    def _share(self, frame: int) -> float:
+        poses = self._poses[frame] / self._due[frame]
+        return 1.0 if poses == 1 else (self._looks[frame] + poses) / _STEPS
+
+
+class _WatchedFrames(FrameView):
+    """Frames that tell when they are read."""
+
+    def __init__(self, frames: FrameSource, on_read: Callable[[int], None]) -> None:
+        super().__init__(frames)
+        self._on_read = on_read
+
+    def _read(self, index: int) -> np.ndarray:
+        picture = np.asarray(self.source[index])
+        self._on_read(index)
+        return picture

@@ -1,0 +1,198 @@
+"""What is labelled in a video, in a few lines, before poses are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from stdpose_mm.choices import LifeSpan
+from stdpose_mm.propagation.gaps import find_presence_intervals
+from stdpose_mm.structures import PersonLabel, Skeleton
+from stdpose_mm.wording import counted, listed, plural, ranges
+
+MAX_TRACKS = 10
+"""People of whom a line is written; the others are counted."""
+
+MAX_PLACES = 5
+"""Joints outside the picture that are named; the others are counted."""
+
+
+@dataclass(frozen=True)
+class TrackSummary:
+    """What is labelled of one subject.
+
+    Args:
+        track_id: The subject.
+        given: Frames with a label that has a place, ascending.
+        partial: Those of them in which some joints are left to propagation.
+        gaps: Runs of frames without a label while the subject is there.
+    """
+
+    track_id: int
+    given: tuple[int, ...]
+    partial: tuple[int, ...]
+    gaps: tuple[range, ...]
+
+
+@dataclass(frozen=True)
+class OutsideJoint:
+    """A given joint that lies outside of the picture."""
+
+    track_id: int
+    frame_index: int
+    joint: str
+
+
+@dataclass(frozen=True)
+class LabelSummary:
+    """What is labelled in a video.
+
+    Args:
+        num_frames: Length of the video.
+        size: (width, height) of its frames in pixels.
+        category: What the subjects are called.
+        tracks: The subjects by track id.
+        outside: Given joints outside of the picture, by frame.
+    """
+
+    num_frames: int
+    size: tuple[int, int]
+    category: str
+    tracks: tuple[TrackSummary, ...]
+    outside: tuple[OutsideJoint, ...]
+
+    @property
+    def num_gaps(self) -> int:
+        return sum(len(track.gaps) for track in self.tracks)
+
+    @property
+    def num_poses(self) -> int:
+        """Count the poses that are to be computed as a whole."""
+        return sum(len(gap) for track in self.tracks for gap in track.gaps)
+
+    @property
+    def longest(self) -> tuple[TrackSummary, range] | None:
+        """Return the longest gap with its track; None without any."""
+        gaps = [(track, gap) for track in self.tracks for gap in track.gaps]
+        return max(gaps, key=lambda item: len(item[1]), default=None)
+
+
+def summarize_labels(
+    tracks: Mapping[int, Mapping[int, PersonLabel]],
+    skeleton: Skeleton,
+    num_frames: int,
+    size: tuple[int, int],
+    life_span: LifeSpan = 'video',
+) -> LabelSummary:
+    """Summarize the given labels of a video.
+
+    Args:
+        tracks: Track id -> {frame index: given label}.
+        skeleton: The joints.
+        num_frames: Length of the video.
+        size: (width, height) of its frames in pixels.
+        life_span: Where a track begins and ends, see :func:`~.gaps.find_presence_intervals`.
+    """
+    outside = [
+        OutsideJoint(track_id, frame, skeleton.keypoint_names[joint])
+        for track_id, track in tracks.items()
+        for frame, label in track.items()
+        for joint in np.flatnonzero(_outside(label, size))
+    ]
+    return LabelSummary(
+        num_frames,
+        size,
+        skeleton.category,
+        tuple(
+            _summarize_track(track_id, tracks[track_id], num_frames, life_span)
+            for track_id in sorted(tracks)
+        ),
+        tuple(sorted(outside, key=lambda place: (place.frame_index, place.track_id))),
+    )
+
+
+def _summarize_track(
+    track_id: int, labels: Mapping[int, PersonLabel], num_frames: int, life_span: LifeSpan
+) -> TrackSummary:
+    given = [frame for frame in sorted(labels) if labels[frame].has_place]
+    gaps = []
+    for interval in find_presence_intervals(labels, num_frames, life_span):
+        edges = [interval.frames.start - 1, *sorted(interval.labels), interval.frames.stop]
+        between = (range(a + 1, b) for a, b in pairwise(edges))
+        gaps += [frames for frames in between if frames]
+    return TrackSummary(
+        track_id,
+        tuple(given),
+        tuple(frame for frame in given if labels[frame].propagated.any()),
+        tuple(gaps),
+    )
+
+
+def _outside(label: PersonLabel, size: tuple[int, int]) -> np.ndarray:
+    """Return [K] bool: given joints beyond the outer edges of the border's pixels."""
+    beyond = (label.keypoints < -0.5) | (label.keypoints > np.array(size) - 0.5)
+    return label.given & label.labelled & beyond.any(axis=1)
+
+
+def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
+    """Write a summary as lines of text.
+
+    Args:
+        summary: The summary.
+        notes: Sentences of others about these labels, such as that they seem to be one frame late;
+            each becomes a line that begins with ``note:``.
+    """
+    width, height = summary.size
+    who = summary.category
+    lines = [
+        f'labels of {counted(len(summary.tracks), who)} in a video of '
+        f'{counted(summary.num_frames, "frame")}, {width}x{height} pixels'
+    ]
+    for track in summary.tracks[:MAX_TRACKS]:
+        line = f'  {who} {track.track_id}: {_frames(track.given)}'
+        if track.partial:
+            line += f'; of single joints only in {_frames(track.partial)}'
+        lines.append(line)
+    others = len(summary.tracks) - MAX_TRACKS
+    if others > 0:
+        lines.append(f'  and {counted(others, f"more {who}", f"more {plural(who)}")}')
+    longest = summary.longest
+    if longest is None:
+        lines.append('gaps: none')
+    else:
+        track, gap = longest
+        lines.append(
+            f'gaps: {summary.num_gaps}, the longest of {counted(len(gap), "frame")} '
+            f'({who} {track.track_id}, {_frames(gap)}); '
+            f'{counted(summary.num_poses, "pose")} to compute'
+        )
+    if summary.outside:
+        places = [
+            f'{place.joint} of {who} {place.track_id} in frame {place.frame_index}'
+            for place in summary.outside
+        ]
+        lines.append(
+            f'note: {counted(len(places), "joint")} outside of the picture: '
+            f'{listed(places, MAX_PLACES)}'
+        )
+    lines += [f'note: {note}' for note in notes]
+    return '\n'.join(lines)
+
+
+def _frames(frames: Sequence[int]) -> str:
+    """Name frames: ``frame 3``, ``frames 0-280 every 7 (41 frames)``."""
+    if not frames:
+        return 'no frame'
+    if len(frames) == 1:
+        return f'frame {frames[0]}'
+    parts = ranges(frames).split(', ')
+    text = listed(parts, 8)
+    # What is plain to see needs no count.
+    return (
+        f'frames {text} ({len(frames)} frames)'
+        if len(parts) > 8 or 'every' in text
+        else (f'frames {text}')
+    )

@@ -1,0 +1,118 @@
+"""Outputs are refused before work begins."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_labels, sniff_format, write_labels
+from stdpose_mm.io.outputs import Output, choose_format, guard_outputs
+from support.label_samples import sample
+
+
+@pytest.mark.parametrize(
+    ('name', 'format'),
+    [
+        ('a.json', 'posetrack18'),
+        ('a.JSON', 'posetrack18'),
+        ('a.json.gz', 'posetrack18'),
+        ('a.xml', 'cvat'),
+        ('a', 'posetrack18'),
+    ],
+)
+def test_a_name_stands_for_a_format(name, format):
+    assert choose_format(name) == format
+
+
+@pytest.mark.parametrize('format', WRITE_FORMATS)
+def test_every_format_can_be_asked_for_by_a_name_of_its_own(format, monkeypatch):
+    monkeypatch.setattr('stdpose_mm.io.outputs.FORMAT_PACKAGES', {})
+    for suffix in WRITE_FORMATS[format]:
+        assert choose_format(f'a{suffix}', format) == format
+
+
+def test_labels_are_written_as_their_name_says(tmp_path):
+    write_labels(sample(), tmp_path / 'a.xml')
+    assert sniff_format(tmp_path / 'a.xml') == 'cvat'
+    assert len(read_labels(tmp_path / 'a.xml').persons) > 0
+
+
+@pytest.mark.parametrize(
+    ('name', 'format', 'sentence'),
+    [
+        ('a.pdf', None, r'--out a\.pdf is no name for labels, give one that ends in \.json, '),
+        ('a.pdf', 'coco', r'--out a\.pdf is no name for labels'),
+        (
+            'a.xml',
+            'coco',
+            r'--out a\.xml does not fit --format coco, whose files end in \.json or \.json\.gz: '
+            'give such a name, or --format cvat',
+        ),
+        ('a.json', 'magic', "must be one of posetrack18, .*, got 'magic'"),
+    ],
+)
+def test_a_name_that_does_not_fit_is_refused(name, format, sentence):
+    with pytest.raises(InputError, match=sentence):
+        choose_format(name, format, '--out', '--format')
+
+
+def test_a_format_whose_package_is_missing_is_refused(monkeypatch):
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(InputError, match=r'format sleap needs sleap-io, .* stdpose-mm\[sleap\]'):
+        choose_format('a.slp')
+
+
+def test_what_can_be_written_leaves_nothing_behind(tmp_path):
+    guard_outputs(
+        [
+            Output('--out', tmp_path / 'new' / 'a.json', 'metrics', ('.json',)),
+            Output('--out-dir', tmp_path / 'other' / 'folder', is_folder=True),
+            Output('--report', None),
+        ],
+        {'LABELS': [tmp_path / 'b.json', tmp_path / 'c.json'], '--config': None},
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_of_another_kind_is_refused(tmp_path):
+    output = Output('--report', tmp_path / 'x.pdf', 'a report', ('.html', '.htm'))
+    with pytest.raises(
+        InputError, match=r'--report .*x\.pdf is no name for a report, give .* \.html or \.htm'
+    ):
+        guard_outputs([output])
+
+
+def test_one_of_several_inputs_is_kept(tmp_path):
+    inputs = {'LABELS': [tmp_path / 'a.json', tmp_path / 'b.json']}
+    with pytest.raises(InputError, match='is given as LABELS too, which would be overwritten'):
+        guard_outputs([Output('--out', tmp_path / 'b.json')], inputs)
+
+
+def test_no_other_file_goes_among_label_files(tmp_path):
+    (tmp_path / 'labels').mkdir()
+    folders = {'GT_DIR': tmp_path / 'labels'}
+    with pytest.raises(InputError, match='would lie among the label files that are read from GT_D'):
+        guard_outputs([Output('--out', tmp_path / 'labels' / 'metrics.json')], {}, folders)
+    guard_outputs([Output('--out', tmp_path / 'labels' / 'table.md')], {}, folders)
+    guard_outputs([Output('--out', tmp_path / 'metrics.json')], {}, folders)
+
+
+@pytest.mark.parametrize('link', [os.symlink, os.link], ids=['symbolic', 'hard'])
+def test_outputs_behind_links_are_one_file(tmp_path, link):
+    (tmp_path / 'a.json').touch()
+    link(tmp_path / 'a.json', tmp_path / 'b.json')
+    outputs = [Output('--out', tmp_path / 'a.json'), Output('--report', tmp_path / 'b.json')]
+    with pytest.raises(InputError, match='--out and --report are the same file'):
+        guard_outputs(outputs)
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / 'file').touch()
+    for path in (tmp_path / 'file', tmp_path / 'file' / 'inside'):
+        with pytest.raises(InputError, match=r'a file, expected a folder|cannot be written'):
+            guard_outputs([Output('--out-dir', path, is_folder=True)])
+    assert [path.name for path in Path(tmp_path).iterdir()] == ['file']

@@ -1,0 +1,106 @@
+"""What is said of labels before poses are computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.review import summarize_labels, word_summary
+from stdpose_mm.structures import PersonLabel, Skeleton
+
+NAMES = ('head', 'left_hand', 'right_hand')
+HERE = [[10, 10], [20, 20], [30, 30]]
+SIZE = (100, 80)
+
+
+def give(frame, track_id=0, points=HERE, visibility=(2, 2, 2), **fields):
+    return PersonLabel(
+        frame, np.array(points, float), np.array(visibility), track_id=track_id, **fields
+    )
+
+
+def summarize(*labels, num_frames=30, category='person', life_span='video'):
+    tracks = {}
+    for label in labels:
+        tracks.setdefault(label.track_id, {})[label.frame_index] = label
+    return summarize_labels(tracks, Skeleton(NAMES, (), category), num_frames, SIZE, life_span)
+
+
+def test_frames_and_gaps_of_everyone():
+    summary = summarize(give(0), give(7), give(8), give(14), give(3, track_id=5))
+    first, second = summary.tracks
+    assert (first.track_id, first.given) == (0, (0, 7, 8, 14))
+    assert first.gaps == (range(1, 7), range(9, 14), range(15, 30))
+    assert second.gaps == (range(3), range(4, 30))
+    assert summary.num_gaps == 5
+    assert summary.num_poses == 6 + 5 + 15 + 3 + 26
+    assert summary.longest == (second, range(4, 30))
+
+
+def test_who_is_gone_has_no_gap():
+    gone = give(10, visibility=(0, 0, 0))
+    (track,) = summarize(give(0), gone, give(20)).tracks
+    assert track.given == (0, 20)
+    # Nobody is there in frames 10 to 19.
+    assert track.gaps == (range(1, 10), range(21, 30))
+    (track,) = summarize(give(5), give(20), life_span='labels').tracks
+    assert track.gaps == (range(6, 20),)
+
+
+def test_single_joints_are_told_apart():
+    sources = np.array(['given', 'propagated', 'propagated'])
+    one = give(4, visibility=(2, 0, 0), keypoint_sources=sources)
+    summary = summarize(give(0), one, give(8))
+    assert summary.tracks[0].partial == (4,)
+    assert 'of single joints only in frame 4' in word_summary(summary)
+
+
+@pytest.mark.parametrize(
+    ('point', 'is_outside'),
+    [
+        ((-0.5, 0), False),
+        ((-0.6, 0), True),
+        ((99.5, 79.5), False),
+        ((99.6, 0), True),
+        ((0, 79.6), True),
+    ],
+)
+def test_the_picture_ends_at_the_outer_edge_of_its_pixels(point, is_outside):
+    summary = summarize(give(3, points=[point, *HERE[1:]]))
+    assert len(summary.outside) == is_outside
+    if is_outside:
+        place = summary.outside[0]
+        assert (place.track_id, place.frame_index, place.joint) == (0, 3, 'head')
+
+
+def test_words():
+    labels = [give(frame, track_id) for frame in range(0, 29, 7) for track_id in (0, 2)]
+    outside = give(29, 2, points=[[-4, 0], [1, 1], [200, 1]])
+    text = word_summary(summarize(*labels, outside), ['they seem to be one frame late'])
+    assert text.splitlines() == [
+        'labels of 2 people in a video of 30 frames, 100x80 pixels',
+        '  person 0: frames 0-28 every 7 (5 frames)',
+        '  person 2: frames 0-28 every 7, 29 (6 frames)',
+        'gaps: 9, the longest of 6 frames (person 0, frames 1-6); 49 poses to compute',
+        'note: 2 joints outside of the picture: head of person 2 in frame 29, '
+        'right_hand of person 2 in frame 29',
+        'note: they seem to be one frame late',
+    ]
+
+
+def test_one_of_each_is_singular():
+    text = word_summary(summarize(give(0), num_frames=2, category='rat'))
+    assert text.splitlines() == [
+        'labels of 1 rat in a video of 2 frames, 100x80 pixels',
+        '  rat 0: frame 0',
+        'gaps: 1, the longest of 1 frame (rat 0, frame 1); 1 pose to compute',
+    ]
+    assert 'gaps: none' in word_summary(summarize(give(0), num_frames=1))
+
+
+def test_a_crowd_is_counted():
+    labels = [give(0, track_id) for track_id in range(200)]
+    lines = word_summary(summarize(*labels, category='mouse')).splitlines()
+    assert lines[0].startswith('labels of 200 mice ')
+    assert len(lines) == 13
+    assert lines[11] == '  and 190 more mice'
