@@ -121,6 +121,11 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='everyone is there in the whole video, or from the first own label to the last '
         '(%(default)s)',
     )
+    parser.add_argument(
+        '--fill-left-out',
+        action='store_true',
+        help='propagate joints that a labelled frame leaves out there, too',
+    )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
     add_cvat_input(parser)
     add_frame_arguments(parser)

@@ -102,7 +102,6 @@ def propagate_video(
     from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.io.labels import (
         describe_frames,
-        describe_outside,
         read_labels,
         require_times,
         write_labels,
@@ -153,6 +152,7 @@ def propagate_video(
     else:
         propagator = models.propagator
     how = f'{args.method} ({propagator.describe(labels.skeleton)})'
+    detector = models.detector
     state = propagator.init_state(
         frames,
         labels,
@@ -160,15 +160,15 @@ def propagate_video(
         if args.boxes in (INTERPOLATE, DETECTOR)
         else read_labels(Path(args.boxes), size=frames.size),
         life_span=args.life_span,
+        fill_left_out=args.fill_left_out,
         folder=choose_cache_folder(args.cache),
     )
-    notes = [describe_frames(labels), describe_outside(labels, frames.size)]
     if brief:
-        print(f'{args.video}: {"; ".join(filter(None, notes))}', file=sys.stderr)
+        print(f'{args.video}: {describe_frames(labels)}', file=sys.stderr)
     else:
-        print_summary(state, [*filter(None, notes)])
-    if models.detector is not None:
-        detected = propagator.detect_in_video(state, models.detector)
+        print_summary(state, [describe_frames(labels)])
+    if detector is not None:
+        detected = propagator.detect_in_video(state, detector)
         for _ in tqdm(
             detected, total=len(state.frames), desc='boxes', unit=' frames', disable=not progress
         ):

@@ -62,10 +62,10 @@ def refused(run_main: Any, main: Any, *arguments: object) -> str:
 def test_ffmpegs_pictures_count_from_1(write: Write, propagated: Any) -> None:
     frames, printed = propagated(write('000001.jpg', '000005.jpg', '000009.jpg'))
     assert frames == list(FRAMES)
-    assert printed.startswith(
-        'labels on frames 0, 4, 8, read from the numbers in the names of the pictures '
-        '(000001.jpg is frame 0)\n'
-    )
+    assert (
+        'note: labels on frames 0, 4, 8, read from the numbers in the names of the pictures '
+        '(000001.jpg is frame 0)'
+    ) in printed.splitlines()
 
 
 def test_pictures_without_numbers_need_a_list(
@@ -108,16 +108,6 @@ def test_labels_of_a_larger_video_are_refused_or_rescaled(
     assert propagated(labels, '--labels-size', '192x160')[0] == list(FRAMES)
     dense = read_labels(tmp_path / 'dense.json')
     assert dense[4][0].keypoints == pytest.approx(np.array([[32, 16], [24, 32], [40, 32]]))
-
-
-def test_joints_outside_are_said(write: Write, propagated: Any) -> None:
-    labels = write('000001.jpg', '000005.jpg', '000009.jpg')
-    fields = json.loads(labels.read_text())
-    fields['annotations'][0]['keypoints'][:2] = [-3, 10]
-    labels.write_text(json.dumps(fields))
-    assert '1 of 18 given joints lie outside the 96x80 picture, on frame 0' in (
-        propagated(labels)[1].splitlines()
-    )
 
 
 @pytest.mark.parametrize('size', ['192', '0x5', '12x', '-3x4', 'axb'])

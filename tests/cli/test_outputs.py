@@ -142,7 +142,8 @@ def test_what_is_labelled_is_said_first_and_how_long_it_took_last(
         '  rat 0: frames 0, 4, 8',
     ]
     assert lines[3].startswith('gaps: 4, the longest of 3 frames (rat 0, frames 1-3)')
-    assert lines[5] == f'{tmp_path / "d.json"}: 9 frames, 2 rats, 6 given and 12 propagated poses'
-    assert lines[6].startswith('6 frames computed in ')
-    assert ' of rat ' in lines[7]
+    assert lines[4] == 'note: labels on frames 0, 4, 8, read from frame_index'
+    assert lines[6] == f'{tmp_path / "d.json"}: 9 frames, 2 rats, 6 given and 12 propagated poses'
+    assert lines[7].startswith('6 frames computed in ')
+    assert ' of rat ' in lines[8]
     assert 'person ' not in printed.replace('a frame and person', '')

@@ -86,10 +86,11 @@ def test_the_summary_has_a_row_for_each_video(run, tmp_path):
     }
     assert last == '3 videos: 3 done, 0 done before, 0 failed'
     assert code == 0
-    # The longest first, each when it is done.
-    assert [line.split(':')[0] for line in errors] == [
-        '[1/3] c.json', '[2/3] b.json', '[3/3] a.json'
+    # The longest first, each before and when it is done.
+    assert [line.split(':')[0].rpartition('/')[2] for line in errors] == [
+        'c.mp4', '3] c.json', 'b.mp4', '3] b.json', 'a.mp4', '3] a.json'
     ]  # fmt: skip
+    assert errors[0].endswith('c.mp4: labels on frames 0, 4, 8, read from frame_index')
 
 
 def test_what_is_finished_is_not_done_again(run, tmp_path):

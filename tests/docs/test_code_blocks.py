@@ -33,6 +33,7 @@ import numpy as np
 import pytest
 import tomllib
 
+from stdpose_mm.cli.arguments import OneLineParser
 from stdpose_mm.cli.main import main as stdpose
 from support.doc_blocks import PAGES, Block, Call, blocks_of, calls_of
 from support.doc_sandbox import make_sandbox
@@ -196,7 +197,8 @@ def needs_more(arguments: list[str]) -> bool:
     named = {after for word, after in pairwise(arguments) if word == '--config'}
     named |= {word for word in arguments if word.startswith('configs/')}
     is_optional = any(word.endswith('.slp') for word in arguments) and not find_spec('sleap_io')
-    return is_optional or not named <= {MODEL} or not {*ELSEWHERE}.isdisjoint(arguments)
+    options = {word.partition('=')[0] for word in arguments}
+    return is_optional or not named <= {MODEL} or not options.isdisjoint(ELSEWHERE)
 
 
 class Parsed(Exception):  # noqa: N818
@@ -209,13 +211,18 @@ class Parsed(Exception):  # noqa: N818
 
 def parse(start: Start, arguments: list[str]) -> argparse.Namespace:
     """Let a command parse its arguments, and stop it."""
-    parse_args = argparse.ArgumentParser.parse_args
 
-    def stop(self: argparse.ArgumentParser, *given: Any) -> None:
-        raise Parsed(parse_args(self, *given))
+    def stopping(kind: type[argparse.ArgumentParser]) -> Callable[..., None]:
+        parse_args = kind.parse_args
+
+        def stop(self: argparse.ArgumentParser, *given: Any) -> None:
+            raise Parsed(parse_args(self, *given))
+
+        return stop
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(argparse.ArgumentParser, 'parse_args', stop)
+        for kind in (OneLineParser, argparse.ArgumentParser):
+            patch.setattr(kind, 'parse_args', stopping(kind))
         try:
             code = start(arguments)
         except Parsed as parsed:

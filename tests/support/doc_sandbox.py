@@ -16,6 +16,7 @@ import numpy as np
 from stdpose_mm.io.labels import read_labels, write_coco, write_label_list, write_labels
 from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.foreign_labels import openpose, openpose_person
 from support.paths import ROOT
 
 NUM_FRAMES, SHORT, WIDTH, HEIGHT = 61, 17, 96, 80
@@ -75,8 +76,7 @@ def make_sandbox(root: Path) -> Path:
         with ZipFile(root / name, 'w') as exported:
             exported.write(root / 'task.xml', 'annotations.xml')
     _write_deeplabcut(root / 'labeled-data' / 'mouse' / 'CollectedData_me.csv')
-    (root / 'videos').mkdir()
-    shutil.copy(root / 'clip.mp4', root / 'videos' / 'mouse.mp4')
+    _write_videos(root, sparse)
     write_coco([sparse, _labels('other', [0, 8])], root / 'all.json')
     write_labels(_propagated(dense), root / 'dense.json', 'posetrack18')
     pictures = pictures[:SHORT]
@@ -101,8 +101,35 @@ def make_sandbox(root: Path) -> Path:
             _EVALUATED / 'dense' / folder / '020001_mpii_test.json', root / folder / 'clip.json'
         )
     _write_pilot(root / 'data' / 'posetrack_pilot')
+    _write_openpose(root / 'openpose_output')
+    labels = root / 'yolo_dataset' / 'labels'
+    labels.mkdir(parents=True)
+    (labels / 'clip_000000.txt').write_text('0 0.5 0.5 0.2 0.4 0.5 0.4 2 0.45 0.6 2 0.55 0.6 1\n')
     (root / 'boxes.txt').write_text('1,0,8,8,24,32,0.9\n2,0,11,8,24,32,0.9\n')
     return root
+
+
+def _write_videos(root: Path, labels: VideoLabels) -> None:
+    """Several videos, the label file of each, and a dataset file."""
+    for name in ('videos/mouse.mp4', 'a.mp4', 'b.mp4'):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(root / 'clip.mp4', root / name)
+    (root / 'frames_of_c').mkdir()
+    for frame, picture in enumerate(_pictures()):
+        cv2.imwrite(str(root / 'frames_of_c' / f'{frame:06d}.jpg'), picture)
+    for name in ('mouse', 'a', 'b', 'frames_of_c'):
+        write_labels(labels, root / 'exports' / f'{name}.json')
+    (root / 'dataset.csv').write_text('video,labels\nclip.mp4,labels.json\n')
+
+
+def _write_openpose(folder: Path) -> None:
+    """What OpenPose writes of two frames, in each of which a person was found."""
+    folder.mkdir()
+    for frame in range(2):
+        joints = [value for joint in range(25) for value in (10 + joint, 20 + frame, 0.9)]
+        content = openpose(openpose_person(*joints))
+        path = folder / f'clip_{frame:012d}_keypoints.json'
+        path.write_text(json.dumps(content))
 
 
 def _propagated(dense: VideoLabels) -> VideoLabels:

@@ -24,7 +24,7 @@ from .frame_numbers import (
     read_frame_list,
 )
 from .label_files import find_label_files, write_label_list
-from .label_size import describe_outside, fit_size, rescale_labels
+from .label_size import fit_size, rescale_labels
 from .label_studio import read_label_studio
 from .labelled_frames import frame_sources
 from .labelme import read_labelme
@@ -42,7 +42,6 @@ __all__ = [
     'NO_FRAME_OPTIONS',
     'FrameOptions',
     'describe_frames',
-    'describe_outside',
     'find_label_files',
     'fit_size',
     'frame_indices',

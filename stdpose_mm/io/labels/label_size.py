@@ -9,8 +9,6 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, PolygonRegion, VideoFrame, VideoLabels
 
-from .frame_numbers import list_frames
-
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
@@ -119,27 +117,6 @@ def _rescale_box(box: np.ndarray | None, scale: np.ndarray) -> np.ndarray | None
     if box is None:
         return None
     return np.concatenate([_rescale_points(box[:2], scale), box[2:] * scale])
-
-
-def describe_outside(labels: VideoLabels, size: Size) -> str:
-    """Say in a sentence (without a full stop) which given joints lie outside the picture.
-
-    '' if there are none.
-    """
-    count = 0
-    frames = set()
-    for person in labels.persons:
-        outside = int(_outside(person.keypoints[person.given], size).sum())
-        count += outside
-        if outside:
-            frames.add(person.frame_index)
-    if not count:
-        return ''
-    total = sum(int(person.given.sum()) for person in labels.persons)
-    return (
-        f'{count} of {total} given joints lie outside the {size[0]}x{size[1]} picture, on '
-        f'{list_frames(sorted(frames))}'
-    )
 
 
 def _points(person: PersonLabel) -> np.ndarray:
