@@ -23,7 +23,7 @@ OUTPUTS = ('out', 'save_video', 'report')
 
 FILES = (
     *('config', 'checkpoint', 'fuser', 'flow_weights', 'labels', 'boxes'),
-    *('det_config', 'det_checkpoint', 'loaded_into_cvat'),
+    *('det_config', 'det_checkpoint', 'loaded_into_cvat', 'frame_of'),
 )
 """Options that may name files to read, which count by their content."""
 

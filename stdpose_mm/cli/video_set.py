@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from stdpose_mm.choices import WRITE_FORMATS
+from stdpose_mm.choices import VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.cli.video_records import (
     OUTPUTS,
     RECORD_FOLDER,
@@ -29,7 +29,8 @@ Result = TypeVar('Result')
 
 FILE_SUFFIXES = (
     *(suffix for suffixes in WRITE_FORMATS.values() for suffix in suffixes),
-    *('.html', '.htm', '.pdf', '.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264'),
+    *VIDEO_SUFFIXES,
+    *('.html', '.htm', '.pdf'),
 )
 """What names a file where a folder is expected."""
 

@@ -129,7 +129,7 @@ def test_estimation_trains_on_propagated_labels(filled: TinySet) -> None:
     dataset = PoseTrack18WindowDataset(**filled.args, task='estimation', propagated_weight=0.5)
     sample = infos(dataset)[6]
     assert sample['frame_indices'] == (5, 6, 7)
-    assert sample['label_weights'].tolist() == [0.5, 0.5, 0.5]
+    assert set(sample['label_weights'][:, 5:].ravel().tolist()) == {0.5}
 
 
 @pytest.mark.parametrize('task', ['propagation', 'estimation'])
@@ -196,7 +196,8 @@ def test_from_a_thinned_set_to_training_targets(tmp_path: Path) -> None:
         frame = sample['frame_index']
         source = sample['label_sources'][1]
         assert source == ('given' if frame in (0, 7, 14) else 'propagated')
-        assert sample['label_weights'][1] == (1.0 if source == 'given' else 0.5)
+        label_weights = sample['label_weights'][1][sample['keypoints_visible'][0] > 0]
+        assert set(label_weights.tolist()) == {1.0 if source == 'given' else 0.5}
         assert all(
             source == 'given'
             for source, shown in zip(
@@ -218,7 +219,7 @@ def test_from_a_thinned_set_to_training_targets(tmp_path: Path) -> None:
         packed = dataset[i]['data_samples']
         assert packed.label_sources == sample['label_sources']
         weights = packed.gt_instance_labels.keypoint_weights.numpy()
-        assert set(weights.ravel().tolist()) <= {0.0, float(sample['label_weights'][1])}
+        assert set(weights.ravel().tolist()) <= {0.0, float(label_weights[0])}
         shown = weights[0] > 0
         assert shown.any()
         assert packed.gt_fields.heatmaps[shown].max() > 0.5
