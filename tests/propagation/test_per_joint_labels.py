@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stdpose_mm.choices import WRITE_FORMATS
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.propagation import build_propagator, find_gaps, propagate_labels
 from stdpose_mm.propagation.interpolation import LinearPropagator
@@ -172,12 +173,13 @@ def labelled_joints(draw):
 def test_given_joints_come_out_unchanged_and_no_others_are_given(
     video, blank, tmp_path_factory, labels, method, data
 ):
-    """Through propagation, a file of any format that holds sources, a correction, and again."""
+    """Through propagation, a file of a format that holds sources, a correction, and again."""
     num_frames, persons = labels
     propagator = build_propagator(method)
-    path = tmp_path_factory.mktemp('labels') / 'labels.json'
+    format = data.draw(st.sampled_from(['posetrack18', 'posetrack21', 'coco', 'cvat']))
+    path = tmp_path_factory.mktemp('labels') / f'labels{WRITE_FORMATS[format][0]}'
     dense = propagate_labels(blank(num_frames), video(persons, num_frames), propagator)
-    write_labels(dense, path, data.draw(st.sampled_from(['posetrack18', 'coco'])))
+    write_labels(dense, path, format)
     back = read_labels(path)
     position = data.draw(st.integers(0, len(back.persons) - 1))
     corrected = correct(back.persons[position], data.draw(st.integers(0, 2)))
