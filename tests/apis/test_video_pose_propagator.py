@@ -256,6 +256,23 @@ def test_stdpose_sees_the_labels_on_either_side(build, folder):
     assert not np.allclose(before, after)
 
 
+@pytest.mark.parametrize('method', ['stdpose', 'per-frame', 'auto'])
+def test_a_network_fills_the_other_joints_of_a_label_of_one(build, folder, method):
+    propagator = build(method)
+    state = propagator.init_state(folder)
+    for frame in (0, 8):
+        propagator.add_labels(state, frame, 1, POSE)
+    whole = run(propagator, state)
+    propagator.add_labels(state, 4, 1, [NOWHERE, NOWHERE, [12, 28]])
+    results = run(propagator, state)
+    assert results[4].keypoint_sources.tolist() == [['propagated', 'propagated', 'given']]
+    assert results[4].keypoints[0, 2].tolist() == [12, 28]
+    # The others' windows reach from label to label as before, and the crops are the same.
+    for frame in (3, 4, 5):
+        moved = np.abs(results[frame].keypoints[0, :2] - whole[frame].keypoints[0, :2])
+        assert moved.max() < (2 if method == 'auto' else 1e-3)
+
+
 def test_per_frame_sees_no_labels(build, folder):
     propagator = build('per-frame')
     state = propagator.init_state(folder)
