@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -71,6 +73,51 @@ def test_onnxruntime_gives_the_poses_and_scores_of_pytorch(fuser, exported, num_
     assert np.abs(positions - evidence.centre)[:, known].max() > 1
     np.testing.assert_allclose(found_positions[:, known], positions[:, known], atol=5e-4, rtol=0)
     np.testing.assert_allclose(found_scores[:, known], scores[:, known], atol=1e-5, rtol=0)
+
+
+def weights_of(path) -> dict[str, torch.Tensor]:
+    """The weights of an exported fuser by their names in PyTorch.
+
+    The exporter keeps names, but for the weights of linear layers: it transposes them, and lists
+    them as they are used.
+    """
+    model = onnx.load(path)
+    arrays = {entry.name: onnx.numpy_helper.to_array(entry) for entry in model.graph.initializer}
+    used = [name for node in model.graph.node for name in node.input if name in arrays]
+    transposed = [arrays[name].T for name in dict.fromkeys(used) if '::MatMul' in name]
+    layers = [f'layers.{number}' for number in range(3)]
+    names = [
+        *('token_embed.0.weight', 'token_embed.2.weight'),
+        *('map_readers.0.embed.weight', 'map_readers.1.embed.weight'),
+        *(
+            f'{layer}.{part}'
+            for layer in layers
+            for part in (
+                *('over_time.in_proj_weight', 'over_time.out_proj.weight'),
+                *('over_joints.in_proj_weight', 'over_joints.out_proj.weight'),
+                *('mlp.0.weight', 'mlp.2.weight'),
+            )
+        ),
+        'output.weight',
+    ]
+    named = {name: array for name, array in arrays.items() if '::' not in name}
+    named.update(zip(names, transposed, strict=True))
+    return {name: torch.from_numpy(array.copy()) for name, array in named.items()}
+
+
+@pytest.mark.slow
+def test_the_fuser_of_the_package_is_the_network_of_the_code():
+    """What it was trained as: a change of the code would need another file."""
+    shipped = TrainedFuser.load(SHIPPED_WEIGHTS)
+    network = build_fuser().eval()
+    network.load_state_dict(weights_of(SHIPPED_WEIGHTS))
+    in_code = replace(shipped, network=network)
+    evidence = evidence_of(9, [True] * 17)
+    positions, scores = in_code(evidence)
+    found_positions, found_scores = shipped(evidence)
+    assert np.abs(positions - evidence.centre).max() > 1
+    np.testing.assert_allclose(found_positions, positions, atol=5e-4, rtol=0)
+    np.testing.assert_allclose(found_scores, scores, atol=1e-5, rtol=0)
 
 
 def test_one_file_holds_all_that_belongs_to_a_fuser(fuser, exported):
