@@ -27,6 +27,9 @@ from .cvat_key_frames import FROM_FILE, LoadedKeyFrames
 from .cvat_tracks import MAX_FRAMES, Tag, Track, read_track, whole_number
 from .fields import MAX_COORDINATE, MAX_ID, errors_of, read_bytes, require_distinct, shown
 
+_MAY_ALL_BE_CORRECTED = 20
+"""So many key frames of joints, if there are no others, may all have been corrected in CVAT."""
+
 
 def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     """Read the skeleton tracks of one video from a "CVAT for video 1.1" file.
@@ -114,7 +117,8 @@ def _read_loaded(
         )
         for track in tracks
     ]
-    if not any(
+    number = sum(len(of_joint) for track in exported for _, of_joint in track.key_frames())
+    if number > _MAY_ALL_BE_CORRECTED and not any(
         key_frames.find(joint, key_frame)
         for track, key_frames in zip(tracks, before, strict=True)
         for joint, of_joint in track.key_frames()
