@@ -125,6 +125,25 @@ def test_weight_zero_is_the_set_without_propagated_labels(filled: TinySet) -> No
         np.testing.assert_array_equal(ignored[key]['keypoints'], sample['keypoints'])
 
 
+def test_of_a_label_of_some_joints_only_the_given_ones_are_shown(filled: TinySet) -> None:
+    def mix(data: dict[str, Any]) -> None:
+        for person in data['annotations']:
+            if person['image_id'] % 1000 == 4:
+                sources = ['propagated' if joint == 9 else 'given' for joint in range(17)]
+                person['keypoint_sources'] = [
+                    'absent' if n in (3, 4) else s for n, s in enumerate(sources)
+                ]
+
+    filled.change(mix)
+    samples = infos(PoseTrack18WindowDataset(**filled.args, interval=3, propagated_weight=0.25))
+    left = samples[6]
+    assert left['frame_indices'] == (4, 6, 9)
+    assert left['aux_keypoints_visible'][0, 8:11].tolist() == [1, 0, 1]
+    key = samples[4]
+    assert key['keypoints_visible'][0, 8:11].tolist() == [1, 1, 1]
+    assert key['label_weights'][1, 8:11].tolist() == [1, 0.25, 1]
+
+
 def test_estimation_trains_on_propagated_labels(filled: TinySet) -> None:
     dataset = PoseTrack18WindowDataset(**filled.args, task='estimation', propagated_weight=0.5)
     sample = infos(dataset)[6]

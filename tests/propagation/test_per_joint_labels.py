@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from stdpose_mm.choices import WRITE_FORMATS
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.propagation import build_propagator, find_gaps, propagate_labels
+from stdpose_mm.propagation.flow.flow_tracks import follow_joints, pose_size
+from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import PersonLabel
 from support.frame_sources import ArrayFrames
 
@@ -84,6 +87,65 @@ def test_joints_with_the_same_labels_share_their_gaps(dragged):
         (range(1, 8), (True, True, False)),
         (range(5, 8), (False, False, True)),
     ]
+
+
+def gap_of_the_others(dragged):
+    """The gap across the label of one joint."""
+    labels = {person.frame_index: person for person in dragged}
+    gaps = find_gaps(0, labels, dict.fromkeys(range(9), np.zeros(4)), range(9))
+    (gap,) = (gap for gap in gaps if len(gap.frames) == 7)
+    return gap
+
+
+def test_labels_inside_a_gap_are_the_nearest_of_their_joints(dragged):
+    gap = gap_of_the_others(dragged)
+    ends = [
+        (before.frames.tolist(), after.frames.tolist())
+        for before, after in map(gap.nearest_labels, (2, 4, 6))
+    ]
+    assert ends == [
+        ([0, 0, 0], [8, 8, 4]),
+        ([0, 0, 4], [8, 8, 8]),
+        ([0, 0, 4], [8, 8, 8]),
+    ]
+
+
+class NoMotion(DISFlow):
+    """Flow that is zero everywhere."""
+
+    def __call__(self, source, target):
+        return np.zeros((*source.shape[:2], 2), np.float32)
+
+
+def test_tracks_go_through_the_labels_inside_a_gap(dragged):
+    gap = gap_of_the_others(dragged)
+    ((_, tracks),) = follow_joints(moving_square(), [gap], NoMotion())
+    assert tracks.forward[:, 2].tolist() == [POSE[2].tolist()] * 4 + [[90, 90]] * 5
+    assert tracks.backward[:, 2].tolist() == [[90, 90]] * 5 + [(POSE[2] + 8).tolist()] * 4
+
+
+def test_a_label_of_some_joints_says_nothing_of_the_size_of_the_body(label, video):
+    some = partial(4, [[20, 20], [30, 20], [0, 0]], ['given', 'given', UNSAID])
+    labels = video([label(0, POSE), some, label(8, POSE)], 9)
+    sizes = {gap.frames: pose_size(gap) for gap in gaps_of_labels(labels, 9)}
+    # The larger side of POSE, whose box lends it to a gap between two labels of some joints.
+    assert sizes == {range(1, 4): 50, range(5, 8): 50, range(1, 8): 50}
+    others = video([label(0, POSE), some, replace(some, frame_index=6), label(8, POSE)], 9)
+    (between,) = (gap for gap in gaps_of_labels(others, 9) if gap.frames == range(5, 6))
+    assert pose_size(between) == pytest.approx(50)
+
+
+def test_gaps_of_other_joints_have_other_fingerprints(dragged):
+    gap = gap_of_the_others(dragged)
+    assert gap.fingerprint() != replace(gap, joints=~gap.joints).fingerprint()
+
+
+def test_a_joint_that_is_left_out_does_not_send_the_person_away(label, video, blank):
+    outside = partial(4, np.zeros((3, 2)), [UNSAID, UNSAID, 'absent'])
+    labels = video([label(0, POSE), outside], 9)
+    people = by_frame(propagate_labels(blank(9), labels, LinearPropagator()))
+    assert people[4].keypoint_sources.tolist() == ['propagated', 'propagated', 'absent']
+    assert people[8].source == 'propagated'
 
 
 def test_labels_of_boxes_alone_end_gaps_as_they_always_did(video, blank):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,3 +40,11 @@ def test_nothing_is_left_to_check_in_given_and_absent_frames() -> None:
     people = scored_track([1, 0.5, 1])
     assert frames_to_check(scored_video([people[0], absent, people[2]]), limit=3) == []
     assert frames_to_check(scored_video(scored_track([1, 0.5, 1])), limit=0) == []
+
+
+def test_given_joints_are_not_in_doubt_whatever_their_scores() -> None:
+    first, second, third = scored_track([1, (0.2, 0.3), 1])
+    mixed = replace(second, source='given', keypoint_sources=np.array(['given', 'propagated']))
+    (check,) = frames_to_check(scored_video([first, mixed, third]), limit=3)
+    assert check.expected_wrong == pytest.approx(0.7)
+    assert [joint.joint for joint in check.joints] == ['nose']

@@ -45,6 +45,21 @@ def test_given_labels_stay_whatever_their_scores():
     assert keep_certain(video(given, nothing), 1.0).persons == (given, nothing)
 
 
+def test_of_a_label_of_some_joints_the_given_ones_stay():
+    mixed = PersonLabel(
+        0,
+        POSE,
+        np.array([2, 2]),
+        1,
+        scores=np.array([0.1, 0.2]),
+        keypoint_sources=np.array(['given', 'propagated']),
+    )
+    (kept,) = keep_certain(video(mixed), 0.5).persons
+    assert kept.visibility.tolist() == [2, 0]
+    with pytest.raises(InputError, match='but 1 of the 1 poses'):
+        require_given([video(mixed)], 'the test')
+
+
 def test_zero_keeps_every_joint():
     kept = keep_certain(video(label(0, 'propagated', [0.0, 0.0])), 0)
     assert kept.persons[0].visibility.tolist() == [2, 1]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import format_accuracy, keypoint_accuracy, pose_sizes
+from stdpose_mm.evaluation.functional.keypoint_accuracy import pair_tracks
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 PAIR = Skeleton(('tail', 'nose'), category='mouse')
@@ -208,3 +209,23 @@ def test_table_has_a_line_per_joint_and_the_mean() -> None:
     assert lines[1].split()[0] == 'PCK@0.05'
     assert lines[2].split() == ['tail', *['100.00'] * 4, '0.00', '0.00', '-', '100.00']
     assert [line.split()[0] for line in lines[2:]] == ['tail', 'nose', 'Mean']
+
+
+def test_of_a_label_of_some_joints_the_others_are_predictions() -> None:
+    skeleton = Skeleton(('nose', 'tail'))
+    frames = (VideoFrame(0), VideoFrame(1))
+    truth, whole, mixed = (
+        PersonLabel(frame, np.array([[1.0, 2], [30, 40]]), np.array([2, 2]), 0, **fields)
+        for frame, fields in (
+            (0, {}),
+            (1, {}),
+            (0, {'keypoint_sources': np.array(['given', 'propagated'])}),
+        )
+    )
+    pairs = pair_tracks(
+        VideoLabels('clip', skeleton, frames, (truth, whole)),
+        VideoLabels('clip', skeleton, frames, (mixed, whole)),
+        skeleton.keypoint_names,
+        None,
+    )
+    assert pairs.given.tolist() == [[True, False], [True, True]]
