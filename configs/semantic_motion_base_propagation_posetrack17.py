@@ -14,8 +14,8 @@ model = dict(
 
 train_dataloader = dict(dataset=dict(task='propagation', random_offset=True))
 val_dataloader = dict(dataset=dict(task='propagation'))
-test_dataloader = val_dataloader
+test_dataloader = dict(dataset=dict(task='propagation', boxes='gt', bbox_file=None))
 
 val_evaluator = dict(given_interval=_base_.interval)
-test_evaluator = val_evaluator
+test_evaluator = dict(given_interval=_base_.interval, boxes='gt', oks_nms=None)
 default_hooks = dict(checkpoint=dict(save_best='posetrack/AP_all'))

@@ -1,5 +1,6 @@
 # The second system, tiny, pose propagation on generated videos: it takes labels. Their heatmaps,
-# and that of the pose interpolated between them, are embedded into the tokens of their frames.
+# and that of the pose interpolated between them, are embedded into the tokens of their frames, at
+# the start as large as the features.
 _base_ = [
     '_base_/tiny_runtime.py',
     '_base_/schedules/tiny_cpu.py',
@@ -14,6 +15,7 @@ model = dict(
             num_joints={{_base_.num_joints}},
             embed_dims={{_base_.embed_dims}},
             use_prior=True,
+            init_std=0.3,
         )
     ),
     head=dict(decoder={{_base_.codec}}),

@@ -1,12 +1,14 @@
-# STDPose, pose estimation on PoseTrack17: the neighbouring frames help, no label is given. For
-# detected boxes set boxes='detected' and bbox_file in val_dataloader.dataset, and boxes='detected'
-# in val_evaluator.
+# STDPose, pose estimation on PoseTrack17: the neighbouring frames help, no label is given.
+# Validated with ground-truth boxes, tested with detected ones; docs/guide/data.md says how to
+# detect people.
 _base_ = 'stdpose_base_propagation_posetrack17.py'
 
 train_dataloader = dict(dataset=dict(task='estimation', random_offset=False))
 val_dataloader = dict(dataset=dict(task='estimation'))
-test_dataloader = val_dataloader
+test_dataloader = dict(
+    dataset=dict(task='estimation', boxes='detected', bbox_file='detections/val.json')
+)
 
 val_evaluator = dict(given_interval=None)
-test_evaluator = val_evaluator
+test_evaluator = dict(given_interval=None, boxes='detected', oks_nms=0.9)
 default_hooks = dict(checkpoint=dict(save_best='posetrack/AP'))

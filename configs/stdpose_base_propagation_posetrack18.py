@@ -6,5 +6,5 @@ train_dataloader = dict(dataset=dataset)
 val_dataloader = dict(dataset=dataset)
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file='data/posetrack18/annotations/val')
-test_evaluator = val_evaluator
+val_evaluator = dict(ann_file='data/posetrack18/annotations/train')
+test_evaluator = dict(ann_file='data/posetrack18/annotations/val')

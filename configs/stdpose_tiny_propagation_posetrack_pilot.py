@@ -3,19 +3,26 @@
 # frames alone, tested on the others. Start from weights, not from scratch:
 #   python tools/train.py configs/stdpose_tiny_propagation_posetrack_pilot.py \
 #       --cfg-options load_from=work_dirs/demo/weights.pth
-_base_ = 'stdpose_tiny_propagation_synthetic.py'
+_base_ = 'stdpose_tiny_propagation_synthetic_appearance.py'
 
 labels = 'data/posetrack_pilot/annotations/060470979.json'
+# One video has none to hold out: it is tested after its last step, nothing is chosen.
 dataset = dict(
-    type='GenericWindowDataset', data_root='', data_prefix=dict(img='data/posetrack_pilot')
+    type='GenericWindowDataset',
+    data_root='',
+    data_prefix=dict(img='data/posetrack_pilot'),
+    held_out_share=0.0,
 )
 train_dataloader = dict(
-    dataset=dict(**dataset, ann_file=labels, label_interval=7, random_offset=False)
+    batch_size=8,
+    dataset=dict(
+        **dataset, ann_file=labels, label_interval=7, random_offset=False, keys_per_sample=1
+    ),
 )
 val_dataloader = dict(dataset=dict(**dataset, ann_file=labels))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file=labels)
+val_evaluator = dict(ann_file=labels, held_out_share=0.0)
 test_evaluator = val_evaluator
 
 max_iters = 200
@@ -25,4 +32,4 @@ param_scheduler = [
     dict(_base_.param_scheduler[0], end=20),
     dict(_base_.param_scheduler[1], begin=20, end=max_iters, T_max=max_iters - 20),
 ]
-default_hooks = dict(checkpoint=dict(interval=max_iters))
+default_hooks = dict(checkpoint=dict(interval=max_iters, save_best=None))

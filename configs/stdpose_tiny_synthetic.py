@@ -1,2 +1,2 @@
-# The tiny setting by its short name.
-_base_ = 'stdpose_tiny_propagation_synthetic.py'
+# The recommended tiny setting by its short name.
+_base_ = 'stdpose_tiny_propagation_synthetic_appearance.py'

@@ -8,7 +8,11 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
-custom_hooks = [dict(type='SyncBuffersHook'), dict(type='RandomStateHook')]
+custom_hooks = [
+    dict(type='SyncBuffersHook'),
+    dict(type='RandomStateHook'),
+    dict(type='CheckpointReportHook'),
+]
 
 env_cfg = dict(
     cudnn_benchmark=False,
@@ -17,7 +21,8 @@ env_cfg = dict(
 )
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
-visualizer = dict(type='PoseLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+# Without a name MMEngine gives it the run's own, so that two runs of one process do not share it.
+visualizer = dict(type='PoseLocalVisualizer', vis_backends=vis_backends)
 
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True, num_digits=6)
 log_level = 'INFO'

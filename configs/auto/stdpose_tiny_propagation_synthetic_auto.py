@@ -10,8 +10,8 @@ model = dict(neck=dict(tks=dict(use_prior=False)))
 train_dataloader = dict(dataset=dict(data_root='data/generated/', interval=[5, 7, 10, 15]))
 val_dataloader = dict(dataset=dict(data_root='data/generated/'))
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file='data/generated/annotations/val')
-test_evaluator = val_evaluator
+val_evaluator = dict(ann_file='data/generated/annotations/train')
+test_evaluator = dict(ann_file='data/generated/annotations/val')
 
 max_iters = 6000
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

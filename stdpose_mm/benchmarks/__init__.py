@@ -1,1 +1,1 @@
-"""The research kit: comparisons, ablations and timing; imported by nothing else."""
+"""The research kit: comparisons, studies, the model zoo and timing; imported by nothing else."""

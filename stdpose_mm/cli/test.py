@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.cli.evaluate import without_nan
 from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
+from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.outputs import JSON_SUFFIXES, Output, guard_outputs
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 DUMP_SUFFIXES = ('.pkl', '.pickle')
+FLIPS = ('both', 'on', 'off')
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'test.py') -> int:
@@ -32,6 +34,13 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='.pth file or address')
     add_runner_arguments(parser)
+    parser.add_argument(
+        '--flip',
+        choices=FLIPS,
+        help='test with mirrored crops beside the crops, without, or both ways; metrics of the way '
+        'that the config does not name have flip/ or no_flip/ before their names (default: both '
+        'for a config with flip_test, otherwise off)',
+    )
     parser.add_argument('--out', type=Path, metavar='JSON', help='file to write the metrics to')
     parser.add_argument('--dump', type=Path, metavar='PKL', help='file to write the predictions to')
     return parser
@@ -52,12 +61,21 @@ def test(args: argparse.Namespace) -> None:
     )
     cfg = load_config(args)
     from mmengine.dist import is_main_process
+    from mmengine.model import is_model_wrapper
 
     from stdpose_mm.engine.config_files import config_mistakes
+    from stdpose_mm.engine.cpu_processes import join_cpu_processes
     from stdpose_mm.engine.whole_model_runner import WholeModelRunner
 
     require_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
+    own_flip = bool((cfg.model.get('test_cfg') or {}).get('flip_test', False))
+    flips = choose_flips(args.flip, own_flip)
+    if True in flips and not cfg.model.get('test_cfg'):
+        raise InputError(
+            f'--flip {args.flip} was given, but the model of {args.config} has no test_cfg, '
+            'expected a pose estimator'
+        )
     dump: Path | None = args.dump
     partial = None
     if dump is not None:
@@ -65,8 +83,17 @@ def test(args: argparse.Namespace) -> None:
         partial = dump.with_name(f'.partial.{dump.name}')
         add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})
 
+    join_cpu_processes(cfg)
     with config_mistakes(args.config):
-        metrics = WholeModelRunner.from_cfg(cfg).test()
+        runner = WholeModelRunner.from_cfg(cfg)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        metrics: dict[str, float] = {}
+        for flip in flips:
+            if flips != [own_flip]:
+                model.test_cfg = {**model.test_cfg, 'flip_test': flip}
+            prefix = '' if flip == own_flip else 'flip/' if flip else 'no_flip/'
+            found = {f'{prefix}{name}': value for name, value in runner.test().items()}
+            metrics = found | metrics
     if not is_main_process():
         return
     if dump is not None and partial is not None:
@@ -75,6 +102,20 @@ def test(args: argparse.Namespace) -> None:
     if args.out is not None:
         write_json(args.out, plain, indent=2)
     print(json.dumps(plain, indent=2))
+
+
+def choose_flips(option: str | None, own: bool) -> list[bool]:
+    """List the settings of ``flip_test`` to test with, that of the config last.
+
+    What is left behind by the last test, such as dumped predictions, is the config's own.
+
+    Args:
+        option: ``--flip``; ``None`` means both where the config flips, else neither.
+        own: The config's own setting.
+    """
+    if option is None:
+        option = 'both' if own else 'off'
+    return [not own, own] if option == 'both' else [option == 'on']
 
 
 def add_evaluator(cfg: Config, evaluator: dict[str, Any]) -> None:

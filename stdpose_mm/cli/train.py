@@ -30,8 +30,10 @@ def train(args: argparse.Namespace) -> None:
     from mmengine.runner import Runner
 
     from stdpose_mm.engine.config_files import config_mistakes
+    from stdpose_mm.engine.cpu_processes import join_cpu_processes
 
     apply_arguments(cfg, args)
+    join_cpu_processes(cfg)
     with config_mistakes(args.config):
         Runner.from_cfg(cfg).train()
 

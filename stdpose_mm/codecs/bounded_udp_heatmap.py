@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from mmpose.codecs import UDPHeatmap
 from mmpose.codecs.utils import gaussian_blur, get_heatmap_maximum, refine_keypoints_dark_udp
 from mmpose.registry import KEYPOINT_CODECS
 
 from stdpose_mm.errors import InputError
+
+from .draw_gaussians import draw_gaussians
 
 MAX_STEP = 1.5
 """Heatmap pixels from the maximum; the true peak of a Gaussian lies within half a pixel."""
@@ -29,7 +29,7 @@ class BoundedUDPHeatmap(UDPHeatmap):
         input_size: Width and height of the crop.
         heatmap_size: Width and height of the heatmaps.
         sigma: Standard deviation of the Gaussians in heatmap pixels.
-        **kwargs: As in UDPHeatmap (``blur_kernel_size``).
+        blur_kernel_size: As in UDPHeatmap.
 
     Raises:
         InputError: If 3 sigma is not a whole number.
@@ -40,7 +40,7 @@ class BoundedUDPHeatmap(UDPHeatmap):
         input_size: tuple[int, int],
         heatmap_size: tuple[int, int],
         sigma: float = 2.0,
-        **kwargs: Any,
+        blur_kernel_size: int = 11,
     ) -> None:
         radius = 3 * sigma
         if abs(radius - round(radius)) > 1e-6:
@@ -48,7 +48,25 @@ class BoundedUDPHeatmap(UDPHeatmap):
                 f'sigma={sigma:g} was given, expected one whose triple is a whole number of '
                 f'heatmap pixels, such as {max(round(radius), 1)}/3'
             )
-        super().__init__(input_size, heatmap_size, sigma=sigma, **kwargs)
+        super().__init__(input_size, heatmap_size, sigma=sigma, blur_kernel_size=blur_kernel_size)
+
+    def encode(
+        self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """Encode joints as UDPHeatmap does, all of them at once.
+
+        Args:
+            keypoints: [1, K, 2] in pixels of the crop.
+            keypoints_visible: [1, K]; all visible if None.
+
+        Returns:
+            ``heatmaps`` [K, h, w] and ``keypoint_weights`` [1, K].
+        """
+        if keypoints_visible is None:
+            keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
+        ((points,), (visible,)) = keypoints / self.scale_factor, keypoints_visible
+        heatmaps, weights = draw_gaussians(points, visible, self.heatmap_size, self.sigma)
+        return dict(heatmaps=heatmaps, keypoint_weights=weights[None])
 
     def decode(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Decode heatmaps.

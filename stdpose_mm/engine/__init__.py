@@ -13,17 +13,19 @@ that was stopped and resumed gives the same losses as one that was not:
 
 from __future__ import annotations
 
-from .hooks import HeldOutLossHook, RandomStateHook
-from .optim_wrappers import AutocastOptimWrapper
+from .hooks import CheckpointReportHook, HeldOutLossHook, RandomStateHook
+from .optim_wrappers import AutocastOptimWrapper, ViTOptimWrapperConstructor
 from .samplers import EvenlySpacedSampler, SeededInfiniteSampler, SeededSampler
 from .transforms import SeedSample
 
 __all__ = [
     'AutocastOptimWrapper',
+    'CheckpointReportHook',
     'EvenlySpacedSampler',
     'HeldOutLossHook',
     'RandomStateHook',
     'SeedSample',
     'SeededInfiniteSampler',
     'SeededSampler',
+    'ViTOptimWrapperConstructor',
 ]

@@ -35,26 +35,37 @@ def find_model(name: str) -> tuple[Path, str | None] | None:
     """
     folder = config_folder()
     wanted = name.lower()
-    for model in _listed_models(folder):
-        aliases = model.get('Alias', [])
-        aliases = [aliases] if isinstance(aliases, str) else aliases
-        if wanted in (known.lower() for known in (model['Name'], *aliases)):
+    for model in listed_models(folder):
+        if wanted in (known.lower() for known in (model['Name'], *model['Alias'])):
             return folder / model['Config'], model.get('Weights')
-    found = [path for path in (folder / 'configs').rglob('*.py') if path.stem.lower() == wanted]
-    found = [path for path in found if '_base_' not in path.parts]
+    found = [path for path in config_files(folder) if path.stem.lower() == wanted]
     if len(found) > 1:
         raise InputError(
-            f'several configs are named {name}: {", ".join(map(str, sorted(found)))}, give the '
-            'path of one'
+            f'several configs are named {name}: {", ".join(map(str, found))}, give the path of one'
         )
     return (found[0], None) if found else None
 
 
-def _listed_models(folder: Path) -> list[dict[str, Any]]:
+def config_files(folder: Path) -> list[Path]:
+    """List the configs of models below ``configs`` of a folder, without their parts and studies."""
+    root = folder / 'configs'
+    return sorted(
+        path
+        for path in root.rglob('*.py')
+        if not {'_base_', 'studies'} & {*path.relative_to(root).parts}
+    )
+
+
+def listed_models(folder: Path) -> list[dict[str, Any]]:
+    """Read the models of the metafiles that the index of a folder names; ``Alias`` is a list."""
     if not (folder / MODEL_INDEX).is_file():
         return []
-    return [
+    models = [
         model
         for metafile in load(folder / MODEL_INDEX)['Import']
         for model in load(folder / metafile)['Models']
     ]
+    for model in models:
+        aliases = model.get('Alias', [])
+        model['Alias'] = [aliases] if isinstance(aliases, str) else aliases
+    return models

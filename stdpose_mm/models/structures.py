@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from mmengine.structures import PixelData
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
@@ -48,6 +49,7 @@ class SpatioTemporalRepresentation(NamedTuple):
         fused_feature: F~_t, feature of the window [N, D, h', w'].
         frame_heatmaps: H_l, H_t, H_r [N, 3, K, h, w], given labels in place of predictions.
         merged_heatmaps: H~_t, merged heatmaps [N, K, h, w].
+        merged_feature: Feature that these were made of [N, C, h, w].
         reconstruction: Reconstruction of what was masked; in training only.
     """
 
@@ -55,7 +57,39 @@ class SpatioTemporalRepresentation(NamedTuple):
     fused_feature: Tensor | None = None
     frame_heatmaps: Tensor | None = None
     merged_heatmaps: Tensor | None = None
+    merged_feature: Tensor | None = None
     reconstruction: Reconstruction | None = None
+
+
+def split_windows(sample: PoseDataSample) -> list[PoseDataSample]:
+    """Split a training sample of several key frames into one sample per window.
+
+    Args:
+        sample: With W key frames, as ``PackWindowInputs`` packs it.
+
+    Returns:
+        W samples that share the auxiliary frames' maps; for W = 1 the sample itself.
+    """
+    labels = sample.gt_instance_labels
+    num_windows = len(labels)
+    if num_windows == 1:
+        return [sample]
+    fields = sample.gt_fields
+    targets = fields.heatmaps.unflatten(0, (num_windows, -1))
+    priors = fields.prior_heatmaps.unflatten(0, (num_windows, -1))
+    windows = []
+    for index in range(num_windows):
+        maps = PixelData(
+            heatmaps=targets[index],
+            aux_heatmaps=fields.aux_heatmaps,
+            given_heatmaps=fields.given_heatmaps,
+            prior_heatmaps=priors[index],
+        )
+        metainfo = {**sample.metainfo, 'window_position': sample.window_position[index]}
+        windows.append(
+            PoseDataSample(metainfo=metainfo, gt_fields=maps, gt_instance_labels=labels[index])
+        )
+    return windows
 
 
 class AuxiliaryLabels(NamedTuple):
@@ -66,7 +100,8 @@ class AuxiliaryLabels(NamedTuple):
         mask: Joints whose given maps replace the network's, bool [N, 2, K].
         prior: Map of the pose interpolated to the key frame [N, K, h, w]; empty where a label is
             missing.
-        position: Position of the key frame between the left (0) and the right frame (1), [N].
+        position: Position of the key frame between the left (0) and the right frame (1), [N]; half
+            way where nothing is given.
     """
 
     heatmaps: Tensor
@@ -101,7 +136,9 @@ class AuxiliaryLabels(NamedTuple):
             return None
         heatmaps = sample.gt_fields.given_heatmaps.unflatten(0, (2, -1))
         mask = sample.gt_instance_labels.given_mask[0] > 0
-        position = heatmaps.new_tensor(sample.metainfo.get('window_position', 0.5))
+        # A window that gives nothing is the same as one without these fields.
+        known = sample.metainfo.get('window_position', 0.5) if mask.any() else 0.5
+        position = heatmaps.new_tensor(known)
         return cls(heatmaps, mask, sample.gt_fields.prior_heatmaps, position)
 
     def flip(self, flip_indices: Sequence[int]) -> AuxiliaryLabels:

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.engine.schedules import set_iterations
 from stdpose_mm.export.fuser_export import export_fuser
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labelled_videos import open_video, read_videos
@@ -208,8 +209,10 @@ class AutoTrainer:
             adjust(config)
             config.work_dir = str(self.work_dir / name)
             config.randomness = dict(seed=self.seed)
-            # What it is worth is measured by what the fuser makes of it.
+            # What it is worth is measured by what the fuser makes of it, so none of its training
+            # videos is held out.
             config.val_cfg = config.val_dataloader = config.val_evaluator = None
+            config.train_dataloader.dataset.held_out_share = 0.0
             if self.pose_iters is not None:
                 set_iterations(config, self.pose_iters)
             config.resume = find_latest_checkpoint(config.work_dir) is not None
@@ -262,15 +265,6 @@ class AutoTrainer:
             for _ in tqdm(pool.map(_extract_video, todo), total=len(todo), unit=' videos'):
                 pass
         return [gap for job in jobs for gap in load_training_gaps(job.path)]
-
-
-def set_iterations(config: Config, iterations: int) -> None:
-    """Change the length of a schedule of warm-up and cosine."""
-    config.train_cfg.max_iters = iterations
-    warm_up, cosine = config.param_scheduler
-    warm_up.end = cosine.begin = min(warm_up.end, iterations // 2)
-    cosine.end = iterations
-    cosine.T_max = iterations - cosine.begin
 
 
 def _extract_video(job: ExtractionJob) -> None:

@@ -24,6 +24,7 @@ for name, key in {
     'KEYPOINT_CODECS': 'BoundedUDPHeatmap',
     'METRICS': 'PoseTrackMetric',
     'MODELS': 'STDPose',
+    'OPTIM_WRAPPER_CONSTRUCTORS': 'ViTOptimWrapperConstructor',
     'OPTIM_WRAPPERS': 'AutocastOptimWrapper',
     'TRANSFORMS': 'SeedSample',
 }.items():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import load
 
 TOY_PARTS = """
 import torch
@@ -41,15 +43,20 @@ class CommandToyDataset(BaseDataset):
 
 @MODELS.register_module(force=True)
 class CommandToyModel(BaseModel):
-    def __init__(self):
+    dtypes = set()
+
+    def __init__(self, test_cfg=None):
         super().__init__()
         self.layer = nn.Linear(2, 1)
+        self.test_cfg = test_cfg or {}
 
     def forward(self, inputs, mode='tensor', **kwargs):
         output = self.layer(torch.stack(inputs))
+        self.dtypes.add((mode, output.dtype))
         if mode == 'loss':
             return {'loss': output.float().square().mean()}
-        return [{'value': value.item()} for value in output]
+        flipped = self.test_cfg.get('flip_test', False)
+        return [{'value': value.item(), 'flipped': flipped} for value in output]
 
 
 @METRICS.register_module(force=True)
@@ -61,6 +68,17 @@ class CommandToyMetric(BaseMetric):
 
     def compute_metrics(self, results):
         return {'count': sum(results), 'undefined': float('nan')}
+
+
+@METRICS.register_module(force=True)
+class CommandToyFlipMetric(BaseMetric):
+    default_prefix = 'toy'
+
+    def process(self, data_batch, data_samples):
+        self.results.extend(sample['flipped'] for sample in data_samples)
+
+    def compute_metrics(self, results):
+        return {'flipped': sum(results)}
 """
 
 CONFIG = """
@@ -103,6 +121,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / 'command_toy_parts.py').write_text(TOY_PARTS)
     (tmp_path / 'toy.py').write_text(CONFIG)
     monkeypatch.syspath_prepend(str(tmp_path))
+    # Each test's own: what its model has seen is kept in the class.
+    monkeypatch.delitem(sys.modules, 'command_toy_parts', raising=False)
     monkeypatch.chdir(tmp_path)
     return 'toy.py'
 
@@ -200,6 +220,14 @@ def test_amp_without_a_gpu_trains_in_bfloat16(
     assert 'loss_scale' not in cfg.optim_wrapper
 
 
+def test_amp_on_a_cpu_trains(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    assert run_train([config, '--amp', '--cfg-options', 'train_cfg.max_epochs=1']) == 0
+    seen = sys.modules['command_toy_parts'].CommandToyModel.dtypes
+    # The model is validated as it will be used.
+    assert seen == {('loss', torch.bfloat16), ('predict', torch.float32)}
+
+
 def test_amp_with_a_gpu_scales_the_loss(
     config: str, monkeypatch: pytest.MonkeyPatch, final_config: Callable[..., Config]
 ) -> None:
@@ -263,6 +291,47 @@ def test_weights_of_another_model_are_not_tested(
     code = run_test([config, 'other.pth', '--out', 'metrics.json'])
     assert 'other.pth cannot be loaded into the model' in error_line(code, capsys)
     assert not Path('metrics.json').exists()
+
+
+@pytest.mark.parametrize(
+    ('own', 'options', 'metrics'),
+    [
+        # Each counts the four samples, or none, that were predicted with mirrored crops.
+        (True, [], {'toy/flipped': 4, 'no_flip/toy/flipped': 0}),
+        (True, ['--flip', 'both'], {'toy/flipped': 4, 'no_flip/toy/flipped': 0}),
+        (True, ['--flip', 'on'], {'toy/flipped': 4}),
+        (True, ['--flip', 'off'], {'no_flip/toy/flipped': 0}),
+        (False, [], {'toy/flipped': 0}),
+        (False, ['--flip', 'both'], {'toy/flipped': 0, 'flip/toy/flipped': 4}),
+        (False, ['--flip', 'on'], {'flip/toy/flipped': 4}),
+        (False, ['--flip', 'off'], {'toy/flipped': 0}),
+    ],
+)
+def test_metrics_with_and_without_flipping(
+    config: str, tmp_path: Path, own: bool, options: list[str], metrics: dict[str, float]
+) -> None:
+    weights = {'layer.weight': torch.zeros(1, 2), 'layer.bias': torch.zeros(1)}
+    torch.save({'state_dict': weights}, 'toy.pth')
+    settings = [f'model.test_cfg.flip_test={own}', 'test_evaluator.type=CommandToyFlipMetric']
+    code = run_test(
+        [
+            *(config, 'toy.pth', '--out', 'metrics.json', '--dump', 'dumped.pkl', *options),
+            *('--cfg-options', *settings),
+        ]
+    )
+    assert code == 0
+    assert json.loads((tmp_path / 'metrics.json').read_text()) == metrics
+    # What is dumped last is what the config's own setting gave, where it was tested.
+    dumped = {sample['flipped'] for sample in load(tmp_path / 'dumped.pkl')}
+    assert dumped == {own if 'toy/flipped' in metrics else not own}
+
+
+def test_a_model_without_test_settings_cannot_flip(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({}, 'toy.pth')
+    sentence = error_line(run_test([config, 'toy.pth', '--flip', 'on']), capsys)
+    assert 'the model of toy.py has no test_cfg' in sentence
 
 
 @pytest.mark.parametrize('seed', ['-1', 'x', '4294967296'])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +20,11 @@ from mmpose.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from torch import nn
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
-from stdpose_mm.models.backbones.vit import ARCHITECTURES
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
-from support.paths import CONFIGS
+from support.small_configs import ALIASES, NAMES, read, small_model_cfg, width_of
 
-ALIASES = {
-    'stdpose_vit_posetrack17.py': 'stdpose_base_propagation_posetrack17.py',
-    'stdpose_tiny_synthetic.py': 'stdpose_tiny_propagation_synthetic.py',
-}
-NAMES = sorted(
-    name
-    for path in CONFIGS.rglob('*.py')
-    if '_base_' not in path.parts and (name := path.relative_to(CONFIGS).as_posix()) not in ALIASES
-)
 PATTERN = re.compile(
-    r'(stdpose|semantic_motion|dcpose|posewarper)_(tiny|small|base|large|huge)_'
+    r'(stdpose|semantic_motion|dcpose|posewarper|vit)_(tiny|small|base|large|huge)_'
     r'(propagation|estimation)_(posetrack(17|18|21|_pilot)|synthetic|jhmdb)(_\w+)?\.py'
 )
 PICTURE_SIZE = (320, 240)
@@ -45,11 +34,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings('ignore:.*copying from a non-meta parameter'),
 ]
-
-
-@cache
-def read(name: str) -> Config:
-    return Config.fromfile(CONFIGS / name)
 
 
 WITH_FRAME_HEAD = [name for name in NAMES if read(name).model.get('frame_head')]
@@ -65,44 +49,6 @@ def cfg(request: pytest.FixtureRequest) -> Config:
     """Every config; fewer where a test is parametrised indirectly."""
     init_default_scope('mmpose')
     return copy.deepcopy(read(request.param))
-
-
-# Small enough for a test
-
-
-def width_of(cfg: Config) -> int:
-    """The width D that the backbone of a config gives."""
-    arch = cfg.model.backbone.arch
-    return (ARCHITECTURES[arch] if isinstance(arch, str) else arch)['embed_dims']
-
-
-def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
-    """The config's model with one narrow block in each part.
-
-    Only settings that equal the backbone's width become narrow, so those that do not fit it are
-    still wrong afterwards.
-    """
-    model = copy.deepcopy(cfg.model)
-    full_width = width_of(cfg)
-
-    def shrink(node: Any) -> None:
-        for key, value in node.items():
-            if isinstance(value, dict):
-                shrink(value)
-            elif value == full_width and key in ('embed_dims', 'in_channels', 'feature_channels'):
-                node[key] = width
-            elif key == 'num_heads':
-                node[key] = 2
-            elif key == 'num_blocks':
-                node[key] = 1
-            elif key == 'deconv_out_channels' and value:
-                node[key] = (4, 4)
-
-    shrink(model)
-    model.backbone.arch = dict(
-        embed_dims=width, num_layers=1, num_heads=2, feedforward_channels=width
-    )
-    return model
 
 
 def lazy_dataset(dataset_cfg: ConfigDict, num_joints: int) -> Any:
@@ -265,6 +211,26 @@ def test_schedules_build(cfg: Config) -> None:
         assert length is None or scheduler.end <= length
 
 
+def test_the_best_checkpoint_is_not_chosen_on_what_is_reported(cfg: Config) -> None:
+    """It is chosen on videos that are neither trained on nor tested on, if it is chosen at all."""
+    if cfg.default_hooks.checkpoint.get('save_best') is None:
+        return
+    train, val, test = (cfg[f'{name}_dataloader'].dataset for name in ('train', 'val', 'test'))
+    assert val.ann_file != test.ann_file
+    assert not {'held_out_share', 'held_out'} & set(test)
+    assert val.held_out == 'only'
+    assert train.get('held_out', 'exclude') == 'exclude'
+    assert 0 < val.held_out_share == train.held_out_share
+
+
+def test_metrics_read_the_labels_of_their_datasets(cfg: Config) -> None:
+    for name in ('val', 'test'):
+        dataset, metric = cfg[f'{name}_dataloader'].dataset, cfg[f'{name}_evaluator']
+        assert metric.ann_file == dataset.data_root + dataset.ann_file
+        for key in ('held_out_share', 'held_out'):
+            assert metric.get(key) == dataset.get(key)
+
+
 def test_only_tiny_models_start_from_scratch(cfg: Config) -> None:
     assert (cfg.load_from is None) == (cfg.model.backbone.arch == 'tiny')
 
@@ -313,13 +279,24 @@ PARTS = {
 }
 
 
-@pytest.mark.parametrize('letter', PARTS)
-@pytest.mark.parametrize(
-    'base', ['stdpose_base_propagation_posetrack17', 'stdpose_tiny_propagation_synthetic']
-)
-def test_ablation_has_the_papers_parts_and_no_prior(base: str, letter: str) -> None:
-    (path,) = CONFIGS.glob(f'ablations/{base}_{letter}_*.py')
-    model = read(path.relative_to(CONFIGS).as_posix()).model
+PAPER_ABLATIONS = [
+    name for name in ABLATIONS if re.search(r'stdpose_\w+_propagation_\w+_[a-f]_', name)
+]
+
+
+def test_every_letter_is_an_ablation_of_both_sizes() -> None:
+    letters = [
+        re.search(r'_([a-f])_', name).group(1)
+        for name in PAPER_ABLATIONS
+        if not name.endswith('_acting.py')
+    ]
+    assert sorted(letters) == sorted([*PARTS, *PARTS])
+
+
+@pytest.mark.parametrize('name', PAPER_ABLATIONS)
+def test_ablation_has_the_papers_parts_and_no_prior(name: str) -> None:
+    letter = re.search(r'_([a-f])_', name).group(1)
+    model = read(name).model
     neck = model.neck or {}
     parts = {
         'tff': neck.get('tff'),

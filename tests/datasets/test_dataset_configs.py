@@ -32,7 +32,7 @@ def write_config(
     bases = [str(BASE / 'datasets/windows.py'), str(BASE / 'pipelines/windows_128x96.py')]
     changes = (
         f'type="{name}WindowDataset", data_root={str(tiny_set.root)!r}, ann_file="annotations", '
-        f'task={task!r}'
+        f'task={task!r}, held_out_share=0.25'  # video b
     )
     offset = task == 'propagation'
     path.write_text(
@@ -94,7 +94,7 @@ def test_browse_reports_missing_data_in_one_line(
     browse, tiny_set: TinySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = write_config(tmp_path / 'config.py', tiny_set)
-    tiny_set.picture(3).unlink()
+    tiny_set.picture(3, 'b').unlink()
     assert browse([str(config), '--out-dir', str(tmp_path / 'out'), '--split', 'val']) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1

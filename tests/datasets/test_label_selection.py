@@ -128,8 +128,8 @@ def test_propagated_labels_are_refused(args: dict, message: str) -> None:
 
 def test_only_given_labels_are_shown_in_testing() -> None:
     window = Window(1, 2, 3, left_given=True, right_given=False)
-    assert LabelSelection(test_mode=True).shows_labels(window) == (True, True, False)
-    assert LabelSelection().shows_labels(window) == (True, True, True)
+    assert LabelSelection(test_mode=True).shows_labels(window) == (True, False)
+    assert LabelSelection().shows_labels(window) == (True, True)
 
 
 def test_propagated_labels_weigh_less() -> None:

@@ -438,3 +438,61 @@ def test_the_ears_of_posetrack_count_nothing() -> None:
     metainfo = parse_pose_metainfo(posetrack_metainfo('posetrack18'))
     weightless = np.flatnonzero(metainfo['dataset_keypoint_weights'] == 0)
     assert [metainfo['keypoint_id2name'][i] for i in weightless] == ['left_ear', 'right_ear']
+
+
+SEGMENTS = dict(random_offset=True, interval=5, keys_per_sample=3, crops='frame')
+
+
+def test_key_frames_of_a_sample_lie_between_the_same_two_labels(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, **SEGMENTS)
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(SampleIndex(index, seed=index))
+        left, *keys, right = info['frame_indices']
+        assert len(keys) == 3
+        assert left <= keys[0] <= keys[1] <= keys[2] <= right
+        for number, key in enumerate(keys):
+            np.testing.assert_array_equal(
+                info['keypoints'][number][5:], pose(key, info['track_id'])[5:]
+            )
+            assert info['window_position'][number] == pytest.approx((key - left) / (right - left))
+
+
+def test_seed_repeats_the_key_frames(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, **SEGMENTS)
+    once, again, other = (
+        [dataset.get_data_info(SampleIndex(i, seed=seed))['frame_indices'] for i in range(20)]
+        for seed in (3, 3, 4)
+    )
+    assert once == again
+    assert once != other
+
+
+def test_frames_are_cropped_each_at_its_own_box(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, crops='frame')
+    info = info_of(dataset, key=5, track=1)
+    expected = [[*(pose(f, 1).min(0) - 5), *(pose(f, 1).max(0) + 5)] for f in (4, 5, 8)]
+    np.testing.assert_allclose(info['bbox'], expected)
+
+
+def test_interpolated_crops_see_the_boxes_of_given_labels_only(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(
+        **tiny_set.args, interval=4, crops='frame', boxes='interpolated', test_mode=True
+    )
+    info = info_of(dataset, key=9, track=0)
+    # Only frame 8 is given: the frames after it get its box.
+    expected = [*(pose(8, 0).min(0) - 5), *(pose(8, 0).max(0) + 5)]
+    np.testing.assert_allclose(info['bbox'], [expected] * 3)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(crops='person'), 'crops must be one of'),
+        (dict(keys_per_sample=2), "needs crops='frame'"),
+        (dict(keys_per_sample=2, crops='frame'), 'needs random_offset=True'),
+        (dict(keys_per_sample=0), 'must be at least 1'),
+    ],
+)
+def test_contradicting_crops_are_refused(tiny_set: TinySet, changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        PoseTrack18WindowDataset(**tiny_set.args, **changes)

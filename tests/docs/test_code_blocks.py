@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import inspect
 import re
 import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from importlib.util import find_spec
 from itertools import pairwise
@@ -35,6 +34,7 @@ import tomllib
 
 from stdpose_mm.cli.arguments import OneLineParser
 from stdpose_mm.cli.main import main as stdpose
+from support.classes import arguments_of
 from support.doc_blocks import PAGES, Block, Call, blocks_of, calls_of
 from support.doc_sandbox import make_sandbox
 from support.paths import ROOT
@@ -43,10 +43,11 @@ PARSED_ONLY = {
     'train': 'minutes to days',
     'test': 'needs what training leaves',
     'train_auto': 'an hour',
-    'run_ablation': 'minutes to days',
+    'study': 'minutes to days',
     'benchmark_speed': 'minutes, on a machine that does nothing else',
     'benchmark_inference': 'minutes, on a machine that does nothing else',
     'make_synthetic_posetrack': 'minutes',
+    'probe_parts': 'needs what training leaves',
 }
 """Verb or script -> how long it takes, or what it needs."""
 
@@ -238,7 +239,7 @@ def check_arguments(args: argparse.Namespace, words: list[str]) -> None:
     from mmengine.config import Config
 
     options = [pair.partition('=')[0] for pair in vars(args).get('cfg_options') or []]
-    for name in (name for name in configs if name.startswith('configs/')):
+    for name in models_of(name for name in configs if name.startswith('configs/')):
         cfg = Config.fromfile(name)
         for key in set(options) - {'load_from'}:
             *parents, last = key.split('.')
@@ -246,26 +247,20 @@ def check_arguments(args: argparse.Namespace, words: list[str]) -> None:
             assert last in parent or last in arguments_of(parent['type']), f'{name} has no {key}'
 
 
+def models_of(configs: Iterable[str]) -> Iterator[str]:
+    """The configs of models among configs; those of its entries for a study."""
+    from stdpose_mm.benchmarks.study.study import read_study
+
+    for name in configs:
+        if name.startswith('configs/studies/'):
+            yield from {str(entry.config) for entry in read_study(name).trained}
+        else:
+            yield name
+
+
 def entry_of(cfg: Any, key: str) -> Any:
     """An entry of a config by its name or, in a list, its position."""
     return cfg[int(key)] if isinstance(cfg, (list, tuple)) else cfg[key]
-
-
-def arguments_of(kind: str) -> set[str]:
-    """The arguments of a class that a config may name."""
-    from mmpose.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
-
-    registries = (METRICS, HOOKS, TRANSFORMS, DATASETS, MODELS)
-    found = next(filter(None, (registry.get(kind) for registry in registries)), None)
-    assert found is not None, f'no {kind}'
-    kinds = found.__mro__ if any_keywords(found) else (found,)
-    return {name for one in kinds for name in inspect.signature(one.__init__).parameters}
-
-
-def any_keywords(found: type) -> bool:
-    """Whether a class hands arguments on to the one that it extends."""
-    parameters = inspect.signature(found).parameters.values()
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def check_installation(words: list[str]) -> None:

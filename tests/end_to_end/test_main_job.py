@@ -32,6 +32,11 @@ NUM_FRAMES, INTERVAL = 15, 7
 GIVEN_FRAMES = (0, 7, 14)
 MAX_ITERS, VAL_INTERVAL, CHECKPOINT_INTERVAL = 12, 6, 4
 WIDTH, HEIGHT = 128, 96
+HELD_OUT = (
+    'dataloader.dataset.ann_file=annotations/train',
+    *(f'{part}.held_out_share=0.1' for part in ('dataloader.dataset', 'evaluator')),
+    *(f'{part}.held_out=only' for part in ('dataloader.dataset', 'evaluator')),
+)
 
 
 def environment() -> dict[str, str]:
@@ -59,11 +64,12 @@ def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProce
 
 def options(data: Path, *more: str) -> list[str]:
     """``--cfg-options`` that fit the tiny config to the generated videos."""
-    truth = data / 'annotations' / 'val'
+    labels = data / 'annotations'
     return [
         '--cfg-options',
         *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
-        *(f'{split}_evaluator.ann_file={truth}' for split in ('val', 'test')),
+        f'val_evaluator.ann_file={labels / "train"}',
+        f'test_evaluator.ann_file={labels / "val"}',
         'train_dataloader.batch_size=4',
         # Something to draw in every step, which resuming must repeat.
         'model.backbone.drop_path_rate=0.3',
@@ -124,12 +130,14 @@ class Job:
 
 @pytest.fixture(scope='module')
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The commands one after the other, on two training videos and a held-out one."""
+    """The commands one after the other, on three training videos, the last of them held out, and
+    a test video.
+    """
     folder = tmp_path_factory.mktemp('job')
     data = folder / 'data'
     run(
         'tools/dataset_converters/make_synthetic_posetrack.py',
-        *(data, '--train-videos', 2, '--val-videos', 1, '--frames', NUM_FRAMES, '--workers', 1),
+        *(data, '--train-videos', 3, '--val-videos', 1, '--frames', NUM_FRAMES, '--workers', 1),
         *('--width', WIDTH, '--height', HEIGHT, '--people', 2, 2),
         cwd=folder,
     )
@@ -277,8 +285,16 @@ def test_mixed_precision_and_accumulated_gradients(job: Job, tmp_path: Path) -> 
 # Test and propagation
 
 
-def test_testing_a_checkpoint_repeats_its_validation(job: Job) -> None:
-    metrics = json.loads(job.metrics.read_text())
+def test_testing_a_checkpoint_repeats_its_validation(job: Job, tmp_path: Path) -> None:
+    held_out = [f'test_evaluator.ann_file={job.data}/annotations/train']
+    held_out += [f'test_{setting}' for setting in HELD_OUT]
+    run(
+        'tools/test.py',
+        *(CONFIG, job.training / f'iter_{MAX_ITERS}.pth', '--work-dir', tmp_path / 'test'),
+        *('--out', tmp_path / 'metrics.json', *options(job.data, *held_out)),
+        cwd=tmp_path,
+    )
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
     expected = validations(job.training)[MAX_ITERS]
     assert metrics == pytest.approx(expected, abs=1e-4)
 

@@ -43,7 +43,8 @@ def test_mmposes_training_tool_trains_and_validates(tmp_path: Path) -> None:
     data, work_dir = tmp_path / 'data', tmp_path / 'training'
     run(
         ROOT / 'tools' / 'dataset_converters' / 'make_synthetic_posetrack.py',
-        *(data, '--train-videos', 1, '--val-videos', 1, '--frames', 8, '--workers', 1),
+        # The third of the training videos is held out.
+        *(data, '--train-videos', 3, '--val-videos', 1, '--frames', 8, '--workers', 1),
         *('--width', 128, '--height', 96, '--people', 1, 1),
         cwd=tmp_path,
     )
@@ -51,7 +52,8 @@ def test_mmposes_training_tool_trains_and_validates(tmp_path: Path) -> None:
         tool,
         *(CONFIG, '--work-dir', work_dir, '--cfg-options'),
         *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
-        *(f'{split}_evaluator.ann_file={data}/annotations/val' for split in ('val', 'test')),
+        f'val_evaluator.ann_file={data}/annotations/train',
+        f'test_evaluator.ann_file={data}/annotations/val',
         'train_dataloader.batch_size=2',
         f'train_cfg.max_iters={MAX_ITERS}',
         f'train_cfg.val_interval={MAX_ITERS}',

@@ -53,6 +53,7 @@ def batch(config: Config, data: Path) -> Batch:
         **config.train_dataloader.dataset,
         'data_root': str(data),
         'random_offset': False,
+        'keys_per_sample': 1,
         'pipeline': config.val_pipeline,
     }
     dataset = DATASETS.build(options)

@@ -54,9 +54,11 @@ model = dict(
 root = '{data}'
 train_dataloader = dict(batch_size=4, dataset=dict(data_root=root))
 val_dataloader = dict(dataset=dict(data_root=root))
-test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=root + '/annotations/val')
-test_evaluator = val_evaluator
+val_evaluator = dict(ann_file=root + '/annotations/train')
+# Tested on the held-out training video too, so that both can be compared.
+held_out = dict(held_out_share=0.1, held_out='only')
+test_dataloader = dict(dataset=dict(data_root=root, ann_file='annotations/train', **held_out))
+test_evaluator = dict(ann_file=root + '/annotations/train', **held_out)
 train_cfg = dict(max_iters={max_iters}, val_interval={max_iters})
 default_hooks = dict(
     logger=dict(interval=1), checkpoint=dict(interval={interval}, max_keep_ckpts=-1)
@@ -91,12 +93,14 @@ class Job:
 
 @pytest.fixture(scope='module')
 def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """The commands one after the other, on two training videos and a held-out one."""
+    """The commands one after the other, on three training videos, the last of them held out, and
+    a test video.
+    """
     folder = tmp_path_factory.mktemp('second')
     data, config = folder / 'data', folder / 'second.py'
     run(
         'tools/dataset_converters/make_synthetic_posetrack.py',
-        *(data, '--train-videos', 2, '--val-videos', 1, '--frames', NUM_FRAMES, '--workers', 1),
+        *(data, '--train-videos', 3, '--val-videos', 1, '--frames', NUM_FRAMES, '--workers', 1),
         *('--width', 128, '--height', 96, '--people', 2, 2),
         cwd=folder,
     )

@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 
 from stdpose_mm.models.joint_channels import copy_joints, joint_axes, with_num_joints
 from stdpose_mm.models.structures import AuxiliaryLabels
-from support.model_samples import build, tiny_cfg
+from support.model_samples import appearance_cfg, build, tiny_cfg
 
 
 def test_the_number_of_joints_is_set_everywhere() -> None:
@@ -46,10 +46,10 @@ def test_axes_of_every_joint_dependent_weight() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('use_prior', [True, False])
-def test_a_permuted_skeleton_gives_permuted_heatmaps(use_prior: bool) -> None:
+@pytest.mark.parametrize('cfg', [tiny_cfg(use_prior=True), tiny_cfg(), appearance_cfg()])
+def test_a_permuted_skeleton_gives_permuted_heatmaps(cfg: dict[str, Any]) -> None:
     """The independent reference: the model itself, run on permuted maps."""
-    config = with_num_joints(tiny_cfg(use_prior=use_prior), 4)
+    config = with_num_joints(cfg, 4)
     source, target = build(config, seed=0).eval(), build(config, seed=1).eval()
     order = [2, 0, 3, 1]
     copy_joints(source, target, joint_axes(config), order)

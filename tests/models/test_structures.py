@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import torch
 
-from stdpose_mm.models.structures import AuxiliaryLabels
-from support.model_samples import FLIP_INDICES, NUM_JOINTS, estimation_sample, window_batch
+from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
+from support.model_samples import (
+    FLIP_INDICES,
+    NUM_JOINTS,
+    estimation_sample,
+    segment_batch,
+    window_batch,
+)
 
 SHAPE = (NUM_JOINTS, 32, 24)
 
@@ -84,3 +90,21 @@ def test_flipping_twice_changes_nothing():
     given = labels()
     for once, twice in zip(given, given.flip(FLIP_INDICES).flip(FLIP_INDICES), strict=True):
         torch.testing.assert_close(once, twice)
+
+
+def test_sample_of_several_key_frames_splits_into_their_windows():
+    sample = segment_batch(1, num_keys=3)['data_samples'][0]
+    windows = split_windows(sample)
+    assert [window.window_position for window in windows] == [0.25, 0.5, 0.75]
+    for index, window in enumerate(windows):
+        joints = slice(index * NUM_JOINTS, (index + 1) * NUM_JOINTS)
+        torch.testing.assert_close(window.gt_fields.heatmaps, sample.gt_fields.heatmaps[joints])
+        prior = sample.gt_fields.prior_heatmaps[joints]
+        torch.testing.assert_close(window.gt_fields.prior_heatmaps, prior)
+        torch.testing.assert_close(window.gt_fields.given_heatmaps, sample.gt_fields.given_heatmaps)
+        assert window.gt_instance_labels.given_mask.shape == (1, 2, NUM_JOINTS)
+
+
+def test_sample_of_one_key_frame_stays_as_it_is():
+    sample = window_batch(1)['data_samples'][0]
+    assert split_windows(sample) == [sample]

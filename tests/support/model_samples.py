@@ -95,6 +95,21 @@ def tiny_cfg(use_prior: bool = False, mi: bool = False, **overrides: Any) -> dic
     return cfg
 
 
+def appearance_cfg(**overrides: Any) -> dict[str, Any]:
+    """The small recipe with the parts beyond the paper."""
+    cfg = tiny_cfg(**overrides)
+    cfg['neck']['tff'].update(num_blocks=1, relative_time=True, residual=True)
+    cfg['neck']['tks'] = {
+        'type': 'AppearanceKeypointsSynthesis',
+        'num_joints': NUM_JOINTS,
+        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 128},
+        'use_prior': True,
+    }
+    cfg['head'].update(num_blocks=1, merged_channels=48)
+    cfg['head']['mask']['normalization'] = 'mean'
+    return cfg
+
+
 def build(cfg: dict[str, Any], seed: int = 0) -> torch.nn.Module:
     init_default_scope('mmpose')
     torch.manual_seed(seed)
@@ -182,6 +197,39 @@ def window_batch(
     rng = np.random.default_rng(seed)
     pictures, samples = zip(*(window_sample(rng, give) for _ in range(size)), strict=True)
     return {'inputs': list(pictures), 'data_samples': list(samples)}
+
+
+def segment_batch(size: int = 2, num_keys: int = 3, seed: int = 0) -> dict[str, Any]:
+    """A batch of training samples with several key frames each between two auxiliary frames."""
+    batch = window_batch(size * num_keys, seed)
+    pictures, samples = [], []
+    for first in range(0, size * num_keys, num_keys):
+        windows = batch['data_samples'][first : first + num_keys]
+        crops = batch['inputs'][first : first + num_keys]
+        left, *_, right = crops[0]
+        keys = [crop[1] for crop in crops]
+        pictures.append(torch.stack((left, *keys, right)))
+        sample = PoseDataSample(metainfo=windows[0].metainfo)
+        positions = tuple((n + 1) / (num_keys + 1) for n in range(num_keys))
+        sample.set_metainfo({'window_position': positions})
+        ends = windows[0].gt_fields
+        sample.gt_fields = PixelData(
+            heatmaps=torch.cat([window.gt_fields.heatmaps for window in windows]),
+            aux_heatmaps=ends.aux_heatmaps,
+            given_heatmaps=ends.given_heatmaps,
+            prior_heatmaps=torch.cat([window.gt_fields.prior_heatmaps for window in windows]),
+        )
+        sample.gt_instance_labels = InstanceData(
+            keypoint_weights=torch.cat(
+                [window.gt_instance_labels.keypoint_weights for window in windows]
+            ),
+            **{
+                name: windows[0].gt_instance_labels[name].repeat(num_keys, 1, 1)
+                for name in ('aux_keypoint_weights', 'given_mask')
+            },
+        )
+        samples.append(sample)
+    return {'inputs': pictures, 'data_samples': samples}
 
 
 def estimation_sample(sample: PoseDataSample) -> PoseDataSample:

@@ -65,12 +65,22 @@ def vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
 def original_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
     """The original repository (MMPose 0.x, timm names, class-token slot), 256x192."""
     dims, depth, _ = ARCHITECTURES[arch]
+    backbone = plain_vit(dims, depth, num_positions=193, last_norm='last_norm')
+    return {f'backbone.{name}': shape for name, shape in backbone.items()} | {
+        f'keypoint_head.{name}': shape for name, shape in vitpose_head(arch).items()
+    }
+
+
+def plain_vit(
+    dims: int, depth: int, num_positions: int, last_norm: str = 'norm'
+) -> dict[str, tuple[int, ...]]:
+    """timm's names, which MAE, DINO and the original ViTPose share; no class token."""
     shapes: dict[str, tuple[int, ...]] = {
-        'backbone.pos_embed': (1, 193, dims),
-        'backbone.patch_embed.proj.weight': (dims, 3, 16, 16),
-        'backbone.patch_embed.proj.bias': (dims,),
-        'backbone.last_norm.weight': (dims,),
-        'backbone.last_norm.bias': (dims,),
+        'pos_embed': (1, num_positions, dims),
+        'patch_embed.proj.weight': (dims, 3, 16, 16),
+        'patch_embed.proj.bias': (dims,),
+        f'{last_norm}.weight': (dims,),
+        f'{last_norm}.bias': (dims,),
     }
     for index in range(depth):
         block = {
@@ -87,5 +97,5 @@ def original_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
             'mlp.fc2.weight': (dims, 4 * dims),
             'mlp.fc2.bias': (dims,),
         }
-        shapes.update({f'backbone.blocks.{index}.{name}': s for name, s in block.items()})
-    return shapes | {f'keypoint_head.{n}': s for n, s in vitpose_head(arch).items()}
+        shapes.update({f'blocks.{index}.{name}': shape for name, shape in block.items()})
+    return shapes

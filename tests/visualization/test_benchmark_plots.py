@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.visualization import plot_curves
-from stdpose_mm.visualization.benchmark_plots import curves
+from stdpose_mm.visualization.benchmark_plots import curves, dots
 
 PANELS = {
     'PCK': {
@@ -33,3 +33,15 @@ def test_the_picture_is_written(tmp_path):
     plot_curves(tmp_path / 'plot.png', PANELS, 'T')
     assert np.ptp(cv2.imread(str(tmp_path / 'plot.png'))) > 200
     assert [path.name for path in tmp_path.iterdir()] == ['plot.png']
+
+
+def test_a_row_for_each_method_and_each_published_one():
+    panel = [('ours', 80.0, (79.0, 81.0)), ('theirs', 70.0, (69.0, 72.0))]
+    figure = dots({'AP': panel}, {'AP': {'published alone': 90.0}})
+    (axis,) = figure.axes
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert names == ['ours', 'theirs', 'published alone']
+    assert [line.get_xydata().tolist() for line in axis.lines] == [[[80, 0]], [[70, 1]]]
+    low, high = axis.get_xlim()
+    assert low < 69
+    assert high > 90

@@ -6,5 +6,5 @@ train_dataloader = dict(dataset=dict(**dataset, pipeline={{_base_.train_pipeline
 val_dataloader = dict(dataset=dict(**dataset, pipeline={{_base_.val_pipeline}}))
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file='data/posetrack17/annotations/val')
-test_evaluator = val_evaluator
+val_evaluator = dict(ann_file='data/posetrack17/annotations/train')
+test_evaluator = dict(ann_file='data/posetrack17/annotations/val')

@@ -14,5 +14,5 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(ann_file='data/synthetic/annotations/val', boxes='interpolated')
-test_evaluator = val_evaluator
+val_evaluator = dict(ann_file='data/synthetic/annotations/train', boxes='interpolated')
+test_evaluator = dict(ann_file='data/synthetic/annotations/val', boxes='interpolated')

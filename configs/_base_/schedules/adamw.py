@@ -1,11 +1,13 @@
 # What the schedules share. Positions, tokens that stand for hidden ones, biases and factors do not
-# decay.
+# decay. A layer_decay_rate below 1 lowers the learning rate of the ViT's layers towards its input.
 val_cfg = dict()
 test_cfg = dict()
 
 optim_wrapper = dict(
+    constructor='ViTOptimWrapperConstructor',
     optimizer=dict(type='AdamW'),
     paramwise_cfg=dict(
+        layer_decay_rate=1.0,
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,
         flat_decay_mult=0.0,

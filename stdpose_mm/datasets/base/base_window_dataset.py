@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,15 @@ from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
+from stdpose_mm.choices import CROP_POLICIES, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import find_label_files, frame_sources, read_posetrack18
+from stdpose_mm.io.labels import (
+    find_label_files,
+    frame_sources,
+    read_posetrack18,
+    select_held_out,
+)
 from stdpose_mm.io.labels.detections import Detections, read_detections
 from stdpose_mm.structures import (
     PersonLabel,
@@ -60,15 +67,20 @@ class BaseWindowDataset(BaseDataset):
     auxiliary frames are the ones whose labels were made by hand, whatever ``interval`` and
     ``random_offset`` say. In testing they are refused.
 
-    A sample is the dictionary of the transforms: ``frames`` (three of (path, index)), ``bbox``
-    [1, 4] x1, y1, x2, y2 (not enlarged), ``bbox_score`` [1], ``keypoints`` [1, K, 2],
-    ``keypoints_visible`` [1, K] of 0 and 1 (the truth of the key frame, zeros where unknown),
-    ``aux_keypoints`` [2, K, 2], ``aux_keypoints_visible`` [2, K], ``aux_given`` [2] bool,
-    ``label_sources`` (for each frame 'given', 'propagated', or None without a label),
-    ``label_weights`` [3, K] (what a joint's label weighs in the loss), ``window_position``,
-    ``video_name``, ``frame_index``, ``frame_indices`` [3], ``track_id`` (-1 if unknown), ``id``,
-    ``img_id``, ``img_path``, ``category_id``, and MMPose's metainfo keys. In testing the auxiliary
-    labels hold the given ones only.
+    With ``keys_per_sample=W`` (training) a sample holds W windows of the same person between the
+    same two auxiliary frames, whose crops and features they share: F = W + 2 frames (left, W key
+    frames, right), not 3 W.
+
+    A sample is the dictionary of the transforms: ``frames`` (F of (path, index)), ``bbox``
+    [1, 4], or [F, 4] with ``crops='frame'``, x1, y1, x2, y2 (not enlarged), ``bbox_score`` [1] or
+    [F], ``keypoints`` [W, K, 2], ``keypoints_visible`` [W, K] of 0 and 1 (the truth of the key
+    frames, zeros where unknown), ``aux_keypoints`` [2, K, 2], ``aux_keypoints_visible`` [2, K],
+    ``aux_given`` [2] bool, ``label_sources`` (for each frame 'given', 'propagated', or None without
+    a label), ``label_weights`` [F, K] (what a joint's label weighs in the loss),
+    ``window_position`` (a tuple of W of them if W > 1), ``video_name``, ``frame_index`` (of the
+    first key frame), ``frame_indices`` [F], ``track_id`` (-1 if unknown), ``id``, ``img_id``,
+    ``img_path``, ``category_id``, and MMPose's metainfo keys. In testing the auxiliary labels hold
+    the given ones only.
 
     Args:
         ann_file: Folder with one label file per video, one label file, a text file that lists
@@ -80,6 +92,11 @@ class BaseWindowDataset(BaseDataset):
         interval: T, frames from one given frame to the next; with ``random_offset`` also a list
             of which one is drawn.
         random_offset: Draw the pattern of given frames for each training sample.
+        keys_per_sample: Number W of key frames in a training sample; more than one needs
+            ``random_offset``.
+        crops: ``'window'``: all frames are cropped at the box of the key frame (the paper).
+            ``'frame'``: each at the person's own box in it, as propagation and inference do, which
+            encode every frame once.
         label_interval: Throw away the labels of all but every T-th frame.
         step: Distance of the auxiliary frames in estimation.
         propagated_weight: What a propagated label weighs in the loss, a given one being 1; 0
@@ -92,6 +109,10 @@ class BaseWindowDataset(BaseDataset):
             if there is none. Default: interpolated for testing propagation, otherwise gt.
         bbox_file: COCO-style detections, a JSON list of ``image_id``, ``bbox``, ``score``.
         bbox_score_thr: Detections below are not used.
+        held_out_share: Share of the videos that is held out from training, by their names, see
+            :func:`~stdpose_mm.io.labels.select_held_out`.
+        held_out: ``'exclude'``: read all videos but these. ``'only'``: read these alone, to
+            validate on.
         on_error: What to do about label files without a labelled person, missing pictures, and
             boxes outside the picture: ``'stop'`` raises an InputError, ``'skip'`` leaves them out
             and logs how many. An unreadable label file always stops.
@@ -115,6 +136,8 @@ class BaseWindowDataset(BaseDataset):
         task: str = 'propagation',
         interval: int | Sequence[int] = 7,
         random_offset: bool = False,
+        keys_per_sample: int = 1,
+        crops: CropPolicy = 'window',
         label_interval: int | None = None,
         step: int = 1,
         propagated_weight: float = 1.0,
@@ -122,6 +145,8 @@ class BaseWindowDataset(BaseDataset):
         boxes: str | None = None,
         bbox_file: str | None = None,
         bbox_score_thr: float = 0.2,
+        held_out_share: float = 0.0,
+        held_out: str = 'exclude',
         on_error: str = 'stop',
         pipeline: Sequence[dict | Callable] = (),
         test_mode: bool = False,
@@ -129,10 +154,16 @@ class BaseWindowDataset(BaseDataset):
     ) -> None:
         if on_error not in ON_ERROR:
             raise InputError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
+        if crops not in CROP_POLICIES:
+            raise InputError(f'crops must be one of {CROP_POLICIES}, got {crops!r}')
+        if keys_per_sample > 1 and crops == 'window':
+            raise InputError(f"keys_per_sample={keys_per_sample} needs crops='frame'")
+        self.crops = crops
         self.selection = LabelSelection(
             task=task,
             intervals=(interval,) if isinstance(interval, int) else tuple(interval),
             random_offset=random_offset,
+            keys_per_sample=keys_per_sample,
             label_interval=label_interval,
             step=step,
             propagated_weight=propagated_weight,
@@ -140,8 +171,12 @@ class BaseWindowDataset(BaseDataset):
             test_mode=test_mode,
         )
         self.box_policy = BoxPolicy(boxes, task, test_mode, bbox_file is not None)
+        if crops == 'frame' and bbox_file is not None and task == 'estimation':
+            raise InputError("crops='frame' needs to know who is who, detections do not say it")
         self.bbox_file = bbox_file
         self.bbox_score_thr = bbox_score_thr
+        self.held_out_share = held_out_share
+        self.held_out = held_out
         self.on_error = on_error
         self.left_out: Counter[str] = Counter()
         self.videos: list[VideoTracks] = []
@@ -172,7 +207,7 @@ class BaseWindowDataset(BaseDataset):
         return read_posetrack18(path)
 
     def label_files(self) -> list[str]:
-        """List the label files of ``ann_file``, see :func:`~stdpose_mm.io.find_label_files`.
+        """List the label files of ``ann_file`` without, or only, those of held-out videos.
 
         Raises:
             InputError: If there are none.
@@ -180,7 +215,9 @@ class BaseWindowDataset(BaseDataset):
         files: str | list[str] = self.ann_file
         if self._files is not None:
             files = [os.path.join(self.data_root or '', file) for file in self._files]
-        return find_label_files(files, owner=type(self).__name__, hint=self.DATA_HINT)
+        owner = type(self).__name__
+        found = find_label_files(files, owner=owner, hint=self.DATA_HINT)
+        return select_held_out(found, self.held_out_share, self.held_out, owner)
 
     def load_data_list(self) -> list[dict]:
         """Read all label files once, and list the windows as small dictionaries."""
@@ -325,41 +362,68 @@ class BaseWindowDataset(BaseDataset):
         item = super().get_data_info(idx)
         video = self.videos[item['video']]
         track = video.tracks[item['track']] if item['track'] is not None else None
-        window, box, score = item['window'], item.get('box'), item.get('score')
-        if window is None:
+        windows = [item['window']]
+        if item['window'] is None:
             assert track is not None
-            window = self.draw_window(video, track, item['key'], getattr(idx, 'seed', None))
-        if box is None:
-            assert track is not None
-            box, score = self.box_policy.find_box(track, window)
-        frames = [video.source(frame) for frame in window.frames]
+            seed = getattr(idx, 'seed', None)
+            drawn = self.draw_window(video, track, item['key'], seed)
+            keys_drawn = self.selection.draw_keys(track, drawn, seed)
+            windows = [replace(drawn, key=key) for key in keys_drawn]
+        window, keys = windows[0], [one.key for one in windows]
+        frames = (window.left, *keys, window.right)
+        detection = (item['box'], item['score']) if 'box' in item else None
+        boxes, scores = self._boxes_of(track, windows, detection)
+        positions = tuple(one.position for one in windows)
+        sources = [video.source(frame) for frame in frames]
         return {
-            'frames': frames,
-            'bbox': to_corners(np.asarray(box, dtype=np.float32))[None],
-            'bbox_score': np.array([score], dtype=np.float32),
-            **self._labels_of(track, window),
-            'window_position': window.position,
+            'frames': sources,
+            'bbox': to_corners(np.asarray(boxes, dtype=np.float32)),
+            'bbox_score': np.array(scores, dtype=np.float32),
+            **self._labels_of(track, window, keys),
+            'window_position': positions if len(positions) > 1 else positions[0],
             'video_name': video.name,
-            'frame_index': window.key,
-            'frame_indices': window.frames,
+            'frame_index': keys[0],
+            'frame_indices': frames,
             'track_id': track.track_id if track is not None else UNKNOWN_TRACK,
             'id': int(item['sample_idx']),
-            'img_id': video.image_id(window.key),
-            'img_path': frames[1][0],
+            'img_id': video.image_id(keys[0]),
+            'img_path': sources[1][0],
             'category_id': 1,
             'sample_idx': item['sample_idx'],
             **sample_metainfo(self._metainfo),
         }
 
-    def _labels_of(self, track: Track | None, window: Window) -> dict[str, Any]:
+    def _boxes_of(
+        self,
+        track: Track | None,
+        windows: Sequence[Window],
+        detection: tuple[np.ndarray, float] | None,
+    ) -> tuple[list[np.ndarray], list[float]]:
+        """Find the boxes [4] that the frames are cropped at, and their scores."""
+        found: list[Any] = [detection]
+        if detection is None:
+            assert track is not None
+            found = [self.box_policy.find_box(track, window) for window in windows]
+        if self.crops == 'frame':
+            assert track is not None
+            left, right = self.box_policy.find_aux_boxes(track, windows[0])
+            found = [(left, 1.0), *found, (right, 1.0)]
+        return [box for box, _ in found], [score for _, score in found]
+
+    def _labels_of(
+        self, track: Track | None, window: Window, keys: Sequence[int]
+    ) -> dict[str, Any]:
+        frames = (window.left, *keys, window.right)
         num_keypoints = len(self._metainfo['keypoint_id2name'])
-        keypoints = np.zeros((3, num_keypoints, 2), dtype=np.float32)
-        visible = np.zeros((3, num_keypoints), dtype=np.float32)
-        propagated = np.zeros((3, num_keypoints), dtype=bool)
-        sources: list[str | None] = [None] * 3
-        is_given = (window.left_given, False, window.right_given)
-        shown = self.selection.shows_labels(window)
-        for i, frame in enumerate(window.frames):
+        keypoints = np.zeros((len(frames), num_keypoints, 2), dtype=np.float32)
+        visible = np.zeros((len(frames), num_keypoints), dtype=np.float32)
+        propagated = np.zeros((len(frames), num_keypoints), dtype=bool)
+        sources: list[str | None] = [None] * len(frames)
+        is_key = (True,) * len(keys)
+        is_given = (window.left_given, *(False for _ in keys), window.right_given)
+        left_shown, right_shown = self.selection.shows_labels(window)
+        shown = (left_shown, *is_key, right_shown)
+        for i, frame in enumerate(frames):
             row = track.row(frame) if track is not None and shown[i] else None
             if track is not None and row is not None:
                 # A propagated joint of a label that is shown as given would pass for given.
@@ -368,10 +432,10 @@ class BaseWindowDataset(BaseDataset):
                 propagated[i] = known & ~track.given[row]
                 sources[i] = track.sources[row]
         return {
-            'keypoints': keypoints[1:2],
-            'keypoints_visible': visible[1:2],
-            'aux_keypoints': keypoints[[0, 2]],
-            'aux_keypoints_visible': visible[[0, 2]],
+            'keypoints': keypoints[1:-1],
+            'keypoints_visible': visible[1:-1],
+            'aux_keypoints': keypoints[[0, -1]],
+            'aux_keypoints_visible': visible[[0, -1]],
             'aux_given': np.array(window.given),
             'label_sources': tuple(sources),
             'label_weights': self.selection.weights(propagated),

@@ -71,3 +71,19 @@ class BoxPolicy:
             anchors = [window.key]
         boxes = {frame: track.boxes[track.frames.index(frame)] for frame in anchors}
         return TrackBoxes(boxes, {window.key: detections}).find(window.key)
+
+    def find_aux_boxes(self, track: Track, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """Find the boxes [4] of a person in the auxiliary frames, for crops of every frame.
+
+        Where the frame's label may be seen it has the label's box; otherwise, as for a key frame,
+        one between the boxes that may be.
+
+        Args:
+            track: The person's labels.
+            window: The window.
+        """
+        sides = zip((window.left, window.right), window.given, strict=True)
+        may_see = self.boxes == 'gt' or not any(window.given)
+        anchors = track.frames if may_see else [frame for frame, given in sides if given]
+        boxes = TrackBoxes({f: track.boxes[track.frames.index(f)] for f in anchors}, {})
+        return boxes.find(window.left)[0], boxes.find(window.right)[0]

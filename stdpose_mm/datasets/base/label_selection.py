@@ -29,8 +29,9 @@ class LabelSelection:
     """Select which labels are given, which frames are key frames, and their auxiliary frames.
 
     Args:
-        task, random_offset, label_interval, step, propagated_weight, propagated_min_score,
-            test_mode: See :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
+        task, random_offset, keys_per_sample, label_interval, step, propagated_weight,
+            propagated_min_score, test_mode: See
+            :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
         intervals: T, frames from one given frame to the next; several only with random_offset.
 
     Raises:
@@ -40,6 +41,7 @@ class LabelSelection:
     task: str = 'propagation'
     intervals: tuple[int, ...] = (7,)
     random_offset: bool = False
+    keys_per_sample: int = 1
     label_interval: int | None = None
     step: int = 1
     propagated_weight: float = 1.0
@@ -62,6 +64,12 @@ class LabelSelection:
         if not 0 <= self.propagated_min_score <= 1:
             raise InputError(
                 f'propagated_min_score must be in 0..1, got {self.propagated_min_score}'
+            )
+        if self.keys_per_sample < 1:
+            raise InputError(f'keys_per_sample must be at least 1, got {self.keys_per_sample}')
+        if self.keys_per_sample > 1 and not self.random_offset:
+            raise InputError(
+                f'keys_per_sample={self.keys_per_sample} needs random_offset=True, which draws them'
             )
         if len(self.intervals) > 1 and not self.random_offset:
             raise InputError(f'the intervals {self.intervals} need random_offset=True')
@@ -183,12 +191,34 @@ class LabelSelection:
                 break
         return self.window(video, track, key, given)
 
+    def draw_keys(self, track: Track, window: Window, seed: int | None) -> tuple[int, ...]:
+        """Draw further key frames between the auxiliary frames of a window.
+
+        Args:
+            track: The person; every key frame is one of its labelled frames.
+            window: The window of the first.
+            seed: As in :meth:`draw_window`.
+
+        Returns:
+            ``keys_per_sample`` frames, ascending, among them the window's own; some repeatedly if
+            there are fewer.
+        """
+        missing = self.keys_per_sample - 1
+        if not missing:
+            return (window.key,)
+        random: Any = np.random if seed is None else np.random.default_rng((seed, 1))
+        others = [f for f in track.frames if window.left < f < window.right and f != window.key]
+        drawn = random.permutation(others)[:missing].astype(int).tolist()
+        pool = [window.key, *drawn]
+        drawn += random.choice(pool, missing - len(drawn)).tolist()
+        return tuple(sorted([window.key, *drawn]))
+
     # The labels of a window
 
-    def shows_labels(self, window: Window) -> tuple[bool, bool, bool]:
-        """Tell for each frame of a window whether its label may enter the sample."""
+    def shows_labels(self, window: Window) -> tuple[bool, bool]:
+        """Tell for either auxiliary frame of a window whether its label may enter the sample."""
         # A label that is not given must not reach a model under test by any way.
-        return (window.left_given, True, window.right_given) if self.test_mode else (True,) * 3
+        return window.given if self.test_mode else (True, True)
 
     def weights(self, propagated: np.ndarray) -> np.ndarray:
         """Weigh joints for the loss, float32 of the shape of ``propagated`` (bool)."""

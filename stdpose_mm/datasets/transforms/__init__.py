@@ -5,6 +5,7 @@ from .load_window import LoadWindow
 from .pack_window_inputs import PackWindowInputs
 from .window_degradation import WindowDegradation
 from .window_photometric import WindowPhotometric
+from .window_random_bbox_transform import WindowRandomBBoxTransform
 from .window_random_flip import WindowRandomFlip
 from .window_topdown_affine import WindowTopdownAffine
 
@@ -14,6 +15,7 @@ __all__ = [
     'PackWindowInputs',
     'WindowDegradation',
     'WindowPhotometric',
+    'WindowRandomBBoxTransform',
     'WindowRandomFlip',
     'WindowTopdownAffine',
 ]

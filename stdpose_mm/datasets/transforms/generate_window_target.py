@@ -24,25 +24,29 @@ class GenerateWindowTarget(BaseTransform):
 
     Required Keys:
 
-        - transformed_keypoints: [1, K, 2] in pixels of the crop
-        - keypoints_visible: [1, K]
+        - transformed_keypoints: [W, K, 2] of the key frames in pixels of the crop
+        - keypoints_visible: [W, K]
         - transformed_aux_keypoints: [2, K, 2] in pixels of the crop (left, right)
         - aux_keypoints_visible: [2, K]
         - aux_given: [2] bool
-        - window_position: 0 at the left frame, 1 at the right one
-        - label_weights (optional): [3, K], what the labels of the left, key and right frame weigh
+        - window_position: of each key frame, 0 at the left frame, 1 at the right one; a number for
+          one
+        - label_weights (optional): [W + 2, K], what the labels of the left, key and right frame
+          weigh
+        - crop_warps (optional): [W + 2, 2, 3] affines from the picture to each frame's crop;
+          without them all crops lie alike
 
     Added Keys (h x w is the heatmap, all float32):
 
-        - heatmaps: [K, h, w] target of the key frame
-        - keypoint_weights: [1, K], 0 for joints without a label or outside the crop, else the
+        - heatmaps: [WK, h, w] targets of the key frames
+        - keypoint_weights: [W, K], 0 for joints without a label or outside the crop, else the
           weight of the label
         - aux_heatmaps: [2K, h, w] targets of the left and right frame
-        - aux_keypoint_weights: [1, 2, K]
+        - aux_keypoint_weights: [W, 2, K], the same for every key frame
         - given_heatmaps: [2K, h, w] maps of the given labels, empty where there is none
-        - given_mask: [1, 2, K], 1 where the given map counts: also for a given joint outside the
-          crop, whose map is empty
-        - prior_heatmaps: [K, h, w] maps of the pose interpolated linearly between the given
+        - given_mask: [W, 2, K], the same for every key frame: 1 where the given map counts, also
+          for a given joint outside the crop, whose map is empty
+        - prior_heatmaps: [WK, h, w] maps of the pose interpolated linearly between the given
           labels, empty for joints that are not given on both sides
 
     Args:
@@ -80,37 +84,42 @@ class GenerateWindowTarget(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the heatmaps and their masks to ``results``."""
-        key, aux = results['transformed_keypoints'], results['transformed_aux_keypoints']
-        key_visible = results['keypoints_visible'] > 0
+        keys, aux = results['transformed_keypoints'], results['transformed_aux_keypoints']
+        num_keys, num_keypoints = keys.shape[:2]
+        keys_visible = results['keypoints_visible'] > 0
         aux_visible = results['aux_keypoints_visible'] > 0
-        num_keypoints = key.shape[1]
 
         shown = aux_visible & np.asarray(results['aux_given'], dtype=bool)[:, None]
         labels = aux
         if not self.test_mode:
             shown &= self._draw_shown(num_keypoints)
             labels = self._jitter(aux)
-        prior, prior_shown = interpolated_pose(labels, shown, results['window_position'])
+        positions = np.atleast_1d(results['window_position'])
+        per_key = labels_in_key_crops(labels, num_keys, results.get('crop_warps'))
+        priors, prior_shown = interpolated_pose(per_key, shown, positions[:, None, None])
 
-        # One call of the codec: poses key, left, right, given left, given right, prior.
-        poses = np.concatenate([key, aux, labels, prior[None]])
-        visible = np.concatenate([key_visible, aux_visible, shown, prior_shown[None]])
+        # One call of the codec: poses keys, left, right, given left, given right, priors.
+        poses = np.concatenate([keys, aux, labels, priors])
+        visible = np.concatenate(
+            [keys_visible, aux_visible, shown, np.tile(prior_shown, (num_keys, 1))]
+        )
         encoded = self.encoder.encode(
             poses.reshape(1, -1, 2), visible.reshape(1, -1).astype(np.float32)
         )
         maps = encoded['heatmaps']
         weights = encoded['keypoint_weights'].reshape(-1, num_keypoints)
-        ends = np.cumsum([1, 2, 2]) * num_keypoints
+        ends = np.cumsum([num_keys, 2, 2]) * num_keypoints
         for name, part in zip(
             ('heatmaps', 'aux_heatmaps', 'given_heatmaps', 'prior_heatmaps'),
             np.split(maps, ends),
             strict=True,
         ):
             results[name] = part
-        label_weights = results.get('label_weights', np.ones((3, 1), np.float32))
-        results['keypoint_weights'] = weights[:1] * label_weights[1]
-        results['aux_keypoint_weights'] = weights[None, 1:3] * label_weights[[0, 2]]
-        results['given_mask'] = shown[None].astype(np.float32)
+        label_weights = results.get('label_weights', np.ones((num_keys + 2, 1), np.float32))
+        aux_weights = weights[num_keys : num_keys + 2] * label_weights[[0, -1]]
+        results['keypoint_weights'] = weights[:num_keys] * label_weights[1:-1]
+        results['aux_keypoint_weights'] = np.tile(aux_weights, (num_keys, 1, 1))
+        results['given_mask'] = np.tile(shown.astype(np.float32), (num_keys, 1, 1))
         return results
 
     def _draw_shown(self, num_keypoints: int) -> np.ndarray:
@@ -132,17 +141,37 @@ class GenerateWindowTarget(BaseTransform):
         )
 
 
+def labels_in_key_crops(
+    labels: np.ndarray, num_keys: int, crop_warps: np.ndarray | None
+) -> np.ndarray:
+    """Convert the auxiliary poses from pixels of their own crops to those of the key frames.
+
+    Args:
+        labels: [2, K, 2] the left and the right pose, each in its frame's crop.
+        num_keys: Number W of key frames.
+        crop_warps: [W + 2, 2, 3] affines from the picture to the crops; None if they lie alike.
+
+    Returns:
+        [2, W, K, 2].
+    """
+    if crop_warps is None:
+        return np.repeat(labels[:, None], num_keys, axis=1)
+    linear, offset = crop_warps[..., :2], crop_warps[:, None, :, 2]
+    in_picture = (labels - offset[[0, -1]]) @ np.linalg.inv(linear[[0, -1]]).swapaxes(1, 2)
+    return in_picture[:, None] @ linear[1:-1].swapaxes(1, 2) + offset[1:-1]
+
+
 def interpolated_pose(
-    labels: np.ndarray, shown: np.ndarray, position: float
+    labels: np.ndarray, shown: np.ndarray, position: float | np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate the pose of the key frame on the straight line between two given poses.
 
     Args:
-        labels: [2, K, 2] the left and the right pose.
+        labels: [2, ..., K, 2] the left and the right pose.
         shown: [2, K] bool, which of their joints are given.
         position: Where the key frame lies, 0 at the left frame, 1 at the right one.
 
     Returns:
-        The pose [K, 2], and which of its joints both poses give [K] bool.
+        The pose [..., K, 2], and which of its joints both poses give [K] bool.
     """
     return (1 - position) * labels[0] + position * labels[1], shown.all(axis=0)

@@ -14,12 +14,12 @@ ON_ERROR = ('stop', 'skip')
 
 @TRANSFORMS.register_module()
 class LoadWindow(BaseTransform):
-    """Read the three frames of a window.
+    """Read the frames of a window.
 
     Required Keys:
 
-        - frames: three of (path, index), index None for a picture
-        - img (optional): three [H, W, 3] uint8 BGR arrays, kept where the caller has them already
+        - frames: F of (path, index), index None for a picture
+        - img (optional): F [H, W, 3] uint8 BGR arrays, kept where the caller has them already
 
     Added Keys:
 
@@ -63,7 +63,7 @@ class LoadWindow(BaseTransform):
 
 
 def _read(frames: list) -> list:
-    # At the ends of a video and around labelled frames two of the three may be the same.
+    # At the ends of a video and around labelled frames two of them may be the same.
     pictures = {frame: read_frame(*frame) for frame in dict.fromkeys(map(tuple, frames))}
     images = [pictures[tuple(frame)] for frame in frames]
     for (path, _), image in zip(frames, images, strict=True):

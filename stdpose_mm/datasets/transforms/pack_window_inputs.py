@@ -34,16 +34,16 @@ class PackWindowInputs(PackPoseInputs):
 
     Packed:
 
-        - inputs: uint8 tensor [T, 3, H, W], T = 3
+        - inputs: uint8 tensor [F, 3, H, W] of F = W + 2 frames: left, W key frames, right
         - data_samples: PoseDataSample with
 
           - metainfo ``meta_keys``
           - ``gt_instances``: bboxes, bbox_scores, bbox_scales, keypoints, keypoints_visible
           - ``gt_fields``, float32, frames flattened into the first axis because PixelData takes
-            three: ``heatmaps`` [K, h, w], ``aux_heatmaps`` [2K, h, w], ``given_heatmaps``
-            [2K, h, w], ``prior_heatmaps`` [K, h, w]
-          - ``gt_instance_labels``: ``keypoint_weights`` [1, K], ``aux_keypoint_weights``
-            [1, 2, K], ``given_mask`` [1, 2, K]
+            three: ``heatmaps`` [WK, h, w], ``aux_heatmaps`` [2K, h, w], ``given_heatmaps``
+            [2K, h, w], ``prior_heatmaps`` [WK, h, w]
+          - ``gt_instance_labels``: ``keypoint_weights`` [W, K], ``aux_keypoint_weights``
+            [W, 2, K], ``given_mask`` [W, 2, K]
 
     Args:
         meta_keys: What becomes metainfo.

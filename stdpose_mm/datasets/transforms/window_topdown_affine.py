@@ -1,29 +1,67 @@
-"""Crop the key frame's person out of a whole window."""
+"""Crop a person out of the frames of a window."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from mmpose.datasets.transforms import TopdownAffine
 from mmpose.registry import TRANSFORMS
 
 from ._joint_poses import as_one, split
 
+_OF_BOXES = ('bbox', 'bbox_score', 'bbox_center', 'bbox_scale', 'bbox_rotation')
+_OF_KEY_FRAME = ('input_size', 'input_center', 'input_scale')
+_CORNERS = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
+
 
 @TRANSFORMS.register_module()
 class WindowTopdownAffine(TopdownAffine):
-    """MMPose's TopdownAffine: one affine for all three frames and the labels of all three.
+    """MMPose's TopdownAffine on the frames of a window and their labels.
 
-    Required and modified keys: as TopdownAffine, and
+    With one box all frames are cropped alike. With one box per frame each is cropped at its own;
+    the boxes of the key frames remain.
 
+    Required and modified keys: as TopdownAffine with F frames and one or F boxes, and
+
+        - keypoints: [W, K, 2] of the key frames, left as it is
         - aux_keypoints: [2, K, 2], left as it is
+        - keypoints_visible: [W, K]
         - aux_keypoints_visible: [2, K]
 
     Added Keys:
 
-        - input_size, input_center, input_scale
-        - transformed_keypoints: [1, K, 2] in pixels of the crop
+        - input_size, input_center, input_scale: of the first key frame
+        - transformed_keypoints: [W, K, 2] in pixels of the crop
         - transformed_aux_keypoints: [2, K, 2] in pixels of the crop
+        - crop_warps (with a box per frame): [F, 2, 3] affines from the picture to the crops
     """
 
     def transform(self, results: dict) -> dict:
         """Warp the frames in ``results`` and add the labels in crop coordinates."""
-        return split(super().transform(as_one(results)))
+        results = as_one(results)
+        if len(results['bbox_center']) == 1:
+            return split(super().transform(results))
+        return split(self._crop_each(results))
+
+    def _crop_each(self, results: dict) -> dict:
+        """Crop every frame at its own box."""
+        crops = [self._crop(results, frame) for frame in range(len(results['img']))]
+        results['img'] = [crop['img'][0] for crop in crops]
+        points = np.concatenate([crop['transformed_keypoints'] for crop in crops])
+        origin, right, down = np.moveaxis(points[:, -3:], 1, 0)
+        results['crop_warps'] = np.stack([right - origin, down - origin, origin], axis=-1)
+        results['transformed_keypoints'] = points[:, :-3].astype(results['keypoints'].dtype)
+        for name in _OF_KEY_FRAME:
+            results[name] = crops[1][name]
+        for name in _OF_BOXES:
+            if name in results:
+                results[name] = results[name][1:-1]
+        return results
+
+    def _crop(self, results: dict, frame: int) -> dict[str, Any]:
+        """Crop one frame, with three corners of the picture among its keypoints."""
+        own = {name: results[name][frame : frame + 1] for name in _OF_BOXES if name in results}
+        pose = results['keypoints'][frame : frame + 1]
+        own['keypoints'] = np.concatenate([pose, _CORNERS], axis=1)
+        return super().transform({**own, 'img': [results['img'][frame]]})

@@ -1,6 +1,7 @@
 """Hooks of the MMEngine runner."""
 
+from .checkpoint_report_hook import CheckpointReportHook
 from .held_out_loss_hook import HeldOutLossHook
 from .random_state_hook import RandomStateHook
 
-__all__ = ['HeldOutLossHook', 'RandomStateHook']
+__all__ = ['CheckpointReportHook', 'HeldOutLossHook', 'RandomStateHook']

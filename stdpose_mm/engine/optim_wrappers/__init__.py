@@ -1,5 +1,6 @@
-"""Optimizer wrappers."""
+"""Optimizer wrappers, and what builds them."""
 
 from .autocast_optim_wrapper import AutocastOptimWrapper
+from .vit_optim_wrapper_constructor import ViTOptimWrapperConstructor
 
-__all__ = ['AutocastOptimWrapper']
+__all__ = ['AutocastOptimWrapper', 'ViTOptimWrapperConstructor']

@@ -13,7 +13,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import find_label_files, read_posetrack
+from stdpose_mm.io.labels import find_label_files, read_posetrack, select_held_out
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
 
 BOXES = {
@@ -47,6 +47,8 @@ class BaseVideoMetric(BaseMetric):
         main_frames: ``'unlabelled'`` or ``'all'``; by default the unlabelled ones in
             propagation. In estimation there is only ``'all'``.
         keypoint_threshold: Predicted joints with a lower score are left out; None keeps all.
+        held_out_share, held_out: Which of the videos to evaluate, as the dataset reads them, see
+            :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
         collect_device, prefix, collect_dir: As in MMEngine's BaseMetric.
 
     Raises:
@@ -61,6 +63,8 @@ class BaseVideoMetric(BaseMetric):
         boxes: str = 'gt',
         main_frames: str | None = None,
         keypoint_threshold: float | None = None,
+        held_out_share: float = 0.0,
+        held_out: str = 'exclude',
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
@@ -78,7 +82,9 @@ class BaseVideoMetric(BaseMetric):
                 f'main_frames must be one of {allowed} with given_interval={given_interval}, '
                 f'got {main_frames!r}'
             )
-        self.label_files = find_label_files(ann_file, owner=type(self).__name__)
+        owner = type(self).__name__
+        files = find_label_files(ann_file, owner=owner)
+        self.label_files = select_held_out(files, held_out_share, held_out, owner)
         self.given_interval = given_interval
         self.boxes = boxes
         self.main_frames = main_frames

@@ -23,6 +23,7 @@ from .frame_numbers import (
     list_frames,
     read_frame_list,
 )
+from .held_out import select_held_out
 from .label_files import find_label_files, write_label_list
 from .label_size import fit_size, rescale_labels
 from .label_studio import read_label_studio
@@ -67,6 +68,7 @@ __all__ = [
     'read_yolo_pose',
     'require_times',
     'rescale_labels',
+    'select_held_out',
     'sniff_format',
     'stands_for_many',
     'write_coco',

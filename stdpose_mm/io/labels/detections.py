@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
 
@@ -58,4 +59,21 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
             image_id: FrameDetections(np.stack(found), np.array(scores[image_id]))
             for image_id, found in boxes.items()
         }
+    )
+
+
+def write_detections(detections: Detections, path: PathLike) -> None:
+    """Write COCO-style detection results of people, atomically.
+
+    Args:
+        detections: The detections; read back by :func:`read_detections`.
+        path: Where to write a JSON list of ``image_id``, ``category_id`` (1), ``bbox``, ``score``.
+    """
+    write_json(
+        path,
+        [
+            {'image_id': image_id, 'category_id': 1, 'bbox': box, 'score': score}
+            for image_id, found in detections.by_image.items()
+            for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
+        ],
     )

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers import (
     TransformerBlock,
+    apply_block,
     fit_position_embedding,
     sine_cosine_position_embedding,
 )
+from stdpose_mm.models.pretrained import BACKBONE, compare_weights, read_backbone_weights
 
 from .patch_embedding import PatchEmbedding
 
@@ -46,11 +48,15 @@ class ViT(BaseModule):
     Parameter names, patch size 16, patch padding 2 and the final LayerNorm are those of MMPose
     1.x's ViTPose (``mmpretrain.VisionTransformer`` with ``with_cls_token=False``,
     ``out_type='featmap'``, ``patch_cfg=dict(padding=2)``): there ``pos_embed`` is [1, L, D] for L
-    patches, without a class-token slot. Checkpoints with such a slot load too: MAE pretraining
-    and the original ViTPose repository store [1, 1 + L, D]. The original adds the slot to every
-    patch position, MMPose drops it; each checkpoint is read as its own code reads it, told by the
-    parameter names (``blocks.`` or ``layers.``). Positions of another input size are resized
-    (bicubic) while loading.
+    patches, without a class-token slot. Checkpoints with such a slot load too: MAE, DINO, timm
+    and the original ViTPose repository store [1, 1 + L, D]. The original ViTPose, which has no
+    class token, adds the slot to every patch position, the others drop it; each checkpoint is read
+    as its own code reads it, told by the parameter names (``blocks.``, and no ``cls_token``).
+    Positions of another input size are resized (bicubic) while loading.
+
+    Weights are named as in MMPose or as in timm, which the original ViTPose, MAE and DINO share.
+    DINO's and timm's ViT-S has 6 heads, ViTPose's 12: weights of the former need ``arch`` as a
+    dict, for heads leave no trace in them.
 
     The patch grid has ``(size + 2 * 2 - 16) // 16 + 1`` cells per axis: 16x12 for 256x192, 24x18
     for 384x288, 14x10 for 224x168 (whose last 10 columns no patch sees).
@@ -66,7 +72,9 @@ class ViT(BaseModule):
             sine-cosine embedding, learnable.
         drop_path_rate: Stochastic depth of the last block; earlier blocks less, linearly.
         with_cp: Recompute blocks in the backward pass to save memory.
-        init_cfg: Initialisation config of MMEngine.
+        init_cfg: Initialisation config of MMEngine. ``dict(type='Pretrained', checkpoint=...)``
+            takes the weights of all these origins, logs what they fill, and raises an InputError
+            unless they fill the whole backbone.
     """
 
     def __init__(
@@ -110,6 +118,24 @@ class ViT(BaseModule):
         self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6)
         self._register_load_state_dict_pre_hook(self._adapt_state_dict)
 
+    def init_weights(self) -> None:
+        """Initialise the weights, or load pretrained ones and log what they fill.
+
+        Raises:
+            InputError: If these cannot be read, or leave a weight as it is.
+        """
+        settings = self.init_cfg
+        if not isinstance(settings, dict) or settings['type'] != 'Pretrained':
+            super().init_weights()
+            return
+        source = settings['checkpoint']
+        weights = read_backbone_weights(source, settings.get('prefix') or '')
+        report = compare_weights(self, weights, BACKBONE)
+        print_log(f'Weights of {source} in the backbone:\n{report.table()}', logger='current')
+        report.require_backbone(source)
+        self.load_state_dict(weights, strict=False)
+        self._is_init = True
+
     def forward(self, images: Tensor) -> tuple[Tensor]:
         """Extract features.
 
@@ -129,10 +155,7 @@ class ViT(BaseModule):
             )
         tokens = self.patch_embed(images) + self.pos_embed
         for layer in self.layers:
-            if self.with_cp and self.training:
-                tokens = checkpoint(layer, tokens, use_reentrant=False)
-            else:
-                tokens = layer(tokens)
+            tokens = apply_block(layer, tokens, recompute=self.with_cp)
         return (self.ln1(tokens).transpose(1, 2).unflatten(2, self.grid),)
 
     def _adapt_state_dict(
@@ -141,6 +164,7 @@ class ViT(BaseModule):
         """Rename the original ViTPose's parameters and fit the position embedding."""
         own = [name[len(prefix) :] for name in state_dict if name.startswith(prefix)]
         is_original = any(name.startswith('blocks.') for name in own)
+        has_class_token = 'cls_token' in own
         if is_original:
             for name in own:
                 renamed = name
@@ -150,5 +174,5 @@ class ViT(BaseModule):
         key = prefix + 'pos_embed'
         if key in state_dict:
             state_dict[key] = fit_position_embedding(
-                state_dict[key], self.grid, add_class_slot=is_original
+                state_dict[key], self.grid, add_class_slot=is_original and not has_class_token
             )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers import (
     PoseAggregationBlock,
+    conv_block,
     fit_position_embedding,
     sine_cosine_position_embedding,
 )
@@ -36,6 +37,9 @@ class STDAHead(RepresentationHead):
         num_blocks: Number of Pose Aggregation blocks.
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
         patch_size: Side of the heatmap patch that makes a token, in heatmap pixels.
+        merged_channels: Width C of the neck's ``merged_feature``, which then joins the tokens and
+            the upsampled feature: a path at full resolution (beyond the paper). ``None`` to leave
+            it out.
         deconv_out_channels: Channels of the upsampling layers.
         deconv_kernel_sizes: Kernel sizes of the upsampling layers.
         **kwargs: Further arguments of :class:`HeatmapHead` (``loss``, ``decoder``, ...).
@@ -51,6 +55,7 @@ class STDAHead(RepresentationHead):
         num_blocks: int = 2,
         feedforward_channels: int | None = None,
         patch_size: int = 4,
+        merged_channels: int | None = None,
         deconv_out_channels: Sequence[int] = (256, 256),
         deconv_kernel_sizes: Sequence[int] = (4, 4),
         **kwargs: Any,
@@ -68,6 +73,13 @@ class STDAHead(RepresentationHead):
         self.patch_embed = nn.Conv2d(
             out_channels * (2 if mask else 1), in_channels, patch_size, stride=patch_size
         )
+        self.feature_embed = self.refine = None
+        if merged_channels is not None:
+            width = deconv_out_channels[-1]
+            self.feature_embed = nn.Conv2d(
+                merged_channels, in_channels, patch_size, stride=patch_size, bias=False
+            )
+            self.refine = conv_block(width + merged_channels, width)
         positions = sine_cosine_position_embedding(self.grid, in_channels) * 0.5
         self.pos_embed = nn.Parameter(positions)
         self.blocks = nn.ModuleList(
@@ -80,8 +92,8 @@ class STDAHead(RepresentationHead):
         """Aggregate and decode (Eq. 13).
 
         Args:
-            feats: Representation with ``fused_feature``, ``merged_heatmaps`` and, for the mask,
-                ``frame_heatmaps``.
+            feats: Representation with ``fused_feature``, ``merged_heatmaps``, for the mask
+                ``frame_heatmaps``, and for the path at full resolution ``merged_feature``.
 
         Returns:
             Heatmaps H-bar [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
@@ -90,8 +102,14 @@ class STDAHead(RepresentationHead):
             InputError: If the representation lacks a part or has another heatmap size.
         """
         merged, context = feats.merged_heatmaps, feats.fused_feature
+        merged_feature = feats.merged_feature
         if merged is None or context is None:
             raise InputError('STDAHead needs a neck with both tff and tks')
+        if self.refine is not None and merged_feature is None:
+            raise InputError(
+                'merged_channels needs a neck with a merged feature, use '
+                'AppearanceKeypointsSynthesis as its tks'
+            )
         if merged.shape[-2:] != self.heatmap_shape:
             raise InputError(
                 f'expected merged heatmaps of size {self.heatmap_shape}, '
@@ -99,12 +117,19 @@ class STDAHead(RepresentationHead):
             )
         if self.mask is not None:
             merged = torch.cat((merged * self.mask(feats.frame_heatmaps), merged), dim=1)
-        tokens = self.patch_embed(merged).flatten(2).transpose(1, 2) + self.pos_embed
+        embedded = self.patch_embed(merged)
+        if self.feature_embed is not None:
+            embedded = embedded + self.feature_embed(merged_feature)
+        tokens = embedded.flatten(2).transpose(1, 2) + self.pos_embed
         context = context.flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens = block(tokens, context)
         aggregated = self.norm(tokens).transpose(1, 2).unflatten(2, self.grid)
-        return self.decode_feature(aggregated)
+        if self.refine is None or merged_feature is None:
+            return self.decode_feature(aggregated)
+        upsampled = self.deconv_layers(aggregated)
+        both = torch.cat((upsampled, merged_feature.to(upsampled.dtype)), dim=1)
+        return self.final_layer(self.refine(both)).float()
 
     def _load_state_dict_pre_hook(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any

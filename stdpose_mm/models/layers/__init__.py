@@ -1,9 +1,11 @@
 """Layers shared by backbones, necks and heads.
 
-``attention``, ``blocks``, ``deformable``, ``dcpose``, ``position_embedding``, ``packed_layers`` and
-``space_time_masks`` hold what belongs together; a class that configs name has a file of its own.
+``attention``, ``blocks``, ``deformable``, ``dcpose``, ``position_embedding``, ``packed_layers``,
+``recompute`` and ``space_time_masks`` hold what belongs together; a class that configs name has a
+file of its own.
 """
 
+from .appearance_correlation import AppearanceCorrelation
 from .attention import CrossAttention, SelfAttention
 from .blocks import (
     DividedAttentionBlock,
@@ -21,11 +23,13 @@ from .dynamic_aware_mask import DynamicAwareMask
 from .given_pose_embedding import GivenPoseEmbedding
 from .packed_layers import fold_normalisation, pack_layers
 from .position_embedding import fit_position_embedding, sine_cosine_position_embedding
+from .recompute import apply_block
 from .space_time_masks import SpaceTimeMasks, draw_frames, draw_tubes, draw_windows
 from .spatial_motion_concatenation import SpatialMotionConcatenation
 from .spatial_motion_mutual_learning import SpatialMotionMutualLearning
 
 __all__ = [
+    'AppearanceCorrelation',
     'ContextDecoder',
     'CrossAttention',
     'DeformableWarp',
@@ -42,6 +46,7 @@ __all__ = [
     'SpatialMotionConcatenation',
     'SpatialMotionMutualLearning',
     'TransformerBlock',
+    'apply_block',
     'conv_block',
     'draw_frames',
     'draw_tubes',

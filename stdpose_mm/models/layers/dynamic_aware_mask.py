@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
+
+NORMALIZATIONS = ('softmax', 'mean')
 
 
 def modified_sigmoid(x: Tensor, slope: float, threshold: float) -> Tensor:
@@ -18,18 +21,27 @@ class DynamicAwareMask(BaseModule):
     """Dynamic-Aware Mask (DAM, Sec. 3.2, Eq. 3): where the pose moves within a window.
 
     The forward residual H_t - H_l and the backward residual H_r - H_t pass Eq. 3 per channel, are
-    compressed to one channel each, added with learnable weights, and made a distribution over
-    space by a softmax.
+    compressed to one channel each, added with learnable weights, and normalised over space.
 
-    After a softmax over h * w positions the values are near 1 / (h * w), so that the masked
-    heatmaps all but vanish beside the unmasked ones; ``rescale`` multiplies the mask by h * w,
-    which makes its mean 1.
+    ``normalization='softmax'`` is the paper's form. Its values are near 1 / (h * w), so that the
+    masked heatmaps all but vanish beside the unmasked ones, and nothing trains the mask;
+    ``rescale`` multiplies them by h * w. They stay nearly equal all the same, since the weights of
+    the compression are small and of either sign.
+
+    ``normalization='mean'`` is the form that acts: the compression and the sum of the directions
+    have positive weights, equal at the start, and the mask is divided by its mean over space. It is
+    then largest where most joints move most, in the proportions of Eq. 3: with slope 10 and
+    threshold 0.5 a place where nothing moves has next to nothing.
 
     Args:
         num_joints: Number of joints K.
         slope: k of Eq. 3, positive.
         threshold: theta of Eq. 3.
-        rescale: Whether the mask has mean 1 (``True``) or sum 1 (``False``, the paper's form).
+        rescale: Whether the softmax has mean 1 (``True``) or sum 1 (``False``, the paper's form).
+        normalization: 'softmax' or 'mean', whose mask has mean 1.
+
+    Raises:
+        InputError: If an argument is out of range, or ``rescale`` goes without the softmax.
     """
 
     def __init__(
@@ -38,16 +50,32 @@ class DynamicAwareMask(BaseModule):
         slope: float = 1.5,
         threshold: float = 0.5,
         rescale: bool = False,
+        normalization: str = 'softmax',
     ) -> None:
         super().__init__()
         if slope <= 0:
             raise InputError(f'slope must be positive, got {slope}')
+        if normalization not in NORMALIZATIONS:
+            raise InputError(
+                f'normalization must be one of {NORMALIZATIONS}, got {normalization!r}'
+            )
+        if rescale and normalization != 'softmax':
+            raise InputError(
+                f'rescale=True goes with the softmax, but normalization is {normalization!r}, '
+                'leave one of them out'
+            )
         self.slope = slope
         self.threshold = threshold
         self.rescale = rescale
-        # No bias: the softmax over space would cancel it.
-        self.compress = nn.Conv2d(num_joints, 1, kernel_size=1, bias=False)
-        self.direction_weights = nn.Parameter(torch.full((2,), 0.5))
+        self.normalization = normalization
+        self.num_joints = num_joints
+        if normalization == 'mean':
+            self.joint_weights = nn.Parameter(torch.zeros(num_joints))
+            self.direction_weights = nn.Parameter(torch.zeros(2))
+        else:
+            # No bias: the normalisation would cancel it.
+            self.compress = nn.Conv2d(num_joints, 1, kernel_size=1, bias=False)
+            self.direction_weights = nn.Parameter(torch.full((2,), 0.5))
 
     def forward(self, frame_heatmaps: Tensor) -> Tensor:
         """Compute the motion mask.
@@ -61,7 +89,16 @@ class DynamicAwareMask(BaseModule):
         # Not diff(), which cannot be exported to ONNX.
         residuals = frame_heatmaps[:, 1:] - frame_heatmaps[:, :-1]
         activated = modified_sigmoid(residuals, self.slope, self.threshold)
+        if self.normalization == 'mean':
+            return self._relative_motion(activated.float())
         compressed = self.compress(activated.flatten(0, 1)).unflatten(0, (-1, 2))
         motion = torch.einsum('d,ndchw->nchw', self.direction_weights, compressed.float())
         mask = motion.flatten(2).softmax(-1).view_as(motion)
         return mask * motion[0].numel() if self.rescale else mask
+
+    def _relative_motion(self, activated: Tensor) -> Tensor:
+        """Divide the weighted sum over directions and joints [N, 2, K, h, w] by its mean."""
+        directions = F.softplus(self.direction_weights)
+        joints = F.softplus(self.joint_weights)
+        motion = torch.einsum('d,k,ndkhw->nhw', directions, joints, activated)[:, None]
+        return motion / motion.mean((-2, -1), keepdim=True)

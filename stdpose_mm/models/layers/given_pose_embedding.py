@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModule
+from mmengine.model import BaseModule, normal_init
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -21,14 +21,25 @@ class GivenPoseEmbedding(BaseModule):
         use_prior: Whether the interpolated pose is embedded; otherwise the key frame's maps are
             empty.
         patch_size: Side of the heatmap patch that makes a token, in heatmap pixels.
+        init_std: Standard deviation of the weights at the start; ``None`` for PyTorch's own, from
+            which labels are a tenth as large as normalised features and hardly heard beside them.
     """
 
     def __init__(
-        self, num_joints: int, embed_dims: int, use_prior: bool = False, patch_size: int = 4
+        self,
+        num_joints: int,
+        embed_dims: int,
+        use_prior: bool = False,
+        patch_size: int = 4,
+        init_std: float | None = None,
     ) -> None:
         super().__init__()
         self.label = _patch_embedding(num_joints, embed_dims, patch_size)
         self.prior = _patch_embedding(num_joints, embed_dims, patch_size) if use_prior else None
+        if init_std is not None:
+            for embedding in (self.label, self.prior):
+                if embedding is not None:
+                    normal_init(embedding, std=init_std)
 
     def forward(self, given: AuxiliaryLabels) -> Tensor:
         """Embed the given labels of N windows.

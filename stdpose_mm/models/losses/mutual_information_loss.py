@@ -54,6 +54,13 @@ class MutualInformationLoss(nn.Module):
         per_pixel: Divide the nats of the variational terms by the number of heatmap pixels, as
             :class:`KeypointMSELoss` does with its squared error; the paper's weights are read as
             made for that scale. ``False`` beside a heatmap loss that sums over pixels.
+        heatmap_gain: Start the variational networks of the heatmap terms as the identity times
+            this: heatmaps are at most 1 high, and only logits several times as high say where a
+            joint is. ``None`` starts them from PyTorch's small random weights, through which next
+            to no gradient comes until they have learnt to be large.
+
+    Raises:
+        InputError: If the estimator is unknown, or ``heatmap_gain`` is not positive.
     """
 
     def __init__(
@@ -65,8 +72,11 @@ class MutualInformationLoss(nn.Module):
         alpha: float = 0.1,
         beta: float = 0.01,
         per_pixel: bool = True,
+        heatmap_gain: float | None = None,
     ) -> None:
         super().__init__()
+        if heatmap_gain is not None and heatmap_gain <= 0:
+            raise InputError(f'heatmap_gain must be positive, got {heatmap_gain}')
         if estimator not in ESTIMATORS:
             raise InputError(f'estimator must be one of {ESTIMATORS}, got {estimator!r}')
         self.estimator = estimator
@@ -89,6 +99,10 @@ class MutualInformationLoss(nn.Module):
             # No biases: the softmax over positions would cancel them.
             self.heatmap_decoder = nn.Conv2d(num_joints, num_joints, kernel_size=1, bias=False)
             self.heatmap_predictor = nn.Conv2d(num_joints, num_joints, kernel_size=1, bias=False)
+            if heatmap_gain is not None:
+                for network in (self.heatmap_decoder, self.heatmap_predictor):
+                    identity = torch.eye(num_joints)[..., None, None]
+                    network.weight = nn.Parameter(heatmap_gain * identity)
 
     def forward(
         self,

@@ -1,5 +1,6 @@
 """Necks: features and heatmaps of a window to one spatiotemporal representation."""
 
+from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
 from .dual_consecutive import DualConsecutive
 from .mlsme import MLSME
 from .pose_warping import PoseWarping
@@ -10,6 +11,7 @@ from .temporal_keypoints_synthesis import TemporalKeypointsSynthesis
 __all__ = [
     'MLSME',
     'STRE',
+    'AppearanceKeypointsSynthesis',
     'DualConsecutive',
     'PoseWarping',
     'TemporalFeatureFusion',

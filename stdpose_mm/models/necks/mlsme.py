@@ -14,6 +14,7 @@ from stdpose_mm.models.layers import (
     FrameAggregation,
     SpaceTimeMasks,
     TransformerBlock,
+    apply_block,
     draw_frames,
     draw_tubes,
     draw_windows,
@@ -66,8 +67,10 @@ class MLSME(BaseModule):
         context_decoder: Config of the decoder of features; needed if anything is masked.
         pose_decoder: Config of the heatmap head that decodes hidden frames, or ``None`` to
             reconstruct their features only.
-        pose_embed: Config of the embedding of given labels, added to the tokens before the masks;
-            ``None`` for pose estimation, which has none.
+        pose_embed: Config of the embedding of given labels, added to the tokens of their frames,
+            hidden ones too: masks hide pictures, and labels are there in use. ``None`` for pose
+            estimation, which has none.
+        with_cp: Recompute the encoder's blocks in the backward pass to save memory.
 
     Raises:
         InputError: If a setting is out of range, or there is nothing to decode or to decode with.
@@ -92,8 +95,10 @@ class MLSME(BaseModule):
         context_decoder: dict | None = None,
         pose_decoder: dict | None = None,
         pose_embed: dict | None = None,
+        with_cp: bool = False,
     ) -> None:
         super().__init__()
+        self.with_cp = with_cp
         if not 0 <= tube_ratio < 1:
             raise InputError(f'tube_ratio must be at least 0 and less than 1, got {tube_ratio}')
         if not 1 <= tube_length <= num_frames:
@@ -188,10 +193,10 @@ class MLSME(BaseModule):
                 f'expected features of size {self.grid}, got {tuple(features.shape[-2:])}'
             )
         target = features.flatten(3).transpose(2, 3)
-        tokens = target
+        labels = None
         if self.pose_embed is not None and given is not None:
-            tokens = tokens + self.pose_embed(given)
-        by_patches, by_frames = self.encode(tokens, masks)
+            labels = self.pose_embed(given)
+        by_patches, by_frames = self.encode(target, masks, labels)
         mean = (by_frames - self.place_embed - self.frame_embed).mean(dim=1)
         motion = mean + self.aggregate(self.norm(by_frames))
         return SpatioTemporalRepresentation(
@@ -202,22 +207,39 @@ class MLSME(BaseModule):
             else self._reconstruct(by_patches, by_frames, target, masks),
         )
 
-    def encode(self, tokens: Tensor, masks: SpaceTimeMasks | None) -> tuple[Tensor, Tensor]:
-        """Encode tokens [N, T, L, D]; gives them after the patch and after the frame level."""
+    def encode(
+        self, tokens: Tensor, masks: SpaceTimeMasks | None, labels: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Encode tokens [N, T, L, D]; gives them after the patch and after the frame level.
+
+        Args:
+            tokens: Tokens of the pictures, which the masks hide.
+            masks: See :meth:`draw_masks`.
+            labels: Tokens of the given labels in the same shape, which no mask hides.
+        """
         tubes, frames = masks if masks is not None else (None, None)
         position = self.place_embed + self.frame_embed
         tokens = tokens + position
         if tubes is not None:
             tokens = torch.where(tubes[..., None], self.tube_token + position, tokens)
+        if labels is not None:
+            tokens = tokens + labels
         for joint, divided in zip(self.joint_blocks, self.divided_blocks, strict=True):
-            tokens = divided(_apply_jointly(joint, tokens))
+            tokens = self._apply_jointly(joint, tokens)
+            tokens = apply_block(divided, tokens, recompute=self.with_cp)
         by_patches = tokens
         if frames is not None:
             hidden = frames[..., None, None]
-            tokens = torch.where(hidden, self.frame_token + position, tokens)
+            shown = self.frame_token + position
+            tokens = torch.where(hidden, shown if labels is None else shown + labels, tokens)
         for block in self.frame_blocks:
-            tokens = _apply_jointly(block, tokens)
+            tokens = self._apply_jointly(block, tokens)
         return by_patches, tokens
+
+    def _apply_jointly(self, block: nn.Module, tokens: Tensor) -> Tensor:
+        """Apply a block to the tokens [N, T, L, D] of all frames together."""
+        joint = apply_block(block, tokens.flatten(1, 2), recompute=self.with_cp)
+        return joint.unflatten(1, tokens.shape[1:3])
 
     def _reconstruct(
         self, by_patches: Tensor, by_frames: Tensor, target: Tensor, masks: SpaceTimeMasks
@@ -239,8 +261,3 @@ class MLSME(BaseModule):
 def _learnable_tokens(num_frames: int, embed_dims: int) -> nn.Parameter:
     """Create a parameter [1, T, 1, D]."""
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, num_frames, 1, embed_dims), std=0.02))
-
-
-def _apply_jointly(block: nn.Module, tokens: Tensor) -> Tensor:
-    """Apply a block to the tokens [N, T, L, D] of all frames together."""
-    return block(tokens.flatten(1, 2)).unflatten(1, tokens.shape[1:3])

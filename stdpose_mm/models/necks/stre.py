@@ -8,6 +8,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.structures.windows import KEY_FRAME
 
+from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
+
 
 @MODELS.register_module()
 class STRE(BaseModule):
@@ -15,7 +17,8 @@ class STRE(BaseModule):
 
     Args:
         tff: Config of the module that fuses features, or ``None`` to leave it out.
-        tks: Config of the module that merges heatmaps, or ``None`` to leave it out.
+        tks: Config of the module that merges heatmaps (:class:`TemporalKeypointsSynthesis`, or
+            :class:`AppearanceKeypointsSynthesis`), or ``None`` to leave it out.
     """
 
     def __init__(self, tff: dict | None = None, tks: dict | None = None) -> None:
@@ -34,18 +37,24 @@ class STRE(BaseModule):
         Args:
             features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w]; needed by ``tks``.
-            given: Given labels, of which ``tks`` may read the interpolated pose; the labels
-                themselves are already in ``frame_heatmaps``.
+            given: Given labels, of which ``tks`` may read the interpolated pose, and both parts
+                the key frame's position; the labels themselves are already in ``frame_heatmaps``.
 
         Raises:
             InputError: If ``tks`` has no heatmaps to merge.
         """
         if self.tks is not None and frame_heatmaps is None:
             raise InputError('tks merges heatmaps but none came; configure a frame_head')
-        prior = None if given is None else given.prior
+        fused = None if self.tff is None else self.tff(features, given)
+        merged = merged_feature = None
+        if isinstance(self.tks, AppearanceKeypointsSynthesis):
+            merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)
+        elif self.tks is not None:
+            merged = self.tks(frame_heatmaps, None if given is None else given.prior)
         return SpatioTemporalRepresentation(
             frame_feature=features[:, KEY_FRAME],
-            fused_feature=None if self.tff is None else self.tff(features),
+            fused_feature=fused,
             frame_heatmaps=frame_heatmaps,
-            merged_heatmaps=None if self.tks is None else self.tks(frame_heatmaps, prior),
+            merged_heatmaps=merged,
+            merged_feature=merged_feature,
         )

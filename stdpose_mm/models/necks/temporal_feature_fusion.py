@@ -5,7 +5,9 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.models.layers import FrameAggregation, TransformerBlock
+from stdpose_mm.models.layers import FrameAggregation, TransformerBlock, apply_block
+from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.structures.windows import KEY_FRAME
 
 
 @MODELS.register_module()
@@ -22,6 +24,10 @@ class TemporalFeatureFusion(BaseModule):
         num_blocks: Number of transformer blocks.
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
         num_frames: Number of frames T.
+        relative_time: Also add an embedding of each frame's time, in which the key frame is at 0
+            and the auxiliary frames are 1 apart (beyond the paper).
+        residual: Start from F~ = F_t and learn what to add (beyond the paper).
+        with_cp: Recompute blocks in the backward pass to save memory.
     """
 
     def __init__(
@@ -31,8 +37,13 @@ class TemporalFeatureFusion(BaseModule):
         num_blocks: int = 2,
         feedforward_channels: int | None = None,
         num_frames: int = 3,
+        relative_time: bool = False,
+        residual: bool = False,
+        with_cp: bool = False,
     ) -> None:
         super().__init__()
+        self.residual = residual
+        self.with_cp = with_cp
         self.frame_embed = nn.Parameter(torch.zeros(1, num_frames, 1, embed_dims))
         nn.init.trunc_normal_(self.frame_embed, std=0.02)
         self.blocks = nn.Sequential(
@@ -42,12 +53,42 @@ class TemporalFeatureFusion(BaseModule):
             )
         )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.aggregate = FrameAggregation(num_frames, embed_dims)
+        self.aggregate = FrameAggregation(num_frames, embed_dims, start_at_zero=residual)
+        self.time_embed = (
+            nn.Sequential(nn.Linear(1, embed_dims), nn.GELU(), nn.Linear(embed_dims, embed_dims))
+            if relative_time
+            else None
+        )
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Fuse the frames' features [N, T, D, h', w'] to F~_t [N, D, h', w']."""
+    def forward(self, features: Tensor, given: AuxiliaryLabels | None = None) -> Tensor:
+        """Fuse the features of a window.
+
+        Args:
+            features: F_l, F_t, F_r with shape [N, T, D, h', w'].
+            given: Labels; the key frame's position is read with ``relative_time``, half way if
+                ``None``.
+
+        Returns:
+            F~_t with shape [N, D, h', w'].
+        """
         num_frames, grid = features.shape[1], features.shape[-2:]
         tokens = features.flatten(3).transpose(2, 3) + self.frame_embed
-        tokens = self.norm(self.blocks(tokens.flatten(1, 2)))
-        aggregated = self.aggregate(tokens.unflatten(1, (num_frames, -1)))
-        return aggregated.transpose(1, 2).unflatten(2, grid)
+        if self.time_embed is not None:
+            tokens = tokens + self.time_embed(relative_times(features, given))[:, :, None]
+        tokens = tokens.flatten(1, 2)
+        for block in self.blocks:
+            tokens = apply_block(block, tokens, recompute=self.with_cp)
+        aggregated = self.aggregate(self.norm(tokens).unflatten(1, (num_frames, -1)))
+        fused = aggregated.transpose(1, 2).unflatten(2, grid)
+        return features[:, KEY_FRAME] + fused if self.residual else fused
+
+
+def relative_times(features: Tensor, given: AuxiliaryLabels | None) -> Tensor:
+    """Compute the times of the left, key and right frame relative to the key frame.
+
+    Returns:
+        [N, 3, 1], without labels [1, 3, 1] for all windows.
+    """
+    position = features.new_full((1,), 0.5) if given is None else given.position
+    position = position.to(features.dtype)
+    return torch.stack((-position, torch.zeros_like(position), 1 - position), dim=1)[..., None]

@@ -9,7 +9,11 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
+from stdpose_mm.models.structures import (
+    AuxiliaryLabels,
+    SpatioTemporalRepresentation,
+    split_windows,
+)
 from stdpose_mm.structures.windows import KEY_FRAME
 
 
@@ -124,21 +128,27 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Compute the losses of the final maps, of the frame head and of a subclass.
 
         Args:
-            inputs: Normalised crops [N, 3, 3, H, W].
+            inputs: Normalised crops [N, F, 3, H, W]: the left, W = F - 2 key frames, the right.
+                Every frame is encoded once, for all windows that it is in.
             data_samples: N samples with targets (see the class) and, for the frame head's loss,
                 ``gt_fields.aux_heatmaps`` [2K, h, w] and
-                ``gt_instance_labels.aux_keypoint_weights`` [1, 2, K].
+                ``gt_instance_labels.aux_keypoint_weights`` [W, 2, K].
         """
         if not self.with_neck:
             return super().loss(inputs, data_samples)
         features = self._encode_windows(inputs)
         frame_heatmaps = self.predict_frame_heatmaps(features)
-        given = AuxiliaryLabels.from_data_samples(data_samples)
-        representation = self._fuse_to_train(features, frame_heatmaps, given)
-        losses = self.head.loss(representation, data_samples, train_cfg=self.train_cfg)
+        windows = [window for sample in data_samples for window in split_windows(sample)]
+        given = AuxiliaryLabels.from_data_samples(windows)
+        representation = self._fuse_to_train(
+            gather_windows(features),
+            None if frame_heatmaps is None else gather_windows(frame_heatmaps),
+            given,
+        )
+        losses = self.head.loss(representation, windows, train_cfg=self.train_cfg)
         if self.frame_head_loss_weight and frame_heatmaps is not None:
             losses['loss_frame_kpt'] = self._frame_head_loss(frame_heatmaps, data_samples)
-        losses.update(self._representation_losses(representation, data_samples))
+        losses.update(self._representation_losses(representation, windows))
         return losses
 
     def predict(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> list[PoseDataSample]:
@@ -213,6 +223,17 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                 state_dict[f'frame_{name}'] = state_dict.pop(name)
 
 
+def gather_windows(frames: Tensor) -> Tensor:
+    """Make the windows [N * W, 3, ...] of N samples whose frames [N, W + 2, ...] are at hand."""
+    num_keys = frames.shape[1] - 2
+    if num_keys == 1:
+        return frames
+    left, right = frames[:, :1], frames[:, -1:]
+    keys = frames[:, 1:-1]
+    windows = torch.stack((left.expand_as(keys), keys, right.expand_as(keys)), dim=2)
+    return windows.flatten(0, 1)
+
+
 def key_targets(data_samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
     """Stack the target heatmaps [N, K, h, w] and joint weights [N, K] of the key frames."""
     target = torch.stack([sample.gt_fields.heatmaps for sample in data_samples])
@@ -221,14 +242,15 @@ def key_targets(data_samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
 
 
 def window_targets(data_samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
-    """Stack targets [N, 3, K, h, w] and joint weights [N, 3, K] of left, key and right frames."""
-    key_target, key_weights = key_targets(data_samples)
-    aux_target = torch.stack(
-        [sample.gt_fields.aux_heatmaps.unflatten(0, (2, -1)) for sample in data_samples]
-    )
-    aux_weights = torch.cat(
-        [sample.gt_instance_labels.aux_keypoint_weights for sample in data_samples]
-    )
-    target = torch.stack((aux_target[:, 0], key_target, aux_target[:, 1]), dim=1)
-    weights = torch.stack((aux_weights[:, 0], key_weights, aux_weights[:, 1]), dim=1)
-    return target, weights
+    """Stack the targets [N, F, K, h, w] and joint weights [N, F, K] of left, keys and right."""
+    targets, weights = [], []
+    for sample in data_samples:
+        labels = sample.gt_instance_labels
+        keys = sample.gt_fields.heatmaps.unflatten(0, (len(labels), -1))
+        left, right = sample.gt_fields.aux_heatmaps.unflatten(0, (2, -1))
+        targets.append(torch.cat((left[None], keys, right[None])))
+        left_weights, right_weights = labels.aux_keypoint_weights[0]
+        weights.append(
+            torch.cat((left_weights[None], labels.keypoint_weights, right_weights[None]))
+        )
+    return torch.stack(targets), torch.stack(weights)

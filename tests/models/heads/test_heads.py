@@ -15,10 +15,13 @@ HEATMAP_HEAD = dict(
 )
 
 
-def stda(mask: dict | None = None, feature_size: tuple[int, int] = (4, 3)) -> torch.nn.Module:
-    return build(
-        dict(type='STDAHead', feature_size=feature_size, num_heads=2, mask=mask, **HEATMAP_HEAD)
-    ).eval()
+def stda(
+    mask: dict | None = None,
+    feature_size: tuple[int, int] = (4, 3),
+    merged_channels: int | None = None,
+) -> torch.nn.Module:
+    head = dict(type='STDAHead', feature_size=feature_size, num_heads=2, mask=mask)
+    return build({**head, **HEATMAP_HEAD, 'merged_channels': merged_channels}).eval()
 
 
 def representation(grid: tuple[int, int] = (4, 3)) -> SpatioTemporalRepresentation:
@@ -52,6 +55,32 @@ class TestSTDAHead:
         head, feats = stda(mask), representation()
         changed = feats._replace(frame_heatmaps=feats.frame_heatmaps.roll(3, -1))
         assert torch.allclose(head(changed), head(feats), atol=1e-6) != reads
+
+    def test_path_at_full_resolution_reads_single_pixels(self):
+        head = stda(merged_channels=6)
+        feats = representation()._replace(merged_feature=torch.rand(2, 6, 16, 12))
+        head.feature_embed.weight.data.zero_()
+        torch.nn.init.normal_(head.final_layer.weight)
+        changed = feats.merged_feature.clone()
+        changed[0, :, 5, 7] += 1
+        moved = (head(feats._replace(merged_feature=changed)) - head(feats)).abs().sum(1)
+        # A 3x3 convolution, and no token, carries the change.
+        assert moved[0, 4:7, 6:9].sum() > 0
+        moved[0, 4:7, 6:9] = 0
+        assert not moved.any()
+
+    def test_tokens_read_the_merged_feature(self):
+        head = stda(merged_channels=6)
+        feats = representation()._replace(merged_feature=torch.rand(2, 6, 16, 12))
+        torch.nn.init.normal_(head.final_layer.weight)
+        changed = feats.merged_feature.clone()
+        changed[0, :, 0, 0] += 1
+        moved = (head(feats._replace(merged_feature=changed)) - head(feats)).abs().sum(1)
+        assert moved[0, 8:, 6:].max() > 0
+
+    def test_path_at_full_resolution_needs_a_merged_feature(self):
+        with pytest.raises(ValueError, match='needs a neck with a merged feature'):
+            stda(merged_channels=6)(representation())
 
     def test_needs_both_modules_of_the_neck(self):
         with pytest.raises(ValueError, match='needs a neck with both tff and tks'):

@@ -63,6 +63,62 @@ def test_both_directions_and_the_compression_are_trained():
         assert parameter.grad.abs().min() > 0
 
 
+def test_mean_form_of_two_pixels_by_hand():
+    # Joint 0 moves at pixel 0 by 1 and back, joint 1 nowhere; equal weights at the start.
+    window = torch.zeros(1, 3, 2, 1, 2)
+    window[0, 1, 0, 0, 0] = 1
+    moving, still = (1 / (1 + math.exp(-10 * (x - 0.5))) for x in (1, 0))
+    sums = [moving + still, 2 * still]
+    expected = [2 * value / sum(sums) for value in sums]
+    mask = DynamicAwareMask(num_joints=2, slope=10.0, normalization='mean')
+    assert mask(window).flatten().tolist() == pytest.approx(expected, rel=1e-5)
+
+
+def test_mean_form_weighs_joints_and_directions():
+    # Only joint 0 moves, and only after the key frame.
+    window = torch.zeros(1, 3, 2, 1, 2)
+    window[0, 2, 0, 0, 0] = 1
+    mask = DynamicAwareMask(num_joints=2, slope=10.0, normalization='mean')
+    before = mask(window)[0, 0, 0, 0].item()
+    with torch.no_grad():
+        mask.joint_weights[0] = 2
+        mask.direction_weights[1] = 2
+    assert mask(window)[0, 0, 0, 0].item() > before
+    with torch.no_grad():
+        mask.joint_weights[0] = -20
+    assert mask(window)[0, 0, 0, 0].item() == pytest.approx(1, abs=1e-4)
+
+
+def test_mean_form_is_one_where_nothing_moves():
+    window = torch.rand(2, 1, 5, 8, 6).expand(2, 3, 5, 8, 6)
+    mask = DynamicAwareMask(num_joints=5, slope=10.0, normalization='mean')
+    torch.testing.assert_close(mask(window), torch.ones(2, 1, 8, 6))
+
+
+@pytest.mark.parametrize('normalization', ['softmax', 'mean'])
+def test_normalisation_is_over_each_window_by_itself(normalization):
+    window = torch.rand(3, 3, 5, 8, 6)
+    mask = DynamicAwareMask(num_joints=5, normalization=normalization)
+    torch.testing.assert_close(mask(window)[1:2], mask(window[1:2]))
+
+
+def test_both_directions_and_the_compression_of_the_mean_form_are_trained():
+    mask = DynamicAwareMask(num_joints=5, normalization='mean')
+    (mask(torch.rand(2, 3, 5, 8, 6)) * torch.rand(2, 1, 8, 6)).sum().backward()
+    for parameter in mask.parameters():
+        assert parameter.grad.abs().min() > 0
+
+
+def test_unknown_normalisation_is_an_error():
+    with pytest.raises(ValueError, match=r"normalization must be one of .*, got 'max'"):
+        DynamicAwareMask(num_joints=5, normalization='max')
+
+
+def test_rescaling_goes_with_the_softmax():
+    with pytest.raises(ValueError, match=r"rescale=True goes with the softmax, but .* is 'mean'"):
+        DynamicAwareMask(num_joints=5, rescale=True, normalization='mean')
+
+
 def test_slope_must_be_positive():
     with pytest.raises(ValueError, match='slope must be positive, got 0'):
         DynamicAwareMask(num_joints=5, slope=0)

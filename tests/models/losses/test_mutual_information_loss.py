@@ -108,6 +108,33 @@ def test_terms_may_be_per_pixel_or_in_nats(fitted):
         torch.testing.assert_close(value, 16 * 12 * terms[name])
 
 
+def test_heatmap_networks_may_start_as_an_amplified_identity():
+    loss = MutualInformationLoss(JOINTS, DIMS, heatmap_gain=8.0)
+    maps = torch.rand(2, JOINTS, 16, 12)
+    torch.testing.assert_close(loss.heatmap_decoder(maps), 8 * maps)
+    torch.testing.assert_close(loss.heatmap_predictor(maps), 8 * maps)
+
+
+def test_the_gain_lets_every_heatmap_term_reach_the_merged_heatmaps_at_once():
+    def norms(**kwargs) -> list[float]:
+        torch.manual_seed(2)
+        loss = MutualInformationLoss(JOINTS, DIMS, **kwargs)
+        found = []
+        for name in ('loss_mi_label_heatmap', 'loss_mi_redundant_heatmap'):
+            inputs = representation()
+            loss(inputs, *targets())[name].backward()
+            found.append(float(inputs.merged_heatmaps.grad.norm()))
+        return found
+
+    plain, amplified = norms(), norms(heatmap_gain=8.0)
+    assert all(after > 5 * before for before, after in zip(plain, amplified, strict=True))
+
+
+def test_gain_must_be_positive():
+    with pytest.raises(ValueError, match='heatmap_gain must be positive, got 0'):
+        MutualInformationLoss(JOINTS, DIMS, heatmap_gain=0)
+
+
 @pytest.mark.parametrize(('frame', 'matters'), [(0, False), (1, True), (2, False)])
 def test_redundancy_is_with_the_key_frame(fitted, frame, matters):
     inputs = representation()

@@ -3,7 +3,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stdpose_mm.models.necks import TemporalFeatureFusion, TemporalKeypointsSynthesis
+from stdpose_mm.errors import InputError
+from stdpose_mm.models.necks import (
+    AppearanceKeypointsSynthesis,
+    TemporalFeatureFusion,
+    TemporalKeypointsSynthesis,
+)
+from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import build
 
 TFF = dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2)
@@ -30,6 +36,85 @@ class TestTemporalFeatureFusion:
         tokens = features[1, :, :, 3, 2] + fusion.frame_embed[0, :, 0]
         expected = fusion.aggregate(fusion.norm(tokens)[None, :, None])[0, 0]
         torch.testing.assert_close(fused[1, :, 3, 2], expected)
+
+    def test_residual_form_starts_from_the_key_frames_feature(self):
+        features = torch.randn(2, 3, 16, 4, 3)
+        fused = TemporalFeatureFusion(16, 2, residual=True)(features)
+        torch.testing.assert_close(fused, features[:, 1])
+
+    def test_relative_time_tells_where_the_key_frame_lies(self):
+        fusion = TemporalFeatureFusion(16, 2, relative_time=True)
+        features = torch.randn(1, 3, 16, 4, 3)
+        near, far = (fusion(features, labels_at(position)) for position in (0.1, 0.8))
+        assert not torch.allclose(near, far, atol=1e-3)
+
+    def test_without_labels_the_key_frame_lies_half_way(self):
+        fusion = TemporalFeatureFusion(16, 2, relative_time=True)
+        features = torch.randn(1, 3, 16, 4, 3)
+        torch.testing.assert_close(fusion(features), fusion(features, labels_at(0.5)))
+
+
+def labels_at(position: float, num_joints: int = 5) -> AuxiliaryLabels:
+    """Labels that give nothing but the key frame's position."""
+    return AuxiliaryLabels(
+        torch.zeros(1, 2, num_joints, 16, 12),
+        torch.zeros(1, 2, num_joints, dtype=torch.bool),
+        torch.zeros(1, num_joints, 16, 12),
+        torch.tensor([position]),
+    )
+
+
+class TestAppearanceKeypointsSynthesis:
+    @pytest.fixture
+    def synthesis(self) -> AppearanceKeypointsSynthesis:
+        torch.manual_seed(0)
+        cfg = dict(
+            type='AppearanceKeypointsSynthesis',
+            num_joints=5,
+            correlation=dict(type='AppearanceCorrelation', embed_dims=16, channels=8),
+            appearance_channels=8,
+            channels=12,
+            use_prior=True,
+        )
+        return build(cfg).eval()
+
+    @pytest.fixture
+    def window(self) -> dict[str, torch.Tensor]:
+        torch.manual_seed(1)
+        return dict(
+            frame_heatmaps=torch.rand(1, 3, 5, 16, 12),
+            features=torch.randn(1, 3, 16, 4, 3),
+            fused_feature=torch.randn(1, 16, 4, 3),
+        )
+
+    def test_gives_merged_maps_and_the_feature_behind_them(self, synthesis, window):
+        maps, feature = synthesis(**window, given=None)
+        assert maps.shape == (1, 5, 16, 12)
+        assert feature.shape == (1, 12, 16, 12)
+
+    @pytest.mark.parametrize('name', ['frame_heatmaps', 'features', 'fused_feature'])
+    def test_reads_every_input(self, synthesis, window, name):
+        before, _ = synthesis(**window, given=None)
+        after, _ = synthesis(**{**window, name: window[name].roll(1, -1)}, given=None)
+        assert not torch.allclose(before, after, atol=1e-4)
+
+    def test_reads_where_the_key_frame_lies(self, synthesis, window):
+        near, far = (synthesis(**window, given=labels_at(p))[0] for p in (0.1, 0.8))
+        assert not torch.allclose(near, far, atol=1e-4)
+
+    def test_reads_the_prior(self, synthesis, window):
+        labels = labels_at(0.5)
+        before, _ = synthesis(**window, given=labels)
+        after, _ = synthesis(**window, given=labels._replace(prior=torch.rand(1, 5, 16, 12)))
+        assert not torch.allclose(before, after, atol=1e-4)
+
+    def test_without_labels_nothing_is_given_half_way(self, synthesis, window):
+        without, _ = synthesis(**window, given=None)
+        torch.testing.assert_close(without, synthesis(**window, given=labels_at(0.5))[0])
+
+    def test_refuses_a_neck_without_a_fused_feature(self, synthesis, window):
+        with pytest.raises(InputError, match='configure a tff'):
+            synthesis(**{**window, 'fused_feature': None}, given=None)
 
 
 class TestTemporalKeypointsSynthesis:

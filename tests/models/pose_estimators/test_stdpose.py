@@ -8,12 +8,14 @@ import torch
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import nn
 
-from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
 from support.model_samples import (
     FLIP_INDICES,
     NUM_JOINTS,
+    appearance_cfg,
     build,
     estimation_sample,
+    segment_batch,
     tiny_cfg,
     window_batch,
 )
@@ -372,3 +374,29 @@ class TestLoading:
     def test_per_frame_ablation_loads_itself(self):
         source, target = build(ablation('a'), seed=1), build(ablation('a'), seed=2)
         target.load_state_dict(source.state_dict(), strict=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('cfg', [tiny_cfg(use_prior=True), appearance_cfg()])
+def test_shared_crops_give_the_losses_of_the_windows_one_by_one(cfg: dict) -> None:
+    """The same windows, once with their crops encoded once, once each with its own three."""
+    network = build(cfg).eval()
+    shared = prepare(network, segment_batch(2, num_keys=3))
+    with torch.no_grad():
+        together = network.loss(shared['inputs'], shared['data_samples'])
+        windows = shared['inputs'][:, [[0, 1, 4], [0, 2, 4], [0, 3, 4]]].flatten(0, 1)
+        samples = [w for sample in shared['data_samples'] for w in split_windows(sample)]
+        apart = network.loss(windows, samples)
+    torch.testing.assert_close(together['loss_kpt'], apart['loss_kpt'])
+
+
+def test_frame_head_learns_from_every_frame_of_a_sample_once() -> None:
+    network = build(tiny_cfg(use_prior=True)).eval()
+    data = prepare(network, segment_batch(1, num_keys=3))
+    frames = []
+    network.frame_head.loss_module.register_forward_pre_hook(
+        lambda _, args: frames.append([len(value) for value in args])
+    )
+    with torch.no_grad():
+        network.loss(data['inputs'], data['data_samples'])
+    assert frames == [[5, 5, 5]]

@@ -1,4 +1,4 @@
-"""An ablation by one command: two configs, two seeds, killed on the way and started again."""
+"""A study by one command: two configs, two seeds, killed on the way and started again."""
 
 from __future__ import annotations
 
@@ -26,28 +26,37 @@ def arguments(folder: Path) -> list[str]:
     """Write the data and a config with held-out losses; returns the command line."""
     data = folder / 'data'
     clips = ClipSettings(frames=8, width=128, height=96, people=(1, 1))
-    write_dataset(data, train_videos=1, val_videos=1, settings=clips, workers=1)
+    # The third of the training videos is held out.
+    write_dataset(data, train_videos=3, val_videos=1, settings=clips, workers=1)
     hook = "dict(type='HeldOutLossHook', interval=1)"
     config = folder / 'with_losses.py'
     config.write_text(f"_base_ = '{BASE}'\ncustom_hooks = [*_base_.custom_hooks, {hook}]\n")
+    study = folder / 'toy.py'
+    study.write_text(
+        f"""title = 'Toys'
+reference = 'with losses'
+x_label = 'T'
+tests = [dict(name='T = 3', x=3, cfg_options={{
+    'test_dataloader.dataset.interval': 3, 'test_evaluator.given_interval': 3}})]
+entries = [
+    dict(name='with losses', config={str(config)!r}),
+    dict(name='per frame', config={str(PER_FRAME)!r}),
+]
+"""
+    )
     return [
-        *(
-            sys.executable,
-            str(ROOT / 'tools' / 'analysis_tools' / 'run_ablation.py'),
-            str(config),
-            str(PER_FRAME),
-        ),
+        *(sys.executable, str(ROOT / 'tools' / 'study.py'), str(study)),
         *('--seeds', '0', '1', '--jobs', '2', '--out-dir', str(folder / 'out')),
-        *('--reference', 'with_losses', '--cfg-options'),
+        *('--steps', str(MAX_ITERS), '--cfg-options'),
         *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
-        *(f'{split}_evaluator.ann_file={data}/annotations/val' for split in ('val', 'test')),
+        f'val_evaluator.ann_file={data}/annotations/train',
+        f'test_evaluator.ann_file={data}/annotations/val',
         'train_dataloader.batch_size=2',
-        f'train_cfg.max_iters={MAX_ITERS}',
         'default_hooks.checkpoint.interval=1',
     ]
 
 
-def test_a_killed_ablation_goes_on_and_compares(tmp_path: Path) -> None:
+def test_a_killed_study_goes_on_and_compares(tmp_path: Path) -> None:
     command = arguments(tmp_path)
     environment = {
         **os.environ,
@@ -64,7 +73,7 @@ def test_a_killed_ablation_goes_on_and_compares(tmp_path: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    while not (done := list(runs.glob('*/seed*/metrics.json'))):
+    while not (done := list(runs.glob('*/seed*/metrics_T_=_3.json'))):
         assert process.poll() is None, 'the command ended before its first run'
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
@@ -74,23 +83,24 @@ def test_a_killed_ablation_goes_on_and_compares(tmp_path: Path) -> None:
 
     again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    finished = f'{done[0].parents[1].name} with seed {done[0].parent.name[4:]}'
+    finished = f'{done[0].parents[1].name.replace("_", " ")} with seed {done[0].parent.name[4:]}'
     assert finished not in again.stderr
     assert {file: file.stat().st_mtime_ns for file in done[0].parent.rglob('*')} == before
 
-    measured = json.loads((tmp_path / 'out' / 'ablation.json').read_text())['configs']
-    assert list(measured) == ['with_losses', PER_FRAME.stem]
-    for name, config in measured.items():
-        assert list(config['runs']) == ['0', '1']
-        for seed, run in config['runs'].items():
-            folder = runs / name / f'seed{seed}'
+    measured = json.loads((tmp_path / 'out' / 'study.json').read_text())['entries']
+    assert list(measured) == ['with losses', 'per frame']
+    for name, entry in measured.items():
+        assert list(entry['runs']) == ['0', '1']
+        for seed, run in entry['runs'].items():
+            folder = runs / name.replace(' ', '_') / f'seed{seed}'
             assert run['steps'] == MAX_ITERS
             assert run['seconds'] > 0
-            assert run['metrics'] == json.loads((folder / 'metrics.json').read_text())
+            metrics = json.loads((folder / 'metrics_T_=_3.json').read_text())
+            assert run['metrics'] == {'T = 3': metrics}
             assert not list(folder.glob('best_*')), 'nothing is validated in training'
-    assert measured['with_losses']['parameters'] > measured[PER_FRAME.stem]['parameters']
-    assert measured[PER_FRAME.stem]['runs']['0']['losses_after'] == {}
-    for run in measured['with_losses']['runs'].values():
+    assert measured['with losses']['parameters'] > measured['per frame']['parameters']
+    assert measured['per frame']['runs']['0']['losses_after'] == {}
+    for run in measured['with losses']['runs'].values():
         for losses in (run['losses_before'], run['losses_after']):
             parts = losses['loss_kpt'] + losses['loss_frame_kpt']
             assert losses['loss'] == pytest.approx(parts, rel=1e-5)
@@ -98,5 +108,6 @@ def test_a_killed_ablation_goes_on_and_compares(tmp_path: Path) -> None:
 
     table = (tmp_path / 'out' / 'table.md').read_text()
     assert again.stdout == table
-    for heading in ('posetrack/AP', 'Difference to with_losses', 'loss_frame_kpt'):
+    for heading in ('posetrack/AP', 'Difference to with losses', 'loss_frame_kpt'):
         assert heading in table
+    assert (tmp_path / 'out' / 'plot.png').is_file()

@@ -1,0 +1,25 @@
+# The tiny STDPose with what a short training uses best, beyond the paper: appearance of joints
+# compared between the frames, F~ that starts as F_t and knows the time of each frame, a path at
+# full resolution, thinner upsampling layers, and the mask that acts.
+_base_ = 'stdpose_tiny.py'
+
+heatmap_head = dict(deconv_out_channels=(64, 32))
+model = dict(
+    frame_head=dict(**heatmap_head),
+    neck=dict(
+        tff=dict(num_blocks=1, relative_time=True, residual=True),
+        tks=dict(
+            _delete_=True,
+            type='AppearanceKeypointsSynthesis',
+            num_joints=_base_.num_joints,
+            correlation=dict(type='AppearanceCorrelation', embed_dims=_base_.embed_dims),
+            use_prior=True,
+        ),
+    ),
+    head=dict(
+        num_blocks=1,
+        merged_channels=48,
+        mask=dict(normalization='mean', slope=10, threshold=0.2),
+        **heatmap_head,
+    ),
+)

@@ -1,0 +1,40 @@
+# All window models on the same backbone, data, crops and number of steps, tiny, on generated clips,
+# tested at several T; those that can read the prior map, with and without it. A larger budget:
+# --steps 7200.
+title = 'Window models on generated clips, equal steps'
+metrics = ['posetrack/PCK@0.1', 'posetrack/error_percent']
+reference = 'STDPose'
+x_label = 'T, frames from label to label'
+tests = [
+    dict(
+        name=f'T = {interval}',
+        cfg_options={
+            'test_dataloader.dataset.interval': interval,
+            'test_evaluator.given_interval': interval,
+        },
+        x=interval,
+    )
+    for interval in (3, 7, 10, 15)
+]
+entries = [
+    dict(
+        name='per-frame ViT',
+        config='configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py',
+    ),
+    dict(
+        name='PoseWarper-like', config='configs/baselines/posewarper_tiny_propagation_synthetic.py'
+    ),
+    dict(name='DCPose-like', config='configs/baselines/dcpose_tiny_propagation_synthetic.py'),
+    dict(name='STDPose', config='configs/stdpose_tiny_propagation_synthetic.py'),
+    dict(
+        name='STDPose, no prior map',
+        config='configs/stdpose_tiny_propagation_synthetic.py',
+        cfg_options={'model.neck.tks.use_prior': False},
+    ),
+    dict(name='semantic motion', config='configs/semantic_motion_tiny_propagation_synthetic.py'),
+    dict(
+        name='semantic motion, no prior map',
+        config='configs/semantic_motion_tiny_propagation_synthetic.py',
+        cfg_options={'model.neck.pose_embed.use_prior': False},
+    ),
+]

@@ -1,0 +1,7 @@
+# The small form of Table 5: ablation (e), tiny, on generated clips.
+_base_ = 'table5_posetrack17.py'
+
+title = 'k and theta of the dynamic-aware mask, pose propagation on generated clips, T = 7'
+metrics = ['posetrack/PCK@0.1', 'posetrack/AP_all', 'posetrack/AP']
+_config = 'configs/ablations/stdpose_tiny_propagation_synthetic_e_dam.py'
+entries = [dict(entry, config=_config, published=None) for entry in _base_.entries]

@@ -1,1 +1,0 @@
-"""Several configs and seeds, trained and tested one after the other."""

@@ -1,0 +1,226 @@
+"""The model zoo page: every config with its size, its work, and what was published and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.fileio import load
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+from torch.utils.flop_counter import FlopCounterMode
+
+from stdpose_mm.engine.config_files import read_config
+from stdpose_mm.engine.model_names import config_files, listed_models
+from stdpose_mm.errors import InputError
+from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
+
+from .study.study import read_study
+
+WINDOW = 3
+"""Frames of a window."""
+
+HEAD = """# Model zoo
+
+Written by `tools/misc/write_model_zoo.py` from the configs, `configs/metafile.yml`, the studies in
+`configs/studies` and `docs/results/model_zoo.yml`. No weights are released.
+
+- **Parameters** are those that prediction needs; behind the plus those that only training needs.
+- **Multiply-adds** are of matrix products, convolutions and attention for one pose; the flip test
+  doubles them. *Alone*: all frames of its window are encoded for it. *In a video*: every frame is
+  encoded once for a person, and its features serve all windows that it is part of, as in
+  `stdpose infer` and `stdpose propagate`.
+- **Published** values are mean AP on the validation set, of the original methods where the config
+  is of a baseline; the [studies](../results/studies.md) say which tables they are from.
+- **Ours** was measured by the run that is linked. Where nothing stands, nothing was measured.
+"""
+
+SECTIONS = (
+    ('Propagation with ViT', lambda size, task: size != 'tiny' and task == 'propagation'),
+    ('Estimation with ViT', lambda size, task: size != 'tiny' and task == 'estimation'),
+    ('Propagation, tiny', lambda size, task: size == 'tiny' and task == 'propagation'),
+    ('Estimation, tiny', lambda size, task: size == 'tiny' and task == 'estimation'),
+)
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Size and work of a window model.
+
+    Args:
+        parameters: Number of parameters that prediction needs.
+        training_parameters: Number of those that only training needs.
+        frame_macs: Multiply-adds to encode a frame.
+        window_macs: Multiply-adds of what follows for a window whose frames are encoded.
+        frames: Number of frames that are encoded for a window.
+    """
+
+    parameters: int
+    training_parameters: int
+    frame_macs: int
+    window_macs: int
+    frames: int
+
+    @property
+    def alone(self) -> int:
+        """Multiply-adds for a pose that shares no frame with another one."""
+        return self.frames * self.frame_macs + self.window_macs
+
+    @property
+    def in_video(self) -> int:
+        """Multiply-adds for a pose of a person in every frame of a video."""
+        return self.frame_macs + self.window_macs
+
+
+def measure_complexity(cfg: Config) -> Complexity:
+    """Count parameters and multiply-adds of a config's model; nothing is computed.
+
+    The labels of the auxiliary frames are given to models that take them. A parameter is needed in
+    prediction if the heatmaps depend on it.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    width, height = cfg.codec.input_size
+    map_size = tuple(reversed(cfg.codec.heatmap_size))
+    joints = cfg.model.head.out_channels
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model).eval()
+        frames = WINDOW if model.with_neck else 1
+        given = None
+        if model.takes_labels:
+            given = AuxiliaryLabels(
+                heatmaps=torch.empty(1, 2, joints, *map_size),
+                mask=torch.ones(1, 2, joints, dtype=torch.bool),
+                prior=torch.empty(1, joints, *map_size),
+                position=torch.empty(1),
+            )
+        with FlopCounterMode(display=False) as of_frames:
+            features = model.encode_frames(torch.empty(frames, 3, height, width))[None]
+            heatmaps = None
+            if model.reads_frame_heatmaps:
+                heatmaps = model.predict_frame_heatmaps(features)
+        with FlopCounterMode(display=False) as of_window:
+            if model.with_neck:
+                representation = model.fuse(features, heatmaps, given)
+            else:
+                representation = SpatioTemporalRepresentation(features[:, 0])
+            output = model.head(representation)
+        parameters = list(model.parameters())
+        gradients = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
+    needed = sum(
+        parameter.numel()
+        for parameter, gradient in zip(parameters, gradients, strict=True)
+        if gradient is not None
+    )
+    return Complexity(
+        parameters=needed,
+        training_parameters=sum(parameter.numel() for parameter in parameters) - needed,
+        # Two operations are one multiply-add.
+        frame_macs=of_frames.get_total_flops() // 2 // frames,
+        window_macs=of_window.get_total_flops() // 2,
+        frames=frames,
+    )
+
+
+def published_values(studies: Iterable[Path]) -> dict[str, float]:
+    """Collect the published values of configs that studies train as they are: config -> AP.
+
+    Raises:
+        InputError: If studies say different things of one config.
+    """
+    values: dict[str, float] = {}
+    for path in studies:
+        study = read_study(path)
+        for entry in study.trained:
+            value = entry.published_value(study.tests[0].name)
+            as_it_is = not (entry.cfg_options or study.cfg_options or entry.needs)
+            # The first test of a sweep is not the config's own.
+            if value is None or not as_it_is or study.tests[0].cfg_options:
+                continue
+            assert entry.config is not None
+            if values.setdefault(entry.config, value) != value:
+                raise InputError(
+                    f'{path} has {value} as the published value of {entry.config}, another study '
+                    f'{values[entry.config]}, correct one'
+                )
+    return values
+
+
+def model_zoo_page(root: Path) -> str:
+    """Write the page.
+
+    Args:
+        root: Folder that holds ``configs`` and ``docs``.
+
+    Raises:
+        InputError: If a config or a list cannot be used.
+    """
+    published = published_values(sorted((root / 'configs' / 'studies').glob('*.py')))
+    aliases = {model['Config']: model['Alias'] for model in listed_models(root)}
+    short_names = {alias for of_config in aliases.values() for alias in of_config}
+    ours = _read_results(root)
+    sections: dict[str, list[str]] = {title: [] for title, _ in SECTIONS}
+    for path in config_files(root):
+        if path.stem in short_names:
+            continue
+        name = path.relative_to(root).as_posix()
+        cfg = read_config(path)
+        complexity = _complexity_of(Config(dict(model=cfg.model, codec=cfg.codec)).pretty_text)
+        cells = [
+            ', '.join(f'`{known}`' for known in (path.stem, *aliases.get(name, []))),
+            _millions(complexity),
+            *(f'{macs / 1e9:.3g} G' for macs in (complexity.alone, complexity.in_video)),
+            f'{published[name]:.1f}' if name in published else '',
+            '; '.join(ours.get(path.stem, [])),
+        ]
+        size, task = cfg.model.backbone.arch, cfg.test_dataloader.dataset.task
+        (title,) = (title for title, belongs in SECTIONS if belongs(size, task))
+        sections[title].append('| ' + ' | '.join(cells) + ' |')
+    titles = (
+        'config, aliases',
+        'parameters',
+        'multiply-adds, alone',
+        'in a video',
+        'published',
+        'ours',
+    )
+    blocks = [HEAD]
+    for title, rows in sections.items():
+        table = ['| ' + ' | '.join(titles) + ' |', '|---|---:|---:|---:|---:|---|', *rows]
+        blocks += [f'## {title}\n', '\n'.join(table) + '\n']
+    return '\n'.join(blocks)
+
+
+@cache
+def _complexity_of(text: str) -> Complexity:
+    """Measure the model of a config once, though several configs have it."""
+    return measure_complexity(Config.fromstring(text, '.py'))
+
+
+def _millions(complexity: Complexity) -> str:
+    text = f'{complexity.parameters / 1e6:.2f} M'
+    if complexity.training_parameters:
+        text += f' + {complexity.training_parameters / 1e6:.2f} M'
+    return text
+
+
+def _read_results(root: Path) -> dict[str, list[str]]:
+    """Read what was measured: config -> sentences, each with a link to its run."""
+    path = root / 'docs' / 'results' / 'model_zoo.yml'
+    results: dict[str, list[str]] = {}
+    known = {config.stem for config in config_files(root)}
+    for item in load(path):
+        missing = {'config', 'metric', 'value', 'run'} - set(
+            item if isinstance(item, Mapping) else ()
+        )
+        if missing or item['config'] not in known:
+            lack = sorted(missing)[0] if missing else 'config of that name'
+            raise InputError(
+                f'{path}: {item} has no {lack}, expected config, metric, value and run'
+            )
+        text = f'[{item["metric"]} {item["value"]}]({item["run"]})'
+        results.setdefault(item['config'], []).append(text)
+    return results

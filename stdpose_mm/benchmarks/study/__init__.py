@@ -1,0 +1,1 @@
+"""Studies: several configs and seeds, trained and tested one after the other."""

@@ -1,0 +1,223 @@
+"""Commands of a study: how they are launched, and how several of them are run at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import shorten
+from typing import TextIO
+
+from stdpose_mm.engine.model_names import config_folder
+from stdpose_mm.errors import InputError
+
+POLL_SECONDS = 0.2
+STOP_SECONDS = 10
+"""Seconds that a process may take to end; the workers of a data loader may take 5 s to notice that
+their process is gone.
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Command line of the training or a test of a run.
+
+    Args:
+        name: Description for messages.
+        arguments: Command line.
+        log: File of its output.
+        environment: Variables to set beside those of this process.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Start tools in one process, or in several by the scripts in ``tools``.
+
+    Args:
+        kind: ``'none'``, ``'pytorch'`` (torchrun) or ``'slurm'``.
+        processes: Number of processes of a command, one for each GPU.
+        partition: Partition of the Slurm cluster.
+
+    Raises:
+        InputError: If a number or a partition is given that the kind does not use, or misses.
+    """
+
+    kind: str = 'none'
+    processes: int = 1
+    partition: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind == 'none' and self.processes != 1:
+            raise InputError(
+                f'--gpus {self.processes} needs --launcher pytorch or slurm, add one of them'
+            )
+        if (self.kind == 'slurm') != (self.partition is not None):
+            raise InputError('--launcher slurm and --partition need each other')
+
+    def train(
+        self, name: str, config: Path, folder: Path, options: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Make the command line of a training in a work folder."""
+        work_dir = ('--work-dir', str(folder))
+        if self.kind == 'pytorch':
+            return self._script('dist_train.sh', config, self.processes, *work_dir, *options)
+        if self.kind == 'slurm':
+            names = (self.partition, job_name(name))
+            return self._script('slurm_train.sh', *names, config, folder, *options)
+        return self._python('train.py', config, *work_dir, *options)
+
+    def test(
+        self, name: str, config: Path, checkpoint: Path, options: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Make the command line of a test."""
+        if self.kind == 'pytorch':
+            return self._script('dist_test.sh', config, checkpoint, self.processes, *options)
+        if self.kind == 'slurm':
+            names = (self.partition, job_name(name))
+            return self._script('slurm_test.sh', *names, config, checkpoint, *options)
+        return self._python('test.py', config, checkpoint, *options)
+
+    def share_videos(self, name: str, tool: str, options: Sequence[str]) -> tuple[str, ...]:
+        """Make the command line of a tool whose processes share videos."""
+        if self.kind == 'pytorch':
+            return self._script('dist_videos.sh', tool, self.processes, *options)
+        if self.kind == 'slurm':
+            return self._script('slurm_videos.sh', self.partition, job_name(name), tool, *options)
+        return self._python(f'{tool}.py', *options)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that the scripts read, for one command."""
+        if self.kind == 'none':
+            return {}
+        # The scripts call `python`, which is to be the one that runs this.
+        variables = {'PATH': f'{Path(sys.executable).parent}:{os.environ.get("PATH", "")}'}
+        if self.kind == 'pytorch':
+            with socket.socket() as free:
+                free.bind(('127.0.0.1', 0))
+                variables['PORT'] = str(free.getsockname()[1])
+            return variables
+        per_node = min(self.processes, int(os.environ.get('GPUS_PER_NODE', 8)))
+        return variables | {'GPUS': str(self.processes), 'GPUS_PER_NODE': str(per_node)}
+
+    @staticmethod
+    def _script(script: str, *arguments: object) -> tuple[str, ...]:
+        return ('bash', str(config_folder() / 'tools' / script), *map(str, arguments))
+
+    @staticmethod
+    def _python(script: str, *arguments: object) -> tuple[str, ...]:
+        return (sys.executable, str(config_folder() / 'tools' / script), *map(str, arguments))
+
+
+def job_name(name: str) -> str:
+    """Make a job's name of a description: without blanks."""
+    return '_'.join(name.split())
+
+
+def run_commands(
+    runs: Sequence[Iterator[Command]], jobs: int, report: Callable[[str], None], lock: TextIO
+) -> None:
+    """Run sequences of commands, ``jobs`` of them at a time; the first failure ends all.
+
+    Args:
+        runs: Sequences of commands; the next one is requested when the last one has succeeded.
+        jobs: Maximal number of processes.
+        report: Called with a line whenever a command begins.
+        lock: File that every process keeps open.
+
+    Raises:
+        InputError: If a command fails.
+    """
+    waiting = deque(runs)
+    active: list[tuple[subprocess.Popen, Command, Iterator[Command]]] = []
+    try:
+        while waiting or active:
+            for process, command, run in list(active):
+                code = process.poll()
+                if code is None:
+                    continue
+                active.remove((process, command, run))
+                if code != 0:
+                    raise InputError(_failure(command, code))
+                waiting.appendleft(run)
+            while waiting and len(active) < jobs:
+                run = waiting.popleft()
+                next_command = next(run, None)
+                if next_command is not None:
+                    report(next_command.name)
+                    active.append((_start(next_command, lock), next_command, run))
+            if active:
+                time.sleep(POLL_SECONDS)
+    finally:
+        for process, *_ in active:
+            process.terminate()
+        for process, *_ in active:
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _start(command: Command, lock: TextIO) -> subprocess.Popen:
+    command.log.parent.mkdir(parents=True, exist_ok=True)
+    with open(command.log, 'ab') as log:
+        return subprocess.Popen(
+            command.arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=(lock.fileno(),),
+            env={**os.environ, **command.environment},
+        )
+
+
+def _failure(command: Command, code: int) -> str:
+    how = f'exit code {code}' if code > 0 else f'ended by signal {-code}'
+    lines = command.log.read_text(errors='replace').split('\n')
+    last = next((line.strip() for line in reversed(lines) if line.strip()), 'it printed nothing')
+    return (
+        f'the {command.name} failed ({how}: {shorten(last, 200, placeholder=" ...")}), see '
+        f'{command.log}'
+    )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[TextIO]:
+    """Lock a folder, also as long as a process that was started here still runs.
+
+    Raises:
+        InputError: If the folder is in use or cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / '.lock').open('w')
+    except OSError as error:
+        raise InputError(f'{folder} cannot be written: {error.strerror or error}') from error
+    with file:
+        give_up = time.monotonic() + STOP_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise InputError(
+                        f'{folder} is in use by another study, or by a run that one left '
+                        'behind; wait for it or end it'
+                    ) from None
+            time.sleep(POLL_SECONDS)
+        yield file

@@ -1,0 +1,78 @@
+"""Person detections of the labelled frames of a set of videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labelled_videos import open_video
+from stdpose_mm.io.labels.detections import Detections
+from stdpose_mm.processes import balanced_share, rank_and_count, work_together
+from stdpose_mm.structures import FrameDetections, VideoLabels
+
+from .person_detector import PersonDetector
+
+
+def detect_people(
+    videos: Sequence[VideoLabels],
+    detector: PersonDetector,
+    image_root: Path | None,
+    video_root: Path | None = None,
+    progress: Callable[[Iterable[str], int], Iterable[str]] | None = None,
+) -> Detections:
+    """Detect the people in every labelled frame of videos.
+
+    Where processes were joined, each takes a share of the videos.
+
+    Args:
+        videos: The labels; only which frames are labelled, and the ids of pictures are read.
+        detector: The detector.
+        image_root: Folder that the frames' file names start from.
+        video_root: Folder that the labels' video files start from; without it, pictures.
+        progress: Wraps the iteration over the names of the videos of this process, given their
+            number.
+
+    Returns:
+        The detections by the id of the picture, in the order of the videos.
+
+    Raises:
+        InputError: If two pictures have one id, or the pictures of a video cannot be read.
+    """
+    ids = {video.name: _image_ids(video) for video in videos}
+    _require_distinct(ids)
+    share = balanced_share([len(ids[video.name]) for video in videos], *rank_and_count())
+    own = {videos[number].name: videos[number] for number in share}
+
+    def detect(name: str) -> dict[int | str, FrameDetections]:
+        frames = open_video(own[name], image_root, video_root, pictures_needed=True)
+        return {image_id: detector(frames[index]) for index, image_id in ids[name].items()}
+
+    found, failed = work_together(progress(own, len(own)) if progress else own, detect)
+    if failed:
+        raise InputError(failed[min(failed)])
+    return Detections(
+        {image_id: boxes for video in videos for image_id, boxes in found[video.name].items()}
+    )
+
+
+def _image_ids(video: VideoLabels) -> dict[int, int | str]:
+    """Map the labelled frames to the ids of their pictures, as datasets do."""
+    labelled = set(video.labelled_frame_indices)
+    return {
+        frame.index: frame.index if frame.image_id is None else frame.image_id
+        for frame in video.frames
+        if frame.index in labelled
+    }
+
+
+def _require_distinct(ids: dict[str, dict[int, int | str]]) -> None:
+    video_of: dict[int | str, str] = {}
+    for name, of_video in ids.items():
+        for image_id in of_video.values():
+            other = video_of.setdefault(image_id, name)
+            if other != name:
+                raise InputError(
+                    f'the videos {other!r} and {name!r} both have a picture of id {image_id}, give '
+                    'label files with ids that are distinct in the whole set'
+                )

@@ -1,0 +1,31 @@
+"""Processes that train or test together on CPUs."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed
+from mmengine.config import Config
+
+
+def join_cpu_processes(cfg: Config) -> None:
+    """Join the other processes that ``torch.distributed.run`` started, where there is no GPU.
+
+    MMEngine would choose a GPU for each of them; it leaves a group alone that is there already, and
+    wraps the model as the config says.
+
+    Args:
+        cfg: Config of the runner; gets a ``model_wrapper_cfg`` unless it has one. Nothing is done
+            with another launcher, or with a GPU.
+    """
+    if cfg.get('launcher') != 'pytorch' or torch.cuda.is_available():
+        return
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    unused = cfg.get('find_unused_parameters', False)
+    wrapper = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=unused,
+    )
+    cfg.model_wrapper_cfg = cfg.get('model_wrapper_cfg') or wrapper

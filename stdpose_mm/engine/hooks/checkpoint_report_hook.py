@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmpose.registry import HOOKS
+
+from stdpose_mm.models.pretrained import compare_weights, model_weights
+
+
+@HOOKS.register_module()
+class CheckpointReportHook(Hook):
+    """Log what the weights of ``load_from`` fill of the model, a row per module.
+
+    Weights of MAE, DINO and timm find their place in the backbone first, see
+    :func:`~stdpose_mm.models.pretrained.model_weights`. A run that resumes, whose model is its own,
+    is not reported.
+
+    Raises:
+        InputError: If a weight of the backbone would keep its initial value.
+    """
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Give the weights the model's names, and report them, before they are loaded."""
+        if runner._resume:
+            return
+        weights = model_weights(checkpoint)
+        if set(weights) != set(checkpoint.get('state_dict', {})):
+            checkpoint['state_dict'] = weights
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        report = compare_weights(model, weights)
+        runner.logger.info(f'Weights of {runner._load_from} in the model:\n{report.table()}')
+        report.require_backbone(str(runner._load_from))

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from mmengine.optim import DefaultOptimWrapperConstructor
+from mmpose.engine.optim_wrappers.layer_decay_optim_wrapper import get_num_layer_for_vit
+from mmpose.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from torch import nn
+
+from stdpose_mm.errors import InputError
+
+BLOCKS = 'backbone.layers.'
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """Lower the learning rate of a ViT backbone layer by layer, from its last to its first.
+
+    With L blocks and the rate r, block i (from 0) learns at ``r ** (L - i)`` of the optimizer's
+    rate, ``patch_embed`` and ``pos_embed`` of the backbone at ``r ** (L + 1)``, and everything
+    else (the final LayerNorm, frame head, neck, head) at the full one. The layers are those of
+    MMPose's ``LayerDecayOptimWrapperConstructor``, which knows nothing of
+    ``custom_keys`` and decides by itself which parameters have a weight decay; here both stay what
+    ``paramwise_cfg`` says, and L is counted instead of configured.
+
+    Args:
+        optim_wrapper_cfg: As in ``DefaultOptimWrapperConstructor``.
+        paramwise_cfg: As there, and ``layer_decay_rate``: r; 1, the default, decays nothing.
+
+    Raises:
+        InputError: When the optimizer is built, if r is not in 0..1.
+    """
+
+    def add_params(
+        self,
+        params: list[dict],
+        module: nn.Module,
+        prefix: str = '',
+        is_dcn_module: int | float | None = None,
+    ) -> None:
+        """Add a group per parameter of ``module`` to ``params``."""
+        super().add_params(params, module, prefix, is_dcn_module)
+        # It calls itself for every submodule; the names count from the whole model.
+        rate = self.paramwise_cfg.get('layer_decay_rate', 1.0)
+        if not 0 < rate <= 1:
+            raise InputError(f'layer_decay_rate must be above 0 and at most 1, got {rate}')
+        if prefix or rate == 1:
+            return
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        blocks = {name.split('.')[2] for name in names.values() if name.startswith(BLOCKS)}
+        # Before the blocks, each of them, and all that comes behind.
+        num_layers = len(blocks) + 2
+        for group in params:
+            layer = get_num_layer_for_vit(names[id(group['params'][0])], num_layers)
+            group['lr'] = group.get('lr', self.base_lr) * rate ** (num_layers - 1 - layer)

@@ -1,0 +1,60 @@
+"""A share of a set's videos that is held out from training, by the names of the videos."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.wording import counted
+
+from .coco_records import video_name
+
+HELD_OUT = ('exclude', 'only')
+
+
+def select_held_out(
+    files: Sequence[str], share: float, held_out: str, owner: str = ''
+) -> list[str]:
+    """Select the label files of the videos that are held out, or of all others.
+
+    Whether a video is held out follows from its name alone (a hash of it, uniform in 0..1, lies
+    below the share), so that videos which come or go change nothing for the others, the order of
+    the files does not count, and a larger share holds out what a smaller one does.
+
+    Args:
+        files: Label files, one per video, named after it.
+        share: Share of the videos to hold out, 0 <= share < 1; 0 makes no difference between
+            videos: all are selected.
+        held_out: ``'exclude'``: all but these; ``'only'``: these alone.
+        owner: Who needs the labels, to name in an error.
+
+    Returns:
+        The selected files in their order.
+
+    Raises:
+        InputError: If an argument is not as described, or no video is left.
+    """
+    if not 0 <= share < 1:
+        raise InputError(f'held_out_share must be at least 0 and less than 1, got {share}')
+    if held_out not in HELD_OUT:
+        raise InputError(f'held_out must be one of {HELD_OUT}, got {held_out!r}')
+    if share == 0:
+        return list(files)
+    wanted = held_out == 'only'
+    selected = [file for file in files if (_place(video_name(file)) < share) == wanted]
+    if not selected:
+        of_owner = f' of {owner}' if owner else ''
+        raise InputError(
+            f'held_out_share={share:g} with held_out={held_out!r} leaves none of the '
+            f'{counted(len(files), "video")}{of_owner}, give more videos or another share, or set '
+            'held_out_share=0 in training, validation and its metric and give validation an '
+            'ann_file of its own'
+        )
+    return selected
+
+
+def _place(name: str) -> float:
+    """Hash a name to a number in 0..1."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return int.from_bytes(digest[:8], 'big') / 2**64

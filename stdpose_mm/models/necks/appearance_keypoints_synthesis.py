@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers import conv_block
+from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.structures.windows import KEY_FRAME
+
+
+@MODELS.register_module()
+class AppearanceKeypointsSynthesis(BaseModule):
+    """Keypoints synthesis that also reads pictures (beyond the paper), in the place of TKS.
+
+    TKS (Eq. 6) merges heatmaps alone: where the pose moves between the frames, it can only guess.
+    Here the convolutions also see where each joint's appearance in an auxiliary frame recurs in the
+    key frame, the fused feature F~ at the size of the heatmaps, and how near either auxiliary frame
+    is. What they have found goes to the head at that size, beside the merged heatmaps, since tokens
+    of 4x4 heatmap pixels hold places less exactly.
+
+    Args:
+        num_joints: Number of joints K.
+        correlation: Config of the module that compares frames, :class:`AppearanceCorrelation`.
+        appearance_channels: Width of the feature that ``correlation`` gives.
+        channels: Width C of the convolutions.
+        num_frames: Number of frames T.
+        use_prior: Also read the interpolated pose of the key frame as one more map per joint.
+    """
+
+    def __init__(
+        self,
+        num_joints: int,
+        correlation: dict,
+        appearance_channels: int = 32,
+        channels: int = 48,
+        num_frames: int = 3,
+        use_prior: bool = False,
+    ) -> None:
+        super().__init__()
+        self.use_prior = use_prior
+        self.correlation = MODELS.build(correlation)
+        num_maps = num_frames + (num_frames - 1) + use_prior
+        self.read_maps = nn.Conv2d(num_joints * num_maps, channels, 3, padding=1, bias=False)
+        self.read_appearance = nn.Conv2d(appearance_channels, channels, 3, padding=1, bias=False)
+        self.read_time = nn.Linear(num_frames - 1, channels, bias=False)
+        self.activate = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+        self.merge = conv_block(channels, channels)
+        self.synthesize = nn.Conv2d(channels, num_joints, kernel_size=1)
+
+    def forward(
+        self,
+        frame_heatmaps: Tensor,
+        given: AuxiliaryLabels | None,
+        features: Tensor,
+        fused_feature: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Merge the maps of a window.
+
+        Args:
+            frame_heatmaps: Maps of the frames [N, T, K, h, w].
+            given: Labels; their prior map is read with ``use_prior``, empty if ``None``, and the
+                key frame's position, half way if ``None``.
+            features: Features of the frames [N, T, D, h', w'].
+            fused_feature: F~ [N, D, h', w'].
+
+        Returns:
+            H~ [N, K, h, w], trained through the head only, and the feature [N, C, h, w] that it
+            was made of.
+
+        Raises:
+            InputError: If there is no fused feature.
+        """
+        if fused_feature is None:
+            raise InputError('AppearanceKeypointsSynthesis reads F~, configure a tff')
+        sides = [n for n in range(features.shape[1]) if n != KEY_FRAME]
+        similarity, appearance = self.correlation(
+            features[:, sides], fused_feature, frame_heatmaps[:, sides]
+        )
+        maps = torch.cat((frame_heatmaps, similarity.to(frame_heatmaps.dtype)), dim=1)
+        nearness = frame_heatmaps.new_full((1, 2), 0.5)
+        if given is not None:
+            position = given.position.to(nearness.dtype)
+            nearness = torch.stack((1 - position, position), dim=1)
+        if self.use_prior and given is None:
+            # One more frame of zeros.
+            maps = F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 1))
+        elif self.use_prior and given is not None:
+            maps = torch.cat((maps, given.prior.to(maps.dtype)[:, None]), dim=1)
+        by_joint = maps.transpose(1, 2).flatten(1, 2)
+        read = self.read_maps(by_joint) + self.read_appearance(appearance)
+        read = read + self.read_time(nearness)[..., None, None]
+        merged = self.merge(self.activate(read))
+        return self.synthesize(merged), merged

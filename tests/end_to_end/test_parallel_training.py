@@ -1,0 +1,290 @@
+"""Two processes train and test as one process does with batches of twice the size."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.cli.test import main as run_test
+from stdpose_mm.cli.train import main as run_train
+from support.paths import CONFIGS, ROOT
+from support.tiny_set import HEIGHT, NUM_FRAMES, WIDTH, video_json
+
+pytestmark = pytest.mark.slow
+
+NUM_ITERS, BATCH_SIZE = 5, 4
+
+PARTS = """
+import json
+from pathlib import Path
+
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmpose.registry import HOOKS
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+@HOOKS.register_module(force=True)
+class FreezeStatistics(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        for module in runner.model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+
+
+@HOOKS.register_module(force=True)
+class WriteLosses(Hook):
+    def __init__(self):
+        self.steps = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        samples = data_batch['data_samples']
+        seen = [[s.video_name, s.frame_index, s.track_id] for s in samples]
+        losses = {name: value.item() for name, value in outputs.items() if 'loss' in name}
+        self.steps.append({'seen': seen, 'losses': losses})
+
+    def after_train(self, runner):
+        path = Path(runner.work_dir) / f'steps{get_rank()}.json'
+        path.write_text(json.dumps(self.steps))
+"""
+
+CONFIG = """
+import time
+
+_base_ = '{configs}/_base_/default_runtime.py'
+# MMEngine names a run to the second and shares state between runs of one name.
+experiment_name = f'parallel_{{time.time_ns()}}'
+custom_imports = dict(imports=['stdpose_mm', 'parallel_parts'])
+codec = dict(type='BoundedUDPHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1.0)
+head = dict(
+    in_channels=16,
+    out_channels=17,
+    deconv_out_channels=(8, 8),
+    deconv_kernel_sizes=(4, 4),
+    loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=100.0),
+    decoder=codec,
+)
+model = dict(
+    type='STDPose',
+    data_preprocessor=dict(
+        type='WindowDataPreprocessor', mean=[120.0] * 3, std=[60.0] * 3, bgr_to_rgb=True
+    ),
+    backbone=dict(
+        type='ViT',
+        arch=dict(embed_dims=16, num_layers=1, num_heads=2, feedforward_channels=32),
+        img_size=(64, 48),
+    ),
+    frame_head=dict(type='FrameHead', **head),
+    frame_head_loss_weight=1.0,
+    neck=dict(
+        type='STRE',
+        tff=dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2, num_blocks=1),
+        tks=dict(type='TemporalKeypointsSynthesis', num_joints=17),
+    ),
+    head=dict(
+        type='STDAHead',
+        feature_size=(4, 3),
+        num_heads=2,
+        num_blocks=1,
+        mask=dict(type='DynamicAwareMask', num_joints=17),
+        **head,
+    ),
+    test_cfg=dict(flip_test=False),
+)
+crop = [
+    dict(type='WindowTopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='GenerateWindowTarget', encoder=codec),
+    dict(type='PackWindowInputs'),
+]
+load = [dict(type='LoadWindow'), dict(type='GetBBoxCenterScale', padding=1.25)]
+augment = [dict(type='WindowRandomFlip'), dict(type='RandomBBoxTransform')]
+dataset = dict(type='PoseTrack18WindowDataset', data_root='{data}', ann_file='annotations')
+train_dataloader = dict(
+    batch_size={batch_size},
+    num_workers=0,
+    sampler=dict(type='SeededInfiniteSampler'),
+    dataset=dict(
+        **dataset,
+        interval=4,
+        random_offset=True,
+        pipeline=[dict(type='SeedSample'), *load, *augment, *crop],
+    ),
+)
+# One window at a time: products of matrices of other sizes are rounded otherwise.
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(**dataset, interval=4, test_mode=True, pipeline=[*load, *crop]),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='VideoPCKMetric', ann_file='{data}/annotations', given_interval=4, boxes='interpolated'
+)
+test_evaluator = val_evaluator
+train_cfg = dict(type='IterBasedTrainLoop', max_iters={num_iters}, val_interval={num_iters})
+val_cfg = dict()
+test_cfg = dict()
+optim_wrapper = dict(
+    optimizer=dict(type='SGD', lr=0.05, momentum=0.9), clip_grad=dict(max_norm=1.0)
+)
+default_hooks = dict(
+    checkpoint=dict(by_epoch=False, interval=1, max_keep_ckpts=-1),
+    logger=dict(log_metric_by_epoch=False),
+)
+log_processor = dict(by_epoch=False)
+custom_hooks = [
+    *_base_.custom_hooks, dict(type='FreezeStatistics'), dict(type='WriteLosses')
+]
+vis_backends = [dict(type='LocalVisBackend')]
+visualizer = dict(vis_backends=vis_backends)
+log_level = 'ERROR'
+"""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Work folders of the same training in one process and in two, and the config of the former."""
+
+    config: Path
+    alone: Path
+    together: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.alone / f'iter_{NUM_ITERS}.pth'
+
+
+def write_set(root: Path) -> None:
+    """Two videos, the pictures of noise, so that no two crops are alike."""
+    (root / 'annotations').mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(['a', 'b'], start=1):
+        (root / 'images' / name).mkdir(parents=True)
+        (root / 'annotations' / f'{name}.json').write_text(json.dumps(video_json(name, number)))
+        for frame in range(NUM_FRAMES):
+            picture = cv2.resize(rng.integers(0, 256, (12, 16, 3), np.uint8), (WIDTH, HEIGHT))
+            cv2.imwrite(str(root / 'images' / name / f'{frame:06d}.jpg'), picture)
+
+
+def write_config(folder: Path, name: str, batch_size: int) -> Path:
+    path = folder / f'{name}.py'
+    path.write_text(
+        CONFIG.format(
+            configs=CONFIGS, data=folder / 'data', batch_size=batch_size, num_iters=NUM_ITERS
+        )
+    )
+    return path
+
+
+def run_in_two(script: str, *arguments: object, folder: Path) -> None:
+    """Run ``tools/dist_train.sh`` or ``dist_test.sh`` with two processes on the CPU."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        # dist_*.sh call `python`.
+        'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
+        'PYTHONPATH': str(folder),
+        'OMP_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+        'PORT': str(port),
+    }
+    command = ['bash', str(ROOT / 'tools' / script), *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    folder = tmp_path_factory.mktemp('parallel')
+    write_set(folder / 'data')
+    (folder / 'parallel_parts.py').write_text(PARTS)
+    found = Runs(
+        write_config(folder, 'alone', BATCH_SIZE), folder / 'run_alone', folder / 'run_together'
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        assert run_train([str(found.config), '--work-dir', str(found.alone)]) == 0
+    half = write_config(folder, 'together', BATCH_SIZE // 2)
+    run_in_two('dist_train.sh', half, 2, '--work-dir', found.together, folder=folder)
+    return found
+
+
+def steps(work_dir: Path) -> list[list[dict[str, Any]]]:
+    """What every process saw and lost, step by step: [steps][processes]."""
+    of_processes = [json.loads(path.read_text()) for path in sorted(work_dir.glob('steps*.json'))]
+    return [list(step) for step in zip(*of_processes, strict=True)]
+
+
+def weights(work_dir: Path, step: int) -> torch.Tensor:
+    """All weights of a step in a row."""
+    state = torch.load(work_dir / f'iter_{step}.pth', weights_only=False)['state_dict']
+    return torch.cat([value.double().flatten() for value in state.values()])
+
+
+def metrics_of_training(work_dir: Path) -> dict[str, float]:
+    (log,) = work_dir.glob('*/vis_data/scalars.json')
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    (validation,) = (record for record in records if 'video/PCK@0.1' in record)
+    return {name: value for name, value in validation.items() if name.startswith('video/')}
+
+
+def test_processes_share_the_windows_of_every_step(runs: Runs) -> None:
+    together = steps(runs.together)
+    assert len(together) == NUM_ITERS
+    for (alone,), both in zip(steps(runs.alone), together, strict=True):
+        assert len(both) == 2
+        shared = [window for process in both for window in process['seen']]
+        assert sorted(shared) == sorted(alone['seen'])
+
+
+def test_losses_of_every_step_are_those_of_one_process(runs: Runs) -> None:
+    """The mean over both processes; the weights agree, so the next step's losses do too.
+
+    Batch normalisation would spoil this: without ``sync_bn`` each process has the statistics of its
+    own windows, and PyTorch's synchronised one needs a GPU. So its statistics are frozen here. The
+    loss is a mean over windows and joints, which halves of equal size do not change.
+    """
+    for (alone,), both in zip(steps(runs.alone), steps(runs.together), strict=True):
+        for name, value in alone['losses'].items():
+            mean = np.mean([process['losses'][name] for process in both])
+            assert mean == pytest.approx(value, rel=1e-4), name
+
+
+def test_weights_after_training_are_those_of_one_process(runs: Runs) -> None:
+    first, alone = weights(runs.alone, 1), weights(runs.alone, NUM_ITERS)
+    together = weights(runs.together, NUM_ITERS)
+    learnt = (alone - first).abs().max()
+    assert learnt > 1e-3
+    assert (together - alone).abs().max() < 1e-3 * learnt
+
+
+def test_metrics_after_training_are_those_of_one_process(runs: Runs) -> None:
+    alone, together = metrics_of_training(runs.alone), metrics_of_training(runs.together)
+    assert together == pytest.approx(alone, rel=1e-3)
+
+
+def test_metrics_of_one_checkpoint_are_exactly_those_of_one_process(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = runs.config.parent
+    monkeypatch.syspath_prepend(str(folder))
+    model = (runs.config, runs.checkpoint)
+    work_dir = ('--work-dir', tmp_path / 'test')
+    alone, together = tmp_path / 'alone.json', tmp_path / 'together.json'
+    assert run_test([str(part) for part in (*model, *work_dir, '--out', alone)]) == 0
+    run_in_two('dist_test.sh', *model, 2, *work_dir, '--out', together, folder=folder)
+    assert json.loads(together.read_text()) == json.loads(alone.read_text())

@@ -1,0 +1,22 @@
+"""The classes that configs name."""
+
+from __future__ import annotations
+
+import inspect
+
+
+def arguments_of(kind: str) -> set[str]:
+    """The arguments of a class that a config may name."""
+    from mmpose.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+
+    registries = (METRICS, HOOKS, TRANSFORMS, DATASETS, MODELS)
+    found = next(filter(None, (registry.get(kind) for registry in registries)), None)
+    assert found is not None, f'no {kind}'
+    kinds = found.__mro__ if any_keywords(found) else (found,)
+    return {name for one in kinds for name in inspect.signature(one.__init__).parameters}
+
+
+def any_keywords(found: type) -> bool:
+    """Whether a class hands arguments on to the one that it extends."""
+    parameters = inspect.signature(found).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)

@@ -1,0 +1,63 @@
+"""The configs of the repository, and models of theirs that are small enough for a test."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from typing import Any
+
+from mmengine.config import Config
+
+from stdpose_mm.engine.model_names import config_files
+from stdpose_mm.models.backbones.vit import ARCHITECTURES
+from support.paths import CONFIGS, ROOT
+
+ALIASES = {
+    'stdpose_vit_posetrack17.py': 'stdpose_base_propagation_posetrack17.py',
+    'stdpose_tiny_synthetic.py': 'stdpose_tiny_propagation_synthetic_appearance.py',
+}
+NAMES = [
+    name
+    for path in config_files(ROOT)
+    if (name := path.relative_to(CONFIGS).as_posix()) not in ALIASES
+]
+
+
+@cache
+def read(name: str) -> Config:
+    return Config.fromfile(CONFIGS / name)
+
+
+def width_of(cfg: Config) -> int:
+    """The width D that the backbone of a config gives."""
+    arch = cfg.model.backbone.arch
+    return (ARCHITECTURES[arch] if isinstance(arch, str) else arch)['embed_dims']
+
+
+def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
+    """The config's model with one narrow block in each part.
+
+    Only settings that equal the backbone's width become narrow, so those that do not fit it are
+    still wrong afterwards.
+    """
+    model = copy.deepcopy(cfg.model)
+    full_width = width_of(cfg)
+
+    def shrink(node: Any) -> None:
+        for key, value in node.items():
+            if isinstance(value, dict):
+                shrink(value)
+            elif value == full_width and key in ('embed_dims', 'in_channels', 'feature_channels'):
+                node[key] = width
+            elif key == 'num_heads':
+                node[key] = 2
+            elif key == 'num_blocks':
+                node[key] = 1
+            elif key == 'deconv_out_channels' and value:
+                node[key] = (4, 4)
+
+    shrink(model)
+    model.backbone.arch = dict(
+        embed_dims=width, num_layers=1, num_heads=2, feedforward_channels=width
+    )
+    return model
