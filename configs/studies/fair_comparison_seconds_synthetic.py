@@ -3,4 +3,4 @@ _base_ = 'fair_comparison_synthetic.py'
 
 title = 'Window models on generated clips, equal seconds'
 budget = 'seconds'
-seconds = 600
+seconds = 400

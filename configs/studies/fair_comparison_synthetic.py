@@ -19,22 +19,33 @@ tests = [
 entries = [
     dict(
         name='per-frame ViT',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone.py',
+        config='configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone_segments.py',
     ),
     dict(
-        name='PoseWarper-like', config='configs/baselines/posewarper_tiny_propagation_synthetic.py'
+        name='PoseWarper-like',
+        config='configs/baselines/posewarper_tiny_propagation_synthetic_segments.py',
     ),
-    dict(name='DCPose-like', config='configs/baselines/dcpose_tiny_propagation_synthetic.py'),
-    dict(name='STDPose', config='configs/stdpose_tiny_propagation_synthetic.py'),
+    dict(
+        name='DCPose-like',
+        config='configs/baselines/dcpose_tiny_propagation_synthetic_segments.py',
+    ),
+    dict(name='STDPose', config='configs/stdpose_tiny_propagation_synthetic_appearance.py'),
     dict(
         name='STDPose, no prior map',
-        config='configs/stdpose_tiny_propagation_synthetic.py',
+        config='configs/stdpose_tiny_propagation_synthetic_appearance.py',
         cfg_options={'model.neck.tks.use_prior': False},
     ),
-    dict(name='semantic motion', config='configs/semantic_motion_tiny_propagation_synthetic.py'),
     dict(
-        name='semantic motion, no prior map',
-        config='configs/semantic_motion_tiny_propagation_synthetic.py',
-        cfg_options={'model.neck.pose_embed.use_prior': False},
+        name="STDPose, the paper's parts and the prior map",
+        config='configs/stdpose_tiny_propagation_synthetic_segments.py',
+    ),
+    dict(
+        name="STDPose, the paper's parts",
+        config='configs/stdpose_tiny_propagation_synthetic_segments.py',
+        cfg_options={'model.neck.tks.use_prior': False},
+    ),
+    dict(
+        name='semantic motion',
+        config='configs/semantic_motion_tiny_propagation_synthetic_segments.py',
     ),
 ]

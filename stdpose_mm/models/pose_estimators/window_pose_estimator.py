@@ -134,11 +134,11 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                 ``gt_fields.aux_heatmaps`` [2K, h, w] and
                 ``gt_instance_labels.aux_keypoint_weights`` [W, 2, K].
         """
+        windows = [window for sample in data_samples for window in split_windows(sample)]
         if not self.with_neck:
-            return super().loss(inputs, data_samples)
+            return super().loss(gather_windows(inputs), windows)
         features = self._encode_windows(inputs)
         frame_heatmaps = self.predict_frame_heatmaps(features)
-        windows = [window for sample in data_samples for window in split_windows(sample)]
         given = AuxiliaryLabels.from_data_samples(windows)
         representation = self._fuse_to_train(
             gather_windows(features),
