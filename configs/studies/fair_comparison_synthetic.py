@@ -19,7 +19,7 @@ tests = [
 entries = [
     dict(
         name='per-frame ViT',
-        config='configs/ablations/stdpose_tiny_propagation_synthetic_a_backbone_segments.py',
+        config='configs/baselines/vit_tiny_propagation_synthetic_segments.py',
     ),
     dict(
         name='PoseWarper-like',

@@ -1,4 +1,5 @@
-# Ablation (a), tiny, with the data, crops and schedule of the tiny STDPose beyond the paper.
+# The ViT by itself, every frame alone, with the data, crops and schedule of the tiny STDPose beyond
+# the paper.
 _base_ = '../stdpose_tiny_propagation_synthetic_appearance.py'
 
 model = dict(
