@@ -1,5 +1,5 @@
-# The tiny STDPose, the paper's parts and the prior map, with the data, crops and schedule of the one
-# beyond the paper.
+# The tiny STDPose, the paper's parts and the prior map, with the data, crops and schedule of the
+# one beyond the paper.
 _base_ = [
     '_base_/tiny_runtime.py',
     '_base_/schedules/tiny_cpu.py',

@@ -1,15 +1,8 @@
 # Ablation (f), tiny, with a mask that acts, and mutual information whose heatmap terms act, too, at
 # the paper's weights.
-_base_ = 'stdpose_tiny_propagation_synthetic_e_dam_acting.py'
+_base_ = 'stdpose_tiny_propagation_synthetic_f_mi.py'
 
 model = dict(
-    mi_loss=dict(
-        type='MutualInformationLoss',
-        num_joints=_base_.num_joints,
-        feature_channels=_base_.embed_dims,
-        alpha=0.1,
-        beta=0.01,
-        per_pixel=False,
-        heatmap_gain=10.0,
-    ),
+    head=dict(mask=dict(normalization='mean', slope=10.0, threshold=0.5)),
+    mi_loss=dict(heatmap_gain=10.0),
 )

@@ -17,7 +17,6 @@ CONFIG = 'configs/stdpose_tiny_synthetic.py'
 def test_auto_goes_on_without_a_network_that_does_not_help(
     run_main: Any, folder: Path, label_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip('mmpose')
     asked: list[dict[str, Any]] = []
 
     class NotHelping(SimpleNamespace):

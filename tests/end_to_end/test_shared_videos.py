@@ -71,7 +71,6 @@ def contents(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.glob('[!.]*')}
 
 
-@pytest.mark.skipif(not Path('/proc').is_dir(), reason='finds the processes in /proc')
 def test_killed_in_the_middle_and_resumed(data, tmp_path, run_main):
     out, alone = tmp_path / 'out', tmp_path / 'alone'
     assert run_main(propagate.main, *arguments(data, alone), '--cache', 'off')[0] == 0

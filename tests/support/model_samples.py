@@ -34,6 +34,20 @@ def codec_cfg(
     }
 
 
+def maps_head(cfg: dict[str, Any]) -> dict[str, Any]:
+    """A head for ``cfg`` whose maps are those of the neck, as in the window baselines."""
+    return {
+        'type': 'SingleSourceHead',
+        'source': 'merged_heatmaps',
+        'in_channels': NUM_JOINTS,
+        'out_channels': NUM_JOINTS,
+        'deconv_out_channels': None,
+        'final_layer': None,
+        'loss': cfg['head']['loss'],
+        'decoder': cfg['head']['decoder'],
+    }
+
+
 def tiny_cfg(use_prior: bool = False, mi: bool = False, **overrides: Any) -> dict[str, Any]:
     """The small recipe: 128x96 crops, 32x24 heatmaps; every part of the paper on, except MI."""
     deconv = {'deconv_out_channels': (96, 64), 'deconv_kernel_sizes': (4, 4)}

@@ -20,7 +20,7 @@ from stdpose_mm.benchmarks.part_probe import (
 )
 from stdpose_mm.benchmarks.part_probe.effects import Predictions
 from stdpose_mm.benchmarks.part_probe.part_probe import PartReport
-from support.model_samples import NUM_JOINTS, build, tiny_cfg, window_batch
+from support.model_samples import NUM_JOINTS, build, maps_head, tiny_cfg, window_batch
 
 pytestmark = pytest.mark.slow
 
@@ -283,17 +283,7 @@ def per_frame_cfg() -> dict[str, Any]:
 
 def baseline_cfg(neck: dict[str, Any]) -> dict[str, Any]:
     cfg = stdpose_cfg(neck=neck, mi_loss=None)
-    head = {
-        'type': 'SingleSourceHead',
-        'source': 'merged_heatmaps',
-        'in_channels': NUM_JOINTS,
-        'out_channels': NUM_JOINTS,
-        'deconv_out_channels': None,
-        'final_layer': None,
-        'loss': cfg['head']['loss'],
-        'decoder': cfg['head']['decoder'],
-    }
-    return {**cfg, 'head': head}
+    return {**cfg, 'head': maps_head(cfg)}
 
 
 @pytest.mark.parametrize(

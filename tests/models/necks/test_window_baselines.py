@@ -9,7 +9,14 @@ import torch
 
 from stdpose_mm.models.layers import PoseResidualFusion, PoseTemporalMerger
 from stdpose_mm.models.structures import AuxiliaryLabels
-from support.model_samples import NUM_JOINTS, build, estimation_sample, tiny_cfg, window_batch
+from support.model_samples import (
+    NUM_JOINTS,
+    build,
+    estimation_sample,
+    maps_head,
+    tiny_cfg,
+    window_batch,
+)
 
 NECKS: dict[str, dict[str, Any]] = {
     'posewarper': {
@@ -24,17 +31,7 @@ NECKS: dict[str, dict[str, Any]] = {
 
 def model_of(name: str) -> Any:
     cfg = tiny_cfg()
-    head = {
-        'type': 'SingleSourceHead',
-        'source': 'merged_heatmaps',
-        'in_channels': NUM_JOINTS,
-        'out_channels': NUM_JOINTS,
-        'deconv_out_channels': None,
-        'final_layer': None,
-        'loss': cfg['head']['loss'],
-        'decoder': cfg['head']['decoder'],
-    }
-    return build({**cfg, 'neck': NECKS[name], 'head': head})
+    return build({**cfg, 'neck': NECKS[name], 'head': maps_head(cfg)})
 
 
 def given_of(position: float, num_joints: int = NUM_JOINTS) -> AuxiliaryLabels:
