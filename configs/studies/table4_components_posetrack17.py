@@ -34,4 +34,12 @@ entries = [
         config='configs/ablations/stdpose_base_propagation_posetrack17_f_mi.py',
         published=90.9,
     ),
+    dict(
+        name='(e) with the mask that acts',
+        config='configs/ablations/stdpose_base_propagation_posetrack17_e_dam_acting.py',
+    ),
+    dict(
+        name='(f) with both forms that act',
+        config='configs/ablations/stdpose_base_propagation_posetrack17_f_mi_acting.py',
+    ),
 ]

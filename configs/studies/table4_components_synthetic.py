@@ -28,4 +28,12 @@ entries = [
         name='(f) and MI',
         config='configs/ablations/stdpose_tiny_propagation_synthetic_f_mi.py',
     ),
+    dict(
+        name='(e) with the mask that acts',
+        config='configs/ablations/stdpose_tiny_propagation_synthetic_e_dam_acting.py',
+    ),
+    dict(
+        name='(f) with both forms that act',
+        config='configs/ablations/stdpose_tiny_propagation_synthetic_f_mi_acting.py',
+    ),
 ]
