@@ -140,6 +140,13 @@ def test_gaps_of_other_joints_have_other_fingerprints(dragged):
     assert gap.fingerprint() != replace(gap, joints=~gap.joints).fingerprint()
 
 
+def test_gaps_with_another_label_inside_have_other_fingerprints(dragged):
+    gap = gap_of_the_others(dragged)
+    (inside,) = gap.inner
+    moved = replace(inside, keypoints=inside.keypoints + 1)
+    assert gap.fingerprint() != replace(gap, inner=(moved,)).fingerprint()
+
+
 def test_a_joint_that_is_left_out_does_not_send_the_person_away(label, video, blank):
     outside = partial(4, np.zeros((3, 2)), [UNSAID, UNSAID, 'absent'])
     labels = video([label(0, POSE), outside], 9)
