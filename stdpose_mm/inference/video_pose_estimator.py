@@ -140,11 +140,14 @@ class VideoPoseEstimator:
         num_frames = self.window_model.num_frames
         rows = np.stack([own] * num_frames, axis=1)
         window = estimation_window(key, recent[0][0], recent[-1][0], num_frames=num_frames)
+        # At the ends of the video a frame is in a window several times.
+        first_image = {key: 0}
         for side, index in enumerate(window.frames):
             beside = pictures.get(index)
-            if index != key and beside is not None:
-                rows[:, side] = own + len(images)
+            if index not in first_image and beside is not None:
+                first_image[index] = len(images)
                 images.extend(self.window_model.crop_image(beside, crop) for crop in crops)
+            rows[:, side] = own + first_image.get(index, 0)
         return _Frame(key, picture, people, crops, images, rows)
 
 

@@ -159,10 +159,10 @@ def test_labels_of_further_frames_are_not_shown_in_testing() -> None:
 
 
 def test_several_key_frames_and_further_frames_are_refused_together() -> None:
-    with pytest.raises(InputError, match='keys_per_sample=2 needs num_frames=3, .* got 5'):
+    with pytest.raises(InputError, match=r'keys_per_sample=2 needs num_frames=3, .* got 5'):
         LabelSelection(random_offset=True, keys_per_sample=2, num_frames=5)
 
 
 def test_even_number_of_frames_is_refused() -> None:
-    with pytest.raises(InputError, match='num_frames must be odd and at least 3, .* got 4'):
+    with pytest.raises(InputError, match=r'num_frames must be odd and at least 3, .* got 4'):
         LabelSelection(num_frames=4)

@@ -150,5 +150,5 @@ def test_weight_of_a_direction_scales_its_frame_alone():
 
 
 def test_mask_of_an_even_number_of_frames_is_refused():
-    with pytest.raises(ValueError, match='num_frames must be odd and at least 3, .* got 4'):
+    with pytest.raises(ValueError, match=r'num_frames must be odd and at least 3, .* got 4'):
         DynamicAwareMask(num_joints=5, num_frames=4)
