@@ -21,9 +21,6 @@ from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresen
 
 from .study.study import read_study
 
-WINDOW = 3
-"""Frames of a window."""
-
 HEAD = """# Model zoo
 
 Written by `tools/misc/write_model_zoo.py` from the configs, `configs/metafile.yml`, the studies in
@@ -88,7 +85,7 @@ def measure_complexity(cfg: Config) -> Complexity:
     joints = cfg.model.head.out_channels
     with torch.device('meta'):
         model = MODELS.build(cfg.model).eval()
-        frames = WINDOW if model.with_neck else 1
+        frames = model.num_frames if model.with_neck else 1
         given = None
         if model.takes_labels:
             given = AuxiliaryLabels(

@@ -21,9 +21,8 @@ from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
 from stdpose_mm.inference.onnx_window_backend import NETWORK_FILE, graph_name, network_description
 from stdpose_mm.io import atomic_path, write_json
-from stdpose_mm.models.structures import SpatioTemporalRepresentation
+from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 from stdpose_mm.onnx_session import start_session
-from stdpose_mm.structures.windows import KEY_FRAME
 
 from . import TOLERANCE
 from .onnx_int8_layers import prepare_for_int8
@@ -64,12 +63,12 @@ def export_onnx(
     All graphs take crops as pictures, BGR uint8, and normalise them themselves; batches are of any
     size. They take no labels: they estimate poses.
 
-    - ``whole.onnx``: ``crops`` [N, 3, 3, H, W] (left, key, right frame) -> ``heatmaps``
-      [N, K, h, w] of the key frame.
+    - ``whole.onnx``: ``crops`` [N, T, 3, H, W] (T frames in time order: left, key, right) ->
+      ``heatmaps`` [N, K, h, w] of the key frame.
     - ``encoder.onnx``: ``crops`` [M, 3, H, W] -> ``features`` [M, D, h', w'] and, where windows
       need them, ``frame_heatmaps`` [M, K, h, w].
-    - ``fusion.onnx``: those of windows, ``features`` [N, 3, D, h', w'] and ``frame_heatmaps``
-      [N, 3, K, h, w] -> ``heatmaps`` [N, K, h, w].
+    - ``fusion.onnx``: those of windows, ``features`` [N, T, D, h', w'] and ``frame_heatmaps``
+      [N, T, K, h, w] -> ``heatmaps`` [N, K, h, w].
     - With ``int8`` the last two again as ``*_int8.onnx``, weights of linear layers and
       upsampling in 8 bits, activations quantised as they come.
     - ``network.json``: sizes, joints, and how the mirrored view is averaged in.
@@ -141,7 +140,7 @@ class _Graph:
 def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
     width, height = input_size
     crops = torch.zeros((_TRACED_FRAMES, 3, height, width), dtype=torch.uint8)
-    windows = _windows(crops)
+    windows = _windows(crops, model.num_frames)
     normalise = _Normalise(model.data_preprocessor)
     if not model.with_neck or model.test_cfg.get('use_frame_head', False):
         single = _SingleFrames(model, normalise)
@@ -152,7 +151,10 @@ def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
     encoder, fusion = _Encoder(model, normalise), _Fusion(model)
     outputs = ['features', 'frame_heatmaps'] if model.reads_frame_heatmaps else ['features']
     with torch.no_grad():
-        encoded = {name: _windows(x) for name, x in zip(outputs, encoder(crops), strict=True)}
+        encoded = {
+            name: _windows(x, model.num_frames)
+            for name, x in zip(outputs, encoder(crops), strict=True)
+        }
     return [
         _Graph('whole', _Whole(encoder, fusion), {'crops': windows}, ['heatmaps']),
         _Graph('encoder', encoder, {'crops': crops}, outputs),
@@ -160,9 +162,9 @@ def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
     ]
 
 
-def _windows(frames: Tensor) -> Tensor:
-    """Make windows [M, 3, ...] that hold every frame [M, ...] three times."""
-    return frames[:, None].repeat_interleave(3, dim=1)
+def _windows(frames: Tensor, num_frames: int) -> Tensor:
+    """Make windows [M, T, ...] that hold every frame [M, ...] T times."""
+    return frames[:, None].repeat_interleave(num_frames, dim=1)
 
 
 class _Normalise(nn.Module):
@@ -231,7 +233,7 @@ class _WholeSingle(nn.Module):
         self.single = single
 
     def forward(self, crops: Tensor) -> Tensor:
-        return self.single(crops[:, KEY_FRAME])
+        return self.single(key_of(crops))
 
 
 def _write(
@@ -282,11 +284,12 @@ def _differences(window_model: WindowModel, folder: Path, int8: bool) -> dict[st
     """Compute the differences of :class:`OnnxExport`."""
     width, height = window_model.input_size
     random = np.random.default_rng(0)
-    pictures = torch.from_numpy(random.uniform(0, 255, (9, 3, 8, 6)))
+    num_frames = window_model.num_frames
+    pictures = torch.from_numpy(random.uniform(0, 255, (3 * num_frames, 3, 8, 6)))
     # Blobs of colour: a picture of independent pixels is unlike anything the model has seen.
     blobs = F.interpolate(pictures, (height, width), mode='bilinear').byte()
     crops = blobs.permute(0, 2, 3, 1).contiguous().numpy()
-    rows = np.arange(9).reshape(3, 3)
+    rows = np.arange(3 * num_frames).reshape(3, num_frames)
     reference = TorchWindowBackend(window_model)
     expected = reference.fuse(reference.encode(crops), rows)
     networks = {'split': OnnxWindowBackend(folder)}
@@ -321,7 +324,7 @@ def _run_pytorch(window_model: WindowModel, crops: np.ndarray, rows: np.ndarray)
     with window_model.inference():
         windows = window_model.normalise(crops)[torch.from_numpy(rows)]
         if model.test_cfg.get('use_frame_head', False):
-            features = model.encode_frames(windows[:, KEY_FRAME])
+            features = model.encode_frames(key_of(windows))
             return model.frame_head.forward((features,)).numpy()
         return model.head.forward(model.extract_feat(windows)).numpy()
 

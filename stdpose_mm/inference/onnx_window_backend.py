@@ -16,7 +16,7 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.onnx_session import start_session
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.structures import NUM_FRAMES, key_place
 
 from .window_backend import FrameFeatures, FrameView, average_views, equal_slices
 from .window_model import WindowModel
@@ -80,7 +80,8 @@ class OnnxWindowBackend:
             config: The config that the network was trained with.
 
         Raises:
-            InputError: If the config cannot be used, or its crops or heatmaps have another size.
+            InputError: If the config cannot be used, or its crops or heatmaps have another size,
+                or its windows another number of frames.
         """
         model = WindowModel.without_weights(config, self.metainfo, self._description['test_cfg'])
         for what, sizes in (('crops', 'input_size'), ('heatmaps', 'heatmap_size')):
@@ -90,6 +91,13 @@ class OnnxWindowBackend:
                     f'the network in {self.folder} has {what} of {own[0]}x{own[1]} but the config '
                     f'says {wanted[0]}x{wanted[1]}, give the config it was exported with'
                 )
+        # Exports without the entry are older than windows of more frames.
+        num_frames = self._description.get('num_frames', NUM_FRAMES)
+        if self.sees_windows and num_frames != model.num_frames:
+            raise InputError(
+                f'the network in {self.folder} has windows of {num_frames} frames but the config '
+                f'says {model.num_frames}, give the config it was exported with'
+            )
         return model
 
     def encode(self, crops: np.ndarray) -> FrameFeatures:
@@ -116,7 +124,7 @@ class OnnxWindowBackend:
                 'them'
             )
         if not self.sees_windows:
-            keys = torch.from_numpy(np.ascontiguousarray(rows[:, KEY_FRAME]))
+            keys = torch.from_numpy(np.ascontiguousarray(rows[:, key_place(rows.shape[1])]))
             return self._average([view.features[keys] for view in features.views])
         batches = [
             self._average([self._fused(view, rows[chunk]) for view in features.views])
@@ -188,6 +196,7 @@ def network_description(
         'format': FORMAT,
         'input_size': list(window_model.input_size),
         'heatmap_size': list(window_model.heatmap_size),
+        'num_frames': window_model.num_frames,
         'outputs': list(outputs),
         'test_cfg': {
             'flip_test': bool(test_cfg.get('flip_test', False)),

@@ -11,7 +11,7 @@ import numpy as np
 
 from stdpose_mm.choices import CROP_POLICIES, CropPolicy
 from stdpose_mm.detection import BoxedFrame
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes, estimation_window
+from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes, estimation_window, key_place
 
 from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
 from .prefetch import prefetch
@@ -22,14 +22,15 @@ from .window_model import Crop, WindowModel
 class VideoPoseEstimator:
     """Run a window model over the people of a video, frame by frame.
 
-    The window of a person in a frame consists of the crops of the frames before, at and after it.
-    The frame itself stands in for one that is missing or cannot be read; so the first and the last
-    frame of a video are estimated like all others.
+    The window of a person in a frame consists of the crops of the frames before, at and after it:
+    one on either side, or as many as the model's ``num_frames`` says. The frame itself stands in
+    for one that is missing or cannot be read; so the first and the last frame of a video are
+    estimated like all others.
 
     Crops 'frame': every frame is cropped at the person's own box in it, encoded once, and shared by
-    the three windows that it is in: one pass of the backbone per person and frame. A frame without
-    the person (by track id) counts as missing. Crops 'window': all three pictures are cropped at
-    the box of the key frame, as in training: up to three passes. The two are the same where a
+    the windows that it is in: one pass of the backbone per person and frame. A frame without the
+    person (by track id) counts as missing. Crops 'window': all pictures are cropped at the box of
+    the key frame, as in training: up to ``num_frames`` passes. The two are the same where a
     person's box does not change.
 
     Crops fill the network's batches across people and frames. The frames are read and cropped in a
@@ -74,7 +75,7 @@ class VideoPoseEstimator:
         Args:
             frames: Ascending by index; another thread iterates over them until they end or the
                 generator is closed.
-            max_waiting: Frames whose poses may wait for a batch to fill, not counting the one that
+            max_waiting: Frames whose poses may wait for a batch to fill, not counting those that
                 the last window needs; twice the batch size by default. 1 for a live camera.
             keep_pictures: Whether results hold the pictures.
             keep_heatmaps: Whether results hold the heatmaps.
@@ -116,13 +117,16 @@ class VideoPoseEstimator:
 
     def _crop_windows(self, frames: Iterable[BoxedFrame]) -> Iterator[_Frame]:
         """Crop the windows of the people of every frame, the key frame first."""
-        recent: deque[BoxedFrame] = deque(maxlen=3)
+        num_frames = self.window_model.num_frames
+        ahead = key_place(num_frames)
+        recent: deque[BoxedFrame] = deque(maxlen=num_frames)
         for frame in frames:
             recent.append(frame)
-            if len(recent) > 1:
-                yield self._crop_window(list(recent), recent[-2][0])
-        if recent:
-            yield self._crop_window(list(recent), recent[-1][0])
+            if len(recent) > ahead:
+                yield self._crop_window(list(recent), recent[-1 - ahead][0])
+        # Behind the last frame there is nothing to wait for.
+        for index, _, _ in list(recent)[-ahead:]:
+            yield self._crop_window(list(recent), index)
 
     def _crop_window(self, recent: list[BoxedFrame], key: int) -> _Frame:
         pictures = {index: picture for index, picture, _ in recent}
@@ -133,13 +137,17 @@ class VideoPoseEstimator:
         crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
         images = [self.window_model.crop_image(picture, crop) for crop in crops]
         own = np.arange(len(crops))
-        rows = np.stack([own, own, own], axis=1)
-        window = estimation_window(key, recent[0][0], recent[-1][0])
+        num_frames = self.window_model.num_frames
+        rows = np.stack([own] * num_frames, axis=1)
+        window = estimation_window(key, recent[0][0], recent[-1][0], num_frames=num_frames)
+        # At the ends of the video a frame is in a window several times.
+        first_image = {key: 0}
         for side, index in enumerate(window.frames):
             beside = pictures.get(index)
-            if index != key and beside is not None:
-                rows[:, side] = own + len(images)
+            if index not in first_image and beside is not None:
+                first_image[index] = len(images)
                 images.extend(self.window_model.crop_image(beside, crop) for crop in crops)
+            rows[:, side] = own + first_image.get(index, 0)
         return _Frame(key, picture, people, crops, images, rows)
 
 
@@ -153,7 +161,7 @@ class _Frame:
         people: Its N people.
         crops: Where the N people lie in it.
         images: Cropped images uint8 [H', W', 3] to encode; the first N are of the frame itself.
-        rows: [N, 3] which of the images make the people's windows; None if windows share the
+        rows: [N, T] which of the images make the people's windows; None if windows share the
             images of the neighbouring frames.
         first: The number of its first image, counted from the start of the video.
         heatmaps: Final heatmaps [K, h, w] of its people, appended one by one.
@@ -185,14 +193,17 @@ class _Pipeline:
         self._model = estimator.window_model
         self._backend = estimator.backend
         self._batch_size = estimator.batch_size
-        self._limit = limit
+        self._num_frames = self._model.num_frames
+        self._ahead = key_place(self._num_frames)
+        # The last window waits for so many frames, of which the limit does not count the first.
+        self._limit = limit + self._ahead - 1
         self._keep_pictures = keep_pictures
         self._keep_heatmaps = keep_heatmaps
         # Frames, ascending: each is in one of the first two queues, and those that may still be
         # part of a window are in `_beside`.
         self._unwindowed: deque[_Frame] = deque()
         self._unfinished: deque[_Frame] = deque()
-        self._beside: deque[_Frame] = deque(maxlen=3)
+        self._beside: deque[_Frame] = deque(maxlen=self._num_frames)
         # Images to encode, and the features of those before them, in batches with the number of
         # the first.
         self._images: deque[np.ndarray] = deque()
@@ -222,21 +233,22 @@ class _Pipeline:
         self._make_windows()
 
     def _make_windows(self, at_end: bool = False) -> None:
-        """Make the windows of all frames whose next frame is there, or will not come."""
+        """Make the windows of all frames whose next frames are there, or will not come."""
         while self._unwindowed:
             frame = self._unwindowed[0]
-            if frame.rows is None and frame is self._beside[-1] and not at_end:
+            waits = len(self._unwindowed) <= self._ahead
+            if frame.rows is None and waits and not at_end:
                 return
             rows = self._shared_rows(frame) if frame.rows is None else frame.rows + frame.first
             self._windows.extend((row, frame) for row in rows)
             self._unfinished.append(self._unwindowed.popleft())
 
     def _shared_rows(self, frame: _Frame) -> np.ndarray:
-        """Find the images [N, 3] of the people of a frame in the frames before, at and after it."""
+        """Find the images [N, T] of the people of a frame in the frames before, at and after it."""
         own = frame.first + np.arange(len(frame.people))
-        rows = np.stack([own, own, own], axis=1)
+        rows = np.stack([own] * self._num_frames, axis=1)
         near = {beside.index: beside for beside in self._beside}
-        window = estimation_window(frame.index, min(near), max(near))
+        window = estimation_window(frame.index, min(near), max(near), num_frames=self._num_frames)
         for side, index in enumerate(window.frames):
             beside = near.get(index, frame)
             same = frame.people.track_ids[:, None] == beside.people.track_ids
@@ -274,7 +286,7 @@ class _Pipeline:
             for _ in batch:
                 self._windows.popleft()
             images, rows = np.unique(np.stack([row for row, _ in batch]), return_inverse=True)
-            maps = self._backend.fuse(self._features_of(images), rows.reshape(-1, 3))
+            maps = self._backend.fuse(self._features_of(images), rows.reshape(-1, self._num_frames))
             for (_, frame), own in zip(batch, maps, strict=True):
                 frame.heatmaps.append(own)
             self._drop_features()
@@ -290,7 +302,7 @@ class _Pipeline:
 
     def _drop_features(self) -> None:
         """Drop the batches of features that no later window needs."""
-        needed = [frame.first for frame in list(self._beside)[-2:]]
+        needed = [frame.first for frame in list(self._beside)[-2 * self._ahead :]]
         needed += [int(row.min()) for row, _ in self._windows]
         while self._features and self._features[0][0] + len(self._features[0][1]) <= min(needed):
             self._features.popleft()

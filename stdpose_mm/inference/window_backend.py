@@ -13,7 +13,7 @@ from mmpose.models.utils.tta import flip_heatmaps
 from torch import Tensor
 
 from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.structures import key_place
 
 from .window_model import WindowModel
 
@@ -96,7 +96,7 @@ class WindowBackend(Protocol):
 
         Args:
             features: Features of M frames.
-            rows: [N, 3] int: which of the M are the left, key and right frame of each window.
+            rows: [N, T] int: which of the M are the frames of each window, in time order.
             given: Labels of the auxiliary frames of the N windows.
 
         Returns:
@@ -162,7 +162,8 @@ class TorchWindowBackend:
     ) -> np.ndarray:
         """See :class:`WindowBackend`."""
         if not self._sees_windows:
-            return self.frame_heatmaps(features.take(rows[:, KEY_FRAME].tolist()))
+            keys = rows[:, key_place(rows.shape[1])]
+            return self.frame_heatmaps(features.take(keys.tolist()))
         batches = []
         with self.window_model.inference():
             for chunk in equal_slices(len(rows), self.batch_size):

@@ -154,6 +154,11 @@ class WindowModel:
         return cls(model.eval(), dataset.pipeline, metainfo)
 
     @property
+    def num_frames(self) -> int:
+        """Return the number T of frames of a window."""
+        return int(self.model.num_frames)
+
+    @property
     def heatmap_size(self) -> tuple[int, int]:
         """Return width and height of the heatmaps."""
         width, height = self._target.encoder.heatmap_size

@@ -10,7 +10,7 @@ from mmengine.structures import PixelData
 from mmpose.structures import PoseDataSample
 from torch import Tensor
 
-from stdpose_mm.structures.windows import KEY_FRAME as KEY_FRAME
+from stdpose_mm.structures import key_place
 
 
 class MaskedFeatures(NamedTuple):
@@ -47,7 +47,7 @@ class SpatioTemporalRepresentation(NamedTuple):
     Attributes:
         frame_feature: F_t, feature of the key frame [N, D, h', w'].
         fused_feature: F~_t, feature of the window [N, D, h', w'].
-        frame_heatmaps: H_l, H_t, H_r [N, 3, K, h, w], given labels in place of predictions.
+        frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels in place of predictions.
         merged_heatmaps: H~_t, merged heatmaps [N, K, h, w].
         merged_feature: Feature that these were made of [N, C, h, w].
         reconstruction: Reconstruction of what was masked; in training only.
@@ -94,6 +94,8 @@ def split_windows(sample: PoseDataSample) -> list[PoseDataSample]:
 
 class AuxiliaryLabels(NamedTuple):
     """Labels of the auxiliary frames that the model may see, and the place of the key frame.
+
+    Of more than two auxiliary frames only the first and the last, left and right, have labels.
 
     Attributes:
         heatmaps: Maps of the left and right frame [N, 2, K, h, w].
@@ -155,19 +157,71 @@ class AuxiliaryLabels(NamedTuple):
         """Replace the network's maps of the auxiliary frames where a label is given.
 
         Args:
-            frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w].
+            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w].
 
         Returns:
-            New tensor of the same shape; the key frame's maps are unchanged.
+            New tensor of the same shape; the maps between the outermost frames are unchanged.
         """
-        left, key, right = frame_heatmaps.unbind(1)
+        left, *between, right = frame_heatmaps.unbind(1)
         given_left, given_right = self.heatmaps.to(frame_heatmaps.dtype).unbind(1)
         left_mask, right_mask = self.mask[..., None, None].unbind(1)
         return torch.stack(
             (
                 torch.where(left_mask, given_left, left),
-                key,
+                *between,
                 torch.where(right_mask, given_right, right),
             ),
             dim=1,
         )
+
+
+def key_of(frames: Tensor) -> Tensor:
+    """Take the key frames [N, ...] of windows [N, T, ...]."""
+    return frames[:, key_place(frames.shape[1])]
+
+
+def auxiliary_of(frames: Tensor) -> Tensor:
+    """Take the auxiliary frames [N, T - 1, ...] of windows [N, T, ...], in their order."""
+    key = key_place(frames.shape[1])
+    return torch.cat((frames[:, :key], frames[:, key + 1 :]), dim=1)
+
+
+def relative_times(position: Tensor, num_frames: int) -> Tensor:
+    """Compute the times of the frames of windows.
+
+    The key frame is at 0, the outermost frames are 1 apart, and the frames between are evenly
+    spaced, as :func:`~stdpose_mm.structures.fill_window` puts them up to whole frames.
+
+    Args:
+        position: Position of the key frame between the left (0) and the right frame (1), [N].
+        num_frames: Number T of frames.
+
+    Returns:
+        [N, T], ascending.
+    """
+    shares = _shares(num_frames)
+    before = [-position * share for share in reversed(shares)]
+    after = [(1 - position) * share for share in shares]
+    return torch.stack((*before, torch.zeros_like(position), *after), dim=1)
+
+
+def nearness_of(position: Tensor, num_frames: int) -> Tensor:
+    """Compute how near the auxiliary frames are to the key frame: 1 less their distance in time.
+
+    Args:
+        position: Position of the key frame between the left (0) and the right frame (1), [N].
+        num_frames: Number T of frames.
+
+    Returns:
+        [N, T - 1], of the left and right frame ``1 - position`` and ``position``.
+    """
+    shares = _shares(num_frames)
+    before = [1 - position * share for share in reversed(shares)]
+    after = [(1 - share) + position * share for share in shares]
+    return torch.stack((*before, *after), dim=1)
+
+
+def _shares(num_frames: int) -> list[float]:
+    """List how far from the key to the outermost frame the frames of one side lie, ascending."""
+    side = key_place(num_frames)
+    return [n / side for n in range(1, side + 1)]

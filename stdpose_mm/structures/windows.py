@@ -1,7 +1,9 @@
-"""Given frames of a video, and the three frames of a window.
+"""Given frames of a video, and the frames of a window.
 
-This is the one place that chooses them. Frame indices are 0-based; a window is (left, key,
-right) in time order, its outer two frames are the auxiliary ones.
+This is the one place that chooses them. Frame indices are 0-based; a window has an odd number T of
+frames in time order, by default three: left, key, right. All but the key frame in the middle are
+auxiliary. With T = 5, 7, ... there are further ones on either side of the key frame, between it and
+the outermost two, and these two alone may carry given labels.
 """
 
 from __future__ import annotations
@@ -11,20 +13,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-# Place of the key frame in a window (left, key, right).
-KEY_FRAME = 1
+from stdpose_mm.errors import InputError
+
+NUM_FRAMES = 3
+"""Frames of a window, unless a dataset and a model say another number."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Three frames of one person: the key frame, and an auxiliary frame on either side.
+    """The frames of one person: the key frame, and auxiliary frames on either side.
 
     Args:
-        left, key, right: Frame indices, ``left <= key <= right``.
+        left, key, right: Frame indices of the key frame and the outermost auxiliary frames,
+            ``left <= key <= right``.
         left_given, right_given: Whether that frame carries a given label of this person.
+        further: The auxiliary frames between these, ascending, as many before the key frame as
+            after it; none in a window of three frames.
 
     Raises:
-        ValueError: If the frames are not in time order.
+        ValueError: If the frames are not in time order, or the further ones are not in pairs.
     """
 
     left: int
@@ -32,17 +39,33 @@ class Window:
     right: int
     left_given: bool = False
     right_given: bool = False
+    further: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.left <= self.key <= self.right:
             raise ValueError(
                 f'a window needs left <= key <= right, got {self.left}, {self.key}, {self.right}'
             )
+        if len(self.further) % 2 or any(a > b for a, b in pairwise(self.frames)):
+            raise ValueError(
+                f'the further frames of a window must be in pairs and in time order around the key '
+                f'frame, got {self.further} in {self.left}, {self.key}, {self.right}'
+            )
 
     @property
-    def frames(self) -> tuple[int, int, int]:
-        """(left, key, right)."""
-        return self.left, self.key, self.right
+    def before(self) -> tuple[int, ...]:
+        """The auxiliary frames before the key frame, ascending: the left one, further ones."""
+        return self.left, *self.further[: len(self.further) // 2]
+
+    @property
+    def after(self) -> tuple[int, ...]:
+        """The auxiliary frames after the key frame, ascending: further ones, the right one."""
+        return *self.further[len(self.further) // 2 :], self.right
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """All T frames, ascending: (left, key, right) if there are no further ones."""
+        return *self.before, self.key, *self.after
 
     @property
     def given(self) -> tuple[bool, bool]:
@@ -55,6 +78,24 @@ class Window:
         if self.left == self.right:
             return 0.5
         return (self.key - self.left) / (self.right - self.left)
+
+
+def key_place(num_frames: int) -> int:
+    """Return the place of the key frame among the frames of a window: the middle."""
+    return num_frames // 2
+
+
+def require_num_frames(num_frames: int) -> None:
+    """Refuse a number of frames that has no middle, or no auxiliary frame.
+
+    Raises:
+        InputError: If it is even or less than 3.
+    """
+    if num_frames < NUM_FRAMES or num_frames % 2 == 0:
+        raise InputError(
+            'num_frames must be odd and at least 3, the key frame and as many auxiliary frames '
+            f'before as after it, got {num_frames}'
+        )
 
 
 def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -> list[int]:
@@ -127,16 +168,53 @@ def propagation_window(key: int, given: Sequence[int], first: int, last: int) ->
     return Window(left, key, right, left_given, right_given)
 
 
-def estimation_window(key: int, first: int, last: int, step: int = 1) -> Window:
-    """Take the frames ``step`` before and after ``key``, clipped to the video; nothing is given.
+def estimation_window(
+    key: int, first: int, last: int, step: int = 1, num_frames: int = NUM_FRAMES
+) -> Window:
+    """Take the frames ``step``, 2 ``step``, ... before and after ``key``; nothing is given.
+
+    Frames beyond the video give way to its first or last one.
+
+    Args:
+        key: The frame to be estimated.
+        first: First frame of the video.
+        last: Its last frame.
+        step: Distance from one frame of the window to the next.
+        num_frames: Number T of frames.
 
     Raises:
+        InputError: If T is even or less than 3.
         ValueError: If the key lies outside the video or the step is not positive.
     """
     _check_range(key, first, last)
+    require_num_frames(num_frames)
     if step < 1:
         raise ValueError(f'the step of a window must be at least 1, got {step}')
-    return Window(max(first, key - step), key, min(last, key + step))
+    steps = range(1, key_place(num_frames) + 1)
+    *before, left = (max(first, key - n * step) for n in steps)
+    *after, right = (min(last, key + n * step) for n in steps)
+    return Window(left, key, right, further=(*reversed(before), *after))
+
+
+def fill_window(window: Window, num_frames: int) -> Window:
+    """Put further auxiliary frames evenly between the outermost ones and the key frame.
+
+    They are shown without labels. Where there are not enough frames, some come twice; a place
+    between two frames counts as the one nearer to the key frame.
+
+    Args:
+        window: A window of which the outermost frames and the key frame count.
+        num_frames: Number T of frames.
+
+    Raises:
+        InputError: If T is even or less than 3.
+    """
+    require_num_frames(num_frames)
+    sides = key_place(num_frames)
+    # In whole numbers, rounded down: towards the key frame.
+    before = [window.key - (window.key - window.left) * n // sides for n in range(sides - 1, 0, -1)]
+    after = [window.key + (window.right - window.key) * n // sides for n in range(1, sides)]
+    return replace(window, further=(*before, *after))
 
 
 def person_window(
@@ -145,6 +223,7 @@ def person_window(
     given: Sequence[int],
     known: Sequence[int],
     step: int = 1,
+    num_frames: int = NUM_FRAMES,
 ) -> Window:
     """Make the window of one person among others, in a video that may lack frames.
 
@@ -160,6 +239,9 @@ def person_window(
         known: The frames of the video that exist, ascending. An unlabelled auxiliary frame that
             does not exist gives way to the next one towards the key.
         step: See above.
+        num_frames: Number T of frames. Between given frames and the key frame the further ones
+            are evenly spaced (:func:`fill_window`), without given frames they are 2 ``step``, ...
+            before and after.
 
     Raises:
         ValueError: As for :func:`propagation_window` and :func:`estimation_window`.
@@ -168,13 +250,12 @@ def person_window(
     own = [frame for frame in own if frame != key]
     others = [frame for frame in given if frame != key]
     if own:
-        window = propagation_window(key, own, first, last)
+        window = fill_window(propagation_window(key, own, first, last), num_frames)
     elif others:
-        window = replace(
-            propagation_window(key, others, first, last), left_given=False, right_given=False
-        )
+        window = fill_window(propagation_window(key, others, first, last), num_frames)
+        window = replace(window, left_given=False, right_given=False)
     else:
-        window = estimation_window(key, first, last, step)
+        window = estimation_window(key, first, last, step, num_frames)
     return snap_window(window, known)
 
 
@@ -185,11 +266,9 @@ def snap_window(window: Window, known: Sequence[int]) -> Window:
         window: A window whose key and given frames are among ``known``.
         known: The frames of the video that exist, ascending.
     """
-    return replace(
-        window,
-        left=known[bisect_left(known, window.left)],
-        right=known[bisect_right(known, window.right) - 1],
-    )
+    left, *before = (known[bisect_left(known, frame)] for frame in window.before)
+    *after, right = (known[bisect_right(known, frame) - 1] for frame in window.after)
+    return replace(window, left=left, right=right, further=(*before, *after))
 
 
 def _check_range(key: int, first: int, last: int) -> None:

@@ -492,6 +492,7 @@ class VideoFinetuner:
             _map_joints(labels, initial.skeleton, known),
             metainfo=initial.metainfo,
             pipeline=_training_pipeline(initial),
+            num_frames=initial.model.num_frames,
         )
         batches = iter(
             DataLoader(

@@ -61,30 +61,34 @@ def lazy_dataset(dataset_cfg: ConfigDict, num_joints: int) -> Any:
     return DATASETS.build(dict(**dataset_cfg, lazy_init=True))
 
 
-def window(metainfo: dict[str, Any], seed: int = 0) -> dict[str, Any]:
+def window(metainfo: dict[str, Any], seed: int = 0, num_frames: int = 3) -> dict[str, Any]:
     """A sample as a dataset gives it, its pictures included; everything is given."""
+    key = num_frames // 2
+    indices = tuple(3 * n for n in range(num_frames))
     rng = np.random.default_rng(seed)
     num_joints = len(metainfo['flip_indices'])
     low, high = np.split(np.array(PERSON, np.float32), 2)
-    poses = rng.uniform(low + 15, high - 15, (num_joints, 2)) + rng.normal(0, 4, (3, num_joints, 2))
+    poses = rng.uniform(low + 15, high - 15, (num_joints, 2)) + rng.normal(
+        0, 4, (num_frames, num_joints, 2)
+    )
     poses = poses.astype(np.float32)
     width, height = PICTURE_SIZE
     keys = ('dataset_name', 'flip_pairs', 'flip_indices', 'dataset_keypoint_weights')
     keys += ('upper_body_ids', 'lower_body_ids', 'skeleton_links')
     return dict(
-        img=list(rng.integers(0, 256, (3, height, width, 3), dtype=np.uint8)),
-        frames=[(f'{index}.jpg', None) for index in (0, 3, 6)],
+        img=list(rng.integers(0, 256, (num_frames, height, width, 3), dtype=np.uint8)),
+        frames=[(f'{index}.jpg', None) for index in indices],
         bbox=np.array([PERSON], np.float32),
         bbox_score=np.ones(1, np.float32),
-        keypoints=poses[1:2],
+        keypoints=poses[key : key + 1],
         keypoints_visible=np.ones((1, num_joints), np.float32),
-        aux_keypoints=poses[[0, 2]],
-        aux_keypoints_visible=np.ones((2, num_joints), np.float32),
+        aux_keypoints=np.delete(poses, key, axis=0),
+        aux_keypoints_visible=np.ones((num_frames - 1, num_joints), np.float32),
         aux_given=np.array([True, True]),
         window_position=0.5,
         video_name='clip',
-        frame_index=3,
-        frame_indices=(0, 3, 6),
+        frame_index=indices[key],
+        frame_indices=indices,
         track_id=seed,
         sample_idx=seed,
         id=seed,
@@ -96,7 +100,9 @@ def window(metainfo: dict[str, Any], seed: int = 0) -> dict[str, Any]:
 
 
 def batch(dataset: Any) -> dict[str, Any]:
-    return pseudo_collate([dataset.pipeline(window(dataset.metainfo, seed)) for seed in range(2)])
+    num_frames = dataset.selection.num_frames
+    windows = [window(dataset.metainfo, seed, num_frames) for seed in range(2)]
+    return pseudo_collate([dataset.pipeline(sample) for sample in windows])
 
 
 def small_model(cfg: Config) -> Any:
@@ -130,7 +136,7 @@ def test_full_size_model_builds_and_runs(cfg: Config) -> None:
     width, height = cfg.codec.input_size
     with torch.device('meta'):
         model = MODELS.build(cfg.model).eval()
-        heatmaps = model(torch.empty(1, 3, 3, height, width), None, mode='tensor')
+        heatmaps = model(torch.empty(1, model.num_frames, 3, height, width), None, mode='tensor')
     expected = (1, cfg.model.head.out_channels, *reversed(cfg.codec.heatmap_size))
     assert heatmaps.shape == expected
 
@@ -177,7 +183,8 @@ def test_decoding_undoes_encoding(
     target = torch.stack([sample.gt_fields.heatmaps for sample in packed['data_samples']])
     monkeypatch.setattr(getattr(model, head_name), 'forward', lambda feats: target)
     for seed, sample in enumerate(model.test_step(packed)):
-        expected = window(dataset.metainfo, seed)['keypoints']
+        num_frames = dataset.selection.num_frames
+        expected = window(dataset.metainfo, seed, num_frames)['keypoints']
         assert sample.gt_instance_labels.keypoint_weights.all()
         np.testing.assert_allclose(sample.pred_instances.keypoints, expected, atol=0.5)
 

@@ -137,3 +137,32 @@ def test_propagated_labels_weigh_less() -> None:
         np.array([[False, False], [True, False]])
     )
     np.testing.assert_array_equal(weights, np.float32([[1, 1], [0.25, 1]]))
+
+
+def test_windows_of_five_frames_have_further_frames_between_labels_and_key() -> None:
+    selection = LabelSelection(intervals=(8,), num_frames=5)
+    video = select(selection, EVERY_FRAME)
+    window = selection.window(video, video.tracks[0], 5)
+    assert window == Window(0, 5, 8, True, True, further=(3, 6))
+
+
+def test_windows_of_five_frames_of_estimation_are_the_neighbours() -> None:
+    selection = LabelSelection(task='estimation', num_frames=5)
+    video = select(selection, EVERY_FRAME)
+    assert selection.window(video, video.tracks[0], 5) == Window(3, 5, 7, further=(4, 6))
+
+
+def test_labels_of_further_frames_are_not_shown_in_testing() -> None:
+    window = Window(1, 4, 6, left_given=True, right_given=True, further=(2, 5))
+    assert LabelSelection(test_mode=True).shows_labels(window) == (True, False, False, True)
+    assert LabelSelection().shows_labels(window) == (True,) * 4
+
+
+def test_several_key_frames_and_further_frames_are_refused_together() -> None:
+    with pytest.raises(InputError, match=r'keys_per_sample=2 needs num_frames=3, .* got 5'):
+        LabelSelection(random_offset=True, keys_per_sample=2, num_frames=5)
+
+
+def test_even_number_of_frames_is_refused() -> None:
+    with pytest.raises(InputError, match=r'num_frames must be odd and at least 3, .* got 4'):
+        LabelSelection(num_frames=4)

@@ -496,3 +496,49 @@ def test_interpolated_crops_see_the_boxes_of_given_labels_only(tiny_set: TinySet
 def test_contradicting_crops_are_refused(tiny_set: TinySet, changes: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         PoseTrack18WindowDataset(**tiny_set.args, **changes)
+
+
+def test_sample_of_five_frames_carries_the_labels_of_all_as_targets(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=8, num_frames=5)
+    info = info_of(dataset, key=4, track=1)
+    assert info['frame_indices'] == (0, 2, 4, 6, 8)
+    assert [path for path, _ in info['frames']] == [
+        str(tiny_set.picture(frame)) for frame in (0, 2, 4, 6, 8)
+    ]
+    assert info['img_path'] == str(tiny_set.picture(4))
+    assert info['aux_given'].tolist() == [True, True]
+    shown = np.ones(17, bool)
+    shown[3:5] = False
+    np.testing.assert_array_equal(info['keypoints'][0][shown], pose(4, 1)[shown])
+    for side, frame in enumerate((0, 2, 6, 8)):
+        np.testing.assert_array_equal(info['aux_keypoints'][side][shown], pose(frame, 1)[shown])
+    assert info['label_weights'].shape == (5, 17)
+
+
+def test_testing_shows_no_label_of_further_frames(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(
+        **tiny_set.args, interval=8, num_frames=5, test_mode=True, boxes='gt'
+    )
+    info = info_of(dataset, key=4)
+    assert info['label_sources'] == ('given', None, 'given', None, 'given')
+    assert info['aux_keypoints_visible'].any(axis=1).tolist() == [True, False, False, True]
+    assert not info['aux_keypoints'][1:3].any()
+
+
+def test_five_frames_are_cropped_each_at_its_own_box(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(
+        **tiny_set.args, interval=8, num_frames=5, crops='frame', boxes='interpolated'
+    )
+    info = info_of(dataset, key=4, track=1)
+    frames = (0, 2, 4, 6, 8)
+    expected = [[*(pose(f, 1).min(0) - 5), *(pose(f, 1).max(0) + 5)] for f in frames]
+    # The person moves evenly, so that boxes between the given ones are the labels' own.
+    np.testing.assert_allclose(info['bbox'], expected)
+
+
+def test_estimation_of_five_frames_takes_two_neighbours_on_either_side(tiny_set: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, task='estimation', num_frames=5)
+    assert info_of(dataset, key=5)['frame_indices'] == (3, 4, 5, 6, 7)
+    info = info_of(dataset, key=0)
+    assert info['frame_indices'] == (0, 0, 0, 1, 2)
+    assert not info['aux_given'].any()

@@ -21,6 +21,7 @@ from support.tiny_models import (
     moving_pictures,
     semantic_motion,
     window_model,
+    window_systems,
 )
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,8 @@ VARIANTS = {
     'second system, mirrored': {**semantic_motion(3, labels=True), 'test_cfg': FLIPPED},
     'second system, no frame head': {**semantic_motion(3), 'frame_head': None},
     'second system, frame head': {**semantic_motion(3), 'test_cfg': {'use_frame_head': True}},
+    'five frames, mirrored': {**window_systems(3, 5)['stdpose'], 'test_cfg': FLIPPED},
+    'five frames, second system': window_systems(3, 5)['semantic motion'],
 }
 
 
@@ -75,6 +78,15 @@ def plain(tmp_path_factory):
     return model, folder
 
 
+def rows_of(model, *rows):
+    """Rows [N, T] of windows: the crops of three frames, and of further ones where the model has.
+
+    The further ones of a window are the first crop and the last one.
+    """
+    further = [[0] * (model.num_frames // 2 - 1), [2] * (model.num_frames // 2 - 1)]
+    return np.array([[left, *further[0], key, *further[1], right] for left, key, right in rows])
+
+
 def crops_of(number):
     return moving_pictures(number, width=48, height=64)
 
@@ -82,7 +94,8 @@ def crops_of(number):
 @pytest.mark.parametrize('batch_size', [1, 3])
 def test_both_halves_give_what_pytorch_gives(exported, batch_size):
     model, folder = exported
-    crops, rows = crops_of(5), np.array([[0, 0, 1], [0, 1, 2], [3, 4, 4], [1, 2, 3]])
+    crops = crops_of(5)
+    rows = rows_of(model, [0, 0, 1], [0, 1, 2], [3, 4, 4], [1, 2, 3])
     reference, backend = TorchWindowBackend(model), OnnxWindowBackend(folder, batch_size=batch_size)
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
@@ -95,12 +108,13 @@ def test_both_halves_give_what_pytorch_gives(exported, batch_size):
 @pytest.mark.parametrize('number', [1, 3])
 def test_the_whole_graph_gives_what_pytorch_gives(exported, number):
     model, folder = exported
-    rows = np.arange(3 * number).reshape(number, 3)
-    crops = crops_of(3 * number)
+    num_frames = model.num_frames
+    rows = np.arange(num_frames * number).reshape(number, num_frames)
+    crops = crops_of(num_frames * number)
     with torch.inference_mode():
         windows = model.normalise(crops)[torch.from_numpy(rows)]
         if model.model.test_cfg.get('use_frame_head'):
-            features = model.model.encode_frames(windows[:, 1])
+            features = model.model.encode_frames(windows[:, num_frames // 2])
             expected = model.model.frame_head.forward((features,))
         else:
             expected = model.model.head.forward(model.model.extract_feat(windows))
@@ -112,7 +126,7 @@ def test_the_whole_graph_gives_what_pytorch_gives(exported, number):
 
 def test_eight_bits_are_near(exported):
     model, folder = exported
-    crops, rows = crops_of(3), np.array([[0, 1, 2]])
+    crops, rows = crops_of(3), rows_of(model, [0, 1, 2])
     reference, backend = TorchWindowBackend(model), OnnxWindowBackend(folder, 'int8')
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
@@ -144,6 +158,14 @@ def test_a_config_of_another_size_is_refused(plain):
     pipeline = [*PIPELINE[:3], {**PIPELINE[3], 'encoder': codec}, PIPELINE[4]]
     config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': pipeline}}})
     with pytest.raises(InputError, match='has crops of 48x64 but the config says 96x128'):
+        OnnxWindowBackend(folder).window_model(config)
+
+
+def test_a_config_with_windows_of_another_length_is_refused(plain):
+    _, folder = plain
+    cfg = {**model_cfg(3), **window_systems(3, 5)['stdpose']}
+    config = Config({'model': cfg, 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
+    with pytest.raises(InputError, match='windows of 3 frames but the config says 5, give'):
         OnnxWindowBackend(folder).window_model(config)
 
 

@@ -11,7 +11,13 @@ from mmengine.dataset import Compose, pseudo_collate
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.inference import VideoPoseEstimator
 from stdpose_mm.structures import NO_PEOPLE, Skeleton, TrackedBoxes
-from support.tiny_models import PIPELINE, metainfo_of, moving_pictures, window_model
+from support.tiny_models import (
+    PIPELINE,
+    metainfo_of,
+    moving_pictures,
+    window_model,
+    window_systems,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -59,17 +65,17 @@ class Passes:
 
 def predicted(model, window, boxes):
     """The estimator's own prediction for frames of a window, each cropped at a box."""
-    packed = []
+    packed, num_aux = [], len(window) - 1
     for frame, box in zip(window, boxes, strict=True):
         x, y, width, height = box
         sample = {
-            'img': [PICTURES[frame]] * 3,
+            'img': [PICTURES[frame]] * len(window),
             'bbox': np.array([[x, y, x + width, y + height]], np.float32),
             'bbox_score': np.ones(1, np.float32),
             'keypoints': np.zeros((1, 3, 2), np.float32),
             'keypoints_visible': np.zeros((1, 3), np.float32),
-            'aux_keypoints': np.zeros((2, 3, 2), np.float32),
-            'aux_keypoints_visible': np.zeros((2, 3), np.float32),
+            'aux_keypoints': np.zeros((num_aux, 3, 2), np.float32),
+            'aux_keypoints_visible': np.zeros((num_aux, 3), np.float32),
             'aux_given': np.zeros(2, bool),
             'window_position': 0.5,
             'id': 0,
@@ -83,7 +89,7 @@ def predicted(model, window, boxes):
             **sample_metainfo(metainfo_of(SKELETON)),
         }
         packed.append(Compose(PIPELINE)(sample))
-    key = packed[1]
+    key = packed[num_aux // 2]
     key['inputs'] = torch.stack([one['inputs'][n] for n, one in enumerate(packed)])
     with torch.inference_mode():
         return model.model.test_step(pseudo_collate([key]))[0].pred_instances
@@ -100,6 +106,36 @@ def test_poses_are_those_of_the_estimator_on_the_windows(model, crops):
         np.testing.assert_allclose(
             found[frame].scores[0], expected.keypoint_scores[0].clip(0, 1), atol=1e-4
         )
+
+
+FIVE = [(0, 0, 0, 1, 2), (0, 0, 1, 2, 3), (0, 1, 2, 3, 4), (1, 2, 3, 4, 4), (2, 3, 4, 4, 4)]
+
+
+@pytest.mark.parametrize('system', ['stdpose', 'semantic motion'])
+@pytest.mark.parametrize('crops', ['frame', 'window'])
+def test_windows_of_five_frames_are_the_two_before_and_the_two_after(crops, system):
+    wide = window_model(SKELETON, test_cfg={'flip_test': True}, **window_systems(3, 5)[system])
+    boxes = [people_at(frame, 1, 2.0).boxes[0] for frame in range(5)]
+    for batch_size, max_waiting in ((3, None), (8, 1)):
+        found = estimate(wide, video(5, speed=2.0), max_waiting, crops=crops, batch_size=batch_size)
+        assert [frame.frame_index for frame in found] == list(range(5))
+        for frame, window in enumerate(FIVE):
+            at = [boxes[n if crops == 'frame' else frame] for n in window]
+            expected = predicted(wide, window, at)
+            np.testing.assert_allclose(
+                found[frame].scores[0], expected.keypoint_scores[0].clip(0, 1), atol=1e-4
+            )
+
+
+def test_windows_of_five_frames_encode_every_crop_once():
+    wide = window_model(SKELETON, **window_systems(3, 5)['stdpose'])
+    with Passes(wide) as batches:
+        estimate(wide, video(8, 3), batch_size=8)
+    assert batches == [8, 8, 8]
+    with Passes(wide) as batches:
+        estimate(wide, video(6), batch_size=8, crops='window')
+    # Five for each frame, less one for each that lies before the first or after the last.
+    assert sum(batches) == 5 * 6 - 2 * (2 + 1)
 
 
 def test_the_frames_beside_the_key_count(model):

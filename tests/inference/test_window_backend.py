@@ -8,7 +8,7 @@ from stdpose_mm.inference import FrameFeatures, TorchWindowBackend
 from stdpose_mm.models.layers.packed_layers import PackedDeconvolution, PackedLinear, PackedPatches
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
-from support.tiny_models import model_cfg, semantic_motion, window_model
+from support.tiny_models import model_cfg, semantic_motion, window_model, window_systems
 
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'))
 CROPS = np.random.default_rng(0).integers(0, 256, (5, 64, 48, 3), dtype=np.uint8)
@@ -38,6 +38,23 @@ def test_windows_of_codes_are_windows_of_pictures(model):
         windows = model.normalise(CROPS)[torch.from_numpy(ROWS)]
         expected = estimator.head.forward(estimator.extract_feat(windows))
         if estimator.test_cfg['flip_test']:
+            mirrored = estimator.head.forward(estimator.extract_feat(windows.flip(-1)))
+            expected = (expected + mirrored.flip(-1)[:, [0, 2, 1]]) / 2
+    np.testing.assert_allclose(found, expected.numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize('system', ['stdpose', 'semantic motion, labels', 'posewarper'])
+def test_windows_of_five_codes_are_windows_of_pictures(system, flip_test):
+    changes = window_systems(3, 5)[system]
+    model = window_model(SKELETON, test_cfg={'flip_test': flip_test}, **changes)
+    backend = TorchWindowBackend(model, batch_size=2)
+    rows = np.array([[0, 1, 2, 3, 4], [4, 4, 3, 1, 0], [2, 1, 0, 0, 0]])
+    found = backend.fuse(backend.encode(CROPS), rows)
+    estimator = model.model
+    with torch.inference_mode():
+        windows = model.normalise(CROPS)[torch.from_numpy(rows)]
+        expected = estimator.head.forward(estimator.extract_feat(windows))
+        if flip_test:
             mirrored = estimator.head.forward(estimator.extract_feat(windows.flip(-1)))
             expected = (expected + mirrored.flip(-1)[:, [0, 2, 1]]) / 2
     np.testing.assert_allclose(found, expected.numpy(), atol=2e-5)

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import torch
 
-from stdpose_mm.models.structures import AuxiliaryLabels, split_windows
+from stdpose_mm.models.structures import (
+    AuxiliaryLabels,
+    auxiliary_of,
+    key_of,
+    nearness_of,
+    relative_times,
+    split_windows,
+)
 from support.model_samples import (
     FLIP_INDICES,
     NUM_JOINTS,
@@ -108,3 +115,20 @@ def test_sample_of_several_key_frames_splits_into_their_windows():
 def test_sample_of_one_key_frame_stays_as_it_is():
     sample = window_batch(1)['data_samples'][0]
     assert split_windows(sample) == [sample]
+
+
+def test_key_frame_is_in_the_middle_of_five():
+    frames = torch.arange(5)[None]
+    assert key_of(frames).tolist() == [2]
+    assert auxiliary_of(frames).tolist() == [[0, 1, 3, 4]]
+
+
+def test_times_of_five_frames_are_evenly_spaced_on_either_side():
+    times = relative_times(torch.tensor([0.25, 0.5]), 5)
+    assert times.tolist() == [[-0.25, -0.125, 0, 0.375, 0.75], [-0.5, -0.25, 0, 0.25, 0.5]]
+    assert relative_times(torch.tensor([0.25]), 3).tolist() == [[-0.25, 0, 0.75]]
+
+
+def test_nearness_is_one_less_the_distance_in_time():
+    assert nearness_of(torch.tensor([0.25]), 5).tolist() == [[0.75, 0.875, 0.625, 0.25]]
+    assert nearness_of(torch.tensor([0.25]), 3).tolist() == [[0.75, 0.25]]

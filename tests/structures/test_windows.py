@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from stdpose_mm.structures import (
     Window,
     estimation_window,
+    fill_window,
     given_frames,
     person_window,
     propagation_window,
+    snap_window,
 )
 
 
@@ -162,3 +164,82 @@ def test_window_properties(given_indices: list[int], data) -> None:
         assert not any(key <= g < window.right for g in given_indices)
     else:
         assert not any(g >= key for g in given_indices)
+
+
+def test_five_frames_of_estimation_are_the_neighbours() -> None:
+    assert estimation_window(5, 0, 9, num_frames=5).frames == (3, 4, 5, 6, 7)
+    assert estimation_window(5, 0, 9, step=2, num_frames=5).frames == (1, 3, 5, 7, 9)
+
+
+def test_five_frames_of_estimation_end_with_the_video() -> None:
+    assert estimation_window(1, 0, 9, num_frames=5).frames == (0, 0, 1, 2, 3)
+    assert estimation_window(9, 0, 9, num_frames=5).frames == (7, 8, 9, 9, 9)
+
+
+def test_further_frames_lie_evenly_between_the_labels_and_the_key() -> None:
+    window = propagation_window(6, [0, 14], 0, 29)
+    assert fill_window(window, 5).frames == (0, 3, 6, 10, 14)
+    assert fill_window(window, 7).frames == (0, 2, 4, 6, 8, 11, 14)
+
+
+def test_further_frames_between_two_count_as_the_one_nearer_to_the_key() -> None:
+    assert fill_window(Window(0, 3, 8), 5).frames == (0, 2, 3, 5, 8)
+
+
+def test_further_frames_where_there_is_no_room_repeat() -> None:
+    assert fill_window(Window(3, 4, 5), 5).frames == (3, 4, 4, 4, 5)
+
+
+def test_further_frames_leave_labels_and_position_as_they_are() -> None:
+    window = Window(0, 3, 12, True, False)
+    filled = fill_window(window, 5)
+    assert filled.given == (True, False)
+    assert filled.position == 0.25
+    assert (filled.before, filled.after) == ((0, 2), (7, 12))
+
+
+def test_filling_three_frames_changes_nothing() -> None:
+    window = Window(0, 3, 12, True, False)
+    assert fill_window(window, 3) == window
+
+
+def test_window_of_a_person_has_further_frames_with_and_without_labels() -> None:
+    frames = range(30)
+    assert person_window(5, [0, 10], [0, 10], frames, num_frames=5).frames == (0, 3, 5, 7, 10)
+    others = person_window(5, [], [0, 10], frames, num_frames=5)
+    assert others == Window(0, 5, 10, further=(3, 7))
+    assert person_window(5, [], [], frames, num_frames=5).frames == (3, 4, 5, 6, 7)
+
+
+def test_further_frames_that_do_not_exist_give_way_towards_the_key() -> None:
+    window = snap_window(Window(0, 4, 8, further=(2, 6)), [0, 3, 4, 5, 8])
+    assert window.frames == (0, 3, 4, 5, 8)
+
+
+@pytest.mark.parametrize('number', [2, 4, 1])
+def test_windows_without_a_middle_are_refused(number: int) -> None:
+    message = f'num_frames must be odd and at least 3, .* got {number}'
+    with pytest.raises(ValueError, match=message):
+        estimation_window(5, 0, 9, num_frames=number)
+    with pytest.raises(ValueError, match=message):
+        fill_window(Window(0, 3, 8), number)
+
+
+@pytest.mark.parametrize('further', [(2,), (5, 2), (2, 9)])
+def test_further_frames_out_of_order_are_refused(further: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match='must be in pairs and in time order'):
+        Window(0, 4, 8, further=further)
+
+
+@given(st.data())
+def test_windows_of_any_length_stay_within_their_three_frames(data: st.DataObject) -> None:
+    left, key, right = sorted(data.draw(st.tuples(*[st.integers(0, 60)] * 3)))
+    number = data.draw(st.sampled_from([3, 5, 7, 9]))
+    frames = fill_window(Window(left, key, right), number).frames
+    assert len(frames) == number
+    assert (frames[0], frames[number // 2], frames[-1]) == (left, key, right)
+    assert list(frames) == sorted(frames)
+    # Even: no step is more than a frame longer than another one of its side.
+    for side in (frames[: number // 2 + 1], frames[number // 2 :]):
+        steps = [b - a for a, b in pairwise(side)]
+        assert max(steps) - min(steps) <= 1

@@ -122,6 +122,45 @@ def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[
     }
 
 
+def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]]:
+    """What changes ``model_cfg`` into each system that sees windows, of ``num_frames`` frames."""
+    cfg = model_cfg(num_joints)
+    stre, stda = cfg['neck'], cfg['head']
+    tff, tks = ({**stre[part], 'num_frames': num_frames} for part in ('tff', 'tks'))
+    head = {**stda, 'mask': {**stda['mask'], 'num_frames': num_frames}}
+    appearance = {
+        'type': 'AppearanceKeypointsSynthesis',
+        'num_joints': num_joints,
+        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 32},
+        'use_prior': True,
+        'num_frames': num_frames,
+    }
+    merged_maps = {
+        **cfg['frame_head'],
+        'type': 'SingleSourceHead',
+        'source': 'merged_heatmaps',
+        'in_channels': num_joints,
+        'deconv_out_channels': None,
+        'deconv_kernel_sizes': None,
+        'final_layer': None,
+    }
+    warping = {'num_joints': num_joints, 'dilations': (1, 2), 'num_frames': num_frames}
+    return {
+        'stdpose': {'neck': {**stre, 'tff': tff, 'tks': tks}, 'head': head},
+        'appearance': {
+            'neck': {**stre, 'tff': {**tff, 'relative_time': True}, 'tks': appearance},
+            'head': {**head, 'mask': {**head['mask'], 'normalization': 'mean'}},
+        },
+        'semantic motion': semantic_motion(num_joints, num_frames=num_frames),
+        'semantic motion, labels': semantic_motion(num_joints, labels=True, num_frames=num_frames),
+        'dcpose': {'neck': {'type': 'DualConsecutive', **warping}, 'head': merged_maps},
+        'posewarper': {
+            'neck': {'type': 'PoseWarping', 'embed_dims': 32, **warping},
+            'head': merged_maps,
+        },
+    }
+
+
 def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
     """The model with weights large enough that its maps show every input."""
     init_default_scope('mmpose')

@@ -442,3 +442,26 @@ def test_labels_without_a_joint_are_refused(run: Any) -> None:
     empty = make_labels().with_persons([])
     with pytest.raises(InputError, match='no labelled pose'):
         run(empty)
+
+
+def test_a_window_of_five_frames_also_shows_frames_between(
+    config: Config, frames: FrameSource
+) -> None:
+    from mmengine.registry import init_default_scope
+
+    from stdpose_mm.datasets.body import ClipWindowDataset
+    from stdpose_mm.engine.seeding import SampleIndex
+
+    init_default_scope('mmpose')
+    labels = make_labels()
+    metainfo = labels.skeleton.to_metainfo('clip')
+    dataset = ClipWindowDataset(frames, labels, metainfo, [], num_frames=5)
+    between = set()
+    for seed in range(20):
+        info = dataset.get_data_info(SampleIndex(seed % 10, seed))
+        left, before, key, after, right = info['frame_indices']
+        assert left <= before <= key <= after <= right
+        assert {left, right} <= set(labels.labelled_frame_indices) or not info['aux_given'].all()
+        between |= {before, after} - set(labels.labelled_frame_indices)
+        np.testing.assert_array_equal(info['img'][3], frames[after])
+    assert between

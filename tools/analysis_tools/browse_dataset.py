@@ -106,21 +106,29 @@ def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | No
 
 def contact_sheet(sample: dict[str, Any]) -> np.ndarray:
     """[H, W, 3] BGR picture of one window, a sample before packing."""
-    left, key, right = sample['img']
-    aux_poses, aux_visible = sample['transformed_aux_keypoints'], sample['aux_keypoints_visible']
-    poses = (aux_poses[0], sample['transformed_keypoints'][0], aux_poses[1])
-    visible = (aux_visible[0], sample['keypoints_visible'][0], aux_visible[1])
-    given = np.split(sample['given_heatmaps'], 2)
-    targets = np.split(sample['aux_heatmaps'], 2)
+    pictures = sample['img']
+    side = len(sample['aux_keypoints']) // 2
+
+    def in_order(of_aux: np.ndarray, of_key: np.ndarray) -> list[np.ndarray]:
+        return [*of_aux[:side], of_key, *of_aux[side:]]
+
+    poses = in_order(sample['transformed_aux_keypoints'], sample['transformed_keypoints'][0])
+    visible = in_order(sample['aux_keypoints_visible'], sample['keypoints_visible'][0])
+    aux_targets = np.stack(np.split(sample['aux_heatmaps'], 2 * side))
+    # Frames between the outermost and the key frame are given no label.
+    given = np.zeros_like(aux_targets)
+    given[[0, -1]] = np.split(sample['given_heatmaps'], 2)
     links = sample['skeleton_links']
     rows = [
-        [draw_pose(*frame, links) for frame in zip(sample['img'], poses, visible, strict=True)],
+        [draw_pose(*frame, links) for frame in zip(pictures, poses, visible, strict=True)],
         [
-            overlay(left, given[0]),
-            overlay(key, sample['prior_heatmaps']),
-            overlay(right, given[1]),
+            overlay(*frame)
+            for frame in zip(pictures, in_order(given, sample['prior_heatmaps']), strict=True)
         ],
-        [overlay(left, targets[0]), overlay(key, sample['heatmaps']), overlay(right, targets[1])],
+        [
+            overlay(*frame)
+            for frame in zip(pictures, in_order(aux_targets, sample['heatmaps']), strict=True)
+        ],
     ]
     sheet = np.vstack([np.hstack([framed(tile) for tile in row]) for row in rows])
     return np.vstack([caption(sample, sheet.shape[1]), sheet])

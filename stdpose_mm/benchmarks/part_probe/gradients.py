@@ -13,7 +13,11 @@ from torch import Tensor
 
 from stdpose_mm.engine.seeding import derive_seed, generators_from
 from stdpose_mm.models.pose_estimators.window_pose_estimator import WindowPoseEstimator
-from stdpose_mm.models.structures import SpatioTemporalRepresentation
+from stdpose_mm.models.structures import (
+    SpatioTemporalRepresentation,
+    auxiliary_of,
+    key_of,
+)
 
 from .model_parts import (
     GIVEN,
@@ -134,8 +138,8 @@ def recorded_losses(
     tensors: dict[str, list[Tensor]] = {
         name: [value] for name, value in model.named_parameters() if value.requires_grad
     }
-    left, key, right = data['inputs'].unbind(1)
-    auxiliary = torch.stack((left, right), dim=1).requires_grad_()
+    key = key_of(data['inputs'])[:, None]
+    auxiliary = auxiliary_of(data['inputs']).requires_grad_()
     tensors[PICTURES] = [auxiliary]
     for name, field in INPUT_FIELDS.items():
         tensors[name] = []
@@ -166,7 +170,8 @@ def recorded_losses(
                 return output
 
             stack.enter_context(changed_output(modules[name], keep))
-        inputs = torch.stack((auxiliary[:, 0], key, auxiliary[:, 1]), dim=1)
+        before, after = auxiliary.chunk(2, dim=1)
+        inputs = torch.cat((before, key, after), dim=1)
         values = model.loss(inputs, samples)
     # As in MMEngine's parse_losses: what is not called a loss is logged only.
     losses = {name: value.mean() for name, value in values.items() if 'loss' in name}

@@ -21,8 +21,7 @@ from torch import Tensor, nn
 
 from stdpose_mm.models.layers import DynamicAwareMask
 from stdpose_mm.models.necks import TemporalFeatureFusion
-from stdpose_mm.models.structures import SpatioTemporalRepresentation
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 
 HEATMAP_LOSS = 'loss_kpt'
 """The loss of the final heatmaps, as MMPose's heads name it."""
@@ -123,8 +122,8 @@ def find_parts(model: nn.Module, read: set[str]) -> list[Part]:
 def show_key_pictures(
     inputs: Tensor, samples: list[PoseDataSample]
 ) -> tuple[Tensor, list[PoseDataSample]]:
-    """Replace the crops of the auxiliary frames by the key frame's: [N, 3, 3, H, W]."""
-    return inputs[:, KEY_FRAME : KEY_FRAME + 1].expand_as(inputs).contiguous(), samples
+    """Replace the crops of the auxiliary frames by the key frame's: [N, T, 3, H, W]."""
+    return key_of(inputs)[:, None].expand_as(inputs).contiguous(), samples
 
 
 def withhold_labels(
@@ -211,7 +210,7 @@ def skipped(output: Any, arguments: Sequence[Any]) -> Any:
 
 def key_frame_alone(output: Any, arguments: Sequence[Any]) -> Any:
     """Replace F~ by F_t, the feature [N, D, h', w'] of the key frame by itself."""
-    return arguments[0][:, KEY_FRAME]
+    return key_of(arguments[0])
 
 
 OUTPUT_CHANGES: dict[type[nn.Module], dict[str, OutputChange]] = {

@@ -25,6 +25,7 @@ from stdpose_mm.io.labels import (
 )
 from stdpose_mm.io.labels.detections import Detections, read_detections
 from stdpose_mm.structures import (
+    NUM_FRAMES,
     PersonLabel,
     VideoFrame,
     VideoLabels,
@@ -43,10 +44,10 @@ ON_ERROR = ('stop', 'skip')
 
 @DATASETS.register_module()
 class BaseWindowDataset(BaseDataset):
-    """Three-frame windows of every person in a set of labelled videos.
+    """Windows of every person in a set of labelled videos.
 
-    One sample is one person in one key frame, with an auxiliary frame on either side. Which
-    frames these are:
+    One sample is one person in one key frame, with an auxiliary frame on either side, or with
+    ``num_frames=T`` several. Which frames these are:
 
     - ``task='propagation'``: every ``interval``-th frame is given
       (:func:`~stdpose_mm.structures.windows.given_frames`); the key frames are the other labelled
@@ -54,11 +55,16 @@ class BaseWindowDataset(BaseDataset):
       ``random_offset`` the pattern of given frames is drawn anew for every training sample, so
       that every labelled frame may be a key frame.
     - ``task='estimation'``: the key frames are all labelled frames, the auxiliary frames the
-      ones ``step`` before and after; nothing is given.
+      ones ``step``, 2 ``step``, ... before and after; nothing is given.
     - ``label_interval=T`` (training): only every T-th frame keeps its labels, all others are
       thrown away on reading. Key frames are then the labelled frames themselves; with
       ``task='propagation'`` their labelled neighbours are the auxiliary frames, so that windows
       span 2T.
+
+    In propagation with ``num_frames`` 5, 7, ..., the given frames are the outermost of the window,
+    and further auxiliary frames lie evenly between each of them and the key frame
+    (:func:`~stdpose_mm.structures.windows.fill_window`). They are shown without labels; those they
+    have are targets of training, for parts that learn from every frame.
 
     Labels that a propagator filled in (``source`` 'propagated', as
     ``tools/misc/make_pseudo_labels.py`` writes) are targets of training, by
@@ -69,18 +75,18 @@ class BaseWindowDataset(BaseDataset):
 
     With ``keys_per_sample=W`` (training) a sample holds W windows of the same person between the
     same two auxiliary frames, whose crops and features they share: F = W + 2 frames (left, W key
-    frames, right), not 3 W.
+    frames, right), not 3 W. Otherwise W = 1 and F = T.
 
     A sample is the dictionary of the transforms: ``frames`` (F of (path, index)), ``bbox``
     [1, 4], or [F, 4] with ``crops='frame'``, x1, y1, x2, y2 (not enlarged), ``bbox_score`` [1] or
     [F], ``keypoints`` [W, K, 2], ``keypoints_visible`` [W, K] of 0 and 1 (the truth of the key
-    frames, zeros where unknown), ``aux_keypoints`` [2, K, 2], ``aux_keypoints_visible`` [2, K],
-    ``aux_given`` [2] bool, ``label_sources`` (for each frame 'given', 'propagated', or None without
-    a label), ``label_weights`` [F, K] (what a joint's label weighs in the loss),
-    ``window_position`` (a tuple of W of them if W > 1), ``video_name``, ``frame_index`` (of the
-    first key frame), ``frame_indices`` [F], ``track_id`` (-1 if unknown), ``id``, ``img_id``,
-    ``img_path``, ``category_id``, and MMPose's metainfo keys. In testing the auxiliary labels hold
-    the given ones only.
+    frames, zeros where unknown), ``aux_keypoints`` [T - 1, K, 2], ``aux_keypoints_visible``
+    [T - 1, K], ``aux_given`` [2] bool (of the outermost frames), ``label_sources`` (for each frame
+    'given', 'propagated', or None without a label), ``label_weights`` [F, K] (what a joint's label
+    weighs in the loss), ``window_position`` (a tuple of W of them if W > 1), ``video_name``,
+    ``frame_index`` (of the first key frame), ``frame_indices`` [F], ``track_id`` (-1 if unknown),
+    ``id``, ``img_id``, ``img_path``, ``category_id``, and MMPose's metainfo keys. In testing the
+    auxiliary labels hold the given ones only.
 
     Args:
         ann_file: Folder with one label file per video, one label file, a text file that lists
@@ -99,6 +105,8 @@ class BaseWindowDataset(BaseDataset):
             encode every frame once.
         label_interval: Throw away the labels of all but every T-th frame.
         step: Distance of the auxiliary frames in estimation.
+        num_frames: Number T of frames of a window, odd: the key frame and (T - 1) / 2 auxiliary
+            frames on either side. The model's neck needs the same.
         propagated_weight: What a propagated label weighs in the loss, a given one being 1; 0
             leaves propagated labels out.
         propagated_min_score: Propagated joints that score less count as unlabelled.
@@ -140,6 +148,7 @@ class BaseWindowDataset(BaseDataset):
         crops: CropPolicy = 'window',
         label_interval: int | None = None,
         step: int = 1,
+        num_frames: int = NUM_FRAMES,
         propagated_weight: float = 1.0,
         propagated_min_score: float = 0.0,
         boxes: str | None = None,
@@ -166,6 +175,7 @@ class BaseWindowDataset(BaseDataset):
             keys_per_sample=keys_per_sample,
             label_interval=label_interval,
             step=step,
+            num_frames=num_frames,
             propagated_weight=propagated_weight,
             propagated_min_score=propagated_min_score,
             test_mode=test_mode,
@@ -370,7 +380,7 @@ class BaseWindowDataset(BaseDataset):
             keys_drawn = self.selection.draw_keys(track, drawn, seed)
             windows = [replace(drawn, key=key) for key in keys_drawn]
         window, keys = windows[0], [one.key for one in windows]
-        frames = (window.left, *keys, window.right)
+        frames = (*window.before, *keys, *window.after)
         detection = (item['box'], item['score']) if 'box' in item else None
         boxes, scores = self._boxes_of(track, windows, detection)
         positions = tuple(one.position for one in windows)
@@ -387,7 +397,7 @@ class BaseWindowDataset(BaseDataset):
             'track_id': track.track_id if track is not None else UNKNOWN_TRACK,
             'id': int(item['sample_idx']),
             'img_id': video.image_id(keys[0]),
-            'img_path': sources[1][0],
+            'img_path': sources[len(window.before)][0],
             'category_id': 1,
             'sample_idx': item['sample_idx'],
             **sample_metainfo(self._metainfo),
@@ -406,23 +416,24 @@ class BaseWindowDataset(BaseDataset):
             found = [self.box_policy.find_box(track, window) for window in windows]
         if self.crops == 'frame':
             assert track is not None
-            left, right = self.box_policy.find_aux_boxes(track, windows[0])
-            found = [(left, 1.0), *found, (right, 1.0)]
+            beside = [(box, 1.0) for box in self.box_policy.find_aux_boxes(track, windows[0])]
+            side = len(windows[0].before)
+            found = [*beside[:side], *found, *beside[side:]]
         return [box for box, _ in found], [score for _, score in found]
 
     def _labels_of(
         self, track: Track | None, window: Window, keys: Sequence[int]
     ) -> dict[str, Any]:
-        frames = (window.left, *keys, window.right)
+        frames = (*window.before, *keys, *window.after)
         num_keypoints = len(self._metainfo['keypoint_id2name'])
         keypoints = np.zeros((len(frames), num_keypoints, 2), dtype=np.float32)
         visible = np.zeros((len(frames), num_keypoints), dtype=np.float32)
         propagated = np.zeros((len(frames), num_keypoints), dtype=bool)
         sources: list[str | None] = [None] * len(frames)
-        is_key = (True,) * len(keys)
-        is_given = (window.left_given, *(False for _ in keys), window.right_given)
-        left_shown, right_shown = self.selection.shows_labels(window)
-        shown = (left_shown, *is_key, right_shown)
+        side = len(window.before)
+        is_given = (window.left_given, *(False for _ in frames[1:-1]), window.right_given)
+        aux_shown = self.selection.shows_labels(window)
+        shown = (*aux_shown[:side], *(True for _ in keys), *aux_shown[side:])
         for i, frame in enumerate(frames):
             row = track.row(frame) if track is not None and shown[i] else None
             if track is not None and row is not None:
@@ -431,11 +442,13 @@ class BaseWindowDataset(BaseDataset):
                 keypoints[i], visible[i] = track.keypoints[row] * known[:, None], known
                 propagated[i] = known & ~track.given[row]
                 sources[i] = track.sources[row]
+        is_key = np.zeros(len(frames), dtype=bool)
+        is_key[side:-side] = True
         return {
-            'keypoints': keypoints[1:-1],
-            'keypoints_visible': visible[1:-1],
-            'aux_keypoints': keypoints[[0, -1]],
-            'aux_keypoints_visible': visible[[0, -1]],
+            'keypoints': keypoints[is_key],
+            'keypoints_visible': visible[is_key],
+            'aux_keypoints': keypoints[~is_key],
+            'aux_keypoints_visible': visible[~is_key],
             'aux_given': np.array(window.given),
             'label_sources': tuple(sources),
             'label_weights': self.selection.weights(propagated),

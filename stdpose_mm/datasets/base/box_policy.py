@@ -72,8 +72,8 @@ class BoxPolicy:
         boxes = {frame: track.boxes[track.frames.index(frame)] for frame in anchors}
         return TrackBoxes(boxes, {window.key: detections}).find(window.key)
 
-    def find_aux_boxes(self, track: Track, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Find the boxes [4] of a person in the auxiliary frames, for crops of every frame.
+    def find_aux_boxes(self, track: Track, window: Window) -> list[np.ndarray]:
+        """Find the boxes [4] of a person in each auxiliary frame, for crops of every frame.
 
         Where the frame's label may be seen it has the label's box; otherwise, as for a key frame,
         one between the boxes that may be.
@@ -86,4 +86,4 @@ class BoxPolicy:
         may_see = self.boxes == 'gt' or not any(window.given)
         anchors = track.frames if may_see else [frame for frame, given in sides if given]
         boxes = TrackBoxes({f: track.boxes[track.frames.index(f)] for f in anchors}, {})
-        return boxes.find(window.left)[0], boxes.find(window.right)[0]
+        return [boxes.find(frame)[0] for frame in (*window.before, *window.after)]

@@ -18,6 +18,7 @@ from stdpose_mm.structures import (
     snap_window,
 )
 from stdpose_mm.structures.propagated_labels import keep_certain, require_given
+from stdpose_mm.structures.windows import NUM_FRAMES, require_num_frames
 
 from .video_tracks import Track, VideoTracks
 
@@ -29,7 +30,7 @@ class LabelSelection:
     """Select which labels are given, which frames are key frames, and their auxiliary frames.
 
     Args:
-        task, random_offset, keys_per_sample, label_interval, step, propagated_weight,
+        task, random_offset, keys_per_sample, label_interval, step, num_frames, propagated_weight,
             propagated_min_score, test_mode: See
             :class:`~stdpose_mm.datasets.base.BaseWindowDataset`.
         intervals: T, frames from one given frame to the next; several only with random_offset.
@@ -44,6 +45,7 @@ class LabelSelection:
     keys_per_sample: int = 1
     label_interval: int | None = None
     step: int = 1
+    num_frames: int = NUM_FRAMES
     propagated_weight: float = 1.0
     propagated_min_score: float = 0.0
     test_mode: bool = False
@@ -57,6 +59,12 @@ class LabelSelection:
             raise InputError(f'label_interval must be at least 1, got {self.label_interval}')
         if self.step < 1:
             raise InputError(f'step must be at least 1, got {self.step}')
+        require_num_frames(self.num_frames)
+        if self.num_frames > NUM_FRAMES and self.keys_per_sample > 1:
+            raise InputError(
+                f'keys_per_sample={self.keys_per_sample} needs num_frames={NUM_FRAMES}, because '
+                f'each key frame has further auxiliary frames of its own, got {self.num_frames}'
+            )
         if self.propagated_weight < 0:
             raise InputError(
                 f'propagated_weight must not be negative, got {self.propagated_weight}'
@@ -167,10 +175,13 @@ class LabelSelection:
             given: Frames whose labels may be shown; by default those of the video.
         """
         if self.task == 'estimation' or track is None:
-            window = estimation_window(key, video.known[0], video.known[-1], self.step)
+            window = estimation_window(
+                key, video.known[0], video.known[-1], self.step, self.num_frames
+            )
             return snap_window(window, video.known)
         given = video.given if given is None else given
-        return person_window(key, track.among(given), given, video.known, self.step)
+        own = track.among(given)
+        return person_window(key, own, given, video.known, self.step, self.num_frames)
 
     def draw_window(self, video: VideoTracks, track: Track, key: int, seed: int | None) -> Window:
         """Draw a pattern of given frames in which ``key`` is not given, and make the window.
@@ -215,10 +226,11 @@ class LabelSelection:
 
     # The labels of a window
 
-    def shows_labels(self, window: Window) -> tuple[bool, bool]:
-        """Tell for either auxiliary frame of a window whether its label may enter the sample."""
+    def shows_labels(self, window: Window) -> tuple[bool, ...]:
+        """Tell for each auxiliary frame of a window whether its label may enter the sample."""
         # A label that is not given must not reach a model under test by any way.
-        return window.given if self.test_mode else (True, True)
+        left, right = window.given if self.test_mode else (True, True)
+        return left, *(not self.test_mode for _ in window.further), right
 
     def weights(self, propagated: np.ndarray) -> np.ndarray:
         """Weigh joints for the loss, float32 of the shape of ``propagated`` (bool)."""

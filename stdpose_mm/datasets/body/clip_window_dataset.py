@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from stdpose_mm.datasets.base import BaseWindowDataset
 from stdpose_mm.datasets.base.video_tracks import Track, VideoTracks, tracks_of
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import VideoLabels, Window
+from stdpose_mm.structures import NUM_FRAMES, VideoLabels, Window
 
 
 class ClipWindowDataset(BaseWindowDataset):
@@ -17,16 +18,18 @@ class ClipWindowDataset(BaseWindowDataset):
     Every label is a key frame in turn. The auxiliary frames are labelled frames of the same
     person on either side: mostly the nearest, sometimes the second or third nearest. Some windows
     show the label of one side only, some none, because a model must also serve the ends of a
-    track. No other frame is ever read. An index with a seed makes the draw repeatable.
+    track. No other frame is ever read, unless windows have further frames (``num_frames``), which
+    are any frames of the video. An index with a seed makes the draw repeatable.
 
     Args:
-        pictures: The pictures of the labelled frames.
+        pictures: The pictures of the labelled frames; with further frames, of all.
         labels: The labels, people with track ids; those without a joint are left out.
         metainfo: MMPose metainfo of the joints.
         pipeline: Transforms.
         distances: Probability that an auxiliary frame is the nearest label, the second nearest,
             and so on.
         one_sided, without: Share of the windows that show one label or none.
+        num_frames: Number T of frames of a window.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class ClipWindowDataset(BaseWindowDataset):
         distances: Sequence[float] = (0.7, 0.2, 0.1),
         one_sided: float = 0.1,
         without: float = 0.1,
+        num_frames: int = NUM_FRAMES,
     ) -> None:
         self._pictures = pictures
         self._labels = labels
@@ -45,20 +49,26 @@ class ClipWindowDataset(BaseWindowDataset):
         self._one_sided = one_sided
         self._without = without
         super().__init__(
-            random_offset=True, metainfo=metainfo, pipeline=pipeline, serialize_data=False
+            random_offset=True,
+            num_frames=num_frames,
+            metainfo=metainfo,
+            pipeline=pipeline,
+            serialize_data=False,
         )
 
     def load_data_list(self) -> list[dict]:
         """List one window per label, drawn when it is asked for."""
         tracks = tracks_of(self._labels)
-        known = tuple(sorted({frame for track in tracks for frame in track.frames}))
+        labelled = tuple(sorted({frame for track in tracks for frame in track.frames}))
+        has_further = self.selection.num_frames > NUM_FRAMES
+        known = tuple(range(len(self._pictures))) if has_further else labelled
         video = VideoTracks(
             name=self._labels.name,
             known=known,
             sources=tuple((self._labels.name, frame) for frame in known),
             image_ids=known,
-            labelled=known,
-            given=known,
+            labelled=labelled,
+            given=labelled,
             tracks=tracks,
         )
         self.videos = [video]
@@ -82,7 +92,7 @@ class ClipWindowDataset(BaseWindowDataset):
             shown = [False, False]
         elif which < self._without + self._one_sided:
             shown[int(side < 0.5)] = False
-        return Window(*window.frames, *shown)
+        return replace(window, left_given=shown[0], right_given=shown[1])
 
     def get_data_info(self, idx: int) -> dict:
         """Make the sample dictionary of window ``idx`` with its pictures."""

@@ -11,14 +11,16 @@ _TRANSFORMED = ('transformed_keypoints', 'transformed_aux_keypoints')
 def as_one(results: dict) -> dict:
     """Bring all poses into the order of the frames: ``keypoints`` becomes [F, K, 2] and so on."""
     for key, aux in _PAIRS:
-        left, right = results.pop(aux)
-        results[key] = np.concatenate([left[None], results[key], right[None]])
+        before, after = np.split(results.pop(aux), 2)
+        results[key] = np.concatenate([before, results[key], after])
     return results
 
 
-def split(results: dict) -> dict:
+def split(results: dict, num_keys: int) -> dict:
     """Undo :func:`as_one`, for the transformed keypoints too where there are some."""
     pairs = _PAIRS + ((_TRANSFORMED,) if _TRANSFORMED[0] in results else ())
     for key, aux in pairs:
-        results[key], results[aux] = results[key][1:-1], results[key][[0, -1]]
+        side = (len(results[key]) - num_keys) // 2
+        before, results[key], after = np.split(results[key], [side, side + num_keys])
+        results[aux] = np.concatenate([before, after])
     return results

@@ -26,14 +26,13 @@ class GenerateWindowTarget(BaseTransform):
 
         - transformed_keypoints: [W, K, 2] of the key frames in pixels of the crop
         - keypoints_visible: [W, K]
-        - transformed_aux_keypoints: [2, K, 2] in pixels of the crop (left, right)
-        - aux_keypoints_visible: [2, K]
-        - aux_given: [2] bool
+        - transformed_aux_keypoints: [T - 1, K, 2] of the auxiliary frames in pixels of the crop
+        - aux_keypoints_visible: [T - 1, K]
+        - aux_given: [2] bool, of the first and the last of them, the left and the right frame
         - window_position: of each key frame, 0 at the left frame, 1 at the right one; a number for
           one
-        - label_weights (optional): [W + 2, K], what the labels of the left, key and right frame
-          weigh
-        - crop_warps (optional): [W + 2, 2, 3] affines from the picture to each frame's crop;
+        - label_weights (optional): [F, K], what the labels of each frame weigh
+        - crop_warps (optional): [F, 2, 3] affines from the picture to each frame's crop;
           without them all crops lie alike
 
     Added Keys (h x w is the heatmap, all float32):
@@ -41,9 +40,10 @@ class GenerateWindowTarget(BaseTransform):
         - heatmaps: [WK, h, w] targets of the key frames
         - keypoint_weights: [W, K], 0 for joints without a label or outside the crop, else the
           weight of the label
-        - aux_heatmaps: [2K, h, w] targets of the left and right frame
-        - aux_keypoint_weights: [W, 2, K], the same for every key frame
-        - given_heatmaps: [2K, h, w] maps of the given labels, empty where there is none
+        - aux_heatmaps: [(T - 1)K, h, w] targets of the auxiliary frames
+        - aux_keypoint_weights: [W, T - 1, K], the same for every key frame
+        - given_heatmaps: [2K, h, w] maps of the labels given in the left and the right frame,
+          empty where there is none
         - given_mask: [W, 2, K], the same for every key frame: 1 where the given map counts, also
           for a given joint outside the crop, whose map is empty
         - prior_heatmaps: [WK, h, w] maps of the pose interpolated linearly between the given
@@ -86,19 +86,21 @@ class GenerateWindowTarget(BaseTransform):
         """Add the heatmaps and their masks to ``results``."""
         keys, aux = results['transformed_keypoints'], results['transformed_aux_keypoints']
         num_keys, num_keypoints = keys.shape[:2]
+        num_aux = len(aux)
         keys_visible = results['keypoints_visible'] > 0
         aux_visible = results['aux_keypoints_visible'] > 0
 
-        shown = aux_visible & np.asarray(results['aux_given'], dtype=bool)[:, None]
-        labels = aux
+        outermost = [0, -1]
+        shown = aux_visible[outermost] & np.asarray(results['aux_given'], dtype=bool)[:, None]
+        labels = aux[outermost]
         if not self.test_mode:
             shown &= self._draw_shown(num_keypoints)
-            labels = self._jitter(aux)
+            labels = self._jitter(labels)
         positions = np.atleast_1d(results['window_position'])
         per_key = labels_in_key_crops(labels, num_keys, results.get('crop_warps'))
         priors, prior_shown = interpolated_pose(per_key, shown, positions[:, None, None])
 
-        # One call of the codec: poses keys, left, right, given left, given right, priors.
+        # One call of the codec: poses of key and auxiliary frames, given left and right, priors.
         poses = np.concatenate([keys, aux, labels, priors])
         visible = np.concatenate(
             [keys_visible, aux_visible, shown, np.tile(prior_shown, (num_keys, 1))]
@@ -108,16 +110,17 @@ class GenerateWindowTarget(BaseTransform):
         )
         maps = encoded['heatmaps']
         weights = encoded['keypoint_weights'].reshape(-1, num_keypoints)
-        ends = np.cumsum([num_keys, 2, 2]) * num_keypoints
+        ends = np.cumsum([num_keys, num_aux, 2]) * num_keypoints
         for name, part in zip(
             ('heatmaps', 'aux_heatmaps', 'given_heatmaps', 'prior_heatmaps'),
             np.split(maps, ends),
             strict=True,
         ):
             results[name] = part
-        label_weights = results.get('label_weights', np.ones((num_keys + 2, 1), np.float32))
-        aux_weights = weights[num_keys : num_keys + 2] * label_weights[[0, -1]]
-        results['keypoint_weights'] = weights[:num_keys] * label_weights[1:-1]
+        label_weights = results.get('label_weights', np.ones((num_keys + num_aux, 1), np.float32))
+        before, of_keys, after = np.split(label_weights, [num_aux // 2, num_aux // 2 + num_keys])
+        aux_weights = weights[num_keys : num_keys + num_aux] * np.concatenate([before, after])
+        results['keypoint_weights'] = weights[:num_keys] * of_keys
         results['aux_keypoint_weights'] = np.tile(aux_weights, (num_keys, 1, 1))
         results['given_mask'] = np.tile(shown.astype(np.float32), (num_keys, 1, 1))
         return results
@@ -149,7 +152,8 @@ def labels_in_key_crops(
     Args:
         labels: [2, K, 2] the left and the right pose, each in its frame's crop.
         num_keys: Number W of key frames.
-        crop_warps: [W + 2, 2, 3] affines from the picture to the crops; None if they lie alike.
+        crop_warps: [F, 2, 3] affines from the picture to the crops, the key frames' in the middle;
+            None if they lie alike.
 
     Returns:
         [2, W, K, 2].
@@ -158,7 +162,9 @@ def labels_in_key_crops(
         return np.repeat(labels[:, None], num_keys, axis=1)
     linear, offset = crop_warps[..., :2], crop_warps[:, None, :, 2]
     in_picture = (labels - offset[[0, -1]]) @ np.linalg.inv(linear[[0, -1]]).swapaxes(1, 2)
-    return in_picture[:, None] @ linear[1:-1].swapaxes(1, 2) + offset[1:-1]
+    side = (len(crop_warps) - num_keys) // 2
+    linear, offset = linear[side : side + num_keys], offset[side : side + num_keys]
+    return in_picture[:, None] @ linear.swapaxes(1, 2) + offset
 
 
 def interpolated_pose(

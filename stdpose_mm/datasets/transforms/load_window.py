@@ -8,6 +8,7 @@ from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import read_frame
+from stdpose_mm.structures import key_place
 
 ON_ERROR = ('stop', 'skip')
 
@@ -55,7 +56,7 @@ class LoadWindow(BaseTransform):
                     f'is skipped: {error}'
                 )
                 return None
-        results['img_shape'] = results['ori_shape'] = results['img'][1].shape[:2]
+        results['img_shape'] = results['ori_shape'] = results['img'][0].shape[:2]
         return results
 
     def __repr__(self) -> str:
@@ -66,11 +67,12 @@ def _read(frames: list) -> list:
     # At the ends of a video and around labelled frames two of them may be the same.
     pictures = {frame: read_frame(*frame) for frame in dict.fromkeys(map(tuple, frames))}
     images = [pictures[tuple(frame)] for frame in frames]
+    middle = key_place(len(frames))
+    key_path, (height, width) = frames[middle][0], images[middle].shape[:2]
     for (path, _), image in zip(frames, images, strict=True):
-        if image.shape != images[1].shape:
-            key_path = frames[1][0]
+        if image.shape != images[middle].shape:
             raise InputError(
                 f'{path} is {image.shape[1]}x{image.shape[0]} pixels, expected the '
-                f'{images[1].shape[1]}x{images[1].shape[0]} of {key_path} in the same video'
+                f'{width}x{height} of {key_path} in the same video'
             )
     return images

@@ -34,16 +34,17 @@ class PackWindowInputs(PackPoseInputs):
 
     Packed:
 
-        - inputs: uint8 tensor [F, 3, H, W] of F = W + 2 frames: left, W key frames, right
+        - inputs: uint8 tensor [F, 3, H, W] of F = W + T - 1 frames: W key frames, half of the
+          auxiliary frames before and half of them after these
         - data_samples: PoseDataSample with
 
           - metainfo ``meta_keys``
           - ``gt_instances``: bboxes, bbox_scores, bbox_scales, keypoints, keypoints_visible
           - ``gt_fields``, float32, frames flattened into the first axis because PixelData takes
-            three: ``heatmaps`` [WK, h, w], ``aux_heatmaps`` [2K, h, w], ``given_heatmaps``
-            [2K, h, w], ``prior_heatmaps`` [WK, h, w]
+            three: ``heatmaps`` [WK, h, w], ``aux_heatmaps`` [(T - 1)K, h, w],
+            ``given_heatmaps`` [2K, h, w], ``prior_heatmaps`` [WK, h, w]
           - ``gt_instance_labels``: ``keypoint_weights`` [W, K], ``aux_keypoint_weights``
-            [W, 2, K], ``given_mask`` [W, 2, K]
+            [W, T - 1, K], ``given_mask`` [W, 2, K]
 
     Args:
         meta_keys: What becomes metainfo.

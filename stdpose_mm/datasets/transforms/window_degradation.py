@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.structures import key_place
 
 
 @TRANSFORMS.register_module()
@@ -62,7 +62,7 @@ class WindowDegradation(BaseTransform):
         if self.prob == 0:
             return results
         frames = list(results['img'])
-        chosen = [KEY_FRAME] if self.test_mode else range(len(frames))
+        chosen = [key_place(len(frames))] if self.test_mode else range(len(frames))
         draws: Any = np.random.default_rng(results['id']) if self.test_mode else np.random
         for index in chosen:
             if draws.uniform() < self.prob:

@@ -13,14 +13,14 @@ OPENCV_AXES = {'horizontal': 1, 'vertical': 0, 'diagonal': -1}
 
 @TRANSFORMS.register_module()
 class WindowRandomFlip(RandomFlip):
-    """MMPose's RandomFlip on all three frames and the labels of all three.
+    """MMPose's RandomFlip on all frames of a window and their labels.
 
     Left and right joints change places in the auxiliary labels as they do in the key frame's.
 
     Required and modified keys: as RandomFlip, and
 
-        - aux_keypoints: [2, K, 2]
-        - aux_keypoints_visible: [2, K]
+        - aux_keypoints: [T - 1, K, 2]
+        - aux_keypoints_visible: [T - 1, K]
     """
 
     def transform(self, results: dict) -> dict:
@@ -29,7 +29,8 @@ class WindowRandomFlip(RandomFlip):
         # MMPose mirrors a picture by reading it backwards, which costs the crop behind it a copy
         # many times slower than OpenCV's mirror.
         results['img'] = []
-        results = split(super().transform(as_one(results)))
+        num_keys = len(results['keypoints'])
+        results = split(super().transform(as_one(results)), num_keys)
         if results['flip']:
             axis = OPENCV_AXES[results['flip_direction']]
             pictures = [cv2.flip(picture, axis) for picture in pictures]

@@ -25,26 +25,27 @@ class WindowTopdownAffine(TopdownAffine):
     Required and modified keys: as TopdownAffine with F frames and one or F boxes, and
 
         - keypoints: [W, K, 2] of the key frames, left as it is
-        - aux_keypoints: [2, K, 2], left as it is
+        - aux_keypoints: [T - 1, K, 2], left as it is
         - keypoints_visible: [W, K]
-        - aux_keypoints_visible: [2, K]
+        - aux_keypoints_visible: [T - 1, K]
 
     Added Keys:
 
         - input_size, input_center, input_scale: of the first key frame
         - transformed_keypoints: [W, K, 2] in pixels of the crop
-        - transformed_aux_keypoints: [2, K, 2] in pixels of the crop
+        - transformed_aux_keypoints: [T - 1, K, 2] in pixels of the crop
         - crop_warps (with a box per frame): [F, 2, 3] affines from the picture to the crops
     """
 
     def transform(self, results: dict) -> dict:
         """Warp the frames in ``results`` and add the labels in crop coordinates."""
+        num_keys = len(results['keypoints'])
         results = as_one(results)
         if len(results['bbox_center']) == 1:
-            return split(super().transform(results))
-        return split(self._crop_each(results))
+            return split(super().transform(results), num_keys)
+        return split(self._crop_each(results, num_keys), num_keys)
 
-    def _crop_each(self, results: dict) -> dict:
+    def _crop_each(self, results: dict, num_keys: int) -> dict:
         """Crop every frame at its own box."""
         crops = [self._crop(results, frame) for frame in range(len(results['img']))]
         results['img'] = [crop['img'][0] for crop in crops]
@@ -52,11 +53,12 @@ class WindowTopdownAffine(TopdownAffine):
         origin, right, down = np.moveaxis(points[:, -3:], 1, 0)
         results['crop_warps'] = np.stack([right - origin, down - origin, origin], axis=-1)
         results['transformed_keypoints'] = points[:, :-3].astype(results['keypoints'].dtype)
+        side = (len(crops) - num_keys) // 2
         for name in _OF_KEY_FRAME:
-            results[name] = crops[1][name]
+            results[name] = crops[side][name]
         for name in _OF_BOXES:
             if name in results:
-                results[name] = results[name][1:-1]
+                results[name] = results[name][side : side + num_keys]
         return results
 
     def _crop(self, results: dict, frame: int) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.structures import NUM_FRAMES, key_place
+from stdpose_mm.structures.windows import require_num_frames
 
 NORMALIZATIONS = ('softmax', 'mean')
 
@@ -16,12 +18,31 @@ def modified_sigmoid(x: Tensor, slope: float, threshold: float) -> Tensor:
     return torch.sigmoid(slope * (x.abs() - threshold))
 
 
+def motion_residuals(frame_heatmaps: Tensor) -> Tensor:
+    """Subtract maps of earlier frames from the key frame's, and the key frame's from later ones.
+
+    Args:
+        frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w].
+
+    Returns:
+        [N, T - 1, K, h, w] in the order of the auxiliary frames; of three frames H_t - H_l and
+        H_r - H_t.
+    """
+    place = key_place(frame_heatmaps.shape[1])
+    key = frame_heatmaps[:, place : place + 1]
+    return torch.cat((key - frame_heatmaps[:, :place], frame_heatmaps[:, place + 1 :] - key), dim=1)
+
+
 @MODELS.register_module()
 class DynamicAwareMask(BaseModule):
     """Dynamic-Aware Mask (DAM, Sec. 3.2, Eq. 3): where the pose moves within a window.
 
     The forward residual H_t - H_l and the backward residual H_r - H_t pass Eq. 3 per channel, are
     compressed to one channel each, added with learnable weights, and normalised over space.
+
+    The paper has three frames and so two directions. Of more frames every auxiliary frame is a
+    direction of its own, with its residual to the key frame and its own weight: H_t - H_i of each
+    frame i before, H_i - H_t of each frame i after. Of three frames these are the paper's two.
 
     ``normalization='softmax'`` is the paper's form. Its values are near 1 / (h * w), so that the
     masked heatmaps all but vanish beside the unmasked ones, and nothing trains the mask;
@@ -39,6 +60,7 @@ class DynamicAwareMask(BaseModule):
         threshold: theta of Eq. 3.
         rescale: Whether the softmax has mean 1 (``True``) or sum 1 (``False``, the paper's form).
         normalization: 'softmax' or 'mean', whose mask has mean 1.
+        num_frames: Number T of frames.
 
     Raises:
         InputError: If an argument is out of range, or ``rescale`` goes without the softmax.
@@ -51,8 +73,10 @@ class DynamicAwareMask(BaseModule):
         threshold: float = 0.5,
         rescale: bool = False,
         normalization: str = 'softmax',
+        num_frames: int = NUM_FRAMES,
     ) -> None:
         super().__init__()
+        require_num_frames(num_frames)
         if slope <= 0:
             raise InputError(f'slope must be positive, got {slope}')
         if normalization not in NORMALIZATIONS:
@@ -69,35 +93,44 @@ class DynamicAwareMask(BaseModule):
         self.rescale = rescale
         self.normalization = normalization
         self.num_joints = num_joints
+        self.num_frames = num_frames
+        directions = num_frames - 1
         if normalization == 'mean':
             self.joint_weights = nn.Parameter(torch.zeros(num_joints))
-            self.direction_weights = nn.Parameter(torch.zeros(2))
+            self.direction_weights = nn.Parameter(torch.zeros(directions))
         else:
             # No bias: the normalisation would cancel it.
             self.compress = nn.Conv2d(num_joints, 1, kernel_size=1, bias=False)
-            self.direction_weights = nn.Parameter(torch.full((2,), 0.5))
+            self.direction_weights = nn.Parameter(torch.full((directions,), 1 / directions))
 
     def forward(self, frame_heatmaps: Tensor) -> Tensor:
         """Compute the motion mask.
 
         Args:
-            frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w].
+            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w].
 
         Returns:
             M_t with shape [N, 1, h, w], float32.
+
+        Raises:
+            InputError: If the windows have another number of frames.
         """
-        # Not diff(), which cannot be exported to ONNX.
-        residuals = frame_heatmaps[:, 1:] - frame_heatmaps[:, :-1]
+        if frame_heatmaps.shape[1] != self.num_frames:
+            raise InputError(
+                f'the mask is for windows of {self.num_frames} frames, got '
+                f'{frame_heatmaps.shape[1]}, set num_frames of neck and mask to the same number'
+            )
+        residuals = motion_residuals(frame_heatmaps)
         activated = modified_sigmoid(residuals, self.slope, self.threshold)
         if self.normalization == 'mean':
             return self._relative_motion(activated.float())
-        compressed = self.compress(activated.flatten(0, 1)).unflatten(0, (-1, 2))
+        compressed = self.compress(activated.flatten(0, 1)).unflatten(0, (-1, self.num_frames - 1))
         motion = torch.einsum('d,ndchw->nchw', self.direction_weights, compressed.float())
         mask = motion.flatten(2).softmax(-1).view_as(motion)
         return mask * motion[0].numel() if self.rescale else mask
 
     def _relative_motion(self, activated: Tensor) -> Tensor:
-        """Divide the weighted sum over directions and joints [N, 2, K, h, w] by its mean."""
+        """Divide the weighted sum over directions and joints [N, T - 1, K, h, w] by its mean."""
         directions = F.softplus(self.direction_weights)
         joints = F.softplus(self.joint_weights)
         motion = torch.einsum('d,k,ndkhw->nhw', directions, joints, activated)[:, None]

@@ -6,6 +6,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.structures import NUM_FRAMES, key_place
 
 
 @MODELS.register_module()
@@ -13,7 +14,8 @@ class GivenPoseEmbedding(BaseModule):
     """Patch embedding of the heatmaps of the poses that are given in a window.
 
     The left and the right frame have the heatmaps of their labels, the key frame that of the pose
-    interpolated between them. A joint that is not given has an empty map.
+    interpolated between them. A joint that is not given has an empty map, and so have all joints of
+    further auxiliary frames.
 
     Args:
         num_joints: Number of joints K.
@@ -41,20 +43,24 @@ class GivenPoseEmbedding(BaseModule):
                 if embedding is not None:
                     normal_init(embedding, std=init_std)
 
-    def forward(self, given: AuxiliaryLabels) -> Tensor:
+    def forward(self, given: AuxiliaryLabels, num_frames: int = NUM_FRAMES) -> Tensor:
         """Embed the given labels of N windows.
 
         Args:
             given: Labels with heatmaps [N, 2, K, h, w].
+            num_frames: Number T of frames of a window.
 
         Returns:
-            Tokens [N, 3, L, D] of the left, key and right frame; zeros for the key frame without a
-            prior.
+            Tokens [N, T, L, D]; zeros for the frames between the left and the right one but for
+            the key frame with a prior.
         """
         shown = given.heatmaps * given.mask[..., None, None]
         left, right = self.label(shown.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(1)
-        key = torch.zeros_like(left) if self.prior is None else self.prior(given.prior)
-        return torch.stack((left, key, right), dim=1).flatten(3).transpose(2, 3)
+        empty = torch.zeros_like(left)
+        key = empty if self.prior is None else self.prior(given.prior)
+        further = (empty,) * (key_place(num_frames) - 1)
+        tokens = torch.stack((left, *further, key, *further, right), dim=1)
+        return tokens.flatten(3).transpose(2, 3)
 
 
 def _patch_embedding(num_joints: int, embed_dims: int, patch_size: int) -> nn.Conv2d:

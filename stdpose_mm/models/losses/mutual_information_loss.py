@@ -6,8 +6,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.structures import SpatioTemporalRepresentation
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 
 ESTIMATORS = ('variational', 'literal')
 # Largest absolute log-variance of the variational Gaussian.
@@ -175,7 +174,7 @@ class MutualInformationLoss(nn.Module):
         # The redundancy must shape H~, not the decoder through which it is read.
         positions = F.conv2d(merged, self.heatmap_decoder.weight.detach())
         positions = positions.float().flatten(2).softmax(-1)
-        key_heatmaps = frame_heatmaps[:, KEY_FRAME].detach()
+        key_heatmaps = key_of(frame_heatmaps).detach()
         predicted = self.heatmap_predictor(key_heatmaps).float().flatten(2).log_softmax(-1)
         likelihood = (positions.detach() * predicted).sum(-1).mean()
         advantage = ((positions - positions.roll(1, 0)) * predicted.detach()).sum(-1).mean()
@@ -203,7 +202,7 @@ class MutualInformationLoss(nn.Module):
             assert merged is not None
             assert frame_heatmaps is not None
             label = literal_information(merged * joints, target * joints)
-            redundant = literal_information(merged, frame_heatmaps[:, KEY_FRAME].detach())
+            redundant = literal_information(merged, key_of(frame_heatmaps).detach())
             losses['loss_mi_label_heatmap'] = -self.beta * label
             losses['loss_mi_redundant_heatmap'] = self.beta * redundant
         return losses

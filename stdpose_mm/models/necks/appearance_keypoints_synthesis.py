@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers import conv_block
-from stdpose_mm.models.structures import AuxiliaryLabels
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.models.structures import AuxiliaryLabels, auxiliary_of, nearness_of
+from stdpose_mm.structures import NUM_FRAMES
 
 
 @MODELS.register_module()
@@ -18,7 +18,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
 
     TKS (Eq. 6) merges heatmaps alone: where the pose moves between the frames, it can only guess.
     Here the convolutions also see where each joint's appearance in an auxiliary frame recurs in the
-    key frame, the fused feature F~ at the size of the heatmaps, and how near either auxiliary frame
+    key frame, the fused feature F~ at the size of the heatmaps, and how near each auxiliary frame
     is. What they have found goes to the head at that size, beside the merged heatmaps, since tokens
     of 4x4 heatmap pixels hold places less exactly.
 
@@ -37,10 +37,11 @@ class AppearanceKeypointsSynthesis(BaseModule):
         correlation: dict,
         appearance_channels: int = 32,
         channels: int = 48,
-        num_frames: int = 3,
+        num_frames: int = NUM_FRAMES,
         use_prior: bool = False,
     ) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.use_prior = use_prior
         self.correlation = MODELS.build(correlation)
         num_maps = num_frames + (num_frames - 1) + use_prior
@@ -76,15 +77,12 @@ class AppearanceKeypointsSynthesis(BaseModule):
         """
         if fused_feature is None:
             raise InputError('AppearanceKeypointsSynthesis reads F~, configure a tff')
-        sides = [n for n in range(features.shape[1]) if n != KEY_FRAME]
         similarity, appearance = self.correlation(
-            features[:, sides], fused_feature, frame_heatmaps[:, sides]
+            auxiliary_of(features), fused_feature, auxiliary_of(frame_heatmaps)
         )
         maps = torch.cat((frame_heatmaps, similarity.to(frame_heatmaps.dtype)), dim=1)
-        nearness = frame_heatmaps.new_full((1, 2), 0.5)
-        if given is not None:
-            position = given.position.to(nearness.dtype)
-            nearness = torch.stack((1 - position, position), dim=1)
+        position = frame_heatmaps.new_full((1,), 0.5) if given is None else given.position
+        nearness = nearness_of(position.to(frame_heatmaps.dtype), frame_heatmaps.shape[1])
         if self.use_prior and given is None:
             # One more frame of zeros.
             maps = F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 1))

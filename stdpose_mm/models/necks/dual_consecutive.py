@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor
@@ -14,8 +13,13 @@ from stdpose_mm.models.layers import (
     PoseTemporalMerger,
     conv_block,
 )
-from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.models.structures import (
+    AuxiliaryLabels,
+    SpatioTemporalRepresentation,
+    key_of,
+    nearness_of,
+)
+from stdpose_mm.structures import NUM_FRAMES
 
 
 @MODELS.register_module()
@@ -39,6 +43,7 @@ class DualConsecutive(BaseModule):
         num_blocks: Number of residual blocks of either module.
         dilations: Dilations of the offset and warping convolutions, in heatmap pixels. The default
             is the paper's, for heatmaps of 96x72.
+        num_frames: Number T of frames; the original has three.
     """
 
     def __init__(
@@ -48,10 +53,14 @@ class DualConsecutive(BaseModule):
         residual_channels: int = 32,
         num_blocks: int = 2,
         dilations: Sequence[int] = (3, 6, 9, 12, 15),
+        num_frames: int = NUM_FRAMES,
     ) -> None:
         super().__init__()
-        self.merger = PoseTemporalMerger(num_joints, joint_channels, num_blocks)
-        self.residual_fusion = PoseResidualFusion(num_joints, residual_channels, num_blocks)
+        self.num_frames = num_frames
+        self.merger = PoseTemporalMerger(num_joints, joint_channels, num_blocks, num_frames)
+        self.residual_fusion = PoseResidualFusion(
+            num_joints, residual_channels, num_blocks, num_frames
+        )
         self.embed = conv_block(num_joints, residual_channels)
         self.correction = DeformableWarp(num_joints, residual_channels, dilations, modulated=True)
 
@@ -64,8 +73,8 @@ class DualConsecutive(BaseModule):
         """Merge and correct the heatmaps of a window.
 
         Args:
-            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w], given labels in them.
+            features: F_l, F_t, F_r with shape [N, T, D, h', w'].
+            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w], given labels in them.
             given: Position of the key frame; half way if ``None``.
 
         Returns:
@@ -78,15 +87,12 @@ class DualConsecutive(BaseModule):
             raise InputError(
                 'DualConsecutive merges heatmaps but none came; configure a frame_head'
             )
-        if given is None:
-            nearness = frame_heatmaps.new_full((len(frame_heatmaps), 2), 0.5)
-        else:
-            position = given.position.to(frame_heatmaps.dtype)
-            nearness = torch.stack((1 - position, position), dim=1)
+        position = frame_heatmaps.new_full((1,), 0.5) if given is None else given.position
+        nearness = nearness_of(position.to(frame_heatmaps.dtype), self.num_frames)
         merged = self.merger(frame_heatmaps, nearness)
         residual = self.residual_fusion(frame_heatmaps, nearness)
         return SpatioTemporalRepresentation(
-            frame_feature=features[:, KEY_FRAME],
+            frame_feature=key_of(features),
             frame_heatmaps=frame_heatmaps,
             merged_heatmaps=self.correction(merged, self.embed(merged) + residual),
         )

@@ -26,8 +26,9 @@ from stdpose_mm.models.structures import (
     MaskedFeatures,
     Reconstruction,
     SpatioTemporalRepresentation,
+    key_of,
 )
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.structures import NUM_FRAMES
 
 
 @MODELS.register_module()
@@ -87,7 +88,7 @@ class MLSME(BaseModule):
         num_patch_blocks: int = 1,
         num_frame_blocks: int = 1,
         feedforward_channels: int | None = None,
-        num_frames: int = 3,
+        num_frames: int = NUM_FRAMES,
         tube_ratio: float = 0.0,
         tube_length: int = 2,
         masked_frames: int = 0,
@@ -112,6 +113,7 @@ class MLSME(BaseModule):
         if pose_decoder is not None and not masked_frames:
             raise InputError('a pose_decoder decodes hidden frames, set masked_frames')
         self.grid = (feature_size[0], feature_size[1])
+        self.num_frames = num_frames
         self.tube_ratio = tube_ratio
         self.tube_length = tube_length
         self.masked_frames = masked_frames
@@ -176,7 +178,7 @@ class MLSME(BaseModule):
         """Encode windows.
 
         Args:
-            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
+            features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: Not read: they come from features that the masks hide.
             given: Labels that ``pose_embed`` embeds.
             masks: See :meth:`draw_masks`; ``None``, as in inference, to mask nothing.
@@ -195,12 +197,12 @@ class MLSME(BaseModule):
         target = features.flatten(3).transpose(2, 3)
         labels = None
         if self.pose_embed is not None and given is not None:
-            labels = self.pose_embed(given)
+            labels = self.pose_embed(given, self.num_frames)
         by_patches, by_frames = self.encode(target, masks, labels)
         mean = (by_frames - self.place_embed - self.frame_embed).mean(dim=1)
         motion = mean + self.aggregate(self.norm(by_frames))
         return SpatioTemporalRepresentation(
-            frame_feature=features[:, KEY_FRAME],
+            frame_feature=key_of(features),
             fused_feature=motion.transpose(1, 2).unflatten(2, self.grid),
             reconstruction=None
             if masks is None

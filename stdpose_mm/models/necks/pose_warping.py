@@ -9,23 +9,29 @@ from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers import DeformableWarp, ResidualBlock
-from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.models.structures import (
+    AuxiliaryLabels,
+    SpatioTemporalRepresentation,
+    auxiliary_of,
+    key_of,
+)
+from stdpose_mm.structures import NUM_FRAMES
 
 
 @MODELS.register_module()
 class PoseWarping(BaseModule):
     """PoseWarper (Bertasius et al., NeurIPS 2019) as a neck: heatmaps warped to the key frame.
 
-    For either auxiliary frame the difference of the features, F_t - F_l or F_t - F_r, passes
+    For each auxiliary frame the difference of the features, F_t - F_l or F_t - F_r, passes
     residual blocks, from which the offsets of deformable convolutions at several dilations are
     predicted; these warp the auxiliary frame's heatmaps (the given label's, where there is one) to
-    the key frame. The mean over dilations and both frames is the result. The key frame's own
+    the key frame. The mean over dilations and auxiliary frames is the result. The key frame's own
     heatmaps are not read, nor the prior map.
 
     Differences from the original: a ViT instead of HRNet, so that features are brought to the size
     of the heatmaps by two upsampling layers; fewer and narrower residual blocks; every window warps
-    from both sides in training too, not from one random frame; kernels start as the identity.
+    from all its auxiliary frames in training too, not from one random frame; kernels start as the
+    identity.
 
     Args:
         embed_dims: Width D of the features.
@@ -34,6 +40,7 @@ class PoseWarping(BaseModule):
         num_blocks: Number of residual blocks.
         dilations: Dilations of the offset and warping convolutions, in heatmap pixels. The default
             is the paper's, for heatmaps of 96x72.
+        num_frames: Number T of frames; no weight depends on it.
     """
 
     def __init__(
@@ -43,8 +50,10 @@ class PoseWarping(BaseModule):
         channels: int = 32,
         num_blocks: int = 4,
         dilations: Sequence[int] = (3, 6, 12, 18, 24),
+        num_frames: int = NUM_FRAMES,
     ) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.motion = nn.Sequential(
             _upsampling(embed_dims, channels),
             _upsampling(channels, channels),
@@ -58,11 +67,11 @@ class PoseWarping(BaseModule):
         frame_heatmaps: Tensor | None = None,
         given: AuxiliaryLabels | None = None,
     ) -> SpatioTemporalRepresentation:
-        """Warp the heatmaps of both auxiliary frames and average them.
+        """Warp the heatmaps of the auxiliary frames and average them.
 
         Args:
-            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w], given labels in them;
+            features: F_l, F_t, F_r with shape [N, T, D, h', w'].
+            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w], given labels in them;
                 h = 4 h', w = 4 w'.
             given: Not read.
 
@@ -74,14 +83,15 @@ class PoseWarping(BaseModule):
         """
         if frame_heatmaps is None:
             raise InputError('PoseWarping warps heatmaps but none came; configure a frame_head')
-        key = features[:, KEY_FRAME]
-        differences = torch.cat((key - features[:, 0], key - features[:, 2]))
-        auxiliary = torch.cat((frame_heatmaps[:, 0], frame_heatmaps[:, 2]))
+        key = key_of(features)
+        # Frame after frame: the windows of one frame lie together.
+        differences = torch.cat([key - one for one in auxiliary_of(features).unbind(1)])
+        auxiliary = torch.cat(auxiliary_of(frame_heatmaps).unbind(1))
         warped = self.warp(auxiliary, self.motion(differences))
         return SpatioTemporalRepresentation(
             frame_feature=key,
             frame_heatmaps=frame_heatmaps,
-            merged_heatmaps=warped.unflatten(0, (2, -1)).mean(0),
+            merged_heatmaps=warped.unflatten(0, (self.num_frames - 1, -1)).mean(0),
         )
 
 

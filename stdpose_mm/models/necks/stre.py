@@ -5,8 +5,12 @@ from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.models.structures import (
+    AuxiliaryLabels,
+    SpatioTemporalRepresentation,
+    key_of,
+)
+from stdpose_mm.structures import NUM_FRAMES
 
 from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
 
@@ -19,12 +23,22 @@ class STRE(BaseModule):
         tff: Config of the module that fuses features, or ``None`` to leave it out.
         tks: Config of the module that merges heatmaps (:class:`TemporalKeypointsSynthesis`, or
             :class:`AppearanceKeypointsSynthesis`), or ``None`` to leave it out.
+
+    Raises:
+        InputError: If both are for windows of different numbers of frames.
     """
 
     def __init__(self, tff: dict | None = None, tks: dict | None = None) -> None:
         super().__init__()
         self.tff = MODELS.build(tff) if tff else None
         self.tks = MODELS.build(tks) if tks else None
+        parts = [part for part in (self.tff, self.tks) if part is not None]
+        numbers = [getattr(part, 'num_frames', NUM_FRAMES) for part in parts]
+        if len(set(numbers)) > 1:
+            raise InputError(
+                f'tff and tks must have the same num_frames, got {numbers[0]} and {numbers[1]}'
+            )
+        self.num_frames: int = numbers[0] if numbers else NUM_FRAMES
 
     def forward(
         self,
@@ -35,8 +49,8 @@ class STRE(BaseModule):
         """Encode a window.
 
         Args:
-            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r with shape [N, 3, K, h, w]; needed by ``tks``.
+            features: F_l, F_t, F_r with shape [N, T, D, h', w'].
+            frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w]; needed by ``tks``.
             given: Given labels, of which ``tks`` may read the interpolated pose, and both parts
                 the key frame's position; the labels themselves are already in ``frame_heatmaps``.
 
@@ -52,7 +66,7 @@ class STRE(BaseModule):
         elif self.tks is not None:
             merged = self.tks(frame_heatmaps, None if given is None else given.prior)
         return SpatioTemporalRepresentation(
-            frame_feature=features[:, KEY_FRAME],
+            frame_feature=key_of(features),
             fused_feature=fused,
             frame_heatmaps=frame_heatmaps,
             merged_heatmaps=merged,

@@ -6,8 +6,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.models.layers import FrameAggregation, TransformerBlock, apply_block
-from stdpose_mm.models.structures import AuxiliaryLabels
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.models.structures import AuxiliaryLabels, key_of, relative_times
+from stdpose_mm.structures import NUM_FRAMES
 
 
 @MODELS.register_module()
@@ -25,7 +25,7 @@ class TemporalFeatureFusion(BaseModule):
         feedforward_channels: Hidden width of the feed-forward networks. ``None`` means 4 D.
         num_frames: Number of frames T.
         relative_time: Also add an embedding of each frame's time, in which the key frame is at 0
-            and the auxiliary frames are 1 apart (beyond the paper).
+            and the outermost frames are 1 apart (beyond the paper).
         residual: Start from F~ = F_t and learn what to add (beyond the paper).
         with_cp: Recompute blocks in the backward pass to save memory.
     """
@@ -36,12 +36,13 @@ class TemporalFeatureFusion(BaseModule):
         num_heads: int,
         num_blocks: int = 2,
         feedforward_channels: int | None = None,
-        num_frames: int = 3,
+        num_frames: int = NUM_FRAMES,
         relative_time: bool = False,
         residual: bool = False,
         with_cp: bool = False,
     ) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.residual = residual
         self.with_cp = with_cp
         self.frame_embed = nn.Parameter(torch.zeros(1, num_frames, 1, embed_dims))
@@ -64,7 +65,7 @@ class TemporalFeatureFusion(BaseModule):
         """Fuse the features of a window.
 
         Args:
-            features: F_l, F_t, F_r with shape [N, T, D, h', w'].
+            features: F_l, F_t, F_r and those between with shape [N, T, D, h', w'].
             given: Labels; the key frame's position is read with ``relative_time``, half way if
                 ``None``.
 
@@ -74,21 +75,12 @@ class TemporalFeatureFusion(BaseModule):
         num_frames, grid = features.shape[1], features.shape[-2:]
         tokens = features.flatten(3).transpose(2, 3) + self.frame_embed
         if self.time_embed is not None:
-            tokens = tokens + self.time_embed(relative_times(features, given))[:, :, None]
+            position = features.new_full((1,), 0.5) if given is None else given.position
+            times = relative_times(position.to(features.dtype), num_frames)
+            tokens = tokens + self.time_embed(times[..., None])[:, :, None]
         tokens = tokens.flatten(1, 2)
         for block in self.blocks:
             tokens = apply_block(block, tokens, recompute=self.with_cp)
         aggregated = self.aggregate(self.norm(tokens).unflatten(1, (num_frames, -1)))
         fused = aggregated.transpose(1, 2).unflatten(2, grid)
-        return features[:, KEY_FRAME] + fused if self.residual else fused
-
-
-def relative_times(features: Tensor, given: AuxiliaryLabels | None) -> Tensor:
-    """Compute the times of the left, key and right frame relative to the key frame.
-
-    Returns:
-        [N, 3, 1], without labels [1, 3, 1] for all windows.
-    """
-    position = features.new_full((1,), 0.5) if given is None else given.position
-    position = position.to(features.dtype)
-    return torch.stack((-position, torch.zeros_like(position), 1 - position), dim=1)[..., None]
+        return key_of(features) + fused if self.residual else fused

@@ -9,6 +9,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.models.layers import conv_block
+from stdpose_mm.structures import NUM_FRAMES
 
 
 @MODELS.register_module()
@@ -30,10 +31,11 @@ class TemporalKeypointsSynthesis(BaseModule):
         self,
         num_joints: int,
         joint_channels: tuple[int, ...] = (4, 2),
-        num_frames: int = 3,
+        num_frames: int = NUM_FRAMES,
         use_prior: bool = False,
     ) -> None:
         super().__init__()
+        self.num_frames = num_frames
         self.use_prior = use_prior
         maps_per_joint = num_frames + use_prior
         widths = [num_joints * channels for channels in (maps_per_joint, *joint_channels)]

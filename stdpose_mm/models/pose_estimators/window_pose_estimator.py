@@ -12,9 +12,10 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import (
     AuxiliaryLabels,
     SpatioTemporalRepresentation,
+    key_of,
     split_windows,
 )
-from stdpose_mm.structures.windows import KEY_FRAME
+from stdpose_mm.structures import NUM_FRAMES
 
 
 class WindowPoseEstimator(TopdownPoseEstimator):
@@ -24,6 +25,9 @@ class WindowPoseEstimator(TopdownPoseEstimator):
     heatmaps H_l, H_t, H_r, of which those of the left and right frame are replaced by given
     labels where there are any (pose propagation; without labels: pose estimation). The neck
     encodes both over time, the head decodes the final heatmaps.
+
+    A window has T frames, the neck's ``num_frames``: by default three; with five and more there are
+    further frames, which have no labels, between the left or right frame and the key frame.
 
     Which labels are given comes with the data samples: ``gt_fields.given_heatmaps`` [2K, h, w],
     ``gt_fields.prior_heatmaps`` [K, h, w] and ``gt_instance_labels.given_mask`` [1, 2, K];
@@ -38,8 +42,8 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             the key frame only).
         frame_head: Config of the head that decodes every frame by itself; needed by a neck that
             merges heatmaps.
-        frame_head_loss_weight: Weight of the frame head's own loss on all three frames. The paper
-            has none (0); a frame head without pretraining needs it.
+        frame_head_loss_weight: Weight of the frame head's own loss on all frames. The paper has
+            none (0); a frame head without pretraining needs it.
         test_cfg: As in MMPose (``flip_test``, ``flip_mode``, ...); ``use_frame_head=True``
             decodes the key frame by the frame head alone.
         **kwargs: ``train_cfg``, ``data_preprocessor``, ``metainfo`` and ``init_cfg`` of
@@ -68,6 +72,11 @@ class WindowPoseEstimator(TopdownPoseEstimator):
     def reads_frame_heatmaps(self) -> bool:
         """Whether windows need :meth:`predict_frame_heatmaps` in prediction as well."""
         return self.frame_head is not None and getattr(self.neck, 'reads_heatmaps', True)
+
+    @property
+    def num_frames(self) -> int:
+        """The number T of frames of a window; the default if there is no neck to look at them."""
+        return getattr(self.neck, 'num_frames', NUM_FRAMES) if self.with_neck else NUM_FRAMES
 
     @property
     def takes_labels(self) -> bool:
@@ -101,8 +110,8 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Put given labels in place of predictions and encode the window.
 
         Args:
-            features: F_l, F_t, F_r with shape [N, 3, D, h', w'].
-            frame_heatmaps: H_l, H_t, H_r as predicted [N, 3, K, h, w].
+            features: F_l, F_t, F_r with shape [N, T, D, h', w'].
+            frame_heatmaps: H_l, H_t, H_r as predicted [N, T, K, h, w].
             given: Labels of the auxiliary frames.
         """
         if given is not None and frame_heatmaps is not None:
@@ -115,11 +124,15 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Encode windows.
 
         Args:
-            inputs: Normalised crops [N, 3, 3, H, W]: left, key, right frame.
+            inputs: Normalised crops [N, T, 3, H, W] in time order, the key frame in the middle.
             given: Labels of the auxiliary frames.
+
+        Raises:
+            InputError: If the windows have another number of frames than the neck takes.
         """
         if not self.with_neck:
-            return SpatioTemporalRepresentation(self.encode_frames(inputs[:, KEY_FRAME]))
+            return SpatioTemporalRepresentation(self.encode_frames(key_of(inputs)))
+        self._require_frames(inputs.shape[1])
         features = self._encode_windows(inputs)
         heatmaps = self.predict_frame_heatmaps(features) if self.reads_frame_heatmaps else None
         return self.fuse(features, heatmaps, given)
@@ -128,21 +141,27 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Compute the losses of the final maps, of the frame head and of a subclass.
 
         Args:
-            inputs: Normalised crops [N, F, 3, H, W]: the left, W = F - 2 key frames, the right.
-                Every frame is encoded once, for all windows that it is in.
+            inputs: Normalised crops [N, F, 3, H, W]: W = F - T + 1 key frames, half of the
+                auxiliary frames before and half of them after these. Every frame is encoded once,
+                for all windows that it is in.
             data_samples: N samples with targets (see the class) and, for the frame head's loss,
-                ``gt_fields.aux_heatmaps`` [2K, h, w] and
-                ``gt_instance_labels.aux_keypoint_weights`` [W, 2, K].
+                ``gt_fields.aux_heatmaps`` [(T - 1)K, h, w] and
+                ``gt_instance_labels.aux_keypoint_weights`` [W, T - 1, K].
+
+        Raises:
+            InputError: If the windows have another number of frames than the neck takes.
         """
         windows = [window for sample in data_samples for window in split_windows(sample)]
+        num_keys = len(data_samples[0].gt_instance_labels)
         if not self.with_neck:
-            return super().loss(gather_windows(inputs), windows)
+            return super().loss(gather_windows(inputs, num_keys), windows)
+        self._require_frames(inputs.shape[1] - num_keys + 1)
         features = self._encode_windows(inputs)
         frame_heatmaps = self.predict_frame_heatmaps(features)
         given = AuxiliaryLabels.from_data_samples(windows)
         representation = self._fuse_to_train(
-            gather_windows(features),
-            None if frame_heatmaps is None else gather_windows(frame_heatmaps),
+            gather_windows(features, num_keys),
+            None if frame_heatmaps is None else gather_windows(frame_heatmaps, num_keys),
             given,
         )
         losses = self.head.loss(representation, windows, train_cfg=self.train_cfg)
@@ -155,7 +174,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         """Predict the pose of the key frame.
 
         Args:
-            inputs: Normalised crops [N, 3, 3, H, W].
+            inputs: Normalised crops [N, T, 3, H, W].
             data_samples: N samples; given labels are read from them.
 
         Returns:
@@ -167,7 +186,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
         def features(crops: Tensor, labels: AuxiliaryLabels | None) -> Any:
             if use_frame_head:
-                return (self.encode_frames(crops[:, KEY_FRAME]),)
+                return (self.encode_frames(key_of(crops)),)
             return self.extract_feat(crops, labels)
 
         given = AuxiliaryLabels.from_data_samples(data_samples)
@@ -179,6 +198,13 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         predictions = head.predict(feats, data_samples, test_cfg=self.test_cfg)
         instances, fields = predictions if isinstance(predictions, tuple) else (predictions, None)
         return self.add_pred_to_datasample(instances, fields, data_samples)
+
+    def _require_frames(self, number: int) -> None:
+        if number != self.num_frames:
+            raise InputError(
+                f'the neck is for windows of {self.num_frames} frames, the data have {number}, set '
+                'num_frames of the neck and of the datasets to the same number'
+            )
 
     def _encode_windows(self, inputs: Tensor) -> Tensor:
         """Encode windows [N, T, 3, H, W] as [N, T, D, h', w'] in one pass of the backbone."""
@@ -223,13 +249,16 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                 state_dict[f'frame_{name}'] = state_dict.pop(name)
 
 
-def gather_windows(frames: Tensor) -> Tensor:
-    """Make the windows [N * W, 3, ...] of N samples whose frames [N, W + 2, ...] are at hand."""
-    num_keys = frames.shape[1] - 2
+def gather_windows(frames: Tensor, num_keys: int) -> Tensor:
+    """Make the windows [N * W, T, ...] of N samples whose frames are at hand.
+
+    Args:
+        frames: [N, W + T - 1, ...]; of several key frames T is 3.
+        num_keys: Number W of key frames.
+    """
     if num_keys == 1:
         return frames
-    left, right = frames[:, :1], frames[:, -1:]
-    keys = frames[:, 1:-1]
+    left, keys, right = frames.split((1, num_keys, 1), dim=1)
     windows = torch.stack((left.expand_as(keys), keys, right.expand_as(keys)), dim=2)
     return windows.flatten(0, 1)
 
@@ -242,15 +271,13 @@ def key_targets(data_samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
 
 
 def window_targets(data_samples: list[PoseDataSample]) -> tuple[Tensor, Tensor]:
-    """Stack the targets [N, F, K, h, w] and joint weights [N, F, K] of left, keys and right."""
+    """Stack the targets [N, F, K, h, w] and joint weights [N, F, K] of all frames, in order."""
     targets, weights = [], []
     for sample in data_samples:
         labels = sample.gt_instance_labels
         keys = sample.gt_fields.heatmaps.unflatten(0, (len(labels), -1))
-        left, right = sample.gt_fields.aux_heatmaps.unflatten(0, (2, -1))
-        targets.append(torch.cat((left[None], keys, right[None])))
-        left_weights, right_weights = labels.aux_keypoint_weights[0]
-        weights.append(
-            torch.cat((left_weights[None], labels.keypoint_weights, right_weights[None]))
-        )
+        before, after = sample.gt_fields.aux_heatmaps.unflatten(0, (-1, keys.shape[1])).chunk(2)
+        targets.append(torch.cat((before, keys, after)))
+        before_weights, after_weights = labels.aux_keypoint_weights[0].chunk(2)
+        weights.append(torch.cat((before_weights, labels.keypoint_weights, after_weights)))
     return torch.stack(targets), torch.stack(weights)

@@ -23,7 +23,14 @@ from stdpose_mm.inference import (
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.propagation import Gap
-from stdpose_mm.structures import Window, estimation_window, person_box, propagation_window
+from stdpose_mm.structures import (
+    Window,
+    estimation_window,
+    fill_window,
+    person_box,
+    propagation_window,
+    snap_window,
+)
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 MAX_KEYS = 64
@@ -65,8 +72,13 @@ class GapHeatmapEstimator:
     Beyond the first or last label the other auxiliary frame mirrors the distance, up to
     ``MIRROR_REACH`` frames and the end of the gap, and carries no label.
 
+    A model whose windows have more than three frames sees, between each of these two auxiliary
+    frames and the key frame, evenly spaced frames of the gap too, without labels
+    (:func:`~stdpose_mm.structures.fill_window`).
+
     A gap of more than ``MAX_KEYS`` frames is taken in chunks, so that memory does not grow with its
-    length; every chunk encodes the label frames at both ends again.
+    length; every chunk encodes the label frames at both ends again. Windows of more than three
+    frames have their further frames within the chunk then.
 
     A model without a neck, or with ``test_cfg.use_frame_head``, looks at single frames: the label
     frames are not read then, and both kinds of maps are the same. One that takes no labels sees
@@ -149,19 +161,26 @@ class GapHeatmapEstimator:
             gap=gap,
             keys=keys,
             frames=frames,
-            windows=self._windows(gap, keys, frames),
+            windows=self._windows(gap, keys, frames, sorted(boxes)),
             labels=labels,
             shown=shown,
             crops={frame: self.window_model.crop_at(boxes[frame]) for frame in sorted(boxes)},
         )
 
-    def _windows(self, gap: Gap, keys: range, frames: range) -> list[Window]:
+    def _windows(
+        self, gap: Gap, keys: range, frames: range, cropped: Sequence[int]
+    ) -> list[Window]:
         """Return the window of every key; none if the model sees single frames."""
         if not self._network.sees_windows:
             return []
+        num_frames = self.window_model.num_frames
         if not self.window_model.model.takes_labels:
-            return [estimation_window(key, frames[0], frames[-1]) for key in keys]
-        return [_window(key, gap, keys) for key in keys]
+            return [
+                estimation_window(key, frames[0], frames[-1], num_frames=num_frames) for key in keys
+            ]
+        windows = (fill_window(_window(key, gap, keys), num_frames) for key in keys)
+        # Between the keys of a chunk and a far label there are frames of other chunks.
+        return [snap_window(window, cropped) for window in windows]
 
     def _evaluate(self, chunks: Sequence[_Chunk]) -> Iterator[tuple[Gap, EstimatedHeatmaps]]:
         """Yield the maps of chunks whose crops are complete; drops the crops."""

@@ -137,6 +137,52 @@ def test_labels_and_heatmaps_follow_the_picture(
     np.testing.assert_allclose(peak_of(heatmap), seen * CROP_TO_MAP, atol=0.65)
 
 
+def five_frames(**changes: Any) -> dict[str, Any]:
+    """A window of five frames, whose outermost are given, with a white dot on one joint of each."""
+    steps = np.arange(-2, 3, dtype=np.float32)[:, None, None]
+    keypoints = sample()['keypoints'] + steps * np.float32([6, 4])
+    results = sample(
+        img=[np.zeros((150, 200, 3), np.uint8) for _ in range(5)],
+        keypoints=keypoints[2:3],
+        aux_keypoints=keypoints[[0, 1, 3, 4]],
+        aux_keypoints_visible=np.ones((4, 3), np.float32),
+        frame_indices=(0, 1, 2, 3, 4),
+        **changes,
+    )
+    for picture, pose in zip(results['img'], keypoints, strict=True):
+        centre = tuple(int(v) for v in pose[1])
+        cv2.circle(picture, centre, 4, (255, 255, 255), -1)
+    return results
+
+
+@pytest.mark.parametrize('seed', range(2))
+def test_labels_of_five_frames_follow_their_pictures(seed: int) -> None:
+    np.random.seed(seed)
+    results = pipeline()(five_frames())
+    seen = [dot_in(picture) for picture in results['img']]
+    labels = np.insert(results['transformed_aux_keypoints'], 2, results['transformed_keypoints'], 0)
+    np.testing.assert_allclose(labels[:, 2], seen, atol=0.5)
+    maps = [*results['aux_heatmaps'].reshape(4, 3, 32, 24)[:, 2]]
+    for heatmap, place in zip(maps, [seen[n] for n in (0, 1, 3, 4)], strict=True):
+        np.testing.assert_allclose(peak_of(heatmap), place * CROP_TO_MAP, atol=0.65)
+
+
+def test_labels_of_further_frames_are_targets_only() -> None:
+    results = plain(five_frames(), test_mode=True)
+    given, targets = results['given_heatmaps'], results['aux_heatmaps']
+    assert given.shape == (2 * 3, 32, 24)
+    np.testing.assert_array_equal(given, np.concatenate([targets[:3], targets[9:]]))
+    assert results['given_mask'].shape == (1, 2, 3)
+    assert results['aux_keypoint_weights'].tolist() == [np.ones((4, 3)).tolist()]
+
+
+def test_labels_of_five_frames_weigh_as_their_frames_do() -> None:
+    weights = np.float32([[0.1], [0.2], [1], [0.3], [0.4]])
+    results = plain(five_frames(label_weights=np.repeat(weights, 3, axis=1)))
+    np.testing.assert_allclose(results['aux_keypoint_weights'][0, :, 0], [0.1, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(results['keypoint_weights'], np.ones((1, 3)))
+
+
 def plain(results: dict[str, Any], **target: Any) -> dict[str, Any]:
     """Through an unaugmented pipeline."""
     return Compose(

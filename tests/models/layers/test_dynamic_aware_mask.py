@@ -122,3 +122,33 @@ def test_rescaling_goes_with_the_softmax():
 def test_slope_must_be_positive():
     with pytest.raises(ValueError, match='slope must be positive, got 0'):
         DynamicAwareMask(num_joints=5, slope=0)
+
+
+@pytest.mark.parametrize('normalization', ['softmax', 'mean'])
+def test_of_five_frames_each_is_compared_with_the_key_frame(normalization):
+    # One frame after the other differs from the key frame at a pixel of its own.
+    window = torch.zeros(1, 5, 1, 1, 5)
+    for frame in (0, 1, 3, 4):
+        window[0, frame, 0, 0, frame] = 1
+    mask = DynamicAwareMask(1, 10.0, normalization=normalization, num_frames=5)
+    if normalization == 'softmax':
+        mask.compress.weight.data.fill_(1.0)
+    first, *others = mask(window)[0, 0, 0, [0, 1, 3, 4]].tolist()
+    assert others == pytest.approx([first] * 3)
+    assert first > mask(window)[0, 0, 0, 2].item()
+
+
+def test_weight_of_a_direction_scales_its_frame_alone():
+    window = torch.zeros(1, 5, 1, 1, 5)
+    for frame in (0, 1, 3, 4):
+        window[0, frame, 0, 0, frame] = 1
+    mask = DynamicAwareMask(1, 10.0, normalization='mean', num_frames=5)
+    mask.direction_weights.data[2] = 3
+    pixels = mask(window)[0, 0, 0]
+    assert pixels.argmax() == 3
+    assert pixels[[0, 1]].tolist() == pytest.approx([pixels[4].item()] * 2)
+
+
+def test_mask_of_an_even_number_of_frames_is_refused():
+    with pytest.raises(ValueError, match=r'num_frames must be odd and at least 3, .* got 4'):
+        DynamicAwareMask(num_joints=5, num_frames=4)

@@ -27,6 +27,7 @@ from support.tiny_models import (
     moving_pictures,
     semantic_motion,
     window_model,
+    window_systems,
 )
 
 pytestmark = pytest.mark.slow
@@ -99,7 +100,8 @@ def predict(model, pictures, gap, key, window, given, test_cfg=None):
     sample['inputs'] = torch.stack(
         [packed[frame]['inputs'][place] for place, frame in enumerate(window)]
     )
-    maps = [packed[frame]['data_samples'].gt_fields.given_heatmaps for frame in window[::2]]
+    ends = (window[0], window[-1])
+    maps = [packed[frame]['data_samples'].gt_fields.given_heatmaps for frame in ends]
     sample['data_samples'].gt_fields.given_heatmaps = torch.cat([maps[0][:3], maps[1][3:]])
     before = estimator.test_cfg
     estimator.test_cfg = {**before, 'output_heatmaps': True, **(test_cfg or {})}
@@ -113,7 +115,8 @@ def predict(model, pictures, gap, key, window, given, test_cfg=None):
 
 def sample_of(pictures, gap, key, window, given, box):
     x, y, width, height = box
-    labels = [gap.left if given[0] else None, gap.right if given[1] else None]
+    further = [None] * (len(window) - 3)
+    labels = [gap.left if given[0] else None, *further, gap.right if given[1] else None]
     return {
         'img': [pictures[frame] for frame in window],
         'bbox': np.array([[x, y, x + width, y + height]], np.float32),
@@ -128,8 +131,8 @@ def sample_of(pictures, gap, key, window, given, box):
         ).astype(np.float32),
         'aux_given': np.array(given),
         'window_position': 0.5
-        if window[0] == window[2]
-        else (key - window[0]) / (window[2] - window[0]),
+        if window[0] == window[-1]
+        else (key - window[0]) / (window[-1] - window[0]),
         'id': 0,
         'img_id': 0,
         'img_path': '',
@@ -282,6 +285,64 @@ def test_the_second_system_that_takes_labels_sees_the_same_windows(
             window, shown = window_of(frame)
             heatmaps, _ = predict(model, pictures, gap, frame, window, shown)
             np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+
+
+FIVE_FRAMES = {
+    # Between the labels 2 and 7: key -> further frames, rounded towards the key.
+    (2, 7): {3: (3, 5), 4: (3, 5), 5: (4, 6), 6: (4, 6)},
+    # After the label 2: the mirrored frame, at most the last of the gap, is at the right.
+    (2,): {3: (3, 3), 4: (3, 5), 5: (4, 6), 6: (4, 7), 7: (5, 7), 8: (5, 8)},
+}
+
+
+@pytest.mark.parametrize('system', ['stdpose', 'appearance', 'semantic motion, labels', 'dcpose'])
+@pytest.mark.parametrize('given', FIVE_FRAMES)
+def test_windows_of_five_frames_have_further_frames_of_the_gap(gaps_of, given, system):
+    model = window_model(SKELETON, test_cfg={'flip_test': True}, **window_systems(3, 5)[system])
+    pictures = CountingFrames(moving_pictures(9))
+    gap = next(gap for gap in gaps_of(given, 9) if gap.frames[0] == 3)
+    with Calls(model) as calls:
+        ((_, maps),) = maps_of(model, pictures, [gap], batch_size=3)
+    # Every frame once as it is and once mirrored: further frames cost nothing.
+    assert sum(calls.batches) == 2 * len(maps.frames)
+    assert sorted(pictures.reads) == list(maps.frames)
+    for key, (before, after) in FIVE_FRAMES[given].items():
+        right = 7 if len(given) == 2 else min(8, 2 * key - 2)
+        window = (2, before, key, after, right)
+        shown = (True, len(given) == 2)
+        heatmaps, _ = predict(model, pictures, gap, key, window, shown)
+        found = maps.final_heatmaps[key - maps.frames[0]]
+        np.testing.assert_allclose(found, heatmaps, atol=5e-5)
+
+
+def test_five_frames_of_a_model_that_takes_no_labels_are_neighbours(gaps_of):
+    model = window_model(SKELETON, **window_systems(3, 5)['semantic motion'])
+    pictures = moving_pictures(8)
+    (gap,) = gaps_of([0, 7], 8)
+    ((_, maps),) = maps_of(model, pictures, [gap])
+    for key, window in ((1, (0, 0, 1, 2, 3)), (4, (2, 3, 4, 5, 6)), (6, (4, 5, 6, 7, 7))):
+        heatmaps, _ = predict(model, pictures, gap, key, window, (False, False))
+        np.testing.assert_allclose(maps.final_heatmaps[key], heatmaps, atol=2e-5)
+
+
+def test_further_frames_of_a_long_gap_stay_within_its_chunks(gaps_of):
+    model = window_model(SKELETON, **window_systems(3, 5)['stdpose'])
+    length = 2 * MAX_KEYS
+    frames = CountingFrames(moving_pictures(length))
+    (gap,) = gaps_of([0, length - 1], length)
+    with Calls(model) as calls:
+        (_, first), (_, second) = maps_of(model, frames, [gap])
+    assert first.frames == range(MAX_KEYS)
+    # Each frame is encoded once, and each label for either chunk.
+    assert sum(calls.batches) == length + 2
+    # 10: half way to the last frame is 68, beyond the chunk. 100: half way to the first is 50.
+    for maps, key, window in (
+        (first, 10, (0, 5, 10, 63, length - 1)),
+        (second, 100, (0, 64, 100, 113, length - 1)),
+    ):
+        heatmaps, _ = predict(model, frames, gap, key, window, (True, True))
+        found = maps.final_heatmaps[key - maps.frames[0]]
+        np.testing.assert_allclose(found, heatmaps, atol=2e-5)
 
 
 @pytest.mark.parametrize(

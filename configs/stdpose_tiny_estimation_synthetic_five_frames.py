@@ -1,0 +1,13 @@
+# The tiny STDPose, pose estimation on generated videos from windows of five frames: two before and
+# two after the key frame.
+_base_ = 'stdpose_tiny_estimation_synthetic.py'
+
+num_frames = 5
+model = dict(
+    neck=dict(tff=dict(num_frames=num_frames), tks=dict(num_frames=num_frames)),
+    head=dict(mask=dict(num_frames=num_frames)),
+)
+windows = dict(dataset=dict(num_frames=num_frames))
+train_dataloader = windows
+val_dataloader = windows
+test_dataloader = windows
