@@ -37,7 +37,8 @@ def estimate_video(
     The one composition of inference: a box source finds and tracks people, an estimator finds
     their poses, poses correct the track ids, detected people whose tracks are not confirmed are
     left out, and a filter smooths the poses. Track ids that the user did not give are numbered from
-    1 on in the order of their coming. Memory does not grow with the video. Another thread reads from ``pictures`` until the generator ends or is closed.
+    1 on in the order of their coming. Memory does not grow with the video. Another thread reads
+    from ``pictures`` until the generator ends or is closed.
 
     Args:
         pictures: The video, see :data:`~stdpose_mm.detection.box_sources.Pictures`.
