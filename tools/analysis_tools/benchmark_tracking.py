@@ -100,12 +100,6 @@ def run(args: argparse.Namespace) -> None:
         for frames in args.min_track_frames
         for share in args.max_contained
     }
-    videos = {}
-    for video in list_videos([args.video]):
-        path = find_file_of(video, args.labels) if args.labels.is_dir() else args.labels
-        pictures = open_frames(video.video)
-        truth = _true_people(path, read_boxes(path, pictures), len(pictures))
-        videos[video.name] = (pictures, truth)
     print(
         'every  min  share   MOTA recall precision switches  ids false short broken doubles    ms'
     )
@@ -113,8 +107,11 @@ def run(args: argparse.Namespace) -> None:
         tracker = PersonTracker(every, args.high_score_thr, args.kept_frames)
         source, seconds = DetectedBoxes(detector, every, tracker), 0.0
         tracked = []
-        for pictures, truth in videos.values():
-            read = list(pictures)
+        for video in list_videos([args.video]):
+            frames = open_frames(video.video)
+            path = find_file_of(video, args.labels) if args.labels.is_dir() else args.labels
+            truth = _true_people(path, read_boxes(path, frames), len(frames))
+            read = list(frames)
             start = time.perf_counter()
             tracked.append((truth, [people for _, _, people in source(read)]))
             seconds += time.perf_counter() - start
