@@ -43,6 +43,7 @@ from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, open_fr
 from stdpose_mm.io.video.array_frames import to_bgr
 from stdpose_mm.structures import to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
+from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
@@ -98,6 +99,8 @@ class STDPoseInferencer(Pose2DInferencer):
         crops: 'frame' or 'window', see :class:`~stdpose_mm.inference.VideoPoseEstimator`.
         precision: See :func:`~stdpose_mm.inference.load_backend`.
         crops_at_once: Crops, and windows, in one pass of the network.
+        min_track_frames: People whom the detector finds in fewer frames are left out; a camera is
+            answered at once, with everyone.
 
     Raises:
         InputError: If something that was given cannot be used.
@@ -119,6 +122,7 @@ class STDPoseInferencer(Pose2DInferencer):
         crops: CropPolicy = 'frame',
         precision: str = 'float32',
         crops_at_once: int = 8,
+        min_track_frames: int = MIN_TRACK_FRAMES,
     ) -> None:
         init_default_scope(scope)
         self._precision = precision
@@ -132,6 +136,7 @@ class STDPoseInferencer(Pose2DInferencer):
         self._det_every = det_every
         self._tracker = tracker
         self._smooth = smooth
+        self._min_track_frames = min_track_frames
         self.detector = _detector(det_model, det_weights, det_cat_ids, device)
         self._whole_image = det_model in WHOLE_IMAGE
         self._video_input = self._is_live = False
@@ -174,6 +179,7 @@ class STDPoseInferencer(Pose2DInferencer):
             max_waiting=batch_size if batch_size > 1 or self._is_live else None,
             keep_pictures=True,
             keep_heatmaps=bool(self.model.test_cfg.get('output_heatmaps')),
+            min_track_frames=1 if self._is_live else self._min_track_frames,
         )
         with closing(estimates):
             for estimate in estimates:

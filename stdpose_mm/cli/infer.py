@@ -38,6 +38,7 @@ from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, require_f
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
 from stdpose_mm.processes import is_first_process, joined_processes
+from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
@@ -94,6 +95,16 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         choices=TRACKERS,
         default='bytetrack',
         help='identities by boxes, or by boxes corrected by poses (%(default)s)',
+    )
+    parser.add_argument(
+        '--min-track-frames',
+        type=positive,
+        default=MIN_TRACK_FRAMES,
+        metavar='N',
+        help='people whom the detector finds in fewer frames are left out (%(default)s)',
+    )
+    parser.add_argument(
+        '--hide-boxes', action='store_true', help='draw no boxes in the video of --save-video'
     )
     parser.add_argument('--smooth', choices=SMOOTHERS, help='filter of the joints (none)')
     parser.add_argument(
@@ -178,6 +189,8 @@ def _check_options(args: argparse.Namespace) -> None:
     """Refuse options that cannot work before anything is computed."""
     if args.det_config is None and (args.det_checkpoint is not None or args.det_every > 1):
         raise InputError('--det-checkpoint and --det-every need --det-config, add it')
+    if args.hide_boxes and args.save_video is None:
+        raise InputError('--hide-boxes is about the video that is drawn, add --save-video')
 
 
 def _check_boxes(args: argparse.Namespace) -> None:

@@ -115,6 +115,7 @@ def infer_video(
             args.tracker,
             smoother,
             keep_pictures=args.save_video is not None,
+            min_track_frames=args.min_track_frames,
         )
         outputs.enter_context(closing(estimates))
         shown = tqdm(estimates, total=len(frames), unit=' frames', disable=not progress)
@@ -127,7 +128,7 @@ def infer_video(
         else:
             # It takes its name after the labels are written: both files are there, or none.
             video = outputs.enter_context(atomic_path(args.save_video))
-            write_video_like(video, results.draw(), frames)
+            write_video_like(video, results.draw(not args.hide_boxes), frames)
         seconds = time.monotonic() - began
         is_complete = labels.num_frames == len(frames)
         extra = {
@@ -137,6 +138,8 @@ def infer_video(
             'crops': args.crops,
             'precision': args.precision,
             'smoothing': None if smoother is None else str(smoother),
+            'min_track_frames': args.min_track_frames if args.det_config is not None else None,
+            'frames_per_second': round(labels.num_frames / seconds, 3),
         }
         labels.write(args.out, args.format, {'inference': extra}, time_of, args.cvat_tolerance)
     counts = {
@@ -147,14 +150,14 @@ def infer_video(
     summary = [
         f'{args.out}: {counted(labels.num_frames, "frame")}, '
         f'{counted(len(results.track_ids), model.skeleton.category)}, '
-        f'{counted(labels.num_persons, "pose")}',
-        describe_time(seconds, labels.num_frames, labels.num_persons),
+        f'{counted(labels.num_persons, "pose")}'
     ]
     if results.unreadable:
         summary.append(
             f'{counted(len(results.unreadable), "frame")} cannot be read, see unreadable_frames in '
             'OUT'
         )
+    summary.append(describe_time(seconds, labels.num_frames, labels.num_persons))
     incomplete = (
         f'interrupted: {args.out} holds the first {labels.num_frames} of {len(frames)} frames and '
         'says that it is not complete'
@@ -193,13 +196,15 @@ class _Results:
                 self.unreadable.append(estimate.frame_index)
             yield estimate, persons
 
-    def draw(self) -> Iterator[np.ndarray]:
-        """Yield the pictures with the people drawn."""
+    def draw(self, boxes: bool) -> Iterator[np.ndarray]:
+        """Yield the pictures with the people, and perhaps their boxes, drawn."""
         from stdpose_mm.visualization import draw_people
 
         for estimate, persons in self:
             assert estimate.picture is not None
-            yield draw_people(estimate.picture, persons, self.model.skeleton, estimate.frame_index)
+            yield draw_people(
+                estimate.picture, persons, self.model.skeleton, estimate.frame_index, boxes
+            )
 
 
 class _Interrupt:

@@ -74,10 +74,11 @@ class FrameProgress:
 
 
 def describe_time(seconds: float, num_frames: int, num_poses: int) -> str:
-    """Say how long work took: ``285 frames computed in 12.3 s: 43 ms a frame, ...``."""
+    """Say how long work took: ``285 frames computed in 12.3 s: 23.2 frames/s, 43 ms a frame``."""
     text = f'{counted(num_frames, "frame")} computed in {seconds:.1f} s'
     if num_frames:
-        text += f': {_milliseconds(seconds / num_frames)} a frame'
+        text += f': {num_frames / seconds:.1f} frames/s'
+        text += f', {_milliseconds(seconds / num_frames)} a frame'
     if num_poses:
         text += f', {_milliseconds(seconds / num_poses)} a frame and person'
     return text

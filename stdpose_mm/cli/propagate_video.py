@@ -244,7 +244,8 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
 
     lines = []
     who = dense.skeleton.category
-    for frame in frames_to_check(dense, check):
+    # Ranking takes memory for each frame, which nobody has asked for without a number.
+    for frame in frames_to_check(dense, check) if check else ():
         joints = ', '.join(
             f'{joint.joint} of {who} {joint.track_id} ({joint.score:.2f})' for joint in frame.joints
         )
@@ -253,7 +254,7 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
             f'wrong, above all {joints}'
         )
     given = {person.frame_index for person in dense.persons if person.source == 'given'}
-    for suggestion in rank_suggestions(dense, given, suggest):
+    for suggestion in rank_suggestions(dense, given, suggest) if suggest else ():
         lines.append(
             f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
             'be wrong'

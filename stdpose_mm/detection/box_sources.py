@@ -33,6 +33,11 @@ UnreadableCallback = Callable[[int, str], None]
 class BoxSource(ABC):
     """Find the people of a video's frames."""
 
+    @property
+    def gives_track_ids(self) -> bool:
+        """Tell whether the track ids are the user's own, and not a tracker's."""
+        return False
+
     @abstractmethod
     def __call__(
         self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
@@ -127,6 +132,11 @@ class PrecomputedBoxes(BoxSource):
             )
         self._boxes = inhabited
         self._tracker = (tracker or PersonTracker()) if unnamed else None
+
+    @property
+    def gives_track_ids(self) -> bool:
+        """See :class:`BoxSource`."""
+        return self._tracker is None
 
     def __call__(
         self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None

@@ -9,11 +9,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from stdpose_mm.detection import BoxSource
+from stdpose_mm.detection import BoxSource, DetectedBoxes
 from stdpose_mm.detection.box_sources import Pictures
 from stdpose_mm.io.video import FrameSource
+from stdpose_mm.structures import TrackedBoxes
 from stdpose_mm.tracking.pose_identities import PoseIdentities
 from stdpose_mm.tracking.smoothing import SURE_JOINT, PoseSmoother, TrackedPoses
+from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES, TrackConfirmation
 
 from .frame_estimate import FrameEstimate
 from .video_pose_estimator import VideoPoseEstimator
@@ -28,12 +30,15 @@ def estimate_video(
     max_waiting: int | None = None,
     keep_pictures: bool = False,
     keep_heatmaps: bool = False,
+    min_track_frames: int = MIN_TRACK_FRAMES,
 ) -> Generator[FrameEstimate, None, None]:
     """Estimate the poses of everyone in every frame of a video.
 
     The one composition of inference: a box source finds and tracks people, an estimator finds
-    their poses, poses correct the track ids, and a filter smooths them. Memory does not grow with
-    the video. Another thread reads from ``pictures`` until the generator ends or is closed.
+    their poses, poses correct the track ids, detected people whose tracks are not confirmed are
+    left out, and a filter smooths the poses. Track ids that the user did not give are numbered from
+    1 on in the order of their coming. Memory does not grow with the video. Another thread reads
+    from ``pictures`` until the generator ends or is closed.
 
     Args:
         pictures: The video, see :data:`~stdpose_mm.detection.box_sources.Pictures`.
@@ -45,12 +50,15 @@ def estimate_video(
         keep_pictures: Whether results hold the pictures. A frame that cannot be read shows the last
             one that could, as in video players, and black before the first.
         keep_heatmaps: Whether results hold the heatmaps.
+        min_track_frames: Of :class:`TrackConfirmation`, for detected people; results come
+            ``min_track_frames - 1`` frames later.
 
     Yields:
         Every frame, ascending, none left out; see :attr:`FrameEstimate.origin`.
 
     Raises:
-        InputError: If a picture is not as described, or boxes do not fit the video.
+        InputError: If a picture is not as described, boxes do not fit the video, or
+            ``min_track_frames`` is not positive.
         ValueError: If ``max_waiting`` is not positive.
     """
     with closing(
@@ -59,6 +67,10 @@ def estimate_video(
         estimates: Iterator[FrameEstimate] = estimated
         if tracker == 'oks':
             estimates = identify_by_pose(estimates)
+        if isinstance(box_source, DetectedBoxes):
+            estimates = confirm_tracks(estimates, TrackConfirmation(min_track_frames))
+        if not box_source.gives_track_ids:
+            estimates = number_tracks(estimates)
         if smoother is not None:
             estimates = smooth_poses(estimates, smoother)
         if keep_pictures:
@@ -77,6 +89,39 @@ def identify_by_pose(estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstima
     for frame in estimates:
         people = identities.update(frame.frame_index, frame.people, frame.keypoints, frame.scores)
         yield replace(frame, people=people)
+
+
+def confirm_tracks(
+    estimates: Iterable[FrameEstimate], confirmation: TrackConfirmation
+) -> Iterator[FrameEstimate]:
+    """Leave out people whose tracks are not confirmed.
+
+    Args:
+        estimates: Those of a video, ascending by index.
+        confirmation: What confirms them.
+    """
+    waiting: deque[FrameEstimate] = deque()
+
+    def people() -> Iterator[TrackedBoxes]:
+        for frame in estimates:
+            waiting.append(frame)
+            yield frame.people
+
+    for confirmed in confirmation(people()):
+        yield waiting.popleft().select(confirmed)
+
+
+def number_tracks(estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
+    """Number the track ids 1, 2, 3, ... in the order in which they come.
+
+    Args:
+        estimates: Ascending by index.
+    """
+    numbers: dict[int, int] = {}
+    for frame in estimates:
+        ids = frame.people.track_ids.tolist()
+        own = np.array([numbers.setdefault(t, len(numbers) + 1) for t in ids], dtype=np.int64)
+        yield replace(frame, people=replace(frame.people, track_ids=own))
 
 
 def smooth_poses(

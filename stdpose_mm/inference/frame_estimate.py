@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Literal
 
 import numpy as np
@@ -47,6 +48,21 @@ class FrameEstimate:
 
     def __len__(self) -> int:
         return len(self.people)
+
+    def select(self, kept: np.ndarray) -> FrameEstimate:
+        """Leave out people.
+
+        Args:
+            kept: [N] bool, who stays.
+        """
+        return replace(
+            self,
+            people=self.people.select(kept),
+            keypoints=self.keypoints[kept],
+            scores=self.scores[kept],
+            heatmaps=None if self.heatmaps is None else self.heatmaps[kept],
+            crops=tuple(compress(self.crops, kept)),
+        )
 
 
 def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:

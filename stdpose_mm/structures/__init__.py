@@ -9,6 +9,7 @@ from .boxes import (
     expand,
     label_boxes,
     person_box,
+    shared_area,
     to_corners,
 )
 from .frame_numbering import FrameNumbering
@@ -77,6 +78,7 @@ __all__ = [
     'person_window',
     'pose_extent',
     'propagation_window',
+    'shared_area',
     'snap_window',
     'to_corners',
 ]

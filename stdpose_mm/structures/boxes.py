@@ -99,6 +99,17 @@ def box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.divide(overlap, union, out=np.zeros(len(others)), where=union > 0)
 
 
+def shared_area(boxes: np.ndarray) -> np.ndarray:
+    """Compute which share [N, N] of the smaller of two boxes [N, 4] lies inside the other one."""
+    low, size = boxes[:, :2], boxes[:, 2:]
+    high = low + size
+    overlap = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
+    area = size.prod(axis=-1)
+    smaller = np.minimum(area[:, None], area)
+    shared = np.clip(overlap, 0, None).prod(axis=-1)
+    return np.divide(shared, smaller, out=np.zeros_like(shared), where=smaller > 0)
+
+
 def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> int | None:
     """Find the detection that belongs to the person expected at ``box``.
 

@@ -51,6 +51,10 @@ class TrackedBoxes:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def select(self, kept: np.ndarray) -> TrackedBoxes:
+        """Leave out people; ``kept`` [N] bool tells who stays."""
+        return TrackedBoxes(self.boxes[kept], self.scores[kept], self.track_ids[kept])
+
 
 NO_PEOPLE = TrackedBoxes(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64))
 

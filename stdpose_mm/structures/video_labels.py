@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -143,7 +143,7 @@ class PersonLabel:
 
     def _checked_sources(self) -> np.ndarray:
         if self.keypoint_sources is None:
-            return np.where(self.labelled, self.source, 'absent').astype(_SOURCE_TYPE)
+            return _shared_sources(np.where(self.labelled, self.source, 'absent'))
         sources = np.asarray(self.keypoint_sources)
         if sources.shape != self.visibility.shape or not {*sources.tolist()} <= {*SOURCES}:
             raise ValueError(
@@ -158,7 +158,7 @@ class PersonLabel:
             raise ValueError(f'a label with a given joint must be given, got {self.source!r}')
         if self.source == 'given' and self.labelled.any() and not given.any():
             raise ValueError('a given label must have a given joint, got propagated ones only')
-        return sources.astype(_SOURCE_TYPE)
+        return _shared_sources(sources)
 
     def __repr__(self) -> str:
         return (
@@ -398,3 +398,17 @@ def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     high = np.where(shown, keypoints, -np.inf).max(axis=-2)
     box = np.concatenate([low, high - low], axis=-1)
     return np.where(labelled.any(axis=-1)[..., None], box, 0.0)
+
+
+def _shared_sources(sources: np.ndarray) -> np.ndarray:
+    """Return a read-only array [K] of these sources that all labels with the same ones share."""
+    return _sources_of(tuple(sources.tolist()))
+
+
+@lru_cache(maxsize=4096)
+def _sources_of(sources: tuple[str, ...]) -> np.ndarray:
+    # A long video has a label for each person and frame, and a handful of patterns; as arrays of
+    # their own they would be the largest part of a label.
+    array = np.array(sources, dtype=_SOURCE_TYPE)
+    array.flags.writeable = False
+    return array

@@ -11,7 +11,14 @@ import cv2
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource, write_video_like
-from stdpose_mm.structures import OCCLUDED, PersonLabel, Skeleton, VideoLabels, pose_extent
+from stdpose_mm.structures import (
+    OCCLUDED,
+    PersonLabel,
+    Skeleton,
+    VideoLabels,
+    pose_extent,
+    to_corners,
+)
 from stdpose_mm.structures.skeleton import Side
 
 from .colors import (
@@ -39,6 +46,7 @@ def draw_people(
     persons: Iterable[PersonLabel],
     skeleton: Skeleton,
     frame_index: int | None = None,
+    boxes: bool = False,
 ) -> np.ndarray:
     """Draw people on a copy of a frame.
 
@@ -54,6 +62,7 @@ def draw_people(
         skeleton: Joints and limbs of the people.
         frame_index: 0-based index to write into the corner, with the colours of the sides, if not
             ``None``.
+        boxes: Whether to draw the box of everyone who has one, in the colour of the tag.
 
     Returns:
         BGR uint8 [H, W, 3].
@@ -64,6 +73,9 @@ def draw_people(
     poses = [_Pose(person, unit) for person in persons if person.labelled.any()]
     # Larger people are nearer to the camera.
     poses.sort(key=lambda pose: pose.size)
+    if boxes:
+        for pose in poses:
+            pose.draw_box(canvas)
     for pose in poses:
         pose.draw(canvas, skeleton)
     any_given = any(pose.person.given.any() for pose in poses)
@@ -118,6 +130,15 @@ class _Pose:
         self.text = float(np.clip(scale / 300, max(0.3, 0.2 * unit), max(0.36, 0.45 * unit)))
         scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
         self.doubtful = person.propagated & (scores < DOUBTFUL)
+
+    def draw_box(self, canvas: np.ndarray) -> None:
+        """Draw the person's box, if there is one."""
+        if self.person.bbox is None:
+            return
+        corners = np.clip(to_corners(self.person.bbox), -1e5, 1e5)
+        left, top, right, bottom = np.rint(corners).astype(int).tolist()
+        color = bgr(track_color(self.person.track_id))
+        cv2.rectangle(canvas, (left, top), (right, bottom), color, max(1, self.line // 2))
 
     def draw(self, canvas: np.ndarray, skeleton: Skeleton) -> None:
         """Draw limbs and joints."""

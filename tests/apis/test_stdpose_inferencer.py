@@ -260,7 +260,7 @@ def test_detected_people_are_tracked(model_files, pictures):
     inferencer.detector = TwoPeople()
     results = list(inferencer(list(pictures)))
     ids = [[person['track_id'] for person in r['predictions'][0]] for r in results]
-    assert ids == [[0, 1]] * NUM_FRAMES
+    assert ids == [[1, 2]] * NUM_FRAMES
     np.testing.assert_allclose(results[4]['predictions'][0][0]['bbox'][0], corners_at(4)[0])
     assert set(inferencer.detector.asked) == {(0.2, 0.65)}
     inferencer.detector = TwoPeople()
@@ -276,7 +276,7 @@ def test_the_whole_picture(model_files, pictures):
     results = list(inferencer(list(pictures)))
     (person,) = results[0]['predictions'][0]
     assert person['bbox'] == ([0, 0, WIDTH, HEIGHT],)
-    assert person['track_id'] == 0
+    assert person['track_id'] == 1
 
 
 def test_a_broken_picture_is_bridged(inferencer, folder, caplog):

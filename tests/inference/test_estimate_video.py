@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stdpose_mm.detection import PrecomputedBoxes, WholePicture
+from stdpose_mm.detection import DetectedBoxes, PersonDetector, PrecomputedBoxes, WholePicture
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import FrameEstimate, estimate_video
 from stdpose_mm.inference.estimate_video import identify_by_pose, smooth_poses
 from stdpose_mm.inference.frame_estimate import unknown_frame
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+from stdpose_mm.structures import NO_PEOPLE, FrameDetections, TrackedBoxes
 from stdpose_mm.tracking.smoothing import SavitzkyGolay
 
 
@@ -102,6 +102,43 @@ def test_poses_are_identified_before_they_are_smoothed():
     )
     assert [f.people.track_ids.tolist() for f in found] == [[0]] * 3
     assert found[1].keypoints[0, 0, 0] == pytest.approx(1)
+
+
+class Steps(PersonDetector):
+    """Finds boxes at these x in picture n, which is uniformly n."""
+
+    def __init__(self, xs_of):
+        super().__init__()
+        self.xs_of = xs_of
+
+    def _detect(self, shown):
+        xs = self.xs_of(int(shown[0, 0, 0]))
+        return np.array([[x, 0, x + 40, 90] for x in xs]).reshape(-1, 4), np.full(len(xs), 0.9)
+
+
+def test_detected_people_are_confirmed_and_numbered_without_holes():
+    # A blip at 300 in frames 3 to 5, and a person at 600 from frame 6 on.
+    detector = Steps(lambda n: [0.0, *[300.0] * (3 <= n <= 5), *[600.0] * (n >= 6)])
+    pictures = [picture(n) for n in range(20)]
+
+    def ids(min_track_frames):
+        found = estimate_video(
+            pictures, DetectedBoxes(detector), CornerEstimator(), min_track_frames=min_track_frames
+        )
+        return [
+            dict(zip(f.people.track_ids.tolist(), f.keypoints[:, 0, 0], strict=True)) for f in found
+        ]
+
+    assert ids(4) == [{1: 0}] * 6 + [{1: 0, 2: 600}] * 14
+    assert ids(3) == [{1: 0}] * 3 + [{1: 0, 2: 300}] * 3 + [{1: 0, 3: 600}] * 14
+
+
+def test_boxes_without_track_ids_are_all_there_and_numbered_from_one():
+    boxes = {0: FrameDetections(np.array([[0.0, 0, 50, 50], [10, 10, 20, 20]]), np.ones(2))}
+    found = estimate_video(
+        [picture(n) for n in range(20)], PrecomputedBoxes(boxes), CornerEstimator()
+    )
+    assert [f.people.track_ids.tolist() for f in found] == [[1, 2]] + [[]] * 19
 
 
 @pytest.mark.parametrize('smoother', [None, SavitzkyGolay(3, 1)])

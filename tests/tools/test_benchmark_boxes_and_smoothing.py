@@ -89,9 +89,15 @@ def test_four_people_who_cross_are_tracked(run_tool):
         SHARED_DATA / 'weights' / 'rtmdet_nano_person.onnx',
         '--every',
         5,
+        '--min-track-frames',
+        10,
+        '--max-contained',
+        0.9,
     )
     assert code == 0
-    _, mota, recall, _, switches, ids, _ = printed.splitlines()[1].split()
-    assert float(mota) > 90
-    assert float(recall) > 95
-    assert (switches, ids) == ('0', '4')
+    names, figures = (line.split() for line in printed.splitlines())
+    found = dict(zip(names, figures, strict=True))
+    assert float(found['MOTA']) > 90
+    assert float(found['recall']) > 95
+    expected = {'switches': '0', 'ids': '4', 'false': '0', 'short': '0', 'broken': '0'}
+    assert found | expected == found

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 
@@ -232,6 +233,22 @@ def test_given_frames_have_a_border_and_others_none():
     propagated = draw_people(BLACK, [person()], SKELETON, 5)
     assert color_at(given, 80, 119) == bgr(GIVEN_COLOR)
     assert not propagated[119].any()
+
+
+def test_boxes_are_drawn_if_asked_for_in_the_colour_of_the_track():
+    boxed = replace(person(track_id=3), bbox=np.array([30.0, 30, 60, 70]))
+    without = draw_people(BLACK, [boxed], SKELETON)
+    drawn = draw_people(BLACK, [boxed], SKELETON, boxes=True)
+    edges = [(30, 90), (90, 95), (45, 100), (85, 100)]
+    assert {color_at(drawn, *edge) for edge in edges} == {bgr(track_color(3))}
+    assert {color_at(without, *edge) for edge in edges} == {(0, 0, 0)}
+    # The pose lies above it.
+    assert color_at(drawn, 50, 60) == color_at(without, 50, 60)
+
+
+def test_who_has_no_box_gets_none():
+    plain = draw_people(BLACK, [person()], SKELETON)
+    np.testing.assert_array_equal(draw_people(BLACK, [person()], SKELETON, boxes=True), plain)
 
 
 def test_joints_without_a_label_and_their_limbs_are_left_out():

@@ -1,10 +1,17 @@
-"""How well detected and tracked boxes follow the labelled people of a video.
+"""How well detected and tracked boxes follow the labelled people of videos.
 
     python tools/analysis_tools/benchmark_tracking.py frames/ labels.json --det-config rtmdet.onnx
+    python tools/analysis_tools/benchmark_tracking.py videos/ labels/ --det-config rtmdet.onnx
 
-The detector runs on every n-th frame, for every n asked for. Printed are MOTA, recall and precision
-of boxes (a true box is found by one that overlaps it by an IoU of 0.5), identity switches, the
-number of identities, and how long detection and tracking take a frame, reading not counted.
+The detector runs on every n-th frame, for every n asked for, and tracks are confirmed as in
+``stdpose infer``, for every setting asked for. Printed are
+
+- MOTA, recall and precision of boxes (a true box is found by one that overlaps it by an IoU of
+  0.5), and switches of identity;
+- ids: identities in all; false: those that are with no true person in more than half of their
+  frames; short: those of fewer than 10 frames; broken: identities of a true person beyond the
+  first; doubles: second boxes on true people;
+- ms: of detection and tracking for a frame, reading not counted.
 """
 
 from __future__ import annotations
@@ -14,17 +21,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from stdpose_mm.cli.arguments import OneLineParser, positive, run_command
 from stdpose_mm.detection import DetectedBoxes, build_person_detector, read_boxes
 from stdpose_mm.detection.box_sources import BoxesByFrame
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.errors import InputError
-from stdpose_mm.evaluation.functional.box_tracking import count_box_tracking
+from stdpose_mm.evaluation.functional.box_tracking import count_box_tracking, count_tracks
 from stdpose_mm.io.video import open_frames
+from stdpose_mm.io.video_list import find_file_of, list_videos
 from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
 from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, KEPT_FRAMES, PersonTracker
+from stdpose_mm.tracking.track_confirmation import (
+    MAX_CONTAINED,
+    MIN_TRACK_FRAMES,
+    TrackConfirmation,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,8 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser('benchmark_tracking.py', __doc__)
-    parser.add_argument('video', metavar='VIDEO_OR_FRAMES')
-    parser.add_argument('labels', type=Path, help='its people with boxes and track ids')
+    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='or a folder of several')
+    parser.add_argument(
+        'labels', type=Path, help='its people with boxes and track ids; a folder for several'
+    )
     parser.add_argument('--det-config', required=True, help='MMDetection config, or ONNX file')
     parser.add_argument('--det-checkpoint', help='weights of the detector')
     parser.add_argument('--device', default='cpu', help='where it runs (%(default)s)')
@@ -53,6 +66,23 @@ def make_parser() -> argparse.ArgumentParser:
         help='(%(default)s)',
     )
     parser.add_argument('--kept-frames', type=positive, default=KEPT_FRAMES, help='(%(default)s)')
+    parser.add_argument(
+        '--min-track-frames',
+        type=positive,
+        nargs='+',
+        default=[1, MIN_TRACK_FRAMES],
+        metavar='N',
+        help=f'frames that confirm a track (1 {MIN_TRACK_FRAMES})',
+    )
+    parser.add_argument(
+        '--max-contained',
+        type=float,
+        nargs='+',
+        default=[1.0, MAX_CONTAINED],
+        metavar='SHARE',
+        help='share of a box inside another one from which on both are on one person '
+        f'(1 {MAX_CONTAINED})',
+    )
     return parser
 
 
@@ -65,22 +95,43 @@ def run(args: argparse.Namespace) -> None:
     detector = build_person_detector(
         args.det_config, args.det_checkpoint, args.device, args.score, args.nms
     )
-    frames = open_frames(args.video)
-    truth = _true_people(args.labels, read_boxes(args.labels, frames), len(frames))
-    pictures = list(frames)
-    print(f'{"every":>5} {"MOTA":>6} {"recall":>7} {"precision":>9} {"switches":>8} {"ids":>4} ms')
+    confirmations = {
+        (frames, share): TrackConfirmation(frames, share)
+        for frames in args.min_track_frames
+        for share in args.max_contained
+    }
+    print(
+        'every  min  share   MOTA recall precision switches  ids false short broken doubles    ms'
+    )
     for every in args.every:
         tracker = PersonTracker(every, args.high_score_thr, args.kept_frames)
-        start = time.perf_counter()
-        found = [people for _, _, people in DetectedBoxes(detector, every, tracker)(pictures)]
-        seconds = time.perf_counter() - start
-        counts = count_box_tracking([(truth, found)])
-        ids = np.unique(np.concatenate([people.track_ids for people in found]))
-        print(
-            f'{every:5} {counts.mota()[0]:6.1f} {counts.recall()[0]:7.1f} '
-            f'{counts.precision()[0]:9.1f} {counts.switches[0]:8.0f} {len(ids):4} '
-            f'{1000 * seconds / len(pictures):.1f}'
-        )
+        source, seconds = DetectedBoxes(detector, every, tracker), 0.0
+        tracked = []
+        for video in list_videos([args.video]):
+            frames = open_frames(video.video)
+            path = find_file_of(video, args.labels) if args.labels.is_dir() else args.labels
+            truth = _true_people(path, read_boxes(path, frames), len(frames))
+            read = list(frames)
+            start = time.perf_counter()
+            tracked.append((truth, [people for _, _, people in source(read)]))
+            seconds += time.perf_counter() - start
+        num_frames = sum(len(truth) for truth, _ in tracked)
+        for (min_frames, share), confirmation in confirmations.items():
+            kept = [(truth, _confirmed(found, confirmation)) for truth, found in tracked]
+            counts, tracks = count_box_tracking(kept), count_tracks(kept)
+            print(
+                f'{every:5} {min_frames:4} {share:6.2f} {counts.mota()[0]:6.1f} '
+                f'{counts.recall()[0]:6.1f} {counts.precision()[0]:9.1f} {counts.switches[0]:8.0f} '
+                f'{tracks.ids:4} {tracks.false_ids:5} {tracks.short_ids:5} {tracks.broken:6} '
+                f'{tracks.doubles:7} {1000 * seconds / num_frames:5.1f}'
+            )
+
+
+def _confirmed(
+    found: Sequence[TrackedBoxes], confirmation: TrackConfirmation
+) -> list[TrackedBoxes]:
+    confirmed = zip(found, confirmation(found), strict=True)
+    return [people.select(kept) for people, kept in confirmed]
 
 
 def _true_people(path: Path, boxes: BoxesByFrame, num_frames: int) -> list[TrackedBoxes]:

@@ -1,18 +1,26 @@
-"""CLEAR MOT of person boxes, counted as PoseTrack counts joints."""
+"""CLEAR MOT of person boxes, counted as PoseTrack counts joints; and tracks that are wrong."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from stdpose_mm.structures import TrackedBoxes, box_iou
+from stdpose_mm.structures import TrackedBoxes, box_iou, shared_area
 
 from .clear_mot import MotAccumulator, MotCounts
 from .padded_poses import PaddedPoses
 
 MIN_IOU = 0.5
 """Boxes that overlap less are not of the same person."""
+
+SHORT_FRAMES = 10
+"""Tracks of fewer frames are short."""
+
+DOUBLE_SHARE = 0.8
+"""Share of the smaller of two boxes inside the other one, above which both are on one person."""
 
 
 def count_box_tracking(
@@ -61,3 +69,70 @@ def _one_joint(frames: Sequence[TrackedBoxes]) -> PaddedPoses:
 
 def _people(truth: PaddedPoses, found: PaddedPoses) -> tuple[int, int]:
     return truth.present.shape[1], found.present.shape[1]
+
+
+@dataclass
+class TrackCounts:
+    """What is wrong with the found tracks of some videos.
+
+    Args:
+        ids: Found tracks.
+        false_ids: Those that are matched with true people in less than half of their frames.
+        short_ids: Those of fewer than ``SHORT_FRAMES`` frames.
+        broken: Ids beyond the first one of each true person; an id belongs to whom it is matched
+            with most often.
+        doubles: Boxes of no true person that share more than ``DOUBLE_SHARE`` of the smaller one's
+            area with the box of one.
+    """
+
+    ids: int = 0
+    false_ids: int = 0
+    short_ids: int = 0
+    broken: int = 0
+    doubles: int = 0
+
+
+def count_tracks(
+    videos: Sequence[tuple[Sequence[TrackedBoxes], Sequence[TrackedBoxes]]],
+    min_iou: float = MIN_IOU,
+) -> TrackCounts:
+    """Count found tracks that should not be there.
+
+    Args:
+        videos: For each video the true and the found people, frame by frame; all frames count.
+        min_iou: See ``MIN_IOU``.
+    """
+    counts = TrackCounts()
+    for truth, found in videos:
+        frames_of: Counter[int] = Counter()
+        matched_of: defaultdict[int, Counter[int]] = defaultdict(Counter)
+        for gt, pred in zip(truth, found, strict=True):
+            rows, columns = _match(gt, pred, min_iou)
+            frames_of.update(pred.track_ids.tolist())
+            true_ids, ids = gt.track_ids[rows].tolist(), pred.track_ids[columns].tolist()
+            for true_id, track_id in zip(true_ids, ids, strict=True):
+                matched_of[track_id][true_id] += 1
+            others = np.setdiff1d(np.arange(len(pred)), columns)
+            shares = shared_area(pred.boxes)[others][:, columns]
+            counts.doubles += int((shares > DOUBLE_SHARE).any(axis=1).sum())
+        counts.ids += len(frames_of)
+        counts.false_ids += sum(
+            2 * matched_of[track_id].total() < number for track_id, number in frames_of.items()
+        )
+        counts.short_ids += sum(number < SHORT_FRAMES for number in frames_of.values())
+        owners = {matched.most_common(1)[0][0] for matched in matched_of.values() if matched}
+        counts.broken += sum(map(bool, matched_of.values())) - len(owners)
+    return counts
+
+
+def _match(gt: TrackedBoxes, pred: TrackedBoxes, min_iou: float) -> tuple[np.ndarray, np.ndarray]:
+    """Match true and found people one to one; return the positions of both."""
+    from scipy.optimize import linear_sum_assignment
+
+    overlap = np.zeros((len(gt), len(pred)))
+    for row, box in enumerate(gt.boxes):
+        overlap[row] = box_iou(box, pred.boxes)
+    overlap[overlap < min_iou] = 0
+    rows, columns = linear_sum_assignment(overlap, maximize=True)
+    is_match = overlap[rows, columns] > 0
+    return rows[is_match], columns[is_match]

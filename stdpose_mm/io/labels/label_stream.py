@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io import atomic_path
+from stdpose_mm.io.json_stream import json_bytes, write_json_object
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
@@ -118,29 +114,25 @@ class LabelStream:
 
     def _write_posetrack18(self, path: Path, extra: Mapping[str, Any]) -> None:
         fields = posetrack18_fields(VideoLabels(self._name, self._skeleton, (), (), dict(extra)))
-        with atomic_path(path) as temporary, ExitStack() as files:
-            out: Any = files.enter_context(open(temporary, 'wb'))
-            if path.suffix == '.gz':
-                # Without the name and the time of writing, equal labels give equal files.
-                out = files.enter_context(gzip.GzipFile('', 'wb', fileobj=out, mtime=0))
-            spooled = {'images': self._images, 'annotations': self._annotations}
-            for number, (key, value) in enumerate(fields.items()):
-                out.write(b', ' if number else b'{')
-                out.write(_json(key) + b': ')
-                if key in spooled:
-                    out.write(b'[')
-                    spooled[key].seek(0)
-                    shutil.copyfileobj(spooled[key], out)
-                    out.write(b']')
-                else:
-                    out.write(_json(value))
-            out.write(b'}\n')
+        spooled = {'images': self._images, 'annotations': self._annotations}
+        write_json_object(
+            path,
+            {
+                name: _list_in(spooled[name]) if name in spooled else [json_bytes(value)]
+                for name, value in fields.items()
+            },
+        )
 
     @staticmethod
     def _put(file: IO[bytes], record: Mapping[str, Any], is_first: bool) -> None:
         file.seek(0, 2)
-        file.write((b'' if is_first else b', ') + _json(record))
+        file.write((b'' if is_first else b', ') + json_bytes(record))
 
 
-def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+def _list_in(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the JSON text of a list whose values are in a file."""
+    file.seek(0)
+    yield b'['
+    while piece := file.read(2**16):
+        yield piece
+    yield b']'

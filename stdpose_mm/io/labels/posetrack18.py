@@ -7,10 +7,11 @@ position is occluded, (0, 0, 0) is not labelled. This package writes COCO's 0/1/
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.json_stream import json_bytes, json_list, write_json_object
 from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
 
 from .coco_records import (
@@ -118,34 +119,52 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
             ``v`` 0/1/2, the sources, ``frame_index`` and everything in ``extra``. Absent people
             are left out then.
     """
-    write_json(path, posetrack18_fields(labels, official))
+    write_json_object(
+        path,
+        {
+            name: json_list(value) if isinstance(value, Iterator) else [json_bytes(value)]
+            for name, value in _fields(labels, official).items()
+        },
+    )
 
 
 def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str, Any]:
     """Make the JSON value that :func:`write_posetrack18` writes."""
+    return {
+        name: list(value) if isinstance(value, Iterator) else value
+        for name, value in _fields(labels, official).items()
+    }
+
+
+def _fields(labels: VideoLabels, official: bool) -> dict[str, Any]:
+    """Make the fields of a file; images and annotations are iterators."""
     category = category_fields(labels.skeleton, labels.extra.get(CATEGORY_FIELDS, {}))
     image_ids = distinct_ids([frame.image_id for frame in labels.frames])
-    images = []
-    for frame, image_id in zip(labels.frames, image_ids, strict=True):
-        fields = frame_fields(frame, image_id)
-        if official:
-            fields = {name: fields[name] for name in _OFFICIAL_IMAGE_FIELDS if name in fields}
-        images.append(fields)
     image_id_of = {frame.index: i for frame, i in zip(labels.frames, image_ids, strict=True)}
     # The official evaluator counts a person without joints as present.
     persons = [p for p in labels.persons if not (official and p.source == 'absent')]
     ids = distinct_ids([person.extra.get('id') for person in persons])
-    annotations = []
-    for person, annotation_id in zip(persons, ids, strict=True):
-        fields = person_fields(person, 'posetrack' if official else 'coco')
-        fields['id'] = annotation_id
-        fields['image_id'] = image_id_of[person.frame_index]
-        fields.setdefault('category_id', category['id'])
-        if official:
-            fields.setdefault('scores', [])
-            fields = {name: fields[name] for name in _OFFICIAL_ANNOTATION_FIELDS if name in fields}
-        else:
-            fields.update(source_fields(person))
-        annotations.append(fields)
-    written = {'images': images, 'annotations': annotations, 'categories': [category]}
+
+    def images() -> Iterator[dict[str, Any]]:
+        for frame, image_id in zip(labels.frames, image_ids, strict=True):
+            yield _selected(frame_fields(frame, image_id), _OFFICIAL_IMAGE_FIELDS, official)
+
+    def annotations() -> Iterator[dict[str, Any]]:
+        for person, annotation_id in zip(persons, ids, strict=True):
+            fields = person_fields(person, 'posetrack' if official else 'coco')
+            fields['id'] = annotation_id
+            fields['image_id'] = image_id_of[person.frame_index]
+            fields.setdefault('category_id', category['id'])
+            if official:
+                fields.setdefault('scores', [])
+            else:
+                fields.update(source_fields(person))
+            yield _selected(fields, _OFFICIAL_ANNOTATION_FIELDS, official)
+
+    written = {'images': images(), 'annotations': annotations(), 'categories': [category]}
     return written if official else {**top_level_fields(labels), **written}
+
+
+def _selected(fields: dict[str, Any], names: tuple[str, ...], official: bool) -> dict[str, Any]:
+    """Keep the fields of PoseTrack's own files only, in their order, or all."""
+    return {name: fields[name] for name in names if name in fields} if official else fields

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from stdpose_mm.evaluation.functional.box_tracking import count_box_tracking
+from stdpose_mm.evaluation.functional.box_tracking import (
+    TrackCounts,
+    count_box_tracking,
+    count_tracks,
+)
 from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
 
 
@@ -41,3 +45,21 @@ def test_identities_of_two_videos_have_nothing_to_do_with_each_other():
     counts = count_box_tracking(videos)
     assert counts.mota().tolist() == [100]
     assert counts.switches.tolist() == [0]
+
+
+def test_wrong_tracks_count():
+    truth = [people(t1=0, t2=100)] * 12
+    found = [
+        # Person 1 has two ids, of 2 and of 10 frames; person 2 has one, and 8 boxes of id 9 that
+        # share 9 / 10 of it, and later 4 boxes where nobody is.
+        people(**{'t7' if n < 2 else 't8': 0, 't3': 100, 't9': 101 if n < 8 else 50})
+        for n in range(12)
+    ]
+    expected = TrackCounts(ids=4, false_ids=1, short_ids=1, broken=1, doubles=8)
+    assert count_tracks([(truth, found)]) == expected
+
+
+def test_a_box_taken_for_a_moment_makes_no_broken_track():
+    truth = [people(t1=0, t2=100)] * 6
+    found = [people(t1=0, t2=100)] * 5 + [people(t1=100, t2=0)]
+    assert count_tracks([(truth, found)]) == TrackCounts(ids=2, short_ids=2)

@@ -1,0 +1,90 @@
+"""Tracks of people told from mistakes of the detector: blips, and second boxes on one person."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import TrackedBoxes, shared_area
+
+MIN_TRACK_FRAMES = 10
+"""Frames in which a person must have been found. Detectors take a ball or a chair for one for some
+frames; docs/guide/tracking_and_smoothing.md has the numbers."""
+
+MAX_CONTAINED = 0.9
+"""Share of the smaller of two boxes inside the other one, above which a new track counts as a
+second box on a person who is followed already. NMS by intersection over union leaves the box of
+half a person."""
+
+
+class TrackConfirmation:
+    """Select the people of each frame whose tracks are confirmed.
+
+    A track is confirmed for good once it was seen apart in ``min_frames`` frames: its box is not
+    the second one on a person, see ``max_contained``. Of two such boxes the first is that of the
+    confirmed track or, where neither is, the larger one, as the other is mostly a part of a person.
+    So people who cross later, and cover each other, stay; one who comes into view behind another
+    person is there from ``min_frames - 1`` frames before the confirmation. In a video of fewer
+    frames half of these are enough.
+
+    The memory depends on the number of tracks, not on the length of the video.
+
+    Args:
+        min_frames: See ``MIN_TRACK_FRAMES``; 1 answers at once, and leaves out no blip.
+        max_contained: See ``MAX_CONTAINED``; 1 leaves out no second box.
+
+    Raises:
+        InputError: If a number is out of range.
+    """
+
+    def __init__(
+        self, min_frames: int = MIN_TRACK_FRAMES, max_contained: float = MAX_CONTAINED
+    ) -> None:
+        if min_frames < 1:
+            raise InputError(f'min_frames must be at least 1 frame, got {min_frames}')
+        if not 0 < max_contained <= 1:
+            raise InputError(f'max_contained must be above 0 and at most 1, got {max_contained}')
+        self._min_frames = min_frames
+        self._max_contained = max_contained
+
+    def __call__(self, frames: Iterable[TrackedBoxes]) -> Iterator[np.ndarray]:
+        """Yield for every frame which of its N people are confirmed: [N] bool.
+
+        Args:
+            frames: The people of all frames of a video, in order.
+
+        Yields:
+            ``min_frames - 1`` frames after the frame was read.
+        """
+        confirmed: set[int] = set()
+        seen: Counter[int] = Counter()
+        waiting: deque[TrackedBoxes] = deque()
+        num_frames = 0
+        for people in frames:
+            num_frames += 1
+            waiting.append(people)
+            for track_id in people.track_ids[self._are_apart(people, confirmed)].tolist():
+                seen[track_id] += 1
+                if seen[track_id] == self._min_frames:
+                    confirmed.add(track_id)
+            if len(waiting) == self._min_frames:
+                yield _are_in(waiting.popleft(), confirmed)
+        if num_frames < self._min_frames:
+            confirmed = {track for track, number in seen.items() if 2 * number >= num_frames}
+        for people in waiting:
+            yield _are_in(people, confirmed)
+
+    def _are_apart(self, people: TrackedBoxes, confirmed: set[int]) -> np.ndarray:
+        """Tell which of N people are no second box on another one: [N] bool."""
+        covered = shared_area(people.boxes) > self._max_contained
+        area = people.boxes[:, 2:].prod(axis=1)
+        rank = np.empty(len(people), dtype=np.int64)
+        rank[np.lexsort((-area, ~_are_in(people, confirmed)))] = np.arange(len(people))
+        return ~(covered & (rank < rank[:, None])).any(axis=1)
+
+
+def _are_in(people: TrackedBoxes, confirmed: set[int]) -> np.ndarray:
+    return np.array([t in confirmed for t in people.track_ids.tolist()], dtype=bool)

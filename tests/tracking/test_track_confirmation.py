@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
+from stdpose_mm.tracking.track_confirmation import TrackConfirmation
+
+WHOLE = (100.0, 50, 40, 100)
+LOWER_HALF = (100.0, 100, 40, 50)
+FAR = (300.0, 50, 40, 100)
+
+
+def people(*tracks):
+    """Tracks are (id, box) or (id, box, score)."""
+    if not tracks:
+        return NO_PEOPLE
+    scores = [track[2] if len(track) > 2 else 0.8 for track in tracks]
+    return TrackedBoxes([box for _, box, *_ in tracks], scores, [track[0] for track in tracks])
+
+
+def kept(frames, *settings):
+    """Track id -> the frames in which it is confirmed."""
+    found = {}
+    confirmed = list(TrackConfirmation(*settings)(frames))
+    assert len(confirmed) == len(frames)
+    for index, (frame, chosen) in enumerate(zip(frames, confirmed, strict=True)):
+        for track_id in frame.track_ids[chosen].tolist():
+            found.setdefault(track_id, []).append(index)
+    return found
+
+
+@pytest.mark.parametrize(('length', 'is_there'), [(3, False), (4, True)])
+def test_who_is_seen_in_too_few_frames_is_left_out(length, is_there):
+    frames = [people((0, WHOLE), *[(7, FAR)] * (5 <= n < 5 + length)) for n in range(20)]
+    found = kept(frames, 4)
+    assert found.pop(0) == list(range(20))
+    assert found == ({7: [5, 6, 7, 8]} if is_there else {})
+
+
+def test_frames_in_which_a_person_is_missed_do_not_count():
+    frames = [people(*[(7, FAR)] * (n in (5, 7, 8, 9, 10))) for n in range(20)]
+    # Seen for the fourth time in frame 9, which confirms the last four frames.
+    assert kept(frames, 4) == {7: [7, 8, 9, 10]}
+
+
+def test_a_second_box_on_a_person_is_left_out():
+    frames = [people((0, WHOLE), *[(3, LOWER_HALF, 0.9)] * (n >= 5)) for n in range(30)]
+    assert kept(frames, 4) == {0: list(range(30))}
+
+
+def test_of_two_boxes_that_come_at_once_the_larger_one_stays():
+    frames = [people((3, LOWER_HALF, 0.9), (0, WHOLE, 0.6))] * 10
+    assert kept(frames, 4) == {0: list(range(10))}
+
+
+def test_a_confirmed_track_stays_whatever_larger_one_comes():
+    around = (90.0, 40, 60, 120)
+    frames = [people((0, WHOLE))] * 4 + [people((0, WHOLE), (1, around))] * 6
+    assert kept(frames, 4) == {0: list(range(10))}
+
+
+def test_people_who_cross_later_stay():
+    walker = [(300.0 - 10 * n, 60, 30, 80) for n in range(40)]
+    frames = [people((0, WHOLE), (1, box)) for box in walker]
+    assert kept(frames, 4) == {0: list(range(40)), 1: list(range(40))}
+
+
+def test_who_comes_out_behind_another_is_there_once_apart():
+    # Behind the other one until x = 140, from frame 8 on less than 0.9 of the box is.
+    walker = [(101.0 + n, 60, 30, 80) for n in range(30)]
+    frames = [people((0, WHOLE), (1, box)) for box in walker]
+    apart = next(n for n, (x, *_) in enumerate(walker) if (140 - x) / 30 <= 0.9)
+    assert kept(frames, 4, 0.9)[1] == list(range(apart, 30))
+
+
+def test_boxes_that_only_touch_by_much_are_two_people():
+    beside = (105.0, 50, 40, 100)  # 35 / 40 of both is shared
+    frames = [people((0, WHOLE), (1, beside))] * 6
+    assert kept(frames, 4, 0.88) == {0: list(range(6)), 1: list(range(6))}
+    assert kept(frames, 4, 0.87) == {0: list(range(6))}
+
+
+def test_in_a_video_of_few_frames_half_of_them_are_enough():
+    frames = [people((0, WHOLE), *[(7, FAR)] * (n < 2), *[(8, FAR)] * (n == 2)) for n in range(3)]
+    assert kept(frames, 10) == {0: [0, 1, 2], 7: [0, 1]}
+    assert kept([people((0, WHOLE))], 10) == {0: [0]}
+    assert kept([], 10) == {}
+
+
+def test_one_frame_answers_at_once():
+    read = []
+
+    def frames():
+        for n in range(3):
+            read.append(n)
+            yield people((n, WHOLE))
+
+    for n, chosen in enumerate(TrackConfirmation(1)(frames())):
+        assert chosen.tolist() == [True]
+        assert read == list(range(n + 1))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'sentence'),
+    [((0,), 'min_frames must be at least 1'), ((5, 0.0), 'max_contained must be above 0')],
+)
+def test_what_is_out_of_range_is_said(settings, sentence):
+    with pytest.raises(InputError, match=sentence):
+        TrackConfirmation(*settings)
