@@ -51,6 +51,9 @@ WHAT_TO_DO = {
 }
 """Error number of the operating system -> the end of a sentence."""
 
+WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
+"""Those that only writing meets; Python names no file with them."""
+
 MAX_WORD, MAX_SENTENCE = 255, 1200
 """Characters of a name, and of all of a message, that are shown."""
 
@@ -82,6 +85,8 @@ def os_error_text(error: OSError, what: str | None = None) -> str:
     """
     if what is None and isinstance(error.filename, (str, bytes)):
         what = os.fsdecode(error.filename)
+    elif what is None and error.errno in WRITE_ERRORS:
+        what = 'what is printed, or a file, cannot be written'
     # Errors of libraries may have a text and no number.
     reason = os.strerror(error.errno) if error.errno and error.errno > 0 else one_line(error)
     advice = WHAT_TO_DO.get(error.errno or 0)

@@ -134,6 +134,10 @@ class OneLineParser(argparse.ArgumentParser):
         parse = self.parse_intermixed_args if self._intermixed else super().parse_args
         return parse(args, namespace)
 
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; unlike that of argparse, it does not go on if it cannot."""
+        print(self.format_help(), end='', file=file)
+
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
         self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {cut_long(message)}, see --help\n')

@@ -102,6 +102,11 @@ def load_config(args: argparse.Namespace) -> Config:
     if Path(cfg.work_dir).is_file():
         raise InputError(f'the work folder {cfg.work_dir} is a file, give a folder as --work-dir')
     require_writable_folder(cfg.work_dir)
+    written = Path(cfg.work_dir) / Path(args.config).name
+    if written.exists() and written.samefile(args.config):
+        # MMEngine would write the config with all options over the one that was given; without a
+        # file name it writes one that is named after the time.
+        object.__setattr__(cfg, '_filename', None)
     return cfg
 
 

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,7 +69,9 @@ def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
 
 
 def _not_written(path: PathLike, error: OSError) -> InputError:
-    return InputError(os_error_text(error, f'{os.fspath(path)} cannot be written'))
+    # What is written may be the temporary file of another writer.
+    path = re.sub(r'(\.[0-9]+\.partial\.)+(?=[^/]+$)', '', os.fspath(path))
+    return InputError(os_error_text(error, f'{path} cannot be written'))
 
 
 def require_writable(path: PathLike) -> None:

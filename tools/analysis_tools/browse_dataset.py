@@ -22,6 +22,7 @@ from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
+from stdpose_mm.io.file_names import file_name
 
 TILE_HEIGHT = 320
 CAPTION_HEIGHT = 44
@@ -71,7 +72,7 @@ def browse(args: argparse.Namespace) -> None:
     out_dir = Path(args.out_dir)
     for number, index in enumerate(chosen):
         sample = dataset[int(index)]
-        name = Path(sample['video_name']).name
+        name = file_name(Path(sample['video_name']).name)
         path = out_dir / f'{number:04d}_{name}_{sample["frame_index"]:06d}.png'
         with atomic_path(path) as temporary:
             cv2.imwrite(str(temporary), contact_sheet(sample))

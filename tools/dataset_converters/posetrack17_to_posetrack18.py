@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.wording import counted
 
 
@@ -44,12 +45,14 @@ def convert(in_dir: Path, out_dir: Path) -> None:
     if not paths:
         raise InputError(f'{in_dir} holds no *.json file, expected PoseTrack17 label files')
     videos = [read_posetrack17(path) for path in paths]
+    listed = {labels.name: posetrack18_name(labels.name) for labels in videos}
+    names = distinct_file_names([known or name for name, known in listed.items()], 'video')
     for labels in videos:
-        name = posetrack18_name(labels.name)
+        name = listed[labels.name]
         if name is None:
             name = labels.name
             print(f'{name}: in no sequence list, written without _train or _test', file=sys.stderr)
-        write_posetrack18(labels, out_dir / f'{name}.json', official=True)
+        write_posetrack18(labels, out_dir / f'{names[name]}.json', official=True)
     print(f'{out_dir}: {counted(len(videos), "file")}')
 
 
