@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path, write_json, write_text
-from stdpose_mm.io.outputs import Output, guard_outputs
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -58,10 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('run_demo.py', __doc__)
-    parser.add_argument('--out-dir', type=Path, default=Path('work_dirs/demo'))
+    parser.add_output('--out-dir', is_folder=True, default=Path('work_dirs/demo'))
     parser.add_argument('--train-videos', type=int, default=160)
     parser.add_argument('--val-videos', type=int, default=15)
     parser.add_argument('--interval', type=int, default=7, help='every T-th frame is labelled')
@@ -76,7 +75,6 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If a number is too small to do so.
     """
-    guard_outputs([Output('--out-dir', args.out_dir, is_folder=True)])
     require_packages('run_demo.py', 'torch', 'mmpose')
     check(args)
     from mmengine.runner import Runner

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
 import re
+from collections.abc import Iterator
 from textwrap import shorten
 
 PACKAGES = {
@@ -35,6 +38,96 @@ class InputWarning(UserWarning):
     """
 
 
+WHAT_TO_DO = {
+    errno.ENOSPC: 'make room and start again',
+    errno.EDQUOT: 'make room and start again',
+    errno.EACCES: 'give a path with other permissions, or change them',
+    errno.EPERM: 'give a path with other permissions, or change them',
+    errno.EROFS: 'give a path on another disk',
+    errno.ENAMETOOLONG: 'give a shorter name',
+    errno.ELOOP: 'mend the symbolic links',
+    errno.EMFILE: 'raise the limit of open files (`ulimit -n`)',
+    errno.ENOMEM: 'close other programs or give less at once',
+}
+"""Error number of the operating system -> the end of a sentence."""
+
+WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
+"""Those that only writing meets; Python names no file with them."""
+
+MAX_WORD, MAX_SENTENCE = 255, 1200
+"""Characters of a name, and of all of a message, that are shown."""
+
+
+def explain_error(error: BaseException) -> str | None:
+    """The sentence that a user gets instead of a traceback.
+
+    That is the sentence of an :class:`InputError`, or what the machine refused: a file that cannot
+    be read or written, a full disk, no memory left.
+
+    Returns:
+        The sentence on one line, with very long names cut; None if ``error`` is a bug.
+    """
+    sentence = find_input_error(error)
+    if sentence is None:
+        sentence = _find_refusal(error)
+    return None if sentence is None else cut_long(sentence)
+
+
+def os_error_text(error: OSError, what: str | None = None) -> str:
+    """Put into words what the operating system refused.
+
+    Args:
+        error: The error.
+        what: What it was about; by default the file that it names.
+
+    Returns:
+        A sentence such as ``a.json: Permission denied, ...``, on one line.
+    """
+    if what is None and isinstance(error.filename, (str, bytes)):
+        what = os.fsdecode(error.filename)
+    elif what is None and error.errno in WRITE_ERRORS:
+        what = 'what is printed, or a file, cannot be written'
+    # Errors of libraries may have a text and no number.
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else one_line(error)
+    advice = WHAT_TO_DO.get(error.errno or 0)
+    sentence = f'{reason}{f", {advice}" if advice else ""}'
+    return sentence if what is None else f'{what}: {sentence}'
+
+
+def cut_long(text: str) -> str:
+    """Cut very long words of a message, such as a name of a million letters, and a long message."""
+    text = re.sub(rf'\S{{{MAX_WORD + 1},}}', lambda word: _without_middle(word[0], MAX_WORD), text)
+    return _without_middle(text, MAX_SENTENCE)
+
+
+def _without_middle(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    half = (length - 5) // 2
+    return f'{text[:half]} ... {text[-half:]}'
+
+
+def _find_refusal(error: BaseException) -> str | None:
+    # Behind a bug there may be an error that was dealt with; writers raise RuntimeError.
+    if not isinstance(error, (OSError, MemoryError, RuntimeError)):
+        return None
+    for link in _links(error):
+        if isinstance(link, MemoryError) or type(link).__name__ == 'OutOfMemoryError':
+            told = f' ({one_line(link)})' if str(link) else ''
+            return f'there is not enough memory{told}, {WHAT_TO_DO[errno.ENOMEM]}'
+        if isinstance(link, OSError):
+            return ' '.join(os_error_text(link).split())
+    return None
+
+
+def _links(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those behind it."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+
+
 def find_input_error(error: BaseException) -> str | None:
     """The sentence of the :class:`InputError` behind ``error``, however it was wrapped.
 
@@ -45,11 +138,9 @@ def find_input_error(error: BaseException) -> str | None:
         The sentence on one line; None if no ``InputError`` is behind ``error``.
     """
     sentence = None
-    link: BaseException | None = error
-    while link is not None:
+    for link in _links(error):
         if isinstance(link, InputError):
             sentence = str(link)
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     if sentence is None:
         return None
     in_worker = re.findall(rf'^[\w.]*{InputError.__name__}: (.*)', sentence, flags=re.MULTILINE)

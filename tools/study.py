@@ -35,16 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run_study_file, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('study.py', __doc__)
     parser.add_argument('study', metavar='STUDY', help='study file, see configs/studies')
     parser.add_argument(
         '--seeds', nargs='+', type=seed, metavar='N', help="default: the study's, mostly 0 1 2"
     )
-    parser.add_argument(
+    parser.add_output(
         '--out-dir',
-        type=Path,
+        is_folder=True,
+        files=('study.json', 'table.md', 'plot.png', 'runs/*/*.json'),
         metavar='DIR',
         help='where all of it goes (work_dirs/<name of the study>)',
     )

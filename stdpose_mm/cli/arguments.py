@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import math
+import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,10 +20,20 @@ from stdpose_mm.errors import (
     PACKAGES,
     InputError,
     InputWarning,
-    find_input_error,
+    cut_long,
+    explain_error,
     missing_packages,
+    os_error_text,
 )
-from stdpose_mm.io.outputs import DEFAULT_FORMAT, Output, choose_format, guard_outputs
+from stdpose_mm.io.outputs import (
+    DEFAULT_FORMAT,
+    Output,
+    adapted_model,
+    choose_format,
+    guard_outputs,
+    label_outputs,
+    report_video,
+)
 
 if TYPE_CHECKING:
     from stdpose_mm.io.labels import FrameOptions
@@ -32,6 +45,15 @@ LAUNCHER_FOR_ONE_VIDEO = (
 )
 MAX_FRAME_RATE = 100_000
 REPORT_SUFFIXES = ('.html', '.htm')
+
+OUTPUTS = ('out', 'save_video', 'report')
+"""Options of commands on videos that name files to write."""
+
+FILES = (
+    *('config', 'checkpoint', 'fuser', 'flow_weights', 'labels', 'boxes'),
+    *('det_config', 'det_checkpoint', 'loaded_into_cvat', 'frame_of'),
+)
+"""Options of commands on videos that may name files to read, which count by their content."""
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -47,20 +69,97 @@ class OneLineParser(argparse.ArgumentParser):
     def __init__(self, prog: str, documentation: str | None, intermixed: bool = False) -> None:
         super().__init__(prog=prog, description=(documentation or '').splitlines()[0])
         self._intermixed = intermixed
+        self._outputs: dict[str, Output] = {}
+        self._label_sets: list[str] = []
+
+    def add_output(
+        self,
+        *names: str,
+        what: str = 'a file',
+        suffixes: Sequence[str] = (),
+        is_folder: bool | None = False,
+        files: Sequence[str] = (),
+        **options: Any,
+    ) -> None:
+        """Add an argument that says where to write, for :meth:`guard_outputs`.
+
+        Args:
+            names: As in :meth:`add_argument`.
+            what: See :class:`~stdpose_mm.io.outputs.Output`, as for the next three.
+            suffixes: See there.
+            is_folder: See there.
+            files: See there.
+            options: As in :meth:`add_argument`.
+        """
+        action = self.add_argument(*names, **{'type': Path, **options})
+        name = _name_of(action)
+        self._outputs[action.dest] = Output(name, None, what, suffixes, is_folder, files)
+
+    def add_labels(self, *names: str, **options: Any) -> None:
+        """Add an argument that may be a folder all of whose label files are read."""
+        self._label_sets.append(self.add_argument(*names, **options).dest)
+
+    @property
+    def outputs(self) -> Mapping[str, Output]:
+        """What :meth:`add_output` added, by the name of the attribute."""
+        return self._outputs
+
+    def guard_outputs(self, args: argparse.Namespace) -> None:
+        """Refuse outputs that cannot be written, or would be written over a file that is given.
+
+        Every argument counts as given whose value is the name of a file that exists, or holds such
+        names between commas, colons or equality signs.
+
+        Raises:
+            InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
+        """
+        outputs = [
+            replace(output, path=getattr(args, dest)) for dest, output in self._outputs.items()
+        ]
+        inputs: dict[str, list[str]] = {}
+        label_sets: dict[str, list[str]] = {}
+        for action in self._actions:
+            if action.dest in self._outputs or action.choices is not None:
+                continue
+            names = _texts(getattr(args, action.dest, None))
+            if action.dest in self._label_sets:
+                label_sets[_name_of(action)] = names
+            else:
+                parts = [part for name in names for part in [name, *re.split('[,:=]', name)]]
+                inputs[_name_of(action)] = [part for part in parts if os.path.isfile(part)]
+        guard_outputs(outputs, inputs, label_sets)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""
         parse = self.parse_intermixed_args if self._intermixed else super().parse_args
         return parse(args, namespace)
 
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; unlike that of argparse, it does not go on if it cannot."""
+        print(self.format_help(), end='', file=file)
+
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
-        self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {message}, see --help\n')
+        self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {cut_long(message)}, see --help\n')
 
 
-def add_labelled_videos(parser: argparse.ArgumentParser) -> None:
+def _name_of(action: argparse.Action) -> str:
+    """What the command line calls an argument."""
+    if action.option_strings:
+        return action.option_strings[-1]
+    return action.metavar if isinstance(action.metavar, str) else action.dest
+
+
+def _texts(value: object) -> list[str]:
+    """The texts and paths of an argument, which may be a list."""
+    if isinstance(value, (str, Path)):
+        return [str(value)]
+    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
+
+
+def add_labelled_videos(parser: OneLineParser) -> None:
     """The arguments that name a set of labelled videos: LABELS and where their pictures lie."""
-    parser.add_argument(
+    parser.add_labels(
         'labels',
         type=Path,
         metavar='LABELS',
@@ -74,7 +173,7 @@ def add_labelled_videos(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_video_arguments(parser: argparse.ArgumentParser) -> None:
+def add_video_arguments(parser: OneLineParser) -> None:
     """Add a person detector for videos, and the form of the results."""
     parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
     parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
@@ -84,9 +183,9 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
         help=f'of OUT (by its suffix; {DEFAULT_FORMAT} for .json and without a suffix)',
     )
     add_cvat_output(parser)
-    parser.add_argument(
+    parser.add_output(
         '--save-video',
-        type=Path,
+        is_folder=None,
         metavar='FILE',
         help='video with poses drawn, with the times and the sound of the video; with several '
         'videos, the folder of these',
@@ -212,26 +311,30 @@ def add_speed_arguments(parser: argparse.ArgumentParser, config: Path, frames: i
     parser.add_argument('--batch-size', type=positive, default=8, help='(%(default)s)')
 
 
-def check_outputs(args: argparse.Namespace, *inputs: str) -> None:
-    """Refuse ``out``, ``save_video`` or ``report`` that cannot be written, before work begins.
+def check_outputs(args: argparse.Namespace) -> None:
+    """Refuse outputs of a video that cannot be written, or are an input, before work begins.
 
     Args:
-        args: Parsed arguments; ``report`` may be missing.
-        inputs: Names of those that are files to read.
+        args: The command line of the video.
 
     Raises:
         InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs` and
             :func:`~stdpose_mm.io.outputs.choose_format`.
     """
+    format = choose_format(args.out, args.format, '--out', '--format')
+    report = vars(args).get('report')
+    beside = [] if report is None else [Output('the video of --report', report_video(report))]
+    if vars(args).get('adapt'):
+        beside.append(Output('the adapted model of --out', adapted_model(args.out)))
     guard_outputs(
         [
-            Output('--out', args.out),
+            *label_outputs('--out', args.out, format),
             Output('--save-video', args.save_video, 'a video', VIDEO_SUFFIXES),
-            Output('--report', vars(args).get('report'), 'a report', REPORT_SUFFIXES),
+            Output('--report', report, 'a report', REPORT_SUFFIXES),
+            *beside,
         ],
-        {name: getattr(args, name) for name in inputs},
+        {option: vars(args).get(option) for option in ('video', *FILES)},
     )
-    choose_format(args.out, args.format, '--out', '--format')
 
 
 def run_command(
@@ -242,9 +345,8 @@ def run_command(
 ) -> int:
     """Parse a command line, do its work, and return the exit code.
 
-    An :class:`InputError`, wrapped or not, is one line on stderr and exit code 2, and so is a
-    package of an extra that is not installed. An :class:`InputWarning` is one line on
-    stderr too. Every other exception is a bug and passes through.
+    Outputs that the parser knows of (:meth:`OneLineParser.add_output`) are refused before the work
+    begins if they cannot be written or are inputs. See :func:`with_sentences` for errors.
 
     Args:
         parser: Parser of the command line.
@@ -253,25 +355,71 @@ def run_command(
         interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
             has none; by default it passes through.
     """
-    args = parser.parse_args(arguments)
+
+    def parse_and_work() -> None:
+        args = parser.parse_args(arguments)
+        if isinstance(parser, OneLineParser):
+            parser.guard_outputs(args)
+        work(args)
+
+    return with_sentences(parser.prog, parse_and_work, interrupted)
+
+
+def with_sentences(
+    prog: str, work: Callable[[], int | None], interrupted: str | None = None
+) -> int:
+    """Do the work of a command; what goes wrong becomes one line on stderr and the exit code 2.
+
+    That is an :class:`InputError`, wrapped or not, everything that the operating system refused
+    (files, disks, memory, also stdout), and a package of an extra that is not installed. An
+    :class:`InputWarning` is one line on stderr too. Every other exception is a bug and passes
+    through. Characters that stdout cannot show are printed as escapes.
+
+    Args:
+        prog: What the lines begin with.
+        work: The work; what it returns is the exit code, None for 0.
+        interrupted: See :func:`run_command`.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')
     try:
-        with _warnings_as_lines(parser.prog):
-            work(args)
+        with _warnings_as_lines(prog):
+            code = work()
+        # A full disk behind stdout would be found out too late.
+        sys.stdout.flush()
+        return code or 0
     except KeyboardInterrupt as stop:
         sentence = str(stop) or interrupted
         if sentence is None:
             raise
-        print(f'{parser.prog}: {sentence}', file=sys.stderr)
+        print(f'{prog}: {sentence}', file=sys.stderr)
         return EXIT_INTERRUPTED
+    except SystemExit:
+        # After --help.
+        sentence = _stdout_error()
+        if sentence is None:
+            raise
+        print(f'{prog}: {sentence}', file=sys.stderr)
+        return EXIT_INPUT_ERROR
     except Exception as error:
-        sentence = find_input_error(error)
+        sentence = _stdout_error() or explain_error(error)
         if isinstance(error, ModuleNotFoundError) and error.name in PACKAGES:
             sentence = f'this needs {missing_packages(error.name)}'
         if sentence is None:
             raise
-        print(f'{parser.prog}: {sentence}', file=sys.stderr)
+        print(f'{prog}: {sentence}', file=sys.stderr)
         return EXIT_INPUT_ERROR
-    return 0
+
+
+def _stdout_error() -> str | None:
+    """Say why stdout cannot be written to, which is then turned off; None if it can."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Python writes what is left when it ends, and would say so in lines of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return os_error_text(error, 'what is printed cannot be written to stdout')
+    return None
 
 
 @contextmanager
@@ -281,7 +429,7 @@ def _warnings_as_lines(prog: str) -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, InputWarning):
-            print(f'{prog}: {message}', file=sys.stderr)
+            print(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
         else:
             show_any(message, category, *place, **more)
 

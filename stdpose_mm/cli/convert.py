@@ -29,9 +29,9 @@ from stdpose_mm.cli.arguments import (
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.outputs import (
     DEFAULT_FORMAT,
-    Output,
     choose_format,
     guard_outputs,
+    label_outputs,
     require_suffix,
 )
 
@@ -47,17 +47,17 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'convert_labels.py'
     return run_command(make_parser(prog), convert, arguments)
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
+def make_parser(prog: str) -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
-    parser.add_argument(
+    parser.add_labels(
         'input',
         metavar='IN',
         help='label file, or folder of the files of the pictures of a video (YOLO-pose, LabelMe, '
         'OpenPose, MMPose); for --to coco also a folder of label files of a video each, or a .txt '
         'file with one path a line',
     )
-    parser.add_argument('output', metavar='OUT', help='label file to write')
+    parser.add_output('output', type=str, metavar='OUT', help='label file to write')
     parser.add_argument(
         '--from',
         dest='source',
@@ -113,12 +113,12 @@ def convert(args: argparse.Namespace) -> None:
     )
     from stdpose_mm.structures.propagated_labels import take_as_given
 
+    target = args.target or choose_format(args.output, name='OUT')
     guard_outputs(
-        [Output('OUT', args.output)],
+        label_outputs('OUT', args.output, target),
         {'--loaded-into-cvat': args.loaded_into_cvat, '--frame-of': args.frame_of},
         {'IN': args.input},
     )
-    target = args.target or choose_format(args.output, name='OUT')
     several = stands_for_many(args.input, args.source)
     if several and (target != MANY_VIDEOS_FORMAT or args.video is not None):
         wrong = '--video' if args.video is not None else f'--to {target}'

@@ -10,7 +10,6 @@ joint, tracking without track ids) is null.
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
-from stdpose_mm.io.outputs import JSON_SUFFIXES, Output, guard_outputs
+from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
@@ -35,16 +34,22 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'evaluate_posetrack
     )
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
+def make_parser(prog: str) -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
-    parser.add_argument(
+    parser.add_labels(
         'truth', type=Path, metavar='GT_DIR', help='folder of PoseTrack18 JSONs, one per video'
     )
-    parser.add_argument(
+    parser.add_labels(
         'predictions', type=Path, metavar='PRED_DIR', help='folder of files of the same names'
     )
-    parser.add_argument('--out', type=Path, required=True, help='JSON file for the metrics')
+    parser.add_output(
+        '--out',
+        what='metrics',
+        suffixes=JSON_SUFFIXES,
+        required=True,
+        help='JSON file for the metrics',
+    )
     return parser
 
 
@@ -54,11 +59,6 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
     Raises:
         InputError: If the files are not as described.
     """
-    guard_outputs(
-        [Output('--out', out, 'metrics', JSON_SUFFIXES)],
-        {},
-        {'GT_DIR': truth, 'PRED_DIR': predictions},
-    )
     names = label_files(truth)
     predicted = label_files(predictions)
     for name in names:

@@ -17,7 +17,6 @@ from stdpose_mm.cli.runner_arguments import require_checkpoint
 from stdpose_mm.errors import require_packages
 from stdpose_mm.export import TOLERANCE
 from stdpose_mm.io.file_kinds import require_config
-from stdpose_mm.io.outputs import Output, guard_outputs
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'export_onnx.py') -> int:
@@ -25,12 +24,19 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'export_onnx.py') -
     return run_command(make_parser(prog), run, arguments)
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
+def make_parser(prog: str) -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config of the model')
     parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its weights')
-    parser.add_argument('folder', metavar='FOLDER', help='where the files go')
+    parser.add_output(
+        'folder',
+        type=str,
+        is_folder=True,
+        files=('*.onnx', '*.json'),
+        metavar='FOLDER',
+        help='where the files go',
+    )
     parser.add_argument('--int8', action='store_true', help='also write the halves in 8 bits')
     parser.add_argument(
         '--tolerance',
@@ -48,10 +54,6 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
-    guard_outputs(
-        [Output('FOLDER', args.folder, is_folder=True)],
-        {'CONFIG': args.config, 'CHECKPOINT': args.checkpoint},
-    )
     require_packages('the export', 'torch', 'mmpose', 'onnx')
     require_config(args.config)
     require_checkpoint(args.checkpoint)

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'infer.py') -> int:
     return EXIT_INTERRUPTED if incomplete else code
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
+def make_parser(prog: str) -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
     parser.add_argument(
@@ -71,9 +71,9 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--checkpoint', required=True, help='its weights, or a folder of tools/export_onnx.py'
     )
-    parser.add_argument(
+    parser.add_output(
         '--out',
-        type=Path,
+        is_folder=None,
         required=True,
         help='label file to write; with several videos, the folder of these',
     )
@@ -182,7 +182,7 @@ def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> No
 
 def _check_files(args: argparse.Namespace) -> None:
     """Refuse outputs that cannot be written before anything is computed."""
-    check_outputs(args, 'video', 'config', 'checkpoint', 'det_config', 'boxes')
+    check_outputs(args)
 
 
 def _check_options(args: argparse.Namespace) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from types import ModuleType
 
-from stdpose_mm.cli.arguments import EXIT_INPUT_ERROR
+from stdpose_mm.cli.arguments import with_sentences
+from stdpose_mm.errors import InputError
 from stdpose_mm.version import __version__
 
 VERBS = {
@@ -26,7 +28,12 @@ VERBS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ['--help']
+    given = sys.argv[1:] if arguments is None else arguments
+    return with_sentences('stdpose', partial(_run, given or ['--help']))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    verb, *rest = arguments
     if verb in VERBS:
         return load_verb(verb).main(rest, f'stdpose {verb}')
     if verb in ('-h', '--help'):
@@ -35,8 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb == '--version':
         print(f'stdpose {__version__}')
         return 0
-    print(f'stdpose: there is no {verb!r}, choose one of {", ".join(VERBS)}', file=sys.stderr)
-    return EXIT_INPUT_ERROR
+    raise InputError(f'there is no {verb!r}, choose one of {", ".join(VERBS)}')
 
 
 def load_verb(verb: str) -> ModuleType:

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'propagate.py') -> 
     )
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
+def make_parser(prog: str) -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__, intermixed=True)
     parser.usage = '%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] LABELS --out OUT [options]'
@@ -71,9 +71,9 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         'several videos, or folders of videos, and the folder of their label files; or a dataset '
         'file (.csv, .jsonl) that names both',
     )
-    parser.add_argument(
+    parser.add_output(
         '--out',
-        type=Path,
+        is_folder=None,
         required=True,
         help='label file for all frames; with several videos, the folder of these',
     )
@@ -136,9 +136,9 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         help='size of the pictures that were labelled, if the video has another: LABELS are '
         'rescaled',
     )
-    parser.add_argument(
+    parser.add_output(
         '--report',
-        type=Path,
+        is_folder=None,
         metavar='FILE',
         help='page (.html) with what to look at; with several videos, the folder of these',
     )
@@ -252,7 +252,7 @@ def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
 
 def _check_files(args: argparse.Namespace) -> None:
     """Refuse outputs that cannot be written before anything is computed."""
-    check_outputs(args, 'video', 'labels', 'config', 'checkpoint', 'fuser', 'boxes')
+    check_outputs(args)
 
 
 def _check_options(args: argparse.Namespace) -> None:

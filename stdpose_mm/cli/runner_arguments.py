@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stdpose_mm.cli.arguments import OneLineParser
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import require_writable_folder
 from stdpose_mm.io.file_kinds import require_config
@@ -56,9 +57,14 @@ def parse_config_options(pairs: Sequence[str]) -> dict[str, Any]:
     return options.parsed
 
 
-def add_runner_arguments(parser: argparse.ArgumentParser) -> None:
+def add_runner_arguments(parser: OneLineParser) -> None:
     """Add the options that training and testing share."""
-    parser.add_argument('--work-dir', help='folder for logs, checkpoints and results')
+    parser.add_output(
+        '--work-dir',
+        type=str,
+        is_folder=True,
+        help='folder for logs, checkpoints and results',
+    )
     add_config_options(
         parser, 'override entries of the config; a list is key="[a,b]", a tuple key="[(a,b)]"'
     )
@@ -96,6 +102,11 @@ def load_config(args: argparse.Namespace) -> Config:
     if Path(cfg.work_dir).is_file():
         raise InputError(f'the work folder {cfg.work_dir} is a file, give a folder as --work-dir')
     require_writable_folder(cfg.work_dir)
+    written = Path(cfg.work_dir) / Path(args.config).name
+    if written.exists() and written.samefile(args.config):
+        # MMEngine would write the config with all options over the one that was given; without a
+        # file name it writes one that is named after the time.
+        object.__setattr__(cfg, '_filename', None)
     return cfg
 
 

@@ -14,7 +14,7 @@ from stdpose_mm.cli.evaluate import without_nan
 from stdpose_mm.cli.runner_arguments import add_runner_arguments, load_config, require_checkpoint
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
-from stdpose_mm.io.outputs import JSON_SUFFIXES, Output, guard_outputs
+from stdpose_mm.io.outputs import JSON_SUFFIXES
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = 'test.py') -> int:
     return run_command(make_parser(prog), test, arguments)
 
 
-def make_parser(prog: str) -> argparse.ArgumentParser:
+def make_parser(prog: str) -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
@@ -41,8 +41,20 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         'that the config does not name have flip/ or no_flip/ before their names (default: both '
         'for a config with flip_test, otherwise off)',
     )
-    parser.add_argument('--out', type=Path, metavar='JSON', help='file to write the metrics to')
-    parser.add_argument('--dump', type=Path, metavar='PKL', help='file to write the predictions to')
+    parser.add_output(
+        '--out',
+        what='metrics',
+        suffixes=JSON_SUFFIXES,
+        metavar='JSON',
+        help='file to write the metrics to',
+    )
+    parser.add_output(
+        '--dump',
+        what='predictions',
+        suffixes=DUMP_SUFFIXES,
+        metavar='PKL',
+        help='file to write the predictions to',
+    )
     return parser
 
 
@@ -52,13 +64,6 @@ def test(args: argparse.Namespace) -> None:
     Raises:
         InputError: If a file given does not exist or cannot be used.
     """
-    guard_outputs(
-        [
-            Output('--out', args.out, 'metrics', JSON_SUFFIXES),
-            Output('--dump', args.dump, 'predictions', DUMP_SUFFIXES),
-        ],
-        {'CONFIG': args.config, 'CHECKPOINT': args.checkpoint},
-    )
     cfg = load_config(args)
     from mmengine.dist import is_main_process
     from mmengine.model import is_model_wrapper

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
@@ -108,6 +109,17 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
             cfg.resume, cfg.load_from = True, checkpoint
     if cfg.get('load_from'):
         require_checkpoint(cfg.load_from)
+        if not cfg.get('resume'):
+            _require_other_folder(cfg.load_from, cfg.work_dir)
+
+
+def _require_other_folder(checkpoint: str, work_dir: str) -> None:
+    """Refuse a new run where its checkpoints may take the place of the one it starts from."""
+    if Path(checkpoint).is_file() and Path(checkpoint).resolve().parent == Path(work_dir).resolve():
+        raise InputError(
+            f'the checkpoint {checkpoint} to start from lies in the work folder {work_dir}, where '
+            'this run may overwrite it, give another --work-dir, or go on from it with --resume'
+        )
 
 
 def use_mixed_precision(cfg: Config, has_cuda: bool) -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stdpose_mm.cli.arguments import FILES, OUTPUTS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
@@ -17,15 +18,6 @@ from stdpose_mm.io.video import FrameSource
 
 RECORD_FOLDER = '.stdpose'
 """Hidden folder of the records in the output folder."""
-
-OUTPUTS = ('out', 'save_video', 'report')
-"""Options that name files to write."""
-
-FILES = (
-    *('config', 'checkpoint', 'fuser', 'flow_weights', 'labels', 'boxes'),
-    *('det_config', 'det_checkpoint', 'loaded_into_cvat', 'frame_of'),
-)
-"""Options that may name files to read, which count by their content."""
 
 _NO_INPUTS = (*OUTPUTS, 'inputs', 'video', 'cache', 'launcher')
 """Options that do not change what is written, or count in another way."""

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from stdpose_mm.choices import VIDEO_SUFFIXES, WRITE_FORMATS
+from stdpose_mm.cli.arguments import OUTPUTS
 from stdpose_mm.cli.video_records import (
-    OUTPUTS,
     RECORD_FOLDER,
     FinishedVideo,
     VideoRecord,
     VideoResult,
     fingerprint_inputs,
 )
-from stdpose_mm.errors import InputError, find_input_error, one_line
+from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import balanced_share, is_first_process, rank_and_count, work_together
 
@@ -254,7 +254,7 @@ def _do_one(work: Callable[[str], Result], name: str) -> Result:
     try:
         return work(name)
     except Exception as error:
-        sentence = find_input_error(error)
+        sentence = explain_error(error)
         if sentence is None:
             traceback.print_exc()
             sentence = f'{type(error).__name__}: {one_line(error)}, a bug; its traceback is above'

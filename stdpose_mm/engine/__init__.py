@@ -8,17 +8,20 @@ that was stopped and resumed gives the same losses as one that was not:
 - the augmentation of a sample from its seed, in any worker: :class:`SeedSample`;
 - the randomness of the model (dropout, sampled losses) at each step: :class:`RandomStateHook`.
 
-:class:`HeldOutLossHook` evaluates such a run without changing it.
+:class:`HeldOutLossHook` evaluates such a run without changing it. A checkpoint is there as a whole
+or not at all: :class:`AtomicLocalBackend`.
 """
 
 from __future__ import annotations
 
+from .atomic_backend import AtomicLocalBackend
 from .hooks import CheckpointReportHook, HeldOutLossHook, RandomStateHook
 from .optim_wrappers import AutocastOptimWrapper, ViTOptimWrapperConstructor
 from .samplers import EvenlySpacedSampler, SeededInfiniteSampler, SeededSampler
 from .transforms import SeedSample
 
 __all__ = [
+    'AtomicLocalBackend',
     'AutocastOptimWrapper',
     'CheckpointReportHook',
     'EvenlySpacedSampler',

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mmengine.runner import find_latest_checkpoint
 
 
 def last_checkpoint(work_dir: str) -> str | None:
-    """Find the last checkpoint of the runs in a work folder; None if there is none yet."""
+    """Find the last checkpoint of the runs in a work folder; None if there is none yet.
+
+    A run that was killed may leave a record of a checkpoint that was removed to make room for the
+    next one, or an empty one: then it is the one of the last step that is there.
+    """
     recorded = find_latest_checkpoint(work_dir)
     if recorded is None:
         return None
     # The path recorded is absolute: after the folder was moved the file lies beside the record.
     moved = Path(work_dir) / Path(recorded).name
-    return str(moved) if moved.is_file() else recorded
+    if moved.is_file():
+        return str(moved)
+    if Path(recorded).is_file() or '://' in recorded:
+        return recorded
+    by_step = {
+        int(step[1]): str(path)
+        for path in Path(work_dir).iterdir()
+        if (step := re.fullmatch(r'(?:iter|epoch)_([0-9]+)\.pth', path.name))
+    }
+    return by_step[max(by_step)] if by_step else None

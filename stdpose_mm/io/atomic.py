@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import glob
 import gzip
+import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, os_error_text
 
 PathLike = str | os.PathLike[str]
+
+_MAX_NAME = 255
+"""Bytes of a file's name."""
 
 
 @contextmanager
@@ -32,8 +37,8 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
         The path to write to.
 
     Raises:
-        InputError: If ``path`` is a folder, a device or the like, or its folder cannot be written
-            to.
+        InputError: If ``path`` is a folder, a device or the like, or it cannot be written, say,
+            because the disk is full.
     """
     if os.path.islink(path):
         path = os.path.realpath(path)
@@ -41,9 +46,32 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
-        raise
+        refused = _find_refusal(error, temporary)
+        if refused is None:
+            raise
+        raise _not_written(path, refused) from error
+
+
+def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
+    """Find the error of the operating system about a temporary file that is behind ``error``."""
+    link: BaseException | None = error
+    # PyTorch raises a RuntimeError where its writer was refused.
+    while isinstance(link, (OSError, RuntimeError)):
+        if isinstance(link, OSError):
+            file = link.filename
+            # Writers that write atomically themselves have another temporary name.
+            ours = file is None or temporary.name in os.path.basename(os.fsdecode(file))
+            return link if ours else None
+        link = link.__cause__ or link.__context__
+    return None
+
+
+def _not_written(path: PathLike, error: OSError) -> InputError:
+    # What is written may be the temporary file of another writer.
+    path = re.sub(r'(\.[0-9]+\.partial\.)+(?=[^/]+$)', '', os.fspath(path))
+    return InputError(os_error_text(error, f'{path} cannot be written'))
 
 
 def require_writable(path: PathLike) -> None:
@@ -53,7 +81,12 @@ def require_writable(path: PathLike) -> None:
         InputError: See :func:`atomic_path`.
     """
     target = Path(os.path.realpath(path))
-    _require_no_other_kind(target)
+    try:
+        _require_no_other_kind(target)
+        # What is too long a name is said here, too.
+        _temporary_of(target).is_file()
+    except OSError as error:
+        raise _not_written(target, error) from error
     _require_room(target, target.parent)
 
 
@@ -64,19 +97,19 @@ def require_writable_folder(path: PathLike) -> None:
         InputError: If it is no folder, or it cannot be created or written to.
     """
     folder = Path(os.path.realpath(path))
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise InputError(f'{path} is a file, expected a folder to write to')
     _require_room(folder, folder)
 
 
 def _require_room(target: Path, folder: Path) -> None:
     """Check that files can be created in ``folder``, or in what there is of the way to it."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise InputError(f'{target} cannot be written: {error.strerror or error}') from error
+        raise _not_written(target, error) from error
 
 
 def _require_no_other_kind(target: Path) -> None:
@@ -88,20 +121,34 @@ def _require_no_other_kind(target: Path) -> None:
 
 def _reserve(target: Path) -> Path:
     """The empty temporary file beside ``target``."""
-    _require_no_other_kind(target)
-    temporary = target.with_name(f'.{os.getpid()}.partial.{target.name}')
     try:
+        _require_no_other_kind(target)
+        temporary = _temporary_of(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_behind(target)
         temporary.touch()
     except OSError as error:
-        raise InputError(f'{target} cannot be written: {error.strerror or error}') from error
+        raise _not_written(target, error) from error
     return temporary
+
+
+def _temporary_of(target: Path) -> Path:
+    return target.with_name(f'.{os.getpid()}.partial.{_short_name(target)}')
+
+
+def _short_name(target: Path) -> str:
+    """The name of the target; its end and a digest if there would be no room for the beginning."""
+    room = _MAX_NAME - len(f'.{2**22}.partial.')
+    name = os.fsencode(target.name)
+    if not room < len(name) <= _MAX_NAME:
+        return target.name
+    digest = hashlib.sha256(name).hexdigest()[:16]
+    return f'{digest}{os.fsdecode(name[len(digest) - room :])}'
 
 
 def _remove_left_behind(target: Path) -> None:
     """Remove temporary files of ``target`` whose processes were killed."""
-    for path in target.parent.glob(f'.*.partial.{glob.escape(target.name)}'):
+    for path in target.parent.glob(f'.*.partial.{glob.escape(_short_name(target))}'):
         process = path.name.split('.')[1]
         if process.isdecimal() and not _is_running(int(process)):
             path.unlink(missing_ok=True)

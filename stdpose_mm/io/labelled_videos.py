@@ -17,6 +17,9 @@ from stdpose_mm.io.video import (
 )
 from stdpose_mm.structures import VideoLabels
 
+MAX_FRAMES = 5_000_000
+"""Two days of video. Whatever is computed for each frame up to the last has to end, too."""
+
 
 def read_videos(path: Path) -> list[VideoLabels]:
     """Read the labels of all videos of a set.
@@ -56,6 +59,11 @@ def open_video(
     if not sources:
         raise InputError(f'the labels of video {labels.name!r} list no frame, leave it out')
     indices = list(sources)
+    if indices[-1] >= MAX_FRAMES:
+        raise InputError(
+            f'the labels of video {labels.name!r} list frame {indices[-1]}, expected numbers below '
+            f'{MAX_FRAMES}, those of the frames of one video'
+        )
     nearest = [max(bisect_right(indices, n) - 1, 0) for n in range(indices[-1] + 1)]
     path, in_video = next(iter(sources.values()))
     paths = [file for file, _ in sources.values()]

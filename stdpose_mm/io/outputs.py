@@ -28,14 +28,17 @@ class Output:
         path: Where to; None if it is not asked for.
         what: What is written there, such as 'a report'.
         suffixes: What its name may end in; none for any name.
-        is_folder: Whether it is a folder.
+        is_folder: Whether it is a folder; None if that depends on the inputs, and is checked when
+            they are known, with the suffix.
+        files: Patterns of the files that are written to the folder.
     """
 
     name: str
     path: PathLike | None
     what: str = 'a file'
     suffixes: Sequence[str] = ()
-    is_folder: bool = False
+    is_folder: bool | None = False
+    files: Sequence[str] = ()
 
 
 def guard_outputs(
@@ -45,13 +48,14 @@ def guard_outputs(
 ) -> None:
     """Refuse outputs that cannot be written, or would be written over an input.
 
-    Nothing is created.
+    Nothing is created. This is the one place where that is found out, for every command.
 
     Args:
         outputs: What is to be written.
         inputs: What an input is called -> its path or paths; what is no path counts for nothing.
-        label_folders: The same for folders all of whose label files are read, and for single label
-            files in their place: no other JSON file belongs there.
+        label_folders: The same for folders all of whose label files are read, for text files that
+            list label files, and for single label files in their place: no other JSON file belongs
+            there.
 
     Raises:
         InputError: If a name does not end as it should, an output is an input, lies among the label
@@ -59,11 +63,11 @@ def guard_outputs(
     """
     label_folders = label_folders or {}
     asked = [output for output in outputs if output.path is not None]
-    _refuse_overwriting({**(inputs or {}), **label_folders}, asked)
+    _refuse_overwriting([*_each(inputs or {}), *_each_label_file(label_folders)], asked)
     for output in asked:
         assert output.path is not None
         _refuse_mixing(output, output.path, label_folders)
-        if output.is_folder:
+        if output.is_folder or (output.is_folder is None and os.path.isdir(output.path)):
             require_writable_folder(output.path)
         else:
             require_writable(output.path)
@@ -89,6 +93,36 @@ def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str
         raise InputError(
             f'{named} is no name for {what}, give one that ends in {_either(suffixes)}'
         )
+
+
+def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
+    """List the files that labels of a format are written to.
+
+    Args:
+        name: What the command line calls the label file.
+        path: The label file.
+        format: Its format.
+    """
+    outputs = [Output(name, path)]
+    if format == 'deeplabcut':
+        outputs.append(Output(f'the project file of {name}', project_file(path)))
+    return outputs
+
+
+def project_file(path: PathLike) -> Path:
+    """Return the path of the project file that is written beside labels for DeepLabCut."""
+    name = Path(path).name.removesuffix('.gz').removesuffix('.csv')
+    return Path(path).with_name(f'{name}_config.yaml')
+
+
+def adapted_model(path: PathLike) -> Path:
+    """Return the path of the model that ``--adapt`` leaves beside a label file."""
+    return Path(path).with_name(f'{Path(Path(path).name.removesuffix(".gz")).stem}.adapted.pth')
+
+
+def report_video(page: PathLike) -> Path:
+    """Return the path of the video of a report that is too long to be part of the page."""
+    return Path(page).with_name(f'{Path(page).stem}_overlay.mp4')
 
 
 def choose_format(
@@ -146,19 +180,40 @@ def _each(inputs: Mapping[str, Paths]) -> Iterator[tuple[str, PathLike]]:
             yield from ((name, path) for path in paths)
 
 
-def _refuse_overwriting(inputs: Mapping[str, Paths], outputs: Sequence[Output]) -> None:
-    taken = {_identity(path): name for name, path in _each(inputs)}
+def _each_label_file(sets: Mapping[str, Paths]) -> Iterator[tuple[str, PathLike]]:
+    """Yield folders and lists of label files, with the files in them."""
+    for name, path in _each(sets):
+        yield name, path
+        if os.path.isdir(path):
+            yield from ((name, file) for file in Path(path).iterdir() if file.is_file())
+        elif _ends_in(path, ['.txt']) and os.path.isfile(path):
+            from .labels.label_files import listed_files
+
+            yield from ((name, file) for file in listed_files(path))
+
+
+def _refuse_overwriting(inputs: Sequence[tuple[str, PathLike]], outputs: Sequence[Output]) -> None:
+    given = {_identity(path): name for name, path in inputs}
+    taken: dict[str, str] = {}
     for output in outputs:
-        assert output.path is not None
-        other = taken.setdefault(_identity(output.path), output.name)
-        if other in inputs:
-            raise InputError(
-                f'{output.name} {output.path} is given as {other} too, which would be overwritten, '
-                f'give another {"folder" if output.is_folder else "file"}'
-            )
-        if other != output.name:
-            first, second = sorted((output.name, other))
-            raise InputError(f'{first} and {second} are the same file {output.path}, give two')
+        for path in _written(output):
+            identity = _identity(path)
+            if identity in given:
+                raise InputError(
+                    f'{output.name} {path} is given as {given[identity]} too, which would be '
+                    f'overwritten, give another {"folder" if output.is_folder else "file"}'
+                )
+            other = taken.setdefault(identity, output.name)
+            if other != output.name and output.is_folder is not None:
+                first, second = sorted((output.name, other))
+                raise InputError(f'{first} and {second} are the same file {path}, give two')
+
+
+def _written(output: Output) -> list[PathLike]:
+    """List the path of an output, and the files of its folder that would be replaced."""
+    assert output.path is not None
+    folder = Path(output.path)
+    return [output.path, *(path for pattern in output.files for path in folder.glob(pattern))]
 
 
 def _refuse_mixing(output: Output, path: PathLike, label_folders: Mapping[str, Paths]) -> None:

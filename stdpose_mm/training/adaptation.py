@@ -21,6 +21,7 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.io.atomic import require_writable
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labels import list_frames, match_frames
+from stdpose_mm.io.outputs import adapted_model
 from stdpose_mm.io.video import FrameSource, PreloadedFrames
 from stdpose_mm.propagation import given_labels, load_propagator
 from stdpose_mm.propagation.base import require_method
@@ -235,7 +236,7 @@ def adapt(
     labels = _keep_poses(given_labels(match_frames(labels, frames)))
     if steps is None:
         steps = STEPS_FROM_SCRATCH if checkpoint is None else STEPS
-    path = Path(out).with_name(f'{Path(Path(out).name.removesuffix(".gz")).stem}.adapted.pth')
+    path = adapted_model(out)
     if checkpoint is not None or not method or require_method(method).uses_model != 'optional':
         method = ''
     compare = partial(load_propagator, method, device=str(device), **(options or {}))

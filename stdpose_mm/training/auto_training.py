@@ -18,14 +18,16 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from tqdm import tqdm
 
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.engine.checkpoints import last_checkpoint
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.schedules import set_iterations
 from stdpose_mm.export.fuser_export import export_fuser
 from stdpose_mm.inference import WindowModel
+from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.io.labelled_videos import open_video, read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
 from stdpose_mm.io.video import PreloadedFrames
@@ -215,7 +217,9 @@ class AutoTrainer:
             config.train_dataloader.dataset.held_out_share = 0.0
             if self.pose_iters is not None:
                 set_iterations(config, self.pose_iters)
-            config.resume = find_latest_checkpoint(config.work_dir) is not None
+            unfinished = last_checkpoint(config.work_dir)
+            if unfinished is not None:
+                config.load_from, config.resume = unfinished, True
             runner = Runner.from_cfg(config)
             runner.train()
             config.load_from = None
@@ -247,10 +251,11 @@ class AutoTrainer:
         """
         folder = self.work_dir / 'evidence' / name
         folder.mkdir(parents=True, exist_ok=True)
+        names = distinct_file_names([video.name for video in videos], 'video')
         jobs = [
             ExtractionJob(
                 labels=video,
-                path=folder / f'{video.name}.npz',
+                path=folder / f'{names[video.name]}.npz',
                 pose=pose,
                 device=self.device,
                 roots=roots,

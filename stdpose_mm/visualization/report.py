@@ -18,6 +18,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path, write_text
+from stdpose_mm.io.outputs import report_video
 from stdpose_mm.io.video import FrameSource, presentation_times, write_video_like
 from stdpose_mm.review import FrameCheck, JointCheck
 from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
@@ -150,16 +151,16 @@ def _video(
     if video is not None:
         path = Path(os.path.relpath(video, page.parent)).as_posix()
         return {'source': _embed(Path(video)), 'path': path}
-    name = f'{page.stem}_overlay.mp4'
+    beside = report_video(page)
     with tempfile.TemporaryDirectory() as folder:
-        overlay = Path(folder) / name
+        overlay = Path(folder) / beside.name
         pictures = (_shrink(frame, MAX_VIDEO_SIDE) for frame in overlay_frames(frames, labels))
         write_video_like(overlay, pictures, frames)
         source = _embed(overlay)
         if source is None:
-            with atomic_path(page.with_name(name)) as temporary:
+            with atomic_path(beside) as temporary:
                 temporary.write_bytes(overlay.read_bytes())
-    return {'source': source, 'path': name}
+    return {'source': source, 'path': beside.name}
 
 
 def _embed(video: Path) -> str | None:

@@ -13,24 +13,25 @@ from stdpose_mm.io import atomic_path
 
 
 @pytest.mark.parametrize(
-    ('option', 'victim', 'what'),
+    ('option', 'victim'),
     [
-        ('--out', 'movie', 'video'),
-        ('--out', 'label_file', 'labels'),
-        ('--save-video', 'movie', 'video'),
-        ('--report', 'label_file', 'labels'),
+        ('--out', 'movie'),
+        ('--out', 'label_file'),
+        ('--save-video', 'movie'),
+        ('--report', 'label_file'),
     ],
 )
-def test_propagate_keeps_its_inputs(
-    run_main, request, tmp_path, movie, label_file, option, victim, what
-):
+def test_propagate_keeps_its_inputs(run_main, request, tmp_path, movie, label_file, option, victim):
     target: Path = request.getfixturevalue(victim)
     before = target.read_bytes()
     out = () if option == '--out' else ('--out', tmp_path / 'dense.json')
     arguments = [movie, label_file, '--method', 'linear', option, target, *out]
     code, _, (line,) = run_main(propagate.main, *arguments)
     assert code == 2
-    assert f'{option} {target} is given as {what} too, which would be overwritten' in line
+    assert (
+        f'{option} {target} is given as VIDEO_OR_FRAMES ... LABELS too, which would be overwritten'
+        in line
+    )
     assert target.read_bytes() == before
     assert not (tmp_path / 'dense.json').exists()
 
@@ -41,7 +42,7 @@ def test_an_input_is_known_behind_a_link(run_main, tmp_path, movie, label_file, 
     link(label_file, other)
     code, _, (line,) = run_main(propagate.main, movie, label_file, '--out', other)
     assert code == 2
-    assert 'is given as labels too, which would be overwritten' in line
+    assert 'is given as VIDEO_OR_FRAMES ... LABELS too, which would be overwritten' in line
 
 
 def test_a_file_is_not_converted_into_itself(run_main, label_file):

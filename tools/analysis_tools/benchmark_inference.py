@@ -25,7 +25,7 @@ from pathlib import Path
 from stdpose_mm.choices import BACKEND_PRECISIONS
 from stdpose_mm.cli.arguments import OneLineParser, add_speed_arguments, positive, run_command
 from stdpose_mm.errors import require_packages
-from stdpose_mm.io.outputs import JSON_SUFFIXES, Output, guard_outputs
+from stdpose_mm.io.outputs import JSON_SUFFIXES
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'sizes' / 'stdpose_small_propagation_posetrack17.py'
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('benchmark_inference.py', __doc__)
     add_speed_arguments(parser, CONFIG, frames=24)
@@ -55,7 +55,9 @@ def make_parser() -> argparse.ArgumentParser:
         help='no pipeline sees mirrored crops too',
     )
     parser.add_argument('--no-memory', action='store_true', help='do not measure peak memory')
-    parser.add_argument('--out', type=Path, help='JSON file for the figures')
+    parser.add_output(
+        '--out', what='figures', suffixes=JSON_SUFFIXES, help='JSON file for the figures'
+    )
     return parser
 
 
@@ -65,10 +67,6 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
-    guard_outputs(
-        [Output('--out', args.out, 'figures', JSON_SUFFIXES)],
-        {'--config': args.config, '--checkpoint': args.checkpoint},
-    )
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.benchmarks.inference_comparison import compare_inference
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,6 @@ from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import OneLineParser, add_labelled_videos, positive, run_command
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.io.outputs import Output, guard_outputs
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.wording import counted
@@ -62,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), benchmark, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('benchmark_propagation.py', __doc__)
     add_labelled_videos(parser)
@@ -132,7 +130,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--jobs', type=positive, default=1, metavar='N', help='processes (%(default)s)'
     )
-    parser.add_argument('--out-dir', type=Path, metavar='DIR', help='where to write the results')
+    parser.add_output(
+        '--out-dir',
+        is_folder=True,
+        files=('table.md', 'table.csv', 'comparison.json', '*.png', '*/*.json'),
+        metavar='DIR',
+        help='where to write the results',
+    )
     return parser
 
 
@@ -147,11 +151,6 @@ def benchmark(args: argparse.Namespace) -> None:
     for interval in args.interval:
         if interval < 2:
             raise InputError(f'--interval must be at least 2 to hide labels, got {interval}')
-    guard_outputs(
-        [Output('--out-dir', args.out_dir, is_folder=True)],
-        {'--config': args.config},
-        {'LABELS': args.labels},
-    )
     require_packages('benchmark_propagation.py', 'torch', 'mmpose')
     from tqdm import tqdm
 

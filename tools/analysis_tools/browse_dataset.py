@@ -22,7 +22,7 @@ from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
-from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.io.file_names import file_name
 
 TILE_HEIGHT = 320
 CAPTION_HEIGHT = 44
@@ -37,11 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), browse, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('browse_dataset.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file of an experiment')
-    parser.add_argument('--out-dir', required=True, metavar='DIR', help='where the pictures go')
+    parser.add_output(
+        '--out-dir',
+        is_folder=True,
+        files=('*.png',),
+        required=True,
+        metavar='DIR',
+        help='where the pictures go',
+    )
     parser.add_argument('--number', type=int, default=20, metavar='N', help='how many windows')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
     parser.add_argument('--seed', type=seed, default=0, help='of the choice and the augmentation')
@@ -57,7 +64,6 @@ def browse(args: argparse.Namespace) -> None:
     """
     if args.number < 1:
         raise InputError(f'--number must be at least 1, got {args.number}')
-    guard_outputs([Output('--out-dir', args.out_dir, is_folder=True)], {'CONFIG': args.config})
     require_packages('a data set', 'torch', 'mmpose')
     options = parse_config_options(args.cfg_options)
     dataset = build_unpacked_dataset(args.config, args.split, options)
@@ -66,7 +72,7 @@ def browse(args: argparse.Namespace) -> None:
     out_dir = Path(args.out_dir)
     for number, index in enumerate(chosen):
         sample = dataset[int(index)]
-        name = Path(sample['video_name']).name
+        name = file_name(Path(sample['video_name']).name)
         path = out_dir / f'{number:04d}_{name}_{sample["frame_index"]:06d}.png'
         with atomic_path(path) as temporary:
             cv2.imwrite(str(temporary), contact_sheet(sample))

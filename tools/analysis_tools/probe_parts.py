@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
@@ -25,7 +24,7 @@ from stdpose_mm.cli.runner_arguments import (
 )
 from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.io import write_json
-from stdpose_mm.io.outputs import JSON_SUFFIXES, Output, guard_outputs
+from stdpose_mm.io.outputs import JSON_SUFFIXES
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), probe, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('probe_parts.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file of a window model')
@@ -56,7 +55,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--seed', type=seed, default=0, help='of the weights, and of masks that training draws'
     )
-    parser.add_argument('--out', type=Path, metavar='JSON', help='file for the figures')
+    parser.add_output(
+        '--out',
+        what='figures',
+        suffixes=JSON_SUFFIXES,
+        metavar='JSON',
+        help='file for the figures',
+    )
     add_config_options(parser, 'override entries of the config, as in train.py')
     return parser
 
@@ -67,10 +72,6 @@ def probe(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
-    guard_outputs(
-        [Output('--out', args.out, 'figures', JSON_SUFFIXES)],
-        {'CONFIG': args.config, 'CHECKPOINT': args.checkpoint},
-    )
     require_packages('a pose network', 'torch', 'mmpose')
     if args.checkpoint is not None:
         require_checkpoint(args.checkpoint)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.choices import PROPAGATION_METHODS
@@ -31,7 +30,6 @@ from stdpose_mm.cli.arguments import (
 )
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json, write_text
-from stdpose_mm.io.outputs import Output, guard_outputs
 from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), simulate, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('simulate_annotator.py', __doc__)
     add_labelled_videos(parser)
@@ -70,7 +68,13 @@ def make_parser() -> argparse.ArgumentParser:
         metavar='T',
         help='where uniform labelling starts (%(default)s)',
     )
-    parser.add_argument('--out-dir', type=Path, metavar='DIR', help='where to write the results')
+    parser.add_output(
+        '--out-dir',
+        is_folder=True,
+        files=('effort.json', 'effort.png', 'table.md'),
+        metavar='DIR',
+        help='where to write the results',
+    )
     return parser
 
 
@@ -84,7 +88,6 @@ def simulate(args: argparse.Namespace) -> None:
         raise InputError(f'--target-pck must be between 0 and 100, got {args.target_pck:g}')
     if args.max_interval < 2:
         raise InputError(f'--max-interval must be at least 2, got {args.max_interval}')
-    guard_outputs([Output('--out-dir', args.out_dir, is_folder=True)], {}, {'LABELS': args.labels})
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.benchmarks.propagation.simulated_annotator import (
         AnnotatedVideo,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from stdpose_mm.cli.arguments import (
     OneLineParser,
@@ -20,7 +19,7 @@ from stdpose_mm.cli.arguments import (
     run_command,
 )
 from stdpose_mm.errors import require_packages
-from stdpose_mm.io.outputs import JSON_SUFFIXES, Output, guard_outputs
+from stdpose_mm.io.outputs import JSON_SUFFIXES
 from stdpose_mm.processes import is_first_process, joined_processes
 from stdpose_mm.wording import counted
 
@@ -30,11 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('detect_people.py', __doc__)
     add_labelled_videos(parser)
-    parser.add_argument('--out', type=Path, required=True, metavar='JSON', help='file to write')
+    parser.add_output(
+        '--out',
+        what='detections',
+        suffixes=JSON_SUFFIXES,
+        required=True,
+        metavar='JSON',
+        help='file to write',
+    )
     parser.add_argument(
         '--det-config', required=True, metavar='FILE', help='MMDetection config, or ONNX file'
     )
@@ -57,11 +63,6 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
-    guard_outputs(
-        [Output('--out', args.out, 'detections', JSON_SUFFIXES)],
-        {'--det-config': args.det_config},
-        {'LABELS': args.labels},
-    )
     require_packages('detect_people.py', 'torch')
     from stdpose_mm.detection import build_person_detector
     from stdpose_mm.detection.detect_people import detect_people

@@ -13,7 +13,6 @@ import argparse
 from collections.abc import Sequence
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command
-from stdpose_mm.io.outputs import Output, guard_outputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def generate(args: argparse.Namespace) -> None:
     """Write the videos and print how hard they are."""
-    guard_outputs([Output('OUT', args.out, is_folder=True)])
     from tqdm import tqdm
 
     from stdpose_mm.benchmarks.propagation import report_difficulty
@@ -45,10 +43,16 @@ def generate(args: argparse.Namespace) -> None:
         print(f'{split}: {figures}')
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('make_synthetic_posetrack.py', __doc__)
-    parser.add_argument('out', metavar='OUT', help='folder to write to; a rerun completes it')
+    parser.add_output(
+        'out',
+        type=str,
+        is_folder=True,
+        metavar='OUT',
+        help='folder to write to; a rerun completes it',
+    )
     parser.add_argument('--train-videos', type=int, default=160, metavar='N')
     parser.add_argument('--val-videos', type=int, default=15, metavar='M')
     parser.add_argument('--frames', type=int, help='frames per video')

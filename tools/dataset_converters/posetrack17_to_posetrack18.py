@@ -6,31 +6,38 @@ python tools/dataset_converters/posetrack17_to_posetrack18.py annolists/val anno
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import Output, guard_outputs
+from stdpose_mm.io.file_names import distinct_file_names
 from stdpose_mm.wording import counted
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    return run_command(make_parser(), lambda args: convert(args.in_dir, args.out_dir), arguments)
+
+
+def make_parser() -> OneLineParser:
+    """The command line's arguments."""
     parser = OneLineParser(
         'posetrack17_to_posetrack18.py', 'Convert PoseTrack17 label files to PoseTrack18.'
     )
-    parser.add_argument(
-        'in_dir', type=Path, metavar='IN_DIR', help='folder with annolist JSON files'
+    parser.add_labels('in_dir', type=Path, metavar='IN_DIR', help='folder with annolist JSON files')
+    parser.add_output(
+        'out_dir',
+        is_folder=True,
+        files=('*.json',),
+        metavar='OUT_DIR',
+        help='folder to write PoseTrack18 JSON files to',
     )
-    parser.add_argument(
-        'out_dir', type=Path, metavar='OUT_DIR', help='folder to write PoseTrack18 JSON files to'
-    )
-    return run_command(parser, lambda args: convert(args.in_dir, args.out_dir), None)
+    return parser
 
 
 def convert(in_dir: Path, out_dir: Path) -> None:
     """Convert every ``*.json`` of ``in_dir``; nothing is written if one of them is wrong."""
-    guard_outputs([Output('OUT_DIR', out_dir, is_folder=True)], {'IN_DIR': in_dir})
     from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
     from stdpose_mm.io.labels.posetrack17 import posetrack18_name
 
@@ -38,12 +45,14 @@ def convert(in_dir: Path, out_dir: Path) -> None:
     if not paths:
         raise InputError(f'{in_dir} holds no *.json file, expected PoseTrack17 label files')
     videos = [read_posetrack17(path) for path in paths]
+    listed = {labels.name: posetrack18_name(labels.name) for labels in videos}
+    names = distinct_file_names([known or name for name, known in listed.items()], 'video')
     for labels in videos:
-        name = posetrack18_name(labels.name)
+        name = listed[labels.name]
         if name is None:
             name = labels.name
             print(f'{name}: in no sequence list, written without _train or _test', file=sys.stderr)
-        write_posetrack18(labels, out_dir / f'{name}.json', official=True)
+        write_posetrack18(labels, out_dir / f'{names[name]}.json', official=True)
     print(f'{out_dir}: {counted(len(videos), "file")}')
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import Output, guard_outputs
 from stdpose_mm.wording import counted
 
 
@@ -24,11 +23,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), split, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('split_videos.py', __doc__)
     parser.add_argument('labels', metavar='LABELS', help='folder with one label file per video')
-    parser.add_argument('out', type=Path, metavar='OUT', help='folder for train.txt and val.txt')
+    parser.add_output(
+        'out',
+        is_folder=True,
+        files=('train.txt', 'val.txt'),
+        metavar='OUT',
+        help='folder for train.txt and val.txt',
+    )
     parser.add_argument(
         '--group-by',
         metavar='FIELD',
@@ -53,10 +58,6 @@ def split(args: argparse.Namespace) -> None:
         raise InputError(f'--val-share must be between 0 and 1, got {args.val_share}')
     if args.group_letters is not None and args.group_letters < 1:
         raise InputError(f'--group-letters must be at least 1, got {args.group_letters}')
-    guard_outputs(
-        [Output('OUT', args.out / f'{name}.txt') for name in ('train', 'val')],
-        {'LABELS': args.labels},
-    )
     import numpy as np
 
     from stdpose_mm.io.labels import find_label_files, write_label_list

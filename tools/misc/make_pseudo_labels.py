@@ -25,7 +25,6 @@ from stdpose_mm.cli.arguments import (
     run_command,
 )
 from stdpose_mm.errors import require_packages
-from stdpose_mm.io.outputs import Output, guard_outputs
 from stdpose_mm.processes import is_first_process, joined_processes
 from stdpose_mm.wording import counted
 
@@ -35,11 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), run, arguments, 'interrupted, the same command goes on')
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('make_pseudo_labels.py', __doc__)
     add_labelled_videos(parser)
-    parser.add_argument('--out', type=Path, required=True, help='folder to write to')
+    parser.add_output(
+        '--out',
+        is_folder=True,
+        files=('summary.json', 'annotations/*.json'),
+        required=True,
+        help='folder to write to',
+    )
     parser.add_argument(
         '--interval',
         type=positive,
@@ -90,7 +95,6 @@ def run(args: argparse.Namespace) -> None:
     from stdpose_mm.training.pseudo_labels import PseudoLabelSettings, make_pseudo_labels
 
     files = find_label_files(args.labels)
-    guard_outputs([Output('--out', args.out, is_folder=True)], {'LABELS': args.labels})
     with joined_processes(args.launcher, args.device):
         propagator = load_propagator(
             args.method, args.config, args.checkpoint, args.device, args.batch_size

@@ -37,10 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), train, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser('train_auto.py', __doc__)
-    parser.add_argument('--work-dir', type=Path, required=True, help='where everything is kept')
+    parser.add_output(
+        '--work-dir',
+        is_folder=True,
+        files=('fuser.pth', 'pose.py', 'pose.pth'),
+        required=True,
+        help='where everything is kept',
+    )
     parser.add_argument('--config', default=CONFIG, help='of the pose network (%(default)s)')
     parser.add_argument('--clips', type=int, default=800, help='clips to generate (%(default)s)')
     parser.add_argument(

@@ -15,7 +15,6 @@ from pathlib import Path
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import write_text
-from stdpose_mm.io.outputs import Output, guard_outputs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,12 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(make_parser(), write, arguments)
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('write_model_zoo.py', __doc__)
-    parser.add_argument(
+    parser.add_output(
         '--out',
-        type=Path,
+        what='a page',
+        suffixes=('.md',),
         default=ROOT / 'docs' / 'reference' / 'model_zoo.md',
         metavar='MD',
         help='file to write (docs/reference/model_zoo.md)',
@@ -44,7 +44,6 @@ def write(args: argparse.Namespace) -> None:
     Raises:
         InputError: If a config or a list of results cannot be used.
     """
-    guard_outputs([Output('--out', args.out, 'a page', ('.md',))])
     require_packages('write_model_zoo.py', 'torch', 'mmpose')
     from stdpose_mm.benchmarks.model_zoo import model_zoo_page
 

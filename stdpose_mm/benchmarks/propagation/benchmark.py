@@ -17,6 +17,7 @@ import torch
 
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import distinct_file_names, file_name
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.io.labels import frame_sources, write_posetrack18
@@ -301,7 +302,8 @@ def _check_folders(
     """Refuse folders with predictions of other videos, which would confuse an evaluation."""
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f'{out_dir} is a file, give a folder as --out-dir')
-    expected = {f'{labels.name}.json' for labels in videos}
+    files = distinct_file_names([labels.name for labels in videos], 'video')
+    expected = {f'{file}.json' for file in files.values()}
     for run in runs:
         for interval in intervals:
             for path in sorted((out_dir / _folder_name(run, interval)).glob('*.json*')):
@@ -313,7 +315,8 @@ def _check_folders(
 
 
 def _folder_name(run: EntryRun, interval: int) -> str:
-    return f'{run.name}_T{interval}'
+    # The command line names models.
+    return f'{"+".join(map(file_name, run.name.split("+")))}_T{interval}'
 
 
 def _measure_all(
@@ -379,6 +382,6 @@ def _measure_video(
         prediction = video.labels.with_persons(people)
         if conditions.out_dir is not None:
             folder = conditions.out_dir / _folder_name(run, interval)
-            write_posetrack18(prediction, folder / f'{labels.name}.json', official=True)
+            write_posetrack18(prediction, folder / f'{file_name(labels.name)}.json', official=True)
         errors[interval] = measure(video, prediction)
     return errors

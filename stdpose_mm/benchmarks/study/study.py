@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from mmengine.config import Config
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.model_names import config_folder
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import file_name
 
 BUDGETS = ('steps', 'seconds', 'own')
 
@@ -239,11 +239,6 @@ def read_entry_config(study: Study, entry: StudyEntry, options: Options | None =
 def config_path(config: str) -> str:
     """Find a config from the working directory, or from the folder that holds ``configs``."""
     return config if Path(config).is_file() else str(config_folder() / config)
-
-
-def file_name(name: str) -> str:
-    """Make a file name of an entry's or a test's name."""
-    return re.sub(r'[^\w.=-]+', '_', name).strip('_.')
 
 
 def _entry(value: Any, where: str) -> StudyEntry:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, os_error_text
 from stdpose_mm.io import write_json
 from stdpose_mm.io.labels import write_posetrack18
 from stdpose_mm.structures import VideoLabels
@@ -172,16 +172,19 @@ def write_video(task: VideoTask) -> str:
     clip = task.generate()
     task.image_folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = task.image_folder.with_name(f'.{os.getpid()}.partial.{task.name}')
-    temporary.mkdir()
     try:
+        temporary.mkdir()
         for index, frame in enumerate(clip.frames):
             path = temporary / f'{index:06d}.jpg'
             path.write_bytes(encode_jpeg(frame, clip.jpeg_quality))
         # Pictures without labels are left over from a run that was killed.
         shutil.rmtree(task.image_folder, ignore_errors=True)
         temporary.rename(task.image_folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            place = f'{task.image_folder} cannot be written'
+            raise InputError(os_error_text(error, place)) from error
         raise
     write_posetrack18(clip.labels, task.label_file)
     return task.name

@@ -19,7 +19,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.outputs import project_file
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -275,8 +276,9 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
         cells = [cell for key in names for cell in _cells(people.get(key), len(joints))]
         if any(cells):
             writer.writerow(['labeled-data', folder, pictures[index], *cells])
-    config = Path(path).with_name(f'{video_name(path)}_config.yaml')
-    write_text(config, _config(labels, scorer, list(names.values()) if several else None))
+    write_text(
+        project_file(path), _config(labels, scorer, list(names.values()) if several else None)
+    )
     write_text(path, table.getvalue())
 
 

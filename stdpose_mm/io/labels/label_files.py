@@ -41,7 +41,7 @@ def find_label_files(
     else:
         files = [Path(ann_file)]
         if files[0].suffix == LIST_SUFFIX and files[0].is_file():
-            files = _listed(files[0])
+            files = listed_files(files[0])
     for file in files:
         if not file.is_file():
             raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
@@ -56,7 +56,13 @@ def write_label_list(path: str | os.PathLike[str], files: Sequence[str]) -> None
     write_text(path, ''.join(f'{os.path.relpath(file, folder)}\n' for file in files))
 
 
-def _listed(path: Path) -> list[Path]:
+def listed_files(path: str | os.PathLike[str]) -> list[Path]:
+    """Read a text file with one path a line, relative to its own folder.
+
+    Raises:
+        InputError: If it is no text.
+    """
+    path = Path(path)
     try:
         lines = path.read_text(encoding='utf-8').splitlines()
     except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stdpose_mm.io.file_names import path_below
 from stdpose_mm.structures import VideoLabels
 
 
@@ -17,11 +18,17 @@ def frame_sources(
         image_root: Folder that the frames' file names start from.
         video_root: Folder that the label file's ``info.video`` starts from; None to take pictures
             even if the label file names a video.
+
+    Raises:
+        InputError: If a file lies elsewhere, see :func:`~stdpose_mm.io.file_names.path_below`.
     """
+    whose = f'the labels of video {labels.name!r}'
     info = labels.extra.get('info')
     video = info.get('video') if isinstance(info, dict) else None
     frames = sorted(labels.frames, key=lambda frame: frame.index)
     if video and video_root is not None:
-        path = str(Path(video_root) / video)
+        path = str(path_below(video_root, str(video), whose))
         return {frame.index: (path, frame.index) for frame in frames}
-    return {frame.index: (str(Path(image_root) / frame.file_name), None) for frame in frames}
+    return {
+        frame.index: (str(path_below(image_root, frame.file_name, whose)), None) for frame in frames
+    }

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import leaves_folder
 from stdpose_mm.io.video import FrameSource, read_picture
 from stdpose_mm.structures import VideoFrame, VideoLabels
 
@@ -91,8 +92,9 @@ def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
     if folder is None or not frame.file_name:
         return None
     name = base_name(frame.file_name)
+    own = frame.file_name.replace('\\', '/')
     places = (
-        folder / frame.file_name.replace('\\', '/'),
+        *([] if leaves_folder(own) else [folder / own]),
         folder / name,
         folder / 'images' / name,
         folder.parent / 'images' / name,

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.atomic import PathLike
 
 from .frame_source import FrameSource
@@ -61,7 +61,17 @@ def read_picture(path: PathLike) -> np.ndarray:
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
     # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        # A few bytes may say that they stand for 100000x100000 pixels.
+        raise InputError(f'{path} cannot be decoded, {_opencv_reason(error)}') from error
     if picture is None:
         raise InputError(f'{path} is not a whole picture that can be decoded ({len(data)} bytes)')
     return picture
+
+
+def _opencv_reason(error: cv2.error) -> str:
+    if 'CV_IO_MAX_IMAGE' in str(error):
+        return 'it has more pixels than OpenCV takes, give smaller pictures'
+    return f'OpenCV says: {one_line(error)}'
