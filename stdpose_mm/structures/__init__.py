@@ -28,6 +28,7 @@ from .video_labels import (
     forget_joints,
     open_left_out,
     pose_extent,
+    unused_track_ids,
 )
 from .windows import (
     Window,
@@ -73,4 +74,5 @@ __all__ = [
     'propagation_window',
     'snap_window',
     'to_corners',
+    'unused_track_ids',
 ]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.structures import VideoLabels
+
+from .fields import shown
 
 
 def frame_sources(
@@ -17,10 +20,18 @@ def frame_sources(
         image_root: Folder that the frames' file names start from.
         video_root: Folder that the label file's ``info.video`` starts from; None to take pictures
             even if the label file names a video.
+
+    Raises:
+        InputError: If ``info.video`` is no text.
     """
     info = labels.extra.get('info')
     video = info.get('video') if isinstance(info, dict) else None
     frames = sorted(labels.frames, key=lambda frame: frame.index)
+    if video is not None and not isinstance(video, str):
+        raise InputError(
+            f'info.video of the labels of {labels.name!r} must be the name of a video file, got '
+            f'{shown(video)}'
+        )
     if video and video_root is not None:
         path = str(Path(video_root) / video)
         return {frame.index: (path, frame.index) for frame in frames}

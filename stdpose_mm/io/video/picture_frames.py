@@ -8,6 +8,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_kinds import require_no_stream
 
 from .frame_source import FrameSource
 
@@ -56,12 +57,17 @@ def read_picture(path: PathLike) -> np.ndarray:
     Raises:
         InputError: If the file is missing, is not a picture or is cut short.
     """
+    require_no_stream(path)
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
-    # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        # Such as a head that says 100000 x 100000 pixels.
+        raise InputError(f'{path} is a picture that OpenCV refuses: {error.err}') from error
     if picture is None:
         raise InputError(f'{path} is not a whole picture that can be decoded ({len(data)} bytes)')
     return picture
