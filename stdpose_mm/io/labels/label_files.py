@@ -54,7 +54,8 @@ def find_label_files(
         if files[0].suffix == LIST_SUFFIX and files[0].is_file():
             files = _listed(files[0])
     for file in files:
-        if not file.is_file():
+        # Unlike Path.is_file it raises nothing of a name that is too long.
+        if not os.path.isfile(file):
             raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
     if not files:
         raise InputError(f'the folder {ann_file}{of_owner} holds no label file (*.json){ending}')
