@@ -36,7 +36,7 @@ from stdpose_mm.structures import (
 )
 from support.tools import load_tool
 
-MAX_MESSAGE = 2000
+MAX_MESSAGE = 20_000
 
 _IN_MEMORY = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 
@@ -674,7 +674,10 @@ def _compare(scores: Any, truth: list[VideoLabels], predicted: list[VideoLabels]
     if len({*people}) < len(people) or any(len(region.points) < 3 for region in regions):
         return
     expected = _plain_evaluation()(truth, predicted)
-    for field, name in (('ap', 'AP'), ('mota', 'MOTA'), ('motp', 'MOTP'), ('recall', 'recall')):
+    fields = [('ap', 'AP'), ('precision', 'precision'), ('recall', 'recall')]
+    if all(p.track_id is not None for v in (*truth, *predicted) for p in v.persons):
+        fields += [('mota', 'MOTA'), ('motp', 'MOTP')]
+    for field, name in fields:
         ours, plain = np.asarray(getattr(scores, field)), np.asarray(expected[name])
         # Where nothing is matched the loops say 0.
         if not np.allclose(np.nan_to_num(ours), np.nan_to_num(plain), atol=1e-6):
