@@ -53,6 +53,10 @@ class OneLineParser(argparse.ArgumentParser):
         parse = self.parse_intermixed_args if self._intermixed else super().parse_args
         return parse(args, namespace)
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Exit with a message on one line, whatever the arguments in it hold."""
+        super().exit(status, message and f'{" ".join(message.split())}\n')
+
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
         self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {message}, see --help\n')
