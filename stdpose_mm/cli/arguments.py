@@ -138,6 +138,10 @@ class OneLineParser(argparse.ArgumentParser):
         """Print the help; unlike that of argparse, it does not go on if it cannot."""
         print(self.format_help(), end='', file=file)
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Exit with a message on one line, whatever the arguments in it hold."""
+        super().exit(status, message and f'{" ".join(message.split())}\n')
+
     def error(self, message: str) -> NoReturn:
         """Exit with code 2 and the message."""
         self.exit(EXIT_INPUT_ERROR, f'{self.prog}: {cut_long(message)}, see --help\n')

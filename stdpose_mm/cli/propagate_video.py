@@ -176,26 +176,29 @@ def propagate_video(
     with FrameProgress(len(state.frames), propagator.method, show=progress) as bar:
         dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
         took = bar.describe_time()
-    # The video takes its name after the labels are written: both files are there, or none.
+    # The labels are written last, and the video takes its name after that: what reads pictures may
+    # fail, and then nothing is there.
     with ExitStack() as outputs:
+        video = None
         if args.save_video is not None:
             from stdpose_mm.visualization import write_overlay
 
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, frames, dense)
-        write_labels(dense, args.out, args.format, time_of, args.cvat_tolerance)
-    if args.report is not None:
-        from stdpose_mm.review import frames_to_check
-        from stdpose_mm.visualization import write_report
+        if args.report is not None:
+            from stdpose_mm.review import frames_to_check
+            from stdpose_mm.visualization import write_report
 
-        write_report(
-            args.report,
-            frames,
-            dense,
-            checks=frames_to_check(dense, FRAMES_IN_REPORT),
-            video=args.save_video,
-            method=how,
-        )
+            write_report(
+                args.report,
+                frames,
+                dense,
+                checks=frames_to_check(dense, FRAMES_IN_REPORT),
+                video=video,
+                method=how,
+                video_path=args.save_video,
+            )
+        write_labels(dense, args.out, args.format, time_of, args.cvat_tolerance)
     count = Counter(person.source for person in dense.persons)
     counts = {
         'frames': len(dense.frames),

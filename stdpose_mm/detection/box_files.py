@@ -13,7 +13,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.labels import match_frames, read_json, read_labels
 from stdpose_mm.io.labels.detections import read_detections
-from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_ID, read_bytes
+from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_EXACT, read_bytes
 from stdpose_mm.io.labels.label_studio import is_label_studio
 from stdpose_mm.io.labels.mmpose_json import is_mmpose
 from stdpose_mm.io.video import FrameSource, PictureFrames
@@ -99,7 +99,7 @@ def _mot_row(where: str, line: str) -> tuple[int, int, list[float], float]:
         values = [float(value) for value in re.split(r'[,\s]+', line.strip().rstrip(','))[:7]]
     except ValueError:
         raise InputError(f'{where} is {line[:60]!r}, expected the numbers {expected}') from None
-    if len(values) < 6 or not all(math.isfinite(v) and abs(v) <= MAX_ID for v in values):
+    if len(values) < 6 or not all(math.isfinite(v) and abs(v) <= MAX_EXACT for v in values):
         raise InputError(f'{where} is {line[:60]!r}, expected {expected}')
     frame, track = values[:2]
     if frame != int(frame) or frame < 1 or track != int(track) or track < -1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Literal
 
@@ -36,11 +37,33 @@ _PICTURE_BRANDS = (b'heic', b'heif', b'mif1', b'avif')
 _TS_PACKET = 188
 
 
+def require_no_stream(path: PathLike) -> None:
+    """Refuse a pipe, such as a shell makes of ``<(...)``, and a device.
+
+    Files are read several times over, which a pipe is not, and opening one waits for its writer. A
+    path of nothing passes.
+
+    Raises:
+        InputError: If it is one.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        kind = 'pipe' if stat.S_ISFIFO(mode) else 'device or socket'
+        raise InputError(f'{path} is a {kind}, write what it holds to a file and give that')
+
+
 def kind_of_file(path: PathLike) -> FileKind | None:
     """Tell a video, a picture and a label file apart; None for what is none of these or not there.
 
     Videos and pictures are known by their content, label files by their names.
+
+    Raises:
+        InputError: If it is a pipe or a device.
     """
+    require_no_stream(path)
     try:
         with open(path, 'rb') as file:
             head = file.read(_TS_PACKET + 1)
@@ -68,7 +91,8 @@ def require_video(video: PathLike, labels: PathLike | None = None) -> None:
         labels: What is given as its labels, if any are needed.
 
     Raises:
-        InputError: If there is no such video, it is a label file, or the labels are a video.
+        InputError: If there is no such video, it is a label file or a pipe, or the labels are a
+            video.
     """
     if not Path(video).exists():
         raise InputError(f'{video} does not exist, expected a video file or a folder of pictures')

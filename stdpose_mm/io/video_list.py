@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -18,8 +17,10 @@ from typing import Any
 
 from stdpose_mm.errors import InputError
 
+from .file_kinds import require_no_stream
 from .labels.coco_records import video_name
-from .labels.fields import shown
+from .labels.fields import parse_json, read_text, shown
+from .labels.label_files import is_leftover
 from .video.open_frames import PICTURE_SUFFIXES, natural_order
 
 DATASET_SUFFIXES = ('.csv', '.jsonl')
@@ -66,6 +67,7 @@ def is_dataset(path: str | Path) -> bool:
     path = Path(path)
     if path.suffix.lower() not in DATASET_SUFFIXES or path.is_dir():
         return False
+    require_no_stream(path)
     if path.suffix.lower() == '.csv' and path.is_file():
         # Labels are kept in CSV too.
         with open(path, encoding='utf-8-sig', errors='replace') as file:
@@ -136,7 +138,7 @@ def files_of_none(videos: Sequence[ListedVideo], folder: Path) -> list[Path]:
 
 
 def _may_hold_labels(path: Path) -> bool:
-    return not path.name.startswith('.') and path.suffix.lower() not in _NO_LABELS
+    return not is_leftover(path) and path.suffix.lower() not in _NO_LABELS
 
 
 def _belong_together(video: ListedVideo, path: Path) -> bool:
@@ -167,12 +169,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def _read_dataset(path: Path) -> list[ListedVideo]:
-    try:
-        text = path.read_text('utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise InputError(f'{path} is no text in UTF-8, save it as such') from error
-    except OSError as error:
-        raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    text = read_text(path, may_be_empty=True)
     rows = _csv_rows(path, text) if path.suffix.lower() == '.csv' else _json_rows(path, text)
     videos = [_listed(path, *row) for row in rows]
     if not videos:
@@ -203,10 +200,7 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f'{path}, line {number}: no JSON ({error}), correct it') from error
+        row = parse_json(f'{path}, line {number},', line)
         if not isinstance(row, dict):
             raise InputError(
                 f'{path}, line {number}: got {shown(row)}, expected an object such as '

@@ -29,6 +29,7 @@ from .video_labels import (
     forget_joints,
     open_left_out,
     pose_extent,
+    unused_track_ids,
 )
 from .windows import (
     NUM_FRAMES,
@@ -81,4 +82,5 @@ __all__ = [
     'shared_area',
     'snap_window',
     'to_corners',
+    'unused_track_ids',
 ]

@@ -11,9 +11,10 @@ Conventions, everywhere in this package:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import count
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -25,6 +26,8 @@ Source = Literal['given', 'propagated', 'absent']
 SOURCES: tuple[Source, ...] = get_args(Source)
 
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2
+
+_HIGH_ID = 2**62
 
 _SOURCE_TYPE = f'<U{max(map(len, SOURCES))}'
 
@@ -344,6 +347,16 @@ class VideoLabels:
                     person.labelled[:, None], person.keypoints, np.nan
                 )
         return array
+
+
+def unused_track_ids(taken: Collection[int]) -> Iterator[int]:
+    """Yield the ids of new tracks: those after the highest one that is taken.
+
+    Where that is close to the end of 64-bit integers, they are the free ones from 0 on.
+    """
+    highest = max(taken, default=-1)
+    start = max(highest, -1) + 1 if highest < _HIGH_ID else 0
+    return (track_id for track_id in count(start) if track_id not in taken)
 
 
 def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stdpose_mm.structures import PersonLabel, VideoLabels, box_iou, person_box
+from stdpose_mm.structures import PersonLabel, VideoLabels, box_iou, person_box, unused_track_ids
 
 MOTION_KERNEL = 0.5
 """Width of the similarity's Gaussian in units of the person's size.
@@ -42,7 +42,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
         return labels
     from scipy.optimize import linear_sum_assignment
 
-    next_id = max(labels.track_ids, default=-1) + 1
+    new_ids = unused_track_ids(set(labels.track_ids))
     tracks: dict[int, _Track] = {}
     track_ids = [person.track_id for person in labels.persons]
     positions: dict[int, list[int]] = {}
@@ -60,8 +60,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
                 track_ids[unnamed[row]] = free[column].track_id
         for position in unnamed:
             if track_ids[position] is None:
-                track_ids[position] = next_id
-                next_id += 1
+                track_ids[position] = next(new_ids)
         for position in present:
             track_id = track_ids[position]
             assert track_id is not None

@@ -55,6 +55,7 @@ def write_report(
     checks: Sequence[FrameCheck] = (),
     video: str | os.PathLike[str] | None = None,
     method: str = '',
+    video_path: str | os.PathLike[str] | None = None,
 ) -> None:
     """Write one self-contained HTML file about a propagated video, atomically.
 
@@ -71,6 +72,7 @@ def write_report(
             embedded if it is H.264 in MP4 of up to ``MAX_VIDEO_BYTES``, else linked: a given one
             where it lies, one that the report made as ``<report>_overlay.mp4`` beside it.
         method: Name of the propagation method, for the head of the report.
+        video_path: Where ``video`` will lie, if not there.
 
     Raises:
         InputError: If nobody is labelled, a frame cannot be read, or a file cannot be written.
@@ -85,7 +87,7 @@ def write_report(
     content = {
         'name': labels.name,
         'facts': _facts(frames, labels, method),
-        'video': _video(page, frames, labels, video),
+        'video': _video(page, frames, labels, video, video_path or video),
         'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
         'num_checks': len(checks),
         'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
@@ -145,11 +147,15 @@ def _facts(frames: FrameSource, labels: VideoLabels, method: str) -> list[tuple[
 
 
 def _video(
-    page: Path, frames: FrameSource, labels: VideoLabels, video: str | os.PathLike[str] | None
+    page: Path,
+    frames: FrameSource,
+    labels: VideoLabels,
+    video: str | os.PathLike[str] | None,
+    video_path: str | os.PathLike[str] | None,
 ) -> dict[str, str | None]:
     """Embed a video, or the overlay if there is none; ``source`` is ``None`` if it is linked."""
-    if video is not None:
-        path = Path(os.path.relpath(video, page.parent)).as_posix()
+    if video is not None and video_path is not None:
+        path = Path(os.path.relpath(video_path, page.parent)).as_posix()
         return {'source': _embed(Path(video)), 'path': path}
     beside = report_video(page)
     with tempfile.TemporaryDirectory() as folder:

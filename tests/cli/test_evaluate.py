@@ -189,3 +189,11 @@ def test_truth_that_was_propagated_is_refused(folders, capsys) -> None:
     capsys.readouterr()
     _change(next(folders[0].glob('*.json')), mark)
     _assert_refused(folders, capsys, 'needs labels made by hand as the truth, but 1 of the ')
+
+
+def test_hidden_files_are_no_videos(folders) -> None:
+    """As macOS leaves them beside files on foreign disks."""
+    for side in folders[:2]:
+        (side / '._clip.json').write_bytes(b'\0\5\26\7')
+
+    assert _run(folders) == 0

@@ -148,3 +148,19 @@ def test_what_is_labelled_is_said_first_and_how_long_it_took_last(
     assert lines[7].startswith('6 frames computed in ')
     assert ' of rat ' in lines[8]
     assert 'person ' not in printed.replace('a frame and person', '')
+
+
+def test_a_report_that_fails_leaves_no_labels(run_main, tmp_path, folder, label_file):
+    """Lines read no picture, but the report shows them."""
+    (folder / '000003.jpg').write_bytes((folder / '000003.jpg').read_bytes()[:200])
+    arguments = [folder, label_file, '--method', 'linear', '--out', tmp_path / 'dense.json']
+    code, _, errors = run_main(propagate.main, *arguments, '--report', tmp_path / 'page.html')
+    assert code == 2
+    assert '000003.jpg is not a whole picture' in errors[-1]
+    assert not {'dense.json', 'page.html'} & {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_line_break_in_an_argument_makes_no_second_line(run_main, tmp_path, label_file):
+    code, _, (line,) = run_main(convert.main, label_file, tmp_path / 'a.xml', 'one\ntwo')
+    assert code == 2
+    assert 'unrecognized arguments: one two' in line

@@ -133,7 +133,7 @@ def test_a_dataset_file_names_files_beside_it(tmp_path: Path, name: str, text: s
         ('s.csv', 'video,out\na.mp4,C:\\x.json\n', 'a path below the output folder'),
         ('s.jsonl', '', 'lists no video'),
         ('s.jsonl', '{"video": 3}\n', 'line 1: video is 3, expected a text'),
-        ('s.jsonl', '{"video": "a.mp4"\n', 'line 1: no JSON'),
+        ('s.jsonl', '{"video": "a.mp4"\n', 'line 1, is not JSON'),
         ('s.jsonl', '["a.mp4"]\n', r'line 1: got \[.a.mp4.\], expected an object'),
         ('s.jsonl', '{"labels": "a.json"}\n', "line 1: the field 'video' is missing"),
     ],
@@ -147,10 +147,10 @@ def test_a_wrong_dataset_file_is_one_sentence(
 
 
 def test_a_dataset_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'none\.csv cannot be read: No such file'):
+    with pytest.raises(InputError, match=r'none\.csv does not exist'):
         list_videos([str(tmp_path / 'none.csv')])
     (tmp_path / 'set.csv').write_bytes(b'video\n\xff\xfe\n')
-    with pytest.raises(InputError, match='no text in UTF-8'):
+    with pytest.raises(InputError, match='is not UTF-8 text'):
         list_videos([str(tmp_path / 'set.csv')])
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from stdpose_mm.tracking import assign_track_ids
+from stdpose_mm.tracking.association import pose_similarity
 
 BODY = np.array([[0, 0], [-10, 40], [10, 40]], float)
 
@@ -88,3 +90,90 @@ def test_who_has_left_is_known_again_at_the_place_where_he_was(label, video):
     people = [label(0, [[10, 10], [20, 10], [10, 30]], track_id=0), gone]
     people.append(label(6, [[11, 10], [21, 10], [11, 30]], track_id=None))
     assert assign_track_ids(video(people, 7)).persons[2].track_id == 0
+
+
+NO_SHIFT = np.zeros(2)
+NOWHERE = np.zeros((3, 2))
+
+
+def boxed(label, box, keypoints=NOWHERE, visibility=(0, 0, 0), frame=0, **fields):
+    return label(frame, keypoints, visibility, bbox=box, **fields)
+
+
+def test_boxes_are_compared_after_the_shift(label):
+    first = boxed(label, [0, 0, 10, 20])
+    assert pose_similarity(first, boxed(label, [30, 5, 10, 20]), np.array([30, 5])) == 1
+    # 10 x 20 of 15 x 20 pixels.
+    assert pose_similarity(first, boxed(label, [5, 0, 15, 20]), np.array([5, 0])) == 200 / 300
+
+
+def test_similarity_is_the_mean_of_overlap_and_of_the_poses_likeness(label):
+    # The boxes' mean area is 600; the joints are half of its root apart.
+    first = boxed(label, [0, 0, 10, 40], BODY, (2, 2, 2))
+    apart = np.array([0.5 * np.sqrt(600), 0])
+    second = boxed(label, [0, 0, 20, 40], BODY + apart, (2, 2, 2))
+    expected = (np.exp(-0.5) + 400 / 800) / 2
+    assert pose_similarity(first, second, NO_SHIFT) == pytest.approx(expected)
+    back = np.array([-3.0, -4])
+    moved = boxed(label, [-3, -4, 10, 40], BODY + back, (2, 2, 2))
+    assert pose_similarity(moved, second, -back) == pytest.approx(expected)
+
+
+def test_poses_smaller_than_a_pixel_are_compared_as_if_of_one(label):
+    first = boxed(label, [0, 0, 0.5, 0.5], BODY, (2, 2, 2))
+    second = boxed(label, [0, 0, 0.5, 0.5], np.add(BODY, (0, 0.5)), (2, 2, 2))
+    assert pose_similarity(first, second, NO_SHIFT) == pytest.approx((np.exp(-0.5) + 1) / 2)
+
+
+def test_only_joints_that_both_have_are_compared(label):
+    first = boxed(label, [0, 0, 10, 10], BODY, (2, 0, 2))
+    second = boxed(label, [0, 0, 10, 10], np.add(BODY, [[0, 0], [0, 0], [99, 0]]), (2, 2, 0))
+    assert pose_similarity(first, second, NO_SHIFT) == 1
+
+
+def test_a_box_that_grows_moves_by_its_centre(label, video):
+    # The centre goes 20 a frame from 5 to 25 to 45; the left edge 10.
+    people = [
+        boxed(label, [0, 0, 10, 10], track_id=3),
+        boxed(label, [10, 0, 30, 10], frame=1, track_id=3),
+        boxed(label, [20, 0, 30, 10], frame=2, track_id=None),
+        boxed(label, [30, 0, 30, 10], frame=2, track_id=None),
+    ]
+    assert [p.track_id for p in assign_track_ids(video(people, 3)).persons] == [3, 3, 4, 3]
+
+
+def test_a_velocity_is_per_frame(label, video):
+    # 40 in four frames, and two frames later 20 more; the other is where 40 more would lead.
+    persons = [at(label, 0, 0, 5), at(label, 4, 40, 5), at(label, 6, 60), at(label, 6, 100)]
+    ids = ids_by_place(assign_track_ids(video(persons, 7)))
+    assert (ids[6, 60], ids[6, 100]) == (5, 6)
+
+
+def test_a_velocity_is_that_of_the_joints_that_both_labels_have(label, video):
+    # Only the head is in both; the hands of the second label are far off.
+    first = label(0, np.add(BODY, (0, 100)), [2, 0, 0], track_id=5, bbox=[-10, 100, 20, 40])
+    second = label(1, np.add(BODY, (10, 100)), [2, 2, 2], track_id=5, bbox=[500, 100, 20, 40])
+    persons = [first, second, at(label, 2, 20), at(label, 2, 990)]
+    ids = ids_by_place(assign_track_ids(video(persons, 3)))
+    assert ids[2, 20] == 5
+
+
+def test_who_is_nowhere_is_nobody_known(label, video):
+    persons = [at(label, 0, 0, 7), label(3, NOWHERE, [0, 0, 0], track_id=None)]
+    assert [p.track_id for p in assign_track_ids(video(persons, 4)).persons] == [7, 8]
+
+
+def test_labels_too_far_apart_are_of_two_people(label, video):
+    # Without overlap, at a distance d in sizes, the similarity is exp(-2 d^2) / 2: 0.02 at 1.27.
+    size = 30.0
+    for distance, same in ((1.25, True), (1.29, False)):
+        box = np.array([0, 0, size, size])
+        there = np.add(box, [distance * size, 0, 0, 0])
+        people = [
+            boxed(label, box, BODY, (2, 2, 2), track_id=0),
+            boxed(
+                label, there, np.add(BODY, (distance * size, 0)), (2, 2, 2), frame=1, track_id=None
+            ),
+        ]
+        found = assign_track_ids(video(people, 2)).persons[1].track_id
+        assert (found == 0) == same

@@ -36,7 +36,7 @@ from .coco_records import (
     top_level_fields,
     video_name,
 )
-from .fields import Record, errors_of, read_json, require_distinct, shown
+from .fields import MAX_COORDINATE, Record, errors_of, read_json, require_distinct, shown
 
 
 def read_coco(path: PathLike) -> list[VideoLabels]:
@@ -88,6 +88,9 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
         person = read_person_record(annotation, index, skeleton, 'coco')
         if person.track_id is None:
             person = replace(person, track_id=_track_attribute(annotation))
+        if _kept_area(person) in (None, _box_area(person)):
+            # It is made again when it is written, of the box that the label then has.
+            person.extra.pop('area', None)
         if not person.has_place:
             # COCO asks for a box, also of who is not there.
             person = replace(person, bbox=None)
@@ -161,9 +164,10 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     """Write one video or several as COCO keypoint JSON, atomically.
 
     What COCO asks for is always there: frames without a file name get ``<video>/<index>.jpg``,
-    people without a box get the extent of their joints, of zero size without any. Besides COCO's
-    fields there are ``frame_index``, ``track_id``, ``scores``, ``source``, ``keypoint_sources`` and
-    whatever is in ``extra``.
+    people without a box get the extent of their joints, of zero size without any. The area is that
+    of the box, unless the file of a given label states another (that of its outline, with which OKS
+    is computed). Besides COCO's fields there are ``frame_index``, ``track_id``, ``scores``,
+    ``source``, ``keypoint_sources`` and whatever is in ``extra``.
 
     Args:
         labels: Videos with the same skeleton.
@@ -225,13 +229,26 @@ def coco_fields(videos: Sequence[VideoLabels]) -> dict[str, Any]:
     }
 
 
+def _kept_area(person: PersonLabel) -> float | None:
+    """Return the area that the file of a label states; None if it states none that is usable."""
+    area: Any = person.extra.get('area')
+    is_number = isinstance(area, (int, float)) and not isinstance(area, bool)
+    return float(area) if is_number and 0 <= area <= MAX_COORDINATE**2 else None
+
+
+def _box_area(person: PersonLabel) -> float:
+    box = pose_extent(person.keypoints, person.labelled) if person.bbox is None else person.bbox
+    return float(box[2] * box[3])
+
+
 def _annotation_fields(person: PersonLabel) -> dict[str, Any]:
     fields = person_fields(person, 'coco')
     box = person.bbox
     if box is None:
         box = pose_extent(person.keypoints, person.labelled)
     fields['bbox'] = plain(box)
-    fields['area'] = plain(np.asarray([box[2] * box[3]]))[0]
+    area = _kept_area(person) if person.source == 'given' else None
+    fields['area'] = plain(np.asarray([box[2] * box[3] if area is None else area]))[0]
     fields['num_keypoints'] = int(person.labelled.sum())
     fields.setdefault('iscrowd', 0)
     return {**fields, **source_fields(person)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +45,11 @@ TRACK_NAME = 'track_name'
 
 
 def video_name(path: PathLike) -> str:
-    """Name the video of a label file: the file's name without its suffixes."""
-    name = Path(path).name
+    """Name the video of a label file: the file's name without its suffixes.
+
+    Bytes in it that are no UTF-8, which no label file can hold, become question marks.
+    """
+    name = os.fsencode(Path(path).name).decode('utf-8', 'replace')
     for suffix in ('.gz', '.json', '.xml', '.slp', '.csv', '.txt'):
         name = name.removesuffix(suffix)
     return name

@@ -18,14 +18,27 @@ import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterable, Sequence
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, unused_track_ids
 
 from .coco_records import video_name
 from .cvat_key_frames import FROM_FILE, LoadedKeyFrames
-from .cvat_tracks import MAX_FRAMES, Tag, Track, read_track, whole_number
-from .fields import MAX_COORDINATE, MAX_ID, errors_of, read_bytes, require_distinct, shown
+from .cvat_tracks import Tag, Track, read_track, whole_number
+from .fields import (
+    MAX_COORDINATE,
+    MAX_DEPTH,
+    MAX_ID,
+    errors_of,
+    read_bytes,
+    read_unzipped,
+    require_distinct,
+    shown,
+)
+from .frame_numbers import MAX_FRAME_INDEX
+
+_MAX_LISTED = 10**6
+"""Frames without labels that a file of a few bytes may ask for."""
 
 _MAY_ALL_BE_CORRECTED = 20
 """So many key frames of joints, if there are no others, may all have been corrected in CVAT."""
@@ -138,11 +151,10 @@ def _track_ids(tracks: Sequence[Track]) -> list[int]:
         if track.group >= FROM_FILE and track.group - FROM_FILE not in ids:
             ids[track.group - FROM_FILE] = place
     named = {place: track_id for track_id, place in ids.items()}
-    taken = {*ids, *(track.id for track in tracks)}
+    new_ids = unused_track_ids({*ids, *(track.id for track in tracks)})
     for place, track in enumerate(tracks):
         if place not in named:
-            named[place] = track.id if track.id not in ids else max(taken) + 1
-            taken.add(named[place])
+            named[place] = track.id if track.id not in ids else next(new_ids)
     return [named[place] for place in range(len(tracks))]
 
 
@@ -167,22 +179,68 @@ def _ends_of_job(path: PathLike, meta: ET.Element | None, is_from_file: bool) ->
 def _parse(path: PathLike) -> ET.Element:
     data = read_bytes(path)
     if data[:2] == b'PK':
-        try:
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                data = archive.read('annotations.xml')
-        except (KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise InputError(
-                f'{path} is not a zip file with annotations.xml in it: {error}'
-            ) from error
-    if b'<!DOCTYPE' in data or b'<!ENTITY' in data:
-        raise InputError(f'{path} has a document type definition, expected a plain CVAT export')
+        data = _unzip(path, data)
     try:
-        root = ET.fromstring(data)
+        root = ET.fromstring(data, ET.XMLParser(target=_PlainTreeBuilder(path)))
+    except InputError:
+        raise
     except (ET.ParseError, ValueError, LookupError) as error:
         raise InputError(f'{path} is not XML: {error}') from error
     if root.tag != 'annotations':
-        raise InputError(f'{path} must be a CVAT file with <annotations>, got <{root.tag}>')
+        raise InputError(f'{path} must be a CVAT file with <annotations>, got <{root.tag[:60]}>')
     return root
+
+
+def _unzip(path: PathLike, data: bytes) -> bytes:
+    try:
+        with (
+            zipfile.ZipFile(io.BytesIO(data)) as archive,
+            archive.open('annotations.xml') as unzipped,
+        ):
+            return read_unzipped(path, unzipped.read, len(data))
+    except InputError:
+        raise
+    except Exception as error:
+        # Whatever zipfile and its decompressors say about a damaged file, or one with a password.
+        raise InputError(
+            f'{path} is not a zip file with annotations.xml in it that can be unzipped: '
+            f'{one_line(error)}'
+        ) from error
+
+
+class _PlainTreeBuilder(ET.TreeBuilder):
+    """Build the elements of a document that needs no more memory than it has bytes.
+
+    Args:
+        path: The file, for messages.
+
+    Raises:
+        InputError: If there is a document type definition, in which a few bytes can stand for
+            gigabytes, or elements are nested more deeply than Python's recursion.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        super().__init__()
+        self._path = path
+        self._depth = 0
+
+    def doctype(self, name: str, public: str | None, system: str | None) -> None:
+        raise InputError(
+            f'{self._path} has a document type definition, expected a plain CVAT export'
+        )
+
+    def start(self, tag: str, attributes: dict[str, str]) -> ET.Element:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise InputError(
+                f'{self._path} has elements nested more than {MAX_DEPTH} deep, expected a CVAT '
+                'export'
+            )
+        return super().start(tag, attributes)
+
+    def end(self, tag: str) -> ET.Element:
+        self._depth -= 1
+        return super().end(tag)
 
 
 def _read_skeleton(
@@ -219,8 +277,8 @@ def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     if not svg.lstrip().startswith('<svg'):
         svg = f'<svg>{svg}</svg>'
     try:
-        drawing = ET.fromstring(svg)
-    except ET.ParseError:
+        drawing = ET.fromstring(svg, ET.XMLParser(target=_PlainTreeBuilder('svg')))
+    except (ET.ParseError, InputError):
         # The drawing is CVAT's business; labels are complete without it.
         return ()
     joint_of = {
@@ -235,7 +293,10 @@ def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
 def _read_frames(
     path: PathLike, meta: ET.Element | None, labelled: Iterable[int]
 ) -> tuple[VideoFrame, ...]:
-    """Read the frames of the task (its first, last and step), and those with labels."""
+    """Read the frames of the task (its first, last and step), and those with labels.
+
+    Of a task of more than a million frames only those with labels are listed.
+    """
 
     def field(name: str, default: int, high: int) -> int:
         text = None if meta is None else meta.findtext(f'.//{name}')
@@ -248,15 +309,15 @@ def _read_frames(
             )
         return value
 
-    start = field('start_frame', 0, MAX_FRAMES)
+    start = field('start_frame', 0, MAX_FRAME_INDEX)
     frame_filter = meta.findtext('.//frame_filter') if meta is not None else None
     step_text = re.fullmatch(r'step=([1-9][0-9]{0,6})', frame_filter or 'step=1')
     if step_text is None:
         raise InputError(f'{path}: frame_filter must be like step=5, got {shown(frame_filter)}')
     step = int(step_text.group(1))
-    last = start + (field('size', 0, MAX_FRAMES) - 1) * step
-    stop = field('stop_frame', last, MAX_FRAMES)
+    last = start + (field('size', 0, MAX_FRAME_INDEX + 1) - 1) * step
+    listed = range(start, field('stop_frame', last, MAX_FRAME_INDEX) + 1, step)
     width = field('original_size/width', 0, int(MAX_COORDINATE)) or None
     height = field('original_size/height', 0, int(MAX_COORDINATE)) or None
-    indices = sorted({*range(start, stop + 1, step), *labelled})
+    indices = sorted({*(listed if len(listed) <= _MAX_LISTED else ()), *labelled})
     return tuple(VideoFrame(index, width=width, height=height) for index in indices)

@@ -36,7 +36,7 @@ _ROUNDING = 0.006
 _STATES = {NOT_LABELLED: ' outside', OCCLUDED: ' occluded', VISIBLE: ''}
 _NUMBER = r'-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?'
 _MARK = re.compile(
-    f'({"|".join(SOURCES)}) ([0-9]{{1,7}})(?: ({_NUMBER}),({_NUMBER}))?( outside| occluded|)'
+    f'({"|".join(SOURCES)}) ([0-9]{{1,8}})(?: ({_NUMBER}),({_NUMBER}))?( outside| occluded|)'
 )
 
 

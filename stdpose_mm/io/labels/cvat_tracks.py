@@ -25,8 +25,7 @@ from stdpose_mm.structures import (
 
 from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, LoadedKeyFrames, is_mark
 from .fields import MAX_COORDINATE, shown
-
-MAX_FRAMES = 10**6
+from .frame_numbers import MAX_FRAME_INDEX
 
 
 @dataclass(frozen=True)
@@ -286,7 +285,7 @@ def read_track(tag: Tag, skeleton: Skeleton, max_id: int) -> Track:
         points=[{} for _ in skeleton.keypoint_names],
     )
     for shape in tag.children('skeleton'):
-        frame_index = shape.integer('frame', 0, MAX_FRAMES)
+        frame_index = shape.integer('frame', 0, MAX_FRAME_INDEX)
         if frame_index in track.attributes:
             raise InputError(
                 f'{tag.file}: track id {track.id} appears twice in frame {frame_index}'

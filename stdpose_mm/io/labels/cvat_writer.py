@@ -23,6 +23,7 @@ from stdpose_mm.structures import (
     Source,
     VideoFrame,
     VideoLabels,
+    unused_track_ids,
 )
 
 from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, few_key_frames
@@ -131,13 +132,11 @@ def _add(parent: ET.Element, tag: str, text: str = '', **attributes: str) -> ET.
 def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
     """Group labels as track id -> labels by frame; a track for every person without an id."""
     tracks: dict[int, list[PersonLabel]] = {}
-    unused = max(labels.track_ids, default=-1) + 1
+    new_ids = unused_track_ids(set(labels.track_ids))
     for person in sorted(labels.persons, key=lambda person: person.frame_index):
         if not person.labelled.any() and (person.has_place or person.source == 'propagated'):
             continue
-        track_id = person.track_id
-        if track_id is None:
-            track_id, unused = unused, unused + 1
+        track_id = next(new_ids) if person.track_id is None else person.track_id
         tracks.setdefault(track_id, []).append(person)
     return tracks
 

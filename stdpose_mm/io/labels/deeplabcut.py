@@ -231,7 +231,7 @@ def _read_points(
         if len(numbers) > 1 and all(map(math.isnan, numbers[:2])):
             continue
         beyond = any(not abs(value) <= MAX_COORDINATE for value in numbers[:2])
-        if beyond or any(map(math.isinf, numbers)):
+        if beyond or any(abs(value) > MAX_COORDINATE for value in numbers[2:]):
             raise InputError(
                 f'{path}: {layout.skeleton.keypoint_names[joint]} of {where} must be two numbers '
                 f'within +-1e7, or empty, got {shown(",".join(cells))}'

@@ -48,9 +48,7 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
         box = record.box('bbox')
         if box is None:
             raise record.error('bbox', 'a list of 4 numbers')
-        score = record.raw('score', expected='a number')
-        if type(score) not in (int, float) or not np.isfinite(score):
-            raise record.error('score', 'a number')
+        score = record.number('score')
         if score >= score_thr:
             boxes.setdefault(image_id, []).append(box)
             scores.setdefault(image_id, []).append(float(score))

@@ -6,24 +6,41 @@ import gzip
 import io
 import json
 import math
+import re
 import zlib
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from reprlib import Repr
 from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_kinds import require_no_stream
 
 MAX_COORDINATE = 1e7
 """Pixels beyond this are a mistake in the file, not a picture."""
 
 MAX_ID = 2**63 - 1
 
+MAX_EXACT = 2**53
+"""Whole numbers up to this one are exact as floating point numbers."""
+
 MAX_UNZIPPED = 2**31
-"""Bytes that a gzipped label file may stand for: a year of dense labels, and no zip bomb."""
+"""Bytes that a zipped label file may stand for: a year of dense labels, and no zip bomb."""
+
+MAX_UNZIPPED_UNSEEN, MAX_RATIO = 2**26, 250
+"""Of this size on, they may be so many times those of the file: labels shrink to a tenth or less,
+equal bytes to a thousandth."""
+
+MAX_DEPTH = 100
+"""Lists and objects within each other in what is kept for writing; Python stops at about 1000."""
+
+# What UTF-8 text can hold only as an escape: halves of pairs of surrogates, and NUL.
+_ESCAPED = re.compile(r'\\u(?:0000|[dD][89a-fA-F])')
+NO_CHARACTER = re.compile('[\0\ud800-\udfff]')
+"""What is in no name: file names cannot hold NUL, nor can UTF-8 hold the others."""
 
 _REQUIRED: Any = object()
 T = TypeVar('T', bound=Hashable)
@@ -47,10 +64,11 @@ def open_file(path: PathLike) -> BinaryIO:
     """Open a label file for reading its bytes.
 
     Raises:
-        InputError: If the file is missing, a folder or unreadable.
+        InputError: If the file is missing, a folder, a pipe or unreadable.
     """
+    require_no_stream(path)
     try:
-        return Path(path).open('rb')
+        return open(path, 'rb')
     except FileNotFoundError:
         raise InputError(f'{path} does not exist') from None
     except IsADirectoryError:
@@ -73,13 +91,32 @@ def read_bytes(path: PathLike, may_be_empty: bool = False) -> bytes:
     if data[:2] == b'\x1f\x8b':
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as unzipped:
-                data = unzipped.read(MAX_UNZIPPED + 1)
+                data = read_unzipped(path, unzipped.read, len(data))
         except (OSError, EOFError, zlib.error) as error:
             raise InputError(f'{path} is not a complete gzip file: {error}') from error
-        if len(data) > MAX_UNZIPPED:
-            raise InputError(f'{path} is larger than 2 GiB when unzipped, expected labels')
     if not may_be_empty and not data.strip():
         raise InputError(f'{path} is empty, expected labels')
+    return data
+
+
+def read_unzipped(path: PathLike, read: Callable[[int], bytes], size: int) -> bytes:
+    """Read what a zipped label file holds, unless it would fill the memory.
+
+    Args:
+        path: The file, for messages.
+        read: Reads so many bytes of what is in it.
+        size: Bytes of the file.
+
+    Raises:
+        InputError: If it holds more than labels of that size can.
+    """
+    limit = min(MAX_UNZIPPED, max(MAX_UNZIPPED_UNSEEN, MAX_RATIO * size))
+    data = read(limit + 1)
+    if len(data) > limit:
+        raise InputError(
+            f'{path} is larger than {limit / 2**20:.0f} MiB when unzipped, expected labels: '
+            'unzip it, if that is what it holds'
+        )
     return data
 
 
@@ -99,23 +136,64 @@ def read_json(path: PathLike) -> Any:
     """Parse a JSON file (UTF-8, with or without a byte order mark, gzipped or not).
 
     Raises:
-        InputError: If the file cannot be read or is not JSON.
+        InputError: If the file cannot be read, is not JSON, or names a field of an object twice.
     """
+    return parse_json(path, read_text(path))
+
+
+def parse_json(where: PathLike, text: str) -> Any:
+    """Parse JSON as :func:`read_json` does; ``where`` begins messages."""
     try:
-        return json.loads(read_text(path))
-    except InputError:
-        raise
+        data = json.loads(text, object_pairs_hook=_distinct_fields)
+        if _ESCAPED.search(text):
+            _require_characters(data)
     except json.JSONDecodeError as error:
         raise InputError(
-            f'{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}'
+            f'{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}'
         ) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f'{path} is not usable JSON: {error}') from error
+        raise InputError(f'{where} is not usable JSON: {error}') from error
+    return data
+
+
+def _distinct_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'the field {shown(twice)} of an object is there twice')
+    return fields
+
+
+def _require_characters(data: Any) -> None:
+    for value in _values(data):
+        for text in [value] if isinstance(value, str) else value if isinstance(value, dict) else ():
+            bad = NO_CHARACTER.search(text)
+            if bad:
+                raise ValueError(f'{shown(text)} holds {bad.group()!r}, which is no character')
+
+
+def _values(data: Any) -> Iterator[Any]:
+    """Yield a JSON value and all values in it, without recursion: it may be nested too deeply."""
+    waiting = [data]
+    while waiting:
+        value = waiting.pop()
+        yield value
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()
+
+
+_repr = Repr()
+_repr.maxlevel = 4
+_repr.maxlist = _repr.maxdict = 20
+_repr.maxstring = _repr.maxlong = _repr.maxother = 60
 
 
 def shown(value: Any) -> str:
     """Format ``value`` for an error message, on one line and cut to a readable length."""
-    text = repr(value)
+    text = repr(value[:60]) if isinstance(value, str) else _repr.repr(value)
     return text if len(text) <= 60 else f'{text[:57]}...'
 
 
@@ -272,23 +350,28 @@ class Record:
         read = self._read.difference(unread)
         rest = {name: value for name, value in self._data.items() if name not in read}
         for name, value in rest.items():
-            if not _finite(value):
-                raise self.error(name, 'JSON without NaN or infinity')
+            flaw = _flaw(value)
+            if flaw is not None:
+                raise self.error(name, flaw)
         return rest
 
 
-def _finite(value: Any) -> bool:
-    # Without recursion: JSON can be nested more deeply than Python calls.
-    waiting = [value]
-    while waiting:
-        inner = waiting.pop()
-        if isinstance(inner, float) and not math.isfinite(inner):
-            return False
-        if isinstance(inner, list):
-            waiting += inner
-        elif isinstance(inner, dict):
-            waiting += inner.values()
-    return True
+def _flaw(value: Any) -> str | None:
+    """Say what a JSON value must be so that it can be written again; None if it is."""
+    level, depth = [value], 0
+    while level:
+        if any(isinstance(item, float) and not math.isfinite(item) for item in level):
+            return 'JSON without NaN or infinity'
+        if depth > MAX_DEPTH:
+            return f'JSON nested no more than {MAX_DEPTH} deep'
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (list, dict))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+        depth += 1
+    return None
 
 
 def require_distinct(file: PathLike, what: str, values: Iterable[T]) -> None:

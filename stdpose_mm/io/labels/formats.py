@@ -20,7 +20,7 @@ from .cvat_writer import CVAT_TOLERANCE, write_cvat
 from .deeplabcut import read_deeplabcut, write_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes
-from .label_files import LIST_SUFFIX
+from .label_files import LIST_SUFFIX, is_leftover
 from .label_studio import is_label_studio, read_label_studio
 from .labelled_pictures import label_files_in
 from .labelme import is_labelme, read_labelme
@@ -249,7 +249,7 @@ def _sniff_bytes(path: PathLike) -> str | None:
 
 def _sniff_folder(folder: Path) -> str | None:
     """Find the format of the files of pictures in a folder; None if there are none."""
-    holds_json = any(file.suffix.lower() == '.json' for file in folder.iterdir())
+    holds_json = any(map(_may_be_json, folder.iterdir()))
     found = _sniff_json_files(folder) if holds_json else None
     if is_yolo_folder(folder):
         if found is not None:
@@ -261,8 +261,12 @@ def _sniff_folder(folder: Path) -> str | None:
     return found
 
 
+def _may_be_json(file: Path) -> bool:
+    return file.suffix.lower() == '.json' and not is_leftover(file) and file.is_file()
+
+
 def _sniff_json_files(folder: Path) -> str | None:
-    for file in label_files_in(folder, lambda file: file.suffix.lower() == '.json'):
+    for file in label_files_in(folder, _may_be_json):
         data = read_json(file)
         if data != []:
             # A picture in which MMPose found nobody says nothing.

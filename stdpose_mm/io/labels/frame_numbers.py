@@ -198,6 +198,8 @@ def read_frame_list(path: PathLike) -> FrameOptions:
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f'{path} is not a CSV file of lines name,frame: {error}') from error
     numbered = [(n, [cell.strip() for cell in row]) for n, row in enumerate(rows, 1) if any(row)]
+    if not numbered:
+        raise InputError(f'{path} names no picture, expected lines such as shot_a.jpg,312')
     header = numbered[0][1]
     times = len(header) == 2 and 'time' in header[1].lower()
     if len(header) == 2 and header[1][:1].isalpha():

@@ -12,6 +12,18 @@ from stdpose_mm.io import write_text
 LABEL_SUFFIXES = ('.json', '.json.gz')
 LIST_SUFFIX = '.txt'
 
+_LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tmp')
+
+
+def is_leftover(path: Path) -> bool:
+    """Tell whether a file in a folder is nobody's work, by its name.
+
+    That is a hidden file, which may be the beginning of one that a killed run was writing or what
+    macOS leaves beside a file (``._clip.json``), an editor's copy of an earlier version
+    (``clip.json~``) or an unfinished download (``clip.json.part``).
+    """
+    return path.name.startswith('.') or path.name.lower().endswith(_LEFTOVER_SUFFIXES)
+
 
 def find_label_files(
     ann_file: str | os.PathLike[str] | Sequence[str], owner: str = '', hint: str = ''
@@ -32,18 +44,18 @@ def find_label_files(
     if not isinstance(ann_file, (str, os.PathLike)):
         files = [Path(file) for file in ann_file]
     elif Path(ann_file).is_dir():
-        # A hidden file may be the beginning of one that a killed run was writing.
         files = sorted(
             f
             for f in Path(ann_file).iterdir()
-            if f.name.lower().endswith(LABEL_SUFFIXES) and not f.name.startswith('.')
+            if f.name.lower().endswith(LABEL_SUFFIXES) and not is_leftover(f)
         )
     else:
         files = [Path(ann_file)]
         if files[0].suffix == LIST_SUFFIX and files[0].is_file():
             files = listed_files(files[0])
     for file in files:
-        if not file.is_file():
+        # Unlike Path.is_file it raises nothing of a name that is too long.
+        if not os.path.isfile(file):
             raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
     if not files:
         raise InputError(f'the folder {ann_file}{of_owner} holds no label file (*.json){ending}')

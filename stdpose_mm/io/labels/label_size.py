@@ -76,7 +76,8 @@ def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:
 
     The corners of both pictures coincide; the centre of the top-left pixel is (0, 0) in both:
     ``x' = (x + 0.5) s - 0.5``. Boxes and ignore regions go along; visibility, scores and sources
-    stay. Outlines of COCO (``segmentation``), which this package does not interpret, are dropped.
+    stay. Outlines of COCO (``segmentation``), which this package does not interpret, are dropped,
+    their ``area`` is scaled.
 
     Args:
         labels: The labels.
@@ -99,12 +100,15 @@ def _rescale_frame(frame: VideoFrame, scale: np.ndarray, size: Size) -> VideoFra
 
 
 def _rescale_person(person: PersonLabel, scale: np.ndarray) -> PersonLabel:
+    extra = {name: value for name, value in person.extra.items() if name != 'segmentation'}
+    if type(extra.get('area')) in (int, float):
+        extra['area'] = float(extra['area'] * scale.prod())
     return replace(
         person,
         keypoints=_rescale_points(person.keypoints, scale),
         bbox=_rescale_box(person.bbox, scale),
         head_box=_rescale_box(person.head_box, scale),
-        extra={name: value for name, value in person.extra.items() if name != 'segmentation'},
+        extra=extra,
     )
 
 

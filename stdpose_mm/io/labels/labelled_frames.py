@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import path_below
 from stdpose_mm.structures import VideoLabels
+
+from .fields import shown
 
 
 def frame_sources(
@@ -20,14 +23,20 @@ def frame_sources(
             even if the label file names a video.
 
     Raises:
-        InputError: If a file lies elsewhere, see :func:`~stdpose_mm.io.file_names.path_below`.
+        InputError: If a file lies elsewhere, see :func:`~stdpose_mm.io.file_names.path_below`, or
+            ``info.video`` is no text.
     """
     whose = f'the labels of video {labels.name!r}'
     info = labels.extra.get('info')
     video = info.get('video') if isinstance(info, dict) else None
     frames = sorted(labels.frames, key=lambda frame: frame.index)
+    if video is not None and not isinstance(video, str):
+        raise InputError(
+            f'info.video of the labels of {labels.name!r} must be the name of a video file, got '
+            f'{shown(video)}'
+        )
     if video and video_root is not None:
-        path = str(path_below(video_root, str(video), whose))
+        path = str(path_below(video_root, video, whose))
         return {frame.index: (path, frame.index) for frame in frames}
     return {
         frame.index: (str(path_below(image_root, frame.file_name, whose)), None) for frame in frames

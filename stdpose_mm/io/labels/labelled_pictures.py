@@ -15,6 +15,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from .coco_records import video_name
 from .fields import errors_of, require_distinct
 from .frame_numbers import frame_indices
+from .label_files import is_leftover
 
 MAX_FILES = 10**6
 
@@ -119,7 +120,7 @@ def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Pat
         is_label: Whether a file of the folder is one.
 
     Returns:
-        Paths in the order of pictures of these names; hidden ones are left out.
+        Paths in the order of pictures of these names; leftovers are left out.
 
     Raises:
         InputError: If there is no such file, or more than a million.
@@ -129,9 +130,8 @@ def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Pat
 
 
 def usable_files(folder: PathLike, files: Iterable[Path]) -> list[Path]:
-    """Sort files of a folder and leave hidden ones out; see :func:`label_files_in`."""
-    # A hidden file may be the beginning of one that a killed run was writing.
-    found = [file for file in files if not file.name.startswith('.') and file.is_file()]
+    """Sort files of a folder and leave leftovers out; see :func:`label_files_in`."""
+    found = [file for file in files if not is_leftover(file) and file.is_file()]
     if not 0 < len(found) <= MAX_FILES:
         raise InputError(
             f'the folder {folder} holds {len(found)} label files of that format, expected 1..1e6'

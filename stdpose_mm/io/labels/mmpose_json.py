@@ -74,9 +74,10 @@ def _listed(path: PathLike, data: Any) -> list[Record]:
 def _read_video(path: PathLike, data: Any, frames: Sequence[Record]) -> VideoLabels:
     instances = [frame.records('instances') for frame in frames]
     skeleton = _skeleton(path, data, [i for group in instances for i in group])
-    ids = [frame.integer('frame_id', low=0, high=MAX_FRAME_INDEX) for frame in frames]
-    require_distinct(path, 'frame_id', ids)
     # The demo counts from 1, the inferencer from 0.
+    highest = MAX_FRAME_INDEX + isinstance(data, dict)
+    ids = [frame.integer('frame_id', low=0, high=highest) for frame in frames]
+    require_distinct(path, 'frame_id', ids)
     first = 1 if isinstance(data, dict) and 0 not in ids else 0
     with errors_of(path):
         return VideoLabels(

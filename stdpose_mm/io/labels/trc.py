@@ -17,6 +17,9 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .fields import shown
 
+_FEW_FRAMES, _MAX_EMPTY = 100_000, 100
+"""Of so many frames on, at most so many rows for each frame that the labels list."""
+
 _UNIT = 'px'
 _FIELDS = (
     *('DataRate', 'CameraRate', 'NumFrames', 'NumMarkers', 'Units'),
@@ -45,8 +48,8 @@ def write_trc(
         time_of: Seconds of a frame from the first one.
 
     Raises:
-        InputError: If the times are not known, a person has no track id, or the name of a joint
-            holds a tab or a line break.
+        InputError: If the times are not known, a person has no track id, the labels list few of
+            very many frames, or the name of a joint holds a tab or a line break.
     """
     placed = [person for person in labels.persons if person.labelled.any()]
     if any(person.track_id is None for person in placed):
@@ -56,6 +59,12 @@ def write_trc(
         )
     people = sorted({person.track_id for person in placed if person.track_id is not None})
     frames = range(min(labels), max(labels) + 1) if len(labels) else range(0)
+    if len(frames) > max(_FEW_FRAMES, _MAX_EMPTY * len(labels)):
+        raise InputError(
+            f'{path}: TRC has a row for every frame, {len(frames)} from {frames[0]} to '
+            f'{frames[-1]}, but {labels.name} lists {len(labels)} of them, propagate the labels '
+            'first or correct the frame numbers'
+        )
     times = [None if time_of is None else time_of(frame) for frame in frames]
     if len(frames) < 2:
         raise InputError(f'{path}: TRC needs two frames or more, got {len(frames)}')

@@ -20,8 +20,9 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.video.open_frames import PICTURE_SUFFIXES
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, Skeleton, VideoLabels
 
-from .fields import MAX_ID, Record, errors_of, read_text, shown
+from .fields import MAX_EXACT, Record, errors_of, read_text, shown
 from .known_skeletons import COCO_FAMILY, MAX_JOINTS, unnamed_skeleton
+from .label_files import is_leftover
 from .labelled_pictures import LabelledPicture, label_files_in, usable_files, videos_of_pictures
 
 CONFIG = 'data.yaml'
@@ -111,7 +112,11 @@ def read_yolo_pose(path: PathLike, size: tuple[int, int] | None = None) -> list[
 
 
 def _may_be_label(file: Path) -> bool:
-    return file.suffix.lower() == '.txt' and file.name.lower() not in _NO_LABELS
+    return (
+        file.suffix.lower() == '.txt'
+        and file.name.lower() not in _NO_LABELS
+        and not is_leftover(file)
+    )
 
 
 def _label_files(path: Path) -> list[Path]:
@@ -156,7 +161,7 @@ def _read_lines(file: Path) -> list[_Line]:
             values = np.array([float(word) for word in text.split()])
         except ValueError:
             values = np.array([np.nan])
-        if not (np.abs(values) <= MAX_ID).all() or not values[0].is_integer() or values[0] < 0:
+        if not (np.abs(values) <= MAX_EXACT).all() or not values[0].is_integer() or values[0] < 0:
             raise InputError(
                 f'{where} is {shown(text)}, expected the numbers class, x, y, width, height and '
                 'those of the joints'

@@ -12,7 +12,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES
+from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES, require_no_stream
 
 from .frame_source import FrameSource
 from .picture_frames import PictureFrames, read_picture
@@ -40,6 +40,7 @@ def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
             raise InputError(f'{path} holds no pictures, expected files such as 000000.jpg')
         _require_distinct(folder, pictures)
         return PictureFrames([*sorted(pictures, key=natural_order)], name=folder.resolve().name)
+    require_no_stream(path)
     if not folder.is_file():
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
     if folder.suffix.lower() in PICTURE_SUFFIXES:
@@ -53,7 +54,10 @@ def natural_order(path: Path) -> tuple[Any, ...]:
     """Return a key by which names are sorted with their numbers as numbers, 9 before 10."""
     # Cameras and tools mix IMG_2.JPG with img_3.jpg.
     parts = re.split(r'([0-9]+)', path.name.casefold())
-    return tuple((int(part), part) if part.isdigit() else (-1, part) for part in parts if part)
+    # Other digits, such as superscripts, are no numbers.
+    return tuple(
+        (int(part), part) if part[0] in '0123456789' else (-1, part) for part in parts if part
+    )
 
 
 def _require_distinct(folder: Path, pictures: Sequence[Path]) -> None:

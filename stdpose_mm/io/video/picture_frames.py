@@ -8,6 +8,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.file_kinds import require_no_stream
 
 from .frame_source import FrameSource
 
@@ -56,6 +57,7 @@ def read_picture(path: PathLike) -> np.ndarray:
     Raises:
         InputError: If the file is missing, is not a picture or is cut short.
     """
+    require_no_stream(path)
     try:
         data = Path(path).read_bytes()
     except OSError as error:

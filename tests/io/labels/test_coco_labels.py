@@ -2,10 +2,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import read_coco, read_labels, write_coco
+from stdpose_mm.io.labels import read_coco, read_labels, rescale_labels, write_coco
 from stdpose_mm.structures import Skeleton, VideoFrame
 from support.label_samples import person, sample
 
@@ -154,3 +155,35 @@ def test_areas_and_counts_follow_the_label(tmp_path: Path):
     write_coco(changed, tmp_path / 'b.json')
 
     assert json.loads((tmp_path / 'b.json').read_text())['annotations'][0]['num_keypoints'] == 3
+
+
+@pytest.mark.parametrize(
+    ('area', 'written'), [(1234.5, 1234.5), (12, 12), (5635.0, 5635), ('x', 5635), (-1, 5635)]
+)
+def test_the_area_of_an_outline_is_kept(tmp_path: Path, area: object, written: float) -> None:
+    """With it OKS is computed; that of the box (70 x 80.5) is larger."""
+    write_coco(sample(persons=(person(0),)), tmp_path / 'a.json')
+    document = json.loads((tmp_path / 'a.json').read_text())
+    document['annotations'][0]['area'] = area
+    (tmp_path / 'b.json').write_text(json.dumps(document))
+    (labels,) = read_coco(tmp_path / 'b.json')
+    write_coco(labels, tmp_path / 'c.json')
+
+    assert json.loads((tmp_path / 'c.json').read_text())['annotations'][0]['area'] == written
+
+
+def test_the_area_of_a_box_follows_the_box(tmp_path: Path) -> None:
+    write_coco(sample(persons=(person(0),)), tmp_path / 'a.json')
+    (labels,) = read_coco(tmp_path / 'a.json')
+    larger = replace(labels.persons[0], bbox=np.array([0, 0, 100, 200]))
+    write_coco(labels.with_persons([larger]), tmp_path / 'b.json')
+
+    assert json.loads((tmp_path / 'b.json').read_text())['annotations'][0]['area'] == 20000
+
+
+def test_an_area_is_scaled_with_the_labels() -> None:
+    labels = rescale_labels(
+        sample(persons=(person(0, extra={'area': 100}),)), (640, 480), (1280, 1440)
+    )
+
+    assert labels.persons[0].extra['area'] == 600

@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -48,6 +49,28 @@ def test_the_format_of_a_written_file_is_found(tmp_path: Path, target: str, foun
 )
 def test_the_format_of_posetracks_files_is_found(path: str, found: str):
     assert sniff_format(GOLDEN / path) == found
+
+
+@pytest.mark.parametrize(
+    ('fields', 'image_fields', 'found'),
+    [
+        ({'videos': []}, {}, 'coco'),
+        ({}, {'video_id': 1}, 'coco'),
+        ({'videos': []}, {'is_labeled': True}, 'coco'),
+        ({}, {'video_id': 1, 'is_labeled': True}, 'coco'),
+        ({}, {'is_labeled': True}, 'posetrack18'),
+        ({}, {'nframes': 5}, 'posetrack18'),
+        ({}, {}, 'coco'),
+    ],
+)
+def test_videos_in_a_file_or_at_its_images_make_it_coco(
+    tmp_path: Path, fields: dict, image_fields: dict, found: str
+):
+    """PoseTrack's own files hold one video and do not number it."""
+    path = tmp_path / 'a.json'
+    path.write_text(json.dumps({'images': [{'id': 1, **image_fields}], **fields}))
+
+    assert sniff_format(path) == found
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path):

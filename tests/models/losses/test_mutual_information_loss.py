@@ -262,3 +262,25 @@ def test_a_missing_part_is_an_error(field, message):
 def test_unknown_estimator_is_an_error():
     with pytest.raises(ValueError, match=r"estimator must be one of .* got 'mine'"):
         MutualInformationLoss(JOINTS, DIMS, estimator='mine')
+
+
+def test_heatmap_terms_are_expectations_over_the_positions_of_a_joint(fitted):
+    """Worked out joint by joint, pixel by pixel."""
+    inputs = representation()
+    terms = fitted(inputs, *targets())
+    with torch.no_grad():
+        read = fitted.heatmap_decoder(inputs.merged_heatmaps)
+        expected = fitted.heatmap_predictor(inputs.frame_heatmaps[:, 1])
+        batch, joints = read.shape[:2]
+        likelihood, advantage = 0.0, 0.0
+        for n in range(batch):
+            for k in range(joints):
+                place = torch.softmax(read[n, k].ravel(), 0)
+                other = torch.softmax(read[n - 1, k].ravel(), 0)
+                log = torch.log_softmax(expected[n, k].ravel(), 0)
+                likelihood += float((place * log).sum()) / (batch * joints)
+                advantage += float(((place - other) * log).sum()) / (batch * joints)
+    weight = 0.01 / (16 * 12)
+    assert advantage > 0
+    assert terms['loss_mi_likelihood_heatmap'].item() == pytest.approx(-weight * likelihood, 1e-4)
+    assert terms['loss_mi_redundant_heatmap'].item() == pytest.approx(weight * advantage, 1e-3)

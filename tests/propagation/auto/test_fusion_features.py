@@ -7,10 +7,12 @@ import pytest
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
 from stdpose_mm.propagation.auto.fusion_features import (
+    MAP_STEPS,
     MAPS,
     SCALARS,
     VECTORS,
     GapHeatmaps,
+    _PatchSampler,
     extract_fusion_features,
     near_and_wide,
 )
@@ -194,3 +196,44 @@ def test_some_frames_of_a_gap_have_the_evidence_of_the_whole(label):
     np.testing.assert_allclose(
         part.vectors[:, :, not_velocity], whole.vectors[[0, 2, 3, 4]][:, :, not_velocity]
     )
+
+
+def test_patches_are_those_of_the_labelled_frames_where_the_joints_were_there(label):
+    """The picture and the joints go 3 pixels a frame: every patch is found where the joint is."""
+    views = [
+        cv2.warpAffine(texture(), np.float32([[1, 0, 3 * t], [0, 1, 0]]), (180, 140))
+        for t in range(5)
+    ]
+    tracks = standing()
+    for track in (tracks.forward, tracks.backward):
+        track[:, :, 0] += 3 * np.arange(5)[:, None]
+    evidence = extract_fusion_features(ArrayFrames(views), make_gap(label, moved=12), tracks)
+
+    np.testing.assert_allclose(scalar(evidence, 'ends_match'), 1, atol=1e-5)
+    np.testing.assert_allclose(scalar(evidence, 'forward_match'), 1, atol=1e-5)
+    np.testing.assert_allclose(scalar(evidence, 'backward_match'), 1, atol=1e-5)
+    near = evidence.maps[:, :, 0, :2]
+    np.testing.assert_allclose(near[..., 4, 4], 1, atol=1e-4)
+
+
+def checkers() -> np.ndarray:
+    """Black and white pixels in turn: grey from afar."""
+    rows, columns = np.indices((200, 220))
+    return np.repeat(((rows + columns) % 2 * 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize(('step', 'is_grey'), [(1, False), (2, False), (4, True), (8, True)])
+def test_samples_far_apart_see_what_lies_between_them(step, is_grey):
+    """Pixels that are further apart than 2 are averages of those around them."""
+    size = step / (MAP_STEPS[0] / 2)
+    points = np.array([[100.0, 100], [104, 96]])
+    patches = _PatchSampler(checkers(), points, size)(points, 5)
+
+    assert patches.shape == (2, 5, 5, 3)
+    if is_grey:
+        assert np.abs(patches.astype(float) - 127.5).max() < 2
+    else:
+        offsets = (np.arange(5) - 2) * step
+        for point, patch in zip(points, patches, strict=True):
+            x, y = point[0] + offsets[None], point[1] + offsets[:, None]
+            np.testing.assert_array_equal(patch[..., 0], (x + y) % 2 * 255)
