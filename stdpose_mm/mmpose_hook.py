@@ -1,4 +1,4 @@
-"""The one place where this package reaches into MMPose: its registries and its inferencer.
+"""The one place where this package reaches into OpenMMLab: registries, inferencer, checkpoints.
 
 MMPose takes seconds to import, and much of this package works without it. So MMPose is not imported
 here, but changed when somebody else does:
@@ -10,6 +10,7 @@ here, but changed when somebody else does:
   that models of this package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`
   and all others MMPose's own class, untouched. And the function that turns instances into plain
   dicts keeps their ``track_ids``, which no instance of MMPose has.
+- MMEngine reads checkpoints by :mod:`stdpose_mm.checkpoint_files`, which runs no code from them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from .checkpoint_files import change_mmengine
 
 LOCATIONS = {
     'DATASETS': ('stdpose_mm.datasets',),
@@ -37,7 +40,7 @@ LOCATIONS = {
 
 
 def install() -> None:
-    """Make MMPose know the classes of this package, now if it is imported, else once it is."""
+    """Change OpenMMLab's modules as said above, now if they are imported, else once they are."""
     for name, change in _CHANGES.items():
         if name in sys.modules:
             change(sys.modules[name])
@@ -46,7 +49,7 @@ def install() -> None:
 
 
 class _Watcher:
-    """Finds what the import system finds, and changes MMPose's modules once they are loaded."""
+    """Finds what the import system finds, and changes OpenMMLab's modules once they are loaded."""
 
     def find_spec(
         self,
@@ -54,7 +57,7 @@ class _Watcher:
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Find one of MMPose's modules that are to be changed; none of the others."""
+        """Find one of the modules that are to be changed; none of the others."""
         if fullname not in _CHANGES:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -105,6 +108,7 @@ def _change_inferencer(module: Any) -> None:
 
 
 _CHANGES = {
+    'mmengine.runner.checkpoint': change_mmengine,
     'mmpose.registry': _change_registries,
     'mmpose.apis.inferencers.mmpose_inferencer': _change_inferencer,
 }

@@ -17,7 +17,7 @@ PACKAGE = 'stdpose_mm'
 FLOORS = (
     ('choices', 'errors', 'version', 'wording'),
     ('structures',),
-    ('io', 'onnx_session', 'processes'),
+    ('checkpoint_files', 'io', 'onnx_session', 'processes'),
     ('codecs', 'datasets', 'engine', 'evaluation', 'models', 'tracking'),
     ('detection', 'inference'),
     ('propagation',),
@@ -36,6 +36,7 @@ LIGHT = (
     'io',
     'evaluation/functional',
     'tracking',
+    'checkpoint_files.py',
     'onnx_session.py',
     'processes.py',
     'propagation',

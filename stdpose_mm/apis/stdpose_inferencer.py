@@ -30,6 +30,7 @@ from stdpose_mm.detection import (
     build_person_detector,
 )
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
+from stdpose_mm.engine.config_files import read_stored_config
 from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
@@ -319,7 +320,7 @@ class STDPoseInferencer(Pose2DInferencer):
             text = read_checkpoint(weights)[1].get('cfg')
             if not text:
                 raise InputError(f'checkpoint {weights} holds no config, give one as model')
-            cfg.update(Config.fromstring(text, file_format='.py')._cfg_dict)
+            cfg.update(read_stored_config(str(text), weights)._cfg_dict)
         config = cfg if isinstance(cfg, Config) else Config(dict(cfg))
         self.window_model, self._backend = load_backend(
             config, weights, device, self._precision, self._crops_at_once

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.cli.arguments import OneLineParser
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.atomic import require_writable_folder
@@ -15,9 +16,6 @@ from stdpose_mm.io.file_kinds import require_config
 
 if TYPE_CHECKING:
     from mmengine.config import Config
-
-CHECKPOINT_STARTS = (b'PK', b'\x80')
-"""First bytes of what ``torch.save`` writes: a zip file, before PyTorch 1.6 a pickle."""
 
 
 def add_config_options(parser: argparse.ArgumentParser, help: str) -> None:
@@ -113,14 +111,7 @@ def load_config(args: argparse.Namespace) -> Config:
 def require_checkpoint(path: str) -> None:
     """Raise :class:`InputError` unless ``path`` is a checkpoint file or an address (``https://``).
 
-    Only the first bytes are looked at: what stands for a file that was never fetched (a web page,
-    a Git LFS pointer) shall not be found out after the data are read.
+    Only the first bytes are looked at.
     """
-    if '://' in path:
-        return
-    if not Path(path).is_file():
-        raise InputError(f'checkpoint {path} does not exist, expected a .pth file')
-    with open(path, 'rb') as file:
-        start = file.read(2)
-    if not start.startswith(CHECKPOINT_STARTS):
-        raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
+    if '://' not in path:
+        require_checkpoint_file(path)

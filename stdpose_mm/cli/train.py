@@ -28,15 +28,15 @@ def train(args: argparse.Namespace) -> None:
         InputError: If something that was given cannot be used.
     """
     cfg = load_config(args)
-    from mmengine.runner import Runner
-
-    from stdpose_mm.engine.config_files import config_mistakes
+    from stdpose_mm.engine.config_files import config_mistakes, require_schedule
     from stdpose_mm.engine.cpu_processes import join_cpu_processes
+    from stdpose_mm.engine.training_runner import TrainingRunner
 
     apply_arguments(cfg, args)
     join_cpu_processes(cfg)
     with config_mistakes(args.config):
-        Runner.from_cfg(cfg).train()
+        require_schedule(cfg)
+        TrainingRunner.from_cfg(cfg).train()
 
 
 def make_parser(prog: str) -> argparse.ArgumentParser:
@@ -108,9 +108,13 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         if checkpoint is not None:
             cfg.resume, cfg.load_from = True, checkpoint
     if cfg.get('load_from'):
-        require_checkpoint(cfg.load_from)
+        require_checkpoint(str(cfg.load_from))
         if not cfg.get('resume'):
             _require_other_folder(cfg.load_from, cfg.work_dir)
+        # It also refuses weights of something else, which MMEngine only logs.
+        hooks = cfg.get('custom_hooks') or []
+        if not any(hook['type'] == 'CheckpointReportHook' for hook in hooks):
+            cfg.custom_hooks = [*hooks, {'type': 'CheckpointReportHook'}]
 
 
 def _require_other_folder(checkpoint: str, work_dir: str) -> None:

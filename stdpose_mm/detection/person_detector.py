@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.onnx_session import start_session
@@ -146,8 +147,7 @@ class MMDetPersonDetector(PersonDetector):
         nms_iou: float = NMS_IOU,
     ) -> None:
         super().__init__(score_threshold, nms_iou)
-        if not checkpoint.is_file():
-            raise InputError(f'detector checkpoint {checkpoint} does not exist, give a .pth file')
+        require_checkpoint_file(checkpoint)
         from mmdet.apis import init_detector
 
         try:
@@ -156,6 +156,8 @@ class MMDetPersonDetector(PersonDetector):
                 self._model = init_detector(
                     str(config), str(checkpoint), palette='coco', device=device
                 )
+        except InputError:
+            raise
         # A config is a program that the user wrote: it may fail in every way.
         except Exception as error:
             raise InputError(

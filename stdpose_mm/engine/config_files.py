@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from mmengine.config import Config
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.file_kinds import require_config
+
+_REGISTERED = re.compile(r'((mmengine|mmcv|mmdet|mmpose|mmpretrain)\.)?\w+')
+"""A class by its name, or after the scope of its registry."""
+
+_BUILDER = re.compile(r'build_\w+|from_cfg')
+"""Functions of MMEngine that build what a config describes."""
+
+_LIBRARIES = ('mmengine', 'mmcv', 'mmdet', 'mmpose', 'numpy', 'torch', 'torchvision')
 
 _WRONG_ENTRY = re.compile(
     r' registry\. |must contain the key "type"|got an unexpected keyword argument|'
@@ -43,24 +54,128 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     return cfg
 
 
+def read_stored_config(text: str, source: str | Path) -> Config:
+    """Read the config that a checkpoint holds as text; runs none of it.
+
+    MMEngine writes names that are set to plain values, which are read as such. A registry imports
+    and calls whatever a ``type`` with dots names, so that only registered classes may be there.
+
+    Args:
+        text: What is stored.
+        source: The checkpoint, to name in sentences.
+
+    Raises:
+        InputError: If it is anything else.
+    """
+    entries = {}
+    try:
+        for line in ast.parse(text).body:
+            if not (isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)):
+                raise ValueError('a statement that sets no name')
+            entries[line.targets[0].id] = ast.literal_eval(_DictCalls().visit(line.value))
+    except (SyntaxError, TypeError, ValueError, RecursionError, MemoryError) as error:
+        raise InputError(
+            f'the config in checkpoint {source} holds more than plain values and is not run, give '
+            'a config as model'
+        ) from error
+    strange = sorted({kind for kind in _types(entries) if not _REGISTERED.fullmatch(kind)})
+    if strange:
+        raise InputError(
+            f'the config in checkpoint {source} names {strange[0]}, expected registered classes, '
+            'give a config as model'
+        )
+    return Config(entries)
+
+
+class _DictCalls(ast.NodeTransformer):
+    """Turn ``dict(a=1)`` into ``{'a': 1}``."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        name = node.func.id if isinstance(node.func, ast.Name) else None
+        if name != 'dict' or len(node.args) > 1:
+            raise ValueError(f'a call of {name}')
+        positional = node.args[0] if node.args else ast.Dict([], [])
+        if not isinstance(positional, ast.Dict) or any(key.arg is None for key in node.keywords):
+            raise ValueError('a dict of no plain entries')
+        return ast.Dict(
+            [*positional.keys, *(ast.Constant(key.arg) for key in node.keywords)],
+            [*positional.values, *(key.value for key in node.keywords)],
+        )
+
+
+def _types(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if 'type' in node:
+            yield str(node['type'])
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for inner in node:
+            yield from _types(inner)
+
+
 @contextmanager
 def config_mistakes(config: str | Path) -> Iterator[None]:
     """Turn errors of building objects from a config into InputErrors.
 
-    These are names that no registry knows, and settings that a class does not have or misses.
-    Every other exception passes.
+    These are names that no registry knows, settings that a class does not have or misses, and those
+    that a library refuses while it builds one of its own. Every other exception passes.
 
     Args:
         config: The config file, to name in the sentence.
     """
     try:
         yield
-    except (KeyError, TypeError) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        built = any(frame.name == 'build_from_cfg' for frame in frames)
+    except InputError:
+        raise
+    except (AssertionError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        names = [frame.f_code.co_name for frame in frames]
         # KeyError shows its text in quotes.
         text = str(error.args[0]) if error.args else ''
-        if not built or not _WRONG_ENTRY.search(text):
-            raise
-        sentence = text.split('. Please check')[0]
+        wrong_entry = 'build_from_cfg' in names and _WRONG_ENTRY.search(text)
+        if wrong_entry:
+            sentence = text.split('. Please check')[0]
+        else:
+            builder = next((n for n, name in enumerate(names) if _BUILDER.match(name)), None)
+            if builder is None or not all(map(_of_library, frames[builder:])):
+                raise
+            sentence = f'{_built(frames)}: {one_line(error).rstrip(".")}'
         raise InputError(f'config {config}: {sentence}, correct that entry') from error
+
+
+def require_schedule(cfg: Config) -> None:
+    """Refuse what MMEngine finds out in the middle of a training, or not at all.
+
+    Raises:
+        InputError: If a length or an interval in ``train_cfg`` is no positive whole number, or
+            there is no such optimizer.
+    """
+    for name in ('max_epochs', 'max_iters', 'val_interval'):
+        value = (cfg.get('train_cfg') or {}).get(name, 1)
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f'train_cfg.{name} must be a whole number from 1, got {value!r}')
+    from mmpose.registry import OPTIMIZERS
+
+    kind = ((cfg.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        raise InputError(
+            f'optim_wrapper.optimizer.type is {kind!r}, expected an optimizer of PyTorch or a '
+            'registered one'
+        )
+
+
+def _of_library(frame: FrameType) -> bool:
+    package = str(frame.f_globals.get('__name__')).split('.')[0]
+    return package in _LIBRARIES or package in sys.stdlib_module_names
+
+
+def _built(frames: Sequence[FrameType]) -> str:
+    """Name what was being built when an error was raised, innermost first."""
+    for frame in reversed(frames):
+        name = frame.f_code.co_name
+        if name == 'build_from_cfg' and isinstance(frame.f_locals.get('obj_cls'), type):
+            return frame.f_locals['obj_cls'].__name__
+        if name in ('build_dataloader', 'build_train_loop', 'build_logger'):
+            return name.removeprefix('build_').replace('_', ' ')
+    return 'the runner'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pickle import UnpicklingError
 from typing import Any
 
 from mmengine.runner import Runner
@@ -33,7 +32,9 @@ class WholeModelRunner(Runner):
         """
         try:
             return super().load_checkpoint(filename, map_location, strict, list(revise_keys))
-        except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError) as error:
+        except InputError:
+            raise
+        except (AttributeError, RuntimeError, ValueError, LookupError) as error:
             raise InputError(
                 f'checkpoint {filename} cannot be loaded into the model of the config '
                 f'({one_line(error)}), give the config it was trained with'

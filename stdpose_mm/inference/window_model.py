@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,13 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
 from mmengine.structures import InstanceData
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.choices import PRECISIONS
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
@@ -29,11 +28,6 @@ from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.models.joint_channels import with_num_joints
 from stdpose_mm.models.layers import pack_layers
 from stdpose_mm.structures import Skeleton, to_corners
-
-_METAINFO_TYPES: list[Any] = [np.dtypes.UInt8DType, np.dtypes.Float32DType, np.dtypes.Int64DType]
-"""What the stored metainfo consists of; with these PyTorch loads a checkpoint without running
-code from it."""
-
 
 _INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
 
@@ -289,23 +283,16 @@ def move_to(model: nn.Module, device: str | torch.device) -> nn.Module:
 
 
 def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read the weights and the ``meta`` entry of a checkpoint; runs no code from it.
+    """Read the weights and the ``meta`` entry of a checkpoint.
 
     Raises:
-        InputError: If the file is missing or cannot be read.
+        InputError: See :func:`~stdpose_mm.checkpoint_files.read_checkpoint_file`.
     """
-    if not Path(checkpoint).is_file():
-        raise InputError(f'checkpoint {checkpoint} does not exist, give the path of a .pth file')
-    try:
-        with torch.serialization.safe_globals(_METAINFO_TYPES):
-            content = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu', logger='silent')
-        state_dict = content.get('state_dict', content)
-    except (OSError, EOFError, RuntimeError, ValueError, LookupError, UnpicklingError) as error:
-        raise InputError(
-            f'checkpoint {checkpoint} cannot be read ({one_line(error)}), '
-            'give a file written by a training run'
-        ) from error
-    return state_dict, content.get('meta', {})
+    content = read_checkpoint_file(checkpoint)
+    state_dict, meta = content.get('state_dict', content), content.get('meta') or {}
+    if not (isinstance(state_dict, Mapping) and isinstance(meta, Mapping)):
+        raise InputError(f'checkpoint {checkpoint} is not one of MMEngine, give one that is')
+    return dict(state_dict), dict(meta)
 
 
 def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:

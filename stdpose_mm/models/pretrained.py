@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.errors import InputError
 from stdpose_mm.wording import counted, listed
 
 BACKBONE = 'backbone'
@@ -62,13 +61,7 @@ def read_backbone_weights(file: str, prefix: str = '') -> dict[str, Tensor]:
     Raises:
         InputError: If it cannot be read.
     """
-    try:
-        checkpoint = CheckpointLoader.load_checkpoint(file, map_location='cpu')
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError) as error:
-        raise InputError(
-            f'pretrained weights {file} cannot be read ({one_line(error)}), expected a file '
-            'written by torch.save'
-        ) from error
+    checkpoint = CheckpointLoader.load_checkpoint(file, map_location='cpu')
     start = f'{BACKBONE}.'
     return {
         name[len(start) :]: value
@@ -136,6 +129,20 @@ class FillReport:
             f'{source} fills {filled} of the {counted(filled + len(unfilled), "weight")} of the '
             f'backbone (not {listed(unfilled, _NAMED)}), give weights of its arch and patch_embed'
         )
+
+    def require_any(self, source: str) -> None:
+        """Raise InputError unless a weight of the model was filled.
+
+        Args:
+            source: Where the weights come from.
+        """
+        if not self.loaded and not self.resized:
+            unfilled = counted(len(self.missing) + len(self.other_shape), 'weight')
+            held = listed(self.unexpected, _NAMED) or 'no others'
+            raise InputError(
+                f'{source} fills none of the {unfilled} of the model, but holds {held}, give '
+                'weights of this model'
+            )
 
     def _part_of(self, name: str) -> str:
         return self.part or name.split('.')[0]

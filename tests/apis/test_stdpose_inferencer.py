@@ -385,7 +385,7 @@ def test_wrong_settings_are_refused(model_files, options, sentence):
 def test_the_config_inside_the_weights(model_files, tmp_path, pictures):
     config, weights = model_files
     content = torch.load(weights, weights_only=False)
-    content['meta']['cfg'] = config.read_text()
+    content['meta']['cfg'] = Config.fromfile(config).pretty_text
     torch.save(content, tmp_path / 'both.pth')
     inferencer = STDPoseInferencer(None, str(tmp_path / 'both.pth'), device='cpu')
     assert len(list(inferencer(pictures[0], bboxes=BOXES[:1]))) == 1

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 
+from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.engine.checkpoints import last_checkpoint
 from stdpose_mm.engine.config_files import config_mistakes, read_config
 from stdpose_mm.engine.schedules import set_iterations
@@ -227,7 +228,7 @@ class TrainedEntry:
         path = last_checkpoint(str(self.folder))
         if path is None:
             raise InputError(f'{self.folder} holds no checkpoint, add a CheckpointHook')
-        state = torch.load(path, map_location='cpu', mmap=True, weights_only=False)
+        state = read_checkpoint_file(path, mmap=True)
         steps = state['meta']['iter']
         if self.max_iters not in (None, steps):
             raise InputError(
@@ -456,7 +457,7 @@ def _seconds_per_step(
     command = Command(f'timing of {name}', arguments, folder / 'train.log', environment)
     run_commands([iter([command])], 1, report, lock)
     checkpoint = last_checkpoint(str(folder))
-    state = checkpoint and torch.load(checkpoint, map_location='cpu', weights_only=False)
+    state = checkpoint and read_checkpoint_file(checkpoint)
     times = step_times(state) if state else None
     if not times or len(times) <= TIMING_SETTLE:
         raise InputError(

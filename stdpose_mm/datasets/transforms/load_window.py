@@ -34,7 +34,8 @@ class LoadWindow(BaseTransform):
             and MMEngine stops there too.
 
     Raises:
-        InputError: If a frame is missing or corrupt, or the frames differ in size.
+        InputError: If a frame is missing or corrupt, the frames differ in size, or there is no
+            window.
     """
 
     def __init__(self, on_error: str = 'stop') -> None:
@@ -45,6 +46,12 @@ class LoadWindow(BaseTransform):
 
     def transform(self, results: dict) -> dict | None:
         """Add the pictures to ``results``; None if a frame is unreadable and may be skipped."""
+        if 'frames' not in results and not isinstance(results.get('img'), list):
+            raise InputError(
+                "a sample of one picture was given, as MMPose's inference_topdown does, but this "
+                'model takes windows of frames, give the video to STDPoseInferencer or '
+                'VideoPosePropagator of stdpose_mm.apis'
+            )
         if 'img' not in results:
             try:
                 results['img'] = _read(results['frames'])

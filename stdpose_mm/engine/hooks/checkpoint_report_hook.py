@@ -17,7 +17,8 @@ class CheckpointReportHook(Hook):
     is not reported.
 
     Raises:
-        InputError: If a weight of the backbone would keep its initial value.
+        InputError: If a weight of the backbone, or all of the model, would keep their initial
+            values.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -25,9 +26,11 @@ class CheckpointReportHook(Hook):
         if runner._resume:
             return
         weights = model_weights(checkpoint)
-        if set(weights) != set(checkpoint.get('state_dict', {})):
+        stored = checkpoint.get('state_dict')
+        if not isinstance(stored, dict) or set(weights) != set(stored):
             checkpoint['state_dict'] = weights
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         report = compare_weights(model, weights)
         runner.logger.info(f'Weights of {runner._load_from} in the model:\n{report.table()}')
         report.require_backbone(str(runner._load_from))
+        report.require_any(str(runner._load_from))

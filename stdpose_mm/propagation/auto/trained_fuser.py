@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
@@ -79,7 +79,7 @@ class TrainedFuser:
                 network, record = _read_checkpoint(path, device)
             calibrator = ScoreCalibrator.from_dict(record['calibrator'])
             return cls(network, calibrator, str(record['trained_on']), float(record['doubt']))
-        except (OSError, EOFError, RuntimeError, LookupError, TypeError, UnpicklingError) as error:
+        except (OSError, RuntimeError, LookupError, TypeError, AttributeError) as error:
             raise InputError(
                 f'fuser weights {path} cannot be used ({one_line(error)}), give {_EXPECTED}'
             ) from error
@@ -150,9 +150,7 @@ class OnnxFuser:
 
 def _read_checkpoint(path: Path, device: str) -> tuple[GapFuser, dict[str, Any]]:
     require_packages(f'fuser {path}', 'torch', 'mmpose')
-    import torch
-
-    content = torch.load(path, map_location='cpu', weights_only=True)
+    content = read_checkpoint_file(path)
     network = build_fuser()
     network.load_state_dict({k: v.float() for k, v in content['state_dict'].items()})
     return network.to(device).eval(), content

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 
@@ -120,14 +121,14 @@ class RAFTFlow:
     """
 
     def __init__(self, weights: str | Path, max_side: int = 640, device: str = 'cpu') -> None:
-        import torch
         from torchvision.models.optical_flow import raft_small
 
         self.max_side = max_side
         self._model = raft_small(weights=None)
+        state_dict = read_checkpoint_file(weights)
         try:
-            state_dict = torch.load(weights, map_location='cpu', weights_only=True)
             self._model.load_state_dict(state_dict)
+        # RuntimeError of weights that do not fit, or whatever a value that is no tensor leads to.
         except Exception as error:
             raise InputError(
                 f'flow weights {weights} cannot be used ({str(error).splitlines()[0]}), give '

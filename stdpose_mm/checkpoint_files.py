@@ -1,0 +1,225 @@
+"""The one reader of checkpoints, MMEngine's included: they are data, and nothing of them is run.
+
+``torch.save`` writes a pickle, which can name any function of any module to be called on reading.
+MMEngine refuses one at first, and then reads it again and runs what it names. Here it stays
+refused, unless the user trusts that very file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from types import ModuleType
+from typing import Any
+from urllib.parse import urlparse
+
+from .errors import InputError, one_line
+
+TRUST = 'STDPOSE_TRUST_CHECKPOINT'
+"""Environment variable with the paths of checkpoints that may run code, separated as in PATH."""
+
+_STARTS = (b'PK', b'\x80')
+"""First bytes of what ``torch.save`` writes: a zip file, before PyTorch 1.6 a pickle."""
+
+_REFUSED = (
+    re.compile(r'GLOBAL (\S+) (?:was not an allowed|whose module)'),
+    re.compile(r'unrecognized function (?:<\w+ )?(.+?)>?$', re.MULTILINE),
+    re.compile(r'but got <class .([\w.]+).>'),
+)
+"""Where PyTorch's reader of weights names what it does not make."""
+
+_DTYPES = '?bhilqBHILQefdgFDSU'
+"""Codes of NumPy's types of plain values."""
+
+Place = Any
+"""What ``torch.load`` takes as ``map_location``."""
+
+
+def read_checkpoint_file(path: str | Path, map_location: Place = 'cpu', mmap: bool = False) -> Any:
+    """Read a file that ``torch.save`` wrote; runs no code from it.
+
+    Weights, plain values and NumPy arrays are read, and what MMEngine's message hub and the
+    training scripts of MAE and DINO add to these.
+
+    Args:
+        path: The file.
+        map_location: Where tensors go.
+        mmap: Leave tensors in the file until they are needed.
+
+    Returns:
+        What is stored, a dictionary.
+
+    Raises:
+        InputError: If the file does not exist, is none of ``torch.save``, is damaged, or holds
+            something else; unless ``TRUST`` names it.
+    """
+    import torch
+
+    file = Path(path).expanduser()
+    require_checkpoint_file(file)
+    trusted = _is_trusted(file)
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
+            # On a damaged file, or one of TorchScript, of which the sentence below tells.
+            warnings.simplefilter('ignore')
+            content = torch.load(
+                file, map_location=map_location, weights_only=not trusted, mmap=mmap
+            )
+    # The bytes of a damaged file are orders to the reader, which fail in every way.
+    except Exception as error:
+        raise InputError(_sentence(path, error)) from error
+    if not isinstance(content, Mapping):
+        raise InputError(
+            f'checkpoint {path} holds a {type(content).__name__}, expected weights by name'
+        )
+    return content
+
+
+def require_checkpoint_file(path: str | Path) -> None:
+    """Refuse by its first bytes what is no checkpoint; costs no import.
+
+    What stands for a file that was never fetched (a web page, a Git LFS pointer) shall not be found
+    out after the data are read.
+
+    Raises:
+        InputError: If there is no such file, or ``torch.save`` did not write it.
+    """
+    if not Path(path).is_file():
+        raise InputError(f'checkpoint {path} does not exist, expected a .pth file')
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(2)
+    except OSError as error:
+        raise InputError(f'checkpoint {path} cannot be read ({error.strerror})') from error
+    if not start.startswith(_STARTS):
+        raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
+
+
+def change_mmengine(module: ModuleType) -> None:
+    """Make MMEngine read every checkpoint by :func:`read_checkpoint_file`.
+
+    That is what its runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages read with.
+
+    Args:
+        module: ``mmengine.runner.checkpoint``.
+    """
+    # Model names (`torchvision://`, `open-mmlab://`) become an address or a path in this module.
+    module.load_from_http = _load_from_http
+    module._safe_torch_load = _load_from_local
+    loaders: dict[str, Callable] = {
+        '': _load_from_local,
+        'http://': _load_from_http,
+        'https://': _load_from_http,
+        'pavi://': _load_from_store,
+        r'(\S+\:)?s3://': _load_from_store,
+        r'(\S+\:)?petrel://': _load_from_store,
+    }
+    for prefix, loader in loaders.items():
+        module.CheckpointLoader.register_scheme(prefix, loader, force=True)
+
+
+# MMEngine says in its log what a name has after its tenth letter.
+def _load_from_local(filename: str, map_location: Place = None, weights_only: object = None) -> Any:
+    content = read_checkpoint_file(filename, map_location)
+    meta = content.get('meta')
+    if isinstance(meta, dict):
+        # A config of MMCV, which the runner would execute on resuming to count its GPUs.
+        meta.pop('config', None)
+    return content
+
+
+def _load_from_http(
+    filename: str,
+    map_location: Place = None,
+    model_dir: str | None = None,
+    progress: bool = False,
+) -> Any:
+    import torch
+    from mmengine.dist import barrier, get_rank
+
+    folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
+    file = folder / Path(urlparse(filename).path).name
+    # The first process fetches it for all; those of another machine do so afterwards.
+    if get_rank() == 0:
+        _fetch(filename, file, progress)
+    barrier()
+    _fetch(filename, file, progress=False)
+    return _load_from_local(str(file), map_location)
+
+
+def _load_from_store(filename: str, map_location: Place = None) -> Any:
+    raise InputError(
+        f'checkpoint {filename} lies in a store that is not read, fetch it and give its path'
+    )
+
+
+def _fetch(address: str, file: Path, progress: bool) -> None:
+    import torch
+
+    if file.is_file():
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(file), progress=progress)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f'checkpoint {address} cannot be fetched ({one_line(error)}), give the path of a file'
+        ) from error
+
+
+def _is_trusted(file: Path) -> bool:
+    named = filter(None, os.environ.get(TRUST, '').split(os.pathsep))
+    return file.resolve() in [Path(path).expanduser().resolve() for path in named]
+
+
+def _harmless() -> list[Any]:
+    """What a checkpoint may consist of beside tensors: types, or (type, name in the file)."""
+    import numpy as np
+
+    # What makes an array and a scalar. NumPy 2 renamed the two; files of both are read by both.
+    makers = {'_reconstruct': np.zeros(1).__reduce__()[0], 'scalar': np.float64().__reduce__()[0]}
+    harmless: list[Any] = [
+        (maker, f'numpy.{core}.multiarray.{name}')
+        for name, maker in makers.items()
+        for core in ('core', '_core')
+    ]
+    harmless += [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in _DTYPES}]
+    # Command-line options, in checkpoints of MAE and DINO.
+    harmless += [argparse.Namespace, slice]
+    if importlib.util.find_spec('mmengine'):
+        from mmengine.logging import HistoryBuffer
+
+        harmless += [HistoryBuffer, (_statistic, 'builtins.getattr')]
+    return harmless
+
+
+def _statistic(owner: Any, name: str) -> Any:
+    """Stand for the ``getattr`` by which a ``HistoryBuffer`` names its methods, for them alone."""
+    from mmengine.logging import HistoryBuffer
+
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):
+        raise UnpicklingError(f'GLOBAL builtins.getattr was not an allowed {owner!r}')
+    return getattr(owner, name)
+
+
+def _sentence(path: str | Path, error: Exception) -> str:
+    found = (pattern.search(str(error)) for pattern in _REFUSED)
+    refused = next((match[1] for match in found if match), None)
+    if isinstance(error, UnpicklingError) and refused:
+        return (
+            f'checkpoint {path} holds {refused}, neither weights nor plain values, which is not '
+            f'read as it may run anything: give another file, or, if you trust who wrote this '
+            f'one, set the environment variable {TRUST}={path}'
+        )
+    # PyTorch's advice on other ways to read it, around the cause, is not for the user of a command.
+    cause = str(error).rpartition('WeightsUnpickler error: ')[2].partition('Check the doc')[0]
+    return (
+        f'checkpoint {path} cannot be read ({one_line(ValueError(cause.strip()))}), expected a '
+        'whole file written by torch.save'
+    )
