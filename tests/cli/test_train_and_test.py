@@ -135,7 +135,8 @@ def final_config(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
         got: list[Config] = []
         runner = type('Runner', (), {'train': lambda self: None})
         monkeypatch.setattr(
-            'stdpose_mm.engine.training_runner.TrainingRunner.from_cfg', lambda cfg: got.append(cfg) or runner()
+            'stdpose_mm.engine.training_runner.TrainingRunner.from_cfg',
+            lambda cfg: got.append(cfg) or runner(),
         )
         assert run_train(list(arguments)) == 0
         return got[0]
