@@ -90,6 +90,17 @@ def test_browse_draws_one_picture_per_window(browse, tiny_set: TinySet, tmp_path
     assert cv2.imread(str(pictures[0])).shape == (44 + 3 * 324, 3 * 244, 3)
 
 
+def test_browse_draws_all_frames_of_a_wide_window(
+    browse, tiny_set: TinySet, tmp_path: Path
+) -> None:
+    config = write_config(tmp_path / 'config.py', tiny_set)
+    out = tmp_path / 'out'
+    options = ['--number', '1', '--cfg-options', 'train_dataloader.dataset.num_frames=5']
+    assert browse([str(config), '--out-dir', str(out), *options]) == 0
+    (picture,) = out.iterdir()
+    assert cv2.imread(str(picture)).shape == (44 + 3 * 324, 5 * 244, 3)
+
+
 def test_browse_reports_missing_data_in_one_line(
     browse, tiny_set: TinySet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import torch
 from mmpose.registry import MODELS
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers.given_pose_embedding import GivenPoseEmbedding
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import model_cfg, window_model, window_systems
@@ -72,6 +73,17 @@ def test_labels_replace_the_maps_of_the_outermost_frames_alone() -> None:
     substituted = given.substitute(frame_heatmaps)
     torch.testing.assert_close(substituted[:, [0, 4]], given.heatmaps)
     assert not substituted[:, 1:4].any()
+
+
+def test_tokens_of_labels_stand_at_their_frames() -> None:
+    torch.manual_seed(0)
+    embedding = GivenPoseEmbedding(num_joints=3, embed_dims=32, use_prior=True)
+    given = labels_at(0.5)
+    with torch.no_grad():
+        left, key, right = embedding(given).unbind(1)
+        tokens = embedding(given, 5)
+    assert not tokens[:, [1, 3]].any()
+    torch.testing.assert_close(tokens[:, [0, 2, 4]], torch.stack((left, key, right), dim=1))
 
 
 @pytest.mark.parametrize('number', [3, 7])
