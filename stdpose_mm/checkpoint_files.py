@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
 
@@ -101,7 +100,7 @@ def require_checkpoint_file(path: str | Path) -> None:
         raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
 
 
-def change_mmengine(module: ModuleType) -> None:
+def change_mmengine(module: Any) -> None:
     """Make MMEngine read every checkpoint by :func:`read_checkpoint_file`.
 
     That is what its runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages read with.
