@@ -67,13 +67,16 @@ def _saved(
     return write
 
 
-def _write_tar(path: Path, marker: Path) -> None:
-    with tarfile.open(path, 'w') as archive:
-        for name in ('sys_info', 'pickle', 'storages', 'tensors'):
-            content = pickle.dumps(Payload(marker), 2)
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+def _tar(*names: str) -> Callable[[Path, Path], None]:
+    def write(path: Path, marker: Path) -> None:
+        content = pickle.dumps(Payload(marker), 2)
+        with tarfile.open(path, 'w') as archive:
+            for name in (*names, 'sys_info', 'pickle', 'storages', 'tensors'):
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+
+    return write
 
 
 def _write_array(path: Path, marker: Path) -> None:
@@ -93,7 +96,8 @@ MALICIOUS: dict[str, Callable[[Path, Path], None]] = {
     'pickle 0': _pickled(0),
     'pickle 2': _pickled(2),
     'pickle 5': _pickled(5),
-    'tar': _write_tar,
+    'tar': _tar(),
+    'tar that begins as a zip file': _tar('PK\3\4'),
     'NumPy array': _write_array,
 }
 """What is malicious -> a function (path, marker) that writes the file."""
