@@ -57,10 +57,16 @@ coverage: setup
 		$(LIGHT_REQUIREMENTS:%=-r %) -c requirements/build.txt setuptools
 	touch $@
 
-# The package comes from a wheel; `pip check` says whether light.txt is all that it declares.
+# The package comes from a wheel, and that from the source distribution, as `python -m build` does
+# it; `pip check` says whether light.txt is all that it declares.
+DIST := work_dirs/dist
 test-light: .venv-light/stamp
+	rm -rf $(DIST) && mkdir -p $(DIST)
+	$(LIGHT)/python -c 'from setuptools import build_meta; build_meta.build_sdist("$(DIST)")' >/dev/null
+	$(LIGHT)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-index \
+		--no-build-isolation --wheel-dir $(DIST) $(DIST)/*.tar.gz
 	$(LIGHT)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index \
-		--no-build-isolation --force-reinstall .
+		--force-reinstall $(DIST)/*.whl
 	$(LIGHT)/python -m pip check --disable-pip-version-check
 	$(LIGHT)/stdpose --help
 	$(TEST_ENV) $(LIGHT)/pytest -q -n 2 --dist loadfile $(LIGHT_TESTS) $(ARGS)

@@ -11,11 +11,11 @@ import argparse
 import importlib.util
 import os
 import re
+import tarfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
 
@@ -97,11 +97,12 @@ def require_checkpoint_file(path: str | Path) -> None:
             start = file.read(2)
     except OSError as error:
         raise InputError(f'checkpoint {path} cannot be read ({error.strerror})') from error
-    if not start.startswith(_STARTS):
+    # PyTorch's reader of tar files, of 2017, makes no difference between weights and code.
+    if not start.startswith(_STARTS) or tarfile.is_tarfile(path):
         raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
 
 
-def change_mmengine(module: ModuleType) -> None:
+def change_mmengine(module: Any) -> None:
     """Make MMEngine read every checkpoint by :func:`read_checkpoint_file`.
 
     That is what its runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages read with.
@@ -179,13 +180,16 @@ def _is_trusted(file: Path) -> bool:
 
 
 def _harmless() -> list[Any]:
-    """What a checkpoint may consist of beside tensors: types, or (type, name in the file)."""
+    """What a checkpoint may consist of beside tensors."""
     import numpy as np
 
     # What makes an array and a scalar. NumPy 2 renamed the two; files of both are read by both.
-    makers = {'_reconstruct': np.zeros(1).__reduce__()[0], 'scalar': np.float64().__reduce__()[0]}
+    makers: dict[str, Any] = {
+        '_reconstruct': np.zeros(1).__reduce__()[0],
+        'scalar': np.float64().__reduce__()[0],
+    }
     harmless: list[Any] = [
-        (maker, f'numpy.{core}.multiarray.{name}')
+        _stand_in(maker, f'numpy.{core}.multiarray', name)
         for name, maker in makers.items()
         for core in ('core', '_core')
     ]
@@ -195,8 +199,18 @@ def _harmless() -> list[Any]:
     if importlib.util.find_spec('mmengine'):
         from mmengine.logging import HistoryBuffer
 
-        harmless += [HistoryBuffer, (_statistic, 'builtins.getattr')]
+        harmless += [HistoryBuffer, _stand_in(_statistic, 'builtins', 'getattr')]
     return harmless
+
+
+def _stand_in(function: Callable, module: str, name: str) -> Callable:
+    """Call a function where a file names another: PyTorch goes by its module and its name."""
+
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
 
 
 def _statistic(owner: Any, name: str) -> Any:

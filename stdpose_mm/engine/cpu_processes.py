@@ -6,6 +6,8 @@ import torch
 import torch.distributed
 from mmengine.config import Config
 
+from stdpose_mm.errors import InputError
+
 
 def join_cpu_processes(cfg: Config) -> None:
     """Join the other processes that ``torch.distributed.run`` started, where there is no GPU.
@@ -15,10 +17,19 @@ def join_cpu_processes(cfg: Config) -> None:
 
     Args:
         cfg: Config of the runner; gets a ``model_wrapper_cfg`` unless it has one. Nothing is done
-            with another launcher, or with a GPU.
+            without a launcher, or with a GPU.
+
+    Raises:
+        InputError: If another launcher started them, which MMEngine has work on GPUs alone.
     """
-    if cfg.get('launcher') != 'pytorch' or torch.cuda.is_available():
+    launcher = cfg.get('launcher') or 'none'
+    if launcher == 'none' or torch.cuda.is_available():
         return
+    if launcher != 'pytorch':
+        raise InputError(
+            f'--launcher {launcher} works on GPUs and there is none, start the processes by '
+            'tools/dist_train.sh or tools/dist_test.sh'
+        )
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
     unused = cfg.get('find_unused_parameters', False)

@@ -7,11 +7,14 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.fileio import load
+
+from support.malicious_files import MALICIOUS
 
 TOY_PARTS = """
 import torch
@@ -252,6 +255,23 @@ def test_amp_with_a_gpu_scales_the_loss(
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=file'], r'labels\.json'),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=sample'], r'frame 3'),
         (['{config}', '--cfg-options', 'train_dataloader.batch_size.x=1'], r'do not fit toy\.py'),
+        *(
+            (['{config}', '--cfg-options', option], sentence)
+            for option, sentence in (
+                ('train_dataloader.batch_size=0', r'dataloader: batch_size should be a positive'),
+                ('train_dataloader.num_workers=-1', r'dataloader: num_workers'),
+                ('train_dataloader.persistent_workers=True', r'needs num_workers > 0'),
+                ('optim_wrapper.optimizer.type=Adan9', r"'Adan9', expected an optimizer"),
+                ('optim_wrapper.optimizer.lr=-1', r'SGD: Invalid learning rate: -1'),
+                ('optim_wrapper.accumulative_counts=0', r'OptimWrapper: _accumulative_counts'),
+                ('train_cfg.max_epochs=0', r'max_epochs must be a whole number from 1, got 0'),
+                ('train_cfg.val_interval=0', r'val_interval must be a whole number from 1'),
+                ('train_cfg.max_iters=3', r'train loop: .*unexpected keyword argument'),
+                ('val_evaluator=None', r'should be either all None or not None'),
+                ('randomness.seeed=5', r'the runner: .*unexpected keyword argument .seeed.'),
+                ('load_from=3', r'checkpoint 3 does not exist'),
+            )
+        ),
         (
             ['{config}', '--amp', '--cfg-options', 'optim_wrapper.type=OptimWrapperDict'],
             r'--amp cannot be combined',
@@ -292,6 +312,96 @@ def test_weights_of_another_model_are_not_tested(
     code = run_test([config, 'other.pth', '--out', 'metrics.json'])
     assert 'other.pth cannot be loaded into the model' in error_line(code, capsys)
     assert not Path('metrics.json').exists()
+
+
+@pytest.fixture
+def stored(config: str) -> dict[str, Any]:
+    """What a run of the toy config has stored after its first epoch."""
+    short = ['--cfg-options', 'train_cfg.max_epochs=1']
+    assert run_train([config, '--work-dir', 'stored', *short]) == 0
+    return torch.load('stored/epoch_1.pth', weights_only=False)
+
+
+@pytest.mark.parametrize('part', ['state_dict', 'meta', 'message_hub', 'optimizer'])
+def test_what_is_no_whole_run_is_not_resumed(
+    config: str, stored: dict[str, Any], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del stored[part]
+    torch.save(stored, 'wrong.pth')
+    sentence = error_line(run_train([config, '--resume', 'wrong.pth']), capsys)
+    assert 'wrong.pth cannot be resumed' in sentence
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'state_dict': {'layer.weight': torch.zeros(1, 2)}},
+        {'state_dict': {'layer.weight': torch.zeros(7, 7), 'layer.bias': torch.zeros(1)}},
+        {'state_dict': 3},
+        {'optimizer': {'state': {}, 'param_groups': []}},
+        {'message_hub': {'log_scalars': {}}},
+        {'meta': {'epoch': 1, 'iter': 'two'}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_run_of_something_else_is_not_resumed(
+    config: str,
+    stored: dict[str, Any],
+    changes: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    torch.save({**stored, **changes}, 'wrong.pth')
+    sentence = error_line(run_train([config, '--resume', 'wrong.pth']), capsys)
+    assert 'wrong.pth cannot be resumed' in sentence
+
+
+@pytest.mark.parametrize('option', ['resume', 'load_from'])
+def test_a_truncated_checkpoint_is_one_sentence(
+    config: str, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({'state_dict': {'layer.weight': torch.zeros(1, 2)}}, 'half.pth')
+    Path('half.pth').write_bytes(Path('half.pth').read_bytes()[:300])
+    given = ['--resume', 'half.pth']
+    if option == 'load_from':
+        given = ['--cfg-options', 'load_from=half.pth']
+    assert 'half.pth cannot be read' in error_line(run_train([config, *given]), capsys)
+
+
+@pytest.mark.parametrize('weights', [{}, {'a': torch.zeros(1)}, {'head.weight': torch.zeros(1, 2)}])
+def test_weights_that_fill_nothing_start_no_training(
+    config: str,
+    weights: dict[str, torch.Tensor],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    torch.save({'state_dict': weights}, 'other.pth')
+    code = run_train([config, '--cfg-options', 'load_from=other.pth'])
+    assert 'other.pth fills none of the 2 weights of the model' in error_line(code, capsys)
+
+
+@pytest.mark.parametrize('kind', ['state_dict', 'meta', 'optimizer', 'before PyTorch 1.6', 'tar'])
+def test_nothing_of_a_malicious_checkpoint_is_run(
+    config: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marker = tmp_path / 'payload_was_here'
+    MALICIOUS[kind](tmp_path / 'bad.pth', marker)
+    for command, options in (
+        (run_train, ['--resume', 'bad.pth']),
+        (run_train, ['--cfg-options', 'load_from=bad.pth']),
+        (run_test, ['bad.pth']),
+    ):
+        sentence = error_line(command([config, *options]), capsys)
+        assert 'bad.pth' in sentence
+        assert not marker.exists()
+
+
+def test_resuming_does_not_run_the_config_inside_a_checkpoint(
+    config: str, stored: dict[str, Any], tmp_path: Path
+) -> None:
+    marker = tmp_path / 'payload_was_here'
+    stored['meta']['config'] = f"open({str(marker)!r}, 'w').close()"
+    torch.save(stored, 'bad.pth')
+    assert run_train([config, '--resume', 'bad.pth']) == 0
+    assert not marker.exists()
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,22 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return found
 
 
+def test_two_processes_resume_as_if_they_had_not_been_stopped(runs: Runs, tmp_path: Path) -> None:
+    folder = runs.config.parent
+    stopped = runs.together / f'iter_{NUM_ITERS - 2}.pth'
+    options = ('--work-dir', tmp_path, '--resume', stopped)
+    run_in_two('dist_train.sh', folder / 'together.py', 2, *options, folder=folder)
+    assert [name.name for name in sorted(tmp_path.glob('iter_*.pth'))] == [
+        f'iter_{step}.pth' for step in (NUM_ITERS - 1, NUM_ITERS)
+    ]
+    last = weights(runs.together, NUM_ITERS)
+    torch.testing.assert_close(weights(tmp_path, NUM_ITERS), last, rtol=0, atol=0)
+    assert (last - weights(runs.together, NUM_ITERS - 2)).abs().max() > 1e-4
+    # Both processes went on with the windows and losses of their own, none began anew.
+    for resumed, whole in zip(steps(tmp_path), steps(runs.together)[-2:], strict=True):
+        assert resumed == whole
+
+
 def steps(work_dir: Path) -> list[list[dict[str, Any]]]:
     """What every process saw and lost, step by step: [steps][processes]."""
     of_processes = [json.loads(path.read_text()) for path in sorted(work_dir.glob('steps*.json'))]

@@ -43,6 +43,23 @@ def test_listed_models_exist_and_are_ours():
         assert Config.fromfile(ROOT / model['Config']).model.type == model['In Collection']
 
 
+def test_results_in_the_metafile_are_those_that_were_measured():
+    measured = {
+        (entry['config'], entry['metric']): entry['value']
+        for entry in load(ROOT / 'docs' / 'results' / 'model_zoo.yml')
+    }
+    metafile = load(ROOT / 'configs' / 'metafile.yml')
+    assert all(known['Paper']['URL'].startswith('https://') for known in metafile['Collections'])
+    given = {
+        (model['Name'], metric): value
+        for model in metafile['Models']
+        for result in model.get('Results', ())
+        for metric, value in result['Metrics'].items()
+    }
+    assert given
+    assert given.items() <= measured.items()
+
+
 def test_where_the_package_is_installed(tmp_path, monkeypatch):
     installed = tmp_path / 'stdpose_mm'
     configs = installed / '.mim' / 'configs'

@@ -214,7 +214,7 @@ def test_pretrained_backbone_is_filled_through_init_cfg(origin, tmp_path: Path):
     ('weights', 'message'),
     [
         ({'model': {}}, 'weights.pth fills 0 of the 53 weights of the backbone'),
-        (None, 'weights.pth cannot be read'),
+        (None, 'weights.pth does not exist'),
     ],
 )
 def test_init_cfg_that_fills_nothing_is_one_sentence(weights, message, tmp_path: Path):

@@ -80,7 +80,10 @@ def test_dependencies_need_no_compiler_and_force_no_provider(tree: Path) -> None
     base, extra = required_packages(tree)
     assert {'torch', 'torchvision'} <= extra - base
     choices = ('mm', 'onedl', 'xtcocotools')
-    assert not any(name.startswith(choices) for name in base | extra)
+    lines = [line for line in metadata(tree, 'METADATA') if line.startswith('Requires-Dist: ')]
+    chosen = [line for line in lines if line.split()[1].startswith(choices)]
+    # They are in the extra that MIM alone asks for.
+    assert {line.rpartition('extra == ')[2].strip('"') for line in chosen} == {'mim'}
 
 
 def test_light_requirements_pin_every_dependency(tree: Path) -> None:

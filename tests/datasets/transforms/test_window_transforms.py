@@ -471,3 +471,10 @@ def test_targets_of_held_out_windows(
     assert data.gt_fields.given_heatmaps.any(dim=(1, 2)).sum() == num_given
     assert data.gt_instance_labels.aux_keypoint_weights.sum() == num_aux
     assert data.gt_fields.aux_heatmaps.any(dim=(1, 2)).sum() == num_aux
+
+
+@pytest.mark.parametrize('picture', [{'img': np.zeros((8, 8, 3), np.uint8)}, {'img_path': 'a.jpg'}])
+def test_a_sample_of_one_picture_says_what_to_call(picture):
+    # What MMPose's inference_topdown gives.
+    with pytest.raises(InputError, match='give the video to STDPoseInferencer'):
+        LoadWindow()({**picture, 'bbox': np.zeros((1, 4), np.float32)})

@@ -137,7 +137,9 @@ def test_bad_weights_are_refused_in_one_sentence(tmp_path, content, suffix):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(
-        InputError, match=r'fuser(\.onnx is no network| weights .* cannot be used)'
+        InputError,
+        match=r'fuser(\.onnx is no network|\.pth is no checkpoint|\.pth does not exist'
+        r'| weights .* cannot be used)',
     ) as error:
         AutoPropagator(weights=path)
     assert '\n' not in str(error.value)

@@ -1,0 +1,441 @@
+"""Checkpoints are data: what a malicious one would run is not run, by no command."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import io
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as mmengine_checkpoint
+
+import stdpose_mm  # noqa: F401  changes MMEngine's reader
+from stdpose_mm.checkpoint_files import TRUST, read_checkpoint_file
+from stdpose_mm.errors import InputError
+from support.malicious_files import MALICIOUS, Payload, whole
+
+
+@pytest.fixture
+def marker(tmp_path: Path) -> Path:
+    """What a payload makes."""
+    return tmp_path / 'payload_was_here'
+
+
+@pytest.mark.parametrize('kind', MALICIOUS)
+def test_nothing_of_a_malicious_file_is_run(kind: str, tmp_path: Path, marker: Path) -> None:
+    MALICIOUS[kind](tmp_path / 'bad.pth', marker)
+    for read in (read_checkpoint_file, lambda path: CheckpointLoader.load_checkpoint(str(path))):
+        with pytest.raises(InputError, match=r'bad\.pth') as caught:
+            read(tmp_path / 'bad.pth')
+        assert '\n' not in str(caught.value)
+        assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    'kind', ['state_dict', 'meta', 'optimizer', 'os', 'method', 'before PyTorch 1.6']
+)
+def test_the_payloads_do_run_where_the_user_trusts_the_file(
+    kind: str, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / 'bad.pth'
+    MALICIOUS[kind](path, marker)
+    monkeypatch.setenv(TRUST, os.pathsep.join(['other.pth', str(path)]))
+    read_checkpoint_file(path)
+    assert marker.exists()
+
+
+def test_trust_is_in_one_file(
+    tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MALICIOUS['meta'](tmp_path / 'bad.pth', marker)
+    monkeypatch.setenv(TRUST, str(tmp_path / 'other.pth'))
+    with pytest.raises(InputError):
+        read_checkpoint_file(tmp_path / 'bad.pth')
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name'),
+    [('state_dict', 'shutil.copyfile'), ('os', 'posix.mkdir'), ('method', 'pathlib.')],
+)
+def test_the_sentence_names_what_is_stored_and_how_to_trust_it(
+    kind: str, name: str, tmp_path: Path, marker: Path
+) -> None:
+    path = tmp_path / 'bad.pth'
+    MALICIOUS[kind](path, marker)
+    with pytest.raises(InputError) as caught:
+        read_checkpoint_file(path)
+    assert name in str(caught.value)
+    assert f'{TRUST}={path}' in str(caught.value)
+
+
+def test_no_method_but_statistics_is_found_by_getattr(tmp_path: Path) -> None:
+    class Method:
+        def __reduce__(self) -> Any:
+            return getattr, (HistoryBuffer, '__init__')
+
+    torch.save({'meta': Method()}, tmp_path / 'bad.pth')
+    with pytest.raises(InputError, match='getattr'):
+        read_checkpoint_file(tmp_path / 'bad.pth')
+
+
+def test_what_trainings_store_is_read(tmp_path: Path) -> None:
+    """Message hub, optimizer, NumPy's scalars and arrays, options of MAE's and DINO's scripts."""
+    history = HistoryBuffer([1.0, 2.0, 6.0], [1, 1, 1])
+    weights = collections.OrderedDict(weight=torch.arange(3.0))
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    content = whole(
+        state_dict=weights,
+        ema_state_dict={'module.weight': torch.ones(3), 'steps': torch.tensor(4)},
+        optimizer=optimizer.state_dict(),
+        param_schedulers=[{'last_step': 3, '_global_step': 4, 'milestones': {5: 1}}],
+        message_hub={
+            'log_scalars': collections.OrderedDict(loss=history),
+            'runtime_info': {'best': np.float64(2.5), 'n': np.int64(3), 'ok': np.bool_(True)},
+        },
+        args=argparse.Namespace(arch='vit_small', lr=1e-3),
+        arrays=[
+            np.arange(4, dtype=code).reshape(2, 2) for code in ('u1', 'i4', 'i8', 'f2', 'f4', 'f8')
+        ],
+    )
+    torch.save(content, tmp_path / 'run.pth')
+    read = read_checkpoint_file(tmp_path / 'run.pth')
+    assert read['message_hub']['log_scalars']['loss'].mean() == 3.0
+    assert read['message_hub']['runtime_info'] == {'best': 2.5, 'n': 3, 'ok': True}
+    assert read['args'].arch == 'vit_small'
+    assert read['optimizer']['state'][0]['exp_avg'].shape == (1, 2)
+    for array, stored in zip(read['arrays'], content['arrays'], strict=True):
+        np.testing.assert_array_equal(array, stored)
+        assert array.dtype == stored.dtype
+
+
+@pytest.mark.parametrize('core', [b'numpy.core', b'numpy._core'])
+def test_arrays_of_both_names_of_numpys_core_are_read(core: bytes, tmp_path: Path) -> None:
+    """NumPy 2 writes the one, NumPy 1 the other."""
+
+    def renamed(content: object) -> bytes:
+        text = pickle.dumps(content, 2)
+        return text.replace(b'numpy._core', b'numpy.core').replace(b'numpy.core', core)
+
+    file = tmp_path / 'old.pth'
+    torch.save(
+        {'a': np.float32(1.5), 'b': np.arange(3)}, file, _use_new_zipfile_serialization=False
+    )
+    stream = io.BytesIO(file.read_bytes())
+    head = b''.join(pickle.dumps(pickle.load(stream), 2) for _ in range(3))
+    body = renamed(pickle.load(stream))
+    file.write_bytes(head + body + stream.read())
+    read = read_checkpoint_file(file)
+    assert read['a'] == 1.5
+    assert read['b'].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (b'', r'is no checkpoint'),
+        (b'<html>', r'is no checkpoint'),
+        (b'PK', r'cannot be read'),
+        (b'\x80\x02', r'cannot be read'),
+        (None, r'does not exist'),
+    ],
+)
+def test_what_is_no_checkpoint_is_one_sentence(
+    content: bytes | None, sentence: str, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / 'x.pth').write_bytes(content)
+    with pytest.raises(InputError, match=rf'x\.pth {sentence}') as caught:
+        read_checkpoint_file(tmp_path / 'x.pth')
+    assert '\n' not in str(caught.value)
+
+
+def test_a_truncated_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    torch.save(whole(), tmp_path / 'x.pth')
+    content = (tmp_path / 'x.pth').read_bytes()
+    for length in (3, len(content) // 2, len(content) - 1):
+        (tmp_path / 'x.pth').write_bytes(content[:length])
+        with pytest.raises(InputError, match='cannot be read'):
+            read_checkpoint_file(tmp_path / 'x.pth')
+
+
+def test_weights_are_wanted(tmp_path: Path) -> None:
+    torch.save([torch.zeros(1)], tmp_path / 'x.pth')
+    with pytest.raises(InputError, match='holds a list, expected weights by name'):
+        read_checkpoint_file(tmp_path / 'x.pth')
+
+
+def test_what_is_fetched_is_read_the_same_way(
+    tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(address: str, path: str, **options: object) -> None:
+        (torch.save(whole(), path) if 'good' in address else MALICIOUS['meta'](Path(path), marker))
+
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
+    assert CheckpointLoader.load_checkpoint('https://a.org/good.pth?x=1')['state_dict']
+    assert (tmp_path / 'checkpoints' / 'good.pth').is_file()
+    # By the name of a model, too, which MMEngine turns into an address.
+    monkeypatch.setattr(mmengine_checkpoint, 'get_torchvision_models', lambda: {'x': 'http://x/b'})
+    for address in ('http://a.org/bad.pth', 'https://a.org/bad.pth', 'torchvision://x'):
+        with pytest.raises(InputError, match='neither weights nor plain values'):
+            CheckpointLoader.load_checkpoint(address)
+    assert not marker.exists()
+
+
+def test_an_address_that_is_not_there_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*_: object, **options: object) -> None:
+        raise OSError('HTTP Error 404: Not Found')
+
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', fetch)
+    with pytest.raises(InputError, match=r'https://a\.org/x\.pth cannot be fetched \(HTTP Error'):
+        CheckpointLoader.load_checkpoint('https://a.org/x.pth')
+
+
+@pytest.mark.parametrize('address', ['s3://b/x.pth', 'petrel:s3://b/x.pth', 'pavi://x'])
+def test_stores_that_bring_their_own_reader_are_refused(address: str) -> None:
+    with pytest.raises(InputError, match='fetch it and give its path'):
+        CheckpointLoader.load_checkpoint(address)
+
+
+def test_a_config_of_mmcv_does_not_reach_the_runner(tmp_path: Path) -> None:
+    """MMEngine's runner executes it on resuming."""
+    torch.save(whole(meta={'config': 'x = 1', 'iter': 1}), tmp_path / 'x.pth')
+    assert CheckpointLoader.load_checkpoint(str(tmp_path / 'x.pth'))['meta'] == {'iter': 1}
+
+
+Run = Callable[..., tuple[int, str, list[str]]]
+
+
+@pytest.fixture
+def refuses(run_main: Run, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Check that a command refuses the malicious file ``bad.pth`` in one sentence."""
+    monkeypatch.chdir(tmp_path)
+    MALICIOUS['meta'](tmp_path / 'bad.pth', marker)
+
+    def check(main: Callable[[list[str]], int], *arguments: object) -> None:
+        code, _, errors = run_main(main, *arguments)
+        assert not marker.exists()
+        assert code == 2, errors
+        assert len(errors) == 1, errors
+        assert 'bad.pth holds shutil.copyfile' in errors[0]
+
+    return check
+
+
+DETECTOR = """
+model = dict(
+    type='mmdet.RTMDet',
+    backbone=dict(type='mmdet.CSPNeXt', deepen_factor=0.167, widen_factor=0.125),
+    neck=dict(
+        type='mmdet.CSPNeXtPAFPN', in_channels=[32, 64, 128], out_channels=32, num_csp_blocks=1
+    ),
+    bbox_head=dict(
+        type='mmdet.RTMDetHead', num_classes=1, in_channels=32, feat_channels=32,
+        anchor_generator=dict(type='mmdet.MlvlPointGenerator', offset=0, strides=[8, 16, 32]),
+        bbox_coder=dict(type='mmdet.DistancePointBBoxCoder'),
+    ),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        ['--checkpoint', 'bad.pth', '--config', '{config}'],
+        ['--checkpoint', 'bad.pth', '--config', '{config}', '--method', 'stdpose'],
+        ['--checkpoint', 'bad.pth', '--config', '{config}', '--method', 'stdpose', '--adapt'],
+        ['--fuser', 'bad.pth'],
+        ['--flow-weights', 'bad.pth', '--method', 'flow'],
+        ['--boxes', 'detector', '--det-config', 'det.py', '--det-checkpoint', 'bad.pth'],
+    ],
+    ids=lambda options: ' '.join(part for part in options if '{' not in part),
+)
+def test_propagate(
+    options: list[str],
+    refuses: Any,
+    movie: Path,
+    label_file: Path,
+    model_files: tuple[Path, Path],
+    tmp_path: Path,
+) -> None:
+    from stdpose_mm.cli.propagate import main
+
+    (tmp_path / 'det.py').write_text(DETECTOR)
+    given = [option.format(config=model_files[0]) for option in options]
+    if 'detector' in given:
+        given += ['--config', str(model_files[0]), '--checkpoint', str(model_files[1])]
+        given += ['--method', 'stdpose']
+    refuses(main, movie, label_file, '--out', 'out.json', *given)
+    assert not (tmp_path / 'out.json').exists()
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        ['--checkpoint', 'bad.pth'],
+        ['--checkpoint', '{weights}', '--det-config', 'det.py', '--det-checkpoint', 'bad.pth'],
+    ],
+    ids=['model', 'detector'],
+)
+def test_infer(
+    options: list[str],
+    refuses: Any,
+    movie: Path,
+    label_file: Path,
+    model_files: tuple[Path, Path],
+    tmp_path: Path,
+) -> None:
+    from stdpose_mm.cli.infer import main
+
+    (tmp_path / 'det.py').write_text(DETECTOR)
+    config, weights = model_files
+    given = [option.format(weights=weights) for option in options]
+    if 'det.py' not in given:
+        given += ['--boxes', str(label_file)]
+    refuses(main, movie, '--out', 'out.json', '--config', config, *given)
+    assert not (tmp_path / 'out.json').exists()
+
+
+def test_export(refuses: Any, model_files: tuple[Path, Path]) -> None:
+    from stdpose_mm.cli.export import main as export
+
+    refuses(export, model_files[0], 'bad.pth', 'onnx')
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments'),
+    [
+        ('misc/make_pseudo_labels', ['{labels}', '--out', 'out', '--config', '{config}']),
+        (
+            'analysis_tools/simulate_annotator',
+            ['{labels}', '--config', '{config}', '--method', 'stdpose'],
+        ),
+        (
+            'analysis_tools/benchmark_propagation',
+            ['{labels}', '--config', '{config}', '--interval', '8'],
+        ),
+        ('dataset_converters/detect_people', ['{labels}', '--out', 'o.json']),
+    ],
+)
+def test_tools(
+    tool: str,
+    arguments: list[str],
+    refuses: Any,
+    folder: Path,
+    label_file: Path,
+    model_files: tuple[Path, Path],
+    tmp_path: Path,
+) -> None:
+    from support.tools import load_tool
+
+    (tmp_path / 'det.py').write_text(DETECTOR)
+    given = [part.format(labels=label_file, config=model_files[0]) for part in arguments]
+    if tool.endswith('people'):
+        given += ['--det-config', 'det.py', '--det-checkpoint', 'bad.pth']
+    else:
+        given += ['--checkpoint', 'bad.pth']
+    refuses(load_tool(tool).main, *given, '--image-root', tmp_path)
+
+
+@pytest.mark.parametrize('name', ['labels.pkl', 'labels.npy', 'labels.pth', 'labels.json'])
+def test_a_pickle_as_a_label_file(
+    name: str, run_main: Run, movie: Path, label_file: Path, tmp_path: Path, marker: Path
+) -> None:
+    from stdpose_mm.cli.convert import main as convert
+    from stdpose_mm.cli.evaluate import main as evaluate
+    from stdpose_mm.cli.propagate import main as propagate
+
+    bad, out = tmp_path / 'bad' / name, tmp_path / 'out.json'
+    bad.parent.mkdir()
+    MALICIOUS['NumPy array' if name.endswith('npy') else 'pickle 2'](bad, marker)
+    for main, arguments in (
+        (propagate, [movie, bad, '--out', out]),
+        (propagate, [movie, label_file, '--boxes', bad, '--out', out]),
+        (convert, [bad, out]),
+        (evaluate, [bad.parent, bad.parent, '--out', out]),
+    ):
+        code, _, errors = run_main(main, *arguments)
+        assert not marker.exists()
+        assert not out.exists()
+        assert (code, len(errors)) == (2, 1), errors
+
+
+def test_functions_of_the_library(
+    tmp_path: Path, marker: Path, model_files: tuple[Path, Path]
+) -> None:
+    from mmpose.apis import init_model
+
+    from stdpose_mm.apis import STDPoseInferencer, VideoPosePropagator
+    from stdpose_mm.detection import build_person_detector
+    from stdpose_mm.models.backbones import ViT
+
+    bad, config = str(tmp_path / 'bad.pth'), str(model_files[0])
+    MALICIOUS['state_dict'](Path(bad), marker)
+    (tmp_path / 'det.py').write_text(DETECTOR)
+    pretrained = dict(type='Pretrained', checkpoint=bad)
+    calls: dict[str, Callable[[], object]] = {
+        'inferencer': lambda: STDPoseInferencer(config, bad, device='cpu'),
+        'inferencer without a config': lambda: STDPoseInferencer(None, bad, device='cpu'),
+        'propagator': lambda: VideoPosePropagator(config, bad),
+        'detector': lambda: build_person_detector(tmp_path / 'det.py', bad),
+        'init_model of MMPose': lambda: init_model(config, bad, 'cpu'),
+        'init_cfg': lambda: ViT('tiny', img_size=(64, 48), init_cfg=pretrained).init_weights(),
+    }
+    for name, call in calls.items():
+        with pytest.raises(InputError, match='neither weights nor plain values'):
+            call()
+        assert not marker.exists(), name
+
+
+def test_a_cached_model_that_was_replaced(tmp_path: Path, marker: Path) -> None:
+    """Fine-tuned models lie in the cache; a file that is not one is made again."""
+    from mmengine.config import Config
+
+    from stdpose_mm.training.adaptation import _read_cached
+
+    MALICIOUS['meta'](tmp_path / 'bad.pth', marker)
+    assert _read_cached(tmp_path / 'bad.pth', Config(), 'digest', 1.0) is None
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        "import pathlib; pathlib.Path('{marker}').touch()",
+        "model = dict(type=__import__('pathlib').Path('{marker}').touch())",
+        "model = dict(type='pathlib.Path.touch', self='{marker}')",
+        "model = dict(type='STDPose', backbone=dict(type='subprocess.Popen', args='true'))",
+        "model = dict({{'type': 'os.system', 'command': 'touch {marker}'}})",
+        "model = dict(**dict(type='os.system'))",
+        "_base_ = ['x.py']\nif True: model = 1",
+    ],
+)
+def test_a_config_inside_weights_is_not_run(text: str, tmp_path: Path, marker: Path) -> None:
+    from stdpose_mm.apis import STDPoseInferencer
+
+    content = whole(meta={'cfg': text.format(marker=marker)})
+    torch.save(content, tmp_path / 'x.pth')
+    with pytest.raises(InputError, match=r'the config in checkpoint .*x\.pth .* as model'):
+        STDPoseInferencer(None, str(tmp_path / 'x.pth'), device='cpu')
+    assert not marker.exists()
+
+
+def test_payloads_are_what_they_say(tmp_path: Path, marker: Path) -> None:
+    pickle.loads(pickle.dumps(Payload(marker)))
+    assert marker.exists()
