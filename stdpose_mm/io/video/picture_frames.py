@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def read_picture(path: PathLike) -> np.ndarray:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    _require_pixels(path, data)
     # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -71,6 +73,21 @@ def read_picture(path: PathLike) -> np.ndarray:
     if picture is None:
         raise InputError(f'{path} is not a whole picture that can be decoded ({len(data)} bytes)')
     return picture
+
+
+def _require_pixels(path: PathLike, data: bytes) -> None:
+    """Refuse a picture that would fill the memory: a few bytes may say that they are a billion."""
+    from PIL import Image
+
+    try:
+        Image.open(io.BytesIO(data)).close()
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f'{path} cannot be decoded, it has more pixels than Pillow takes, give smaller pictures'
+        ) from error
+    except Exception:
+        # OpenCV reads other formats too, and says what is wrong with this one.
+        return
 
 
 def _opencv_reason(error: cv2.error) -> str:
