@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_kinds import require_no_stream
 
 from .frame_source import FrameSource
+
+MAX_PIXELS = 178_956_970
+"""What Pillow takes, too."""
+
+_PNG = b'\x89PNG\r\n\x1a\n'
 
 
 class PictureFrames(FrameSource):
@@ -79,12 +85,19 @@ def _require_pixels(path: PathLike, data: bytes) -> None:
     """Refuse a picture that would fill the memory: a few bytes may say that they are a billion."""
     from PIL import Image
 
+    too_many = InputError(
+        f'{path} cannot be decoded, it has more pixels than {MAX_PIXELS // 10**6} million, give '
+        'smaller pictures'
+    )
+    # Pillow does not look at a head whose checksum is wrong; OpenCV does.
+    if data.startswith(_PNG) and len(data) >= 24:
+        width, height = struct.unpack('>II', data[16:24])
+        if width * height > MAX_PIXELS:
+            raise too_many
     try:
         Image.open(io.BytesIO(data)).close()
     except Image.DecompressionBombError as error:
-        raise InputError(
-            f'{path} cannot be decoded, it has more pixels than Pillow takes, give smaller pictures'
-        ) from error
+        raise too_many from error
     except Exception:
         # OpenCV reads other formats too, and says what is wrong with this one.
         return

@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -275,12 +276,15 @@ def test_an_endless_device_is_refused() -> None:
     refused(lambda: read_all_labels('/dev/zero'), '/dev/zero is a device or socket')
 
 
+@pytest.mark.parametrize('is_whole', [True, False])
 @pytest.mark.parametrize('side', [100_000, 20_000])
-def test_a_picture_whose_head_asks_for_more_than_there_is(tmp_path: Path, side: int) -> None:
-    """OpenCV alone takes a billion pixels."""
+def test_a_picture_whose_head_asks_for_more_than_there_is(
+    tmp_path: Path, side: int, is_whole: bool
+) -> None:
+    """OpenCV alone takes a billion pixels, whatever the checksum."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        checksum = struct.pack('>I', zlib.crc32(kind + data))
+        checksum = struct.pack('>I', zlib.crc32(kind + data) ^ (not is_whole))
         return struct.pack('>I', len(data)) + kind + data + checksum
 
     head = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)
@@ -404,3 +408,15 @@ def test_a_likelihood_that_could_not_be_read_again(tmp_path: Path) -> None:
     )
 
     refused(lambda: read_labels(path), r'nose of frame 0 must be two numbers within \+-1e7')
+
+
+def test_backslashes_in_names_of_pictures_are_folders_for_deeplabcut_too(tmp_path: Path) -> None:
+    frames = sample().frames
+    names = ('a\\img0.png', 'a\\img1.png', 'a\\img2.png')
+    labels = sample(
+        frames=[replace(frame, file_name=name) for frame, name in zip(frames, names, strict=True)]
+    )
+    write_labels(labels, tmp_path / 'clip.csv', 'deeplabcut')
+
+    assert 'labeled-data,clip,img2.png' in (tmp_path / 'clip.csv').read_text()
+    assert read_labels(tmp_path / 'clip.csv').labelled_frame_indices == (0, 2)
