@@ -132,7 +132,12 @@ class OneLineParser(argparse.ArgumentParser):
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse a command line."""
         parse = self.parse_intermixed_args if self._intermixed else super().parse_args
-        return parse(args, namespace)
+        parsed = parse(args, namespace)
+        for action in self._actions:
+            # What argparse makes of `--boxes=--`.
+            if action.nargs is None and getattr(parsed, action.dest, None) == []:
+                self.error(f'argument {_name_of(action)}: expected one argument')
+        return parsed
 
     def print_help(self, file: Any = None) -> None:
         """Print the help; unlike that of argparse, it does not go on if it cannot."""

@@ -112,17 +112,17 @@ def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
 def project_file(path: PathLike) -> Path:
     """Return the path of the project file that is written beside labels for DeepLabCut."""
     name = Path(path).name.removesuffix('.gz').removesuffix('.csv')
-    return Path(path).with_name(f'{name}_config.yaml')
+    return Path(path).parent / f'{name}_config.yaml'
 
 
 def adapted_model(path: PathLike) -> Path:
     """Return the path of the model that ``--adapt`` leaves beside a label file."""
-    return Path(path).with_name(f'{Path(Path(path).name.removesuffix(".gz")).stem}.adapted.pth')
+    return Path(path).parent / f'{Path(Path(path).name.removesuffix(".gz")).stem}.adapted.pth'
 
 
 def report_video(page: PathLike) -> Path:
     """Return the path of the video of a report that is too long to be part of the page."""
-    return Path(page).with_name(f'{Path(page).stem}_overlay.mp4')
+    return Path(page).parent / f'{Path(page).stem}_overlay.mp4'
 
 
 def choose_format(

@@ -164,3 +164,18 @@ def test_a_line_break_in_an_argument_makes_no_second_line(run_main, tmp_path, la
     code, _, (line,) = run_main(convert.main, label_file, tmp_path / 'a.xml', 'one\ntwo')
     assert code == 2
     assert 'unrecognized arguments: one two' in line
+
+
+def test_a_report_that_is_a_folder_is_refused(run_main, tmp_path, monkeypatch, movie, label_file):
+    monkeypatch.chdir(tmp_path)
+    arguments = [movie, label_file, '--out', 'dense.json', '--report']
+    code, _, (line,) = run_main(propagate.main, *arguments, '.')
+    assert code == 2
+    assert 'is a folder, expected the path of a file to write' in line
+
+
+def test_an_option_without_a_value_is_refused(run_main, tmp_path, movie, label_file):
+    arguments = [movie, label_file, '--out', tmp_path / 'dense.json', '--boxes=--']
+    code, _, (line,) = run_main(propagate.main, *arguments)
+    assert code == 2
+    assert 'argument --boxes: expected one argument' in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
@@ -15,7 +16,7 @@ from fuzzing.samples import Sample
 Shows = Callable[[Callable[[Case], str]], bool]
 """Whether a case, run in this way, finds the same."""
 
-MAX_TRIES = 250
+MAX_TRIES, MAX_SECONDS = 250, 60
 
 
 def smallest_sample(seed: str, shows: Shows) -> Sample:
@@ -29,10 +30,10 @@ def smallest_sample(seed: str, shows: Shows) -> Sample:
         fewer = {other: data for other, data in sample.files.items() if other != name}
         if fewer and still(replace(sample, files=fewer)):
             sample = replace(sample, files=fewer)
-    tries = 0
+    tries, end = 0, time.monotonic() + MAX_SECONDS
     for name, data in [*sample.files.items()]:
         progress = isinstance(data, bytes)
-        while progress and tries < MAX_TRIES:
+        while progress:
             progress = False
             current: Any = sample.files[name]
             for smaller in _smaller(current):
@@ -41,8 +42,8 @@ def smallest_sample(seed: str, shows: Shows) -> Sample:
                 if still(candidate):
                     sample, progress = candidate, True
                     break
-                if tries >= MAX_TRIES:
-                    break
+                if tries >= MAX_TRIES or time.monotonic() > end:
+                    return sample
     return sample
 
 

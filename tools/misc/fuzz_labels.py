@@ -69,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = 0
     for kind, count in counts.items():
         cases = [Case(kind, f'{args.seed}:{number}') for number in range(count)]
+        if not cases:
+            continue
         tally = run_cases(cases, args.limit, until=until)
         outcomes = ', '.join(
             f'{number} {outcome}' for (_, outcome), number in sorted(tally.outcomes.items())

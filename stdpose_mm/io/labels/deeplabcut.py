@@ -39,7 +39,7 @@ from stdpose_mm.structures import (
 
 from .coco_records import TRACK_NAME, video_name
 from .fields import MAX_COORDINATE, errors_of, read_text, require_distinct, shown
-from .frame_numbers import MAX_FRAME_INDEX, frame_indices
+from .frame_numbers import MAX_FRAME_INDEX, base_name, frame_indices
 from .labelled_pictures import LabelledPicture, videos_of_pictures
 
 _HEADER = ('scorer', 'bodyparts', 'coords')
@@ -318,7 +318,7 @@ def _individual_names(
 
 def _picture_names(labels: VideoLabels) -> dict[int, str]:
     """Name the pictures of all frames so that the names say which frames they are."""
-    own = {frame.index: PurePosixPath(frame.file_name).name for frame in labels.frames}
+    own = {frame.index: base_name(frame.file_name) for frame in labels.frames}
     if all(own.values()) and frame_indices('', [*own.values()], first_number=0)[0] == [*own]:
         return own
     digits = max(4, len(str(max(labels, default=0))))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,11 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_kinds import require_no_stream
 
 from .frame_source import FrameSource
+
+MAX_PIXELS = 178_956_970
+"""What Pillow takes, too."""
+
+_PNG = b'\x89PNG\r\n\x1a\n'
 
 
 class PictureFrames(FrameSource):
@@ -62,6 +69,7 @@ def read_picture(path: PathLike) -> np.ndarray:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
+    _require_pixels(path, data)
     # From memory OpenCV refuses a picture that is cut short; from a file it fills it with grey.
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -71,6 +79,28 @@ def read_picture(path: PathLike) -> np.ndarray:
     if picture is None:
         raise InputError(f'{path} is not a whole picture that can be decoded ({len(data)} bytes)')
     return picture
+
+
+def _require_pixels(path: PathLike, data: bytes) -> None:
+    """Refuse a picture that would fill the memory: a few bytes may say that they are a billion."""
+    from PIL import Image
+
+    too_many = InputError(
+        f'{path} cannot be decoded, it has more pixels than {MAX_PIXELS // 10**6} million, give '
+        'smaller pictures'
+    )
+    # Pillow does not look at a head whose checksum is wrong; OpenCV does.
+    if data.startswith(_PNG) and len(data) >= 24:
+        width, height = struct.unpack('>II', data[16:24])
+        if width * height > MAX_PIXELS:
+            raise too_many
+    try:
+        Image.open(io.BytesIO(data)).close()
+    except Image.DecompressionBombError as error:
+        raise too_many from error
+    except Exception:
+        # OpenCV reads other formats too, and says what is wrong with this one.
+        return
 
 
 def _opencv_reason(error: cv2.error) -> str:

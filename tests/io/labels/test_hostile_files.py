@@ -6,10 +6,12 @@ import gzip
 import io
 import json
 import os
+import resource
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from stdpose_mm.cli import convert
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
+    find_label_files,
     frame_sources,
     read_all_labels,
     read_frame_list,
@@ -273,17 +276,24 @@ def test_an_endless_device_is_refused() -> None:
     refused(lambda: read_all_labels('/dev/zero'), '/dev/zero is a device or socket')
 
 
-def test_a_picture_whose_head_asks_for_more_than_there_is(tmp_path: Path) -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
-        )
+@pytest.mark.parametrize('is_whole', [True, False])
+@pytest.mark.parametrize('side', [100_000, 20_000])
+def test_a_picture_whose_head_asks_for_more_than_there_is(
+    tmp_path: Path, side: int, is_whole: bool
+) -> None:
+    """OpenCV alone takes a billion pixels, whatever the checksum."""
 
-    head = struct.pack('>IIBBBBB', 100_000, 100_000, 8, 2, 0, 0, 0)
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = struct.pack('>I', zlib.crc32(kind + data) ^ (not is_whole))
+        return struct.pack('>I', len(data)) + kind + data + checksum
+
+    head = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)
     data = chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(b'\0' * 1000)) + chunk(b'IEND', b'')
     (tmp_path / '0.png').write_bytes(b'\x89PNG\r\n\x1a\n' + data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    refused(lambda: open_frames(tmp_path), r'0\.png is a picture that OpenCV refuses')
+    refused(lambda: open_frames(tmp_path), r'0\.png cannot be decoded, it has more pixels than')
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
 
 
 FORMATS_OF_FRAMES = {
@@ -382,3 +392,31 @@ def test_a_gzip_file_of_another_kind_of_trouble(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(json.dumps(coco()).encode())[:-9])
 
     refused(lambda: read_labels(path), 'is not a complete gzip file')
+
+
+def test_a_list_of_labels_with_a_name_that_is_too_long(tmp_path: Path) -> None:
+    (tmp_path / 'list.txt').write_text('x' * 400 + '.json')
+
+    with pytest.raises(InputError, match='do not exist'):
+        find_label_files(tmp_path / 'list.txt')
+
+
+def test_a_likelihood_that_could_not_be_read_again(tmp_path: Path) -> None:
+    path = tmp_path / 'clip.csv'
+    path.write_text(
+        'scorer,net,net,net\nbodyparts,nose,nose,nose\ncoords,x,y,likelihood\n0,1,2,2147483647\n'
+    )
+
+    refused(lambda: read_labels(path), r'nose of frame 0 must be two numbers within \+-1e7')
+
+
+def test_backslashes_in_names_of_pictures_are_folders_for_deeplabcut_too(tmp_path: Path) -> None:
+    frames = sample().frames
+    names = ('a\\img0.png', 'a\\img1.png', 'a\\img2.png')
+    labels = sample(
+        frames=[replace(frame, file_name=name) for frame, name in zip(frames, names, strict=True)]
+    )
+    write_labels(labels, tmp_path / 'clip.csv', 'deeplabcut')
+
+    assert 'labeled-data,clip,img2.png' in (tmp_path / 'clip.csv').read_text()
+    assert read_labels(tmp_path / 'clip.csv').labelled_frame_indices == (0, 2)
