@@ -246,7 +246,7 @@ def test_amp_with_a_gpu_scales_the_loss(
         (['{config}', '--cfg-options', 'load_from=page.pth'], r'page\.pth is no checkpoint'),
         (['{config}', '--cfg-options', 'model.type=Typo'], r'toy\.py: Typo is not in the \S+model'),
         (['{config}', '--cfg-options', 'model.depth=1'], r'unexpected keyword argument .depth.'),
-        (['{config}', '--work-dir', 'toy.py'], r'work folder toy\.py is a file'),
+        (['{config}', '--work-dir', 'toy.py'], '--work-dir toy.py is given as CONFIG too'),
         (['broken.py'], r'broken\.py cannot be read \(ZeroDivisionError'),
         (['empty.py'], r'empty\.py has no model'),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=file'], r'labels\.json'),
