@@ -89,7 +89,8 @@ def soak(args: argparse.Namespace) -> None:
     import stdpose_mm.training.pseudo_labels  # noqa: F401
 
     in_child(partial(make_inputs, out), out / 'inputs.log')
-    in_child(partial(run_to_end, COMMANDS['train'], out, out / 'model'), out / 'model.log')
+    if {'infer', 'pseudo'} & set(args.commands):
+        in_child(partial(run_to_end, COMMANDS['train'], out, out / 'model'), out / 'model.log')
     expected: dict[str, dict[str, str]] = {}
     seconds: dict[str, float] = {}
     for name in args.commands:
