@@ -36,8 +36,8 @@ from stdpose_mm.io import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
-TRAIN_ITERS, STUDY_ITERS, LABEL_INTERVAL = 6, 2, 4
-CLIPS = {'frames': 12, 'width': 128, 'height': 96, 'people': (1, 1)}
+TRAIN_ITERS, STUDY_ITERS, LABEL_INTERVAL = 4, 2, 4
+NUM_FRAMES = 12
 
 Main = Callable[[list[str]], int]
 
@@ -134,7 +134,8 @@ def make_inputs(out: Path) -> None:
     from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 
     data = out / 'data'
-    write_dataset(data, train_videos=3, val_videos=1, settings=ClipSettings(**CLIPS), workers=1)
+    clips = ClipSettings(frames=NUM_FRAMES, width=128, height=96, people=(1, 1))
+    write_dataset(data, train_videos=3, val_videos=1, settings=clips, workers=1)
     for file in sorted((data / 'annotations' / 'val').iterdir()):
         fields = json.loads(file.read_text('utf-8'))
         labelled = {image['id'] for image in fields['images'][::LABEL_INTERVAL]}
@@ -215,15 +216,15 @@ def _tool(path: str, arguments: list[str]) -> int:
 
 
 COMMANDS = {
-    'propagate': Soaked(3, propagate.main, _propagate, tuple(_PROPAGATED.values())),
-    'infer': Soaked(3, infer.main, _infer, ('poses.json', 'overlay.mp4')),
+    'propagate': Soaked(4, propagate.main, _propagate, tuple(_PROPAGATED.values())),
+    'infer': Soaked(4, infer.main, _infer, ('poses.json', 'overlay.mp4')),
     'pseudo': Soaked(
-        3,
+        4,
         partial(_tool, 'misc/make_pseudo_labels.py'),
         _pseudo_labels,
         ('summary.json', 'annotations/*.json'),
     ),
-    'train': Soaked(3, train.main, _train, (f'iter_{TRAIN_ITERS}.pth',)),
+    'train': Soaked(2, train.main, _train, (f'iter_{TRAIN_ITERS}.pth',)),
     'study': Soaked(1, partial(_tool, 'study.py'), _study, ('runs/*/*/metrics.json',)),
 }
 
@@ -317,6 +318,11 @@ def _digest(path: Path) -> str:
         # Checkpoints hold the time of writing.
         weights = _load(path)['state_dict']
         data = b''.join(name.encode() + bytes(w.numpy().tobytes()) for name, w in weights.items())
+    if path.suffix == '.json':
+        fields = json.loads(data)
+        # How fast it was.
+        fields.get('inference', {}).pop('frames_per_second', None)
+        data = json.dumps(fields).encode()
     return hashlib.sha256(data).hexdigest()
 
 
@@ -359,7 +365,7 @@ def _decode(path: Path) -> None:
     from stdpose_mm.io.video import open_frames
 
     frames = open_frames(path)
-    if len(list(frames)) != CLIPS['frames']:
+    if len(list(frames)) != NUM_FRAMES:
         raise InputError(f'{path} has {len(frames)} frames')
 
 
