@@ -179,3 +179,34 @@ def test_an_option_without_a_value_is_refused(run_main, tmp_path, movie, label_f
     code, _, (line,) = run_main(propagate.main, *arguments)
     assert code == 2
     assert 'argument --boxes: expected one argument' in line
+
+
+def test_files_that_a_list_names_are_inputs(run_main, tmp_path, label_file):
+    listed = tmp_path / 'list.txt'
+    listed.write_text(f'{label_file.name}\n')
+    before = label_file.read_bytes()
+    code, _, (line,) = run_main(convert.main, listed, label_file, '--to', 'coco')
+    assert code == 2
+    assert 'is given as IN too, which would be overwritten' in line
+    assert label_file.read_bytes() == before
+
+
+def test_the_project_file_beside_labels_is_an_output(run_main, tmp_path, label_file):
+    given = tmp_path / 'dense_config.yaml'
+    given.write_text('picture,frame\n')
+    arguments = [label_file, tmp_path / 'dense.csv', '--to', 'deeplabcut', '--frame-of', given]
+    code, _, (line,) = run_main(convert.main, *arguments)
+    assert code == 2
+    assert f'the project file of OUT {given} is given as --frame-of too' in line
+    assert given.read_text() == 'picture,frame\n'
+
+
+def test_a_model_is_not_adapted_over_itself(run_main, tmp_path, movie, label_file):
+    model = tmp_path / 'dense.adapted.pth'
+    model.write_bytes(b'PK')
+    arguments = ['--adapt', '--config', 'c.py', '--checkpoint', model]
+    out = tmp_path / 'dense.json'
+    code, _, (line,) = run_main(propagate.main, movie, label_file, '--out', out, *arguments)
+    assert code == 2
+    assert f'the adapted model of --out {model} is given as checkpoint too' in line
+    assert model.read_bytes() == b'PK'

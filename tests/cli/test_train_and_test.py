@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sys
@@ -249,7 +250,7 @@ def test_amp_with_a_gpu_scales_the_loss(
         (['{config}', '--cfg-options', 'load_from=page.pth'], r'page\.pth is no checkpoint'),
         (['{config}', '--cfg-options', 'model.type=Typo'], r'toy\.py: Typo is not in the \S+model'),
         (['{config}', '--cfg-options', 'model.depth=1'], r'unexpected keyword argument .depth.'),
-        (['{config}', '--work-dir', 'toy.py'], r'work folder toy\.py is a file'),
+        (['{config}', '--work-dir', 'toy.py'], '--work-dir toy.py is given as CONFIG too'),
         (['broken.py'], r'broken\.py cannot be read \(ZeroDivisionError'),
         (['empty.py'], r'empty\.py has no model'),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=file'], r'labels\.json'),
@@ -467,3 +468,59 @@ def test_malformed_option_is_a_usage_error(config: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit) as caught:
         run_train([config, '--cfg-options', 'no_equals_sign'])
     assert 'expected key=value' in error_line(int(caught.value.code or 0), capsys)
+
+
+def test_a_config_in_the_work_folder_stays_what_it_is(config: str, tmp_path: Path) -> None:
+    before = (tmp_path / config).read_bytes()
+    assert run_train([config, '--work-dir', '.', '--seed', '1']) == 0
+    assert (tmp_path / config).read_bytes() == before
+    assert (tmp_path / 'epoch_2.pth').is_file()
+
+
+def test_the_checkpoint_to_start_from_is_not_overwritten(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_train([config, '--work-dir', 'run']) == 0
+    before = (tmp_path / 'run' / 'epoch_2.pth').read_bytes()
+    code = run_train([config, '--work-dir', 'run', '--cfg-options', 'load_from=run/epoch_2.pth'])
+    assert 'to start from lies in the work folder run' in error_line(code, capsys)
+    assert (tmp_path / 'run' / 'epoch_2.pth').read_bytes() == before
+
+
+@pytest.mark.parametrize('record', ['', 'run/epoch_1.pth'], ids=['empty', 'removed'])
+def test_resume_after_a_kill_while_checkpoints_change_places(
+    config: str, tmp_path: Path, record: str
+) -> None:
+    """MMEngine removes the old one first, and writes the record last."""
+    short = ['--cfg-options', 'train_cfg.max_epochs=1']
+    assert run_train([config, '--work-dir', 'run', *short]) == 0
+    (tmp_path / 'run' / 'epoch_1.pth').rename(tmp_path / 'run' / 'epoch_01.pth')
+    (tmp_path / 'run' / 'last_checkpoint').write_text(record)
+    assert run_train([config, '--work-dir', 'run', '--resume']) == 0
+    second = torch.load(tmp_path / 'run' / 'epoch_2.pth', weights_only=False)
+    assert second['meta']['iter'] == 4
+    assert len(list((tmp_path / 'run').glob('*/vis_data/scalars.json'))) == 2
+
+
+def test_a_checkpoint_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmengine.fileio import get_file_backend
+
+    import stdpose_mm.engine  # noqa: F401  registers its own
+    from stdpose_mm.errors import InputError
+
+    path = tmp_path / 'iter_1.pth'
+    backend = get_file_backend(str(path))
+    backend.put(b'first', path)
+
+    def fill(file: Path, data: bytes) -> None:
+        with file.open('wb') as half:
+            half.write(data[:2])
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(Path, 'write_bytes', fill)
+    with pytest.raises(InputError, match=r'iter_1\.pth cannot be written: No space left'):
+        backend.put(b'second', path)
+    assert path.read_bytes() == b'first'
+    assert [file.name for file in tmp_path.iterdir()] == ['iter_1.pth']

@@ -48,6 +48,7 @@ PARSED_ONLY = {
     'benchmark_inference': 'minutes, on a machine that does nothing else',
     'make_synthetic_posetrack': 'minutes',
     'probe_parts': 'needs what training leaves',
+    'soak_kills': 'half an hour',
 }
 """Verb or script -> how long it takes, or what it needs."""
 

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,58 @@ def test_asking_whether_a_file_can_be_written_leaves_none(tmp_path: Path):
     for path in (tmp_path / 'file' / 'out.json', tmp_path):
         with pytest.raises(InputError):
             require_writable(path)
+
+
+@pytest.mark.parametrize('wrapped', [False, True], ids=['write', 'writer of PyTorch'])
+def test_a_full_disk_is_one_sentence_and_nothing_is_left(tmp_path: Path, wrapped: bool):
+    path = tmp_path / 'out.json'
+    path.write_text('old')
+
+    def fail() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text('half')
+            try:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
+                if not wrapped:
+                    raise
+                raise RuntimeError('PytorchStreamWriter failed') from error
+
+    with pytest.raises(InputError, match=r'out\.json cannot be written: No space left on device'):
+        fail()
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_error_of_another_file_stays_what_it_is(tmp_path: Path):
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / 'a.json'):
+        (tmp_path / 'input').read_bytes()
+
+
+def test_the_error_of_a_writer_within_a_writer_names_the_file(tmp_path: Path):
+    with (
+        pytest.raises(InputError, match=r'/a\.mp4 cannot be written') as caught,
+        atomic_path(tmp_path / 'a.mp4') as outer,
+        atomic_path(outer),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert '.partial.' not in str(caught.value)
+
+
+def test_names_may_be_as_long_as_the_system_lets_them(tmp_path: Path):
+    path = tmp_path / ('x' * 250 + '.json')
+    require_writable(path)
+    write_json(path, {})
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(InputError, match='File name too long, give a shorter name'):
+        require_writable(tmp_path / ('x' * 251 + '.json'))
+
+
+def test_what_a_killed_process_left_of_a_long_name_is_removed(tmp_path: Path):
+    path = tmp_path / ('x' * 250 + '.json')
+    with atomic_path(path) as temporary:
+        left = temporary.name
+    # No process has this number.
+    (tmp_path / f'.4194305.partial.{left.split(".partial.")[1]}').touch()
+    write_json(path, {})
+    assert list(tmp_path.iterdir()) == [path]

@@ -285,7 +285,7 @@ def test_labels_may_not_be_written_over(run, data):
     before = contents(data)
     code, _, errors = run(data, '--method', 'linear')
     assert (code, len(errors)) == (2, 1)
-    assert 'choose another --out' in errors[0]
+    assert 'is given as LABELS too, which would be overwritten' in errors[0]
     assert contents(data) == before
 
 

@@ -13,7 +13,6 @@ that shows it. For developers: the mutations are in tests/fuzzing.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 import time
@@ -28,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tests'))
 EXIT_FOUND = 1
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser('fuzz_labels.py', __doc__)
     parser.add_argument('--cases', type=whole, default=2000, help='of the library (%(default)s)')
@@ -42,8 +41,11 @@ def make_parser() -> argparse.ArgumentParser:
         '--limit', type=positive, default=10, help='seconds that a case may take (%(default)s)'
     )
     parser.add_argument('--again', metavar='CASE', help='run one case, as a finding names it')
-    parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/fuzz'), help='for findings (%(default)s)'
+    parser.add_output(
+        '--out',
+        is_folder=True,
+        default=Path('work_dirs/fuzz'),
+        help='for findings (%(default)s)',
     )
     return parser
 

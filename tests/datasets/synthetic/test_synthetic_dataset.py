@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import runpy
@@ -192,11 +193,11 @@ def test_failed_video_leaves_nothing_behind(
     def fail_at_the_second(frame: np.ndarray, quality: int) -> bytes:
         calls.append(quality)
         if len(calls) == 2:
-            raise OSError('no space left')
+            raise OSError(errno.ENOSPC, 'No space left on device')
         return b''
 
     monkeypatch.setattr('stdpose_mm.datasets.synthetic.writer.encode_jpeg', fail_at_the_second)
-    with pytest.raises(OSError, match='no space left'):
+    with pytest.raises(InputError, match='cannot be written: No space left on device'):
         write_video(task)
     assert digests(tmp_path) == {}
     assert list((tmp_path / 'images/val').iterdir()) == []

@@ -1,0 +1,176 @@
+"""What the machine refuses is one line on stderr and exit code 2, whatever the command does."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.cli import convert, main, propagate
+from stdpose_mm.cli.arguments import OneLineParser, run_command, with_sentences
+from stdpose_mm.errors import InputError, explain_error
+from stdpose_mm.io.labelled_videos import open_video
+from stdpose_mm.structures import VideoFrame, VideoLabels
+
+NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def raising(error: BaseException):
+    def work(*_: object, **__: object) -> None:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ('error', 'sentence'),
+    [
+        (
+            PermissionError(errno.EACCES, 'Permission denied', 'a/b.json'),
+            'a/b.json: Permission denied, give a path with other permissions, or change them',
+        ),
+        (
+            OSError(errno.ENAMETOOLONG, 'File name too long', b'abc'),
+            'abc: File name too long, give a shorter name',
+        ),
+        (
+            NO_SPACE,
+            'what is printed, or a file, cannot be written: No space left on device, make room '
+            'and start again',
+        ),
+        (OSError('8 requested and 2 written'), '8 requested and 2 written'),
+        (
+            MemoryError('Unable to allocate 9 GiB'),
+            'there is not enough memory (Unable to allocate 9 GiB), close other programs or give '
+            'less at once',
+        ),
+    ],
+)
+def test_what_the_machine_refuses_is_a_sentence(capsys, error, sentence):
+    assert with_sentences('tool.py', raising(error)) == 2
+    assert capsys.readouterr().err == f'tool.py: {sentence}\n'
+
+
+def test_an_error_behind_that_of_a_writer_is_told(capsys):
+    wrapped = RuntimeError('writer failed')
+    wrapped.__cause__ = NO_SPACE
+    assert with_sentences('tool.py', raising(wrapped)) == 2
+    assert 'No space left on device' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('error', [KeyError('a'), RuntimeError('a'), ValueError('a')])
+def test_a_bug_keeps_its_traceback(error):
+    # An error that was dealt with before does not hide it.
+    error.__context__ = NO_SPACE if not isinstance(error, RuntimeError) else None
+    assert explain_error(error) is None
+    with pytest.raises(type(error)):
+        with_sentences('tool.py', raising(error))
+
+
+def test_very_long_names_are_cut(capsys):
+    assert with_sentences('tool.py', raising(InputError(f'{"x" * 10**6} is no label'))) == 2
+    line = capsys.readouterr().err
+    assert len(line) < 300
+    assert line.endswith('xxx is no label\n')
+    with pytest.raises(SystemExit):
+        run_command(OneLineParser('tool.py', 'A tool.'), print, ['y' * 10**6])
+    assert len(capsys.readouterr().err) < 400
+
+
+def fill_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let stdout be a full disk; not in a fixture, since pytest sets stdout after these."""
+    file = Path('/dev/full').open('wb', buffering=0)  # noqa: SIM115
+    monkeypatch.setattr('sys.stdout', io.TextIOWrapper(file, write_through=True))
+
+
+@pytest.mark.parametrize('arguments', [['--help'], ['--version'], ['convert', '--help']])
+def test_stdout_that_is_full_is_an_error(capsys, monkeypatch, arguments):
+    fill_stdout(monkeypatch)
+    assert main.main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith('cannot be written: No space left on device, make room and start again')
+
+
+def test_a_command_whose_stdout_is_full_fails(capsys, tmp_path, movie, label_file, monkeypatch):
+    fill_stdout(monkeypatch)
+    out = tmp_path / 'dense.json'
+    arguments = [str(movie), str(label_file), '--method', 'linear', '--out', str(out)]
+    assert propagate.main(arguments) == 2
+    assert 'No space left on device' in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_stdout_in_ascii_shows_escapes(monkeypatch, tmp_path, label_file):
+    label_file.write_text(label_file.read_text().replace('"clip', '"clíp'))
+    data = io.BytesIO()
+    monkeypatch.setattr('sys.stdout', io.TextIOWrapper(data, encoding='ascii'))
+    assert convert.main([str(label_file), str(tmp_path / 'out.xml')]) == 0
+    assert data.getvalue().startswith(b'cl\\xedp: labels on frames')
+
+
+@pytest.mark.parametrize('option', ['--out', '--report'])
+def test_a_full_disk_leaves_nothing_half_written(
+    run_main, tmp_path, monkeypatch, movie, label_file, option
+):
+    suffix = {'--out': '.json', '--report': '.html'}[option]
+    full = tmp_path / f'full{suffix}'
+    replace = os.replace
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(target) == full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'replace', refuse)
+    given = () if option == '--out' else ('--out', tmp_path / 'dense.json')
+    code, _, (line,) = run_main(
+        propagate.main, movie, label_file, '--method', 'linear', option, full, *given
+    )
+    assert code == 2
+    assert f'{full} cannot be written: No space left on device, make room' in line
+    left = {path.name for path in tmp_path.iterdir()} - {movie.name, label_file.name}
+    assert not left
+
+
+def test_a_video_that_finds_no_room_keeps_the_labels_from_being_written(
+    run_main, tmp_path, monkeypatch, movie, label_file
+):
+    def refuse(path: Path, *_: object) -> None:
+        path.write_bytes(b'half')
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr('stdpose_mm.visualization.write_overlay', refuse)
+    full = tmp_path / 'full.mp4'
+    arguments = ['--method', 'linear', '--save-video', full, '--out', tmp_path / 'dense.json']
+    code, _, (line,) = run_main(propagate.main, movie, label_file, *arguments)
+    assert code == 2
+    assert f'{full} cannot be written: No space left on device, make room' in line
+    assert {path.name for path in tmp_path.iterdir()} == {movie.name, label_file.name}
+
+
+def test_a_picture_of_too_many_pixels_is_refused(run_main, tmp_path, label_file):
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+        )
+
+    folder = tmp_path / 'bomb'
+    folder.mkdir()
+    head = struct.pack('>IIBBBBB', 100_000, 100_000, 8, 2, 0, 0, 0)
+    (folder / '0.png').write_bytes(
+        b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(bytes(9)))
+    )
+    code, _, (line,) = run_main(propagate.main, folder, label_file, '--out', tmp_path / 'o.json')
+    assert code == 2
+    assert '0.png cannot be decoded, it has more pixels than OpenCV takes' in line
+
+
+def test_a_frame_number_in_the_millions_is_refused(skeleton):
+    labels = VideoLabels('clip', skeleton, (VideoFrame(0), VideoFrame(10_000_000)), ())
+    with pytest.raises(InputError, match='list frame 10000000, expected numbers below 5000000'):
+        open_video(labels, None, None, pictures_needed=False)

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_names import distinct_file_names, file_name, path_below
+
+
+@pytest.mark.parametrize(
+    ('name', 'file'),
+    [
+        ('000342_mpii_test', '000342_mpii_test'),
+        ('clip-1.v2', 'clip-1.v2'),
+        ('日本', '日本'),
+        ('../../../x', 'x'),
+        ('/etc/passwd', 'etc_passwd'),
+        ('a\\..\\b', 'a_.._b'),
+        ('.hidden', 'hidden'),
+        ('a\0b\nc', 'a_b_c'),
+        ('..', ''),
+    ],
+)
+def test_a_name_becomes_a_file_name(name, file):
+    assert file_name(name) == file
+    assert Path(file).name == file
+
+
+def test_long_names_stay_apart():
+    names = ['é' * 5000 + end for end in 'ab']
+    first, second = map(file_name, names)
+    assert first != second
+    assert max(len(first.encode()), len(second.encode())) <= 150
+
+
+def test_names_that_are_alike_as_files_are_refused():
+    assert distinct_file_names(['a', 'a', 'b'], 'video') == {'a': 'a', 'b': 'b'}
+    with pytest.raises(InputError, match=r"the video name 'x/y' and 'x_y' are alike"):
+        distinct_file_names(['x_y', 'x/y'], 'video')
+    with pytest.raises(InputError, match=r"the video name '\.\.' is no name for a file"):
+        distinct_file_names(['..'], 'video')
+
+
+def test_pictures_lie_below_their_folder(tmp_path):
+    assert path_below(tmp_path, 'a/b.jpg', 'labels') == tmp_path / 'a' / 'b.jpg'
+    assert path_below(tmp_path, 'a/../b.jpg', 'labels') == tmp_path / 'a' / '..' / 'b.jpg'
+    assert path_below('', 'a.jpg', 'labels') == Path('a.jpg')
+    inside = str(tmp_path / 'a.jpg')
+    assert path_below(tmp_path, inside, 'labels') == Path(inside)
+    assert path_below('/', inside, 'labels') == Path(inside)
+
+
+@pytest.mark.parametrize('name', ['../b.jpg', '/etc/passwd', 'a/../../b.jpg', '..'])
+def test_pictures_elsewhere_are_read_if_that_is_asked_for(tmp_path, monkeypatch, name):
+    with pytest.raises(InputError, match='which is not below the folder'):
+        path_below(tmp_path, name, 'labels')
+    monkeypatch.setenv('STDPOSE_PICTURES_ANYWHERE', '1')
+    assert path_below(tmp_path, name, 'labels') == tmp_path / name
+
+
+def test_a_zero_byte_is_no_name(tmp_path):
+    with pytest.raises(InputError, match='without a zero byte'):
+        path_below(tmp_path, 'a\0.jpg', 'labels')
