@@ -136,10 +136,11 @@ def test_a_box_that_grows_moves_by_its_centre(label, video):
     people = [
         boxed(label, [0, 0, 10, 10], track_id=3),
         boxed(label, [10, 0, 30, 10], frame=1, track_id=3),
-        boxed(label, [20, 0, 30, 10], frame=2, track_id=None),
+        boxed(label, [22, 0, 30, 10], frame=2, track_id=None),
         boxed(label, [30, 0, 30, 10], frame=2, track_id=None),
+        boxed(label, [38, 0, 30, 10], frame=2, track_id=None),
     ]
-    assert [p.track_id for p in assign_track_ids(video(people, 3)).persons] == [3, 3, 4, 3]
+    assert [p.track_id for p in assign_track_ids(video(people, 3)).persons] == [3, 3, 4, 3, 5]
 
 
 def test_a_velocity_is_per_frame(label, video):
