@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from mmap import mmap
 from threading import Lock
 
 import numpy as np
@@ -32,9 +33,20 @@ class FrameCache:
         with self._lock:
             frame = self._frames.get(index)
             if frame is None:
-                frame = self._frames[index] = read(index)
+                frame = self._frames[index] = _off_the_heap(read(index))
                 # All frames of a video have the same size.
                 while len(self._frames) > max(1, self._max_bytes // frame.nbytes):
                     self._frames.popitem(last=False)
             self._frames.move_to_end(index)
             return frame
+
+
+def _off_the_heap(frame: np.ndarray) -> np.ndarray:
+    """Copy a frame to pages of its own, which go back to the system with it.
+
+    On the heap, results that are kept settle in the holes that old frames leave, so that the next
+    frames find no room: memory would grow with the video.
+    """
+    own = np.frombuffer(mmap(-1, frame.nbytes), frame.dtype).reshape(frame.shape)
+    own[...] = frame
+    return own
