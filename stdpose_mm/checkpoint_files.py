@@ -194,8 +194,8 @@ def _harmless() -> list[Any]:
         for core in ('core', '_core')
     ]
     harmless += [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in _DTYPES}]
-    # Command-line options, in checkpoints of MAE and DINO.
-    harmless += [argparse.Namespace, slice]
+    # Options of the scripts of MAE and DINO; what an array without elements consists of.
+    harmless += [argparse.Namespace, slice, bytes]
     if importlib.util.find_spec('mmengine'):
         from mmengine.logging import HistoryBuffer
 

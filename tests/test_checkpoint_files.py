@@ -107,7 +107,8 @@ def test_what_trainings_store_is_read(tmp_path: Path) -> None:
         },
         args=argparse.Namespace(arch='vit_small', lr=1e-3),
         arrays=[
-            np.arange(4, dtype=code).reshape(2, 2) for code in ('u1', 'i4', 'i8', 'f2', 'f4', 'f8')
+            np.zeros((0, 2), np.float32),
+            *(np.arange(4, dtype=code).reshape(2, 2) for code in ('u1', 'i4', 'i8', 'f2', 'f8')),
         ],
     )
     torch.save(content, tmp_path / 'run.pth')

@@ -134,8 +134,9 @@ class OneLineParser(argparse.ArgumentParser):
         parse = self.parse_intermixed_args if self._intermixed else super().parse_args
         parsed = parse(args, namespace)
         for action in self._actions:
-            # What argparse makes of `--boxes=--`.
-            if action.nargs is None and getattr(parsed, action.dest, None) == []:
+            # What argparse makes of `--boxes=--`. An option that may be repeated has it by default.
+            empty = getattr(parsed, action.dest, None) == [] != action.default
+            if action.nargs is None and empty:
                 self.error(f'argument {_name_of(action)}: expected one argument')
         return parsed
 
