@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io import atomic_path, write_json, write_text
+from stdpose_mm.io import write_json, write_text
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -212,9 +212,9 @@ def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
 
 def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:
     """Four frames of the overlay beside each other: a given one and three propagated ones."""
-    import cv2
     import numpy as np
 
+    from stdpose_mm.io.video import write_picture
     from stdpose_mm.visualization import overlay_frames
 
     shown = {index * interval // 3 for index in range(4)}
@@ -222,8 +222,7 @@ def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval:
         picture for index, picture in enumerate(overlay_frames(frames, dense)) if index in shown
     ]
     top, bottom = np.hstack(tiles[:2]), np.hstack(tiles[2:])
-    with atomic_path(path) as temporary:
-        cv2.imwrite(str(temporary), np.vstack([top, bottom]))
+    write_picture(path, np.vstack([top, bottom]))
 
 
 def report(

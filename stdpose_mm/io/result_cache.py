@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
@@ -42,8 +43,11 @@ class ResultCache(MutableMapping[str, T]):
             raise KeyError(key) from None
 
     def __setitem__(self, key: str, result: T) -> None:
+        # NumPy's zip file complains a second time, when it is deleted, if the disk is full.
+        data = io.BytesIO()
+        np.savez(data, **self._encode(result))
         with atomic_path(self._path(key)) as temporary:
-            np.savez(temporary, **self._encode(result))
+            temporary.write_bytes(data.getbuffer())
 
     def __delitem__(self, key: str) -> None:
         self._path(key).unlink()

@@ -167,7 +167,7 @@ def test_a_picture_of_too_many_pixels_is_refused(run_main, tmp_path, label_file)
     )
     code, _, (line,) = run_main(propagate.main, folder, label_file, '--out', tmp_path / 'o.json')
     assert code == 2
-    assert '0.png cannot be decoded, it has more pixels than OpenCV takes' in line
+    assert '0.png cannot be decoded, it has more pixels than' in line
 
 
 def test_a_frame_number_in_the_millions_is_refused(skeleton):

@@ -11,12 +11,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 import stdpose_mm.apis  # noqa: F401  # what the children would import
 from stdpose_mm.choices import PROPAGATION_METHODS
@@ -51,14 +48,17 @@ def kill_me(*_: Any, **__: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def half_then_killed(write: Callable[..., Any], suffix: str) -> Callable[..., Any]:
-    def half(file: Any, *arguments: Any, **named: Any) -> None:
-        write(file, *arguments, **named)
-        if str(file).endswith(suffix):
-            os.truncate(file, os.path.getsize(file) // 2)
-            kill_me()
+def kill_at_half(suffix: str) -> None:
+    """Let this process be killed when half of a file with that end of its name is written."""
+    replace = os.replace
 
-    return half
+    def half(temporary: Any, path: Any) -> None:
+        if str(path).endswith(suffix):
+            os.truncate(temporary, os.path.getsize(temporary) // 2)
+            kill_me()
+        replace(temporary, path)
+
+    os.replace = half
 
 
 def arrange(moment: str) -> None:
@@ -68,7 +68,7 @@ def arrange(moment: str) -> None:
     def counting(self: ResultCache, key: str, poses: Any) -> None:
         count[0] += 1
         if count[0] == STORED_BEFORE and moment == 'a gap is half written':
-            np.savez = half_then_killed(np.savez, '.npz')
+            kill_at_half('.npz')
         set_item(self, key, poses)
         if count[0] == STORED_BEFORE and moment == 'a gap is stored':
             kill_me()
@@ -77,8 +77,7 @@ def arrange(moment: str) -> None:
     if moment == 'before OUT is written':
         labels.write_labels = kill_me
     if moment == 'OUT is half written':
-        half = half_then_killed(Path.write_bytes, '.dense.json')
-        Path.write_bytes = half  # type: ignore[method-assign]
+        kill_at_half('dense.json')
     if moment == 'OUT is written':
         write = labels.write_labels
 

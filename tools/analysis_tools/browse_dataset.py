@@ -21,8 +21,8 @@ import numpy as np
 from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
 from stdpose_mm.cli.runner_arguments import add_config_options, parse_config_options
 from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_names import file_name
+from stdpose_mm.io.video import write_picture
 
 TILE_HEIGHT = 320
 CAPTION_HEIGHT = 44
@@ -74,8 +74,7 @@ def browse(args: argparse.Namespace) -> None:
         sample = dataset[int(index)]
         name = file_name(Path(sample['video_name']).name)
         path = out_dir / f'{number:04d}_{name}_{sample["frame_index"]:06d}.png'
-        with atomic_path(path) as temporary:
-            cv2.imwrite(str(temporary), contact_sheet(sample))
+        write_picture(path, contact_sheet(sample))
     print(f'{len(chosen)} windows drawn in {out_dir}')
 
 

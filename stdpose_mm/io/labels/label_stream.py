@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, os_error_text
 from stdpose_mm.io.json_stream import json_bytes, write_json_object
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -40,12 +40,13 @@ class LabelStream:
     def __init__(self, name: str, skeleton: Skeleton, folder: Path) -> None:
         self._name = name
         self._skeleton = skeleton
+        self._folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._images: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
             self._annotations: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
         except OSError as error:
-            raise InputError(f'{folder} cannot be written to: {error.strerror or error}') from error
+            raise InputError(os_error_text(error, f'{folder} cannot be written to')) from error
         self.num_frames = self.num_persons = 0
 
     def __enter__(self) -> LabelStream:
@@ -68,6 +69,7 @@ class LabelStream:
             persons: Labels on it.
 
         Raises:
+            InputError: If there is no room left in the folder.
             ValueError: See :class:`VideoLabels`.
         """
         labels = VideoLabels(self._name, self._skeleton, (frame,), tuple(persons))
@@ -123,10 +125,14 @@ class LabelStream:
             },
         )
 
-    @staticmethod
-    def _put(file: IO[bytes], record: Mapping[str, Any], is_first: bool) -> None:
-        file.seek(0, 2)
-        file.write((b'' if is_first else b', ') + json_bytes(record))
+    def _put(self, file: IO[bytes], record: Mapping[str, Any], is_first: bool) -> None:
+        try:
+            file.seek(0, 2)
+            file.write((b'' if is_first else b', ') + json_bytes(record))
+        except OSError as error:
+            raise InputError(
+                os_error_text(error, f'{self._folder} cannot be written to')
+            ) from error
 
 
 def _list_in(file: IO[bytes]) -> Iterator[bytes]:

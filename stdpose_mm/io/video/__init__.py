@@ -10,7 +10,7 @@ from .array_frames import ArrayFrames
 from .frame_source import FrameSource, clock_of, known_times, presentation_times
 from .frame_views import CachedFrames, PreloadedFrames, SelectedFrames
 from .open_frames import PooledFrames, open_frames, read_frame
-from .picture_frames import PictureFrames, read_picture
+from .picture_frames import PictureFrames, read_picture, write_picture
 from .unavailable_frames import UnavailableFrames
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     'read_frame',
     'read_picture',
     'require_timing',
+    'write_picture',
     'write_video',
     'write_video_like',
 ]

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.io.atomic import PathLike
+from stdpose_mm.io.atomic import PathLike, atomic_path
 from stdpose_mm.io.file_kinds import require_no_stream
 
 from .frame_source import FrameSource
@@ -101,6 +101,23 @@ def _require_pixels(path: PathLike, data: bytes) -> None:
     except Exception:
         # OpenCV reads other formats too, and says what is wrong with this one.
         return
+
+
+def write_picture(path: PathLike, picture: np.ndarray) -> None:
+    """Write a picture file, atomically; its suffix tells the format.
+
+    Args:
+        path: The file.
+        picture: BGR uint8 [H, W, 3].
+
+    Raises:
+        InputError: If it cannot be written, which OpenCV itself would not say.
+    """
+    done, data = cv2.imencode(Path(path).suffix, picture)
+    if not done:
+        raise ValueError(f'OpenCV cannot encode a picture of shape {picture.shape} for {path}')
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.data)
 
 
 def _opencv_reason(error: cv2.error) -> str:

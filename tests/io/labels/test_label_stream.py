@@ -134,3 +134,10 @@ def test_no_room(tmp_path):
     (tmp_path / 'file').touch()
     with pytest.raises(InputError, match='nowhere cannot be written to'):
         LabelStream('clip', SKELETON, tmp_path / 'file' / 'nowhere')
+
+
+def test_a_full_disk_is_told_with_the_folder(tmp_path, monkeypatch, skeleton):
+    with LabelStream('clip', skeleton, tmp_path) as stream:
+        monkeypatch.setattr(stream, '_images', open('/dev/full', 'wb', buffering=0))  # noqa: SIM115
+        with pytest.raises(InputError, match='cannot be written to: No space left on device'):
+            stream.add(VideoFrame(0), ())

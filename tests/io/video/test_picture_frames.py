@@ -7,7 +7,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import match_frames
-from stdpose_mm.io.video import open_frames, read_picture
+from stdpose_mm.io.video import open_frames, read_picture, write_picture
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('nose', 'tail'))
@@ -146,3 +146,9 @@ def test_a_label_on_a_frame_that_is_not_there_is_refused(tmp_path: Path, frame: 
 
     with pytest.raises(InputError, match='which is not among the 1 frames'):
         match_frames(labels, open_frames(tmp_path))
+
+
+def test_a_picture_comes_back_as_it_was_written(tmp_path):
+    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    write_picture(tmp_path / 'new' / 'a.png', picture)
+    np.testing.assert_array_equal(read_picture(tmp_path / 'new' / 'a.png'), picture)
