@@ -131,7 +131,7 @@ def test_a_blip_of_the_detector_is_nobody(run, movie, tmp_path, monkeypatch):
             return np.stack([x, y, x + w, y + h], axis=1)[there], np.array([0.9, 0.8])[there]
 
     monkeypatch.setattr(detection, 'build_person_detector', lambda *_: Blip())
-    for options, ids in (((), [1]), (('--min-track-frames', 4), [1, 2])):
+    for options, ids in (((), (1,)), (('--min-track-frames', 4), (1, 2))):
         out = tmp_path / 'poses.json'
         assert run(movie, '--out', out, '--det-config', 'x.onnx', *options)[0] == 0
         assert read_labels(out).track_ids == ids
