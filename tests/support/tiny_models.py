@@ -122,6 +122,18 @@ def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[
     }
 
 
+def semantic_motion_appearance(num_joints: int) -> dict[str, Any]:
+    """What changes ``model_cfg`` into the second system beyond the paper, which takes labels."""
+    tks = {
+        'type': 'AppearanceKeypointsSynthesis',
+        'num_joints': num_joints,
+        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 32},
+        'use_prior': True,
+    }
+    cfg = semantic_motion(num_joints, tks=tks, residual=True)
+    return {**cfg, 'head': {**cfg['head'], 'merged_channels': 48}}
+
+
 def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]]:
     """What changes ``model_cfg`` into each system that sees windows, of ``num_frames`` frames."""
     cfg = model_cfg(num_joints)

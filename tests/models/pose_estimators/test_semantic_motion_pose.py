@@ -28,6 +28,12 @@ POSE_EMBED = {
     'embed_dims': 128,
     'use_prior': True,
 }
+TKS = {
+    'type': 'AppearanceKeypointsSynthesis',
+    'num_joints': NUM_JOINTS,
+    'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 128},
+    'use_prior': True,
+}
 FRAMES = torch.tensor([[False, False, True], [False, True, False]])
 
 
@@ -56,6 +62,13 @@ def semantic_cfg(neck: dict[str, Any] | None = None, **overrides: Any) -> dict[s
         },
     )
     cfg.update(overrides)
+    return cfg
+
+
+def appearance_cfg() -> dict[str, Any]:
+    """The small second system with the parts beyond the paper in place of the embedding."""
+    cfg = semantic_cfg({'tks': TKS, 'residual': True, 'pose_embed': None})
+    cfg['head']['merged_channels'] = 48
     return cfg
 
 
@@ -97,8 +110,9 @@ class TestLoss:
     @pytest.mark.slow
     @pytest.mark.parametrize('amp', [False, True])
     @pytest.mark.parametrize('batch_size', [1, 2])
-    def test_every_parameter_gets_a_finite_gradient(self, amp, batch_size):
-        network = build(semantic_cfg()).train()
+    @pytest.mark.parametrize('cfg', [semantic_cfg, appearance_cfg])
+    def test_every_parameter_gets_a_finite_gradient(self, cfg, amp, batch_size):
+        network = build(cfg()).train()
         data = prepare(network, window_batch(batch_size))
         with torch.autocast('cpu', torch.bfloat16, enabled=amp):
             values = network(**data, mode='loss')
