@@ -121,6 +121,20 @@ class TestLoss:
             assert parameter.grad is not None, name
             assert torch.isfinite(parameter.grad).all(), name
 
+    def test_given_labels_take_the_place_of_predicted_maps(self, monkeypatch):
+        network = build(appearance_cfg()).eval()
+        seen = []
+        read = network.neck.tks.forward
+        monkeypatch.setattr(
+            network.neck.tks, 'forward', lambda maps, *args: seen.append(maps) or read(maps, *args)
+        )
+        data = prepare(network)
+        network(**data, mode='loss')
+        labels = AuxiliaryLabels.from_data_samples(data['data_samples'])
+        shown = labels.mask[..., None, None]
+        assert shown.any()
+        torch.testing.assert_close(seen[0][:, [0, 2]] * shown, labels.heatmaps * shown)
+
     def test_context_loss_is_the_squared_error_of_hidden_features(self, model, monkeypatch):
         tubes = torch.zeros(2, 3, 48, dtype=torch.bool)
         tubes[0, 1, 5] = True
