@@ -77,6 +77,11 @@ def model() -> nn.Module:
     return let_every_input_show(build(semantic_cfg())).eval()
 
 
+@pytest.fixture(scope='module')
+def appearance() -> nn.Module:
+    return let_every_input_show(build(appearance_cfg())).eval()
+
+
 def prepare(network: nn.Module, batch: dict | None = None) -> dict:
     return network.data_preprocessor(window_batch(2) if batch is None else batch, True)
 
@@ -121,15 +126,14 @@ class TestLoss:
             assert parameter.grad is not None, name
             assert torch.isfinite(parameter.grad).all(), name
 
-    def test_given_labels_take_the_place_of_predicted_maps(self, monkeypatch):
-        network = build(appearance_cfg()).eval()
-        seen = []
-        read = network.neck.tks.forward
+    def test_given_labels_take_the_place_of_predicted_maps(self, appearance, monkeypatch):
+        tks, seen = appearance.neck.tks, []
+        read = tks.forward
         monkeypatch.setattr(
-            network.neck.tks, 'forward', lambda maps, *args: seen.append(maps) or read(maps, *args)
+            tks, 'forward', lambda maps, *args: seen.append(maps) or read(maps, *args)
         )
-        data = prepare(network)
-        network(**data, mode='loss')
+        data = prepare(appearance)
+        appearance(**data, mode='loss')
         labels = AuxiliaryLabels.from_data_samples(data['data_samples'])
         shown = labels.mask[..., None, None]
         assert shown.any()
@@ -235,6 +239,23 @@ class TestPredict:
         fields.set_field(fields.get(field).roll(5, -1), field)
         assert not np.allclose(predict(model, data)[0], before[0], atol=1e-4)
         np.testing.assert_allclose(predict(model, data)[1], before[1], atol=1e-3)
+
+    @pytest.mark.parametrize('withheld', ['given_mask', 'prior_heatmaps', 'tks'])
+    def test_beyond_the_paper_each_part_is_heard(self, appearance, monkeypatch, withheld):
+        data = prepare(appearance)
+        before = predict(appearance, data)
+        sample = data['data_samples'][0]
+        if withheld == 'given_mask':
+            labels = sample.gt_instance_labels
+            labels.given_mask = torch.zeros_like(labels.given_mask)
+        elif withheld == 'prior_heatmaps':
+            sample.gt_fields.prior_heatmaps = torch.zeros_like(sample.gt_fields.prior_heatmaps)
+        else:
+            read = appearance.neck.tks.forward
+            monkeypatch.setattr(
+                appearance.neck.tks, 'forward', lambda *args: (None, read(*args)[1] * 0)
+            )
+        assert not np.allclose(predict(appearance, data)[0], before[0], atol=1e-4)
 
     def test_mixed_batch_is_predicted_as_its_samples_alone(self, model):
         data = prepare(model)
