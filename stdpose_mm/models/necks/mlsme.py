@@ -73,7 +73,8 @@ class MLSME(BaseModule):
             estimation, which has none.
         tks: Config of :class:`AppearanceKeypointsSynthesis`, which merges the frames' heatmaps,
             given labels among them, and compares the frames by appearance, for a head with
-            ``merged_channels`` (beyond the paper). ``None`` to leave it out.
+            ``merged_channels`` (beyond the paper); its ``num_frames`` is that of the neck.
+            ``None`` to leave it out.
         residual: Start the motion feature from the key frame's token in place of the mean of all
             frames' (beyond the paper).
         with_cp: Recompute the encoder's blocks in the backward pass to save memory.
@@ -143,7 +144,10 @@ class MLSME(BaseModule):
             zero_init_residual(blocks)
         self.context_decoder: Any = MODELS.build(context_decoder) if context_decoder else None
         self.pose_decoder: Any = MODELS.build(pose_decoder) if pose_decoder else None
-        self.tks = MODELS.build(tks, default_args={'merge_heatmaps': False}) if tks else None
+        defaults = {'num_frames': num_frames, 'merge_heatmaps': False}
+        self.tks = MODELS.build(tks, default_args=defaults) if tks else None
+        if self.tks is not None and self.tks.num_frames != num_frames:
+            raise InputError(f'tks must have num_frames={num_frames}, got {self.tks.num_frames}')
 
     @property
     def reads_heatmaps(self) -> bool:

@@ -289,6 +289,13 @@ class TestKeypointsSynthesis:
         assert torch.equal(before.frames.reconstructed, after.frames.reconstructed)
         assert torch.equal(before.heatmaps, after.heatmaps)
 
+    def test_is_for_as_many_frames_as_the_neck(self):
+        neck = build(cfg(tks=TKS, num_frames=5))
+        found = neck(torch.randn(2, 5, DIMS, *GRID), torch.rand(2, 5, JOINTS, 16, 12))
+        assert found.merged_feature.shape == (2, 12, 16, 12)
+        with pytest.raises(ValueError, match='tks must have num_frames=5, got 3'):
+            build(cfg(tks={**TKS, 'num_frames': 3}, num_frames=5))
+
     def test_needs_maps(self, merging):
         with pytest.raises(ValueError, match='none came; configure a frame_head'):
             merging(features())
