@@ -122,6 +122,18 @@ def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[
     }
 
 
+def semantic_motion_appearance(num_joints: int, **neck: Any) -> dict[str, Any]:
+    """What changes ``model_cfg`` into the second system beyond the paper, which takes labels."""
+    tks = {
+        'type': 'AppearanceKeypointsSynthesis',
+        'num_joints': num_joints,
+        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 32},
+        'use_prior': True,
+    }
+    cfg = semantic_motion(num_joints, tks=tks, residual=True, **neck)
+    return {**cfg, 'head': {**cfg['head'], 'merged_channels': 48}}
+
+
 def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]]:
     """What changes ``model_cfg`` into each system that sees windows, of ``num_frames`` frames."""
     cfg = model_cfg(num_joints)
@@ -153,6 +165,9 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
         },
         'semantic motion': semantic_motion(num_joints, num_frames=num_frames),
         'semantic motion, labels': semantic_motion(num_joints, labels=True, num_frames=num_frames),
+        'semantic motion, appearance': semantic_motion_appearance(
+            num_joints, num_frames=num_frames
+        ),
         'dcpose': {'neck': {'type': 'DualConsecutive', **warping}, 'head': merged_maps},
         'posewarper': {
             'neck': {'type': 'PoseWarping', 'embed_dims': 32, **warping},

@@ -2,12 +2,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmpose.models.heads import HeatmapHead
-from torch import Tensor
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers import conv_block
+from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
 
 class RepresentationHead(HeatmapHead):
-    """Classic heatmap head with layers of a subclass before it."""
+    """Classic heatmap head with layers of a subclass before it.
+
+    It may have a path at full resolution (beyond the papers): the neck's ``merged_feature``, which
+    has the size of the heatmaps, joins the subclass's tokens and the upsampled feature.
+
+    Args:
+        *args: Arguments of :class:`HeatmapHead`.
+        **kwargs: Arguments of :class:`HeatmapHead`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.feature_embed: nn.Conv2d | None = None
+        self.refine: nn.Sequential | None = None
 
     @property
     def default_init_cfg(self) -> dict[str, Any]:
@@ -18,13 +36,46 @@ class RepresentationHead(HeatmapHead):
         """
         return dict(type='Normal', override=dict(type='Normal', name='final_layer', std=0.001))
 
-    def decode_feature(self, feature: Tensor) -> Tensor:
+    def add_full_resolution_path(self, merged_channels: int, patch_size: int) -> None:
+        """Add the layers of the path at full resolution; called when the head is built.
+
+        Args:
+            merged_channels: Width C of the neck's ``merged_feature``.
+            patch_size: Side of the patch that joins a token, in heatmap pixels.
+        """
+        width = self.final_layer.in_channels
+        self.feature_embed = nn.Conv2d(
+            merged_channels, self.in_channels, patch_size, stride=patch_size, bias=False
+        )
+        self.refine = conv_block(width + merged_channels, width)
+
+    def join_merged_feature(self, tokens: Tensor, feats: SpatioTemporalRepresentation) -> Tensor:
+        """Add the merged feature to tokens [N, D, h', w'], if the head has the path for it.
+
+        Raises:
+            InputError: If the neck provides no ``merged_feature``.
+        """
+        if self.feature_embed is None:
+            return tokens
+        if feats.merged_feature is None:
+            raise InputError(
+                'merged_channels needs a neck with a merged feature, use '
+                'AppearanceKeypointsSynthesis as its tks'
+            )
+        return tokens + self.feature_embed(feats.merged_feature)
+
+    def decode_feature(self, feature: Tensor, merged_feature: Tensor | None = None) -> Tensor:
         """Decode a feature map.
 
         Args:
             feature: [N, D, h', w'].
+            merged_feature: [N, C, h, w], read by the path at full resolution.
 
         Returns:
             Heatmaps [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
         """
-        return HeatmapHead.forward(self, (feature,)).float()
+        if self.refine is None or merged_feature is None:
+            return HeatmapHead.forward(self, (feature,)).float()
+        upsampled = self.conv_layers(self.deconv_layers(feature))
+        both = torch.cat((upsampled, merged_feature.to(upsampled.dtype)), dim=1)
+        return self.final_layer(self.refine(both)).float()

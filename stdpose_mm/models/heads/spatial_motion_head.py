@@ -20,25 +20,43 @@ class SpatialMotionHead(RepresentationHead):
     Args:
         fusion: Config of the module that makes one feature of two: SpatialMotionMutualLearning,
             or SpatialMotionConcatenation.
+        merged_channels: Width C of the neck's ``merged_feature``, which then joins the motion
+            feature and the upsampled one: a path at full resolution (beyond the paper). ``None``
+            to leave it out.
+        patch_size: Side of the patch of ``merged_feature`` that joins a place of the motion
+            feature, in heatmap pixels.
         **kwargs: Arguments of :class:`HeatmapHead`.
     """
 
-    def __init__(self, fusion: dict, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        fusion: dict,
+        merged_channels: int | None = None,
+        patch_size: int = 4,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.fusion = MODELS.build(fusion)
+        if merged_channels is not None:
+            self.add_full_resolution_path(merged_channels, patch_size)
 
     def forward(self, feats: SpatioTemporalRepresentation) -> Tensor:
         """Fuse both features and decode the heatmaps.
 
         Args:
-            feats: Representation with ``frame_feature`` and ``fused_feature``.
+            feats: Representation with ``frame_feature``, ``fused_feature`` and, for the path at
+                full resolution, ``merged_feature``.
 
         Returns:
             Heatmaps [N, K, h, w], float32.
 
         Raises:
-            InputError: If the neck provides no ``fused_feature``.
+            InputError: If the neck provides no ``fused_feature``, or no ``merged_feature`` where
+                it is read, or one that is not.
         """
         if feats.fused_feature is None:
             raise InputError('SpatialMotionHead needs a neck with a motion feature, use MLSME')
-        return self.decode_feature(self.fusion(feats.frame_feature, feats.fused_feature))
+        if feats.merged_feature is not None and self.refine is None:
+            raise InputError("nothing reads what the neck's tks found, set merged_channels")
+        motion = self.join_merged_feature(feats.fused_feature, feats)
+        return self.decode_feature(self.fusion(feats.frame_feature, motion), feats.merged_feature)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers import (
     PoseAggregationBlock,
-    conv_block,
     fit_position_embedding,
     sine_cosine_position_embedding,
 )
@@ -73,13 +72,8 @@ class STDAHead(RepresentationHead):
         self.patch_embed = nn.Conv2d(
             out_channels * (2 if mask else 1), in_channels, patch_size, stride=patch_size
         )
-        self.feature_embed = self.refine = None
         if merged_channels is not None:
-            width = deconv_out_channels[-1]
-            self.feature_embed = nn.Conv2d(
-                merged_channels, in_channels, patch_size, stride=patch_size, bias=False
-            )
-            self.refine = conv_block(width + merged_channels, width)
+            self.add_full_resolution_path(merged_channels, patch_size)
         positions = sine_cosine_position_embedding(self.grid, in_channels) * 0.5
         self.pos_embed = nn.Parameter(positions)
         self.blocks = nn.ModuleList(
@@ -102,14 +96,8 @@ class STDAHead(RepresentationHead):
             InputError: If the representation lacks a part or has another heatmap size.
         """
         merged, context = feats.merged_heatmaps, feats.fused_feature
-        merged_feature = feats.merged_feature
         if merged is None or context is None:
             raise InputError('STDAHead needs a neck with both tff and tks')
-        if self.refine is not None and merged_feature is None:
-            raise InputError(
-                'merged_channels needs a neck with a merged feature, use '
-                'AppearanceKeypointsSynthesis as its tks'
-            )
         if merged.shape[-2:] != self.heatmap_shape:
             raise InputError(
                 f'expected merged heatmaps of size {self.heatmap_shape}, '
@@ -117,19 +105,13 @@ class STDAHead(RepresentationHead):
             )
         if self.mask is not None:
             merged = torch.cat((merged * self.mask(feats.frame_heatmaps), merged), dim=1)
-        embedded = self.patch_embed(merged)
-        if self.feature_embed is not None:
-            embedded = embedded + self.feature_embed(merged_feature)
+        embedded = self.join_merged_feature(self.patch_embed(merged), feats)
         tokens = embedded.flatten(2).transpose(1, 2) + self.pos_embed
         context = context.flatten(2).transpose(1, 2)
         for block in self.blocks:
             tokens = block(tokens, context)
         aggregated = self.norm(tokens).transpose(1, 2).unflatten(2, self.grid)
-        if self.refine is None or merged_feature is None:
-            return self.decode_feature(aggregated)
-        upsampled = self.deconv_layers(aggregated)
-        both = torch.cat((upsampled, merged_feature.to(upsampled.dtype)), dim=1)
-        return self.final_layer(self.refine(both)).float()
+        return self.decode_feature(aggregated, feats.merged_feature)
 
     def _load_state_dict_pre_hook(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any

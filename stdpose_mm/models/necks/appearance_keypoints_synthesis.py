@@ -29,6 +29,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
         channels: Width C of the convolutions.
         num_frames: Number of frames T.
         use_prior: Also read the interpolated pose of the key frame as one more map per joint.
+        merge_heatmaps: Whether to give merged heatmaps, for a head that reads them.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
         channels: int = 48,
         num_frames: int = NUM_FRAMES,
         use_prior: bool = False,
+        merge_heatmaps: bool = True,
     ) -> None:
         super().__init__()
         self.num_frames = num_frames
@@ -50,7 +52,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
         self.read_time = nn.Linear(num_frames - 1, channels, bias=False)
         self.activate = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
         self.merge = conv_block(channels, channels)
-        self.synthesize = nn.Conv2d(channels, num_joints, kernel_size=1)
+        self.synthesize = nn.Conv2d(channels, num_joints, 1) if merge_heatmaps else None
 
     def forward(
         self,
@@ -58,7 +60,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
         given: AuxiliaryLabels | None,
         features: Tensor,
         fused_feature: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor | None, Tensor]:
         """Merge the maps of a window.
 
         Args:
@@ -69,8 +71,8 @@ class AppearanceKeypointsSynthesis(BaseModule):
             fused_feature: F~ [N, D, h', w'].
 
         Returns:
-            H~ [N, K, h, w], trained through the head only, and the feature [N, C, h, w] that it
-            was made of.
+            H~ [N, K, h, w], trained through the head only, ``None`` without ``merge_heatmaps``, and
+            the feature [N, C, h, w] that it is made of.
 
         Raises:
             InputError: If there is no fused feature.
@@ -92,4 +94,4 @@ class AppearanceKeypointsSynthesis(BaseModule):
         read = self.read_maps(by_joint) + self.read_appearance(appearance)
         read = read + self.read_time(nearness)[..., None, None]
         merged = self.merge(self.activate(read))
-        return self.synthesize(merged), merged
+        return None if self.synthesize is None else self.synthesize(merged), merged

@@ -71,14 +71,17 @@ class MLSME(BaseModule):
         pose_embed: Config of the embedding of given labels, added to the tokens of their frames,
             hidden ones too: masks hide pictures, and labels are there in use. ``None`` for pose
             estimation, which has none.
+        tks: Config of :class:`AppearanceKeypointsSynthesis`, which merges the frames' heatmaps,
+            given labels among them, and compares the frames by appearance, for a head with
+            ``merged_channels`` (beyond the paper); its ``num_frames`` is that of the neck.
+            ``None`` to leave it out.
+        residual: Start the motion feature from the key frame's token in place of the mean of all
+            frames' (beyond the paper).
         with_cp: Recompute the encoder's blocks in the backward pass to save memory.
 
     Raises:
         InputError: If a setting is out of range, or there is nothing to decode or to decode with.
     """
-
-    reads_heatmaps = False
-    """Whether ``frame_heatmaps`` are used; if not, a frame head is not run in prediction."""
 
     def __init__(
         self,
@@ -96,6 +99,8 @@ class MLSME(BaseModule):
         context_decoder: dict | None = None,
         pose_decoder: dict | None = None,
         pose_embed: dict | None = None,
+        tks: dict | None = None,
+        residual: bool = False,
         with_cp: bool = False,
     ) -> None:
         super().__init__()
@@ -118,6 +123,7 @@ class MLSME(BaseModule):
         self.tube_length = tube_length
         self.masked_frames = masked_frames
         self.masked_share = masked_share
+        self.residual = residual
 
         place = sine_cosine_position_embedding(self.grid, embed_dims)
         self.register_buffer('place_embed', place[:, None], persistent=False)
@@ -138,11 +144,20 @@ class MLSME(BaseModule):
             zero_init_residual(blocks)
         self.context_decoder: Any = MODELS.build(context_decoder) if context_decoder else None
         self.pose_decoder: Any = MODELS.build(pose_decoder) if pose_decoder else None
+        defaults = {'num_frames': num_frames, 'merge_heatmaps': False}
+        self.tks = MODELS.build(tks, default_args=defaults) if tks else None
+        if self.tks is not None and self.tks.num_frames != num_frames:
+            raise InputError(f'tks must have num_frames={num_frames}, got {self.tks.num_frames}')
+
+    @property
+    def reads_heatmaps(self) -> bool:
+        """Whether ``frame_heatmaps`` are used; if not, a frame head is not run in prediction."""
+        return self.tks is not None
 
     @property
     def takes_labels(self) -> bool:
-        """Whether the labels of auxiliary frames are embedded."""
-        return self.pose_embed is not None
+        """Whether the labels of auxiliary frames are used."""
+        return self.pose_embed is not None or self.tks is not None
 
     def draw_masks(self, num_windows: int) -> SpaceTimeMasks | None:
         """Draw the masks of a training step, from torch's default generator.
@@ -179,31 +194,42 @@ class MLSME(BaseModule):
 
         Args:
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
-            frame_heatmaps: Not read: they come from features that the masks hide.
-            given: Labels that ``pose_embed`` embeds.
+            frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels in place of predictions;
+                read by ``tks`` alone, after the encoder: the masks hide what they come from.
+            given: Labels that ``pose_embed`` embeds; ``tks`` may read the interpolated pose.
             masks: See :meth:`draw_masks`; ``None``, as in inference, to mask nothing.
 
         Returns:
-            The key frame's feature untouched, the motion feature as ``fused_feature``, and with
-            masks the reconstruction.
+            The key frame's feature untouched, the motion feature as ``fused_feature``, what ``tks``
+            gives, and with masks the reconstruction.
 
         Raises:
-            InputError: If the features have another size.
+            InputError: If the features have another size, or ``tks`` has no heatmaps to merge.
         """
         if features.shape[-2:] != self.grid:
             raise InputError(
                 f'expected features of size {self.grid}, got {tuple(features.shape[-2:])}'
             )
+        if self.tks is not None and frame_heatmaps is None:
+            raise InputError('tks merges heatmaps but none came; configure a frame_head')
         target = features.flatten(3).transpose(2, 3)
         labels = None
         if self.pose_embed is not None and given is not None:
             labels = self.pose_embed(given, self.num_frames)
         by_patches, by_frames = self.encode(target, masks, labels)
-        mean = (by_frames - self.place_embed - self.frame_embed).mean(dim=1)
-        motion = mean + self.aggregate(self.norm(by_frames))
+        by_content = by_frames - self.place_embed - self.frame_embed
+        start = key_of(by_content) if self.residual else by_content.mean(dim=1)
+        motion = start + self.aggregate(self.norm(by_frames))
+        fused = motion.transpose(1, 2).unflatten(2, self.grid)
+        merged = merged_feature = None
+        if self.tks is not None:
+            merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)
         return SpatioTemporalRepresentation(
             frame_feature=key_of(features),
-            fused_feature=motion.transpose(1, 2).unflatten(2, self.grid),
+            fused_feature=fused,
+            frame_heatmaps=frame_heatmaps,
+            merged_heatmaps=merged,
+            merged_feature=merged_feature,
             reconstruction=None
             if masks is None
             else self._reconstruct(by_patches, by_frames, target, masks),

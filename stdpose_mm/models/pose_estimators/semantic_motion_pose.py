@@ -11,7 +11,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.models.necks import MLSME
 from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 
-from .window_pose_estimator import WindowPoseEstimator, window_targets
+from .window_pose_estimator import WindowPoseEstimator, show_labels, window_targets
 
 
 @MODELS.register_module()
@@ -58,7 +58,7 @@ class SemanticMotionPose(WindowPoseEstimator):
         self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
     ) -> SpatioTemporalRepresentation:
         masks = self.neck.draw_masks(len(features))
-        return self.neck(features, frame_heatmaps, given, masks)
+        return self.neck(features, show_labels(frame_heatmaps, given), given, masks)
 
     def _representation_losses(
         self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]

@@ -114,9 +114,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             frame_heatmaps: H_l, H_t, H_r as predicted [N, T, K, h, w].
             given: Labels of the auxiliary frames.
         """
-        if given is not None and frame_heatmaps is not None:
-            frame_heatmaps = given.substitute(frame_heatmaps)
-        return self.neck(features, frame_heatmaps, given)
+        return self.neck(features, show_labels(frame_heatmaps, given), given)
 
     def extract_feat(
         self, inputs: Tensor, given: AuxiliaryLabels | None = None
@@ -247,6 +245,13 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         for name in list(state_dict):
             if name.startswith('head.'):
                 state_dict[f'frame_{name}'] = state_dict.pop(name)
+
+
+def show_labels(frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None) -> Tensor | None:
+    """Put given labels in place of predicted maps [N, T, K, h, w], if there are both."""
+    if given is None or frame_heatmaps is None:
+        return frame_heatmaps
+    return given.substitute(frame_heatmaps)
 
 
 def gather_windows(frames: Tensor, num_keys: int) -> Tensor:

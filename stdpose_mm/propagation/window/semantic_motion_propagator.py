@@ -10,7 +10,7 @@ from .window_propagator import WindowPropagator
 
 @PROPAGATORS.register_module(name='semantic-motion')
 class SemanticMotionPropagator(WindowPropagator):
-    """The second system, with the nearest labels embedded into the tokens of their frames.
+    """The second system, which reads the nearest labels as the neck of the model is configured to.
 
     Raises:
         InputError: If the model is one of another method, or was made for pose estimation and
@@ -23,6 +23,7 @@ class SemanticMotionPropagator(WindowPropagator):
         super().__init__(window_model, batch_size)
         if not window_model.model.takes_labels:
             raise InputError(
-                'the model takes no labels, its neck has no pose_embed: use one of a config such '
-                "as configs/semantic_motion_tiny_propagation_synthetic.py, or the method 'auto'"
+                'the model takes no labels, its neck has neither tks nor pose_embed: use one of a '
+                'config such as configs/semantic_motion_tiny_propagation_synthetic_appearance.py, '
+                "or the method 'auto'"
             )

@@ -11,11 +11,12 @@ MUTUAL = {'type': 'SpatialMotionMutualLearning', 'embed_dims': DIMS, 'num_heads'
 CONCATENATION = {'type': 'SpatialMotionConcatenation', 'embed_dims': DIMS}
 
 
-def head(fusion: dict) -> torch.nn.Module:
+def head(fusion: dict, merged_channels: int | None = None) -> torch.nn.Module:
     return build(
         {
             'type': 'SpatialMotionHead',
             'fusion': fusion,
+            'merged_channels': merged_channels,
             'in_channels': DIMS,
             'out_channels': JOINTS,
             'deconv_out_channels': (8, 8),
@@ -56,6 +57,56 @@ class TestSpatialMotionHead:
         feats = representation()._replace(fused_feature=None)
         with pytest.raises(ValueError, match='needs a neck with a motion feature, use MLSME'):
             head(fusion)(feats)
+
+
+class TestFullResolutionPath:
+    @pytest.fixture
+    def network(self) -> torch.nn.Module:
+        return let_every_input_show(head(MUTUAL, merged_channels=6))
+
+    @pytest.fixture
+    def feats(self) -> SpatioTemporalRepresentation:
+        return representation()._replace(merged_feature=torch.rand(2, 6, 16, 12))
+
+    def test_is_left_out_unless_configured(self):
+        assert not any('refine' in key or 'embed' in key for key in head(MUTUAL).state_dict())
+
+    def test_carries_single_pixels(self, network, feats):
+        network.feature_embed.weight.data.zero_()
+        changed = feats.merged_feature.clone()
+        changed[0, :, 5, 7] += 1
+        moved = (network(feats._replace(merged_feature=changed)) - network(feats)).abs().sum(1)
+        # A 3x3 convolution, and no token, carries the change.
+        assert moved[0, 4:7, 6:9].sum() > 0
+        moved[0, 4:7, 6:9] = 0
+        assert not moved.any()
+
+    def test_joins_the_motion_feature(self, network, feats):
+        network.feature_embed.weight.data.zero_()
+        without = network(feats)
+        torch.nn.init.ones_(network.feature_embed.weight)
+        # Every 4x4 pixels of the six channels add their sum to all channels of their place.
+        total = feats.merged_feature.sum(1).unflatten(2, (3, 4)).unflatten(1, (4, 4)).sum((2, 4))
+        joined = network(feats)
+        network.feature_embed.weight.data.zero_()
+        moved = feats._replace(fused_feature=feats.fused_feature + total[:, None])
+        torch.testing.assert_close(joined, network(moved))
+        assert not torch.allclose(joined, without, atol=1e-3)
+
+    def test_gets_a_gradient(self, feats):
+        network = head(MUTUAL, merged_channels=6).train()
+        torch.nn.init.normal_(network.final_layer.weight)
+        network(feats).square().sum().backward()
+        for layer in (network.feature_embed, network.refine[0]):
+            assert layer.weight.grad.abs().max() > 0
+
+    def test_needs_a_merged_feature(self, network):
+        with pytest.raises(ValueError, match='needs a neck with a merged feature'):
+            network(representation())
+
+    def test_a_merged_feature_that_nothing_reads_is_refused(self, feats):
+        with pytest.raises(ValueError, match=r'nothing reads .* set merged_channels'):
+            head(MUTUAL)(feats)
 
 
 @pytest.mark.parametrize('fusion', [MUTUAL, CONCATENATION])

@@ -36,6 +36,14 @@ def cfg(**overrides: Any) -> dict[str, Any]:
     }
 
 
+TKS = {
+    'type': 'AppearanceKeypointsSynthesis',
+    'num_joints': JOINTS,
+    'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': DIMS, 'channels': 8},
+    'appearance_channels': 8,
+    'channels': 12,
+    'use_prior': True,
+}
 POSE_EMBED = {'type': 'GivenPoseEmbedding', 'num_joints': JOINTS, 'embed_dims': DIMS}
 NO_MASKS = {'tube_ratio': 0, 'masked_frames': 0, 'context_decoder': None, 'pose_decoder': None}
 
@@ -226,6 +234,71 @@ class TestMotionFeature:
     def test_frame_heatmaps_are_not_read(self, neck):
         maps = torch.rand(2, 3, JOINTS, 16, 12)
         assert torch.equal(neck(features(), maps).fused_feature, neck(features()).fused_feature)
+
+    def test_residual_starts_as_the_key_frames_feature(self):
+        values = features()
+        motion = build(cfg(residual=True))(values).fused_feature
+        torch.testing.assert_close(motion, values[:, 1])
+
+    def test_residual_depends_on_every_frame_in_the_end(self):
+        neck = let_every_input_show(build(cfg(residual=True)).eval())
+        before = neck(features()).fused_feature
+        for frame in range(3):
+            values = features()
+            values[:, frame] += torch.randn(DIMS, *GRID)
+            assert not torch.allclose(neck(values).fused_feature, before, atol=1e-3)
+
+
+class TestKeypointsSynthesis:
+    @pytest.fixture
+    def merging(self) -> MLSME:
+        return let_every_input_show(build(cfg(tks=TKS)).eval())
+
+    @pytest.fixture
+    def maps(self) -> torch.Tensor:
+        return torch.rand(2, 3, JOINTS, 16, 12, generator=torch.Generator().manual_seed(6))
+
+    def test_is_left_out_unless_configured(self, neck, maps):
+        assert neck(features(), maps, labels()).merged_feature is None
+        assert (neck.reads_heatmaps, neck.takes_labels) == (False, False)
+
+    def test_gives_the_head_a_feature_of_the_size_of_the_maps(self, merging, maps):
+        found = merging(features(), maps, labels())
+        assert found.merged_feature.shape == (2, 12, 16, 12)
+        assert found.merged_heatmaps is None
+        assert (merging.reads_heatmaps, merging.takes_labels) == (True, True)
+
+    def test_reads_maps_prior_and_features_of_the_auxiliary_frames(self, merging, maps):
+        before = merging(features(), maps, labels()).merged_feature
+        values, given = features(), labels()
+        values[:, 0] = values[:, 0].flip(-1)
+        given = given._replace(prior=given.prior.roll(4, -1))
+        for changed in (
+            merging(features(), maps.roll(4, -1), labels()),
+            merging(features(), maps, given),
+            merging(values, maps, labels()),
+        ):
+            assert not torch.allclose(changed.merged_feature, before, atol=1e-3)
+
+    def test_maps_of_hidden_frames_do_not_help_to_reconstruct_them(self, merging, maps):
+        frames = torch.tensor([[True, False, False], [False, True, False]])
+        masks = SpaceTimeMasks(fixed_tube(), frames)
+        before = merging(features(), maps, None, masks).reconstruction
+        after = merging(features(), maps.roll(4, -1), None, masks).reconstruction
+        assert torch.equal(before.tubes.reconstructed, after.tubes.reconstructed)
+        assert torch.equal(before.frames.reconstructed, after.frames.reconstructed)
+        assert torch.equal(before.heatmaps, after.heatmaps)
+
+    def test_is_for_as_many_frames_as_the_neck(self):
+        neck = build(cfg(tks=TKS, num_frames=5))
+        found = neck(torch.randn(2, 5, DIMS, *GRID), torch.rand(2, 5, JOINTS, 16, 12))
+        assert found.merged_feature.shape == (2, 12, 16, 12)
+        with pytest.raises(ValueError, match='tks must have num_frames=5, got 3'):
+            build(cfg(tks={**TKS, 'num_frames': 3}, num_frames=5))
+
+    def test_needs_maps(self, merging):
+        with pytest.raises(ValueError, match='none came; configure a frame_head'):
+            merging(features())
 
 
 class TestGivenLabels:

@@ -92,6 +92,13 @@ class TestAppearanceKeypointsSynthesis:
         assert maps.shape == (1, 5, 16, 12)
         assert feature.shape == (1, 12, 16, 12)
 
+    def test_gives_the_feature_alone_to_a_head_that_reads_no_merged_maps(self, synthesis, window):
+        _, expected = synthesis(**window, given=None)
+        synthesis.synthesize = None
+        maps, feature = synthesis(**window, given=None)
+        assert maps is None
+        assert torch.equal(feature, expected)
+
     @pytest.mark.parametrize('name', ['frame_heatmaps', 'features', 'fused_feature'])
     def test_reads_every_input(self, synthesis, window, name):
         before, _ = synthesis(**window, given=None)

@@ -28,6 +28,12 @@ POSE_EMBED = {
     'embed_dims': 128,
     'use_prior': True,
 }
+TKS = {
+    'type': 'AppearanceKeypointsSynthesis',
+    'num_joints': NUM_JOINTS,
+    'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 128},
+    'use_prior': True,
+}
 FRAMES = torch.tensor([[False, False, True], [False, True, False]])
 
 
@@ -59,9 +65,21 @@ def semantic_cfg(neck: dict[str, Any] | None = None, **overrides: Any) -> dict[s
     return cfg
 
 
+def appearance_cfg() -> dict[str, Any]:
+    """The small second system with the parts beyond the paper in place of the embedding."""
+    cfg = semantic_cfg({'tks': TKS, 'residual': True, 'pose_embed': None})
+    cfg['head']['merged_channels'] = 48
+    return cfg
+
+
 @pytest.fixture(scope='module')
 def model() -> nn.Module:
     return let_every_input_show(build(semantic_cfg())).eval()
+
+
+@pytest.fixture(scope='module')
+def appearance() -> nn.Module:
+    return let_every_input_show(build(appearance_cfg())).eval()
 
 
 def prepare(network: nn.Module, batch: dict | None = None) -> dict:
@@ -97,8 +115,9 @@ class TestLoss:
     @pytest.mark.slow
     @pytest.mark.parametrize('amp', [False, True])
     @pytest.mark.parametrize('batch_size', [1, 2])
-    def test_every_parameter_gets_a_finite_gradient(self, amp, batch_size):
-        network = build(semantic_cfg()).train()
+    @pytest.mark.parametrize('cfg', [semantic_cfg, appearance_cfg])
+    def test_every_parameter_gets_a_finite_gradient(self, cfg, amp, batch_size):
+        network = build(cfg()).train()
         data = prepare(network, window_batch(batch_size))
         with torch.autocast('cpu', torch.bfloat16, enabled=amp):
             values = network(**data, mode='loss')
@@ -106,6 +125,19 @@ class TestLoss:
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, name
             assert torch.isfinite(parameter.grad).all(), name
+
+    def test_given_labels_take_the_place_of_predicted_maps(self, appearance, monkeypatch):
+        tks, seen = appearance.neck.tks, []
+        read = tks.forward
+        monkeypatch.setattr(
+            tks, 'forward', lambda maps, *args: seen.append(maps) or read(maps, *args)
+        )
+        data = prepare(appearance)
+        appearance(**data, mode='loss')
+        labels = AuxiliaryLabels.from_data_samples(data['data_samples'])
+        shown = labels.mask[..., None, None]
+        assert shown.any()
+        torch.testing.assert_close(seen[0][:, [0, 2]] * shown, labels.heatmaps * shown)
 
     def test_context_loss_is_the_squared_error_of_hidden_features(self, model, monkeypatch):
         tubes = torch.zeros(2, 3, 48, dtype=torch.bool)
@@ -207,6 +239,23 @@ class TestPredict:
         fields.set_field(fields.get(field).roll(5, -1), field)
         assert not np.allclose(predict(model, data)[0], before[0], atol=1e-4)
         np.testing.assert_allclose(predict(model, data)[1], before[1], atol=1e-3)
+
+    @pytest.mark.parametrize('withheld', ['given_mask', 'prior_heatmaps', 'tks'])
+    def test_beyond_the_paper_each_part_is_heard(self, appearance, monkeypatch, withheld):
+        data = prepare(appearance)
+        before = predict(appearance, data)
+        sample = data['data_samples'][0]
+        if withheld == 'given_mask':
+            labels = sample.gt_instance_labels
+            labels.given_mask = torch.zeros_like(labels.given_mask)
+        elif withheld == 'prior_heatmaps':
+            sample.gt_fields.prior_heatmaps = torch.zeros_like(sample.gt_fields.prior_heatmaps)
+        else:
+            read = appearance.neck.tks.forward
+            monkeypatch.setattr(
+                appearance.neck.tks, 'forward', lambda *args: (None, read(*args)[1] * 0)
+            )
+        assert not np.allclose(predict(appearance, data)[0], before[0], atol=1e-4)
 
     def test_mixed_batch_is_predicted_as_its_samples_alone(self, model):
         data = prepare(model)
