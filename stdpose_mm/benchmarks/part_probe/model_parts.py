@@ -192,9 +192,9 @@ def _zeroed_field(field: str) -> OutputChange:
 
 
 def zeroed(output: Any, _: Sequence[Any]) -> Any:
-    """Replace a module's output, a tensor or several, by zeros."""
+    """Replace a module's output, a tensor or several, by zeros; one of several may be missing."""
     if isinstance(output, tuple):
-        return tuple(torch.zeros_like(value) for value in output)
+        return tuple(None if value is None else torch.zeros_like(value) for value in output)
     return torch.zeros_like(output)
 
 

@@ -86,6 +86,20 @@ def semantic_motion_cfg() -> dict[str, Any]:
     }
 
 
+def appearance_cfg() -> dict[str, Any]:
+    """The narrow second system with the parts beyond the paper in place of embedding and masks."""
+    cfg = semantic_motion_cfg()
+    tks = {
+        'type': 'AppearanceKeypointsSynthesis',
+        'num_joints': NUM_JOINTS,
+        'correlation': {'type': 'AppearanceCorrelation', 'embed_dims': 32},
+        'use_prior': True,
+    }
+    neck = {'type': 'MLSME', 'feature_size': (8, 6), 'tks': tks, 'residual': True, **DIMS}
+    head = {**cfg['head'], 'merged_channels': 48}
+    return {**cfg, 'neck': neck, 'head': head, 'frame_head': cfg['neck']['pose_decoder']}
+
+
 def batches() -> list[dict[str, Any]]:
     return [window_batch(4, seed) for seed in range(2)]
 
@@ -165,6 +179,12 @@ def test_parts_of_stdpose_are_found(stdpose_report: ProbeReport) -> None:
         'neck.tff.frame_embed',
         'head.pos_embed',
     }
+
+
+def test_no_part_of_the_second_system_beyond_the_paper_is_dead() -> None:
+    report = probe_parts(trained(appearance_cfg()), few(), StepSettings(max_norm=1.0))
+    assert reasons(report) == {}
+    assert {'neck.tks', 'head.refine'} <= {part.name for part in report.parts}
 
 
 def test_parts_that_only_training_runs_have_no_effect(semantic_motion_report: ProbeReport) -> None:
