@@ -46,6 +46,10 @@ entries = [
     ),
     dict(
         name='semantic motion',
+        config='configs/semantic_motion_tiny_propagation_synthetic_appearance.py',
+    ),
+    dict(
+        name="semantic motion, the paper's parts and the prior map",
         config='configs/semantic_motion_tiny_propagation_synthetic_segments.py',
     ),
 ]
