@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pytest
@@ -90,13 +91,15 @@ def test_browse_draws_one_picture_per_window(browse, tiny_set: TinySet, tmp_path
     assert cv2.imread(str(pictures[0])).shape == (44 + 3 * 324, 3 * 244, 3)
 
 
-def test_browse_draws_all_frames_of_a_wide_window(
-    browse, tiny_set: TinySet, tmp_path: Path
+@pytest.mark.parametrize('options', [{'num_frames': 5}, {'keys_per_sample': 3, 'crops': 'frame'}])
+def test_browse_draws_all_frames_of_a_sample(
+    browse, tiny_set: TinySet, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     config = write_config(tmp_path / 'config.py', tiny_set)
     out = tmp_path / 'out'
-    options = ['--number', '1', '--cfg-options', 'train_dataloader.dataset.num_frames=5']
-    assert browse([str(config), '--out-dir', str(out), *options]) == 0
+    changes = [f'train_dataloader.dataset.{name}={value}' for name, value in options.items()]
+    arguments = [str(config), '--out-dir', str(out), '--number', '1', '--cfg-options', *changes]
+    assert browse(arguments) == 0
     (picture,) = out.iterdir()
     assert cv2.imread(str(picture)).shape == (44 + 3 * 324, 5 * 244, 3)
 

@@ -110,30 +110,25 @@ def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | No
 
 
 def contact_sheet(sample: dict[str, Any]) -> np.ndarray:
-    """[H, W, 3] BGR picture of one window, a sample before packing."""
+    """[H, W, 3] BGR picture of one sample before packing, with one key frame or several."""
     pictures = sample['img']
-    side = len(sample['aux_keypoints']) // 2
+    side, num_keys = len(sample['aux_keypoints']) // 2, len(sample['keypoints'])
 
-    def in_order(of_aux: np.ndarray, of_key: np.ndarray) -> list[np.ndarray]:
-        return [*of_aux[:side], of_key, *of_aux[side:]]
+    def in_order(of_aux: np.ndarray, of_keys: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [*of_aux[:side], *of_keys, *of_aux[side:]]
 
-    poses = in_order(sample['transformed_aux_keypoints'], sample['transformed_keypoints'][0])
-    visible = in_order(sample['aux_keypoints_visible'], sample['keypoints_visible'][0])
+    poses = in_order(sample['transformed_aux_keypoints'], sample['transformed_keypoints'])
+    visible = in_order(sample['aux_keypoints_visible'], sample['keypoints_visible'])
     aux_targets = np.stack(np.split(sample['aux_heatmaps'], 2 * side))
+    targets, priors = (np.split(sample[name], num_keys) for name in ('heatmaps', 'prior_heatmaps'))
     # Frames between the outermost and the key frame are given no label.
     given = np.zeros_like(aux_targets)
     given[[0, -1]] = np.split(sample['given_heatmaps'], 2)
     links = sample['skeleton_links']
     rows = [
         [draw_pose(*frame, links) for frame in zip(pictures, poses, visible, strict=True)],
-        [
-            overlay(*frame)
-            for frame in zip(pictures, in_order(given, sample['prior_heatmaps']), strict=True)
-        ],
-        [
-            overlay(*frame)
-            for frame in zip(pictures, in_order(aux_targets, sample['heatmaps']), strict=True)
-        ],
+        [overlay(*frame) for frame in zip(pictures, in_order(given, priors), strict=True)],
+        [overlay(*frame) for frame in zip(pictures, in_order(aux_targets, targets), strict=True)],
     ]
     sheet = np.vstack([np.hstack([framed(tile) for tile in row]) for row in rows])
     return np.vstack([caption(sample, sheet.shape[1]), sheet])
@@ -178,10 +173,11 @@ def overlay(image: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 def caption(sample: dict[str, Any], width: int) -> np.ndarray:
     """A strip that says which window it is and which labels are given."""
     shown = sample['given_mask'][0].sum(axis=1).astype(int)
+    positions = ', '.join(f'{place:.2f}' for place in np.ravel(sample['window_position']))
     lines = (
         f'{sample["video_name"]}  frames {tuple(sample["frame_indices"])}  '
         f'track {sample["track_id"]}',
-        f'position {sample["window_position"]:.2f}  joints given: left {shown[0]}, '
+        f'position {positions}  joints given: left {shown[0]}, '
         f'right {shown[1]}  flipped: {sample.get("flip", False)}',
     )
     strip = np.zeros((CAPTION_HEIGHT, width, 3), np.uint8)
