@@ -48,7 +48,9 @@ PARSED_ONLY = {
     'benchmark_inference': 'minutes, on a machine that does nothing else',
     'make_synthetic_posetrack': 'minutes',
     'probe_parts': 'needs what training leaves',
+    'soak': 'half an hour',
     'soak_kills': 'half an hour',
+    'benchmark_tracking': 'needs labelled videos and a detector',
 }
 """Verb or script -> how long it takes, or what it needs."""
 
