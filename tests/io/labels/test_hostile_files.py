@@ -420,3 +420,10 @@ def test_backslashes_in_names_of_pictures_are_folders_for_deeplabcut_too(tmp_pat
 
     assert 'labeled-data,clip,img2.png' in (tmp_path / 'clip.csv').read_text()
     assert read_labels(tmp_path / 'clip.csv').labelled_frame_indices == (0, 2)
+
+
+def test_a_number_of_thousands_of_digits_in_a_name_is_none(tmp_path: Path) -> None:
+    images = [{'id': i, 'file_name': f'a/{"9" * 5000}{i}.jpg'} for i in range(2)]
+    (tmp_path / 'labels.json').write_text(json.dumps(coco(images=images)))
+
+    assert [*read_labels(tmp_path / 'labels.json')] == [0, 1]
