@@ -38,7 +38,10 @@ def make_parser() -> OneLineParser:
     parser.add_argument('--seed', type=seed, default=0, help='(%(default)s)')
     parser.add_argument('--minutes', type=positive, help='stop after so many')
     parser.add_argument(
-        '--limit', type=positive, default=10, help='seconds that a case may take (%(default)s)'
+        '--limit',
+        type=positive,
+        default=10,
+        help='seconds of a processor that a case may take (%(default)s)',
     )
     parser.add_argument('--again', metavar='CASE', help='run one case, as a finding names it')
     parser.add_output(

@@ -28,6 +28,9 @@ from .fields import read_bytes, require_distinct, shown
 
 MAX_FRAME_INDEX = 10**7
 
+MAX_DIGITS = 1000
+"""Python reads no number of some thousand digits."""
+
 _SUFFIX = re.compile(r'\.[A-Za-z][A-Za-z0-9]{1,4}$')
 _ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.IGNORECASE)
 _LABEL_STUDIO = re.compile(r'^[0-9a-f]{8}-(?=.)')
@@ -143,6 +146,8 @@ def _numbers_in(stems: Sequence[str]) -> list[int] | None:
     """Read the one number in which the names differ; None if there is no such number."""
     parts = [re.split(r'([0-9]+)', stem) for stem in stems]
     if not parts or len({tuple(part[::2]) for part in parts}) > 1:
+        return None
+    if any(len(digits) > MAX_DIGITS for part in parts for digits in part[1::2]):
         return None
     places = range(1, len(parts[0]), 2)
     differing = [place for place in places if len({int(part[place]) for part in parts}) > 1]

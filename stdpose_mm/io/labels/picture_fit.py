@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,7 +100,7 @@ def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
         folder / 'images' / name,
         folder.parent / 'images' / name,
     )
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if os.path.isfile(place)), None)
 
 
 def _distances(picture: np.ndarray, expected: int, source: FrameSource) -> np.ndarray:

@@ -15,20 +15,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stdpose_mm.cli import convert
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
+    FrameOptions,
     find_label_files,
     frame_sources,
+    match_frames,
     read_all_labels,
     read_frame_list,
     read_labels,
     write_labels,
 )
 from stdpose_mm.io.labels.coco_records import video_name
-from stdpose_mm.io.video import open_frames
+from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
 from support.label_samples import person, sample
 
@@ -420,3 +423,19 @@ def test_backslashes_in_names_of_pictures_are_folders_for_deeplabcut_too(tmp_pat
 
     assert 'labeled-data,clip,img2.png' in (tmp_path / 'clip.csv').read_text()
     assert read_labels(tmp_path / 'clip.csv').labelled_frame_indices == (0, 2)
+
+
+def test_a_number_of_thousands_of_digits_in_a_name_is_none(tmp_path: Path) -> None:
+    images = [{'id': i, 'file_name': f'a/{"9" * 5000}{i}.jpg'} for i in range(2)]
+    (tmp_path / 'labels.json').write_text(json.dumps(coco(images=images)))
+
+    assert [*read_labels(tmp_path / 'labels.json')] == [0, 1]
+
+
+def test_a_picture_whose_name_is_too_long_lies_nowhere(tmp_path: Path) -> None:
+    images = [{'id': 1, 'file_name': 'x' * 400 + '1.png', 'width': 1, 'height': 1}]
+    (tmp_path / 'labels.json').write_text(json.dumps(coco(images=images)))
+    labels = read_labels(tmp_path / 'labels.json')
+    frames = ArrayFrames(np.zeros((2, 8, 8, 3), np.uint8))
+
+    assert match_frames(labels, frames, FrameOptions(first_number=1)).labelled_frame_indices == (0,)
