@@ -478,7 +478,7 @@ def _frame_result(
 
     return FrameResult(
         frame_idx=frame_idx,
-        person_ids=stacked(p.track_id for p in persons).astype(np.int64),
+        person_ids=np.array([p.track_id for p in persons], dtype=np.int64),
         keypoints=stacked((p.keypoints for p in persons), num_keypoints, 2),
         visibility=stacked((p.visibility for p in persons), num_keypoints).astype(np.int8),
         scores=stacked((p.scores for p in persons), num_keypoints),

@@ -12,6 +12,7 @@ from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.labels import read_posetrack18
+from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.flow.optical_flow import RAFTFlow
 from stdpose_mm.propagation.window import PerFramePropagator
@@ -454,3 +455,15 @@ def test_labels_made_at_another_size_are_refused(linear, folder, label_fields, t
     path.write_text(json.dumps(label_fields))
     with pytest.raises(InputError, match=r'made at 192x160 pixels \(frame 0\), but .* are 96x80'):
         linear.init_state(folder, read_posetrack18(path))
+
+
+def test_large_ids_keep_their_digits(label, video):
+    """A floating point number has 53 bits."""
+    propagator = VideoPosePropagator(method='linear')
+    large = 2**63 - 1
+    people = [label(0, [[10, 10], [5, 20], [15, 20]], track_id=large - i) for i in range(2)]
+    frames = ArrayFrames(np.zeros((2, 40, 40, 3), np.uint8))
+    state = propagator.init_state(frames, video(people, 2))
+
+    for result in propagator.propagate_in_video(state):
+        assert result.person_ids.tolist() == [large - 1, large]

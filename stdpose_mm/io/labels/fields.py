@@ -310,8 +310,8 @@ class Record:
         if self.raw(name, None) in (None, []):
             return None
         box = self.numbers(name, 4)
-        if box[2] < 0 or box[3] < 0:
-            raise self.error(name, 'x, y, width, height with sizes of at least 0')
+        if box[2] < 0 or box[3] < 0 or (box[:2] + box[2:] > MAX_COORDINATE).any():
+            raise self.error(name, 'x, y, width, height with sizes of at least 0, within 1e7')
         return box
 
     def texts(self, name: str) -> list[str]:
