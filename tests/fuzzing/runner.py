@@ -23,8 +23,9 @@ BATCH = 200
 MAX_MEMORY = 6 * 2**30
 """Bytes that a process may reserve beyond those that it has from the start."""
 
-MAX_GROWTH = 600 * 2**20
-"""Bytes that one case may take for itself, beyond what the process has ever had."""
+MAX_GROWTH = 700 * 2**20
+"""Bytes that one case may take for itself, beyond what the process has ever had. The largest
+picture that is decoded, whatever its file holds, takes 512 MiB."""
 
 _KILLED_AFTER = 5
 
