@@ -568,8 +568,9 @@ def run_command_line(seed: str, arguments: Sequence[str] | None = None) -> str:
             os.chdir(home)
         after = snapshot(folder)
         touched = {p for p in difference(before, after) if p.split(os.sep)[0] != 'cache'}
+        folders = {path for path, content in after.items() if content is None}
         _check_exit(arguments, code, said)
-        _check_touched(arguments, code, touched)
+        _check_touched(arguments, code, touched, folders)
     return str(code)
 
 
@@ -610,7 +611,9 @@ def _outputs_of(arguments: Sequence[str]) -> list[str]:
     return found
 
 
-def _check_touched(arguments: Sequence[str], code: Any, touched: set[str]) -> None:
+def _check_touched(
+    arguments: Sequence[str], code: Any, touched: set[str], folders: set[str]
+) -> None:
     left = [path for path in touched if '.partial' in path]
     if left:
         raise BrokenPromiseError('left behind', f'{arguments}: {left}')
@@ -624,8 +627,8 @@ def _check_touched(arguments: Sequence[str], code: Any, touched: set[str]) -> No
         above = any(out.startswith(path + os.sep) for out in outputs)
         if not (below or beside or above):
             raise BrokenPromiseError('touched', f'{arguments} ({code}): {path}')
-        is_file = any(path == out for out in outputs)
-        if code != 0 and is_file and '.' in os.path.basename(path):
+        # Of several videos those that are done stay, in a folder.
+        if code != 0 and path in outputs and path not in folders:
             raise BrokenPromiseError('half done', f'{arguments} ({code}): {path}')
 
 
