@@ -19,7 +19,7 @@ from stdpose_mm.errors import InputError
 
 from .file_kinds import require_no_stream
 from .labels.coco_records import video_name
-from .labels.fields import parse_json, read_text, shown
+from .labels.fields import NO_CHARACTER, parse_json, read_text, shown
 from .labels.label_files import is_leftover
 from .video.open_frames import PICTURE_SUFFIXES, natural_order
 
@@ -218,6 +218,8 @@ def _listed(path: Path, line: int, row: dict[str, Any]) -> ListedVideo:
     for field, value in row.items():
         if value is not None and not isinstance(value, str):
             raise InputError(f'{place}: {field} is {shown(value)}, expected a text')
+        if value is not None and NO_CHARACTER.search(value):
+            raise InputError(f'{place}: {field} is {shown(value)}, which is no name')
     given = {field: value.strip() for field, value in row.items() if value and value.strip()}
     if 'video' not in given:
         raise InputError(f'{place}: the video is empty, name a video file or a folder of pictures')

@@ -229,7 +229,8 @@ def _use(labels: VideoLabels, outputs: Path, rng: Random) -> None:
         _write_and_read(labels, outputs, rng)
     elif use < 0.7:
         fit_size(labels, (WIDTH, HEIGHT))
-        _write_and_read(rescale_labels(labels, (WIDTH, HEIGHT), (70, 30)), outputs, rng)
+        # Smaller, since what lies at the last pixel that is read would lie beyond it.
+        _write_and_read(rescale_labels(labels, (WIDTH, HEIGHT), (40, 30)), outputs, rng)
     elif use < 0.8:
         from stdpose_mm.io.labels import match_frames
         from stdpose_mm.structures.propagated_labels import keep_certain, take_as_given

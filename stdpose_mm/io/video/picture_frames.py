@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -85,22 +84,20 @@ def _require_pixels(path: PathLike, data: bytes) -> None:
     """Refuse a picture that would fill the memory: a few bytes may say that they are a billion."""
     from PIL import Image
 
-    too_many = InputError(
-        f'{path} cannot be decoded, it has more pixels than {MAX_PIXELS // 10**6} million, give '
-        'smaller pictures'
-    )
-    # Pillow does not look at a head whose checksum is wrong; OpenCV does.
-    if data.startswith(_PNG) and len(data) >= 24:
-        width, height = struct.unpack('>II', data[16:24])
-        if width * height > MAX_PIXELS:
-            raise too_many
     try:
         Image.open(io.BytesIO(data)).close()
     except Image.DecompressionBombError as error:
-        raise too_many from error
-    except Exception:
-        # OpenCV reads other formats too, and says what is wrong with this one.
-        return
+        raise InputError(
+            f'{path} cannot be decoded, it has more pixels than {MAX_PIXELS // 10**6} million, '
+            'give smaller pictures'
+        ) from error
+    except Exception as error:
+        # OpenCV reads other formats too, and says what is wrong with this one; but the head of a
+        # PNG file whose checksum is wrong it believes.
+        if data.startswith(_PNG):
+            raise InputError(
+                f'{path} is not a whole picture that can be decoded ({len(data)} bytes)'
+            ) from error
 
 
 def write_picture(path: PathLike, picture: np.ndarray) -> None:

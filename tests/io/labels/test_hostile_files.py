@@ -293,9 +293,10 @@ def test_a_picture_whose_head_asks_for_more_than_there_is(
     head = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)
     data = chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(b'\0' * 1000)) + chunk(b'IEND', b'')
     (tmp_path / '0.png').write_bytes(b'\x89PNG\r\n\x1a\n' + data)
+    told = r'0\.png cannot be decoded, it has more' if is_whole else 'is not a whole picture'
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    refused(lambda: open_frames(tmp_path), r'0\.png cannot be decoded, it has more pixels than')
+    refused(lambda: open_frames(tmp_path), told)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
 
 
@@ -439,3 +440,9 @@ def test_a_picture_whose_name_is_too_long_lies_nowhere(tmp_path: Path) -> None:
     frames = ArrayFrames(np.zeros((2, 8, 8, 3), np.uint8))
 
     assert match_frames(labels, frames, FrameOptions(first_number=1)).labelled_frame_indices == (0,)
+
+
+def test_a_list_of_videos_with_what_is_no_name(tmp_path: Path) -> None:
+    (tmp_path / 'videos.csv').write_bytes(b'video,labels\nclip.mp4,a\0.json\n')
+
+    refused(lambda: list_videos([str(tmp_path / 'videos.csv')]), 'labels is .* which is no name')
