@@ -623,7 +623,7 @@ def _check_touched(
     outputs += [f'work/nowhere{Path(out).suffix}' for out in outputs if Path(out).stem == 'lost']
     for path in sorted(touched):
         stem = path.removesuffix('_config.yaml')
-        below = any(path == out or path.startswith(out + os.sep) for out in outputs)
+        below = any(out in (path, '.') or path.startswith(out + os.sep) for out in outputs)
         beside = any(stem != path and out.startswith(stem) for out in outputs)
         above = any(out.startswith(path + os.sep) for out in outputs)
         if not (below or beside or above):
