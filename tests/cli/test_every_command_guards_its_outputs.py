@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +12,6 @@ from stdpose_mm.cli.arguments import OneLineParser
 from stdpose_mm.cli.main import VERBS, load_verb
 from support.paths import ROOT
 from support.tools import load_tool
-
-if importlib.util.find_spec('torch') is None:
-    pytest.skip('the commands of tools need PyTorch', allow_module_level=True)
 
 TOOLS = {
     *('analysis_tools/benchmark_propagation', 'analysis_tools/benchmark_inference'),

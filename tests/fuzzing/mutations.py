@@ -7,9 +7,12 @@ import csv
 import gzip
 import io
 import json
+import lzma
 import re
+import struct
 import xml.etree.ElementTree as ET
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -73,6 +76,13 @@ def _is_file_name(text: str) -> bool:
     return fits and not {*text} & {*'/\0'} and text.isprintable() and text not in ('.', '..')
 
 
+_NO_STRUCTURE = (
+    *(ValueError, LookupError, EOFError, OSError, RuntimeError, csv.Error),
+    *(struct.error, zlib.error, lzma.LZMAError, zipfile.BadZipFile, ET.ParseError),
+)
+"""What the parsers of JSON, CSV, XML, gzip and zip raise on a file that is none of theirs."""
+
+
 def mutate_file(name: str, data: bytes, rng: Random) -> bytes:
     """Change one thing of a file, by its structure or its bytes."""
     if rng.random() < 0.2:
@@ -84,7 +94,7 @@ def mutate_file(name: str, data: bytes, rng: Random) -> bytes:
         return _mutate_bytes(data, rng)
     try:
         return structured(data, rng)
-    except Exception:
+    except _NO_STRUCTURE:
         # An earlier mutation has left no structure that a parser would make out.
         return _mutate_bytes(data, rng)
 

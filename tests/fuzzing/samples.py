@@ -97,7 +97,7 @@ def make_samples() -> list[Sample]:
     missing = {name for name, form in LABEL_FORMATS.items() if form.reads}
     missing -= {sample.format for sample in samples}
     if missing:
-        raise NotImplementedError(f'formats without a sample: {", ".join(sorted(missing))}')
+        raise LookupError(f'formats without a sample: {", ".join(sorted(missing))}')
     return samples
 
 

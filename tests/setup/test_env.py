@@ -227,7 +227,6 @@ runpy.run_module('stdpose_mm.env', run_name='__main__')
 def test_models_and_their_apis_are_imported_only_when_asked_to(
     tmp_path: Path, option: tuple[str, ...], whole: bool
 ) -> None:
-    pytest.importorskip('mmpose')
     seen = tmp_path / 'modules'
     done = subprocess.run(
         [sys.executable, '-c', SPY, seen, *option],

@@ -31,7 +31,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from stdpose_mm.cli import infer, propagate, train
 from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
-from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.io import write_json, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -341,7 +341,7 @@ def _temporary_files(folder: Path) -> list[str]:
 
 
 def _half_files(folder: Path, log: Path) -> list[str]:
-    """List the files that cannot be read to their end; the lines of a log may end anywhere."""
+    """List the files that cannot be read to their end, and why; a log may end anywhere."""
     half = []
     for path in _files(folder):
         if '.partial.' in path.name or path.parent.name == 'vis_data':
@@ -356,8 +356,9 @@ def _half_files(folder: Path, log: Path) -> list[str]:
             elif path.suffix == '.mp4':
                 # Its decoder starts threads, which children that are forked later would miss.
                 in_child(partial(_decode, path), log)
-        except Exception:
-            half.append(str(path.relative_to(folder)))
+        # Half a file fails in every way that its reader knows.
+        except Exception as error:
+            half.append(f'{path.relative_to(folder)} ({one_line(error)})')
     return half
 
 
