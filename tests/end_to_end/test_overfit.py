@@ -26,7 +26,7 @@ from support.paths import CONFIGS
 pytestmark = pytest.mark.slow
 
 CONFIG = CONFIGS / 'stdpose_tiny_synthetic.py'
-NUM_WINDOWS = 8
+NUM_WINDOWS = 4
 MAX_STEPS = 200
 REMAINDER = 0.05
 
@@ -98,7 +98,7 @@ def learn(
         ('semantic_motion_tiny_estimation_synthetic', 'loss_kpt'),
     ],
 )
-def test_eight_windows_are_learnt_by_heart(name: str, loss: str, data: Path, batch: Batch) -> None:
+def test_windows_are_learnt_by_heart(name: str, loss: str, data: Path, batch: Batch) -> None:
     model, losses = learn(Config.fromfile(CONFIGS / f'{name}.py'), batch, loss)
     assert losses[-1] < REMAINDER * losses[0], losses[::10]
 
