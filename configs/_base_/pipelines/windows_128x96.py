@@ -4,7 +4,7 @@ codec = dict(
     input_size=(96, 128),
     heatmap_size=(24, 32),
     sigma=4 / 3,
-    blur_kernel_size=7,
+    blur_kernel_size=5,
 )
 
 train_pipeline = [
