@@ -377,8 +377,9 @@ class VideoPosePropagator:
         Args:
             state: The video.
             frame_idx: 0-based frame, the first in which they are exchanged.
-            one, other: Identities of two people with labels. Where only one of them is there
-                before the frame, the other one is marked absent in it unless labelled there.
+            one: Identity of a person with labels. Where only one of the two is there before the
+                frame, the other one is marked absent in it unless labelled there.
+            other: Identity of another one.
 
         Raises:
             InputError: If the frame is not in the video, or there are no two such people.
@@ -444,7 +445,7 @@ class VideoPosePropagator:
         Args:
             state: The video.
             person_id: The identity that ends.
-            into: The one that stays.
+            into: The identity that stays.
 
         Raises:
             InputError: If there are no two such people, or both have a place in one frame.

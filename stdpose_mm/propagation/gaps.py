@@ -336,7 +336,7 @@ def _first_that_decides(
             return label
         seen += label.labelled
         spoken |= ~label.propagated
-        whole += label.has_box or (label.labelled.any() and not label.propagated.any())
+        whole += label.has_box or bool(label.labelled.any() and not label.propagated.any())
         if (seen[changed] >= depth).all() and spoken.all() and whole >= depth:
             return label
     return None

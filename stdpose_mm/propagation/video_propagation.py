@@ -200,9 +200,7 @@ def gaps_of_labels(labels: VideoLabels, num_frames: int) -> list[Gap]:
     return [
         gap
         for track_id, track in sorted(labels.tracks().items())
-        for gap in _plan_track(
-            track_id, track, num_frames, 'video', {}, {}, range(num_frames)
-        ).gaps
+        for gap in _plan_track(track_id, track, num_frames, 'video', {}, {}, range(num_frames)).gaps
     ]
 
 

@@ -105,8 +105,8 @@ class LocalAccess:
                 return self._sign_in(given)
         if not self._has_cookie(headers):
             sentence = 'open the address that stdpose review has printed, with its token'
-            return PlainTextResponse(sentence, 403) if scope['path'] == '/' else _refuse(
-                403, sentence
+            return (
+                PlainTextResponse(sentence, 403) if scope['path'] == '/' else _refuse(403, sentence)
             )
         return None
 

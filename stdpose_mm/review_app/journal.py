@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -75,24 +76,16 @@ class Journal:
     def close(self) -> None:
         """Let another server have it."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
             self._file = None
 
     def _reopen_at(self, end: int) -> None:
-        # Closing tries to write what is buffered; that fails again.
-        self.close_quietly()
+        # Closing tries to write what is buffered, which fails again.
+        self.close()
         with open(self.path, 'r+b') as file:
             file.truncate(end)
         self._file = self._locked()
-
-    def close_quietly(self) -> None:
-        """Close the file whatever the disk says."""
-        if self._file is not None:
-            try:
-                self._file.close()
-            except OSError:
-                pass
-            self._file = None
 
     def _locked(self) -> BinaryIO:
         try:

@@ -107,9 +107,7 @@ class PictureReader:
         # way from the key frame once, which pays if the page moves frame by frame.
         sides = (ahead, behind) if direction > 0 else (behind, ahead)
         chosen = sides if is_step else sides[:1]
-        self._ahead = [
-            (n, width) for side in chosen for n in side if (n, width) not in self._kept
-        ]
+        self._ahead = [(n, width) for side in chosen for n in side if (n, width) not in self._kept]
 
     def _next(self) -> tuple[Key, list[Future[bytes]]] | None:
         """Wait for the next picture to make; None at the end."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stdpose_mm.structures import NOT_LABELLED, PersonLabel
+from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source
 
 UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
 """What a person is in a frame: nothing was computed yet, or as :attr:`PersonLabel.source`."""
 
-SOURCE_OF = {'given': GIVEN, 'propagated': PROPAGATED, 'absent': ABSENT}
-WORD_OF = {code: word for word, code in SOURCE_OF.items()}
+WORD_OF: dict[int, Source] = {GIVEN: 'given', PROPAGATED: 'propagated', ABSENT: 'absent'}
+SOURCE_OF = {word: code for code, word in WORD_OF.items()}
 _LETTERS = {GIVEN: 'g', PROPAGATED: 'p', ABSENT: 'a', UNKNOWN: 'a'}
 
 
@@ -103,8 +103,8 @@ class PersonPoses:
         self.keypoints[frame] = person.keypoints
         self.visibility[frame] = person.visibility
         self.scores[frame] = scores
-        self.joint_sources[frame] = np.select(
-            [person.given, person.propagated], [GIVEN, PROPAGATED], ABSENT
+        self.joint_sources[frame] = np.where(
+            person.given, GIVEN, np.where(person.propagated, PROPAGATED, ABSENT)
         )
         self.sources[frame] = source
         self.boxes[frame] = np.nan if person.bbox is None else person.bbox

@@ -8,8 +8,6 @@ from stdpose_mm.structures import NOT_LABELLED
 
 from .pose_store import UNKNOWN, WORD_OF, PersonPoses
 
-Heat = list[float | None]
-
 
 def runs_of(poses: PersonPoses) -> list[list[object]]:
     """List runs of frames ``[first, last, word]`` in which a person is given, propagated, absent.
@@ -28,8 +26,8 @@ def runs_of(poses: PersonPoses) -> list[list[object]]:
     ]
 
 
-def person_heat(poses: PersonPoses, frames: range, columns: int) -> tuple[Heat, list[Heat]]:
-    """Find the lowest score of a person's joints in columns of frames.
+def person_heat(poses: PersonPoses, frames: range, columns: int) -> np.ndarray:
+    """Find the lowest scores of a person's joints in columns of frames.
 
     Args:
         poses: The person.
@@ -37,7 +35,7 @@ def person_heat(poses: PersonPoses, frames: range, columns: int) -> tuple[Heat, 
         columns: Number N of columns; a frame may be in several if there are fewer frames.
 
     Returns:
-        Of all joints [N], and of each joint [K][N]; None where no joint has a place.
+        [N, K], infinite where the joint has no place.
     """
     here = slice(frames.start, frames.stop)
     shown = poses.visibility[here] > NOT_LABELLED
@@ -45,11 +43,10 @@ def person_heat(poses: PersonPoses, frames: range, columns: int) -> tuple[Heat, 
     edges = np.arange(columns + 1) * len(frames) // columns
     starts = np.minimum(edges[:-1], len(frames) - 1)
     if columns <= len(frames):
-        lowest = np.minimum.reduceat(scores, starts, axis=0)
-    else:
-        lowest = scores[starts]
-    return _heat(lowest.min(axis=1)), [_heat(joint) for joint in lowest.T]
+        return np.minimum.reduceat(scores, starts, axis=0)
+    return np.asarray(scores[starts])
 
 
-def _heat(values: np.ndarray) -> Heat:
-    return [round(value, 3) if np.isfinite(value) else None for value in values.tolist()]
+def heat(values: np.ndarray) -> list[float | None]:
+    """List scores for the page; None for those that are infinite."""
+    return [None if value == np.inf else value for value in values.round(3).tolist()]

@@ -24,7 +24,7 @@ from .guidance import Guidance, GuidanceReport
 from .journal import Journal
 from .pictures import PictureReader
 from .pose_store import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
-from .timeline import person_heat, runs_of
+from .timeline import heat, person_heat, runs_of
 
 MAX_POSES = 600
 """Frames of one answer with poses."""
@@ -51,7 +51,8 @@ class Change:
     def reversed(self) -> Change:
         """Return the change that takes this one back."""
         labels = {key: (after, before) for key, (before, after) in self.labels.items()}
-        return Change(labels, self.skeletons[::-1], self.is_identity)  # type: ignore[arg-type]
+        before, after = self.skeletons
+        return Change(labels, (after, before), self.is_identity)
 
 
 @dataclass(frozen=True)
@@ -224,9 +225,7 @@ class VideoReview:
         with self.lock:
             return {'revision': self.revision, 'frames': self._frames(range(first, last + 1))}
 
-    def timeline(
-        self, columns: int, person: int | None, first: int, last: int
-    ) -> dict[str, Any]:
+    def timeline(self, columns: int, person: int | None, first: int, last: int) -> dict[str, Any]:
         """Describe everyone's given, propagated and absent frames, and scores in columns.
 
         Raises:
@@ -244,10 +243,10 @@ class VideoReview:
             frames = range(first, last + 1)
             persons = []
             for person_id, poses in sorted(self.poses.items()):
-                heat, joints = person_heat(poses, frames, columns)
-                lane = {'id': person_id, 'runs': runs_of(poses), 'heat': heat}
+                lowest = person_heat(poses, frames, columns)
+                lane = {'id': person_id, 'runs': runs_of(poses), 'heat': heat(lowest.min(axis=1))}
                 if person == person_id:
-                    lane['joints'] = dict(zip(names, joints, strict=True))
+                    lane['joints'] = dict(zip(names, map(heat, lowest.T), strict=True))
                 persons.append(lane)
             report = self.guidance.report
             return {
@@ -481,9 +480,9 @@ class VideoReview:
         place: tuple[int, int] | None = None,
     ) -> dict[str, Any]:
         frame = edit.get('frame') if isinstance(edit, dict) else None
-        if not isinstance(frame, int) and place is not None:
-            frame = place[0]
-        known = isinstance(frame, int) and 0 <= frame < len(self.state.frames)
+        if not isinstance(frame, int):
+            frame = -1 if place is None else place[0]
+        known = 0 <= frame < len(self.state.frames)
         return {
             'revision': self.revision,
             'touched': touched or [],
@@ -580,9 +579,8 @@ class VideoReview:
             frames = np.flatnonzero(waiting)
             if len(frames) == 0:
                 return None
-            first = int(frames[min(np.searchsorted(frames, start), len(frames) - 1)])
-            if first < start:
-                first = int(frames[0])
+            later = frames[frames >= start]
+            first = int((later if len(later) else frames)[0])
             window = range(first, min(first + length, len(waiting)))
             here = slice(window.start, window.stop)
             people = [one for one, poses in self.poses.items() if poses.pending[here].any()]
@@ -634,7 +632,8 @@ def _checked(request: dict[str, Any]) -> tuple[str, str, int]:
             raise InputError(f'an edit needs {name}, a text of 1 to 100 characters')
     if isinstance(revision, bool) or not isinstance(revision, int) or revision < 0:
         raise InputError('an edit needs revision, the whole number that the page knows')
-    assert isinstance(edit_id, str) and isinstance(page, str)
+    assert isinstance(edit_id, str)
+    assert isinstance(page, str)
     # What is not text cannot be in the journal.
     json.dumps([edit_id, page]).encode()
     return edit_id, page, revision
