@@ -87,8 +87,8 @@ class TrackErrors:
         self.times = times
         self.given = given.copy()
         self.errors = np.where(given[:, None], 0.0, errors)
-        self._gains: dict[float, np.ndarray] = {}
-        """Start of a gap -> gains of its frames; outdated ones are removed."""
+        self._gains = np.where(given, 0.0, np.nan)
+        """Gains of the frames, NaN where they are to be computed."""
 
     @classmethod
     def from_scores(cls, labels: VideoLabels) -> list[TrackErrors]:
@@ -123,15 +123,31 @@ class TrackErrors:
 
     def gaps(self) -> Iterator[TrackGap]:
         """Yield the gaps between labels in the order of time."""
-        length = self.times[-1] - self.times[0] + 1
         labels = np.flatnonzero(self.given)
         for start, stop in zip([-1, *labels], [*labels, len(self.times)], strict=True):
             if stop - start > 1:
-                yield TrackGap(
-                    slice(start + 1, stop),
-                    self.times[start] if start >= 0 else self.times[0] - length,
-                    self.times[stop] if stop < len(self.times) else self.times[-1] + length,
-                )
+                yield self._gap(int(start), int(stop))
+
+    def find_gap(self, frame: int) -> TrackGap | None:
+        """Find the gap that holds a frame; None if it is labelled, or no frame of the track."""
+        position = int(np.searchsorted(self.times, frame))
+        if position == len(self.times) or self.times[position] != frame or self.given[position]:
+            return None
+        labels = np.flatnonzero(self.given)
+        place = int(np.searchsorted(labels, position))
+        return self._gap(
+            int(labels[place - 1]) if place else -1,
+            int(labels[place]) if place < len(labels) else len(self.times),
+        )
+
+    def _gap(self, start: int, stop: int) -> TrackGap:
+        """Make the gap between the labels at two positions, -1 and N for those that are not."""
+        length = self.times[-1] - self.times[0] + 1
+        return TrackGap(
+            slice(start + 1, stop),
+            self.times[start] if start >= 0 else self.times[0] - length,
+            self.times[stop] if stop < len(self.times) else self.times[-1] + length,
+        )
 
     def gains(self) -> np.ndarray:
         """Compute for every frame by how much a label there reduces the expected errors.
@@ -139,31 +155,33 @@ class TrackErrors:
         Returns:
             [N], 0 where there is a label.
         """
-        gains = np.zeros(len(self.times))
-        for gap in self.gaps():
-            if gap.start not in self._gains:
-                self._gains[gap.start] = self._gains_in(gap)
-            gains[gap.inside] = self._gains[gap.start]
-        return gains
+        while len(unknown := np.flatnonzero(np.isnan(self._gains))):
+            if len(unknown) == (~self.given).sum():
+                for gap in self.gaps():
+                    self._gains[gap.inside] = self._gains_in(gap)
+                break
+            found = self.find_gap(int(self.times[unknown[0]]))
+            assert found is not None
+            self._gains[found.inside] = self._gains_in(found)
+        return self._gains.copy()
 
     def copy(self) -> TrackErrors:
         """Return errors of their own, to try labels on."""
         other = TrackErrors(self.times, self.given, self.errors)
-        other._gains = dict(self._gains)
+        other._gains = self._gains.copy()
         return other
 
     def label(self, frame: int) -> bool:
         """Count a frame as labelled; return whether the person was there without a label."""
-        position = int(np.searchsorted(self.times, frame))
-        if position == len(self.times) or self.times[position] != frame or self.given[position]:
+        gap = self.find_gap(frame)
+        if gap is None:
             return False
-        for gap in self.gaps():
-            inside = gap.inside
-            if inside.start <= position < inside.stop:
-                self.errors[inside] = gap.errors_left(
-                    self.times[inside], self.errors[inside], frame
-                )
-                self._gains.pop(gap.start, None)
+        self.errors[gap.inside] = gap.errors_left(
+            self.times[gap.inside], self.errors[gap.inside], frame
+        )
+        position = int(np.searchsorted(self.times, frame))
+        self._gains[gap.inside] = np.nan
+        self._gains[position] = 0.0
         self.given[position] = True
         return True
 

@@ -70,11 +70,11 @@ def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, fl
     Returns:
         (frame, expected number of wrong joints in it).
     """
-    expected = sum_by_frame(tracks, [track.errors.sum(axis=1) for track in tracks])
-    left = [track.errors.copy() for track in tracks]
+    left = [track.errors.sum(axis=1) for track in tracks]
+    expected = sum_by_frame(tracks, left)
     ranked: list[tuple[int, float]] = []
     while len(ranked) < limit:
-        new = sum_by_frame(tracks, [errors.sum(axis=1) for errors in left])
+        new = sum_by_frame(tracks, left)
         if np.isnan(new).all():
             break
         # The first of the worst.
@@ -83,9 +83,9 @@ def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, fl
             break
         ranked.append((frame, float(expected[frame])))
         for track, errors in zip(tracks, left, strict=True):
-            for gap in track.gaps():
-                if gap.start < frame < gap.stop:
-                    errors[gap.inside] *= gap.variance_left(track.times[gap.inside], frame)
+            gap = track.find_gap(frame)
+            if gap is not None:
+                errors[gap.inside] *= gap.variance_left(track.times[gap.inside], frame)[:, 0]
     return ranked
 
 

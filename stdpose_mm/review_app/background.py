@@ -30,9 +30,15 @@ class _Run:
 
     def __init__(self, review: VideoReview) -> None:
         self.review = review
-        self.outdated = False
+        self.given_up = False
+        self._revision = review.revision
         self._idle = self._due = 0.0
         self._told = time.monotonic()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether there is something more important to do, or the labels have changed."""
+        return self.given_up or self.review.revision != self._revision
 
     def start(self, frames_done: int, num_poses: int) -> None:
         self._idle = frames_done
@@ -72,7 +78,7 @@ class BackgroundWorker:
         """Look for work, first of all for that of a correction; a running run gives way to it."""
         with self._woken:
             if self._run is not None and review is not None:
-                self._run.outdated = True
+                self._run.given_up = True
             self._changed = True
             self._woken.notify()
 
@@ -81,7 +87,7 @@ class BackgroundWorker:
         with self._woken:
             self._closed = True
             if self._run is not None:
-                self._run.outdated = True
+                self._run.given_up = True
             self._woken.notify()
         if self._thread.is_alive():
             self._thread.join(5)
@@ -136,22 +142,29 @@ class BackgroundWorker:
     def _settle(self, review: VideoReview) -> bool:
         """Say that all poses are there, and what to do next."""
         with review.lock:
-            revision, skeleton = review.revision, review.state.skeleton
-            if review.settled == revision:
+            revision = review.revision
+            report = review.guidance.report
+            is_new = review.settled != revision
+            if not is_new and report is not None and report.revision == revision:
                 return False
             review.failed = None
             review.settled = revision
             # Nobody but this thread changes poses, except edits, after which this is done again.
             everyone = dict(review.poses)
-        if skeleton is not None:
-            review.guidance.update(revision, everyone, skeleton)
+            labels = review.given_labels()
+        if labels is not None and not review.guidance.update(
+            revision, everyone, labels, lambda: review.revision != revision or self._closed
+        ):
+            return True
         review.events.send('idle', revision=revision)
-        return True
+        return labels is not None
 
     def _propagate(self, review: VideoReview, people: Sequence[int], frames: range) -> bool:
         """Propagate people in frames; return whether the run came to its end."""
-        run = _Run(review)
         with review.lock:
+            if review.has_urgent():
+                return False
+            run = _Run(review)
             if not review.has_places():
                 review.show_nobody()
                 return True

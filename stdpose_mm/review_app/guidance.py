@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stdpose_mm.review import TrackErrors, calibrate_scores, rank_errors, rank_gains
-from stdpose_mm.structures import NOT_LABELLED, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, VideoLabels
 
 from .pose_store import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
@@ -61,54 +61,66 @@ class Guidance:
             self._outdated.add(person)
 
     def update(
-        self, revision: int, everyone: Mapping[int, PersonPoses], skeleton: Skeleton
-    ) -> None:
+        self,
+        revision: int,
+        everyone: Mapping[int, PersonPoses],
+        labels: VideoLabels,
+        is_outdated: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Make the report of a revision.
 
         Args:
             revision: The revision.
             everyone: The poses; nobody changes them meanwhile.
-            skeleton: Their joints.
+            labels: The labels of the revision; all frames of the video are listed.
+            is_outdated: Whether there is more important work; asked now and then.
+
+        Returns:
+            False if it was given up for that.
         """
         with self._lock:
             outdated, self._outdated = self._outdated, set()
         for person in list(self._errors):
             if person not in everyone or person in outdated:
                 del self._errors[person]
+        tracks: dict[int, list[PersonLabel]] = {}
+        for label in labels.persons:
+            tracks.setdefault(-1 if label.track_id is None else label.track_id, []).append(label)
         for person, poses in everyone.items():
+            if is_outdated():
+                return False
             if person not in self._errors:
-                self._errors[person] = self._errors_of(person, poses, skeleton)
-        self.report = self._make_report(revision, everyone, skeleton)
+                track = labels.with_persons(tracks.get(person, []))
+                self._errors[person] = self._errors_of(person, poses, track)
+                # Copies for a report have them then.
+                self._errors[person].gains()
+        self.report = self._make_report(revision, everyone, labels.skeleton)
+        return True
 
-    def _errors_of(self, person: int, poses: PersonPoses, skeleton: Skeleton) -> TrackErrors:
-        scores = self._calibrated(person, poses, skeleton)
-        wrong = 1.0 - np.clip(scores, 0.0, 1.0)
+    def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:
         propagated = (poses.visibility > NOT_LABELLED) & (poses.joint_sources == PROPAGATED)
         whole = (poses.sources == GIVEN) & ~(poses.joint_sources == PROPAGATED).any(axis=1)
-        gone = (poses.sources == ABSENT) | (poses.sources == UNKNOWN)
         # There is nothing to label in a frame where the person is not.
-        return TrackErrors(
-            np.arange(len(poses.sources)), whole | gone, np.where(propagated, wrong, 0.0)
-        )
+        gone = (poses.sources == ABSENT) | (poses.sources == UNKNOWN)
+        wrong = np.where(propagated, self._probably_wrong(person, poses, track), 0.0)
+        return TrackErrors(np.arange(len(poses.sources)), whole | gone, wrong)
 
-    def _calibrated(self, person: int, poses: PersonPoses, skeleton: Skeleton) -> np.ndarray:
-        """Return scores [F, K] that are probabilities; those of `auto` and networks are."""
-        if self._method not in ('linear', 'spline', 'flow') or not (poses.sources == GIVEN).any():
-            return poses.scores
-        frames = range(len(poses.sources))
-        labels = VideoLabels(
-            'video',
-            skeleton,
-            tuple(VideoFrame(frame) for frame in frames),
-            tuple(poses.label(frame, person) for frame in frames),
-        )
-        calibrated = calibrate_scores(labels, self._method)
-        return np.stack(
-            [
-                np.zeros(len(label.visibility)) if label.scores is None else label.scores
-                for label in calibrated.persons
-            ]
-        )
+    def _probably_wrong(self, person: int, poses: PersonPoses, track: VideoLabels) -> np.ndarray:
+        """Return [F, K] how probably joints are wrong; see :func:`calibrate_scores`."""
+        scores = poses.scores
+        if self._method in ('linear', 'spline'):
+            # As calibrate_scores does, which would need a label for every frame.
+            wrong = np.ones(poses.scores.shape)
+            for _, interval in TrackErrors.of_interpolation(track) if track.persons else ():
+                wrong[interval.times] = interval.errors
+            return wrong
+        if self._method == 'flow':
+            frames = range(len(poses.sources))
+            dense = track.with_persons([poses.label(frame, person) for frame in frames])
+            calibrated = calibrate_scores(dense, self._method).persons
+            found = [label.scores for label in calibrated if label.scores is not None]
+            scores = np.stack(found) if len(found) == len(scores) else scores
+        return 1.0 - np.clip(scores, 0.0, 1.0)
 
     def _make_report(
         self, revision: int, everyone: Mapping[int, PersonPoses], skeleton: Skeleton

@@ -16,7 +16,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.video_pose_propagator import FrameResult, PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import clock_of
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .edits import EditReader, Step, perform
 from .events import EventStream
@@ -127,6 +127,7 @@ class VideoReview:
         self._edited: set[tuple[int, int]] = set()
         self.on_change: Callable[[VideoReview], None] = lambda review: None
         self.view = 0
+        self._listed_frames = tuple(VideoFrame(frame) for frame in range(len(state.frames)))
         for person_id, track in state.tracks.items():
             poses = self._new_poses(person_id)
             for frame, label in track.items():
@@ -560,6 +561,10 @@ class VideoReview:
         with self.lock:
             return self._urgent.pop() if self._urgent else None
 
+    def has_urgent(self) -> bool:
+        """Whether there is a correction that was not followed yet. The caller holds ``lock``."""
+        return bool(self._urgent)
+
     def put_back(self, person: int, frames: range) -> None:
         """Take an interrupted run up again, after newer ones."""
         with self.lock:
@@ -597,6 +602,19 @@ class VideoReview:
             if poses is not None:
                 changed |= poses.show(person)
         return changed
+
+    def given_labels(self) -> VideoLabels | None:
+        """Return the given labels, all frames listed; None before there is a skeleton.
+
+        The caller holds ``lock``.
+        """
+        if self.state.skeleton is None:
+            return None
+        tracks = self.state.tracks.values()
+        persons = [label for track in tracks for _, label in sorted(track.items())]
+        return VideoLabels(
+            self.state.frames.name, self.state.skeleton, self._listed_frames, tuple(persons)
+        )
 
     def has_places(self) -> bool:
         """Whether any label says where somebody is. The caller holds ``lock``."""
