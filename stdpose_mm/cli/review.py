@@ -47,7 +47,12 @@ MAX_PORT = 65535
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'review.py') -> int:
     """Run the command line and return the exit code."""
-    return run_command(make_parser(prog), review, arguments)
+    return run_command(
+        make_parser(prog),
+        review,
+        arguments,
+        'ended; every edit is in the project, and the same command goes on from there',
+    )
 
 
 def make_parser(prog: str) -> OneLineParser:

@@ -108,7 +108,12 @@ class BackgroundWorker:
         if self._failed_at.get(review) == review.revision:
             return False
         try:
-            return self._follow(review) or self._fill(review) or self._settle(review)
+            revision = review.revision
+            return (
+                self._follow(review, revision)
+                or self._fill(review, revision)
+                or self._settle(review)
+            )
         except Exception as error:
             sentence = explain_error(error)
             if sentence is None:
@@ -119,23 +124,23 @@ class BackgroundWorker:
             review.events.send('failed', error=sentence)
             return False
 
-    def _follow(self, review: VideoReview) -> bool:
+    def _follow(self, review: VideoReview, revision: int) -> bool:
         """Follow the newest correction."""
         task = review.take_urgent()
         if task is None:
             return False
         person, frames = task
-        if not self._propagate(review, [person], frames):
+        if not self._propagate(review, revision, [person], frames):
             review.put_back(person, frames)
         self._chunk = FIRST_CHUNK
         return True
 
-    def _fill(self, review: VideoReview) -> bool:
+    def _fill(self, review: VideoReview, revision: int) -> bool:
         """Compute poses that nobody waits for."""
         task = review.next_pending(max(0, review.view - BEFORE_VIEW), self._chunk)
         if task is None:
             return False
-        if self._propagate(review, *task):
+        if self._propagate(review, revision, *task):
             self._chunk = min(2 * self._chunk, LONGEST_CHUNK)
         return True
 
@@ -159,10 +164,15 @@ class BackgroundWorker:
         review.events.send('idle', revision=revision)
         return labels is not None
 
-    def _propagate(self, review: VideoReview, people: Sequence[int], frames: range) -> bool:
-        """Propagate people in frames; return whether the run came to its end."""
+    def _propagate(
+        self, review: VideoReview, revision: int, people: Sequence[int], frames: range
+    ) -> bool:
+        """Propagate people in frames; return whether the run came to its end.
+
+        It does not where the labels are no longer those of ``revision``.
+        """
         with review.lock:
-            if review.has_urgent():
+            if review.revision != revision:
                 return False
             run = _Run(review)
             if not review.has_places():

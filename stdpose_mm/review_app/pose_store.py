@@ -93,7 +93,8 @@ class PersonPoses:
         """Show a computed pose; return whether it is another one than before."""
         frame = person.frame_index
         scores = np.zeros(len(person.visibility)) if person.scores is None else person.scores
-        source = SOURCE_OF[person.source]
+        # A label may say that the person is absent.
+        source = ABSENT if person.says_absent else SOURCE_OF[person.source]
         changed = bool(
             self.sources[frame] != source
             or (self.visibility[frame] != person.visibility).any()

@@ -290,6 +290,8 @@ class ListeningServer:
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind(('127.0.0.1', port))
+            # From here on the address may be opened: requests wait until the server answers.
+            self._socket.listen(128)
         except OSError as error:
             self._socket.close()
             raise InputError(

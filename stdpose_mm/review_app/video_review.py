@@ -186,6 +186,7 @@ class VideoReview:
                 'revision': self.revision,
                 'settled': self.settled,
                 'method': self.propagator.method,
+                'failed': self.failed,
                 **self._counts(),
                 'labels_file': self.files.labels,
                 'project_file': self.journal.path.name,
@@ -561,10 +562,6 @@ class VideoReview:
         with self.lock:
             return self._urgent.pop() if self._urgent else None
 
-    def has_urgent(self) -> bool:
-        """Whether there is a correction that was not followed yet. The caller holds ``lock``."""
-        return bool(self._urgent)
-
     def put_back(self, person: int, frames: range) -> None:
         """Take an interrupted run up again, after newer ones."""
         with self.lock:
@@ -645,6 +642,8 @@ _PEOPLE = ('person', 'one', 'other', 'into')
 
 def _checked(request: dict[str, Any]) -> tuple[str, str, int]:
     edit_id, page, revision = request.get('id'), request.get('page'), request.get('revision')
+    if 'edit' not in request:
+        raise InputError('an edit is missing: {"id", "page", "revision", "edit"} are needed')
     for name, value in (('id', edit_id), ('page', page)):
         if not isinstance(value, str) or not 1 <= len(value) <= 100:
             raise InputError(f'an edit needs {name}, a text of 1 to 100 characters')
