@@ -1,4 +1,4 @@
-"""Contrast of the page's colours (WCAG 2.2: 4.5:1 for text, 3:1 for signs and edges of controls)."""
+"""Contrast of the colours of the page (WCAG 2.2: text 4.5:1, signs and edges of controls 3:1)."""
 
 import re
 from pathlib import Path
@@ -42,7 +42,9 @@ SIGNS = [
 
 def luminance(colour: str) -> float:
     parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 

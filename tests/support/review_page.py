@@ -1,124 +1,352 @@
-"""A page of a review server in this process, and labels of 40 frames."""
+"""The review page in a real browser: its server as a process of its own, and what a hand does."""
 
 from __future__ import annotations
 
-import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 
 import numpy as np
-from starlette.testclient import TestClient
+import pytest
 
-from stdpose_mm.review_app.access import LocalAccess
-from stdpose_mm.review_app.project import ReviewProject
-from stdpose_mm.review_app.server import ReviewServer
+from stdpose_mm.io.labels import write_coco
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.video_files import BITS, BLOCK, HEIGHT, WIDTH, make_video
 
-NUM_FRAMES = 40
-SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), ((0, 1), (0, 2)))
-POSE = np.array([[10.0, 4.0], [14.0, 20.0], [18.0, 24.0]])
-PORT = 8123
-TOKEN = 'the-token'
-HERE = f'http://127.0.0.1:{PORT}'
+REQUIRED = 'STDPOSE_REQUIRE_BROWSER'
+"""Where this is set, a missing browser is a failure and no reason to skip."""
+
+FRAMES = 41
+GIVEN = (0, 10, 20, 30, 40)
+SKELETON = Skeleton(('head', 'neck', 'left_hand', 'right_hand'), ((0, 1), (1, 2), (1, 3)))
+POSE = np.array([[0, -7], [0, 0], [7, 5], [-7, 5]], float)
+SPEED = 0.5
+"""Pixels a frame; people walk on straight lines, so that linear poses are known by hand."""
+STARTS = {1: (20.0, 16.0), 2: (75.0, 16.0)}
+
+_ADDRESS = re.compile(r'http://127\.0\.0\.1:(\d+)/\S*token=\S+')
+_PATIENCE = 20.0
 
 
-def label(frame: int, person: int, shift: float = 0.0, **fields: Any) -> PersonLabel:
-    return PersonLabel(frame, POSE + [shift, 0.0], np.full(3, 2), person, **fields)
+def place_of(person: int, frame: int, joint: str) -> tuple[float, float]:
+    """Where a joint of the clip is."""
+    x, y = STARTS[person]
+    dx, dy = POSE[SKELETON.index_of(joint)]
+    return x + SPEED * frame + dx, y + dy
 
 
-def labels_of(*persons: PersonLabel) -> VideoLabels:
-    frames = sorted({person.frame_index for person in persons})
-    return VideoLabels('clip', SKELETON, tuple(VideoFrame(n) for n in frames), persons)
+def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
+    """A video of numbered pictures, and labels of two people in every tenth frame."""
+    video = make_video(folder / name, range(FRAMES))
+    persons = tuple(
+        PersonLabel(
+            frame,
+            np.array([place_of(person, frame, joint) for joint in SKELETON.keypoint_names]),
+            np.full(SKELETON.num_keypoints, 2),
+            person,
+        )
+        for frame in GIVEN
+        for person in STARTS
+    )
+    frames = tuple(VideoFrame(i, width=WIDTH, height=HEIGHT) for i in range(FRAMES))
+    labels = folder / 'labels.json'
+    write_coco(VideoLabels(video.stem, SKELETON, frames, persons), labels)
+    return video, labels
+
+
+class ReviewServer:
+    """``stdpose review`` as a process; its address is what it prints."""
+
+    def __init__(self, *arguments: str | Path, port: int = 0) -> None:
+        command = [sys.executable, '-m', 'stdpose_mm', 'review', *map(str, arguments)]
+        command += ['--method', 'linear', '--no-browser', '--port', str(port)]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.lines: Queue[str] = Queue()
+        self.said: list[str] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+        self.address, self.port = self._wait_for_address()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def _wait_for_address(self) -> tuple[str, int]:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                line = self.lines.get(timeout=0.2)
+            except Empty:
+                continue
+            self.said.append(line)
+            if found := _ADDRESS.search(line):
+                return found[0], int(found[1])
+        self.stop()
+        raise AssertionError('the server printed no address: ' + ''.join(self.said))
+
+    @property
+    def origin(self) -> str:
+        return f'http://127.0.0.1:{self.port}'
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` does."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@contextmanager
+def serve(*arguments: str | Path, port: int = 0) -> Iterator[ReviewServer]:
+    """Run ``stdpose review`` for the length of a block."""
+    server = ReviewServer(*arguments, port=port)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def start_browser(downloads: Path, size: tuple[int, int] = (1280, 720)) -> Any:
+    """Start Chromium without a screen; without one the test is skipped, or fails in CI."""
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
+    driver = shutil.which('chromedriver')
+    try:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+    except ImportError:
+        chromium = None
+    if chromium is None or driver is None:
+        reason = 'needs chromium, chromedriver and the selenium package'
+        if os.environ.get(REQUIRED):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        'headless=new',
+        'no-sandbox',
+        'disable-dev-shm-usage',
+        'disable-gpu',
+        'disable-extensions',
+        'host-resolver-rules=MAP foreign.test 127.0.0.1',
+        f'window-size={size[0]},{size[1]}',
+    ):
+        options.add_argument(f'--{argument}')
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser.set_script_timeout(_PATIENCE)
+    resize(browser, *size)
+    browser.execute_cdp_cmd(
+        'Browser.setDownloadBehavior', {'behavior': 'allow', 'downloadPath': str(downloads)}
+    )
+    return browser
+
+
+def resize(browser: Any, width: int, height: int) -> None:
+    browser.execute_cdp_cmd(
+        'Emulation.setDeviceMetricsOverride',
+        {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False},
+    )
+
+
+def set_scheme(browser: Any, scheme: str) -> None:
+    """Prefer 'light' or 'dark', as the system's settings do."""
+    feature = {'name': 'prefers-color-scheme', 'value': scheme}
+    browser.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [feature]})
 
 
 class Page:
-    """A browser's requests to a server in this process."""
+    """The page as a user sees it and works with it."""
 
-    numbers = itertools.count()
-    opened: list[Page] = []
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
 
-    def __init__(self, app: LocalAccess, name: str = 'page') -> None:
-        self.name = name
-        self.client = TestClient(app, base_url=HERE, raise_server_exceptions=False)
-        # One event loop for all requests, not one for each.
-        self.client.__enter__()
-        self.opened.append(self)
-        self.client.get('/', params={'token': TOKEN})
-        self.revision = 0
+    def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
+        """Open the printed address, then the video at a frame."""
+        self.browser.get(server.address)
+        self.browser.get(f'{server.origin}/#video={video}&frame={frame}')
+        # The same address with another fragment alone loads nothing anew.
+        self.browser.refresh()
+        self.wait_for_frame(frame)
+        self.wait_until_settled()
 
-    @classmethod
-    def close_all(cls) -> None:
-        while cls.opened:
-            cls.opened.pop().client.__exit__(None, None, None)
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(script, *arguments)
 
-    def get(self, path: str = '', video: int = 0, **params: Any) -> Any:
-        answer = self.client.get(f'/api/videos/{video}{path}', params=params)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+    def wait(self, condition: Callable[[], Any], what: str) -> Any:
+        """Wait until something holds; says ``what`` did not if it takes too long."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if value := condition():
+                return value
+            time.sleep(0.02)
+        raise AssertionError(f'waited in vain: {what}; the page says {self.text("body")!r}')
 
-    def post(self, path: str, body: Any, video: int = 0, **options: Any) -> Any:
-        headers = {'Origin': HERE}
-        return self.client.post(
-            f'/api/videos/{video}{path}', json=body, headers=headers, **options
+    def text(self, selector: str) -> str:
+        return self.run('return document.querySelector(arguments[0])?.textContent ?? ""', selector)
+
+    def is_hidden(self, selector: str) -> bool:
+        return self.run('return !document.querySelector(arguments[0])?.checkVisibility()', selector)
+
+    def click(self, selector: str) -> None:
+        from selenium.webdriver.common.by import By
+
+        self.browser.find_element(By.CSS_SELECTOR, selector).click()
+
+    # Keys and the pointer.
+
+    def press(self, *keys: str, held: Sequence[str] = ()) -> None:
+        """Press keys one after another, with others held down."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        actions = ActionChains(self.browser, duration=0)
+        for key in held:
+            actions.key_down(key)
+        for key in keys:
+            actions.send_keys(key)
+        for key in held:
+            actions.key_up(key)
+        actions.perform()
+
+    def screen_place(self, x: float, y: float) -> tuple[int, int]:
+        """Where a pixel of the picture is on the screen."""
+        scale, left, top, box_left, box_top = self.run(
+            'const c = document.getElementById("picture"), b = c.getBoundingClientRect();'
+            'return [...c.dataset.view.split(" ").map(Number), b.left, b.top]'
+        )
+        return (
+            round(box_left + left + (x + 0.5) * scale),
+            round(box_top + top + (y + 0.5) * scale),
         )
 
-    def try_edit(self, type: str, revision: int | None = None, id: str = '', **edit: Any) -> Any:
-        """Send an edit and return the response, whatever its status."""
-        body = {
-            'id': id or f'edit-{next(self.numbers)}',
-            'page': self.name,
-            'revision': self.revision if revision is None else revision,
-            'edit': {'type': type, **edit},
+    @property
+    def scale(self) -> float:
+        return float(self.run('return document.getElementById("picture").dataset.view').split()[0])
+
+    def pointer(
+        self, start: tuple[float, float], *more: tuple[float, float], held: str = ''
+    ) -> None:
+        """Press at a pixel of the picture, move over further ones, let go."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        actions = ActionChains(self.browser, duration=0)
+        if held:
+            actions.key_down(held)
+        mouse = actions.w3c_actions.pointer_action
+        mouse.move_to_location(*self.screen_place(*start))
+        mouse.pointer_down()
+        for place in more:
+            mouse.move_to_location(*self.screen_place(*place))
+        mouse.pointer_up()
+        if held:
+            actions.key_up(held)
+        actions.perform()
+
+    def is_joint_at(self, x: float, y: float) -> bool:
+        """Whether the pointer finds a joint at a pixel of the picture."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        actions = ActionChains(self.browser, duration=0)
+        actions.w3c_actions.pointer_action.move_to_location(*self.screen_place(x, y))
+        actions.perform()
+        return self.run('return document.getElementById("picture").classList.contains("on-joint")')
+
+    # What is shown.
+
+    @property
+    def shown(self) -> int:
+        return int(self.run('return document.getElementById("picture").dataset.shown ?? -1'))
+
+    @property
+    def written_frame(self) -> int:
+        """The number that the page writes beside the picture."""
+        return int(self.run('return document.getElementById("frame-field").value'))
+
+    def wait_for_frame(self, frame: int) -> None:
+        self.wait(
+            lambda: (
+                self.run('return document.getElementById("picture")?.dataset.shown ?? null')
+                == str(frame)
+            ),
+            f'frame {frame} is shown',
+        )
+
+    def number_in_picture(self) -> int:
+        """The number that is painted into the picture, read from the pixels of the canvas."""
+        values = self.run(
+            """
+            const canvas = document.getElementById('picture');
+            const [scale, left, top] = canvas.dataset.view.split(' ').map(Number);
+            const context = canvas.getContext('2d');
+            return [...Array(arguments[0]).keys()].map((bit) => {
+              const x = left + (bit + 0.5) * arguments[1] * scale;
+              const y = top + arguments[2] * 0.5 * scale;
+              return context.getImageData(Math.round(x), Math.round(y), 1, 1).data[1];
+            });
+            """,
+            BITS,
+            BLOCK,
+            HEIGHT,
+        )
+        return sum(int(value > 125) << bit for bit, value in enumerate(values))
+
+    # What the server holds.
+
+    def fetch(self, path: str) -> Any:
+        return self.browser.execute_async_script(
+            'const done = arguments[1]; fetch(arguments[0]).then((r) => r.json()).then(done)', path
+        )
+
+    def poses(self, video: int = 0) -> dict[int, dict[int, dict[str, Any]]]:
+        """All poses: frame -> person -> as the server says."""
+        answer = self.fetch(f'/api/videos/{video}/poses?first=0&last={FRAMES - 1}')
+        return {
+            int(frame): {pose['id']: pose for pose in poses}
+            for frame, poses in answer['frames'].items()
         }
-        return self.post('/edits', body)
 
-    def edit(self, type: str, **edit: Any) -> Any:
-        """Send an edit that must be done, and wait for the poses that follow from it."""
-        response = self.try_edit(type, **edit)
-        assert response.status_code == 200, response.text
-        answer = response.json()
-        self.revision = answer['revision']
-        self.settle()
-        return answer
+    def revision(self, video: int = 0) -> int:
+        return int(self.fetch(f'/api/videos/{video}')['revision'])
 
-    def refused(self, type: str, **edit: Any) -> str:
-        """Send an edit that must be refused, and return the sentence."""
-        before = self.state()
-        response = self.try_edit(type, **edit)
-        assert response.status_code == 422, response.text
-        assert self.state() == before
-        return str(response.json()['error'])
+    def wait_until_settled(self, revision: int = 0, video: int = 0) -> None:
+        """Wait until this revision is reached and all its gaps are propagated."""
 
-    def settle(self) -> None:
-        """Wait until all poses and the guidance are there."""
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            state, guidance = self.get(), self.get('/guidance')
-            assert not state['failed'], state['failed']
-            if state['settled'] == state['revision'] and not guidance['computing']:
-                return
-            time.sleep(0.005)
-        raise AssertionError(f'the server does not settle: {state}')
+        def settled() -> bool:
+            state = self.fetch(f'/api/videos/{video}')
+            return state['revision'] >= revision and state['settled'] == state['revision']
 
-    def poses(self, frame: int) -> dict[int, dict[str, Any]]:
-        """The people of a frame by id."""
-        answer = self.get('/poses', first=frame, last=frame)
-        return {person['id']: person for person in answer['frames'][str(frame)]}
+        self.wait(settled, f'revision {revision} is propagated')
 
-    def joint(self, frame: int, person: int, joint: str = 'head') -> list[float]:
-        keypoints = self.poses(frame)[person]['keypoints']
-        return keypoints[SKELETON.index_of(joint)][:2]
+    @contextmanager
+    def one_edit(self) -> Iterator[None]:
+        """What is done within is one edit, which is propagated at the end."""
+        before = self.revision()
+        yield
+        self.wait_until_settled(before + 1)
+        assert self.revision() == before + 1
 
-    def all_poses(self) -> dict[str, Any]:
-        frames = self.get('/poses', first=0, last=NUM_FRAMES - 1)['frames']
-        for people in frames.values():
-            for person in people:
-                del person['before']
-        return frames
-
-    def state(self) -> dict[str, Any]:
-        return {**self.get(), 'frames': self.all_poses()}
-
-
-def access_to(project: ReviewProject) -> LocalAccess:
-    return LocalAccess(ReviewServer(project).build_app(), PORT, TOKEN)
+    def complaints(self) -> list[str]:
+        """Errors of the console."""
+        return [
+            entry['message']
+            for entry in self.browser.get_log('browser')
+            if entry['level'] == 'SEVERE'
+        ]

@@ -11,7 +11,7 @@ import { listenToKeys, showBindings } from './keys.js';
 import { Loupe } from './loupe.js';
 import { announce, say, showState } from './notices.js';
 import {
-  percent, showActions, showGuidance, showHeader, showJoints, showLegend, showPeople, showTransport,
+  followJoint, percent, showActions, showGuidance, showHeader, showJoints, showLegend, showPeople, showTransport,
 } from './panels.js';
 import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
@@ -630,10 +630,14 @@ function prepareViews() {
     view.canvas.classList.toggle('placing', Boolean(state.placing));
     if (changed) view.redraw();
   };
+  /** @type {string|null} */
+  let lastJoint = null;
   const showSide = oncePerFrame(() => {
     showPeople(store);
     showActions(store);
     showJoints(store, cycleVisibility);
+    if (state.joint !== lastJoint) followJoint();
+    lastJoint = state.joint;
   });
   const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint'];
   store.watch([...posesShown, 'opened', 'guidance', 'video'], showSide);

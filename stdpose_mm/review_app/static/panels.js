@@ -156,6 +156,12 @@ export function showJoints(store, cycle) {
   );
 }
 
+/** Bring the chosen joint into view when another one is chosen. */
+export function followJoint() {
+  const chosen = byId('joints').querySelector('.chosen');
+  if (chosen && !chosen.contains(document.activeElement)) chosen.scrollIntoView({ block: 'nearest' });
+}
+
 /** @param {Store} store @param {(frame: number, person: number|null) => void} go */
 export function showGuidance(store, go) {
   const { guidance, target } = store.state;

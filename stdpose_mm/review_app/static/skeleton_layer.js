@@ -1,7 +1,7 @@
 /** Skeletons on the picture: drawing, finding the joint under the pointer, dragging. */
 
 import { scoreColour, styleOf } from './colours.js';
-import { boundsOf, isPlaced, limbBelow, placedJoints, withJoints } from './poses.js';
+import { boundsOf, isPlaced, limbBelow, placedJoints, readable, withJoints } from './poses.js';
 
 const REACH = 12;
 const TOUCH_REACH = 22;
@@ -176,15 +176,18 @@ export class SkeletonLayer {
     }
     const hovered = this.hovered?.person === pose.id ? this.hovered.joint : -1;
     const named = names && isChosen ? placedJoints(pose) : [hovered, marked];
+    const bounds = boundsOf(pose);
+    const middle = bounds ? view.toScreen(bounds[0] + bounds[2] / 2, 0)[0] : 0;
     for (const joint of new Set(named)) {
       if (joint < 0 || !isPlaced(pose, joint)) continue;
       const [x, y] = places[joint];
-      tag(context, skeleton.joints[joint].replaceAll('_', ' '), x + size + 6, y, '#fff', false);
+      const side = x < middle ? 'left' : 'right';
+      const away = (size + 6) * (side === 'left' ? -1 : 1);
+      tag(context, readable(skeleton.joints[joint]), x + away, y, '#fff', side);
     }
-    const bounds = boundsOf(pose);
     if (bounds) {
       const [x, y] = view.toScreen(bounds[0] + bounds[2] / 2, bounds[1]);
-      tag(context, String(pose.id), x, y - 20, colour, true);
+      tag(context, String(pose.id), x, y - 20, colour, 'middle');
     }
   }
 
@@ -332,12 +335,12 @@ function outline(context, shape, x, y, size) {
  * @param {number} x
  * @param {number} y
  * @param {string} colour
- * @param {boolean} centred
+ * @param {'left'|'middle'|'right'} side of the place on which it stands
  */
-function tag(context, text, x, y, colour, centred) {
+function tag(context, text, x, y, colour, side) {
   context.font = '600 12px system-ui, sans-serif';
   const width = context.measureText(text).width + 10;
-  const left = centred ? x - width / 2 : x;
+  const left = x - width * { left: 1, middle: 0.5, right: 0 }[side];
   context.fillStyle = 'rgb(0 0 0 / 0.72)';
   context.beginPath();
   context.roundRect(left, y - 9, width, 18, 4);

@@ -5,10 +5,10 @@ import { byId, clamp, debounce, oncePerFrame } from './dom.js';
 import { styleOf, themeColours } from './colours.js';
 import { readable } from './poses.js';
 
-export const LABELS = 72;
+export const LABELS = 88;
 const RULER = 36;
 const LANE = 24;
-const JOINT_LANE = 13;
+const JOINT_LANE = 14;
 const RIGHT = 10;
 /** Share of the window that the lanes take at most. */
 const MOST_HEIGHT = 0.26;
@@ -353,8 +353,8 @@ export class Timeline {
       const { colour } = styleOf(row.index);
       if (row.joint) {
         context.fillStyle = colours.quiet;
-        context.font = '10px system-ui, sans-serif';
-        context.fillText(readable(row.joint), 8, top + 10, LABELS - 12);
+        context.font = '11px system-ui, sans-serif';
+        context.fillText(readable(row.joint), 8, top + 11, LABELS - 12);
         context.fillStyle = colours.lane;
         context.fillRect(LABELS, top + 1, this.#track, row.height - 2);
         if (lane?.joints) {
