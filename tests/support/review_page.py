@@ -47,6 +47,7 @@ def place_of(person: int, frame: int, joint: str) -> tuple[float, float]:
 
 def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
     """A video of numbered pictures, and labels of two people in every tenth frame."""
+    folder.mkdir(exist_ok=True)
     video = make_video(folder / name, range(FRAMES))
     persons = tuple(
         PersonLabel(
@@ -62,6 +63,19 @@ def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
     labels = folder / 'labels.json'
     write_coco(VideoLabels(video.stem, SKELETON, frames, persons), labels)
     return video, labels
+
+
+def make_clips(folder: Path, count: int) -> tuple[Path, Path]:
+    """Folders of as many equal clips, and of their labels."""
+    videos, labels = folder / 'videos', folder / 'labels'
+    labels.mkdir(parents=True)
+    video, label = make_clip(videos)
+    for number in range(count):
+        shutil.copy(video, videos / f'clip_{number:02d}.mp4')
+        shutil.copy(label, labels / f'clip_{number:02d}.json')
+    video.unlink()
+    label.unlink()
+    return videos, labels
 
 
 class ReviewServer:
@@ -178,13 +192,13 @@ class Page:
 
     def __init__(self, browser: Any) -> None:
         self.browser = browser
+        self.video = 0
 
     def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
         """Open the printed address, then the video at a frame."""
-        self.browser.get(server.address)
-        self.browser.get(f'{server.origin}/#video={video}&frame={frame}')
-        # The same address with another fragment alone loads nothing anew.
-        self.browser.refresh()
+        self.video = video
+        # The fragment outlives the redirection to the address without the token.
+        self.browser.get(f'{server.address}#video={video}&frame={frame}')
         self.wait_for_frame(frame)
         self.wait_until_settled()
 
@@ -250,12 +264,15 @@ class Page:
         actions = ActionChains(self.browser, duration=0)
         if held:
             actions.key_down(held)
-        mouse = actions.w3c_actions.pointer_action
+        mouse, keys = actions.w3c_actions.pointer_action, actions.w3c_actions.key_action
         mouse.move_to_location(*self.screen_place(*start))
         mouse.pointer_down()
         for place in more:
             mouse.move_to_location(*self.screen_place(*place))
         mouse.pointer_up()
+        # Both devices go on in step: the key is held until the pointer has done all.
+        for _ in range(len(more) + 3):
+            keys.pause()
         if held:
             actions.key_up(held)
         actions.perform()
@@ -310,27 +327,29 @@ class Page:
 
     # What the server holds.
 
-    def fetch(self, path: str) -> Any:
+    def fetch(self, path: str = '') -> Any:
+        """What the server answers below the address of the opened video."""
         return self.browser.execute_async_script(
-            'const done = arguments[1]; fetch(arguments[0]).then((r) => r.json()).then(done)', path
+            'const done = arguments[1]; fetch(arguments[0]).then((r) => r.json()).then(done)',
+            f'/api/videos/{self.video}{path}',
         )
 
-    def poses(self, video: int = 0) -> dict[int, dict[int, dict[str, Any]]]:
+    def poses(self) -> dict[int, dict[int, dict[str, Any]]]:
         """All poses: frame -> person -> as the server says."""
-        answer = self.fetch(f'/api/videos/{video}/poses?first=0&last={FRAMES - 1}')
+        answer = self.fetch(f'/poses?first=0&last={FRAMES - 1}')
         return {
             int(frame): {pose['id']: pose for pose in poses}
             for frame, poses in answer['frames'].items()
         }
 
-    def revision(self, video: int = 0) -> int:
-        return int(self.fetch(f'/api/videos/{video}')['revision'])
+    def revision(self) -> int:
+        return int(self.fetch()['revision'])
 
-    def wait_until_settled(self, revision: int = 0, video: int = 0) -> None:
+    def wait_until_settled(self, revision: int = 0) -> None:
         """Wait until this revision is reached and all its gaps are propagated."""
 
         def settled() -> bool:
-            state = self.fetch(f'/api/videos/{video}')
+            state = self.fetch()
             return state['revision'] >= revision and state['settled'] == state['revision']
 
         self.wait(settled, f'revision {revision} is propagated')

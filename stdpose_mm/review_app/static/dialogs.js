@@ -6,6 +6,9 @@ import { announce, say } from './notices.js';
 
 /** @typedef {import('./store.js').Store} Store */
 
+/** After which the list of videos is looked at again, while some are being opened. */
+const AGAIN_MS = 1000;
+
 /** Close buttons and clicks beside a dialog close it. */
 export function prepareDialogs() {
   for (const dialog of document.querySelectorAll('dialog')) {
@@ -61,7 +64,12 @@ export async function showProject(store, open, onError) {
       );
     }),
   );
-  if (!byId('project').open) byId('project').showModal();
+  const dialog = byId('project');
+  if (!dialog.open) dialog.showModal();
+  if (!project.videos.some((/** @type {any} */ one) => one.state === 'loading')) return;
+  setTimeout(() => {
+    if (dialog.open) showProject(store, open, onError);
+  }, AGAIN_MS);
 }
 
 /** @param {Store} store @param {(error: unknown) => void} onError */

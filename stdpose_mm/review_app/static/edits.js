@@ -131,7 +131,7 @@ export class EditQueue {
         if (pose.id !== edit.person) return pose;
         if (edit.type === 'mark_absent') return { ...pose, source: 'absent' };
         if (edit.type === 'accept') {
-          return { ...pose, source: 'given', sources: pose.sources.replaceAll('p', 'g') };
+          return { ...pose, source: 'given', sources: (pose.sources ?? '').replaceAll('p', 'g') };
         }
         return withJoints(pose, video.skeleton, edit.joints);
       }),

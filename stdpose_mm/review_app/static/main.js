@@ -17,12 +17,14 @@ import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
 import { PlacingLayer } from './placing.js';
 import { Playback } from './playback.js';
-import { boundsOf, isPlaced, listOrder, readable, SOURCES, VISIBILITY } from './poses.js';
+import { boundsOf, isAbsent, isPlaced, listOrder, readable, SOURCES, VISIBILITY } from './poses.js';
 import { SkeletonLayer } from './skeleton_layer.js';
 import { PoseCache, Store } from './store.js';
 import { Timeline } from './timeline.js';
 
 const PAGE = crypto.randomUUID();
+const GUIDANCE_AGAIN_MS = 500;
+const OPEN_AGAIN_MS = 500;
 
 const store = new Store({
   project: null,
@@ -92,6 +94,9 @@ const connection = new Connection(
   store,
   PAGE,
   {
+    hello: ({ revision }) => {
+      if (revision !== state.revision) reload();
+    },
     poses: ({ revision, first, last }) => {
       store.update({ revision: Math.max(state.revision, revision) });
       state.poses?.expire(first, last);
@@ -137,7 +142,14 @@ async function openVideo(id, frame = 0) {
   try {
     queue.flush();
     video = await getVideo(id);
+    showState('opening', null);
   } catch (error) {
+    const isLoading = error instanceof Refused && error.status === 503;
+    showState('opening', isLoading ? 'The video is being opened.' : null);
+    if (isLoading) {
+      await new Promise((wake) => setTimeout(wake, OPEN_AGAIN_MS));
+      return openVideo(id, frame);
+    }
     onError(error);
     return;
   }
@@ -152,7 +164,8 @@ async function openVideo(id, frame = 0) {
   pictures.open(id, video.frames);
   const start = clamp(frame, 0, video.frames - 1);
   store.update({
-    video, poses, frame: start, shown: start, timeline: null, guidance: null, progress: null,
+    // Nothing is shown before the first picture is here.
+    video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
     opened: null, range: null, placing: null, playing: false, joint: null,
     ...stateOf(video), person: video.persons[0]?.id ?? null,
   });
@@ -188,6 +201,7 @@ async function reload() {
       store.update({ person: fresh.persons[0]?.id ?? null });
     }
     state.poses.expire(0, fresh.frames);
+    pictures.forgetFailures();
     needPoses();
     view.look();
     timeline.refresh();
@@ -205,6 +219,7 @@ async function fetchGuidance() {
     const guidance = await getGuidance(video.id, target);
     if (state.video.id !== video.id || state.target !== target) return;
     store.update({ guidance });
+    if (guidance.computing) setTimeout(refreshGuidance, GUIDANCE_AGAIN_MS);
     if (guidance.good_enough && wasGood === false) {
       say(`Good enough: ${percent(1 - guidance.expected_wrong)} of joints are expected right`, 'good');
     }
@@ -238,8 +253,9 @@ function onAnswer(answer, edit) {
   else if (!persons.includes(state.person)) store.update({ person: persons[0] ?? null });
   if (edit.type === 'undo' || edit.type === 'redo') {
     announce(edit.type === 'undo' ? 'undone' : 'done again');
-    const frames = Object.keys(answer.frames).map(Number);
-    if (frames.length && !frames.includes(state.frame)) goTo(frames[0]);
+    const { frame } = state;
+    const isInView = answer.touched.some((/** @type {number[]} */ [a, b]) => a <= frame && frame <= b);
+    if (answer.touched.length && !isInView) goTo(answer.touched[0][0]);
   }
   if (['set_skeleton', 'undo', 'redo'].includes(edit.type)) reload();
   needPoses();
@@ -263,6 +279,7 @@ function currentJoint() {
 /** Edit the chosen person in the shown frame. */
 /** @param {string} type @param {object} [fields] */
 function editPerson(type, fields = {}) {
+  if (state.shown < 0) return;
   if (state.person === null) {
     say('Choose a person first: click one, or press 1 to 9');
     return;
@@ -272,7 +289,7 @@ function editPerson(type, fields = {}) {
 
 function toggleAbsent() {
   const pose = currentPose();
-  editPerson(!pose || pose.source === 'absent' ? 'mark_present' : 'mark_absent');
+  editPerson(isAbsent(pose) ? 'mark_present' : 'mark_absent');
 }
 
 /** @param {string} [name] */
@@ -606,8 +623,8 @@ function prepareViews() {
     const pose = currentPose();
     const joint = state.joint;
     const index = joint === null ? -1 : state.video.skeleton.joints.indexOf(joint);
-    if (joint === null || (pose && pose.source !== 'absent' && isPlaced(pose, index))) return null;
-    // A chosen joint without a place is placed by a click.
+    if (joint === null) return null;
+    const isThere = pose && pose.source !== 'absent' && isPlaced(pose, index);
     let [lastX, lastY] = [x, y];
     return {
       move: (nextX, nextY) => {
@@ -616,6 +633,8 @@ function prepareViews() {
       },
       end: (moved, up) => {
         if (moved) return;
+        if (isThere) return store.update({ joint: null });
+        // A chosen joint without a place is placed by a click.
         const place = [...view.toPicture(x, y), up.shiftKey ? 1 : 2];
         editPerson('set_joints', { joints: { [joint]: place } });
       },

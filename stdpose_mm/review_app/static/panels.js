@@ -2,7 +2,7 @@
 
 import { styleOf, themeColours } from './colours.js';
 import { byId, make } from './dom.js';
-import { isPlaced, listOrder, readable, SOURCES, VISIBILITY } from './poses.js';
+import { isAbsent, isPlaced, listOrder, readable, SOURCES, VISIBILITY } from './poses.js';
 
 /** @typedef {import('./store.js').Store} Store */
 
@@ -34,8 +34,7 @@ function renew(list, children) {
 /** @param {Store} store */
 export function showPeople(store) {
   const { persons, person, poses, shown, opened, guidance } = store.state;
-  const known = poses?.at(shown);
-  const here = known ?? [];
+  const here = poses?.at(shown) ?? [];
   const inDoubt = new Set(
     (guidance?.doubtful ?? [])
       .filter((/** @type {any} */ one) => one.frame === shown)
@@ -46,7 +45,7 @@ export function showPeople(store) {
     byId('people'),
     persons.map((/** @type {any} */ one, /** @type {number} */ index) => {
       const pose = here.find((/** @type {any} */ candidate) => candidate.id === one.id);
-      const source = pose?.source ?? 'absent';
+      const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
       const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
       swatch.style.backgroundColor = styleOf(index).colour;
       const doubted = inDoubt.has(one.id) ? ' · in doubt' : '';
@@ -64,7 +63,7 @@ export function showPeople(store) {
         make(
           'span',
           { class: `source ${source}` },
-          known ? `${MARKS[source]} ${source}${redone}${doubted}` : '…',
+          pose ? `${MARKS[source]} ${source}${redone}${doubted}` : '…',
         ),
         index < 9 ? make('kbd', {}, String(index + 1)) : null,
       );
@@ -92,10 +91,10 @@ export function showActions(store) {
   const pose = (poses?.at(shown) ?? []).find((/** @type {any} */ one) => one.id === person);
   byId('actions').hidden = person === null;
   byId('actions-title').textContent =
-    person === null ? '' : `Person ${person} in frame ${shown}`;
-  const isAbsent = !pose || pose.source === 'absent';
-  byId('do-absent').querySelector('span').textContent = isAbsent ? 'Present again' : 'Absent from here';
-  byId('do-accept').disabled = isAbsent || (pose.source === 'given' && !pose.sources.includes('p'));
+    person === null ? '' : `Person ${person} in frame ${Math.max(0, shown)}`;
+  const isGone = isAbsent(pose);
+  byId('do-absent').querySelector('span').textContent = isGone ? 'Present again' : 'Absent from here';
+  byId('do-accept').disabled = !pose || isGone || (pose.source === 'given' && !pose.sources.includes('p'));
 }
 
 /** @param {Store} store @param {(joint: string) => void} cycle */
@@ -171,7 +170,8 @@ export function showGuidance(store, go) {
     : '';
   bar.classList.toggle('good', Boolean(guidance?.good_enough));
   if (!guidance || guidance.expected_wrong === null) {
-    byId('verdict').textContent = guidance ? 'Nothing to judge yet: label a frame' : 'Judging…';
+    const isJudged = guidance && !guidance.computing;
+    byId('verdict').textContent = isJudged ? 'Nothing to judge yet: label a frame' : 'Judging…';
     byId('right-meter').hidden = true;
   } else {
     const right = 1 - guidance.expected_wrong;
@@ -252,6 +252,7 @@ export function showHeader(store) {
   byId('video-name').textContent = video?.name ?? 'Choose a video';
   byId('videos-button').title = `${project?.videos.length ?? 0} videos of this project`;
   document.title = video ? `${video.name} · review` : 'Review';
+  byId('save-button').hidden = project?.saves === false;
   byId('method').textContent = video?.method ?? '';
 }
 

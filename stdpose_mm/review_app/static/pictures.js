@@ -96,6 +96,11 @@ export class Pictures {
     return this.#kept.has(`${frame}@${width}`);
   }
 
+  /** Ask again for what was refused. */
+  forgetFailures() {
+    this.#failed.clear();
+  }
+
   /** @param {number} frame */
   failure(frame) {
     return this.#failed.get(frame) ?? null;

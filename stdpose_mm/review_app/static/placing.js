@@ -47,7 +47,7 @@ export class PlacingLayer {
    */
   begin(person, first = 0) {
     const { shown, video } = this.store.state;
-    if (!video?.skeleton) return;
+    if (!video?.skeleton || shown < 0) return;
     const placing = { person, frame: shown, next: first, joints: {}, cross: null, box: null };
     this.store.update({ placing, playing: false, joint: null });
     this.view.canvas.focus();

@@ -42,6 +42,10 @@ export function listOrder(skeleton) {
 /** @param {Pose} pose @param {number} joint */
 export const isPlaced = (pose, joint) => Boolean(pose.keypoints && pose.keypoints[joint]?.[2] > 0);
 
+/** @param {Pose|undefined} pose @returns whether it says that the person is not there */
+export const isAbsent = (pose) =>
+  Boolean(pose) && !placedJoints(/** @type {Pose} */ (pose)).length;
+
 /** @param {Pose} pose @returns {number[]} placed joints */
 export function placedJoints(pose) {
   if (pose.source === 'absent' || !pose.keypoints) return [];

@@ -92,6 +92,7 @@ export class SkeletonLayer {
     const { person, joint: chosen, scores, names } = this.store.state;
     const { colour, shape } = this.#styleOf(pose.id);
     const points = /** @type {number[][]} */ (pose.keypoints);
+    const sources = pose.sources ?? '';
     const places = points.map(([x, y]) => view.toScreen(x, y));
     const isChosen = pose.id === person;
     const size = isChosen ? 5 : 4;
@@ -103,7 +104,7 @@ export class SkeletonLayer {
       context.globalAlpha *= 0.28;
       for (const joint of placedJoints(pose)) {
         const doubt = 1 - points[joint][3];
-        if (doubt < 0.15 || pose.sources[joint] === 'g') continue;
+        if (doubt < 0.15 || sources[joint] === 'g') continue;
         context.beginPath();
         context.arc(...places[joint], size + 16 * doubt, 0, 2 * Math.PI);
         context.fill();
@@ -113,7 +114,7 @@ export class SkeletonLayer {
 
     for (const [from, to] of skeleton.limbs) {
       if (!isPlaced(pose, from) || !isPlaced(pose, to)) continue;
-      const given = pose.sources[from] === 'g' && pose.sources[to] === 'g';
+      const given = sources[from] === 'g' && sources[to] === 'g';
       const occluded = points[from][2] === 1 || points[to][2] === 1;
       const trace = () => {
         context.beginPath();
@@ -134,7 +135,7 @@ export class SkeletonLayer {
 
     for (const joint of placedJoints(pose)) {
       const [x, y] = places[joint];
-      const given = pose.sources[joint] === 'g';
+      const given = sources[joint] === 'g';
       const fill = scores === 'colour' ? scoreColour(points[joint][3]) : colour;
       outline(context, shape, x, y, size);
       context.strokeStyle = HALO;
@@ -278,7 +279,7 @@ export class SkeletonLayer {
     /** @type {Record<string, number[]>} */
     let joints = {};
     // The joint under the hand is shown; another one that was chosen is no longer meant.
-    this.store.update({ person: found.person, joint: null });
+    this.store.update({ person: found.person, joint: null, playing: false });
     return {
       move: (nextX, nextY) => {
         const [px, py] = view.toPicture(nextX, nextY);

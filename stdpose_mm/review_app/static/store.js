@@ -5,7 +5,7 @@
  * @property {number} id
  * @property {'given'|'propagated'|'absent'} source
  * @property {number[][]|null} keypoints per joint x, y, visibility, score
- * @property {string} sources one letter a joint: g(iven), p(ropagated), a(bsent)
+ * @property {string|null} sources one letter a joint: g(iven), p(ropagated), a(bsent)
  * @property {number[]|null} box x, y, width, height
  * @property {boolean} pending its gap is not redone yet
  * @property {(number[]|null)[]|null} before its joints before the latest redo
@@ -54,6 +54,7 @@ export class Store {
 
 export const CHUNK = 60;
 const MOST_CHUNKS = 40;
+const AGAIN_MS = 50;
 
 /**
  * Poses by frame, fetched in chunks.
@@ -135,7 +136,7 @@ export class PoseCache {
     if (answer.revision < this.#revision) {
       // It was made before an edit that the page knows of: ask again.
       known.asked = known.loaded;
-      this.#fetch(chunk);
+      setTimeout(() => this.#fetch(chunk), AGAIN_MS);
       return;
     }
     known.loaded = Math.max(known.loaded, stamp);

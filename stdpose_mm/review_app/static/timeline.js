@@ -75,6 +75,7 @@ export class Timeline {
   /** @returns {{person: any, index: number, joint: string|null, top: number, height: number}[]} */
   #rows() {
     const { persons, opened, video } = this.store.state;
+    /** @type {{person: any, index: number, joint: string|null, top: number, height: number}[]} */
     const rows = [];
     let top = 0;
     persons.forEach((/** @type {any} */ person, /** @type {number} */ index) => {

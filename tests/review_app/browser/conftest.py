@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from support.review_page import Page, ReviewServer, make_clip, serve, start_browser
+from support.review_page import Page, ReviewServer, make_clips, serve, start_browser
+
+CLIPS = 24
 
 
 @pytest.fixture(scope='module')
@@ -24,15 +26,19 @@ def page(downloads: Path) -> Iterator[Page]:
         browser.quit()
 
 
-@pytest.fixture
-def clip(page: Page, tmp_path: Path) -> tuple[Path, Path]:
-    """Made after the browser is known to be there."""
-    return make_clip(tmp_path)
-
-
-@pytest.fixture
-def server(page: Page, clip: tuple[Path, Path]) -> Iterator[ReviewServer]:
-    """A server of the clip, opened in the page."""
-    with serve(*clip) as running:
-        page.open(running)
+@pytest.fixture(scope='module')
+def server(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReviewServer]:
+    """A server of many equal clips, so that every test edits one of its own."""
+    with serve(*make_clips(tmp_path_factory.mktemp('project'), CLIPS)) as running:
         yield running
+
+
+@pytest.fixture(scope='module')
+def unused_videos() -> Iterator[int]:
+    return iter(range(CLIPS))
+
+
+@pytest.fixture
+def opened(page: Page, server: ReviewServer, unused_videos: Iterator[int]) -> None:
+    """A clip that no test has edited, at its first frame."""
+    page.open(server, video=next(unused_videos))

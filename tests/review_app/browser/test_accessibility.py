@@ -21,13 +21,9 @@ NAMED = {
 
 
 @pytest.fixture(scope='module', autouse=True)
-def opened(page, tmp_path_factory):
-    """Nothing is edited here: one project for all."""
-    from support.review_page import make_clip, serve
-
-    with serve(*make_clip(tmp_path_factory.mktemp('project'))) as server:
-        page.open(server)
-        yield
+def opened(page, server):
+    """Nothing is edited here: one clip for all."""
+    page.open(server)
 
 
 def key(name):

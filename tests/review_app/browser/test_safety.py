@@ -20,7 +20,10 @@ def moved_by(page, frame):
     return page.poses()[frame][1]['keypoints'][2][0] - x
 
 
-def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was_gone(page, clip):
+def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was_gone(
+    page, tmp_path
+):
+    clip = make_clip(tmp_path)
     with serve(*clip) as first:
         page.open(first)
         with page.one_edit():
@@ -57,6 +60,7 @@ def test_a_wrong_token_and_a_foreign_host_get_nothing(page, server):
     page.browser.get_log('browser')
 
 
+@pytest.mark.usefixtures('opened')
 def test_a_page_of_another_origin_cannot_edit(page, server):
     """A page of another port is of the same site: the cookie goes with its requests."""
 
@@ -80,22 +84,23 @@ def test_a_page_of_another_origin_cannot_edit(page, server):
             fetch(address, { method: 'POST', mode: 'no-cors', credentials: 'include', body })
               .finally(done);
             """,
-            f'{server.origin}/api/videos/0/edits',
+            f'{server.origin}/api/videos/{page.video}/edits',
             before,
         )
         foreign.shutdown()
-    page.open(server)
+    page.open(server, video=page.video)
     assert page.revision() == before
-    assert len(page.fetch('/api/videos/0')['persons']) == 2
+    assert len(page.fetch()['persons']) == 2
     page.browser.get_log('browser')
 
 
+@pytest.mark.usefixtures('opened')
 def test_a_second_page_is_told_and_sees_the_edits_of_the_first(page, server):
     first = page.browser.current_window_handle
     page.browser.switch_to.new_window('tab')
     second = page.browser.current_window_handle
     try:
-        page.open(server)
+        page.open(server, video=page.video)
         page.wait(lambda: 'open in 2 pages' in page.text('#states'), 'the second is told')
         page.browser.switch_to.window(first)
         page.wait(lambda: 'open in 2 pages' in page.text('#states'), 'the first is told')
