@@ -197,6 +197,9 @@ class Page:
     def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
         """Open the printed address, then the video at a frame."""
         self.video = video
+        # A page that was left complains that its server is gone.
+        self.browser.get('about:blank')
+        self.complaints()
         # The fragment outlives the redirection to the address without the token.
         self.browser.get(f'{server.address}#video={video}&frame={frame}')
         self.wait_for_frame(frame)

@@ -42,7 +42,6 @@ def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was
         assert right == pytest.approx(x - 4, abs=1 / page.scale)
         page.wait(lambda: page.text('#states') == '', 'nothing waits any more')
     given = clip[1].read_bytes()
-    page.browser.get_log('browser')
     assert given == make_clip(clip[1].parent / 'again')[1].read_bytes()
 
 
@@ -57,7 +56,6 @@ def test_a_wrong_token_and_a_foreign_host_get_nothing(page, server):
         status = page.run('return performance.getEntriesByType("navigation")[0].responseStatus')
         assert status in (400, 403)
         assert page.run('return document.getElementById("picture")') is None
-    page.browser.get_log('browser')
 
 
 @pytest.mark.usefixtures('opened')
@@ -91,7 +89,6 @@ def test_a_page_of_another_origin_cannot_edit(page, server):
     page.open(server, video=page.video)
     assert page.revision() == before
     assert len(page.fetch()['persons']) == 2
-    page.browser.get_log('browser')
 
 
 @pytest.mark.usefixtures('opened')
