@@ -215,7 +215,8 @@ class Page:
             if value := condition():
                 return value
             time.sleep(0.02)
-        raise AssertionError(f'waited in vain: {what}; the page says {self.text("body")!r}')
+        said = self.run('return document.body.innerText.slice(0, 500)')
+        raise AssertionError(f'waited in vain: {what}; the page says {said!r}')
 
     def text(self, selector: str) -> str:
         return self.run('return document.querySelector(arguments[0])?.textContent ?? ""', selector)

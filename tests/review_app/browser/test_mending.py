@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stdpose_mm.io.labels import read_labels
-from support.review_page import FRAMES, GIVEN, SKELETON, place_of
+from support.review_page import FRAMES, GIVEN, SKELETON, place_of, serve
+from support.video_files import make_video
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('opened')]
 
@@ -235,6 +236,26 @@ def test_a_person_is_added_by_keyboard_alone(page):
     for way in ('ARROW_DOWN', 'ARROW_RIGHT', 'ARROW_DOWN'):
         page.press(key(way), key(way), key(way), ' ')
     page.wait(lambda: len(page.fetch()['persons']) == 3, 'there are three people')
+
+
+def test_an_unlabelled_video_asks_for_joints_and_takes_the_first_person(page, tmp_path):
+    video = make_video(tmp_path / 'unlabelled.mp4', range(FRAMES))
+    with serve(video) as server:
+        page.open(server)
+        page.wait(lambda: not page.is_hidden('#skeleton'), 'the page asks for the joints')
+        page.click('#skeleton summary')
+        page.run('document.getElementById("skeleton-text").value = "top\\nend\\ntop - end"')
+        page.click('#skeleton-own')
+        page.wait(lambda: page.is_hidden('#no-skeleton'), 'the joints are taken')
+        assert page.fetch()['skeleton']['limbs'] == [[0, 1]]
+        page.press('i')
+        page.pointer((50, 10))
+        page.pointer((60, 20))
+        page.wait(lambda: len(page.fetch()['persons']) == 1, 'there is a person')
+        page.wait_until_settled(2)
+        (pose,) = page.poses()[FRAMES - 1].values()
+        point = pose['keypoints'][1]
+        assert point[:2] == pytest.approx([60, 20], abs=1 / page.scale)
 
 
 def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):

@@ -114,14 +114,14 @@ def test_a_second_page_is_told_and_sees_the_edits_of_the_first(page, server):
 
 
 def test_names_with_markup_are_shown_as_text(page, tmp_path):
-    name = '<img src=x onerror=window.hacked=1>.mp4'
-    video, labels = make_clip(tmp_path, name)
+    name = '<img src=x onerror=window.hacked=1>'
+    video, labels = make_clip(tmp_path, f'{name}.mp4')
     labels.write_text(
         labels.read_text().replace('right_hand', '<b onmouseover=window.hacked=1>hand</b>')
     )
     with serve(video, labels) as server:
         page.open(server)
-        page.wait(lambda: page.text('#video-name') == name, 'the name is shown')
+        page.wait(lambda: page.text('#video-name').startswith(name), 'the name is shown')
         page.press('1', 'l')
         page.wait(lambda: name in page.text('#videos'), 'the list shows it')
         assert '<b onmouseover' in page.text('#joints')
