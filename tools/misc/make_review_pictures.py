@@ -27,10 +27,10 @@ from stdpose_mm.errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ('review_page', 'review_drag', 'review_light', 'review_keys')
 FILES = tuple(f'{name}.png' for name in NAMES)
-SEED = 24
+SEED = 40
 SIZE = (1280, 720)
 FRAMES, INTERVAL = 43, 7
-COLOURS = 128
+COLOURS = 255
 PATIENCE = 60.0
 ADDRESS = re.compile(r'http://127\.0\.0\.1:\d+/\S*token=\S+')
 
@@ -174,7 +174,7 @@ def take_pictures(browser: Any, address: str) -> Iterator[bytes]:
         const box = canvas.getBoundingClientRect();
         const [scale, left, top] = canvas.dataset.view.split(' ').map(Number);
         const answer = await (await fetch('/api/videos/0/poses?first=17&last=17')).json();
-        const [x, y] = answer.frames['17'][0].keypoints[joint];
+        const [x, y] = answer.frames['17'][1].keypoints[joint];
         return [box.left + left + x * scale, box.top + top + y * scale];
         })(arguments[0]);
         """,

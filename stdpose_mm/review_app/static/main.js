@@ -661,6 +661,7 @@ function prepareViews() {
   const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint'];
   store.watch([...posesShown, 'opened', 'guidance', 'video'], showSide);
   store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden'], () => view.redraw());
+  store.watch(['shown', 'posesVersion'], () => view.hoverAgain());
   store.watch(['joint', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
   store.watch(['joint', 'person'], announceJoint);
   store.watch(['guidance', 'target'], () =>

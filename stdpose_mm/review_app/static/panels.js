@@ -12,6 +12,9 @@ const MARKS = /** @type {Record<string, string>} */ ({
   absent: '–',
 });
 
+/** @param {number} count @param {string} what */
+const counted = (count, what) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 /** @param {number} share 0..1 */
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
@@ -166,7 +169,7 @@ export function showGuidance(store, go) {
   const { guidance, target } = store.state;
   const bar = byId('guidance');
   byId('counts').textContent = guidance
-    ? `${guidance.labels_made} labels made · ${guidance.clicks} clicks`
+    ? `${counted(guidance.labels_made, 'label')} made · ${counted(guidance.clicks, 'click')}`
     : '';
   bar.classList.toggle('good', Boolean(guidance?.good_enough));
   if (!guidance || guidance.expected_wrong === null) {

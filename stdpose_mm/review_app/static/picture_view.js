@@ -37,6 +37,8 @@ export class PictureView {
   #direction = 1;
   #lastFrame = 0;
   #sharpen = 0;
+  /** @type {PointerEvent|null} */
+  #pointer = null;
   /** @type {number|null|undefined} */
   #pictureWidth;
 
@@ -55,9 +57,13 @@ export class PictureView {
     canvas.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
     canvas.addEventListener('pointermove', (event) => {
+      this.#pointer = event;
       if (!event.buttons) this.hover(...this.#place(event), event);
     });
-    canvas.addEventListener('pointerleave', () => this.hover(NaN, NaN, null));
+    canvas.addEventListener('pointerleave', () => {
+      this.#pointer = null;
+      this.hover(NaN, NaN, null);
+    });
     canvas.addEventListener('contextmenu', (event) => event.preventDefault());
     store.watch(['frame', 'video'], () => this.look());
   }
@@ -71,6 +77,12 @@ export class PictureView {
   /** @param {number} x @param {number} y @returns {[number, number]} */
   toPicture(x, y) {
     return [(x - this.left) / this.scale - 0.5, (y - this.top) / this.scale - 0.5];
+  }
+
+  /** Find out anew what is under the pointer, since something else is drawn there. */
+  hoverAgain() {
+    const event = this.#pointer;
+    if (event) this.hover(...this.#place(event), event);
   }
 
   #resize() {
