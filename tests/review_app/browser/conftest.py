@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.review_page import Page, ReviewServer, make_clips, serve, start_browser
+from support.review_browser import Page, ReviewServer, make_clips, serve, start_browser
 
 CLIPS = 24
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.review_page import resize, set_scheme
+from support.review_browser import resize, set_scheme
 
 pytestmark = pytest.mark.slow
 

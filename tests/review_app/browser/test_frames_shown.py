@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.review_page import serve
+from support.review_browser import serve
 from support.video_files import CLOSED_GROUPS, make_video
 
 # Long and short times take turns: a number computed from the time would be wrong.

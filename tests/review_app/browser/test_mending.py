@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.io.labels import read_labels
-from support.review_page import FRAMES, GIVEN, SKELETON, place_of, serve
+from support.review_browser import FRAMES, GIVEN, SKELETON, place_of, serve
 from support.video_files import make_video
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('opened')]

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from support.review_page import make_clip, place_of, serve
+from support.review_browser import make_clip, place_of, serve
 
 pytestmark = pytest.mark.slow
 
