@@ -26,7 +26,7 @@ TOOLS = {
 }
 WITHOUT_PARSER = {
     # Wrappers of a verb.
-    *('propagate', 'infer', 'train', 'test', 'evaluate_posetrack', 'export_onnx'),
+    *('propagate', 'infer', 'train', 'test', 'evaluate_posetrack', 'export_onnx', 'review'),
     *('dataset_converters/convert_labels', 'misc/check_env'),
     # Nothing is given to them.
     *('analysis_tools/benchmark_evaluation', 'misc/setup_env'),
