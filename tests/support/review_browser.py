@@ -334,7 +334,8 @@ class Page:
     def fetch(self, path: str = '') -> Any:
         """What the server answers below the address of the opened video."""
         return self.browser.execute_async_script(
-            'const done = arguments[1]; fetch(arguments[0]).then((r) => r.json()).then(done)',
+            'const done = arguments[1];'
+            'fetch(arguments[0]).then((r) => r.json()).then(done, (e) => done(String(e)))',
             f'/api/videos/{self.video}{path}',
         )
 

@@ -23,6 +23,16 @@ export class Connection {
     this.page = page;
     this.handlers = handlers;
     this.onReturn = onReturn;
+    // A page that is left may be kept by the browser: it must not hold one of the few connections.
+    addEventListener('pagehide', () => {
+      this.#source?.close();
+      this.#source = null;
+    });
+    addEventListener('pageshow', (event) => {
+      if (!event.persisted || this.#video < 0) return;
+      this.open(this.#video);
+      this.onReturn();
+    });
   }
 
   /** @param {number} video */
