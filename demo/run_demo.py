@@ -8,6 +8,8 @@ every 7th frame through the held-out clips, and leaves in the output folder
 - ``overlay.mp4`` and ``overlay.png``: a held-out clip with the propagated poses;
 - ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots;
 - ``training_curve.png``: losses and learning rate over the iterations;
+- ``sparse_labels.json``: the labels of that clip's every 7th frame alone, for the review page,
+  whose command is the last line;
 - ``config.py`` and ``weights.pth``: the trained model, for ``tools/propagate.py`` and
   ``tools/test.py``; ``training/`` has the logs.
 """
@@ -15,7 +17,9 @@ every 7th frame through the held-out clips, and leaves in the output folder
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +52,7 @@ LEFT_BEHIND = (
     'overlay.png',
     'trajectories.png',
     'training_curve.png',
+    'sparse_labels.json',
     'weights.pth',
 )
 
@@ -86,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
     from stdpose_mm.datasets.synthetic import write_dataset
     from stdpose_mm.io.labelled_videos import open_video, read_videos
     from stdpose_mm.io.labels import write_posetrack18
-    from stdpose_mm.propagation import propagate_subsampled
+    from stdpose_mm.propagation import propagate_subsampled, subsample_labels
     from stdpose_mm.visualization import plot_training_curves, plot_trajectories, write_overlay
 
     start = time.monotonic()
@@ -139,6 +144,7 @@ def run(args: argparse.Namespace) -> None:
         next((out / 'training').glob('*/vis_data/scalars.json')), out / 'training_curve.png'
     )
     frames, labels = max(videos, key=lambda video: len(video[1].persons))
+    write_posetrack18(subsample_labels(labels, args.interval), out / 'sparse_labels.json')
     dense = propagate_subsampled(frames, labels, args.interval, propagators['stdpose'])
     write_posetrack18(dense, out / 'overlay.json')
     write_overlay(out / 'overlay.mp4', frames, dense)
@@ -157,6 +163,17 @@ def run(args: argparse.Namespace) -> None:
     print(f'{time.monotonic() - start:.0f} s in all; everything is in {out}/:')
     for name in LEFT_BEHIND:
         print(f'  {out / name}')
+    print(f'\nTo look at {labels.name} in the browser and mend it:')
+    print(f'  {review_command(data, labels, out)}')
+
+
+def review_command(data: Path, labels: VideoLabels, out: Path) -> str:
+    """The command that opens a held-out clip with its sparse labels in the review page."""
+    stdpose = Path(sys.executable).with_name('stdpose')
+    if stdpose.is_relative_to(Path.cwd()):
+        stdpose = stdpose.relative_to(Path.cwd())
+    clip = data / 'images' / 'val' / labels.name
+    return shlex.join(map(str, [stdpose, 'review', clip, out / 'sparse_labels.json']))
 
 
 def check(args: argparse.Namespace) -> None:

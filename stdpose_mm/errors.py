@@ -18,6 +18,8 @@ PACKAGES = {
     'mmpose': ('MMPose', 'train'),
     'onnx': ('onnx', 'train'),
     'sleap_io': ('sleap-io', 'sleap'),
+    'starlette': ('Starlette', 'review'),
+    'uvicorn': ('uvicorn', 'review'),
 }
 """Module -> (name, extra of this package that it belongs to), for what not everyone installs."""
 

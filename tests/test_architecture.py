@@ -25,6 +25,7 @@ FLOORS = (
     ('export', 'training', 'visualization'),
     ('benchmarks',),
     ('apis',),
+    ('review_app',),
     ('cli',),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -41,6 +42,7 @@ LIGHT = (
     'processes.py',
     'propagation',
     'review',
+    'review_app',
     'visualization',
     'apis/__init__.py',
     'apis/video_pose_propagator.py',

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -17,6 +18,7 @@ from stdpose_mm.propagation import (
     GapCache,
     LifeSpan,
     WorkListener,
+    affected_frames,
     boxes_of,
     dense_labels,
     given_labels,
@@ -26,6 +28,7 @@ from stdpose_mm.propagation import (
     propagate_frames,
 )
 from stdpose_mm.propagation.gap_store import open_gap_cache
+from stdpose_mm.propagation.gaps import shared_frames
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -36,6 +39,7 @@ from stdpose_mm.structures import (
     correct_label,
     forget_joints,
     open_left_out,
+    unused_track_ids,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +102,12 @@ class PropagationState:
     life_span: LifeSpan = 'video'
     cache: GapCache = field(default_factory=dict)
     folder: Path | None = None
+
+
+_NO_PLACE = (
+    'label of person {} in frame {} has neither a joint nor a box, use mark_absent to say that the '
+    'person is not there'
+)
 
 
 class VideoPosePropagator:
@@ -219,6 +229,7 @@ class VideoPosePropagator:
         keypoints: np.ndarray | Sequence[Sequence[float]],
         bbox: np.ndarray | Sequence[float] | None = None,
         replace: bool = False,
+        left_out: Sequence[str] = (),
     ) -> None:
         """Give joints of one person in one frame.
 
@@ -233,6 +244,8 @@ class VideoPosePropagator:
             replace: How joints without a label are meant. False: nothing is said of them; what an
                 earlier label of this frame says of them stays, and without one they are
                 propagated. True: the label replaces an earlier one, and they are left out.
+            left_out: Names of joints that are left out of the results here, whatever ``keypoints``
+                and an earlier label say of them.
 
         Raises:
             InputError: If the frame is not in the video or a shape or value is not as described.
@@ -247,8 +260,20 @@ class VideoPosePropagator:
             visibility = points[:, 2]
         else:
             visibility = np.where(np.isnan(points).any(axis=1), NOT_LABELLED, VISIBLE)
+        if left_out:
+            if state.skeleton is None or len(points) != state.skeleton.num_keypoints:
+                raise InputError(
+                    f'joints of person {person_id} in frame {frame_idx} are left out by name, but '
+                    'its keypoints are not those of the skeleton, give one for each joint'
+                )
+            visibility = visibility.copy()
+            visibility[_joint_indices(state.skeleton, left_out)] = NOT_LABELLED
         shown = np.where((visibility == NOT_LABELLED)[:, None], 0.0, points[:, :2])
-        unsaid = 'absent' if replace else 'propagated'
+        sources = np.where(
+            visibility == NOT_LABELLED, 'absent' if replace else 'propagated', 'given'
+        ).astype('<U10')
+        if left_out and state.skeleton is not None:
+            sources[_joint_indices(state.skeleton, left_out)] = 'absent'
         try:
             label = PersonLabel(
                 frame_index=frame_idx,
@@ -256,22 +281,21 @@ class VideoPosePropagator:
                 visibility=visibility,
                 track_id=person_id,
                 bbox=None if bbox is None else np.asarray(bbox, dtype=np.float64),
-                keypoint_sources=np.where(visibility == NOT_LABELLED, unsaid, 'given'),
+                keypoint_sources=sources,
             )
         except ValueError as error:
             raise InputError(
                 f'label of person {person_id} in frame {frame_idx}: {error}'
             ) from error
-        if not label.has_place:
-            raise InputError(
-                f'label of person {person_id} in frame {frame_idx} has neither a joint nor a box, '
-                'use mark_absent to say that the person is not there'
-            )
+        if not label.has_place and not left_out:
+            raise InputError(_NO_PLACE.format(person_id, frame_idx))
         if state.skeleton is None:
             state.skeleton = Skeleton(tuple(f'joint_{n}' for n in range(len(points))))
         earlier = state.tracks.get(person_id, {}).get(frame_idx)
         if earlier is not None and not replace and len(points) == state.skeleton.num_keypoints:
             label = correct_label(earlier, label)
+        if label.says_absent:
+            raise InputError(_NO_PLACE.format(person_id, frame_idx))
         self._add(state, person_id, label)
 
     def mark_absent(self, state: PropagationState, frame_idx: int, person_id: int) -> None:
@@ -327,6 +351,162 @@ class VideoPosePropagator:
         if not track:
             del state.tracks[person_id]
 
+    def restore_labels(
+        self,
+        state: PropagationState,
+        labels: Mapping[tuple[int, int], PersonLabel | None],
+    ) -> None:
+        """Put labels back as they were, to undo what was said.
+
+        Args:
+            state: The video.
+            labels: (person id, frame) -> the label as it stood in ``state.tracks``; None for no
+                label.
+        """
+        for (person_id, frame_idx), label in labels.items():
+            if label is not None:
+                self._add(state, person_id, _of_person(label, person_id))
+            elif person_id in state.tracks:
+                state.tracks[person_id].pop(frame_idx, None)
+                if not state.tracks[person_id]:
+                    del state.tracks[person_id]
+
+    def swap_persons(self, state: PropagationState, frame_idx: int, one: int, other: int) -> None:
+        """Exchange two identities from a frame on: their labels there change hands.
+
+        Args:
+            state: The video.
+            frame_idx: 0-based frame, the first in which they are exchanged.
+            one: Identity of a person with labels. Where only one of the two is there before the
+                frame, the other one is marked absent in it unless labelled there.
+            other: Identity of another one.
+
+        Raises:
+            InputError: If the frame is not in the video, or there are no two such people.
+        """
+        self._require_frame(state, frame_idx)
+        if one == other:
+            raise InputError(f'person {one} cannot be exchanged with itself, name two people')
+        for person_id in (one, other):
+            self._require_person(state, person_id)
+        tracks = {person_id: state.tracks[person_id] for person_id in (one, other)}
+        gone = {person_id: _is_gone(track, frame_idx) for person_id, track in tracks.items()}
+        for person_id, source in ((one, other), (other, one)):
+            kept = {n: p for n, p in tracks[person_id].items() if n < frame_idx}
+            taken = {
+                n: _of_person(p, person_id) for n, p in tracks[source].items() if n >= frame_idx
+            }
+            state.tracks[person_id] = kept | taken
+            if kept and gone[source] and not gone[person_id] and frame_idx not in taken:
+                self.mark_absent(state, frame_idx, person_id)
+        for person_id in (one, other):
+            if not state.tracks[person_id]:
+                del state.tracks[person_id]
+
+    def split_person(self, state: PropagationState, frame_idx: int, person_id: int) -> int:
+        """Make another person of somebody from a frame on.
+
+        Args:
+            state: The video.
+            frame_idx: 0-based frame, the first of the new person; the person of before is marked
+                absent there.
+            person_id: Identity of a person with labels before that frame and from it on.
+
+        Returns:
+            The identity of the new person, who is marked absent before its first label.
+
+        Raises:
+            InputError: If there is no such person, or its labels do not lie on both sides.
+        """
+        self._require_frame(state, frame_idx)
+        self._require_person(state, person_id)
+        track = state.tracks[person_id]
+        kept = {n: p for n, p in track.items() if n < frame_idx}
+        moved = {n: p for n, p in track.items() if n >= frame_idx}
+        for labels, where in ((kept, 'before'), (moved, 'from')):
+            if not any(label.has_place for label in labels.values()):
+                raise InputError(
+                    f'person {person_id} has no label {where} frame {frame_idx}'
+                    f'{" on" if where == "from" else ""}, label it there first'
+                )
+        new_id = next(unused_track_ids(state.tracks))
+        state.tracks[person_id] = kept
+        state.tracks[new_id] = {n: _of_person(p, new_id) for n, p in moved.items()}
+        self.mark_absent(state, frame_idx, person_id)
+        if min(moved) > 0:
+            self.mark_absent(state, 0, new_id)
+        return new_id
+
+    def merge_persons(self, state: PropagationState, person_id: int, into: int) -> None:
+        """Make one person of two: the labels of the one go to the other.
+
+        What only says that one of them is absent gives way to a label of the other.
+
+        Args:
+            state: The video.
+            person_id: The identity that ends.
+            into: The identity that stays.
+
+        Raises:
+            InputError: If there are no two such people, or both have a place in one frame.
+        """
+        if person_id == into:
+            raise InputError(f'person {into} cannot be merged with itself, name two people')
+        for one in (person_id, into):
+            self._require_person(state, one)
+        ending, staying = state.tracks[person_id], state.tracks[into]
+        both = [n for n in ending if n in staying and ending[n].has_place and staying[n].has_place]
+        if both:
+            raise InputError(
+                f'persons {person_id} and {into} are both labelled in frame {min(both)}, take one '
+                'of the labels back first'
+            )
+        first = {
+            one: min((n for n, p in track.items() if not p.says_absent), default=-1)
+            for one, track in ((person_id, ending), (into, staying))
+        }
+        merged: dict[int, PersonLabel] = {}
+        for one, other, track in ((person_id, into, ending), (into, person_id, staying)):
+            for frame_idx, label in track.items():
+                # That somebody is not there yet says nothing of who is there before.
+                is_before = label.says_absent and first[other] <= frame_idx < first[one]
+                if not is_before and (frame_idx not in merged or merged[frame_idx].says_absent):
+                    merged[frame_idx] = _of_person(label, into)
+        del state.tracks[person_id]
+        state.tracks[into] = merged
+
+    def remove_person(self, state: PropagationState, person_id: int) -> None:
+        """Take back all that was said of a person.
+
+        Raises:
+            InputError: If there is no such person.
+        """
+        self._require_person(state, person_id)
+        del state.tracks[person_id]
+
+    def affected_frames(
+        self,
+        state: PropagationState,
+        person_id: int,
+        earlier: Mapping[int, PersonLabel],
+    ) -> range:
+        """Find the frames whose poses of a person may have changed with its labels.
+
+        Args:
+            state: The video.
+            person_id: The person.
+            earlier: Frame index -> its label of before.
+
+        Returns:
+            Empty if no label has changed.
+        """
+        return affected_frames(
+            earlier,
+            state.tracks.get(person_id, {}),
+            len(state.frames),
+            self.propagator.reads_second_labels,
+        )
+
     def detect_in_video(self, state: PropagationState, detector: PersonDetector) -> Iterator[int]:
         """Let detected boxes take the place of interpolated ones where they overlap.
 
@@ -358,22 +538,56 @@ class VideoPosePropagator:
             yield frame_idx
 
     def propagate_in_video(
-        self, state: PropagationState, listener: WorkListener | None = None
+        self,
+        state: PropagationState,
+        listener: WorkListener | None = None,
+        person_ids: Collection[int] | None = None,
+        within: range | None = None,
     ) -> Iterator[FrameResult]:
         """Poses of all people, from the first frame of the video to the last.
 
-        Frames come as soon as they are known: stop reading it whenever you like.
+        Frames come as soon as they are known: stop reading it whenever you like. Labels that are
+        added meanwhile count in the next run.
 
         Args:
             state: The video.
-            listener: Is told how far the work is, frame by frame, before the frames come.
+            listener: Is told how far the work is, frame by frame, before the frames come. What it
+                raises ends the run.
+            person_ids: The people; by default everyone.
+            within: The frames that come; by default all. Only gaps that hold one of them are
+                propagated.
 
         Raises:
             InputError: If nothing is labelled, a frame cannot be read, or a labelled joint is
                 unknown to the model.
         """
         # Not a generator itself: that nothing is labelled is said at once.
-        return self._frame_results(state, self._base_labels(state).skeleton, listener)
+        skeleton = self._base_labels(state).skeleton
+        if within is not None:
+            within = shared_frames(within, range(len(state.frames)))
+        cache = state.cache
+        # Reading labels alone is faster than the disk.
+        if state.folder is not None and self.propagator.reads_pictures:
+            cache = open_gap_cache(
+                state.folder, state.frames.name, self.propagator, state.frames, skeleton
+            )
+        people = propagate_frames(
+            state.frames,
+            {person_id: dict(track) for person_id, track in state.tracks.items()},
+            skeleton,
+            self.propagator,
+            cache,
+            boxes=state.boxes,
+            detections=state.detections,
+            life_span=state.life_span,
+            listener=listener,
+            track_ids=person_ids,
+            within=within,
+        )
+        return (
+            _frame_result(frame_idx, persons, skeleton.num_keypoints)
+            for frame_idx, persons in people
+        )
 
     def collect_labels(
         self, state: PropagationState, results: Iterable[FrameResult]
@@ -388,28 +602,6 @@ class VideoPosePropagator:
         state.boxes = {}
         state.detections.clear()
         state.cache.clear()
-
-    def _frame_results(
-        self, state: PropagationState, skeleton: Skeleton, listener: WorkListener | None
-    ) -> Iterator[FrameResult]:
-        cache = state.cache
-        # Reading labels alone is faster than the disk.
-        if state.folder is not None and self.propagator.reads_pictures:
-            cache = open_gap_cache(
-                state.folder, state.frames.name, self.propagator, state.frames, skeleton
-            )
-        for frame_idx, persons in propagate_frames(
-            state.frames,
-            state.tracks,
-            skeleton,
-            self.propagator,
-            cache,
-            boxes=state.boxes,
-            detections=state.detections,
-            life_span=state.life_span,
-            listener=listener,
-        ):
-            yield _frame_result(frame_idx, persons, skeleton.num_keypoints)
 
     def _base_labels(self, state: PropagationState) -> VideoLabels:
         if state.skeleton is None or not state.tracks:
@@ -429,13 +621,16 @@ class VideoPosePropagator:
                 f'are: {known}'
             )
 
-    def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
-        assert state.skeleton is not None
-        if not 0 <= label.frame_index < len(state.frames):
+    def _require_frame(self, state: PropagationState, frame_idx: int) -> None:
+        if not 0 <= frame_idx < len(state.frames):
             raise InputError(
-                f'a label is on frame {label.frame_index}, but {state.frames.name} has '
+                f'a label is on frame {frame_idx}, but {state.frames.name} has '
                 f'{len(state.frames)} frames (0..{len(state.frames) - 1}), give a frame of it'
             )
+
+    def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
+        assert state.skeleton is not None
+        self._require_frame(state, label.frame_index)
         if len(label.visibility) != state.skeleton.num_keypoints:
             raise InputError(
                 f'the label of person {person_id} in frame {label.frame_index} has '
@@ -443,6 +638,16 @@ class VideoPosePropagator:
                 f'({", ".join(state.skeleton.keypoint_names)})'
             )
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
+
+
+def _of_person(label: PersonLabel, person_id: int) -> PersonLabel:
+    return label if label.track_id == person_id else dataclasses.replace(label, track_id=person_id)
+
+
+def _is_gone(track: Mapping[int, PersonLabel], frame_idx: int) -> bool:
+    """Whether the last label before a frame says that the person is absent."""
+    before = [n for n in track if n < frame_idx]
+    return bool(before) and track[max(before)].says_absent
 
 
 def _joint_indices(skeleton: Skeleton, joints: Sequence[str]) -> list[int]:

@@ -15,6 +15,7 @@ from stdpose_mm.version import __version__
 VERBS = {
     'propagate': 'stdpose_mm.cli.propagate',
     'infer': 'stdpose_mm.cli.infer',
+    'review': 'stdpose_mm.cli.review',
     'train': 'stdpose_mm.cli.train',
     'test': 'stdpose_mm.cli.test',
     'evaluate': 'stdpose_mm.cli.evaluate',

@@ -97,7 +97,7 @@ def require_video(video: PathLike, labels: PathLike | None = None) -> None:
     if not Path(video).exists():
         raise InputError(f'{video} does not exist, expected a video file or a folder of pictures')
     found = kind_of_file(video)
-    is_video = labels is not None and _shows_frames(labels)
+    is_video = labels is not None and shows_frames(labels)
     if found == 'a label file' and is_video:
         raise InputError(
             f'{video} is a label file and {labels} shows the frames, give the video first and then '
@@ -121,7 +121,8 @@ def require_config(path: PathLike) -> None:
         )
 
 
-def _shows_frames(path: PathLike) -> bool:
+def shows_frames(path: PathLike) -> bool:
+    """Tell whether a path is a video, a picture, or a folder of pictures without label files."""
     if os.path.isdir(path):
         names = [name.lower() for name in os.listdir(path)]
         # Some tools write a label file beside each picture.

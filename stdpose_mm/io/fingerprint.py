@@ -20,7 +20,7 @@ from stdpose_mm.errors import InputError
 from .video import FrameSource, SelectedFrames
 from .video.frame_views import FrameView
 
-NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'training', 'visualization')
+NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'review_app', 'training', 'visualization')
 """Rooms of the package whose code changes no pose that a propagator returns."""
 
 LIBRARIES = (

@@ -1,7 +1,15 @@
 """Label propagation: what every method shares; each family of methods has a folder."""
 
 from .base import PROPAGATORS, BasePropagator, ModelUse, PropagatedPose, build_propagator
-from .gaps import Gap, LifeSpan, NearestLabels, PresenceInterval, find_gaps, find_presence_intervals
+from .gaps import (
+    Gap,
+    LifeSpan,
+    NearestLabels,
+    PresenceInterval,
+    affected_frames,
+    find_gaps,
+    find_presence_intervals,
+)
 from .load_propagator import load_propagator
 from .match_labels import list_all_frames, match_labels
 from .repropagation import propagate_subsampled, subsample_labels
@@ -28,6 +36,7 @@ __all__ = [
     'PresenceInterval',
     'PropagatedPose',
     'WorkListener',
+    'affected_frames',
     'boxes_of',
     'build_propagator',
     'dense_labels',

@@ -194,6 +194,7 @@ def find_gaps(
     labels: Mapping[int, PersonLabel],
     bboxes: Mapping[int, np.ndarray],
     frames: range,
+    within: range | None = None,
 ) -> list[Gap]:
     """Find the gaps of one track in one presence interval.
 
@@ -206,20 +207,22 @@ def find_gaps(
         labels: Frame index -> label; at least one.
         bboxes: Frame index -> [4] person box of every frame that is not wholly labelled.
         frames: The frames of the interval.
+        within: Gaps without one of these frames are left out; by default there are none.
 
     Returns:
         In order of time; every joint is in one gap of a frame that does not speak of it.
     """
     times = sorted(labels)
     in_order = [labels[time] for time in times]
-    before = _anchors_along(in_order)
-    after = _anchors_along(in_order[::-1])[::-1]
+    nearest = _NearestAlong(in_order)
     gaps = []
     for (start, stop), joints in sorted(_joints_between_labels(in_order).items()):
         first = frames.start if start < 0 else times[start] + 1
         between = range(first, frames.stop if stop == len(times) else times[stop])
-        if not between:
+        if not between or (within is not None and not shared_frames(between, within)):
             continue
+        before, second_before = nearest.before(start + 1)
+        after, second_after = nearest.after(stop)
         gaps.append(
             Gap(
                 track_id=track_id,
@@ -228,14 +231,19 @@ def find_gaps(
                 left=None if start < 0 else in_order[start],
                 right=None if stop == len(times) else in_order[stop],
                 inner=tuple(in_order[start + 1 : stop]),
-                before=before[start + 1][0],
-                after=after[stop][0],
-                second_before=before[start + 1][1],
-                second_after=after[stop][1],
+                before=before,
+                after=after,
+                second_before=second_before,
+                second_after=second_after,
                 bboxes=np.stack([bboxes[frame] for frame in between]).astype(np.float64),
             )
         )
     return gaps
+
+
+def shared_frames(frames: range, others: range) -> range:
+    """Return the frames that two runs of frames share; empty if none."""
+    return range(max(frames.start, others.start), min(frames.stop, others.stop))
 
 
 def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int], np.ndarray]:
@@ -260,27 +268,133 @@ def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int
     return between
 
 
-def _anchors_along(labels: Sequence[PersonLabel]) -> list[tuple[NearestLabels, NearestLabels]]:
-    """Find the nearest and second nearest labels of each joint, from every place along a track.
+def affected_frames(
+    earlier: Mapping[int, PersonLabel],
+    later: Mapping[int, PersonLabel],
+    num_frames: int,
+    reads_second_labels: bool = False,
+) -> range:
+    """Find the frames whose poses may change when the labels of a track do.
+
+    The frames between the nearest labels around all changes; labels that do not say enough are
+    passed over: of a changed joint the nearest label (two of them for methods that read second
+    labels), of the others one that speaks of them, and one with the box of a whole pose.
 
     Args:
-        labels: At least one, in the order in which they are passed by.
+        earlier: Frame index -> label before the change.
+        later: Frame index -> label after it.
+        num_frames: Length of the video.
+        reads_second_labels: :attr:`BasePropagator.reads_second_labels` of the method.
 
     Returns:
-        Before the first label, after the first, ..., after the last.
+        Empty if nothing has changed.
     """
-    num_keypoints = len(labels[0].visibility)
-    nothing = NearestLabels(
-        frames=np.full(num_keypoints, NEVER),
-        keypoints=np.zeros((num_keypoints, 2)),
-        visibility=np.full(num_keypoints, NOT_LABELLED, dtype=np.int8),
+    changed = [
+        frame
+        for frame in earlier.keys() | later.keys()
+        if earlier.get(frame) is not later.get(frame)
+    ]
+    if not changed:
+        return range(0)
+    pairs = [(earlier.get(frame), later.get(frame)) for frame in changed]
+    joints = np.logical_or.reduce([_changed_joints(*pair) for pair in pairs])
+    others = {**earlier, **later}
+    times = sorted(others.keys() - set(changed))
+    here = sum(time < min(changed) for time in times)
+    beyond = sum(time <= max(changed) for time in times)
+    depth = 2 if reads_second_labels else 1
+    before = _first_that_decides([others[time] for time in times[:here][::-1]], joints, depth)
+    after = _first_that_decides([others[time] for time in times[beyond:]], joints, depth)
+    return range(
+        0 if before is None else before.frame_index,
+        num_frames if after is None else after.frame_index + 1,
     )
-    anchors = [(nothing, nothing)]
+
+
+def _changed_joints(earlier: PersonLabel | None, later: PersonLabel | None) -> np.ndarray:
+    """Return [K] bool: joints of which two labels of a frame say different things."""
+    one = earlier if earlier is not None else later
+    assert one is not None
+    if earlier is None or later is None or earlier.says_absent or later.says_absent:
+        return np.ones(len(one.visibility), dtype=bool)
+    return (
+        (earlier.keypoints != later.keypoints).any(axis=1)
+        | (earlier.visibility != later.visibility)
+        | (earlier.keypoint_sources != later.keypoint_sources)
+    )
+
+
+def _first_that_decides(
+    labels: Sequence[PersonLabel], changed: np.ndarray, depth: int
+) -> PersonLabel | None:
+    """Find the first label behind which nothing depends on the labels before it; None if none."""
+    seen = np.zeros(len(changed), dtype=np.int64)
+    spoken = np.zeros(len(changed), dtype=bool)
+    whole = 0
     for label in labels:
-        nearest, second = anchors[-1]
-        shown = label.labelled
-        anchors.append((_merge(shown, _of_label(label), nearest), _merge(shown, nearest, second)))
-    return anchors
+        if label.says_absent:
+            return label
+        seen += label.labelled
+        spoken |= ~label.propagated
+        whole += label.has_box or bool(label.labelled.any() and not label.propagated.any())
+        if (seen[changed] >= depth).all() and spoken.all() and whole >= depth:
+            return label
+    return None
+
+
+class _NearestAlong:
+    """The nearest and second nearest labels of each joint, from every place along a track.
+
+    Args:
+        labels: L labels in order of time, at least one.
+    """
+
+    def __init__(self, labels: Sequence[PersonLabel]) -> None:
+        self._frames = np.array([label.frame_index for label in labels])
+        self._keypoints = np.stack([label.keypoints for label in labels])
+        self._visibility = np.stack([label.visibility for label in labels])
+        shown = self._visibility > NOT_LABELLED
+        last = len(labels) - 1
+        # Row p: the positions among the first p labels; reversed, those among the last p.
+        self._backward = _latest_two(shown)
+        self._forward = [
+            np.where(rows >= 0, last - rows, NEVER)[::-1] for rows in _latest_two(shown[::-1])
+        ]
+
+    def before(self, place: int) -> tuple[NearestLabels, NearestLabels]:
+        """Look back from before label ``place``."""
+        return self._at(self._backward[0][place]), self._at(self._backward[1][place])
+
+    def after(self, place: int) -> tuple[NearestLabels, NearestLabels]:
+        """Look ahead from label ``place``, which counts."""
+        return self._at(self._forward[0][place]), self._at(self._forward[1][place])
+
+    def _at(self, positions: np.ndarray) -> NearestLabels:
+        """Take the labels at ``positions`` [K], those that exist."""
+        exists, joints = positions >= 0, np.arange(len(positions))
+        return NearestLabels(
+            frames=np.where(exists, self._frames[positions], NEVER),
+            keypoints=np.where(exists[:, None], self._keypoints[positions, joints], 0.0),
+            visibility=np.where(exists, self._visibility[positions, joints], NOT_LABELLED).astype(
+                np.int8
+            ),
+        )
+
+
+def _latest_two(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the last and the second last row in which each joint is shown.
+
+    Args:
+        shown: [L, K] bool.
+
+    Returns:
+        Two of [L + 1, K]: of row p, positions among the first p rows; -1 where there is none.
+    """
+    length, joints = shown.shape
+    rows = np.where(shown, np.arange(length)[:, None], -1)
+    last = np.concatenate([np.full((1, joints), -1), np.maximum.accumulate(rows)])
+    second = np.where(last >= 0, np.take_along_axis(last, np.maximum(last, 0), axis=0), -1)
+    return last, second
 
 
 def _of_label(label: PersonLabel) -> NearestLabels:

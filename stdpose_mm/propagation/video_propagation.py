@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -113,6 +113,8 @@ def propagate_frames(
     detections: DetectedPeople | None = None,
     life_span: LifeSpan = 'video',
     listener: WorkListener | None = None,
+    track_ids: Collection[int] | None = None,
+    within: range | None = None,
 ) -> Iterator[tuple[int, list[PersonLabel]]]:
     """Propagate sparse labels frame by frame; people come as soon as they are known.
 
@@ -134,10 +136,12 @@ def propagate_frames(
             first label to its last.
         listener: Is told how far the work is; the people of a frame come only when all gaps that
             hold it are done.
+        track_ids: The tracks to propagate; by default all.
+        within: The frames to yield; by default all. Only gaps that hold one of them are filled.
 
     Yields:
-        (frame index, people sorted by track id), from frame 0 to the last. Everyone is in every
-        frame: given, propagated, or outside of a presence interval (see
+        (frame index, people sorted by track id), from the first frame to the last. Everyone is in
+        every frame: given, propagated, or outside of a presence interval (see
         :func:`~.gaps.find_presence_intervals`) absent.
 
     Raises:
@@ -145,15 +149,28 @@ def propagate_frames(
     """
     _check(tracks, len(frames))
     boxes, detections = boxes or {}, detections or {}
+    everything = track_ids is None and within is None
+    within = range(len(frames)) if within is None else within
     plans = {
         track_id: _plan_track(
-            track_id, labels, len(frames), life_span, boxes.get(track_id, {}), detections
+            track_id,
+            labels,
+            len(frames),
+            life_span,
+            boxes.get(track_id, {}),
+            detections,
+            within,
         )
         for track_id, labels in sorted(tracks.items())
+        if track_ids is None or track_id in track_ids
     }
     cache = {} if cache is None else cache
     poses = _GapPoses(plans, frames, skeleton, propagator, cache, listener)
-    for frame_index in range(len(frames)):
+    if everything and isinstance(cache, dict):
+        # Memory shall not grow with every correction; files have a limit of their own.
+        for stale in set(cache) - poses.keys:
+            del cache[stale]
+    for frame_index in within:
         people = [
             _person_at(frame_index, track_id, plan, poses, skeleton.num_keypoints)
             for track_id, plan in plans.items()
@@ -183,7 +200,7 @@ def gaps_of_labels(labels: VideoLabels, num_frames: int) -> list[Gap]:
     return [
         gap
         for track_id, track in sorted(labels.tracks().items())
-        for gap in _plan_track(track_id, track, num_frames, 'video', {}, {}).gaps
+        for gap in _plan_track(track_id, track, num_frames, 'video', {}, {}, range(num_frames)).gaps
     ]
 
 
@@ -214,7 +231,7 @@ class _GapPoses:
         frames: The video's pictures.
         skeleton: The joints of the labels.
         propagator: How to fill the gaps that the cache does not have.
-        cache: Finished gaps are added, and those of other labels removed from a ``dict``.
+        cache: Finished gaps are added.
         listener: Is told how far the propagator is.
     """
 
@@ -234,10 +251,6 @@ class _GapPoses:
             for plan in plans.values()
             for gap in plan.gaps
         }
-        if isinstance(cache, dict):
-            # Memory shall not grow with every correction; files have a limit of their own.
-            for stale in set(cache) - set(self._keys.values()):
-                del cache[stale]
         todo = [gap for gap, key in self._keys.items() if key not in cache]
         todo.sort(key=lambda gap: (gap.first, gap.last, gap.track_id))
         self._propagated = propagate_with_progress(
@@ -245,6 +258,11 @@ class _GapPoses:
         )
         self._unfinished: dict[Gap, dict[int, PropagatedPose]] = {gap: {} for gap in todo}
         self._finished: dict[Gap, GapPoses] = {}
+
+    @property
+    def keys(self) -> set[str]:
+        """Return the keys of all gaps in the cache."""
+        return set(self._keys.values())
 
     def pose_at(self, gap: Gap, frame_index: int) -> PropagatedPose:
         """Return the pose in one frame of a gap.
@@ -302,7 +320,9 @@ def _plan_track(
     life_span: LifeSpan,
     boxes: Mapping[int, np.ndarray],
     detections: DetectedPeople,
+    within: range,
 ) -> _TrackPlan:
+    """Plan the work on one track; gaps without a frame in ``within`` are left out."""
     labels = dict(labels)
     gaps: list[Gap] = []
     for interval in find_presence_intervals(labels, num_frames, life_span):
@@ -314,20 +334,27 @@ def _plan_track(
         if not anchors:
             # A head box alone is no start for a pose.
             continue
-        track = TrackBoxes(anchors, detections)
-        bboxes = {
-            frame: track.find(frame)[0]
-            for frame in interval.frames
-            if frame not in interval.labels or frame in partial
-        }
+        bboxes = _FoundBoxes(TrackBoxes(anchors, detections))
         for frame in partial:
             label = labels[frame]
             if not label.has_box:
                 bboxes[frame] = enclose(bboxes[frame], label.keypoints[label.given])
             labels[frame] = replace(label, bbox=bboxes[frame])
         present = {frame: labels[frame] for frame in interval.labels}
-        gaps += find_gaps(track_id, present, bboxes, interval.frames)
+        gaps += find_gaps(track_id, present, bboxes, interval.frames, within)
     return _TrackPlan(labels, gaps)
+
+
+class _FoundBoxes(dict[int, np.ndarray]):
+    """The boxes of a track by frame, each found when it is first asked for."""
+
+    def __init__(self, track: TrackBoxes) -> None:
+        super().__init__()
+        self._track = track
+
+    def __missing__(self, frame: int) -> np.ndarray:
+        box = self[frame] = self._track.find(frame)[0]
+        return box
 
 
 def _person_at(

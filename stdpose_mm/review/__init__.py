@@ -1,18 +1,22 @@
 """Review of propagated videos: what to check, what to label next."""
 
-from .frame_checks import FrameCheck, JointCheck, frames_to_check
+from .expected_errors import TrackErrors
+from .frame_checks import FrameCheck, JointCheck, frames_to_check, rank_errors
 from .label_summary import LabelSummary, TrackSummary, summarize_labels, word_summary
 from .score_calibration import calibrate_scores
-from .suggestions import FrameSuggestion, rank_suggestions, suggest_frames
+from .suggestions import FrameSuggestion, rank_gains, rank_suggestions, suggest_frames
 
 __all__ = [
     'FrameCheck',
     'FrameSuggestion',
     'JointCheck',
     'LabelSummary',
+    'TrackErrors',
     'TrackSummary',
     'calibrate_scores',
     'frames_to_check',
+    'rank_errors',
+    'rank_gains',
     'rank_suggestions',
     'suggest_frames',
     'summarize_labels',

@@ -13,7 +13,7 @@ nothing at ``t`` itself, everything at the labels that were there before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,9 @@ from .interpolation_errors import interpolation_errors
 
 _MAX_CANDIDATES = 128
 """Frames of a gap whose gain is computed; between them it is interpolated."""
+
+_MAX_VALUES = 2**20
+"""Numbers that the gains of a gap are computed from at once."""
 
 _MAX_ERROR = 0.98
 """Limit of an expected error, so that a joint of score 0 may still gain from labels nearby."""
@@ -44,15 +47,28 @@ class TrackGap:
     start: float
     stop: float
 
-    def variance_left(self, times: np.ndarray, label: float) -> np.ndarray:
-        """Compute the share v of the variance (see the module) that a label leaves at ``times``."""
+    def variance_left(self, times: np.ndarray, label: float | np.ndarray) -> np.ndarray:
+        """Compute the share v of the variance (see the module) that a label leaves.
+
+        Args:
+            times: [n] frames of the gap.
+            label: Frame of the label, or [C, 1] of several.
+
+        Returns:
+            [n, 1], or [C, n, 1].
+        """
         start, stop = self.start, self.stop
         before = (label - times) * (stop - start) / ((label - start) * (stop - times))
         after = (times - label) * (stop - start) / ((stop - label) * (times - start))
-        return np.where(times < label, before, after)[:, None]
+        return np.where(times < label, before, after)[..., None]
 
-    def errors_left(self, times: np.ndarray, errors: np.ndarray, label: float) -> np.ndarray:
-        """Compute the expected errors [n, K] with one more label from those without it."""
+    def errors_left(
+        self, times: np.ndarray, errors: np.ndarray, label: float | np.ndarray
+    ) -> np.ndarray:
+        """Compute the expected errors [n, K] with one more label from those without it.
+
+        With several labels to choose from, [C, 1], they are [C, n, K].
+        """
         share = self.variance_left(times, label)
         power = np.divide(1.0, share, out=np.full(share.shape, np.inf), where=share > 0)
         return np.minimum(errors, _MAX_ERROR) ** power
@@ -71,8 +87,8 @@ class TrackErrors:
         self.times = times
         self.given = given.copy()
         self.errors = np.where(given[:, None], 0.0, errors)
-        self._gains: dict[float, dict[int, float]] = {}
-        """Start of a gap -> gains of its frames; outdated ones are removed."""
+        self._gains = np.where(given, 0.0, np.nan)
+        """Gains of the frames, NaN where they are to be computed."""
 
     @classmethod
     def from_scores(cls, labels: VideoLabels) -> list[TrackErrors]:
@@ -107,50 +123,100 @@ class TrackErrors:
 
     def gaps(self) -> Iterator[TrackGap]:
         """Yield the gaps between labels in the order of time."""
-        length = self.times[-1] - self.times[0] + 1
         labels = np.flatnonzero(self.given)
         for start, stop in zip([-1, *labels], [*labels, len(self.times)], strict=True):
             if stop - start > 1:
-                yield TrackGap(
-                    slice(start + 1, stop),
-                    self.times[start] if start >= 0 else self.times[0] - length,
-                    self.times[stop] if stop < len(self.times) else self.times[-1] + length,
-                )
+                yield self._gap(int(start), int(stop))
 
-    def gains(self) -> dict[int, float]:
-        """Compute for every frame by how much a label there reduces the expected errors."""
-        gains: dict[int, float] = {}
-        for gap in self.gaps():
-            if gap.start not in self._gains:
-                self._gains[gap.start] = self._gains_in(gap)
-            gains.update(self._gains[gap.start])
-        return gains
+    def find_gap(self, frame: int) -> TrackGap | None:
+        """Find the gap that holds a frame; None if it is labelled, or no frame of the track."""
+        position = int(np.searchsorted(self.times, frame))
+        if position == len(self.times) or self.times[position] != frame or self.given[position]:
+            return None
+        labels = np.flatnonzero(self.given)
+        place = int(np.searchsorted(labels, position))
+        return self._gap(
+            int(labels[place - 1]) if place else -1,
+            int(labels[place]) if place < len(labels) else len(self.times),
+        )
+
+    def _gap(self, start: int, stop: int) -> TrackGap:
+        """Make the gap between the labels at two positions, -1 and N for those that are not."""
+        length = self.times[-1] - self.times[0] + 1
+        return TrackGap(
+            slice(start + 1, stop),
+            self.times[start] if start >= 0 else self.times[0] - length,
+            self.times[stop] if stop < len(self.times) else self.times[-1] + length,
+        )
+
+    def gains(self) -> np.ndarray:
+        """Compute for every frame by how much a label there reduces the expected errors.
+
+        Returns:
+            [N], 0 where there is a label.
+        """
+        while len(unknown := np.flatnonzero(np.isnan(self._gains))):
+            if len(unknown) == (~self.given).sum():
+                for gap in self.gaps():
+                    self._gains[gap.inside] = self._gains_in(gap)
+                break
+            found = self.find_gap(int(self.times[unknown[0]]))
+            assert found is not None
+            self._gains[found.inside] = self._gains_in(found)
+        return self._gains.copy()
+
+    def copy(self) -> TrackErrors:
+        """Return errors of their own, to try labels on."""
+        other = TrackErrors(self.times, self.given, self.errors)
+        other._gains = self._gains.copy()
+        return other
 
     def label(self, frame: int) -> bool:
         """Count a frame as labelled; return whether the person was there without a label."""
-        position = int(np.searchsorted(self.times, frame))
-        if position == len(self.times) or self.times[position] != frame or self.given[position]:
+        gap = self.find_gap(frame)
+        if gap is None:
             return False
-        for gap in self.gaps():
-            inside = gap.inside
-            if inside.start <= position < inside.stop:
-                self.errors[inside] = gap.errors_left(
-                    self.times[inside], self.errors[inside], frame
-                )
-                self._gains.pop(gap.start, None)
+        self.errors[gap.inside] = gap.errors_left(
+            self.times[gap.inside], self.errors[gap.inside], frame
+        )
+        position = int(np.searchsorted(self.times, frame))
+        self._gains[gap.inside] = np.nan
+        self._gains[position] = 0.0
         self.given[position] = True
         return True
 
-    def _gains_in(self, gap: TrackGap) -> dict[int, float]:
+    def _gains_in(self, gap: TrackGap) -> np.ndarray:
         times, errors = self.times[gap.inside], self.errors[gap.inside]
         number = min(len(times), _MAX_CANDIDATES)
         candidates = np.linspace(0, len(times) - 1, number).round().astype(np.int64)
-        gain = [
-            (errors - gap.errors_left(times, errors, times[candidate])).sum()
-            for candidate in candidates
-        ]
-        gains = np.interp(np.arange(len(times)), candidates, gain)
-        return dict(zip(times.tolist(), gains.tolist(), strict=True))
+        at_once = max(1, _MAX_VALUES // errors.size)
+        gain = np.concatenate(
+            [
+                (errors - gap.errors_left(times, errors, times[some][:, None])).sum(axis=(1, 2))
+                for start in range(0, number, at_once)
+                for some in [candidates[start : start + at_once]]
+            ]
+        )
+        return np.interp(np.arange(len(times)), candidates, gain)
+
+
+def sum_by_frame(tracks: Sequence[TrackErrors], values: Sequence[np.ndarray]) -> np.ndarray:
+    """Sum values of several tracks by frame.
+
+    Args:
+        tracks: The tracks.
+        values: [N] of each, for its frames.
+
+    Returns:
+        [F] for the frames from 0 to the last of any track, NaN where there is no track.
+    """
+    length = max((int(track.times[-1]) + 1 for track in tracks), default=0)
+    sums = np.full(length, np.nan)
+    for track in tracks:
+        sums[track.times] = 0.0
+    for track, of_track in zip(tracks, values, strict=True):
+        sums[track.times] += of_track
+    return sums
 
 
 def _expected_errors(person: PersonLabel) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stdpose_mm.structures import VideoLabels
 
-from .expected_errors import TrackErrors
+from .expected_errors import TrackErrors, sum_by_frame
 
 
 @dataclass(frozen=True)
@@ -52,29 +53,40 @@ def frames_to_check(labels: VideoLabels, limit: int, num_joints: int = 3) -> lis
         limit: Maximal number of frames; fewer if no others are expected to be wrong.
         num_joints: Maximal number of joints named in each.
     """
-    tracks = TrackErrors.from_scores(labels)
-    expected = _sum_by_frame(tracks, [track.errors for track in tracks])
-    left = [track.errors.copy() for track in tracks]
-    checks: list[FrameCheck] = []
-    while len(checks) < limit:
-        new = _sum_by_frame(tracks, left)
-        frame = max(new, key=lambda index: (new[index], -index), default=-1)
-        if not new or new[frame] < 1e-6:
+    ranked = rank_errors(TrackErrors.from_scores(labels), limit)
+    return [
+        FrameCheck(frame, wrong, _worst_joints(labels, frame, num_joints))
+        for frame, wrong in ranked
+    ]
+
+
+def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, float]]:
+    """Rank frames as :func:`frames_to_check` does, from the expected errors of everyone.
+
+    Args:
+        tracks: The expected errors.
+        limit: See there.
+
+    Returns:
+        (frame, expected number of wrong joints in it).
+    """
+    left = [track.errors.sum(axis=1) for track in tracks]
+    expected = sum_by_frame(tracks, left)
+    ranked: list[tuple[int, float]] = []
+    while len(ranked) < limit:
+        new = sum_by_frame(tracks, left)
+        if np.isnan(new).all():
             break
-        checks.append(FrameCheck(frame, expected[frame], _worst_joints(labels, frame, num_joints)))
+        # The first of the worst.
+        frame = int(np.nanargmax(new))
+        if new[frame] < 1e-6:
+            break
+        ranked.append((frame, float(expected[frame])))
         for track, errors in zip(tracks, left, strict=True):
-            for gap in track.gaps():
-                if gap.start < frame < gap.stop:
-                    errors[gap.inside] *= gap.variance_left(track.times[gap.inside], frame)
-    return checks
-
-
-def _sum_by_frame(tracks: list[TrackErrors], errors: list[np.ndarray]) -> dict[int, float]:
-    sums: dict[int, float] = {}
-    for track, of_track in zip(tracks, errors, strict=True):
-        for frame, value in zip(track.times.tolist(), of_track.sum(axis=1).tolist(), strict=True):
-            sums[frame] = sums.get(frame, 0.0) + value
-    return sums
+            gap = track.find_gap(frame)
+            if gap is not None:
+                errors[gap.inside] *= gap.variance_left(track.times[gap.inside], frame)[:, 0]
+    return ranked
 
 
 def _worst_joints(labels: VideoLabels, frame: int, num_joints: int) -> tuple[JointCheck, ...]:

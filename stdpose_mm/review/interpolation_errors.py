@@ -47,7 +47,10 @@ def _joint_errors(frames: np.ndarray, labelled: np.ndarray, points: np.ndarray) 
     """
     from scipy.special import expit
 
-    distance = np.maximum(np.abs(frames[:, None] - labelled).min(axis=1), 1)
+    after = np.clip(np.searchsorted(labelled, frames), 0, len(labelled) - 1)
+    before = np.maximum(after - 1, 0)
+    distance = np.minimum(np.abs(frames - labelled[before]), np.abs(frames - labelled[after]))
+    distance = np.maximum(distance, 1)
     if len(labelled) == 1:
         return np.where(frames == labelled[0], 0.0, expit(np.log(distance) - 2.54))
     step = np.linalg.norm(np.diff(points, axis=0), axis=-1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from stdpose_mm.structures import VideoLabels
 
-from .expected_errors import TrackErrors
+from .expected_errors import TrackErrors, sum_by_frame
 
 
 @dataclass(frozen=True)
@@ -53,23 +55,36 @@ def rank_suggestions(
         tracks = TrackErrors.from_scores(labels)
     else:
         tracks = [track for _, track in TrackErrors.of_interpolation(labels)]
-    taken = set(given)
-    for frame in sorted(taken):
+    for frame in sorted(given):
         for track in tracks:
             track.label(frame)
+    return rank_gains(tracks, num, given)
+
+
+def rank_gains(
+    tracks: Sequence[TrackErrors], num: int, taken: Collection[int] = ()
+) -> list[FrameSuggestion]:
+    """Suggest frames as :func:`rank_suggestions` does, from the expected errors of everyone.
+
+    Args:
+        tracks: The expected errors; those of suggested frames are updated.
+        num: See there.
+        taken: Frames that are never suggested.
+    """
     suggestions: list[FrameSuggestion] = []
     gains = [track.gains() for track in tracks]
+    out = np.array(sorted(taken), dtype=np.int64)
     while len(suggestions) < num:
-        total: dict[int, float] = {}
-        for of_track in gains:
-            for frame, gain in of_track.items():
-                if frame not in taken:
-                    total[frame] = total.get(frame, 0.0) + gain
-        frame = max(total, key=lambda index: (total[index], -index), default=-1)
-        if not total or total[frame] < 1e-9:
+        total = sum_by_frame(tracks, gains)
+        total[out[out < len(total)]] = np.nan
+        if np.isnan(total).all():
             break
-        suggestions.append(FrameSuggestion(frame, total[frame]))
-        taken.add(frame)
+        # The first of the best.
+        frame = int(np.nanargmax(total))
+        if total[frame] < 1e-9:
+            break
+        suggestions.append(FrameSuggestion(frame, float(total[frame])))
+        out = np.append(out, frame)
         for number, track in enumerate(tracks):
             if track.label(frame):
                 gains[number] = track.gains()

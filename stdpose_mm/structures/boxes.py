@@ -6,6 +6,7 @@ the last axis holds the box, leading axes are free.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -74,7 +75,10 @@ def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> n
         raise ValueError(
             f'expected one box for each of {len(frames)} > 0 frames, got {boxes.shape}'
         )
-    return np.array([np.interp(frame, frames, boxes[:, side]) for side in range(4)])
+    # The two neighbours alone: labels may be many.
+    place = min(max(bisect_right(frames, frame), 1), max(len(frames) - 1, 1))
+    near = slice(place - 1, place + 1)
+    return np.array([np.interp(frame, frames[near], boxes[near, side]) for side in range(4)])
 
 
 def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
@@ -176,6 +180,7 @@ class TrackBoxes:
         if not anchors:
             raise ValueError('a track needs a frame with a known box, got none')
         self._anchors = {frame: np.asarray(anchors[frame], np.float64) for frame in sorted(anchors)}
+        self._frames = list(self._anchors)
         self._boxes = np.stack(list(self._anchors.values()))
         self._detections = detections or {}
 
@@ -183,7 +188,7 @@ class TrackBoxes:
         """Find the box [4] in a frame and its score, which is 1 unless the box is detected."""
         if frame in self._anchors:
             return self._anchors[frame], 1.0
-        box = interpolate_box(list(self._anchors), self._boxes, frame)
+        box = interpolate_box(self._frames, self._boxes, frame)
         return detected_box(box, self._detections.get(frame, NO_DETECTIONS))
 
 

@@ -80,6 +80,34 @@ class Skeleton:
             for i, mirror in enumerate(self.flip_indices)
         )
 
+    @cached_property
+    def parents(self) -> tuple[int, ...]:
+        """For every joint the one that it hangs on along the limbs, -1 if it hangs on none.
+
+        Joints on a ring of limbs, such as shoulders and hips, hang on none: what hangs on them is
+        an arm or a leg. Joints that are in no ring hang on the one with the most limbs.
+        """
+        near: list[list[int]] = [[] for _ in range(self.num_keypoints)]
+        for a, b in self.limbs:
+            if a != b and b not in near[a]:
+                near[a].append(b)
+                near[b].append(a)
+        in_ring = _on_rings(near)
+        parents = [-1] * self.num_keypoints
+        seen = set(in_ring)
+        by_limbs = sorted(range(self.num_keypoints), key=lambda joint: (-len(near[joint]), joint))
+        # Rings first, then the middle of what is not connected with one.
+        for roots in [sorted(in_ring), *([joint] for joint in by_limbs)]:
+            waiting = [joint for joint in roots if joint in in_ring or joint not in seen]
+            seen.update(waiting)
+            for joint in waiting:
+                for other in near[joint]:
+                    if other not in seen:
+                        seen.add(other)
+                        parents[other] = joint
+                        waiting.append(other)
+        return tuple(parents)
+
     def index_of(self, name: str) -> int:
         """Look up the index of the joint ``name``; a ValueError says which names there are."""
         if name not in self.keypoint_names:
@@ -113,6 +141,21 @@ class Skeleton:
             joint_weights=[1.0] * len(names),
             sigmas=[0.05] * len(names),
         )
+
+
+def _on_rings(near: Sequence[Sequence[int]]) -> set[int]:
+    """Find the joints that are left when those with a single limb are taken away, again and again.
+
+    Args:
+        near: For each joint the joints that a limb leads to.
+    """
+    left = {joint: set(others) for joint, others in enumerate(near) if others}
+    while ends := [joint for joint, others in left.items() if len(others) < 2]:
+        for joint in ends:
+            for other in left.pop(joint):
+                if other in left:
+                    left[other].discard(joint)
+    return set(left)
 
 
 def _mirrors(name: str) -> Iterator[str]:

@@ -360,7 +360,7 @@ def unused_track_ids(taken: Collection[int]) -> Iterator[int]:
 
 
 def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
-    """Correct a given label by the given joints of another one of the same person and frame.
+    """Correct a given label by what another one of the same person and frame says of joints.
 
     Args:
         earlier: The label; what it says of other joints stays, as do its other fields, unless it
@@ -369,15 +369,15 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
     """
     if earlier.says_absent:
         return correction
-    given = correction.given
+    said = ~correction.propagated
     scores = earlier.scores
     return replace(
         earlier,
-        keypoints=np.where(given[:, None], correction.keypoints, earlier.keypoints),
-        scores=None if scores is None else np.where(given, 1.0, scores),
+        keypoints=np.where(said[:, None], correction.keypoints, earlier.keypoints),
+        scores=None if scores is None else np.where(said, correction.labelled, scores),
         bbox=earlier.bbox if correction.bbox is None else correction.bbox,
-        visibility=np.where(given, correction.visibility, earlier.visibility),
-        keypoint_sources=np.where(given, 'given', earlier.keypoint_sources),
+        visibility=np.where(said, correction.visibility, earlier.visibility),
+        keypoint_sources=np.where(said, correction.keypoint_sources, earlier.keypoint_sources),
     )
 
 

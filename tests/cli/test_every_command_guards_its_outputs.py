@@ -19,14 +19,14 @@ TOOLS = {
     *('analysis_tools/probe_parts', 'analysis_tools/benchmark_smoothing'),
     *('analysis_tools/benchmark_tracking', 'analysis_tools/benchmark_training'),
     *('analysis_tools/benchmark_speed', 'study', 'misc/make_pseudo_labels', 'misc/train_auto'),
-    *('analysis_tools/soak', 'misc/fuzz_labels', 'misc/mutate'),
+    *('analysis_tools/soak', 'misc/fuzz_labels', 'misc/mutate', 'misc/make_review_pictures'),
     *('misc/write_model_zoo', 'misc/soak_kills', 'dataset_converters/detect_people'),
     *('dataset_converters/posetrack17_to_posetrack18', 'dataset_converters/split_videos'),
     *('dataset_converters/make_synthetic_posetrack',),
 }
 WITHOUT_PARSER = {
     # Wrappers of a verb.
-    *('propagate', 'infer', 'train', 'test', 'evaluate_posetrack', 'export_onnx'),
+    *('propagate', 'infer', 'train', 'test', 'evaluate_posetrack', 'export_onnx', 'review'),
     *('dataset_converters/convert_labels', 'misc/check_env'),
     # Nothing is given to them.
     *('analysis_tools/benchmark_evaluation', 'misc/setup_env'),

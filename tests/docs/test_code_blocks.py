@@ -48,6 +48,8 @@ PARSED_ONLY = {
     'benchmark_inference': 'minutes, on a machine that does nothing else',
     'make_synthetic_posetrack': 'minutes',
     'probe_parts': 'needs what training leaves',
+    'review': 'runs until it is ended',
+    'make_review_pictures': 'needs a browser',
     'soak': 'half an hour',
     'soak_kills': 'half an hour',
     'benchmark_tracking': 'needs labelled videos and a detector',

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames
 from support.paths import ROOT
 
@@ -377,7 +379,11 @@ def test_missing_data_is_one_line_that_says_what_and_where(tmp_path: Path) -> No
 def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
     out = tmp_path / 'demo'
     numbers = ['--train-videos', 2, '--val-videos', 1, '--iterations', 3]
-    run('demo/run_demo.py', '--out-dir', out, *numbers, cwd=tmp_path)
+    done = run('demo/run_demo.py', '--out-dir', out, *numbers, cwd=tmp_path)
+    *_, verb, clip, labels = shlex.split(done.stdout.splitlines()[-1])
+    assert verb == 'review'
+    assert len(open_frames(tmp_path / clip)) == 30
+    assert read_labels(tmp_path / labels).labelled_frame_indices == (0, 7, 14, 21, 28)
 
     report = json.loads((out / 'report.json').read_text())
     assert report['settings']['iterations'] == 3

@@ -59,7 +59,7 @@ def metadata(tree: Path, file: str) -> list[str]:
 def test_wheel_holds_the_data_of_the_package(tree: Path) -> None:
     names = set(zipfile.ZipFile(build(tree, 'bdist_wheel')).namelist())
     assert 'stdpose_mm/py.typed' in names
-    for folder in ('propagation/auto/weights', 'visualization/templates'):
+    for folder in ('propagation/auto/weights', 'review_app/static', 'visualization/templates'):
         for path in (ROOT / 'stdpose_mm' / folder).glob('*'):
             assert path.relative_to(ROOT).as_posix() in names
 

@@ -6,7 +6,7 @@ import warnings
 
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import Skeleton, limbs_from_coco
+from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, limbs_from_coco
 
 MAX_JOINTS = 1000
 """Whole bodies with hands and faces have 133; more than this is a mistake in the file."""
@@ -77,11 +77,33 @@ OPENPOSE_COCO_18 = Skeleton(
 )
 """The joints of OpenPose's model COCO: those of COCO in another order, and the neck."""
 
+_FINGERS = ('thumb', 'index', 'middle', 'ring', 'pinky')
+
+HAND_21 = Skeleton(
+    keypoint_names=('wrist', *(f'{finger}_{n}' for finger in _FINGERS for n in range(1, 5))),
+    limbs=tuple(
+        (0 if n == 1 else 4 * finger + n - 1, 4 * finger + n)
+        for finger in range(len(_FINGERS))
+        for n in range(1, 5)
+    ),
+    category='hand',
+)
+"""The joints of a hand in the order of COCO-WholeBody: the wrist, then each finger to its tip."""
+
 COCO_FAMILY = {'COCO': COCO_17}
 OPENPOSE_FAMILY = {
     "OpenPose's model BODY_25": OPENPOSE_BODY_25,
     "OpenPose's model COCO": OPENPOSE_COCO_18,
 }
+
+KNOWN_SKELETONS = {
+    'coco': COCO_17,
+    'posetrack': POSETRACK_SKELETON,
+    'hand': HAND_21,
+    'openpose-body-25': OPENPOSE_BODY_25,
+    'openpose-coco': OPENPOSE_COCO_18,
+}
+"""Skeletons that an unlabelled video may be given, by name."""
 
 
 def unnamed_skeleton(

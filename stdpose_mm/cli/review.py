@@ -1,0 +1,285 @@
+"""Correct labels and poses in the browser, and see what follows from each correction.
+
+    stdpose review clip.mp4 labels.json
+    stdpose review clip.mp4 labels.json --config C --checkpoint W
+    stdpose review clip.mp4 --skeleton coco
+    stdpose review videos/ labels/
+
+The page is served on this machine alone, at the address that is printed. Every edit goes at once to
+a project file beside LABELS, so that the next start goes on from there; LABELS themselves are never
+changed. See docs/guide/review.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_cache_argument,
+    add_frame_arguments,
+    add_model_arguments,
+    fraction,
+    frame_options,
+    run_command,
+    whole,
+)
+from stdpose_mm.cli.video_set import choose_file
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io.file_kinds import require_video, shows_frames
+from stdpose_mm.io.outputs import Output, choose_format, guard_outputs, label_outputs
+from stdpose_mm.io.video_list import ListedVideo, is_dataset, is_video_list, list_videos
+
+if TYPE_CHECKING:
+    from stdpose_mm.review_app.project import ReviewInputs
+    from stdpose_mm.structures import Skeleton
+
+JOURNAL_SUFFIX = '.review.jsonl'
+
+MAX_PORT = 65535
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = 'review.py') -> int:
+    """Run the command line and return the exit code."""
+    return run_command(
+        make_parser(prog),
+        review,
+        arguments,
+        'ended; every edit is in the project, and the same command goes on from there',
+    )
+
+
+def make_parser(prog: str) -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog, __doc__, intermixed=True)
+    parser.usage = '%(prog)s VIDEO_OR_FRAMES [VIDEO_OR_FRAMES ...] [LABELS] [options]'
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        metavar='VIDEO_OR_FRAMES ... [LABELS]',
+        help='video file or folder of pictures, and its label file, if there is one: labels of '
+        'some frames, or the output of propagate or infer; or several videos, or folders of '
+        'videos, and the folder of their label files; or a dataset file (.csv, .jsonl)',
+    )
+    parser.add_output(
+        '--out',
+        is_folder=None,
+        help='label file that the page saves to (LABELS with _reviewed in its name); with several '
+        'videos, the folder of these',
+    )
+    parser.add_argument(
+        '--project',
+        type=Path,
+        metavar='FILE',
+        help=f'where edits are kept (LABELS with {JOURNAL_SUFFIX} in place of its suffix); with '
+        'several videos, the folder of these',
+    )
+    add_model_arguments(parser)
+    parser.add_argument(
+        '--method',
+        choices=PROPAGATION_METHODS,
+        default='auto',
+        help='%(default)s weighs straight lines, optical flow and, with a model, its heatmaps',
+    )
+    parser.add_argument(
+        '--precision', choices=PRECISIONS, default='float32', help='of the model (%(default)s)'
+    )
+    parser.add_argument(
+        '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
+    )
+    parser.add_argument(
+        '--life-span',
+        choices=LIFE_SPANS,
+        default='video',
+        help='everyone is there in the whole video, or from the first own label to the last '
+        '(%(default)s)',
+    )
+    parser.add_argument(
+        '--skeleton',
+        metavar='{NAME,FILE}',
+        help='joints of an unlabelled video: coco, posetrack, hand, openpose-body-25, '
+        'openpose-coco, or those of a label file; the page asks for them by default',
+    )
+    parser.add_argument(
+        '--as-given',
+        type=fraction,
+        default=0.8,
+        metavar='S',
+        help='of LABELS that hold estimates alone, joints that score at least S are taken for '
+        'labels (%(default)s)',
+    )
+    parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
+    add_frame_arguments(parser)
+    parser.add_argument(
+        '--target',
+        type=fraction,
+        default=0.95,
+        metavar='SHARE',
+        help='share of right joints that is good enough (%(default)s)',
+    )
+    parser.add_argument(
+        '--port', type=whole, default=0, help='port of the page; 0 for a free one (%(default)s)'
+    )
+    parser.add_argument(
+        '--no-browser', action='store_true', help='print the address, but do not open it'
+    )
+    add_cache_argument(parser)
+    return parser
+
+
+def review(args: argparse.Namespace) -> None:
+    """Check the command line, and serve the page until Ctrl-C.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    if args.batch_size < 1:
+        raise InputError(f'--batch-size must be at least 1, got {args.batch_size}')
+    if args.port > MAX_PORT:
+        raise InputError(f'--port must be at most {MAX_PORT}, got {args.port}')
+    videos, labels = split_inputs(args.inputs)
+    inputs = list_inputs(args, videos, labels)
+    require_packages('the review page', 'starlette', 'uvicorn')
+    from stdpose_mm.propagation.base import require_method_packages
+
+    require_method_packages(args.method)
+    skeleton = None if args.skeleton is None else read_skeleton_option(args.skeleton)
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.cache_folder import choose_cache_folder
+    from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
+    from stdpose_mm.review_app.server import ListeningServer
+
+    propagator = VideoPosePropagator(
+        args.config,
+        args.checkpoint,
+        device=args.device,
+        method=args.method,
+        batch_size=args.batch_size,
+        precision=args.precision,
+    )
+    options = ReviewOptions(
+        target=args.target,
+        skeleton=skeleton,
+        life_span=args.life_span,
+        cache=choose_cache_folder(args.cache),
+        as_given=args.as_given,
+        frame_options=frame_options(args),
+        say=lambda sentence: print(sentence, file=sys.stderr),
+    )
+    project = ReviewProject(inputs, propagator, options)
+    server = ListeningServer(project, args.port)
+    try:
+        project.open()
+        print(server.access.address, flush=True)
+        if not args.no_browser:
+            webbrowser.open(server.access.address)
+        server.run()
+    finally:
+        project.close()
+
+
+def split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Split the positional arguments into videos and LABELS, which may be missing."""
+    *videos, last = inputs
+    if not videos or shows_frames(last) or is_video_list([last]):
+        return list(inputs), None
+    return videos, Path(last)
+
+
+def list_inputs(
+    args: argparse.Namespace, videos: Sequence[str], labels: Path | None
+) -> list[ReviewInputs]:
+    """List the files of the videos, and refuse those that cannot be used or written.
+
+    Raises:
+        InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
+    """
+    several = is_video_list(videos)
+    listed = list_videos(videos) if several else [ListedVideo(Path(videos[0]))]
+    if several and args.labels_video is not None:
+        raise InputError(
+            '--labels-video names the one video of LABELS, but there are several, list them in a '
+            'dataset file with the field labels_video'
+        )
+    for option, folder in (('--out', args.out), ('--project', args.project)):
+        if several and folder is not None and folder.is_file():
+            raise InputError(f'{option} {folder} is a file, but several videos need a folder')
+    inputs = [_inputs_of(args, video, labels, several) for video in listed]
+    taken: dict[Path, ReviewInputs] = {}
+    for one in inputs:
+        for path in (one.project, one.out):
+            other = taken.setdefault(path.resolve(), one)
+            if other is not one or one.project.resolve() == one.out.resolve():
+                raise InputError(
+                    f'{other.video} and {one.video} would both be written to {path}, give --out '
+                    'and --project other names, or the videos'
+                )
+        given = {
+            'the video': one.video,
+            'LABELS': one.labels,
+            **{f'--{name}': getattr(args, name) for name in ('config', 'checkpoint', 'skeleton')},
+        }
+        outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
+        guard_outputs([*outputs, Output('--project', one.project)], given)
+    return inputs
+
+
+def _inputs_of(
+    args: argparse.Namespace, video: ListedVideo, labels: Path | None, several: bool
+) -> ReviewInputs:
+    from stdpose_mm.review_app.project import ReviewInputs
+
+    own = choose_file(video, video.labels, labels) if several else labels
+    if not is_dataset(video.video):
+        require_video(video.video, own)
+    # A folder of label files stands for one file, too.
+    beside = video.video if own is None else own
+    stem = _stem(beside)
+    if several:
+        # One label file may be of several videos.
+        stem = video.name
+    out = beside.parent / f'{stem}_reviewed.json'
+    project = beside.parent / f'{stem}{JOURNAL_SUFFIX}'
+    if several:
+        out = out if args.out is None else args.out / f'{video.name}.json'
+        project = project if args.project is None else args.project / project.name
+    else:
+        out, project = args.out or out, args.project or project
+    is_shared = several and video.labels is None and own == labels
+    return ReviewInputs(
+        name=video.name,
+        video=video.video,
+        labels=own,
+        labels_video=video.labels_video
+        or (video.name if is_shared and own is not None else args.labels_video),
+        project=project,
+        out=out,
+    )
+
+
+def _stem(path: Path) -> str:
+    return path.name if path.is_dir() else Path(path.name.removesuffix('.gz')).stem
+
+
+def read_skeleton_option(given: str) -> Skeleton:
+    """Read the skeleton of ``--skeleton``.
+
+    Raises:
+        InputError: If there is no such skeleton or file.
+    """
+    from stdpose_mm.io.labels import read_all_labels
+    from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
+
+    if given in KNOWN_SKELETONS:
+        return KNOWN_SKELETONS[given]
+    if not Path(given).exists():
+        raise InputError(
+            f'--skeleton {given} is neither a file nor one of {", ".join(KNOWN_SKELETONS)}'
+        )
+    return read_all_labels(given)[0].skeleton

@@ -1,0 +1,163 @@
+"""Who may talk to the server: the browser of the person who started it, and nobody else."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 2**20
+"""Bytes of a request."""
+
+CONTENT_SECURITY_POLICY = '; '.join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+_HEADERS = (
+    (b'content-security-policy', CONTENT_SECURITY_POLICY.encode()),
+    (b'x-content-type-options', b'nosniff'),
+    (b'referrer-policy', b'no-referrer'),
+    (b'cross-origin-resource-policy', b'same-origin'),
+    (b'cross-origin-opener-policy', b'same-origin'),
+)
+
+
+class LocalAccess:
+    """Lets requests through that come from this machine's browser with the right token.
+
+    Other pages in the same browser can send requests here, and a name on the network can be made
+    to stand for this machine. So the names in Host and Origin are compared, too, and the cookie is
+    sent by pages of this server alone.
+
+    Args:
+        app: The application behind.
+        port: The port that is listened on.
+        token: The secret; a random one by default.
+    """
+
+    def __init__(self, app: ASGIApp, port: int, token: str | None = None) -> None:
+        self._app = app
+        self.port = port
+        self.token = secrets.token_urlsafe(24) if token is None else token
+        hosts = [f'127.0.0.1:{port}', f'localhost:{port}']
+        self._hosts = {*hosts, *(('127.0.0.1', 'localhost') if port == 80 else ())}
+        self._origins = {f'http://{host}' for host in self._hosts}
+
+    @property
+    def address(self) -> str:
+        """Return the address to open, with the token."""
+        return f'http://127.0.0.1:{self.port}/?token={self.token}'
+
+    @property
+    def cookie(self) -> str:
+        """Return the name of the cookie; servers on other ports have others."""
+        return f'stdpose_review_{self.port}'
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope['type'] == 'lifespan':
+            await self._app(scope, receive, send)
+            return
+        if scope['type'] != 'http':
+            # Nothing here speaks WebSocket.
+            await send({'type': 'websocket.close', 'code': 1008})
+            return
+        answer = self._refusal(scope)
+        if answer is None and scope['method'] == 'POST':
+            body = await _read_body(receive)
+            if body is None:
+                answer = _refuse(413, f'a request may have at most {MAX_BODY} bytes')
+            else:
+                receive = _replay(body, receive)
+        target: ASGIApp = self._app if answer is None else answer
+
+        async def send_with_headers(message: Message) -> None:
+            if message['type'] == 'http.response.start':
+                message['headers'] = [*message.get('headers', ()), *_HEADERS]
+            await send(message)
+
+        await target(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        """Return the answer to a request that does not get through; None for one that does."""
+        headers = Headers(scope=scope)
+        if [value.lower() for value in headers.getlist('host')] not in [[h] for h in self._hosts]:
+            return _refuse(403, 'the address must begin with 127.0.0.1 and the port of the server')
+        origin = headers.get('origin')
+        if origin is None and scope['method'] not in ('GET', 'HEAD'):
+            return _refuse(403, 'a request that changes something must name its origin')
+        if origin is not None and origin.lower() not in self._origins:
+            return _refuse(403, 'requests of other pages are refused')
+        if scope['path'] == '/':
+            given = QueryParams(scope['query_string']).get('token')
+            if given is not None and scope['method'] == 'GET':
+                return self._sign_in(given)
+        if not self._has_cookie(headers):
+            sentence = 'open the address that stdpose review has printed, with its token'
+            return (
+                PlainTextResponse(sentence, 403) if scope['path'] == '/' else _refuse(403, sentence)
+            )
+        return None
+
+    def _sign_in(self, given: str) -> Response:
+        if not _same(given, self.token):
+            return PlainTextResponse(
+                'the token is wrong: open the address that stdpose review has printed', 403
+            )
+        answer = RedirectResponse('/', 303)
+        answer.set_cookie(self.cookie, self.token, httponly=True, samesite='strict', path='/')
+        return answer
+
+    def _has_cookie(self, headers: Headers) -> bool:
+        try:
+            cookies = SimpleCookie(headers.get('cookie', ''))
+        except CookieError:
+            return False
+        return self.cookie in cookies and _same(cookies[self.cookie].value, self.token)
+
+
+def _same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode('utf-8', 'replace'), token.encode())
+
+
+def _refuse(status: int, sentence: str) -> Response:
+    return JSONResponse({'error': sentence}, status)
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """Read a request to its end; None if it is too long."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message['type'] != 'http.request':
+            return b''
+        parts.append(message.get('body', b''))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            return None
+        if not message.get('more_body'):
+            return b''.join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a ``receive`` that hands out the body once, and then what comes after it."""
+    waiting = [body]
+
+    async def replay() -> Message:
+        if waiting:
+            return {'type': 'http.request', 'body': waiting.pop(), 'more_body': False}
+        return await receive()
+
+    return replay

@@ -1,0 +1,214 @@
+"""Propagation behind the pages: one thread that follows the newest correction."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from threading import Condition, Thread
+
+from stdpose_mm.errors import explain_error, one_line
+
+from .video_review import VideoReview
+
+FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
+"""Frames that are propagated at once when nobody waits for them; more and more while that lasts."""
+
+BEFORE_VIEW = 32
+"""Frames before the one that is looked at, from which on poses are computed."""
+
+_SECONDS_BETWEEN_EVENTS = 0.15
+
+
+class _OutdatedError(Exception):
+    """Ends a run whose labels have changed."""
+
+
+class _Run:
+    """One run: it is told its progress, and ends as soon as it is outdated."""
+
+    def __init__(self, review: VideoReview) -> None:
+        self.review = review
+        self.given_up = False
+        self._revision = review.revision
+        self._idle = self._due = 0.0
+        self._told = time.monotonic()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether there is something more important to do, or the labels have changed."""
+        return self.given_up or self.review.revision != self._revision
+
+    def start(self, frames_done: int, num_poses: int) -> None:
+        self._idle = frames_done
+
+    def advance(self, frames_done: float) -> None:
+        if self.outdated:
+            raise _OutdatedError
+        now = time.monotonic()
+        if now - self._told > _SECONDS_BETWEEN_EVENTS:
+            self._told = now
+            of = len(self.review.state.frames) - self._idle
+            self.review.events.send('progress', done=round(frames_done - self._idle, 2), of=of)
+
+
+class BackgroundWorker:
+    """Computes the poses of all videos of a project, one run at a time.
+
+    Args:
+        reviews: Lists the opened videos, the one that is looked at first.
+    """
+
+    def __init__(self, reviews: Callable[[], Sequence[VideoReview]]) -> None:
+        self._reviews = reviews
+        self._woken = Condition()
+        self._changed = True
+        self._closed = False
+        self._run: _Run | None = None
+        self._chunk = FIRST_CHUNK
+        self._failed_at: dict[VideoReview, int] = {}
+        self._thread = Thread(target=self._work, name='propagation', daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def wake(self, review: VideoReview | None = None) -> None:
+        """Look for work, first of all for that of a correction; a running run gives way to it."""
+        with self._woken:
+            if self._run is not None and review is not None:
+                self._run.given_up = True
+            self._changed = True
+            self._woken.notify()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._woken:
+            self._closed = True
+            if self._run is not None:
+                self._run.given_up = True
+            self._woken.notify()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _work(self) -> None:
+        while True:
+            with self._woken:
+                while not self._changed and not self._closed:
+                    self._woken.wait()
+                if self._closed:
+                    return
+                self._changed = False
+            while not self._closed and any(self._do_some(review) for review in self._reviews()):
+                pass
+
+    def _do_some(self, review: VideoReview) -> bool:
+        """Do the next bit of work on a video; return whether there was any."""
+        if self._failed_at.get(review) == review.revision:
+            return False
+        try:
+            revision = review.revision
+            return (
+                self._follow(review, revision)
+                or self._fill(review, revision)
+                or self._settle(review)
+            )
+        except Exception as error:
+            sentence = explain_error(error)
+            if sentence is None:
+                traceback.print_exc(file=sys.stderr)
+                sentence = f'{type(error).__name__}: {one_line(error)}, a bug'
+            self._failed_at[review] = review.revision
+            review.failed = sentence
+            review.events.send('failed', error=sentence)
+            return False
+
+    def _follow(self, review: VideoReview, revision: int) -> bool:
+        """Follow the newest correction."""
+        task = review.take_urgent()
+        if task is None:
+            return False
+        person, frames = task
+        if not self._propagate(review, revision, [person], frames):
+            review.put_back(person, frames)
+        self._chunk = FIRST_CHUNK
+        return True
+
+    def _fill(self, review: VideoReview, revision: int) -> bool:
+        """Compute poses that nobody waits for."""
+        task = review.next_pending(max(0, review.view - BEFORE_VIEW), self._chunk)
+        if task is None:
+            return False
+        if self._propagate(review, revision, *task):
+            self._chunk = min(2 * self._chunk, LONGEST_CHUNK)
+        return True
+
+    def _settle(self, review: VideoReview) -> bool:
+        """Say that all poses are there, and what to do next."""
+        with review.lock:
+            revision = review.revision
+            report = review.guidance.report
+            is_new = review.settled != revision
+            if not is_new and report is not None and report.revision == revision:
+                return False
+            review.failed = None
+            review.settled = revision
+            # Nobody but this thread changes poses, except edits, after which this is done again.
+            everyone = dict(review.poses)
+            labels = review.given_labels()
+        if labels is not None and not review.guidance.update(
+            revision, everyone, labels, lambda: review.revision != revision or self._closed
+        ):
+            return True
+        review.events.send('idle', revision=revision)
+        return labels is not None
+
+    def _propagate(
+        self, review: VideoReview, revision: int, people: Sequence[int], frames: range
+    ) -> bool:
+        """Propagate people in frames; return whether the run came to its end.
+
+        It does not where the labels are no longer those of ``revision``.
+        """
+        with review.lock:
+            if review.revision != revision:
+                return False
+            run = _Run(review)
+            if not review.has_places():
+                review.show_nobody()
+                return True
+            people = [person for person in people if person in review.state.tracks]
+            results = review.propagator.propagate_in_video(review.state, run, people, frames)
+            with self._woken:
+                self._run = run
+        unsent: list[int] = []
+        sent = time.monotonic()
+        try:
+            for result in results:
+                with review.lock:
+                    if run.outdated:
+                        return False
+                    if review.show_results(result):
+                        unsent.append(result.frame_idx)
+                if unsent and time.monotonic() - sent > _SECONDS_BETWEEN_EVENTS:
+                    self._tell(review, people, unsent)
+                    sent = time.monotonic()
+        except _OutdatedError:
+            return False
+        finally:
+            with self._woken:
+                self._run = None
+            self._tell(review, people, unsent)
+        return True
+
+    def _tell(self, review: VideoReview, people: Sequence[int], frames: list[int]) -> None:
+        if frames:
+            review.events.send(
+                'poses',
+                revision=review.revision,
+                first=min(frames),
+                last=max(frames),
+                persons=list(people),
+            )
+            frames.clear()

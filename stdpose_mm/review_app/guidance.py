@@ -1,0 +1,173 @@
+"""What to label next, and whether it is good enough: :mod:`stdpose_mm.review` on shown poses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.review import TrackErrors, calibrate_scores, rank_errors, rank_gains
+from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, VideoLabels
+
+from .pose_store import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
+
+NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
+
+
+@dataclass(frozen=True)
+class GuidanceReport:
+    """What is said of the poses of one revision.
+
+    Args:
+        revision: The revision.
+        expected_wrong: Expected share of wrong joints, of all joints with a place.
+        next: ``{"frame", "person", "reason"}`` of the best frame to label; None without one.
+        doubtful: ``{"frame", "person", "score"}`` of the most doubtful frames, worst first.
+        checks: ``{"frame", "person", "reason", "joints"}`` of the same frames.
+        suggestions: ``{"frame", "gain"}`` of frames to label.
+    """
+
+    revision: int
+    expected_wrong: float
+    next: dict[str, Any] | None = None
+    doubtful: list[dict[str, Any]] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    suggestions: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Guidance:
+    """Keeps the expected errors of everyone, so that an edit costs those of one person.
+
+    Args:
+        method: Name of the propagation method.
+
+    Attributes:
+        report: What was found last; None at first.
+    """
+
+    def __init__(self, method: str) -> None:
+        self.report: GuidanceReport | None = None
+        self._method = method
+        self._errors: dict[int, TrackErrors] = {}
+        self._outdated: set[int] = set()
+        self._lock = Lock()
+
+    def forget(self, person: int) -> None:
+        """Look at a person again next time."""
+        with self._lock:
+            self._outdated.add(person)
+
+    def update(
+        self,
+        revision: int,
+        everyone: Mapping[int, PersonPoses],
+        labels: VideoLabels,
+        is_outdated: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Make the report of a revision.
+
+        Args:
+            revision: The revision.
+            everyone: The poses; nobody changes them meanwhile.
+            labels: The labels of the revision; all frames of the video are listed.
+            is_outdated: Whether there is more important work; asked now and then.
+
+        Returns:
+            False if it was given up for that.
+        """
+        with self._lock:
+            outdated, self._outdated = self._outdated, set()
+        for person in list(self._errors):
+            if person not in everyone or person in outdated:
+                del self._errors[person]
+        tracks: dict[int, list[PersonLabel]] = {}
+        for label in labels.persons:
+            tracks.setdefault(-1 if label.track_id is None else label.track_id, []).append(label)
+        for person, poses in everyone.items():
+            if is_outdated():
+                return False
+            if person not in self._errors:
+                track = labels.with_persons(tracks.get(person, []))
+                self._errors[person] = self._errors_of(person, poses, track)
+                # Copies for a report have them then.
+                self._errors[person].gains()
+        self.report = self._make_report(revision, everyone, labels.skeleton)
+        return True
+
+    def _errors_of(self, person: int, poses: PersonPoses, track: VideoLabels) -> TrackErrors:
+        propagated = (poses.visibility > NOT_LABELLED) & (poses.joint_sources == PROPAGATED)
+        whole = (poses.sources == GIVEN) & ~(poses.joint_sources == PROPAGATED).any(axis=1)
+        # There is nothing to label in a frame where the person is not.
+        gone = (poses.sources == ABSENT) | (poses.sources == UNKNOWN)
+        wrong = np.where(propagated, self._probably_wrong(person, poses, track), 0.0)
+        return TrackErrors(np.arange(len(poses.sources)), whole | gone, wrong)
+
+    def _probably_wrong(self, person: int, poses: PersonPoses, track: VideoLabels) -> np.ndarray:
+        """Return [F, K] how probably joints are wrong; see :func:`calibrate_scores`."""
+        scores = poses.scores
+        if self._method in ('linear', 'spline'):
+            # As calibrate_scores does, which would need a label for every frame.
+            wrong = np.ones(poses.scores.shape)
+            for _, interval in TrackErrors.of_interpolation(track) if track.persons else ():
+                wrong[interval.times] = interval.errors
+            return wrong
+        if self._method == 'flow':
+            frames = range(len(poses.sources))
+            dense = track.with_persons([poses.label(frame, person) for frame in frames])
+            calibrated = calibrate_scores(dense, self._method).persons
+            found = [label.scores for label in calibrated if label.scores is not None]
+            scores = np.stack(found) if len(found) == len(scores) else scores
+        return 1.0 - np.clip(scores, 0.0, 1.0)
+
+    def _make_report(
+        self, revision: int, everyone: Mapping[int, PersonPoses], skeleton: Skeleton
+    ) -> GuidanceReport:
+        people = sorted(everyone)
+        tracks = [self._errors[person] for person in people]
+        number = sum(int((everyone[one].visibility > NOT_LABELLED).sum()) for one in people)
+        wrong = sum(float(track.errors.sum()) for track in tracks)
+        checks = [
+            self._check(frame, expected, everyone, skeleton)
+            for frame, expected in rank_errors(tracks, NUM_CHECKS)
+        ]
+        gains = [track.gains() for track in tracks]
+        found = rank_gains([track.copy() for track in tracks], NUM_SUGGESTIONS)
+        best = None
+        if found:
+            frame, gain = found[0].frame_index, found[0].gain
+            own = [float(of_person[frame]) for of_person in gains]
+            best = {
+                'frame': frame,
+                'person': people[int(np.argmax(own))],
+                'reason': f'a label here is expected to mend {gain:.1f} joints around it',
+            }
+        return GuidanceReport(
+            revision,
+            wrong / number if number else 0.0,
+            best,
+            [{name: check[name] for name in ('frame', 'person', 'score')} for check in checks],
+            checks,
+            [{'frame': one.frame_index, 'gain': round(one.gain, 3)} for one in found],
+        )
+
+    def _check(
+        self,
+        frame: int,
+        expected: float,
+        everyone: Mapping[int, PersonPoses],
+        skeleton: Skeleton,
+    ) -> dict[str, Any]:
+        own = {person: self._errors[person].errors[frame] for person in everyone}
+        person = max(own, key=lambda one: (own[one].sum(), -one))
+        worst = np.argsort(-own[person], kind='stable')[:3]
+        joints = [skeleton.keypoint_names[k] for k in worst if own[person][k] > 0]
+        return {
+            'frame': frame,
+            'person': person,
+            'reason': f'{expected:.1f} joints are probably wrong here',
+            'joints': joints,
+            'score': round(1.0 - float(own[person].max()), 3),
+        }

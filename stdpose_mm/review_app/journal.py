@@ -1,0 +1,154 @@
+"""The journal of a project: every edit, a line of JSON each, on the disk before it is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from stdpose_mm.errors import InputError, os_error_text
+from stdpose_mm.io.atomic import require_writable
+
+if os.name == 'posix':
+    import fcntl
+
+VERSION = 1
+
+_KEY = 'stdpose_review'
+"""Field of the first line by which a journal is known; its value is the version."""
+
+
+class Journal:
+    """An append-only file that one server at a time writes to.
+
+    A line that was being written when the machine or the server stopped is cut off: nobody was
+    told that it holds.
+
+    Args:
+        path: The file; made with the first edit.
+        inputs: What the edits are edits of, by name: fingerprints of the video and the label file.
+
+    Attributes:
+        entries: The lines that are there, without the first.
+        notes: What the user should know of the file, a sentence each.
+
+    Raises:
+        InputError: If another server has it open, it is no journal, it belongs to other inputs, or
+            it cannot be read.
+    """
+
+    def __init__(self, path: Path, inputs: dict[str, Any]) -> None:
+        self.path = path
+        self.entries: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+        self._inputs = inputs
+        self._file: BinaryIO | None = None
+        if path.exists():
+            self._open()
+        else:
+            require_writable(path)
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write an entry, and wait until it is on the disk.
+
+        Raises:
+            InputError: If it cannot be written; the file is as before then.
+        """
+        if self._file is None:
+            self._open()
+        assert self._file is not None
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            if end == 0:
+                self._file.write(_line({_KEY: VERSION, **self._inputs}))
+            self._file.write(_line(entry))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            # What has come through of it must not stand before the next entry.
+            self._reopen_at(end)
+            raise InputError(os_error_text(error, f'{self.path} cannot be written')) from error
+        self.entries.append(entry)
+
+    def close(self) -> None:
+        """Let another server have it."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._file = None
+
+    def _reopen_at(self, end: int) -> None:
+        # Closing tries to write what is buffered, which fails again.
+        self.close()
+        with open(self.path, 'r+b') as file:
+            file.truncate(end)
+        self._file = self._locked()
+
+    def _locked(self) -> BinaryIO:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(self.path, 'a+b')  # noqa: SIM115
+        except OSError as error:
+            raise InputError(os_error_text(error, f'{self.path} cannot be opened')) from error
+        if os.name == 'posix':
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.close()
+                raise InputError(
+                    f'{self.path} is open in another review server, use that one or end it first'
+                ) from error
+        return file
+
+    def _open(self) -> None:
+        self._file = self._locked()
+        self._file.seek(0)
+        content = self._file.read()
+        whole = content.rfind(b'\n') + 1
+        if whole < len(content):
+            self.notes.append(
+                f'{self.path}: the last line was not finished when the server stopped, it was cut '
+                'off; every edit that was confirmed is there'
+            )
+            self._file.truncate(whole)
+        lines = list(self._parse(content[:whole]))
+        if not lines:
+            return
+        self._check(lines[0])
+        self.entries = lines[1:]
+
+    def _parse(self, content: bytes) -> Iterator[dict[str, Any]]:
+        for number, line in enumerate(content.splitlines(), 1):
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                entry = None
+            if not isinstance(entry, dict) or (number == 1 and _KEY not in entry):
+                self.close()
+                raise InputError(
+                    f'{self.path}, line {number}: this is no project of stdpose review, give '
+                    'another file with --project'
+                )
+            yield entry
+
+    def _check(self, first: dict[str, Any]) -> None:
+        if first[_KEY] != VERSION:
+            self.close()
+            raise InputError(
+                f'{self.path} was written by another version of stdpose review '
+                f'({first[_KEY]!r} instead of {VERSION}), use that version'
+            )
+        for name, value in self._inputs.items():
+            if first.get(name) != value:
+                self.close()
+                raise InputError(
+                    f'{self.path} holds edits of another {name} than the one that is given, give '
+                    f'the {name} of before, or another file with --project to begin anew'
+                )
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b'\n'

@@ -1,0 +1,168 @@
+"""The pictures of a video for the page: exact frames, encoded, read ahead."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from concurrent.futures import Future
+from threading import Condition, Thread
+
+import cv2
+import numpy as np
+
+from stdpose_mm.errors import InputError, explain_error, one_line
+from stdpose_mm.io.video import FrameSource
+
+WIDTHS = (320, 480, 640, 960, 1280, 1920, 2560, 3840)
+"""Widths that pictures are scaled down to."""
+
+JPEG_QUALITY = 88
+
+AHEAD = 24
+"""Frames that are read ahead in the direction in which the page moves."""
+
+BEHIND = 6
+"""Frames that are read on the other side."""
+
+MAX_BYTES = 96 * 2**20
+
+Key = tuple[int, int]
+"""Frame and width."""
+
+
+class PictureReader:
+    """Reads and encodes the pictures of a video in a thread of its own.
+
+    What was asked for last comes first; when nothing is asked for, the frames around it are read.
+
+    Args:
+        frames: The video; it is opened a second time, so that nobody else moves its reader.
+        max_bytes: Memory for encoded pictures.
+    """
+
+    def __init__(self, frames: FrameSource, max_bytes: int = MAX_BYTES) -> None:
+        self._frames = copy.copy(frames)
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[Key, bytes] = OrderedDict()
+        self._num_bytes = 0
+        self._asked: OrderedDict[Key, list[Future[bytes]]] = OrderedDict()
+        self._ahead: list[Key] = []
+        self._last: int | None = None
+        self._woken = Condition()
+        self._thread: Thread | None = None
+        self._closed = False
+
+    def width_for(self, wanted: int | None) -> int:
+        """Choose the width of a picture: the next of ``WIDTHS``, at most that of the video."""
+        full = self._frames.size[0]
+        if wanted is None:
+            return full
+        return min(next((width for width in WIDTHS if width >= wanted), full), full)
+
+    def ask(self, frame: int, width: int) -> Future[bytes]:
+        """Ask for a picture.
+
+        Args:
+            frame: 0-based frame.
+            width: One of :meth:`width_for`.
+
+        Returns:
+            The JPEG file; an ``InputError`` if the frame cannot be read.
+        """
+        future: Future[bytes] = Future()
+        key = frame, width
+        with self._woken:
+            self._plan_ahead(frame, width)
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+                future.set_result(kept)
+            elif self._closed:
+                future.set_exception(InputError('the server is ending'))
+                return future
+            else:
+                self._asked.setdefault(key, []).append(future)
+            if self._thread is None:
+                self._thread = Thread(target=self._work, name='pictures', daemon=True)
+                self._thread.start()
+            self._woken.notify()
+        return future
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._woken:
+            self._closed = True
+            self._woken.notify()
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def _plan_ahead(self, frame: int, width: int) -> None:
+        direction = -1 if self._last is not None and frame < self._last else 1
+        is_step = self._last is not None and abs(frame - self._last) <= AHEAD
+        self._last = frame
+        stop = len(self._frames)
+        ahead = range(frame + 1, min(frame + 1 + (AHEAD if direction > 0 else BEHIND), stop))
+        behind = range(max(frame - (AHEAD if direction < 0 else BEHIND), 0), frame)
+        # A decoder goes forward, so frames behind are read in ascending order, too. They cost the
+        # way from the key frame once, which pays if the page moves frame by frame.
+        sides = (ahead, behind) if direction > 0 else (behind, ahead)
+        chosen = sides if is_step else sides[:1]
+        self._ahead = [(n, width) for side in chosen for n in side if (n, width) not in self._kept]
+
+    def _next(self) -> tuple[Key, list[Future[bytes]]] | None:
+        """Wait for the next picture to make; None at the end."""
+        with self._woken:
+            while True:
+                if self._closed:
+                    for futures in self._asked.values():
+                        for future in futures:
+                            future.set_exception(InputError('the server is ending'))
+                    self._asked.clear()
+                    return None
+                if self._asked:
+                    return self._asked.popitem()
+                while self._ahead:
+                    key = self._ahead.pop(0)
+                    if key not in self._kept:
+                        return key, []
+                self._woken.wait()
+
+    def _work(self) -> None:
+        while (task := self._next()) is not None:
+            key, asked = task
+            futures = [future for future in asked if future.set_running_or_notify_cancel()]
+            if asked and not futures:
+                # The page has gone on.
+                continue
+            try:
+                picture = encode(np.asarray(self._frames[key[0]]), key[1])
+            except Exception as error:
+                for future in futures:
+                    sentence = explain_error(error) or f'{type(error).__name__}: {one_line(error)}'
+                    future.set_exception(InputError(sentence))
+                continue
+            self._keep(key, picture)
+            for future in futures:
+                future.set_result(picture)
+
+    def _keep(self, key: Key, picture: bytes) -> None:
+        with self._woken:
+            if key in self._kept:
+                return
+            self._kept[key] = picture
+            self._num_bytes += len(picture)
+            while self._num_bytes > self._max_bytes and len(self._kept) > 1:
+                _, dropped = self._kept.popitem(last=False)
+                self._num_bytes -= len(dropped)
+
+
+def encode(picture: np.ndarray, width: int) -> bytes:
+    """Encode a BGR picture as JPEG, scaled down to a width."""
+    height, full = picture.shape[:2]
+    if width < full:
+        size = width, max(1, round(height * width / full))
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    good, data = cv2.imencode('.jpg', picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not good:
+        raise InputError(f'a picture of {full}x{height} pixels cannot be encoded as JPEG')
+    return bytes(data)

@@ -1,0 +1,260 @@
+"""The videos of a project: opened one after the other, worked on by one thread."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.choices import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
+from stdpose_mm.errors import InputError, explain_error, one_line
+from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
+from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, match_frames, read_labels
+from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
+from stdpose_mm.io.video import open_frames
+from stdpose_mm.structures import Skeleton, VideoLabels
+from stdpose_mm.structures.propagated_labels import take_as_given
+from stdpose_mm.version import __version__
+
+from .background import BackgroundWorker
+from .journal import Journal
+from .video_review import VideoFiles, VideoReview
+
+
+@dataclass(frozen=True)
+class ReviewInputs:
+    """The files of one video.
+
+    Args:
+        name: What the video is called.
+        video: A video file or a folder of pictures.
+        labels: Its label file; None for an unlabelled video.
+        labels_video: Its name in the label file, if that holds several.
+        project: The journal.
+        out: Where labels are saved when the page asks for it.
+    """
+
+    name: str
+    video: Path
+    labels: Path | None
+    labels_video: str | None
+    project: Path
+    out: Path
+
+
+@dataclass(frozen=True)
+class ReviewOptions:
+    """What holds for all videos of a project.
+
+    Args:
+        target: Share of right joints that is good enough.
+        skeleton: Joints of unlabelled videos; None to let the page choose.
+        life_span: See :meth:`~stdpose_mm.apis.VideoPosePropagator.init_state`.
+        cache: Where finished gaps are kept; None for in memory.
+        as_given: Joints of a file that holds estimates alone count as labels from this score on.
+        frame_options: On which frames labels are, where their file leaves it open.
+        say: Called with what the user should know of a video.
+    """
+
+    target: float = 0.95
+    skeleton: Skeleton | None = None
+    life_span: LifeSpan = 'video'
+    cache: Path | None = None
+    as_given: float = 0.8
+    frame_options: FrameOptions = NO_FRAME_OPTIONS
+    say: Callable[[str], None] = print
+
+
+def open_review(
+    inputs: ReviewInputs, propagator: VideoPosePropagator, options: ReviewOptions
+) -> VideoReview:
+    """Open a video with its labels and edits.
+
+    Raises:
+        InputError: If a file cannot be used.
+    """
+    frames = open_frames(inputs.video)
+    labels = None
+    if inputs.labels is not None:
+        labels = read_labels(inputs.labels, video=inputs.labels_video, size=frames.size)
+        labels = _with_given(labels, inputs.labels, options)
+        labels = match_frames(labels, frames, options.frame_options)
+    skeleton = options.skeleton if labels is None else None
+    state = propagator.init_state(
+        frames,
+        labels,
+        skeleton=skeleton,
+        life_span=options.life_span,
+        folder=options.cache,
+        frame_options=options.frame_options,
+    )
+    decided_by = {
+        'video': fingerprint(frames),
+        'label file': None if inputs.labels is None else _file_or_folder(inputs.labels),
+    }
+    journal = Journal(inputs.project, decided_by)
+    for note in journal.notes:
+        options.say(note)
+    try:
+        return VideoReview(
+            propagator,
+            state,
+            labels,
+            journal,
+            VideoFiles(None if inputs.labels is None else inputs.labels.name, inputs.out),
+            KNOWN_SKELETONS,
+        )
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _with_given(labels: VideoLabels, file: Path, options: ReviewOptions) -> VideoLabels:
+    """Take estimates for labels where there is nothing else to start from."""
+    if not labels.persons or any(person.source == 'given' for person in labels.persons):
+        return labels
+    taken = take_as_given(labels, options.as_given)
+    options.say(
+        f'{file} holds poses that were estimated: joints that score at least {options.as_given} '
+        'are taken for labels to correct, all others are propagated between these'
+    )
+    return taken
+
+
+def _file_or_folder(path: Path) -> str:
+    if path.is_dir():
+        return fingerprint([file for file in sorted(path.iterdir()) if file.is_file()])
+    return file_fingerprint(path)
+
+
+class ReviewProject:
+    """The videos of a server.
+
+    Args:
+        inputs: Their files.
+        propagator: How poses between labels are found.
+        options: What holds for all.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[ReviewInputs],
+        propagator: VideoPosePropagator,
+        options: ReviewOptions,
+    ) -> None:
+        self.options = options
+        self._inputs = list(inputs)
+        self._propagator = propagator
+        self._reviews: dict[int, VideoReview] = {}
+        self._errors: dict[int, str] = {}
+        self._latest = 0
+        self.worker = BackgroundWorker(self._in_order)
+        self._closed = False
+
+    def open(self) -> None:
+        """Open the videos: one at once, several one after the other in the background.
+
+        Raises:
+            InputError: If there is one video alone, and it cannot be opened.
+        """
+        if len(self._inputs) == 1:
+            self._add(0, open_review(self._inputs[0], self._propagator, self.options))
+        else:
+            Thread(target=self._open_all, name='opening', daemon=True).start()
+        self.worker.start()
+
+    def __getitem__(self, number: int) -> VideoReview:
+        """Return a video that is open.
+
+        Raises:
+            KeyError: If there is no such video.
+            InputError: If it could not be opened, or is not open yet.
+        """
+        if not 0 <= number < len(self._inputs):
+            raise KeyError(number)
+        if number in self._errors:
+            raise InputError(self._errors[number])
+        if number not in self._reviews:
+            raise NotYetOpenError(f'{self._inputs[number].name} is being opened')
+        self._latest = number
+        return self._reviews[number]
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the project for the page."""
+        videos = []
+        for number, inputs in enumerate(self._inputs):
+            review = self._reviews.get(number)
+            unknown = {'name': inputs.name, 'frames': None, 'people': None, 'labels': None}
+            if review is not None:
+                video = review.describe_state(self.options.target)
+            elif number in self._errors:
+                video = {**unknown, 'state': 'unavailable', 'error': self._errors[number]}
+            else:
+                video = {**unknown, 'state': 'loading', 'error': None}
+            videos.append({'id': number, **video, 'name': inputs.name})
+        name = self._inputs[0].name if len(self._inputs) == 1 else f'{len(self._inputs)} videos'
+        return {
+            'name': name,
+            'version': __version__,
+            'target': self.options.target,
+            'saves': True,
+            'videos': videos,
+            'formats': [
+                {'name': format, 'suffix': suffixes[0]}
+                for format, suffixes in available_formats().items()
+            ],
+        }
+
+    def close(self) -> None:
+        """End all work, and let go of the files."""
+        self._closed = True
+        self.worker.close()
+        for review in self._reviews.values():
+            review.close()
+
+    def end_streams(self) -> None:
+        """Tell the pages that nothing more will come."""
+        for review in list(self._reviews.values()):
+            review.events.close()
+
+    def _in_order(self) -> list[VideoReview]:
+        """List the opened videos, the one that was looked at last first."""
+        opened = sorted(self._reviews.items(), key=lambda one: (one[0] != self._latest, one[0]))
+        return [review for _, review in opened]
+
+    def _open_all(self) -> None:
+        for number, inputs in enumerate(self._inputs):
+            if self._closed:
+                return
+            try:
+                self._add(number, open_review(inputs, self._propagator, self.options))
+            except Exception as error:
+                sentence = explain_error(error)
+                if sentence is None:
+                    traceback.print_exc()
+                    sentence = f'{type(error).__name__}: {one_line(error)}, a bug'
+                self._errors[number] = sentence
+
+    def _add(self, number: int, review: VideoReview) -> None:
+        review.on_change = self.worker.wake
+        self._reviews[number] = review
+        self.worker.wake()
+
+
+class NotYetOpenError(Exception):
+    """A video that is being opened."""
+
+
+def available_formats() -> Mapping[str, Sequence[str]]:
+    """Return the formats that labels can be written in here, with their suffixes."""
+    import importlib.util
+
+    return {
+        format: suffixes
+        for format, suffixes in WRITE_FORMATS.items()
+        if format not in FORMAT_PACKAGES or importlib.util.find_spec(FORMAT_PACKAGES[format])
+    }

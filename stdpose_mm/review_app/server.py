@@ -1,0 +1,333 @@
+"""The routes of the review page, and the server that listens for them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from stdpose_mm.errors import InputError, explain_error, os_error_text
+from stdpose_mm.io.labels import write_labels
+
+from .access import LocalAccess
+from .project import NotYetOpenError, ReviewProject, available_formats
+from .video_review import StaleEditError, VideoReview
+
+MEDIA_TYPES = {
+    '.html': 'text/html; charset=utf-8',
+    '.js': 'text/javascript; charset=utf-8',
+    '.css': 'text/css; charset=utf-8',
+    '.svg': 'image/svg+xml',
+}
+
+MAX_COLUMNS = 4096
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class ReviewServer:
+    """Answers the page.
+
+    Args:
+        project: The videos.
+    """
+
+    def __init__(self, project: ReviewProject) -> None:
+        self._project = project
+        self._static = _read_static()
+
+    def build_app(self) -> Starlette:
+        """Build the application; who may use it is decided before, by :class:`LocalAccess`."""
+        video = '/api/videos/{video}'
+        return Starlette(
+            routes=[
+                Route('/', self._page),
+                Route('/static/{name}', self._file),
+                Route('/api/project', self._describe_project),
+                Route(video, self._describe),
+                Route(video + '/frames/{frame}', self._picture),
+                Route(video + '/poses', self._poses),
+                Route(video + '/timeline', self._timeline),
+                Route(video + '/guidance', self._guidance),
+                Route(video + '/events', self._events),
+                Route(video + '/edits', self._edit, methods=['POST']),
+                Route(video + '/export', self._export, methods=['POST']),
+                Route(video + '/save', self._save, methods=['POST']),
+            ],
+            exception_handlers={
+                HTTPException: _http_error,
+                InputError: _input_error,
+                OSError: _input_error,
+                NotYetOpenError: _not_open,
+                Exception: _bug,
+            },
+        )
+
+    async def _page(self, request: Request) -> Response:
+        return self._static_file('index.html')
+
+    async def _file(self, request: Request) -> Response:
+        return self._static_file(request.path_params['name'])
+
+    def _static_file(self, name: str) -> Response:
+        # Read at the start: no path of a request is opened.
+        if name not in self._static:
+            raise HTTPException(404, 'there is no such file')
+        media_type = MEDIA_TYPES[Path(name).suffix]
+        headers = {'Cache-Control': 'no-cache'}
+        return Response(self._static[name], media_type=media_type, headers=headers)
+
+    async def _describe_project(self, request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(self._project.describe))
+
+    async def _describe(self, request: Request) -> Response:
+        number, review = self._video(request)
+        return JSONResponse({'id': number, **await run_in_threadpool(review.describe)})
+
+    async def _picture(self, request: Request) -> Response:
+        _, review = self._video(request)
+        frame = _number(request.path_params['frame'], 'the frame')
+        if frame >= len(review.state.frames):
+            raise HTTPException(404, f'there is no frame {frame}')
+        width = request.query_params.get('width')
+        wanted = None if width is None else _number(width, 'width', least=1)
+        review.view = frame
+        chosen = review.pictures.width_for(wanted)
+        picture = await asyncio.wrap_future(review.pictures.ask(frame, chosen))
+        headers = {
+            'Cache-Control': 'private, max-age=31536000, immutable',
+            'X-Frame-Index': str(frame),
+        }
+        return Response(picture, media_type='image/jpeg', headers=headers)
+
+    async def _poses(self, request: Request) -> Response:
+        _, review = self._video(request)
+        first = _query(request, 'first')
+        last = _query(request, 'last', first)
+        return JSONResponse(await run_in_threadpool(review.describe_poses, first, last))
+
+    async def _timeline(self, request: Request) -> Response:
+        _, review = self._video(request)
+        columns = _query(request, 'columns', 512, least=1)
+        if columns > MAX_COLUMNS:
+            raise InputError(f'columns must be at most {MAX_COLUMNS}')
+        person = request.query_params.get('person')
+        arguments = (
+            columns,
+            None if person is None else _number(person, 'person'),
+            _query(request, 'first', 0),
+            _query(request, 'last', len(review.state.frames) - 1),
+        )
+        return JSONResponse(await run_in_threadpool(review.timeline, *arguments))
+
+    async def _guidance(self, request: Request) -> Response:
+        _, review = self._video(request)
+        text = request.query_params.get('target')
+        target = self._project.options.target if text is None else _share(text)
+        return JSONResponse(await run_in_threadpool(review.describe_guidance, target))
+
+    async def _events(self, request: Request) -> Response:
+        _, review = self._video(request)
+        return StreamingResponse(
+            review.events.listen(revision=review.revision),
+            media_type='text/event-stream',
+            headers={'Cache-Control': 'no-store'},
+        )
+
+    async def _edit(self, request: Request) -> Response:
+        _, review = self._video(request)
+        body = await _json_body(request)
+        try:
+            return JSONResponse(await run_in_threadpool(review.edit, body))
+        except StaleEditError as error:
+            answer = {'error': str(error), 'revision': review.revision}
+            return JSONResponse(answer, 409)
+
+    async def _export(self, request: Request) -> Response:
+        _, review = self._video(request)
+        format = (await _json_body(request)).get('format')
+        formats = available_formats()
+        if not isinstance(format, str) or format not in formats:
+            raise InputError(f'the format must be one of {", ".join(formats)}')
+        name = f'{review.files.out.name.split(".")[0]}{formats[format][0]}'
+        content = await run_in_threadpool(_export, review, name, format)
+        return Response(
+            content,
+            media_type='application/octet-stream',
+            headers={'Content-Disposition': _attachment(name)},
+        )
+
+    async def _save(self, request: Request) -> Response:
+        _, review = self._video(request)
+        await run_in_threadpool(_write, review, review.files.out, None)
+        return JSONResponse({'file': str(review.files.out)})
+
+    def _video(self, request: Request) -> tuple[int, VideoReview]:
+        number = _number(request.path_params['video'], 'the video')
+        try:
+            return number, self._project[number]
+        except KeyError:
+            raise HTTPException(404, f'there is no video {number}') from None
+
+
+def _write(review: VideoReview, path: Path, format: str | None) -> None:
+    labels, time_of = review.collect()
+    write_labels(labels, path, format, time_of)
+
+
+def _export(review: VideoReview, name: str, format: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        _write(review, path, format)
+        return path.read_bytes()
+
+
+def _attachment(name: str) -> str:
+    """Name a file to save; other characters than ASCII are percent-encoded (RFC 6266)."""
+    from urllib.parse import quote
+
+    plain = ''.join(c if c.isascii() and c.isprintable() and c not in '"\\' else '_' for c in name)
+    return f'attachment; filename="{plain}"; filename*=UTF-8\'\'{quote(name, safe="")}'
+
+
+def _read_static() -> dict[str, bytes]:
+    folder = files('stdpose_mm.review_app') / 'static'
+    return {
+        file.name: file.read_bytes()
+        for file in folder.iterdir()
+        if file.is_file() and Path(file.name).suffix in MEDIA_TYPES
+    }
+
+
+def _number(text: str, what: str, least: int = 0) -> int:
+    """Read a whole number of a request.
+
+    Raises:
+        InputError: If it is none, or too large for one.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) >= least):
+        raise InputError(f'{what} must be a whole number of at least {least}')
+    return int(text)
+
+
+def _query(request: Request, name: str, default: int | None = None, least: int = 0) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        if default is None:
+            raise InputError(f'{name} is missing')
+        return default
+    return _number(text, name, least)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise InputError('target must be a number in 0..1')
+    return share
+
+
+async def _json_body(request: Request) -> dict[str, Any]:
+    def refuse(constant: str) -> float:
+        raise ValueError(f'{constant} is no number')
+
+    try:
+        body = json.loads(await request.body(), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f'the request is no JSON: {error}') from error
+    if not isinstance(body, dict):
+        raise InputError('the request must be a JSON object')
+    return body
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({'error': error.detail}, error.status_code)
+
+
+async def _input_error(request: Request, error: Exception) -> Response:
+    return JSONResponse({'error': explain_error(error) or str(error)}, 422)
+
+
+async def _not_open(request: Request, error: Exception) -> Response:
+    return JSONResponse({'error': str(error)}, 503)
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    return JSONResponse({'error': f'{type(error).__name__}, a bug; the server says more'}, 500)
+
+
+class ListeningServer:
+    """A server on a port of this machine that other machines cannot reach.
+
+    Args:
+        project: The videos.
+        port: The port; 0 for a free one.
+        token: The secret of the address; a random one by default.
+
+    Raises:
+        InputError: If the port is taken.
+    """
+
+    def __init__(self, project: ReviewProject, port: int = 0, token: str | None = None) -> None:
+        self._project = project
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind(('127.0.0.1', port))
+            # From here on the address may be opened: requests wait until the server answers.
+            self._socket.listen(128)
+        except OSError as error:
+            self._socket.close()
+            raise InputError(
+                os_error_text(error, f'port {port} cannot be used, give another --port')
+            ) from error
+        app = ReviewServer(project).build_app()
+        self.access = LocalAccess(app, self._socket.getsockname()[1], token)
+        config = uvicorn.Config(
+            self.access,
+            log_level='warning',
+            access_log=False,
+            lifespan='off',
+            timeout_graceful_shutdown=2,
+            server_header=False,
+        )
+        self._server = _Server(config, project)
+
+    def run(self) -> None:
+        """Answer until Ctrl-C, or :meth:`stop`."""
+        try:
+            self._server.run([self._socket])
+        finally:
+            self._project.close()
+
+    def stop(self) -> None:
+        """Let :meth:`run` end."""
+        self._server.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """Ends the event streams first: they would never end of themselves."""
+
+    def __init__(self, config: uvicorn.Config, project: ReviewProject) -> None:
+        super().__init__(config)
+        self._project = project
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._project.end_streams()
+        await super().shutdown(sockets)

@@ -1,0 +1,141 @@
+/** Requests to the server of this page; paths and fields are those of server.py. */
+
+/** The server refused a request, with a sentence that says why. */
+export class Refused extends Error {
+  /** @param {number} status @param {string} message */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The server did not answer. */
+export class ServerGone extends Error {
+  constructor() {
+    super('the server does not answer');
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [options]
+ */
+async function request(path, options) {
+  let response;
+  try {
+    response = await fetch(path, { credentials: 'same-origin', ...options });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ServerGone();
+  }
+  if (response.ok) return response;
+  let sentence = `the server answered ${response.status} ${response.statusText}`;
+  try {
+    sentence = (await response.json()).error ?? sentence;
+  } catch {
+    // An answer without a sentence of its own keeps the one above.
+  }
+  throw new Refused(response.status, sentence);
+}
+
+/**
+ * Read a body that may end early when the server is killed.
+ * @template T
+ * @param {Promise<T>} body
+ */
+async function read(body) {
+  try {
+    return await body;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ServerGone();
+  }
+}
+
+/** @param {string} path @param {RequestInit} [options] */
+async function getJson(path, options) {
+  return read((await request(path, options)).json());
+}
+
+/** @param {string} path @param {unknown} body */
+function post(path, body) {
+  return request(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+export const getProject = () => getJson('/api/project');
+
+/** @param {number} video */
+export const getVideo = (video) => getJson(`/api/videos/${video}`);
+
+/** @param {number} video @param {number} first @param {number} last */
+export const getPoses = (video, first, last) =>
+  getJson(`/api/videos/${video}/poses?first=${first}&last=${last}`);
+
+/**
+ * @param {number} video
+ * @param {{columns: number, first: number, last: number, person: number|null}} part
+ */
+export function getTimeline(video, { columns, first, last, person }) {
+  const query = new URLSearchParams({
+    columns: String(columns),
+    first: String(first),
+    last: String(last),
+  });
+  if (person !== null) query.set('person', String(person));
+  return getJson(`/api/videos/${video}/timeline?${query}`);
+}
+
+/** @param {number} video @param {number} target share of right joints, 0..1 */
+export const getGuidance = (video, target) =>
+  getJson(`/api/videos/${video}/guidance?target=${target}`);
+
+/**
+ * Fetch the picture of a frame.
+ * @param {number} video
+ * @param {number} frame
+ * @param {number|null} width pixels; null for the full size
+ * @param {AbortSignal} signal
+ * @returns {Promise<Blob>}
+ */
+export async function getPicture(video, frame, width, signal) {
+  const size = width === null ? '' : `?width=${width}`;
+  const response = await request(`/api/videos/${video}/frames/${frame}${size}`, { signal });
+  const index = response.headers.get('X-Frame-Index');
+  if (index !== null && Number(index) !== frame) {
+    throw new Refused(500, `frame ${frame} was asked for and frame ${index} came`);
+  }
+  return read(response.blob());
+}
+
+/**
+ * @param {number} video
+ * @param {{id: string, page: string, revision: number, edit: object}} body
+ */
+export const postEdit = async (video, body) =>
+  read((await post(`/api/videos/${video}/edits`, body)).json());
+
+/** @param {number} video */
+export const postSave = async (video) =>
+  read((await post(`/api/videos/${video}/save`, {})).json());
+
+/**
+ * Export the labels; the answer is the file with the name that the server chose.
+ * @param {number} video
+ * @param {string} format
+ */
+export async function postExport(video, format) {
+  const response = await post(`/api/videos/${video}/export`, { format });
+  const disposition = response.headers.get('Content-Disposition') ?? '';
+  const encoded = /filename\*=(?:UTF-8|utf-8)''([^;]+)/.exec(disposition);
+  const plain = /filename="?([^";]+)"?/.exec(disposition);
+  const name = encoded ? decodeURIComponent(encoded[1]) : plain ? plain[1] : `labels-${format}`;
+  return { name, blob: await read(response.blob()) };
+}
+
+/** @param {number} video @param {string} page */
+export const eventsOf = (video, page) =>
+  new EventSource(`/api/videos/${video}/events?page=${page}`);

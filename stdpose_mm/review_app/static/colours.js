@@ -1,0 +1,76 @@
+/** Colours of people and scores, and those of the style sheet for drawing. */
+
+/** Okabe and Ito's colours, which are told apart with every kind of colour vision. */
+const PEOPLE = ['#56b4e9', '#e69f00', '#2fbf92', '#f0e442', '#e48fc0', '#ee6f2d', '#7d9bff'];
+
+/** After the colours are used up, the shape of the joints changes. */
+const SHAPES = /** @type {const} */ (['circle', 'square', 'diamond', 'triangle']);
+
+/**
+ * Choose how a person is drawn.
+ * @param {number} index place of the person in the list
+ */
+export function styleOf(index) {
+  return {
+    colour: PEOPLE[index % PEOPLE.length],
+    shape: SHAPES[Math.floor(index / PEOPLE.length) % SHAPES.length],
+  };
+}
+
+/** Cividis, which grows evenly in lightness: dark blue for 0 to yellow for 1. */
+const CIVIDIS = [
+  [0, 34, 78],
+  [65, 77, 107],
+  [124, 123, 120],
+  [187, 173, 109],
+  [253, 231, 55],
+];
+
+/** @param {number} score 0..1 */
+export function scoreColour(score) {
+  const place = Math.max(0, Math.min(1, score)) * (CIVIDIS.length - 1);
+  const low = Math.min(Math.floor(place), CIVIDIS.length - 2);
+  const mixed = CIVIDIS[low].map((value, channel) =>
+    Math.round(value + (place - low) * (CIVIDIS[low + 1][channel] - value)),
+  );
+  return `rgb(${mixed.join(' ')})`;
+}
+
+const NAMES = [
+  'stage', 'panel', 'raised', 'line', 'edge', 'text', 'quiet', 'accent', 'on-accent', 'good', 'bad',
+  'lane', 'calm', 'doubt', 'check', 'suggest', 'head', 'focus',
+];
+/** @type {Record<string, string>|null} */
+let resolved = null;
+
+/** Give the style sheet's colours as a canvas takes them; `light-dark()` is not one of these. */
+export function themeColours() {
+  if (resolved) return resolved;
+  const probe = document.createElement('span');
+  document.body.append(probe);
+  resolved = {};
+  for (const name of NAMES) {
+    probe.style.color = `var(--${name})`;
+    resolved[name] = getComputedStyle(probe).color;
+  }
+  probe.remove();
+  return resolved;
+}
+
+/**
+ * Take 'auto', 'light' or 'dark', and tell when the colours have changed.
+ * @param {string} theme
+ */
+export function setTheme(theme) {
+  if (theme === 'auto') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  resolved = null;
+}
+
+/** @param {() => void} action */
+export function onSchemeChange(action) {
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    resolved = null;
+    action();
+  });
+}

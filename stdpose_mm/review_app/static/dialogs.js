@@ -1,0 +1,263 @@
+/** Dialogs: the project's videos, export, identities, the skeleton of an unlabelled video. */
+
+import { getProject, postExport, Refused } from './api.js';
+import { byId, make } from './dom.js';
+import { announce, say } from './notices.js';
+
+/** @typedef {import('./store.js').Store} Store */
+
+/** After which the list of videos is looked at again, while some are being opened. */
+const AGAIN_MS = 1000;
+
+/** Close buttons and clicks beside a dialog close it. */
+export function prepareDialogs() {
+  for (const dialog of document.querySelectorAll('dialog')) {
+    dialog.addEventListener('click', (event) => {
+      if (event.target === dialog && !dialog.dataset.needed) dialog.close();
+    });
+    dialog.querySelector('.close')?.addEventListener('click', () => dialog.close());
+  }
+}
+
+/**
+ * @param {Store} store
+ * @param {(video: number) => void} open
+ * @param {(error: unknown) => void} onError
+ */
+export async function showProject(store, open, onError) {
+  try {
+    store.update({ project: await getProject() });
+  } catch (error) {
+    onError(error);
+  }
+  const { project, video } = store.state;
+  byId('project-name').textContent = project.name;
+  byId('videos').replaceChildren(
+    ...project.videos.map((/** @type {any} */ one) => {
+      const isGone = one.state === 'unavailable';
+      const choose = make(
+        'button',
+        {
+          class: 'link',
+          disabled: isGone,
+          onclick: () => {
+            byId('project').close();
+            open(one.id);
+          },
+        },
+        one.name,
+      );
+      if (one.id === video?.id) choose.setAttribute('aria-current', 'true');
+      return make(
+        'tr',
+        {},
+        make('th', { scope: 'row' }, choose),
+        make('td', { class: 'number' }, String(one.frames ?? '')),
+        make('td', { class: 'number' }, String(one.people ?? '')),
+        make('td', { class: 'number' }, String(one.labels ?? '')),
+        make(
+          'td',
+          {},
+          make('span', { class: `badge ${one.state.replaceAll(' ', '-')}` }, one.state),
+          one.error ? make('div', { class: 'reason' }, one.error) : null,
+        ),
+      );
+    }),
+  );
+  const dialog = byId('project');
+  if (!dialog.open) dialog.showModal();
+  if (!project.videos.some((/** @type {any} */ one) => one.state === 'loading')) return;
+  setTimeout(() => {
+    if (dialog.open) showProject(store, open, onError);
+  }, AGAIN_MS);
+}
+
+/** @param {Store} store @param {(error: unknown) => void} onError */
+export function showExport(store, onError) {
+  const { project, video } = store.state;
+  if (!video) return;
+  byId('formats').replaceChildren(
+    ...project.formats.map((/** @type {any} */ format) =>
+      make(
+        'li',
+        {},
+        make(
+          'button',
+          {
+            class: 'format',
+            dataset: { format: format.name },
+            onclick: (/** @type {Event} */ event) => {
+              const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
+              button.disabled = true;
+              exportAs(video.id, format.name, onError).finally(() => {
+                button.disabled = false;
+              });
+            },
+          },
+          make('span', {}, format.name),
+          make('code', {}, format.suffix),
+        ),
+      ),
+    ),
+  );
+  byId('export').showModal();
+}
+
+/** @param {number} video @param {string} format @param {(error: unknown) => void} onError */
+async function exportAs(video, format, onError) {
+  try {
+    const { name, blob } = await postExport(video, format);
+    const address = URL.createObjectURL(blob);
+    make('a', { href: address, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 60000);
+    byId('export-result').textContent = `${name} was handed to the browser.`;
+    announce(`${name} was exported`);
+  } catch (error) {
+    if (error instanceof Refused && error.status !== 403) {
+      byId('export-result').textContent = error.message;
+    } else onError(error);
+  }
+}
+
+const WHO = /** @type {Record<string, {title: string, text: string, verb: string}>} */ ({
+  swap: {
+    title: 'Swap identities',
+    text: 'Both go on with the other’s poses from this frame to the end.',
+    verb: 'Swap',
+  },
+  merge: {
+    title: 'Merge two people',
+    text: 'The labels of this person become the other’s; not where both are labelled in one frame.',
+    verb: 'Merge',
+  },
+});
+
+/**
+ * Ask for the other person of a swap or a merge.
+ * @param {Store} store
+ * @param {'swap'|'merge'} what
+ * @param {(edit: any) => void} submit
+ */
+export function askForOther(store, what, submit) {
+  const { person, persons, shown } = store.state;
+  const others = persons.filter((/** @type {any} */ one) => one.id !== person);
+  if (person === null || !others.length) {
+    say(`To ${what}, choose a person while there is another one`);
+    return;
+  }
+  const { title, text, verb } = WHO[what];
+  byId('other-title').textContent = `${title}: person ${person} and …`;
+  byId('other-text').textContent = `Frame ${shown}. ${text}`;
+  byId('other-choice').replaceChildren(
+    ...others.map((/** @type {any} */ one) =>
+      make('option', { value: String(one.id) }, `Person ${one.id}`),
+    ),
+  );
+  const confirm = byId('other-confirm');
+  confirm.textContent = verb;
+  confirm.onclick = () => {
+    const other = Number(byId('other-choice').value);
+    byId('other').close();
+    submit(
+      what === 'swap'
+        ? { type: 'swap', a: person, b: other, frame: shown }
+        : { type: 'merge', person, into: other },
+    );
+  };
+  byId('other').showModal();
+  byId('other-choice').focus();
+}
+
+/**
+ * Ask for the skeleton of a video without labels.
+ * @param {Store} store
+ * @param {(edit: any) => void} submit
+ */
+export function askForSkeleton(store, submit) {
+  const { video } = store.state;
+  const dialog = byId('skeleton');
+  byId('skeleton-presets').replaceChildren(
+    ...video.skeletons.map((/** @type {any} */ preset) => {
+      const count = Array.isArray(preset.joints) ? preset.joints.length : preset.joints;
+      return make(
+        'li',
+        {},
+        make(
+          'button',
+          {
+            class: 'format',
+            onclick: () => {
+              dialog.close();
+              submit({ type: 'set_skeleton', name: preset.name });
+            },
+          },
+          make('span', {}, preset.name),
+          make('code', {}, `${count} joints`),
+        ),
+      );
+    }),
+  );
+  byId('skeleton-file').onchange = async () => {
+    const [file] = byId('skeleton-file').files;
+    if (!file) return;
+    try {
+      const { joints, limbs } = skeletonOfJson(JSON.parse(await file.text()));
+      const pairs = limbs.map(([a, b]) => `${joints[a]} - ${joints[b]}`);
+      byId('skeleton-text').value = [...joints, ...pairs].join('\n');
+      byId('skeleton-problem').textContent = '';
+    } catch (error) {
+      byId('skeleton-problem').textContent = `${file.name}: ${/** @type {Error} */ (error).message}`;
+    }
+  };
+  byId('skeleton-own').onclick = () => {
+    try {
+      const own = skeletonOfText(byId('skeleton-text').value);
+      dialog.close();
+      submit({ type: 'set_skeleton', ...own });
+    } catch (error) {
+      byId('skeleton-problem').textContent = /** @type {Error} */ (error).message;
+    }
+  };
+  dialog.showModal();
+}
+
+/**
+ * Read COCO's `categories`, or `joints` and `limbs` as they are.
+ * @param {any} data
+ * @returns {{joints: string[], limbs: number[][]}}
+ */
+export function skeletonOfJson(data) {
+  const category = Array.isArray(data?.categories) ? data.categories[0] : data;
+  if (Array.isArray(category?.keypoints)) {
+    const pairs = category.skeleton ?? [];
+    return {
+      joints: category.keypoints.map(String),
+      limbs: pairs.map((/** @type {number[]} */ [a, b]) => [a - 1, b - 1]),
+    };
+  }
+  if (Array.isArray(data?.joints)) {
+    return { joints: data.joints.map(String), limbs: data.limbs ?? [] };
+  }
+  throw new Error('neither "categories" with "keypoints" nor "joints" are in it');
+}
+
+/**
+ * Read joints and limbs that were typed: a name a line, `a - b` for a limb.
+ * @param {string} text
+ * @returns {{joints: string[], limbs: number[][]}}
+ */
+export function skeletonOfText(text) {
+  const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
+  const pairs = lines.filter((line) => / - /.test(line)).map((line) => line.split(/ - /));
+  const joints = lines.filter((line) => !/ - /.test(line));
+  if (!joints.length) throw new Error('Type at least one joint, a name a line');
+  if (new Set(joints).size < joints.length) throw new Error('A joint is named twice');
+  const limbs = pairs.map((pair) =>
+    pair.map((name) => {
+      const index = joints.indexOf(name.trim());
+      if (index < 0) throw new Error(`The limb names ${name.trim()}, which is no joint`);
+      return index;
+    }),
+  );
+  return { joints, limbs };
+}

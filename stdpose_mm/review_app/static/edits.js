@@ -1,0 +1,190 @@
+/** Edits: shown at once, sent one after another, kept and sent again while the server is gone. */
+
+import { postEdit, Refused, ServerGone } from './api.js';
+import { withJoints } from './poses.js';
+
+const FIRST_WAIT_MS = 300;
+const LONGEST_WAIT_MS = 3000;
+const NUDGE_MS = 350;
+
+/**
+ * @typedef {object} Waiting
+ * @property {string} id the server applies an id once
+ * @property {number} video
+ * @property {any} edit
+ * @property {boolean} held whether it is shown already
+ */
+
+export class EditQueue {
+  /** @type {Waiting[]} */
+  #queue = [];
+  #busy = false;
+  #wait = FIRST_WAIT_MS;
+  #retry = 0;
+  /** @type {{edit: any, timer: number}|null} */
+  #nudge = null;
+
+  /**
+   * @param {import('./store.js').Store} store
+   * @param {string} page
+   * @param {object} on
+   * @param {(answer: any, edit: any) => void} on.answer
+   * @param {(sentence: string) => void} on.refused
+   * @param {() => void} on.stale another page was faster
+   * @param {(error: unknown) => void} on.gone
+   */
+  constructor(store, page, on) {
+    this.store = store;
+    this.page = page;
+    this.on = on;
+    addEventListener('pagehide', () => this.flush());
+    addEventListener('beforeunload', (event) => {
+      this.flush();
+      if (this.#queue.length) event.preventDefault();
+    });
+  }
+
+  /** Take up the edits that an earlier state of this tab could not send. */
+  open() {
+    const kept = sessionStorage.getItem(this.#key());
+    if (kept && !this.#queue.length) this.#queue.push(...JSON.parse(kept));
+    this.#changed();
+    this.#pump();
+  }
+
+  #key() {
+    return `waiting ${this.store.state.project.name}`;
+  }
+
+  #changed() {
+    if (this.#queue.length) {
+      const kept = this.#queue.map((one) => ({ ...one, held: false }));
+      sessionStorage.setItem(this.#key(), JSON.stringify(kept));
+    } else sessionStorage.removeItem(this.#key());
+    this.store.update({ waiting: this.#queue.length });
+  }
+
+  /** @param {any} edit with `type` and the fields of the server's edits */
+  submit(edit) {
+    this.flush();
+    this.#add(edit, this.#show(edit));
+  }
+
+  /**
+   * Move a joint step by step; what follows quickly is one edit, and one undo.
+   * @param {any} edit of `set_joints`
+   */
+  nudge(edit) {
+    const last = this.#nudge;
+    const joint = Object.keys(edit.joints)[0];
+    const same =
+      last &&
+      last.edit.person === edit.person &&
+      last.edit.frame === edit.frame &&
+      joint in last.edit.joints;
+    if (!same) this.flush();
+    else {
+      clearTimeout(last.timer);
+      this.store.state.poses.release(edit.frame);
+    }
+    this.#show(edit);
+    this.#nudge = { edit, timer: window.setTimeout(() => this.flush(), NUDGE_MS) };
+  }
+
+  /** Send the steps of a nudge now. */
+  flush() {
+    if (!this.#nudge) return;
+    const { edit, timer } = this.#nudge;
+    clearTimeout(timer);
+    this.#nudge = null;
+    this.#add(edit, true);
+  }
+
+  /** @param {any} edit @param {boolean} held */
+  #add(edit, held) {
+    const { video } = this.store.state;
+    this.#queue.push({ id: crypto.randomUUID(), video: video.id, edit, held });
+    this.#changed();
+    this.#pump();
+  }
+
+  /** Try again at once, since the server has answered. */
+  wake() {
+    clearTimeout(this.#retry);
+    this.#retry = 0;
+    this.#wait = FIRST_WAIT_MS;
+    this.#pump();
+  }
+
+  /**
+   * Show what the edit does to its own frame.
+   * @param {any} edit
+   * @returns {boolean} whether the frame is held until the answer
+   */
+  #show(edit) {
+    const { poses, video } = this.store.state;
+    const known = edit.frame === undefined ? null : poses.at(edit.frame);
+    if (!known || !['set_joints', 'accept', 'mark_absent'].includes(edit.type)) return false;
+    poses.hold(
+      edit.frame,
+      known.map((/** @type {any} */ pose) => {
+        if (pose.id !== edit.person) return pose;
+        if (edit.type === 'mark_absent') return { ...pose, source: 'absent' };
+        if (edit.type === 'accept') {
+          return { ...pose, source: 'given', sources: (pose.sources ?? '').replaceAll('p', 'g') };
+        }
+        return withJoints(pose, video.skeleton, edit.joints);
+      }),
+    );
+    return true;
+  }
+
+  async #pump() {
+    if (this.#busy || this.#retry || !this.#queue.length) return;
+    this.#busy = true;
+    while (this.#queue.length && !this.#retry) {
+      const [first] = this.#queue;
+      try {
+        const { revision } = this.store.state;
+        const answer = await postEdit(first.video, {
+          id: first.id,
+          page: this.page,
+          revision,
+          edit: first.edit,
+        });
+        this.#wait = FIRST_WAIT_MS;
+        this.#done(first);
+        if (this.store.state.video.id === first.video) this.on.answer(answer, first.edit);
+      } catch (error) {
+        this.#failed(first, error);
+      }
+    }
+    this.#busy = false;
+  }
+
+  /** @param {Waiting} one */
+  #done(one) {
+    this.#queue.shift();
+    const { poses, video } = this.store.state;
+    if (one.held && video.id === one.video) poses.release(one.edit.frame);
+    this.#changed();
+  }
+
+  /** @param {Waiting} one @param {unknown} error */
+  #failed(one, error) {
+    if (error instanceof ServerGone || (error instanceof Refused && error.status === 403)) {
+      this.on.gone(error);
+      this.#retry = window.setTimeout(() => {
+        this.#retry = 0;
+        this.#pump();
+      }, this.#wait);
+      this.#wait = Math.min(2 * this.#wait, LONGEST_WAIT_MS);
+      return;
+    }
+    this.#done(one);
+    const { poses } = this.store.state;
+    if (one.edit.frame !== undefined) poses.expire(one.edit.frame, one.edit.frame);
+    if (error instanceof Refused && error.status === 409) this.on.stale();
+    else this.on.refused(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,97 @@
+/** Where to go next: frames in doubt, frames to label, given frames, the middle of a gap. */
+
+/** @typedef {import('./store.js').Store} Store */
+
+/**
+ * List the frames of given labels: of the chosen person, or of anyone.
+ * @param {Store} store
+ * @returns {[number, number][]} first and last frame of each run, ascending
+ */
+function givenRuns(store) {
+  const { timeline, person } = store.state;
+  const lanes = timeline?.persons ?? [];
+  const own = lanes.filter((/** @type {any} */ lane) => lane.id === person);
+  const chosen = own.length ? own : lanes;
+  return chosen
+    .flatMap((/** @type {any} */ lane) => lane.runs.filter((/** @type {any} */ run) => run[2] === 'given'))
+    .map((/** @type {any} */ run) => /** @type {[number, number]} */ ([run[0], run[1]]))
+    .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => a[0] - b[0]);
+}
+
+/**
+ * @param {Store} store
+ * @param {number} direction -1 or 1
+ * @returns {number|null}
+ */
+export function nextGiven(store, direction) {
+  const { frame } = store.state;
+  let best = null;
+  for (const [first, last] of givenRuns(store)) {
+    if (direction > 0 && last > frame) {
+      const next = Math.max(first, frame + 1);
+      if (best === null || next < best) best = next;
+    }
+    if (direction < 0 && first < frame) {
+      const next = Math.min(last, frame - 1);
+      if (best === null || next > best) best = next;
+    }
+  }
+  return best;
+}
+
+/**
+ * Find the middle of the gap that the frame lies in; of the next one from a given frame.
+ * @param {Store} store
+ * @returns {number|null}
+ */
+export function middleOfGap(store) {
+  const { frame, video } = store.state;
+  let before = -1;
+  let after = video.frames;
+  const runs = givenRuns(store);
+  const here = runs.some(([first, last]) => first <= frame && frame <= last);
+  for (const [first, last] of runs) {
+    if (last < frame || (here && first <= frame)) before = Math.max(before, Math.min(last, video.frames));
+    else if (first > frame) {
+      // Runs of given frames that touch leave no gap between them.
+      if (here && first === before + 1) before = last;
+      else {
+        after = first;
+        break;
+      }
+    }
+  }
+  if (after - before < 2) return null;
+  return Math.floor((before + after) / 2);
+}
+
+/** Goes through the frames in doubt, the worst first, each once until the poses change. */
+export class DoubtTour {
+  /** @type {Set<string>} */
+  #seen = new Set();
+  #revision = -1;
+
+  /** @param {Store} store */
+  constructor(store) {
+    this.store = store;
+  }
+
+  /** @returns {{frame: number, person: number, score: number}|null} */
+  next() {
+    const { guidance, revision, frame, person } = this.store.state;
+    const list = guidance?.doubtful ?? [];
+    if (this.#revision !== revision) this.#seen.clear();
+    this.#revision = revision;
+    const open = list.filter(
+      (/** @type {any} */ one) =>
+        !this.#seen.has(`${one.person}/${one.frame}`) &&
+        !(one.frame === frame && one.person === person),
+    );
+    if (!open.length) {
+      this.#seen.clear();
+      return null;
+    }
+    this.#seen.add(`${open[0].person}/${open[0].frame}`);
+    return open[0];
+  }
+}

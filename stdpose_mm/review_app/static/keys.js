@@ -1,0 +1,82 @@
+/** The keyboard: one table that is both what keys do and what the help shows. */
+
+import { byId, make } from './dom.js';
+
+/**
+ * @typedef {object} Binding
+ * @property {string} group
+ * @property {string} shown the keys as the help names them
+ * @property {string} what
+ * @property {string[]} keys as `describe` names them
+ * @property {(event: KeyboardEvent) => void} [run] absent where it is described only
+ */
+
+/**
+ * Name a key press: modifiers in a fixed order, then the key; Shift only where it is no character.
+ * @param {KeyboardEvent} event
+ */
+export function describe(event) {
+  const isCharacter = event.key.length === 1;
+  const key = isCharacter ? event.key.toLowerCase() : event.key;
+  const isLetter = /^[a-z]$/.test(key);
+  const parts = [];
+  if (event.ctrlKey || event.metaKey) parts.push('Ctrl');
+  if (event.altKey) parts.push('Alt');
+  if (event.shiftKey && (!isCharacter || isLetter)) parts.push('Shift');
+  return [...parts, key === ' ' ? 'Space' : key].join('+');
+}
+
+/**
+ * @param {Binding[]} bindings
+ * @param {(event: KeyboardEvent) => boolean} first takes keys before the table does
+ */
+export function listenToKeys(bindings, first) {
+  const table = new Map(
+    bindings.flatMap((binding) => binding.keys.map((key) => /** @type {const} */ ([key, binding]))),
+  );
+  addEventListener('keydown', (event) => {
+    if (event.defaultPrevented || document.querySelector('dialog[open]')) return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (target.closest('input, select, textarea')) return;
+    // A button that has the focus is pressed by these keys.
+    const pressesButton = target.closest('button, summary, a') && [' ', 'Enter'].includes(event.key);
+    if (pressesButton) return;
+    if (first(event)) {
+      event.preventDefault();
+      return;
+    }
+    const binding = table.get(describe(event));
+    if (!binding?.run) return;
+    event.preventDefault();
+    binding.run(event);
+  });
+}
+
+/**
+ * Fill the help with the table.
+ * @param {Binding[]} bindings
+ */
+export function showBindings(bindings) {
+  const groups = new Map();
+  for (const binding of bindings) {
+    if (!groups.has(binding.group)) groups.set(binding.group, []);
+    groups.get(binding.group).push(binding);
+  }
+  byId('help-keys').replaceChildren(
+    ...[...groups].map(([group, members]) =>
+      make(
+        'section',
+        {},
+        make('h3', {}, group),
+        make(
+          'dl',
+          {},
+          ...members.flatMap((/** @type {Binding} */ one) => [
+            make('dt', {}, ...one.shown.split(' ').map((key) => make('kbd', {}, key))),
+            make('dd', {}, one.what),
+          ]),
+        ),
+      ),
+    ),
+  );
+}

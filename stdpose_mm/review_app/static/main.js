@@ -1,0 +1,735 @@
+/** Puts the page together: opens a video, connects views, edits, keys and the server's events. */
+
+import { getGuidance, getPoses, getProject, getVideo, postSave, Refused, ServerGone } from './api.js';
+import { onSchemeChange, setTheme } from './colours.js';
+import { Connection } from './connection.js';
+import { askForOther, askForSkeleton, prepareDialogs, showExport, showProject } from './dialogs.js';
+import { byId, clamp, debounce, oncePerFrame } from './dom.js';
+import { EditQueue } from './edits.js';
+import { DoubtTour, middleOfGap, nextGiven } from './guiding.js';
+import { listenToKeys, showBindings } from './keys.js';
+import { Loupe } from './loupe.js';
+import { announce, say, showState } from './notices.js';
+import {
+  followJoint, percent, showActions, showGuidance, showHeader, showJoints, showLegend, showPeople, showTransport,
+} from './panels.js';
+import { PictureView } from './picture_view.js';
+import { Pictures } from './pictures.js';
+import { PlacingLayer } from './placing.js';
+import { Playback } from './playback.js';
+import { boundsOf, isAbsent, isPlaced, listOrder, readable, SOURCES, VISIBILITY } from './poses.js';
+import { SkeletonLayer } from './skeleton_layer.js';
+import { PoseCache, Store } from './store.js';
+import { Timeline } from './timeline.js';
+
+const PAGE = crypto.randomUUID();
+const GUIDANCE_AGAIN_MS = 500;
+const OPEN_AGAIN_MS = 500;
+
+const store = new Store({
+  project: null,
+  video: null,
+  persons: [],
+  poses: null,
+  posesVersion: 0,
+  timeline: null,
+  guidance: null,
+  revision: 0,
+  settled: 0,
+  canUndo: false,
+  canRedo: false,
+  progress: null,
+  waiting: 0,
+  connection: 'ok',
+  pages: 1,
+  frame: 0,
+  shown: 0,
+  person: null,
+  joint: null,
+  opened: null,
+  range: null,
+  placing: null,
+  playing: false,
+  speed: 1,
+  moveMode: 'joint',
+  scores: localStorage.getItem('scores') ?? 'size',
+  ghosts: localStorage.getItem('ghosts') !== 'no',
+  names: localStorage.getItem('names') === 'yes',
+  hidden: false,
+  target: 0.95,
+});
+const { state } = store;
+
+/** @param {unknown} error */
+function onError(error) {
+  if (error instanceof DOMException && error.name === 'AbortError') return;
+  if (error instanceof ServerGone || (error instanceof Refused && error.status === 403)) {
+    connection.lost(error);
+  } else say(error instanceof Error ? error.message : String(error), 'bad');
+}
+
+const pictures = new Pictures(() => view.redraw(), onError);
+const view = new PictureView(byId('picture'), store, pictures);
+const loupe = new Loupe(store);
+const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe);
+const placing = new PlacingLayer(store, view, (edit) => submit(edit));
+const timeline = new Timeline(store, (frame) => goTo(frame), onError);
+const playback = new Playback(store, (frame) => goTo(frame, true));
+const doubtTour = new DoubtTour(store);
+const queue = new EditQueue(store, PAGE, {
+  answer: onAnswer,
+  refused: (sentence) => {
+    say(sentence, 'bad');
+    needPoses();
+  },
+  stale: () => {
+    say('Another page has changed the labels. They are shown as they are now; this edit was left out.', 'bad');
+    reload();
+  },
+  gone: onError,
+});
+const refreshGuidance = debounce(fetchGuidance, 250, 1500);
+
+const connection = new Connection(
+  store,
+  PAGE,
+  {
+    hello: ({ revision }) => {
+      if (revision !== state.revision) reload();
+    },
+    poses: ({ revision, first, last }) => {
+      store.update({ revision: Math.max(state.revision, revision) });
+      state.poses?.expire(first, last);
+      needPoses();
+      timeline.refresh();
+    },
+    progress: (progress) => store.update({ progress }),
+    idle: ({ revision }) => {
+      store.update({ settled: revision, progress: null });
+      timeline.refresh();
+      refreshGuidance();
+    },
+    edited: ({ page }) => {
+      if (page === PAGE) return;
+      say('Another page has edited this video: its changes are shown here.');
+      reload();
+    },
+    pages: ({ count }) => store.update({ pages: count }),
+    failed: ({ error }) => say(error, 'bad'),
+  },
+  () => {
+    queue.wake();
+    reload();
+  },
+);
+
+/** Show a frame; the picture follows as soon as it is here. */
+/** @param {number} frame @param {boolean} [isPlaying] */
+function goTo(frame, isPlaying = false) {
+  if (!state.video) return;
+  if (!isPlaying) store.update({ playing: false });
+  store.update({ frame: clamp(frame, 0, state.video.frames - 1) });
+  needPoses();
+}
+
+function needPoses() {
+  if (state.video?.skeleton) state.poses.need(state.frame, view.direction);
+}
+
+/** @param {number} id @param {number} [frame] */
+async function openVideo(id, frame = 0) {
+  let video;
+  try {
+    queue.flush();
+    video = await getVideo(id);
+    showState('opening', null);
+  } catch (error) {
+    const isLoading = error instanceof Refused && error.status === 503;
+    showState('opening', isLoading ? 'The video is being opened.' : null);
+    if (isLoading) {
+      await new Promise((wake) => setTimeout(wake, OPEN_AGAIN_MS));
+      return openVideo(id, frame);
+    }
+    onError(error);
+    return;
+  }
+  const poses = new PoseCache(
+    (first, last) => getPoses(id, first, last),
+    video.frames,
+    onError,
+    () => {
+      if (state.poses === poses) store.update({ posesVersion: state.posesVersion + 1 });
+    },
+  );
+  pictures.open(id, video.frames);
+  const start = clamp(frame, 0, video.frames - 1);
+  store.update({
+    // Nothing is shown before the first picture is here.
+    video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
+    opened: null, range: null, placing: null, playing: false, joint: null,
+    ...stateOf(video), person: video.persons[0]?.id ?? null,
+  });
+  view.fit();
+  needPoses();
+  timeline.refresh();
+  refreshGuidance();
+  connection.open(id);
+  queue.open();
+  if (!video.skeleton) askForSkeleton(store, submit);
+}
+
+/** @param {any} video */
+function stateOf(video) {
+  return {
+    persons: video.persons,
+    revision: video.revision,
+    settled: video.settled,
+    canUndo: video.can_undo,
+    canRedo: video.can_redo,
+  };
+}
+
+/** Fetch everything that is shown anew, in place. */
+async function reload() {
+  const { video } = state;
+  if (!video) return;
+  try {
+    const fresh = await getVideo(video.id);
+    if (state.video.id !== video.id) return;
+    store.update({ video: fresh, ...stateOf(fresh) });
+    if (!fresh.persons.some((/** @type {any} */ one) => one.id === state.person)) {
+      store.update({ person: fresh.persons[0]?.id ?? null });
+    }
+    state.poses.expire(0, fresh.frames);
+    pictures.forgetFailures();
+    needPoses();
+    view.look();
+    timeline.refresh();
+    refreshGuidance();
+  } catch (error) {
+    onError(error);
+  }
+}
+
+async function fetchGuidance() {
+  const { video, target } = state;
+  if (!video?.skeleton) return;
+  const wasGood = state.guidance?.good_enough;
+  try {
+    const guidance = await getGuidance(video.id, target);
+    if (state.video.id !== video.id || state.target !== target) return;
+    store.update({ guidance });
+    if (guidance.computing) setTimeout(refreshGuidance, GUIDANCE_AGAIN_MS);
+    if (guidance.good_enough && wasGood === false) {
+      say(`Good enough: ${percent(1 - guidance.expected_wrong)} of joints are expected right`, 'good');
+    }
+  } catch (error) {
+    onError(error);
+  }
+}
+
+/** @param {any} edit */
+function submit(edit) {
+  if (!state.video) return;
+  queue.submit(edit);
+}
+
+/** @param {any} answer @param {any} edit */
+function onAnswer(answer, edit) {
+  store.update({
+    revision: answer.revision,
+    persons: answer.persons ?? state.persons,
+    canUndo: answer.can_undo,
+    canRedo: answer.can_redo,
+  });
+  if (state.guidance && answer.labels_made !== undefined) {
+    const { labels_made, clicks } = answer;
+    store.update({ guidance: { ...state.guidance, labels_made, clicks } });
+  }
+  for (const [first, last] of answer.touched) state.poses.expire(first, last);
+  state.poses.confirm(answer.revision, answer.frames);
+  const persons = state.persons.map((/** @type {any} */ one) => one.id);
+  if (edit.type === 'add_person' && answer.person !== undefined) store.update({ person: answer.person });
+  else if (!persons.includes(state.person)) store.update({ person: persons[0] ?? null });
+  if (edit.type === 'undo' || edit.type === 'redo') {
+    announce(edit.type === 'undo' ? 'undone' : 'done again');
+    const { frame } = state;
+    const isInView = answer.touched.some((/** @type {number[]} */ [a, b]) => a <= frame && frame <= b);
+    if (answer.touched.length && !isInView) goTo(answer.touched[0][0]);
+  }
+  if (['set_skeleton', 'undo', 'redo'].includes(edit.type)) reload();
+  needPoses();
+  timeline.refresh();
+  refreshGuidance();
+}
+
+/** The chosen person's pose in the shown frame. */
+function currentPose() {
+  return (state.poses?.at(state.shown) ?? []).find((/** @type {any} */ one) => one.id === state.person);
+}
+
+/** The joint that a key means: the chosen one, else the one under the pointer. */
+function currentJoint() {
+  if (state.joint !== null) return { person: state.person, name: state.joint };
+  const { hovered } = skeletons;
+  if (!hovered) return null;
+  return { person: hovered.person, name: state.video.skeleton.joints[hovered.joint] };
+}
+
+/** Edit the chosen person in the shown frame. */
+/** @param {string} type @param {object} [fields] */
+function editPerson(type, fields = {}) {
+  if (state.shown < 0) return;
+  if (state.person === null) {
+    say('Choose a person first: click one, or press 1 to 9');
+    return;
+  }
+  submit({ type, person: state.person, frame: state.shown, ...fields });
+}
+
+function toggleAbsent() {
+  const pose = currentPose();
+  editPerson(isAbsent(pose) ? 'mark_present' : 'mark_absent');
+}
+
+/** @param {string} [name] */
+function cycleVisibility(name) {
+  const meant = name ? { person: state.person, name } : currentJoint();
+  if (!meant) return say('Choose a joint first: click it, or press Tab');
+  const pose = (state.poses.at(state.shown) ?? []).find((/** @type {any} */ one) => one.id === meant.person);
+  const index = state.video.skeleton.joints.indexOf(meant.name);
+  if (!pose || !isPlaced(pose, index)) {
+    return say(`${readable(meant.name)} has no place yet: choose it and click on the picture`);
+  }
+  const [x, y, visibility] = pose.keypoints[index];
+  // Visible, occluded, not labelled; a joint without a place is placed by a click.
+  const next = visibility - 1;
+  submit({
+    type: 'set_joints',
+    person: meant.person,
+    frame: state.shown,
+    joints: { [meant.name]: next ? [x, y, next] : [0, 0, 0] },
+  });
+  announce(`${readable(meant.name)} ${VISIBILITY[next]}`);
+}
+
+/** @param {number} x @param {number} y */
+function nudge(x, y) {
+  const pose = currentPose();
+  const index = state.video.skeleton.joints.indexOf(state.joint);
+  if (!pose || pose.source === 'absent' || !isPlaced(pose, index)) return;
+  const [px, py, visibility] = pose.keypoints[index];
+  queue.nudge({
+    type: 'set_joints',
+    person: state.person,
+    frame: state.shown,
+    joints: { [state.joint]: [px + x, py + y, visibility] },
+  });
+  announce(`${readable(state.joint)} at ${(px + x).toFixed(0)}, ${(py + y).toFixed(0)}`);
+}
+
+/** @param {number} x @param {number} y @param {() => void} otherwise */
+const nudgeOr = (x, y, otherwise) => () => (state.joint !== null ? nudge(x, y) : otherwise());
+
+/** @param {number} direction @returns {boolean} whether there was one; else the focus goes on */
+function stepJoint(direction) {
+  const skeleton = state.video?.skeleton;
+  if (!skeleton || state.person === null) return false;
+  const joints = listOrder(skeleton).map((index) => skeleton.joints[index]);
+  const first = direction > 0 ? 0 : joints.length - 1;
+  const next = state.joint === null ? first : joints.indexOf(state.joint) + direction;
+  if (next < 0 || next >= joints.length) {
+    store.update({ joint: null });
+    return false;
+  }
+  store.update({ joint: joints[next] });
+  return true;
+}
+
+function announceJoint() {
+  const { joint, video } = state;
+  const pose = currentPose();
+  if (joint === null || !pose) return;
+  const index = video.skeleton.joints.indexOf(joint);
+  if (!isPlaced(pose, index)) return announce(`${readable(joint)}, not labelled`);
+  const [x, y, visibility, score] = pose.keypoints[index];
+  announce(
+    `${readable(joint)}, ${SOURCES[pose.sources[index]]}, ${VISIBILITY[visibility]}, ` +
+      `score ${score.toFixed(2)}, at ${x.toFixed(0)}, ${y.toFixed(0)}`,
+  );
+}
+
+function goToDoubt() {
+  const next = doubtTour.next();
+  if (!next) return say('No more frames in doubt: press Space again to begin anew');
+  store.update({ person: next.person, joint: null });
+  goTo(next.frame);
+  announce(`frame ${next.frame}, person ${next.person}, score ${next.score.toFixed(2)}`);
+}
+
+function goToLabel() {
+  const next = state.guidance?.next;
+  if (!next) return say('No frame is suggested');
+  if (next.person !== null && next.person !== undefined) store.update({ person: next.person, joint: null });
+  goTo(next.frame);
+  announce(`frame ${next.frame}: ${next.reason ?? 'next to label'}`);
+}
+
+/** @param {number|null} frame @param {string} none */
+function goOrSay(frame, none) {
+  if (frame === null) say(none);
+  else goTo(frame);
+}
+
+/** @param {number} number */
+function choosePerson(number) {
+  const person = state.persons[number - 1];
+  if (person) store.update({ person: person.id, joint: null });
+}
+
+function deleteLabel() {
+  const joints = state.joint === null ? {} : { joints: [state.joint] };
+  editPerson('forget', joints);
+}
+
+function placeMissing() {
+  const pose = currentPose();
+  if (state.person === null) return placing.begin(null);
+  const joints = state.video?.skeleton?.joints ?? [];
+  const chosen = joints.indexOf(state.joint);
+  const missing = joints.findIndex((/** @type {any} */ _, /** @type {number} */ index) => !pose || !isPlaced(pose, index));
+  placing.begin(state.person, chosen >= 0 ? chosen : Math.max(0, missing));
+}
+
+async function save() {
+  queue.flush();
+  if (!state.video) return;
+  try {
+    const { file } = await postSave(state.video.id);
+    say(`Labels were written to ${file}`, 'good');
+  } catch (error) {
+    onError(error);
+  }
+}
+
+function fitPerson() {
+  const pose = currentPose();
+  const bounds = pose && boundsOf(pose);
+  if (bounds) view.fitBox(bounds);
+  else view.fit();
+}
+
+/** @param {string} key @param {boolean} value */
+function setShown(key, value) {
+  store.update({ [key]: value });
+  localStorage.setItem(key, value ? 'yes' : 'no');
+}
+
+/** @type {import('./keys.js').Binding[]} */
+const BINDINGS = [
+  { group: 'Go', shown: '← →', keys: ['ArrowLeft'], what: 'one frame back, on (no joint chosen)', run: nudgeOr(-1, 0, () => goTo(state.frame - 1)) },
+  { group: 'Go', shown: ', .', keys: [','], what: 'one frame back, on, always', run: () => goTo(state.frame - 1) },
+  { group: 'Go', shown: 'Shift+← Shift+→', keys: ['Shift+ArrowLeft'], what: 'ten frames back, on', run: nudgeOr(-10, 0, () => goTo(state.frame - 10)) },
+  { group: 'Go', shown: '[ ]', keys: ['[', 'Ctrl+ArrowLeft'], what: 'previous, next given frame', run: () => goOrSay(nextGiven(store, -1), 'No given frame before this one') },
+  { group: 'Go', shown: 'Space', keys: ['Space'], what: 'next frame in doubt, the worst first', run: goToDoubt },
+  { group: 'Go', shown: 'N', keys: ['n'], what: 'next frame to label', run: goToLabel },
+  { group: 'Go', shown: 'M', keys: ['m'], what: 'middle of the gap', run: () => goOrSay(middleOfGap(store), 'There is no gap here') },
+  { group: 'Go', shown: 'Home End', keys: ['Home'], what: 'first, last frame', run: () => goTo(0) },
+  { group: 'Go', shown: 'F', keys: ['f'], what: 'type a frame number', run: () => byId('frame-field').select() },
+  { group: 'Go', shown: 'P', keys: ['p'], what: 'play, pause', run: () => playback.toggle() },
+  { group: 'Choose', shown: '1 … 9', keys: [], what: 'person' },
+  { group: 'Choose', shown: 'Tab Shift+Tab', keys: [], what: 'next, previous joint (on the picture)' },
+  { group: 'Choose', shown: 'Esc', keys: ['Escape'], what: 'no joint; Tab then leaves the picture', run: leaveJoint },
+  { group: 'Mend', shown: 'drag', keys: [], what: 'move a joint' },
+  { group: 'Mend', shown: 'Shift+drag', keys: [], what: 'the limb below it follows' },
+  { group: 'Mend', shown: 'Alt+drag', keys: [], what: 'move the whole pose (also Ctrl)' },
+  { group: 'Mend', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move the chosen joint one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
+  { group: 'Mend', shown: 'V', keys: ['v'], what: 'joint visible, occluded, not labelled', run: () => cycleVisibility() },
+  { group: 'Mend', shown: 'A', keys: ['a'], what: 'accept the pose as it is', run: () => editPerson('accept') },
+  { group: 'Mend', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
+  { group: 'Mend', shown: 'C', keys: ['c'], what: 'copy the nearest given pose', run: () => editPerson('copy_nearest') },
+  { group: 'Mend', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'take the label back (of the chosen joint)', run: deleteLabel },
+  { group: 'Mend', shown: 'R', keys: ['r'], what: 'place joints one after another', run: placeMissing },
+  { group: 'Mend', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: () => submit({ type: 'undo' }) },
+  { group: 'People', shown: 'I', keys: ['i'], what: 'add a person', run: () => placing.begin(null) },
+  { group: 'People', shown: 'S', keys: ['s'], what: 'swap with another from here on', run: () => askForOther(store, 'swap', submit) },
+  { group: 'People', shown: 'E', keys: ['e'], what: 'merge into another', run: () => askForOther(store, 'merge', submit) },
+  { group: 'People', shown: 'K', keys: ['k'], what: 'split: a new person from here on', run: () => editPerson('split') },
+  { group: 'Look', shown: '+ −', keys: ['+', '='], what: 'zoom (also the wheel); drag the ground to pan', run: () => view.zoom(1.25) },
+  { group: 'Look', shown: '0 Z', keys: ['0'], what: 'whole picture, chosen person', run: () => view.fit() },
+  { group: 'Look', shown: 'H', keys: ['h'], what: 'hide the skeletons', run: () => store.update({ hidden: !state.hidden }) },
+  { group: 'Look', shown: 'G', keys: ['g'], what: 'ghost of the pose before the correction', run: () => setShown('ghosts', !state.ghosts) },
+  { group: 'Look', shown: 'T', keys: ['t'], what: 'joint names', run: () => setShown('names', !state.names) },
+  { group: 'Look', shown: 'O', keys: ['o'], what: 'scores as size, as colour, not', run: () => setScores({ size: 'colour', colour: 'off', off: 'size' }[/** @type {'size'} */ (state.scores)]) },
+  { group: 'Look', shown: '< >', keys: ['<'], what: 'timeline: more, fewer frames (also Ctrl+wheel)', run: () => timeline.zoom(0.5) },
+  { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: save },
+  { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, onError) },
+  { group: 'File', shown: 'L', keys: ['l'], what: 'videos of the project', run: () => showProject(store, openVideo, onError) },
+  { group: 'File', shown: '?', keys: ['?', 'F1'], what: 'this help', run: () => byId('help').showModal() },
+];
+/** The second keys of pairs that the help shows together. */
+/** @type {import('./keys.js').Binding[]} */
+const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
+  [['ArrowRight'], nudgeOr(1, 0, () => goTo(state.frame + 1))],
+  [['.'], () => goTo(state.frame + 1)],
+  [['Shift+ArrowRight'], nudgeOr(10, 0, () => goTo(state.frame + 10))],
+  [['ArrowDown'], nudgeOr(0, 1, () => {})],
+  [['Shift+ArrowUp'], nudgeOr(0, -10, () => {})],
+  [['Shift+ArrowDown'], nudgeOr(0, 10, () => {})],
+  [[']', 'Ctrl+ArrowRight'], () => goOrSay(nextGiven(store, 1), 'No given frame after this one')],
+  [['End'], () => goTo(Infinity)],
+  [['Ctrl+y', 'Ctrl+Shift+z'], () => submit({ type: 'redo' })],
+  [['-'], () => view.zoom(0.8)],
+  [['z'], fitPerson],
+  [['>'], () => timeline.zoom(2)],
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => [[String(number)], () => choosePerson(number)]),
+]).map(([keys, run]) => ({ group: '', shown: '', what: '', keys, run }));
+
+let leaveByTab = false;
+function leaveJoint() {
+  leaveByTab = true;
+  store.update({ joint: null });
+}
+
+/** @param {string|undefined} scores */
+function setScores(scores = 'size') {
+  store.update({ scores });
+  localStorage.setItem('scores', scores);
+}
+
+/** @param {KeyboardEvent} event */
+function firstKey(event) {
+  if (placing.key(event)) return true;
+  if (event.key === 'Tab' && event.target === view.canvas && !leaveByTab && !event.ctrlKey) {
+    return stepJoint(event.shiftKey ? -1 : 1);
+  }
+  return false;
+}
+
+function prepareControls() {
+  /** @type {Record<string, () => void>} */
+  const actions = {
+    undo: () => submit({ type: 'undo' }),
+    redo: () => submit({ type: 'redo' }),
+    'add-person': () => placing.begin(null),
+    'place-joints': placeMissing,
+    'zoom-in': () => view.zoom(1.25),
+    'zoom-out': () => view.zoom(0.8),
+    'zoom-fit': () => view.fit(),
+    'zoom-person': fitPerson,
+    'videos-button': () => showProject(store, openVideo, onError),
+    'export-button': () => showExport(store, onError),
+    'save-button': save,
+    'help-button': () => byId('help').showModal(),
+    'go-label': goToLabel,
+    'go-doubt': goToDoubt,
+    'do-accept': () => editPerson('accept'),
+    'do-absent': toggleAbsent,
+    'do-copy': () => editPerson('copy_nearest'),
+    'do-forget': deleteLabel,
+    'do-swap': () => askForOther(store, 'swap', submit),
+    'do-merge': () => askForOther(store, 'merge', submit),
+    'do-split': () => editPerson('split'),
+    'do-remove': () => {
+      if (state.person !== null) submit({ type: 'remove_person', person: state.person });
+    },
+    play: () => playback.toggle(),
+    'step-back': () => goTo(state.frame - 1),
+    'step-on': () => goTo(state.frame + 1),
+    'given-back': () => goOrSay(nextGiven(store, -1), 'No given frame before this one'),
+    'given-on': () => goOrSay(nextGiven(store, 1), 'No given frame after this one'),
+    'gap-middle': () => goOrSay(middleOfGap(store), 'There is no gap here'),
+    'timeline-in': () => timeline.zoom(2),
+    'timeline-out': () => timeline.zoom(0.5),
+    'choose-skeleton': () => askForSkeleton(store, submit),
+  };
+  for (const [id, action] of Object.entries(actions)) {
+    byId(id).addEventListener('click', (/** @type {MouseEvent} */ event) => {
+      action();
+      // After a click by hand the keys belong to the picture again.
+      if (event.detail > 0 && !document.querySelector('dialog[open]')) view.canvas.focus();
+    });
+  }
+  for (const input of document.querySelectorAll('input[name=move-mode]')) {
+    input.addEventListener('change', () => {
+      store.update({ moveMode: /** @type {HTMLInputElement} */ (input).value });
+    });
+  }
+  const field = byId('frame-field');
+  field.addEventListener('change', () => goTo(Number.parseInt(field.value, 10) || 0));
+  field.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== 'Enter' && event.key !== 'Escape') return;
+    if (event.key === 'Enter') goTo(Number.parseInt(field.value, 10) || 0);
+    view.canvas.focus();
+  });
+  byId('speed').addEventListener('change', () => store.update({ speed: Number(byId('speed').value) }));
+  const target = byId('target');
+  target.addEventListener('change', () => {
+    const share = clamp(Number.parseFloat(target.value) || 95, 50, 100) / 100;
+    target.value = String(Math.round(1000 * share) / 10);
+    localStorage.setItem('target', String(share));
+    store.update({ target: share });
+  });
+  const theme = byId('theme');
+  theme.value = localStorage.getItem('theme') ?? 'auto';
+  setTheme(theme.value);
+  theme.addEventListener('change', () => {
+    setTheme(theme.value);
+    localStorage.setItem('theme', theme.value);
+    drawAll();
+  });
+  for (const key of ['ghosts', 'names']) {
+    const box = byId(`show-${key}`);
+    box.addEventListener('change', () => setShown(key, box.checked));
+  }
+  byId('show-scores').addEventListener('change', () => setScores(byId('show-scores').value));
+  view.canvas.addEventListener('focus', () => {
+    leaveByTab = false;
+  });
+  view.canvas.addEventListener('pointerdown', () => {
+    leaveByTab = false;
+  });
+}
+
+function drawAll() {
+  view.redraw();
+  timeline.redraw();
+  showLegend();
+}
+
+function showChoices() {
+  byId('show-ghosts').checked = state.ghosts;
+  byId('show-names').checked = state.names;
+  byId('show-scores').value = state.scores;
+}
+
+function showJointHint() {
+  const { joint, placing: isPlacing, video } = state;
+  const box = byId('joint-hint');
+  box.hidden = joint === null || isPlacing !== null;
+  if (joint === null || !video?.skeleton) return;
+  const pose = currentPose();
+  const placed = pose && pose.source !== 'absent' && isPlaced(pose, video.skeleton.joints.indexOf(joint));
+  box.textContent = placed
+    ? `${readable(joint)}: arrows move it · V visibility · Esc back to frames`
+    : `${readable(joint)}: click on the picture to place it · Esc back to frames`;
+}
+
+function prepareViews() {
+  view.layers = [skeletons, placing];
+  view.press = (x, y, event) => {
+    const gesture = placing.press(x, y, event) ?? skeletons.press(view, x, y, event);
+    if (gesture) return gesture;
+    const pose = currentPose();
+    const joint = state.joint;
+    const index = joint === null ? -1 : state.video.skeleton.joints.indexOf(joint);
+    if (joint === null) return null;
+    const isThere = pose && pose.source !== 'absent' && isPlaced(pose, index);
+    let [lastX, lastY] = [x, y];
+    return {
+      move: (nextX, nextY) => {
+        view.pan(nextX - lastX, nextY - lastY);
+        [lastX, lastY] = [nextX, nextY];
+      },
+      end: (moved, up) => {
+        if (moved) return;
+        if (isThere) return store.update({ joint: null });
+        // A chosen joint without a place is placed by a click.
+        const place = [...view.toPicture(x, y), up.shiftKey ? 1 : 2];
+        editPerson('set_joints', { joints: { [joint]: place } });
+      },
+      cancel: () => {},
+    };
+  };
+  view.hover = (x, y, event) => {
+    const found = event ? skeletons.find(view, x, y, event.pointerType === 'touch') : null;
+    const changed = found?.person !== skeletons.hovered?.person || found?.joint !== skeletons.hovered?.joint;
+    skeletons.hovered = found;
+    view.canvas.classList.toggle('on-joint', Boolean(found) && !state.placing);
+    view.canvas.classList.toggle('placing', Boolean(state.placing));
+    if (changed) view.redraw();
+  };
+  /** @type {string|null} */
+  let lastJoint = null;
+  const showSide = oncePerFrame(() => {
+    showPeople(store);
+    showActions(store);
+    showJoints(store, cycleVisibility);
+    if (state.joint !== lastJoint) followJoint();
+    lastJoint = state.joint;
+  });
+  const posesShown = ['posesVersion', 'shown', 'person', 'persons', 'joint'];
+  store.watch([...posesShown, 'opened', 'guidance', 'video'], showSide);
+  store.watch([...posesShown, 'scores', 'ghosts', 'names', 'hidden'], () => view.redraw());
+  store.watch(['shown', 'posesVersion'], () => view.hoverAgain());
+  store.watch(['joint', 'person', 'shown', 'placing', 'posesVersion'], showJointHint);
+  store.watch(['joint', 'person'], announceJoint);
+  store.watch(['guidance', 'target'], () =>
+    showGuidance(store, (frame, person) => {
+      byId('doubt-popover').hidePopover();
+      store.update({ person, joint: null });
+      goTo(frame);
+    }),
+  );
+  store.watch(['target'], refreshGuidance);
+  const transport = ['frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision'];
+  store.watch(transport, () => showTransport(store));
+  store.watch(['video', 'project', 'canUndo', 'canRedo'], () => showHeader(store));
+  store.watch(['video'], () => {
+    byId('no-skeleton').hidden = Boolean(state.video?.skeleton);
+  });
+  store.watch(['ghosts', 'names', 'scores'], showChoices);
+  const remember = debounce(() => {
+    history.replaceState(null, '', `#video=${state.video.id}&frame=${state.frame}`);
+  }, 300);
+  store.watch(['video', 'frame'], remember);
+  store.watch(['connection', 'waiting'], () => {
+    const kept = state.waiting
+      ? ` ${state.waiting} edit${state.waiting > 1 ? 's are' : ' is'} kept here and will be sent.`
+      : ' Everything that was edited is in its journal.';
+    const texts = /** @type {Record<string, string|null>} */ ({
+      ok: null,
+      gone: `The server does not answer; the page keeps trying.${kept} If it was stopped, start the same command again.`,
+      refused: `The server no longer knows this page: open the address that the command has printed.${kept}`,
+    });
+    showState('connection', texts[state.connection], 'bad');
+  });
+  store.watch(['pages'], () => {
+    showState(
+      'pages',
+      state.pages > 1
+        ? `This video is open in ${state.pages} pages. Edits of one are shown in the others.`
+        : null,
+    );
+  });
+  onSchemeChange(drawAll);
+}
+
+async function start() {
+  prepareDialogs();
+  prepareViews();
+  prepareControls();
+  showBindings(BINDINGS);
+  listenToKeys([...BINDINGS, ...SECOND_KEYS], firstKey);
+  showChoices();
+  showLegend();
+  let project;
+  try {
+    project = await getProject();
+  } catch (error) {
+    showState('start', error instanceof Error ? error.message : String(error), 'bad');
+    return;
+  }
+  const target = Number(localStorage.getItem('target')) || project.target || 0.95;
+  store.update({ project, target });
+  byId('target').value = String(Math.round(1000 * target) / 10);
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const usable = project.videos.filter((/** @type {any} */ one) => one.state !== 'unavailable');
+  const chosen = usable.find((/** @type {any} */ one) => String(one.id) === wanted.get('video'));
+  if (chosen || project.videos.length === 1) {
+    await openVideo((chosen ?? project.videos[0]).id, Number(wanted.get('frame')) || 0);
+    if (!document.querySelector('dialog[open]')) view.canvas.focus();
+  } else await showProject(store, openVideo, onError);
+}
+
+start();

@@ -1,0 +1,46 @@
+/** What the page says: short messages, lasting states, and words for screen readers. */
+
+import { byId, make } from './dom.js';
+
+const SHOWN_MS = 7000;
+
+/**
+ * Show a message for a while.
+ * @param {string} text
+ * @param {'info'|'good'|'bad'} [kind]
+ */
+export function say(text, kind = 'info') {
+  const box = byId('messages');
+  const message = make('div', { class: `message ${kind}` }, make('span', {}, text));
+  const close = make('button', { class: 'quiet', 'aria-label': 'Close this message' }, '×');
+  const remove = () => message.remove();
+  close.onclick = remove;
+  message.append(close);
+  for (const old of box.children) if (old.firstChild?.textContent === text) old.remove();
+  box.append(message);
+  while (box.children.length > 3) box.firstChild.remove();
+  setTimeout(remove, SHOWN_MS);
+}
+
+/**
+ * Show a state until it ends.
+ * @param {string} id of the state
+ * @param {string|null} text null when it has ended
+ * @param {'info'|'bad'} [kind]
+ */
+export function showState(id, text, kind = 'info') {
+  const box = byId('states');
+  const old = box.querySelector(`[data-state="${id}"]`);
+  if (text === null) return old?.remove();
+  if (old?.textContent === text) return;
+  old?.remove();
+  box.append(make('div', { class: `state ${kind}`, dataset: { state: id } }, text));
+}
+
+/**
+ * Tell a screen reader what has changed.
+ * @param {string} text
+ */
+export function announce(text) {
+  byId('announcer').textContent = text;
+}

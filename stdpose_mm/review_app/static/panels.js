@@ -1,0 +1,265 @@
+/** The panels beside the picture: people, what is done with the chosen one, joints; the guidance. */
+
+import { styleOf, themeColours } from './colours.js';
+import { byId, make } from './dom.js';
+import { isAbsent, isPlaced, listOrder, readable, SOURCES, VISIBILITY } from './poses.js';
+
+/** @typedef {import('./store.js').Store} Store */
+
+const MARKS = /** @type {Record<string, string>} */ ({
+  given: '●',
+  propagated: '○',
+  absent: '–',
+});
+
+/** @param {number} count @param {string} what */
+const counted = (count, what) => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** @param {number} share 0..1 */
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/**
+ * Keep the focus on a button of a list that is made anew.
+ * @param {HTMLElement} list
+ * @param {Node[]} children
+ */
+function renew(list, children) {
+  const focused = list.contains(document.activeElement)
+    ? /** @type {HTMLElement} */ (document.activeElement).dataset.key
+    : undefined;
+  list.replaceChildren(...children);
+  if (focused === undefined) return;
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('[data-key]'))) {
+    if (element.dataset.key === focused) element.focus();
+  }
+}
+
+/** @param {Store} store */
+export function showPeople(store) {
+  const { persons, person, poses, shown, opened, guidance } = store.state;
+  const here = poses?.at(shown) ?? [];
+  const inDoubt = new Set(
+    (guidance?.doubtful ?? [])
+      .filter((/** @type {any} */ one) => one.frame === shown)
+      .map((/** @type {any} */ one) => one.person),
+  );
+  byId('people-empty').hidden = persons.length > 0;
+  renew(
+    byId('people'),
+    persons.map((/** @type {any} */ one, /** @type {number} */ index) => {
+      const pose = here.find((/** @type {any} */ candidate) => candidate.id === one.id);
+      const source = isAbsent(pose) ? 'absent' : (pose?.source ?? 'unknown');
+      const swatch = make('span', { class: `swatch ${styleOf(index).shape}` });
+      swatch.style.backgroundColor = styleOf(index).colour;
+      const doubted = inDoubt.has(one.id) ? ' · in doubt' : '';
+      const redone = pose?.pending ? ', to be redone' : '';
+      const choose = make(
+        'button',
+        {
+          class: 'row-main',
+          'aria-pressed': String(one.id === person),
+          dataset: { key: `person ${one.id}` },
+          onclick: () => store.update({ person: one.id, joint: null }),
+        },
+        swatch,
+        make('span', { class: 'row-name' }, `Person ${one.id}`),
+        make(
+          'span',
+          { class: `source ${source}` },
+          pose ? `${MARKS[source]} ${source}${redone}${doubted}` : '…',
+        ),
+        index < 9 ? make('kbd', {}, String(index + 1)) : null,
+      );
+      const isOpen = opened === one.id;
+      const lane = make(
+        'button',
+        {
+          class: 'quiet',
+          'aria-expanded': String(isOpen),
+          'aria-label': `Joints of person ${one.id} in the timeline`,
+          title: 'Show the joints in the timeline',
+          dataset: { key: `lane ${one.id}` },
+          onclick: () => store.update({ opened: isOpen ? null : one.id }),
+        },
+        isOpen ? '▾' : '▸',
+      );
+      return make('li', { class: one.id === person ? 'row chosen' : 'row' }, lane, choose);
+    }),
+  );
+}
+
+/** @param {Store} store */
+export function showActions(store) {
+  const { person, poses, shown } = store.state;
+  const pose = (poses?.at(shown) ?? []).find((/** @type {any} */ one) => one.id === person);
+  byId('actions').hidden = person === null;
+  byId('actions-title').textContent =
+    person === null ? '' : `Person ${person} in frame ${Math.max(0, shown)}`;
+  const isGone = isAbsent(pose);
+  byId('do-absent').querySelector('span').textContent = isGone ? 'Present again' : 'Absent from here';
+  byId('do-accept').disabled = !pose || isGone || (pose.source === 'given' && !pose.sources.includes('p'));
+}
+
+/** @param {Store} store @param {(joint: string) => void} cycle */
+export function showJoints(store, cycle) {
+  const { person, joint, poses, shown, video } = store.state;
+  const skeleton = video?.skeleton;
+  const pose = (poses?.at(shown) ?? []).find((/** @type {any} */ one) => one.id === person);
+  byId('joints-box').hidden = !skeleton || person === null;
+  if (!skeleton || person === null) return;
+  const middle = skeleton.flip.filter((/** @type {number} */ m, /** @type {number} */ j) => m === j).length;
+  renew(
+    byId('joints'),
+    listOrder(skeleton).map((index, place) => {
+      const name = skeleton.joints[index];
+      // An odd number in the middle leaves a place free, so that pairs stay side by side.
+      const isWide = place === middle - 1 && middle % 2 === 1;
+      const here = pose && pose.source !== 'absent' && isPlaced(pose, index);
+      const letter = pose?.source === 'absent' || !pose ? 'a' : pose.sources[index];
+      const source = here ? SOURCES[letter] : 'absent';
+      const [, , visibility, score] = here ? pose.keypoints[index] : [0, 0, 0, 0];
+      const fill = make('div');
+      fill.style.width = `${100 * (here ? score : 0)}%`;
+      const bar = make('span', { class: here && score < 0.5 ? 'score low' : 'score' }, fill);
+      const choose = make(
+        'button',
+        {
+          class: 'row-main',
+          'aria-pressed': String(name === joint),
+          title: here
+            ? `${readable(name)}: ${source}, ${VISIBILITY[visibility]}, score ${score.toFixed(2)}`
+            : `${readable(name)}: ${VISIBILITY[0]}; choose it and click on the picture to place it`,
+          dataset: { key: `joint ${name}` },
+          onclick: () => store.update({ joint: name === joint ? null : name }),
+        },
+        make('span', { class: `source ${source}`, 'aria-label': source }, MARKS[source]),
+        make('span', { class: 'row-name' }, readable(name)),
+        bar,
+      );
+      const eye = make(
+        'button',
+        {
+          class: 'quiet',
+          'aria-label': `${readable(name)} is ${VISIBILITY[visibility]}; change`,
+          title: `${VISIBILITY[visibility]}: click to change (V)`,
+          dataset: { key: `eye ${name}` },
+          disabled: !here,
+          onclick: () => cycle(name),
+        },
+        ['·', '◐', '◉'][visibility],
+      );
+      return make(
+        'li',
+        { class: `row${name === joint ? ' chosen' : ''}${isWide ? ' wide' : ''}` },
+        choose,
+        eye,
+      );
+    }),
+  );
+}
+
+/** Bring the chosen joint into view when another one is chosen. */
+export function followJoint() {
+  const chosen = byId('joints').querySelector('.chosen');
+  if (chosen && !chosen.contains(document.activeElement)) chosen.scrollIntoView({ block: 'nearest' });
+}
+
+/** @param {Store} store @param {(frame: number, person: number|null) => void} go */
+export function showGuidance(store, go) {
+  const { guidance, target } = store.state;
+  const bar = byId('guidance');
+  byId('counts').textContent = guidance
+    ? `${counted(guidance.labels_made, 'label')} made · ${counted(guidance.clicks, 'click')}`
+    : '';
+  bar.classList.toggle('good', Boolean(guidance?.good_enough));
+  if (!guidance || guidance.expected_wrong === null) {
+    const isJudged = guidance && !guidance.computing;
+    byId('verdict').textContent = isJudged ? 'Nothing to judge yet: label a frame' : 'Judging…';
+    byId('right-meter').hidden = true;
+  } else {
+    const right = 1 - guidance.expected_wrong;
+    byId('verdict').textContent = guidance.good_enough
+      ? `Good enough: stop here. ${percent(right)} of joints expected right`
+      : `${percent(right)} of joints expected right, ${percent(guidance.expected_wrong)} wrong`;
+    const meter = byId('right-meter');
+    meter.hidden = false;
+    byId('right-fill').style.width = `${100 * right}%`;
+    byId('right-target').style.left = `${100 * target}%`;
+    meter.setAttribute('aria-valuenow', (100 * right).toFixed(1));
+  }
+  const next = guidance?.next;
+  byId('go-label').disabled = !next;
+  byId('next-what').textContent = next
+    ? `frame ${next.frame}${next.person === null || next.person === undefined ? '' : `, person ${next.person}`}`
+    : 'none';
+  byId('go-label').title = next?.reason ? `${next.reason} (N)` : 'Next frame to label (N)';
+  const doubtful = guidance?.doubtful ?? [];
+  byId('doubt-count').textContent = String(doubtful.length);
+  byId('go-doubt').disabled = !doubtful.length;
+  byId('doubt-list').replaceChildren(
+    ...doubtful.slice(0, 40).map((/** @type {any} */ one) =>
+      make(
+        'li',
+        {},
+        make(
+          'button',
+          { class: 'quiet', onclick: () => go(one.frame, one.person) },
+          `frame ${one.frame} · person ${one.person} · score ${one.score.toFixed(2)}`,
+        ),
+      ),
+    ),
+  );
+}
+
+/** @param {Store} store */
+export function showTransport(store) {
+  const { video, frame, shown, playing, progress, connection, waiting, settled, revision } =
+    store.state;
+  if (!video) return;
+  const field = byId('frame-field');
+  if (document.activeElement !== field) field.value = String(frame);
+  field.max = String(video.frames - 1);
+  byId('last-frame').textContent = `/ ${video.frames - 1}`;
+  byId('time').textContent = `${(frame / (video.fps || 25)).toFixed(2)} s`;
+  const play = byId('play');
+  play.setAttribute('aria-label', playing ? 'Pause' : 'Play');
+  play.querySelector('use').setAttribute('href', playing ? '#icon-pause' : '#icon-play');
+  const canvas = byId('picture');
+  canvas.dataset.shown = String(shown);
+  canvas.setAttribute('aria-label', `Picture of frame ${shown} of ${video.name}`);
+  const slider = byId('timeline');
+  slider.setAttribute('aria-valuemax', String(video.frames - 1));
+  slider.setAttribute('aria-valuenow', String(frame));
+  slider.setAttribute('aria-valuetext', `frame ${frame} of ${video.frames - 1}`);
+  let status = 'All poses are up to date';
+  if (connection !== 'ok') status = 'No server';
+  else if (waiting) status = `Sending ${waiting} edit${waiting > 1 ? 's' : ''}`;
+  else if (progress && progress.done < progress.of) {
+    status = `Redoing: ${progress.done} of ${progress.of} frames`;
+  } else if (settled < revision) status = 'Redoing the gaps that changed';
+  byId('status').textContent = status;
+  byId('status').classList.toggle('busy', settled < revision || waiting > 0);
+  const bar = byId('progress');
+  bar.hidden = settled >= revision || !progress;
+  if (progress) {
+    bar.max = progress.of;
+    bar.value = progress.done;
+  }
+}
+
+/** @param {Store} store */
+export function showHeader(store) {
+  const { video, canUndo, canRedo, project } = store.state;
+  byId('undo').disabled = !canUndo;
+  byId('redo').disabled = !canRedo;
+  byId('video-name').textContent = video?.name ?? 'Choose a video';
+  byId('videos-button').title = `${project?.videos.length ?? 0} videos of this project`;
+  document.title = video ? `${video.name} · review` : 'Review';
+  byId('save-button').hidden = project?.saves === false;
+  byId('method').textContent = video?.method ?? '';
+}
+
+/** Colour samples of the legend follow the theme. */
+export function showLegend() {
+  byId('legend-doubt').style.backgroundColor = themeColours().doubt;
+}

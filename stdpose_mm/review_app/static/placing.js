@@ -1,0 +1,285 @@
+/** Placing joints one after another, by click or by keyboard: a new person, or one that is there. */
+
+import { styleOf } from './colours.js';
+import { byId, clamp } from './dom.js';
+import { layInBox, placedJoints, readable } from './poses.js';
+
+/**
+ * @typedef {object} Placing
+ * @property {number|null} person null for a new one
+ * @property {number} frame
+ * @property {number} next place in the order of the joints
+ * @property {Record<string, number[]>} joints of a new person
+ * @property {[number, number]|null} cross where the keyboard places, in pixels of the picture
+ * @property {number[]|null} box that is drawn, in pixels of the picture
+ */
+
+export class PlacingLayer {
+  /**
+   * @param {import('./store.js').Store} store
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {(edit: any) => void} submit
+   */
+  constructor(store, view, submit) {
+    this.store = store;
+    this.view = view;
+    this.submit = submit;
+    store.watch(['placing', 'shown'], () => {
+      const { placing, shown } = store.state;
+      if (placing && placing.frame !== shown) this.cancel();
+      this.#sayWhatToDo();
+      view.redraw();
+    });
+  }
+
+  /** @returns {Placing|null} */
+  get #placing() {
+    return this.store.state.placing;
+  }
+
+  get #names() {
+    return this.store.state.video.skeleton.joints;
+  }
+
+  /**
+   * @param {number|null} person null for a new one
+   * @param {number} [first] joint to begin with
+   */
+  begin(person, first = 0) {
+    const { shown, video } = this.store.state;
+    if (!video?.skeleton || shown < 0) return;
+    const placing = { person, frame: shown, next: first, joints: {}, cross: null, box: null };
+    this.store.update({ placing, playing: false, joint: null });
+    this.view.canvas.focus();
+  }
+
+  cancel() {
+    this.store.update({ placing: null });
+  }
+
+  /** Make the new person from the joints that were placed. */
+  finish() {
+    const placing = this.#placing;
+    if (!placing) return;
+    this.store.update({ placing: null });
+    if (placing.person === null && Object.keys(placing.joints).length) {
+      this.submit({ type: 'add_person', frame: placing.frame, joints: placing.joints });
+    }
+  }
+
+  /** @param {number} x pixel of the picture @param {number} y @param {boolean} occluded */
+  place(x, y, occluded) {
+    const placing = this.#placing;
+    if (!placing) return;
+    const name = this.#names[placing.next];
+    const point = [x, y, occluded ? 1 : 2];
+    if (placing.person !== null) {
+      const { person, frame } = placing;
+      this.submit({ type: 'set_joints', person, frame, joints: { [name]: point } });
+    }
+    this.#advance({ joints: { ...placing.joints, [name]: point } });
+  }
+
+  skip() {
+    this.#advance({});
+  }
+
+  back() {
+    const placing = this.#placing;
+    if (!placing || placing.next === 0) return;
+    const next = placing.next - 1;
+    const joints = { ...placing.joints };
+    delete joints[this.#names[next]];
+    this.store.update({ placing: { ...placing, next, joints } });
+  }
+
+  /** @param {Partial<Placing>} patch */
+  #advance(patch) {
+    const placing = /** @type {Placing} */ (this.#placing);
+    const next = placing.next + 1;
+    this.store.update({ placing: { ...placing, ...patch, next } });
+    if (next >= this.#names.length) this.finish();
+  }
+
+  /**
+   * Move the cross by keyboard.
+   * @param {number} x
+   * @param {number} y
+   */
+  moveCross(x, y) {
+    const placing = this.#placing;
+    if (!placing) return;
+    const { video } = this.store.state;
+    const [left, top] = placing.cross ?? this.#middle();
+    const cross = [clamp(left + x, 0, video.width - 1), clamp(top + y, 0, video.height - 1)];
+    this.store.update({ placing: { ...placing, cross } });
+  }
+
+  #middle() {
+    return this.view.toPicture(this.view.width / 2, this.view.height / 2).map(Math.round);
+  }
+
+  /** Place at the cross. */
+  placeAtCross() {
+    const placing = this.#placing;
+    if (!placing) return;
+    if (!placing.cross) this.moveCross(0, 0);
+    else this.place(placing.cross[0], placing.cross[1], false);
+  }
+
+  /** Lay a whole skeleton around the cross, a third of the view high. */
+  layAtCross() {
+    const placing = this.#placing;
+    if (!placing) return;
+    const [x, y] = placing.cross ?? this.#middle();
+    const height = this.view.height / 3 / this.view.scale;
+    this.#lay([x - height / 4, y - height / 2, height / 2, height]);
+  }
+
+  /** @param {number[]} box */
+  #lay(box) {
+    const placing = /** @type {Placing} */ (this.#placing);
+    const { poses, video } = this.store.state;
+    const model = (poses.at(placing.frame) ?? []).find(
+      (/** @type {any} */ pose) => placedJoints(pose).length > 2,
+    );
+    const joints = layInBox(video.skeleton, box, model ?? null);
+    this.store.update({ placing: null });
+    if (placing.person === null) {
+      this.submit({ type: 'add_person', frame: placing.frame, joints });
+    } else {
+      const { person, frame } = placing;
+      this.submit({ type: 'set_joints', person, frame, joints });
+    }
+  }
+
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @param {PointerEvent} event
+   * @returns {import('./picture_view.js').Gesture|null}
+   */
+  press(x, y, event) {
+    if (!this.#placing) return null;
+    const start = this.view.toPicture(x, y);
+    const withBox = (/** @type {number[]|null} */ box) => {
+      if (this.#placing) this.store.update({ placing: { ...this.#placing, box } });
+    };
+    /** @type {number[]|null} */
+    let box = null;
+    return {
+      move: (nextX, nextY) => {
+        const end = this.view.toPicture(nextX, nextY);
+        box = [
+          Math.min(start[0], end[0]),
+          Math.min(start[1], end[1]),
+          Math.abs(end[0] - start[0]),
+          Math.abs(end[1] - start[1]),
+        ];
+        withBox(box);
+      },
+      end: () => {
+        const isBox = box && Math.min(box[2], box[3]) * this.view.scale > 20;
+        withBox(null);
+        if (isBox) this.#lay(/** @type {number[]} */ (box));
+        else this.place(start[0], start[1], event.shiftKey);
+      },
+      cancel: () => withBox(null),
+    };
+  }
+
+  /**
+   * Take a key while joints are placed.
+   * @param {KeyboardEvent} event
+   * @returns {boolean} whether it was taken
+   */
+  key(event) {
+    if (!this.#placing) return false;
+    const far = event.shiftKey ? 10 : 1;
+    const actions = /** @type {Record<string, () => void>} */ ({
+      Escape: () => this.cancel(),
+      Enter: () => this.finish(),
+      Backspace: () => this.back(),
+      ' ': () => this.placeAtCross(),
+      ArrowLeft: () => this.moveCross(-far, 0),
+      ArrowRight: () => this.moveCross(far, 0),
+      ArrowUp: () => this.moveCross(0, -far),
+      ArrowDown: () => this.moveCross(0, far),
+      n: () => this.skip(),
+      b: () => this.layAtCross(),
+    });
+    const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!action || event.ctrlKey || event.altKey || event.metaKey) return false;
+    action();
+    return true;
+  }
+
+  #sayWhatToDo() {
+    const hint = byId('hint');
+    const placing = this.#placing;
+    hint.hidden = !placing;
+    if (!placing || placing.next >= this.#names.length) return;
+    const name = readable(this.#names[placing.next]);
+    const who = placing.person === null ? 'New person' : `Person ${placing.person}`;
+    byId('hint-what').textContent =
+      `${who}: click the ${name} (${placing.next + 1} of ${this.#names.length})`;
+    byId('hint-keys').textContent =
+      'or drag a box for a whole skeleton · Shift+click occluded · N skip · Backspace back · ' +
+      'Enter done · Esc cancel · by keyboard: arrows, Space places, B whole skeleton';
+  }
+
+  /** @param {CanvasRenderingContext2D} context */
+  draw(context) {
+    const placing = this.#placing;
+    if (!placing) return;
+    const { persons, video } = this.store.state;
+    const index = persons.findIndex((/** @type {any} */ one) => one.id === placing.person);
+    const { colour } = styleOf(index < 0 ? persons.length : index);
+    const places = new Map(
+      Object.entries(placing.joints).map(([name, [x, y]]) => [
+        video.skeleton.joints.indexOf(name),
+        this.view.toScreen(x, y),
+      ]),
+    );
+    context.save();
+    context.strokeStyle = colour;
+    context.lineWidth = 3;
+    for (const [from, to] of video.skeleton.limbs) {
+      const [a, b] = [places.get(from), places.get(to)];
+      if (!a || !b) continue;
+      context.beginPath();
+      context.moveTo(...a);
+      context.lineTo(...b);
+      context.stroke();
+    }
+    context.fillStyle = colour;
+    for (const [x, y] of places.values()) {
+      context.beginPath();
+      context.arc(x, y, 5, 0, 2 * Math.PI);
+      context.fill();
+    }
+    if (placing.box) {
+      const [x, y] = this.view.toScreen(placing.box[0], placing.box[1]);
+      context.setLineDash([6, 4]);
+      context.strokeRect(x, y, placing.box[2] * this.view.scale, placing.box[3] * this.view.scale);
+      context.setLineDash([]);
+    }
+    if (placing.cross) {
+      const [x, y] = this.view.toScreen(...placing.cross);
+      for (const [style, width] of /** @type {const} */ ([
+        ['rgb(0 0 0 / 0.8)', 4],
+        ['#fff', 1.5],
+      ])) {
+        context.strokeStyle = style;
+        context.lineWidth = width;
+        context.beginPath();
+        context.moveTo(x - 14, y);
+        context.lineTo(x + 14, y);
+        context.moveTo(x, y - 14);
+        context.lineTo(x, y + 14);
+        context.stroke();
+      }
+    }
+    context.restore();
+  }
+}

@@ -1,0 +1,353 @@
+/** Skeletons on the picture: drawing, finding the joint under the pointer, dragging. */
+
+import { scoreColour, styleOf } from './colours.js';
+import { boundsOf, isPlaced, limbBelow, placedJoints, readable, withJoints } from './poses.js';
+
+const REACH = 12;
+const TOUCH_REACH = 22;
+const HALO = 'rgb(0 0 0 / 0.65)';
+
+/** @typedef {import('./store.js').Pose} Pose */
+
+export class SkeletonLayer {
+  /** @type {{person: number, joint: number}|null} */
+  hovered = null;
+  /** @type {{frame: number, person: number, pose: Pose, joint: number}|null} what is dragged */
+  dragged = null;
+
+  /**
+   * @param {import('./store.js').Store} store
+   * @param {(edit: {type: string, person: number, frame: number, joints: Record<string, number[]>}) => void} onEdit
+   * @param {import('./loupe.js').Loupe} loupe
+   */
+  constructor(store, onEdit, loupe) {
+    this.store = store;
+    this.onEdit = onEdit;
+    this.loupe = loupe;
+  }
+
+  /** @returns {Pose[]} poses of the shown frame, with the dragged one as it is now */
+  poses() {
+    const { poses, shown } = this.store.state;
+    const { dragged } = this;
+    const known = poses?.at(shown) ?? [];
+    if (!dragged || dragged.frame !== shown) return known;
+    return known.map((/** @type {Pose} */ pose) =>
+      pose.id === dragged.person ? dragged.pose : pose,
+    );
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {import('./picture_view.js').PictureView} view
+   */
+  draw(context, view) {
+    const { state } = this.store;
+    const skeleton = state.video?.skeleton;
+    if (!skeleton || state.hidden) return;
+    context.save();
+    context.lineCap = 'round';
+    context.lineJoin = 'round';
+    const poses = this.poses();
+    const known = state.poses?.at(state.shown) ?? [];
+    const order = [...poses].sort((a, b) => Number(a.id === state.person) - Number(b.id === state.person));
+    for (const pose of order) {
+      if (pose.source === 'absent' || !pose.keypoints) continue;
+      if (state.ghosts) {
+        const before =
+          this.dragged?.person === pose.id
+            ? (known.find((/** @type {Pose} */ one) => one.id === pose.id)?.keypoints ?? null)
+            : pose.before;
+        if (before) this.#drawGhost(context, view, skeleton, pose, before);
+      }
+      this.#drawPose(context, view, skeleton, pose);
+    }
+    context.restore();
+    if (this.dragged) {
+      const point = /** @type {number[][]} */ (this.dragged.pose.keypoints)[this.dragged.joint];
+      this.loupe.draw(context, view, point[0], point[1], this.#colourOf(this.dragged.person));
+    }
+  }
+
+  /** @param {number} person */
+  #styleOf(person) {
+    const index = this.store.state.persons.findIndex(
+      (/** @type {{id: number}} */ one) => one.id === person,
+    );
+    return styleOf(Math.max(0, index));
+  }
+
+  /** @param {number} person */
+  #colourOf(person) {
+    return this.#styleOf(person).colour;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {import('./store.js').Skeleton} skeleton
+   * @param {Pose} pose
+   */
+  #drawPose(context, view, skeleton, pose) {
+    const { person, joint: chosen, scores, names } = this.store.state;
+    const { colour, shape } = this.#styleOf(pose.id);
+    const points = /** @type {number[][]} */ (pose.keypoints);
+    const sources = pose.sources ?? '';
+    const places = points.map(([x, y]) => view.toScreen(x, y));
+    const isChosen = pose.id === person;
+    const size = isChosen ? 5 : 4;
+    context.globalAlpha = isChosen || person === null ? 1 : 0.8;
+
+    if (scores === 'size') {
+      // The lower the score, the larger the disc in which the joint may lie.
+      context.fillStyle = colour;
+      context.globalAlpha *= 0.28;
+      for (const joint of placedJoints(pose)) {
+        const doubt = 1 - points[joint][3];
+        if (doubt < 0.15 || sources[joint] === 'g') continue;
+        context.beginPath();
+        context.arc(...places[joint], size + 16 * doubt, 0, 2 * Math.PI);
+        context.fill();
+      }
+      context.globalAlpha = isChosen || person === null ? 1 : 0.8;
+    }
+
+    for (const [from, to] of skeleton.limbs) {
+      if (!isPlaced(pose, from) || !isPlaced(pose, to)) continue;
+      const given = sources[from] === 'g' && sources[to] === 'g';
+      const occluded = points[from][2] === 1 || points[to][2] === 1;
+      const trace = () => {
+        context.beginPath();
+        context.moveTo(...places[from]);
+        context.lineTo(...places[to]);
+        context.stroke();
+      };
+      context.setLineDash([]);
+      context.strokeStyle = HALO;
+      context.lineWidth = (given ? 3.5 : 2) + 2;
+      trace();
+      context.setLineDash(occluded ? [5, 5] : []);
+      context.strokeStyle = colour;
+      context.lineWidth = given ? 3.5 : 2;
+      trace();
+    }
+    context.setLineDash([]);
+
+    for (const joint of placedJoints(pose)) {
+      const [x, y] = places[joint];
+      const given = sources[joint] === 'g';
+      const fill = scores === 'colour' ? scoreColour(points[joint][3]) : colour;
+      outline(context, shape, x, y, size);
+      context.strokeStyle = HALO;
+      context.lineWidth = given ? 5 : 4.5;
+      context.stroke();
+      if (given) {
+        context.strokeStyle = '#fff';
+        context.lineWidth = 3;
+        context.stroke();
+        context.fillStyle = fill;
+        context.fill();
+      } else {
+        context.fillStyle = scores === 'colour' ? fill : 'rgb(0 0 0 / 0.55)';
+        context.fill();
+        context.strokeStyle = colour;
+        context.lineWidth = 2;
+        context.stroke();
+      }
+      if (points[joint][2] === 1) {
+        context.strokeStyle = given ? '#000' : '#fff';
+        context.lineWidth = 1.5;
+        context.beginPath();
+        context.moveTo(x - size * 0.7, y + size * 0.7);
+        context.lineTo(x + size * 0.7, y - size * 0.7);
+        context.stroke();
+      }
+    }
+    context.globalAlpha = 1;
+
+    const marked = isChosen && chosen !== null ? skeleton.joints.indexOf(chosen) : -1;
+    if (marked >= 0 && isPlaced(pose, marked)) {
+      outline(context, shape, ...places[marked], size + 6);
+      context.strokeStyle = HALO;
+      context.lineWidth = 4;
+      context.stroke();
+      context.strokeStyle = '#ffd166';
+      context.lineWidth = 2;
+      context.stroke();
+    }
+    const hovered = this.hovered?.person === pose.id ? this.hovered.joint : -1;
+    const named = names && isChosen ? placedJoints(pose) : [hovered, marked];
+    const bounds = boundsOf(pose);
+    const middle = bounds ? view.toScreen(bounds[0] + bounds[2] / 2, 0)[0] : 0;
+    for (const joint of new Set(named)) {
+      if (joint < 0 || !isPlaced(pose, joint)) continue;
+      const [x, y] = places[joint];
+      const side = x < middle ? 'left' : 'right';
+      const away = (size + 6) * (side === 'left' ? -1 : 1);
+      tag(context, readable(skeleton.joints[joint]), x + away, y, '#fff', side);
+    }
+    if (bounds) {
+      const [x, y] = view.toScreen(bounds[0] + bounds[2] / 2, bounds[1]);
+      tag(context, String(pose.id), x, y - 20, colour, 'middle');
+    }
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {import('./store.js').Skeleton} skeleton
+   * @param {Pose} pose
+   * @param {(number[]|null)[]} before
+   */
+  #drawGhost(context, view, skeleton, pose, before) {
+    const points = /** @type {number[][]} */ (pose.keypoints);
+    const moved = before.some(
+      (point, joint) =>
+        point && isPlaced(pose, joint) && Math.hypot(point[0] - points[joint][0], point[1] - points[joint][1]) > 0.5,
+    );
+    if (!moved) return;
+    context.setLineDash([2, 5]);
+    for (const [style, width] of /** @type {const} */ ([
+      [HALO, 3.5],
+      ['rgb(255 255 255 / 0.8)', 1.5],
+    ])) {
+      context.strokeStyle = style;
+      context.lineWidth = width;
+      context.beginPath();
+      for (const [from, to] of skeleton.limbs) {
+        const [a, b] = [before[from], before[to]];
+        if (!a || !b || !isPlaced(pose, from) || !isPlaced(pose, to)) continue;
+        context.moveTo(...view.toScreen(a[0], a[1]));
+        context.lineTo(...view.toScreen(b[0], b[1]));
+      }
+      context.stroke();
+    }
+    context.setLineDash([]);
+  }
+
+  /**
+   * Find the joint at a place of the screen; those of the chosen person come first.
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {number} x
+   * @param {number} y
+   * @param {boolean} touch
+   */
+  find(view, x, y, touch) {
+    const { person, hidden } = this.store.state;
+    let best = null;
+    let least = touch ? TOUCH_REACH : REACH;
+    if (hidden) return null;
+    for (const pose of this.poses()) {
+      for (const joint of placedJoints(pose)) {
+        const [px, py] = /** @type {number[][]} */ (pose.keypoints)[joint];
+        const [sx, sy] = view.toScreen(px, py);
+        const distance = Math.hypot(sx - x, sy - y) - (pose.id === person ? 4 : 0);
+        if (distance < least) {
+          least = distance;
+          best = { person: pose.id, joint };
+        }
+      }
+    }
+    return best;
+  }
+
+  /**
+   * Begin to drag a joint, the limb below it or the whole pose.
+   * @param {import('./picture_view.js').PictureView} view
+   * @param {number} x
+   * @param {number} y
+   * @param {PointerEvent} event
+   * @returns {import('./picture_view.js').Gesture|null}
+   */
+  press(view, x, y, event) {
+    const found = this.find(view, x, y, event.pointerType === 'touch');
+    const { video, shown, moveMode } = this.store.state;
+    if (!found || !video?.skeleton) return null;
+    const pose = this.poses().find((one) => one.id === found.person);
+    if (!pose) return null;
+    const { skeleton } = video;
+    const name = skeleton.joints[found.joint];
+    const whole = event.altKey || event.ctrlKey || event.metaKey;
+    const mode = whole ? 'pose' : event.shiftKey ? 'limb' : moveMode;
+    const moving =
+      mode === 'pose'
+        ? placedJoints(pose)
+        : mode === 'limb'
+          ? limbBelow(skeleton, found.joint).filter((joint) => isPlaced(pose, joint))
+          : [found.joint];
+    const start = view.toPicture(x, y);
+    /** @type {Record<string, number[]>} */
+    let joints = {};
+    // The joint under the hand is shown; another one that was chosen is no longer meant.
+    this.store.update({ person: found.person, joint: null, playing: false });
+    return {
+      move: (nextX, nextY) => {
+        const [px, py] = view.toPicture(nextX, nextY);
+        joints = {};
+        for (const joint of moving) {
+          const [jx, jy, visibility] = /** @type {number[][]} */ (pose.keypoints)[joint];
+          joints[skeleton.joints[joint]] = [jx + px - start[0], jy + py - start[1], visibility];
+        }
+        this.dragged = {
+          frame: shown,
+          person: found.person,
+          joint: found.joint,
+          pose: withJoints(pose, skeleton, joints),
+        };
+        view.redraw();
+      },
+      end: (moved) => {
+        this.dragged = null;
+        if (moved) this.onEdit({ type: 'set_joints', person: found.person, frame: shown, joints });
+        else this.store.update({ joint: name });
+      },
+      cancel: () => {
+        this.dragged = null;
+      },
+    };
+  }
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} shape
+ * @param {number} x
+ * @param {number} y
+ * @param {number} size
+ */
+function outline(context, shape, x, y, size) {
+  context.beginPath();
+  if (shape === 'circle') context.arc(x, y, size, 0, 2 * Math.PI);
+  else if (shape === 'square') context.rect(x - size, y - size, 2 * size, 2 * size);
+  else {
+    const corners =
+      shape === 'diamond'
+        ? [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]]
+        : [[0, -1.3], [1.2, 1], [-1.2, 1]];
+    corners.forEach(([dx, dy]) => context.lineTo(x + dx * size, y + dy * size));
+    context.closePath();
+  }
+}
+
+/**
+ * Write a word with a dark ground, so that it is read on every picture.
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} text
+ * @param {number} x
+ * @param {number} y
+ * @param {string} colour
+ * @param {'left'|'middle'|'right'} side of the place on which it stands
+ */
+function tag(context, text, x, y, colour, side) {
+  context.font = '600 12px system-ui, sans-serif';
+  const width = context.measureText(text).width + 10;
+  const left = x - width * { left: 1, middle: 0.5, right: 0 }[side];
+  context.fillStyle = 'rgb(0 0 0 / 0.72)';
+  context.beginPath();
+  context.roundRect(left, y - 9, width, 18, 4);
+  context.fill();
+  context.fillStyle = colour;
+  context.textBaseline = 'middle';
+  context.fillText(text, left + 5, y + 0.5);
+  context.textBaseline = 'alphabetic';
+}

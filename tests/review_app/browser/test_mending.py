@@ -1,0 +1,294 @@
+"""What a hand does on the page, and which poses change by it."""
+
+import numpy as np
+import pytest
+
+from stdpose_mm.io.labels import read_labels
+from support.review_browser import FRAMES, GIVEN, SKELETON, place_of, serve
+from support.video_files import make_video
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('opened')]
+
+
+def joints_that_differ(before, after):
+    """(frame, person, joint) of the joints that are elsewhere, or there in one only."""
+    different = set()
+    for frame in range(FRAMES):
+        for person in before[frame].keys() | after[frame].keys():
+            one, other = before[frame].get(person), after[frame].get(person)
+            for index, joint in enumerate(SKELETON.keypoint_names):
+                points = [
+                    None
+                    if pose is None or pose['source'] == 'absent'
+                    else pose['keypoints'][index][:3]
+                    for pose in (one, other)
+                ]
+                if points[0] is None or points[1] is None:
+                    if points[0] is not points[1]:
+                        different.add((frame, person, joint))
+                elif not np.allclose(points[0], points[1], atol=0.01):
+                    different.add((frame, person, joint))
+    return different
+
+
+def has_joints(pose):
+    return any(visibility for *_, visibility, _ in pose['keypoints'] or ())
+
+
+def point_of(poses, frame, person, joint):
+    return poses[frame][person]['keypoints'][SKELETON.index_of(joint)][:2]
+
+
+def key(name):
+    from selenium.webdriver.common.keys import Keys
+
+    return getattr(Keys, name)
+
+
+def go_to(page, frame):
+    page.run(
+        'const f = document.getElementById("frame-field"); f.value = arguments[0];'
+        'f.dispatchEvent(new Event("change"));'
+        'document.getElementById("picture").focus()',
+        frame,
+    )
+    page.wait_for_frame(frame)
+    page.wait(lambda: page.text('#people .source').strip() != '…', 'poses are here')
+
+
+def drag(page, frame, person, joint, by, held=''):
+    x, y = place_of(person, frame, joint)
+    page.pointer((x, y), (x + by[0] / 2, y + by[1] / 2), (x + by[0], y + by[1]), held=held)
+
+
+def test_a_dragged_joint_changes_itself_up_to_the_labels_beside_it_and_undo_takes_it_back(page):
+    before = page.poses()
+    go_to(page, 5)
+    with page.one_edit():
+        drag(page, 5, 1, 'left_hand', (4, 3))
+    after = page.poses()
+    # Labels are at 0 and 10: with straight lines all frames between follow, and no other.
+    assert joints_that_differ(before, after) == {(f, 1, 'left_hand') for f in range(1, 10)}
+    x, y = place_of(1, 5, 'left_hand')
+    assert point_of(after, 5, 1, 'left_hand') == pytest.approx([x + 4, y + 3], abs=1 / page.scale)
+    # Half-way to the label that holds.
+    dragged = np.array(point_of(after, 5, 1, 'left_hand')) - (x, y)
+    moved = np.array(point_of(after, 3, 1, 'left_hand')) - place_of(1, 3, 'left_hand')
+    assert moved == pytest.approx(dragged * 3 / 5, abs=0.02)
+    go_to(page, 6)
+    moved = dragged * 4 / 5
+    assert page.is_joint_at(*(np.array(place_of(1, 6, 'left_hand')) + moved))
+
+    with page.one_edit():
+        page.press('z', held=[key('CONTROL')])
+    assert joints_that_differ(before, page.poses()) == set()
+    with page.one_edit():
+        page.press('y', held=[key('CONTROL')])
+    assert joints_that_differ(after, page.poses()) == set()
+
+
+@pytest.mark.parametrize(
+    ('held', 'joint', 'moved'),
+    [
+        ('SHIFT', 'neck', {'neck', 'left_hand', 'right_hand'}),
+        ('ALT', 'left_hand', set(SKELETON.keypoint_names)),
+        ('CONTROL', 'left_hand', set(SKELETON.keypoint_names)),
+    ],
+)
+def test_shift_drags_what_hangs_below_and_alt_the_whole_pose(page, held, joint, moved):
+    before = page.poses()
+    parents = page.fetch()['skeleton']['parents']
+    if held == 'SHIFT' and parents[SKELETON.index_of('head')] == SKELETON.index_of('neck'):
+        moved = moved | {'head'}
+    go_to(page, 15)
+    with page.one_edit():
+        drag(page, 15, 2, joint, (-5, 2), held=key(held))
+    after = page.poses()
+    assert {j for f, p, j in joints_that_differ(before, after) if f == 15} == moved
+    for name in moved:
+        x, y = place_of(2, 15, name)
+        assert point_of(after, 15, 2, name) == pytest.approx([x - 5, y + 2], abs=1 / page.scale)
+
+
+def test_a_hand_that_trembles_moves_nothing(page):
+    revision = page.revision()
+    x, y = place_of(1, 0, 'left_hand')
+    page.pointer((x, y), (x + 1 / page.scale, y))
+    assert page.text('#joint-hint').startswith('left hand')
+    assert page.revision() == revision
+
+
+def test_arrows_move_a_chosen_joint_and_are_one_edit(page):
+    go_to(page, 25)
+    page.press('2', key('TAB'))
+    page.wait(lambda: not page.is_hidden('#joint-hint'), 'a joint is chosen')
+    name = page.text('#joint-hint').split(':')[0].replace(' ', '_')
+    with page.one_edit():
+        page.press(key('ARROW_RIGHT'), key('ARROW_RIGHT'), key('ARROW_DOWN'))
+        page.press(key('ARROW_RIGHT'))
+    x, y = place_of(2, 25, name)
+    assert point_of(page.poses(), 25, 2, name) == pytest.approx([x + 3, y + 1], abs=0.01)
+    assert page.shown == 25
+    page.press(key('ESCAPE'), key('ARROW_RIGHT'))
+    page.wait_for_frame(26)
+
+
+def test_visibility_goes_round_and_a_click_places_the_joint_again(page):
+    go_to(page, 5)
+    x, y = place_of(1, 5, 'right_hand')
+    page.pointer((x, y))
+    index = SKELETON.index_of('right_hand')
+    seen = []
+    for _ in range(2):
+        with page.one_edit():
+            page.press('v')
+        seen.append(page.poses()[5][1]['keypoints'][index][2])
+    assert seen == [1, 0]
+    with page.one_edit():
+        page.pointer((x + 3, y - 2))
+    assert page.poses()[5][1]['keypoints'][index][:3] == pytest.approx(
+        [x + 3, y - 2, 2], abs=1 / page.scale
+    )
+
+
+def test_absent_from_here_until_the_next_label_and_present_again(page):
+    before = page.poses()
+    go_to(page, 12)
+    page.press('1')
+    with page.one_edit():
+        page.press('x')
+    after = page.poses()
+    gone = {f for f in range(FRAMES) if not has_joints(after[f][1])}
+    assert gone == set(range(12, 20))
+    assert {person for _, person, _ in joints_that_differ(before, after)} == {1}
+    page.wait(lambda: page.text('#do-absent span') == 'Present again', 'the button has turned')
+    with page.one_edit():
+        page.press('x')
+    assert page.poses()[12][1]['source'] == 'given'
+
+
+def test_accept_makes_the_shown_pose_a_label_and_delete_takes_it_back(page):
+    before = page.poses()
+    go_to(page, 5)
+    page.press('1')
+    with page.one_edit():
+        page.press('a')
+    after = page.poses()
+    assert joints_that_differ(before, after) == set()
+    assert after[5][1]['sources'] == 'gggg'
+    with page.one_edit():
+        page.press(key('DELETE'))
+    assert page.poses()[5][1]['sources'] == 'pppp'
+
+
+def test_swap_exchanges_two_people_from_here_on(page):
+    before = page.poses()
+    go_to(page, 20)
+    page.press('1', 's')
+    page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
+    with page.one_edit():
+        page.click('#other-confirm')
+    after = page.poses()
+    for frame in (20, 25, 40):
+        assert point_of(after, frame, 1, 'head') == point_of(before, frame, 2, 'head')
+        assert point_of(after, frame, 2, 'head') == point_of(before, frame, 1, 'head')
+    assert point_of(after, 10, 1, 'head') == point_of(before, 10, 1, 'head')
+
+
+def test_split_and_merge_are_each_others_opposite(page):
+    before = page.poses()
+    go_to(page, 20)
+    page.press('2')
+    with page.one_edit():
+        page.press('k')
+    assert len(page.fetch()['persons']) == 3
+    go_to(page, 20)
+    page.press('3', 'e')
+    page.wait(lambda: not page.is_hidden('#other'), 'the dialog asks for the other one')
+    page.run('document.getElementById("other-choice").value = "2"')
+    with page.one_edit():
+        page.click('#other-confirm')
+    assert joints_that_differ(before, page.poses()) == set()
+
+
+def test_a_person_is_added_by_clicking_the_joints_in_order(page):
+    go_to(page, 10)
+    page.press('i')
+    places = [(50, 10), (50, 15), (56, 20), (44, 20)]
+    asked = []
+    with page.one_edit():
+        for place in places:
+            asked.append(page.text('#hint-what'))
+            page.pointer(place)
+    assert ['head' in asked[0], 'neck' in asked[1], 'left hand' in asked[2]] == [True] * 3
+    persons = [one['id'] for one in page.fetch()['persons']]
+    (new,) = set(persons) - {1, 2}
+    pose = page.poses()[10][new]
+    assert pose['sources'] == 'gggg'
+    assert np.array(pose['keypoints'])[:, :2] == pytest.approx(
+        np.array(places, float), abs=1 / page.scale
+    )
+    assert page.text('#actions-title').startswith(f'Person {new}')
+
+
+def test_a_person_is_added_by_keyboard_alone(page):
+    page.press('i', ' ', ' ')
+    for way in ('ARROW_DOWN', 'ARROW_RIGHT', 'ARROW_DOWN'):
+        page.press(key(way), key(way), key(way), ' ')
+    page.wait(lambda: len(page.fetch()['persons']) == 3, 'there are three people')
+
+
+def test_an_unlabelled_video_asks_for_joints_and_takes_the_first_person(page, tmp_path):
+    video = make_video(tmp_path / 'unlabelled.mp4', range(FRAMES))
+    with serve(video) as server:
+        page.open(server)
+        page.wait(lambda: not page.is_hidden('#skeleton'), 'the page asks for the joints')
+        page.click('#skeleton summary')
+        page.run('document.getElementById("skeleton-text").value = "top\\nend\\ntop - end"')
+        page.click('#skeleton-own')
+        page.wait(lambda: page.is_hidden('#no-skeleton'), 'the joints are taken')
+        assert page.fetch()['skeleton']['limbs'] == [[0, 1]]
+        page.press('i')
+        page.pointer((50, 10))
+        page.pointer((60, 20))
+        page.wait(lambda: len(page.fetch()['persons']) == 1, 'there is a person')
+        page.wait_until_settled(2)
+        (pose,) = page.poses()[FRAMES - 1].values()
+        point = pose['keypoints'][1]
+        assert point[:2] == pytest.approx([60, 20], abs=1 / page.scale)
+
+
+def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):
+    page.wait(lambda: page.text('#doubt-count') not in ('', '0'), 'frames are in doubt')
+    doubtful = page.fetch('/guidance?target=0.95')['doubtful']
+    page.press(' ')
+    page.wait_for_frame(doubtful[0]['frame'])
+    page.press('1', key('HOME'))
+    page.wait_for_frame(0)
+    page.press('m')
+    page.wait_for_frame(5)
+    page.press(']')
+    page.wait_for_frame(10)
+    page.press('[')
+    page.wait_for_frame(0)
+    assert GIVEN[1] == 10
+
+
+def test_an_export_is_read_back(page, downloads):
+    go_to(page, 5)
+    with page.one_edit():
+        drag(page, 5, 1, 'left_hand', (4, 3))
+    page.click('#export-button')
+    page.wait(lambda: not page.is_hidden('#export'), 'the dialog is open')
+    page.click('#formats [data-format="coco"]')
+    page.wait(lambda: 'handed' in page.text('#export-result'), 'the file has come')
+    (file,) = page.wait(
+        lambda: [p for p in downloads.iterdir() if p.suffix == '.json'], 'the file is saved'
+    )
+    labels = read_labels(file, 'coco')
+    by_frame = {(one.frame_index, one.track_id): one for one in labels.persons}
+    point = by_frame[5, 1].keypoints[SKELETON.index_of('left_hand')]
+    x, y = place_of(1, 5, 'left_hand')
+    assert point == pytest.approx([x + 4, y + 3], abs=1 / page.scale)
+    assert len(by_frame) == 2 * FRAMES
+    assert page.complaints() == []

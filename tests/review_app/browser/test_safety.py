@@ -1,0 +1,129 @@
+"""Nothing that was edited is lost, no other page may edit, and names are only ever text."""
+
+import http.server
+import threading
+
+import pytest
+
+from support.review_browser import make_clip, place_of, serve
+
+pytestmark = pytest.mark.slow
+
+
+def drag_left_hand(page, frame, by):
+    x, y = place_of(1, frame, 'left_hand')
+    page.pointer((x, y), (x + by / 2, y), (x + by, y))
+
+
+def moved_by(page, frame):
+    x, _ = place_of(1, frame, 'left_hand')
+    return page.poses()[frame][1]['keypoints'][2][0] - x
+
+
+def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was_gone(
+    page, tmp_path
+):
+    clip = make_clip(tmp_path)
+    with serve(*clip) as first:
+        page.open(first)
+        with page.one_edit():
+            drag_left_hand(page, 0, 5)
+        first.kill()
+        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
+        drag_left_hand(page, 0, 0)
+        x, y = place_of(1, 0, 'right_hand')
+        page.pointer((x, y), (x - 2, y), (x - 4, y))
+        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+    with serve(*clip, port=first.port) as second:
+        page.open(second)
+        page.wait_until_settled(2)
+        assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
+        right = page.poses()[0][1]['keypoints'][3][0]
+        assert right == pytest.approx(x - 4, abs=1 / page.scale)
+        page.wait(lambda: page.text('#states') == '', 'nothing waits any more')
+    given = clip[1].read_bytes()
+    assert given == make_clip(clip[1].parent / 'again')[1].read_bytes()
+
+
+def test_a_wrong_token_and_a_foreign_host_get_nothing(page, server):
+    addresses = [
+        f'{server.origin}/?token=wrong',
+        server.address.replace('127.0.0.1', 'foreign.test'),
+    ]
+    for address in addresses:
+        page.browser.delete_all_cookies()
+        page.browser.get(address)
+        status = page.run('return performance.getEntriesByType("navigation")[0].responseStatus')
+        assert status in (400, 403)
+        assert page.run('return document.getElementById("picture")') is None
+
+
+@pytest.mark.usefixtures('opened')
+def test_a_page_of_another_origin_cannot_edit(page, server):
+    """A page of another port is of the same site: the cookie goes with its requests."""
+
+    class Empty(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    before = page.revision()
+    with http.server.HTTPServer(('127.0.0.1', 0), Empty) as foreign:
+        threading.Thread(target=foreign.serve_forever, daemon=True).start()
+        page.browser.get(f'http://127.0.0.1:{foreign.server_port}/')
+        page.browser.execute_async_script(
+            """
+            const [address, revision, done] = arguments;
+            const edit = { type: 'remove_person', person: 1 };
+            const body = JSON.stringify({ id: 'x', page: 'x', revision, edit });
+            fetch(address, { method: 'POST', mode: 'no-cors', credentials: 'include', body })
+              .finally(done);
+            """,
+            f'{server.origin}/api/videos/{page.video}/edits',
+            before,
+        )
+        foreign.shutdown()
+    page.open(server, video=page.video)
+    assert page.revision() == before
+    assert len(page.fetch()['persons']) == 2
+
+
+@pytest.mark.usefixtures('opened')
+def test_a_second_page_is_told_and_sees_the_edits_of_the_first(page, server):
+    first = page.browser.current_window_handle
+    page.browser.switch_to.new_window('tab')
+    second = page.browser.current_window_handle
+    try:
+        page.open(server, video=page.video)
+        page.wait(lambda: 'open in 2 pages' in page.text('#states'), 'the second is told')
+        page.browser.switch_to.window(first)
+        page.wait(lambda: 'open in 2 pages' in page.text('#states'), 'the first is told')
+        with page.one_edit():
+            drag_left_hand(page, 0, 4)
+        page.browser.switch_to.window(second)
+        page.wait(lambda: 'Another page' in page.text('#messages'), 'the second sees the edit')
+        x, y = place_of(1, 0, 'left_hand')
+        page.wait(lambda: page.is_joint_at(x + 4, y), 'the joint is where the first put it')
+    finally:
+        page.browser.switch_to.window(second)
+        page.browser.close()
+        page.browser.switch_to.window(first)
+
+
+def test_names_with_markup_are_shown_as_text(page, tmp_path):
+    name = '<img src=x onerror=window.hacked=1>'
+    video, labels = make_clip(tmp_path, f'{name}.mp4')
+    labels.write_text(
+        labels.read_text().replace('right_hand', '<b onmouseover=window.hacked=1>hand</b>')
+    )
+    with serve(video, labels) as server:
+        page.open(server)
+        page.wait(lambda: page.text('#video-name').startswith(name), 'the name is shown')
+        page.press('1', 'l')
+        page.wait(lambda: name in page.text('#videos'), 'the list shows it')
+        assert '<b onmouseover' in page.text('#joints')
+        assert page.run('return document.querySelectorAll("img, b").length') == 0
+        assert page.run('return window.hacked') is None

@@ -1,0 +1,95 @@
+"""A review server in this process, on a clip of 40 numbered frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.io.labels import write_labels
+from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
+from stdpose_mm.structures import VideoLabels
+from support.review_page import NUM_FRAMES, Page, access_to, label, labels_of
+from support.video_files import make_video
+
+
+@pytest.fixture(scope='session')
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_video(tmp_path_factory.mktemp('clip') / 'clip.mp4', range(NUM_FRAMES))
+
+
+@pytest.fixture
+def start(video: Path, tmp_path: Path) -> Iterator[Callable[..., ReviewProject]]:
+    """Start a project on labels; starting one again ends the one before."""
+    running: list[ReviewProject] = []
+
+    def run(
+        labels: VideoLabels | None = None,
+        method: str = 'linear',
+        num_videos: int = 1,
+        propagator: VideoPosePropagator | None = None,
+        **options: Any,
+    ) -> ReviewProject:
+        for project in running:
+            project.close()
+        inputs = []
+        for number in range(num_videos):
+            name = f'labels{number or ""}'
+            path = tmp_path / f'{name}.json'
+            if labels is not None and not path.exists():
+                write_labels(labels, path)
+            inputs.append(
+                ReviewInputs(
+                    f'clip{number or ""}',
+                    video,
+                    None if labels is None else path,
+                    None,
+                    tmp_path / f'{name}.review.jsonl',
+                    tmp_path / f'{name}_reviewed.json',
+                )
+            )
+        options.setdefault('say', said.append)
+        project = ReviewProject(
+            inputs, propagator or VideoPosePropagator(method=method), ReviewOptions(**options)
+        )
+        running.append(project)
+        project.open()
+        return project
+
+    said: list[str] = []
+    run.said = said  # type: ignore[attr-defined]
+    yield run
+    Page.close_all()
+    for project in running:
+        project.close()
+
+
+@pytest.fixture
+def two_people() -> VideoLabels:
+    """Person 1 stands at three labels, person 2 is 40 pixels to the right of it at two."""
+    return labels_of(
+        *(label(frame, 1) for frame in (0, 20, 39)), label(0, 2, 40.0), label(39, 2, 40.0)
+    )
+
+
+@pytest.fixture
+def page(start: Callable[..., ReviewProject], two_people: VideoLabels) -> Page:
+    page = Page(access_to(start(two_people)))
+    page.settle()
+    return page
+
+
+@pytest.fixture
+def reopen(start: Callable[..., ReviewProject], two_people: VideoLabels) -> Callable[[], Page]:
+    """Open the project of ``page`` again, as after an end of the server."""
+
+    def open_again() -> Page:
+        page = Page(access_to(start(two_people)))
+        page.settle()
+        page.revision = page.get()['revision']
+        return page
+
+    return open_again

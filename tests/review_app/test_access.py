@@ -1,0 +1,169 @@
+"""Nobody but the browser of the person who started the server gets through."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from stdpose_mm.review_app.access import MAX_BODY
+from support.review_page import HERE, PORT, TOKEN, Page
+
+EDIT = {
+    'id': 'e',
+    'page': 'p',
+    'revision': 0,
+    'edit': {'type': 'set_joints', 'person': 1, 'frame': 3, 'joints': {'head': [1, 2, 2]}},
+}
+GETS = (
+    *('/', '/static/index.html', '/api/project', '/api/videos/0', '/api/videos/0/frames/0'),
+    *('/api/videos/0/poses?first=0', '/api/videos/0/timeline', '/api/videos/0/guidance'),
+    '/api/videos/0/events',
+)
+POSTS = ('/api/videos/0/edits', '/api/videos/0/export', '/api/videos/0/save')
+
+
+@pytest.fixture
+def stranger(page: Page) -> TestClient:
+    """A browser that was not given the token."""
+    return TestClient(page.client.app, base_url=HERE, raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize('path', GETS)
+def test_nothing_is_shown_without_the_cookie(stranger: TestClient, path: str):
+    assert stranger.get(path).status_code == 403
+
+
+@pytest.mark.parametrize('path', POSTS)
+def test_nothing_is_done_without_the_cookie(stranger: TestClient, path: str):
+    assert stranger.post(path, json=EDIT, headers={'Origin': HERE}).status_code == 403
+
+
+@pytest.mark.parametrize('token', ['', 'wrong', TOKEN + 'x', 'ü', TOKEN.upper()])
+def test_a_wrong_token_is_refused(stranger: TestClient, token: str):
+    answer = stranger.get('/', params={'token': token})
+    assert answer.status_code == 403
+    assert not stranger.cookies
+
+
+def test_the_token_leaves_the_address_for_a_cookie_that_scripts_and_others_cannot_use(
+    stranger: TestClient,
+):
+    answer = stranger.get('/', params={'token': TOKEN}, follow_redirects=False)
+    assert answer.status_code == 303
+    assert answer.headers['location'] == '/'
+    cookie = answer.headers['set-cookie']
+    assert cookie.startswith(f'stdpose_review_{PORT}=')
+    assert 'HttpOnly' in cookie
+    assert 'SameSite=strict' in cookie
+    assert stranger.get('/').status_code == 200
+
+
+def test_a_wrong_or_broken_cookie_is_refused(stranger: TestClient):
+    for value in (f'stdpose_review_{PORT}=no', f'stdpose_review={TOKEN}', '=;;=', '\x7f="'):
+        assert stranger.get('/api/project', headers={'Cookie': value}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    'host',
+    ['evil.example', f'evil.example:{PORT}', '127.0.0.1', '127.0.0.1:1', f'0.0.0.0:{PORT}', ''],
+)
+def test_other_names_of_this_machine_are_refused(page: Page, host: str):
+    assert page.client.get('/api/project', headers={'Host': host}).status_code == 403
+
+
+def test_localhost_is_this_machine(page: Page):
+    headers = {'Host': f'localhost:{PORT}', 'Origin': f'http://localhost:{PORT}'}
+    assert page.client.get('/api/project', headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize('origin', ['http://evil.example', 'null', f'https://127.0.0.1:{PORT}', ''])
+@pytest.mark.parametrize('method', ['GET', 'POST'])
+def test_requests_of_other_pages_are_refused(page: Page, method: str, origin: str):
+    path = '/api/videos/0' if method == 'GET' else '/api/videos/0/edits'
+    answer = page.client.request(method, path, json=EDIT, headers={'Origin': origin})
+    assert answer.status_code == 403
+    assert page.get()['revision'] == 0
+
+
+def test_an_edit_without_an_origin_is_refused(page: Page):
+    assert page.client.post('/api/videos/0/edits', json=EDIT).status_code == 403
+    assert page.get()['revision'] == 0
+
+
+def test_a_request_that_is_too_long_is_refused(page: Page):
+    body = json.dumps({**EDIT, 'more': 'x' * MAX_BODY}).encode()
+    answer = page.client.post('/api/videos/0/edits', content=body, headers={'Origin': HERE})
+    assert answer.status_code == 413
+    assert page.get()['revision'] == 0
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        '/static/../server.py',
+        '/static/%2e%2e%2fserver.py',
+        '/static/..%5cserver.py',
+        '/static//etc/passwd',
+        '/static/%2fetc%2fpasswd',
+        '/static/index.html%00.js',
+        '/static/',
+        '/api/videos/../../etc/passwd',
+        '/api/videos/%2e%2e/poses?first=0',
+        '/api/videos/0/frames/..%2f..%2f..%2fetc%2fpasswd',
+        '/api/videos/0/frames/%2fetc%2fpasswd',
+    ],
+)
+def test_no_path_of_a_request_is_opened(page: Page, path: str):
+    # Not normalised on the way, as a browser would do it.
+    answer = page.client.send(page.client.build_request('GET', HERE + path))
+    assert answer.status_code in (404, 422)
+    assert 'root:' not in answer.text
+    assert 'import' not in answer.text
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        *('/api/videos/1', '/api/videos/99999999999999999999', '/api/videos/-1', '/api/videos/x'),
+        *('/api/videos/0/frames/40', '/api/videos/0/frames/-1', '/api/videos/0/frames/1e1'),
+        '/api/videos/0/frames/99999999999999999999',
+        *('/api/videos/0/frames/0?width=0', '/api/videos/0/frames/0?width=nan'),
+        *('/api/videos/0/poses', '/api/videos/0/poses?first=5&last=4'),
+        '/api/videos/0/poses?first=0&last=999999999',
+        '/api/videos/0/timeline?columns=999999',
+        '/api/videos/0/timeline?columns=0',
+        '/api/videos/0/timeline?person=77',
+        '/api/videos/0/timeline?first=30&last=20',
+        '/api/videos/0/guidance?target=nan',
+        '/api/videos/0/guidance?target=2',
+    ],
+)
+def test_what_is_not_there_is_refused_in_a_sentence(page: Page, path: str):
+    answer = page.client.get(path)
+    assert answer.status_code in (404, 422)
+    assert len(answer.json()['error']) > 10
+
+
+@pytest.mark.parametrize(
+    'body',
+    [
+        *(b'', b'{', b'[]', b'null', b'"edit"', b'[' * 100_000, b'\xff\xfe'),
+        json.dumps({**EDIT, 'edit': None}).encode(),
+        json.dumps(EDIT).replace('[1, 2, 2]', '[NaN, 2, 2]').encode(),
+        json.dumps(EDIT).replace('[1, 2, 2]', '[Infinity, 2, 2]').encode(),
+        json.dumps(EDIT).replace('[1, 2, 2]', '[1e999, 2, 2]').encode(),
+    ],
+)
+def test_a_body_that_is_no_edit_is_refused(page: Page, body: bytes):
+    answer = page.client.post('/api/videos/0/edits', content=body, headers={'Origin': HERE})
+    assert answer.status_code == 422
+    assert page.get()['revision'] == 0
+
+
+def test_pages_are_told_to_load_nothing_from_elsewhere(page: Page):
+    policy = page.client.get('/').headers['content-security-policy']
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert page.client.get('/api/project').headers['x-content-type-options'] == 'nosniff'

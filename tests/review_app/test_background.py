@@ -1,0 +1,125 @@
+"""What is computed behind the page, and in which order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.propagation import Gap, PropagatedPose
+from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.structures import Skeleton, VideoLabels
+from support.review_page import Page, access_to
+
+
+class SlowPropagator(LinearPropagator):
+    """Straight lines that read every picture, wait for a signal, and note their gaps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[tuple[int, range]] = []
+        self.finished: list[tuple[int, range]] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.error: Exception | None = None
+
+    def propagate(
+        self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
+    ) -> Iterator[PropagatedPose]:
+        for gap in gaps:
+            self.begun.append((gap.track_id, gap.frames))
+            if self.error is not None:
+                raise self.error
+            for frame in gap.frames:
+                while not self.go.wait(0.005):
+                    frames[frame]
+                frames[frame]
+            yield from super().propagate(frames, [gap], skeleton)
+            self.finished.append((gap.track_id, gap.frames))
+
+
+@pytest.fixture
+def slow(start: Callable, two_people: VideoLabels) -> Iterator[tuple[Page, SlowPropagator]]:
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = SlowPropagator()
+    page = Page(access_to(start(two_people, propagator=propagator)))
+    page.settle()
+    propagator.propagator.begun.clear()
+    propagator.propagator.finished.clear()
+    yield page, propagator.propagator
+    propagator.propagator.go.set()
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    until = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.002)
+
+
+JOINTS = {'head': [30, 4, 2], 'left_hand': [31, 20, 2], 'right_hand': [32, 24, 2]}
+
+
+def test_only_the_gaps_around_an_edit_are_propagated_again(slow: tuple[Page, SlowPropagator]):
+    page, propagator = slow
+    page.edit('set_joints', person=1, frame=10, joints=JOINTS)
+    assert propagator.finished == [(1, range(1, 10)), (1, range(11, 20))]
+
+
+def test_an_edit_is_answered_while_a_run_is_going_on(slow: tuple[Page, SlowPropagator]):
+    page, propagator = slow
+    propagator.go.clear()
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    wait_for(lambda: propagator.begun)
+    assert page.poses(5)[1]['pending']
+    assert page.poses(10)[1]['source'] == 'given'
+    assert not page.poses(25)[1]['pending']
+    propagator.go.set()
+    page.settle()
+    assert not page.poses(5)[1]['pending']
+
+
+def test_a_newer_edit_ends_a_run_in_the_middle_of_a_gap(slow: tuple[Page, SlowPropagator]):
+    page, propagator = slow
+    propagator.go.clear()
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    wait_for(lambda: propagator.begun)
+    page.try_edit('set_joints', person=1, frame=10, joints={'head': [20, 4, 2]})
+    # The first run has not been let go on, and yet another one begins.
+    wait_for(lambda: len(propagator.begun) == 2)
+    assert propagator.finished == []
+    propagator.go.set()
+    page.settle()
+    assert propagator.finished == [(1, range(1, 10)), (1, range(11, 20))]
+    assert page.joint(5, 1) == [15, 4]
+
+
+def test_the_newest_edit_is_followed_first_and_older_ones_after_it(
+    slow: tuple[Page, SlowPropagator],
+):
+    page, propagator = slow
+    propagator.go.clear()
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    wait_for(lambda: propagator.begun)
+    page.try_edit('set_joints', person=2, frame=20, joints=JOINTS)
+    wait_for(lambda: len(propagator.begun) == 2)
+    propagator.go.set()
+    page.settle()
+    assert [person for person, _ in propagator.finished] == [2, 2, 1, 1]
+
+
+def test_a_failure_is_told_and_the_next_edit_tries_again(slow: tuple[Page, SlowPropagator]):
+    page, propagator = slow
+    propagator.error = MemoryError()
+    page.try_edit('set_joints', person=1, frame=10, joints=JOINTS)
+    wait_for(lambda: page.get()['failed'])
+    assert page.get()['failed'].startswith('there is not enough memory')
+    propagator.error = None
+    page.edit('accept', person=2, frame=30)
+    assert page.get()['failed'] is None
+    assert page.joint(5, 1) == [20, 4]

@@ -1,0 +1,360 @@
+"""What each edit does to the poses; expected values follow from straight lines between labels."""
+
+from __future__ import annotations
+
+import pytest
+
+from stdpose_mm.review_app.project import ReviewProject
+from stdpose_mm.structures import VideoLabels
+from support.review_page import NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
+
+HEAD = [10.0, 4.0]
+
+
+def changed_frames(page: Page, before: dict, person: int = 1) -> list[int]:
+    """The frames in which a person is another one than before."""
+
+    def of(frames: dict, frame: int) -> dict | None:
+        return next((p for p in frames[str(frame)] if p['id'] == person), None)
+
+    after = page.all_poses()
+    return [n for n in range(NUM_FRAMES) if of(after, n) != of(before, n)]
+
+
+def test_a_dragged_joint_bends_the_line_between_the_labels_around_it_and_nothing_else(page: Page):
+    before = page.all_poses()
+    answer = page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 2]})
+    assert page.joint(10, 1) == [30, 4]
+    assert page.joint(5, 1) == [20, 4]
+    assert page.joint(15, 1) == [20, 4]
+    assert page.joint(5, 1, 'left_hand') == [14, 20]
+    assert page.poses(10)[1]['sources'] == 'gpp'
+    assert changed_frames(page, before) == list(range(1, 20))
+    assert changed_frames(page, before, person=2) == []
+    assert answer['touched'] == [[0, 20]]
+    assert answer['at'] == {'frame': 10, 'person': 1}
+
+
+def test_the_answer_shows_the_edit_before_poses_are_computed_and_then_the_ghost(page: Page):
+    answer = page.try_edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 1]}).json()
+    shown = {person['id']: person for person in answer['frames']['10']}
+    assert shown[1]['keypoints'][0] == [30, 4, 1, 1]
+    assert shown[1]['before'] == [[10, 4], [14, 20], [18, 24]]
+    page.settle()
+    assert page.poses(5)[1]['before'] == [[10, 4], [14, 20], [18, 24]]
+    assert not page.poses(5)[1]['pending']
+
+
+def test_a_joint_of_visibility_0_is_left_out_there_alone(page: Page):
+    page.edit('set_joints', person=1, frame=10, joints={'head': [0, 0, 0]})
+    assert page.poses(10)[1]['keypoints'][0][2] == 0
+    assert page.poses(10)[1]['sources'] == 'app'
+    assert page.poses(9)[1]['keypoints'][0][2] == 2
+
+
+def test_a_correction_of_a_label_keeps_its_other_joints(page: Page):
+    page.edit('set_joints', person=1, frame=20, joints={'head': [12, 4, 2]})
+    assert page.poses(20)[1]['sources'] == 'ggg'
+    assert page.joint(20, 1, 'right_hand') == [18, 24]
+
+
+def test_an_accepted_pose_is_given_as_it_was_shown(page: Page):
+    page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 2]})
+    page.edit('accept', person=1, frame=5)
+    assert page.poses(5)[1]['source'] == 'given'
+    assert page.poses(5)[1]['sources'] == 'ggg'
+    assert page.joint(5, 1) == [20, 4]
+
+
+def test_a_page_may_say_what_it_showed_when_it_accepts(page: Page):
+    page.edit('accept', person=1, frame=5, joints={'head': [11, 5, 2], 'left_hand': [1, 1, 1]})
+    assert page.joint(5, 1) == [11, 5]
+    assert page.poses(5)[1]['sources'] == 'gga'
+
+
+def test_a_label_is_taken_back_wholly_or_in_joints(page: Page):
+    page.edit('set_joints', person=1, frame=20, joints={'head': [30, 4, 2]})
+    page.edit('forget', person=1, frame=20, joints=['head'])
+    assert page.joint(20, 1) == HEAD
+    assert page.poses(20)[1]['sources'] == 'pgg'
+    page.edit('forget', person=1, frame=20)
+    assert page.poses(20)[1]['source'] == 'propagated'
+
+
+def test_labels_of_a_stretch_are_taken_back_at_once(page: Page):
+    for frame in (5, 6, 7):
+        page.edit('accept', person=1, frame=frame)
+    page.edit('forget', person=1, frame=5, last=6)
+    assert [page.poses(n)[1]['source'] for n in (5, 6, 7)] == ['propagated', 'propagated', 'given']
+
+
+def test_an_absent_person_is_gone_until_its_next_label(page: Page):
+    page.edit('mark_absent', person=1, frame=10)
+    sources = [page.poses(n)[1]['source'] for n in (9, 10, 19, 20)]
+    assert sources == ['propagated', 'absent', 'absent', 'given']
+    assert page.poses(15)[1]['keypoints'] is None
+    page.edit('mark_present', person=1, frame=15)
+    assert [page.poses(n)[1]['source'] for n in (14, 15, 16)] == ['absent', 'given', 'propagated']
+    assert page.joint(15, 1) == HEAD
+
+
+def test_the_nearest_label_is_copied(page: Page):
+    page.edit('set_joints', person=1, frame=20, joints={'head': [30, 4, 2]})
+    page.edit('copy_nearest', person=1, frame=14)
+    assert page.joint(14, 1) == [30, 4]
+    assert page.poses(14)[1]['source'] == 'given'
+
+
+def test_a_new_person_is_everywhere_and_counts_its_joints(page: Page):
+    answer = page.edit('add_person', frame=7, joints={'head': [1, 2, 2], 'left_hand': [3, 4, 1]})
+    assert answer['person'] == 3
+    assert answer['clicks'] == 2
+    assert [person['id'] for person in answer['persons']] == [1, 2, 3]
+    assert page.joint(30, 3) == [1, 2]
+    assert page.poses(30)[3]['keypoints'][2][2] == 0
+
+
+def test_two_people_are_exchanged_from_a_frame_on(page: Page):
+    page.edit('swap', a=1, b=2, frame=30)
+    assert page.joint(39, 1) == [50, 4]
+    assert page.joint(39, 2) == [10, 4]
+    assert page.joint(20, 1) == [10, 4]
+    assert page.joint(0, 2) == [50, 4]
+
+
+def test_people_with_a_label_in_one_frame_are_not_merged(page: Page):
+    sentence = page.refused('merge', person=2, into=1)
+    assert 'both labelled in frame 0' in sentence
+
+
+def test_a_split_person_is_two_and_merges_into_one_again(page: Page):
+    before = page.all_poses()
+    answer = page.edit('split', person=1, frame=10)
+    assert answer['person'] == 3
+    assert [page.poses(9)[n]['source'] for n in (1, 3)] == ['propagated', 'absent']
+    assert [page.poses(10)[n]['source'] for n in (1, 3)] == ['absent', 'given']
+    page.edit('merge', person=3, into=1)
+    after = page.all_poses()
+    assert [person['id'] for person in after['10']] == [1, 2]
+    assert after['10'][0]['source'] == 'given', 'the pose became a label'
+
+    def places(frames: dict) -> list:
+        return [[p['keypoints'][0][:2] for p in people] for people in frames.values()]
+
+    assert places(after) == places(before)
+
+
+def test_a_removed_person_is_gone(page: Page):
+    answer = page.edit('remove_person', person=2)
+    assert [person['id'] for person in answer['persons']] == [1]
+    assert set(page.poses(5)) == {1}
+
+
+def test_everything_is_undone_and_done_again(page: Page):
+    states = [page.all_poses()]
+    for edit in (
+        {'type': 'set_joints', 'person': 1, 'frame': 10, 'joints': {'head': [30, 4, 2]}},
+        {'type': 'mark_absent', 'person': 2, 'frame': 15},
+        {'type': 'swap', 'a': 1, 'b': 2, 'frame': 18},
+        {'type': 'split', 'person': 1, 'frame': 12},
+        {'type': 'merge', 'person': 3, 'into': 1},
+        {'type': 'add_person', 'frame': 3, 'joints': {'head': [1, 1, 2]}},
+        {'type': 'forget', 'person': 1, 'frame': 0},
+        {'type': 'remove_person', 'person': 1},
+    ):
+        page.edit(**edit)
+        states.append(page.all_poses())
+    for state in states[-2::-1]:
+        page.edit('undo')
+        assert page.all_poses() == state
+    assert 'nothing to undo' in page.refused('undo')
+    for state in states[1:]:
+        page.edit('redo')
+        assert page.all_poses() == state
+    assert 'nothing to redo' in page.refused('redo')
+
+
+def test_an_edit_ends_what_could_be_done_again(page: Page):
+    page.edit('mark_absent', person=1, frame=10)
+    page.edit('undo')
+    page.edit('mark_absent', person=2, frame=10)
+    assert not page.get()['can_redo']
+
+
+def test_when_the_last_label_is_taken_back_nobody_is_left(page: Page):
+    page.edit('remove_person', person=1)
+    page.edit('remove_person', person=2)
+    assert page.poses(5) == {}
+    assert page.get('/guidance')['good_enough'] is False
+    page.edit('undo')
+    assert set(page.poses(5)) == {2}
+
+
+def test_a_person_of_whom_only_absence_is_left_is_absent(page: Page):
+    page.edit('remove_person', person=2)
+    page.edit('mark_absent', person=1, frame=5)
+    for frame in (0, 20, 39):
+        page.edit('forget', person=1, frame=frame)
+    assert {page.poses(n)[1]['source'] for n in (0, 4, 5, 39)} == {'absent'}
+
+
+@pytest.mark.parametrize(
+    ('edit', 'part'),
+    [
+        ({'type': 'paint'}, 'type'),
+        ({'type': ['undo']}, 'type'),
+        (
+            {'type': 'set_joints', 'person': 9, 'frame': 1, 'joints': {'head': [1, 1, 2]}},
+            'no person',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 40, 'joints': {'head': [1, 1, 2]}},
+            'no frame',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': -1, 'joints': {'head': [1, 1, 2]}},
+            'no frame',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 10**30, 'joints': {'head': [1, 1, 2]}},
+            'no frame',
+        ),
+        ({'type': 'set_joints', 'person': 1, 'frame': 1.0, 'joints': {'head': [1, 1, 2]}}, 'whole'),
+        (
+            {'type': 'set_joints', 'person': True, 'frame': 1, 'joints': {'head': [1, 1, 2]}},
+            'whole',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'tail': [1, 1, 2]}},
+            'no joint',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1, 3]}},
+            '[x, y, v]',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1e9, 1, 2]}},
+            '[x, y, v]',
+        ),
+        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1]}}, '[x, y, v]'),
+        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {}}, 'at least one'),
+        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': None}, 'object'),
+        (
+            {
+                'type': 'set_joints',
+                'person': 1,
+                'frame': 20,
+                'joints': {name: [0, 0, 0] for name in SKELETON.keypoint_names},
+            },
+            'mark_absent',
+        ),
+        ({'type': 'forget', 'person': 1, 'frame': 3}, 'no label in frame 3'),
+        ({'type': 'forget', 'person': 1, 'frame': 0, 'joints': 'head'}, 'list'),
+        ({'type': 'forget', 'person': 1, 'frame': 0, 'joints': ['tail']}, 'no joint'),
+        ({'type': 'swap', 'a': 1, 'b': 1, 'frame': 3}, 'itself'),
+        ({'type': 'merge', 'person': 1, 'into': 1}, 'itself'),
+        ({'type': 'split', 'person': 1, 'frame': 0}, 'before frame 0'),
+        ({'type': 'add_person', 'frame': 3, 'joints': {}}, 'at least one'),
+        ({'type': 'set_skeleton', 'name': 'coco'}, 'settled'),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_changes_nothing(page: Page, edit: dict, part: str):
+    assert part in page.refused(**edit)
+
+
+@pytest.mark.parametrize(
+    'body',
+    [
+        {'page': 'p', 'revision': 0, 'edit': {'type': 'undo'}},
+        {'id': '', 'page': 'p', 'revision': 0, 'edit': {'type': 'undo'}},
+        {'id': 'x' * 101, 'page': 'p', 'revision': 0, 'edit': {'type': 'undo'}},
+        {'id': '1', 'page': 1, 'revision': 0, 'edit': {'type': 'undo'}},
+        {'id': '1', 'page': 'p', 'revision': '0', 'edit': {'type': 'undo'}},
+        {'id': '1', 'page': 'p', 'revision': -1, 'edit': {'type': 'undo'}},
+        {'id': '1', 'page': 'p', 'edit': {'type': 'undo'}},
+        {'id': '1', 'page': 'p', 'revision': 0},
+    ],
+)
+def test_an_edit_names_itself_its_page_and_what_the_page_knows(page: Page, body: dict):
+    assert page.post('/edits', body).status_code == 422
+
+
+def test_an_edit_that_is_sent_again_is_done_once(page: Page):
+    edit = {'person': 1, 'frame': 10, 'joints': {'head': [30, 4, 2]}}
+    first = page.try_edit('set_joints', id='one', **edit)
+    again = page.try_edit('set_joints', id='one', **edit)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json()['revision'] == first.json()['revision'] == 1
+    assert again.json()['clicks'] == 1
+
+
+def test_a_page_that_does_not_know_of_an_edit_to_the_same_pose_is_told(page: Page):
+    other = Page(page.client.app, 'other')  # type: ignore[arg-type]
+    page.edit('mark_absent', person=1, frame=10)
+    stale = other.try_edit('set_joints', person=1, frame=10, joints={'head': [1, 1, 2]})
+    assert stale.status_code == 409
+    assert stale.json()['revision'] == 1
+    assert page.get()['revision'] == 1
+    elsewhere = other.try_edit('set_joints', person=1, frame=30, joints={'head': [1, 1, 2]})
+    assert elsewhere.status_code == 200
+    somebody_else = other.try_edit('mark_absent', person=2, frame=10)
+    assert somebody_else.status_code == 200
+
+
+@pytest.mark.parametrize('late', [{'type': 'swap', 'a': 1, 'b': 2, 'frame': 30}, {'type': 'undo'}])
+def test_identities_and_undo_of_a_stale_page_are_refused(page: Page, late: dict):
+    other = Page(page.client.app, 'other')  # type: ignore[arg-type]
+    page.edit('mark_absent', person=1, frame=10)
+    assert other.try_edit(**late).status_code == 409
+
+
+def test_an_undo_is_an_edit_to_the_pose_that_it_takes_back(page: Page):
+    other = Page(page.client.app, 'other')  # type: ignore[arg-type]
+    page.edit('mark_absent', person=1, frame=10)
+    page.edit('undo')
+    stale = other.try_edit('set_joints', revision=1, person=1, frame=10, joints={'head': [1, 1, 2]})
+    assert stale.status_code == 409
+
+
+def test_a_page_may_send_its_own_edits_without_waiting(page: Page):
+    for x in (1, 2, 3):
+        edit = page.try_edit(
+            'set_joints', revision=0, person=1, frame=10, joints={'head': [x, 1, 2]}
+        )
+        assert edit.status_code == 200
+    assert page.get()['revision'] == 3
+
+
+def test_labels_made_and_clicks_are_counted(page: Page):
+    page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 2], 'left_hand': [1, 1, 2]})
+    page.edit('set_joints', person=1, frame=10, joints={'right_hand': [3, 4, 2]})
+    page.edit('accept', person=2, frame=10)
+    answer = page.edit('undo')
+    assert (answer['labels_made'], answer['clicks']) == (1, 4)
+
+
+def test_labels_of_single_joints_reach_as_far_as_the_joint_is_not_labelled(start):
+    """The head has labels at both ends only: what is said of it in between moves it all along."""
+    middle = labels_of(
+        label(0, 1), label(39, 1), label(20, 1, keypoint_sources=['propagated', 'given', 'given'])
+    )
+    page = Page(access_to(start(middle)))
+    page.settle()
+    page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 2]})
+    assert page.joint(25, 1)[0] == pytest.approx(30 - 20 * 15 / 29, abs=0.01)
+
+
+def test_a_pose_that_depends_on_labels_further_away_follows_too(start, two_people: VideoLabels):
+    """PCHIP's slope at a label depends on the label behind it."""
+    project: ReviewProject = start(two_people, method='spline')
+    page = Page(access_to(project))
+    page.settle()
+    before = page.all_poses()
+    page.edit('set_joints', person=1, frame=30, joints={'head': [30, 4, 2]})
+    page.edit('set_joints', person=1, frame=39, joints={'head': [90, 4, 2]})
+    assert page.all_poses()['25'] != before['25']
+    dense, _ = project[0].collect()
+    for frame in (5, 15, 25, 35):
+        shown = page.joint(frame, 1)
+        expected = next(p for p in dense[frame] if p.track_id == 1).keypoints[0]
+        assert shown == pytest.approx(expected.tolist(), abs=0.01)

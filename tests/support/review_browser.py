@@ -1,0 +1,376 @@
+"""The review page in a real browser: its server as a process of its own, and what a hand does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stdpose_mm.io.labels import write_coco
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from support.video_files import BITS, BLOCK, HEIGHT, WIDTH, make_video
+
+REQUIRED = 'STDPOSE_REQUIRE_BROWSER'
+"""Where this is set, a missing browser is a failure and no reason to skip."""
+
+FRAMES = 41
+GIVEN = (0, 10, 20, 30, 40)
+SKELETON = Skeleton(('head', 'neck', 'left_hand', 'right_hand'), ((0, 1), (1, 2), (1, 3)))
+POSE = np.array([[0, -7], [0, 0], [7, 5], [-7, 5]], float)
+SPEED = 0.5
+"""Pixels a frame; people walk on straight lines, so that linear poses are known by hand."""
+STARTS = {1: (20.0, 16.0), 2: (75.0, 16.0)}
+
+_ADDRESS = re.compile(r'http://127\.0\.0\.1:(\d+)/\S*token=\S+')
+_PATIENCE = 20.0
+
+
+def place_of(person: int, frame: int, joint: str) -> tuple[float, float]:
+    """Where a joint of the clip is."""
+    x, y = STARTS[person]
+    dx, dy = POSE[SKELETON.index_of(joint)]
+    return x + SPEED * frame + dx, y + dy
+
+
+def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
+    """A video of numbered pictures, and labels of two people in every tenth frame."""
+    folder.mkdir(exist_ok=True)
+    video = make_video(folder / name, range(FRAMES))
+    persons = tuple(
+        PersonLabel(
+            frame,
+            np.array([place_of(person, frame, joint) for joint in SKELETON.keypoint_names]),
+            np.full(SKELETON.num_keypoints, 2),
+            person,
+        )
+        for frame in GIVEN
+        for person in STARTS
+    )
+    frames = tuple(VideoFrame(i, width=WIDTH, height=HEIGHT) for i in range(FRAMES))
+    labels = folder / 'labels.json'
+    write_coco(VideoLabels(video.stem, SKELETON, frames, persons), labels)
+    return video, labels
+
+
+def make_clips(folder: Path, count: int) -> tuple[Path, Path]:
+    """Folders of as many equal clips, and of their labels."""
+    videos, labels = folder / 'videos', folder / 'labels'
+    labels.mkdir(parents=True)
+    video, label = make_clip(videos)
+    for number in range(count):
+        shutil.copy(video, videos / f'clip_{number:02d}.mp4')
+        shutil.copy(label, labels / f'clip_{number:02d}.json')
+    video.unlink()
+    label.unlink()
+    return videos, labels
+
+
+class ReviewServer:
+    """``stdpose review`` as a process; its address is what it prints."""
+
+    def __init__(self, *arguments: str | Path, port: int = 0) -> None:
+        command = [sys.executable, '-m', 'stdpose_mm', 'review', *map(str, arguments)]
+        command += ['--method', 'linear', '--no-browser', '--port', str(port)]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.lines: Queue[str] = Queue()
+        self.said: list[str] = []
+        threading.Thread(target=self._listen, daemon=True).start()
+        self.address, self.port = self._wait_for_address()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def _wait_for_address(self) -> tuple[str, int]:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                line = self.lines.get(timeout=0.2)
+            except Empty:
+                continue
+            self.said.append(line)
+            if found := _ADDRESS.search(line):
+                return found[0], int(found[1])
+        self.stop()
+        raise AssertionError('the server printed no address: ' + ''.join(self.said))
+
+    @property
+    def origin(self) -> str:
+        return f'http://127.0.0.1:{self.port}'
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` does."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@contextmanager
+def serve(*arguments: str | Path, port: int = 0) -> Iterator[ReviewServer]:
+    """Run ``stdpose review`` for the length of a block."""
+    server = ReviewServer(*arguments, port=port)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def start_browser(downloads: Path, size: tuple[int, int] = (1280, 720)) -> Any:
+    """Start Chromium without a screen; without one the test is skipped, or fails in CI."""
+    chromium = shutil.which('chromium') or shutil.which('chromium-browser')
+    driver = shutil.which('chromedriver')
+    try:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+    except ImportError:
+        chromium = None
+    if chromium is None or driver is None:
+        reason = 'needs chromium, chromedriver and the selenium package'
+        if os.environ.get(REQUIRED):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        'headless=new',
+        'no-sandbox',
+        'disable-dev-shm-usage',
+        'disable-gpu',
+        'disable-extensions',
+        'host-resolver-rules=MAP foreign.test 127.0.0.1',
+        f'window-size={size[0]},{size[1]}',
+    ):
+        options.add_argument(f'--{argument}')
+    options.set_capability('goog:loggingPrefs', {'browser': 'ALL'})
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser.set_script_timeout(_PATIENCE)
+    resize(browser, *size)
+    browser.execute_cdp_cmd(
+        'Browser.setDownloadBehavior', {'behavior': 'allow', 'downloadPath': str(downloads)}
+    )
+    return browser
+
+
+def resize(browser: Any, width: int, height: int) -> None:
+    browser.execute_cdp_cmd(
+        'Emulation.setDeviceMetricsOverride',
+        {'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': False},
+    )
+
+
+def set_scheme(browser: Any, scheme: str) -> None:
+    """Prefer 'light' or 'dark', as the system's settings do."""
+    feature = {'name': 'prefers-color-scheme', 'value': scheme}
+    browser.execute_cdp_cmd('Emulation.setEmulatedMedia', {'features': [feature]})
+
+
+class Page:
+    """The page as a user sees it and works with it."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+        self.video = 0
+
+    def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
+        """Open the printed address, then the video at a frame."""
+        self.video = video
+        # A page that was left complains that its server is gone.
+        self.browser.get('about:blank')
+        self.complaints()
+        # The fragment outlives the redirection to the address without the token.
+        self.browser.get(f'{server.address}#video={video}&frame={frame}')
+        self.wait_for_frame(frame)
+        self.wait_until_settled()
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        return self.browser.execute_script(script, *arguments)
+
+    def wait(self, condition: Callable[[], Any], what: str) -> Any:
+        """Wait until something holds; says ``what`` did not if it takes too long."""
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if value := condition():
+                return value
+            time.sleep(0.02)
+        said = self.run('return document.body.innerText.slice(0, 500)')
+        raise AssertionError(f'waited in vain: {what}; the page says {said!r}')
+
+    def text(self, selector: str) -> str:
+        return self.run('return document.querySelector(arguments[0])?.textContent ?? ""', selector)
+
+    def is_hidden(self, selector: str) -> bool:
+        return self.run('return !document.querySelector(arguments[0])?.checkVisibility()', selector)
+
+    def click(self, selector: str) -> None:
+        from selenium.webdriver.common.by import By
+
+        self.browser.find_element(By.CSS_SELECTOR, selector).click()
+
+    # Keys and the pointer.
+
+    def press(self, *keys: str, held: Sequence[str] = ()) -> None:
+        """Press keys one after another, with others held down."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        actions = ActionChains(self.browser, duration=0)
+        for key in held:
+            actions.key_down(key)
+        for key in keys:
+            actions.send_keys(key)
+        for key in held:
+            actions.key_up(key)
+        actions.perform()
+
+    def screen_place(self, x: float, y: float) -> tuple[int, int]:
+        """Where a pixel of the picture is on the screen."""
+        scale, left, top, box_left, box_top = self.run(
+            'const c = document.getElementById("picture"), b = c.getBoundingClientRect();'
+            'return [...c.dataset.view.split(" ").map(Number), b.left, b.top]'
+        )
+        return (
+            round(box_left + left + (x + 0.5) * scale),
+            round(box_top + top + (y + 0.5) * scale),
+        )
+
+    @property
+    def scale(self) -> float:
+        return float(self.run('return document.getElementById("picture").dataset.view').split()[0])
+
+    def pointer(
+        self, start: tuple[float, float], *more: tuple[float, float], held: str = ''
+    ) -> None:
+        """Press at a pixel of the picture, move over further ones, let go."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        actions = ActionChains(self.browser, duration=0)
+        if held:
+            actions.key_down(held)
+        mouse, keys = actions.w3c_actions.pointer_action, actions.w3c_actions.key_action
+        mouse.move_to_location(*self.screen_place(*start))
+        mouse.pointer_down()
+        for place in more:
+            mouse.move_to_location(*self.screen_place(*place))
+        mouse.pointer_up()
+        # Both devices go on in step: the key is held until the pointer has done all.
+        for _ in range(len(more) + 3):
+            keys.pause()
+        if held:
+            actions.key_up(held)
+        actions.perform()
+
+    def is_joint_at(self, x: float, y: float) -> bool:
+        """Whether the pointer finds a joint at a pixel of the picture."""
+        from selenium.webdriver.common.action_chains import ActionChains
+
+        actions = ActionChains(self.browser, duration=0)
+        actions.w3c_actions.pointer_action.move_to_location(*self.screen_place(x, y))
+        actions.perform()
+        return self.run('return document.getElementById("picture").classList.contains("on-joint")')
+
+    # What is shown.
+
+    @property
+    def shown(self) -> int:
+        return int(self.run('return document.getElementById("picture").dataset.shown ?? -1'))
+
+    @property
+    def written_frame(self) -> int:
+        """The number that the page writes beside the picture."""
+        return int(self.run('return document.getElementById("frame-field").value'))
+
+    def wait_for_frame(self, frame: int) -> None:
+        self.wait(
+            lambda: (
+                self.run('return document.getElementById("picture")?.dataset.shown ?? null')
+                == str(frame)
+            ),
+            f'frame {frame} is shown',
+        )
+
+    def number_in_picture(self) -> int:
+        """The number that is painted into the picture, read from the pixels of the canvas."""
+        values = self.run(
+            """
+            const canvas = document.getElementById('picture');
+            const [scale, left, top] = canvas.dataset.view.split(' ').map(Number);
+            const context = canvas.getContext('2d');
+            return [...Array(arguments[0]).keys()].map((bit) => {
+              const x = left + (bit + 0.5) * arguments[1] * scale;
+              const y = top + arguments[2] * 0.5 * scale;
+              return context.getImageData(Math.round(x), Math.round(y), 1, 1).data[1];
+            });
+            """,
+            BITS,
+            BLOCK,
+            HEIGHT,
+        )
+        return sum(int(value > 125) << bit for bit, value in enumerate(values))
+
+    # What the server holds.
+
+    def fetch(self, path: str = '') -> Any:
+        """What the server answers below the address of the opened video."""
+        return self.browser.execute_async_script(
+            'const done = arguments[1];'
+            'fetch(arguments[0]).then((r) => r.json()).then(done, (e) => done(String(e)))',
+            f'/api/videos/{self.video}{path}',
+        )
+
+    def poses(self) -> dict[int, dict[int, dict[str, Any]]]:
+        """All poses: frame -> person -> as the server says."""
+        answer = self.fetch(f'/poses?first=0&last={FRAMES - 1}')
+        return {
+            int(frame): {pose['id']: pose for pose in poses}
+            for frame, poses in answer['frames'].items()
+        }
+
+    def revision(self) -> int:
+        return int(self.fetch()['revision'])
+
+    def wait_until_settled(self, revision: int = 0) -> None:
+        """Wait until this revision is reached and all its gaps are propagated."""
+
+        def settled() -> bool:
+            state = self.fetch()
+            return state['revision'] >= revision and state['settled'] == state['revision']
+
+        self.wait(settled, f'revision {revision} is propagated')
+
+    @contextmanager
+    def one_edit(self) -> Iterator[None]:
+        """What is done within is one edit, which is propagated at the end."""
+        before = self.revision()
+        yield
+        self.wait_until_settled(before + 1)
+        assert self.revision() == before + 1
+
+    def complaints(self) -> list[str]:
+        """Errors of the console."""
+        return [
+            entry['message']
+            for entry in self.browser.get_log('browser')
+            if entry['level'] == 'SEVERE'
+        ]
