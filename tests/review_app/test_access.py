@@ -66,7 +66,8 @@ def test_a_wrong_or_broken_cookie_is_refused(stranger: TestClient):
 
 
 @pytest.mark.parametrize(
-    'host', ['evil.example', f'evil.example:{PORT}', '127.0.0.1', '127.0.0.1:1', f'0.0.0.0:{PORT}', '']
+    'host',
+    ['evil.example', f'evil.example:{PORT}', '127.0.0.1', '127.0.0.1:1', f'0.0.0.0:{PORT}', ''],
 )
 def test_other_names_of_this_machine_are_refused(page: Page, host: str):
     assert page.client.get('/api/project', headers={'Host': host}).status_code == 403

@@ -203,18 +203,39 @@ def test_a_person_of_whom_only_absence_is_left_is_absent(page: Page):
     [
         ({'type': 'paint'}, 'type'),
         ({'type': ['undo']}, 'type'),
-        ({'type': 'set_joints', 'person': 9, 'frame': 1, 'joints': {'head': [1, 1, 2]}}, 'no person'),
-        ({'type': 'set_joints', 'person': 1, 'frame': 40, 'joints': {'head': [1, 1, 2]}}, 'no frame'),
-        ({'type': 'set_joints', 'person': 1, 'frame': -1, 'joints': {'head': [1, 1, 2]}}, 'no frame'),
+        (
+            {'type': 'set_joints', 'person': 9, 'frame': 1, 'joints': {'head': [1, 1, 2]}},
+            'no person',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 40, 'joints': {'head': [1, 1, 2]}},
+            'no frame',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': -1, 'joints': {'head': [1, 1, 2]}},
+            'no frame',
+        ),
         (
             {'type': 'set_joints', 'person': 1, 'frame': 10**30, 'joints': {'head': [1, 1, 2]}},
             'no frame',
         ),
         ({'type': 'set_joints', 'person': 1, 'frame': 1.0, 'joints': {'head': [1, 1, 2]}}, 'whole'),
-        ({'type': 'set_joints', 'person': True, 'frame': 1, 'joints': {'head': [1, 1, 2]}}, 'whole'),
-        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'tail': [1, 1, 2]}}, 'no joint'),
-        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1, 3]}}, '[x, y, v]'),
-        ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1e9, 1, 2]}}, '[x, y, v]'),
+        (
+            {'type': 'set_joints', 'person': True, 'frame': 1, 'joints': {'head': [1, 1, 2]}},
+            'whole',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'tail': [1, 1, 2]}},
+            'no joint',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1, 3]}},
+            '[x, y, v]',
+        ),
+        (
+            {'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1e9, 1, 2]}},
+            '[x, y, v]',
+        ),
         ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {'head': [1, 1]}}, '[x, y, v]'),
         ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': {}}, 'at least one'),
         ({'type': 'set_joints', 'person': 1, 'frame': 1, 'joints': None}, 'object'),
@@ -297,7 +318,9 @@ def test_an_undo_is_an_edit_to_the_pose_that_it_takes_back(page: Page):
 
 def test_a_page_may_send_its_own_edits_without_waiting(page: Page):
     for x in (1, 2, 3):
-        edit = page.try_edit('set_joints', revision=0, person=1, frame=10, joints={'head': [x, 1, 2]})
+        edit = page.try_edit(
+            'set_joints', revision=0, person=1, frame=10, joints={'head': [x, 1, 2]}
+        )
         assert edit.status_code == 200
     assert page.get()['revision'] == 3
 

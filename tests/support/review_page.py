@@ -23,7 +23,7 @@ HERE = f'http://127.0.0.1:{PORT}'
 
 
 def label(frame: int, person: int, shift: float = 0.0, **fields: Any) -> PersonLabel:
-    return PersonLabel(frame, POSE + [shift, 0.0], np.full(3, 2), person, **fields)
+    return PersonLabel(frame, POSE + np.array([shift, 0.0]), np.full(3, 2), person, **fields)
 
 
 def labels_of(*persons: PersonLabel) -> VideoLabels:
@@ -58,9 +58,7 @@ class Page:
 
     def post(self, path: str, body: Any, video: int = 0, **options: Any) -> Any:
         headers = {'Origin': HERE}
-        return self.client.post(
-            f'/api/videos/{video}{path}', json=body, headers=headers, **options
-        )
+        return self.client.post(f'/api/videos/{video}{path}', json=body, headers=headers, **options)
 
     def try_edit(self, type: str, revision: int | None = None, id: str = '', **edit: Any) -> Any:
         """Send an edit and return the response, whatever its status."""
