@@ -24,7 +24,7 @@ class WorkListener(Protocol):
         """Hear how many frames need no work, and how many people's poses are to be computed."""
 
     def advance(self, frames_done: float) -> None:
-        """Hear for how many frames of the video the work is done; that grows from call to call."""
+        """Hear for how many frames of the video the work is done; that never becomes less."""
 
 
 _STEPS = 3
@@ -85,6 +85,10 @@ class _Work:
     def look(self, frame: int) -> None:
         if frame in self._due and self._looks[frame] < _STEPS - 1:
             self._count(frame, self._looks)
+        else:
+            # No progress, but a listener may have had enough.
+            with self._lock:
+                self._listener.advance(self._done)
 
     def finish(self, frame: int) -> None:
         self._count(frame, self._poses)

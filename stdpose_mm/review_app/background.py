@@ -10,6 +10,7 @@ from threading import Condition, Thread
 
 from stdpose_mm.errors import explain_error, one_line
 
+from .guidance import GuidanceReport
 from .video_review import VideoReview
 
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
@@ -157,6 +158,8 @@ class BackgroundWorker:
             # Nobody but this thread changes poses, except edits, after which this is done again.
             everyone = dict(review.poses)
             labels = review.given_labels()
+            if labels is None:
+                review.guidance.report = GuidanceReport(revision, 0.0)
         if labels is not None and not review.guidance.update(
             revision, everyone, labels, lambda: review.revision != revision or self._closed
         ):

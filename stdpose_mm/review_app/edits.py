@@ -144,8 +144,14 @@ class EditReader:
             skeleton = self._presets[name]
         else:
             skeleton = read_skeleton(self.edit)
-        limbs = [list(limb) for limb in skeleton.limbs]
-        return [{'do': 'skeleton', 'joints': [*skeleton.keypoint_names], 'limbs': limbs}]
+        return [
+            {
+                'do': 'skeleton',
+                'joints': [*skeleton.keypoint_names],
+                'limbs': [list(limb) for limb in skeleton.limbs],
+                'category': skeleton.category,
+            }
+        ]
 
     def _undo(self) -> list[Step]:
         return [{'do': 'undo'}]
@@ -252,7 +258,9 @@ def read_skeleton(data: Any) -> Skeleton:
         )
     assert isinstance(limbs, list)
     try:
-        return Skeleton(tuple(joints), tuple((a, b) for a, b in limbs))
+        category = data.get('category') if isinstance(data, dict) else None
+        limbs = tuple((a, b) for a, b in limbs)
+        return Skeleton(tuple(joints), limbs, category if isinstance(category, str) else 'person')
     except (ValueError, TypeError) as error:
         raise InputError(f'the skeleton cannot be used: {error}') from error
 

@@ -44,7 +44,7 @@ class PictureReader:
         self._frames = copy.copy(frames)
         self._max_bytes = max_bytes
         self._kept: OrderedDict[Key, bytes] = OrderedDict()
-        self._num_bytes = 0
+        self.num_bytes = 0
         self._asked: OrderedDict[Key, list[Future[bytes]]] = OrderedDict()
         self._ahead: list[Key] = []
         self._last: int | None = None
@@ -119,8 +119,14 @@ class PictureReader:
                             future.set_exception(InputError('the server is ending'))
                     self._asked.clear()
                     return None
-                if self._asked:
-                    return self._asked.popitem()
+                while self._asked:
+                    key, futures = self._asked.popitem()
+                    if key not in self._kept:
+                        return key, futures
+                    # It was being read ahead when it was asked for.
+                    for future in futures:
+                        if future.set_running_or_notify_cancel():
+                            future.set_result(self._kept[key])
                 while self._ahead:
                     key = self._ahead.pop(0)
                     if key not in self._kept:
@@ -150,10 +156,10 @@ class PictureReader:
             if key in self._kept:
                 return
             self._kept[key] = picture
-            self._num_bytes += len(picture)
-            while self._num_bytes > self._max_bytes and len(self._kept) > 1:
+            self.num_bytes += len(picture)
+            while self.num_bytes > self._max_bytes and len(self._kept) > 1:
                 _, dropped = self._kept.popitem(last=False)
-                self._num_bytes -= len(dropped)
+                self.num_bytes -= len(dropped)
 
 
 def encode(picture: np.ndarray, width: int) -> bytes:

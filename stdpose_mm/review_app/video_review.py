@@ -325,6 +325,7 @@ class VideoReview:
                 self._restore(change.reversed())
                 raise
             person = self._added_person(reader.type, steps, person)
+            self.failed = None
             touched = self._take_over(steps, change)
             place = min(((frame, one) for one, frame in change.labels), default=None)
             self._count(page, people, frames, clicks)

@@ -39,8 +39,8 @@ class SlowPropagator(LinearPropagator):
                 while not self.go.wait(0.005):
                     frames[frame]
                 frames[frame]
-            yield from super().propagate(frames, [gap], skeleton)
             self.finished.append((gap.track_id, gap.frames))
+            yield from super().propagate(frames, [gap], skeleton)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ HERE = f'http://127.0.0.1:{PORT}'
 
 
 def label(frame: int, person: int, shift: float = 0.0, **fields: Any) -> PersonLabel:
-    return PersonLabel(frame, POSE + [shift, 0.0], np.full(3, 2), person, **fields)
+    return PersonLabel(frame, POSE + np.array([shift, 0.0]), np.full(3, 2), person, **fields)
 
 
 def labels_of(*persons: PersonLabel) -> VideoLabels:

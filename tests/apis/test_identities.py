@@ -1,0 +1,146 @@
+"""Labels that change hands, and labels that are put back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.apis.video_pose_propagator import PropagationState
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import ArrayFrames
+
+POSE = np.array([[10.0, 10.0], [20.0, 10.0], [10.0, 30.0]])
+
+
+@pytest.fixture
+def propagator() -> VideoPosePropagator:
+    return VideoPosePropagator(method='linear')
+
+
+@pytest.fixture
+def state(propagator: VideoPosePropagator) -> PropagationState:
+    """Persons 1 and 2 with labels in frames 0, 4 and 8; 2 is 100 pixels to the right."""
+    state = propagator.init_state(ArrayFrames(np.zeros((9, 40, 60, 3), np.uint8)))
+    for frame in (0, 4, 8):
+        propagator.add_labels(state, frame, 1, POSE)
+        propagator.add_labels(state, frame, 2, POSE + [100, 0])
+    return state
+
+
+def places(propagator: VideoPosePropagator, state: PropagationState) -> dict[int, list[float | None]]:
+    """Person -> x of the first joint in each frame, None where it is absent."""
+    found: dict[int, list[float | None]] = {}
+    for result in propagator.propagate_in_video(state):
+        for n, person in enumerate(result.person_ids.tolist()):
+            x = float(result.keypoints[n, 0, 0]) if result.visibility[n, 0] else None
+            found.setdefault(person, []).append(x)
+    return found
+
+
+def test_swapped_people_exchange_their_labels_from_the_frame_on(propagator, state):
+    propagator.swap_persons(state, 4, 1, 2)
+    found = places(propagator, state)
+    assert found[1] == [10, 35, 60, 85, 110, 110, 110, 110, 110]
+    assert found[2] == [110, 85, 60, 35, 10, 10, 10, 10, 10]
+    assert {label.track_id for label in state.tracks[1].values()} == {1}
+
+
+def test_who_takes_the_place_of_somebody_gone_is_gone(propagator, state):
+    propagator.remove_labels(state, 4, 2)
+    propagator.mark_absent(state, 2, 2)
+    propagator.swap_persons(state, 3, 1, 2)
+    found = places(propagator, state)
+    assert found[1] == [10, 10, 10, None, None, None, None, None, 110]
+    assert found[2][:4] == [110, 110, None, None]
+    assert found[2][4] == 10
+
+
+def test_a_split_person_ends_where_the_new_one_begins(propagator, state):
+    new = propagator.split_person(state, 4, 1)
+    assert new == 3
+    found = places(propagator, state)
+    assert found[1] == [10] * 4 + [None] * 5
+    assert found[3] == [None] * 4 + [10] * 5
+
+
+@pytest.mark.parametrize('frame', [0, 9, -1])
+def test_a_person_is_not_split_where_one_side_is_empty(propagator, state, frame):
+    tracks = {person: dict(track) for person, track in state.tracks.items()}
+    with pytest.raises(InputError):
+        propagator.split_person(state, frame, 1)
+    assert state.tracks == tracks
+
+
+def test_a_split_person_is_merged_again(propagator, state):
+    before = places(propagator, state)
+    propagator.merge_persons(state, propagator.split_person(state, 4, 1), 1)
+    assert places(propagator, state) == before
+
+
+def test_people_with_a_place_in_the_same_frame_are_not_merged(propagator, state):
+    with pytest.raises(InputError, match='both labelled in frame 0'):
+        propagator.merge_persons(state, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ('method', 'people'), [('swap_persons', (0, 1, 1)), ('merge_persons', (1, 1))]
+)
+def test_two_people_are_needed(propagator, state, method, people):
+    with pytest.raises(InputError, match='itself'):
+        getattr(propagator, method)(state, *people)
+
+
+def test_somebody_unknown_is_named(propagator, state):
+    for call in (
+        lambda: propagator.swap_persons(state, 0, 1, 7),
+        lambda: propagator.split_person(state, 4, 7),
+        lambda: propagator.merge_persons(state, 7, 1),
+        lambda: propagator.remove_person(state, 7),
+    ):
+        with pytest.raises(InputError, match='no person 7'):
+            call()
+
+
+def test_labels_are_put_back_as_they_were(propagator, state):
+    before = {person: dict(track) for person, track in state.tracks.items()}
+    propagator.add_labels(state, 2, 1, POSE + 5)
+    propagator.remove_person(state, 2)
+    propagator.restore_labels(
+        state, {(1, 2): None, **{(2, frame): label for frame, label in before[2].items()}}
+    )
+    assert state.tracks == before
+
+
+def test_joints_are_left_out_by_name(propagator, state):
+    state.skeleton = None
+    state.tracks.clear()
+    propagator.add_labels(state, 0, 1, POSE)
+    propagator.add_labels(state, 8, 1, POSE)
+    propagator.add_labels(state, 4, 1, np.full((3, 2), np.nan), left_out=['joint_1'])
+    results = list(propagator.propagate_in_video(state))
+    assert results[4].keypoint_sources[0].tolist() == ['propagated', 'absent', 'propagated']
+    assert results[3].visibility[0].tolist() == [2, 2, 2]
+    with pytest.raises(InputError, match='mark_absent'):
+        propagator.add_labels(state, 0, 1, np.full((3, 2), np.nan), left_out=state.skeleton.keypoint_names)
+
+
+def test_some_people_in_some_frames(propagator, state):
+    results = list(propagator.propagate_in_video(state, person_ids=[2], within=range(5, 99)))
+    assert [result.frame_idx for result in results] == [5, 6, 7, 8]
+    assert all(result.person_ids.tolist() == [2] for result in results)
+
+
+def test_what_a_listener_raises_ends_the_run(propagator, state):
+    class Tired(Exception):
+        pass
+
+    class Listener:
+        def start(self, frames_done: int, num_poses: int) -> None:
+            pass
+
+        def advance(self, frames_done: float) -> None:
+            raise Tired
+
+    with pytest.raises(Tired):
+        list(propagator.propagate_in_video(state, Listener()))

@@ -1,0 +1,118 @@
+"""Which frames follow from a change of labels: never fewer than those whose gaps have changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.propagation import affected_frames, build_propagator, propagate_frames
+from stdpose_mm.structures import PersonLabel, Skeleton
+
+NUM_FRAMES = 20
+SKELETON = Skeleton(('a', 'b', 'c'))
+FRAMES = ArrayFrames(np.zeros((NUM_FRAMES, 4, 4, 3), np.uint8))
+
+
+@st.composite
+def labels(draw: st.DrawFn, frame: int) -> PersonLabel:
+    sources = draw(
+        st.lists(st.sampled_from(['given', 'given', 'propagated', 'absent']), min_size=3, max_size=3)
+    )
+    if draw(st.integers(0, 5)) == 0:
+        sources = ['absent'] * 3
+    points = draw(st.lists(st.floats(0, 100), min_size=6, max_size=6))
+    return PersonLabel(
+        frame,
+        np.reshape(points, (3, 2)),
+        np.where(np.array(sources) == 'given', 2, 0),
+        1,
+        keypoint_sources=np.array(sources),
+    )
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[dict[int, PersonLabel], dict[int, PersonLabel]]:
+    frames = draw(st.sets(st.integers(0, NUM_FRAMES - 1), min_size=1, max_size=7))
+    earlier = {frame: draw(labels(frame)) for frame in frames}
+    later = dict(earlier)
+    for frame in draw(st.sets(st.integers(0, NUM_FRAMES - 1), min_size=1, max_size=2)):
+        if frame in later and draw(st.booleans()):
+            del later[frame]
+        else:
+            later[frame] = draw(labels(frame))
+    return earlier, later
+
+
+def all_poses(track: dict[int, PersonLabel], method: str) -> list[PersonLabel] | None:
+    propagator = build_propagator(method)
+    try:
+        results = propagate_frames(FRAMES, {1: track}, SKELETON, propagator)
+        return [people[0] for _, people in results]
+    except InputError:
+        # Nobody has a place.
+        return None
+
+
+def same(one: PersonLabel, other: PersonLabel) -> bool:
+    return (
+        one.source == other.source
+        and np.array_equal(one.keypoints, other.keypoints)
+        and np.array_equal(one.visibility, other.visibility)
+        and np.array_equal(one.scores, other.scores)
+    )
+
+
+@pytest.mark.parametrize('method', ['linear', 'spline'])
+@given(change=changes())
+@settings(max_examples=150, deadline=None)
+def test_no_other_frame_changes(method: str, change) -> None:
+    earlier, later = change
+    before, after = all_poses(earlier, method), all_poses(later, method)
+    if before is None or after is None:
+        return
+    affected = affected_frames(earlier, later, NUM_FRAMES, method == 'spline')
+    changed = [n for n in range(NUM_FRAMES) if not same(before[n], after[n])]
+    assert set(changed) <= set(affected)
+
+
+def whole(frame: int, x: float = 0.0) -> PersonLabel:
+    return PersonLabel(frame, np.array([[x, 0], [x, 9], [9, 9]]), np.full(3, 2), 1)
+
+
+def test_the_frames_between_the_labels_around_a_new_one_are_affected() -> None:
+    earlier = {n: whole(n) for n in (0, 5, 10, 15)}
+    later = {**earlier, 7: whole(7, 3.0)}
+    assert affected_frames(earlier, later, NUM_FRAMES) == range(5, 11)
+    assert affected_frames(earlier, later, NUM_FRAMES, reads_second_labels=True) == range(0, 16)
+    assert affected_frames(earlier, dict(earlier), NUM_FRAMES) == range(0)
+
+
+def test_frames_beyond_the_last_label_are_affected_to_the_end() -> None:
+    earlier = {n: whole(n) for n in (0, 5)}
+    assert affected_frames(earlier, {**earlier, 8: whole(8)}, NUM_FRAMES) == range(5, NUM_FRAMES)
+
+
+@given(change=changes(), start=st.integers(0, NUM_FRAMES - 1), length=st.integers(1, NUM_FRAMES))
+@settings(max_examples=60, deadline=None)
+def test_a_part_of_the_frames_is_that_part_of_all(change, start: int, length: int) -> None:
+    track = change[0]
+    expected = all_poses(track, 'linear')
+    if expected is None:
+        return
+    within = range(start, min(start + length, NUM_FRAMES))
+    tracks = {1: track, 2: {3: whole(3)}}
+    found = propagate_frames(
+        FRAMES,
+        tracks,
+        SKELETON,
+        build_propagator('linear'),
+        track_ids=[1],
+        within=within,
+    )
+    poses = dict(found)
+    assert list(poses) == list(within)
+    assert all(len(people) == 1 and same(people[0], expected[n]) for n, people in poses.items())

@@ -1,0 +1,243 @@
+"""What can be opened, and what comes out of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stdpose_mm.apis import VideoPosePropagator
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.video import open_frames
+from stdpose_mm.review_app.video_review import VideoReview
+from support.review_page import HERE, NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
+
+
+def test_a_project_is_described(page: Page):
+    project = page.client.get('/api/project').json()
+    (described,) = project['videos']
+    assert described.pop('state') in ('in work', 'good enough')
+    assert [described] == [
+        {
+            'id': 0,
+            'name': 'clip',
+            'frames': NUM_FRAMES,
+            'people': 2,
+            'labels': 5,
+            'error': None,
+        }
+    ]
+    video = page.get()
+    assert (video['width'], video['height'], video['frames']) == (128, 32, NUM_FRAMES)
+    assert video['skeleton']['limbs'] == [[0, 1], [0, 2]]
+    assert video['persons'] == [
+        {'id': 1, 'first': 0, 'last': 39},
+        {'id': 2, 'first': 0, 'last': 39},
+    ]
+
+
+def test_an_export_is_what_the_command_line_writes(page: Page, video: Path, tmp_path: Path):
+    page.edit('set_joints', person=1, frame=10, joints={'head': [30, 4, 1]})
+    page.edit('mark_absent', person=2, frame=30)
+    answer = page.post('/export', {'format': 'posetrack18'})
+    assert 'filename="labels_reviewed.json"' in answer.headers['content-disposition']
+    (tmp_path / 'exported.json').write_bytes(answer.content)
+    exported = read_labels(tmp_path / 'exported.json')
+
+    propagator = VideoPosePropagator(method='linear')
+    state = propagator.init_state(open_frames(video), read_labels(tmp_path / 'labels.json'))
+    propagator.add_labels(state, 10, 1, [[30, 4, 1], [0, 0, 0], [0, 0, 0]])
+    propagator.mark_absent(state, 30, 2)
+    expected = propagator.collect_labels(state, propagator.propagate_in_video(state))
+    write_labels(expected, tmp_path / 'expected.json')
+    expected = read_labels(tmp_path / 'expected.json')
+    np.testing.assert_array_equal(exported.to_array(), expected.to_array())
+    assert [p.source for p in exported.persons] == [p.source for p in expected.persons]
+
+
+def test_an_unknown_format_is_refused(page: Page):
+    assert page.post('/export', {'format': '../../etc/passwd'}).status_code == 422
+    assert page.post('/export', {'format': None}).status_code == 422
+
+
+def test_every_format_that_is_offered_is_written(page: Page):
+    formats = page.client.get('/api/project').json()['formats']
+    assert len(formats) > 5
+    for format in formats:
+        answer = page.post('/export', {'format': format['name']})
+        assert answer.status_code == 200, (format, answer.text)
+        assert len(answer.content) > 100
+
+
+def test_an_unlabelled_video_gets_a_skeleton_and_then_people(start: Callable):
+    page = Page(access_to(start(None)))
+    assert page.get()['skeleton'] is None
+    assert page.client.get('/api/project').json()['videos'][0]['state'] == 'unlabelled'
+    assert 'no skeleton yet' in page.refused('add_person', frame=0, joints={'nose': [1, 2, 2]})
+    page.edit('set_skeleton', name='hand')
+    assert page.get()['skeleton']['category'] == 'hand'
+    page.edit('set_skeleton', joints=['head', 'tail'], limbs=[[0, 1]])
+    page.edit('add_person', frame=4, joints={'head': [1, 2, 2], 'tail': [5, 2, 2]})
+    assert page.poses(9)[0]['keypoints'][0][:2] == [1, 2]
+    assert page.post('/export', {'format': 'coco'}).status_code == 200
+    for _ in range(3):
+        page.edit('undo')
+    assert page.get()['skeleton'] is None
+
+
+@pytest.mark.parametrize(
+    'skeleton',
+    [
+        {'name': 'octopus'},
+        {'joints': []},
+        {'joints': ['a', 'a']},
+        {'joints': ['a', 1]},
+        {'joints': ['a', ''], 'limbs': []},
+        {'joints': ['a', 'b'], 'limbs': [[0, 2]]},
+        {'joints': ['a', 'b'], 'limbs': [[0, -1]]},
+        {'joints': ['a', 'b'], 'limbs': [[0.0, 1]]},
+        {'joints': ['a', 'b'], 'limbs': 'all'},
+        {'joints': 'ab'},
+        {'joints': ['x'] * 2000},
+        {},
+    ],
+)
+def test_what_is_no_skeleton_is_refused(start: Callable, skeleton: dict):
+    page = Page(access_to(start(None)))
+    page.refused('set_skeleton', **skeleton)
+
+
+def test_an_unlabelled_video_without_labels_has_nothing_to_export(start: Callable):
+    page = Page(access_to(start(None)))
+    answer = page.post('/export', {'format': 'coco'})
+    assert answer.status_code == 422
+    assert 'no given labels' in answer.json()['error']
+
+
+def test_estimates_become_labels_where_they_are_certain(start: Callable):
+    certain, doubtful = np.array([0.9, 0.9, 0.9]), np.array([0.9, 0.1, 0.9])
+    estimates = labels_of(
+        label(0, 1, scores=certain, source='propagated'),
+        label(5, 1, 10.0, scores=doubtful, source='propagated'),
+        label(10, 1, scores=certain, source='propagated'),
+    )
+    page = Page(access_to(start(estimates)))
+    page.settle()
+    assert page.poses(5)[1]['sources'] == 'gpg'
+    assert page.joint(5, 1, 'left_hand') == [14, 20]
+    assert page.joint(5, 1, 'head') == [20, 4]
+    assert any('were estimated' in sentence for sentence in start.said)  # type: ignore[attr-defined]
+
+
+def test_poses_of_the_file_are_shown_until_they_are_computed(start: Callable, two_people):
+    """A propagated pose that lies elsewhere is shown at first."""
+    moved = label(10, 1, 7.0, source='propagated', scores=np.full(3, 0.5))
+    propagator = VideoPosePropagator(method='linear')
+    review = start(labels_of(*two_people.persons, moved), propagator=propagator)[0]
+    fresh = VideoReview(
+        propagator, review.state, labels_of(moved), review.journal, review.files, {}
+    )
+    shown = fresh.describe_poses(10, 10)['frames']['10']
+    assert [(person['id'], person['keypoints'][0][0], person['pending']) for person in shown] == [
+        (1, 17, True)
+    ]
+
+
+def test_several_videos_are_opened_one_after_the_other(start: Callable, two_people):
+    project = start(two_people, num_videos=3)
+    page = Page(access_to(project))
+    until = time.monotonic() + 30
+    while any(v['state'] == 'loading' for v in page.client.get('/api/project').json()['videos']):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    videos = page.client.get('/api/project').json()['videos']
+    assert [video['id'] for video in videos] == [0, 1, 2]
+    body = {'id': 'e', 'page': 'p', 'revision': 0}
+    edit = {'type': 'mark_absent', 'person': 1, 'frame': 5}
+    answer = page.post('/edits', {**body, 'edit': edit}, video=2)
+    assert answer.status_code == 200
+    assert page.get(video=2)['revision'] == 1
+    assert page.get(video=1)['revision'] == 0
+
+
+def test_a_video_that_cannot_be_opened_is_unavailable_and_others_are_not(
+    start: Callable, two_people, tmp_path: Path
+):
+    (tmp_path / 'labels1.json').write_text('{}')
+    page = Page(access_to(start(two_people, num_videos=2)))
+    until = time.monotonic() + 30
+    while any(v['state'] == 'loading' for v in page.client.get('/api/project').json()['videos']):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    first, second = page.client.get('/api/project').json()['videos']
+    assert first['error'] is None
+    assert second['state'] == 'unavailable'
+    assert 'labels1.json' in second['error']
+    assert page.client.get('/api/videos/1').status_code == 422
+
+
+def test_one_video_that_cannot_be_opened_ends_the_command(start: Callable, tmp_path: Path):
+    (tmp_path / 'labels.json').write_text('{}')
+    with pytest.raises(InputError, match=r'labels\.json'):
+        start(labels_of(label(0, 1)))
+
+
+def test_the_timeline_has_lanes_and_lowest_scores_in_columns(page: Page):
+    page.edit('mark_absent', person=2, frame=30)
+    timeline = page.get('/timeline', columns=4, person=1)
+    one, two = timeline['persons']
+    assert one['runs'] == [
+        [0, 0, 'given'],
+        [1, 19, 'propagated'],
+        [20, 20, 'given'],
+        [21, 38, 'propagated'],
+        [39, 39, 'given'],
+    ]
+    assert two['runs'][-2:] == [[30, 38, 'absent'], [39, 39, 'given']]
+    scores = [page.poses(n)[1]['keypoints'][1][3] for n in range(NUM_FRAMES)]
+    lowest = [min(scores[n : n + 10]) for n in range(0, NUM_FRAMES, 10)]
+    assert one['heat'] == pytest.approx(lowest)
+    assert one['joints']['left_hand'] == pytest.approx(lowest)
+    assert 'joints' not in two
+
+
+def test_the_timeline_of_a_few_frames_has_as_many_columns(page: Page):
+    page.edit('mark_absent', person=2, frame=30)
+    lane = page.get('/timeline', columns=6, first=29, last=31)['persons'][1]
+    assert [value is None for value in lane['heat']] == [False, False, True, True, True, True]
+
+
+def test_guidance_names_the_longest_gap_and_is_content_when_all_is_labelled(start: Callable):
+    page = Page(access_to(start(labels_of(label(0, 1), label(4, 1, 9.0), label(39, 1, 60.0)))))
+    page.settle()
+    guidance = page.get('/guidance')
+    assert guidance['good_enough'] is False
+    assert 0 < guidance['expected_wrong'] < 1
+    assert 10 < guidance['next']['frame'] < 33
+    assert guidance['next']['person'] == 1
+    assert guidance['doubtful'][0]['person'] == 1
+    for frame in range(NUM_FRAMES):
+        if page.poses(frame)[1]['source'] != 'given':
+            page.try_edit('accept', person=1, frame=frame)
+    page.revision = page.get()['revision']
+    page.settle()
+    guidance = page.get('/guidance')
+    assert guidance['expected_wrong'] == 0
+    assert guidance['good_enough'] is True
+    assert guidance['next'] is None
+    assert page.client.get('/api/project').json()['videos'][0]['state'] == 'good enough'
+
+
+def test_everything_is_good_enough_for_a_target_of_nothing(page: Page):
+    assert page.get('/guidance', target=0)['good_enough'] is True
+
+
+def test_the_page_and_its_files_are_served(page: Page):
+    answer = page.client.get('/')
+    assert answer.headers['content-type'].startswith('text/html')
+    assert page.client.get('/static/index.html').text == answer.text
+    assert page.client.get('/nothing', headers={'Origin': HERE}).status_code == 404
