@@ -1,4 +1,7 @@
-"""Checkpoints are data: what a malicious one would run is not run, by no command."""
+"""Checkpoints are data: what a malicious one would run is not run.
+
+Every argument of every command is tried in ``cli/test_every_command_refuses_malicious_weights.py``.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ import stdpose_mm  # noqa: F401  changes MMEngine's reader
 from stdpose_mm.checkpoint_files import TRUST, read_checkpoint_file
 from stdpose_mm.errors import InputError
 from support.malicious_files import MALICIOUS, Payload, whole
+from support.small_configs import DETECTOR
 
 
 @pytest.fixture
@@ -239,36 +243,9 @@ def refuses(run_main: Run, tmp_path: Path, marker: Path, monkeypatch: pytest.Mon
     return check
 
 
-DETECTOR = """
-model = dict(
-    type='mmdet.RTMDet',
-    backbone=dict(type='mmdet.CSPNeXt', deepen_factor=0.167, widen_factor=0.125),
-    neck=dict(
-        type='mmdet.CSPNeXtPAFPN', in_channels=[32, 64, 128], out_channels=32, num_csp_blocks=1
-    ),
-    bbox_head=dict(
-        type='mmdet.RTMDetHead', num_classes=1, in_channels=32, feat_channels=32,
-        anchor_generator=dict(type='mmdet.MlvlPointGenerator', offset=0, strides=[8, 16, 32]),
-        bbox_coder=dict(type='mmdet.DistancePointBBoxCoder'),
-    ),
-)
-"""
-
-
-@pytest.mark.parametrize(
-    'options',
-    [
-        ['--checkpoint', 'bad.pth', '--config', '{config}'],
-        ['--checkpoint', 'bad.pth', '--config', '{config}', '--method', 'stdpose'],
-        ['--checkpoint', 'bad.pth', '--config', '{config}', '--method', 'stdpose', '--adapt'],
-        ['--fuser', 'bad.pth'],
-        ['--flow-weights', 'bad.pth', '--method', 'flow'],
-        ['--boxes', 'detector', '--det-config', 'det.py', '--det-checkpoint', 'bad.pth'],
-    ],
-    ids=lambda options: ' '.join(part for part in options if '{' not in part),
-)
-def test_propagate(
-    options: list[str],
+@pytest.mark.parametrize('adapt', [[], ['--adapt']], ids=['as it is', 'adapted'])
+def test_the_model_of_a_method(
+    adapt: list[str],
     refuses: Any,
     movie: Path,
     label_file: Path,
@@ -277,81 +254,9 @@ def test_propagate(
 ) -> None:
     from stdpose_mm.cli.propagate import main
 
-    (tmp_path / 'det.py').write_text(DETECTOR)
-    given = [option.format(config=model_files[0]) for option in options]
-    if 'detector' in given:
-        given += ['--config', str(model_files[0]), '--checkpoint', str(model_files[1])]
-        given += ['--method', 'stdpose']
-    refuses(main, movie, label_file, '--out', 'out.json', *given)
+    model = ['--config', model_files[0], '--checkpoint', 'bad.pth', '--method', 'stdpose']
+    refuses(main, movie, label_file, '--out', 'out.json', *model, *adapt)
     assert not (tmp_path / 'out.json').exists()
-
-
-@pytest.mark.parametrize(
-    'options',
-    [
-        ['--checkpoint', 'bad.pth'],
-        ['--checkpoint', '{weights}', '--det-config', 'det.py', '--det-checkpoint', 'bad.pth'],
-    ],
-    ids=['model', 'detector'],
-)
-def test_infer(
-    options: list[str],
-    refuses: Any,
-    movie: Path,
-    label_file: Path,
-    model_files: tuple[Path, Path],
-    tmp_path: Path,
-) -> None:
-    from stdpose_mm.cli.infer import main
-
-    (tmp_path / 'det.py').write_text(DETECTOR)
-    config, weights = model_files
-    given = [option.format(weights=weights) for option in options]
-    if 'det.py' not in given:
-        given += ['--boxes', str(label_file)]
-    refuses(main, movie, '--out', 'out.json', '--config', config, *given)
-    assert not (tmp_path / 'out.json').exists()
-
-
-def test_export(refuses: Any, model_files: tuple[Path, Path]) -> None:
-    from stdpose_mm.cli.export import main as export
-
-    refuses(export, model_files[0], 'bad.pth', 'onnx')
-
-
-@pytest.mark.parametrize(
-    ('tool', 'arguments'),
-    [
-        ('misc/make_pseudo_labels', ['{labels}', '--out', 'out', '--config', '{config}']),
-        (
-            'analysis_tools/simulate_annotator',
-            ['{labels}', '--config', '{config}', '--method', 'stdpose'],
-        ),
-        (
-            'analysis_tools/benchmark_propagation',
-            ['{labels}', '--config', '{config}', '--interval', '8'],
-        ),
-        ('dataset_converters/detect_people', ['{labels}', '--out', 'o.json']),
-    ],
-)
-def test_tools(
-    tool: str,
-    arguments: list[str],
-    refuses: Any,
-    folder: Path,
-    label_file: Path,
-    model_files: tuple[Path, Path],
-    tmp_path: Path,
-) -> None:
-    from support.tools import load_tool
-
-    (tmp_path / 'det.py').write_text(DETECTOR)
-    given = [part.format(labels=label_file, config=model_files[0]) for part in arguments]
-    if tool.endswith('people'):
-        given += ['--det-config', 'det.py', '--det-checkpoint', 'bad.pth']
-    else:
-        given += ['--checkpoint', 'bad.pth']
-    refuses(load_tool(tool).main, *given, '--image-root', tmp_path)
 
 
 @pytest.mark.parametrize('name', ['labels.pkl', 'labels.npy', 'labels.pth', 'labels.json'])

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -417,6 +418,8 @@ def with_sentences(
             sentence = f'this needs {missing_packages(error.name)}'
         if sentence is None:
             raise
+        # What was under way holds a bar of progress open, behind which the line would stand.
+        traceback.clear_frames(error.__traceback__)
         print(f'{prog}: {sentence}', file=sys.stderr)
         return EXIT_INPUT_ERROR
 

@@ -58,3 +58,10 @@ def set_iterations(config: Config, iterations: int) -> None:
         if 'T_max' in scheduler:
             length = scheduler.get('end', iterations) - scheduler.get('begin', 0)
             scheduler.T_max = round(scheduler.T_max * length / period)
+    # Of few steps none may be left for the warm-up.
+    if schedulers:
+        config.param_scheduler = [
+            scheduler
+            for scheduler in schedulers
+            if scheduler.get('end', iterations) > scheduler.get('begin', 0)
+        ]

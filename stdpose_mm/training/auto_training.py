@@ -151,6 +151,8 @@ class AutoTrainer:
         Raises:
             InputError: If a file cannot be used.
         """
+        # It is needed last; what is wrong with it shall not be found out then.
+        fuser = TrainedFuser.load(start / 'fuser.pth')
         self.work_dir.mkdir(parents=True, exist_ok=True)
         files = [find_label_files(half) for half in halves]
 
@@ -176,7 +178,6 @@ class AutoTrainer:
             for gap in load_training_gaps(path)
         ]
         trained_on = f'generated clips, then {len(files[0]) + len(files[1])} labelled videos'
-        fuser = TrainedFuser.load(start / 'fuser.pth')
         self._train_fuser(examples, held_out, trained_on, 0.0, fuser)
 
     def _train_fuser(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from stdpose_mm.cli import convert, main, propagate
 from stdpose_mm.cli.arguments import OneLineParser, run_command, with_sentences
@@ -54,6 +56,16 @@ def raising(error: BaseException):
 def test_what_the_machine_refuses_is_a_sentence(capsys, error, sentence):
     assert with_sentences('tool.py', raising(error)) == 2
     assert capsys.readouterr().err == f'tool.py: {sentence}\n'
+
+
+def test_the_sentence_has_a_line_of_its_own_after_a_bar(capsys):
+    def work() -> None:
+        for _ in tqdm(range(9)):
+            raise InputError('clip.mp4 cannot be read')
+
+    assert with_sentences('tool.py', work) == 2
+    *_, last = re.split(r'[\r\n]+', capsys.readouterr().err.strip())
+    assert last == 'tool.py: clip.mp4 cannot be read'
 
 
 def test_an_error_behind_that_of_a_writer_is_told(capsys):

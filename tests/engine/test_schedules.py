@@ -33,6 +33,13 @@ def test_warm_up_takes_half_of_a_short_training() -> None:
     assert (warm_up.end, cosine.begin, cosine.end, cosine.T_max) == (25, 25, 50, 25)
 
 
+def test_a_single_step_has_no_warm_up() -> None:
+    cfg = schedule(WARM_UP, COSINE)
+    set_iterations(cfg, 1)
+    (cosine,) = cfg.param_scheduler
+    assert (cosine.type, cosine.begin, cosine.end) == ('CosineAnnealingLR', 0, 1)
+
+
 def test_milestones_and_phases_move_in_proportion() -> None:
     drop = dict(type='MultiStepLR', begin=0, end=1000, milestones=[600, 800], by_epoch=False)
     flat = dict(type='ConstantLR', begin=500, end=750, factor=0.5, by_epoch=False)

@@ -61,3 +61,20 @@ def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
         embed_dims=width, num_layers=1, num_heads=2, feedforward_channels=width
     )
     return model
+
+
+DETECTOR = """
+model = dict(
+    type='mmdet.RTMDet',
+    backbone=dict(type='mmdet.CSPNeXt', deepen_factor=0.167, widen_factor=0.125),
+    neck=dict(
+        type='mmdet.CSPNeXtPAFPN', in_channels=[32, 64, 128], out_channels=32, num_csp_blocks=1
+    ),
+    bbox_head=dict(
+        type='mmdet.RTMDetHead', num_classes=1, in_channels=32, feat_channels=32,
+        anchor_generator=dict(type='mmdet.MlvlPointGenerator', offset=0, strides=[8, 16, 32]),
+        bbox_coder=dict(type='mmdet.DistancePointBBoxCoder'),
+    ),
+)
+"""
+"""A small detector of MMDetection, as the text of a config."""

@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 # Runs that are compared compute in the same order. NumPy and PyTorch read it when they start.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.cli import infer, propagate, train
 from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
 from stdpose_mm.errors import InputError, one_line, require_packages
@@ -316,7 +316,7 @@ def _digest(path: Path) -> str:
     data = path.read_bytes()
     if path.suffix == '.pth':
         # Checkpoints hold the time of writing.
-        weights = _load(path)['state_dict']
+        weights = read_checkpoint_file(path)['state_dict']
         data = b''.join(name.encode() + bytes(w.numpy().tobytes()) for name, w in weights.items())
     if path.suffix == '.json':
         fields = json.loads(data)
@@ -324,12 +324,6 @@ def _digest(path: Path) -> str:
         fields.get('inference', {}).pop('frames_per_second', None)
         data = json.dumps(fields).encode()
     return hashlib.sha256(data).hexdigest()
-
-
-def _load(path: Path) -> Any:
-    import torch
-
-    return torch.load(path, map_location='cpu', weights_only=False)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -350,7 +344,7 @@ def _half_files(folder: Path, log: Path) -> list[str]:
             if path.suffix == '.json':
                 json.loads(path.read_bytes())
             elif path.suffix == '.pth':
-                _load(path)
+                read_checkpoint_file(path)
             elif path.suffix == '.html' and not path.read_text('utf-8').endswith('</html>\n'):
                 raise ValueError('no end')
             elif path.suffix == '.mp4':

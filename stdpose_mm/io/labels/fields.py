@@ -292,16 +292,24 @@ class Record:
             raise self.error(name, expected)
         return [self._array(name, item, count, expected) for item in value]
 
-    def _array(self, name: str, value: Any, count: int | None, expected: str) -> np.ndarray:
+    def _array(
+        self,
+        name: str,
+        value: Any,
+        count: int | None,
+        expected: str,
+        limit: float = MAX_COORDINATE,
+    ) -> np.ndarray:
         if not isinstance(value, list):
             raise self.error(name, expected)
         field = f'{self.where}.{name}' if self.where else name
         if count is not None and len(value) != count:
             raise InputError(f'{self.file}: {field} must be {expected}, got a list of {len(value)}')
         for i, item in enumerate(value):
-            if type(item) not in (int, float) or not abs(item) <= MAX_COORDINATE:
+            if type(item) not in (int, float) or not abs(item) <= limit:
                 raise InputError(
-                    f'{self.file}: {field}[{i}] must be a number within +-1e7, got {shown(item)}'
+                    f'{self.file}: {field}[{i}] must be a number within +-{limit / 1e7:g}e7, got '
+                    f'{shown(item)}'
                 )
         return np.asarray(value, dtype=np.float64)
 
@@ -309,9 +317,12 @@ class Record:
         """Get a box [4] x, y, width, height with sizes of at least 0; None if missing or empty."""
         if self.raw(name, None) in (None, []):
             return None
-        box = self.numbers(name, 4)
-        if box[2] < 0 or box[3] < 0 or (box[:2] + box[2:] > MAX_COORDINATE).any():
-            raise self.error(name, 'x, y, width, height with sizes of at least 0, within 1e7')
+        # From corner to corner it is twice as far as from the origin.
+        box = self._array(name, self.raw(name), 4, 'a list of 4 numbers', 2 * MAX_COORDINATE)
+        corners = np.stack([box[:2], box[:2] + box[2:]])
+        # The sum is rounded.
+        if (box[2:] < 0).any() or (np.abs(corners) > MAX_COORDINATE + 1e-6).any():
+            raise self.error(name, 'x, y, width, height with sizes of at least 0, within +-1e7')
         return box
 
     def texts(self, name: str) -> list[str]:

@@ -24,6 +24,7 @@ from .label_files import LIST_SUFFIX, is_leftover
 from .label_studio import is_label_studio, read_label_studio
 from .labelled_pictures import label_files_in
 from .labelme import is_labelme, read_labelme
+from .limits import require_readable
 from .mmpose_json import is_mmpose, read_mmpose, write_mmpose
 from .openpose import is_openpose, read_openpose
 from .posetrack17 import parse_posetrack17
@@ -172,10 +173,11 @@ def write_labels(
         cvat_tolerance: See :func:`write_cvat`; for that format only.
 
     Raises:
-        InputError: If there is no such format, the name belongs to another one, or the file cannot
-            be written.
+        InputError: If there is no such format, the name belongs to another one, labels lie beyond
+            what can be read again, or the file cannot be written.
     """
     format = choose_format(path, format)
+    require_readable(labels)
     if format == 'cvat':
         write_cvat(labels, path, cvat_tolerance)
     elif format in _WRITERS_WITH_TIMES:

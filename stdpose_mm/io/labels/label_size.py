@@ -9,6 +9,8 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, PolygonRegion, VideoFrame, VideoLabels
 
+from .limits import require_readable
+
 Size = tuple[int, int]
 """(width, height) in pixels."""
 
@@ -83,13 +85,18 @@ def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:
         labels: The labels.
         old: Size that they were made at.
         new: Size that the frames of the result have.
+
+    Raises:
+        InputError: If labels then lie beyond what can be written.
     """
     scale = np.divide(new, old)
-    return replace(
+    rescaled = replace(
         labels,
         frames=tuple(_rescale_frame(frame, scale, new) for frame in labels.frames),
         persons=tuple(_rescale_person(person, scale) for person in labels.persons),
     )
+    require_readable(rescaled)
+    return rescaled
 
 
 def _rescale_frame(frame: VideoFrame, scale: np.ndarray, size: Size) -> VideoFrame:

@@ -16,6 +16,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 from .cvat_writer import CVAT_TOLERANCE
 from .formats import TimeOf, write_labels
+from .limits import require_readable
 from .posetrack18 import posetrack18_fields, read_posetrack18
 
 _STREAMED = ('posetrack18', 'posetrack21')
@@ -69,10 +70,12 @@ class LabelStream:
             persons: Labels on it.
 
         Raises:
-            InputError: If there is no room left in the folder.
+            InputError: If there is no room left in the folder, or the labels could not be read
+                again.
             ValueError: See :class:`VideoLabels`.
         """
         labels = VideoLabels(self._name, self._skeleton, (frame,), tuple(persons))
+        require_readable(labels)
         fields = posetrack18_fields(labels)
         for image in fields['images']:
             image['id'] = self.num_frames + 1

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stdpose_mm.choices import FORMAT_PACKAGES, READ_FORMATS, WRITE_FORMATS
 from stdpose_mm.cli import convert
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
@@ -28,9 +29,11 @@ from stdpose_mm.io.labels import (
     read_all_labels,
     read_frame_list,
     read_labels,
+    rescale_labels,
     write_labels,
 )
 from stdpose_mm.io.labels.coco_records import video_name
+from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
 from support.label_samples import person, sample
@@ -326,6 +329,54 @@ def test_the_highest_frame_and_track_come_back(tmp_path: Path, format: str) -> N
     assert again.labelled_frame_indices == (0, highest)
     assert again.track_ids == ((0,) if format == 'deeplabcut' else (2**63 - 1,))
     assert len(again) < 10
+
+
+WRITTEN = [format for format in WRITE_FORMATS if format not in FORMAT_PACKAGES]
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+@pytest.mark.parametrize('format', [format for format in WRITTEN if format in READ_FORMATS])
+@pytest.mark.parametrize('box', [None, [-1e7, -1e7, 2e7, 2e7]], ids=['no box', 'box'])
+def test_the_furthest_places_come_back(tmp_path: Path, format: str, box: Any) -> None:
+    """A box around two joints is twice as wide as either is far."""
+    places = np.array([[1e7, -1e7], [0, 0], [-1e7, 1e7]])
+    there = replace(person(0), keypoints=places, bbox=None if box is None else np.array(box))
+    path = tmp_path / f'far{WRITE_FORMATS[format][0]}'
+
+    write_labels(sample(persons=(there,)), path, format, lambda frame: frame / 30)
+
+    np.testing.assert_allclose(read_labels(path, format).persons[0].keypoints, places)
+
+
+@pytest.mark.parametrize('format', WRITTEN)
+@pytest.mark.parametrize(
+    'beyond',
+    [
+        {'keypoints': np.array([[5, 5], [0, 0], [1.1e7, 5]])},
+        {'bbox': np.array([9e6, 0, 2e6, 10])},
+        {'head_box': np.array([-1.1e7, 0, 2e6, 10])},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_places_that_could_not_be_read_again_are_not_written(
+    tmp_path: Path, format: str, beyond: dict[str, np.ndarray]
+) -> None:
+    labels = sample(persons=(replace(person(2), **beyond),))
+    path = tmp_path / f'far{WRITE_FORMATS[format][0]}'
+    told = r'labels of frame 2 of clip lie 1\.1e\+07 pixels away'
+
+    refused(lambda: write_labels(labels, path, format, lambda frame: frame / 30), told)
+    assert not any(tmp_path.iterdir())
+    with LabelStream('clip', labels.skeleton, tmp_path) as stream:
+        refused(lambda: stream.add(labels.frames[2], labels.persons), told)
+
+
+def test_labels_are_not_rescaled_beyond_what_can_be_written() -> None:
+    labels = sample(persons=(replace(person(0), keypoints=np.array([[6e6, 0], [0, 0], [0, 0]])),))
+
+    refused(
+        lambda: rescale_labels(labels, (10, 10), (20, 20)), r'labels of frame 0 of clip lie 1\.2e'
+    )
 
 
 def test_rows_of_trc_for_frames_that_are_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,206 @@
+"""No command runs what a file of weights names, whichever argument the file is given as.
+
+The arguments are found in the parsers, so that those of a new command are tried too.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+from argparse import Action
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_every_command_guards_its_outputs import main_of, parsers
+from test_train_and_test import CONFIG as TOY_CONFIG
+from test_train_and_test import TOY_PARTS
+
+from stdpose_mm.cli.arguments import OneLineParser
+from support.malicious_files import MALICIOUS
+from support.paths import ROOT
+from support.small_configs import DETECTOR
+from support.tools import load_tool
+
+pytestmark = pytest.mark.slow
+
+WEIGHTS = re.compile(r'checkpoint|weights|fuser|\.pth', re.IGNORECASE)
+"""What the name, the placeholder or the help of an argument for weights has in it."""
+
+NO_WEIGHTS = {('study', 'also_test')}
+"""Arguments, by command, that speak of weights and take none."""
+
+CONFIGS = dict.fromkeys(('train', 'test'), 'toy.py')
+"""Commands whose config holds data, too -> such a config."""
+
+COMPANIONS: dict[tuple[str, str], list[str]] = {
+    ('propagate', 'det_checkpoint'): [
+        *('--boxes', 'detector', '--det-config', 'det.py'),
+        *('--config', 'model.py', '--checkpoint', 'good.pth', '--method', 'stdpose'),
+    ],
+    ('propagate', 'checkpoint'): ['--config', 'model.py'],
+    ('propagate', 'flow_weights'): ['--method', 'flow'],
+    ('infer', 'det_checkpoint'): ['--det-config', 'det.py'],
+    ('infer', 'checkpoint'): ['--boxes', 'labels.json'],
+    ('analysis_tools/benchmark_inference', 'checkpoint'): ['--config', 'model.py'],
+    ('analysis_tools/benchmark_speed', 'checkpoint'): ['--config', 'model.py'],
+    ('analysis_tools/benchmark_propagation', 'checkpoint'): ['--config', 'model.py'],
+    ('analysis_tools/simulate_annotator', 'checkpoint'): [
+        *('--config', 'model.py', '--method', 'stdpose'),
+    ],
+    ('misc/make_pseudo_labels', 'checkpoint'): ['--config', 'model.py'],
+}
+"""Command and argument -> what must be given for the file to be read."""
+
+OPTIONS = {
+    '--frames': ['8'],
+    '--size': ['96', '80'],
+    '--interval': ['7'],
+    '--image-root': ['.'],
+    '--longer': ['0'],
+    '--no-memory': [],
+}
+"""What commands are given if they have such an option, so that they soon come to the weights."""
+
+FORMS = {
+    'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]': [
+        'x=stdpose:model.py:bad.pth',
+        'x=stdpose:model.py:good.pth,bad.pth',
+        'x=auto:model.py:good.pth:bad.pth',
+    ],
+    'W[,W...]': ['bad.pth', 'good.pth,bad.pth'],
+}
+"""Placeholder of an argument -> its values, where these are more than the name of the file."""
+
+Run = Callable[..., tuple[int, str, list[str]]]
+
+
+def takes_weights(name: str, parser: OneLineParser, action: Action) -> bool:
+    text = f'{action.dest} {action.metavar} {action.help}'
+    return (
+        WEIGHTS.search(text) is not None
+        and action.dest not in parser.outputs
+        and (name, action.dest) not in NO_WEIGHTS
+        # Not flags, words of a list or numbers.
+        and action.nargs != 0
+        and not action.choices
+        and action.type in (None, str, Path)
+    )
+
+
+def weights_arguments() -> list[tuple[str, str, str]]:
+    """Each argument that takes weights: command, name of the argument, value."""
+    return [
+        (name, action.dest, value)
+        for name, parser in parsers().items()
+        for action in parser._actions
+        if takes_weights(name, parser, action)
+        for value in FORMS.get(str(action.metavar), ['bad.pth'])
+    ]
+
+
+@pytest.fixture
+def marker(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model_files: tuple[Path, Path],
+    folder: Path,
+    movie: Path,
+    label_file: Path,
+) -> Path:
+    """What a payload makes; in the folder of the test lies everything that commands are given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    shutil.copy(model_files[0], 'model.py')
+    shutil.copy(model_files[1], 'good.pth')
+    Path('det.py').write_text(DETECTOR)
+    Path('command_toy_parts.py').write_text(TOY_PARTS)
+    Path('toy.py').write_text(TOY_CONFIG)
+    marker = tmp_path / 'payload_was_here'
+    MALICIOUS['meta'](Path('bad.pth'), marker)
+    return marker
+
+
+def command_line(name: str, parser: OneLineParser, dest: str, value: str) -> list[str]:
+    """What a command needs, and an argument with a value."""
+    given = {
+        'inputs': ['clip.mp4', 'labels.json'] if name == 'propagate' else ['clip.mp4'],
+        'video': ['clip.mp4'],
+        'labels': ['labels.json'],
+        'config': [CONFIGS.get(name, 'model.py')],
+        'checkpoint': ['good.pth'],
+        'det_config': ['det.py'],
+        'folder': ['exported'],
+        'work_dir': ['run'],
+        'out': ['out' if parser.outputs['out'].is_folder else 'out.json']
+        if 'out' in parser.outputs
+        else [],
+        'out_dir': ['out'],
+    }
+    given[dest] = [value]
+    places, options = [], [*COMPANIONS.get((name, dest), [])]
+    for action in parser._actions:
+        if action.dest != dest and not action.required:
+            known = [option for option in action.option_strings if option in OPTIONS]
+            options += [part for option in known for part in (option, *OPTIONS[option])]
+        elif action.option_strings:
+            options += [action.option_strings[-1], *given[action.dest]]
+        else:
+            places += given[action.dest]
+    return [*places, *options]
+
+
+@pytest.mark.parametrize(('name', 'dest', 'value'), weights_arguments())
+def test_weights_that_a_command_is_given(
+    run_main: Run, marker: Path, name: str, dest: str, value: str
+) -> None:
+    words = command_line(name, parsers()[name], dest, value)
+
+    code, _, lines = run_main(main_of(name), *words)
+
+    assert not marker.exists()
+    assert (code, len(lines)) == (2, 1), lines
+    assert 'bad.pth holds shutil.copyfile' in lines[0]
+
+
+def test_the_earlier_run_that_train_auto_goes_on_from(run_main: Run, marker: Path) -> None:
+    """Its fuser is needed last, and looked at first."""
+    Path('start').mkdir()
+    shutil.copy('bad.pth', 'start/fuser.pth')
+    options = ['--labels', 'labels.json', 'labels.json', '--start', 'start', '--work-dir', 'run']
+
+    code, _, lines = run_main(load_tool('misc/train_auto').main, *options)
+
+    assert not marker.exists()
+    assert (code, len(lines)) == (2, 1), lines
+    assert 'fuser.pth holds shutil.copyfile' in lines[0]
+    assert not Path('run').exists()
+
+
+UNPICKLERS = {'torch': {'load'}, 'pickle': {'load', 'loads', 'Unpickler'}, 'joblib': {'load'}}
+"""Module -> what in it unpickles."""
+
+
+def unpickled(path: Path) -> list[str]:
+    """List the places of a module that read pickles."""
+    places = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        called = getattr(node, 'func', None)
+        if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+            asks = [k.arg for k in node.keywords if k.arg == 'allow_pickle']
+            if called.attr in UNPICKLERS.get(called.value.id, ()) or asks:
+                places.append(f'{path.relative_to(ROOT)}:{node.lineno}')
+        if isinstance(node, ast.ImportFrom) and node.module in UNPICKLERS:
+            names = {name.name for name in node.names} & UNPICKLERS[node.module]
+            places += [f'{path.relative_to(ROOT)}:{node.lineno}'] * bool(names)
+    return places
+
+
+def test_one_place_reads_pickles() -> None:
+    """That holds for what no argument names, too: caches, and what lies in work folders."""
+    files = [
+        path for room in ('stdpose_mm', 'tools', 'demo') for path in (ROOT / room).rglob('*.py')
+    ]
+    places = [place for path in files for place in unpickled(path)]
+    assert [place.partition(':')[0] for place in places] == ['stdpose_mm/checkpoint_files.py']
