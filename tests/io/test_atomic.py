@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,17 @@ def test_what_a_killed_process_left_of_a_long_name_is_removed(tmp_path: Path):
     (tmp_path / f'.4194305.partial.{left.split(".partial.")[1]}').touch()
     write_json(path, {})
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_process_that_is_gone_left_behind_is_removed(tmp_path: Path):
+    process = subprocess.Popen(['true'])
+    process.wait()
+    gone = tmp_path / f'.{process.pid}.partial.out.json'
+    running = tmp_path / f'.{os.getppid()}.partial.out.json'
+    gone.touch()
+    running.touch()
+
+    write_json(tmp_path / 'out.json', {})
+
+    assert not gone.exists()
+    assert running.exists()

@@ -32,6 +32,11 @@ def test_long_names_stay_apart():
     assert max(len(first.encode()), len(second.encode())) <= 150
 
 
+def test_a_name_that_is_just_short_enough_is_kept():
+    assert file_name('a' * 150) == 'a' * 150
+    assert len(file_name('a' * 151)) == 150
+
+
 def test_names_that_are_alike_as_files_are_refused():
     assert distinct_file_names(['a', 'a', 'b'], 'video') == {'a': 'a', 'b': 'b'}
     with pytest.raises(InputError, match=r"the video name 'x/y' and 'x_y' are alike"):

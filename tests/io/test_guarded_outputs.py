@@ -116,3 +116,24 @@ def test_a_file_is_no_folder(tmp_path):
         with pytest.raises(InputError, match=r'a file, expected a folder|cannot be written'):
             guard_outputs([Output('--out-dir', path, is_folder=True)])
     assert [path.name for path in Path(tmp_path).iterdir()] == ['file']
+
+
+def test_an_output_that_the_inputs_make_a_file_or_a_folder(tmp_path):
+    (tmp_path / 'videos').mkdir()
+    for name in ('videos', 'clip.mp4'):
+        guard_outputs([Output('--save-video', tmp_path / name, is_folder=None)])
+    os.mkfifo(tmp_path / 'pipe')
+    with pytest.raises(InputError, match='no regular file'):
+        guard_outputs([Output('--save-video', tmp_path / 'pipe', is_folder=None)])
+
+
+def test_a_label_file_that_is_no_list_is_not_read_as_one(tmp_path):
+    (tmp_path / 'labels.json').write_bytes(b'\xff')
+    guard_outputs([Output('--out', tmp_path / 'o.md')], {}, {'LABELS': tmp_path / 'labels.json'})
+    guard_outputs([Output('--out', tmp_path / 'o.md')], {}, {'LABELS': tmp_path / 'none.txt'})
+
+
+def test_a_folder_is_not_written_to_a_file(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(InputError, match='file is a file, expected a folder to write to'):
+        guard_outputs([Output('--out-dir', tmp_path / 'file', is_folder=True)])

@@ -17,6 +17,7 @@ from stdpose_mm.propagation import (
     subsample_labels,
 )
 from stdpose_mm.propagation.gap_store import open_gap_cache
+from stdpose_mm.propagation.gaps import find_gaps, visibility_of_estimates
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import FrameDetections, PersonLabel
 
@@ -385,3 +386,34 @@ def test_repropagation_with_true_boxes_uses_them(label, video, blank):
         blank(5), video(persons, 5), 4, LinearPropagator(), use_truth_boxes=True
     )
     assert [p.bbox[0] for p in dense.persons] == [0, 1, 4, 9, 16]
+
+
+def test_a_gap_before_the_first_label_has_no_label_on_its_left(label):
+    labels = {4: label(4, [[1, 1], [2, 2], [3, 3]])}
+    boxes = {frame: np.array([0.0, 0, 9, 9]) for frame in range(9)}
+
+    first, last = find_gaps(0, labels, boxes, range(9))
+
+    assert (first.left, first.right) == (None, labels[4])
+    assert (last.left, last.right) == (labels[4], None)
+    assert [first.frames, last.frames] == [range(4), range(5, 9)]
+
+
+def test_estimates_are_visible_unless_the_nearest_label_says_occluded(label):
+    labels = {0: label(0, [[1, 1], [2, 2], [3, 3]], [2, 1, 0])}
+    boxes = {1: np.array([0.0, 0, 9, 9])}
+
+    (gap,) = find_gaps(0, labels, boxes, range(2))
+
+    assert visibility_of_estimates(gap, 1).tolist() == [2, 1, 2]
+
+
+def test_a_head_box_alone_starts_nothing_but_later_labels_do(label, video, blank):
+    head = label(0, np.zeros((3, 2)), [0, 0, 0], head_box=np.array([1.0, 2, 3, 4]))
+    gone = label(2, np.zeros((3, 2)), [0, 0, 0])
+    back = label(4, [[1, 1], [2, 2], [3, 3]])
+
+    dense = propagate_labels(blank(6), video([head, gone, back], 6), LinearPropagator())
+
+    shown = [person.frame_index for person in dense.persons if person.labelled.any()]
+    assert shown == [4, 5]

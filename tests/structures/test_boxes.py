@@ -8,8 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stdpose_mm.structures import PersonLabel, box_iou, clip_box, expand, person_box, to_corners
-from stdpose_mm.structures.boxes import MIN_BOX_SIDE, interpolate_box, match_box
+from stdpose_mm.structures import (
+    FrameDetections,
+    PersonLabel,
+    box_iou,
+    clip_box,
+    expand,
+    person_box,
+    shared_area,
+    to_corners,
+)
+from stdpose_mm.structures.boxes import (
+    MIN_BOX_SIDE,
+    TrackBoxes,
+    interpolate_box,
+    label_boxes,
+    match_box,
+)
 
 
 def label(points: list, visibility: list[int], bbox: list | None = None) -> PersonLabel:
@@ -98,3 +113,27 @@ def test_iou_is_symmetric_and_at_most_one(a: np.ndarray, b: np.ndarray) -> None:
     assert one == pytest.approx(other)
     assert 0 <= one <= 1 + 1e-9
     assert box_iou(a, a[None])[0] == pytest.approx(1)
+
+
+def test_the_share_of_the_smaller_box_inside_the_other() -> None:
+    # The second lies half below the first, and has a quarter of its area.
+    boxes = np.array([[0, 0, 20, 40], [5, 30, 10, 20.0], [100, 0, 10, 10]])
+    expected = [[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]]
+    np.testing.assert_allclose(shared_area(boxes), expected)
+
+
+def test_boxes_of_labels_with_a_box_or_a_joint() -> None:
+    alone = PersonLabel(4, np.zeros((1, 2)), np.zeros(1), bbox=np.array([1.0, 2, 3, 4]))
+    joint = PersonLabel(5, np.array([[50.0, 60]]), np.array([2]))
+    head = PersonLabel(6, np.zeros((1, 2)), np.zeros(1), head_box=np.array([1.0, 2, 3, 4]))
+    boxes = label_boxes([alone, joint, head])
+    assert sorted(boxes) == [4, 5]
+    assert boxes[4].tolist() == [1, 2, 3, 4]
+
+
+def test_a_detection_takes_the_place_of_the_interpolated_box() -> None:
+    found = FrameDetections(np.array([[11.0, 0, 10, 20]]), np.array([0.75]))
+    track = TrackBoxes({0: np.array([0.0, 0, 10, 20]), 2: np.array([20.0, 0, 10, 20])}, {1: found})
+    box, score = track.find(1)
+    assert (box.tolist(), score) == ([11, 0, 10, 20], 0.75)
+    assert track.find(0)[0].tolist() == [0, 0, 10, 20]

@@ -63,3 +63,8 @@ def test_a_box_taken_for_a_moment_makes_no_broken_track():
     truth = [people(t1=0, t2=100)] * 6
     found = [people(t1=0, t2=100)] * 5 + [people(t1=100, t2=0)]
     assert count_tracks([(truth, found)]) == TrackCounts(ids=2, short_ids=2)
+
+
+def test_a_box_where_nobody_is_belongs_to_nobody():
+    truth, found = [people(t1=0)] * 12, [people(t5=50)] * 12
+    assert count_tracks([(truth, found)]) == TrackCounts(ids=1, false_ids=1)

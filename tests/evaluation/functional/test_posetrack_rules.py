@@ -14,7 +14,9 @@ from stdpose_mm.evaluation.functional import (
     group_means,
     mean_of_known,
 )
-from stdpose_mm.evaluation.functional.padded_poses import strictly_inside
+from stdpose_mm.evaluation.functional.average_precision import ApAccumulator
+from stdpose_mm.evaluation.functional.clear_mot import MotAccumulator
+from stdpose_mm.evaluation.functional.padded_poses import PaddedPoses, strictly_inside
 from stdpose_mm.structures import PersonLabel, PolygonRegion, Skeleton, VideoFrame, VideoLabels
 from support.posetrack_videos import HEAD_BOX, of, person, video
 
@@ -474,3 +476,50 @@ def test_absent_people_are_nobody_on_either_side() -> None:
     without = _evaluate([gt], [pred], 2)
     for truth, found in (([gt, nobody], [pred]), ([gt], [nobody, pred]), ([gt, nobody], [pred])):
         assert repr(_evaluate(truth, found, 2)) == repr(without)
+
+
+# Accumulators
+
+
+def _poses(track_ids: list[list[int]] | None, num_people: int = 2) -> PaddedPoses:
+    """Two frames of people with one joint each."""
+    shape = (2, num_people)
+    return PaddedPoses(
+        keypoints=np.zeros((*shape, 1, 2)),
+        exists=np.ones((*shape, 1), bool),
+        present=np.ones(shape, bool),
+        scores=np.ones((*shape, 1)),
+        track_ids=None if track_ids is None else np.array(track_ids),
+        head_sizes=np.full(shape, 10.0),
+    )
+
+
+def test_as_many_pairs_as_possible_match_though_all_are_at_no_distance() -> None:
+    known = _poses([[0, 1]] * 2)
+    accumulator = MotAccumulator(1)
+    accumulator.start_video(known, known)
+    # The second object may only match the first hypothesis.
+    match = np.array([[[[True, True], [True, False]]]] * 2)
+    accumulator.add(0, match, np.zeros(match.shape))
+    assert accumulator.result().detections.tolist() == [2]
+
+
+def test_tracking_needs_the_identities_of_both_sides() -> None:
+    known, unknown = _poses([[0, 1]] * 2), _poses(None)
+    for gt, pred in ((known, unknown), (unknown, known)):
+        with pytest.raises(ValueError, match='needs the track ids'):
+            MotAccumulator(1).start_video(gt, pred)
+
+
+def test_precision_of_videos_that_were_collected_apart() -> None:
+    poses = _poses([[0, 1]] * 2)
+    together, apart = ApAccumulator(1), [ApAccumulator(1), ApAccumulator(1)]
+    for accumulator, own in zip(apart, (True, False), strict=True):
+        match = np.broadcast_to(np.eye(2, dtype=bool) & own, (2, 1, 2, 2))
+        for each in (accumulator, together):
+            each.add(poses, poses, match)
+    apart[0].update(apart[1])
+    assert apart[0].num_truth.tolist() == [8]
+    # Four right ones and four wrong ones of equal scores, the right ones first.
+    assert apart[0].result().recall.tolist() == together.result().recall.tolist() == [50]
+    assert apart[0].result().ap.tolist() == together.result().ap.tolist() == [50]
