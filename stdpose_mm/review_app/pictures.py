@@ -21,9 +21,6 @@ JPEG_QUALITY = 88
 AHEAD = 24
 """Frames that are read ahead in the direction in which the page moves."""
 
-BEHIND = 6
-"""Frames that are read on the other side."""
-
 MAX_BYTES = 96 * 2**20
 
 Key = tuple[int, int]
@@ -47,6 +44,7 @@ class PictureReader:
         self.num_bytes = 0
         self._asked: OrderedDict[Key, list[Future[bytes]]] = OrderedDict()
         self._ahead: list[Key] = []
+        self._block: set[Key] = set()
         self._last: int | None = None
         self._woken = Condition()
         self._thread: Thread | None = None
@@ -97,17 +95,26 @@ class PictureReader:
             self._thread.join(5)
 
     def _plan_ahead(self, frame: int, width: int) -> None:
-        direction = -1 if self._last is not None and frame < self._last else 1
+        """Plan what is read when nothing is asked for."""
         is_step = self._last is not None and abs(frame - self._last) <= AHEAD
+        backward = self._last is not None and is_step and frame < self._last
         self._last = frame
-        stop = len(self._frames)
-        ahead = range(frame + 1, min(frame + 1 + (AHEAD if direction > 0 else BEHIND), stop))
-        behind = range(max(frame - (AHEAD if direction < 0 else BEHIND), 0), frame)
-        # A decoder goes forward, so frames behind are read in ascending order, too. They cost the
-        # way from the key frame once, which pays if the page moves frame by frame.
-        sides = (ahead, behind) if direction > 0 else (behind, ahead)
-        chosen = sides if is_step else sides[:1]
-        self._ahead = [(n, width) for side in chosen for n in side if (n, width) not in self._kept]
+        if backward:
+            # A decoder goes forward only: frames behind come as a block in ascending order, which
+            # the next steps back must not interrupt.
+            missing = [n for n in range(max(frame - AHEAD // 2, 0), frame) if not self._has(n, width)]
+            if missing and not any(key in self._block for key in self._ahead):
+                start = max(missing[-1] - AHEAD + 1, 0)
+                block = [(n, width) for n in range(start, missing[-1] + 1)]
+                self._ahead = [key for key in block if key not in self._kept]
+                self._block = set(self._ahead)
+            return
+        self._block = set()
+        ahead = range(frame + 1, min(frame + 1 + AHEAD, len(self._frames)))
+        self._ahead = [(n, width) for n in ahead if not self._has(n, width)]
+
+    def _has(self, frame: int, width: int) -> bool:
+        return (frame, width) in self._kept
 
     def _next(self) -> tuple[Key, list[Future[bytes]]] | None:
         """Wait for the next picture to make; None at the end."""
@@ -122,6 +129,10 @@ class PictureReader:
                 while self._asked:
                     key, futures = self._asked.popitem()
                     if key not in self._kept:
+                        if key in self._block and key in self._ahead:
+                            # It comes with its block, sooner than by itself.
+                            self._asked[key] = futures
+                            break
                         return key, futures
                     # It was being read ahead when it was asked for.
                     for future in futures:
@@ -130,7 +141,7 @@ class PictureReader:
                 while self._ahead:
                     key = self._ahead.pop(0)
                     if key not in self._kept:
-                        return key, []
+                        return key, self._asked.pop(key, [])
                 self._woken.wait()
 
     def _work(self) -> None:

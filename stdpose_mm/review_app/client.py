@@ -1,0 +1,99 @@
+"""A client of the review server, for programs that do what the page does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from stdpose_mm.errors import InputError
+
+
+class ReviewClient:
+    """Sends the requests of a page, one after the other.
+
+    Args:
+        address: What ``stdpose review`` has printed.
+        video: Number of the video.
+        name: Name of this page among others.
+
+    Raises:
+        InputError: If the server refuses the token.
+    """
+
+    def __init__(self, address: str, video: int = 0, name: str = 'client') -> None:
+        parts = urlsplit(address)
+        self._origin = f'{parts.scheme}://{parts.netloc}'
+        self._connection = HTTPConnection(parts.netloc, timeout=600)
+        self._path = f'/api/videos/{video}'
+        self._name = name
+        self._ids = itertools.count()
+        (token,) = parse_qs(parts.query)['token']
+        self._connection.request('GET', '/?' + urlencode({'token': token}))
+        answer = self._connection.getresponse()
+        answer.read()
+        cookie = answer.getheader('set-cookie')
+        if cookie is None:
+            raise InputError(f'{self._origin} refuses the token')
+        self._cookie = cookie.partition(';')[0]
+        self.revision = int(self.get()['revision'])
+
+    def get(self, path: str = '', **query: object) -> Any:
+        """Ask for something below the video."""
+        return json.loads(self._request('GET', path, query))
+
+    def picture(self, frame: int, width: int | None = None) -> bytes:
+        """Ask for a picture, a JPEG file."""
+        query = {} if width is None else {'width': width}
+        return self._request('GET', f'/frames/{frame}', query)
+
+    def edit(self, type: str, **fields: object) -> Any:
+        """Do an edit; poses that follow from it come later, see :meth:`settle`."""
+        body = {
+            'id': f'{self._name}-{time.time_ns()}-{next(self._ids)}',
+            'page': self._name,
+            'revision': self.revision,
+            'edit': {'type': type, **fields},
+        }
+        answer = json.loads(self._request('POST', '/edits', {}, json.dumps(body).encode()))
+        self.revision = answer['revision']
+        return answer
+
+    def settle(self, with_guidance: bool = True, pause: float = 0.002) -> None:
+        """Wait until the poses of the latest edit are there.
+
+        Args:
+            with_guidance: Wait for what to label next, too.
+            pause: Seconds between two questions.
+
+        Raises:
+            InputError: If they cannot be computed.
+        """
+        while True:
+            state = self.get()
+            if state['failed']:
+                raise InputError(str(state['failed']))
+            if state['settled'] == state['revision'] and not (
+                with_guidance and self.get('/guidance')['computing']
+            ):
+                return
+            time.sleep(pause)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _request(
+        self, method: str, path: str, query: dict[str, Any], body: bytes | None = None
+    ) -> bytes:
+        headers = {'Cookie': self._cookie, 'Origin': self._origin}
+        full = self._path + path + (f'?{urlencode(query)}' if query else '')
+        self._connection.request(method, full, body, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise InputError(json.loads(content)['error'])
+        return content

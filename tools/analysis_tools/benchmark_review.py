@@ -1,0 +1,318 @@
+"""How fast the review page is answered: pictures, edits, opening, memory.
+
+    python tools/analysis_tools/benchmark_review.py
+    python tools/analysis_tools/benchmark_review.py --clips data/jhmdb_clips --num-clips 20
+
+A server runs in this process and is asked over HTTP, as the page does. Wall time is what a person
+waits for; processor time is that of server and client together, and is less disturbed by other
+programs. Pictures: a generated H.264 video, steps forward and back, and jumps to random frames.
+Opening: a generated label file with everyone labelled every 15 frames. Edits: real clips with
+every 15th frame labelled; a joint in the middle of the longest gap is moved, and the clock stops
+when the poses around it are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stdpose_mm.choices import PROPAGATION_METHODS
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_model_arguments,
+    picture_size,
+    positive,
+    run_command,
+)
+
+if TYPE_CHECKING:
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.review_app.client import ReviewClient
+    from stdpose_mm.structures import VideoLabels
+
+LABEL_INTERVAL = 15
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    return run_command(make_parser(), benchmark, arguments)
+
+
+def make_parser() -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser('benchmark_review.py', __doc__)
+    parser.add_argument(
+        '--size',
+        type=picture_size,
+        default=(1920, 1080),
+        metavar='WxH',
+        help='of the generated video (1920x1080)',
+    )
+    parser.add_argument(
+        '--frames', type=positive, default=400, help='length of that video (%(default)s)'
+    )
+    parser.add_argument(
+        '--requests', type=positive, default=100, help='pictures of each kind (%(default)s)'
+    )
+    parser.add_argument(
+        '--people', type=positive, default=20, help='in the long video (%(default)s)'
+    )
+    parser.add_argument(
+        '--long-frames',
+        type=positive,
+        default=10_000,
+        metavar='N',
+        help='length of the long video (%(default)s)',
+    )
+    parser.add_argument(
+        '--clips',
+        type=Path,
+        metavar='FOLDER',
+        help='real clips: videos/NAME.* and annotations/NAME.json',
+    )
+    parser.add_argument('--num-clips', type=positive, default=20, help='(%(default)s)')
+    add_model_arguments(parser)
+    parser.add_argument(
+        '--method', choices=PROPAGATION_METHODS, default='auto', help='of real clips (%(default)s)'
+    )
+    return parser
+
+
+def benchmark(args: argparse.Namespace) -> None:
+    """Measure, and print what was found."""
+    with tempfile.TemporaryDirectory() as folder:
+        measure_pictures(args, Path(folder))
+        measure_opening(args, Path(folder))
+        if args.clips is not None:
+            measure_edits(args, Path(folder))
+
+
+class Clock:
+    """Collects wall and processor milliseconds of repeated work."""
+
+    def __init__(self) -> None:
+        self.wall: list[float] = []
+        self.processor: list[float] = []
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Measure the block once."""
+        wall, processor = time.perf_counter(), time.process_time()
+        yield
+        self.wall.append(1000 * (time.perf_counter() - wall))
+        self.processor.append(1000 * (time.process_time() - processor))
+
+    def __str__(self) -> str:
+        wall, processor = np.array(self.wall), np.array(self.processor)
+        return (
+            f'median {np.median(wall):.0f} ms, 9 of 10 within {np.quantile(wall, 0.9):.0f} ms; '
+            f'processor: median {np.median(processor):.0f} ms'
+        )
+
+
+@contextmanager
+def serve(
+    video: Path,
+    labels: VideoLabels,
+    folder: Path,
+    propagator: VideoPosePropagator,
+    cache: Path | None = None,
+) -> Iterator[ReviewClient]:
+    """Serve a video in a thread, and connect to it."""
+    from stdpose_mm.io.labels import write_labels
+    from stdpose_mm.review_app.client import ReviewClient
+    from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
+    from stdpose_mm.review_app.server import ListeningServer
+
+    own = Path(tempfile.mkdtemp(dir=folder))
+    write_labels(labels, own / 'labels.json')
+    inputs = ReviewInputs(
+        video.stem, video, own / 'labels.json', None, own / 'project.jsonl', own / 'out.json'
+    )
+    project = ReviewProject([inputs], propagator, ReviewOptions(cache=cache))
+    project.open()
+    server = ListeningServer(project)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    client = ReviewClient(server.access.address)
+    try:
+        yield client
+    finally:
+        client.close()
+        server.stop()
+        thread.join(10)
+
+
+def measure_pictures(args: argparse.Namespace, folder: Path) -> None:
+    """Measure steps, jumps and memory on a generated video."""
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.video import write_video
+
+    width, height = args.size
+    video = folder / 'pictures.mp4'
+    write_video(video, _moving_noise(width, height, args.frames), 25)
+    labels = _labels('pictures', 1, (0, args.frames - 1), (width, height))
+    randomly = random.Random(0)
+    with serve(video, labels, folder, VideoPosePropagator(method='linear')) as client:
+        client.settle()
+        number = min(args.requests, args.frames // 3)
+        client.picture(0)
+        forward = _ask(client, range(1, 1 + number), pause=0.04)
+        back = _ask(client, range(number, 0, -1), pause=0.04)
+        start = args.frames - 1
+        client.picture(start)
+        fresh = _ask(client, range(start - 1, start - 1 - number, -1), pause=0.04)
+        jumps = _ask(
+            client, [randomly.randrange(args.frames) for _ in range(number)], pause=0.3
+        )
+        print(f'pictures of {width}x{height}, {args.frames} frames')
+        print(f'  step forward: {forward}')
+        print(f'  step back, seen before: {back}')
+        print(f'  step back from the end, not seen before: {fresh}')
+        print(f'  random jump: {jumps}')
+        memory = [_memory()]
+        for _ in range(2):
+            for _ in range(500):
+                client.picture(randomly.randrange(args.frames))
+            memory.append(_memory())
+        sizes = ', '.join(f'{size:.0f}' for size in memory)
+        print(f'  memory before, after 500 and after 1,000 random pictures: {sizes} MB')
+
+
+def measure_opening(args: argparse.Namespace, folder: Path) -> None:
+    """Measure how long a long video with many people takes to open, and to answer."""
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.video import write_video
+
+    video = folder / 'long.mp4'
+    write_video(video, _moving_noise(64, 48, args.long_frames), 25)
+    labels = _labels(
+        'long', args.people, range(0, args.long_frames, LABEL_INTERVAL), (64, 48)
+    )
+    clock, edits, lanes = Clock(), Clock(), Clock()
+    propagator = VideoPosePropagator(method='linear')
+    middle = args.long_frames // 2
+    with clock.measure():
+        served = serve(video, labels, folder, propagator)
+        client = served.__enter__()
+        client.get('/poses', first=0, last=30)
+        client.get('/timeline', columns=1200)
+        client.picture(0)
+    print(f'{args.long_frames} frames, {args.people} people, labels every {LABEL_INTERVAL} frames')
+    print(f'  from the command to the first picture, poses and timeline: {clock}')
+    client.picture(middle)
+    for n in range(10):
+        frame = middle + LABEL_INTERVAL * n + LABEL_INTERVAL // 2
+        person = n % args.people
+        with edits.measure():
+            client.edit('set_joints', person=person, frame=frame, joints={'nose': [1, 2, 2]})
+            _wait_for_poses(client, frame, person)
+        with lanes.measure():
+            client.get('/timeline', columns=1200)
+    print(f'  edit to new poses while the rest is computed: {edits}')
+    print(f'  timeline: {lanes}')
+    served.__exit__(None, None, None)
+
+
+def measure_edits(args: argparse.Namespace, folder: Path) -> None:
+    """Measure edits on real clips."""
+    from stdpose_mm.apis import VideoPosePropagator
+    from stdpose_mm.io.labels import read_labels
+    from stdpose_mm.propagation import subsample_labels
+
+    propagator = VideoPosePropagator(
+        args.config, args.checkpoint, device=args.device, method=args.method
+    )
+    clock = Clock()
+    files = sorted((args.clips / 'annotations').glob('*.json'))
+    for file in files[:: max(1, len(files) // args.num_clips)][: args.num_clips]:
+        labels = subsample_labels(read_labels(file), LABEL_INTERVAL)
+        (video,) = (args.clips / 'videos').glob(f'{file.stem}.*')
+        person = labels.track_ids[0]
+        given = sorted({label.frame_index for label in labels.persons})
+        if len(given) < 2:
+            continue
+        frame = (given[0] + given[1]) // 2
+        with serve(video, labels, folder, propagator, folder / 'cache') as client:
+            client.settle(with_guidance=False)
+            (pose,) = client.get('/poses', first=frame, last=frame)['frames'][str(frame)]
+            names = client.get()['skeleton']['joints']
+            joint = next(n for n, (_, _, v, _) in enumerate(pose['keypoints']) if v)
+            x, y = pose['keypoints'][joint][:2]
+            with clock.measure():
+                joints = {names[joint]: [x + 3, y, 2]}
+                client.edit('set_joints', person=person, frame=frame, joints=joints)
+                _wait_for_poses(client, frame, person)
+    print(f'{len(clock.wall)} real clips, a label every {LABEL_INTERVAL} frames, {args.method}')
+    print(f'  edit to new poses: {clock}')
+
+
+def _wait_for_poses(client: ReviewClient, frame: int, person: int) -> None:
+    first = max(0, frame - LABEL_INTERVAL // 2)
+    while True:
+        last = min(frame + LABEL_INTERVAL // 2, client_frames(client) - 1)
+        poses = client.get('/poses', first=first, last=last)['frames'].values()
+        own = [one for people in poses for one in people if one['id'] == person]
+        if not any(one['pending'] for one in own):
+            return
+        time.sleep(0.002)
+
+
+def client_frames(client: ReviewClient) -> int:
+    """Return the number of frames of the video."""
+    return int(client.get()['frames'])
+
+
+def _ask(client: ReviewClient, frames: Sequence[int], pause: float) -> Clock:
+    clock = Clock()
+    for frame in frames:
+        with clock.measure():
+            client.picture(frame)
+        time.sleep(pause)
+    return clock
+
+
+def _moving_noise(width: int, height: int, length: int) -> Iterator[np.ndarray]:
+    import cv2
+
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (height // 8 + 8, width // 8 + 8, 3), np.uint8)
+    large = cv2.resize(noise, (width + 64, height + 64), interpolation=cv2.INTER_CUBIC)
+    for frame in range(length):
+        x, y = 32 + round(30 * np.sin(frame / 9)), 32 + round(30 * np.cos(frame / 13))
+        yield np.ascontiguousarray(large[y : y + height, x : x + width])
+
+
+def _labels(
+    name: str, people: int, frames: Sequence[int], size: tuple[int, int]
+) -> VideoLabels:
+    from stdpose_mm.io.labels.known_skeletons import COCO_17
+    from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
+
+    rng = np.random.default_rng(0)
+    visible = np.full(COCO_17.num_keypoints, 2)
+    persons = [
+        PersonLabel(frame, rng.uniform(0, 1, (COCO_17.num_keypoints, 2)) * size, visible, person)
+        for frame in frames
+        for person in range(people)
+    ]
+    return VideoLabels(name, COCO_17, tuple(VideoFrame(n) for n in frames), tuple(persons))
+
+
+def _memory() -> float:
+    """Return the megabytes of this process in memory."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
