@@ -39,7 +39,7 @@ class PolygonRegion:
     points: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class VideoFrame:
     """One frame of a video.
 
@@ -63,7 +63,7 @@ class VideoFrame:
     extra: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PersonLabel:
     """The pose of one subject in one frame.
 
@@ -117,7 +117,7 @@ class PersonLabel:
             raise ValueError(f'visibility must be 0, 1 or 2, got {visibility[~known][0]}')
         if not np.isfinite(keypoints).all():
             raise ValueError('keypoints must be finite numbers, got NaN or infinity')
-        visibility = visibility.astype(np.int8)
+        visibility = _shared_visibility(visibility.astype(np.int8).tobytes())
         object.__setattr__(self, 'visibility', visibility)
         object.__setattr__(
             self, 'keypoints', np.where(visibility[:, None] > NOT_LABELLED, keypoints, 0.0)
@@ -425,3 +425,9 @@ def _sources_of(sources: tuple[str, ...]) -> np.ndarray:
     array = np.array(sources, dtype=_SOURCE_TYPE)
     array.flags.writeable = False
     return array
+
+
+@lru_cache(maxsize=4096)
+def _shared_visibility(visibility: bytes) -> np.ndarray:
+    """Return a read-only int8 array [K] of these bytes that all labels with the same ones share."""
+    return np.frombuffer(visibility, dtype=np.int8)
