@@ -102,7 +102,9 @@ class PictureReader:
         if backward:
             # A decoder goes forward only: frames behind come as a block in ascending order, which
             # the next steps back must not interrupt.
-            missing = [n for n in range(max(frame - AHEAD // 2, 0), frame) if not self._has(n, width)]
+            missing = [
+                n for n in range(max(frame - AHEAD // 2, 0), frame) if not self._has(n, width)
+            ]
             if missing and not any(key in self._block for key in self._ahead):
                 start = max(missing[-1] - AHEAD + 1, 0)
                 block = [(n, width) for n in range(start, missing[-1] + 1)]

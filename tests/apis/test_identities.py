@@ -24,11 +24,13 @@ def state(propagator: VideoPosePropagator) -> PropagationState:
     state = propagator.init_state(ArrayFrames(np.zeros((9, 40, 60, 3), np.uint8)))
     for frame in (0, 4, 8):
         propagator.add_labels(state, frame, 1, POSE)
-        propagator.add_labels(state, frame, 2, POSE + [100, 0])
+        propagator.add_labels(state, frame, 2, POSE + np.array([100, 0]))
     return state
 
 
-def places(propagator: VideoPosePropagator, state: PropagationState) -> dict[int, list[float | None]]:
+def places(
+    propagator: VideoPosePropagator, state: PropagationState
+) -> dict[int, list[float | None]]:
     """Person -> x of the first joint in each frame, None where it is absent."""
     found: dict[int, list[float | None]] = {}
     for result in propagator.propagate_in_video(state):
@@ -122,7 +124,9 @@ def test_joints_are_left_out_by_name(propagator, state):
     assert results[4].keypoint_sources[0].tolist() == ['propagated', 'absent', 'propagated']
     assert results[3].visibility[0].tolist() == [2, 2, 2]
     with pytest.raises(InputError, match='mark_absent'):
-        propagator.add_labels(state, 0, 1, np.full((3, 2), np.nan), left_out=state.skeleton.keypoint_names)
+        propagator.add_labels(
+            state, 0, 1, np.full((3, 2), np.nan), left_out=state.skeleton.keypoint_names
+        )
 
 
 def test_some_people_in_some_frames(propagator, state):
@@ -132,7 +136,7 @@ def test_some_people_in_some_frames(propagator, state):
 
 
 def test_what_a_listener_raises_ends_the_run(propagator, state):
-    class Tired(Exception):
+    class TiredError(Exception):
         pass
 
     class Listener:
@@ -140,7 +144,7 @@ def test_what_a_listener_raises_ends_the_run(propagator, state):
             pass
 
         def advance(self, frames_done: float) -> None:
-            raise Tired
+            raise TiredError
 
-    with pytest.raises(Tired):
+    with pytest.raises(TiredError):
         list(propagator.propagate_in_video(state, Listener()))

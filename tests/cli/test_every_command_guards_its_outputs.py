@@ -18,7 +18,7 @@ TOOLS = {
     *('analysis_tools/simulate_annotator', 'analysis_tools/browse_dataset'),
     *('analysis_tools/probe_parts', 'analysis_tools/benchmark_smoothing'),
     *('analysis_tools/benchmark_tracking', 'analysis_tools/benchmark_training'),
-    *('analysis_tools/benchmark_review',),
+    *('analysis_tools/benchmark_review', 'analysis_tools/simulate_review'),
     *('analysis_tools/benchmark_speed', 'study', 'misc/make_pseudo_labels', 'misc/train_auto'),
     *('analysis_tools/soak', 'misc/fuzz_labels', 'misc/mutate', 'misc/make_review_pictures'),
     *('misc/write_model_zoo', 'misc/soak_kills', 'dataset_converters/detect_people'),

@@ -14,7 +14,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.review_app.video_review import VideoReview
-from support.review_page import HERE, NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
+from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
 
 
 def test_a_project_is_described(page: Page):

@@ -171,9 +171,7 @@ def measure_pictures(args: argparse.Namespace, folder: Path) -> None:
         start = args.frames - 1
         client.picture(start)
         fresh = _ask(client, range(start - 1, start - 1 - number, -1), pause=0.04)
-        jumps = _ask(
-            client, [randomly.randrange(args.frames) for _ in range(number)], pause=0.3
-        )
+        jumps = _ask(client, [randomly.randrange(args.frames) for _ in range(number)], pause=0.3)
         print(f'pictures of {width}x{height}, {args.frames} frames')
         print(f'  step forward: {forward}')
         print(f'  step back, seen before: {back}')
@@ -195,9 +193,7 @@ def measure_opening(args: argparse.Namespace, folder: Path) -> None:
 
     video = folder / 'long.mp4'
     write_video(video, _moving_noise(64, 48, args.long_frames), 25)
-    labels = _labels(
-        'long', args.people, range(0, args.long_frames, LABEL_INTERVAL), (64, 48)
-    )
+    labels = _labels('long', args.people, range(0, args.long_frames, LABEL_INTERVAL), (64, 48))
     clock, edits, lanes = Clock(), Clock(), Clock()
     propagator = VideoPosePropagator(method='linear')
     middle = args.long_frames // 2
@@ -292,9 +288,7 @@ def _moving_noise(width: int, height: int, length: int) -> Iterator[np.ndarray]:
         yield np.ascontiguousarray(large[y : y + height, x : x + width])
 
 
-def _labels(
-    name: str, people: int, frames: Sequence[int], size: tuple[int, int]
-) -> VideoLabels:
+def _labels(name: str, people: int, frames: Sequence[int], size: tuple[int, int]) -> VideoLabels:
     from stdpose_mm.io.labels.known_skeletons import COCO_17
     from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels
 
