@@ -84,6 +84,9 @@ ONNX_PRECISIONS = ('float32', 'int8')
 
 BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *ONNX_PRECISIONS)))
 
+POSE_FORM = 'FILE[=PRESET]'
+"""How a pose network in one file is named."""
+
 CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
 """Each frame is cropped at its own box, or all frames of a window at the box of its key frame."""

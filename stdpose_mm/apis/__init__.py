@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stdpose_mm.pose_networks import PoseNetworkFiles
+
 from .video_pose_propagator import FrameResult, PropagationState, VideoPosePropagator
 
 if TYPE_CHECKING:
     from .stdpose_inferencer import STDPoseInferencer
 
-__all__ = ['FrameResult', 'PropagationState', 'STDPoseInferencer', 'VideoPosePropagator']
+__all__ = [
+    'FrameResult',
+    'PoseNetworkFiles',
+    'PropagationState',
+    'STDPoseInferencer',
+    'VideoPosePropagator',
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions
 from stdpose_mm.io.video import FrameSource, open_frames
+from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
     Boxes,
     GapCache,
@@ -136,6 +137,8 @@ class VideoPosePropagator:
         flow_weights: Weights of torchvision's ``raft_small``; 'auto' and 'flow' then follow RAFT
             instead of OpenCV's DIS.
         precision: Of the pose network, 'float32' or 'bfloat16'.
+        pose_networks: Pose networks of other projects whose heatmaps are evidence for 'auto', too,
+            each by its files.
 
     Raises:
         InputError: If the method is unknown, lacks its config or checkpoint, does not use something
@@ -152,10 +155,19 @@ class VideoPosePropagator:
         fuser: str | Path | None = None,
         flow_weights: str | Path | None = None,
         precision: str = 'float32',
+        pose_networks: Sequence[PoseNetworkFiles] = (),
     ) -> None:
         self.method = method
         self.propagator = load_propagator(
-            method, config, checkpoint, device, batch_size, fuser, flow_weights, precision
+            method,
+            config,
+            checkpoint,
+            device,
+            batch_size,
+            fuser,
+            flow_weights,
+            precision,
+            pose_networks=pose_networks,
         )
 
     def describe(self, skeleton: Skeleton) -> str:
@@ -214,6 +226,7 @@ class VideoPosePropagator:
             labels = match_labels(labels, frames, frame_options, labels_size)
             state.labels = list_all_frames(labels, frames).with_persons(())
             state.skeleton = labels.skeleton
+            self.propagator.warn_of_unused(labels.skeleton)
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, open_left_out(label) if fill_left_out else label)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stdpose_mm.choices import LAUNCHERS, VIDEO_SUFFIXES, WRITE_FORMATS
+from stdpose_mm.choices import LAUNCHERS, POSE_FORM, VIDEO_SUFFIXES, WRITE_FORMATS
 from stdpose_mm.errors import (
     PACKAGES,
     InputError,
@@ -35,9 +35,11 @@ from stdpose_mm.io.outputs import (
     label_outputs,
     report_video,
 )
+from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
     from stdpose_mm.io.labels import FrameOptions
+    from stdpose_mm.pose_networks import PoseNetworkFiles
 
 EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 2, 130
 
@@ -278,6 +280,65 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='where the model runs (%(default)s)')
 
 
+def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add pose networks of other projects, for :func:`pose_network_files`."""
+    parser.add_argument(
+        '--pose-config',
+        action='append',
+        default=[],
+        metavar='CONFIG',
+        help='top-down model of MMPose whose heatmaps are evidence for auto: its config, or the '
+        'name of one that comes with MMPose; this and the next three may be repeated',
+    )
+    parser.add_argument(
+        '--pose-checkpoint',
+        action='append',
+        default=[],
+        metavar='FILE',
+        help='weights of --pose-config',
+    )
+    for option, kind in (('onnx', 'ONNX file'), ('tensorflow', 'frozen TensorFlow graph (.pb)')):
+        parser.add_argument(
+            f'--pose-{option}',
+            action='append',
+            default=[],
+            metavar=POSE_FORM,
+            help=f'pose network in an {kind} whose heatmaps are evidence for auto; a file of the '
+            'same name ending in .json, or a preset, says what goes in and comes out'
+            if option == 'onnx'
+            else f'the same in a {kind}',
+        )
+
+
+def pose_network_files(args: argparse.Namespace) -> list[PoseNetworkFiles]:
+    """Read what :func:`add_pose_network_arguments` added.
+
+    Raises:
+        InputError: If configs and checkpoints do not pair, or a file has another suffix.
+    """
+    from stdpose_mm.pose_networks import PoseNetworkFiles
+
+    if len(args.pose_config) != len(args.pose_checkpoint):
+        raise InputError(
+            f'--pose-config is given {counted(len(args.pose_config), "time")} and '
+            f'--pose-checkpoint {counted(len(args.pose_checkpoint), "time")}, give one checkpoint '
+            'for each config'
+        )
+    found = [
+        PoseNetworkFiles(config, checkpoint)
+        for config, checkpoint in zip(args.pose_config, args.pose_checkpoint, strict=True)
+    ]
+    for option, suffix in (('onnx', '.onnx'), ('tensorflow', '.pb')):
+        for text in vars(args)[f'pose_{option}']:
+            files = PoseNetworkFiles.parse(text)
+            if Path(files.file).suffix != suffix:
+                raise InputError(
+                    f'--pose-{option} takes files that end in {suffix}, got {files.file}'
+                )
+            found.append(files)
+    return found
+
+
 def add_launcher_argument(parser: argparse.ArgumentParser) -> None:
     """Add what started the processes of :func:`~stdpose_mm.processes.joined_processes`."""
     parser.add_argument(
@@ -344,7 +405,13 @@ def check_outputs(args: argparse.Namespace) -> None:
             Output('--report', report, 'a report', REPORT_SUFFIXES),
             *beside,
         ],
-        {option: vars(args).get(option) for option in ('video', *FILES)},
+        {
+            **{option: vars(args).get(option) for option in ('video', *FILES)},
+            **{
+                f'pose network {files.file}': files.read
+                for files in (pose_network_files(args) if 'pose_onnx' in args else ())
+            },
+        },
     )
 
 

@@ -26,9 +26,11 @@ from stdpose_mm.cli.arguments import (
     add_frame_arguments,
     add_launcher_argument,
     add_model_arguments,
+    add_pose_network_arguments,
     add_video_arguments,
     check_outputs,
     picture_size,
+    pose_network_files,
     run_command,
 )
 from stdpose_mm.cli.propagate_video import (
@@ -79,6 +81,7 @@ def make_parser(prog: str) -> OneLineParser:
     )
     add_video_arguments(parser)
     add_model_arguments(parser)
+    add_pose_network_arguments(parser)
     parser.add_argument(
         '--method',
         choices=PROPAGATION_METHODS,
@@ -264,6 +267,11 @@ def _check_options(args: argparse.Namespace) -> None:
                 f'--{option.replace("_", "-")} must be at least {least}, '
                 f'got {getattr(args, option)}'
             )
+    if pose_network_files(args) and args.method != 'auto':
+        raise InputError(
+            f'--pose-config, --pose-onnx and --pose-tensorflow are evidence for auto, which method '
+            f'{args.method!r} does not use, choose auto'
+        )
     if args.adapt and PROPAGATION_METHODS[args.method] not in ('auto', 'window'):
         raise InputError(
             f'--adapt trains a network, which method {args.method!r} does not use, choose auto or '

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from os import PathLike
@@ -14,6 +13,7 @@ import numpy as np
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.installed_configs import find_installed_config
 from stdpose_mm.onnx_session import start_session
 from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
 
@@ -98,7 +98,7 @@ def build_person_detector(
     """
     path = Path(config_or_onnx)
     if not path.is_file():
-        installed = _installed_config(path)
+        installed = find_installed_config(path, (('mmdet', 'configs'), ('mmpose', 'demo')))
         if installed is None:
             raise InputError(
                 f'detector {path} does not exist, give an MMDetection config with a checkpoint, or '
@@ -113,18 +113,6 @@ def build_person_detector(
             "or an ONNX file in place of the config, or the people's boxes"
         )
     return MMDetPersonDetector(path, Path(checkpoint), device, score_threshold, nms_iou)
-
-
-def _installed_config(name: Path) -> Path | None:
-    """Find the config of that name in MMDetection, or in MMPose's demos."""
-    for package, folder in (('mmdet', 'configs'), ('mmpose', 'demo')):
-        for root in getattr(importlib.util.find_spec(package), 'submodule_search_locations', ()):
-            # Beside the package where it was installed from its repository for development.
-            for place in (Path(root, '.mim', folder), Path(root).parent / folder):
-                found = sorted(place.rglob(f'{name.name.removesuffix(".py")}.py'))
-                if found:
-                    return found[0]
-    return None
 
 
 class MMDetPersonDetector(PersonDetector):

@@ -121,7 +121,7 @@ class WindowModel:
         state_dict, meta = read_checkpoint(checkpoint)
         metainfo = meta.get('dataset_meta') or {}
         if 'keypoint_id2name' not in metainfo:
-            metainfo = _metainfo_of_dataset(dataset)
+            metainfo = metainfo_of_dataset(dataset)
         model = _build(config, metainfo, test_cfg)
         _load_weights(model, state_dict, checkpoint)
         move_to(model, device).eval()
@@ -334,7 +334,12 @@ def _load_weights(model: nn.Module, weights: Mapping[str, Any], checkpoint: str 
         ) from error
 
 
-def _metainfo_of_dataset(dataset: Mapping[str, Any]) -> dict[str, Any]:
+def metainfo_of_dataset(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Parse the joints of a config's data set.
+
+    Raises:
+        InputError: If it names none.
+    """
     metainfo = dataset.get('metainfo') or getattr(DATASETS.get(dataset['type']), 'METAINFO', None)
     if not metainfo:
         raise InputError(

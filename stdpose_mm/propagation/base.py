@@ -106,6 +106,10 @@ class BasePropagator(ABC):
         """Describe what poses of these joints are computed from, in a few words."""
         return self.basis
 
+    def warn_of_unused(self, skeleton: Skeleton) -> None:
+        """Warn of evidence that was given and is of no use for poses of these joints."""
+        return
+
     @abstractmethod
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton

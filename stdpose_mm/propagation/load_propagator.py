@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 
 from .base import PROPAGATORS, BasePropagator, require_method
 
@@ -25,6 +27,7 @@ def load_propagator(
     flow_weights: str | Path | None = None,
     precision: str = 'float32',
     window_model: WindowModel | None = None,
+    pose_networks: Sequence[PoseNetworkFiles] = (),
 ) -> BasePropagator:
     """Load the propagator of a method with its model.
 
@@ -52,12 +55,19 @@ def load_propagator(
         from .flow.optical_flow import RAFTFlow
 
         options['estimator'] = RAFTFlow(flow_weights, device=device)
+    if pose_networks:
+        if method not in PROPAGATORS or not PROPAGATORS[method].uses_fuser:
+            raise InputError(
+                f'a pose network was given as evidence, which method {method!r} does not use, '
+                "choose 'auto'"
+            )
+        options['pose_networks'] = [load_pose_network(files, device) for files in pose_networks]
     propagator_class = require_method(method)
     model = window_model or _window_model(method, config, checkpoint, device, precision)
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)
     if propagator_class.uses_fuser:
-        options['device'] = device
+        options.update(device=device, batch_size=batch_size)
     return propagator_class(**options)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
+from .joint_names import name_distance
 from .skeleton import Skeleton
 
 
@@ -59,6 +60,40 @@ class JointMapping:
         return cls(
             shared=np.array(shared),
             in_model=np.array([position[labels.keypoint_names[n]] for n in shared]),
+            num_labels=labels.num_keypoints,
+            num_model=model.num_keypoints,
+        )
+
+    @classmethod
+    def by_meaning(cls, labels: Skeleton, model: Skeleton) -> JointMapping | None:
+        """Match two skeletons whose joints come from different data sets.
+
+        Joints with the same name are matched first, then those whose names mean the same place
+        (:func:`~.joint_names.name_distance`), the closest first; no joint twice.
+
+        Args:
+            labels: Joints of the labels.
+            model: Joints of a model.
+
+        Returns:
+            The mapping; None if nothing is shared.
+        """
+        pairs = [
+            (distance, joint, other)
+            for joint, name in enumerate(labels.keypoint_names)
+            for other, known in enumerate(model.keypoint_names)
+            if (distance := name_distance(name, known)) is not None
+        ]
+        found: dict[int, int] = {}
+        for _, joint, other in sorted(pairs):
+            if joint not in found and other not in found.values():
+                found[joint] = other
+        if not found:
+            return None
+        shared = sorted(found)
+        return cls(
+            shared=np.array(shared),
+            in_model=np.array([found[joint] for joint in shared]),
             num_labels=labels.num_keypoints,
             num_model=model.num_keypoints,
         )

@@ -18,9 +18,11 @@ FORBIDDEN = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmpose', 'mmdet')
 
 ROOMS = (
     *('structures', 'io', 'evaluation.functional', 'tracking', 'propagation', 'review'),
+    'pose_networks',
     *('visualization', 'apis.video_pose_propagator', 'errors', 'onnx_session', 'mmpose_hook'),
 )
 NEED_MORE = (
+    'stdpose_mm.pose_networks.mmpose_network',
     'stdpose_mm.propagation.gap_store',
     'stdpose_mm.propagation.window',
     'stdpose_mm.tracking.person_tracker',

@@ -12,10 +12,12 @@ import pytest
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.io.video import write_video
 from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.structures import VideoLabels
 from support.comparison_videos import KnowingPropagator, mouse_video, posetrack_video
 from support.paths import ROOT, SHARED_DATA
+from support.pose_network_files import write_dot_network
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
@@ -198,6 +200,31 @@ def test_several_models_and_seeds_in_one_run(run, model_files, label_file, folde
     assert comparison['spread']['unlabelled_frames']['small']['error px'] == 0
 
 
+def test_other_networks_are_evidence_for_auto(run, label_file, label_fields, folder, tmp_path):
+    label_fields['categories'][0]['keypoints'] = ['nose', 'left_ankle', 'right_ankle']
+    label_file.write_text(json.dumps(label_fields))
+    write_dot_network(tmp_path / 'dot.onnx')
+    description = {'joints': ['nose'], 'mean': [0, 0, 0], 'std': [1, 1, 1]}
+    (tmp_path / 'dot.json').write_text(json.dumps(description))
+    code, _, errors = run(
+        label_file,
+        *('--image-root', folder.parent, '--interval', 5, '--methods', 'auto'),
+        *('--evidence', f'dot={tmp_path}/dot.onnx', '--evidence', f'own=:{SHIPPED_WEIGHTS}'),
+        *('--evidence', f'both={tmp_path}/dot.onnx,{tmp_path}/dot.onnx:{SHIPPED_WEIGHTS}'),
+        *('--reference', 'auto', '--out-dir', tmp_path / 'out'),
+    )
+    assert (code, errors) == (0, [])
+    found = {}
+    for name in ('auto', 'dot', 'own', 'both'):
+        (path,) = (tmp_path / 'out' / f'{name}_T5').glob('*.json')
+        annotations = json.loads(path.read_text())['annotations']
+        found[name] = np.array([person['keypoints'] for person in annotations])
+    np.testing.assert_array_equal(found['own'], found['auto'])
+    # The same network twice is the same evidence.
+    np.testing.assert_allclose(found['both'], found['dot'], atol=1e-3)
+    assert np.abs(found['dot'] - found['auto']).max() > 0.01
+
+
 def no_label_file(labels: Path) -> None:
     (labels / 'slow.json').write_text('{"images": 3}')
 
@@ -240,6 +267,9 @@ def other_predictions(labels: Path) -> None:
         (None, ['--model', 'a=linear:file:file'], "'linear' of 'a' takes no model"),
         (None, ['--model', 'a=stdpose:no.py:file'], "config no.py of 'a' does not exist"),
         (None, ['--model', 'a=stdpose:file:file,file'], 'given twice'),
+        (None, ['--evidence', 'a'], "given as NAME=[POSE[,POSE...]][:FUSER], got 'a'"),
+        (None, ['--evidence', 'a=:no.pth'], "fuser no.pth of 'a' does not exist"),
+        (None, ['--evidence', 'a=no.onnx=hrnet-coco'], 'no.onnx cannot be read'),
         (no_label_file, ['--methods', 'linear'], 'slow.json is no label file'),
         (two_files_of_a_video, ['--methods', 'linear'], "are both of video 'slow'"),
         (no_labels, ['--methods', 'linear'], "video 'slow' has no labelled people"),

@@ -82,6 +82,15 @@ def make_parser() -> OneLineParser:
         metavar='NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]',
         help='one more row: a method with a model of its own; may be repeated',
     )
+    parser.add_argument(
+        '--evidence',
+        action='append',
+        default=[],
+        metavar='NAME=[POSE[,POSE...]][:FUSER]',
+        help='one more row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX '
+        'file or a TensorFlow graph, CONFIG=CHECKPOINT of MMPose), or with another fuser; may be '
+        'repeated',
+    )
     parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
     parser.add_argument(
         '--interval',
@@ -220,7 +229,11 @@ def find_entrants(args: argparse.Namespace) -> list[BenchmarkEntry]:
         method = name.partition('+')[0]
         needs_model = name.startswith(AUTO_WITH) or PROPAGATORS[method].uses_model == 'required'
         entrants.append(BenchmarkEntry(name, method, *(model if needs_model else ())))
-    return [*entrants, *(BenchmarkEntry.parse(text) for text in args.model)]
+    return [
+        *entrants,
+        *(BenchmarkEntry.parse(text) for text in args.model),
+        *(BenchmarkEntry.parse_evidence(text) for text in args.evidence),
+    ]
 
 
 def with_model(config: str) -> list[str]:

@@ -22,6 +22,7 @@ from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, finger
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.io.labels import frame_sources, write_posetrack18
 from stdpose_mm.io.video import CachedFrames
+from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, load_propagator
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.flow import FlowPropagator
@@ -33,6 +34,9 @@ from .compare_propagators import Comparison, hide_videos, summarize
 from .prediction_cache import open_prediction_cache
 
 MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]'
+
+EVIDENCE_FORM = 'NAME=[POSE[,POSE...]][:FUSER]'
+"""A row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network."""
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
 
@@ -47,6 +51,7 @@ class EntryRun:
         config, checkpoint: Of its model; None without.
         fingerprint: Of the content of the model's files.
         fuser: Weights of 'auto', if not those of the package.
+        pose_networks: Pose networks of other projects that are evidence for 'auto'.
     """
 
     name: str
@@ -55,6 +60,7 @@ class EntryRun:
     checkpoint: str | None = None
     fingerprint: str = ''
     fuser: str | None = None
+    pose_networks: tuple[PoseNetworkFiles, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class BenchmarkEntry:
         config: Config of the model; ``None`` for a method without.
         checkpoints: Weights, one for each seed; none without a model.
         fuser: Weights of 'auto', if not those of the package.
+        pose_networks: Pose networks of other projects that are evidence for 'auto'.
 
     Raises:
         InputError: If the name does not suit a folder, there is no such method, it needs a model
@@ -78,6 +85,7 @@ class BenchmarkEntry:
     config: str | None = None
     checkpoints: tuple[str, ...] = ()
     fuser: str | None = None
+    pose_networks: tuple[PoseNetworkFiles, ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -116,16 +124,48 @@ class BenchmarkEntry:
         parts = rest.split(':')
         if not equals or len(parts) not in (3, 4) or not all([name, *parts, *parts[2].split(',')]):
             raise InputError(f'a model is given as {MODEL_FORM}, got {text!r}')
-        return cls(name, parts[0], parts[1], tuple(parts[2].split(',')), *parts[3:])
+        fuser = parts[3] if len(parts) == 4 else None
+        return cls(name, parts[0], parts[1], tuple(parts[2].split(',')), fuser)
+
+    @classmethod
+    def parse_evidence(cls, text: str) -> BenchmarkEntry:
+        """Read ``NAME=[POSE[,POSE...]][:FUSER]``, a row of 'auto'.
+
+        Raises:
+            InputError: If the text has another form, or see the class.
+        """
+        name, equals, rest = text.partition('=')
+        networks, colon, fuser = rest.partition(':')
+        if not equals or not name or not rest or (colon and not fuser):
+            raise InputError(f'a row of auto is given as {EVIDENCE_FORM}, got {text!r}')
+        parsed = tuple(PoseNetworkFiles.parse(part) for part in networks.split(',') if part)
+        return cls(name, 'auto', fuser=fuser or None, pose_networks=parsed)
 
     def runs(self) -> list[EntryRun]:
-        """Return one run for each seed."""
+        """Return one run for each seed.
+
+        Raises:
+            InputError: If a file of a pose network cannot be read.
+        """
+        fuser = self.fuser and file_fingerprint(self.fuser)
         if not self.checkpoints:
-            return [EntryRun(self.name, self.method)]
+            files = [
+                (network.preset, [_content(path) for path in network.read])
+                for network in self.pose_networks
+            ]
+            evidence = fingerprint(fuser, files) if fuser or files else ''
+            return [
+                EntryRun(
+                    self.name,
+                    self.method,
+                    fingerprint=evidence,
+                    fuser=self.fuser,
+                    pose_networks=self.pose_networks,
+                )
+            ]
         assert self.config is not None
         config = read_config(self.config).to_dict()
         several = len(self.checkpoints) > 1
-        fuser = self.fuser and file_fingerprint(self.fuser)
         return [
             EntryRun(
                 f'{self.name}-seed{number}' if several else self.name,
@@ -137,6 +177,11 @@ class BenchmarkEntry:
             )
             for number, checkpoint in enumerate(self.checkpoints, 1)
         ]
+
+
+def _content(path: Path) -> Any:
+    """Return what a file counts by; a config may inherit from others."""
+    return read_config(path).to_dict() if path.suffix == '.py' else file_fingerprint(path)
 
 
 @dataclass(frozen=True)
@@ -168,7 +213,14 @@ Measured = tuple[EntryRun, int, dict[int, ClipErrors]]
 @lru_cache(maxsize=1)
 def build_run(run: EntryRun, device: str) -> BasePropagator:
     """Load the propagator of a run; the latest one is kept."""
-    propagator = load_propagator(run.method, run.config, run.checkpoint, device, fuser=run.fuser)
+    propagator = load_propagator(
+        run.method,
+        run.config,
+        run.checkpoint,
+        device,
+        fuser=run.fuser,
+        pose_networks=run.pose_networks,
+    )
     if isinstance(propagator, (FlowPropagator, AutoPropagator)):
         # All intervals of a video follow the same flow.
         propagator.estimator = RememberedFlow(propagator.estimator)

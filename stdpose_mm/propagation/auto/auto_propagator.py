@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stdpose_mm.errors import InputWarning
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, Gap, ModelUse, PropagatedPose
 from stdpose_mm.propagation.confidence import decayed_score
@@ -22,10 +24,12 @@ from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .fusion_features import GapHeatmaps, extract_fusion_features
+from .network_heatmaps import NetworkHeatmapEstimator
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
 
 if TYPE_CHECKING:
     from stdpose_mm.inference import WindowModel
+    from stdpose_mm.pose_networks import PoseNetwork
     from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 
 _CHUNK = 64
@@ -58,8 +62,10 @@ class AutoPropagator(BasePropagator):
         weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
             comes with the package, which was trained on generated clips only.
         estimator: Which flow, that of :func:`auto_flow` by default.
-        batch_size: Crops that the pose network sees at once.
+        batch_size: Crops that a pose network sees at once.
         device: Where a fuser in PyTorch runs.
+        pose_networks: Pose networks of other projects whose heatmaps are evidence, too, for the
+            joints that mean the same places as the labels'.
 
     Raises:
         InputError: If the weights cannot be read.
@@ -78,6 +84,7 @@ class AutoPropagator(BasePropagator):
         estimator: FlowEstimator | None = None,
         batch_size: int = 8,
         device: str = 'cpu',
+        pose_networks: Sequence[PoseNetwork] = (),
     ) -> None:
         self.heatmap_estimator: GapHeatmapEstimator | None = None
         if window_model is not None:
@@ -85,6 +92,9 @@ class AutoPropagator(BasePropagator):
 
             self.heatmap_estimator = GapHeatmapEstimator(window_model, batch_size)
             self.skeleton = window_model.skeleton
+        self.estimators = tuple(
+            NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
+        )
         self.estimator = estimator or auto_flow()
         self.fuser = TrainedFuser.load(weights, device)
 
@@ -93,28 +103,53 @@ class AutoPropagator(BasePropagator):
     ) -> Iterator[PropagatedPose]:
         """Fill gap by gap, frames roughly ascending; see :meth:`BasePropagator.propagate`."""
         mapping = self.shared_joints(skeleton)
+        mappings = [(each, each.shared_joints(skeleton)) for each in self.estimators]
+        networks = [(each, shared) for each, shared in mappings if shared is not None]
         for chunk in split_into_chunks(gaps):
             tracks = dict(follow_joints(frames, chunk, self.estimator))
-            if self.heatmap_estimator is None or mapping is None:
-                for gap in chunk:
-                    for start in range(0, len(gap.frames), _CHUNK):
-                        keys = gap.frames[start : start + _CHUNK]
-                        yield from self._fill(frames, gap, tracks[gap], keys)
-                continue
-            with closing(self.heatmap_estimator.heatmaps(frames, chunk, mapping)) as estimated:
-                for gap, maps in estimated:
-                    unlabelled = [frame for frame in maps.frames if frame in gap.frames]
-                    heatmaps = GapHeatmaps.of_labels(maps, mapping)
-                    yield from self._fill(frames, gap, tracks[gap], unlabelled, heatmaps)
+            with closing(self._parts(frames, chunk, mapping)) as parts:
+                for gap, keys, maps in parts:
+                    maps += [each.heatmaps(frames, gap, keys, shared) for each, shared in networks]
+                    yield from self._fill(frames, gap, tracks[gap], keys, maps)
+
+    def _parts(
+        self, frames: FrameSource, gaps: Sequence[Gap], mapping: JointMapping | None
+    ) -> Generator[tuple[Gap, Sequence[int], list[GapHeatmaps]], None, None]:
+        """Yield gaps, long ones in parts: frames to fill, and the window model's maps of them."""
+        if self.heatmap_estimator is None or mapping is None:
+            for gap in gaps:
+                for start in range(0, len(gap.frames), _CHUNK):
+                    yield gap, gap.frames[start : start + _CHUNK], []
+            return
+        with closing(self.heatmap_estimator.heatmaps(frames, gaps, mapping)) as estimated:
+            for gap, maps in estimated:
+                unlabelled = [frame for frame in maps.frames if frame in gap.frames]
+                yield gap, unlabelled, [GapHeatmaps.of_labels(maps, mapping)]
+
+    def warn_of_unused(self, skeleton: Skeleton) -> None:
+        """Warn of pose networks that share no joint with the labels."""
+        for each in self.estimators:
+            if each.shared_joints(skeleton) is None:
+                warnings.warn(each.explain_unused(skeleton), InputWarning, stacklevel=2)
 
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence for labels with these joints, in a few words."""
         evidence = 'straight lines, optical flow and picture patches'
-        if self.heatmap_estimator is None:
+        shared = []
+        if self.heatmap_estimator is not None:
+            mapping = self.shared_joints(skeleton)
+            shared.append(('', 0 if mapping is None else len(mapping.shared)))
+        for each in self.estimators:
+            mapping = each.shared_joints(skeleton)
+            count = 0 if mapping is None else len(mapping.shared)
+            shared.append((f' of {each.network.name}', count))
+        if not shared:
             return f'{evidence}, without a pose network'
-        mapping = self.shared_joints(skeleton)
-        shared = 0 if mapping is None else len(mapping.shared)
-        return f'{evidence}, and heatmaps for {shared} of {skeleton.num_keypoints} joints'
+        maps = ' and '.join(
+            f'heatmaps{name} for {count} of {skeleton.num_keypoints} joints'
+            for name, count in shared
+        )
+        return f'{evidence}, and {maps}'
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
         """Find joints that the pose network shares with the labels by name; None without any."""
@@ -139,7 +174,7 @@ class AutoPropagator(BasePropagator):
         gap: Gap,
         tracks: FlowTracks,
         keys: Sequence[int],
-        heatmaps: GapHeatmaps | None = None,
+        heatmaps: Sequence[GapHeatmaps],
     ) -> Iterator[PropagatedPose]:
         """Yield the poses of the frames ``keys`` of a gap."""
         left, right = labelled_ends(gap)

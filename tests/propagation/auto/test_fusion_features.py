@@ -175,7 +175,7 @@ def test_heatmaps_are_read_around_the_centre(label):
         to_heatmap=np.array([[[0.25, 0, 1 + n], [0, 0.25, 2]] for n in range(5)]),
         shown=np.array([True, True, False]),
     )
-    evidence = extract_fusion_features(STILL, make_gap(label), standing(), heatmaps=heatmaps)
+    evidence = extract_fusion_features(STILL, make_gap(label), standing(), heatmaps=(heatmaps,))
     around = evidence.maps[2, 0, 0, MAPS.index('frame_heatmap')]
     places = POINTS[0, 0] + (np.arange(9) - 4) * 0.03 * SIZE
     # The maps of frame 2 start two heatmap pixels further to the left than those of frame 0.

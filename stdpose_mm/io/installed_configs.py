@@ -1,0 +1,29 @@
+"""Configs that come with installed packages of OpenMMLab."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def find_installed_config(name: str | Path, places: Iterable[tuple[str, str]]) -> Path | None:
+    """Find a config by its name, with or without ``.py``.
+
+    Args:
+        name: The name; folders before it do not count.
+        places: Packages, each with a folder of its configs.
+
+    Returns:
+        The first file of that name; None if there is none.
+    """
+    stem = Path(name).name.removesuffix('.py')
+    for package, folder in places:
+        spec = importlib.util.find_spec(package)
+        for root in getattr(spec, 'submodule_search_locations', None) or ():
+            # Beside the package where it was installed from its repository for development.
+            for place in (Path(root, '.mim', folder), Path(root).parent / folder):
+                found = sorted(place.rglob(f'{stem}.py'))
+                if found:
+                    return found[0]
+    return None

@@ -1,0 +1,114 @@
+"""Pose networks from the files that a user gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.io.installed_configs import find_installed_config
+
+from .network_description import PRESETS, NetworkDescription
+from .pose_network import PoseNetwork
+
+INSTALLED_CONFIGS = (('mmpose', 'configs'),)
+"""Where configs are found by name."""
+
+_SUFFIXES = ('.onnx', '.pb')
+
+
+@dataclass(frozen=True)
+class PoseNetworkFiles:
+    """The files of a pose network that is evidence for ``auto``.
+
+    Args:
+        file: Config of MMPose (a file, or the name of one that comes with MMPose), an ONNX file
+            (``.onnx``) or a frozen TensorFlow graph (``.pb``).
+        checkpoint: Weights of a config.
+        preset: Name of one of ``PRESETS``, for ``.onnx`` and ``.pb``; by default the file beside
+            it with the suffix ``.json`` describes it.
+    """
+
+    file: str
+    checkpoint: str | None = None
+    preset: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> PoseNetworkFiles:
+        """Read ``FILE``, ``FILE=PRESET`` or ``CONFIG=CHECKPOINT``."""
+        if Path(text).is_file():
+            return cls(text)
+        file, _, second = text.rpartition('=') if '=' in text else (text, '', '')
+        if Path(file).suffix in _SUFFIXES:
+            return cls(file, preset=second or None)
+        return cls(file, checkpoint=second or None)
+
+    @property
+    def is_config(self) -> bool:
+        """Whether the file is a config of MMPose."""
+        return Path(self.file).suffix not in _SUFFIXES
+
+    @property
+    def read(self) -> list[Path]:
+        """List the files that decide what the network sees."""
+        path = Path(self.file)
+        if self.is_config and not path.is_file():
+            path = find_installed_config(path, INSTALLED_CONFIGS) or path
+        found = [path]
+        if self.checkpoint is not None:
+            found.append(Path(self.checkpoint))
+        if not self.is_config and self.preset is None:
+            found.append(self.sidecar)
+        return found
+
+    @property
+    def sidecar(self) -> Path:
+        """Return the file that describes an ``.onnx`` or ``.pb`` file."""
+        return Path(self.file).with_suffix('.json')
+
+
+def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> PoseNetwork:
+    """Load a pose network.
+
+    Args:
+        files: Its files.
+        device: Where PyTorch runs; other files run on the CPU.
+
+    Raises:
+        InputError: If a file is missing or cannot be used.
+    """
+    path = Path(files.file)
+    if files.is_config:
+        if files.checkpoint is None:
+            raise InputError(
+                f'pose network {path} needs a checkpoint, give its weights, or an ONNX file (.onnx)'
+                ' or a TensorFlow graph (.pb) in its place'
+            )
+        require_packages('a pose network of MMPose', 'torch', 'mmpose')
+        from .mmpose_network import MMPoseNetwork
+
+        return MMPoseNetwork(files.read[0], files.checkpoint, device)
+    if not path.is_file():
+        raise InputError(f'pose network {path} does not exist, give an ONNX file or a graph')
+    description = _describe(files)
+    from .described_network import OnnxPoseNetwork, TensorFlowPoseNetwork
+
+    if path.suffix == '.onnx':
+        return OnnxPoseNetwork(path, description)
+    return TensorFlowPoseNetwork(path, description)
+
+
+def _describe(files: PoseNetworkFiles) -> NetworkDescription:
+    if files.preset is not None:
+        if files.preset not in PRESETS:
+            raise InputError(
+                f'there is no preset {files.preset!r} for {files.file}, choose one of '
+                f'{", ".join(PRESETS)}'
+            )
+        return PRESETS[files.preset]
+    if not files.sidecar.is_file():
+        raise InputError(
+            f'nothing says what {files.file} takes and gives, write {files.sidecar.name} beside it '
+            f'or name a preset ({files.file}=PRESET): {", ".join(PRESETS)}'
+        )
+    return NetworkDescription.read(files.sidecar)

@@ -1,0 +1,237 @@
+"""Top-down models of MMPose as they come: config and checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmpose.models.pose_estimators import TopdownPoseEstimator
+from mmpose.registry import DATASETS, MODELS
+from torch import Tensor
+
+from stdpose_mm.engine.config_files import config_mistakes, read_config
+from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.inference.window_model import (
+    metainfo_of_dataset,
+    move_to,
+    read_checkpoint,
+    skeleton_from_metainfo,
+)
+from stdpose_mm.io.installed_configs import find_installed_config
+from stdpose_mm.models.pretrained import model_weights
+from stdpose_mm.structures import to_corners
+
+from .pose_network import PoseHeatmaps, PoseNetwork, compose, finish_heatmaps
+from .simcc import simcc_heatmaps
+
+_MAKES_SAMPLES = ('GenerateTarget', 'PackPoseInputs')
+"""Transforms after the crop."""
+
+_VIT_SETTINGS = {
+    'patch_size': 16,
+    'qkv_bias': True,
+    'with_cls_token': False,
+    'out_type': 'featmap',
+    'patch_cfg': {'padding': 2},
+}
+"""Of ViTPose's backbone in MMPretrain, which this package has, too."""
+
+
+class MMPoseNetwork(PoseNetwork):
+    """Run a top-down model of MMPose with a head for heatmaps or SimCC.
+
+    Crops and colours are those of the config's test pipeline and data preprocessor, the geometry of
+    heatmaps is measured on the codec's own decoder. Pictures are seen once, without flipping.
+
+    ViTPose runs without MMPretrain: its backbone is that of this package, with the same weights.
+
+    Args:
+        config: Config file.
+        checkpoint: Its weights.
+        device: Where it runs.
+
+    Raises:
+        InputError: If a file is missing or cannot be used, or the model is no such one.
+    """
+
+    def __init__(self, config: str | Path, checkpoint: str | Path, device: str = 'cpu') -> None:
+        cfg = read_config(config)
+        init_default_scope(cfg.get('default_scope', 'mmpose'))
+        dataset = (cfg.get('test_dataloader') or {}).get('dataset') or ConfigDict()
+        if 'model' not in cfg or 'pipeline' not in dataset:
+            raise InputError(
+                f'config {config} has no model or no test_dataloader.dataset.pipeline, give a '
+                'config of a top-down model of MMPose'
+            )
+        weights, meta = read_checkpoint(checkpoint)
+        metainfo: Mapping[str, Any] = meta.get('dataset_meta') or {}
+        if 'keypoint_id2name' not in metainfo:
+            metainfo = metainfo_of_dataset(_with_installed_metainfo(dataset))
+        super().__init__(Path(config).stem, skeleton_from_metainfo(metainfo))
+        self.model: Any = _build(cfg, str(config))
+        _load(self.model, weights, checkpoint, config)
+        move_to(self.model, device).eval()
+        with config_mistakes(str(config)):
+            transforms = Compose(dataset.pipeline).transforms
+        kinds = [type(transform).__name__ for transform in transforms]
+        end = next((n for n, kind in enumerate(kinds) if kind in _MAKES_SAMPLES), len(kinds))
+        self._crop = Compose(
+            [t for t, kind in zip(transforms[:end], kinds, strict=False) if kind != 'LoadImage']
+        )
+        joints = self.skeleton.num_keypoints
+        if self.model.head.out_channels not in (joints, 3 * joints):
+            raise InputError(
+                f'config {config} makes {self.model.head.out_channels} heatmaps, but its data set '
+                f'has {joints} joints, give the config that the checkpoint was trained with'
+            )
+
+    def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
+        """See :meth:`PoseNetwork.estimate`."""
+        samples = [self._cropped(*pair) for pair in zip(pictures, boxes, strict=True)]
+        crops = [
+            torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1))) for crop, _ in samples
+        ]
+        to_crop = np.stack([affine for _, affine in samples])
+        with torch.inference_mode():
+            data = self.model.data_preprocessor({'inputs': crops, 'data_samples': []})
+            output = self.model.head(self.model.extract_feat(data['inputs']))
+        heatmaps, from_crop = self._heatmaps(output)
+        return finish_heatmaps(heatmaps, compose(from_crop, to_crop))
+
+    def _cropped(self, picture: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the transforms that crop; return the crop, and the [2, 3] affine to its pixels."""
+        corners = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
+        sample = self._crop(
+            {
+                'img': picture,
+                'img_shape': picture.shape[:2],
+                'ori_shape': picture.shape[:2],
+                'bbox': to_corners(np.asarray(box))[None].astype(np.float32),
+                'bbox_score': np.ones(1, np.float32),
+                'keypoints': corners,
+                'keypoints_visible': np.ones((1, 3), np.float32),
+            }
+        )
+        origin, right, down = sample['transformed_keypoints'][0]
+        return sample['img'], np.stack([right - origin, down - origin, origin], axis=1)
+
+    def _heatmaps(self, output: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Turn a head's output into heatmaps and the affine from pixels of the crop to them."""
+        decoder = self.model.head.decoder
+        if _is_simcc(output):
+            beta = float(getattr(self.model.head.loss_module, 'beta', 1.0))
+            x, y = (part.float().cpu().numpy() for part in output)
+            return simcc_heatmaps(x, y, float(decoder.simcc_split_ratio), beta)
+        # Of several stages, the last one.
+        maps: Tensor = output[-1] if isinstance(output, (list, tuple)) else output
+        heatmaps = maps.float().cpu().numpy()
+        # Maps of offsets belong to those of radii.
+        per_joint = heatmaps.shape[1] // self.skeleton.num_keypoints
+        heatmaps = heatmaps[:, ::per_joint]
+        return heatmaps, _cell_affine(decoder, heatmaps.shape[2:], per_joint)
+
+
+def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
+    """Resolve the file of joints that a data set names, if it is one that comes with MMPose."""
+    known = DATASETS.get(dataset.get('type', ''))
+    metainfo = dataset.get('metainfo') or getattr(known, 'METAINFO', None) or {}
+    file = metainfo.get('from_file')
+    if file is None or Path(file).is_file():
+        return dataset
+    installed = find_installed_config(file, [('mmpose', 'configs/_base_/datasets')])
+    return (
+        dataset
+        if installed is None
+        else ConfigDict(dataset, metainfo={'from_file': str(installed)})
+    )
+
+
+def _is_simcc(output: Any) -> bool:
+    return (
+        isinstance(output, (list, tuple))
+        and len(output) == 2
+        and all(isinstance(part, Tensor) and part.ndim == 3 for part in output)
+    )
+
+
+def _cell_affine(decoder: Any, shape: Sequence[int], per_joint: int) -> np.ndarray:
+    """Measure where the codec places peaks: the [2, 3] affine from the input to cells."""
+    height, width = shape
+    cells = np.array([[width // 3, height // 3], [width - width // 3, height - height // 3]])
+    x, y = np.arange(width), np.arange(height)
+    maps = np.zeros((2 * per_joint, height, width), np.float32)
+    for number, (at_x, at_y) in enumerate(cells):
+        # Symmetric about its cell, so that no refinement moves it.
+        maps[number * per_joint] = np.exp(-((x[None] - at_x) ** 2 + (y[:, None] - at_y) ** 2) / 8)
+    places = np.asarray(decoder.decode(maps)[0], np.float64).reshape(-1, 2)[:2]
+    scale = (cells[1] - cells[0]) / (places[1] - places[0])
+    offset = cells[0] - places[0] * scale
+    return np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
+
+
+def _build(config: Config, name: str) -> Any:
+    """Build the model of a config without its initial weights.
+
+    Raises:
+        InputError: If it is no top-down model with such a head.
+    """
+    settings = ConfigDict(config.model)
+    backbone = settings.get('backbone') or ConfigDict()
+    backbone.pop('init_cfg', None)
+    if backbone.get('type') == 'mmpretrain.VisionTransformer':
+        settings.backbone = _own_vit(backbone, name)
+    with config_mistakes(name):
+        model = MODELS.build(settings)
+    head = getattr(model, 'head', None)
+    is_known = hasattr(getattr(head, 'decoder', None), 'decode') and any(
+        'Heatmap' in kind or 'SimCC' in kind or 'RTM' in kind or 'MSPN' in kind or 'CPM' in kind
+        for kind in (base.__name__ for base in type(head).__mro__)
+    )
+    if not isinstance(model, TopdownPoseEstimator) or not is_known:
+        kind = type(head).__name__ if isinstance(model, TopdownPoseEstimator) else ''
+        raise InputError(
+            f'config {name} builds {type(model).__name__}{f" with {kind}" if kind else ""}, '
+            'expected a top-down model with heatmaps or SimCC, such as ViTPose, HRNet or RTMPose'
+        )
+    return model
+
+
+def _own_vit(backbone: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Translate the backbone of ViTPose to the class of this package."""
+    strange = {
+        key: backbone[key]
+        for key, value in _VIT_SETTINGS.items()
+        if backbone.get(key, value) != value
+    }
+    if strange:
+        raise InputError(
+            f'config {name} has a VisionTransformer with {strange}, expected that of ViTPose, give '
+            'an ONNX file of this model'
+        )
+    return dict(type='ViT', arch=backbone['arch'], img_size=backbone['img_size'])
+
+
+def _load(model: Any, weights: Mapping[str, Any], checkpoint: str | Path, config: Any) -> None:
+    """Load all weights of a model; a checkpoint may hold more.
+
+    Raises:
+        InputError: If one is missing or has another shape.
+    """
+    try:
+        missing, _ = model.load_state_dict(model_weights(weights), strict=False)
+    except RuntimeError as error:
+        raise InputError(
+            f'checkpoint {checkpoint} does not fit config {config} ({one_line(error)}), give the '
+            'config it was trained with'
+        ) from error
+    if missing:
+        raise InputError(
+            f'checkpoint {checkpoint} lacks {len(missing)} weights of config {config} such as '
+            f'{missing[0]}, give the config it was trained with'
+        )

@@ -1,0 +1,87 @@
+"""The one interface of pose networks that look at single pictures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stdpose_mm.structures import Skeleton
+
+MAX_MAP_SIDE = 128
+"""Cells; finer maps are reduced. A person is then a hundred cells high, which is finer than what
+looks at the maps, and a gap's maps stay within some tens of megabytes."""
+
+
+@dataclass(frozen=True)
+class PoseHeatmaps:
+    """Heatmaps of N people.
+
+    Args:
+        heatmaps: [N, K, h, w] float32 in 0..1: how probable it is that a joint is about there.
+        to_heatmap: [N, 2, 3] affine from pixels of each picture to cells of its maps; cell (0, 0)
+            has its centre at (0, 0).
+    """
+
+    heatmaps: np.ndarray
+    to_heatmap: np.ndarray
+
+
+class PoseNetwork(ABC):
+    """Estimate heatmaps of people in boxes.
+
+    Args:
+        name: What it is called in sentences.
+        skeleton: Its K joints.
+    """
+
+    def __init__(self, name: str, skeleton: Skeleton) -> None:
+        self.name = name
+        self.skeleton = skeleton
+
+    @abstractmethod
+    def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
+        """Estimate the heatmaps of a person in each of N pictures.
+
+        Args:
+            pictures: BGR uint8 [H, W, 3].
+            boxes: [N, 4] person boxes ``[x, y, w, h]`` in pixels.
+        """
+
+
+def finish_heatmaps(heatmaps: np.ndarray, to_heatmap: np.ndarray) -> PoseHeatmaps:
+    """Bring the heatmaps of a network into the form of :class:`PoseHeatmaps`.
+
+    Values that are no numbers count as 0, those beyond 0..1 as 0 or 1. Maps of more than
+    ``MAX_MAP_SIDE`` cells are reduced by a whole number.
+    """
+    maps = np.nan_to_num(heatmaps.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
+    maps = maps.clip(0, 1)
+    height, width = maps.shape[2:]
+    factor = -(-max(height, width) // MAX_MAP_SIDE)
+    if factor > 1:
+        maps = maps[:, :, : height // factor * factor, : width // factor * factor]
+        cells = maps.reshape(*maps.shape[:2], height // factor, factor, width // factor, factor)
+        maps = cells.mean(axis=(3, 5))
+        to_heatmap = to_heatmap / factor
+        to_heatmap[..., 2] -= (factor - 1) / 2 / factor
+    return PoseHeatmaps(np.ascontiguousarray(maps), to_heatmap)
+
+
+def compose(outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """Chain affines [..., 2, 3]: ``inner`` first."""
+    linear = outer[..., :2] @ inner[..., :2]
+    offset = outer[..., :2] @ inner[..., 2:] + outer[..., 2:]
+    return np.concatenate([linear, offset], axis=-1)
+
+
+def smooth(heatmaps: np.ndarray, sigma: float) -> np.ndarray:
+    """Smooth maps [N, K, h, w] by a Gaussian of ``sigma`` cells."""
+    if sigma == 0:
+        return heatmaps
+    flat = heatmaps.reshape(-1, *heatmaps.shape[2:])
+    smoothed = [cv2.GaussianBlur(plane, (0, 0), sigma) for plane in flat]
+    return np.stack(smoothed).reshape(heatmaps.shape)

@@ -1,0 +1,79 @@
+"""What joints are called in different data sets: which names mean the same place of a body."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+')
+
+_FULL_WORDS = {
+    'l': 'left',
+    'r': 'right',
+    'f': 'front',
+    'fore': 'front',
+    'b': 'back',
+    'h': 'back',
+    'hind': 'back',
+    'rear': 'back',
+    'forefinger': 'index',
+    'little': 'pinky',
+    'middle': 'mid',
+    'centre': 'mid',
+    'center': 'mid',
+    'earbase': 'ear base',
+    'tailbase': 'tail base',
+}
+_SILENT = ('finger', 'of', 'joint', 'the')
+
+_SIDES = ('left', 'right')
+
+_NEIGHBOURS = {
+    'ear base': ('ear',),
+    'hand root': ('wrist',),
+    'head bottom': ('upper neck', 'neck'),
+    'head top': ('top head', 'head'),
+    'hip': ('pelvis', 'mid hip', 'root'),
+    'mid hip': ('pelvis', 'hip', 'root'),
+    'neck': ('upper neck', 'head bottom', 'thorax', 'neck base'),
+    'neck base': ('thorax', 'neck'),
+    'pelvis': ('mid hip', 'hip', 'root'),
+    'root': ('pelvis', 'mid hip', 'hip'),
+    'root tail': ('tail base',),
+    'tail base': ('root tail',),
+    'thorax': ('neck base', 'neck'),
+    'top head': ('head top', 'head'),
+    'upper neck': ('head bottom', 'neck'),
+    'wrist': ('hand root',),
+}
+"""Words of a joint without its side -> those of joints that data sets place at, or close to, it,
+the closest first. COCO, MPII, Halpe, PoseTrack, AI Challenger, CrowdPose, Human3.6M, OpenPose;
+hands; AP-10K and Animal-Pose."""
+
+
+def spell_out(name: str) -> str:
+    """Write a joint's name in full words, its side first: ``L_F_Paw`` is ``left front paw``.
+
+    Capital letters, signs, digits and the abbreviations of sides separate words: ``LShoulder``,
+    ``shoulder_l`` and ``left-shoulder`` are the same.
+    """
+    words = []
+    for word in _WORD.findall(name):
+        words += _FULL_WORDS.get(word.lower(), word.lower()).split()
+    words = [word for word in words if word not in _SILENT] or [name]
+    return ' '.join(sorted(words, key=lambda word: word not in _SIDES))
+
+
+def name_distance(name: str, other: str) -> int | None:
+    """Tell how far two joints are from meaning the same place.
+
+    0 for the same name, 1 for the same in full words, more for a neighbour that data sets place at,
+    or close to, the same place, None for any other. Left is never taken for right.
+    """
+    if name == other:
+        return 0
+    spelled = spell_out(name)
+    side, _, rest = spelled.partition(' ')
+    side, rest = (f'{side} ', rest) if side in _SIDES else ('', spelled)
+    wanted = [spelled, *(side + neighbour for neighbour in _NEIGHBOURS.get(rest, ()))]
+    found = spell_out(other)
+    return 1 + wanted.index(found) if found in wanted else None

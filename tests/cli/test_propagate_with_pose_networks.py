@@ -1,0 +1,143 @@
+"""Pose networks of other projects as evidence, through the whole command."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+
+import pytest
+
+from stdpose_mm.cli import propagate
+from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
+from support.pose_network_files import write_dot_network
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(run_main):
+    return partial(run_main, propagate.main)
+
+
+@pytest.fixture
+def label_fields(label_fields):
+    label_fields['categories'][0]['keypoints'] = ['nose', 'left_ankle', 'right_ankle']
+    return label_fields
+
+
+@pytest.fixture
+def network(tmp_path):
+    """An ONNX file for two of the three labelled joints."""
+    write_dot_network(tmp_path / 'dot.onnx', joints=2)
+    content = {'joints': ['right_ankle', 'nose'], 'mean': [0, 0, 0], 'std': [1, 1, 1]}
+    (tmp_path / 'dot.json').write_text(json.dumps(content))
+    return tmp_path / 'dot.onnx'
+
+
+def poses(path):
+    return [a['keypoints'] for a in json.loads(path.read_text())['annotations']]
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_a_model_of_mmpose(run, movie, label_file, tmp_path, family):
+    checkpoint, out = tmp_path / 'w.pth', tmp_path / 'dense.json'
+    write_random_checkpoint(FAMILIES[family], checkpoint)
+    model = ['--pose-config', FAMILIES[family], '--pose-checkpoint', checkpoint]
+    code, printed, said = run(movie, label_file, '--out', out, '--keep-every', 2, *model)
+    assert (code, said) == (0, [])
+    assert f'heatmaps of {FAMILIES[family]} for 3 of 3 joints' in printed
+    assert len(poses(out)) == 18
+
+
+def test_networks_add_up_and_change_the_poses(run, movie, label_file, tmp_path, network):
+    plain, one = tmp_path / 'plain.json', tmp_path / 'one.json'
+    assert run(movie, label_file, '--out', plain)[0] == 0
+    code, printed, _ = run(
+        *(movie, label_file, '--out', one, '--pose-onnx', network, '--pose-onnx', network)
+    )
+    assert code == 0
+    assert 'and heatmaps of dot.onnx for 2 of 3 joints and heatmaps of dot.onnx' in printed
+    assert poses(plain) != poses(one)
+
+
+def test_a_network_that_knows_no_joint_is_left_out_with_a_sentence(
+    run, movie, label_file, tmp_path, network
+):
+    network.with_suffix('.json').write_text(json.dumps({'joints': ['left_paw', 'tail']}))
+    plain, out = tmp_path / 'plain.json', tmp_path / 'dense.json'
+    assert run(movie, label_file, '--out', plain)[0] == 0
+    code, _, said = run(movie, label_file, '--out', out, '--pose-onnx', network)
+    assert code == 0
+    assert len(said) == 1
+    assert 'dot.onnx knows none of the labelled joints' in said[0]
+    assert poses(out) == poses(plain)
+
+
+def test_another_description_is_another_network(
+    run, movie, label_file, tmp_path, network, monkeypatch
+):
+    """What was computed with one is not taken for the other."""
+    monkeypatch.setenv('STDPOSE_CACHE', str(tmp_path / 'cache'))
+    found = []
+    for number, padding in enumerate((1.25, 2.0, 1.25)):
+        content = json.loads(network.with_suffix('.json').read_text()) | {'padding': padding}
+        network.with_suffix('.json').write_text(json.dumps(content))
+        out = tmp_path / f'{number}.json'
+        assert run(movie, label_file, '--out', out, '--pose-onnx', network)[0] == 0
+        found.append(poses(out))
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+
+
+def test_several_videos_are_done_again_with_another_description(
+    run, movie, label_file, tmp_path, network
+):
+    videos, labels, out = (tmp_path / name for name in ('videos', 'labels', 'out'))
+    for folder in (videos, labels):
+        folder.mkdir()
+    for name in 'ab':
+        os.link(movie, videos / f'{name}.mp4')
+        os.link(label_file, labels / f'{name}.json')
+
+    def done() -> str:
+        code, printed, said = run(videos, labels, '--out', out, '--pose-onnx', network)
+        assert code == 0, said
+        return printed
+
+    first = done()
+    before = (out / 'a.json').stat().st_mtime_ns
+    done()
+    assert (out / 'a.json').stat().st_mtime_ns == before, first
+    content = json.loads(network.with_suffix('.json').read_text()) | {'padding': 2.0}
+    network.with_suffix('.json').write_text(json.dumps(content))
+    done()
+    assert (out / 'a.json').stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize(
+    ('options', 'sentence'),
+    [
+        (['--pose-config', 'x.py'], 'give one checkpoint for each config'),
+        (['--pose-onnx', 'net.pb'], '--pose-onnx takes files that end in .onnx'),
+        (['--pose-tensorflow', 'net.onnx'], '--pose-tensorflow takes files that end in .pb'),
+        (['--pose-onnx', 'net.onnx'], 'pose network net.onnx does not exist'),
+        (['--pose-onnx', 'net.onnx', '--method', 'flow'], 'choose auto'),
+    ],
+)
+def test_what_cannot_be_used_is_refused(run, movie, label_file, tmp_path, options, sentence):
+    out = tmp_path / 'dense.json'
+    code, _, said = run(movie, label_file, '--out', out, *options)
+    assert code == 2
+    assert sentence in ' '.join(said)
+    assert len(said) == 1
+    assert not out.exists()
+
+
+def test_a_description_is_not_written_over(run, movie, label_file, network):
+    out = network.with_suffix('.json')
+    before = out.read_text()
+    code, _, said = run(movie, label_file, '--out', out, '--pose-onnx', network)
+    assert code == 2
+    assert 'dot.json' in said[-1]
+    assert out.read_text() == before

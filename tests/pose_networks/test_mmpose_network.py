@@ -1,0 +1,142 @@
+"""Top-down models of MMPose: built from installed configs, each with its own geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.pose_networks.described_network import OnnxPoseNetwork
+from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
+from stdpose_mm.pose_networks.network_description import PRESETS
+from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
+from support.pose_network_files import BOX, DOT, dot_picture, find_peak
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope='module')
+def networks(tmp_path_factory):
+    """Family -> network with random weights."""
+    folder = tmp_path_factory.mktemp('mmpose')
+    found = {}
+    for family, config in FAMILIES.items():
+        checkpoint = folder / f'{family}.pth'
+        write_random_checkpoint(config, checkpoint)
+        found[family] = load_pose_network(PoseNetworkFiles(config, checkpoint=str(checkpoint)))
+    return found
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_a_model_runs_from_its_installed_config(networks, family):
+    network = networks[family]
+    assert network.skeleton.keypoint_names == JOINT_SETS['coco']
+    found = network.estimate([dot_picture(), dot_picture(DOT + 9)], np.stack([BOX, BOX]))
+    assert found.heatmaps.shape == (2, 17, 64, 48)
+    assert found.to_heatmap.shape == (2, 2, 3)
+    assert np.isfinite(found.heatmaps).all()
+    assert (found.heatmaps >= 0).all()
+    assert (found.heatmaps <= 1).all()
+
+
+def brightness(family: str, crops: torch.Tensor) -> object:
+    """What a perfect head would give for the dot in crops [N, 3, 256, 192]."""
+    grey = crops.mean(1, keepdim=True)
+    grey = (grey - grey.amin()) / (grey.amax() - grey.amin())
+    if family == 'rtmpose':
+        # Two bins to a pixel.
+        lines = [grey.amax(2), grey.amax(3)]
+        fine = [F.interpolate(line, scale_factor=2, mode='nearest') for line in lines]
+        return tuple(line.expand(-1, 17, -1) for line in fine)
+    if family == 'hrnet':
+        return grey[:, :, ::4, ::4].expand(-1, 17, -1, -1)
+    maps = F.interpolate(grey, (64, 48), mode='bilinear', align_corners=True)
+    return maps.expand(-1, 17, -1, -1)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_a_peak_is_where_the_picture_has_it(networks, family, monkeypatch):
+    """The config's own crop, and maps as its own codec would read them."""
+    network = networks[family]
+    monkeypatch.setattr(network.model, 'extract_feat', lambda crops: crops)
+    monkeypatch.setattr(network.model.head, 'forward', lambda crops: brightness(family, crops))
+    found = network.estimate([dot_picture()], BOX[None])
+    place = find_peak(found.heatmaps[0, 5], found.to_heatmap[0])
+    # A cell is 1.8 pixels of the picture.
+    np.testing.assert_allclose(place, DOT, atol=0.3)
+
+
+def test_an_onnx_file_of_a_model_gives_the_same(networks, tmp_path):
+    network = networks['rtmpose']
+
+    class Exported(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, images):
+            return self.model.head(self.model.extract_feat(images))
+
+    names = ['simcc_x', 'simcc_y']
+    path = tmp_path / 'model.onnx'
+    inputs = torch.zeros(1, 3, 256, 192)
+    torch.onnx.export(
+        Exported(network.model).eval(),
+        (inputs,),
+        str(path),
+        input_names=['input'],
+        output_names=names,
+        dynamic_axes={name: {0: 'batch'} for name in ['input', *names]},
+        opset_version=17,
+        dynamo=False,
+    )
+    exported = OnnxPoseNetwork(path, PRESETS['rtmpose-coco'])
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 255, (150, 200, 3), dtype=np.uint8) for _ in range(2)]
+    boxes = np.stack([BOX, BOX + np.array([-30, 20, 9, -5])])
+    ours, theirs = network.estimate(pictures, boxes), exported.estimate(pictures, boxes)
+    np.testing.assert_allclose(theirs.to_heatmap, ours.to_heatmap, atol=1e-4)
+    np.testing.assert_allclose(theirs.heatmaps, ours.heatmaps, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ('config', 'sentence'),
+    [
+        ('td-reg_res50_8xb64-210e_coco-256x192', 'TopdownPoseEstimator with RegressionHead'),
+        ('rtmo-s_8xb32-600e_coco-640x640', 'BottomupPoseEstimator'),
+        ('no_such_config', 'no_such_config'),
+    ],
+)
+def test_models_without_heatmaps_of_one_person_are_refused(config, sentence, tmp_path):
+    checkpoint = tmp_path / 'empty.pth'
+    torch.save({'state_dict': {}, 'meta': {}}, checkpoint)
+    with pytest.raises(InputError, match=sentence) as caught:
+        load_pose_network(PoseNetworkFiles(config, checkpoint=str(checkpoint)))
+    assert '\n' not in str(caught.value)
+
+
+def test_weights_of_another_model_are_refused(tmp_path):
+    checkpoint = tmp_path / 'other.pth'
+    write_random_checkpoint(FAMILIES['rtmpose'], checkpoint)
+    with pytest.raises(InputError, match=r'lacks \d+ weights of config|does not fit'):
+        load_pose_network(PoseNetworkFiles(FAMILIES['hrnet'], checkpoint=str(checkpoint)))
+
+
+def test_a_checkpoint_names_its_own_joints(tmp_path):
+    checkpoint = tmp_path / 'own.pth'
+    names = {n: f'joint_{n}' for n in range(17)}
+    write_random_checkpoint(FAMILIES['rtmpose'], checkpoint, keypoint_id2name=names)
+    network = load_pose_network(PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint=str(checkpoint)))
+    assert network.skeleton.keypoint_names == tuple(names.values())
+
+
+def test_a_missing_checkpoint_is_refused(tmp_path):
+    with pytest.raises(InputError, match='does not exist'):
+        load_pose_network(
+            PoseNetworkFiles(FAMILIES['rtmpose'], checkpoint=str(Path(tmp_path, 'w.pth')))
+        )

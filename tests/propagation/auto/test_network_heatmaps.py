@@ -1,0 +1,124 @@
+"""Pose networks of other projects over a gap, alone and several at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
+from stdpose_mm.propagation import find_gaps
+from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, extract_fusion_features
+from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
+from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
+from stdpose_mm.structures import Skeleton
+
+POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
+NAMES = ('nose', 'left_wrist', 'right_wrist')
+LABELS = Skeleton(NAMES)
+FRAMES = ArrayFrames([np.full((120, 160, 3), n, np.uint8) for n in range(5)])
+SIZE = 30.0
+
+
+class PeakNetwork(PoseNetwork):
+    """Sees every joint at a place that depends on the frame, a cell is two pixels.
+
+    Args:
+        offset: [2] from where the joint is labelled to where it is seen, in pixels.
+        height: Of the peaks.
+        names: The joints.
+    """
+
+    def __init__(self, offset=(0.0, 0.0), height=1.0, names=NAMES):
+        super().__init__('peaks', Skeleton(names))
+        self.offset, self.height = np.array(offset), height
+        self.seen = []
+
+    def estimate(self, pictures, boxes):
+        self.seen.append([int(picture[0, 0, 0]) for picture in pictures])
+        assert boxes.shape == (len(pictures), 4)
+        y, x = np.mgrid[:60, :80] * 2.0
+        maps = []
+        for name in self.skeleton.keypoint_names:
+            place = POINTS[NAMES.index(name)] if name in NAMES else np.zeros(2)
+            at_x, at_y = place + self.offset
+            maps.append(self.height * np.exp(-((x - at_x) ** 2 + (y - at_y) ** 2) / (2 * 2.0**2)))
+        affine = np.array([[0.5, 0, 0], [0, 0.5, 0]])
+        count = len(pictures)
+        return PoseHeatmaps(
+            np.tile(np.array(maps, np.float32), (count, 1, 1, 1)), np.tile(affine, (count, 1, 1))
+        )
+
+
+@pytest.fixture
+def gap(label):
+    labels = {frame: label(frame, POINTS) for frame in (0, 4)}
+    (gap,) = find_gaps(0, labels, dict.fromkeys(range(5), np.array([40, 30, 70, 70])), range(5))
+    return gap
+
+
+def evidence_of(gap, *networks):
+    standing = np.tile(POINTS, (5, 1, 1))
+    maps = []
+    for network in networks:
+        estimator = NetworkHeatmapEstimator(network, batch_size=2)
+        mapping = estimator.shared_joints(LABELS)
+        maps.append(estimator.heatmaps(FRAMES, gap, gap.frames, mapping))
+    tracks = FlowTracks(range(5), standing, standing.copy())
+    return extract_fusion_features(FRAMES, gap, tracks, heatmaps=maps)
+
+
+def near(evidence, joint, name='frame_heatmap'):
+    return evidence.maps[2, joint, 0, MAPS.index(name)]
+
+
+def test_every_frame_and_both_labels_are_seen_once_in_batches(gap):
+    network = PeakNetwork()
+    evidence = evidence_of(gap, network)
+    assert network.seen == [[0, 1], [2, 3], [4]]
+    assert evidence.scalars[..., SCALARS.index('has_heatmap')].all()
+
+
+def test_maps_are_read_around_the_joint_in_both_channels(gap):
+    # A place is 0.9 pixels.
+    evidence = evidence_of(gap, PeakNetwork(offset=(2.0, -2.0)))
+    for name in ('frame_heatmap', 'final_heatmap'):
+        found = near(evidence, 1, name)
+        assert np.unravel_index(found.argmax(), (9, 9)) == (2, 6)
+
+
+def test_joints_come_in_the_order_of_the_labels(gap):
+    names = ('right_wrist', 'left_ankle', 'nose')
+    evidence = evidence_of(gap, PeakNetwork(names=names))
+    shown = evidence.scalars[2, :, SCALARS.index('has_heatmap')]
+    assert shown.tolist() == [1, 0, 1]
+    assert near(evidence, 0)[4, 4] == pytest.approx(1, abs=0.05)
+    assert not near(evidence, 1).any()
+
+
+def test_equal_networks_are_the_same_as_one(gap):
+    one = evidence_of(gap, PeakNetwork(height=0.7))
+    two = evidence_of(gap, PeakNetwork(height=0.7), PeakNetwork(height=0.7))
+    np.testing.assert_allclose(two.maps, one.maps, atol=1e-6)
+    np.testing.assert_array_equal(two.scalars, one.scalars)
+
+
+def test_a_network_that_misses_the_labels_hardly_counts(gap):
+    good = evidence_of(gap, PeakNetwork())
+    both = evidence_of(gap, PeakNetwork(), PeakNetwork(offset=(9.0, 0)))
+    np.testing.assert_allclose(near(both, 0), near(good, 0), atol=1e-3)
+
+
+def test_a_joint_that_one_network_knows_is_seen_as_that_one_sees_it(gap):
+    part = evidence_of(gap, PeakNetwork(names=('nose',)))
+    both = evidence_of(gap, PeakNetwork(names=('nose',)), PeakNetwork(names=('left_wrist',)))
+    np.testing.assert_allclose(near(both, 0), near(part, 0), atol=1e-6)
+    assert near(both, 1)[4, 4] == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize('useless', [{'offset': (8.0, 0)}, {'height': 0}], ids=['wrong', 'empty'])
+def test_a_network_that_misses_all_labels_is_as_none(gap, useless):
+    nothing = evidence_of(gap)
+    found = evidence_of(gap, PeakNetwork(**useless), PeakNetwork(**useless))
+    np.testing.assert_array_equal(found.maps, nothing.maps)
+    np.testing.assert_array_equal(found.scalars, nothing.scalars)

@@ -1,0 +1,86 @@
+"""Joints of different data sets that mean the same place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
+from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
+from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.structures.joint_names import name_distance, spell_out
+
+
+@pytest.mark.parametrize(
+    ('name', 'words'),
+    [
+        ('left_shoulder', 'left shoulder'),
+        ('LShoulder', 'left shoulder'),
+        ('shoulder_l', 'left shoulder'),
+        ('Shoulder-R', 'right shoulder'),
+        ('leftShoulder', 'left shoulder'),
+        ('L_F_Paw', 'left front paw'),
+        ('hind_paw_left', 'left back paw'),
+        ('forefinger1', 'index 1'),
+        ('index_finger_1', 'index 1'),
+        ('pinky_finger4', 'pinky 4'),
+        ('TailBase', 'tail base'),
+        ('Root of tail', 'root tail'),
+        ('joint', 'joint'),
+    ],
+)
+def test_names_in_full_words(name, words):
+    assert spell_out(name) == words
+
+
+def named(labels: tuple[str, ...], model: tuple[str, ...]) -> dict[str, str]:
+    mapping = JointMapping.by_meaning(Skeleton(labels), Skeleton(model))
+    assert mapping is not None
+    return {labels[a]: model[b] for a, b in zip(mapping.shared, mapping.in_model, strict=True)}
+
+
+def test_labels_of_posetrack_and_a_network_of_coco_share_all_but_the_head():
+    names = POSETRACK_SKELETON.keypoint_names
+    shared = named(names, JOINT_SETS['coco'])
+    assert set(names) - set(shared) == {'head_bottom', 'head_top'}
+    assert all(name == other for name, other in shared.items())
+
+
+def test_neighbours_of_the_neck_are_found_the_closest_first():
+    shared = named(('neck', 'left_wrist', 'belly'), JOINT_SETS['mpii'])
+    assert shared == {'neck': 'upper_neck', 'left_wrist': 'left_wrist'}
+    shared = named(('head_bottom', 'head_top', 'pelvis'), JOINT_SETS['halpe26'])
+    assert shared == {'head_bottom': 'neck', 'head_top': 'head', 'pelvis': 'hip'}
+
+
+def test_no_joint_of_the_network_stands_for_two():
+    assert named(('upper_neck', 'neck'), ('neck',)) == {'neck': 'neck'}
+    assert named(('neck', 'thorax'), ('upper_neck', 'thorax')) == {
+        'neck': 'upper_neck',
+        'thorax': 'thorax',
+    }
+
+
+def test_left_is_never_right():
+    assert name_distance('left_hip', 'right_hip') is None
+    assert name_distance('left_hip', 'hip') is None
+    assert JointMapping.by_meaning(Skeleton(('left_hip',)), Skeleton(('right_hip', 'nose'))) is None
+
+
+def test_hands_and_animals_of_other_projects_find_their_network():
+    hand = ('WRIST', 'THUMB_1', 'INDEX_FINGER_2', 'PINKY_4')
+    assert list(named(hand, JOINT_SETS['hand']).values()) == [
+        *('wrist', 'thumb1', 'forefinger2', 'pinky_finger4')
+    ]
+    animal = ('nose', 'left_front_paw', 'right_back_paw', 'tail_base')
+    assert list(named(animal, JOINT_SETS['ap10k']).values()) == [
+        *('Nose', 'L_F_Paw', 'R_B_Paw', 'Root of tail')
+    ]
+
+
+@pytest.mark.parametrize('name', sorted(JOINT_SETS))
+def test_every_set_of_joints_finds_itself(name):
+    skeleton = Skeleton(JOINT_SETS[name])
+    mapping = JointMapping.by_meaning(skeleton, skeleton)
+    assert mapping is not None
+    np.testing.assert_array_equal(mapping.in_model, np.arange(skeleton.num_keypoints))
