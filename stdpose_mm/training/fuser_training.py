@@ -38,6 +38,8 @@ from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstima
 from stdpose_mm.structures import VideoLabels, given_frames, pose_extent
 from stdpose_mm.structures.joint_mapping import JointMapping
 
+from .simulated_networks import simulate_network
+
 MAX_LENGTH = 32
 """Frames; longer gaps, which are labelled at one end only, teach little."""
 
@@ -127,7 +129,9 @@ def _training_gap(
     heatmaps: GapHeatmaps | None,
     true_poses: Mapping[tuple[int | None, int], Any],
 ) -> TrainingGap:
-    evidence = extract_fusion_features(frames, gap, tracks, heatmaps=heatmaps)
+    evidence = extract_fusion_features(
+        frames, gap, tracks, heatmaps=() if heatmaps is None else (heatmaps,)
+    )
     num_frames, num_joints = evidence.centre.shape[:2]
     targets = np.zeros((num_frames, num_joints, 2), np.float32)
     weights = np.zeros((num_frames, num_joints), bool)
@@ -209,6 +213,8 @@ class TrainingGapDataset(Dataset):
         seed: Of the augmentation.
         heatmap_dropout: Share of gaps that lose their heatmaps, so that the fuser also works
             without a pose network.
+        simulated: Share of the others that get those of a simulated network
+            (:func:`~.simulated_networks.simulate_network`) in place of their own.
         max_rotation: Degrees; every second gap is turned by up to that.
         joint_dropout: Up to that share of the joints is left out of a gap, since skeletons
             differ.
@@ -218,27 +224,36 @@ class TrainingGapDataset(Dataset):
         self,
         gaps: Sequence[TrainingGap],
         seed: int = 0,
-        heatmap_dropout: float = 0.4,
+        heatmap_dropout: float = 0.25,
+        simulated: float = 0.8,
         max_rotation: float = 30.0,
         joint_dropout: float = 0.15,
     ) -> None:
         self.gaps = gaps
         self.heatmap_dropout = heatmap_dropout
+        self.simulated = simulated
         self.max_rotation = max_rotation
         self.joint_dropout = joint_dropout
         self._generator = torch.Generator().manual_seed(seed)
+        self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
         return len(self.gaps)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         gap = self.gaps[index]
-        dropped = self._random() < self.heatmap_dropout
-        evidence = without_heatmaps(gap.evidence) if dropped else gap.evidence
+        kind = self._random()
+        is_own = False
+        if kind < self.heatmap_dropout:
+            evidence = without_heatmaps(gap.evidence)
+        elif self._random() < self.simulated:
+            evidence = simulate_network(gap.evidence, gap.targets, gap.weights, self._rng)
+        else:
+            evidence, is_own = gap.evidence, True
         item = {name: torch.from_numpy(v) for name, v in fuser_inputs(evidence).items()}
         item['targets'] = torch.from_numpy(gap.targets)
         item['weights'] = torch.from_numpy(gap.weights).float()
-        if not dropped:
+        if is_own:
             self._distort_heatmaps(item)
         self._drop_joints(item)
         self._turn(item)
@@ -353,15 +368,16 @@ class SimilarLengths(Sampler[list[int]]):
 def calibrate(fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> TrainedFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
-    Gaps with heatmaps are seen with and without them.
+    Gaps are seen without heatmaps, with their own, and with those of a simulated network.
 
     Raises:
         InputError: If it is right, or wrong, everywhere.
     """
     scores, correct = [], []
     plain = replace(fuser, calibrator=ScoreCalibrator())
+    rng = np.random.default_rng(0)
     for gap in gaps:
-        for probability, error in judged_joints(plain, gap):
+        for probability, error in judged_joints(plain, gap, rng):
             scores.append(probability)
             correct.append(error <= CORRECT_WITHIN)
     return replace(
@@ -369,12 +385,18 @@ def calibrate(fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> TrainedFuser:
     )
 
 
-def judged_joints(fuser: TrainedFuser, gap: TrainingGap) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def judged_joints(
+    fuser: TrainedFuser, gap: TrainingGap, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Give scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
 
-    First without heatmaps; then, if the gap has any, with them.
+    First without heatmaps; then with those of a simulated network, which ``rng`` draws, and with
+    its own, if the gap has any.
     """
-    views = [without_heatmaps(gap.evidence)]
+    views = [
+        without_heatmaps(gap.evidence),
+        simulate_network(gap.evidence, gap.targets, gap.weights, rng),
+    ]
     if gap.evidence.scalars[..., SCALARS.index('has_heatmap')].any():
         views.append(gap.evidence)
     for view in views:

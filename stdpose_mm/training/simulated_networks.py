@@ -1,0 +1,164 @@
+"""Heatmaps of pose networks that nobody has trained, from excellent to useless ones.
+
+Pretrained networks do not know generated people. What their maps would look like is drawn from the
+truth instead, with the errors that networks make: the fuser then learns to tell from the maps at
+the labelled ends, where it knows the truth, how far to follow the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.signal import lfilter
+from scipy.special import ndtr
+
+from stdpose_mm.propagation.auto.fusion_features import (
+    DENSE_SIDE,
+    MAP_STEPS,
+    MAPS,
+    SCALARS,
+    VECTORS,
+    FusionFeatures,
+    near_and_wide,
+)
+
+_WIDTHS = (0.02, 0.08)
+"""Pose sizes; standard deviation of a peak, of the finest and the coarsest network."""
+
+_OFFSETS, _BIASES = (0.004, 0.07), (0.004, 0.05)
+"""Pose sizes; standard deviation of the error that changes with time, and of that which lasts, for
+the best and the worst network."""
+
+_FAR = 0.5
+"""Pose sizes; wrong places lie up to about so far away."""
+
+_HARD = 0.1
+"""Pose sizes; where the flow misses a joint by that, networks fail more often, too."""
+
+
+def simulate_network(
+    evidence: FusionFeatures,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    rng: np.random.Generator,
+) -> FusionFeatures:
+    """Give a gap the heatmaps of a network of random quality.
+
+    Args:
+        evidence: Of the gap; heatmaps that it has are replaced.
+        targets: [F, K, 2] true offsets from the evidence's centre, in its pose sizes.
+        weights: [F, K] bool: where the truth is known; it is at the labelled ends, too.
+        rng: Draws the network.
+    """
+    num_frames, num_joints = weights.shape
+    ends = evidence.scalars[..., [SCALARS.index('is_left_end'), SCALARS.index('is_right_end')]]
+    seen = weights | (ends > 0).any(axis=-1)
+    quality = _draw_quality(rng)
+    places, heights = _draw_peaks(evidence, np.where(weights[..., None], targets, 0), quality, rng)
+    if quality == 0:
+        _spoil(places, heights, rng)
+    heights[~seen, :2] = 0
+    width = _between(_WIDTHS, rng.uniform()) * np.exp(rng.normal(0, 0.2, (num_joints, 1)))
+    dense = _render(places, heights, np.broadcast_to(width, (num_frames, num_joints, 1)))
+    dense *= rng.uniform(0.4, 1.1)
+    if rng.uniform() < 0.3:
+        dense += rng.uniform(0, 0.1) * rng.uniform(0, 1, dense.shape).astype(np.float32)
+    shown = rng.uniform(size=num_joints) >= rng.choice([0.0, 0.15, 0.5], p=[0.5, 0.35, 0.15])
+    first = MAPS.index('frame_heatmap')
+    maps, scalars = evidence.maps.astype(np.float32), evidence.scalars.copy()
+    maps[:, :, :, first:] = (
+        near_and_wide(dense.clip(0, 1)[:, :, None]) * shown[:, None, None, None, None]
+    )
+    scalars[..., SCALARS.index('has_heatmap')] = shown
+    return replace(evidence, maps=maps, scalars=scalars)
+
+
+def _draw_quality(rng: np.random.Generator) -> float:
+    """Draw a network's quality in 0..1: some are useless, some excellent, most in between."""
+    kind = rng.uniform()
+    if kind < 0.25:
+        return 0.0
+    if kind < 0.4:
+        return float(rng.uniform(0.9, 1))
+    return float(rng.uniform(0, 1))
+
+
+def _draw_peaks(
+    evidence: FusionFeatures, truth: np.ndarray, quality: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw places [F, K, 4, 2] from the centre and heights [F, K, 4] of the peaks of all maps.
+
+    The peaks are the joint's own, one at another joint, which may be that of the other side, one at
+    a fixed place of the picture near the body, and one that keeps its distance to the joint, as on
+    another person.
+    """
+    shape = truth.shape[:2]
+    num_frames, num_joints = shape
+    memory = rng.uniform(0.3, 0.97)
+
+    def wander(size: tuple[int, ...]) -> np.ndarray:
+        """Draw noise of variance 1, correlated over time, [F, ...]."""
+        steps = rng.normal(size=(num_frames, *size))
+        steps[1:] *= np.sqrt(1 - memory**2)
+        return lfilter([1], [1, -memory], steps, axis=0)
+
+    trouble = rng.uniform(0.3, 1.7, (num_joints, 1))
+    offset = _between(_OFFSETS, 1 - quality) * trouble * wander((num_joints, 2))
+    bias = _between(_BIASES, 1 - quality) * trouble * rng.normal(size=(num_joints, 2))
+    own = truth + offset + bias
+    # Where each joint truly is, from the middle of the body.
+    from_middle = evidence.vectors[:, :, VECTORS.index('from_middle')]
+    other = rng.permutation(num_joints)
+    at_other = from_middle[:, other] + own[:, other] - from_middle
+    fixed = rng.uniform(-_FAR, _FAR, (1, num_joints, 2)) - from_middle
+    beside = truth + rng.normal(0, _FAR / 2, (num_joints, 2)) + offset
+    places = np.stack([own, at_other, fixed, beside], axis=2)
+
+    hard = np.linalg.norm(truth, axis=-1) / _HARD
+    failing = (1 - quality) ** 1.5 * trouble[:, 0] + rng.uniform(0, 0.3) * np.minimum(hard, 1)
+    failing = np.clip(failing * (quality < 1), 0, 1)
+    fails = ndtr(wander((num_joints,))) < failing
+    if quality == 0:
+        fails[:] = True
+    lowest = rng.uniform(0.2, 0.9)
+    steady = lowest + (1 - lowest) * ndtr(wander((num_joints,)))
+    heights = np.zeros((*shape, 4))
+    heights[..., 0] = steady * np.where(fails, rng.uniform(0, 0.4, shape) * (quality > 0), 1)
+    # Which wrong place attracts a joint lasts; some failures leave the map empty.
+    attracts = rng.uniform(size=(num_joints, 4)) < 0.5
+    wrong = ndtr(wander((num_joints, 3))) * attracts[:, 1:]
+    heights[..., 1:] = wrong * np.where(fails, 1, rng.uniform(0, 0.4))[..., None]
+    return places, heights
+
+
+def _spoil(places: np.ndarray, heights: np.ndarray, rng: np.random.Generator) -> None:
+    """Make a useless network one that sees other joints, or anything, and is sure of it.
+
+    The first is what a network for other joints does, or one with wrong names, the second one with
+    random weights; one in three stays as it is.
+    """
+    kind = rng.integers(3)
+    if kind == 0:
+        heights[..., 0] = 0
+        heights[..., 1] = rng.uniform(0.4, 1, heights.shape[:2])
+    elif kind == 1:
+        count = int(rng.integers(1, 4))
+        places[:, :, 1 : 1 + count] = rng.uniform(-_FAR, _FAR, (*places.shape[:2], count, 2))
+        heights[..., 1 : 1 + count] = rng.uniform(0, 1, (*heights.shape[:2], count))
+
+
+def _render(places: np.ndarray, heights: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Draw Gaussians [F, K, P] on the dense grid: [F, K, side, side], the highest at each place."""
+    grid = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * MAP_STEPS[0]
+    distance = (grid - places[..., None]) / width[..., None, None]
+    along = np.exp(-0.5 * distance**2).astype(np.float32)
+    x, y = along[..., 0, :], along[..., 1, :]
+    peaks = heights[..., None, None].astype(np.float32) * y[..., :, None] * x[..., None, :]
+    return peaks.max(axis=2)
+
+
+def _between(limits: tuple[float, float], share: float) -> float:
+    """Interpolate on a logarithmic scale."""
+    low, high = limits
+    return float(low * (high / low) ** share)
