@@ -56,7 +56,10 @@ PARSED_ONLY = {
 }
 """Verb or script -> how long it takes, or what it needs."""
 
-ELSEWHERE = ('--launcher', '--model', '--fuser', '--adapt')
+ELSEWHERE = (
+    *('--launcher', '--model', '--fuser', '--adapt', '--evidence'),
+    *('--pose-config', '--pose-onnx', '--pose-tensorflow'),
+)
 """Options that ask for several processes, or for trained networks."""
 
 MODEL = 'config.py'

@@ -38,7 +38,7 @@ from support.paths import ROOT
 PACKAGE = Path(stdpose_mm.__file__).parent
 DECIDING = (
     *('benchmarks', 'codecs', 'datasets', 'detection', 'engine', 'evaluation', 'inference', 'io'),
-    *('models', 'propagation', 'structures', 'tracking'),
+    *('models', 'pose_networks', 'propagation', 'structures', 'tracking'),
 )
 
 
