@@ -34,6 +34,9 @@ NO_WEIGHTS = {('study', 'also_test')}
 CONFIGS = dict.fromkeys(('train', 'test'), 'toy.py')
 """Commands whose config holds data, too -> such a config."""
 
+POSE_CONFIG = 'rtmpose-t_8xb256-420e_coco-256x192'
+"""A model of MMPose."""
+
 COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('propagate', 'det_checkpoint'): [
         *('--boxes', 'detector', '--det-config', 'det.py'),
@@ -41,6 +44,10 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ],
     ('propagate', 'checkpoint'): ['--config', 'model.py'],
     ('propagate', 'flow_weights'): ['--method', 'flow'],
+    ('propagate', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
+    ('review', 'checkpoint'): ['--config', 'model.py'],
+    ('analysis_tools/benchmark_review', 'checkpoint'): ['--config', 'model.py'],
+    ('analysis_tools/simulate_review', 'checkpoint'): ['--config', 'model.py'],
     ('infer', 'det_checkpoint'): ['--det-config', 'det.py'],
     ('infer', 'checkpoint'): ['--boxes', 'labels.json'],
     ('analysis_tools/benchmark_inference', 'checkpoint'): ['--config', 'model.py'],
@@ -69,6 +76,7 @@ FORMS = {
         'x=stdpose:model.py:good.pth,bad.pth',
         'x=auto:model.py:good.pth:bad.pth',
     ],
+    'NAME=[POSE[,POSE...]][:FUSER]': [f'x={POSE_CONFIG}=bad.pth', 'x=:bad.pth'],
     'W[,W...]': ['bad.pth', 'good.pth,bad.pth'],
 }
 """Placeholder of an argument -> its values, where these are more than the name of the file."""

@@ -24,7 +24,7 @@ MAX_MEMORY = 6 * 2**30
 """Bytes that a process may reserve beyond those that it has from the start."""
 
 MAX_GROWTH = 700 * 2**20
-"""Bytes that one case may take for itself, beyond what the process has ever had. The largest
+"""Bytes that one case may take for itself, beyond what the process has before it. The largest
 picture that is decoded, whatever its file holds, takes 512 MiB."""
 
 _KILLED_AFTER = 5
@@ -181,7 +181,7 @@ def _work(cases: Sequence[Case], limit: float, run: Callable[[Case], str], write
         os.dup2(silence, stream)
     for number, case in enumerate(cases):
         os.write(writer, json.dumps({'begin': number}).encode() + b'\n')
-        before, began = _peak(), time.monotonic()
+        before, began = _forget_peak(), time.monotonic()
         message: dict[str, Any] = {}
         # A busy machine is slow, but who waits for a pipe takes no time of a processor.
         signal.setitimer(signal.ITIMER_PROF, limit)
@@ -203,6 +203,15 @@ def _work(cases: Sequence[Case], limit: float, run: Callable[[Case], str], write
             message = {'outcome': 'memory', 'what': 'memory', 'text': f'{growth / 2**20:.0f} MiB'}
         message.update(seconds=time.monotonic() - began, growth=growth)
         os.write(writer, json.dumps(message).encode() + b'\n')
+
+
+def _forget_peak() -> int:
+    """Let the peak of memory begin anew; return the memory in bytes of now.
+
+    A fork begins with the memory of its parent as its peak, of which it may lose much at once.
+    """
+    Path('/proc/self/clear_refs').write_text('5')
+    return _peak()
 
 
 def _peak() -> int:

@@ -29,7 +29,6 @@ from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_model_arguments,
-    picture_size,
     positive,
     run_command,
 )
@@ -52,9 +51,10 @@ def make_parser() -> OneLineParser:
     parser = OneLineParser('benchmark_review.py', __doc__)
     parser.add_argument(
         '--size',
-        type=picture_size,
+        type=positive,
+        nargs=2,
         default=(1920, 1080),
-        metavar='WxH',
+        metavar=('W', 'H'),
         help='of the generated video (1920x1080)',
     )
     parser.add_argument(
