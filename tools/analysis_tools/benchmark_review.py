@@ -88,12 +88,22 @@ def make_parser() -> OneLineParser:
 
 
 def benchmark(args: argparse.Namespace) -> None:
-    """Measure, and print what was found."""
+    """Measure, and print what was found.
+
+    Raises:
+        InputError: If the model of the real clips cannot be used.
+    """
+    from stdpose_mm.apis import VideoPosePropagator
+
+    # First of all: what takes minutes does not end with a wrong file.
+    propagator = VideoPosePropagator(
+        args.config, args.checkpoint, device=args.device, method=args.method
+    )
     with tempfile.TemporaryDirectory() as folder:
         measure_pictures(args, Path(folder))
         measure_opening(args, Path(folder))
         if args.clips is not None:
-            measure_edits(args, Path(folder))
+            measure_edits(args, Path(folder), propagator)
 
 
 class Clock:
@@ -219,15 +229,11 @@ def measure_opening(args: argparse.Namespace, folder: Path) -> None:
     served.__exit__(None, None, None)
 
 
-def measure_edits(args: argparse.Namespace, folder: Path) -> None:
+def measure_edits(args: argparse.Namespace, folder: Path, propagator: VideoPosePropagator) -> None:
     """Measure edits on real clips."""
-    from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.io.labels import read_labels
     from stdpose_mm.propagation import subsample_labels
 
-    propagator = VideoPosePropagator(
-        args.config, args.checkpoint, device=args.device, method=args.method
-    )
     clock = Clock()
     files = sorted((args.clips / 'annotations').glob('*.json'))
     for file in files[:: max(1, len(files) // args.num_clips)][: args.num_clips]:
