@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from stdpose_mm.errors import InputError
+
+from .project import ReviewProject
+from .server import ListeningServer
 
 
 class ReviewClient:
@@ -97,3 +103,23 @@ class ReviewClient:
         if answer.status != 200:
             raise InputError(json.loads(content)['error'])
         return content
+
+
+@contextmanager
+def serve_in_thread(project: ReviewProject) -> Iterator[ReviewClient]:
+    """Open a project, serve it on a free port by a thread, and connect to its first video.
+
+    Raises:
+        InputError: If a video or its labels cannot be opened.
+    """
+    project.open()
+    server = ListeningServer(project)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    client = ReviewClient(server.access.address)
+    try:
+        yield client
+    finally:
+        client.close()
+        server.stop()
+        thread.join(10)

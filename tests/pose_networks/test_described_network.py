@@ -166,7 +166,7 @@ def test_every_preset_is_named_in_the_guide():
     assert [name for name in PRESETS if f'`{name}`' not in guide] == []
 
 
-@pytest.mark.skipif(not EFFICIENTPOSE.is_file(), reason='EfficientPose is not at hand')
+@pytest.mark.skipif(not EFFICIENTPOSE.is_file(), reason='no shared/data beside the repository')
 def test_efficientpose_runs_and_sees_nothing_in_an_empty_picture():
     network = load_pose_network(PoseNetworkFiles(str(EFFICIENTPOSE), preset='efficientpose-rt'))
     found = network.estimate([np.zeros((150, 200, 3), np.uint8)], BOX[None])

@@ -18,6 +18,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
 
 from stdpose_mm.io.labels import write_coco
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
@@ -142,13 +146,8 @@ def start_browser(downloads: Path, size: tuple[int, int] = (1280, 720)) -> Any:
     """Start Chromium without a screen; without one the test is skipped, or fails in CI."""
     chromium = shutil.which('chromium') or shutil.which('chromium-browser')
     driver = shutil.which('chromedriver')
-    try:
-        from selenium import webdriver
-        from selenium.webdriver.chrome.service import Service
-    except ImportError:
-        chromium = None
     if chromium is None or driver is None:
-        reason = 'needs chromium, chromedriver and the selenium package'
+        reason = 'needs chromium and chromedriver, which set-up does not install'
         if os.environ.get(REQUIRED):
             pytest.fail(reason)
         pytest.skip(reason)
@@ -225,16 +224,12 @@ class Page:
         return self.run('return !document.querySelector(arguments[0])?.checkVisibility()', selector)
 
     def click(self, selector: str) -> None:
-        from selenium.webdriver.common.by import By
-
         self.browser.find_element(By.CSS_SELECTOR, selector).click()
 
     # Keys and the pointer.
 
     def press(self, *keys: str, held: Sequence[str] = ()) -> None:
         """Press keys one after another, with others held down."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
         actions = ActionChains(self.browser, duration=0)
         for key in held:
             actions.key_down(key)
@@ -263,8 +258,6 @@ class Page:
         self, start: tuple[float, float], *more: tuple[float, float], held: str = ''
     ) -> None:
         """Press at a pixel of the picture, move over further ones, let go."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
         actions = ActionChains(self.browser, duration=0)
         if held:
             actions.key_down(held)
@@ -283,8 +276,6 @@ class Page:
 
     def is_joint_at(self, x: float, y: float) -> bool:
         """Whether the pointer finds a joint at a pixel of the picture."""
-        from selenium.webdriver.common.action_chains import ActionChains
-
         actions = ActionChains(self.browser, duration=0)
         actions.w3c_actions.pointer_action.move_to_location(*self.screen_place(x, y))
         actions.perform()

@@ -78,7 +78,7 @@ def test_mistakes_are_one_line(run_tool, tmp_path):
 
 
 @pytest.mark.skipif(
-    not (SHARED_DATA / 'posetrack_pilot').is_dir(), reason='the PoseTrack pilot is not there'
+    not (SHARED_DATA / 'posetrack_pilot').is_dir(), reason='no shared/data beside the repository'
 )
 def test_four_people_who_cross_are_tracked(run_tool):
     code, printed, _ = run_tool(

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -139,9 +138,8 @@ def serve(
 ) -> Iterator[ReviewClient]:
     """Serve a video in a thread, and connect to it."""
     from stdpose_mm.io.labels import write_labels
-    from stdpose_mm.review_app.client import ReviewClient
+    from stdpose_mm.review_app.client import serve_in_thread
     from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
-    from stdpose_mm.review_app.server import ListeningServer
 
     own = Path(tempfile.mkdtemp(dir=folder))
     write_labels(labels, own / 'labels.json')
@@ -149,17 +147,8 @@ def serve(
         video.stem, video, own / 'labels.json', None, own / 'project.jsonl', own / 'out.json'
     )
     project = ReviewProject([inputs], propagator, ReviewOptions(cache=cache))
-    project.open()
-    server = ListeningServer(project)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    client = ReviewClient(server.access.address)
-    try:
+    with serve_in_thread(project) as client:
         yield client
-    finally:
-        client.close()
-        server.stop()
-        thread.join(10)
 
 
 def measure_pictures(args: argparse.Namespace, folder: Path) -> None:

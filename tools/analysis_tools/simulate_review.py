@@ -14,7 +14,6 @@ target. Joint-clicks are joints that were placed; a whole pose of K joints costs
 from __future__ import annotations
 
 import tempfile
-import threading
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -141,26 +140,16 @@ class Truth:
 @contextmanager
 def serve(truth: Truth, video: Path, propagator: VideoPosePropagator) -> Iterator[ReviewClient]:
     """Serve an unlabelled video in a thread, and connect to it."""
-    from stdpose_mm.review_app.client import ReviewClient
+    from stdpose_mm.review_app.client import serve_in_thread
     from stdpose_mm.review_app.project import ReviewInputs, ReviewOptions, ReviewProject
-    from stdpose_mm.review_app.server import ListeningServer
 
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder)
         inputs = ReviewInputs(video.stem, video, None, None, own / 'p.jsonl', own / 'out.json')
         options = ReviewOptions(skeleton=truth.labels.skeleton)
         project = ReviewProject([inputs], propagator, options)
-        project.open()
-        server = ListeningServer(project)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        client = ReviewClient(server.access.address)
-        try:
+        with serve_in_thread(project) as client:
             yield client
-        finally:
-            client.close()
-            server.stop()
-            thread.join(10)
 
 
 def label_guided(truth: Truth, video: Path, propagator: VideoPosePropagator) -> dict[float, Effort]:
