@@ -18,7 +18,7 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from stdpose_mm.cli.arguments import (
     positive,
     run_command,
 )
+from stdpose_mm.errors import InputError
 
 if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
 
 LABEL_INTERVAL = 15
+
+EDITS = 10
+"""Edits in the long video, each in a gap of its own from the middle on."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,10 +94,14 @@ def benchmark(args: argparse.Namespace) -> None:
     """Measure, and print what was found.
 
     Raises:
-        InputError: If the model of the real clips cannot be used.
+        InputError: If the long video is too short for its edits, or the model of the real clips
+            cannot be used.
     """
     from stdpose_mm.apis import VideoPosePropagator
 
+    shortest = 2 * LABEL_INTERVAL * EDITS
+    if args.long_frames < shortest:
+        raise InputError(f'--long-frames must be at least {shortest}, got {args.long_frames}')
     # First of all: what takes minutes does not end with a wrong file.
     propagator = VideoPosePropagator(
         args.config, args.checkpoint, device=args.device, method=args.method
@@ -196,26 +204,27 @@ def measure_opening(args: argparse.Namespace, folder: Path) -> None:
     clock, edits, lanes = Clock(), Clock(), Clock()
     propagator = VideoPosePropagator(method='linear')
     middle = args.long_frames // 2
-    with clock.measure():
-        served = serve(video, labels, folder, propagator)
-        client = served.__enter__()
-        client.get('/poses', first=0, last=30)
-        client.get('/timeline', columns=1200)
-        client.picture(0)
-    print(f'{args.long_frames} frames, {args.people} people, labels every {LABEL_INTERVAL} frames')
-    print(f'  from the command to the first picture, poses and timeline: {clock}')
-    client.picture(middle)
-    for n in range(10):
-        frame = middle + LABEL_INTERVAL * n + LABEL_INTERVAL // 2
-        person = n % args.people
-        with edits.measure():
-            client.edit('set_joints', person=person, frame=frame, joints={'nose': [1, 2, 2]})
-            _wait_for_poses(client, frame, person)
-        with lanes.measure():
+    with ExitStack() as stack:
+        with clock.measure():
+            client = stack.enter_context(serve(video, labels, folder, propagator))
+            client.get('/poses', first=0, last=30)
             client.get('/timeline', columns=1200)
-    print(f'  edit to new poses while the rest is computed: {edits}')
-    print(f'  timeline: {lanes}')
-    served.__exit__(None, None, None)
+            client.picture(0)
+        print(
+            f'{args.long_frames} frames, {args.people} people, labels every {LABEL_INTERVAL} frames'
+        )
+        print(f'  from the command to the first picture, poses and timeline: {clock}')
+        client.picture(middle)
+        for n in range(EDITS):
+            frame = middle + LABEL_INTERVAL * n + LABEL_INTERVAL // 2
+            person = n % args.people
+            with edits.measure():
+                client.edit('set_joints', person=person, frame=frame, joints={'nose': [1, 2, 2]})
+                _wait_for_poses(client, frame, person)
+            with lanes.measure():
+                client.get('/timeline', columns=1200)
+        print(f'  edit to new poses while the rest is computed: {edits}')
+        print(f'  timeline: {lanes}')
 
 
 def measure_edits(args: argparse.Namespace, folder: Path, propagator: VideoPosePropagator) -> None:
