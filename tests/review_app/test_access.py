@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from stdpose_mm.review_app.access import MAX_BODY
+from stdpose_mm.review_app.access import MAX_BODY, LocalAccess
 from support.review_page import HERE, PORT, TOKEN, Page
 
 EDIT = {
@@ -25,9 +26,10 @@ POSTS = ('/api/videos/0/edits', '/api/videos/0/export', '/api/videos/0/save')
 
 
 @pytest.fixture
-def stranger(page: Page) -> TestClient:
-    """A browser that was not given the token."""
-    return TestClient(page.client.app, base_url=HERE, raise_server_exceptions=False)
+def stranger() -> TestClient:
+    """A browser that was not given the token, of a server that answers every request at once."""
+    app = LocalAccess(PlainTextResponse('shown'), PORT, TOKEN)
+    return TestClient(app, base_url=HERE, raise_server_exceptions=False)
 
 
 @pytest.mark.parametrize('path', GETS)
