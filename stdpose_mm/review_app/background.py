@@ -127,18 +127,21 @@ class BackgroundWorker:
 
     def _follow(self, review: VideoReview, revision: int) -> bool:
         """Follow the newest correction."""
-        task = review.take_urgent()
+        with review.lock:
+            task = review.shown.take_urgent()
         if task is None:
             return False
         person, frames = task
         if not self._propagate(review, revision, [person], frames):
-            review.put_back(person, frames)
+            with review.lock:
+                review.shown.put_back(person, frames)
         self._chunk = FIRST_CHUNK
         return True
 
     def _fill(self, review: VideoReview, revision: int) -> bool:
         """Compute poses that nobody waits for."""
-        task = review.next_pending(max(0, review.view - BEFORE_VIEW), self._chunk)
+        with review.lock:
+            task = review.shown.next_pending(max(0, review.view - BEFORE_VIEW), self._chunk)
         if task is None:
             return False
         if self._propagate(review, revision, *task):
@@ -156,7 +159,7 @@ class BackgroundWorker:
             review.failed = None
             review.settled = revision
             # Nobody but this thread changes poses, except edits, after which this is done again.
-            everyone = dict(review.poses)
+            everyone = dict(review.shown.of)
             labels = review.given_labels()
             if labels is None:
                 review.guidance.report = GuidanceReport(revision, 0.0)
@@ -179,7 +182,7 @@ class BackgroundWorker:
                 return False
             run = _Run(review)
             if not review.has_places():
-                review.show_nobody()
+                review.shown.show_nobody()
                 return True
             people = [person for person in people if person in review.state.tracks]
             results = review.propagator.propagate_in_video(review.state, run, people, frames)
@@ -192,7 +195,7 @@ class BackgroundWorker:
                 with review.lock:
                     if run.outdated:
                         return False
-                    if review.show_results(result):
+                    if review.shown.show_results(result):
                         unsent.append(result.frame_idx)
                 if unsent and time.monotonic() - sent > _SECONDS_BETWEEN_EVENTS:
                     self._tell(review, people, unsent)

@@ -23,8 +23,9 @@ from stdpose_mm.errors import InputError, explain_error, os_error_text
 from stdpose_mm.io.labels import write_labels
 
 from .access import LocalAccess
+from .edit_log import StaleEditError
 from .project import NotYetOpenError, ReviewProject, available_formats
-from .video_review import StaleEditError, VideoReview
+from .video_review import VideoReview
 
 MEDIA_TYPES = {
     '.html': 'text/html; charset=utf-8',

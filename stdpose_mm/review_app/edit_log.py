@@ -1,0 +1,121 @@
+"""Which edits were done, by which page: against doing one twice, or over one that is not known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from stdpose_mm.errors import InputError
+
+
+class StaleEditError(Exception):
+    """An edit of a page that does not know of an edit to the same pose by another page."""
+
+
+@dataclass(frozen=True)
+class EditScope:
+    """What an edit is about.
+
+    Args:
+        people: Person ids.
+        frames: Frames; None for all.
+    """
+
+    people: set[int]
+    frames: range | None
+
+    def meets(self, other: EditScope) -> bool:
+        """Whether both are about a pose in common."""
+        if self.frames is None or other.frames is None:
+            return bool(self.people & other.people)
+        first = max(self.frames.start, other.frames.start)
+        return bool(self.people & other.people) and first < min(self.frames.stop, other.frames.stop)
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """A request for an edit, checked.
+
+    Args:
+        id: The page's own name for it.
+        page: The page.
+        revision: Number of edits that the page knows of.
+        edit: What to do; checked by :class:`~.edits.EditReader`.
+    """
+
+    id: str
+    page: str
+    revision: int
+    edit: Any
+
+    @classmethod
+    def from_json(cls, request: dict[str, Any]) -> EditRequest:
+        """Check ``{"id", "page", "revision", "edit"}``.
+
+        Raises:
+            InputError: If a field is missing or cannot be used.
+        """
+        edit_id, page, revision = request.get('id'), request.get('page'), request.get('revision')
+        if 'edit' not in request:
+            raise InputError('an edit is missing: {"id", "page", "revision", "edit"} are needed')
+        for name, value in (('id', edit_id), ('page', page)):
+            if not isinstance(value, str) or not 1 <= len(value) <= 100:
+                raise InputError(f'an edit needs {name}, a text of 1 to 100 characters')
+        if isinstance(revision, bool) or not isinstance(revision, int) or revision < 0:
+            raise InputError('an edit needs revision, the whole number that the page knows')
+        assert isinstance(edit_id, str)
+        assert isinstance(page, str)
+        # What is not text cannot be in the journal.
+        json.dumps([edit_id, page]).encode()
+        return cls(edit_id, page, revision, request['edit'])
+
+
+class EditLog:
+    """Counts the edits of a video, and knows what each was about.
+
+    Attributes:
+        revision: Number of edits.
+        clicks: Actions of the hand in all of them.
+    """
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.clicks = 0
+        self._scopes: list[tuple[str, EditScope]] = []
+        self._persons: dict[str, int | None] = {}
+
+    def __contains__(self, edit_id: str) -> bool:
+        return edit_id in self._persons
+
+    def person_of(self, edit_id: str) -> int | None:
+        """Return the person that an edit has made; None for none."""
+        return self._persons[edit_id]
+
+    def add(
+        self, edit_id: str, page: str, scope: EditScope, clicks: int, person: int | None
+    ) -> None:
+        """Count an edit that was done."""
+        self.revision += 1
+        self.clicks += clicks
+        self._scopes.append((page, scope))
+        self._persons[edit_id] = person
+
+    def refuse_stale(self, request: EditRequest, kind: str, scope: EditScope) -> None:
+        """Refuse an edit whose page does not know of another page's edit to the same pose.
+
+        Undo and redo, and edits of the whole video, must know of all edits.
+
+        Raises:
+            StaleEditError: If it is one.
+        """
+        for page, other in self._scopes[request.revision :]:
+            if page == request.page:
+                continue
+            of_video = kind in ('undo', 'redo') or not (scope.people or other.people)
+            if of_video or scope.meets(other):
+                raise StaleEditError(
+                    'another page has changed this meanwhile, look at it and do it again'
+                )
+        if request.revision > self.revision:
+            raise StaleEditError('the page is ahead of the project, load it again')
