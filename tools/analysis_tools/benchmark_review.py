@@ -5,7 +5,9 @@
 
 A server runs in this process and is asked over HTTP, as the page does. Wall time is what a person
 waits for; processor time is that of server and client together, and is less disturbed by other
-programs. Pictures: a generated H.264 video, steps forward and back, and jumps to random frames.
+programs. Pictures: generated H.264 videos, steps forward and back, and jumps to random frames,
+with a key frame every second or so, as cameras write them, and every 250 frames, as x264 does if
+nothing is said: a jump decodes from the key frame before.
 Opening: a generated label file with everyone labelled every 15 frames. Edits: real clips with
 every 15th frame labelled; a joint in the middle of the longest gap is moved, and the clock stops
 when the poses around it are there.
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 
 LABEL_INTERVAL = 15
 
+KEY_INTERVALS = (30, 250)
+"""Frames from key frame to key frame of the videos for steps and jumps."""
+
 EDITS = 10
 """Edits in the long video, each in a gap of its own from the middle on."""
 
@@ -58,10 +63,10 @@ def make_parser() -> OneLineParser:
         nargs=2,
         default=(1920, 1080),
         metavar=('W', 'H'),
-        help='of the generated video (1920x1080)',
+        help='of the generated videos (1920x1080)',
     )
     parser.add_argument(
-        '--frames', type=positive, default=400, help='length of that video (%(default)s)'
+        '--frames', type=positive, default=400, help='length of these videos (%(default)s)'
     )
     parser.add_argument(
         '--requests', type=positive, default=100, help='pictures of each kind (%(default)s)'
@@ -107,7 +112,8 @@ def benchmark(args: argparse.Namespace) -> None:
         args.config, args.checkpoint, device=args.device, method=args.method
     )
     with tempfile.TemporaryDirectory() as folder:
-        measure_pictures(args, Path(folder))
+        for key_interval in KEY_INTERVALS:
+            measure_pictures(args, Path(folder), key_interval)
         measure_opening(args, Path(folder))
         if args.clips is not None:
             measure_edits(args, Path(folder), propagator)
@@ -159,14 +165,13 @@ def serve(
         yield client
 
 
-def measure_pictures(args: argparse.Namespace, folder: Path) -> None:
+def measure_pictures(args: argparse.Namespace, folder: Path, key_interval: int) -> None:
     """Measure steps, jumps and memory on a generated video."""
     from stdpose_mm.apis import VideoPosePropagator
-    from stdpose_mm.io.video import write_video
 
     width, height = args.size
-    video = folder / 'pictures.mp4'
-    write_video(video, _moving_noise(width, height, args.frames), 25)
+    video = folder / f'pictures_{key_interval}.mp4'
+    _write_h264(video, _moving_noise(width, height, args.frames), key_interval)
     labels = _labels('pictures', 1, (0, args.frames - 1), (width, height))
     randomly = random.Random(0)
     with serve(video, labels, folder, VideoPosePropagator(method='linear')) as client:
@@ -179,18 +184,27 @@ def measure_pictures(args: argparse.Namespace, folder: Path) -> None:
         client.picture(start)
         fresh = _ask(client, range(start - 1, start - 1 - number, -1), pause=0.04)
         jumps = _ask(client, [randomly.randrange(args.frames) for _ in range(number)], pause=0.3)
-        print(f'pictures of {width}x{height}, {args.frames} frames')
+        print(
+            f'pictures of {width}x{height}, {args.frames} frames, '
+            f'a key frame every {key_interval} frames'
+        )
         print(f'  step forward: {forward}')
         print(f'  step back, seen before: {back}')
         print(f'  step back from the end, not seen before: {fresh}')
         print(f'  random jump: {jumps}')
-        memory = [_memory()]
-        for _ in range(2):
-            for _ in range(500):
-                client.picture(randomly.randrange(args.frames))
-            memory.append(_memory())
-        sizes = ', '.join(f'{size:.0f}' for size in memory)
-        print(f'  memory before, after 500 and after 1,000 random pictures: {sizes} MB')
+        if key_interval == min(KEY_INTERVALS):
+            measure_memory(client, args.frames, randomly)
+
+
+def measure_memory(client: ReviewClient, num_frames: int, randomly: random.Random) -> None:
+    """Measure the memory of the server while pictures of random frames are asked for."""
+    memory = [_memory()]
+    for _ in range(2):
+        for _ in range(500):
+            client.picture(randomly.randrange(num_frames))
+        memory.append(_memory())
+    sizes = ', '.join(f'{size:.0f}' for size in memory)
+    print(f'  memory before, after 500 and after 1,000 random pictures: {sizes} MB')
 
 
 def measure_opening(args: argparse.Namespace, folder: Path) -> None:
@@ -279,6 +293,22 @@ def _ask(client: ReviewClient, frames: Sequence[int], pause: float) -> Clock:
             client.picture(frame)
         time.sleep(pause)
     return clock
+
+
+def _write_h264(path: Path, pictures: Iterator[np.ndarray], key_interval: int) -> None:
+    import av
+
+    with av.open(str(path), 'w') as container:
+        stream = None
+        for picture in pictures:
+            if stream is None:
+                options = {'x264-params': f'keyint={key_interval}:scenecut=0'}
+                stream = container.add_stream('libx264', 25, options)
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt = 'yuv420p'
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, 'bgr24')))
+        if stream is not None:
+            container.mux(stream.encode(None))
 
 
 def _moving_noise(width: int, height: int, length: int) -> Iterator[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import av
@@ -22,12 +22,20 @@ def read_packets(container: Any, stream: Any) -> Iterator[Any]:
             yield packet
 
 
-def read_frames(container: Any, stream: Any, damaged: list[int] | None = None) -> Iterator[Any]:
+def read_frames(
+    container: Any,
+    stream: Any,
+    damaged: list[int] | None = None,
+    is_wanted: Callable[[Any], bool] | None = None,
+) -> Iterator[Any]:
     """Yield the frames that can be decoded; broken packets are left out, as players do.
 
-    The numbers of these packets are added to ``damaged``.
+    The numbers of these packets are added to ``damaged``. Where ``is_wanted`` says no to a packet,
+    its frame may be missing: it is decoded only if others refer to it.
     """
     for number, packet in enumerate(read_packets(container, stream)):
+        if is_wanted is not None:
+            stream.codec_context.skip_frame = 'DEFAULT' if is_wanted(packet) else 'NONREF'
         try:
             frames = packet.decode()
         except av.error.InvalidDataError:

@@ -32,6 +32,10 @@ _TIMED_CONTAINERS = (*_TRUSTED_CONTAINERS, 'mpegts', 'mpeg', 'flv', 'asf')
 _SEEK_COST = 8
 """Seeking pays if it saves decoding more than this many frames."""
 
+_SKIPPING_CODECS = ('h264', 'mpeg4', 'mpeg2video')
+"""Codecs in which a frame that is not marked as a reference is none for any other frame. In HEVC it
+may be one for frames of a higher temporal layer."""
+
 _MAX_LEADING = 64
 """Frames that may come out of the decoder after a seek before the key frame does."""
 
@@ -154,6 +158,7 @@ class VideoFrames(FrameSource):
         self._decoded: Iterator[av.VideoFrame] = iter(())
         self._cache = FrameCache(_CACHED_BYTES)
         self._next: int | None = 0
+        self._wanted_time = 0
         self._key = 0
         _sources.add(self)
 
@@ -290,11 +295,18 @@ class VideoFrames(FrameSource):
             self._container.seek(self._index.times[key], stream=self._stream)
             self._next = None
         self._key = key
-        self._decoded = read_frames(self._container, self._stream)
+        may_skip = (
+            self._index.checksums is None
+            and self._stream.codec_context.codec.canonical_name in _SKIPPING_CODECS
+        )
+        self._decoded = read_frames(
+            self._container, self._stream, is_wanted=self._is_wanted if may_skip else None
+        )
 
     def _advance(self, index: int) -> av.VideoFrame | None:
         """Decode up to frame ``index``; None if it does not come."""
         unknown = 0
+        self._wanted_time = self._index.times[index]
         for frame in self._decoded:
             found = self._identify(frame)
             if found is None:
@@ -309,6 +321,10 @@ class VideoFrames(FrameSource):
                 break
         self._next = None
         return None
+
+    def _is_wanted(self, packet: Any) -> bool:
+        """Whether a packet's frame is the one that is being looked for, or comes after it."""
+        return packet.pts is None or packet.pts >= self._wanted_time
 
     def _identify(self, frame: av.VideoFrame) -> int | None:
         """Find the index of a decoded frame; None for one that decoding started too late for."""

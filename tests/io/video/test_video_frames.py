@@ -30,6 +30,7 @@ from support.video_files import (
 
 COUNT = 45
 IRREGULAR = np.cumsum(np.random.default_rng(0).choice([7, 33, 41, 120], COUNT)).tolist()
+ONE_GROUP = {'x264-params': 'bframes=3:keyint=250:scenecut=0:b-adapt=0'}
 
 VIDEOS = {
     'b_frames.mp4': dict(codec_options=CLOSED_GROUPS),
@@ -37,6 +38,9 @@ VIDEOS = {
     'b_frames_h264.avi': dict(codec_options=CLOSED_GROUPS),
     'open_groups.mp4': dict(codec_options=OPEN_GROUPS),
     'open_groups.ts': dict(codec_options=OPEN_GROUPS),
+    'one_group.mp4': dict(codec_options=ONE_GROUP),
+    'one_group_hevc.mp4': dict(codec='libx265', codec_options={'x265-params': 'log-level=none'}),
+    'one_group_mpeg4.mp4': dict(codec='mpeg4', gop_size=COUNT, max_b_frames=2),
     'short_groups.mp4': dict(
         codec_options={'x264-params': 'keyint=2:min-keyint=1:bframes=1:scenecut=0'}
     ),
@@ -143,6 +147,21 @@ def test_going_back_decodes_from_the_key_frame_before(
 
     assert number_of(frames[38]) == 38
     assert len(decoded) <= 12
+
+
+def test_a_jump_leaves_out_frames_that_no_other_refers_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    frames = open_frames(make_video(tmp_path / 'a.mp4', range(COUNT), codec_options=ONE_GROUP))
+    frames[0]
+    decoded = []
+    identify = frames._identify
+    monkeypatch.setattr(frames, '_identify', lambda f: (decoded.append(f), identify(f))[1])
+
+    # Of 3 frames between two P-frames, x264 lets others refer to the middle one.
+    assert number_of(frames[40]) == 40
+    assert len(decoded) <= 24
+    assert [number_of(frames[n]) for n in (41, 42, 43, 39, 38)] == [41, 42, 43, 39, 38]
 
 
 def test_a_frame_may_be_changed_by_the_caller(video: Path):
