@@ -40,7 +40,8 @@ setup:
 demo: setup
 	OMP_WAIT_POLICY=PASSIVE $(VENV_PYTHON) demo/run_demo.py --out-dir work_dirs/demo $(ARGS)
 
-PYTEST := $(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile
+# Files in the order of their folders: else those with the fewest tests, which take longest, come last.
+PYTEST := $(TEST_ENV) $(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup
 	$(PYTEST) $(ARGS)

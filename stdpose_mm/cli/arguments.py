@@ -16,7 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stdpose_mm.choices import LAUNCHERS, POSE_FORM, VIDEO_SUFFIXES, WRITE_FORMATS
+from stdpose_mm.choices import (
+    LAUNCHERS,
+    LIFE_SPANS,
+    POSE_FORM,
+    PRECISIONS,
+    PROPAGATION_METHODS,
+    VIDEO_SUFFIXES,
+    WRITE_FORMATS,
+)
 from stdpose_mm.errors import (
     PACKAGES,
     InputError,
@@ -337,6 +345,60 @@ def pose_network_files(args: argparse.Namespace) -> list[PoseNetworkFiles]:
                 )
             found.append(files)
     return found
+
+
+def add_propagation_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what a propagator is built from, for :func:`propagation_options`."""
+    add_model_arguments(parser)
+    add_pose_network_arguments(parser)
+    parser.add_argument(
+        '--method',
+        choices=PROPAGATION_METHODS,
+        default='auto',
+        help='%(default)s weighs straight lines, optical flow and, with a model, its heatmaps',
+    )
+    parser.add_argument(
+        '--precision', choices=PRECISIONS, default='float32', help='of the model (%(default)s)'
+    )
+    parser.add_argument(
+        '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
+    )
+
+
+def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what :func:`add_propagation_arguments` added, but for the model.
+
+    They are arguments of :class:`~stdpose_mm.apis.VideoPosePropagator`.
+
+    Raises:
+        InputError: If they cannot be used, or not together.
+    """
+    if args.batch_size < 1:
+        raise InputError(f'--batch-size must be at least 1, got {args.batch_size}')
+    networks = pose_network_files(args)
+    if networks and args.method != 'auto':
+        raise InputError(
+            '--pose-config, --pose-onnx and --pose-tensorflow are evidence for auto, which method '
+            f'{args.method!r} does not use, choose auto'
+        )
+    return {
+        'device': args.device,
+        'method': args.method,
+        'precision': args.precision,
+        'batch_size': args.batch_size,
+        'pose_networks': networks,
+    }
+
+
+def add_life_span_argument(parser: argparse.ArgumentParser) -> None:
+    """Add in which frames people are."""
+    parser.add_argument(
+        '--life-span',
+        choices=LIFE_SPANS,
+        default='video',
+        help='everyone is there in the whole video, or from the first own label to the last '
+        '(%(default)s)',
+    )
 
 
 def add_launcher_argument(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
+from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     LAUNCHER_FOR_ONE_VIDEO,
     OneLineParser,
@@ -25,12 +25,12 @@ from stdpose_mm.cli.arguments import (
     add_cvat_input,
     add_frame_arguments,
     add_launcher_argument,
-    add_model_arguments,
-    add_pose_network_arguments,
+    add_life_span_argument,
+    add_propagation_arguments,
     add_video_arguments,
     check_outputs,
     picture_size,
-    pose_network_files,
+    propagation_options,
     run_command,
 )
 from stdpose_mm.cli.propagate_video import (
@@ -80,14 +80,7 @@ def make_parser(prog: str) -> OneLineParser:
         help='label file for all frames; with several videos, the folder of these',
     )
     add_video_arguments(parser)
-    add_model_arguments(parser)
-    add_pose_network_arguments(parser)
-    parser.add_argument(
-        '--method',
-        choices=PROPAGATION_METHODS,
-        default='auto',
-        help='%(default)s weighs straight lines, optical flow and, with a model, its heatmaps',
-    )
+    add_propagation_arguments(parser)
     parser.add_argument(
         '--fuser', metavar='FILE', help='weights of auto, instead of those that come along'
     )
@@ -117,13 +110,7 @@ def make_parser(prog: str) -> OneLineParser:
         help='person boxes in unlabelled frames: interpolated between those of the labels, found '
         'by a detector near there, or read from a label file with the same tracks (%(default)s)',
     )
-    parser.add_argument(
-        '--life-span',
-        choices=LIFE_SPANS,
-        default='video',
-        help='everyone is there in the whole video, or from the first own label to the last '
-        '(%(default)s)',
-    )
+    add_life_span_argument(parser)
     parser.add_argument(
         '--fill-left-out',
         action='store_true',
@@ -154,12 +141,6 @@ def make_parser(prog: str) -> OneLineParser:
     )
     parser.add_argument(
         '--suggest', type=int, default=0, metavar='N', help='name the N frames to label next'
-    )
-    parser.add_argument(
-        '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
-    )
-    parser.add_argument(
-        '--precision', choices=PRECISIONS, default='float32', help='of the model (%(default)s)'
     )
     parser.add_argument(
         '--keep-every',
@@ -260,18 +241,10 @@ def _check_files(args: argparse.Namespace) -> None:
 
 def _check_options(args: argparse.Namespace) -> None:
     """Refuse options that cannot work before anything is computed."""
-    for option in ('batch_size', 'check', 'suggest'):
-        least = 1 if option == 'batch_size' else 0
-        if getattr(args, option) < least:
-            raise InputError(
-                f'--{option.replace("_", "-")} must be at least {least}, '
-                f'got {getattr(args, option)}'
-            )
-    if pose_network_files(args) and args.method != 'auto':
-        raise InputError(
-            f'--pose-config, --pose-onnx and --pose-tensorflow are evidence for auto, which method '
-            f'{args.method!r} does not use, choose auto'
-        )
+    for option in ('check', 'suggest'):
+        if getattr(args, option) < 0:
+            raise InputError(f'--{option} must be at least 0, got {getattr(args, option)}')
+    propagation_options(args)
     if args.adapt and PROPAGATION_METHODS[args.method] not in ('auto', 'window'):
         raise InputError(
             f'--adapt trains a network, which method {args.method!r} does not use, choose auto or '

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.cli.arguments import frame_options, pose_network_files
+from stdpose_mm.cli.arguments import frame_options, propagation_options
 from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
@@ -69,13 +69,9 @@ class PropagationModels:
         return VideoPosePropagator(
             config,
             checkpoint,
-            device=args.device,
-            method=args.method,
-            batch_size=args.batch_size,
             fuser=args.fuser,
             flow_weights=args.flow_weights,
-            precision=args.precision,
-            pose_networks=pose_network_files(args),
+            **propagation_options(args),
         )
 
 

@@ -2,6 +2,7 @@
 
     stdpose review clip.mp4 labels.json
     stdpose review clip.mp4 labels.json --config C --checkpoint W
+    stdpose review clip.mp4 labels.json --pose-onnx rtmpose.onnx=rtmpose-halpe26
     stdpose review clip.mp4 --skeleton coco
     stdpose review videos/ labels/
 
@@ -19,14 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import LIFE_SPANS, PRECISIONS, PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_cache_argument,
     add_frame_arguments,
-    add_model_arguments,
+    add_life_span_argument,
+    add_propagation_arguments,
     fraction,
     frame_options,
+    pose_network_files,
+    propagation_options,
     run_command,
     whole,
 )
@@ -80,26 +83,8 @@ def make_parser(prog: str) -> OneLineParser:
         help=f'where edits are kept (LABELS with {JOURNAL_SUFFIX} in place of its suffix); with '
         'several videos, the folder of these',
     )
-    add_model_arguments(parser)
-    parser.add_argument(
-        '--method',
-        choices=PROPAGATION_METHODS,
-        default='auto',
-        help='%(default)s weighs straight lines, optical flow and, with a model, its heatmaps',
-    )
-    parser.add_argument(
-        '--precision', choices=PRECISIONS, default='float32', help='of the model (%(default)s)'
-    )
-    parser.add_argument(
-        '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
-    )
-    parser.add_argument(
-        '--life-span',
-        choices=LIFE_SPANS,
-        default='video',
-        help='everyone is there in the whole video, or from the first own label to the last '
-        '(%(default)s)',
-    )
+    add_propagation_arguments(parser)
+    add_life_span_argument(parser)
     parser.add_argument(
         '--skeleton',
         metavar='{NAME,FILE}',
@@ -139,8 +124,7 @@ def review(args: argparse.Namespace) -> None:
     Raises:
         InputError: If something that was given cannot be used.
     """
-    if args.batch_size < 1:
-        raise InputError(f'--batch-size must be at least 1, got {args.batch_size}')
+    method_options = propagation_options(args)
     if args.port > MAX_PORT:
         raise InputError(f'--port must be at most {MAX_PORT}, got {args.port}')
     videos, labels = split_inputs(args.inputs)
@@ -155,14 +139,7 @@ def review(args: argparse.Namespace) -> None:
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
     from stdpose_mm.review_app.server import ListeningServer
 
-    propagator = VideoPosePropagator(
-        args.config,
-        args.checkpoint,
-        device=args.device,
-        method=args.method,
-        batch_size=args.batch_size,
-        precision=args.precision,
-    )
+    propagator = VideoPosePropagator(args.config, args.checkpoint, **method_options)
     options = ReviewOptions(
         target=args.target,
         skeleton=skeleton,
@@ -224,6 +201,7 @@ def list_inputs(
             'the video': one.video,
             'LABELS': one.labels,
             **{f'--{name}': getattr(args, name) for name in ('config', 'checkpoint', 'skeleton')},
+            **{f'pose network {files.file}': files.read for files in pose_network_files(args)},
         }
         outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
         guard_outputs([*outputs, Output('--project', one.project)], given)

@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
-    add_model_arguments,
+    add_propagation_arguments,
     positive,
+    propagation_options,
     run_command,
 )
 from stdpose_mm.errors import InputError
@@ -88,10 +88,7 @@ def make_parser() -> OneLineParser:
         help='real clips: videos/NAME.* and annotations/NAME.json',
     )
     parser.add_argument('--num-clips', type=positive, default=20, help='(%(default)s)')
-    add_model_arguments(parser)
-    parser.add_argument(
-        '--method', choices=PROPAGATION_METHODS, default='auto', help='of real clips (%(default)s)'
-    )
+    add_propagation_arguments(parser)
     return parser
 
 
@@ -108,9 +105,7 @@ def benchmark(args: argparse.Namespace) -> None:
     if args.long_frames < shortest:
         raise InputError(f'--long-frames must be at least {shortest}, got {args.long_frames}')
     # First of all: what takes minutes does not end with a wrong file.
-    propagator = VideoPosePropagator(
-        args.config, args.checkpoint, device=args.device, method=args.method
-    )
+    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagation_options(args))
     with tempfile.TemporaryDirectory() as folder:
         for key_interval in KEY_INTERVALS:
             measure_pictures(args, Path(folder), key_interval)

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_labelled_videos,
-    add_model_arguments,
+    add_propagation_arguments,
     positive,
+    propagation_options,
     run_command,
 )
 
@@ -65,10 +65,7 @@ def make_parser() -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser('simulate_review.py', __doc__)
     add_labelled_videos(parser)
-    add_model_arguments(parser)
-    parser.add_argument(
-        '--method', choices=PROPAGATION_METHODS, default='auto', help='(%(default)s)'
-    )
+    add_propagation_arguments(parser)
     parser.add_argument(
         '--limit', type=positive, metavar='N', help='of the fastest videos, by motion in pose sizes'
     )
@@ -81,9 +78,7 @@ def simulate(args: Namespace) -> None:
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.io.labels import frame_sources
 
-    propagator = VideoPosePropagator(
-        args.config, args.checkpoint, device=args.device, method=args.method
-    )
+    propagator = VideoPosePropagator(args.config, args.checkpoint, **propagation_options(args))
     truths = sorted(map(Truth, read_videos(args.labels)), key=lambda truth: -truth.motion)
     truths = truths[: args.limit]
     found: dict[tuple[str, float], list[Effort]] = {}
