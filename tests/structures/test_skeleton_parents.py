@@ -11,6 +11,14 @@ def test_arms_and_legs_hang_on_a_ring_of_shoulders_and_hips() -> None:
     assert Skeleton(names, limbs).parents == (-1, -1, -1, -1, 0, 4, 3)
 
 
+def test_a_ring_comes_before_a_joint_with_more_limbs() -> None:
+    """A hand with five fingers hangs on the arm, not the other way round."""
+    fingers = tuple((4, finger) for finger in range(5, 10))
+    limbs = ((0, 1), (1, 2), (2, 0), (0, 3), (3, 4), *fingers)
+    parents = Skeleton(tuple('abcdefghij'), limbs).parents
+    assert parents == (-1, -1, -1, 0, 3, 4, 4, 4, 4, 4)
+
+
 def test_without_a_ring_all_hang_on_the_joint_with_most_limbs() -> None:
     chain = Skeleton(('tip', 'hand', 'thumb', 'finger', 'end'), ((0, 1), (1, 2), (1, 3), (3, 4)))
     assert chain.parents == (1, -1, 1, 1, 3)
