@@ -59,6 +59,18 @@ def test_added_labels_are_propagated_frame_by_frame(linear, folder):
     assert results[4].scores[1].tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize(('method', 'first'), [('linear', 2), ('spline', 0)])
+def test_the_affected_frames_are_those_of_the_method(folder, method, first):
+    """A spline bends with the labels behind the next ones, too."""
+    propagator = VideoPosePropagator(method=method)
+    state = propagator.init_state(folder)
+    for frame in (0, 2, 5, 8):
+        propagator.add_labels(state, frame, 1, POSE + frame)
+    before = dict(state.tracks[1])
+    propagator.add_labels(state, 5, 1, POSE + 7)
+    assert propagator.affected_frames(state, 1, before) == range(first, 9)
+
+
 NOWHERE = [np.nan, np.nan]
 
 

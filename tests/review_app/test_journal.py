@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.review_app.journal import Journal
 from stdpose_mm.structures import VideoLabels
 from support.paths import ROOT
@@ -60,6 +60,27 @@ def test_an_edit_that_was_done_before_a_restart_is_not_done_again(
     assert again.status_code == 200
     assert again.json()['person'] == answer['person'] == 3
     assert again.json()['revision'] == 1
+
+
+def test_an_edit_that_the_disk_refuses_is_not_done(
+    page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    page.edit(**EDITS[0])
+    before, shown = without_progress(page), page.poses(20)
+
+    def refuse(journal: Journal, entry: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(Journal, 'append', refuse)
+        answer = page.try_edit('mark_absent', person=2, frame=20)
+    assert answer.status_code >= 400
+    assert without_progress(page) == before
+    assert page.poses(20) == shown
+    # What is saved follows from the labels, not from what is shown.
+    assert page.post('/save', {}).status_code == 200
+    (saved,) = [p for p in read_labels(tmp_path / 'labels_reviewed.json')[20] if p.track_id == 2]
+    assert saved.source == 'propagated'
 
 
 def test_the_file_of_labels_stays_as_it_is(page: Page, tmp_path: Path):
