@@ -145,9 +145,11 @@ class OneLineParser(argparse.ArgumentParser):
         parse = self.parse_intermixed_args if self._intermixed else super().parse_args
         parsed = parse(args, namespace)
         for action in self._actions:
-            # What argparse makes of `--boxes=--`. An option that may be repeated has it by default.
-            empty = getattr(parsed, action.dest, None) == [] != action.default
-            if action.nargs is None and empty:
+            # argparse makes an empty list of the value of `--boxes=--`. Of an option that may be
+            # repeated it is one of the values; without any, that option is an empty list itself.
+            value = getattr(parsed, action.dest, None)
+            is_empty = value == [] != action.default or (isinstance(value, list) and [] in value)
+            if action.nargs is None and is_empty:
                 self.error(f'argument {_name_of(action)}: expected one argument')
         return parsed
 

@@ -174,11 +174,12 @@ def test_a_report_that_is_a_folder_is_refused(run_main, tmp_path, monkeypatch, m
     assert 'is a folder, expected the path of a file to write' in line
 
 
-def test_an_option_without_a_value_is_refused(run_main, tmp_path, movie, label_file):
-    arguments = [movie, label_file, '--out', tmp_path / 'dense.json', '--boxes=--']
+@pytest.mark.parametrize('option', ['--boxes', '--pose-onnx'])
+def test_an_option_without_a_value_is_refused(run_main, tmp_path, movie, label_file, option):
+    arguments = [movie, label_file, '--out', tmp_path / 'dense.json', f'{option}=--']
     code, _, (line,) = run_main(propagate.main, *arguments)
     assert code == 2
-    assert 'argument --boxes: expected one argument' in line
+    assert f'argument {option}: expected one argument' in line
 
 
 def test_files_that_a_list_names_are_inputs(run_main, tmp_path, label_file):

@@ -95,9 +95,14 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     Raises:
         InputError: If the file is not as described.
     """
+    text = read_text(path)
+    if '\0' in text:
+        # No name in the other formats can hold one, and no file system.
+        line = text[: text.index('\0')].count('\n') + 1
+        raise InputError(f'{path} is not CSV: line {line} holds a zero byte')
     try:
         # Data rows may be followed by empty lines.
-        rows = [row for row in csv.reader(io.StringIO(read_text(path), newline='')) if row]
+        rows = [row for row in csv.reader(io.StringIO(text, newline='')) if row]
     except csv.Error as error:
         raise InputError(f'{path} is not CSV: {error}') from error
     layout = _read_header(path, rows)

@@ -153,6 +153,7 @@ def test_converted_on_the_command_line(run_tool, collected: Path, tmp_path: Path
         (',5,6', ',5,six', "got '5,six'"),
         (',5,6', ',5,inf', "got '5,inf'"),
         (',5,6', ',5,1e9', "got '5,1e9'"),
+        ('img0012', 'img\x00012', 'line 4 holds a zero byte'),
         ('img0012', 'img0003', "picture 'labeled-data/monday/img0003.png' appears twice"),
     ],
 )
