@@ -243,14 +243,14 @@ class _Chunk:
         return matches + sum(values.nbytes for values in maps)
 
 
-def _batches(chunks: Iterable[_Chunk], max_bytes: int = _BATCH_BYTES) -> Iterator[list[_Chunk]]:
-    """Put neighbouring chunks together; a batch goes beyond ``max_bytes`` by one chunk at most."""
+def _batches(chunks: Iterable[_Chunk]) -> Iterator[list[_Chunk]]:
+    """Put neighbours together; a batch goes beyond ``_BATCH_BYTES`` by one chunk at most."""
     batch: list[_Chunk] = []
     nbytes = 0
     for chunk in chunks:
         batch.append(chunk)
         nbytes += chunk.nbytes
-        if nbytes >= max_bytes:
+        if nbytes >= _BATCH_BYTES:
             yield batch
             batch, nbytes = [], 0
     if batch:
