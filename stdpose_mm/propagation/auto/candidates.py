@@ -36,6 +36,13 @@ class Candidates:
 
 
 def find_candidates(gap: Gap, tracks: FlowTracks, times: np.ndarray) -> Candidates:
+    """Find the candidates of a gap.
+
+    Args:
+        gap: The gap; one of its ends is labelled.
+        tracks: Its flow tracks.
+        times: [F] frames to look at, ascending, the gap's first and last among them.
+    """
     rows = times - gap.first
     left, right = labelled_ends(gap)
     linear = np.stack([interpolate_joints(gap, time) for time in times])

@@ -62,12 +62,15 @@ def matches_nbytes(num_frames: int, num_joints: int) -> int:
 def match_patches(frames: FrameSource, gaps: Sequence[Candidates]) -> list[PatchMatches]:
     """Correlate patches 12 % of the pose's size wide, normalised, each colour about its mean.
 
-    The pictures are read in order for all gaps together, first those at their ends and then all,
-    whatever the number of people. Large pictures, and those of long gaps, are in no cache.
+    A picture is read once for all gaps, and once more if it is at the end of one: large pictures,
+    and those of long gaps, are in no cache.
 
     Args:
         frames: The video.
-        gaps: Candidates in frames of each gap; one of its ends has every joint that is matched.
+        gaps: Candidates in frames of each gap.
+
+    Returns:
+        In the order of ``gaps``.
     """
     matchers = [_PatchMatcher(candidates) for candidates in gaps]
     for frame in sorted({frame for matcher in matchers for frame in matcher.ends}):
@@ -108,9 +111,7 @@ class _PatchMatcher:
         self.frames: list[int] = candidates.times.tolist()
         self.ends = {self.frames[0], self.frames[-1]}
         self.matches = PatchMatches(
-            np.zeros(
-                (num_frames, num_joints, len(MAP_STEPS), 2, MAP_SIDE, MAP_SIDE), np.float32
-            ),
+            np.zeros((num_frames, num_joints, len(MAP_STEPS), 2, MAP_SIDE, MAP_SIDE), np.float32),
             np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32),
             np.zeros(num_joints, np.float32),
         )

@@ -162,8 +162,8 @@ def _follow_chunk(
                 field = estimator(pictures[frame], pictures[frame + step])
                 points = np.stack([path[frame - times[0]] for times, path, _ in moving])
                 moved = _move(points.reshape(-1, 2), field, pictures.scale).reshape(points.shape)
-                for (times, path, inner), pose in zip(moving, moved, strict=True):
-                    row, label = frame + step - times[0], inner.get(frame + step)
+                for (times, path, labels), pose in zip(moving, moved, strict=True):
+                    row, label = frame + step - times[0], labels.get(frame + step)
                     path[row] = pose
                     if label is not None:
                         path[row, label.given] = label.keypoints[label.given]

@@ -123,9 +123,7 @@ def crowd(label, people: int, num_frames: int):
 
 
 @pytest.mark.parametrize('batch_bytes', [1, 20_000, 2**20])
-def test_people_get_the_poses_that_each_gets_alone(
-    label, video, weights, monkeypatch, batch_bytes
-):
+def test_people_get_the_poses_that_each_gets_alone(label, video, weights, monkeypatch, batch_bytes):
     monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._CHUNK', 5)
     frames = moving_texture(np.repeat(ARC, 2, axis=0))
     people = crowd(label, 4, len(frames))
@@ -138,9 +136,7 @@ def test_people_get_the_poses_that_each_gets_alone(
         for track in range(4)
     }
     monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._BATCH_BYTES', batch_bytes)
-    together = propagate_labels(
-        frames, video(people, len(frames)), AutoPropagator(weights=weights)
-    )
+    together = propagate_labels(frames, video(people, len(frames)), AutoPropagator(weights=weights))
     assert len(together.persons) == 4 * len(frames)
     for person in together.persons:
         np.testing.assert_array_equal(
