@@ -28,12 +28,13 @@ _POSE = np.array([[0, -1], [-0.6, 0], [0.6, 0], [-0.4, 1], [0.4, 1]])
 _FPS = 30
 
 _RUN = """
-import re, sys
+import re, sys, time
 from pathlib import Path
 from stdpose_mm.__main__ import main
 
 code = main(sys.argv[3:])
-Path(sys.argv[1]).write_text(re.search(r'VmHWM:\\s*(\\d+)', Path(sys.argv[2]).read_text())[1])
+peak = re.search(r'VmHWM:\\s*(\\d+)', Path(sys.argv[2]).read_text())[1]
+Path(sys.argv[1]).write_text(f'{peak} {time.process_time()}')
 sys.exit(code)
 """
 
@@ -105,14 +106,15 @@ class SoakRun:
     """A run of a command.
 
     Args:
-        num_frames: Length of its video.
         peak: Its peak memory in bytes.
         seconds: Its duration.
+        processor_seconds: What all its threads took, the start included; another load of the
+            machine matters little.
     """
 
-    num_frames: int
     peak: int
     seconds: float
+    processor_seconds: float
 
 
 def soak(command: str, clip: SoakClip, folder: Path, interval: int, model: list[str]) -> SoakRun:
@@ -142,10 +144,10 @@ def soak(command: str, clip: SoakClip, folder: Path, interval: int, model: list[
             file.writelines(clip.boxes())
         arguments += ['--boxes', str(given)]
     arguments += ['--out', str(folder / 'out.json'), *model]
-    peak = folder / 'peak.txt'
+    used = folder / 'used.txt'
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, '-c', _RUN, str(peak), str(STATUS), *arguments],
+        [sys.executable, '-c', _RUN, str(used), str(STATUS), *arguments],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -155,4 +157,5 @@ def soak(command: str, clip: SoakClip, folder: Path, interval: int, model: list[
             f'{command} of {clip.num_frames} frames ended with {done.returncode}: '
             f'{done.stderr.strip().splitlines()[-1:]}'
         )
-    return SoakRun(clip.num_frames, 1024 * int(peak.read_text()), time.monotonic() - began)
+    peak, processor_seconds = used.read_text().split()
+    return SoakRun(1024 * int(peak), time.monotonic() - began, float(processor_seconds))

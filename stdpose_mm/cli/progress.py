@@ -53,9 +53,10 @@ class FrameProgress:
         """Move the bar on to a number of frames."""
         self._bar.update(int(frames_done) - self._bar.n)
         seconds = time.monotonic() - self._begin
-        if not self._is_estimated and seconds >= MEASURED_SECONDS:
+        done = frames_done - self._idle
+        # The first picture may take longer: a labelled one, which brings no frame forward.
+        if not self._is_estimated and seconds >= MEASURED_SECONDS and done > 0:
             self._is_estimated = True
-            done = frames_done - self._idle
             left = (self._bar.total - frames_done) * seconds / done
             if left >= MEASURED_SECONDS:
                 self._bar.write(

@@ -96,8 +96,8 @@ class VideoPoseEstimator:
         self, frames: Iterable[BoxedFrame], limit: int, keep_pictures: bool, keep_heatmaps: bool
     ) -> Generator[FrameEstimate, None, None]:
         crop = self._crop_frames if self._shares_features else self._crop_windows
-        with closing(prefetch(crop(_ascending(frames)))) as cropped:
-            pipeline = _Pipeline(self, limit, keep_pictures, keep_heatmaps)
+        with closing(prefetch(crop(_ascending(frames), keep_pictures))) as cropped:
+            pipeline = _Pipeline(self, limit, keep_heatmaps)
             yield from interpolate_unreadable(pipeline.run(cropped))
 
     @property
@@ -105,17 +105,17 @@ class VideoPoseEstimator:
         # Without windows every frame is seen by itself, at its own box.
         return self.crops == 'frame' or not self.backend.sees_windows
 
-    def _crop_frames(self, frames: Iterable[BoxedFrame]) -> Iterator[_Frame]:
+    def _crop_frames(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_Frame]:
         """Crop the people of every frame."""
         for index, picture, people in frames:
             if picture is None:
-                yield _Frame(index, None, NO_PEOPLE)
+                yield _Frame(index, NO_PEOPLE, is_readable=False)
                 continue
             crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
             images = [self.window_model.crop_image(picture, crop) for crop in crops]
-            yield _Frame(index, picture, people, crops, images)
+            yield _Frame(index, people, crops, images, picture=picture if keep_pictures else None)
 
-    def _crop_windows(self, frames: Iterable[BoxedFrame]) -> Iterator[_Frame]:
+    def _crop_windows(self, frames: Iterable[BoxedFrame], keep_pictures: bool) -> Iterator[_Frame]:
         """Crop the windows of the people of every frame, the key frame first."""
         num_frames = self.window_model.num_frames
         ahead = key_place(num_frames)
@@ -123,17 +123,17 @@ class VideoPoseEstimator:
         for frame in frames:
             recent.append(frame)
             if len(recent) > ahead:
-                yield self._crop_window(list(recent), recent[-1 - ahead][0])
+                yield self._crop_window(list(recent), recent[-1 - ahead][0], keep_pictures)
         # Behind the last frame there is nothing to wait for.
         for index, _, _ in list(recent)[-ahead:]:
-            yield self._crop_window(list(recent), index)
+            yield self._crop_window(list(recent), index, keep_pictures)
 
-    def _crop_window(self, recent: list[BoxedFrame], key: int) -> _Frame:
+    def _crop_window(self, recent: list[BoxedFrame], key: int, keep_picture: bool) -> _Frame:
         pictures = {index: picture for index, picture, _ in recent}
         people = next(people for index, _, people in recent if index == key)
         picture = pictures[key]
         if picture is None:
-            return _Frame(key, None, NO_PEOPLE)
+            return _Frame(key, NO_PEOPLE, is_readable=False)
         crops = tuple(self.window_model.crop_at(box) for box in people.boxes)
         images = [self.window_model.crop_image(picture, crop) for crop in crops]
         own = np.arange(len(crops))
@@ -148,7 +148,7 @@ class VideoPoseEstimator:
                 first_image[index] = len(images)
                 images.extend(self.window_model.crop_image(beside, crop) for crop in crops)
             rows[:, side] = own + first_image.get(index, 0)
-        return _Frame(key, picture, people, crops, images, rows)
+        return _Frame(key, people, crops, images, rows, picture if keep_picture else None)
 
 
 @dataclass(eq=False)
@@ -157,22 +157,24 @@ class _Frame:
 
     Args:
         index: 0-based frame.
-        picture: None if it cannot be read.
         people: Its N people.
         crops: Where the N people lie in it.
         images: Cropped images uint8 [H', W', 3] to encode; the first N are of the frame itself.
         rows: [N, T] which of the images make the people's windows; None if windows share the
             images of the neighbouring frames.
+        picture: Kept for the result, None otherwise: many frames may wait for a batch to fill.
+        is_readable: Whether there was a picture.
         first: The number of its first image, counted from the start of the video.
         heatmaps: Final heatmaps [K, h, w] of its people, appended one by one.
     """
 
     index: int
-    picture: np.ndarray | None
     people: TrackedBoxes
     crops: tuple[Crop, ...] = ()
     images: list[np.ndarray] = field(default_factory=list)
     rows: np.ndarray | None = None
+    picture: np.ndarray | None = None
+    is_readable: bool = True
     first: int = 0
     heatmaps: list[np.ndarray] = field(default_factory=list)
 
@@ -183,13 +185,10 @@ class _Pipeline:
     Args:
         estimator: The model and its settings.
         limit: Frames that may wait for a batch to fill.
-        keep_pictures: Whether results hold the pictures.
         keep_heatmaps: Whether results hold the heatmaps.
     """
 
-    def __init__(
-        self, estimator: VideoPoseEstimator, limit: int, keep_pictures: bool, keep_heatmaps: bool
-    ) -> None:
+    def __init__(self, estimator: VideoPoseEstimator, limit: int, keep_heatmaps: bool) -> None:
         self._model = estimator.window_model
         self._backend = estimator.backend
         self._batch_size = estimator.batch_size
@@ -197,7 +196,6 @@ class _Pipeline:
         self._ahead = key_place(self._num_frames)
         # The last window waits for so many frames, of which the limit does not count the first.
         self._limit = limit + self._ahead - 1
-        self._keep_pictures = keep_pictures
         self._keep_heatmaps = keep_heatmaps
         # Frames, ascending: each is in one of the first two queues, and those that may still be
         # part of a window are in `_beside`.
@@ -225,9 +223,6 @@ class _Pipeline:
         self._added += len(frame.images)
         self._images.extend(frame.images)
         frame.images = []
-        if not self._keep_pictures and frame.picture is not None:
-            # From here on it only matters whether there is one.
-            frame.picture = frame.picture[:0]
         self._unwindowed.append(frame)
         self._beside.append(frame)
         self._make_windows()
@@ -322,7 +317,7 @@ class _Pipeline:
         start = 0
         for frame in ready:
             stop = start + len(frame.people)
-            if frame.picture is None:
+            if not frame.is_readable:
                 yield unknown_frame(frame.index, num_joints)
             else:
                 yield FrameEstimate(
@@ -330,7 +325,7 @@ class _Pipeline:
                     frame.people,
                     keypoints[start:stop],
                     scores[start:stop],
-                    picture=frame.picture if self._keep_pictures else None,
+                    picture=frame.picture,
                     heatmaps=self._heatmaps(frame),
                     crops=frame.crops if self._keep_heatmaps else (),
                 )

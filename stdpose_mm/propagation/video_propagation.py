@@ -214,10 +214,11 @@ class _TrackPlan:
     @cached_property
     def gaps_at(self) -> Mapping[int, Sequence[Gap]]:
         """Map frame index -> the gaps, of some joints each, that hold it."""
-        gaps_at: dict[int, list[Gap]] = {}
+        gaps_at: dict[int, tuple[Gap, ...]] = {}
         for gap in self.gaps:
+            alone = (gap,)
             for frame in gap.frames:
-                gaps_at.setdefault(frame, []).append(gap)
+                gaps_at[frame] = gaps_at[frame] + alone if frame in gaps_at else alone
         return gaps_at
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import Protocol
@@ -73,17 +72,19 @@ class _Work:
     """The work on the frames of gaps."""
 
     def __init__(self, num_frames: int, gaps: Sequence[Gap], listener: WorkListener) -> None:
-        self._due = Counter(frame for gap in gaps for frame in gap.frames)
-        self._looks: Counter[int] = Counter()
-        self._poses: Counter[int] = Counter()
-        idle = num_frames - len(self._due)
+        # Lists: a video may have ten thousand frames, and dictionaries take ten times the memory.
+        self._due, self._looks, self._poses = [0] * num_frames, [0] * num_frames, [0] * num_frames
+        for gap in gaps:
+            for frame in gap.frames:
+                self._due[frame] += 1
+        idle = self._due.count(0)
         self._done = float(idle)
         self._listener = listener
         self._lock = Lock()
-        listener.start(idle, len({(gap.track_id, frame) for gap in gaps for frame in gap.frames}))
+        listener.start(idle, _count_poses(gaps))
 
     def look(self, frame: int) -> None:
-        if frame in self._due and self._looks[frame] < _STEPS - 1:
+        if self._due[frame] and self._looks[frame] < _STEPS - 1:
             self._count(frame, self._looks)
         else:
             # No progress, but a listener may have had enough.
@@ -93,7 +94,7 @@ class _Work:
     def finish(self, frame: int) -> None:
         self._count(frame, self._poses)
 
-    def _count(self, frame: int, events: Counter[int]) -> None:
+    def _count(self, frame: int, events: list[int]) -> None:
         with self._lock:
             before = self._share(frame)
             events[frame] += 1
@@ -103,6 +104,14 @@ class _Work:
     def _share(self, frame: int) -> float:
         poses = self._poses[frame] / self._due[frame]
         return 1.0 if poses == 1 else (self._looks[frame] + poses) / _STEPS
+
+
+def _count_poses(gaps: Sequence[Gap]) -> int:
+    """Count the poses of gaps; gaps of other joints of the same person share them."""
+    frames_of: dict[int, list[range]] = {}
+    for gap in gaps:
+        frames_of.setdefault(gap.track_id, []).append(gap.frames)
+    return sum(len(set().union(*frames)) for frames in frames_of.values())
 
 
 class _WatchedFrames(FrameView):

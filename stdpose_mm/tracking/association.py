@@ -94,33 +94,51 @@ def _displacement(before: PersonLabel, after: PersonLabel) -> np.ndarray:
 
 
 def _similarities(persons: Sequence[PersonLabel], tracks: Sequence[_Track]) -> np.ndarray:
-    similarity = np.zeros((len(persons), len(tracks)))
-    for row, person in enumerate(persons):
-        for column, track in enumerate(tracks):
-            shift = track.velocity * (person.frame_index - track.label.frame_index)
-            similarity[row, column] = pose_similarity(track.label, person, shift)
-    return similarity
+    """Compare the N people of one frame with M tracks, moved on at their velocity: [N, M]."""
+    shifts = [
+        track.velocity * (person.frame_index - track.label.frame_index)
+        for person in persons[:1]
+        for track in tracks
+    ]
+    return pose_similarities(persons, [track.label for track in tracks], shifts)
 
 
-def pose_similarity(first: PersonLabel, second: PersonLabel, shift: np.ndarray) -> float:
-    """Average object keypoint similarity (with a wide kernel) and box IoU, in 0..1.
+def pose_similarities(
+    persons: Sequence[PersonLabel],
+    earlier: Sequence[PersonLabel],
+    shifts: Sequence[np.ndarray],
+) -> np.ndarray:
+    """Average object keypoint similarity (with a wide kernel) and box IoU.
 
     Args:
-        first: The label to be moved.
-        second: The label it is compared with. Where no joint is labelled in both, the IoU stands
+        persons: N labels.
+        earlier: M labels to compare each with. Where no joint is labelled in both, the IoU stands
             alone.
-        shift: [2] pixels by which ``first`` is moved.
+        shifts: [2] pixels by which each of the M is moved.
+
+    Returns:
+        [N, M] in 0..1.
     """
-    box_first, box_second = _box(first), _box(second)
-    moved = np.concatenate([box_first[:2] + shift, box_first[2:]])
-    overlap = float(box_iou(moved, box_second[None])[0])
-    common = first.labelled & second.labelled
-    if not common.any():
-        return overlap
-    size = max(np.sqrt((box_first[2:].prod() + box_second[2:].prod()) / 2), 1.0)
-    distance = np.linalg.norm(first.keypoints[common] + shift - second.keypoints[common], axis=-1)
-    oks = np.exp(-((distance / size) ** 2) / (2 * MOTION_KERNEL**2)).mean()
-    return float(oks + overlap) / 2
+    if not persons or not earlier:
+        return np.zeros((len(persons), len(earlier)))
+    shift = np.stack(shifts)
+    expected = np.stack([label.keypoints for label in earlier]) + shift[:, None]
+    labelled = np.stack([label.labelled for label in earlier])
+    boxes = np.stack([_box(label) for label in earlier])
+    moved = np.concatenate([boxes[:, :2] + shift, boxes[:, 2:]], axis=1)
+    area = boxes[:, 2:].prod(axis=1)
+    similarity = np.zeros((len(persons), len(earlier)))
+    for row, person in enumerate(persons):
+        box = _box(person)
+        overlap = box_iou(box, moved)
+        common = labelled & person.labelled
+        size = np.maximum(np.sqrt((area + box[2:].prod()) / 2), 1.0)
+        distance = np.linalg.norm(expected - person.keypoints, axis=-1) / size[:, None]
+        likeness = np.where(common, np.exp(-(distance**2) / (2 * MOTION_KERNEL**2)), 0.0)
+        joints = common.sum(axis=1)
+        oks = likeness.sum(axis=1) / np.maximum(joints, 1)
+        similarity[row] = np.where(joints > 0, (oks + overlap) / 2, overlap)
+    return similarity
 
 
 def _box(label: PersonLabel) -> np.ndarray:

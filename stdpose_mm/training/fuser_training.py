@@ -22,14 +22,13 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.fusion_features import (
-    MAP_SIDE,
-    MAP_STEPS,
     MAPS,
     SCALARS,
     FusionFeatures,
     GapHeatmaps,
     extract_fusion_features,
 )
+from stdpose_mm.propagation.auto.patch_matching import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, fuser_inputs
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow

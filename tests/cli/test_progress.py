@@ -39,6 +39,18 @@ def test_the_time_to_go_is_said_once_as_soon_as_it_is_measured(clock, capsys):
         assert 'to go' not in capsys.readouterr().err
 
 
+def test_nothing_is_estimated_before_a_frame_is_begun(clock, capsys):
+    """A labelled picture is looked at first; it may take longer than the measurement."""
+    with FrameProgress(180, 'flow') as progress:
+        progress.start(100, 1800)
+        clock.now += 6
+        progress.advance(100)
+        assert 'to go' not in capsys.readouterr().err
+        clock.now += 3
+        progress.advance(109)
+        assert 'about 71 s to go: 1000 ms a frame' in capsys.readouterr().err
+
+
 def test_nothing_is_estimated_of_a_short_run(clock, capsys):
     with FrameProgress(100, 'flow') as progress:
         progress.start(0, 100)

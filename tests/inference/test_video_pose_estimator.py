@@ -291,6 +291,19 @@ def test_memory_does_not_grow_with_the_video(crops, number):
     assert most_features <= 3 * 3 * number + 3 * 4
 
 
+@pytest.mark.parametrize(('crops', 'most'), [('frame', 2), ('window', 4)])
+def test_pictures_nobody_asked_for_do_not_wait_with_their_frames(crops, most):
+    """Those of a window, and the one that the iterator has just made."""
+    alive = Alive()
+
+    def long_video():
+        for frame in range(40):
+            yield frame, alive.add(PICTURES[frame % 24].copy()), people_at(frame, 1)
+
+    poses = VideoPoseEstimator(window_model(SKELETON), crops=crops, batch_size=8)
+    assert max(len(alive) for _ in poses.estimate(long_video())) <= most
+
+
 def test_poses_come_one_frame_after_their_pictures_where_they_may_not_wait(model):
     asked = []
 

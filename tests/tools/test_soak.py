@@ -27,15 +27,16 @@ def test_people_of_a_clip_are_in_the_picture_and_apart():
 @pytest.mark.parametrize(('most', 'code'), [(1000, 0), (0.5, 1)])
 def test_memory_is_printed_for_each_length_and_too_much_is_told(soak, most, code):
     """A ratio is at least 1, that of the shortest, so that 0.5 is exceeded in any case."""
-    lengths = ('--frames', 22, 11, '--size', 64, 48, '--max-ratio', most)
+    lengths = ('--frames', 22, 11, '--people', 2, '--size', 64, 48, '--max-ratio', most)
     ended, printed, errors = soak('--commands', 'propagate', '--method', 'linear', *lengths)
     assert (ended, errors) == (code, [])
     header, short, long, last = (line.split() for line in printed.splitlines())
-    assert header == ['command', 'frames', 'peak', 'MiB', 'ratio', 'seconds']
-    assert [row[:2] for row in (short, long)] == [['propagate', '11'], ['propagate', '22']]
-    assert float(short[3]) == 1
-    assert float(long[3]) == pytest.approx(float(long[2]) / float(short[2]), abs=0.002)
-    assert 30 < float(short[2]) < 2000
+    assert ' '.join(header) == 'command people frames peak MiB ratio seconds processor seconds'
+    assert [row[:3] for row in (short, long)] == [['propagate', '2', n] for n in ('11', '22')]
+    assert float(short[4]) == 1
+    assert float(long[4]) == pytest.approx(float(long[3]) / float(short[3]), abs=0.002)
+    assert 30 < float(short[3]) < 2000
+    assert all(0 < float(row[6]) < 600 for row in (short, long))
     assert last[:2] == ['largest', 'ratio']
 
 

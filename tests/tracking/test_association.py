@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.tracking import assign_track_ids
-from stdpose_mm.tracking.association import pose_similarity
+from stdpose_mm.tracking.association import pose_similarities
 
 BODY = np.array([[0, 0], [-10, 40], [10, 40]], float)
 
@@ -100,11 +100,15 @@ def boxed(label, box, keypoints=NOWHERE, visibility=(0, 0, 0), frame=0, **fields
     return label(frame, keypoints, visibility, bbox=box, **fields)
 
 
+def similarity(first, second, shift) -> float:
+    return pose_similarities([second], [first], [shift])[0, 0]
+
+
 def test_boxes_are_compared_after_the_shift(label):
     first = boxed(label, [0, 0, 10, 20])
-    assert pose_similarity(first, boxed(label, [30, 5, 10, 20]), np.array([30, 5])) == 1
+    assert similarity(first, boxed(label, [30, 5, 10, 20]), np.array([30, 5])) == 1
     # 10 x 20 of 15 x 20 pixels.
-    assert pose_similarity(first, boxed(label, [5, 0, 15, 20]), np.array([5, 0])) == 200 / 300
+    assert similarity(first, boxed(label, [5, 0, 15, 20]), np.array([5, 0])) == 200 / 300
 
 
 def test_similarity_is_the_mean_of_overlap_and_of_the_poses_likeness(label):
@@ -113,22 +117,31 @@ def test_similarity_is_the_mean_of_overlap_and_of_the_poses_likeness(label):
     apart = np.array([0.5 * np.sqrt(600), 0])
     second = boxed(label, [0, 0, 20, 40], BODY + apart, (2, 2, 2))
     expected = (np.exp(-0.5) + 400 / 800) / 2
-    assert pose_similarity(first, second, NO_SHIFT) == pytest.approx(expected)
+    assert similarity(first, second, NO_SHIFT) == pytest.approx(expected)
     back = np.array([-3.0, -4])
     moved = boxed(label, [-3, -4, 10, 40], BODY + back, (2, 2, 2))
-    assert pose_similarity(moved, second, -back) == pytest.approx(expected)
+    assert similarity(moved, second, -back) == pytest.approx(expected)
 
 
 def test_poses_smaller_than_a_pixel_are_compared_as_if_of_one(label):
     first = boxed(label, [0, 0, 0.5, 0.5], BODY, (2, 2, 2))
     second = boxed(label, [0, 0, 0.5, 0.5], np.add(BODY, (0, 0.5)), (2, 2, 2))
-    assert pose_similarity(first, second, NO_SHIFT) == pytest.approx((np.exp(-0.5) + 1) / 2)
+    assert similarity(first, second, NO_SHIFT) == pytest.approx((np.exp(-0.5) + 1) / 2)
 
 
 def test_only_joints_that_both_have_are_compared(label):
     first = boxed(label, [0, 0, 10, 10], BODY, (2, 0, 2))
     second = boxed(label, [0, 0, 10, 10], np.add(BODY, [[0, 0], [0, 0], [99, 0]]), (2, 2, 0))
-    assert pose_similarity(first, second, NO_SHIFT) == 1
+    assert similarity(first, second, NO_SHIFT) == 1
+
+
+def test_each_of_several_people_is_compared_with_each_track_at_its_own_shift(label):
+    tracks = [boxed(label, [x, 0, 10, 20]) for x in (0, 100)]
+    people = [boxed(label, [x, 0, 10, 20]) for x in (200, 105, 30)]
+    shifts = [np.array([30.0, 0]), np.array([100.0, 0])]
+    expected = [[0, 1], [0, 0], [1, 0]]
+    np.testing.assert_array_equal(pose_similarities(people, tracks, shifts), expected)
+    assert pose_similarities(people, [], []).shape == (3, 0)
 
 
 def test_a_box_that_grows_moves_by_its_centre(label, video):

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,10 @@ from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_j
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
-from .fusion_features import GapHeatmaps, extract_fusion_features
+from .candidates import find_candidates
+from .fusion_features import GapHeatmaps, join_features
 from .network_heatmaps import NetworkHeatmapEstimator
+from .patch_matching import match_patches, matches_nbytes
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
 
 if TYPE_CHECKING:
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 
 _CHUNK = 64
 """Frames of a gap that are fused at once; longer gaps come in chunks, each with both ends."""
+
+_BATCH_BYTES = 64 * 2**20
+"""Memory for what the pictures and networks say of the chunks that share one reading of the video:
+about 45 people of 17 joints over 64 frames without a network."""
 
 _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
@@ -107,24 +114,32 @@ class AutoPropagator(BasePropagator):
         networks = [(each, shared) for each, shared in mappings if shared is not None]
         for chunk in split_into_chunks(gaps):
             tracks = dict(follow_joints(frames, chunk, self.estimator))
-            with closing(self._parts(frames, chunk, mapping)) as parts:
-                for gap, keys, maps in parts:
-                    maps += [each.heatmaps(frames, gap, keys, shared) for each, shared in networks]
-                    yield from self._fill(frames, gap, tracks[gap], keys, maps)
+            with closing(self._chunks(frames, chunk, tracks, mapping)) as chunks:
+                for batch in _batches(chunks):
+                    yield from self._fill(frames, batch, networks)
 
-    def _parts(
-        self, frames: FrameSource, gaps: Sequence[Gap], mapping: JointMapping | None
-    ) -> Generator[tuple[Gap, Sequence[int], list[GapHeatmaps]], None, None]:
-        """Yield gaps, long ones in parts: frames to fill, and the window model's maps of them."""
+    def _chunks(
+        self,
+        frames: FrameSource,
+        gaps: Sequence[Gap],
+        tracks: Mapping[Gap, FlowTracks],
+        mapping: JointMapping | None,
+    ) -> Generator[_Chunk, None, None]:
+        """Yield the chunks of gaps in order of time, with the window model's maps of them."""
         if self.heatmap_estimator is None or mapping is None:
-            for gap in gaps:
-                for start in range(0, len(gap.frames), _CHUNK):
-                    yield gap, gap.frames[start : start + _CHUNK], []
+            parts = [
+                (gap, gap.frames[start : start + _CHUNK])
+                for gap in gaps
+                for start in range(0, len(gap.frames), _CHUNK)
+            ]
+            # People with long gaps side by side share the reading of the video.
+            for gap, keys in sorted(parts, key=lambda part: part[1][0]):
+                yield _Chunk(gap, tracks[gap], keys, ())
             return
         with closing(self.heatmap_estimator.heatmaps(frames, gaps, mapping)) as estimated:
             for gap, maps in estimated:
                 unlabelled = [frame for frame in maps.frames if frame in gap.frames]
-                yield gap, unlabelled, [GapHeatmaps.of_labels(maps, mapping)]
+                yield _Chunk(gap, tracks[gap], unlabelled, (GapHeatmaps.of_labels(maps, mapping),))
 
     def warn_of_unused(self, skeleton: Skeleton) -> None:
         """Warn of pose networks that share no joint with the labels."""
@@ -171,25 +186,72 @@ class AutoPropagator(BasePropagator):
     def _fill(
         self,
         frames: FrameSource,
-        gap: Gap,
-        tracks: FlowTracks,
-        keys: Sequence[int],
-        heatmaps: Sequence[GapHeatmaps],
+        chunks: Sequence[_Chunk],
+        networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
     ) -> Iterator[PropagatedPose]:
-        """Yield the poses of the frames ``keys`` of a gap."""
-        left, right = labelled_ends(gap)
-        keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
-        scores = np.stack(
-            [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
-        )
-        known = left | right
-        if known.any():
-            times = sorted({gap.first, *keys, gap.last})
-            evidence = extract_fusion_features(frames, gap, tracks, times, heatmaps)
-            rows = np.searchsorted(times, keys)
-            positions, certainty = (values[rows] for values in self.fuser(evidence))
-            keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
-        for row, frame_index in enumerate(keys):
-            yield PropagatedPose.with_visibility_of_labels(
-                gap, frame_index, keypoints[row], scores[row]
+        """Yield the poses of a batch, chunk by chunk."""
+        evident = [chunk for chunk in chunks if np.any(labelled_ends(chunk.gap))]
+        candidates = [find_candidates(each.gap, each.tracks, each.times) for each in evident]
+        matches = match_patches(frames, candidates)
+        evidence = dict(zip(evident, zip(candidates, matches, strict=True), strict=True))
+        for chunk in chunks:
+            gap, keys = chunk.gap, chunk.keys
+            keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
+            scores = np.stack(
+                [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
             )
+            if chunk in evidence:
+                maps = [each.heatmaps(frames, gap, keys, shared) for each, shared in networks]
+                features = join_features(
+                    gap, chunk.tracks, *evidence[chunk], frames.size, (*chunk.heatmaps, *maps)
+                )
+                rows, known = np.searchsorted(chunk.times, keys), features.known
+                positions, certainty = (values[rows] for values in self.fuser(features))
+                keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
+            for row, frame_index in enumerate(keys):
+                yield PropagatedPose.with_visibility_of_labels(
+                    gap, frame_index, keypoints[row], scores[row]
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """Frames of a gap that are fused at once.
+
+    Args:
+        gap: The gap.
+        tracks: Its flow tracks.
+        keys: The frames to fill, ascending.
+        heatmaps: Those that are known by now.
+    """
+
+    gap: Gap
+    tracks: FlowTracks
+    keys: Sequence[int]
+    heatmaps: tuple[GapHeatmaps, ...]
+
+    @property
+    def times(self) -> np.ndarray:
+        """Return the frames to look at, ascending: those to fill and the ends of the gap."""
+        return np.array(sorted({self.gap.first, *self.keys, self.gap.last}))
+
+    @property
+    def nbytes(self) -> int:
+        """Return the memory of its evidence in bytes."""
+        maps = [m for each in self.heatmaps for m in (each.frame_heatmaps, each.final_heatmaps)]
+        matches = matches_nbytes(len(self.keys) + 2, len(self.gap.joints))
+        return matches + sum(values.nbytes for values in maps)
+
+
+def _batches(chunks: Iterable[_Chunk]) -> Iterator[list[_Chunk]]:
+    """Put neighbours together; a batch goes beyond ``_BATCH_BYTES`` by one chunk at most."""
+    batch: list[_Chunk] = []
+    nbytes = 0
+    for chunk in chunks:
+        batch.append(chunk)
+        nbytes += chunk.nbytes
+        if nbytes >= _BATCH_BYTES:
+            yield batch
+            batch, nbytes = [], 0
+    if batch:
+        yield batch

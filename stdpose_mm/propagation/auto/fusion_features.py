@@ -8,38 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, labelled_ends, pose_size
-from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
+from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.structures import OCCLUDED
 from stdpose_mm.structures.joint_mapping import JointMapping
+
+from .candidates import CANDIDATES, Candidates, find_candidates
+from .patch_matching import (
+    DENSE_SIDE,
+    DENSE_STEP,
+    MAP_SIDE,
+    MAP_STEPS,
+    PatchMatches,
+    match_patches,
+    near_and_wide,
+)
 
 if TYPE_CHECKING:
     from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 
-MAP_SIDE = 9
-MAP_STEPS = (0.03, 0.09)
-"""Maps are 9x9 places around the centre, 3 % or 9 % of the pose's size apart: the near ones reach
-12 % of it, the wide ones 36 %. A place of a wide map holds the largest of the 3x3 near ones."""
-
-_REDUCTION = 3
-DENSE_SIDE = MAP_SIDE * _REDUCTION
-_DENSE_STEP = MAP_STEPS[0]
-
-_PATCH_SIDE = 9
-_PATCH_STEP = _DENSE_STEP / 2
-_MAX_SAMPLE_STEP = 2.0
-"""Pixels between two samples of a patch."""
-_REGION_SIDE = (DENSE_SIDE - 1) * 2 + _PATCH_SIDE
-"""Patches are 9x9 samples, twice as dense as the places; a region holds all patches of a map."""
-
-CANDIDATES = ('linear', 'forward', 'backward')
 VECTORS = (
     *CANDIDATES,
     'forward_error',
@@ -162,57 +155,43 @@ def extract_fusion_features(
         heatmaps: Of each pose network, for some or all of these frames.
     """
     times = np.array(tracks.frames if chosen is None else chosen)
-    candidates = _find_candidates(gap, tracks, times)
-    matches = _match_patches(frames, gap, candidates)
+    candidates = find_candidates(gap, tracks, times)
+    (matches,) = match_patches(frames, [candidates])
+    return join_features(gap, tracks, candidates, matches, frames.size, heatmaps)
+
+
+def join_features(
+    gap: Gap,
+    tracks: FlowTracks,
+    candidates: Candidates,
+    matches: PatchMatches,
+    picture_size: tuple[int, int],
+    heatmaps: Sequence[GapHeatmaps] = (),
+) -> FusionFeatures:
+    """Join the evidence for some frames of a gap.
+
+    Args:
+        gap: The gap; one of its ends is labelled.
+        tracks: Its flow tracks.
+        candidates: Of the chosen frames.
+        matches: Of the same.
+        picture_size: (width, height) in pixels.
+        heatmaps: Of each pose network, for some or all of these frames.
+    """
     maps, has_heatmap = _maps(candidates, matches, heatmaps)
     return FusionFeatures(
         centre=candidates.centre,
         size=candidates.size,
         vectors=_vectors(candidates, tracks),
-        scalars=_scalars(gap, candidates, matches, has_heatmap, frames.size),
+        scalars=_scalars(gap, candidates, matches, has_heatmap, picture_size),
         maps=maps,
         base_weights=candidates.weights.astype(np.float32),
         known=candidates.left | candidates.right,
-        interior=np.isin(times, gap.frames),
+        interior=np.isin(candidates.times, gap.frames),
     )
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """Candidate positions of K joints in F frames of a gap, and their blend.
-
-    Args:
-        times: [F] frame indices, the gap's first and last among them.
-        left, right: [K] bool: joints of the left, and of the right, label.
-        positions: [F, K, 3, 2] pixels, in the order of ``CANDIDATES``.
-        weights: [F, K, 3] weights of the blend.
-        centre: [F, K, 2] pixels, the blend; linear where neither label has the joint.
-        size: Mean larger side of the labelled poses in pixels.
-    """
-
-    times: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    positions: np.ndarray
-    weights: np.ndarray
-    centre: np.ndarray
-    size: float
-
-
-def _find_candidates(gap: Gap, tracks: FlowTracks, times: np.ndarray) -> _Candidates:
-    rows = times - gap.first
-    left, right = labelled_ends(gap)
-    linear = np.stack([interpolate_joints(gap, time) for time in times])
-    positions = np.stack([linear, tracks.forward[rows], tracks.backward[rows]], axis=-2)
-    blend = tracks.weights(gap)[rows]
-    weights = np.concatenate([np.zeros_like(blend[..., :1]), blend], axis=-1)
-    centre = np.einsum('fkc,fkcd->fkd', weights, positions)
-    unknown = ~(left | right)
-    centre[:, unknown] = linear[:, unknown]
-    return _Candidates(times, left, right, positions, weights, centre, pose_size(gap))
-
-
-def _vectors(candidates: _Candidates, tracks: FlowTracks) -> np.ndarray:
+def _vectors(candidates: Candidates, tracks: FlowTracks) -> np.ndarray:
     """Return [F, K, len(VECTORS), 2] float32 offsets and displacements in pose sizes."""
     left, right = candidates.left[:, None], candidates.right[:, None]
     times, centre = candidates.times, candidates.centre
@@ -242,12 +221,12 @@ def _vectors(candidates: _Candidates, tracks: FlowTracks) -> np.ndarray:
 
 
 def _maps(
-    candidates: _Candidates, matches: _Matches, heatmaps: Sequence[GapHeatmaps]
+    candidates: Candidates, matches: PatchMatches, heatmaps: Sequence[GapHeatmaps]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps of :class:`FusionFeatures`, and [F, K] bool: joints with heatmaps."""
     shape = candidates.centre.shape[:2]
     maps = np.zeros((*shape, len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
-    maps[:, :, :, :2] = near_and_wide(matches.maps)
+    maps[:, :, :, :2] = matches.maps
     has_heatmap = np.zeros(shape, bool)
     dense = np.zeros((*shape, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
     total = np.zeros(shape, np.float32)
@@ -266,7 +245,7 @@ def _maps(
     return maps, has_heatmap
 
 
-def _maps_around(candidates: _Candidates, network: GapHeatmaps) -> tuple[np.ndarray, np.ndarray]:
+def _maps_around(candidates: Candidates, network: GapHeatmaps) -> tuple[np.ndarray, np.ndarray]:
     """Sample a network's maps around the centre: [F, K, 2, 27, 27], and [F, K] where it has any."""
     shape = candidates.centre.shape[:2]
     dense = np.zeros((*shape, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
@@ -282,7 +261,7 @@ def _maps_around(candidates: _Candidates, network: GapHeatmaps) -> tuple[np.ndar
 
 
 def _judge_at_labels(
-    candidates: _Candidates, around: np.ndarray, shown: np.ndarray
+    candidates: Candidates, around: np.ndarray, shown: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Tell by the labelled ends, where the truth lies in the middle of a map, how good maps are.
 
@@ -309,8 +288,8 @@ def _judge_at_labels(
 
 def _scalars(
     gap: Gap,
-    candidates: _Candidates,
-    matches: _Matches,
+    candidates: Candidates,
+    matches: PatchMatches,
     has_heatmap: np.ndarray,
     picture_size: tuple[int, int],
 ) -> np.ndarray:
@@ -349,123 +328,12 @@ def _stack(values: Sequence[Any], shape: tuple[int, ...], axis: int) -> np.ndarr
     return np.stack([np.broadcast_to(value, shape) for value in values], axis)
 
 
-def near_and_wide(dense: np.ndarray) -> np.ndarray:
-    """Reduce maps [..., M, 27, 27] to those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
-    start = (DENSE_SIDE - MAP_SIDE) // 2
-    near = dense[..., start : start + MAP_SIDE, start : start + MAP_SIDE]
-    cells = dense.reshape(*dense.shape[:-2], MAP_SIDE, _REDUCTION, MAP_SIDE, _REDUCTION)
-    return np.stack([near, cells.max(axis=(-3, -1))], axis=-4)
-
-
-class _Matches(NamedTuple):
-    """Correlation of the picture with the patches at the labelled joints.
-
-    Args:
-        maps: [F, K, 2, 27, 27] with the left and right label's patch at places around the centre;
-            zeros without the label.
-        at_candidates: [F, K, 3] at each candidate, with the patch of the label it starts from;
-            at the straight line the mean over the labels there are.
-        ends: [K] of both labels' patches with each other.
-    """
-
-    maps: np.ndarray
-    at_candidates: np.ndarray
-    ends: np.ndarray
-
-
-def _match_patches(frames: FrameSource, gap: Gap, candidates: _Candidates) -> _Matches:
-    """Correlate patches 12 % of the pose's size wide, normalised, each colour about its mean."""
-    centre, size, positions = candidates.centre, candidates.size, candidates.positions
-    num_frames, num_joints = centre.shape[:2]
-    labelled = np.stack([candidates.left, candidates.right])
-    ends = ((gap.first, centre[0]), (gap.last, centre[-1]))
-    known = labelled.any(axis=0)
-    templates = np.stack(
-        [_PatchSampler(frames[t], at[known], size)(at, _PATCH_SIDE) for t, at in ends]
-    )
-    normalised = _normalised(templates) * labelled[..., None]
-    shares = labelled / np.maximum(labelled.sum(axis=0), 1)
-    maps = np.zeros((num_frames, num_joints, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
-    at_candidates = np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32)
-    for index, frame in enumerate(candidates.times):
-        around = np.concatenate([centre[index, known], *positions[index, known]])
-        sample_patches = _PatchSampler(frames[int(frame)], around, size)
-        regions = sample_patches(centre[index], _REGION_SIDE)
-        for side, joint in np.argwhere(normalised.any(axis=-1)):
-            # Several times faster on bytes than on floating point numbers.
-            found = cv2.matchTemplate(regions[joint], templates[side, joint], cv2.TM_CCOEFF_NORMED)
-            maps[index, joint, side] = found[::2, ::2].clip(-1, 1)
-        points = positions[index].reshape(-1, 2)
-        patches = _normalised(sample_patches(points, _PATCH_SIDE))
-        patches = patches.reshape(num_joints, len(CANDIDATES), -1)
-        linear, forward, backward = np.einsum('kcn,skn->csk', patches, normalised)
-        at_candidates[index] = np.stack(
-            [(linear * shares).sum(axis=0), forward[0], backward[1]], axis=-1
-        )
-    return _Matches(maps, at_candidates, (normalised[0] * normalised[1]).sum(axis=-1))
-
-
-class _PatchSampler:
-    """Samples patches of one picture, ``_PATCH_STEP`` pose sizes apart.
-
-    Args:
-        picture: uint8 [H, W, 3].
-        points: [N, 2] pixels that patches will be around; the picture is reduced there only.
-        size: Of the pose in pixels.
-    """
-
-    def __init__(self, picture: np.ndarray, points: np.ndarray, size: float) -> None:
-        self._step = _PATCH_STEP * size
-        # Where the samples lie far apart the picture is reduced first: they shall see all of it.
-        factor = min(1.0, _MAX_SAMPLE_STEP / self._step)
-        margin = (_REGION_SIDE // 2 + 1) * self._step + 1 / factor
-        height, width = picture.shape[:2]
-        low = np.clip(points.min(axis=0) - margin, 0, (width - 1, height - 1)).astype(int)
-        high = np.clip(points.max(axis=0) + margin, low, (width - 1, height - 1)).astype(int)
-        self._picture = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
-        original = high + 1 - low
-        if factor < 1:
-            reduced = np.maximum(np.rint(original * factor).astype(int), 1)
-            self._picture = cv2.resize(
-                self._picture, reduced.tolist(), interpolation=cv2.INTER_AREA
-            )
-        self._low = low
-        self._scale = np.array(self._picture.shape[1::-1]) / original
-
-    def __call__(self, points: np.ndarray, side: int) -> np.ndarray:
-        """Sample [N, side, side, 3] uint8 around ``points`` [N, 2]."""
-        points = (points - self._low + 0.5) * self._scale - 0.5
-        offsets = (np.arange(side) - side // 2) * self._step
-        x = points[:, 0, None, None] + offsets[None, None, :] * self._scale[0]
-        y = points[:, 1, None, None] + offsets[None, :, None] * self._scale[1]
-        x, y = (np.broadcast_to(v, (len(points), side, side)).reshape(-1, side) for v in (x, y))
-        sampled = cv2.remap(
-            self._picture,
-            x.astype(np.float32),
-            y.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return sampled.reshape(len(points), side, side, 3)
-
-
-def _normalised(patches: np.ndarray) -> np.ndarray:
-    """Normalise patches [..., side, side, 3] to [..., N]: colours about their means, length 1.
-
-    Zeros where all samples are equal.
-    """
-    centred = patches - patches.mean(axis=(-3, -2), keepdims=True, dtype=np.float32)
-    centred = centred.reshape(*patches.shape[:-3], -1)
-    length = np.linalg.norm(centred, axis=-1, keepdims=True)
-    return np.divide(centred, length, out=np.zeros_like(centred), where=length > 1e-3)
-
-
 def _heatmaps_around(
     heatmaps: np.ndarray, to_heatmap: np.ndarray, centre: np.ndarray, size: float
 ) -> np.ndarray:
     """Sample heatmaps [F, K, h, w] around the centre as [F, K, 27, 27]; 0 outside of them."""
     num_frames, num_joints = centre.shape[:2]
-    offsets = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * _DENSE_STEP * size
+    offsets = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * DENSE_STEP * size
     places = np.stack(np.broadcast_arrays(offsets[None, :], offsets[:, None]), axis=-1)
     points = centre[:, :, None, None] + places
     by_frame = to_heatmap[:, None, None]

@@ -16,7 +16,8 @@ from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCa
 from stdpose_mm.io import atomic_path
 from stdpose_mm.onnx_session import start_session
 
-from .fusion_features import MAP_SIDE, MAP_STEPS, MAPS, SCALARS, VECTORS, FusionFeatures
+from .fusion_features import MAPS, SCALARS, VECTORS, FusionFeatures
+from .patch_matching import MAP_SIDE, MAP_STEPS
 
 if TYPE_CHECKING:
     from stdpose_mm.models.fusers import GapFuser

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,40 +123,50 @@ def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
     return chunks
 
 
+_Path = tuple[range, np.ndarray, Mapping[int, PersonLabel]]
+"""Frames, positions [F, K, 2] in them, and labels on the way."""
+
+_PathsByStart = dict[int, list[_Path]]
+"""Frame that they start from -> paths."""
+
+
 def _follow_chunk(
     frames: FrameSource, gaps: Sequence[Gap], estimator: FlowEstimator
 ) -> list[FlowTracks]:
     first = min(gap.first for gap in gaps)
     last = max(gap.last for gap in gaps)
-    tracks, forward, backward = [], [], []
+    tracks = []
+    forward: _PathsByStart = {}
+    backward: _PathsByStart = {}
     for gap in gaps:
         shape = (gap.last - gap.first + 1, len(gap.before.frames), 2)
         track = FlowTracks(range(gap.first, gap.last + 1), np.zeros(shape), np.zeros(shape))
         inner = {label.frame_index: label for label in gap.inner}
         if gap.left is not None:
             track.forward[0] = gap.left.keypoints
-            forward.append((track.frames, track.forward, inner))
+            forward.setdefault(gap.first, []).append((track.frames, track.forward, inner))
         if gap.right is not None:
             track.backward[-1] = gap.right.keypoints
-            backward.append((track.frames, track.backward, inner))
+            backward.setdefault(gap.last, []).append((track.frames, track.backward, inner))
         tracks.append(track)
 
     pictures = _PreparedPictures(frames, estimator.prepare, first, last)
     sweeps = ((1, range(first, last), forward), (-1, range(last, first, -1), backward))
-    for step, sweep, paths in sweeps:
+    for step, sweep, starting in sweeps:
+        moving: list[_Path] = []
         for frame in sweep:
-            earlier = min(frame, frame + step)
-            moving = [
-                (frame - times[0], path, inner.get(frame + step))
-                for times, path, inner in paths
-                if earlier in times[:-1]
-            ]
+            # Those that go on only: a chunk may be a whole video with thousands of gaps.
+            moving = [path for path in moving if frame + step in path[0]]
+            moving += starting.get(frame, [])
             if moving:
                 field = estimator(pictures[frame], pictures[frame + step])
-                for row, path, label in moving:
-                    path[row + step] = _move(path[row], field, pictures.scale)
+                points = np.stack([path[frame - times[0]] for times, path, _ in moving])
+                moved = _move(points.reshape(-1, 2), field, pictures.scale).reshape(points.shape)
+                for (times, path, labels), pose in zip(moving, moved, strict=True):
+                    row, label = frame + step - times[0], labels.get(frame + step)
+                    path[row] = pose
                     if label is not None:
-                        path[row + step, label.given] = label.keypoints[label.given]
+                        path[row, label.given] = label.keypoints[label.given]
             elif step > 0:
                 pictures.skip(frame + step)
     return tracks

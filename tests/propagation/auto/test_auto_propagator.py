@@ -14,6 +14,8 @@ from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, probability_within
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.propagation.video_propagation import gaps_of_labels
+from support.frame_sources import CountingFrames
 from support.moving_pictures import ARC, POINTS, moving_texture
 
 pytestmark = pytest.mark.slow
@@ -109,6 +111,51 @@ def test_long_gaps_are_fused_in_chunks(label, video, weights, monkeypatch):
     for one, other in zip(whole.persons, chunks.persons, strict=True):
         # An untrained network reads the same in chunks but for the velocities at their ends.
         assert np.abs(one.keypoints - other.keypoints).max() < 0.5
+
+
+def crowd(label, people: int, num_frames: int):
+    """People side by side, some of whom are labelled in other frames than the rest."""
+    return [
+        label(n, POINTS / 2 + (7 * track, 20), track_id=track)
+        for track in range(people)
+        for n in (track % 3, num_frames - 1 - track % 2)
+    ]
+
+
+@pytest.mark.parametrize('batch_bytes', [1, 20_000, 2**20])
+def test_people_get_the_poses_that_each_gets_alone(label, video, weights, monkeypatch, batch_bytes):
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._CHUNK', 5)
+    frames = moving_texture(np.repeat(ARC, 2, axis=0))
+    people = crowd(label, 4, len(frames))
+    alone = {
+        track: propagate_labels(
+            frames,
+            video([p for p in people if p.track_id == track], len(frames)),
+            AutoPropagator(weights=weights),
+        ).persons
+        for track in range(4)
+    }
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._BATCH_BYTES', batch_bytes)
+    together = propagate_labels(frames, video(people, len(frames)), AutoPropagator(weights=weights))
+    assert len(together.persons) == 4 * len(frames)
+    for person in together.persons:
+        np.testing.assert_array_equal(
+            person.keypoints, alone[person.track_id][person.frame_index].keypoints
+        )
+
+
+def test_pictures_are_read_no_more_often_for_many_people(label, video, weights):
+    pictures = list(moving_texture(np.repeat(ARC, 2, axis=0)))
+
+    def reads(people: int) -> int:
+        frames = CountingFrames(pictures)
+        labels = video(crowd(label, people, len(frames)), len(frames))
+        gaps = gaps_of_labels(labels, len(frames))
+        poses = AutoPropagator(weights=weights).propagate(frames, gaps, labels.skeleton)
+        assert len(list(poses)) == sum(len(gap.frames) for gap in gaps)
+        return len(frames.reads)
+
+    assert reads(12) == reads(6)
 
 
 def test_scores_are_the_calibrated_probability_of_a_small_error(label, video, weights):

@@ -12,10 +12,9 @@ from stdpose_mm.propagation.auto.fusion_features import (
     SCALARS,
     VECTORS,
     GapHeatmaps,
-    _PatchSampler,
     extract_fusion_features,
-    near_and_wide,
 )
+from stdpose_mm.propagation.auto.patch_matching import _PatchSampler, near_and_wide
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 
 POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
