@@ -95,9 +95,7 @@ def _require_states(filename: str, checkpoint: Mapping[str, Any]) -> None:
         meta = checkpoint['meta']
         missing = [name for name in ('epoch', 'iter') if not isinstance(meta.get(name), int)]
     if missing:
-        raise InputError(
-            f'checkpoint {filename} cannot be resumed without {missing[0]}, {_ADVICE}'
-        )
+        raise InputError(f'checkpoint {filename} cannot be resumed without {missing[0]}, {_ADVICE}')
 
 
 @contextmanager

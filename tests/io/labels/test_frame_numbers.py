@@ -287,6 +287,8 @@ class TestTimes:
             (['a_0.033.jpg', 'a_1.467.jpg'], [1, 44]),
             (['a_0.03.jpg', 'a_1.46.jpg'], [1, 44]),
             (['a_0.0480.jpg', 'a_1.4800.jpg'], [1, 44]),
+            # Shortly before the next frame, by more than the last digit.
+            (['a_0.061.jpg', 'a_1.491.jpg'], [1, 44]),
             (['a_0.000000.jpg', 'a_1.966667.jpg'], [0, 59]),
         ],
     )
