@@ -12,7 +12,7 @@ POSE = [[10, 10], [0, 30], [20, 30]]
 
 @pytest.mark.parametrize(
     ('life_span', 'frames'),
-    [('video', [range(0, 6), range(8, 12)]), ('labels', [range(2, 6), range(8, 11)])],
+    [('video', [range(6), range(8, 12)]), ('labels', [range(2, 6), range(8, 11)])],
 )
 def test_a_person_is_there_until_a_label_says_otherwise(label, life_span, frames):
     track = {n: label(n, POSE) for n in (2, 4, 8, 10)}
