@@ -31,6 +31,8 @@ class TrainingRunner(Runner):
     with random ones in their place, and with a new optimizer if there is none.
     """
 
+    _load_from: str | None
+
     def train(self) -> nn.Module:
         """Look at the checkpoint before any data are read, then train.
 
