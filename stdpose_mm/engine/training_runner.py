@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from mmengine.runner import Runner
+from mmengine.model import is_model_wrapper
+from mmengine.runner import CheckpointLoader, Runner
+from torch import nn
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models.pretrained import compare_weights, model_weights
+from stdpose_mm.wording import listed
 
+from .checkpoints import last_checkpoint
 from .config_files import one_line
 
 _STATES = ('state_dict', 'optimizer', 'meta', 'message_hub')
 _WRONG = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What MMEngine raises on a checkpoint that is laid out otherwise, or of another model."""
 
+_ADVICE = 'give one of a run with this config, or its weights alone as load_from'
+
 
 class TrainingRunner(Runner):
     """Refuse a checkpoint that does not go on with the run it is given to.
 
-    MMEngine's ``Runner`` logs which weights are missing and goes on, with random ones in their
-    place, and with a new optimizer if there is none.
+    MMEngine's ``Runner`` reads it after all data. It logs which weights are missing and goes on,
+    with random ones in their place, and with a new optimizer if there is none.
     """
+
+    _load_from: str | None
+
+    def train(self) -> nn.Module:
+        """Look at the checkpoint before any data are read, then train.
+
+        Raises:
+            InputError: If the file cannot be read, a run is resumed and it is not of such a run, or
+                its weights fill nothing of the model, or not all of the backbone.
+        """
+        if self._resume and self._load_from is None:
+            self._load_from = last_checkpoint(self.work_dir)
+        if self._load_from is not None:
+            self._require_checkpoint(str(self._load_from))
+        return super().train()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Take over everything a run of this config has stored.
@@ -29,15 +52,8 @@ class TrainingRunner(Runner):
         Raises:
             InputError: If the file cannot be read or is not of such a run.
         """
-        try:
+        with _refusing(filename, resumed=True):
             super().resume(filename, *args, **kwargs)
-        except InputError:
-            raise
-        except _WRONG as error:
-            raise InputError(
-                f'checkpoint {filename} cannot be resumed ({one_line(error)}), give one of a run '
-                'with this config, or its weights alone as load_from'
-            ) from error
 
     def load_checkpoint(
         self,
@@ -52,25 +68,49 @@ class TrainingRunner(Runner):
             InputError: If they cannot be read, or a run is resumed and they are of another model.
         """
         resumed = bool(self._resume)
-        try:
-            checkpoint = super().load_checkpoint(
+        with _refusing(filename, resumed):
+            return super().load_checkpoint(
                 filename, map_location, strict or resumed, list(revise_keys)
             )
-        except InputError:
-            raise
-        except _WRONG as error:
-            what = 'resumed' if resumed else 'loaded'
+
+    def _require_checkpoint(self, filename: str) -> None:
+        resumed = bool(self._resume)
+        checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu')
+        if resumed:
+            _require_states(filename, checkpoint)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        with _refusing(filename, resumed):
+            report = compare_weights(model, model_weights(checkpoint))
+        unfilled = [*report.missing, *report.other_shape]
+        if resumed and unfilled:
             raise InputError(
-                f'checkpoint {filename} cannot be {what} ({one_line(error)}), give one of the '
-                'model of the config'
-            ) from error
-        missing = [name for name in _STATES if not isinstance(checkpoint.get(name), Mapping)]
-        if not missing:
-            meta = checkpoint['meta']
-            missing = [name for name in ('epoch', 'iter') if not isinstance(meta.get(name), int)]
-        if resumed and missing:
-            raise InputError(
-                f'checkpoint {filename} cannot be resumed without {missing[0]}, give one that a '
-                'training run wrote, or its weights alone as load_from'
+                f'checkpoint {filename} cannot be resumed, it does not fill {listed(unfilled, 4)} '
+                f'of the model, {_ADVICE}'
             )
-        return checkpoint
+        report.require_backbone(filename)
+        report.require_any(filename)
+
+
+def _require_states(filename: str, checkpoint: Mapping[str, Any]) -> None:
+    missing = [name for name in _STATES if not isinstance(checkpoint.get(name), Mapping)]
+    if not missing:
+        meta = checkpoint['meta']
+        missing = [name for name in ('epoch', 'iter') if not isinstance(meta.get(name), int)]
+    if missing:
+        raise InputError(f'checkpoint {filename} cannot be resumed without {missing[0]}, {_ADVICE}')
+
+
+@contextmanager
+def _refusing(filename: str, resumed: bool) -> Iterator[None]:
+    """Turn what is raised on a checkpoint of something else into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except _WRONG as error:
+        what, advice = 'loaded', 'give one of the model of the config'
+        if resumed:
+            what, advice = 'resumed', _ADVICE
+        raise InputError(
+            f'checkpoint {filename} cannot be {what} ({one_line(error)}), {advice}'
+        ) from error

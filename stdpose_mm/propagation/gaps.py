@@ -124,7 +124,7 @@ class Gap:
         right = np.where(self.after.exists, self.after.frames - frame_index, np.inf)
         return np.stack([left, right])
 
-    def fingerprint(self, with_second_labels: bool = False) -> str:
+    def fingerprint(self, with_second_labels: bool) -> str:
         """Compute the key of a cache: equal for gaps that a propagator fills equally.
 
         Args:

@@ -151,4 +151,4 @@ class Journal:
 
 
 def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b'\n'
+    return json.dumps(entry, allow_nan=False).encode() + b'\n'

@@ -6,6 +6,7 @@ import errno
 import json
 import re
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -356,16 +357,72 @@ def test_a_run_of_something_else_is_not_resumed(
     assert 'wrong.pth cannot be resumed' in sentence
 
 
+def whole_run() -> dict[str, Any]:
+    """What a run of the toy config stores, in short."""
+    weights = {'layer.weight': torch.zeros(1, 2), 'layer.bias': torch.zeros(1)}
+    states = {'optimizer': {}, 'message_hub': {}, 'meta': {'epoch': 1, 'iter': 2}}
+    return {'state_dict': weights, **states}
+
+
+def write_truncated(path: Path) -> None:
+    torch.save(whole_run(), path)
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def write_zip(path: Path) -> None:
+    with zipfile.ZipFile(path, 'w') as file:
+        file.writestr('annotations.xml', '<annotations/>')
+
+
+def write_list(path: Path) -> None:
+    torch.save([torch.zeros(1, 2)], path)
+
+
+def write_other_model(path: Path) -> None:
+    torch.save({**whole_run(), 'state_dict': {'head.weight': torch.zeros(1, 2)}}, path)
+
+
 @pytest.mark.parametrize('option', ['resume', 'load_from'])
-def test_a_truncated_checkpoint_is_one_sentence(
-    config: str, option: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ('write', 'sentence'),
+    [
+        (write_truncated, 'wrong.pth cannot be read'),
+        (write_zip, 'wrong.pth cannot be read'),
+        (write_list, 'wrong.pth holds a list'),
+        (write_other_model, 'wrong.pth (cannot be resumed|fills none of the 2 weights)'),
+    ],
+    ids=lambda value: getattr(value, '__name__', None),
+)
+def test_a_damaged_or_foreign_checkpoint_is_refused_before_data_are_read(
+    config: str,
+    option: str,
+    write: Callable[[Path], None],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    torch.save({'state_dict': {'layer.weight': torch.zeros(1, 2)}}, 'half.pth')
-    Path('half.pth').write_bytes(Path('half.pth').read_bytes()[:300])
-    given = ['--resume', 'half.pth']
-    if option == 'load_from':
-        given = ['--cfg-options', 'load_from=half.pth']
-    assert 'half.pth cannot be read' in error_line(run_train([config, *given]), capsys)
+    write(tmp_path / 'wrong.pth')
+    given = {
+        'resume': ['--resume', 'wrong.pth', '--cfg-options'],
+        'load_from': ['--cfg-options', 'load_from=wrong.pth'],
+    }
+    # Whoever reads these data is told of them.
+    data = 'train_dataloader.dataset.broken=file'
+    line = error_line(run_train([config, *given[option], data]), capsys)
+    assert re.search(sentence, line)
+
+
+def test_a_damaged_last_checkpoint_is_refused_before_data_are_read(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / 'run').mkdir()
+    write_truncated(tmp_path / 'run' / 'epoch_1.pth')
+    (tmp_path / 'run' / 'last_checkpoint').write_text('run/epoch_1.pth')
+    data = 'train_dataloader.dataset.broken=file'
+    # In either way to say it.
+    for resume in (['--resume', '--cfg-options'], ['--cfg-options', 'resume=True']):
+        code = run_train([config, '--work-dir', 'run', *resume, data])
+        assert 'run/epoch_1.pth cannot be read' in error_line(code, capsys)
 
 
 @pytest.mark.parametrize('weights', [{}, {'a': torch.zeros(1)}, {'head.weight': torch.zeros(1, 2)}])

@@ -137,14 +137,14 @@ def test_a_label_of_some_joints_says_nothing_of_the_size_of_the_body(label, vide
 
 def test_gaps_of_other_joints_have_other_fingerprints(dragged):
     gap = gap_of_the_others(dragged)
-    assert gap.fingerprint() != replace(gap, joints=~gap.joints).fingerprint()
+    assert gap.fingerprint(False) != replace(gap, joints=~gap.joints).fingerprint(False)
 
 
 def test_gaps_with_another_label_inside_have_other_fingerprints(dragged):
     gap = gap_of_the_others(dragged)
     (inside,) = gap.inner
     moved = replace(inside, keypoints=inside.keypoints + 1)
-    assert gap.fingerprint() != replace(gap, inner=(moved,)).fingerprint()
+    assert gap.fingerprint(False) != replace(gap, inner=(moved,)).fingerprint(False)
 
 
 def test_a_joint_that_is_left_out_does_not_send_the_person_away(label, video, blank):

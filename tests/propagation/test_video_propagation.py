@@ -19,6 +19,7 @@ from stdpose_mm.propagation import (
 from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.propagation.gaps import find_gaps, visibility_of_estimates
 from stdpose_mm.propagation.interpolation import LinearPropagator
+from stdpose_mm.propagation.video_propagation import boxes_of
 from stdpose_mm.structures import FrameDetections, PersonLabel
 
 
@@ -275,6 +276,34 @@ def test_a_cache_in_memory_keeps_only_the_gaps_of_these_labels(label, blank, ske
     assert len(cache) == 2
 
 
+def test_a_finished_gap_is_read_once(label, blank, skeleton):
+    reads = []
+
+    class Reading(dict):
+        """Stands for a cache on the disk."""
+
+        def __getitem__(self, key):
+            reads.append(key)
+            return super().__getitem__(key)
+
+    cache = Reading()
+    tracks = {0: {n: label(n, np.add(POSE, n)) for n in (0, 4, 8)}}
+    for _ in range(2):
+        dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
+    assert sorted(reads) == sorted(cache.keys())
+
+
+def test_boxes_without_a_size_are_none(label, video):
+    persons = [
+        label(0, POSE, bbox=[1, 2, 30, 40]),
+        label(1, POSE, bbox=[1, 2, 0, 40]),
+        label(2, POSE),
+    ]
+    boxes = boxes_of(video(persons, 3))
+    assert [*boxes[0]] == [0]
+    assert boxes[0][0].tolist() == [1, 2, 30, 40]
+
+
 def test_a_cache_on_the_disk_keeps_the_gaps_of_other_labels(label, blank, skeleton, tmp_path):
     """Of another run on the same video, perhaps at the same time."""
     for moved in (0, 5):
@@ -333,9 +362,11 @@ def test_poses_are_dropped_once_their_frame_was_handed_out(label, blank, skeleto
     assert most[1000] == most[100] <= 3 * 10
 
 
-def test_a_label_beyond_the_video_is_refused(label, video, blank):
-    with pytest.raises(InputError, match=r'on frame 7, but the video has 5 frames \(0\.\.4\)'):
-        propagate_labels(blank(5), video([label(7, POSE)], 8), LinearPropagator())
+@pytest.mark.parametrize('frame', [5, 7])
+def test_a_label_beyond_the_video_is_refused(label, video, blank, frame):
+    sentence = rf'on frame {frame}, but the video has 5 frames \(0\.\.4\)'
+    with pytest.raises(InputError, match=sentence):
+        propagate_labels(blank(5), video([label(frame, POSE)], 8), LinearPropagator())
 
 
 def test_no_labels_are_refused(video, blank):

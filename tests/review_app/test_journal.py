@@ -146,6 +146,20 @@ def test_two_servers_that_begin_at_once_do_not_mix(tmp_path: Path):
     one.close()
 
 
+def test_a_project_lies_in_a_new_folder(tmp_path: Path):
+    journal = Journal(tmp_path / 'new' / 'folder' / 'j.jsonl', {})
+    journal.append({'id': 'a'})
+    journal.close()
+    assert Journal(journal.path, {}).entries == [{'id': 'a'}]
+
+
+def test_a_project_of_the_first_version_is_read(tmp_path: Path):
+    lines = b'{"stdpose_review": 1, "video": "v"}\n{"id": "a"}\n'
+    (tmp_path / 'j.jsonl').write_bytes(lines)
+    journal = Journal(tmp_path / 'j.jsonl', {'video': 'v'})
+    assert (journal.entries, journal.notes) == ([{'id': 'a'}], [])
+
+
 @pytest.mark.parametrize('changed', ['label file', 'video'])
 def test_edits_of_other_files_are_refused(tmp_path: Path, changed: str):
     inputs = {'video': 'v', 'label file': 'l'}

@@ -116,6 +116,10 @@ def test_person_window_of_an_only_label_has_nothing_given() -> None:
     assert person_window(7, [7], [7], range(30), step=5) == Window(2, 7, 12, False, False)
 
 
+def test_person_window_of_the_last_frame_ends_there() -> None:
+    assert person_window(9, [0], [0], range(10)) == Window(0, 9, 9, True, False)
+
+
 def test_person_window_avoids_frames_that_do_not_exist() -> None:
     known = [f for f in range(30) if f not in (20, 19)]
     assert person_window(17, [14], [14], known) == Window(14, 17, 18, True, False)

@@ -147,7 +147,7 @@ def test_each_of_several_people_is_compared_with_each_track_at_its_own_shift(lab
 def test_a_box_that_grows_moves_by_its_centre(label, video):
     # The centre goes 20 a frame from 5 to 25 to 45; the left edge 10.
     people = [
-        boxed(label, [0, 0, 10, 10], track_id=3),
+        boxed(label, [0, -5, 10, 20], track_id=3),
         boxed(label, [10, 0, 30, 10], frame=1, track_id=3),
         boxed(label, [22, 0, 30, 10], frame=2, track_id=None),
         boxed(label, [30, 0, 30, 10], frame=2, track_id=None),
@@ -191,3 +191,12 @@ def test_labels_too_far_apart_are_of_two_people(label, video):
         ]
         found = assign_track_ids(video(people, 2)).persons[1].track_id
         assert (found == 0) == same
+
+
+def test_the_least_similarity_is_enough(label, video):
+    # 1 of 50 pixels in common, 0.02.
+    people = [
+        boxed(label, [0, 0, 1, 50], track_id=3),
+        boxed(label, [0, 10, 1, 1], frame=1, track_id=None),
+    ]
+    assert assign_track_ids(video(people, 2)).persons[1].track_id == 3

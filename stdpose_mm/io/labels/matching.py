@@ -202,7 +202,7 @@ def _frames_at(
             'give the video that was labelled'
         )
     found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
-    return {index: max(int(frame), 0) for index, frame in zip(times, found, strict=True)}
+    return {index: int(frame) for index, frame in zip(times, found, strict=True)}
 
 
 def _renumbered(

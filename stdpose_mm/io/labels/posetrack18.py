@@ -128,11 +128,11 @@ def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = Fals
     )
 
 
-def posetrack18_fields(labels: VideoLabels, official: bool = False) -> dict[str, Any]:
+def posetrack18_fields(labels: VideoLabels) -> dict[str, Any]:
     """Make the JSON value that :func:`write_posetrack18` writes."""
     return {
         name: list(value) if isinstance(value, Iterator) else value
-        for name, value in _fields(labels, official).items()
+        for name, value in _fields(labels, official=False).items()
     }
 
 

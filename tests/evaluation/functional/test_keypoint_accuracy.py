@@ -124,6 +124,22 @@ def test_jitter_needs_three_consecutive_frames() -> None:
     assert np.isnan(keypoint_accuracy([_video(truth)], [_video(predicted)]).jitter).all()
 
 
+@pytest.mark.parametrize('missing', [0, 1, 2])
+def test_jitter_needs_the_joint_in_all_three_frames(missing: int) -> None:
+    truth: dict[int, Points] = {n: [(0.0, 0.0), (100.0, 0.0)] for n in range(3)}
+    truth[missing] = [None, (100.0, 0.0)]
+    jitter = keypoint_accuracy([_video(truth)], [_video(truth)]).jitter
+    assert np.isnan(jitter[0])
+    assert jitter[1] == 0
+
+
+@pytest.mark.parametrize(('truths', 'predictions'), [(0, 0), (1, 0), (0, 1), (2, 1)])
+def test_videos_go_in_pairs(truths: int, predictions: int) -> None:
+    video = _video({0: TRUTH})
+    with pytest.raises(InputError, match=f'{predictions} predicted videos were given, .* {truths}'):
+        keypoint_accuracy([video] * truths, [video] * predictions)
+
+
 def test_jitter_does_not_run_on_from_one_track_to_the_next() -> None:
     first, second = _video({0: TRUTH, 1: TRUTH}), _video({2: TRUTH, 3: TRUTH}, track_id=1)
     both = first.with_persons([*first.persons, *second.persons])

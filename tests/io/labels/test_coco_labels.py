@@ -187,3 +187,36 @@ def test_an_area_is_scaled_with_the_labels() -> None:
     )
 
     assert labels.persons[0].extra['area'] == 600
+
+
+@pytest.mark.parametrize(
+    ('times', 'kind', 'frames'),
+    [
+        ((0, 0.5), 'times', [0, 1]),
+        # Neither a time before the video nor the clock of a computer is one in the video.
+        ((-0.5, 0.5), 'names', [3, 4]),
+        ((5.0, 1.7e9), 'names', [3, 4]),
+    ],
+)
+def test_times_of_pictures_are_seconds_from_the_start(
+    tmp_path: Path, times: tuple[float, float], kind: str, frames: list[int]
+):
+    images = [
+        {'id': number, 'file_name': f'00000{number}.jpg', 'time': time}
+        for number, time in zip((3, 4), times, strict=True)
+    ]
+    (labels,) = read_coco(write_images(tmp_path / 'x.json', images))
+
+    assert labels.numbering is not None
+    assert labels.numbering.kind == kind
+    assert [frame.index for frame in labels.frames] == frames
+
+
+def test_the_first_wrong_visibility_is_named(tmp_path: Path):
+    write_coco(sample(), tmp_path / 'a.json')
+    document = json.loads((tmp_path / 'a.json').read_text())
+    document['annotations'][0]['keypoints'][2::3] = [2, 3, 7]
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+
+    with pytest.raises(InputError, match=r'must have v in \(0, 1, 2\), got 3'):
+        read_coco(tmp_path / 'a.json')

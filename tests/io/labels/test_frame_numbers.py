@@ -287,6 +287,8 @@ class TestTimes:
             (['a_0.033.jpg', 'a_1.467.jpg'], [1, 44]),
             (['a_0.03.jpg', 'a_1.46.jpg'], [1, 44]),
             (['a_0.0480.jpg', 'a_1.4800.jpg'], [1, 44]),
+            # Shortly before the next frame, by more than the last digit.
+            (['a_0.061.jpg', 'a_1.491.jpg'], [1, 44]),
             (['a_0.000000.jpg', 'a_1.966667.jpg'], [0, 59]),
         ],
     )
@@ -300,6 +302,19 @@ class TestTimes:
         names = ['0.040.jpg', '0.300.jpg', '0.500.jpg', '1.199.jpg', '1.240.jpg']
         matched = match_frames(labels_on(names), variable)
         assert list(matched.labelled_frame_indices) == [1, 2, 3, 5, 6]
+
+    def test_times_may_be_cut_by_nearly_their_last_digit(self, tmp_path: Path) -> None:
+        write_variable(tmp_path / 'v.mkv', [0, 0.039, 0.079, 0.12])
+        matched = match_frames(labels_on(['0.03.jpg', '0.07.jpg']), open_frames(tmp_path / 'v.mkv'))
+        assert list(matched.labelled_frame_indices) == [1, 2]
+
+    def test_of_two_pictures_of_a_frame_the_labelled_one_counts(self) -> None:
+        labels = labels_on(['a.jpg', 'b.jpg'])
+        labels = labels.with_persons([labels.persons[1]])
+        options = FrameOptions(frame_of={'a.jpg': 3, 'b.jpg': 3})
+        matched = match_frames(labels, video_of(9), options)
+        assert [(frame.index, frame.file_name) for frame in matched.frames] == [(3, 'b.jpg')]
+        assert list(matched.labelled_frame_indices) == [3]
 
     def test_a_list_may_tell_times(self, variable: FrameSource, tmp_path: Path) -> None:
         (tmp_path / 'times.csv').write_text('name,time\nshot_a.jpg,0.5\nshot_b.jpg,1.2\n')

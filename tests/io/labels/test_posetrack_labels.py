@@ -10,6 +10,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_posetrack17, read_posetrack18, write_posetrack18
+from stdpose_mm.io.labels.posetrack18 import posetrack18_fields
 from stdpose_mm.structures import POSETRACK_SKELETON
 from support.paths import ROOT
 
@@ -93,6 +94,35 @@ def test_frame_indices(tmp_path: Path, images: list[dict], indices: list[int]):
 
     assert [frame.index for frame in labels.frames] == indices
     assert labels.persons[0].frame_index == indices[0]
+
+
+@pytest.mark.parametrize(
+    ('fields', 'first_number'),
+    [
+        ({}, None),
+        ({'is_labeled': True}, 0),
+        ({'vid_id': '000342'}, 0),
+        ({'nframes': 30}, 0),
+        ({'frame_id': 10342000001}, 0),
+        ({'has_no_densepose': True}, 0),
+    ],
+)
+def test_posetracks_own_pictures_are_counted_from_zero(
+    tmp_path: Path, fields: dict[str, Any], first_number: int | None
+):
+    """Of other files nothing says where their numbers start."""
+    images = [{'id': 1, 'file_name': 'v/000004.jpg', **fields}]
+    labels = read_posetrack18(write_file(tmp_path / 'a.json', [3, 4, 1], images))
+
+    assert labels.numbering is not None
+    assert (labels.numbering.kind, labels.numbering.first_number) == ('names', first_number)
+
+
+def test_the_fields_are_those_of_the_file(tmp_path: Path):
+    labels = read_posetrack18(write_file(tmp_path / 'a.json', [3, 4, 1, 5, 6, 0]))
+    write_posetrack18(labels, tmp_path / 'b.json')
+
+    assert posetrack18_fields(labels) == json.loads((tmp_path / 'b.json').read_text())
 
 
 def test_files_without_joint_names_have_posetracks(tmp_path: Path):

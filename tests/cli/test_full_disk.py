@@ -1,0 +1,112 @@
+"""Where the disk is full, a command ends with one sentence and leaves no half file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.cli import evaluate
+from stdpose_mm.io.labels import write_posetrack18
+from support.comparison_videos import posetrack_video
+from support.posetrack_videos import GOLDEN
+from support.tools import load_tool
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let the disk be full for files whose path ends so: the system refuses to write to them."""
+    touch = Path.touch
+
+    def fill(ending: str) -> None:
+        temporary = Path(ending).with_name(f'.*.partial.{Path(ending).name}')
+
+        def reserve(path: Path, *options: object) -> None:
+            # The kernel answers every writer to the device with ENOSPC.
+            full = path.match(str(temporary))
+            path.symlink_to('/dev/full') if full else touch(path, *options)
+
+        monkeypatch.setattr(Path, 'touch', reserve)
+
+    return fill
+
+
+def files(folder: Path) -> set[str]:
+    """What lies in a folder, hidden files included."""
+    return {str(p.relative_to(folder)) for p in folder.rglob('*') if not p.is_dir()}
+
+
+@pytest.mark.parametrize('name', ['metrics.json', 'metrics.json.gz'])
+def test_evaluate(run_main, fill_disk, tmp_path, name):
+    golden = GOLDEN / 'dense'
+    fill_disk(name)
+    arguments = (golden / 'gt', golden / 'pred', '--out', tmp_path / name)
+    code, printed, errors = run_main(evaluate.main, *arguments)
+    assert (code, printed) == (2, '')
+    assert errors == [
+        f'evaluate_posetrack.py: {tmp_path / name} cannot be written: No space left on device, '
+        'make room and start again'
+    ]
+    assert not files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('full', 'written', 'sentence'),
+    [
+        (
+            'annotations/b.json',
+            {'annotations/a.json'},
+            '1 of 2 videos could not be done, the others are; the first: b: ',
+        ),
+        ('summary.json', {'annotations/a.json', 'annotations/b.json'}, ''),
+    ],
+)
+def test_pseudo_labels(run_main, fill_disk, tmp_path, folder, label_file, full, written, sentence):
+    labels, out = tmp_path / 'labels', tmp_path / 'out'
+    labels.mkdir()
+    for video in ('a', 'b'):
+        shutil.copy(label_file, labels / f'{video}.json')
+    tool = load_tool('misc/make_pseudo_labels')
+    arguments = (labels, '--image-root', folder.parent, '--method', 'linear', '--out', out)
+    fill_disk(full)
+    code, printed, (line,) = run_main(tool.main, *arguments)
+    assert (code, printed) == (2, '')
+    start = f'make_pseudo_labels.py: {sentence}{out / full} cannot be written: '
+    assert line == f'{start}No space left on device, make room and start again'
+    assert files(out) == written
+
+
+# In the order of writing, behind the poses of a video in the cache.
+WRITTEN = (
+    'linear_T7/fast.json',
+    'table.md',
+    'table.csv',
+    'by_interval.png',
+    'by_interval_fast.png',
+    'by_distance.png',
+    'comparison.json',
+)
+
+
+@pytest.mark.parametrize('full', ['cache/*.npz', *WRITTEN[:4], WRITTEN[-1]])
+def test_the_benchmark_of_propagation(run_main, fill_disk, tmp_path, full):
+    write_posetrack18(
+        posetrack_video('fast', range(3, 12), acceleration=4.0), tmp_path / 'fast.json'
+    )
+    out = tmp_path / 'out'
+    tool = load_tool('analysis_tools/benchmark_propagation')
+    options = ('--methods', 'linear', '--interval', 7, '--bootstrap', 0, '--out-dir', out)
+    fill_disk(full)
+    code, _, (line,) = run_main(tool.main, tmp_path / 'fast.json', *options)
+    assert code == 2
+    assert line.startswith(f'benchmark_propagation.py: {out}/')
+    assert line.endswith('cannot be written: No space left on device, make room and start again')
+    assert Path(line.split(' cannot be written')[0].split(': ')[1]).match(full)
+    before = WRITTEN[: WRITTEN.index(full)] if full in WRITTEN else ()
+    poses = files(out / 'cache')
+    assert len(poses) == (0 if full.startswith('cache') else 1)
+    assert files(out) - {f'cache/{name}' for name in poses} == set(before)
