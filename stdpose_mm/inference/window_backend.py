@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -18,17 +18,38 @@ from stdpose_mm.structures import key_place
 from .window_model import WindowModel
 
 
-@dataclass(frozen=True)
-class FrameView:
+class FrameView(NamedTuple):
     """Hold what a network computes from single frames.
 
-    Args:
+    Attributes:
         features: [M, D, h', w'].
-        heatmaps: [M, K, h, w] of each frame by itself; None if windows do not need them.
+        heatmaps: [M, K, h, w] of each frame by itself; ``None`` if windows do not need them.
+        projections: [M, ...], what else windows read; ``None`` if that is nothing.
     """
 
     features: Tensor
-    heatmaps: Tensor | None
+    heatmaps: Tensor | None = None
+    projections: Tensor | None = None
+
+    def take(self, rows: Sequence[int] | Tensor) -> FrameView:
+        """Copy some frames; the rows [...] become the first axes of all fields."""
+        heatmaps = None if self.heatmaps is None else self.heatmaps[rows]
+        projections = None if self.projections is None else self.projections[rows]
+        return FrameView(self.features[rows], heatmaps, projections)
+
+    @staticmethod
+    def concatenate(views: Sequence[FrameView]) -> FrameView:
+        """Concatenate the frames of several views."""
+        return FrameView(
+            torch.cat([view.features for view in views]),
+            _concatenated([view.heatmaps for view in views]),
+            _concatenated([view.projections for view in views]),
+        )
+
+
+def _concatenated(parts: Sequence[Tensor | None]) -> Tensor | None:
+    present = [part for part in parts if part is not None]
+    return torch.cat(present) if present else None
 
 
 @dataclass(frozen=True)
@@ -48,32 +69,15 @@ class FrameFeatures:
 
     def take(self, rows: Sequence[int]) -> FrameFeatures:
         """Copy some rows, so that the memory of the others can be freed."""
-        return FrameFeatures(
-            tuple(
-                FrameView(
-                    view.features[list(rows)],
-                    None if view.heatmaps is None else view.heatmaps[list(rows)],
-                )
-                for view in self.views
-            )
-        )
+        return FrameFeatures(tuple(view.take(list(rows)) for view in self.views))
 
     @staticmethod
     def concatenate(batches: Sequence[FrameFeatures]) -> FrameFeatures:
         """Concatenate the frames of several batches."""
         if len(batches) == 1:
             return batches[0]
-        return FrameFeatures(
-            tuple(
-                FrameView(
-                    torch.cat([view.features for view in views]),
-                    None
-                    if views[0].heatmaps is None
-                    else torch.cat([view.heatmaps for view in views if view.heatmaps is not None]),
-                )
-                for views in zip(*(batch.views for batch in batches), strict=True)
-            )
-        )
+        columns = zip(*(batch.views for batch in batches), strict=True)
+        return FrameFeatures(tuple(map(FrameView.concatenate, columns)))
 
 
 class WindowBackend(Protocol):
@@ -184,9 +188,10 @@ class TorchWindowBackend:
         features = model.encode_frames(inputs)
         if not model.with_neck:
             return FrameView(features, model.head.forward(SpatioTemporalRepresentation(features)))
-        if not model.reads_frame_heatmaps:
-            return FrameView(features, None)
-        return FrameView(features, model.predict_frame_heatmaps(features[None])[0])
+        heatmaps = None
+        if model.reads_frame_heatmaps:
+            heatmaps = model.predict_frame_heatmaps(features[None])[0]
+        return FrameView(features, heatmaps, model.project_frames(features))
 
     def _single(self, view: FrameView, chunk: slice) -> Tensor:
         """Estimate some frames by themselves."""
@@ -199,8 +204,10 @@ class TorchWindowBackend:
 
     def _fused(self, view: FrameView, rows: Tensor, given: AuxiliaryLabels | None) -> Tensor:
         model = self.window_model.model
-        heatmaps = None if view.heatmaps is None else view.heatmaps[rows]
-        return model.head.forward(model.fuse(view.features[rows], heatmaps, given))
+        window = view.take(rows)
+        return model.head.forward(
+            model.fuse(window.features, window.heatmaps, given, window.projections)
+        )
 
     def _on_device(self, given: AuxiliaryLabels, chunk: slice) -> AuxiliaryLabels:
         device = next(self.window_model.model.parameters()).device
