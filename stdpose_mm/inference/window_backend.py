@@ -136,14 +136,23 @@ class TorchWindowBackend:
         """See :class:`WindowBackend`."""
         return self._sees_windows
 
-    def encode(self, crops: np.ndarray) -> FrameFeatures:
-        """See :class:`WindowBackend`; with ``flip_test`` mirrored crops are encoded, too."""
+    def encode(self, crops: np.ndarray, maps_of: np.ndarray | None = None) -> FrameFeatures:
+        """See :class:`WindowBackend`; with ``flip_test`` mirrored crops are encoded, too.
+
+        Args:
+            crops: See :class:`WindowBackend`.
+            maps_of: [M] bool: of which frames the heatmaps are read; those of the others are zeros.
+                ``None`` for all.
+        """
+        read = np.ones(len(crops), bool) if maps_of is None else maps_of
         flips = (False, True) if self.window_model.model.test_cfg.get('flip_test') else (False,)
         batches = []
         with self.window_model.inference():
             for chunk in equal_slices(len(crops), self.batch_size):
                 inputs = self.window_model.normalise(crops[chunk])
-                views = [self._view(inputs.flip(-1) if flip else inputs) for flip in flips]
+                views = [
+                    self._view(inputs.flip(-1) if flip else inputs, read[chunk]) for flip in flips
+                ]
                 batches.append(FrameFeatures(tuple(views)))
             return FrameFeatures.concatenate(batches)
 
@@ -183,15 +192,27 @@ class TorchWindowBackend:
                 )
         return np.concatenate(batches)
 
-    def _view(self, inputs: Tensor) -> FrameView:
+    def _view(self, inputs: Tensor, read: np.ndarray) -> FrameView:
         model = self.window_model.model
         features = model.encode_frames(inputs)
         if not model.with_neck:
             return FrameView(features, model.head.forward(SpatioTemporalRepresentation(features)))
         heatmaps = None
-        if model.reads_frame_heatmaps:
+        if model.reads_frame_heatmaps and read.all():
             heatmaps = model.predict_frame_heatmaps(features[None])[0]
+        elif model.reads_frame_heatmaps:
+            heatmaps = self._some_heatmaps(features, torch.from_numpy(read))
         return FrameView(features, heatmaps, model.project_frames(features))
+
+    def _some_heatmaps(self, features: Tensor, read: Tensor) -> Tensor:
+        """Estimate some frames by themselves; the maps [M, K, h, w] of the others are zeros."""
+        width, height = self.window_model.heatmap_size
+        num_joints = self.window_model.skeleton.num_keypoints
+        heatmaps = torch.zeros((len(features), num_joints, height, width), device=features.device)
+        if read.any():
+            found = self.window_model.model.predict_frame_heatmaps(features[None, read])
+            heatmaps[read] = found[0].to(heatmaps.dtype)
+        return heatmaps
 
     def _single(self, view: FrameView, chunk: slice) -> Tensor:
         """Estimate some frames by themselves."""

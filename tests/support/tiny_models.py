@@ -182,6 +182,7 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
     warping = {'num_joints': num_joints, 'dilations': (1, 2), 'num_frames': num_frames}
     return {
         'stdpose': {'neck': {**stre, 'tff': tff, 'tks': tks}, 'head': head},
+        'light': light(num_joints, num_frames),
         'appearance': {
             'neck': {**stre, 'tff': {**tff, 'relative_time': True}, 'tks': appearance},
             'head': {**head, 'mask': {**head['mask'], 'normalization': 'mean'}},

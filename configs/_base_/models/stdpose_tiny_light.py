@@ -1,5 +1,5 @@
-# The light form of the tiny STDPose: the simple decoder in both heads, the key frame alone reads the
-# other frames, and STDA has one block.
+# The light form of the tiny STDPose: the simple decoder in both heads, the key frame alone reads
+# the other frames, and STDA has one block.
 _base_ = 'stdpose_tiny.py'
 
 simple_decoder = dict(upsample=4, deconv_out_channels=None, deconv_kernel_sizes=None)
