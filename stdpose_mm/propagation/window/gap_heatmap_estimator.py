@@ -285,7 +285,7 @@ class _Chunk:
 
     def read_maps(self) -> set[int]:
         """Frames whose predicted maps are read: not those that a label replaces for every joint."""
-        read = set()
+        read: set[int] = set()
         for window in self.windows:
             read.update(window.frames[1:-1])
             for frame, is_given, shown in zip(
