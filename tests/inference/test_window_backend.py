@@ -93,6 +93,18 @@ def test_keys_and_values_of_a_frame_are_projected_once():
     assert sum(projected) == len(CROPS)
 
 
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
+def test_packed_layers_of_the_light_form_compute_the_same(precision):
+    model = window_model(SKELETON, **light(3))
+    model.precision = precision
+    backend = TorchWindowBackend(model)
+    plain = backend.fuse(backend.encode(CROPS), ROWS)
+    model.pack()
+    packed = backend.fuse(backend.encode(CROPS), ROWS)
+    tolerance = 2e-5 if precision == 'float32' else 0.05 * np.abs(plain).max()
+    np.testing.assert_allclose(packed, plain, atol=tolerance)
+
+
 ALONE = {
     'neck': None,
     'frame_head': None,

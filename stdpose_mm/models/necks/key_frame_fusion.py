@@ -95,8 +95,9 @@ class KeyFrameFusion(BaseModule):
             position = features.new_full((1,), 0.5) if given is None else given.position
             times = relative_times(position.to(features.dtype), num_frames)
             embedding = embedding + self.time_embed(times[..., None])[:, :, None]
-        placed = (projections + embedding).flatten(1, 2).chunk(len(self.blocks), dim=-1)
+        placed = projections + embedding.to(projections.dtype)
+        of_blocks = placed.flatten(1, 2).chunk(len(self.blocks), dim=-1)
         tokens = key_of(features).flatten(2).transpose(1, 2)
-        for block, key_value in zip(self.blocks, placed, strict=True):
+        for block, key_value in zip(self.blocks, of_blocks, strict=True):
             tokens = apply_block(block, tokens, key_value, recompute=self.with_cp)
         return tokens.transpose(1, 2).unflatten(2, grid)
