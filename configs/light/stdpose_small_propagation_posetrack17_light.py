@@ -15,7 +15,9 @@ model = dict(
             feedforward_channels=light_width,
         ),
     ),
-    head=dict(num_blocks=1, feedforward_channels=light_width, **simple_decoder),
+    head=dict(
+        num_blocks=1, feedforward_channels=light_width, shuffle_channels=32, **simple_decoder
+    ),
 )
 load_from = (
     'https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/'

@@ -101,6 +101,7 @@ def light(num_joints: int, num_frames: int = 3) -> dict[str, Any]:
         'num_frames': num_frames,
     }
     mask = {**cfg['head']['mask'], 'num_frames': num_frames}
+    head = {'mask': mask, 'feedforward_channels': 48, 'shuffle_channels': 8}
     return {
         'frame_head': {**cfg['frame_head'], **simple},
         'neck': {
@@ -108,7 +109,7 @@ def light(num_joints: int, num_frames: int = 3) -> dict[str, Any]:
             'tff': fusion,
             'tks': {**cfg['neck']['tks'], 'num_frames': num_frames},
         },
-        'head': {**cfg['head'], **simple, 'mask': mask, 'feedforward_channels': 48},
+        'head': {**cfg['head'], **simple, **head},
     }
 
 

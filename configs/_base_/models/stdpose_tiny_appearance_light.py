@@ -16,5 +16,5 @@ model = dict(
             relative_time=True,
         ),
     ),
-    head=dict(feedforward_channels=light_width, **simple_decoder),
+    head=dict(feedforward_channels=light_width, shuffle_channels=32, **simple_decoder),
 )

@@ -15,5 +15,7 @@ model = dict(
             feedforward_channels=light_width,
         ),
     ),
-    head=dict(num_blocks=1, feedforward_channels=light_width, **simple_decoder),
+    head=dict(
+        num_blocks=1, feedforward_channels=light_width, shuffle_channels=32, **simple_decoder
+    ),
 )

@@ -162,6 +162,34 @@ class TestSimpleDecoder:
         with pytest.raises(InputError, match='upsample must be at least 1, got 0'):
             build(dict(type='FrameHead', **{**SIMPLE, 'upsample': 0}))
 
+    def test_sub_pixel_decoder_gives_every_place_the_pixels_of_its_patch(self):
+        head = build(dict(type='FrameHead', **SIMPLE, shuffle_channels=6)).eval()
+        torch.nn.init.normal_(head.final_layer.weight)
+        torch.nn.init.normal_(head.deconv_layers[0].weight)
+        feature = torch.randn(1, DIMS, 4, 3)
+        changed = feature.clone()
+        changed[0, :, 1, 2] += 1
+        moved = (head((changed,)) - head((feature,))).abs().sum(1)[0]
+        # Its own 4x4 pixels, and those that a 3x3 convolution sees them from.
+        patch = moved[3:9, 7:12]
+        assert (patch > 0).all()
+        assert patch[1:-1, 1:].std() > 0
+        patch.zero_()
+        assert not moved.any()
+
+    def test_sub_pixel_decoder_has_the_path_at_full_resolution(self):
+        head = stda(merged_channels=6, deconv_out_channels=None, upsample=4, shuffle_channels=8)
+        torch.nn.init.normal_(head.final_layer.weight)
+        feature, merged = torch.randn(2, DIMS, 4, 3), torch.rand(2, 6, 16, 12)
+        before = head.decode_feature(feature, merged)
+        assert before.shape == (2, JOINTS, 16, 12)
+        for changed in ((feature.roll(1, -1), merged), (feature, merged.roll(1, -1))):
+            assert not torch.allclose(head.decode_feature(*changed), before, atol=1e-4)
+
+    def test_sub_pixel_decoder_needs_a_factor(self):
+        with pytest.raises(InputError, match='shuffle_channels=6 needs upsample'):
+            build(dict(type='FrameHead', **{**SIMPLE, 'upsample': None}, shuffle_channels=6))
+
     def test_gives_float32_under_autocast(self):
         head = build(dict(type='FrameHead', **SIMPLE))
         with torch.autocast('cpu', torch.bfloat16):
