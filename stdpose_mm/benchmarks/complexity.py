@@ -170,17 +170,22 @@ def per_frame_model(model: Mapping[str, Any], classic: bool = False) -> dict[str
 
     Args:
         model: Config of our model.
-        classic: Take ViTPose's classic decoder if the frame head has the simple one.
+        classic: Take ViTPose's classic decoder if the frame head has another one.
 
     Raises:
-        InputError: If the model has no frame head.
+        InputError: If the model has no frame head, or one that MMPose cannot have.
     """
     if not model.get('frame_head'):
         raise InputError(
             'the model of the config has no frame_head, give one that MMPose can run frame by frame'
         )
     head = deepcopy(dict(model['frame_head']))
-    upsample = head.pop('upsample', None)
+    upsample, shuffle_channels = head.pop('upsample', None), head.pop('shuffle_channels', None)
+    if shuffle_channels is not None and not classic:
+        raise InputError(
+            'the frame_head has the sub-pixel decoder, which MMPose has not, give a config with '
+            'another one'
+        )
     neck = None
     if upsample is not None and classic:
         head.update(_CLASSIC)

@@ -92,6 +92,11 @@ def test_mmposes_own_form_of_the_simple_decoder():
     assert model['neck'] == dict(type='FeatureMapProcessor', scale_factor=4.0, apply_relu=True)
     assert model['head']['final_layer'] == dict(kernel_size=3, padding=1)
     assert 'upsample' not in model['head']
+    model = config(**light(JOINTS)).model
+    model.frame_head.shuffle_channels = 8
+    assert per_frame_model(model, classic=True)['head']['deconv_out_channels'] == (256, 256)
+    with pytest.raises(InputError, match='sub-pixel decoder, which MMPose has not'):
+        per_frame_model(model)
     with pytest.raises(InputError, match='no frame_head'):
         per_frame_model(dict(backbone={}))
 
