@@ -30,6 +30,8 @@ class DecoderHead(HeatmapHead):
         InputError: If several decoders are asked for, or the factor is no size.
     """
 
+    final_layer: Any
+
     def __init__(
         self,
         *args: Any,

@@ -24,8 +24,6 @@ class RepresentationHead(DecoderHead):
         **kwargs: Arguments of :class:`DecoderHead`.
     """
 
-    final_layer: Any
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.feature_embed: nn.Conv2d | None = None
