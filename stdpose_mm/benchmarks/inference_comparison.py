@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import TrackedBoxes, person_box
 from stdpose_mm.wording import counted
 
+from .complexity import pose_work, work_table
 from .inference_speed import (
     BACKBONE,
     STAGES,
@@ -75,6 +76,7 @@ def compare_inference(args: argparse.Namespace) -> None:
             for n, row in enumerate(tqdm(rows, desc='memory')):
                 row['peak_memory'] = peak_memory(run_alone, args, video, models, n)
     num_people = sum(map(len, video.people))
+    work = pose_work({model.name: read_config(model.config) for model in models})
     report = {
         'frames': len(video.people),
         'people': num_people,
@@ -82,9 +84,11 @@ def compare_inference(args: argparse.Namespace) -> None:
         'threads': args.threads,
         'batch_size': args.batch_size,
         'flip_test': pipelines[0].passes == 2,
+        'multiply_adds': [asdict(row) for row in work],
         'rows': rows,
     }
     print(table(report))
+    print(f'\n{work_table(work)}')
     if args.out is not None:
         write_json(args.out, report, indent=1)
 

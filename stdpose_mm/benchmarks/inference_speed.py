@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
@@ -19,7 +18,6 @@ from mmpose.apis.inferencers import Pose2DInferencer
 
 from stdpose_mm.choices import CropPolicy
 from stdpose_mm.detection import BoxedFrame
-from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
     OnnxWindowBackend,
     VideoPoseEstimator,
@@ -29,6 +27,7 @@ from stdpose_mm.inference import (
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import TrackedBoxes, to_corners
 
+from .complexity import per_frame_model
 from .timing import Stages
 
 BACKBONE = 'backbone alone'
@@ -224,25 +223,17 @@ def per_frame_config(config: Config, model: WindowModel, head_type: str) -> Conf
     Raises:
         InputError: If ours has no frame head.
     """
-    ours = config.model
-    if not ours.get('frame_head'):
-        raise InputError(
-            'the model of the config has no frame_head, give one that MMPose can run frame by frame'
-        )
-    head = deepcopy(ours.frame_head)
-    sigma = head.decoder.get('sigma', 2)
+    per_frame = per_frame_model(config.model)
+    sigma = config.model.frame_head.decoder.get('sigma', 2)
     (width, height), heatmap_size = model.input_size, model.heatmap_size
-    codec = dict(
-        type='UDPHeatmap', input_size=(width, height), heatmap_size=heatmap_size, sigma=sigma
-    )
-    head.update(
+    per_frame['head'].update(
         type=head_type,
         out_channels=model.skeleton.num_keypoints,
-        loss=dict(type='KeypointMSELoss'),
-        decoder=codec,
+        decoder=dict(
+            type='UDPHeatmap', input_size=(width, height), heatmap_size=heatmap_size, sigma=sigma
+        ),
     )
-    test_cfg = {k: v for k, v in model.model.test_cfg.items() if k != 'use_frame_head'}
-    backbone = {**deepcopy(ours.backbone), 'init_cfg': None}
+    per_frame['test_cfg'] = {k: v for k, v in model.model.test_cfg.items() if k != 'use_frame_head'}
     pipeline = [
         dict(type='LoadImage'),
         dict(type='GetBBoxCenterScale'),
@@ -260,13 +251,7 @@ def per_frame_config(config: Config, model: WindowModel, head_type: str) -> Conf
             default_scope='mmpose',
             dataset_type='CocoDataset',
             data_mode='topdown',
-            model=dict(
-                type='TopdownPoseEstimator',
-                data_preprocessor={**ours.data_preprocessor, 'type': 'PoseDataPreprocessor'},
-                backbone=backbone,
-                head=head,
-                test_cfg=test_cfg,
-            ),
+            model=per_frame,
             train_dataloader=dict(dataset=dataset),
             test_dataloader=dict(dataset=dataset),
             visualizer=dict(type='PoseLocalVisualizer'),

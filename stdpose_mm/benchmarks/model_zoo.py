@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import torch
 from mmengine.config import Config
 from mmengine.fileio import load
-from mmengine.registry import init_default_scope
-from mmpose.registry import MODELS
-from torch.utils.flop_counter import FlopCounterMode
 
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.model_names import config_files, listed_models
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 
+from .complexity import Complexity, measure_complexity
 from .study.study import read_study
 
 HEAD = """# Model zoo
@@ -42,84 +37,6 @@ SECTIONS = (
     ('Propagation, tiny', lambda size, task: size == 'tiny' and task == 'propagation'),
     ('Estimation, tiny', lambda size, task: size == 'tiny' and task == 'estimation'),
 )
-
-
-@dataclass(frozen=True)
-class Complexity:
-    """Size and work of a window model.
-
-    Args:
-        parameters: Number of parameters that prediction needs.
-        training_parameters: Number of those that only training needs.
-        frame_macs: Multiply-adds to encode a frame.
-        window_macs: Multiply-adds of what follows for a window whose frames are encoded.
-        frames: Number of frames that are encoded for a window.
-    """
-
-    parameters: int
-    training_parameters: int
-    frame_macs: int
-    window_macs: int
-    frames: int
-
-    @property
-    def alone(self) -> int:
-        """Multiply-adds for a pose that shares no frame with another one."""
-        return self.frames * self.frame_macs + self.window_macs
-
-    @property
-    def in_video(self) -> int:
-        """Multiply-adds for a pose of a person in every frame of a video."""
-        return self.frame_macs + self.window_macs
-
-
-def measure_complexity(cfg: Config) -> Complexity:
-    """Count parameters and multiply-adds of a config's model; nothing is computed.
-
-    The labels of the auxiliary frames are given to models that take them. A parameter is needed in
-    prediction if the heatmaps depend on it.
-    """
-    init_default_scope(cfg.get('default_scope', 'mmpose'))
-    width, height = cfg.codec.input_size
-    map_size = tuple(reversed(cfg.codec.heatmap_size))
-    joints = cfg.model.head.out_channels
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model).eval()
-        frames = model.num_frames if model.with_neck else 1
-        given = None
-        if model.takes_labels:
-            given = AuxiliaryLabels(
-                heatmaps=torch.empty(1, 2, joints, *map_size),
-                mask=torch.ones(1, 2, joints, dtype=torch.bool),
-                prior=torch.empty(1, joints, *map_size),
-                position=torch.empty(1),
-            )
-        with FlopCounterMode(display=False) as of_frames:
-            features = model.encode_frames(torch.empty(frames, 3, height, width))[None]
-            heatmaps = None
-            if model.reads_frame_heatmaps:
-                heatmaps = model.predict_frame_heatmaps(features)
-        with FlopCounterMode(display=False) as of_window:
-            if model.with_neck:
-                representation = model.fuse(features, heatmaps, given)
-            else:
-                representation = SpatioTemporalRepresentation(features[:, 0])
-            output = model.head(representation)
-        parameters = list(model.parameters())
-        gradients = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
-    needed = sum(
-        parameter.numel()
-        for parameter, gradient in zip(parameters, gradients, strict=True)
-        if gradient is not None
-    )
-    return Complexity(
-        parameters=needed,
-        training_parameters=sum(parameter.numel() for parameter in parameters) - needed,
-        # Two operations are one multiply-add.
-        frame_macs=of_frames.get_total_flops() // 2 // frames,
-        window_macs=of_window.get_total_flops() // 2,
-        frames=frames,
-    )
 
 
 def published_values(studies: Iterable[Path]) -> dict[str, float]:

@@ -66,9 +66,9 @@ def export_onnx(
     - ``whole.onnx``: ``crops`` [N, T, 3, H, W] (T frames in time order: left, key, right) ->
       ``heatmaps`` [N, K, h, w] of the key frame.
     - ``encoder.onnx``: ``crops`` [M, 3, H, W] -> ``features`` [M, D, h', w'] and, where windows
-      need them, ``frame_heatmaps`` [M, K, h, w].
-    - ``fusion.onnx``: those of windows, ``features`` [N, T, D, h', w'] and ``frame_heatmaps``
-      [N, T, K, h, w] -> ``heatmaps`` [N, K, h, w].
+      need them, ``frame_heatmaps`` [M, K, h, w] and ``projections`` [M, ...].
+    - ``fusion.onnx``: those of windows, ``features`` [N, T, D, h', w'], ``frame_heatmaps``
+      [N, T, K, h, w] and ``projections`` [N, T, ...] -> ``heatmaps`` [N, K, h, w].
     - With ``int8`` the last two again as ``*_int8.onnx``, weights of linear layers and
       upsampling in 8 bits, activations quantised as they come.
     - ``network.json``: sizes, joints, and how the mirrored view is averaged in.
@@ -148,13 +148,12 @@ def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
             _Graph('whole', _WholeSingle(single), {'crops': windows}, ['heatmaps']),
             _Graph('encoder', single, {'crops': crops}, ['frame_heatmaps']),
         ]
-    encoder, fusion = _Encoder(model, normalise), _Fusion(model)
-    outputs = ['features', 'frame_heatmaps'] if model.reads_frame_heatmaps else ['features']
+    encoder = _Encoder(model, normalise)
     with torch.no_grad():
-        encoded = {
-            name: _windows(x, model.num_frames)
-            for name, x in zip(outputs, encoder(crops), strict=True)
-        }
+        frames = encoder.named_outputs(crops)
+    outputs = list(frames)
+    encoded = {name: _windows(x, model.num_frames) for name, x in frames.items()}
+    fusion = _Fusion(model, outputs)
     return [
         _Graph('whole', _Whole(encoder, fusion), {'crops': windows}, ['heatmaps']),
         _Graph('encoder', encoder, {'crops': crops}, outputs),
@@ -189,20 +188,29 @@ class _Encoder(nn.Module):
         super().__init__()
         self.model, self.normalise = model, normalise
 
-    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+    def named_outputs(self, crops: Tensor) -> dict[str, Tensor]:
         features = self.model.encode_frames(self.normalise(crops))
-        if not self.model.reads_frame_heatmaps:
-            return (features,)
-        return features, self.model.frame_head.forward((features,))
+        outputs = {'features': features}
+        if self.model.reads_frame_heatmaps:
+            outputs['frame_heatmaps'] = self.model.frame_head.forward((features,))
+        projections = self.model.project_frames(features)
+        return outputs if projections is None else {**outputs, 'projections': projections}
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.named_outputs(crops).values())
 
 
 class _Fusion(nn.Module):
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, inputs: Sequence[str]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.inputs = model, tuple(inputs)
 
-    def forward(self, features: Tensor, frame_heatmaps: Tensor | None = None) -> Tensor:
-        return self.model.head.forward(self.model.fuse(features, frame_heatmaps))
+    def forward(self, *encoded: Tensor) -> Tensor:
+        given = dict(zip(self.inputs, encoded, strict=True))
+        representation = self.model.fuse(
+            given['features'], given.get('frame_heatmaps'), projections=given.get('projections')
+        )
+        return self.model.head.forward(representation)
 
 
 class _Whole(nn.Module):

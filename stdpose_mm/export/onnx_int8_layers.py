@@ -160,7 +160,10 @@ class _ExportedCrossAttention(nn.Module):
         self.proj, self.num_heads = attention.proj, attention.num_heads
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        key, value = self.key_value(context).chunk(2, dim=-1)
+        return self.read(tokens, self.key_value(context))
+
+    def read(self, tokens: Tensor, key_value: Tensor) -> Tensor:
+        key, value = key_value.chunk(2, dim=-1)
         return self.proj(_Attention.apply(self.query(tokens), key, value, self.num_heads))
 
 

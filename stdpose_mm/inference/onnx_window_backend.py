@@ -134,17 +134,29 @@ class OnnxWindowBackend:
 
     def _view(self, crops: np.ndarray) -> FrameView:
         outputs = self._encoder.run(self._outputs, {'crops': np.ascontiguousarray(crops)})
-        # The encoder of a network of single frames returns their final heatmaps.
-        first, *heatmaps = (torch.from_numpy(output) for output in outputs)
-        return FrameView(first, heatmaps[0] if heatmaps else None)
+        named = {
+            name: torch.from_numpy(output)
+            for name, output in zip(self._outputs, outputs, strict=True)
+        }
+        if 'features' not in named:
+            # The encoder of a network of single frames returns their final heatmaps.
+            return FrameView(named['frame_heatmaps'])
+        return FrameView(named['features'], named.get('frame_heatmaps'), named.get('projections'))
 
     def _fused(self, view: FrameView, rows: np.ndarray) -> torch.Tensor:
-        outputs = [view.features] if view.heatmaps is None else [view.features, view.heatmaps]
-        feed = {name: out.numpy()[rows] for name, out in zip(self._outputs, outputs, strict=True)}
         assert self._fusion is not None
-        # A neck need not have both inputs.
+        # A neck need not have all inputs.
         taken = {node.name for node in self._fusion.get_inputs()}
-        feed = {name: windows for name, windows in feed.items() if name in taken}
+        named = {
+            'features': view.features,
+            'frame_heatmaps': view.heatmaps,
+            'projections': view.projections,
+        }
+        feed = {
+            name: frames.numpy()[rows]
+            for name, frames in named.items()
+            if name in taken and frames is not None
+        }
         (heatmaps,) = self._fusion.run(['heatmaps'], feed)
         return torch.from_numpy(heatmaps)
 

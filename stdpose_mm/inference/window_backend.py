@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -18,17 +18,38 @@ from stdpose_mm.structures import key_place
 from .window_model import WindowModel
 
 
-@dataclass(frozen=True)
-class FrameView:
+class FrameView(NamedTuple):
     """Hold what a network computes from single frames.
 
-    Args:
+    Attributes:
         features: [M, D, h', w'].
-        heatmaps: [M, K, h, w] of each frame by itself; None if windows do not need them.
+        heatmaps: [M, K, h, w] of each frame by itself; ``None`` if windows do not need them.
+        projections: [M, ...], what else windows read; ``None`` if that is nothing.
     """
 
     features: Tensor
-    heatmaps: Tensor | None
+    heatmaps: Tensor | None = None
+    projections: Tensor | None = None
+
+    def take(self, rows: Sequence[int] | Tensor) -> FrameView:
+        """Copy some frames; the rows [...] become the first axes of all fields."""
+        heatmaps = None if self.heatmaps is None else self.heatmaps[rows]
+        projections = None if self.projections is None else self.projections[rows]
+        return FrameView(self.features[rows], heatmaps, projections)
+
+    @staticmethod
+    def concatenate(views: Sequence[FrameView]) -> FrameView:
+        """Concatenate the frames of several views."""
+        return FrameView(
+            torch.cat([view.features for view in views]),
+            _concatenated([view.heatmaps for view in views]),
+            _concatenated([view.projections for view in views]),
+        )
+
+
+def _concatenated(parts: Sequence[Tensor | None]) -> Tensor | None:
+    present = [part for part in parts if part is not None]
+    return torch.cat(present) if present else None
 
 
 @dataclass(frozen=True)
@@ -48,32 +69,15 @@ class FrameFeatures:
 
     def take(self, rows: Sequence[int]) -> FrameFeatures:
         """Copy some rows, so that the memory of the others can be freed."""
-        return FrameFeatures(
-            tuple(
-                FrameView(
-                    view.features[list(rows)],
-                    None if view.heatmaps is None else view.heatmaps[list(rows)],
-                )
-                for view in self.views
-            )
-        )
+        return FrameFeatures(tuple(view.take(list(rows)) for view in self.views))
 
     @staticmethod
     def concatenate(batches: Sequence[FrameFeatures]) -> FrameFeatures:
         """Concatenate the frames of several batches."""
         if len(batches) == 1:
             return batches[0]
-        return FrameFeatures(
-            tuple(
-                FrameView(
-                    torch.cat([view.features for view in views]),
-                    None
-                    if views[0].heatmaps is None
-                    else torch.cat([view.heatmaps for view in views if view.heatmaps is not None]),
-                )
-                for views in zip(*(batch.views for batch in batches), strict=True)
-            )
-        )
+        columns = zip(*(batch.views for batch in batches), strict=True)
+        return FrameFeatures(tuple(map(FrameView.concatenate, columns)))
 
 
 class WindowBackend(Protocol):
@@ -132,14 +136,23 @@ class TorchWindowBackend:
         """See :class:`WindowBackend`."""
         return self._sees_windows
 
-    def encode(self, crops: np.ndarray) -> FrameFeatures:
-        """See :class:`WindowBackend`; with ``flip_test`` mirrored crops are encoded, too."""
+    def encode(self, crops: np.ndarray, maps_of: np.ndarray | None = None) -> FrameFeatures:
+        """See :class:`WindowBackend`; with ``flip_test`` mirrored crops are encoded, too.
+
+        Args:
+            crops: See :class:`WindowBackend`.
+            maps_of: [M] bool: of which frames the heatmaps are read; those of the others are zeros.
+                ``None`` for all.
+        """
+        read = np.ones(len(crops), bool) if maps_of is None else maps_of
         flips = (False, True) if self.window_model.model.test_cfg.get('flip_test') else (False,)
         batches = []
         with self.window_model.inference():
             for chunk in equal_slices(len(crops), self.batch_size):
                 inputs = self.window_model.normalise(crops[chunk])
-                views = [self._view(inputs.flip(-1) if flip else inputs) for flip in flips]
+                views = [
+                    self._view(inputs.flip(-1) if flip else inputs, read[chunk]) for flip in flips
+                ]
                 batches.append(FrameFeatures(tuple(views)))
             return FrameFeatures.concatenate(batches)
 
@@ -179,14 +192,27 @@ class TorchWindowBackend:
                 )
         return np.concatenate(batches)
 
-    def _view(self, inputs: Tensor) -> FrameView:
+    def _view(self, inputs: Tensor, read: np.ndarray) -> FrameView:
         model = self.window_model.model
         features = model.encode_frames(inputs)
         if not model.with_neck:
             return FrameView(features, model.head.forward(SpatioTemporalRepresentation(features)))
-        if not model.reads_frame_heatmaps:
-            return FrameView(features, None)
-        return FrameView(features, model.predict_frame_heatmaps(features[None])[0])
+        heatmaps = None
+        if model.reads_frame_heatmaps and read.all():
+            heatmaps = model.predict_frame_heatmaps(features[None])[0]
+        elif model.reads_frame_heatmaps:
+            heatmaps = self._some_heatmaps(features, torch.from_numpy(read))
+        return FrameView(features, heatmaps, model.project_frames(features))
+
+    def _some_heatmaps(self, features: Tensor, read: Tensor) -> Tensor:
+        """Estimate some frames by themselves; the maps [M, K, h, w] of the others are zeros."""
+        width, height = self.window_model.heatmap_size
+        num_joints = self.window_model.skeleton.num_keypoints
+        heatmaps = torch.zeros((len(features), num_joints, height, width), device=features.device)
+        if read.any():
+            found = self.window_model.model.predict_frame_heatmaps(features[None, read])
+            heatmaps[read] = found[0].to(heatmaps.dtype)
+        return heatmaps
 
     def _single(self, view: FrameView, chunk: slice) -> Tensor:
         """Estimate some frames by themselves."""
@@ -199,8 +225,10 @@ class TorchWindowBackend:
 
     def _fused(self, view: FrameView, rows: Tensor, given: AuxiliaryLabels | None) -> Tensor:
         model = self.window_model.model
-        heatmaps = None if view.heatmaps is None else view.heatmaps[rows]
-        return model.head.forward(model.fuse(view.features[rows], heatmaps, given))
+        window = view.take(rows)
+        return model.head.forward(
+            model.fuse(window.features, window.heatmaps, given, window.projections)
+        )
 
     def _on_device(self, given: AuxiliaryLabels, chunk: slice) -> AuxiliaryLabels:
         device = next(self.window_model.model.parameters()).device

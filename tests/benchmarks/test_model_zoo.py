@@ -9,7 +9,8 @@ import pytest
 from mmengine.config import Config
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
-from stdpose_mm.benchmarks.model_zoo import measure_complexity, model_zoo_page, published_values
+from stdpose_mm.benchmarks.complexity import measure_complexity
+from stdpose_mm.benchmarks.model_zoo import model_zoo_page, published_values
 from stdpose_mm.errors import InputError
 from support.paths import ROOT
 from support.tiny_models import CODEC, model_cfg

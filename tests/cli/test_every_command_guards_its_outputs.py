@@ -23,7 +23,7 @@ TOOLS = {
     *('analysis_tools/soak', 'misc/fuzz_labels', 'misc/mutate', 'misc/make_review_pictures'),
     *('misc/write_model_zoo', 'misc/soak_kills', 'dataset_converters/detect_people'),
     *('dataset_converters/posetrack17_to_posetrack18', 'dataset_converters/split_videos'),
-    *('dataset_converters/make_synthetic_posetrack',),
+    *('dataset_converters/make_synthetic_posetrack', 'analysis_tools/get_flops'),
 }
 WITHOUT_PARSER = {
     # Wrappers of a verb.

@@ -242,13 +242,19 @@ def test_only_tiny_models_start_from_scratch(cfg: Config) -> None:
     assert (cfg.load_from is None) == (cfg.model.backbone.arch == 'tiny')
 
 
+def decoder_of(cfg: Config) -> ConfigDict:
+    """The head that a checkpoint of single frames starts."""
+    return cfg.model.get('frame_head') or cfg.model.head
+
+
 @pytest.mark.parametrize('cfg', PRETRAINED, indirect=True)
 def test_pretrained_weights_are_those_of_the_backbone(cfg: Config) -> None:
     listed = Path(mmpose.__file__).parent.joinpath(
         '.mim/configs/body_2d_keypoint/topdown_heatmap/coco/vitpose_coco.yml'
     )
     assert re.search(rf'^  Weights: {re.escape(cfg.load_from)}$', listed.read_text(), re.M)
-    assert f'/td-hm_ViTPose-{cfg.model.backbone.arch}_8xb64' in cfg.load_from
+    form = '' if decoder_of(cfg).get('upsample') is None else '-simple'
+    assert f'/td-hm_ViTPose-{cfg.model.backbone.arch}{form}_8xb64' in cfg.load_from
 
 
 @pytest.mark.parametrize('cfg', PRETRAINED, indirect=True)
@@ -256,16 +262,20 @@ def test_pretrained_weights_fit_at_every_input_size(cfg: Config) -> None:
     width = width_of(cfg)
     with torch.device('meta'):
         model = MODELS.build(cfg.model)
+        classic = {
+            'deconv_layers.0.weight': torch.empty(width, 256, 4, 4),
+            'final_layer.weight': torch.empty(17, 256, 1, 1),
+        }
+        simple = {'final_layer.weight': torch.empty(17, width, 3, 3)}
+        decoder = classic if decoder_of(cfg).get('upsample') is None else simple
         stored = {
             'backbone.pos_embed': torch.empty(1, 16 * 12, width),
-            'head.deconv_layers.0.weight': torch.empty(width, 256, 4, 4),
-            'head.final_layer.weight': torch.empty(17, 256, 1, 1),
+            **{f'head.{name}': weight for name, weight in decoder.items()},
         }
     missing, unexpected = model.load_state_dict(stored, strict=False)
     assert not unexpected
     started = 'frame_head' if cfg.model.get('frame_head') else 'head'
-    assert f'{started}.deconv_layers.0.weight' not in missing
-    assert f'{started}.final_layer.weight' not in missing
+    assert not {f'{started}.{name}' for name in decoder} & {*missing}
 
 
 @pytest.mark.parametrize('cfg', WITH_OWN_JOINTS, indirect=True)

@@ -16,6 +16,7 @@ from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import (
     PIPELINE,
+    light,
     metainfo_of,
     model_cfg,
     moving_pictures,
@@ -41,6 +42,8 @@ def head(source, **changes):
 
 VARIANTS = {
     'plain': {},
+    'light': light(3),
+    'light, five frames, mirrored': {**light(3, 5), 'test_cfg': FLIPPED},
     'mirrored': {'test_cfg': FLIPPED},
     'frame head': {'test_cfg': {'use_frame_head': True}},
     'backbone': {'neck': None, 'frame_head': None, 'head': head('frame_feature')},

@@ -9,6 +9,7 @@ from stdpose_mm.models.layers.packed_layers import PackedDeconvolution, PackedLi
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import (
+    light,
     model_cfg,
     semantic_motion,
     semantic_motion_appearance,
@@ -23,6 +24,7 @@ ROWS = np.array([[0, 1, 2], [4, 4, 3], [2, 1, 0]])
 
 SYSTEMS = {
     'first': {},
+    'first, light': light(3),
     'second': semantic_motion(3),
     'second, appearance': semantic_motion_appearance(3),
 }
@@ -80,6 +82,29 @@ def test_codes_can_be_taken_apart_and_put_together(model):
     assert taken.views[0].features.data_ptr() != whole.views[0].features.data_ptr()
 
 
+def test_keys_and_values_of_a_frame_are_projected_once():
+    model = window_model(SKELETON, **light(3))
+    (block,) = model.model.neck.tff.blocks
+    projected = []
+    block.attn.key_value.register_forward_hook(lambda _, args, __: projected.append(len(args[0])))
+    backend = TorchWindowBackend(model, batch_size=2)
+    features = backend.encode(CROPS)
+    backend.fuse(features, ROWS)
+    assert sum(projected) == len(CROPS)
+
+
+@pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
+def test_packed_layers_of_the_light_form_compute_the_same(precision):
+    model = window_model(SKELETON, **light(3))
+    model.precision = precision
+    backend = TorchWindowBackend(model)
+    plain = backend.fuse(backend.encode(CROPS), ROWS)
+    model.pack()
+    packed = backend.fuse(backend.encode(CROPS), ROWS)
+    tolerance = 2e-5 if precision == 'float32' else 0.05 * np.abs(plain).max()
+    np.testing.assert_allclose(packed, plain, atol=tolerance)
+
+
 ALONE = {
     'neck': None,
     'frame_head': None,
@@ -120,13 +145,14 @@ def test_frames_by_themselves_are_seen_by_the_frame_head(model):
     assert found.std() > 0.01
 
 
-def test_a_frame_head_that_windows_do_not_need_is_not_run(model):
+def test_a_frame_head_that_windows_do_not_need_is_not_run(model, monkeypatch):
     runs = []
-    hook = model.model.frame_head.deconv_layers.register_forward_hook(lambda *_: runs.append(1))
+    frame_head = model.model.frame_head
+    forward = frame_head.forward
+    monkeypatch.setattr(frame_head, 'forward', lambda feats: (runs.append(1), forward(feats))[1])
     backend = TorchWindowBackend(model)
     features = backend.encode(CROPS)
     backend.fuse(features, ROWS)
-    hook.remove()
     reads = model.model.neck.tks is not None
     assert bool(runs) == reads
     assert (features.views[0].heatmaps is not None) == reads

@@ -14,6 +14,12 @@ from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import appearance_cfg, build, tiny_cfg
 
 
+def simple(cfg: dict[str, Any]) -> dict[str, Any]:
+    """The model with the simple decoder in both heads."""
+    decoder = {'upsample': 4, 'deconv_out_channels': None, 'deconv_kernel_sizes': None}
+    return {**cfg, **{head: {**cfg[head], **decoder} for head in ('frame_head', 'head')}}
+
+
 def test_the_number_of_joints_is_set_everywhere() -> None:
     config = with_num_joints(tiny_cfg(mi=True), 5)
     found = [config.head.out_channels, config.frame_head.out_channels]
@@ -46,7 +52,9 @@ def test_axes_of_every_joint_dependent_weight() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('cfg', [tiny_cfg(use_prior=True), tiny_cfg(), appearance_cfg()])
+@pytest.mark.parametrize(
+    'cfg', [tiny_cfg(use_prior=True), tiny_cfg(), appearance_cfg(), simple(appearance_cfg())]
+)
 def test_a_permuted_skeleton_gives_permuted_heatmaps(cfg: dict[str, Any]) -> None:
     """The independent reference: the model itself, run on permuted maps."""
     config = with_num_joints(cfg, 4)

@@ -14,6 +14,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor
 
 from stdpose_mm.codecs import BoundedUDPHeatmap
+from stdpose_mm.models.layers import KeyFrameBlock, TransformerBlock
 
 NUM_JOINTS = 15
 INPUT_SIZE = (96, 128)
@@ -32,6 +33,15 @@ def codec_cfg(
         'heatmap_size': heatmap_size,
         'sigma': SIGMA,
     }
+
+
+def copy_block(source: TransformerBlock, target: KeyFrameBlock) -> None:
+    """Give a block of single frames the weights of one of all frames."""
+    state = source.state_dict()
+    for kind in ('weight', 'bias'):
+        query, key, value = state.pop(f'attn.qkv.{kind}').chunk(3)
+        state |= {f'attn.query.{kind}': query, f'attn.key_value.{kind}': torch.cat((key, value))}
+    target.load_state_dict(state)
 
 
 def maps_head(cfg: dict[str, Any]) -> dict[str, Any]:

@@ -89,6 +89,30 @@ def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
     return {**cfg, **changes}
 
 
+def light(num_joints: int, num_frames: int = 3) -> dict[str, Any]:
+    """What changes ``model_cfg`` into its light form."""
+    cfg = model_cfg(num_joints)
+    simple = {'upsample': 4, 'deconv_out_channels': None, 'deconv_kernel_sizes': None}
+    fusion = {
+        'type': 'KeyFrameFusion',
+        'embed_dims': 32,
+        'num_heads': 2,
+        'feedforward_channels': 48,
+        'num_frames': num_frames,
+    }
+    mask = {**cfg['head']['mask'], 'num_frames': num_frames}
+    head = {'mask': mask, 'feedforward_channels': 48, 'shuffle_channels': 8}
+    return {
+        'frame_head': {**cfg['frame_head'], **simple},
+        'neck': {
+            **cfg['neck'],
+            'tff': fusion,
+            'tks': {**cfg['neck']['tks'], 'num_frames': num_frames},
+        },
+        'head': {**cfg['head'], **simple, **head},
+    }
+
+
 def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[str, Any]:
     """What changes ``model_cfg`` into the second system; with ``labels`` it takes them."""
     cfg = model_cfg(num_joints)
@@ -159,6 +183,7 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
     warping = {'num_joints': num_joints, 'dilations': (1, 2), 'num_frames': num_frames}
     return {
         'stdpose': {'neck': {**stre, 'tff': tff, 'tks': tks}, 'head': head},
+        'light': light(num_joints, num_frames),
         'appearance': {
             'neck': {**stre, 'tff': {**tff, 'relative_time': True}, 'tks': appearance},
             'head': {**head, 'mask': {**head['mask'], 'normalization': 'mean'}},

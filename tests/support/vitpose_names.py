@@ -71,6 +71,25 @@ def original_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
     }
 
 
+def simple_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
+    """MMPose 1.x, 256x192, with the simple decoder: ``td-hm_ViTPose-*-simple``."""
+    backbone = {f'backbone.{n}': s for n, s in vitpose_backbone(arch, 192).items()}
+    return backbone | {f'head.{name}': shape for name, shape in _simple_head(arch).items()}
+
+
+def original_simple_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
+    """The original repository's with the simple decoder, 256x192."""
+    classic = original_vitpose_checkpoint(arch).items()
+    backbone = {name: shape for name, shape in classic if name.startswith('backbone.')}
+    return backbone | {f'keypoint_head.{n}': s for n, s in _simple_head(arch).items()}
+
+
+def _simple_head(arch: str, num_joints: int = 17) -> dict[str, tuple[int, ...]]:
+    """One 3x3 convolution; upsampling has no parameters."""
+    dims = ARCHITECTURES[arch][0]
+    return {'final_layer.weight': (num_joints, dims, 3, 3), 'final_layer.bias': (num_joints,)}
+
+
 def plain_vit(
     dims: int, depth: int, num_positions: int, last_norm: str = 'norm'
 ) -> dict[str, tuple[int, ...]]:

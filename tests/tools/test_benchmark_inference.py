@@ -28,6 +28,12 @@ def tool(monkeypatch):
 SHORT = f'--config {TINY} --frames 3 --size 128 96 --people 2 --repeat 1 --batch-size 4'.split()
 
 
+def tables(printed):
+    """The lines of each table in Markdown."""
+    blocks = [block.splitlines() for block in printed.split('\n\n')]
+    return [block for block in blocks if block[0].startswith('|')]
+
+
 def test_one_row_for_every_way(tool, tmp_path, capsys):
     out = tmp_path / 'speed.json'
     assert tool.main([*SHORT, '--no-memory', '--out', str(out)]) == 0
@@ -49,9 +55,14 @@ def test_one_row_for_every_way(tool, tmp_path, capsys):
     for row in report['rows']:
         assert sum(row['share'].values()) == pytest.approx(1)
         assert row['share']['backbone'] > 0
-    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
-    assert len(table) == 2 + len(ways)
-    assert '| 1.00 |' in table[2]
+    speed, work = tables(capsys.readouterr().out)
+    assert len(speed) == 2 + len(ways)
+    assert '| 1.00 |' in speed[2]
+    assert [row['model'] for row in report['multiply_adds']] == [
+        f'MMPose, backbone of {Path(TINY).stem}',
+        Path(TINY).stem,
+    ]
+    assert len(work) == 2 + len(report['multiply_adds'])
 
 
 def test_models_stand_side_by_side_with_ratios(tool, tmp_path, capsys):
@@ -66,7 +77,7 @@ def test_models_stand_side_by_side_with_ratios(tool, tmp_path, capsys):
         (names[1], 'MMPose, per frame'),
         *((name, way) for name in names for way in own),
     ]
-    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
+    table, _ = tables(capsys.readouterr().out)
     cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in table]
     assert cells[0][0] == 'model'
     assert cells[0][-2:] == ['time to the first', 'memory to the first']

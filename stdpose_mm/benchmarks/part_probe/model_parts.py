@@ -20,7 +20,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from stdpose_mm.models.layers import DynamicAwareMask
-from stdpose_mm.models.necks import TemporalFeatureFusion
+from stdpose_mm.models.necks import KeyFrameFusion, TemporalFeatureFusion
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
 
 HEATMAP_LOSS = 'loss_kpt'
@@ -216,6 +216,7 @@ def key_frame_alone(output: Any, arguments: Sequence[Any]) -> Any:
 OUTPUT_CHANGES: dict[type[nn.Module], dict[str, OutputChange]] = {
     DynamicAwareMask: {'branch zeroed': zeroed, 'mask uniform': averaged},
     TemporalFeatureFusion: {'zeroed': zeroed, 'F_t in its place': key_frame_alone},
+    KeyFrameFusion: {'zeroed': zeroed, 'F_t in its place': key_frame_alone},
 }
 """Class of a module -> ways to neutralise it other than zeroing its output."""
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from mmpose.models.heads import HeatmapHead
 from mmpose.registry import MODELS
 from torch import Tensor
 
+from .decoder_head import DecoderHead
+
 
 @MODELS.register_module()
-class FrameHead(HeatmapHead):
-    """Classic heatmap head, applied to every frame of a window by itself.
+class FrameHead(DecoderHead):
+    """Heatmap head, classic or simple, applied to every frame of a window by itself.
 
     Parameters are those of :class:`HeatmapHead`, so that the head of a ViTPose checkpoint loads.
     """
@@ -21,4 +22,4 @@ class FrameHead(HeatmapHead):
         Returns:
             Heatmaps [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
         """
-        return super().forward(feats).float()
+        return self.to_heatmaps(feats[-1])

@@ -2,19 +2,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmpose.models.heads import HeatmapHead
 from mmpose.registry import MODELS
 from torch import Tensor
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
 
+from .decoder_head import DecoderHead
+
 SOURCES = ('frame_feature', 'fused_feature', 'merged_heatmaps')
 
 
 @MODELS.register_module()
-class SingleSourceHead(HeatmapHead):
-    """Classic heatmap head on one field of the representation, for ablations and baselines.
+class SingleSourceHead(DecoderHead):
+    """Heatmap head on one field of the representation, for ablations and baselines.
 
     On ``frame_feature`` the model is a per-frame estimator, on ``fused_feature`` it has TFF alone,
     on ``merged_heatmaps`` (with ``deconv_out_channels=None``: one 1x1 convolution) TKS alone. With
@@ -22,7 +23,7 @@ class SingleSourceHead(HeatmapHead):
 
     Args:
         source: Name of the field of :class:`SpatioTemporalRepresentation` to read.
-        **kwargs: Arguments of :class:`HeatmapHead`.
+        **kwargs: Arguments of :class:`DecoderHead`.
     """
 
     def __init__(self, source: str, **kwargs: Any) -> None:
@@ -51,4 +52,4 @@ class SingleSourceHead(HeatmapHead):
         source = getattr(feats, self.source)
         if source is None:
             raise InputError(f'the neck does not provide {self.source!r} to the head')
-        return super().forward((source,)).float()
+        return self.to_heatmaps(source)

@@ -1,8 +1,8 @@
 """Layers shared by backbones, necks and heads.
 
 ``attention``, ``blocks``, ``deformable``, ``dcpose``, ``position_embedding``, ``packed_layers``,
-``recompute`` and ``space_time_masks`` hold what belongs together; a class that configs name has a
-file of its own.
+``recompute``, ``space_time_masks`` and ``upsampling`` hold what belongs together; a class that
+configs name has a file of its own.
 """
 
 from .appearance_correlation import AppearanceCorrelation
@@ -10,6 +10,7 @@ from .attention import CrossAttention, SelfAttention
 from .blocks import (
     DividedAttentionBlock,
     FrameAggregation,
+    KeyFrameBlock,
     PoseAggregationBlock,
     ResidualBlock,
     TransformerBlock,
@@ -27,6 +28,7 @@ from .recompute import apply_block
 from .space_time_masks import SpaceTimeMasks, draw_frames, draw_tubes, draw_windows
 from .spatial_motion_concatenation import SpatialMotionConcatenation
 from .spatial_motion_mutual_learning import SpatialMotionMutualLearning
+from .upsampling import convolve_upsampled
 
 __all__ = [
     'AppearanceCorrelation',
@@ -37,6 +39,7 @@ __all__ = [
     'DynamicAwareMask',
     'FrameAggregation',
     'GivenPoseEmbedding',
+    'KeyFrameBlock',
     'PoseAggregationBlock',
     'PoseResidualFusion',
     'PoseTemporalMerger',
@@ -48,6 +51,7 @@ __all__ = [
     'TransformerBlock',
     'apply_block',
     'conv_block',
+    'convolve_upsampled',
     'draw_frames',
     'draw_tubes',
     'draw_windows',

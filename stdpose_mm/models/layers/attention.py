@@ -105,8 +105,12 @@ class CrossAttention(nn.Module):
 
     def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
         """Attend from tokens [N, L, D] to a context [N, L', D']; gives [N, L, D]."""
+        return self.read(tokens, self.key_value(context))
+
+    def read(self, tokens: Tensor, key_value: Tensor) -> Tensor:
+        """Attend from tokens [N, L, D] to projected keys and values [N, L', 2 D]."""
         query = self.query(tokens).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        key_value = self.key_value(context).unflatten(-1, (2, self.num_heads, -1))
-        key, value = key_value.permute(2, 0, 3, 1, 4).unbind(0)
+        pairs = key_value.unflatten(-1, (2, self.num_heads, -1))
+        key, value = pairs.permute(2, 0, 3, 1, 4).unbind(0)
         attended = attend(query, key, value)
         return self.proj(attended.transpose(1, 2).flatten(2))

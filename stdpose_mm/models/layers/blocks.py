@@ -120,6 +120,37 @@ class TransformerBlock(nn.Module):
         return tokens + self.drop_path(self.ffn(self.ln2(tokens)))
 
 
+class KeyFrameBlock(nn.Module):
+    """Transformer block that updates some tokens, such as the key frame's, and reads others.
+
+    It gives what :class:`TransformerBlock` gives for the updated tokens if they are among those
+    that are read; the projections of these do not depend on which tokens are updated.
+
+    Args:
+        embed_dims: Width D of the tokens.
+        num_heads: Number of attention heads.
+        feedforward_channels: Hidden width of the feed-forward network. ``None`` means 4 D.
+    """
+
+    def __init__(
+        self, embed_dims: int, num_heads: int, feedforward_channels: int | None = None
+    ) -> None:
+        super().__init__()
+        self.ln1 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.attn = CrossAttention(embed_dims, num_heads)
+        self.ln2 = nn.LayerNorm(embed_dims, eps=1e-6)
+        self.ffn = FeedForward(embed_dims, feedforward_channels or 4 * embed_dims)
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """Project the tokens that are read [..., D] to their keys and values [..., 2 D]."""
+        return self.attn.key_value(self.ln1(tokens))
+
+    def forward(self, tokens: Tensor, key_value: Tensor) -> Tensor:
+        """Update tokens [N, L, D] by projections [N, L', 2 D]."""
+        tokens = tokens + self.attn.read(self.ln1(tokens), key_value)
+        return tokens + self.ffn(self.ln2(tokens))
+
+
 class DividedAttentionBlock(nn.Module):
     """Divided space-time attention (Bertasius et al., "Is Space-Time Attention All You Need?").
 

@@ -2,6 +2,7 @@
 
 from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
 from .dual_consecutive import DualConsecutive
+from .key_frame_fusion import KeyFrameFusion
 from .mlsme import MLSME
 from .pose_warping import PoseWarping
 from .stre import STRE
@@ -13,6 +14,7 @@ __all__ = [
     'STRE',
     'AppearanceKeypointsSynthesis',
     'DualConsecutive',
+    'KeyFrameFusion',
     'PoseWarping',
     'TemporalFeatureFusion',
     'TemporalKeypointsSynthesis',

@@ -13,6 +13,7 @@ from stdpose_mm.models.structures import (
 from stdpose_mm.structures import NUM_FRAMES
 
 from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
+from .key_frame_fusion import KeyFrameFusion
 
 
 @MODELS.register_module()
@@ -20,7 +21,8 @@ class STRE(BaseModule):
     """SpatioTemporal Representation Encoder (Sec. 3.1).
 
     Args:
-        tff: Config of the module that fuses features, or ``None`` to leave it out.
+        tff: Config of the module that fuses features (:class:`TemporalFeatureFusion`, or
+            :class:`KeyFrameFusion`), or ``None`` to leave it out.
         tks: Config of the module that merges heatmaps (:class:`TemporalKeypointsSynthesis`, or
             :class:`AppearanceKeypointsSynthesis`), or ``None`` to leave it out.
 
@@ -40,11 +42,28 @@ class STRE(BaseModule):
             )
         self.num_frames: int = numbers[0] if numbers else NUM_FRAMES
 
+    @property
+    def reads_heatmaps(self) -> bool:
+        """Whether the heatmaps of single frames are read."""
+        return self.tks is not None
+
+    def project_frames(self, features: Tensor) -> Tensor | None:
+        """Compute what windows read of single frames besides their features.
+
+        Args:
+            features: [M, D, h', w'].
+
+        Returns:
+            [M, ...]; ``None`` if ``tff`` computes nothing of a frame by itself.
+        """
+        return self.tff.project_frames(features) if isinstance(self.tff, KeyFrameFusion) else None
+
     def forward(
         self,
         features: Tensor,
         frame_heatmaps: Tensor | None = None,
         given: AuxiliaryLabels | None = None,
+        projections: Tensor | None = None,
     ) -> SpatioTemporalRepresentation:
         """Encode a window.
 
@@ -53,13 +72,18 @@ class STRE(BaseModule):
             frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w]; needed by ``tks``.
             given: Given labels, of which ``tks`` may read the interpolated pose, and both parts
                 the key frame's position; the labels themselves are already in ``frame_heatmaps``.
+            projections: :meth:`project_frames` of these frames [N, T, ...], if it is at hand.
 
         Raises:
             InputError: If ``tks`` has no heatmaps to merge.
         """
         if self.tks is not None and frame_heatmaps is None:
             raise InputError('tks merges heatmaps but none came; configure a frame_head')
-        fused = None if self.tff is None else self.tff(features, given)
+        fused = None
+        if isinstance(self.tff, KeyFrameFusion):
+            fused = self.tff(features, given, projections)
+        elif self.tff is not None:
+            fused = self.tff(features, given)
         merged = merged_feature = None
         if isinstance(self.tks, AppearanceKeypointsSynthesis):
             merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)

@@ -5,9 +5,17 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from stdpose_mm.models.layers import FrameAggregation, TransformerBlock, apply_block
+from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers import (
+    FrameAggregation,
+    KeyFrameBlock,
+    TransformerBlock,
+    apply_block,
+)
 from stdpose_mm.models.structures import AuxiliaryLabels, key_of, relative_times
 from stdpose_mm.structures import NUM_FRAMES
+
+AGGREGATED = ('frames', 'key')
 
 
 @MODELS.register_module()
@@ -28,6 +36,12 @@ class TemporalFeatureFusion(BaseModule):
             and the outermost frames are 1 apart (beyond the paper).
         residual: Start from F~ = F_t and learn what to add (beyond the paper).
         with_cp: Recompute blocks in the backward pass to save memory.
+        aggregate: Whose tokens the MLP reads: of all 'frames' (the paper), or of the 'key' frame
+            alone. Nobody reads the other frames' tokens of the last block then, and it does not
+            compute them.
+
+    Raises:
+        InputError: If ``aggregate`` is neither, or 'key' has no block to look at the other frames.
     """
 
     def __init__(
@@ -40,8 +54,14 @@ class TemporalFeatureFusion(BaseModule):
         relative_time: bool = False,
         residual: bool = False,
         with_cp: bool = False,
+        aggregate: str = 'frames',
     ) -> None:
         super().__init__()
+        if aggregate not in AGGREGATED:
+            raise InputError(f'aggregate must be one of {AGGREGATED}, got {aggregate!r}')
+        key_only = aggregate == 'key'
+        if key_only and num_blocks < 1:
+            raise InputError("aggregate='key' needs a block, got num_blocks=0")
         self.num_frames = num_frames
         self.residual = residual
         self.with_cp = with_cp
@@ -50,11 +70,16 @@ class TemporalFeatureFusion(BaseModule):
         self.blocks = nn.Sequential(
             *(
                 TransformerBlock(embed_dims, num_heads, feedforward_channels)
-                for _ in range(num_blocks)
+                for _ in range(num_blocks - key_only)
             )
         )
+        self.last_block = (
+            KeyFrameBlock(embed_dims, num_heads, feedforward_channels) if key_only else None
+        )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        self.aggregate = FrameAggregation(num_frames, embed_dims, start_at_zero=residual)
+        self.aggregate = FrameAggregation(
+            1 if key_only else num_frames, embed_dims, start_at_zero=residual
+        )
         self.time_embed = (
             nn.Sequential(nn.Linear(1, embed_dims), nn.GELU(), nn.Linear(embed_dims, embed_dims))
             if relative_time
@@ -81,6 +106,13 @@ class TemporalFeatureFusion(BaseModule):
         tokens = tokens.flatten(1, 2)
         for block in self.blocks:
             tokens = apply_block(block, tokens, recompute=self.with_cp)
-        aggregated = self.aggregate(self.norm(tokens).unflatten(1, (num_frames, -1)))
+        by_frame = tokens.unflatten(1, (num_frames, -1))
+        if self.last_block is not None:
+            key_value = self.last_block.project(tokens)
+            tokens = apply_block(
+                self.last_block, key_of(by_frame), key_value, recompute=self.with_cp
+            )
+            by_frame = tokens[:, None]
+        aggregated = self.aggregate(self.norm(by_frame))
         fused = aggregated.transpose(1, 2).unflatten(2, grid)
         return key_of(features) + fused if self.residual else fused

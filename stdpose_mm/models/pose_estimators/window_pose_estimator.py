@@ -104,8 +104,21 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         heatmaps = self.frame_head.forward((features.flatten(0, 1),))
         return heatmaps.unflatten(0, (-1, features.shape[1]))
 
+    def project_frames(self, features: Tensor) -> Tensor | None:
+        """Compute what else of single frames windows may share: [M, D, h', w'] -> [M, ...].
+
+        Returns:
+            ``None`` if the neck reads nothing but features and heatmaps.
+        """
+        project = getattr(self.neck, 'project_frames', None) if self.with_neck else None
+        return None if project is None else project(features)
+
     def fuse(
-        self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None = None
+        self,
+        features: Tensor,
+        frame_heatmaps: Tensor | None,
+        given: AuxiliaryLabels | None = None,
+        projections: Tensor | None = None,
     ) -> SpatioTemporalRepresentation:
         """Put given labels in place of predictions and encode the window.
 
@@ -113,8 +126,10 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r as predicted [N, T, K, h, w].
             given: Labels of the auxiliary frames.
+            projections: :meth:`project_frames` of these frames [N, T, ...], if it is at hand.
         """
-        return self.neck(features, show_labels(frame_heatmaps, given), given)
+        shared = {} if projections is None else {'projections': projections}
+        return self.neck(features, show_labels(frame_heatmaps, given), given, **shared)
 
     def extract_feat(
         self, inputs: Tensor, given: AuxiliaryLabels | None = None

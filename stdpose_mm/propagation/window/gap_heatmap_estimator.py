@@ -189,8 +189,11 @@ class GapHeatmapEstimator:
         pictures = np.stack([c.pictures.pop(frame) for c in chunks for frame in c.crops])
         rows = count()
         row_of = [{frame: next(rows) for frame in chunk.crops} for chunk in chunks]
-        features = self._network.encode(pictures)
         sees_windows = self._network.sees_windows
+        maps_of = None
+        if sees_windows and not self._frame_maps:
+            maps_of = np.concatenate([np.isin([*c.crops], [*c.read_maps()]) for c in chunks])
+        features = self._network.encode(pictures, maps_of)
         if self._frame_maps or not sees_windows:
             final = single = self._network.frame_heatmaps(features)
         if sees_windows:
@@ -279,6 +282,18 @@ class _Chunk:
     shown: np.ndarray
     crops: dict[int, Crop]
     pictures: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def read_maps(self) -> set[int]:
+        """Frames whose predicted maps are read: not those that a label replaces for every joint."""
+        read: set[int] = set()
+        for window in self.windows:
+            read.update(window.frames[1:-1])
+            for frame, is_given, shown in zip(
+                (window.left, window.right), window.given, self.shown, strict=True
+            ):
+                if not (is_given and shown.all()):
+                    read.add(frame)
+        return read
 
 
 def _window(key: int, gap: Gap, keys: range) -> Window:

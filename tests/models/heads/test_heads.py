@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from support.model_samples import build
 
@@ -19,9 +20,10 @@ def stda(
     mask: dict | None = None,
     feature_size: tuple[int, int] = (4, 3),
     merged_channels: int | None = None,
+    **changes: object,
 ) -> torch.nn.Module:
     head = dict(type='STDAHead', feature_size=feature_size, num_heads=2, mask=mask)
-    return build({**head, **HEATMAP_HEAD, 'merged_channels': merged_channels}).eval()
+    return build({**head, **HEATMAP_HEAD, 'merged_channels': merged_channels, **changes}).eval()
 
 
 def representation(grid: tuple[int, int] = (4, 3)) -> SpatioTemporalRepresentation:
@@ -103,6 +105,95 @@ class TestSTDAHead:
         assert head.final_layer.weight.std() < 0.002
         assert head.patch_embed.weight.std() > 0.02
         assert head(representation()).abs().max() < 0.05
+
+
+SIMPLE = dict(in_channels=DIMS, out_channels=JOINTS, deconv_out_channels=None, upsample=4)
+
+
+class TestSimpleDecoder:
+    def test_gives_what_mmposes_simple_form_gives(self):
+        ours = build(dict(type='FrameHead', **SIMPLE))
+        rescale = build(dict(type='FeatureMapProcessor', scale_factor=4.0, apply_relu=True))
+        theirs = build(
+            dict(
+                type='HeatmapHead',
+                in_channels=DIMS,
+                out_channels=JOINTS,
+                deconv_out_channels=[],
+                deconv_kernel_sizes=[],
+                final_layer=dict(kernel_size=3, padding=1),
+            )
+        )
+        torch.nn.init.normal_(theirs.final_layer.weight)
+        torch.nn.init.normal_(theirs.final_layer.bias)
+        ours.load_state_dict(theirs.state_dict(), strict=True)
+        feats = (torch.randn(2, DIMS, 4, 3),)
+        torch.testing.assert_close(ours(feats), theirs(rescale(feats)), atol=1e-5, rtol=1e-5)
+
+    def test_decodes_the_tokens_of_stda(self):
+        head, feats = stda(MASK, deconv_out_channels=None, upsample=4), representation()
+        torch.nn.init.normal_(head.final_layer.weight)
+        result = head(feats)
+        assert result.shape == (2, JOINTS, 16, 12)
+        changed = feats._replace(fused_feature=torch.randn_like(feats.fused_feature))
+        assert not torch.allclose(head(changed), result, atol=1e-4)
+
+    def test_stda_may_have_fewer_tokens(self):
+        head = stda(
+            feature_size=(2, 2), patch_size=8, deconv_out_channels=None, upsample=8, num_blocks=1
+        )
+        feats = representation((4, 4))
+        assert head.pos_embed.shape[1] == 4
+        assert head(feats).shape == (2, JOINTS, 16, 16)
+
+    def test_path_at_full_resolution_is_joined_after_upsampling(self):
+        head = stda(merged_channels=6, deconv_out_channels=None, upsample=4)
+        torch.nn.init.normal_(head.final_layer.weight)
+        torch.nn.init.normal_(head.refine[1].running_mean)
+        feature, merged = torch.randn(2, DIMS, 4, 3), torch.rand(2, 6, 16, 12)
+        fine = torch.nn.functional.interpolate(feature.relu(), scale_factor=4, mode='bilinear')
+        expected = head.final_layer(head.refine(torch.cat((fine, merged), dim=1)))
+        found = head.decode_feature(feature, merged)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+    def test_is_an_alternative_to_deconvolutions(self):
+        with pytest.raises(InputError, match=r'upsample=4 takes the place .* is \(8, 8\)'):
+            build(dict(type='FrameHead', **HEATMAP_HEAD, upsample=4))
+        with pytest.raises(InputError, match='upsample must be at least 1, got 0'):
+            build(dict(type='FrameHead', **{**SIMPLE, 'upsample': 0}))
+
+    def test_sub_pixel_decoder_gives_every_place_the_pixels_of_its_patch(self):
+        head = build(dict(type='FrameHead', **SIMPLE, shuffle_channels=6)).eval()
+        torch.nn.init.normal_(head.final_layer.weight)
+        torch.nn.init.normal_(head.deconv_layers[0].weight)
+        feature = torch.randn(1, DIMS, 4, 3)
+        changed = feature.clone()
+        changed[0, :, 1, 2] += 1
+        moved = (head((changed,)) - head((feature,))).abs().sum(1)[0]
+        # Its own 4x4 pixels, and those that a 3x3 convolution sees them from.
+        patch = moved[3:9, 7:12]
+        assert (patch > 0).all()
+        assert patch[1:-1, 1:].std() > 0
+        patch.zero_()
+        assert not moved.any()
+
+    def test_sub_pixel_decoder_has_the_path_at_full_resolution(self):
+        head = stda(merged_channels=6, deconv_out_channels=None, upsample=4, shuffle_channels=8)
+        torch.nn.init.normal_(head.final_layer.weight)
+        feature, merged = torch.randn(2, DIMS, 4, 3), torch.rand(2, 6, 16, 12)
+        before = head.decode_feature(feature, merged)
+        assert before.shape == (2, JOINTS, 16, 12)
+        for changed in ((feature.roll(1, -1), merged), (feature, merged.roll(1, -1))):
+            assert not torch.allclose(head.decode_feature(*changed), before, atol=1e-4)
+
+    def test_sub_pixel_decoder_needs_a_factor(self):
+        with pytest.raises(InputError, match='shuffle_channels=6 needs upsample'):
+            build(dict(type='FrameHead', **{**SIMPLE, 'upsample': None}, shuffle_channels=6))
+
+    def test_gives_float32_under_autocast(self):
+        head = build(dict(type='FrameHead', **SIMPLE))
+        with torch.autocast('cpu', torch.bfloat16):
+            assert head((torch.randn(2, DIMS, 4, 3),)).dtype == torch.float32
 
 
 @pytest.mark.parametrize('source', ['frame_feature', 'fused_feature'])

@@ -4,11 +4,13 @@ import torch
 
 from stdpose_mm.models.layers import (
     DividedAttentionBlock,
+    KeyFrameBlock,
     PoseAggregationBlock,
     TransformerBlock,
     zero_init_residual,
 )
 from stdpose_mm.models.layers.blocks import MutualAttentionBlock
+from support.model_samples import copy_block
 
 DIMS, HEADS = 8, 2
 
@@ -17,6 +19,14 @@ def reached(tokens: torch.Tensor, result: torch.Tensor, index: tuple[int, ...]) 
     """Mark the tokens that a token of the result depends on."""
     (gradient,) = torch.autograd.grad(result[index].sum(), tokens, retain_graph=True)
     return gradient.abs().sum(-1) > 0
+
+
+def test_key_frame_block_gives_what_the_whole_block_gives_for_its_tokens():
+    whole, block = TransformerBlock(DIMS, HEADS), KeyFrameBlock(DIMS, HEADS)
+    copy_block(whole, block)
+    tokens = torch.randn(2, 7, DIMS)
+    found = block(tokens[:, 2:5], block.project(tokens))
+    torch.testing.assert_close(found, whole(tokens)[:, 2:5])
 
 
 def test_divided_attention_reaches_everything_in_two_steps():

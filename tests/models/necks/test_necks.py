@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers import TransformerBlock
 from stdpose_mm.models.necks import (
     AppearanceKeypointsSynthesis,
+    KeyFrameFusion,
     TemporalFeatureFusion,
     TemporalKeypointsSynthesis,
 )
 from stdpose_mm.models.structures import AuxiliaryLabels
-from support.model_samples import build
+from support.model_samples import build, copy_block
 
 TFF = dict(type='TemporalFeatureFusion', embed_dims=16, num_heads=2)
 TKS = dict(type='TemporalKeypointsSynthesis', num_joints=5)
@@ -52,6 +54,81 @@ class TestTemporalFeatureFusion:
         fusion = TemporalFeatureFusion(16, 2, relative_time=True)
         features = torch.randn(1, 3, 16, 4, 3)
         torch.testing.assert_close(fusion(features), fusion(features, labels_at(0.5)))
+
+    @pytest.mark.parametrize('residual', [False, True])
+    def test_the_key_form_equals_the_whole_last_block_where_nobody_reads_the_rest(self, residual):
+        whole = TemporalFeatureFusion(16, 2, residual=residual)
+        light = TemporalFeatureFusion(16, 2, residual=residual, aggregate='key')
+        shared = {
+            name: value
+            for name, value in whole.state_dict().items()
+            if not name.startswith(('blocks.1.', 'aggregate.'))
+        }
+        assert not light.load_state_dict(shared, strict=False).unexpected_keys
+        copy_block(whole.blocks[1], light.last_block)
+        torch.nn.init.normal_(light.aggregate[2].weight)
+        features = torch.randn(2, 3, 16, 4, 3)
+        tokens = (features.flatten(3).transpose(2, 3) + whole.frame_embed).flatten(1, 2)
+        of_key = whole.blocks(tokens).unflatten(1, (3, 12))[:, 1:2]
+        expected = light.aggregate(whole.norm(of_key)).transpose(1, 2).unflatten(2, (4, 3))
+        expected = expected + features[:, 1] if residual else expected
+        torch.testing.assert_close(light(features), expected)
+
+    def test_key_form_needs_a_block_and_a_known_name(self):
+        with pytest.raises(InputError, match=r"aggregate='key' needs a block, got num_blocks=0"):
+            TemporalFeatureFusion(16, 2, num_blocks=0, aggregate='key')
+        with pytest.raises(InputError, match=r"must be one of .* got 'left'"):
+            TemporalFeatureFusion(16, 2, aggregate='left')
+
+
+class TestKeyFrameFusion:
+    @pytest.fixture(params=[1, 2], ids=['one block', 'two blocks'])
+    def fusion(self, request) -> KeyFrameFusion:
+        torch.manual_seed(0)
+        fusion = KeyFrameFusion(16, 2, num_blocks=request.param, relative_time=True)
+        for parameter in fusion.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        return fusion.eval()
+
+    def test_starts_from_the_key_frames_feature(self):
+        features = torch.randn(2, 3, 16, 4, 3)
+        torch.testing.assert_close(KeyFrameFusion(16, 2)(features), features[:, 1])
+
+    def test_every_frame_reaches_every_place(self, fusion):
+        features = torch.randn(1, 3, 16, 4, 3, requires_grad=True)
+        fused = fusion(features)
+        assert fused.shape == (1, 16, 4, 3)
+        fused[0, 0, 2, 1].backward()
+        assert features.grad.abs().sum(2).min() > 0
+
+    def test_tells_the_frames_apart(self, fusion):
+        features = torch.randn(1, 3, 16, 4, 3)
+        assert not torch.allclose(fusion(features), fusion(features.flip(1)), atol=1e-3)
+
+    def test_relative_time_tells_where_the_key_frame_lies(self, fusion):
+        features = torch.randn(1, 3, 16, 4, 3)
+        near, far = (fusion(features, labels_at(position)) for position in (0.1, 0.8))
+        assert not torch.allclose(near, far, atol=1e-3)
+        torch.testing.assert_close(fusion(features), fusion(features, labels_at(0.5)))
+
+    def test_frames_projected_once_serve_all_windows(self, fusion):
+        frames = torch.randn(5, 16, 4, 3)
+        rows = torch.tensor([[0, 1, 2], [4, 2, 1], [3, 3, 0]])
+        projections = fusion.project_frames(frames)
+        assert len(projections) == 5
+        torch.testing.assert_close(
+            fusion(frames[rows], None, projections[rows]), fusion(frames[rows])
+        )
+
+    def test_one_block_equals_the_block_on_all_frames_without_the_embedding(self):
+        fusion = KeyFrameFusion(16, 2)
+        whole = TransformerBlock(16, 2)
+        torch.nn.init.zeros_(fusion.frame_embed)
+        copy_block(whole, fusion.blocks[0])
+        features = torch.randn(2, 3, 16, 4, 3)
+        tokens = features.flatten(3).transpose(2, 3).flatten(1, 2)
+        expected = whole(tokens)[:, 12:24].transpose(1, 2).unflatten(2, (4, 3))
+        torch.testing.assert_close(fusion(features), expected)
 
 
 def labels_at(position: float, num_joints: int = 5) -> AuxiliaryLabels:
@@ -174,6 +251,21 @@ class TestSTRE:
         assert (result.fused_feature is None) == (tff is None)
         assert (result.merged_heatmaps is None) == (tks is None)
         torch.testing.assert_close(result.frame_feature, features[:, 1])
+
+    def test_reads_heatmaps_only_to_merge_them(self):
+        assert not build(dict(type='STRE', tff=TFF)).reads_heatmaps
+        assert build(dict(type='STRE', tks=TKS)).reads_heatmaps
+
+    def test_hands_over_what_was_projected_frame_by_frame(self):
+        light = dict(type='KeyFrameFusion', embed_dims=16, num_heads=2)
+        neck, other = (build(dict(type='STRE', tff=tff)) for tff in (light, TFF))
+        features = torch.randn(2, 3, 16, 4, 3)
+        torch.nn.init.normal_(neck.tff.blocks[0].attn.proj.weight)
+        projections = neck.project_frames(features.flatten(0, 1)).unflatten(0, (2, 3))
+        expected = neck(features).fused_feature
+        torch.testing.assert_close(neck(features, None, None, projections)[1], expected)
+        assert not torch.allclose(neck(features, None, None, projections * 2)[1], expected)
+        assert other.project_frames(features.flatten(0, 1)) is None
 
     def test_merging_needs_heatmaps(self):
         with pytest.raises(ValueError, match='configure a frame_head'):

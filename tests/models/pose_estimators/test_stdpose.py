@@ -19,7 +19,13 @@ from support.model_samples import (
     tiny_cfg,
     window_batch,
 )
-from support.vitpose_names import ARCHITECTURES, original_vitpose_checkpoint, vitpose_checkpoint
+from support.vitpose_names import (
+    ARCHITECTURES,
+    original_simple_vitpose_checkpoint,
+    original_vitpose_checkpoint,
+    simple_vitpose_checkpoint,
+    vitpose_checkpoint,
+)
 
 DECONV = dict(deconv_out_channels=(96, 64), deconv_kernel_sizes=(4, 4))
 
@@ -321,6 +327,43 @@ def test_vitpose_checkpoint_fills_backbone_and_frame_head(arch, checkpoint, grid
     result = network.load_state_dict(state, strict=False)
     assert not result.unexpected_keys
     assert {name.split('.')[0] for name in result.missing_keys} == {'neck', 'head'}
+
+
+def light_cfg(arch: str) -> dict:
+    """The light form of ``big_cfg``."""
+    cfg = big_cfg(arch)
+    dims, _, heads = ARCHITECTURES[arch]
+    simple = dict(upsample=4, deconv_out_channels=None, deconv_kernel_sizes=None)
+    cfg['neck']['tff'] = dict(type='KeyFrameFusion', embed_dims=dims, num_heads=heads)
+    return {**cfg, 'frame_head': {**cfg['frame_head'], **simple}, 'head': {**cfg['head'], **simple}}
+
+
+@pytest.mark.filterwarnings('ignore:.*copying from a non-meta parameter')
+@pytest.mark.parametrize(
+    'checkpoint', [simple_vitpose_checkpoint, original_simple_vitpose_checkpoint]
+)
+def test_checkpoint_with_the_simple_decoder_fills_the_light_form(checkpoint):
+    cfg = light_cfg('small')
+    with torch.device('meta'):
+        network = build(cfg)
+        state = {name: torch.empty(shape) for name, shape in checkpoint('small').items()}
+    result = network.load_state_dict(state, strict=False)
+    assert not result.unexpected_keys
+    assert {name.split('.')[0] for name in result.missing_keys} == {'neck', 'head'}
+    cfg['backbone']['arch'] = dict(
+        embed_dims=384, num_layers=1, num_heads=12, feedforward_channels=1536
+    )
+    network = build(cfg)
+    weights = {
+        name: torch.randn(shape)
+        for name, shape in checkpoint('small').items()
+        if 'final_layer' in name
+    }
+    expected = dict(weights)
+    network.load_state_dict(weights, strict=False)
+    for name, value in network.frame_head.final_layer.state_dict().items():
+        (stored,) = (value for key, value in expected.items() if key.endswith(name))
+        torch.testing.assert_close(value, stored)
 
 
 class TestLoading:

@@ -85,6 +85,23 @@ def maps_of(model, pictures, gaps, **options):
     return list(GapHeatmapEstimator(model, **options).heatmaps(frames, gaps, MAPPING))
 
 
+@pytest.mark.parametrize(('visibility', 'seen'), [(None, 3), ([2, 2, 0], 5)])
+def test_maps_that_labels_replace_for_every_joint_are_not_predicted(
+    model, gaps_of, monkeypatch, visibility, seen
+):
+    pictures = moving_pictures(5)
+    gaps = gaps_of((0, 4), 5, visibility=None if visibility is None else np.array(visibility))
+    ((_, expected),) = maps_of(model, pictures, gaps)
+    frame_head, sizes = model.model.frame_head, []
+    forward = frame_head.forward
+    monkeypatch.setattr(
+        frame_head, 'forward', lambda feats: (sizes.append(len(feats[0])), forward(feats))[1]
+    )
+    ((_, found),) = maps_of(model, pictures, gaps, frame_maps=False)
+    assert sum(sizes) == seen
+    np.testing.assert_allclose(found.final_heatmaps, expected.final_heatmaps, atol=1e-5)
+
+
 def predict(model, pictures, gap, key, window, given, test_cfg=None):
     """The estimator's own prediction for one window, each frame cropped by the test pipeline.
 

@@ -1,0 +1,26 @@
+# The flagship in its light form: the simple decoder in both heads, the key frame alone reads the
+# other frames, and STDA has one block. ViTPose's checkpoint with the simple decoder starts it.
+_base_ = '../stdpose_base_propagation_posetrack17.py'
+
+embed_dims = 768
+simple_decoder = dict(upsample=4, deconv_out_channels=None, deconv_kernel_sizes=None)
+light_width = 2 * embed_dims
+model = dict(
+    frame_head=simple_decoder,
+    neck=dict(
+        tff=dict(
+            _delete_=True,
+            type='KeyFrameFusion',
+            embed_dims=embed_dims,
+            num_heads=12,
+            feedforward_channels=light_width,
+        ),
+    ),
+    head=dict(
+        num_blocks=1, feedforward_channels=light_width, shuffle_channels=32, **simple_decoder
+    ),
+)
+load_from = (
+    'https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/'
+    'td-hm_ViTPose-base-simple_8xb64-210e_coco-256x192-0b8234ea_20230407.pth'
+)

@@ -1,0 +1,25 @@
+# The light form with ViT-S instead of ViT-B.
+_base_ = '../sizes/stdpose_small_propagation_posetrack17.py'
+
+embed_dims = 384
+simple_decoder = dict(upsample=4, deconv_out_channels=None, deconv_kernel_sizes=None)
+light_width = 2 * embed_dims
+model = dict(
+    frame_head=simple_decoder,
+    neck=dict(
+        tff=dict(
+            _delete_=True,
+            type='KeyFrameFusion',
+            embed_dims=embed_dims,
+            num_heads=12,
+            feedforward_channels=light_width,
+        ),
+    ),
+    head=dict(
+        num_blocks=1, feedforward_channels=light_width, shuffle_channels=32, **simple_decoder
+    ),
+)
+load_from = (
+    'https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/'
+    'td-hm_ViTPose-small-simple_8xb64-210e_coco-256x192-4c101a76_20230314.pth'
+)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+from mmpose.models.heads import HeatmapHead
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers import convolve_upsampled
+
+
+class DecoderHead(HeatmapHead):
+    """Heatmap head with a choice of decoders.
+
+    ViTPose's classic decoder are the deconvolutions of :class:`HeatmapHead`. Its simple one is a
+    ReLU, bilinear upsampling and one convolution; the parameters are ``final_layer.weight`` and
+    ``final_layer.bias``, as in released checkpoints. Between two places of the feature its maps can
+    have no peak. The sub-pixel decoder (Shi et al., "Real-Time Single Image and Video
+    Super-Resolution") can: every place gives all pixels of its patch, by one linear layer.
+
+    Args:
+        *args: Arguments of :class:`HeatmapHead`.
+        upsample: Factor of the upsampling in one step; ``None`` for the classic decoder.
+        shuffle_channels: Width of the sub-pixel decoder at the size of the heatmaps; ``None`` for
+            the simple decoder.
+        **kwargs: Arguments of :class:`HeatmapHead`. With ``upsample``, ``deconv_out_channels`` is
+            ``None``, and ``final_layer`` has a 3x3 kernel by default.
+
+    Raises:
+        InputError: If several decoders are asked for, or the factor is no size.
+    """
+
+    final_layer: Any
+
+    def __init__(
+        self,
+        *args: Any,
+        upsample: int | None = None,
+        shuffle_channels: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if shuffle_channels is not None and upsample is None:
+            raise InputError(
+                f'shuffle_channels={shuffle_channels} needs upsample, set it to the size of the '
+                'heatmaps relative to the feature'
+            )
+        if upsample is not None:
+            if upsample < 1:
+                raise InputError(f'upsample must be at least 1, got {upsample}')
+            if kwargs.get('deconv_out_channels'):
+                raise InputError(
+                    f'upsample={upsample} takes the place of deconvolutions, but '
+                    f'deconv_out_channels is {tuple(kwargs["deconv_out_channels"])}, set one of '
+                    'both to None'
+                )
+            kwargs.update(deconv_out_channels=None, deconv_kernel_sizes=None)
+            kwargs.setdefault('final_layer', dict(kernel_size=3, padding=1))
+        super().__init__(*args, **kwargs)
+        self.upsample = upsample if shuffle_channels is None else None
+        if upsample is not None and shuffle_channels is not None:
+            last = self.final_layer
+            self.deconv_layers = nn.Sequential(
+                nn.Conv2d(last.in_channels, shuffle_channels * upsample**2, 1, bias=False),
+                nn.PixelShuffle(upsample),
+                nn.BatchNorm2d(shuffle_channels),
+                nn.ReLU(inplace=True),
+            )
+            self.final_layer = nn.Conv2d(
+                shuffle_channels, last.out_channels, last.kernel_size, padding=last.padding
+            )
+
+    def to_heatmaps(self, feature: Tensor) -> Tensor:
+        """Decode a feature map.
+
+        Args:
+            feature: [N, D, h', w'].
+
+        Returns:
+            Heatmaps [N, K, h, w], float32 under autocast too (they are decoded by NumPy).
+        """
+        if self.upsample is None:
+            return HeatmapHead.forward(self, (feature,)).float()
+        last = self.final_layer
+        # In ViTPose the ReLU comes before the upsampling.
+        return convolve_upsampled(feature.relu(), last.weight, last.bias, self.upsample).float()
