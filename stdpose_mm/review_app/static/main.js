@@ -361,10 +361,17 @@ function announceJoint() {
 
 function goToDoubt() {
   const next = doubtTour.next();
-  if (!next) return say('No more frames in doubt: press Space again to begin anew');
+  if (!next) return say(whyNoDoubt());
   store.update({ person: next.person, joint: null });
   goTo(next.frame);
   announce(`frame ${next.frame}, person ${next.person}, score ${next.score.toFixed(2)}`);
+}
+
+function whyNoDoubt() {
+  const { guidance } = state;
+  if (guidance?.doubtful.length) return 'No more frames in doubt: press Space again to begin anew';
+  if (!guidance || guidance.computing) return 'Still looking for frames in doubt: press Space again in a moment';
+  return 'No frame is in doubt';
 }
 
 function goToLabel() {

@@ -274,6 +274,25 @@ def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):
     assert GIVEN[1] == 10
 
 
+def test_space_says_that_doubt_is_not_known_yet(page, server):
+    hanging = """
+        const answered = window.fetch;
+        window.fetch = (url, ...more) =>
+            String(url).includes('/guidance') ? new Promise(() => {}) : answered(url, ...more);
+    """
+    script = page.browser.execute_cdp_cmd(
+        'Page.addScriptToEvaluateOnNewDocument', {'source': hanging}
+    )
+    try:
+        page.open(server)
+        page.press(' ')
+        page.wait(
+            lambda: 'Still looking for frames in doubt' in page.text('#messages'), 'it says so'
+        )
+    finally:
+        page.browser.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', script)
+
+
 def test_an_export_is_read_back(page, downloads):
     go_to(page, 5)
     with page.one_edit():
