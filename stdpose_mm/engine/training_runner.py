@@ -36,15 +36,28 @@ class TrainingRunner(Runner):
     def train(self) -> nn.Module:
         """Look at the checkpoint before any data are read, then train.
 
+        One at an address is looked at when it has been fetched, which is after the data: missing
+        data should not be found out after a long download.
+
         Raises:
             InputError: If the file cannot be read, a run is resumed and it is not of such a run, or
                 its weights fill nothing of the model, or not all of the backbone.
         """
         if self._resume and self._load_from is None:
             self._load_from = last_checkpoint(self.work_dir)
-        if self._load_from is not None:
+        if self._load_from is not None and not _is_address(self._load_from):
             self._require_checkpoint(str(self._load_from))
         return super().train()
+
+    def load_or_resume(self) -> None:
+        """Look at a checkpoint at an address, then load it or go on with it.
+
+        Raises:
+            InputError: See :meth:`train`.
+        """
+        if not self._has_loaded and self._load_from is not None and _is_address(self._load_from):
+            self._require_checkpoint(str(self._load_from))
+        super().load_or_resume()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Take over everything a run of this config has stored.
@@ -89,6 +102,10 @@ class TrainingRunner(Runner):
             )
         report.require_backbone(filename)
         report.require_any(filename)
+
+
+def _is_address(checkpoint: str) -> bool:
+    return '://' in str(checkpoint)
 
 
 def _require_states(filename: str, checkpoint: Mapping[str, Any]) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import http.server
 import json
 import re
 import sys
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -410,6 +413,30 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_before_data_are_read(
     data = 'train_dataloader.dataset.broken=file'
     line = error_line(run_train([config, *given[option], data]), capsys)
     assert re.search(sentence, line)
+
+
+@pytest.fixture
+def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of the folder of the test."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'fetched'))
+    monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, 'log_message', lambda *args: None)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+def test_a_checkpoint_at_an_address_is_fetched_after_the_data_and_refused_too(
+    config: str, tmp_path: Path, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_other_model(tmp_path / 'other.pth')
+    options = [config, '--cfg-options', f'load_from={address}/other.pth']
+    missing = 'train_dataloader.dataset.broken=file'
+    assert 'other.pth' not in error_line(run_train([*options, missing]), capsys)
+    assert not (tmp_path / 'fetched').exists()
+    assert 'other.pth fills none of the 2 weights' in error_line(run_train(options), capsys)
 
 
 def test_a_damaged_last_checkpoint_is_refused_before_data_are_read(
