@@ -273,20 +273,20 @@ class VideoPosePropagator:
             visibility = points[:, 2]
         else:
             visibility = np.where(np.isnan(points).any(axis=1), NOT_LABELLED, VISIBLE)
+        is_left_out = np.full(len(points), replace)
         if left_out:
             if state.skeleton is None or len(points) != state.skeleton.num_keypoints:
                 raise InputError(
                     f'joints of person {person_id} in frame {frame_idx} are left out by name, but '
                     'its keypoints are not those of the skeleton, give one for each joint'
                 )
+            named = _joint_indices(state.skeleton, left_out)
+            is_left_out[named] = True
             visibility = visibility.copy()
-            visibility[_joint_indices(state.skeleton, left_out)] = NOT_LABELLED
-        shown = np.where((visibility == NOT_LABELLED)[:, None], 0.0, points[:, :2])
-        sources = np.where(
-            visibility == NOT_LABELLED, 'absent' if replace else 'propagated', 'given'
-        ).astype('<U10')
-        if left_out and state.skeleton is not None:
-            sources[_joint_indices(state.skeleton, left_out)] = 'absent'
+            visibility[named] = NOT_LABELLED
+        unsaid = visibility == NOT_LABELLED
+        shown = np.where(unsaid[:, None], 0.0, points[:, :2])
+        sources = np.where(unsaid, np.where(is_left_out, 'absent', 'propagated'), 'given')
         try:
             label = PersonLabel(
                 frame_index=frame_idx,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class EditReader:
     Args:
         edit: The edit.
         state: The video with its labels.
-        shown: Person id -> frame -> the shown pose as a label; see :meth:`_shown_joints`.
+        shown: Gives the shown pose of a person in a frame as a label; None if there is none.
         presets: Skeletons by name.
     """
 
@@ -38,7 +38,7 @@ class EditReader:
         self,
         edit: Any,
         state: PropagationState,
-        shown: Any,
+        shown: Callable[[int, int], PersonLabel | None],
         presets: Mapping[str, Skeleton],
     ) -> None:
         if not isinstance(edit, dict) or edit.get('type') not in EDIT_TYPES:

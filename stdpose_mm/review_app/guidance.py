@@ -12,7 +12,7 @@ import numpy as np
 from stdpose_mm.review import TrackErrors, calibrate_scores, rank_errors, rank_gains
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, VideoLabels
 
-from .pose_store import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
+from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
 

@@ -12,7 +12,7 @@ from stdpose_mm.apis.video_pose_propagator import FrameResult, PropagationState
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .label_history import Change
-from .pose_store import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
+from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 
 class ShownPoses:

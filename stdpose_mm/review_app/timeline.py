@@ -6,7 +6,7 @@ import numpy as np
 
 from stdpose_mm.structures import NOT_LABELLED
 
-from .pose_store import UNKNOWN, WORD_OF, PersonPoses
+from .person_poses import UNKNOWN, WORD_OF, PersonPoses
 
 
 def runs_of(poses: PersonPoses) -> list[list[object]]:

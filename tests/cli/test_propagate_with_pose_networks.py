@@ -10,7 +10,7 @@ import pytest
 
 from stdpose_mm.cli import propagate
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
-from support.pose_network_files import write_dot_network
+from support.pose_network_files import JOINTS, write_described_network
 
 pytestmark = pytest.mark.slow
 
@@ -22,17 +22,13 @@ def run(run_main):
 
 @pytest.fixture
 def label_fields(label_fields):
-    label_fields['categories'][0]['keypoints'] = ['nose', 'left_ankle', 'right_ankle']
+    label_fields['categories'][0]['keypoints'] = [*JOINTS]
     return label_fields
 
 
 @pytest.fixture
 def network(tmp_path):
-    """An ONNX file for two of the three labelled joints."""
-    write_dot_network(tmp_path / 'dot.onnx', joints=2)
-    content = {'joints': ['right_ankle', 'nose'], 'mean': [0, 0, 0], 'std': [1, 1, 1]}
-    (tmp_path / 'dot.json').write_text(json.dumps(content))
-    return tmp_path / 'dot.onnx'
+    return write_described_network(tmp_path / 'dot.onnx')
 
 
 def poses(path):

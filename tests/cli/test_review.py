@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from stdpose_mm.cli import propagate, review
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.review_app.server import ListeningServer
 from stdpose_mm.structures import VideoLabels
-from support.pose_network_files import write_dot_network
+from support.pose_network_files import JOINTS, write_described_network
 
 pytestmark = pytest.mark.slow
 
@@ -25,16 +23,13 @@ def run(run_main):
 
 @pytest.fixture
 def label_fields(label_fields):
-    label_fields['categories'][0]['keypoints'] = ['nose', 'left_ankle', 'right_ankle']
+    label_fields['categories'][0]['keypoints'] = [*JOINTS]
     return label_fields
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> Path:
-    write_dot_network(tmp_path / 'dot.onnx', joints=2)
-    content = {'joints': ['right_ankle', 'nose'], 'mean': [0, 0, 0], 'std': [1, 1, 1]}
-    (tmp_path / 'dot.json').write_text(json.dumps(content))
-    return tmp_path / 'dot.onnx'
+def network(tmp_path):
+    return write_described_network(tmp_path / 'dot.onnx')
 
 
 def places(labels: VideoLabels) -> np.ndarray:

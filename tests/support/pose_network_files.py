@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ INPUT = (96, 128)
 
 DOT = np.array([101.0, 63.5])
 BOX = np.array([70.0, 20.0, 60.0, 90.0])
+
+
+JOINTS = ('nose', 'left_ankle', 'right_ankle')
+"""Names of labelled joints, of which :func:`write_described_network` knows two."""
 
 
 def dot_picture(place: np.ndarray = DOT, size: tuple[int, int] = (200, 150)) -> np.ndarray:
@@ -28,6 +33,14 @@ def find_peak(heatmap: np.ndarray, to_heatmap: np.ndarray) -> np.ndarray:
     y, x = np.indices(heatmap.shape)
     cell = np.array([(x * high).sum(), (y * high).sum()]) / high.sum()
     return np.linalg.solve(to_heatmap[:, :2], cell - to_heatmap[:, 2])
+
+
+def write_described_network(path: Path) -> Path:
+    """Write an ONNX file for two of ``JOINTS``, and its description; returns ``path``."""
+    write_dot_network(path, joints=2)
+    content = {'joints': [JOINTS[2], JOINTS[0]], 'mean': [0, 0, 0], 'std': [1, 1, 1]}
+    path.with_suffix('.json').write_text(json.dumps(content))
+    return path
 
 
 def write_dot_network(

@@ -314,7 +314,7 @@ def test_no_labels_at_all(run, tmp_path):
     assert 'no.json do not exist' in errors[0]
 
 
-@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason='the JHMDB clips are not at hand')
+@pytest.mark.skipif(not SHARED_DATA.is_dir(), reason='no shared/data beside the repository')
 def test_motion_agrees_with_that_of_the_jhmdb_clips():
     # The clips' own figure includes joints outside the picture, which are not labelled.
     from stdpose_mm.benchmarks.propagation import mean_motion

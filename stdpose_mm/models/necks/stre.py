@@ -13,7 +13,6 @@ from stdpose_mm.models.structures import (
 from stdpose_mm.structures import NUM_FRAMES
 
 from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
-from .key_frame_fusion import KeyFrameFusion
 
 
 @MODELS.register_module()
@@ -56,7 +55,8 @@ class STRE(BaseModule):
         Returns:
             [M, ...]; ``None`` if ``tff`` computes nothing of a frame by itself.
         """
-        return self.tff.project_frames(features) if isinstance(self.tff, KeyFrameFusion) else None
+        project = getattr(self.tff, 'project_frames', None)
+        return None if project is None else project(features)
 
     def forward(
         self,
@@ -79,11 +79,8 @@ class STRE(BaseModule):
         """
         if self.tks is not None and frame_heatmaps is None:
             raise InputError('tks merges heatmaps but none came; configure a frame_head')
-        fused = None
-        if isinstance(self.tff, KeyFrameFusion):
-            fused = self.tff(features, given, projections)
-        elif self.tff is not None:
-            fused = self.tff(features, given)
+        shared = {} if projections is None else {'projections': projections}
+        fused = None if self.tff is None else self.tff(features, given, **shared)
         merged = merged_feature = None
         if isinstance(self.tks, AppearanceKeypointsSynthesis):
             merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)

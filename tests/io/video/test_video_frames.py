@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import open_frames, read_frame, write_video
+from stdpose_mm.io.video import VideoFrames, open_frames, read_frame, write_video
 from support.paths import ROOT
 from support.video_files import (
     CLOSED_GROUPS,
@@ -129,6 +130,14 @@ def test_reading_in_order_decodes_every_frame_once(video: Path, monkeypatch: pyt
     assert len(starts) <= 1
 
 
+def watch_decoding(frames: VideoFrames, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The frames that come out of the decoder from now on."""
+    decoded: list[Any] = []
+    identify = frames._identify
+    monkeypatch.setattr(frames, '_identify', lambda f: (decoded.append(f), identify(f))[1])
+    return decoded
+
+
 @pytest.mark.parametrize(
     ('name', 'options'),
     [
@@ -141,9 +150,7 @@ def test_going_back_decodes_from_the_key_frame_before(
 ):
     frames = open_frames(make_video(tmp_path / name, range(COUNT), **options))
     frames[44]
-    decoded = []
-    identify = frames._identify
-    monkeypatch.setattr(frames, '_identify', lambda f: (decoded.append(f), identify(f))[1])
+    decoded = watch_decoding(frames, monkeypatch)
 
     assert number_of(frames[38]) == 38
     assert len(decoded) <= 12
@@ -154,9 +161,7 @@ def test_a_jump_leaves_out_frames_that_no_other_refers_to(
 ):
     frames = open_frames(make_video(tmp_path / 'a.mp4', range(COUNT), codec_options=ONE_GROUP))
     frames[0]
-    decoded = []
-    identify = frames._identify
-    monkeypatch.setattr(frames, '_identify', lambda f: (decoded.append(f), identify(f))[1])
+    decoded = watch_decoding(frames, monkeypatch)
 
     # Of 3 frames between two P-frames, x264 lets others refer to the middle one.
     assert number_of(frames[40]) == 40
