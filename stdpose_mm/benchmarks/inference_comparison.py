@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from stdpose_mm.choices import ONNX_PRECISIONS, PRECISIONS, CropPolicy
+from stdpose_mm.choices import ONNX_RUNTIMES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
@@ -197,20 +197,24 @@ def own_pipelines(
         name = 'ours, PyTorch' if crops == 'frame' else 'ours, PyTorch, no reuse'
         return ours(video, model, crops, TorchWindowBackend(model, batch), batch, name, precision)
 
-    def onnxruntime(precision: str) -> Pipeline:
-        backend = OnnxWindowBackend(files.onnx, precision, batch)
+    def exported(runtime: str, precision: str) -> Pipeline:
+        backend = OnnxWindowBackend(files.onnx, precision, batch, runtime)
         model = backend.window_model(files.config)
-        return ours(video, model, 'frame', backend, batch, 'ours, onnxruntime', precision)
+        return ours(video, model, 'frame', backend, batch, f'ours, {runtime}', precision)
 
     def bare(precision: str) -> Pipeline:
         return bare_backbone(video, load(args, files, precision), batch)
 
     in_pytorch = [precision for precision in args.precision if precision in PRECISIONS]
-    in_onnx = [precision for precision in args.precision if precision in ONNX_PRECISIONS]
     return [
         *(partial(pytorch, p, 'window') for p in in_pytorch),
         *(partial(pytorch, p, 'frame') for p in in_pytorch),
-        *(partial(onnxruntime, p) for p in in_onnx),
+        *(
+            partial(exported, runtime, p)
+            for runtime in args.runtime
+            for p in args.precision
+            if p in ONNX_RUNTIMES[runtime]
+        ),
         *(partial(bare, p) for p in in_pytorch),
     ]
 
