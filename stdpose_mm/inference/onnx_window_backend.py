@@ -25,7 +25,7 @@ NETWORK_FILE = 'network.json'
 FORMAT = 'stdpose_mm ONNX network 1'
 
 _MAX_BATCH = 2
-"""Larger batches leave a processor's cache: onnxruntime is up to 15 % slower, OpenVINO no faster."""
+"""Larger batches leave the cache: onnxruntime is up to 15 % slower, OpenVINO no faster."""
 
 _ARRAYS = ('dataset_keypoint_weights', 'keypoint_colors', 'sigmas', 'skeleton_link_colors')
 _EXPECTED = 'a folder written by tools/export_onnx.py'
