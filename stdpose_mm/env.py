@@ -29,7 +29,7 @@ MMCV = (*MMCV_FULL, 'mmcv-lite')
 MMDET = ('onedl-mmdetection', 'mmdet')
 OPENCV = ('opencv-python', 'opencv-python-headless')
 
-# What everything needs, what it may use, and what pose networks and their training need beyond that.
+# What everything needs, what it may use, and what pose networks and their training need besides.
 LIGHT: tuple[tuple[str, ...], ...] = (
     ('numpy',),
     OPENCV,
