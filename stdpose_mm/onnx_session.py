@@ -160,7 +160,7 @@ class _OpenvinoSession:
         self.outputs = tuple(port.any_name for port in self._model.outputs)
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        # Threads that share a request get the results of each other; a new one costs next to nothing.
+        # Threads that share a request get each other's results; a new one costs next to nothing.
         found = self._compiled.create_infer_request().infer(dict(inputs))
         return [found[name] for name in outputs]
 
