@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -127,9 +128,7 @@ class _OpenvinoSession:
     def __init__(self, path: Path, content: bytes, expected: str, precision: str) -> None:
         openvino = _import_openvino()
         core = openvino.Core()
-        if precision == 'bfloat16' and 'BF16' not in core.get_property(
-            'CPU', 'OPTIMIZATION_CAPABILITIES'
-        ):
+        if precision == 'bfloat16' and not _has_bfloat16(core):
             raise InputError(
                 'this processor does not compute in bfloat16, which OpenVINO was asked for, choose '
                 'float32'
@@ -169,6 +168,19 @@ class _OpenvinoSession:
         if not self._model.has_rt_info(place):
             raise KeyError(name)
         return str(self._model.get_rt_info(place).value)
+
+
+def available_precisions(runtime: str) -> tuple[str, ...]:
+    """List what a runtime computes in on this processor; nothing if it is not installed."""
+    if importlib.util.find_spec(runtime) is None:
+        return ()
+    if runtime == 'openvino' and not _has_bfloat16(_import_openvino().Core()):
+        return tuple(name for name in ONNX_RUNTIMES[runtime] if name != 'bfloat16')
+    return ONNX_RUNTIMES[runtime]
+
+
+def _has_bfloat16(core: Any) -> bool:
+    return 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
 
 
 def _import_openvino() -> Any:

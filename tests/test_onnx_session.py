@@ -13,7 +13,7 @@ import pytest
 from stdpose_mm import onnx_session
 from stdpose_mm.choices import ONNX_RUNTIMES
 from stdpose_mm.errors import InputError
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import available_precisions, start_session
 from support.paths import ROOT
 
 FUSER = ROOT / 'stdpose_mm' / 'propagation' / 'auto' / 'weights' / 'gap_fuser.onnx'
@@ -127,6 +127,13 @@ def test_bfloat16_needs_a_processor_that_has_it(monkeypatch):
     monkeypatch.setattr(openvino, 'Core', Old)
     with pytest.raises(InputError, match=r'does not compute in bfloat16, .* choose float32'):
         start('openvino', 'bfloat16')
+    assert available_precisions('openvino') == ('float32',)
+
+
+def test_a_runtime_that_is_not_installed_has_no_precisions(monkeypatch):
+    assert available_precisions('onnxruntime') == ('float32', 'int8')
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    assert available_precisions('openvino') == ()
 
 
 @pytest.mark.parametrize(
