@@ -190,17 +190,21 @@ def _check(tracks: Tracks, num_frames: int) -> None:
         )
 
 
-def gaps_of_labels(labels: VideoLabels, num_frames: int) -> list[Gap]:
+def gaps_of_labels(
+    labels: VideoLabels, num_frames: int, life_span: LifeSpan = 'video'
+) -> list[Gap]:
     """Find the gaps of all tracks that a propagator would fill, with interpolated boxes.
 
     Args:
         labels: Given labels with track ids.
         num_frames: Length of the video.
+        life_span: See :func:`propagate_frames`.
     """
+    within = range(num_frames)
     return [
         gap
         for track_id, track in sorted(labels.tracks().items())
-        for gap in _plan_track(track_id, track, num_frames, 'video', {}, {}, range(num_frames)).gaps
+        for gap in _plan_track(track_id, track, num_frames, life_span, {}, {}, within).gaps
     ]
 
 

@@ -10,7 +10,9 @@ labelled. An annotator is simulated who takes labels from them until the PCK@0.1
 all videos reaches the target. "uniform": every T-th frame of every video, T falling from
 ``--max-interval``. "suggested": a frame in the middle of everyone's time, then ``--step`` frames at
 a time, wherever in the set they help most, as ``stdpose_mm.review.rank_suggestions`` says; only the
-gaps that are touched are propagated again. With ``--out-dir`` the table
+gaps that are touched are propagated again. ``--hindsight`` says what the choice could save at best:
+every possible gap is propagated, and the frames are chosen by its true errors, all together and one
+by one; take short videos. With ``--out-dir`` the table
 (``table.md``), all states (``effort.json``) and a plot (``effort.png``) are written.
 """
 
@@ -33,7 +35,10 @@ from stdpose_mm.io import write_json, write_text
 from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
-    from stdpose_mm.benchmarks.propagation.simulated_annotator import LabellingState
+    from stdpose_mm.benchmarks.propagation.simulated_annotator import (
+        AnnotatedVideo,
+        LabellingState,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,6 +72,11 @@ def make_parser() -> OneLineParser:
         default=30,
         metavar='T',
         help='where uniform labelling starts (%(default)s)',
+    )
+    parser.add_argument(
+        '--hindsight',
+        action='store_true',
+        help='also choose frames by the true errors of every possible gap',
     )
     parser.add_output(
         '--out-dir',
@@ -122,10 +132,37 @@ def simulate(args: argparse.Namespace) -> None:
         f'{table}\n\n{counted(len(videos), "video")} with {num_frames:,} labelled frames, method '
         f'{propagator.method}, {counted(args.step, "suggested frame")} between two propagations.'
     )
+    if args.hindsight:
+        report += '\n\n' + hindsight_report(videos, uniform, args.target_pck)
     print(report)
     if args.out_dir is not None:
         efforts = {'uniform': uniform, 'suggested': suggested}
         write_results(args, efforts, num_frames, report)
+
+
+def hindsight_report(
+    videos: Sequence[AnnotatedVideo], uniform: Sequence[LabellingState], target: float
+) -> str:
+    """What the choice of frames could save at best, in a sentence."""
+    from tqdm import tqdm
+
+    from stdpose_mm.benchmarks.propagation.label_choice_limits import choose_in_hindsight
+    from stdpose_mm.benchmarks.propagation.simulated_annotator import labels_at
+
+    costs = [video.measure_gap_errors() for video in tqdm(videos, 'gaps', unit=' videos', delay=1)]
+    # Without a label everything is wrong.
+    num_joints = round(sum(float(of_video[0, -1]) for of_video in costs))
+    best = choose_in_hindsight(costs, num_joints, target)
+    between = labels_at(uniform, target, 'all')
+    shares = [
+        '' if between is None else f' ({100 * (1 - number / between):.0f} % fewer)'
+        for number in (best.together, best.one_by_one)
+    ]
+    return (
+        f'With the true errors of every gap known, a PCK@0.1 of {target:g} % over all frames takes '
+        f'{counted(best.together, "label")}{shares[0]}, chosen one by one {best.one_by_one}'
+        f'{shares[1]}.'
+    )
 
 
 def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingState]:

@@ -27,6 +27,8 @@ from stdpose_mm.propagation import (
 from stdpose_mm.review import FrameSuggestion, calibrate_scores, rank_suggestions
 from stdpose_mm.structures import VideoLabels
 
+from .label_choice_limits import measure_gap_errors
+
 Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
 
@@ -177,6 +179,10 @@ class AnnotatedVideo:
             for person in people
         ]
         return dense_labels(labels, persons, len(self._frames))
+
+    def measure_gap_errors(self) -> np.ndarray:
+        """Count what is wrong between any two frames; see :func:`measure_gap_errors`."""
+        return measure_gap_errors(self._frames, self.truth, self._propagator)
 
     def only_labelled(self, dense: VideoLabels) -> VideoLabels:
         """Keep the people and frames that the truth has: others cannot be labelled here.

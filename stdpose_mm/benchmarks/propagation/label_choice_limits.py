@@ -1,0 +1,154 @@
+"""What the choice of frames to label can save at best: the choice in hindsight, on full labels.
+
+The errors of every possible gap of a video are measured: both its ends labelled, all frames between
+them propagated and compared with their labels. Who knows them can choose the best frames of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from itertools import combinations
+
+import numpy as np
+
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, pose_sizes
+from stdpose_mm.io.video import CachedFrames, FrameSource
+from stdpose_mm.propagation import BasePropagator, LifeSpan
+from stdpose_mm.propagation.video_propagation import gaps_of_labels
+from stdpose_mm.review import plan_frames, share_labels
+from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
+
+
+def measure_gap_errors(
+    frames: FrameSource, truth: VideoLabels, propagator: BasePropagator
+) -> np.ndarray:
+    """Count what propagation gets wrong between any two frames of a video.
+
+    A person who is labelled at one end only is propagated from there; at neither end, all of it is
+    wrong. What labels further away would tell of people and joints is left out of account.
+
+    Args:
+        frames: The video's pictures.
+        truth: Full labels with track ids.
+        propagator: How to fill the gaps. All gaps of a person are asked for at once.
+
+    Returns:
+        [n + 2, n + 2] wrong joints between every two of the n labelled frames, as
+        :func:`~stdpose_mm.review.plan_frames` reads them.
+    """
+    place_of = {frame: place for place, frame in enumerate(truth.labelled_frame_indices)}
+    number = len(place_of)
+    costs = np.zeros((number + 2, number + 2))
+    for track in truth.tracks().values():
+        sizes = pose_sizes(
+            np.stack([label.keypoints for label in track.values()]),
+            np.stack([label.labelled for label in track.values()]),
+        )
+        limits = dict(zip(track, CORRECT_WITHIN * sizes, strict=True))
+        # Everything is wrong until a pose is found to be right.
+        joints = np.zeros(number)
+        for frame, label in track.items():
+            joints[place_of[frame]] = label.labelled.sum() if limits[frame] > 0 else 0
+        until = np.append(0, np.cumsum(joints))
+        costs += np.triu(np.append(0, until)[None, :] - np.append(until, 0)[:, None], 1)
+        is_open = np.ones(number + 2, dtype=bool)
+        is_open[[place_of[frame] + 1 for frame in track]] = False
+        gaps = [
+            gap
+            for some, life_span in _possible_labels(track)
+            for gap in gaps_of_labels(truth.with_persons(some), len(frames), life_span)
+        ]
+        for pose in propagator.propagate(CachedFrames(frames), gaps, truth.skeleton):
+            label = track.get(pose.frame_index)
+            if label is None or limits[pose.frame_index] <= 0:
+                continue
+            distance = np.linalg.norm(pose.keypoints - label.keypoints, axis=-1)
+            known = label.labelled & (pose.visibility > NOT_LABELLED) & pose.gap.joints
+            right = (known & (distance <= limits[pose.frame_index])).sum()
+            here = place_of[pose.frame_index] + 1
+            left_end, right_end = pose.gap.left, pose.gap.right
+            # Without a label, the end is any frame in which the person has none.
+            starts = (
+                np.flatnonzero(is_open[:here])
+                if left_end is None
+                else [place_of[left_end.frame_index] + 1]
+            )
+            stops = (
+                here + np.flatnonzero(is_open[here:])
+                if right_end is None
+                else [place_of[right_end.frame_index] + 1]
+            )
+            costs[np.ix_(starts, stops)] -= right
+    return costs
+
+
+def _possible_labels(
+    track: Mapping[int, PersonLabel],
+) -> Iterator[tuple[list[PersonLabel], LifeSpan]]:
+    """Yield the labels of a person alone, which are all that is known, and in pairs.
+
+    Each as tracks of their own, so that they are propagated independently.
+    """
+    yield [replace(label, track_id=number) for number, label in enumerate(track.values())], 'video'
+    pairs = enumerate(combinations(track.values(), 2))
+    yield [replace(label, track_id=number) for number, pair in pairs for label in pair], 'labels'
+
+
+@dataclass(frozen=True)
+class HindsightLabels:
+    """Labelled frames that a target takes if the errors of every gap are known.
+
+    Args:
+        together: All frames chosen at once, by dynamic programming.
+        one_by_one: The best next frame taken each time, as long as the target is missed.
+    """
+
+    together: int
+    one_by_one: int
+
+
+def choose_in_hindsight(
+    costs: Sequence[np.ndarray], num_joints: int, target: float
+) -> HindsightLabels:
+    """Choose the frames of a set of videos from the true errors of all gaps.
+
+    Args:
+        costs: Of each video, see :func:`measure_gap_errors`.
+        num_joints: Joints of all videos.
+        target: PCK@0.1 in per cent, over all frames.
+    """
+    allowed = num_joints * (1 - target / 100)
+    together = share_labels([plan_frames(of_video) for of_video in costs], allowed)
+    # With every frame labelled nothing is wrong.
+    assert together is not None
+    return HindsightLabels(sum(together), _label_one_by_one(costs, allowed))
+
+
+def _label_one_by_one(costs: Sequence[np.ndarray], allowed: float) -> int:
+    """Count the labels if the next one always goes into the frame that saves most."""
+    wrong = sum(float(of_video[0, -1]) for of_video in costs)
+    waiting = [
+        _best_split(which, of_video, 0, len(of_video) - 1) for which, of_video in enumerate(costs)
+    ]
+    heapify(waiting)
+    number = 0
+    while wrong > allowed + 1e-9:
+        saved, which, start, frame, stop = heappop(waiting)
+        wrong += saved
+        number += 1
+        heappush(waiting, _best_split(which, costs[which], start, frame))
+        heappush(waiting, _best_split(which, costs[which], frame, stop))
+    return number
+
+
+def _best_split(
+    which: int, costs: np.ndarray, start: int, stop: int
+) -> tuple[float, int, int, int, int]:
+    """Find the best frame inside a gap: what it changes, video, start of the gap, frame, stop."""
+    if stop - start < 2:
+        return np.inf, which, start, start, stop
+    left = costs[start, start + 1 : stop] + costs[start + 1 : stop, stop]
+    best = int(np.argmin(left))
+    return float(left[best] - costs[start, stop]), which, start, start + 1 + best, stop

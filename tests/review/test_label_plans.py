@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from itertools import combinations, pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stdpose_mm.review import plan_frames, share_labels
+
+
+def errors_left(costs: np.ndarray, frames: tuple[int, ...]) -> float:
+    """Sum the costs of the gaps between the ends and the frames 0..n-1."""
+    ends = [0, *(frame + 1 for frame in frames), len(costs) - 1]
+    return float(sum(costs[a, b] for a, b in pairwise(ends)))
+
+
+@st.composite
+def any_costs(draw: st.DrawFn, max_frames: int = 6) -> np.ndarray:
+    """Costs of any kind: whole numbers, so that ties are common."""
+    size = draw(st.integers(0, max_frames)) + 2
+    values = draw(st.lists(st.integers(0, 9), min_size=size * size, max_size=size * size))
+    return np.array(values, dtype=float).reshape(size, size)
+
+
+@st.composite
+def growing_costs(draw: st.DrawFn) -> np.ndarray:
+    """Costs of gaps that are no less wrong than the gaps that a label makes of them."""
+    costs = np.triu(draw(any_costs(4)), 1)
+    for length in range(2, len(costs)):
+        for start in range(len(costs) - length):
+            stop = start + length
+            parts = costs[start, start + 1 : stop] + costs[start + 1 : stop, stop]
+            costs[start, stop] = max(costs[start, stop], parts.max())
+    return costs
+
+
+@settings(deadline=None)
+@given(costs=any_costs())
+def test_plans_are_as_good_as_trying_all_frames(costs: np.ndarray) -> None:
+    number = len(costs) - 2
+    plans = plan_frames(costs)
+    assert plans.max_frames == number
+    for k in range(number + 1):
+        best = min(errors_left(costs, frames) for frames in combinations(range(number), k))
+        assert plans.errors[k] == best
+        frames = plans.frames(k)
+        assert len(frames) == k
+        assert frames == sorted(set(frames))
+        assert errors_left(costs, tuple(frames)) == best
+
+
+@given(costs=any_costs(), limit=st.integers(0, 8))
+def test_a_limit_leaves_the_smaller_plans_as_they_are(costs: np.ndarray, limit: int) -> None:
+    plans, limited = plan_frames(costs), plan_frames(costs, limit)
+    assert limited.max_frames == min(limit, plans.max_frames)
+    assert limited.errors.tolist() == plans.errors[: limit + 1].tolist()
+
+
+@settings(deadline=None, max_examples=40)
+@given(parts=st.lists(growing_costs(), min_size=1, max_size=3))
+def test_sharing_reaches_every_corner_with_the_fewest_labels(parts: list[np.ndarray]) -> None:
+    plans = [plan_frames(costs) for costs in parts]
+    choices = list(product(*(range(plan.max_frames + 1) for plan in plans)))
+    left = {
+        numbers: sum(plan.errors[k] for plan, k in zip(plans, numbers, strict=True))
+        for numbers in choices
+    }
+    for target in sorted(set(left.values())):
+        numbers = share_labels(plans, target)
+        assert numbers is not None
+        reached = left[tuple(numbers)]
+        assert reached <= target
+        # No other sharing leaves less with as many labels.
+        assert reached == min(e for other, e in left.items() if sum(other) == sum(numbers))
+
+
+def test_two_labels_go_to_the_thirds_and_not_to_the_middle_first() -> None:
+    # By hand: a gap of m frames is m ** 2 wrong; 8 frames between two labels.
+    lengths = np.arange(10)[None] - np.arange(10)[:, None] - 1
+    plans = plan_frames(np.where(lengths > 0, lengths**2, 0))
+    assert plans.errors[:3].tolist() == [64, 25, 12]
+    assert plans.frames(2) == [2, 5]
+
+
+def test_a_plan_that_pays_late_is_taken_whole() -> None:
+    # Nothing is gained by one label, all by two.
+    costs = np.array([[0, 0, 9, 9], [0, 0, 0, 9], [0, 0, 0, 0], [0, 0, 0, 0]], dtype=float)
+    steady = np.array([[0, 0, 4], [0, 0, 0], [0, 0, 0]], dtype=float)
+    plans = [plan_frames(costs), plan_frames(steady)]
+    assert plans[0].errors.tolist() == [9, 9, 0]
+    assert plans[0].steps == [(0, 2, pytest.approx(4.5))]
+    assert share_labels(plans, 12) == [2, 0]
+    assert share_labels(plans, 0) == [2, 1]
+    assert share_labels(plans, 13) == [0, 0]
+
+
+def test_what_no_label_mends_is_said() -> None:
+    costs = np.array([[0, 1, 5], [0, 0, 1], [0, 0, 0]], dtype=float)
+    assert share_labels([plan_frames(costs)], 1) is None
