@@ -62,6 +62,36 @@ class TrackGap:
         after = (times - label) * (stop - start) / ((stop - label) * (times - start))
         return np.where(times < label, before, after)[..., None]
 
+    def errors_between(
+        self, times: np.ndarray, errors: np.ndarray, labels: Sequence[int]
+    ) -> np.ndarray:
+        """Compute the expected errors between any two further labels, and the ends of the gap.
+
+        Args:
+            times: [n] frames of the gap.
+            errors: [n, K] expected errors in them.
+            labels: [m] frames strictly inside of the gap, ascending.
+
+        Returns:
+            [m + 2, m + 2] expected number of wrong joints between label ``a`` and label ``b`` above
+            the diagonal, 0 elsewhere; 0 is the start of the gap and m + 1 the stop.
+        """
+        places = np.array([self.start, *labels, self.stop], dtype=np.float64)
+        some = _spread(len(times), _MAX_CANDIDATES)
+        weight = len(times) / len(some)
+        at, left = times[some], np.minimum(errors[some], _MAX_ERROR)
+        before = (at - self.start) * (self.stop - at) / (self.stop - self.start)
+        between = np.zeros((len(places), len(places)))
+        for row, start in enumerate(places[:-1]):
+            stops = places[row + 1 :, None]
+            variance = (at - start) * (stops - at) / (stops - start)
+            # Frames that are not between the two have none.
+            share = np.where(at > start, variance / before, 0).clip(0, 1)[..., None]
+            power = np.divide(1.0, share, out=np.full(share.shape, np.inf), where=share > 0)
+            between[row, row + 1 :] = weight * (left**power).sum(axis=(1, 2))
+        between[0, -1] = errors.sum()
+        return between
+
     def errors_left(
         self, times: np.ndarray, errors: np.ndarray, label: float | np.ndarray
     ) -> np.ndarray:
@@ -165,12 +195,6 @@ class TrackErrors:
             self._gains[found.inside] = self._gains_in(found)
         return self._gains.copy()
 
-    def copy(self) -> TrackErrors:
-        """Return errors of their own, to try labels on."""
-        other = TrackErrors(self.times, self.given, self.errors)
-        other._gains = self._gains.copy()
-        return other
-
     def label(self, frame: int) -> bool:
         """Count a frame as labelled; return whether the person was there without a label."""
         gap = self.find_gap(frame)
@@ -187,8 +211,8 @@ class TrackErrors:
 
     def _gains_in(self, gap: TrackGap) -> np.ndarray:
         times, errors = self.times[gap.inside], self.errors[gap.inside]
-        number = min(len(times), _MAX_CANDIDATES)
-        candidates = np.linspace(0, len(times) - 1, number).round().astype(np.int64)
+        candidates = _spread(len(times), _MAX_CANDIDATES)
+        number = len(candidates)
         at_once = max(1, _MAX_VALUES // errors.size)
         gain = np.concatenate(
             [
@@ -198,6 +222,11 @@ class TrackErrors:
             ]
         )
         return np.interp(np.arange(len(times)), candidates, gain)
+
+
+def _spread(number: int, most: int) -> np.ndarray:
+    """Return at most so many places out of 0..number - 1, spread evenly."""
+    return np.linspace(0, number - 1, min(number, most)).round().astype(np.int64)
 
 
 def sum_by_frame(tracks: Sequence[TrackErrors], values: Sequence[np.ndarray]) -> np.ndarray:

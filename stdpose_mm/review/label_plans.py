@@ -15,33 +15,21 @@ from functools import cached_property
 
 import numpy as np
 
+_NOTHING = 1e-9
+"""Errors that are not worth a label."""
+
 
 @dataclass(frozen=True, eq=False)
-class FramePlans:
+class LabelPlans:
     """The best ``k`` frames to label, for every ``k`` from 0 to ``K``.
 
     Args:
-        errors: [K + 1] what is wrong with the best ``k`` frames labelled; does not rise.
-        before: [K, n] of the best ``k`` frames that end in frame ``j``, ``k`` from 1 on, the one
-            before ``j``; -1 where ``j`` is the first.
-        last: [K] last of the best ``k`` frames, ``k`` from 1 on.
+        errors: [K + 1] what is wrong with the best ``k`` frames labelled.
+        frames: Of each ``k`` the frames, ascending.
     """
 
     errors: np.ndarray
-    before: np.ndarray
-    last: np.ndarray
-
-    @property
-    def max_frames(self) -> int:
-        """The largest number of frames that there is a plan for."""
-        return len(self.last)
-
-    def frames(self, number: int) -> list[int]:
-        """List the best frames of a number, ascending, as positions 0..n-1."""
-        chosen: list[int] = []
-        for k in range(number, 0, -1):
-            chosen.append(int(self.last[k - 1] if k == number else self.before[k, chosen[-1]]))
-        return chosen[::-1]
+    frames: tuple[tuple[int, ...], ...]
 
     @cached_property
     def steps(self) -> list[tuple[int, int, float]]:
@@ -53,9 +41,9 @@ class FramePlans:
             price of a label one of them is best.
         """
         steps = []
-        number = 0
-        while number < self.max_frames:
-            further = np.arange(number + 1, self.max_frames + 1)
+        number, most = 0, len(self.frames) - 1
+        while number < most:
+            further = np.arange(number + 1, most + 1)
             saved = (self.errors[number] - self.errors[further]) / (further - number)
             best = int(np.argmax(saved))
             if saved[best] <= _NOTHING:
@@ -65,11 +53,9 @@ class FramePlans:
         return steps
 
 
-_NOTHING = 1e-9
-"""Errors that are not worth a label."""
-
-
-def plan_frames(costs: np.ndarray, max_frames: int | None = None) -> FramePlans:
+def plan_frames(
+    costs: np.ndarray, max_frames: int | None = None, frames: Sequence[int] | None = None
+) -> LabelPlans:
     """Find the best frames to label, for every number of them.
 
     Args:
@@ -77,30 +63,55 @@ def plan_frames(costs: np.ndarray, max_frames: int | None = None) -> FramePlans:
             ``1 + j`` are frame ``j``, row 0 is the end before the first frame and column ``n + 1``
             the one after the last. Read above the diagonal only.
         max_frames: K, by default all n.
+        frames: [n] what the frames are called, 0..n-1 by default; ascending.
     """
     number = len(costs) - 2
+    names = range(number) if frames is None else frames
     max_frames = number if max_frames is None else min(max_frames, number)
     inner = np.where(np.tri(number, dtype=bool), np.inf, costs[1:-1, 1:-1])
-    to_end = costs[1:-1, -1]
-    errors = [float(costs[0, -1])]
-    before = np.full((max_frames, number), -1)
-    last = np.zeros(max_frames, dtype=np.int64)
-    # The least errors up to each frame, if it is the last of k.
+    errors, plans = [float(costs[0, -1])], [()]
+    # The least errors up to each frame, if it is the last of k, and the last but one then.
     least = costs[0, 1:-1].astype(np.float64)
-    for k in range(max_frames):
-        if k:
+    before: list[np.ndarray] = []
+    for _ in range(max_frames):
+        if plans[1:]:
             through = least[:, None] + inner
-            before[k] = through.argmin(axis=0)
-            least = np.take_along_axis(through, before[k][None], axis=0)[0]
-        last[k] = int(np.argmin(least + to_end))
-        errors.append(float(least[last[k]] + to_end[last[k]]))
-    return FramePlans(np.array(errors), before, last)
+            before.append(through.argmin(axis=0))
+            least = np.take_along_axis(through, before[-1][None], axis=0)[0]
+        in_all = least + costs[1:-1, -1]
+        chosen = [int(np.argmin(in_all))]
+        errors.append(float(in_all[chosen[0]]))
+        for one_before in reversed(before):
+            chosen.append(int(one_before[chosen[-1]]))
+        plans.append(tuple(names[place] for place in reversed(chosen)))
+    return LabelPlans(np.array(errors), tuple(plans))
 
 
-def share_labels(plans: Sequence[FramePlans], target: float) -> list[int] | None:
+def combine_plans(plans: Sequence[LabelPlans], max_frames: int) -> LabelPlans:
+    """Find the best frames of independent gaps together, for every number of them.
+
+    Args:
+        plans: The plans of each gap, in order of time.
+        max_frames: K.
+    """
+    errors, frames = np.zeros(1), [()]
+    for plan in plans:
+        number = min(len(errors) + len(plan.errors) - 1, max_frames + 1)
+        best, own = np.full(number, np.inf), np.zeros(number, dtype=np.int64)
+        for k, left in enumerate(plan.errors[:number]):
+            total = errors[: number - k] + left
+            some = slice(k, k + len(total))
+            own[some] = np.where(total < best[some], k, own[some])
+            best[some] = np.minimum(best[some], total)
+        frames = [frames[k - of_plan] + plan.frames[of_plan] for k, of_plan in enumerate(own)]
+        errors = best
+    return LabelPlans(errors, tuple(frames))
+
+
+def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int] | None:
     """Share labels among independent gaps or videos so that little enough is wrong in all.
 
-    Labels go where each saves most, in the steps of :attr:`FramePlans.steps`. No other sharing
+    Labels go where each saves most, in the steps of :attr:`LabelPlans.steps`. No other sharing
     leaves less with as many labels; between two steps of one plan fewer labels may do.
 
     Args:

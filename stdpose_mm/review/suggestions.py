@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import bisect, insort
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stdpose_mm.structures import VideoLabels
 
-from .expected_errors import TrackErrors, sum_by_frame
+from .expected_errors import TrackErrors, TrackGap, sum_by_frame
+from .label_plans import combine_plans, plan_frames
+
+_MAX_CANDIDATES = 64
+"""Frames to choose from in neighbouring gaps that overlap: half of them spread evenly, half those
+that alone would help most."""
+
+_MORE_BLOCKS = 4
+"""Groups of gaps that are looked at beyond the number of frames asked for."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,8 @@ class FrameSuggestion:
 
     Args:
         frame_index: 0-based frame.
-        gain: Reduction of the expected number of wrong joints of the whole video.
+        gain: Reduction of the expected number of wrong joints of the whole video, with the frames
+            before it in the list labelled.
     """
 
     frame_index: int
@@ -33,14 +43,14 @@ def suggest_frames(labels: VideoLabels, given: Collection[int], num: int) -> lis
 def rank_suggestions(
     labels: VideoLabels, given: Collection[int], num: int
 ) -> list[FrameSuggestion]:
-    """Suggest the frames whose labels would help most, best first, with the gain of each.
+    """Suggest the frames whose labels would help most together, best first, with their gains.
 
     A label at ``t`` removes the mistakes at ``t`` and makes those around it rarer. A mistake is
     an error beyond a limit, and the chance of it falls with the variance of the error as
     ``exp(-c / variance)``; so an expected error ``e`` becomes ``e ** (1 / v)``, v being the share
-    of the variance that the label leaves (see :mod:`~.expected_errors`). The gain of a frame is
-    the sum of ``e - e ** (1 / v)`` over the frames around it, people and joints. The best frame is
-    taken, the expected errors are updated for its label, and the next one is sought.
+    of the variance that the labels leave (see :mod:`~.expected_errors`). Of all sets of ``num``
+    frames the one is taken that leaves the least of the sum over frames, people and joints (see
+    :mod:`~.label_plans`).
 
     Args:
         labels: A propagated video with scores (see :func:`calibrate_scores`), or given labels
@@ -50,6 +60,11 @@ def rank_suggestions(
             to be out of the picture, or known. Never suggested.
         num: Maximal number of frames; fewer if there is nothing to gain.
     """
+    return rank_gains(expected_errors(labels, given), num, given)
+
+
+def expected_errors(labels: VideoLabels, given: Collection[int]) -> list[TrackErrors]:
+    """Find the expected errors of everyone, as :func:`rank_suggestions` takes them."""
     propagated = any((p.labelled & p.propagated).any() for p in labels.persons)
     if propagated:
         tracks = TrackErrors.from_scores(labels)
@@ -58,7 +73,7 @@ def rank_suggestions(
     for frame in sorted(given):
         for track in tracks:
             track.label(frame)
-    return rank_gains(tracks, num, given)
+    return tracks
 
 
 def rank_gains(
@@ -67,25 +82,124 @@ def rank_gains(
     """Suggest frames as :func:`rank_suggestions` does, from the expected errors of everyone.
 
     Args:
-        tracks: The expected errors; those of suggested frames are updated.
+        tracks: The expected errors.
         num: See there.
         taken: Frames that are never suggested.
     """
-    suggestions: list[FrameSuggestion] = []
-    gains = [track.gains() for track in tracks]
-    out = np.array(sorted(taken), dtype=np.int64)
-    while len(suggestions) < num:
-        total = sum_by_frame(tracks, gains)
-        total[out[out < len(total)]] = np.nan
-        if np.isnan(total).all():
-            break
-        # The first of the best.
-        frame = int(np.nanargmax(total))
-        if total[frame] < 1e-9:
-            break
-        suggestions.append(FrameSuggestion(frame, float(total[frame])))
-        out = np.append(out, frame)
-        for number, track in enumerate(tracks):
-            if track.label(frame):
-                gains[number] = track.gains()
-    return suggestions
+    if num < 1:
+        return []
+    blocks = _useful_blocks(tracks, num, taken)
+    plans = [plan_frames(block.costs, num, block.frames) for block in blocks]
+    # Fewer frames may leave as little.
+    combined = combine_plans(plans, num)
+    number = int(np.argmin(np.round(combined.errors, 9)))
+    chosen = set(combined.frames[number])
+    ranked = [pair for block in blocks for pair in block.rank(chosen)]
+    ranked.sort(key=lambda pair: (-pair[1], pair[0]))
+    return [FrameSuggestion(frame, gain) for frame, gain in ranked]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Frames in which gaps of several people overlap in time.
+
+    Args:
+        frames: Frames to choose from, ascending.
+        costs: [n + 2, n + 2] expected number of wrong joints between any two of them, see
+            :func:`~.label_plans.plan_frames`.
+    """
+
+    frames: list[int]
+    costs: np.ndarray
+
+    def rank(self, chosen: Collection[int]) -> list[tuple[int, float]]:
+        """List the chosen frames and the gain of each, the best first."""
+        places = [place for place, frame in enumerate(self.frames, 1) if frame in chosen]
+        ends = [0, len(self.costs) - 1]
+        ranked = []
+        while places:
+            gains = []
+            for place in places:
+                after = bisect(ends, place)
+                start, stop = ends[after - 1], ends[after]
+                gains.append(
+                    self.costs[start, stop] - self.costs[start, place] - self.costs[place, stop]
+                )
+            best = int(np.argmax(gains))
+            ranked.append((self.frames[places[best] - 1], float(gains[best])))
+            insort(ends, places.pop(best))
+        return ranked
+
+
+def _useful_blocks(tracks: Sequence[TrackErrors], num: int, taken: Collection[int]) -> list[_Block]:
+    """Make the blocks in which the best ``num`` frames lie, in order of time.
+
+    Those with the best single frames, and those with the most errors: a few more than ``num`` of
+    either kind.
+    """
+    groups = list(_overlapping(tracks))
+    if not groups:
+        return []
+    gains = sum_by_frame(tracks, [track.gains() for track in tracks])
+    most_errors = np.argsort([-_sum_errors(gaps) for gaps in groups], kind='stable')
+    best_frame = np.argsort([-_best_gain(gaps, gains) for gaps in groups], kind='stable')
+    useful = {*most_errors[: num + _MORE_BLOCKS], *best_frame[: num + _MORE_BLOCKS]}
+    return [_make_block(groups[number], gains, taken) for number in sorted(useful)]
+
+
+_TrackGaps = list[tuple[TrackErrors, TrackGap]]
+
+
+def _sum_errors(gaps: _TrackGaps) -> float:
+    return sum(float(track.errors[gap.inside].sum()) for track, gap in gaps)
+
+
+def _best_gain(gaps: _TrackGaps, gains: np.ndarray) -> float:
+    return max(float(gains[track.times[gap.inside]].max()) for track, gap in gaps)
+
+
+def _overlapping(tracks: Sequence[TrackErrors]) -> Iterator[_TrackGaps]:
+    """Group the gaps of all people so that those of different groups share no frame."""
+    gaps = [
+        (int(track.times[gap.inside][0]), int(track.times[gap.inside][-1]), track, gap)
+        for track in tracks
+        for gap in track.gaps()
+    ]
+    group: _TrackGaps = []
+    end = -1
+    for first, last, track, gap in sorted(gaps, key=lambda item: item[:2]):
+        if group and first > end:
+            yield group
+            group = []
+        group.append((track, gap))
+        end = max(end, last) if len(group) > 1 else last
+    if group:
+        yield group
+
+
+def _make_block(gaps: _TrackGaps, gains: np.ndarray, taken: Collection[int]) -> _Block:
+    frames = np.unique(np.concatenate([track.times[gap.inside] for track, gap in gaps]))
+    frames = frames[~np.isin(frames, list(taken))]
+    if len(frames) > _MAX_CANDIDATES:
+        half = _MAX_CANDIDATES // 2
+        spread = frames[np.linspace(0, len(frames) - 1, half).round().astype(np.int64)]
+        best = frames[np.argsort(-gains[frames], kind='stable')[:half]]
+        frames = np.union1d(spread, best)
+    costs = np.zeros((len(frames) + 2, len(frames) + 2))
+    # Errors of gaps without a frame to choose, at the row and column nearest to them.
+    untouched = np.zeros_like(costs)
+    ends = np.array([-np.inf, *frames, np.inf])
+    for track, gap in gaps:
+        times, errors = track.times[gap.inside], track.errors[gap.inside]
+        inside = frames[(frames >= times[0]) & (frames <= times[-1])]
+        # Labels before the gap are its start to it, those after it its stop.
+        own = np.searchsorted(inside, ends, side='right')
+        own[ends > times[-1]] = len(inside) + 1
+        if len(inside):
+            between = gap.errors_between(times, errors, inside)
+            costs += between[np.ix_(own, own)]
+        else:
+            stop = int(np.argmax(own))
+            untouched[stop - 1, stop] += errors.sum()
+    costs += np.cumsum(np.cumsum(untouched[::-1], axis=0)[::-1], axis=1)
+    return _Block(frames.tolist(), costs)

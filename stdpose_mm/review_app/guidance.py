@@ -92,7 +92,7 @@ class Guidance:
             if person not in self._errors:
                 track = labels.with_persons(tracks.get(person, []))
                 self._errors[person] = self._errors_of(person, poses, track)
-                # Copies for a report have them then.
+                # Reports of other people's changes have them then.
                 self._errors[person].gains()
         self.report = self._make_report(revision, everyone, labels.skeleton)
         return True
@@ -134,7 +134,7 @@ class Guidance:
             for frame, expected in rank_errors(tracks, NUM_CHECKS)
         ]
         gains = [track.gains() for track in tracks]
-        found = rank_gains([track.copy() for track in tracks], NUM_SUGGESTIONS)
+        found = rank_gains(tracks, NUM_SUGGESTIONS)
         best = None
         if found:
             frame, gain = found[0].frame_index, found[0].gain

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.review import plan_frames, share_labels
+from stdpose_mm.review import combine_plans, plan_frames, share_labels
 
 
 def errors_left(costs: np.ndarray, frames: tuple[int, ...]) -> float:
@@ -41,28 +41,28 @@ def growing_costs(draw: st.DrawFn) -> np.ndarray:
 def test_plans_are_as_good_as_trying_all_frames(costs: np.ndarray) -> None:
     number = len(costs) - 2
     plans = plan_frames(costs)
-    assert plans.max_frames == number
+    assert len(plans.frames) == len(plans.errors) == number + 1
     for k in range(number + 1):
         best = min(errors_left(costs, frames) for frames in combinations(range(number), k))
         assert plans.errors[k] == best
-        frames = plans.frames(k)
+        frames = plans.frames[k]
         assert len(frames) == k
-        assert frames == sorted(set(frames))
-        assert errors_left(costs, tuple(frames)) == best
+        assert list(frames) == sorted(set(frames))
+        assert errors_left(costs, frames) == best
 
 
 @given(costs=any_costs(), limit=st.integers(0, 8))
 def test_a_limit_leaves_the_smaller_plans_as_they_are(costs: np.ndarray, limit: int) -> None:
     plans, limited = plan_frames(costs), plan_frames(costs, limit)
-    assert limited.max_frames == min(limit, plans.max_frames)
     assert limited.errors.tolist() == plans.errors[: limit + 1].tolist()
+    assert limited.frames == plans.frames[: limit + 1]
 
 
 @settings(deadline=None, max_examples=40)
 @given(parts=st.lists(growing_costs(), min_size=1, max_size=3))
 def test_sharing_reaches_every_corner_with_the_fewest_labels(parts: list[np.ndarray]) -> None:
     plans = [plan_frames(costs) for costs in parts]
-    choices = list(product(*(range(plan.max_frames + 1) for plan in plans)))
+    choices = list(product(*(range(len(plan.errors)) for plan in plans)))
     left = {
         numbers: sum(plan.errors[k] for plan, k in zip(plans, numbers, strict=True))
         for numbers in choices
@@ -76,12 +76,36 @@ def test_sharing_reaches_every_corner_with_the_fewest_labels(parts: list[np.ndar
         assert reached == min(e for other, e in left.items() if sum(other) == sum(numbers))
 
 
+@settings(deadline=None, max_examples=40)
+@given(parts=st.lists(any_costs(4), max_size=3), limit=st.integers(0, 9))
+def test_gaps_combine_as_if_all_were_tried(parts: list[np.ndarray], limit: int) -> None:
+    names = [
+        [10 * which + place for place in range(len(costs) - 2)] for which, costs in enumerate(parts)
+    ]
+    plans = [plan_frames(costs, frames=of_gap) for costs, of_gap in zip(parts, names, strict=True)]
+    combined = combine_plans(plans, limit)
+    choices = list(product(*(range(len(plan.errors)) for plan in plans)))
+    assert len(combined.errors) == min(limit, sum(map(len, names))) + 1
+    for k, (left, frames) in enumerate(zip(combined.errors, combined.frames, strict=True)):
+        sharings = [numbers for numbers in choices if sum(numbers) == k]
+        assert left == min(
+            sum(plan.errors[n] for plan, n in zip(plans, numbers, strict=True))
+            for numbers in sharings
+        )
+        assert len(frames) == k
+        own = [
+            errors_left(costs, tuple(frame % 10 for frame in frames if frame // 10 == which))
+            for which, costs in enumerate(parts)
+        ]
+        assert sum(own) == left
+
+
 def test_two_labels_go_to_the_thirds_and_not_to_the_middle_first() -> None:
     # By hand: a gap of m frames is m ** 2 wrong; 8 frames between two labels.
     lengths = np.arange(10)[None] - np.arange(10)[:, None] - 1
     plans = plan_frames(np.where(lengths > 0, lengths**2, 0))
     assert plans.errors[:3].tolist() == [64, 25, 12]
-    assert plans.frames(2) == [2, 5]
+    assert plans.frames[2] == (2, 5)
 
 
 def test_a_plan_that_pays_late_is_taken_whole() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.review import rank_suggestions, suggest_frames
+from stdpose_mm.review import TrackErrors, rank_gains, rank_suggestions, suggest_frames
 from support.scored_videos import bridge_scores, given_at, scored_track, scored_video
 
 
@@ -118,3 +119,45 @@ def test_suggestions_are_new_frames_and_gains_are_positive(
     assert all(0 <= frame < len(scores) for frame in frames)
     assert all(suggestion.gain > 0 for suggestion in found)
     assert sum(suggestion.gain for suggestion in found) <= 2 * len(scores)
+
+
+def errors_after(tracks: list[TrackErrors], frames: tuple[int, ...]) -> float:
+    """Label frames one after the other, and sum what is expected to be wrong then."""
+    left = 0.0
+    for track in tracks:
+        labelled = TrackErrors(track.times, track.given, track.errors)
+        for frame in frames:
+            labelled.label(frame)
+        left += float(labelled.errors.sum())
+    return left
+
+
+@st.composite
+def two_people(draw: st.DrawFn) -> list[TrackErrors]:
+    """Two people of 2 joints in 10 frames, each with labels of its own."""
+    tracks = []
+    for _ in range(2):
+        given = np.array(
+            draw(st.lists(st.sampled_from([False] * 4 + [True]), min_size=10, max_size=10))
+        )
+        errors = draw(st.lists(st.floats(0.01, 0.97), min_size=20, max_size=20))
+        tracks.append(TrackErrors(np.arange(10), given, np.array(errors).reshape(10, 2)))
+    return tracks
+
+
+@settings(deadline=None, max_examples=40)
+@given(tracks=two_people(), number=st.integers(1, 3))
+def test_no_other_frames_help_more_together(tracks: list[TrackErrors], number: int) -> None:
+    before = errors_after(tracks, ())
+    found = rank_gains(tracks, number)
+    frames = tuple(suggestion.frame_index for suggestion in found)
+    best = min(errors_after(tracks, some) for some in combinations(range(10), number))
+    assert errors_after(tracks, frames) == pytest.approx(best)
+    assert sum(suggestion.gain for suggestion in found) == pytest.approx(before - best)
+    assert errors_after(tracks, ()) == before
+
+
+def test_two_labels_go_to_the_thirds_of_a_gap() -> None:
+    labels = scored_video(scored_track(bridge_scores(30)))
+    assert suggest_frames(labels, [0, 30], 1) == [15]
+    assert sorted(suggest_frames(labels, [0, 30], 2)) == [10, 20]
