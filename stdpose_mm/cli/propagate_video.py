@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.video_pose_propagator import PropagationState
     from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.review import TrackErrors
     from stdpose_mm.structures import PersonLabel, VideoLabels
 
 FRAMES_IN_REPORT = 12
+
+GOOD_ENOUGH = 0.95
+"""Share of right joints up to which labels are counted."""
 
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
@@ -240,7 +244,7 @@ def _count_propagated(person: PersonLabel) -> int:
 
 def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
     """Name the frames to look at, and those to label next, one a line."""
-    from stdpose_mm.review import frames_to_check, rank_suggestions
+    from stdpose_mm.review import expected_errors, frames_to_check, rank_gains
 
     lines = []
     who = dense.skeleton.category
@@ -253,13 +257,33 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
             f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '
             f'wrong, above all {joints}'
         )
-    given = {person.frame_index for person in dense.persons if person.source == 'given'}
-    for suggestion in rank_suggestions(dense, given, suggest) if suggest else ():
-        lines.append(
+    if suggest:
+        given = {person.frame_index for person in dense.persons if person.source == 'given'}
+        tracks = expected_errors(dense, given)
+        lines += [
             f'label frame {suggestion.frame_index} next: {suggestion.gain:.1f} fewer joints would '
             'be wrong'
-        )
+            for suggestion in rank_gains(tracks, suggest, given)
+        ]
+        lines.append(_word_outlook(dense, tracks, given))
     return lines
+
+
+def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors], given: Collection[int]) -> str:
+    """Say how many labels are still to be made until enough joints are right."""
+    import numpy as np
+
+    from stdpose_mm.review import expect_errors_left
+
+    num_joints = sum(int(person.labelled.sum()) for person in dense.persons)
+    left = expect_errors_left(tracks, given) / max(num_joints, 1)
+    enough = np.flatnonzero(left <= 1 - GOOD_ENOUGH)
+    now = f'{1 - left[0]:.1%} of joints are expected right'
+    if not len(enough):
+        return f'{now}, and no further labels are expected to make that {GOOD_ENOUGH:.0%}'
+    if enough[0] == 0:
+        return f'{now}: stop here if {GOOD_ENOUGH:.0%} will do'
+    return f'{now}, about {counted(int(enough[0]), "more label")} would make that {GOOD_ENOUGH:.0%}'
 
 
 def _detector(args: argparse.Namespace) -> PersonDetector | None:

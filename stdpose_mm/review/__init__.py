@@ -1,23 +1,44 @@
 """Review of propagated videos: what to check, what to label next."""
 
 from .expected_errors import TrackErrors
+from .first_labels import (
+    FirstLabels,
+    TrackMotion,
+    UnlabelledVideo,
+    choose_first_labels,
+    measure_motion,
+)
 from .frame_checks import FrameCheck, JointCheck, frames_to_check, rank_errors
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 from .label_summary import LabelSummary, TrackSummary, summarize_labels, word_summary
 from .score_calibration import calibrate_scores
-from .suggestions import FrameSuggestion, rank_gains, rank_suggestions, suggest_frames
+from .suggestions import (
+    FrameSuggestion,
+    expect_errors_left,
+    expected_errors,
+    rank_gains,
+    rank_suggestions,
+    suggest_frames,
+)
 
 __all__ = [
+    'FirstLabels',
     'FrameCheck',
     'FrameSuggestion',
     'JointCheck',
     'LabelPlans',
     'LabelSummary',
     'TrackErrors',
+    'TrackMotion',
     'TrackSummary',
+    'UnlabelledVideo',
     'calibrate_scores',
+    'choose_first_labels',
     'combine_plans',
+    'expect_errors_left',
+    'expected_errors',
     'frames_to_check',
+    'measure_motion',
     'plan_frames',
     'rank_errors',
     'rank_gains',

@@ -40,7 +40,7 @@ class LabelPlans:
             the savings fall. These are the corners of the lower convex hull of ``errors``: at any
             price of a label one of them is best.
         """
-        steps = []
+        steps: list[tuple[int, int, float]] = []
         number, most = 0, len(self.frames) - 1
         while number < most:
             further = np.arange(number + 1, most + 1)
@@ -48,7 +48,9 @@ class LabelPlans:
             best = int(np.argmax(saved))
             if saved[best] <= _NOTHING:
                 break
-            steps.append((number, int(further[best]), float(saved[best])))
+            # Rounding must not change the order of equal steps.
+            each = min(float(saved[best]), steps[-1][2] if steps else np.inf)
+            steps.append((number, int(further[best]), each))
             number = int(further[best])
         return steps
 
@@ -108,8 +110,8 @@ def combine_plans(plans: Sequence[LabelPlans], max_frames: int) -> LabelPlans:
     return LabelPlans(errors, tuple(frames))
 
 
-def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int] | None:
-    """Share labels among independent gaps or videos so that little enough is wrong in all.
+def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int]:
+    """Share labels among independent gaps or videos until little enough is wrong in all.
 
     Labels go where each saves most, in the steps of :attr:`LabelPlans.steps`. No other sharing
     leaves less with as many labels; between two steps of one plan fewer labels may do.
@@ -119,7 +121,7 @@ def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int] | None
         target: Errors that may be left in all.
 
     Returns:
-        Number of labels for each; None if all frames of the plans together do not reach it.
+        Number of labels for each; all that help if the target is out of reach.
     """
     numbers = [0] * len(plans)
     left = float(sum(plan.errors[0] for plan in plans))
@@ -129,8 +131,21 @@ def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int] | None
         for start, stop, saved in plan.steps
     )
     for saved, which, start, stop in steps:
-        if left <= target:
+        if left <= target + _NOTHING:
             break
         numbers[which] = stop
         left += saved * (stop - start)
-    return numbers if left <= target + _NOTHING * max(1.0, target) else None
+    return numbers
+
+
+def errors_by_labels(plans: Sequence[LabelPlans]) -> np.ndarray:
+    """Compute what is wrong with every number of labels, shared as :func:`share_labels` does.
+
+    Between two steps of a plan the errors are taken to fall evenly.
+
+    Returns:
+        [N + 1] from no label to all that help.
+    """
+    steps = sorted((-saved, stop - start) for plan in plans for start, stop, saved in plan.steps)
+    saved = [each for each, number in steps for _ in range(number)]
+    return sum(plan.errors[0] for plan in plans) + np.cumsum([0.0, *saved])

@@ -11,7 +11,7 @@ import numpy as np
 from stdpose_mm.structures import VideoLabels
 
 from .expected_errors import TrackErrors, TrackGap, sum_by_frame
-from .label_plans import combine_plans, plan_frames
+from .label_plans import combine_plans, errors_by_labels, plan_frames
 
 _MAX_CANDIDATES = 64
 """Frames to choose from in neighbouring gaps that overlap: half of them spread evenly, half those
@@ -99,6 +99,22 @@ def rank_gains(
     return [FrameSuggestion(frame, gain) for frame, gain in ranked]
 
 
+def expect_errors_left(tracks: Sequence[TrackErrors], taken: Collection[int] = ()) -> np.ndarray:
+    """Compute how many joints are expected to be wrong after every number of further labels.
+
+    The time grows with the number of gaps of everyone, about a second for 1,000 of them.
+
+    Args:
+        tracks: The expected errors.
+        taken: Frames that are never labelled.
+
+    Returns:
+        [N + 1], the first as things are, the last with all labels that help.
+    """
+    blocks = (_make_block(tracks, gaps, taken) for gaps in _overlapping(tracks))
+    return errors_by_labels([plan_frames(block.costs, None, block.frames) for block in blocks])
+
+
 @dataclass(frozen=True)
 class _Block:
     """Frames in which gaps of several people overlap in time.
@@ -144,7 +160,7 @@ def _useful_blocks(tracks: Sequence[TrackErrors], num: int, taken: Collection[in
     most_errors = np.argsort([-_sum_errors(gaps) for gaps in groups], kind='stable')
     best_frame = np.argsort([-_best_gain(gaps, gains) for gaps in groups], kind='stable')
     useful = {*most_errors[: num + _MORE_BLOCKS], *best_frame[: num + _MORE_BLOCKS]}
-    return [_make_block(groups[number], gains, taken) for number in sorted(useful)]
+    return [_make_block(tracks, groups[number], taken) for number in sorted(useful)]
 
 
 _TrackGaps = list[tuple[TrackErrors, TrackGap]]
@@ -177,12 +193,13 @@ def _overlapping(tracks: Sequence[TrackErrors]) -> Iterator[_TrackGaps]:
         yield group
 
 
-def _make_block(gaps: _TrackGaps, gains: np.ndarray, taken: Collection[int]) -> _Block:
+def _make_block(tracks: Sequence[TrackErrors], gaps: _TrackGaps, taken: Collection[int]) -> _Block:
     frames = np.unique(np.concatenate([track.times[gap.inside] for track, gap in gaps]))
     frames = frames[~np.isin(frames, list(taken))]
     if len(frames) > _MAX_CANDIDATES:
         half = _MAX_CANDIDATES // 2
         spread = frames[np.linspace(0, len(frames) - 1, half).round().astype(np.int64)]
+        gains = sum_by_frame(tracks, [track.gains() for track in tracks])
         best = frames[np.argsort(-gains[frames], kind='stable')[:half]]
         frames = np.union1d(spread, best)
     costs = np.zeros((len(frames) + 2, len(frames) + 2))

@@ -9,12 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.review import TrackErrors, calibrate_scores, rank_errors, rank_gains
+from stdpose_mm.review import (
+    TrackErrors,
+    calibrate_scores,
+    expect_errors_left,
+    rank_errors,
+    rank_gains,
+)
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, VideoLabels
 
 from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
+
+MAX_POSES = 10_000
+"""Poses of everyone up to which the labels that a target takes are counted."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,8 @@ class GuidanceReport:
         doubtful: ``{"frame", "person", "score"}`` of the most doubtful frames, worst first.
         checks: ``{"frame", "person", "reason", "joints"}`` of the same frames.
         suggestions: ``{"frame", "gain"}`` of frames to label.
+        wrong_after: Expected share of wrong joints after 0, 1, 2, ... further labels; empty if
+            there are too many frames to tell.
     """
 
     revision: int
@@ -36,6 +47,15 @@ class GuidanceReport:
     doubtful: list[dict[str, Any]] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     suggestions: list[dict[str, Any]] = field(default_factory=list)
+    wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def labels_needed(self, target: float) -> int | None:
+        """Return the number of further labels that a share of right joints is expected to take.
+
+        None if nobody knows, or no number of labels reaches it.
+        """
+        enough = np.flatnonzero(self.wrong_after <= 1 - target)
+        return int(enough[0]) if len(enough) else None
 
 
 class Guidance:
@@ -135,6 +155,8 @@ class Guidance:
         ]
         gains = [track.gains() for track in tracks]
         found = rank_gains(tracks, NUM_SUGGESTIONS)
+        is_small = sum(len(track.times) for track in tracks) <= MAX_POSES
+        wrong_after = expect_errors_left(tracks) / number if number and is_small else np.zeros(0)
         best = None
         if found:
             frame, gain = found[0].frame_index, found[0].gain
@@ -151,6 +173,7 @@ class Guidance:
             [{name: check[name] for name in ('frame', 'person', 'score')} for check in checks],
             checks,
             [{'frame': one.frame_index, 'gain': round(one.gain, 3)} for one in found],
+            wrong_after,
         )
 
     def _check(

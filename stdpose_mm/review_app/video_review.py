@@ -215,6 +215,7 @@ class VideoReview:
             if report is None:
                 return {
                     'expected_wrong': None,
+                    'labels_needed': None,
                     'good_enough': False,
                     'next': None,
                     'doubtful': [],
@@ -224,6 +225,7 @@ class VideoReview:
                 }
             return {
                 'expected_wrong': report.expected_wrong,
+                'labels_needed': report.labels_needed(target),
                 'good_enough': self._is_good(report, target),
                 'next': report.next,
                 'doubtful': report.doubtful,

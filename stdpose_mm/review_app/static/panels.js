@@ -180,7 +180,9 @@ export function showGuidance(store, go) {
     const right = 1 - guidance.expected_wrong;
     byId('verdict').textContent = guidance.good_enough
       ? `Good enough: stop here. ${percent(right)} of joints expected right`
-      : `${percent(right)} of joints expected right, ${percent(guidance.expected_wrong)} wrong`;
+      : `${percent(right)} of joints expected right, ${percent(guidance.expected_wrong)} wrong${
+        guidance.labels_needed ? `; about ${counted(guidance.labels_needed, 'more label')} to go` : ''
+      }`;
     const meter = byId('right-meter');
     meter.hidden = false;
     byId('right-fill').style.width = `${100 * right}%`;

@@ -1,0 +1,136 @@
+"""Choose the frames of unlabelled videos that are worth labelling first.
+
+    stdpose plan clip.mp4
+    stdpose plan videos/ --boxes boxes/ --target 0.9
+    stdpose plan videos/ --max-labels 200
+
+Nothing is labelled yet: the frames are chosen by how much moves in the pictures or, which tells
+more, by the boxes of a person tracker. Several videos share one budget. What is printed at last is
+how many labels several shares of right joints take. See docs/guide/confidence.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stdpose_mm.choices import PROPAGATION_METHODS
+from stdpose_mm.cli.arguments import OneLineParser, fraction, positive, run_command
+from stdpose_mm.cli.video_set import choose_file, require_folder
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.file_kinds import require_video
+from stdpose_mm.io.video_list import is_video_list, list_videos
+from stdpose_mm.wording import counted, ranges
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stdpose_mm.propagation import Boxes
+    from stdpose_mm.review import UnlabelledVideo
+
+SHARES = (0.9, 0.95, 0.98)
+"""Shares of right joints whose price is named."""
+
+
+def main(arguments: Sequence[str] | None = None, prog: str = 'plan.py') -> int:
+    """Run the command line and return the exit code."""
+    return run_command(make_parser(prog), plan, arguments)
+
+
+def make_parser(prog: str) -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser(prog, __doc__)
+    parser.add_argument(
+        'videos',
+        nargs='+',
+        metavar='VIDEO_OR_FRAMES',
+        help='video file or folder of pictures; or several, folders of videos, or a dataset file '
+        '(.csv, .jsonl)',
+    )
+    parser.add_argument(
+        '--boxes',
+        type=Path,
+        metavar='FILE',
+        help='boxes of tracked people (labels, output of infer, MOTChallenge); with several '
+        'videos, the folder of these (without it, the motion of the pictures decides)',
+    )
+    parser.add_argument(
+        '--method',
+        choices=PROPAGATION_METHODS,
+        default='auto',
+        help='how the other frames will be filled (%(default)s)',
+    )
+    parser.add_argument(
+        '--target',
+        type=fraction,
+        default=0.95,
+        metavar='SHARE',
+        help='share of right joints, over all frames, that is enough (%(default)s)',
+    )
+    parser.add_argument(
+        '--max-labels', type=positive, metavar='N', help='frames to label at most, of all videos'
+    )
+    return parser
+
+
+def plan(args: argparse.Namespace) -> None:
+    """Choose frames, and print them.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    from tqdm import tqdm
+
+    from stdpose_mm.io.video import open_frames
+    from stdpose_mm.review import UnlabelledVideo, choose_first_labels, measure_motion
+
+    videos = list_videos(args.videos)
+    if is_video_list(args.videos):
+        require_folder('--boxes', args.boxes)
+    planned = []
+    for video in tqdm(videos, desc='motion', unit=' videos', leave=False, delay=1):
+        require_video(video.video)
+        boxes = choose_file(video, video.boxes, args.boxes)
+        frames = open_frames(video.video)
+        motions = measure_motion(frames, None if boxes is None else read_tracks(boxes, len(frames)))
+        planned.append(UnlabelledVideo(motions, len(frames), args.method))
+    found = choose_first_labels(planned, args.target, args.max_labels)
+    for video, chosen in zip(videos, found.frames, strict=True):
+        frames_named = f'frames {ranges(chosen)}' if chosen else 'no frame'
+        print(f'{video.video}: label {frames_named}')
+    print(
+        f'{counted(found.number, "label")}: {found.expected_right:.1%} of joints are expected '
+        f'right with {args.method}'
+    )
+    print('; '.join(_word_share(planned, share) for share in SHARES))
+
+
+def read_tracks(path: Path, num_frames: int) -> Boxes:
+    """Read the boxes of tracked people.
+
+    Raises:
+        InputError: If the file cannot be read, or has boxes without track ids.
+    """
+    from stdpose_mm.detection.box_files import read_boxes
+    from stdpose_mm.structures import TrackedBoxes
+
+    tracks: dict[int, dict[int, np.ndarray]] = {}
+    for frame, people in read_boxes(path).items():
+        if not isinstance(people, TrackedBoxes):
+            raise InputError(
+                f'{path} has boxes without track ids in frame {frame}, give boxes of tracked '
+                'people, such as the output of stdpose infer'
+            )
+        if frame < num_frames:
+            for track_id, box in zip(people.track_ids.tolist(), people.boxes, strict=True):
+                tracks.setdefault(track_id, {})[frame] = box
+    return tracks
+
+
+def _word_share(planned: Sequence[UnlabelledVideo], share: float) -> str:
+    from stdpose_mm.review import choose_first_labels
+
+    found = choose_first_labels(planned, share)
+    return f'{share:.0%} would take {counted(found.number, "label")}'

@@ -1,0 +1,360 @@
+"""Which frames of unlabelled videos to label first, from how much the people in them move.
+
+Before anything is labelled, two things are known of a gap between two labels: how long it is, and
+how much has moved meanwhile, in the pictures and in the boxes of a person detector. A logistic
+model of both says how probably a joint is wrong, and dynamic programming (:mod:`.label_plans`)
+takes the frames that leave the fewest wrong joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from stdpose_mm.choices import PROPAGATION_METHODS
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import FrameSource
+from stdpose_mm.propagation import Boxes
+
+from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
+
+_MAX_PIECE = 120
+"""Frames that are planned at once; the frames between pieces are labelled in any case."""
+
+_BOX_SMOOTHING = 5
+"""Frames over which boxes are averaged: a detector's boxes tremble."""
+
+_FLOW_SIDE = 160
+"""Larger side in pixels of the pictures that motion is measured on."""
+
+_LEAST = 0.01
+"""Added to distances before their logarithm."""
+
+
+@dataclass(frozen=True)
+class TrackMotion:
+    """How far a person has moved; without boxes, whatever moves in the picture.
+
+    Args:
+        frames: The frames in which the person is there.
+        paths: [F, M] distances covered since the first of them, each measured in its own way: M is
+            1 for pictures, 1 for boxes, 3 for boxes and the pictures in them.
+        has_boxes: Whether boxes were measured.
+    """
+
+    frames: range
+    paths: np.ndarray
+    has_boxes: bool
+
+
+class _ErrorModel(NamedTuple):
+    """Coefficients of the log odds that a joint is wrong.
+
+    Args:
+        between: Between two labels: constant, length of the gap, place in it, and for each path
+            that of the whole gap and that to the nearer label.
+        beyond: With a label on one side: constant, distance, each path to the label.
+    """
+
+    between: tuple[float, ...]
+    beyond: tuple[float, ...]
+
+
+_MODELS = {
+    ('flow', 'pictures'): _ErrorModel((-3.704, 1.051, 0.414, -0.79, 0.996), (-2.933, 0.823, 0.094)),
+    ('flow', 'boxes'): _ErrorModel((0.08, 0.041, 0.636, 0.731, 0.56), (0.498, 0.05, 1.047)),
+    ('flow', 'both'): _ErrorModel(
+        (0.712, -0.216, 0.166, 0.713, -0.377, 0.28, 0.191, -0.518, 1.215),
+        (0.81, -0.208, 0.724, -0.897, 1.434),
+    ),
+    ('linear', 'pictures'): _ErrorModel(
+        (-3.603, 1.341, 0.88, -0.453, 0.753), (-1.204, 0.767, 0.302)
+    ),
+    ('linear', 'boxes'): _ErrorModel((0.813, 0.279, 1.259, 1.271, 0.443), (3.923, -0.325, 1.796)),
+    ('linear', 'both'): _ErrorModel(
+        (2.171, 0.0, 0.912, 0.917, -0.521, 0.891, 0.131, 0.223, 0.448),
+        (5.62, -0.636, 1.012, 0.204, 1.026),
+    ),
+}
+"""By (method, what was measured); fitted on all gaps of the training groups of the JHMDB clips."""
+
+
+def measure_motion(frames: FrameSource | None, boxes: Boxes | None) -> list[TrackMotion]:
+    """Measure how much everyone moves in a video.
+
+    Args:
+        frames: The pictures; None to go by boxes alone.
+        boxes: Track id -> {frame index: [4] person box}; between these they are interpolated. None
+            to go by pictures alone.
+
+    Returns:
+        One for each person with a box; without boxes, one for the video.
+
+    Raises:
+        InputError: If there are no boxes in ``boxes``.
+    """
+    tracks = None if boxes is None else [_fill_boxes(track) for track in boxes.values() if track]
+    if tracks == []:
+        raise InputError('there is no person box with a track id, give boxes of people')
+    if frames is None:
+        assert tracks is not None
+        return [TrackMotion(span, _box_path(track)[:, None], True) for span, track in tracks]
+    if tracks is None:
+        whole = np.array([0.0, 0.0, *frames.size])
+        spans = [(range(len(frames)), np.tile(whole, (len(frames), 1)))]
+    else:
+        spans = [(_shared(span, len(frames)), track) for span, track in tracks]
+    steps = _measure_steps(frames, spans)
+    if tracks is None:
+        height = frames.size[1]
+        return [TrackMotion(spans[0][0], _path(steps[0][:, 1:] / height), False)]
+    return [
+        TrackMotion(
+            span,
+            np.column_stack([_box_path(track[: len(span)]), _path(step / _size(track))]),
+            True,
+        )
+        for (span, track), step in zip(spans, steps, strict=True)
+    ]
+
+
+def _shared(span: range, num_frames: int) -> range:
+    return range(span.start, min(span.stop, num_frames))
+
+
+def _fill_boxes(track: Mapping[int, np.ndarray]) -> tuple[range, np.ndarray]:
+    """Interpolate the boxes of a person: its frames from the first to the last, and [F, 4]."""
+    known = sorted(track)
+    span = range(known[0], known[-1] + 1)
+    boxes = np.stack([track[frame] for frame in known])
+    filled = [np.interp(span, known, column) for column in boxes.T]
+    return span, np.stack(filled, axis=1)
+
+
+def _size(boxes: np.ndarray) -> float:
+    return max(float(np.median(boxes[:, 2:].max(axis=1))), 1.0)
+
+
+def _box_path(boxes: np.ndarray) -> np.ndarray:
+    """Return the path [F] of a person's boxes [F, 4] in its sizes: of the side that moves most."""
+    from scipy.ndimage import uniform_filter1d
+
+    corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    smooth = uniform_filter1d(corners, _BOX_SMOOTHING, axis=0, mode='nearest')
+    return _path(np.abs(np.diff(smooth, axis=0)).max(axis=1) / _size(boxes))
+
+
+def _path(steps: np.ndarray) -> np.ndarray:
+    """Sum steps [F - 1, ...] up to a path [F, ...]."""
+    return np.concatenate([np.zeros((1, *steps.shape[1:])), np.cumsum(steps, axis=0)])
+
+
+def _measure_steps(
+    frames: FrameSource, spans: Sequence[tuple[range, np.ndarray]]
+) -> list[np.ndarray]:
+    """Measure the motion inside of boxes from frame to frame, by optical flow.
+
+    Args:
+        frames: The pictures.
+        spans: Frames of each person and its boxes [F, 4] in them.
+
+    Returns:
+        [F - 1, 2] of each: median and 90th percentile of the flow in the box, in pixels.
+    """
+    from stdpose_mm.propagation.flow.optical_flow import DISFlow
+
+    estimator = DISFlow(max_side=_FLOW_SIDE)
+    steps = [np.zeros((len(span) - 1, 2)) for span, _ in spans]
+    before: np.ndarray | None = None
+    for frame in range(min(s.start for s, _ in spans), max(s.stop for s, _ in spans)):
+        picture = frames[frame]
+        prepared = estimator.prepare(picture)
+        if before is not None:
+            scale = np.array(prepared.shape[1::-1]) / picture.shape[1::-1]
+            lengths = np.linalg.norm(estimator(before, prepared) / scale, axis=-1)
+            for (span, boxes), of_person in zip(spans, steps, strict=True):
+                if frame - 1 in span and frame in span:
+                    row = frame - 1 - span.start
+                    inside = _cut(lengths, boxes[row], scale)
+                    of_person[row] = np.quantile(inside, (0.5, 0.9)) if inside.size else 0
+        before = prepared
+    return steps
+
+
+def _cut(values: np.ndarray, box: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Cut a box [x, y, w, h] of the full picture out of [h, w] values of the prepared one."""
+    (left, top), (right, bottom) = np.round(np.stack([box[:2], box[:2] + box[2:]]) * scale).astype(
+        int
+    )
+    return values[max(top, 0) : max(bottom, 1), max(left, 0) : max(right, 1)]
+
+
+class UnlabelledVideo:
+    """The best first labels of a video, for every number of them.
+
+    Args:
+        motions: See :func:`measure_motion`.
+        num_frames: Length of the video.
+        method: Propagation method that is to fill the other frames; the models were fitted for
+            'flow' and 'linear', other methods that look at pictures are taken for 'flow'.
+
+    Attributes:
+        pieces: Plans of the pieces of the video; what is wrong is counted in poses.
+        fixed: Frames between these pieces.
+        num_poses: Poses of everyone in all frames.
+    """
+
+    def __init__(self, motions: Sequence[TrackMotion], num_frames: int, method: str) -> None:
+        number = -(-num_frames // (_MAX_PIECE + 1))
+        bounds = np.linspace(-1, num_frames, number + 1).round().astype(int)
+        self.fixed = bounds[1:-1].tolist()
+        self.num_poses = sum(len(motion.frames) for motion in motions)
+        self.pieces = []
+        for start, stop in pairwise(bounds):
+            frames = range(start + 1, stop)
+            costs = sum(_expect_wrong(motion, frames, num_frames, method) for motion in motions)
+            self.pieces.append(plan_frames(np.asarray(costs), frames=frames))
+
+
+@dataclass(frozen=True)
+class FirstLabels:
+    """Frames to label first.
+
+    Args:
+        frames: Of each video, ascending.
+        expected_right: Expected share of right joints in all frames, once these are labelled.
+    """
+
+    frames: tuple[tuple[int, ...], ...]
+    expected_right: float
+
+    @property
+    def number(self) -> int:
+        """The number of labelled frames."""
+        return sum(map(len, self.frames))
+
+
+def choose_first_labels(
+    videos: Sequence[UnlabelledVideo], target: float = 1.0, max_labels: int | None = None
+) -> FirstLabels:
+    """Choose the frames to label first in a set of videos with one budget.
+
+    Args:
+        videos: The videos.
+        target: Share of right joints over all frames that is enough.
+        max_labels: Frames that may be labelled in all, by default as many as the target takes.
+            Those between the pieces of long videos count, and are chosen in any case.
+    """
+    plans = [plan for video in videos for plan in video.pieces]
+    num_poses = sum(video.num_poses for video in videos)
+    numbers = share_labels(plans, (1 - target) * num_poses)
+    room = np.inf if max_labels is None else max_labels - sum(len(v.fixed) for v in videos)
+    if sum(numbers) > room:
+        numbers = _share_budget(plans, max(int(room), 0))
+    shared = iter(zip(plans, numbers, strict=True))
+    wrong = 0.0
+    frames = []
+    for video in videos:
+        chosen = list(video.fixed)
+        for _ in video.pieces:
+            plan, number = next(shared)
+            chosen += plan.frames[number]
+            wrong += float(plan.errors[number])
+        frames.append(tuple(sorted(chosen)))
+    return FirstLabels(tuple(frames), 1 - wrong / max(num_poses, 1))
+
+
+def _share_budget(plans: Sequence[LabelPlans], budget: int) -> list[int]:
+    """Share so many labels among the pieces of videos that the least is wrong."""
+    # Frames are called by their piece, to be counted.
+    named = [
+        LabelPlans(plan.errors, tuple((which,) * len(frames) for frames in plan.frames))
+        for which, plan in enumerate(plans)
+    ]
+    best = combine_plans(named, budget).frames[-1]
+    return np.bincount(np.array(best, dtype=np.int64), minlength=len(plans)).tolist()
+
+
+def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: str) -> np.ndarray:
+    """Compute the expected number of wrong poses of a person between any two labels.
+
+    Args:
+        motion: The person's.
+        frames: The n frames to choose from; the frames before and after them are labelled, if the
+            video has these.
+        num_frames: Length of the video.
+        method: See :class:`UnlabelledVideo`.
+
+    Returns:
+        [n + 2, n + 2] as :func:`~.label_plans.plan_frames` reads them.
+    """
+    ends = np.arange(frames.start - 1, frames.stop + 1)
+    costs = np.zeros((len(ends), len(ends)))
+    there = range(max(frames.start, motion.frames.start), min(frames.stop, motion.frames.stop))
+    if not there:
+        return costs
+    at = np.array(there)
+    # A label speaks of the people who are there.
+    labelled = (ends >= max(0, motion.frames.start)) & (ends < min(num_frames, motion.frames.stop))
+    known = np.clip(ends, motion.frames.start, motion.frames.stop - 1) - motion.frames.start
+    path, path_at = motion.paths[known], motion.paths[at - motion.frames.start]
+    model = _model_of(motion, method)
+    # [E, F] with a label at one of the ends alone.
+    alone = _beyond(model, np.abs(ends[:, None] - at), np.abs(path[:, None] - path_at))
+    alone[~labelled] = 1.0
+    for row, start in enumerate(ends[:-1]):
+        after = slice(row + 1, None)
+        wrong = np.where(labelled[after, None], alone[after], alone[row])
+        if labelled[row]:
+            length, done = ends[after, None] - start, at - start
+            place = np.clip(done / length, 1e-3, 1 - 1e-3)
+            whole = path[after, None] - path[row]
+            nearer = np.minimum(np.abs(path_at - path[row]), np.abs(path[after, None] - path_at))
+            both = _between(model, length, place, whole, nearer)
+            wrong = np.where(labelled[after, None], both, wrong)
+        inside = (at > start) & (at < ends[after, None])
+        costs[row, after] = np.where(inside, wrong, 0.0).sum(axis=1)
+    return costs
+
+
+def _between(
+    model: _ErrorModel,
+    length: np.ndarray,
+    place: np.ndarray,
+    whole: np.ndarray,
+    nearer: np.ndarray,
+) -> np.ndarray:
+    """Compute the probability [E, F] that a joint between two labels is wrong.
+
+    Args:
+        model: The coefficients.
+        length: [E, 1] frames of the gap.
+        place: [E, F] in it, 0..1.
+        whole: [E, 1, M] paths between the labels.
+        nearer: [E, F, M] paths to the nearer one.
+    """
+    from scipy.special import expit
+
+    constant, by_length, by_place, *by_paths = model.between
+    odds = constant + by_length * np.log(length) + by_place * np.log(4 * place * (1 - place))
+    paths = np.concatenate([np.broadcast_to(whole, nearer.shape), nearer], axis=-1)
+    return expit(odds + np.log(paths + _LEAST) @ np.array(by_paths))
+
+
+def _beyond(model: _ErrorModel, distance: np.ndarray, paths: np.ndarray) -> np.ndarray:
+    """Compute the probability [E, F] that a joint is wrong from its distance and paths."""
+    from scipy.special import expit
+
+    constant, by_distance, *by_paths = model.beyond
+    odds = constant + by_distance * np.log(np.maximum(distance, 1))
+    return expit(odds + np.log(paths + _LEAST) @ np.array(by_paths))
+
+
+def _model_of(motion: TrackMotion, method: str) -> _ErrorModel:
+    measured = 'pictures' if not motion.has_boxes else ('boxes', 'both')[motion.paths.shape[1] > 1]
+    family = 'linear' if PROPAGATION_METHODS[method] == 'interpolation' else 'flow'
+    return _MODELS[family, measured]
