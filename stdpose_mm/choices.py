@@ -23,6 +23,11 @@ LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """A person is there in the whole video, or from the first own label to the last."""
 
 
+Measurement = Literal['pictures', 'boxes', 'both']
+MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
+"""What the motion in unlabelled videos is measured in."""
+
+
 class LabelFormat(NamedTuple):
     """A format of label files.
 

@@ -10,10 +10,11 @@ labelled. An annotator is simulated who takes labels from them until the PCK@0.1
 all videos reaches the target. "uniform": every T-th frame of every video, T falling from
 ``--max-interval``. "suggested": a frame in the middle of everyone's time, then ``--step`` frames at
 a time, wherever in the set they help most, as ``stdpose_mm.review.rank_suggestions`` says; only the
-gaps that are touched are propagated again. ``--hindsight`` says what the choice could save at best:
-every possible gap is propagated, and the frames are chosen by its true errors, all together and one
-by one; take short videos. With ``--out-dir`` the table
-(``table.md``), all states (``effort.json``) and a plot (``effort.png``) are written.
+gaps that are touched are propagated again. ``--plan`` labels the frames that ``stdpose plan``
+names before there is a label. ``--hindsight`` says what the choice could save at best: every
+possible gap is propagated, and the frames are chosen by the true errors, all together and one by
+one; take short videos. With ``--out-dir`` the table (``table.md``), the states (``effort.json``)
+and a plot (``effort.png``) are written.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stdpose_mm.choices import PROPAGATION_METHODS
+from stdpose_mm.choices import MEASUREMENTS, PROPAGATION_METHODS, Measurement
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_labelled_videos,
@@ -74,6 +75,14 @@ def make_parser() -> OneLineParser:
         help='where uniform labelling starts (%(default)s)',
     )
     parser.add_argument(
+        '--plan',
+        nargs='+',
+        choices=MEASUREMENTS,
+        default=[],
+        help='also label the frames that are chosen before anything is labelled, from what moves '
+        'in the pictures, from the boxes of LABELS, or from both (several: each in turn)',
+    )
+    parser.add_argument(
         '--hindsight',
         action='store_true',
         help='also choose frames by the true errors of every possible gap',
@@ -109,7 +118,7 @@ def simulate(args: argparse.Namespace) -> None:
 
     labels = read_videos(args.labels)
     propagator = VideoPosePropagator(args.config, args.checkpoint, args.device, method=args.method)
-    pictures_needed = propagator.propagator.reads_pictures
+    pictures_needed = propagator.propagator.reads_pictures or bool({*args.plan} - {'boxes'})
     videos = [
         AnnotatedVideo(
             open_video(video, args.image_root, args.video_root, pictures_needed),
@@ -132,12 +141,43 @@ def simulate(args: argparse.Namespace) -> None:
         f'{table}\n\n{counted(len(videos), "video")} with {num_frames:,} labelled frames, method '
         f'{propagator.method}, {counted(args.step, "suggested frame")} between two propagations.'
     )
+    if args.plan is not None:
+        report += '\n\n' + plan_report(
+            videos, uniform, args.plan, propagator.method, args.target_pck
+        )
     if args.hindsight:
         report += '\n\n' + hindsight_report(videos, uniform, args.target_pck)
     print(report)
     if args.out_dir is not None:
         efforts = {'uniform': uniform, 'suggested': suggested}
         write_results(args, efforts, num_frames, report)
+
+
+def plan_report(
+    videos: Sequence[AnnotatedVideo],
+    uniform: Sequence[LabellingState],
+    measured: Measurement,
+    method: str,
+    target: float,
+) -> str:
+    """What planning before the first label brings, and whether its promise holds."""
+    from stdpose_mm.benchmarks.propagation.simulated_annotator import label_planned, labels_at
+
+    planned = [video.plan_first_labels(measured, method) for video in videos]
+    states = list(progress(label_planned(videos, planned, target), 'planned'))
+    announced, needed = states[0], labels_at(states, target, 'all')
+    between = labels_at(uniform, target, 'all')
+    text = (
+        f'Planned before the first label, from {measured}: {announced.labelled} labels were '
+        f'announced for a PCK@0.1 of {target:g} % over all frames and gave '
+        f'{announced.pck_all:.1f} %'
+    )
+    if needed is None or between is None:
+        return f'{text}.'
+    return (
+        f'{text}; {needed:.0f} reach it, {100 * (1 - needed / between):.0f} % fewer than between '
+        f'two T, and {100 * (announced.labelled / needed - 1):+.0f} % were announced.'
+    )
 
 
 def hindsight_report(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stdpose_mm.choices import Measurement
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, joint_errors, pair_tracks
 from stdpose_mm.io.labelled_videos import shifted
@@ -24,13 +25,24 @@ from stdpose_mm.propagation import (
     propagate_frames,
     subsample_labels,
 )
-from stdpose_mm.review import FrameSuggestion, calibrate_scores, rank_suggestions
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.review import (
+    TrackErrors,
+    UnlabelledVideo,
+    calibrate_scores,
+    choose_first_labels,
+    expected_errors,
+    measure_motion,
+    rank_gains,
+)
+from stdpose_mm.structures import VideoLabels, person_box
 
 from .label_choice_limits import measure_gap_errors
 
 Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
+
+_NUM_SEARCHED = 6
+"""Numbers of planned labels that are tried."""
 
 COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
 """Values of T that are tried first."""
@@ -149,6 +161,7 @@ class AnnotatedVideo:
         self.name = truth.name
         self.truth = shifted(replace(truth, frames=tuple(kept)), -first)
         self.labelled_frames = self.truth.labelled_frame_indices
+        self.num_frames = last + 1 - first
         self._frames = SelectedFrames(frames, range(first, last + 1))
         self._propagator = propagator
         self._cache: GapCache = {}
@@ -183,6 +196,31 @@ class AnnotatedVideo:
     def measure_gap_errors(self) -> np.ndarray:
         """Count what is wrong between any two frames; see :func:`measure_gap_errors`."""
         return measure_gap_errors(self._frames, self.truth, self._propagator)
+
+    def plan_first_labels(self, measured: Measurement, method: str) -> UnlabelledVideo:
+        """Plan which frames to label before any is labelled.
+
+        Args:
+            measured: What motion is measured in. Boxes are those of the truth, in place of a
+                tracker's.
+            method: Name of the propagation method.
+        """
+        boxes = {
+            track_id: {
+                frame: person_box(label) for frame, label in track.items() if label.labelled.any()
+            }
+            for track_id, track in self.truth.tracks().items()
+        }
+        motions = measure_motion(
+            None if measured == 'boxes' else self._frames,
+            None if measured == 'pictures' else boxes,
+        )
+        return UnlabelledVideo(motions, len(self._frames), method)
+
+    def nearest_labelled(self, frames: Collection[int]) -> set[int]:
+        """Replace frames by the nearest ones that the truth has."""
+        there = np.array(self.labelled_frames)
+        return {int(there[np.abs(there - frame).argmin()]) for frame in frames}
 
     def only_labelled(self, dense: VideoLabels) -> VideoLabels:
         """Keep the people and frames that the truth has: others cannot be labelled here.
@@ -274,7 +312,9 @@ def label_suggested(
         raise InputError(f'the number of labels a step must be at least 1, got {step}')
     given = [video.first_frames() for video in videos]
     counts: dict[int, np.ndarray] = {}
-    suggestions: list[list[FrameSuggestion]] = [[] for _ in videos]
+    tracks: dict[int, list[TrackErrors]] = {}
+    # Frames of the whole set, as if it were one video.
+    firsts = np.cumsum([0, *(video.num_frames for video in videos)])
     changed = set(range(len(videos)))
     while changed:
         for number in changed:
@@ -282,18 +322,47 @@ def label_suggested(
             dense = video.propagate(frames)
             counts[number] = video.count(dense)
             known = video.only_labelled(calibrate_scores(dense, method))
-            suggestions[number] = rank_suggestions(known, frames, step)
+            tracks[number] = [
+                TrackErrors(track.times + firsts[number], track.given, track.errors)
+                for track in expected_errors(known, frames)
+            ]
         yield _state(given, counts.values())
-        best = sorted(
-            (
-                (-suggestion.gain, number, suggestion.frame_index)
-                for number, of_video in enumerate(suggestions)
-                for suggestion in of_video
-            )
-        )[:step]
-        changed = {number for _, number, _ in best}
-        for _, number, frame in best:
-            given[number].add(frame)
+        taken = [int(firsts[n]) + frame for n, frames in enumerate(given) for frame in frames]
+        everyone = [track for number in range(len(videos)) for track in tracks[number]]
+        changed = set()
+        for suggestion in rank_gains(everyone, step, taken):
+            number = int(np.searchsorted(firsts, suggestion.frame_index, side='right')) - 1
+            given[number].add(suggestion.frame_index - int(firsts[number]))
+            changed.add(number)
+
+
+def label_planned(
+    videos: Sequence[AnnotatedVideo], planned: Sequence[UnlabelledVideo], target: float
+) -> Iterator[LabellingState]:
+    """Label the frames that are chosen before anything is labelled.
+
+    First as many as are announced to reach the target, then fewer or more, to find how many it
+    takes.
+
+    Args:
+        videos: Videos of the set.
+        planned: Their plans, see :meth:`AnnotatedVideo.plan_first_labels`.
+        target: PCK@0.1 in per cent.
+
+    Yields:
+        State with the announced labels, and of each further number tried.
+    """
+    share = target / 100
+    low, high = max(2 * share - 1, 0), (1 + share) / 2
+    for _ in range(_NUM_SEARCHED):
+        chosen = choose_first_labels(planned, share).frames
+        given = [
+            video.nearest_labelled(frames) for video, frames in zip(videos, chosen, strict=True)
+        ]
+        state = _state(given, [v.count(v.propagate(f)) for v, f in zip(videos, given, strict=True)])
+        yield state
+        low, high = (low, share) if state.pck_all >= target else (share, high)
+        share = (low + high) / 2
 
 
 def _state(
