@@ -13,8 +13,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.version import __version__
 
 VERBS = {
-    'plan': 'stdpose_mm.cli.plan',
     'propagate': 'stdpose_mm.cli.propagate',
+    'plan': 'stdpose_mm.cli.plan',
     'infer': 'stdpose_mm.cli.infer',
     'review': 'stdpose_mm.cli.review',
     'train': 'stdpose_mm.cli.train',

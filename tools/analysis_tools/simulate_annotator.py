@@ -141,9 +141,9 @@ def simulate(args: argparse.Namespace) -> None:
         f'{table}\n\n{counted(len(videos), "video")} with {num_frames:,} labelled frames, method '
         f'{propagator.method}, {counted(args.step, "suggested frame")} between two propagations.'
     )
-    if args.plan is not None:
+    for measured in args.plan:
         report += '\n\n' + plan_report(
-            videos, uniform, args.plan, propagator.method, args.target_pck
+            videos, uniform, measured, propagator.method, args.target_pck
         )
     if args.hindsight:
         report += '\n\n' + hindsight_report(videos, uniform, args.target_pck)

@@ -353,7 +353,7 @@ def label_planned(
         State with the announced labels, and of each further number tried.
     """
     share = target / 100
-    low, high = max(2 * share - 1, 0), (1 + share) / 2
+    low, high = max(2 * share - 1, 0), 1.0
     for _ in range(_NUM_SEARCHED):
         chosen = choose_first_labels(planned, share).frames
         given = [

@@ -13,6 +13,7 @@ from stdpose_mm.benchmarks.propagation.simulated_annotator import (
     AnnotatedVideo,
     LabellingState,
     effort_table,
+    label_planned,
     label_suggested,
     label_uniformly,
     labels_at,
@@ -121,6 +122,27 @@ def test_frames_without_labels_are_neither_counted_nor_suggested() -> None:
         annotated(VideoLabels('empty', PAIR, sparse.frames))
 
 
+def test_planned_labels_are_tried_as_announced_and_then_around_the_target() -> None:
+    videos = annotated(STILL, JUMP)
+    plans = [video.plan_first_labels('boxes', 'linear') for video in videos]
+    # Nothing moves in one of them, and in the other for a while.
+    assert plans[0].num_poses == plans[1].num_poses == 41
+    states = list(label_planned(videos, plans, 95))
+    announced = states[0]
+    assert 2 <= announced.labelled < 41
+    better = [state for state in states[1:] if state.labelled > announced.labelled]
+    assert bool(better) == (announced.pck_all < 95)
+    assert labels_at(states, 95, 'all') is not None
+
+
+def test_planned_frames_are_those_that_can_be_labelled() -> None:
+    sparse = mouse_video('sparse', {t: 30.0 * t for t in range(0, 41, 4)}, frames=range(41))
+    (video,) = annotated(sparse)
+    assert video.nearest_labelled([0, 3, 5, 39]) == {0, 4, 40}
+    (state, *_) = label_planned([video], [video.plan_first_labels('boxes', 'linear')], 95)
+    assert 1 <= state.labelled <= 11
+
+
 STATES = [
     LabellingState(10, 90.0, 88.0, interval=9),
     LabellingState(20, 94.0, 92.0, interval=8),
@@ -176,9 +198,22 @@ def test_command(run, labels, tmp_path) -> None:
     assert fields['suggested'][-1]['labelled'] < fields['uniform'][-1]['labelled']
     assert fields['uniform'][-1]['pck_unlabelled'] >= 95
     assert np.asarray(cv2.imread(str(out / 'effort.png'))).shape[2] == 3
+    assert 'With the true errors of every gap known' not in printed
     before = (out / 'table.md').read_text()
     run(*arguments)
     assert (out / 'table.md').read_text() == before
+
+
+def test_plans_and_hindsight_are_reported(run, labels, tmp_path) -> None:
+    arguments = ('--method', 'linear', '--step', 20, '--plan', 'boxes', '--hindsight')
+    code, printed, _ = run(labels, *arguments)
+    assert code == 0
+    _, planned, hindsight = printed.strip().rsplit('\n\n', 2)
+    assert planned.startswith('Planned before the first label, from boxes: ')
+    # One label for the still video; of the jump the foot, the top and the other foot.
+    assert hindsight.startswith(
+        'With the true errors of every gap known, a PCK@0.1 of 95 % over all frames takes 4 labels '
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""``stdpose plan``: the frames of unlabelled videos that are worth labelling first."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from stdpose_mm.cli import plan
+
+
+@pytest.fixture
+def run(run_main):
+    return partial(run_main, plan.main)
+
+
+def write_video(folder: Path, num_frames: int) -> Path:
+    """A folder of pictures that show nothing."""
+    folder.mkdir(parents=True)
+    for frame in range(num_frames):
+        cv2.imwrite(str(folder / f'{frame:06d}.png'), np.zeros((60, 80, 3), np.uint8))
+    return folder
+
+
+def write_boxes(path: Path, lefts: list[float], track_id: int = 1) -> Path:
+    """MOTChallenge boxes of 20 x 40 px, one a frame from 1 on."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [f'{n},{track_id},{x},5,20,40,1,-1,-1,-1' for n, x in enumerate(lefts, 1)]
+    path.write_text('\n'.join(rows) + '\n')
+    return path
+
+
+def test_frames_of_a_video(run, tmp_path):
+    video = write_video(tmp_path / 'clip', 40)
+    boxes = write_boxes(tmp_path / 'boxes.txt', [0.0] * 20 + [6.0 * n for n in range(20)])
+    code, printed, errors = run(video, '--boxes', boxes, '--target', 1, '--max-labels', 4)
+    assert (code, errors) == (0, [])
+    named, summary, outlook = printed.splitlines()
+    assert named.startswith(f'{video}: label frames ')
+    frames = [int(part) for part in named.rpartition('frames ')[2].split(', ')]
+    assert len(frames) == 4
+    assert sum(frame >= 18 for frame in frames) >= 3
+    assert summary.startswith('4 labels: ')
+    assert summary.endswith(' of joints are expected right with auto')
+    numbers = [int(part.split()[3]) for part in outlook.split('; ')]
+    assert outlook.startswith('90% would take ')
+    assert numbers == sorted(numbers)
+
+
+def test_several_videos_share_a_budget(run, tmp_path):
+    videos = [write_video(tmp_path / 'videos' / name, 30) for name in ('still', 'wild')]
+    write_boxes(tmp_path / 'boxes' / 'still.txt', [0.0] * 30)
+    write_boxes(tmp_path / 'boxes' / 'wild.txt', [20.0 * (n % 3) for n in range(30)])
+    options = ('--boxes', tmp_path / 'boxes', '--target', 1, '--max-labels', 8)
+    code, printed, _ = run(tmp_path / 'videos', *options)
+    assert code == 0
+    still, wild, summary, _ = printed.splitlines()
+    assert still.startswith(f'{videos[0]}: label frame')
+    assert wild.startswith(f'{videos[1]}: label frames ')
+    assert wild.count(',') > still.count(',')
+    assert summary.startswith('8 labels: ')
+    assert run(*videos, *options)[1] == printed
+
+
+def test_without_boxes_pictures_decide(run, tmp_path):
+    code, printed, _ = run(write_video(tmp_path / 'clip', 12), '--target', 0.5)
+    assert code == 0
+    assert printed.splitlines()[1].endswith(' of joints are expected right with auto')
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--target', '95'], 'expected a number in 0..1'),
+        (['--max-labels', '0'], 'expected a whole number of at least 1'),
+        (['--boxes', 'nowhere.txt'], 'nowhere.txt'),
+        (['--boxes', 'nobody.txt'], 'track ids in frame 0'),
+        (['--boxes', 'empty.json'], 'no person box with a track id'),
+        (['other', '--boxes', 'nobody.txt'], 'is no folder, but there are several videos'),
+    ],
+)
+def test_a_mistake_is_one_line(run, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / 'clip', 3)
+    write_boxes(tmp_path / 'nobody.txt', [0.0, 1.0], track_id=-1)
+    (tmp_path / 'empty.json').write_text(json.dumps([]))
+    code, printed, errors = run('clip', *options)
+    assert (code, printed, len(errors)) == (2, '', 1), errors
+    assert message in errors[0]
