@@ -71,7 +71,8 @@ def plan_frames(
     names = range(number) if frames is None else frames
     max_frames = number if max_frames is None else min(max_frames, number)
     inner = np.where(np.tri(number, dtype=bool), np.inf, costs[1:-1, 1:-1])
-    errors, plans = [float(costs[0, -1])], [()]
+    errors = [float(costs[0, -1])]
+    plans: list[tuple[int, ...]] = [()]
     # The least errors up to each frame, if it is the last of k, and the last but one then.
     least = costs[0, 1:-1].astype(np.float64)
     before: list[np.ndarray] = []
@@ -96,7 +97,8 @@ def combine_plans(plans: Sequence[LabelPlans], max_frames: int) -> LabelPlans:
         plans: The plans of each gap, in order of time.
         max_frames: K.
     """
-    errors, frames = np.zeros(1), [()]
+    errors = np.zeros(1)
+    frames: list[tuple[int, ...]] = [()]
     for plan in plans:
         number = min(len(errors) + len(plan.errors) - 1, max_frames + 1)
         best, own = np.full(number, np.inf), np.zeros(number, dtype=np.int64)

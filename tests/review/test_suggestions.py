@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.review import TrackErrors, rank_gains, rank_suggestions, suggest_frames
+from stdpose_mm.cli.propagate_video import list_advice
+from stdpose_mm.review import (
+    TrackErrors,
+    expect_errors_left,
+    rank_gains,
+    rank_suggestions,
+    suggest_frames,
+)
 from support.scored_videos import bridge_scores, given_at, scored_track, scored_video
 
 
@@ -161,3 +168,31 @@ def test_two_labels_go_to_the_thirds_of_a_gap() -> None:
     labels = scored_video(scored_track(bridge_scores(30)))
     assert suggest_frames(labels, [0, 30], 1) == [15]
     assert sorted(suggest_frames(labels, [0, 30], 2)) == [10, 20]
+
+
+@settings(deadline=None, max_examples=30)
+@given(tracks=two_people())
+def test_errors_left_fall_to_nothing_as_labels_are_made(tracks: list[TrackErrors]) -> None:
+    left = expect_errors_left(tracks)
+    assert left[0] == pytest.approx(errors_after(tracks, ()))
+    assert left[-1] == pytest.approx(0, abs=1e-6)
+    assert len(left) <= 11
+    # No more is promised than any frames keep, and no step saves more than the one before it.
+    for number in range(1, min(3, len(left))):
+        best = min(errors_after(tracks, some) for some in combinations(range(10), number))
+        assert left[number] <= best + 1e-6
+    assert (np.diff(left, 2) >= -1e-6).all()
+
+
+def test_advice_says_how_many_labels_are_left_to_make() -> None:
+    # Of 10 joints half a one may be wrong. A label in the middle leaves 4 * 0.4 ** 1.5, since two
+    # thirds of the variance are left beside it; labels on both sides of it leave 2 * 0.4 ** 2.
+    doubtful = scored_video(scored_track([1, 0.6, 0.6, 0.6, 1]))
+    assert list_advice(doubtful, 0, 1)[-1] == (
+        '76.0% of joints are expected right, about 2 more labels would make that 95%'
+    )
+    sure = scored_video(scored_track([1, *[0.99] * 9, 1]))
+    assert list_advice(sure, 0, 1)[-1] == (
+        '99.2% of joints are expected right: stop here if 95% will do'
+    )
+    assert list_advice(sure, 0, 0) == []

@@ -218,6 +218,7 @@ def test_guidance_names_the_longest_gap_and_is_content_when_all_is_labelled(star
     assert guidance['good_enough'] is False
     assert 0 < guidance['expected_wrong'] < 1
     assert 10 < guidance['next']['frame'] < 33
+    assert 1 <= guidance['labels_needed'] < NUM_FRAMES - 3
     assert guidance['next']['person'] == 1
     assert guidance['doubtful'][0]['person'] == 1
     for frame in range(NUM_FRAMES):
@@ -228,6 +229,7 @@ def test_guidance_names_the_longest_gap_and_is_content_when_all_is_labelled(star
     guidance = page.get('/guidance')
     assert guidance['expected_wrong'] == 0
     assert guidance['good_enough'] is True
+    assert guidance['labels_needed'] == 0
     assert guidance['next'] is None
     assert page.client.get('/api/project').json()['videos'][0]['state'] == 'good enough'
 

@@ -61,25 +61,19 @@ def measure_gap_errors(
             for gap in gaps_of_labels(truth.with_persons(some), len(frames), life_span)
         ]
         for pose in propagator.propagate(CachedFrames(frames), gaps, truth.skeleton):
-            label = track.get(pose.frame_index)
-            if label is None or limits[pose.frame_index] <= 0:
+            true = track.get(pose.frame_index)
+            if true is None or limits[pose.frame_index] <= 0:
                 continue
-            distance = np.linalg.norm(pose.keypoints - label.keypoints, axis=-1)
-            known = label.labelled & (pose.visibility > NOT_LABELLED) & pose.gap.joints
+            distance = np.linalg.norm(pose.keypoints - true.keypoints, axis=-1)
+            known = true.labelled & (pose.visibility > NOT_LABELLED) & pose.gap.joints
             right = (known & (distance <= limits[pose.frame_index])).sum()
             here = place_of[pose.frame_index] + 1
-            left_end, right_end = pose.gap.left, pose.gap.right
             # Without a label, the end is any frame in which the person has none.
-            starts = (
-                np.flatnonzero(is_open[:here])
-                if left_end is None
-                else [place_of[left_end.frame_index] + 1]
-            )
-            stops = (
-                here + np.flatnonzero(is_open[here:])
-                if right_end is None
-                else [place_of[right_end.frame_index] + 1]
-            )
+            starts, stops = np.flatnonzero(is_open[:here]), here + np.flatnonzero(is_open[here:])
+            if pose.gap.left is not None:
+                starts = np.array([place_of[pose.gap.left.frame_index] + 1])
+            if pose.gap.right is not None:
+                stops = np.array([place_of[pose.gap.right.frame_index] + 1])
             costs[np.ix_(starts, stops)] -= right
     return costs
 
