@@ -184,6 +184,20 @@ def test_errors_left_fall_to_nothing_as_labels_are_made(tracks: list[TrackErrors
     assert (np.diff(left, 2) >= -1e-6).all()
 
 
+def test_nothing_is_forgotten_where_there_are_more_frames_than_candidates() -> None:
+    # Gaps of two frames overlap with one of 150, of which 64 frames are looked at.
+    often = np.arange(152) % 3 == 0
+    ends = np.isin(np.arange(152), [0, 151])
+    tracks = [TrackErrors(np.arange(152), given, np.full((152, 2), 0.2)) for given in (often, ends)]
+    assert expect_errors_left(tracks)[0] == pytest.approx(0.4 * ((~often).sum() + 150))
+    (found,) = rank_gains(tracks, 1)
+    before = errors_after(tracks, ())
+    # The long gap is summed over 128 of its frames.
+    assert found.gain == pytest.approx(
+        before - errors_after(tracks, (found.frame_index,)), rel=0.03
+    )
+
+
 def test_advice_says_how_many_labels_are_left_to_make() -> None:
     # Of 10 joints half a one may be wrong. A label in the middle leaves 4 * 0.4 ** 1.5, since two
     # thirds of the variance are left beside it; labels on both sides of it leave 2 * 0.4 ** 2.

@@ -135,6 +135,16 @@ def test_planned_labels_are_tried_as_announced_and_then_around_the_target() -> N
     assert labels_at(states, 95, 'all') is not None
 
 
+def test_fewer_planned_labels_are_tried_where_the_announced_ones_are_enough() -> None:
+    # Moves as if it were hard, but along a straight line.
+    videos = annotated(mouse_video('even', {t: 8.0 * t for t in range(41)}))
+    plans = [video.plan_first_labels('boxes', 'linear') for video in videos]
+    announced, *others = label_planned(videos, plans, 95)
+    assert announced.pck_all >= 95
+    assert all(state.labelled <= announced.labelled for state in others)
+    assert others[0].labelled < announced.labelled
+
+
 def test_planned_frames_are_those_that_can_be_labelled() -> None:
     sparse = mouse_video('sparse', {t: 30.0 * t for t in range(0, 41, 4)}, frames=range(41))
     (video,) = annotated(sparse)
