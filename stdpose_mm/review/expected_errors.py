@@ -24,7 +24,7 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 from .interpolation_errors import interpolation_errors
 
 _MAX_CANDIDATES = 128
-"""Frames of a gap whose gain is computed; between them it is interpolated."""
+"""Frames of a gap whose gain is computed, or whose errors are summed; the others are like them."""
 
 _MAX_VALUES = 2**20
 """Numbers that the gains of a gap are computed from at once."""

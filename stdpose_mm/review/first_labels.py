@@ -22,8 +22,8 @@ from stdpose_mm.propagation import Boxes
 
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 
-_MAX_PIECE = 120
-"""Frames that are planned at once; the frames between pieces are labelled in any case."""
+_MAX_CHUNK = 120
+"""Frames that are planned at once; the frames between chunks are labelled in any case."""
 
 _BOX_SMOOTHING = 5
 """Frames over which boxes are averaged: a detector's boxes tremble."""
@@ -203,21 +203,21 @@ class UnlabelledVideo:
             'flow' and 'linear', other methods that look at pictures are taken for 'flow'.
 
     Attributes:
-        pieces: Plans of the pieces of the video; what is wrong is counted in poses.
-        fixed: Frames between these pieces.
+        chunks: Plans of the chunks of the video; what is wrong is counted in poses.
+        fixed: Frames between these chunks.
         num_poses: Poses of everyone in all frames.
     """
 
     def __init__(self, motions: Sequence[TrackMotion], num_frames: int, method: str) -> None:
-        number = -(-num_frames // (_MAX_PIECE + 1))
+        number = -(-num_frames // (_MAX_CHUNK + 1))
         bounds = np.linspace(-1, num_frames, number + 1).round().astype(int)
         self.fixed = bounds[1:-1].tolist()
         self.num_poses = sum(len(motion.frames) for motion in motions)
-        self.pieces = []
+        self.chunks = []
         for start, stop in pairwise(bounds):
             frames = range(start + 1, stop)
             costs = sum(_expect_wrong(motion, frames, num_frames, method) for motion in motions)
-            self.pieces.append(plan_frames(np.asarray(costs), frames=frames))
+            self.chunks.append(plan_frames(np.asarray(costs), frames=frames))
 
 
 @dataclass(frozen=True)
@@ -247,9 +247,9 @@ def choose_first_labels(
         videos: The videos.
         target: Share of right joints over all frames that is enough.
         max_labels: Frames that may be labelled in all, by default as many as the target takes.
-            Those between the pieces of long videos count, and are chosen in any case.
+            Those between the chunks of long videos count, and are chosen in any case.
     """
-    plans = [plan for video in videos for plan in video.pieces]
+    plans = [plan for video in videos for plan in video.chunks]
     num_poses = sum(video.num_poses for video in videos)
     numbers = share_labels(plans, (1 - target) * num_poses)
     room = np.inf if max_labels is None else max_labels - sum(len(v.fixed) for v in videos)
@@ -260,7 +260,7 @@ def choose_first_labels(
     frames = []
     for video in videos:
         chosen = list(video.fixed)
-        for _ in video.pieces:
+        for _ in video.chunks:
             plan, number = next(shared)
             chosen += plan.frames[number]
             wrong += float(plan.errors[number])
@@ -269,8 +269,8 @@ def choose_first_labels(
 
 
 def _share_budget(plans: Sequence[LabelPlans], budget: int) -> list[int]:
-    """Share so many labels among the pieces of videos that the least is wrong."""
-    # Frames are called by their piece, to be counted.
+    """Share so many labels among the chunks of videos that the least is wrong."""
+    # Frames are called by their chunk, to be counted.
     named = [
         LabelPlans(plan.errors, tuple((which,) * len(frames) for frames in plan.frames))
         for which, plan in enumerate(plans)

@@ -17,7 +17,7 @@ _MAX_CANDIDATES = 64
 """Frames to choose from in neighbouring gaps that overlap: half of them spread evenly, half those
 that alone would help most."""
 
-_MORE_BLOCKS = 4
+_MORE_CHUNKS = 4
 """Groups of gaps that are looked at beyond the number of frames asked for."""
 
 
@@ -88,13 +88,13 @@ def rank_gains(
     """
     if num < 1:
         return []
-    blocks = _useful_blocks(tracks, num, taken)
-    plans = [plan_frames(block.costs, num, block.frames) for block in blocks]
+    chunks = _useful_chunks(tracks, num, taken)
+    plans = [plan_frames(chunk.costs, num, chunk.frames) for chunk in chunks]
     # Fewer frames may leave as little.
     combined = combine_plans(plans, num)
     number = int(np.argmin(np.round(combined.errors, 9)))
     chosen = set(combined.frames[number])
-    ranked = [pair for block in blocks for pair in block.rank(chosen)]
+    ranked = [pair for chunk in chunks for pair in chunk.rank(chosen)]
     ranked.sort(key=lambda pair: (-pair[1], pair[0]))
     return [FrameSuggestion(frame, gain) for frame, gain in ranked]
 
@@ -111,12 +111,12 @@ def expect_errors_left(tracks: Sequence[TrackErrors], taken: Collection[int] = (
     Returns:
         [N + 1], the first as things are, the last with all labels that help.
     """
-    blocks = (_make_block(tracks, gaps, taken) for gaps in _overlapping(tracks))
-    return errors_by_labels([plan_frames(block.costs, None, block.frames) for block in blocks])
+    chunks = (_make_chunk(tracks, gaps, taken) for gaps in _overlapping(tracks))
+    return errors_by_labels([plan_frames(chunk.costs, None, chunk.frames) for chunk in chunks])
 
 
 @dataclass(frozen=True)
-class _Block:
+class _Chunk:
     """Frames in which gaps of several people overlap in time.
 
     Args:
@@ -147,8 +147,8 @@ class _Block:
         return ranked
 
 
-def _useful_blocks(tracks: Sequence[TrackErrors], num: int, taken: Collection[int]) -> list[_Block]:
-    """Make the blocks in which the best ``num`` frames lie, in order of time.
+def _useful_chunks(tracks: Sequence[TrackErrors], num: int, taken: Collection[int]) -> list[_Chunk]:
+    """Make the chunks in which the best ``num`` frames lie, in order of time.
 
     Those with the best single frames, and those with the most errors: a few more than ``num`` of
     either kind.
@@ -159,8 +159,8 @@ def _useful_blocks(tracks: Sequence[TrackErrors], num: int, taken: Collection[in
     gains = sum_by_frame(tracks, [track.gains() for track in tracks])
     most_errors = np.argsort([-_sum_errors(gaps) for gaps in groups], kind='stable')
     best_frame = np.argsort([-_best_gain(gaps, gains) for gaps in groups], kind='stable')
-    useful = {*most_errors[: num + _MORE_BLOCKS], *best_frame[: num + _MORE_BLOCKS]}
-    return [_make_block(tracks, groups[number], taken) for number in sorted(useful)]
+    useful = {*most_errors[: num + _MORE_CHUNKS], *best_frame[: num + _MORE_CHUNKS]}
+    return [_make_chunk(tracks, groups[number], taken) for number in sorted(useful)]
 
 
 _TrackGaps = list[tuple[TrackErrors, TrackGap]]
@@ -193,7 +193,7 @@ def _overlapping(tracks: Sequence[TrackErrors]) -> Iterator[_TrackGaps]:
         yield group
 
 
-def _make_block(tracks: Sequence[TrackErrors], gaps: _TrackGaps, taken: Collection[int]) -> _Block:
+def _make_chunk(tracks: Sequence[TrackErrors], gaps: _TrackGaps, taken: Collection[int]) -> _Chunk:
     frames = np.unique(np.concatenate([track.times[gap.inside] for track, gap in gaps]))
     frames = frames[~np.isin(frames, list(taken))]
     if len(frames) > _MAX_CANDIDATES:
@@ -219,4 +219,4 @@ def _make_block(tracks: Sequence[TrackErrors], gaps: _TrackGaps, taken: Collecti
             stop = int(np.argmax(own))
             untouched[stop - 1, stop] += errors.sum()
     costs += np.cumsum(np.cumsum(untouched[::-1], axis=0)[::-1], axis=1)
-    return _Block(frames.tolist(), costs)
+    return _Chunk(frames.tolist(), costs)
