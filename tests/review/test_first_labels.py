@@ -101,7 +101,7 @@ def test_people_are_labelled_while_they_are_there() -> None:
     assert second in range(60, 71)
 
 
-def test_a_long_video_is_planned_piece_by_piece() -> None:
+def test_a_long_video_is_planned_chunk_by_chunk() -> None:
     video = UnlabelledVideo([walking([0.03] * 499)], 500, 'flow')
     assert len(video.fixed) == 4
     found = choose_first_labels([video], 0.95)
