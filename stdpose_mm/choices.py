@@ -98,6 +98,10 @@ CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
 """Each frame is cropped at its own box, or all frames of a window at the box of its key frame."""
 
+FootageKind = Literal['plain', 'wild']
+FOOTAGE_KINDS: tuple[FootageKind, ...] = get_args(FootageKind)
+"""How generated clips are filmed and coded: as plainly as can be, or as videos of people are."""
+
 WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
 """In place of boxes: one person fills the picture."""
 

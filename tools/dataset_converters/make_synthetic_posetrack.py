@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from stdpose_mm.choices import FOOTAGE_KINDS
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 
 
@@ -29,6 +30,7 @@ def generate(args: argparse.Namespace) -> None:
 
     options = {name: getattr(args, name) for name in ('frames', 'width', 'height')}
     options['people'] = args.people and tuple(args.people)
+    options['footage'] = args.footage
     chosen = {name: value for name, value in options.items() if value is not None}
     write_dataset(
         args.out,
@@ -65,6 +67,11 @@ def make_parser() -> OneLineParser:
         nargs=2,
         metavar=('MIN', 'MAX'),
         help='fewest and most people in a video',
+    )
+    parser.add_argument(
+        '--footage',
+        choices=FOOTAGE_KINDS,
+        help='wild: filmed and coded as videos of people are (plain)',
     )
     parser.add_argument('--workers', type=int, help='processes (default: number of cores)')
     return parser

@@ -27,15 +27,29 @@ class CameraPath:
 
 
 def sample_camera(
-    rng: np.random.Generator, times: np.ndarray, duration: float, width: int, height: int
+    rng: np.random.Generator,
+    times: np.ndarray,
+    duration: float,
+    width: int,
+    height: int,
+    unsteadiness: float = 1.0,
 ) -> CameraPath:
-    """Draw a camera movement: still, panning, zooming, shaking, or all of it."""
+    """Draw a camera movement: still, panning, zooming, shaking, or all of it.
+
+    Args:
+        rng: Source of all choices.
+        times: [N] seconds.
+        duration: Of the clip in seconds.
+        width: Of the pictures.
+        height: Of the pictures.
+        unsteadiness: Factor on how far it pans and shakes.
+    """
     unit = min(width, height)
     centred = times / duration - 0.5
-    pan_speed = rng.normal(0, 1, 2) * (0.12, 0.03) * unit * (rng.random() < 0.7)
+    pan_speed = rng.normal(0, 1, 2) * (0.12, 0.03) * unit * (rng.random() < 0.7) * unsteadiness
     swing = rng.uniform(0, 0.03) * unit * np.sin(2 * np.pi * (times * rng.uniform(0.2, 0.6)))
     zoom = np.exp(rng.normal(0, 0.12) * (rng.random() < 0.6) * centred)
-    shake = rng.uniform(0, 0.008) * (rng.random() < 0.7)
+    shake = rng.uniform(0, 0.008) * (rng.random() < 0.7) * unsteadiness
     shift = pan_speed * centred[:, None] + swing[:, None] * (1, 0.2)
     roll = np.full(len(times), rng.normal(0, 0.02))
     for frequency in rng.uniform(1.0, 4.5, 4):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from stdpose_mm.choices import FOOTAGE_KINDS, FootageKind
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -21,7 +22,8 @@ from stdpose_mm.structures import (
 from .appearance import sample_appearance
 from .body import POINT_INDEX, BodyShape, pose_body, rotate_x
 from .camera import CameraPath, sample_camera
-from .motion import FRAMES_PER_SECOND, sample_movement
+from .footage import Footage
+from .motion import sample_movement
 from .render import JOINTS, PersonGeometry, build_geometry
 from .scene import JOINT_POINTS, SUBFRAMES, Prop, Scene
 from .textures import draw_background, draw_object, noise_image
@@ -41,6 +43,8 @@ class ClipSettings:
         frames: Number of frames.
         width, height: Picture size in pixels.
         people: Fewest and most people in a clip.
+        footage: 'plain', or 'wild' for what videos of people suffer from: frame rates of all
+            kinds, shaking cameras, small people, clutter, little light, coarse coding.
 
     Raises:
         InputError: If a number is out of range.
@@ -50,6 +54,7 @@ class ClipSettings:
     width: int = 320
     height: int = 240
     people: tuple[int, int] = (1, 4)
+    footage: FootageKind = 'plain'
 
     def __post_init__(self) -> None:
         for name, low, high in (('frames', 1, 9999), ('width', 32, 4096), ('height', 32, 4096)):
@@ -61,6 +66,8 @@ class ClipSettings:
                 'people must be two numbers 1 <= fewest <= most <= 20, '
                 f'got {self.people[0]} and {self.people[1]}'
             )
+        if self.footage not in FOOTAGE_KINDS:
+            raise InputError(f'footage must be one of {FOOTAGE_KINDS}, got {self.footage!r}')
 
 
 @dataclass(frozen=True)
@@ -97,12 +104,15 @@ def generate_clip(
     settings = settings or ClipSettings()
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     num_frames, width, height = settings.frames, settings.width, settings.height
-    duration = num_frames / FRAMES_PER_SECOND
+    footage = Footage.sample(rng, settings.footage)
+    per_frame = footage.exposures_per_frame
+    duration = num_frames / footage.frames_per_second
     exposure = rng.uniform(0.06, 0.4)
-    moments = (np.arange(num_frames)[:, None] + exposure * np.linspace(-0.5, 0.5, SUBFRAMES)) + 0.5
-    times = moments.reshape(-1) / FRAMES_PER_SECOND
-    camera = sample_camera(rng, times, duration, width, height)
-    light = (rng.uniform(0.65, 1.12) * rng.uniform(0.9, 1.1, 3)).astype(np.float32)
+    starts = np.arange(num_frames * per_frame)[:, None] / per_frame
+    moments = (starts + exposure * np.linspace(-0.5, 0.5, SUBFRAMES)) + 0.5
+    times = moments.reshape(-1) / footage.frames_per_second
+    camera = sample_camera(rng, times, duration, width, height, footage.unsteadiness)
+    light = (rng.uniform(0.65, 1.12) * rng.uniform(0.9, 1.1, 3) * footage.light).astype(np.float32)
 
     margin = int(_BACKGROUND_MARGIN * max(width, height))
     background = draw_background(rng, height + 2 * margin, width + 2 * margin)
@@ -113,25 +123,41 @@ def generate_clip(
     for index in range(count):
         depth = float(rng.uniform(0, 1))
         geometry, performed = _sample_person(
-            rng, times, duration, camera, light, width, height, depth, (index + 0.5) / count
+            rng,
+            times,
+            duration,
+            camera,
+            light,
+            width,
+            height,
+            depth,
+            (index + 0.5) / count,
+            footage.bursts,
+            footage.people_scale,
         )
         people.append(geometry)
         depths.append(depth)
         actions.append(performed)
-    props = _sample_props(rng, times, people, camera, light, width, height)
+    props = _sample_props(rng, times, people, camera, light, width, height, footage.clutter)
 
     scene = Scene(background, margin, camera, people, depths, props, width, height)
-    finish = _Finish.sample(rng, width, height)
+    finish = _Finish.sample(rng, width, height, footage.contrast)
     frames = np.empty((num_frames, height, width, 3), np.uint8)
     persons: list[PersonLabel] = []
     for index in range(num_frames):
-        picture, seen = scene.expose(index)
+        first = index * per_frame
+        exposures = [scene.expose(first + number) for number in range(per_frame)]
+        picture = footage.sense(np.stack([picture for picture, _ in exposures]))
         frames[index] = finish.apply(rng, picture)
+        sample, seen = first * SUBFRAMES + SUBFRAMES // 2, exposures[0][1]
         persons.extend(
             label
             for track, person in enumerate(people)
-            if (label := _label(index, track, person, seen[track], width, height)) is not None
+            if (label := _label(index, sample, track, person, seen[track], width, height))
+            is not None
         )
+    if footage.coding is not None:
+        frames = footage.coding.apply(frames)
     names = list(file_names) if file_names is not None else [''] * num_frames
     labels = VideoLabels(
         name,
@@ -142,7 +168,9 @@ def generate_clip(
         ),
         tuple(persons),
     )
-    return SyntheticClip(frames, labels, int(rng.integers(55, 96)), tuple(actions))
+    lowest, highest = footage.jpeg_quality
+    quality = int(rng.integers(lowest, highest + 1))
+    return SyntheticClip(frames, labels, quality, tuple(actions))
 
 
 def _number_of_people(rng: np.random.Generator, people: tuple[int, int]) -> int:
@@ -161,15 +189,18 @@ def _sample_person(
     height: int,
     depth: float,
     slot: float,
+    bursts: float,
+    people_scale: float,
 ) -> tuple[PersonGeometry, tuple[str, ...]]:
     """Draw a person at ``depth`` (0 near, 1 far) around the share ``slot`` of the width."""
     shape = BodyShape.sample(rng)
     looks = sample_appearance(rng, light * np.float32(1 - 0.15 * depth))
-    movement = sample_movement(rng, times, duration)
+    movement = sample_movement(rng, times, duration, bursts)
     body = pose_body(shape, movement.angles)
     tilt = rotate_x(np.array([camera.tilt]))[0]
     # Relative to an adult, so that children stay smaller than adults.
     base_scale = height * (0.64 - 0.24 * depth) * rng.uniform(0.88, 1.08) / 1.72
+    base_scale *= people_scale
     nearness = np.clip(1 - movement.ground[:, 1] / _CAMERA_DISTANCE, 0.6, 1.7)
     scale = base_scale / nearness
     place_x = width * np.clip(slot + rng.normal(0, 0.1), 0.12, 0.88)
@@ -206,11 +237,12 @@ def _sample_props(
     light: np.ndarray,
     width: int,
     height: int,
+    clutter: int,
 ) -> list[Prop]:
-    """Draw foreground objects, most of them where people are."""
+    """Draw objects before people, and ``clutter`` more behind them, most of these moving."""
     props = []
     num_props = int(rng.choice([0, 1, 2, 3, 4], p=[0.08, 0.12, 0.3, 0.3, 0.2]))
-    for _ in range(num_props):
+    for number in range(num_props + clutter):
         texture = draw_object(rng, height * rng.uniform(0.14, 0.36))
         texture[:, :, :3] = np.minimum(texture[:, :, :3] * light, 255 * texture[:, :, 3:])
         rows, columns = texture.shape[:2]
@@ -222,10 +254,11 @@ def _sample_props(
             centre = rng.uniform(0, 1, 2) * (width, height)
         linear, offset = camera.matrices[moment, :, :2], camera.matrices[moment, :, 2]
         place = np.linalg.solve(linear, centre - offset) - (columns / 2, rows / 2)
-        moving = rng.random() < 0.25
+        moving = rng.random() < (0.25 if number < num_props else 0.75)
         velocity = rng.normal(0, 1, 2) * (0.35, 0.12) * width * moving
         path = place + velocity * (times - times[moment])[:, None]
-        props.append(Prop(texture, path, float(rng.uniform(-0.6, 0.9))))
+        nearest, furthest = (-0.6, 0.9) if number < num_props else (0.9, 1.5)
+        props.append(Prop(texture, path, float(rng.uniform(nearest, furthest))))
     return props
 
 
@@ -239,15 +272,15 @@ class _Finish:
     brightness: float
 
     @classmethod
-    def sample(cls, rng: np.random.Generator, width: int, height: int) -> _Finish:
+    def sample(cls, rng: np.random.Generator, width: int, height: int, contrast: float) -> _Finish:
         grain = rng.standard_normal((height + 64, width + 64, 3), np.float32)
         if rng.random() < 0.5:
             grain += 0.7 * noise_image(rng, height + 64, width + 64, (2,), 3)
         return cls(
             float(rng.uniform(0.3, 0.9)),
             grain * np.float32(rng.uniform(1, 7)),
-            float(rng.uniform(0.8, 1.1)),
-            float(rng.uniform(-12, 18)),
+            float(rng.uniform(0.8, 1.1)) * contrast,
+            float(rng.uniform(-12, 18)) + 100 * (1 - contrast),
         )
 
     def apply(self, rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
@@ -260,10 +293,18 @@ class _Finish:
 
 
 def _label(
-    index: int, track: int, person: PersonGeometry, seen: np.ndarray, width: int, height: int
+    index: int,
+    sample: int,
+    track: int,
+    person: PersonGeometry,
+    seen: np.ndarray,
+    width: int,
+    height: int,
 ) -> PersonLabel | None:
-    """Make the label of a person in a frame; None if no joint lies inside the picture."""
-    sample = index * SUBFRAMES + SUBFRAMES // 2
+    """Make the label of a person in a frame, as it is at the time ``sample``.
+
+    None if no joint lies inside the picture.
+    """
     places = person.points[sample, JOINT_POINTS]
     inside = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=1)
     if not inside.any():

@@ -270,13 +270,17 @@ class Movement:
     actions: tuple[str, ...]
 
 
-def sample_movement(rng: np.random.Generator, times: np.ndarray, duration: float) -> Movement:
+def sample_movement(
+    rng: np.random.Generator, times: np.ndarray, duration: float, bursts: float = 0.0
+) -> Movement:
     """Draw what a person does in a clip.
 
     Args:
         rng: Source of all choices; how much is drawn does not depend on ``times``.
         times: [N] seconds, ascending.
         duration: Length of the clip in seconds.
+        bursts: 0 for a constant tempo; at 1 it varies from nearly 0 to nearly double within about
+            a second.
     """
     names = list(ACTIONS)
     weights = np.array([ACTIONS[name][0] for name in names])
@@ -293,7 +297,11 @@ def sample_movement(rng: np.random.Generator, times: np.ndarray, duration: float
         share = np.stack([1 - second, second])
     else:
         share = np.ones((1, len(times)))
-    moments = times + phase
+    steps = np.diff(times, prepend=times[0])
+    pace, moments = np.ones(len(times)), times + phase
+    if bursts:
+        pace = 2 / (1 + np.exp(-3 * bursts * _drift(rng, times, duration, 1, 0.5)[:, 0]))
+        moments = times[0] + np.cumsum(pace * steps) + phase
     angles = sum(w[:, None] * a.angles(moments) for w, a in zip(share, actions, strict=True))
     height = sum(w * a.height(moments) for w, a in zip(share, actions, strict=True))
     speed = sum(w * a.travel for w, a in zip(share, actions, strict=True))
@@ -307,9 +315,9 @@ def sample_movement(rng: np.random.Generator, times: np.ndarray, duration: float
     heading = yaw + angles[:, ANGLE_INDEX['turn']]
     angles[:, ANGLE_INDEX['turn']] = heading
 
-    velocity = speed[:, None] * np.stack([np.sin(yaw), np.cos(yaw)], axis=1)
-    steps = np.diff(times, prepend=times[0])[:, None]
-    ground = np.cumsum(velocity * steps, axis=0) + 0.08 * _drift(rng, times, duration, 2, 1.0)
+    velocity = (speed * pace)[:, None] * np.stack([np.sin(yaw), np.cos(yaw)], axis=1)
+    sway = 0.08 * _drift(rng, times, duration, 2, 1.0)
+    ground = np.cumsum(velocity * steps[:, None], axis=0) + sway
     middle = [np.interp(duration / 2, times, ground[:, axis]) for axis in range(2)]
     return Movement(angles, ground - middle, height, tuple(chosen))
 

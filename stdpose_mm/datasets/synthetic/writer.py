@@ -266,4 +266,8 @@ def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[V
 
 
 def _plain(settings: ClipSettings) -> dict[str, Any]:
-    return {**asdict(settings), 'people': list(settings.people)}
+    plain = {**asdict(settings), 'people': list(settings.people)}
+    if settings.footage == ClipSettings.footage:
+        # Folders of before there was a choice hold the same videos.
+        del plain['footage']
+    return plain
