@@ -11,8 +11,8 @@ import torch
 
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
+from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
-from stdpose_mm.propagation.auto.patch_matching import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD, TrainedFuser
 
 from .onnx_export import OPSET, quiet_exporter

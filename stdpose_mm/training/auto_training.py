@@ -52,7 +52,7 @@ FIRST_SEED = 1000
 
 INTERVALS_PER_VIDEO = 4
 
-SHRINKAGE_OF_GENERATED = 0.03
+SHRINKAGE_OF_GENERATED = 0.01
 """Real footage is not like generated clips; see docs/guide/auto.md."""
 
 

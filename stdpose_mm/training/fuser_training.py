@@ -21,6 +21,7 @@ from stdpose_mm.io import atomic_path
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.propagation import Gap, given_labels
+from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import (
     MAPS,
     SCALARS,
@@ -28,8 +29,8 @@ from stdpose_mm.propagation.auto.fusion_features import (
     GapHeatmaps,
     extract_fusion_features,
 )
-from stdpose_mm.propagation.auto.patch_matching import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, fuser_inputs
+from stdpose_mm.propagation.auto.trained_matcher import shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
@@ -129,7 +130,7 @@ def _training_gap(
     true_poses: Mapping[tuple[int | None, int], Any],
 ) -> TrainingGap:
     evidence = extract_fusion_features(
-        frames, gap, tracks, heatmaps=() if heatmaps is None else (heatmaps,)
+        frames, gap, tracks, shipped_matcher(), heatmaps=() if heatmaps is None else (heatmaps,)
     )
     num_frames, num_joints = evidence.centre.shape[:2]
     targets = np.zeros((num_frames, num_joints, 2), np.float32)

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.signal import lfilter
 from scipy.special import ndtr
 
+from stdpose_mm.propagation.auto.evidence_maps import DENSE_SIDE, MAP_STEPS, near_and_wide
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS, FusionFeatures
-from stdpose_mm.propagation.auto.patch_matching import DENSE_SIDE, MAP_STEPS, near_and_wide
 
 _WIDTHS = (0.02, 0.08)
 """Pose sizes; standard deviation of a peak, of the finest and the coarsest network."""

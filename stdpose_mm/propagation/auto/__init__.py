@@ -1,4 +1,4 @@
-"""Fusion of interpolation, flow, picture patches and heatmaps over a whole gap."""
+"""Fusion of interpolation, flow, learned appearance and heatmaps over a whole gap."""
 
 from .auto_propagator import AutoPropagator
 

@@ -26,9 +26,10 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import find_candidates
 from .fusion_features import GapHeatmaps, join_features
+from .joint_matching import match_joints, matches_nbytes
 from .network_heatmaps import NetworkHeatmapEstimator
-from .patch_matching import match_patches, matches_nbytes
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
+from .trained_matcher import shipped_matcher
 
 if TYPE_CHECKING:
     from stdpose_mm.inference import WindowModel
@@ -55,17 +56,17 @@ def auto_flow() -> FlowEstimator:
 class AutoPropagator(BasePropagator):
     """Fuse all the evidence over a whole gap, with a calibrated score.
 
-    Linear interpolation, optical flow from both labels, the likeness of the picture to the labelled
-    joints' surroundings and, with a pose network, its heatmaps go into a small network
-    (:class:`~stdpose_mm.models.GapFuser`) that belongs to no skeleton. The score of a joint
-    is the probability that it lies within a tenth of the pose's size of the truth, as calibrated
-    on held-out clips.
+    Linear interpolation, optical flow from both labels, the places that look like the labelled
+    joints (:class:`~stdpose_mm.models.matchers.JointMatcher`) and, with a pose network, its
+    heatmaps go into a small network (:class:`~stdpose_mm.models.fusers.GapFuser`) that belongs to
+    no skeleton. The score of a joint is the probability that it lies within a tenth of the pose's
+    size of the truth, as calibrated on held-out clips.
 
     A joint that neither end of a gap labels is interpolated between its nearest labels.
 
     Args:
         window_model: A pose network whose heatmaps are evidence for the joints that it shares
-            with the labels by name; without one, flow and patches have to do.
+            with the labels by name; without one, flow and looks have to do.
         weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
             comes with the package, which was trained on generated clips only.
         estimator: Which flow, that of :func:`auto_flow` by default.
@@ -103,6 +104,7 @@ class AutoPropagator(BasePropagator):
             NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
         )
         self.estimator = estimator or auto_flow()
+        self.matcher = shipped_matcher()
         self.fuser = TrainedFuser.load(weights, device)
 
     def propagate(
@@ -149,7 +151,7 @@ class AutoPropagator(BasePropagator):
 
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence for labels with these joints, in a few words."""
-        evidence = 'straight lines, optical flow and picture patches'
+        evidence = 'straight lines, optical flow and learned appearance'
         shared = []
         if self.heatmap_estimator is not None:
             mapping = self.shared_joints(skeleton)
@@ -192,7 +194,7 @@ class AutoPropagator(BasePropagator):
         """Yield the poses of a batch, chunk by chunk."""
         evident = [chunk for chunk in chunks if np.any(labelled_ends(chunk.gap))]
         candidates = [find_candidates(each.gap, each.tracks, each.times) for each in evident]
-        matches = match_patches(frames, candidates)
+        matches = match_joints(frames, candidates, self.matcher)
         evidence = dict(zip(evident, zip(candidates, matches, strict=True), strict=True))
         for chunk in chunks:
             gap, keys = chunk.gap, chunk.keys

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
@@ -20,15 +19,9 @@ from stdpose_mm.structures import OCCLUDED
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import CANDIDATES, Candidates, find_candidates
-from .patch_matching import (
-    DENSE_SIDE,
-    DENSE_STEP,
-    MAP_SIDE,
-    MAP_STEPS,
-    PatchMatches,
-    match_patches,
-    near_and_wide,
-)
+from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, sample_around
+from .joint_matching import JointMatches, match_joints
+from .trained_matcher import TrainedMatcher
 
 if TYPE_CHECKING:
     from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
@@ -121,7 +114,7 @@ class FusionFeatures:
             three are the candidates.
         scalars: [F, K, len(SCALARS)].
         maps: [F, K, len(MAP_STEPS), len(MAPS), 9, 9] values at places around the centre, near and
-            wide, rows downward: correlation with the picture patch at the left and right label,
+            wide, rows downward: likeness to the joint at the left and right label,
             and heatmaps.
         base_weights: [F, K, 3] weights of the candidates that make the centre.
         known: [K] bool: whether an end of the gap labels the joint; no evidence otherwise.
@@ -142,6 +135,7 @@ def extract_fusion_features(
     frames: FrameSource,
     gap: Gap,
     tracks: FlowTracks,
+    matcher: TrainedMatcher,
     chosen: Sequence[int] | None = None,
     heatmaps: Sequence[GapHeatmaps] = (),
 ) -> FusionFeatures:
@@ -151,12 +145,13 @@ def extract_fusion_features(
         frames: The video.
         gap: The gap; one of its ends is labelled.
         tracks: Its flow tracks.
+        matcher: Compares pictures with the labels.
         chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
         heatmaps: Of each pose network, for some or all of these frames.
     """
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = find_candidates(gap, tracks, times)
-    (matches,) = match_patches(frames, [candidates])
+    (matches,) = match_joints(frames, [candidates], matcher)
     return join_features(gap, tracks, candidates, matches, frames.size, heatmaps)
 
 
@@ -164,7 +159,7 @@ def join_features(
     gap: Gap,
     tracks: FlowTracks,
     candidates: Candidates,
-    matches: PatchMatches,
+    matches: JointMatches,
     picture_size: tuple[int, int],
     heatmaps: Sequence[GapHeatmaps] = (),
 ) -> FusionFeatures:
@@ -221,7 +216,7 @@ def _vectors(candidates: Candidates, tracks: FlowTracks) -> np.ndarray:
 
 
 def _maps(
-    candidates: Candidates, matches: PatchMatches, heatmaps: Sequence[GapHeatmaps]
+    candidates: Candidates, matches: JointMatches, heatmaps: Sequence[GapHeatmaps]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps of :class:`FusionFeatures`, and [F, K] bool: joints with heatmaps."""
     shape = candidates.centre.shape[:2]
@@ -256,7 +251,10 @@ def _maps_around(candidates: Candidates, network: GapHeatmaps) -> tuple[np.ndarr
         if index == 1 and values is network.frame_heatmaps:
             dense[here, :, 1] = dense[here, :, 0]
             continue
-        dense[here, :, index] = _heatmaps_around(values[rows], to_heatmap, centre, candidates.size)
+        dense[here, :, index] = [
+            sample_around(*of_frame, candidates.size)
+            for of_frame in zip(values[rows], to_heatmap, centre, strict=True)
+        ]
     return dense, here[:, None] & network.shown
 
 
@@ -289,7 +287,7 @@ def _judge_at_labels(
 def _scalars(
     gap: Gap,
     candidates: Candidates,
-    matches: PatchMatches,
+    matches: JointMatches,
     has_heatmap: np.ndarray,
     picture_size: tuple[int, int],
 ) -> np.ndarray:
@@ -326,27 +324,6 @@ def _scalars(
 
 def _stack(values: Sequence[Any], shape: tuple[int, ...], axis: int) -> np.ndarray:
     return np.stack([np.broadcast_to(value, shape) for value in values], axis)
-
-
-def _heatmaps_around(
-    heatmaps: np.ndarray, to_heatmap: np.ndarray, centre: np.ndarray, size: float
-) -> np.ndarray:
-    """Sample heatmaps [F, K, h, w] around the centre as [F, K, 27, 27]; 0 outside of them."""
-    num_frames, num_joints = centre.shape[:2]
-    offsets = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * DENSE_STEP * size
-    places = np.stack(np.broadcast_arrays(offsets[None, :], offsets[:, None]), axis=-1)
-    points = centre[:, :, None, None] + places
-    by_frame = to_heatmap[:, None, None]
-    reduced = points @ by_frame[..., :2].swapaxes(-1, -2) + by_frame[..., None, :, 2]
-    reduced = reduced.astype(np.float32)
-    result = np.zeros((num_frames, num_joints, DENSE_SIDE, DENSE_SIDE), np.float32)
-    for frame in range(num_frames):
-        for joint in range(num_joints):
-            x, y = reduced[frame, joint, ..., 0], reduced[frame, joint, ..., 1]
-            result[frame, joint] = cv2.remap(
-                heatmaps[frame, joint], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-            )
-    return result
 
 
 def _velocity(points: np.ndarray, times: np.ndarray) -> np.ndarray:

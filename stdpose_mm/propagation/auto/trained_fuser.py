@@ -16,8 +16,8 @@ from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCa
 from stdpose_mm.io import atomic_path
 from stdpose_mm.onnx_session import start_session
 
+from .evidence_maps import MAP_SIDE, MAP_STEPS
 from .fusion_features import MAPS, SCALARS, VECTORS, FusionFeatures
-from .patch_matching import MAP_SIDE, MAP_STEPS
 
 if TYPE_CHECKING:
     from stdpose_mm.models.fusers import GapFuser
@@ -26,6 +26,9 @@ SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
 
 ONNX_RECORD = 'stdpose_mm.fuser'
 """Name of the entry of an ONNX file's metadata that holds :meth:`TrainedFuser.record` as JSON."""
+
+EVIDENCE = 'learned appearance'
+"""Kind of evidence that fusers of this version weigh; others take inputs of the same sizes."""
 
 _EXPECTED = 'a file that tools/misc/train_auto.py of this version wrote'
 
@@ -78,6 +81,8 @@ class TrainedFuser:
                 record = network.record()
             else:
                 network, record = _read_checkpoint(path, device)
+            if record.get('evidence') != EVIDENCE:
+                raise LookupError('it was trained on other evidence')
             calibrator = ScoreCalibrator.from_dict(record['calibrator'])
             return cls(network, calibrator, str(record['trained_on']), float(record['doubt']))
         except (OSError, RuntimeError, LookupError, TypeError, AttributeError) as error:
@@ -100,6 +105,7 @@ class TrainedFuser:
             'calibrator': self.calibrator.to_dict(),
             'trained_on': self.trained_on,
             'doubt': self.shrinkage,
+            'evidence': EVIDENCE,
         }
 
     def __call__(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:

@@ -6,18 +6,19 @@ import pytest
 
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
+from stdpose_mm.propagation.auto.evidence_maps import near_and_wide
 from stdpose_mm.propagation.auto.fusion_features import (
-    MAP_STEPS,
     MAPS,
     SCALARS,
     VECTORS,
     GapHeatmaps,
     extract_fusion_features,
 )
-from stdpose_mm.propagation.auto.patch_matching import _PatchSampler, near_and_wide
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
+from support.plain_matcher import PlainMatcher
 
 POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
+MATCHER = PlainMatcher()
 SIZE = 30.0
 """Larger side of the pose above."""
 
@@ -58,7 +59,7 @@ def test_offsets_are_relative_to_the_blend_in_pose_sizes(label):
     tracks = standing()
     tracks.forward[:, :, 0] += np.array([0, 1, 2, 3, 3])[:, None]
     gap = make_gap(label)
-    evidence = extract_fusion_features(STILL, gap, tracks)
+    evidence = extract_fusion_features(STILL, gap, tracks, MATCHER)
     assert evidence.size == SIZE
     forward, backward = np.moveaxis(tracks.weights(gap), -1, 0)
     centre = POINTS[:, 0] + forward[2] * 2
@@ -77,7 +78,7 @@ def test_offsets_are_relative_to_the_blend_in_pose_sizes(label):
 
 
 def test_time_is_told_by_position_and_distances(label):
-    evidence = extract_fusion_features(STILL, make_gap(label), standing())
+    evidence = extract_fusion_features(STILL, make_gap(label), standing(), MATCHER)
     np.testing.assert_allclose(scalar(evidence, 'position')[:, 0], [0, 0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(scalar(evidence, 'from_left')[:, 0] * 15, [0, 1, 2, 3, 4], rtol=1e-6)
     np.testing.assert_allclose(scalar(evidence, 'to_right')[:, 0] * 15, [4, 3, 2, 1, 0], rtol=1e-6)
@@ -89,7 +90,7 @@ def test_time_is_told_by_position_and_distances(label):
 def test_a_joint_labelled_at_one_end_follows_that_end(label):
     tracks = standing()
     tracks.backward[:] += 50
-    evidence = extract_fusion_features(STILL, make_gap(label, right=(2, 1, 0)), tracks)
+    evidence = extract_fusion_features(STILL, make_gap(label, right=(2, 1, 0)), tracks, MATCHER)
     np.testing.assert_array_equal(evidence.centre[:, 2], np.tile(POINTS[2], (5, 1)))
     np.testing.assert_array_equal(evidence.base_weights[:, 2], np.tile([0, 1, 0], (5, 1)))
     assert (vector(evidence, 'backward')[:, 2] == 0).all()
@@ -102,7 +103,7 @@ def test_a_joint_labelled_at_one_end_follows_that_end(label):
 def test_a_gap_with_one_label(label, side):
     gap = make_gap(label, **{'right' if side == 'left' else 'left': (0, 0, 0)})
     frames = len(range(gap.first, gap.last + 1))
-    evidence = extract_fusion_features(STILL, gap, standing(frames))
+    evidence = extract_fusion_features(STILL, gap, standing(frames), MATCHER)
     assert np.isfinite(evidence.vectors).all()
     np.testing.assert_array_equal(evidence.centre, np.tile(POINTS, (frames, 1, 1)))
     there, missing = (0, 1) if side == 'left' else (1, 0)
@@ -111,32 +112,32 @@ def test_a_gap_with_one_label(label, side):
     assert scalar(evidence, 'ends_match').tolist() == [[0, 0, 0]] * frames
 
 
-def test_patches_match_where_the_joint_has_gone(label):
+def test_looks_match_where_the_joint_has_gone(label):
     # The picture moves by 0.06 pose sizes, two places of the map; the tracks stand still.
     shift = 0.06 * SIZE
     moved = cv2.warpAffine(texture(), np.float32([[1, 0, shift], [0, 1, 0]]), (180, 140))
     frames = ArrayFrames([texture(), moved, moved, texture(), texture()])
-    evidence = extract_fusion_features(frames, make_gap(label), standing())
+    evidence = extract_fusion_features(frames, make_gap(label), standing(), MATCHER)
     for joint in range(3):
         for side in ('left_match', 'right_match'):
             scores = evidence.maps[1, joint, 0, MAPS.index(side)]
             assert np.unravel_index(scores.argmax(), scores.shape) == (4, 6)
-            assert scores.max() > 0.95
-    np.testing.assert_allclose(scalar(evidence, 'forward_match')[3], 1, atol=1e-5)
-    assert (scalar(evidence, 'forward_match')[1] < 0.99).all()
+            assert scores.max() > 0.9
+    np.testing.assert_allclose(scalar(evidence, 'forward_match')[3], 1, atol=0.03)
+    assert (scalar(evidence, 'forward_match')[1] < 0.9).all()
     np.testing.assert_allclose(scalar(evidence, 'ends_match'), 1, atol=1e-5)
 
 
-def test_patches_that_went_far_are_found_in_the_wide_maps(label):
+def test_looks_that_went_far_are_found_in_the_wide_maps(label):
     shift = 0.18 * SIZE
     moved = cv2.warpAffine(texture(), np.float32([[1, 0, shift], [0, 1, 0]]), (180, 140))
     frames = ArrayFrames([texture(), moved, moved, texture(), texture()])
-    evidence = extract_fusion_features(frames, make_gap(label), standing())
+    evidence = extract_fusion_features(frames, make_gap(label), standing(), MATCHER)
     for joint in range(3):
         near, wide = evidence.maps[1, joint, :, MAPS.index('left_match')]
         assert near.max() < 0.9
         assert np.unravel_index(wide.argmax(), wide.shape) == (4, 6)
-        assert wide.max() > 0.95
+        assert wide.max() > 0.9
 
 
 def test_a_place_of_a_wide_map_is_the_largest_of_nine_near_ones():
@@ -157,8 +158,8 @@ def test_a_larger_picture_of_the_same_gives_the_same_evidence(label):
     (gap,) = find_gaps(0, labels, dict.fromkeys(range(5), np.zeros(4)), range(5))
     tracks = standing()
     large_tracks = FlowTracks(range(5), scaled(tracks.forward), scaled(tracks.backward))
-    one = extract_fusion_features(STILL, make_gap(label), tracks)
-    other = extract_fusion_features(large, gap, large_tracks)
+    one = extract_fusion_features(STILL, make_gap(label), tracks, MATCHER)
+    other = extract_fusion_features(large, gap, large_tracks, MATCHER)
     np.testing.assert_allclose(other.vectors, one.vectors, atol=1e-5)
     np.testing.assert_allclose(other.maps[:, :, 0, :2], one.maps[:, :, 0, :2], atol=0.1)
 
@@ -174,7 +175,9 @@ def test_heatmaps_are_read_around_the_centre(label):
         to_heatmap=np.array([[[0.25, 0, 1 + n], [0, 0.25, 2]] for n in range(5)]),
         shown=np.array([True, True, False]),
     )
-    evidence = extract_fusion_features(STILL, make_gap(label), standing(), heatmaps=(heatmaps,))
+    evidence = extract_fusion_features(
+        STILL, make_gap(label), standing(), MATCHER, heatmaps=(heatmaps,)
+    )
     around = evidence.maps[2, 0, 0, MAPS.index('frame_heatmap')]
     places = POINTS[0, 0] + (np.arange(9) - 4) * 0.03 * SIZE
     # The maps of frame 2 start two heatmap pixels further to the left than those of frame 0.
@@ -187,8 +190,8 @@ def test_some_frames_of_a_gap_have_the_evidence_of_the_whole(label):
     tracks = standing()
     tracks.forward[:, :, 0] += np.arange(5)[:, None]
     gap, frames = make_gap(label), ArrayFrames([texture(n) for n in range(5)])
-    whole = extract_fusion_features(frames, gap, tracks)
-    part = extract_fusion_features(frames, gap, tracks, [0, 2, 3, 4])
+    whole = extract_fusion_features(frames, gap, tracks, MATCHER)
+    part = extract_fusion_features(frames, gap, tracks, MATCHER, [0, 2, 3, 4])
     np.testing.assert_array_equal(part.centre, whole.centre[[0, 2, 3, 4]])
     np.testing.assert_allclose(part.maps, whole.maps[[0, 2, 3, 4]])
     not_velocity = [n for n, name in enumerate(VECTORS) if 'velocity' not in name]
@@ -197,8 +200,8 @@ def test_some_frames_of_a_gap_have_the_evidence_of_the_whole(label):
     )
 
 
-def test_patches_are_those_of_the_labelled_frames_where_the_joints_were_there(label):
-    """The picture and the joints go 3 pixels a frame: every patch is found where the joint is."""
+def test_looks_are_those_of_the_labelled_frames_where_the_joints_were_there(label):
+    """The picture and the joints go 3 pixels a frame: it looks the same wherever the joint is."""
     views = [
         cv2.warpAffine(texture(), np.float32([[1, 0, 3 * t], [0, 1, 0]]), (180, 140))
         for t in range(5)
@@ -206,33 +209,12 @@ def test_patches_are_those_of_the_labelled_frames_where_the_joints_were_there(la
     tracks = standing()
     for track in (tracks.forward, tracks.backward):
         track[:, :, 0] += 3 * np.arange(5)[:, None]
-    evidence = extract_fusion_features(ArrayFrames(views), make_gap(label, moved=12), tracks)
+    evidence = extract_fusion_features(
+        ArrayFrames(views), make_gap(label, moved=12), tracks, MATCHER
+    )
 
-    np.testing.assert_allclose(scalar(evidence, 'ends_match'), 1, atol=1e-5)
-    np.testing.assert_allclose(scalar(evidence, 'forward_match'), 1, atol=1e-5)
-    np.testing.assert_allclose(scalar(evidence, 'backward_match'), 1, atol=1e-5)
+    np.testing.assert_allclose(scalar(evidence, 'ends_match'), 1, atol=0.03)
+    np.testing.assert_allclose(scalar(evidence, 'forward_match'), 1, atol=0.03)
+    np.testing.assert_allclose(scalar(evidence, 'backward_match'), 1, atol=0.03)
     near = evidence.maps[:, :, 0, :2]
-    np.testing.assert_allclose(near[..., 4, 4], 1, atol=1e-4)
-
-
-def checkers() -> np.ndarray:
-    """Black and white pixels in turn: grey from afar."""
-    rows, columns = np.indices((200, 220))
-    return np.repeat(((rows + columns) % 2 * 255).astype(np.uint8)[..., None], 3, axis=2)
-
-
-@pytest.mark.parametrize(('step', 'is_grey'), [(1, False), (2, False), (4, True), (8, True)])
-def test_samples_far_apart_see_what_lies_between_them(step, is_grey):
-    """Pixels that are further apart than 2 are averages of those around them."""
-    size = step / (MAP_STEPS[0] / 2)
-    points = np.array([[100.0, 100], [104, 96]])
-    patches = _PatchSampler(checkers(), points, size)(points, 5)
-
-    assert patches.shape == (2, 5, 5, 3)
-    if is_grey:
-        assert np.abs(patches.astype(float) - 127.5).max() < 2
-    else:
-        offsets = (np.arange(5) - 2) * step
-        for point, patch in zip(points, patches, strict=True):
-            x, y = point[0] + offsets[None], point[1] + offsets[:, None]
-            np.testing.assert_array_equal(patch[..., 0], (x + y) % 2 * 255)
+    np.testing.assert_allclose(near[..., 4, 4], 1, atol=0.03)

@@ -12,6 +12,7 @@ from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, extract_f
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.structures import Skeleton
+from support.plain_matcher import PlainMatcher
 
 POINTS = np.array([[60, 50], [90, 50], [75, 80]], float)
 NAMES = ('nose', 'left_wrist', 'right_wrist')
@@ -65,7 +66,7 @@ def evidence_of(gap, *networks):
         mapping = estimator.shared_joints(LABELS)
         maps.append(estimator.heatmaps(FRAMES, gap, gap.frames, mapping))
     tracks = FlowTracks(range(5), standing, standing.copy())
-    return extract_fusion_features(FRAMES, gap, tracks, heatmaps=maps)
+    return extract_fusion_features(FRAMES, gap, tracks, PlainMatcher(), heatmaps=maps)
 
 
 def near(evidence, joint, name='frame_heatmap'):

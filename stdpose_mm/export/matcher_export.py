@@ -1,0 +1,42 @@
+"""Trained joint matchers as ONNX files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from stdpose_mm.errors import require_packages
+from stdpose_mm.io import atomic_path
+from stdpose_mm.models.matchers import JointMatcher
+from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE
+
+from .onnx_export import OPSET, quiet_exporter
+
+
+def export_matcher(matcher: JointMatcher, path: str | Path) -> None:
+    """Write a matcher as one ONNX file that ``TrainedMatcher`` reads.
+
+    Its input is ``crops`` [N, 3, 160, 160], BGR from 0 to 255, its output ``descriptors``
+    [N, D, 80, 80]; N is free.
+
+    Args:
+        matcher: On the CPU.
+        path: The file to write.
+
+    Raises:
+        InputError: If onnx is missing or the file cannot be written.
+    """
+    require_packages('the export', 'onnx')
+    crops = torch.zeros(2, 3, CROP_SIDE, CROP_SIDE)
+    with atomic_path(path) as temporary, quiet_exporter(), torch.no_grad():
+        torch.onnx.export(
+            matcher.eval(),
+            (crops,),
+            str(temporary),
+            input_names=['crops'],
+            output_names=['descriptors'],
+            dynamic_axes={'crops': {0: 'crops'}, 'descriptors': {0: 'crops'}},
+            opset_version=OPSET,
+            dynamo=False,
+        )

@@ -1,0 +1,147 @@
+"""Where a gap's labelled joints are found again in its other frames, by the looks of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from stdpose_mm.io.video import FrameSource
+
+from .candidates import CANDIDATES, Candidates
+from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, sample_around, sample_at
+from .trained_matcher import TrainedMatcher, crop_pose, to_descriptors
+
+
+class JointMatches(NamedTuple):
+    """Likeness of places to the joints of both labels, from -1 to 1.
+
+    Args:
+        maps: [F, K, len(MAP_STEPS), 2, 9, 9] of places around the centre to the joint of the left
+            and right label, near and wide; zeros without the label.
+        at_candidates: [F, K, 3] of each candidate to the joint of the label it starts from; at the
+            straight line the mean over the labels there are.
+        ends: [K] of both labels' joints to each other.
+    """
+
+    maps: np.ndarray
+    at_candidates: np.ndarray
+    ends: np.ndarray
+
+
+def matches_nbytes(num_frames: int, num_joints: int) -> int:
+    """Compute the memory of the matches of one gap in bytes."""
+    maps = len(MAP_STEPS) * 2 * MAP_SIDE**2
+    return 4 * num_joints * (num_frames * (maps + len(CANDIDATES)) + 1)
+
+
+def match_joints(
+    frames: FrameSource, gaps: Sequence[Candidates], matcher: TrainedMatcher
+) -> list[JointMatches]:
+    """Compare every frame of gaps with the labels at their ends.
+
+    A picture is read once for all gaps, and once more if it is at the end of one: large pictures,
+    and those of long gaps, are in no cache.
+
+    Args:
+        frames: The video.
+        gaps: Candidates in frames of each gap.
+        matcher: Describes pictures.
+
+    Returns:
+        In the order of ``gaps``.
+    """
+    searches = [_Search(candidates, matcher) for candidates in gaps]
+    for frame in sorted({frame for search in searches for frame in search.ends}):
+        picture = frames[frame]
+        for search in searches:
+            if frame in search.ends:
+                search.take_label(frame, picture)
+    rows: dict[int, list[tuple[_Search, int]]] = {}
+    for search in searches:
+        for row, frame in enumerate(search.frames):
+            rows.setdefault(frame, []).append((search, row))
+    for frame in sorted(rows):
+        picture = frames[frame]
+        for search, row in rows[frame]:
+            search.match(row, picture)
+    return [search.matches for search in searches]
+
+
+class _Search:
+    """Looks for the joints of one gap's labels, one frame at a time.
+
+    Args:
+        candidates: Those of the gap.
+        matcher: Describes pictures.
+
+    Attributes:
+        frames: The frames to look at, ascending.
+        ends: Those whose labels say what to look for; needed before the first match.
+        matches: What was found so far.
+    """
+
+    def __init__(self, candidates: Candidates, matcher: TrainedMatcher) -> None:
+        self._candidates = candidates
+        self._matcher = matcher
+        self._labelled = np.stack([candidates.left, candidates.right])
+        num_frames, num_joints = candidates.centre.shape[:2]
+        self._wanted: list[np.ndarray | None] = [None, None]
+        self.frames: list[int] = candidates.times.tolist()
+        self.ends = {self.frames[0], self.frames[-1]}
+        self.matches = JointMatches(
+            np.zeros((num_frames, num_joints, len(MAP_STEPS), 2, MAP_SIDE, MAP_SIDE), np.float32),
+            np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32),
+            np.zeros(num_joints, np.float32),
+        )
+
+    def take_label(self, frame: int, picture: np.ndarray) -> None:
+        """Describe the joints of the label at an end of the gap."""
+        for side, row in enumerate((0, -1)):
+            if self.frames[row] == frame:
+                descriptors, to_map = self._describe(row, picture)
+                joints = self._candidates.centre[row]
+                # Every channel at all joints.
+                points = np.broadcast_to(joints, (len(descriptors), 1, *joints.shape))
+                found = sample_at(descriptors, to_map, points)[:, 0].T
+                length = np.linalg.norm(found, axis=-1, keepdims=True)
+                known = self._labelled[side][:, None]
+                self._wanted[side] = known * found / np.maximum(length, 1e-6)
+        left, right = self._wanted
+        if left is not None and right is not None:
+            self.matches.ends[:] = (left * right).sum(axis=-1)
+
+    def match(self, row: int, picture: np.ndarray) -> None:
+        """Compare the picture of a row with the labels."""
+        candidates = self._candidates
+        descriptors, to_map = self._describe(row, picture)
+        num_joints = len(candidates.left)
+        dense = np.zeros((num_joints, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
+        at_candidates = np.zeros((2, num_joints, len(CANDIDATES)), np.float32)
+        for side, wanted in enumerate(self._wanted):
+            assert wanted is not None
+            likeness = np.tensordot(wanted, descriptors, axes=1).astype(np.float32)
+            dense[:, side] = sample_around(
+                likeness, to_map, candidates.centre[row], candidates.size
+            )
+            points = candidates.positions[row][:, None]
+            at_candidates[side] = sample_at(likeness, to_map, points)[:, 0]
+        self.matches.maps[row] = near_and_wide(dense)
+        shares = self._labelled / np.maximum(self._labelled.sum(axis=0), 1)
+        self.matches.at_candidates[row] = np.stack(
+            [
+                (at_candidates[..., 0] * shares).sum(axis=0),
+                at_candidates[0, :, 1],
+                at_candidates[1, :, 2],
+            ],
+            axis=-1,
+        )
+
+    def _describe(self, row: int, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Describe the crop of a row: [D, h, w], and the affine from pixels to its places."""
+        candidates = self._candidates
+        centre = candidates.centre[row, self._labelled.any(axis=0)]
+        middle = (centre.min(axis=0) + centre.max(axis=0)) / 2
+        crop, to_crop = crop_pose(picture, middle, candidates.size)
+        return self._matcher.describe(crop[None])[0], to_descriptors(to_crop)

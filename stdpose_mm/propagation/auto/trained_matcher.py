@@ -1,0 +1,89 @@
+"""The joint matcher that comes with the package, run by onnxruntime."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stdpose_mm.onnx_session import start_session
+
+SHIPPED_MATCHER = Path(__file__).parent / 'weights' / 'joint_matcher.onnx'
+
+CROP_SIDE = 160
+POSE_SIDE = 96.0
+"""Pixels of a crop, and those that the larger side of a pose takes in it."""
+
+_STRIDE = 2
+_EXPECTED = 'a file that tools/misc/train_matcher.py of this version wrote'
+
+
+class TrainedMatcher:
+    """A :class:`~stdpose_mm.models.matchers.JointMatcher` in an ONNX file.
+
+    Args:
+        path: What :func:`~stdpose_mm.export.matcher_export.export_matcher` wrote.
+
+    Raises:
+        InputError: If onnxruntime is missing or cannot run the file.
+        OSError: If the file cannot be read.
+    """
+
+    def __init__(self, path: Path = SHIPPED_MATCHER) -> None:
+        self._session = start_session(path, path.read_bytes(), _EXPECTED)
+
+    def describe(self, crops: np.ndarray) -> np.ndarray:
+        """Describe crops [N, S, S, 3] uint8 BGR: [N, D, S / 2, S / 2] float32 of length 1."""
+        inputs = np.ascontiguousarray(crops.transpose(0, 3, 1, 2), dtype=np.float32)
+        (descriptors,) = self._session.run(['descriptors'], {'crops': inputs})
+        return descriptors
+
+
+@lru_cache(maxsize=1)
+def shipped_matcher() -> TrainedMatcher:
+    """Load the matcher that comes with the package, once."""
+    return TrainedMatcher()
+
+
+def crop_pose(
+    picture: np.ndarray, middle: np.ndarray, size: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crop a pose so that it is ``POSE_SIDE`` pixels large.
+
+    Args:
+        picture: [H, W, 3] uint8.
+        middle: [2] pixels, which the middle of the crop shows.
+        size: Larger side of the pose in pixels.
+
+    Returns:
+        [S, S, 3] with the picture's border repeated beyond it, and the affine [2, 3] from pixels
+        of the picture to those of the crop.
+    """
+    scale = POSE_SIDE / size
+    shift = (CROP_SIDE - 1) / 2 - scale * middle
+    to_crop = np.column_stack([scale * np.eye(2), shift])
+    reach = CROP_SIDE / 2 / scale + 2
+    last = np.array(picture.shape[1::-1]) - 1
+    low = np.clip(middle - reach, 0, last).astype(int)
+    high = np.clip(middle + reach, low, last).astype(int)
+    part = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
+    ratio = np.ones(2)
+    if scale < 1:
+        # Linear interpolation sees four pixels; they shall stand for all.
+        original = high + 1 - low
+        reduced = np.maximum(np.rint(original * scale), 1).astype(int)
+        part = cv2.resize(part, reduced.tolist(), interpolation=cv2.INTER_AREA)
+        ratio = reduced / original
+    # Pixel x of the picture is (x - low + 0.5) * ratio - 0.5 of the part.
+    from_part = np.column_stack([np.diag(scale / ratio), shift + scale * (low - 0.5 + 0.5 / ratio)])
+    side = CROP_SIDE, CROP_SIDE
+    return cv2.warpAffine(part, from_part, side, borderMode=cv2.BORDER_REPLICATE), to_crop
+
+
+def to_descriptors(to_crop: np.ndarray) -> np.ndarray:
+    """Turn an affine [2, 3] to pixels of a crop into one to places of its descriptors."""
+    result = to_crop / _STRIDE
+    result[:, 2] += (1 - _STRIDE) / (2 * _STRIDE)
+    return result

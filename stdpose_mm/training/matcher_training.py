@@ -1,0 +1,181 @@
+"""Training of the joint matcher, on densely labelled videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.labelled_videos import open_video
+from stdpose_mm.models.matchers import JointMatcher
+from stdpose_mm.propagation.auto.trained_matcher import POSE_SIDE, crop_pose
+from stdpose_mm.structures import VISIBLE, PersonLabel, VideoLabels, pose_extent
+
+MAX_DISTANCE = 24
+"""Frames from the label to the frame in which its joints are looked for."""
+
+_LEAST_JOINTS = 5
+_LEAST_SIZE = 20.0
+"""Pixels; nothing can be told from smaller people."""
+
+_SCALE_SPREAD = 0.15
+_MIDDLE_ERROR = 0.08
+_CENTRE_ERROR = 0.1
+"""Of the flow blend, around which joints are looked for, in pose sizes."""
+
+
+class MatchingPairs(Dataset):
+    """Pairs of frames of a person, as crops with joints.
+
+    The joints to be matched are visible in the label's frame and labelled in the other one. Crops
+    are scaled, shifted and mirrored at random; an item belongs to its number.
+
+    Args:
+        videos: Dense labels with track ids.
+        image_root: Folder that their pictures start from.
+        length: How many items there are.
+        seed: Of all choices.
+
+    Raises:
+        InputError: If nobody has two labels to compare.
+    """
+
+    def __init__(
+        self, videos: Sequence[VideoLabels], image_root: Path, length: int, seed: int = 0
+    ) -> None:
+        self._root = image_root
+        self._length = length
+        self._seed = seed
+        self._tracks = [
+            (video, [label for label in track.values() if _is_usable(label)])
+            for video in videos
+            for track in video.tracks().values()
+        ]
+        self._tracks = [
+            (video, track)
+            for video, track in self._tracks
+            if any(_are_near(a, b) for a, b in pairwise(track))
+        ]
+        if not self._tracks:
+            raise InputError(
+                f'nobody in {len(videos)} videos has labels in two frames within {MAX_DISTANCE} of '
+                f'each other, with {_LEAST_JOINTS} joints and {_LEAST_SIZE:g} pixels or more, give '
+                'densely labelled videos'
+            )
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self._seed, index))
+        video, track = self._tracks[rng.integers(len(self._tracks))]
+        pairs = [(a, b) for a in track for b in track if a is not b and _are_near(a, b)]
+        label, other = pairs[rng.integers(len(pairs))]
+        frames = open_video(video, self._root, None, pictures_needed=True)
+        size = _size_of(label) * np.exp(rng.normal(0, _SCALE_SPREAD))
+        label_crop, label_joints = _crop(frames[label.frame_index], label, size, rng)
+        crop, joints = _crop(frames[other.frame_index], other, size, rng)
+        if rng.random() < 0.5:
+            label_crop, crop = label_crop[:, ::-1], crop[:, ::-1]
+            for points in (label_joints, joints):
+                points[:, 0] = crop.shape[1] - 1 - points[:, 0]
+        centres = joints + rng.normal(0, _CENTRE_ERROR * POSE_SIDE, joints.shape)
+        item = {
+            'label_crops': label_crop.transpose(2, 0, 1),
+            'crops': crop.transpose(2, 0, 1),
+            'label_joints': label_joints,
+            'joints': joints,
+            'centres': centres,
+            'weights': (label.visibility == VISIBLE) & other.labelled,
+            'size': np.array(POSE_SIDE),
+        }
+        return {
+            name: torch.from_numpy(np.array(value, dtype=np.float32, order='C'))
+            for name, value in item.items()
+        }
+
+
+def train_matcher(
+    videos: Sequence[VideoLabels],
+    image_root: Path,
+    work_dir: Path,
+    max_iters: int = 2800,
+    batch_size: int = 10,
+    learning_rate: float = 2e-3,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> JointMatcher:
+    """Train a matcher with MMEngine's runner.
+
+    Args:
+        videos: Dense labels with track ids.
+        image_root: Folder that their pictures start from.
+        work_dir: For logs.
+        max_iters: Steps.
+        batch_size: Pairs of frames a step.
+        learning_rate: At its highest, after a tenth of the steps.
+        seed: Of weights and pairs.
+        device: Where to train.
+
+    Raises:
+        InputError: If nobody has two labels to compare.
+    """
+    pairs = MatchingPairs(videos, image_root, max_iters * batch_size, seed)
+    torch.manual_seed(seed)
+    matcher = JointMatcher()
+    runner = Runner(
+        model=matcher.to(device),
+        work_dir=str(work_dir),
+        train_dataloader=DataLoader(pairs, batch_size=batch_size),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
+        optim_wrapper=dict(
+            optimizer=dict(type='AdamW', lr=learning_rate, weight_decay=0.01),
+            clip_grad=dict(max_norm=1.0),
+        ),
+        param_scheduler=dict(
+            type='OneCycleLR',
+            eta_max=learning_rate,
+            total_steps=max_iters,
+            pct_start=0.1,
+            by_epoch=False,
+        ),
+        default_hooks=dict(
+            logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+            checkpoint=None,
+            sampler_seed=None,
+        ),
+        log_processor=dict(by_epoch=False),
+        randomness=dict(seed=seed),
+        default_scope='mmpose',
+    )
+    runner.train()
+    return matcher.eval().to('cpu')
+
+
+def _size_of(label: PersonLabel) -> float:
+    return float(pose_extent(label.keypoints, label.labelled)[2:].max())
+
+
+def _is_usable(label: PersonLabel) -> bool:
+    return label.labelled.sum() >= _LEAST_JOINTS and _size_of(label) >= _LEAST_SIZE
+
+
+def _are_near(one: PersonLabel, other: PersonLabel) -> bool:
+    return abs(one.frame_index - other.frame_index) <= MAX_DISTANCE
+
+
+def _crop(
+    picture: np.ndarray, label: PersonLabel, size: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crop a labelled person [S, S, 3], a little beside the middle, and its joints [K, 2]."""
+    x, y, width, height = pose_extent(label.keypoints, label.labelled)
+    middle = np.array([x + width / 2, y + height / 2]) + rng.normal(0, _MIDDLE_ERROR, 2) * size
+    crop, to_crop = crop_pose(picture, middle, size)
+    return crop, label.keypoints @ to_crop[:, :2].T + to_crop[:, 2]

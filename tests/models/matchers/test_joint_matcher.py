@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from stdpose_mm.models.matchers import JointMatcher
+
+SIDE = 32
+
+
+@pytest.fixture
+def matcher() -> JointMatcher:
+    torch.manual_seed(0)
+    return JointMatcher(channels=8, descriptor_channels=6).eval()
+
+
+def crops(number: int = 2) -> torch.Tensor:
+    return torch.rand(number, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1)) * 255
+
+
+def pair(**changes: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Two joints of one person who stands still, in crops of a pose of 20 pixels."""
+    joints = torch.tensor([[[10.0, 12], [20, 18]]])
+    values = {
+        'crops': crops(1),
+        'label_crops': crops(1),
+        'joints': joints,
+        'label_joints': joints,
+        'centres': joints + 1,
+        'weights': torch.ones(1, 2),
+        'size': torch.tensor([20.0]),
+    }
+    return values | changes
+
+
+def test_descriptors_have_length_one_and_half_the_size_of_crops(matcher):
+    found = matcher(crops())
+    assert found.shape == (2, 6, SIDE // 2, SIDE // 2)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(2, SIDE // 2, SIDE // 2))
+
+
+def test_brightness_and_contrast_hardly_change_descriptors(matcher):
+    dark = 20 + 0.5 * crops()
+    cosine = (matcher(crops()) * matcher(dark)).sum(1)
+    assert cosine.min() > 0.99
+
+
+def test_the_same_picture_looks_the_same_wherever_it_is(matcher):
+    """A shift by whole places of the network moves the descriptors with it, off the border."""
+    small = torch.zeros(1, 3, 160, 160) + 100
+    small[..., 70:80, 70:80] = crops(1)[..., :10, :10]
+    moved = small.roll((8, 4), (2, 3))
+    found, expected = matcher(moved), matcher(small).roll((4, 2), (2, 3))
+    torch.testing.assert_close(found[..., 35:50, 35:50], expected[..., 35:50, 35:50])
+
+
+def test_loss_is_low_where_the_joint_is_told_from_all_other_places(matcher):
+    """With one descriptor for all places, all 625 are as likely."""
+    with torch.no_grad():
+        matcher.describe.weight.zero_()
+        matcher.describe.bias.fill_(1.0)
+        blind = matcher(**pair(), mode='loss')['loss_match']
+    assert blind.item() == pytest.approx(torch.tensor(625.0).log().item(), rel=1e-4)
+
+
+def test_training_lowers_the_loss(matcher):
+    matcher.train()
+    optimizer = torch.optim.Adam(matcher.parameters(), 0.01)
+    losses = []
+    for _ in range(15):
+        loss = matcher(**pair(), mode='loss')['loss_match']
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_joints_without_weight_do_not_count(matcher):
+    one = pair(weights=torch.tensor([[1.0, 0]]))
+    other = pair(weights=torch.tensor([[1.0, 0]]))
+    other['joints'] = other['joints'].clone()
+    other['joints'][0, 1] += 3
+    torch.testing.assert_close(matcher(**one, mode='loss'), matcher(**other, mode='loss'))
+
+
+def test_joints_out_of_reach_do_not_count(matcher):
+    """The second joint lies 0.5 pose sizes beside its centre, 0.36 are looked at."""
+    far = pair()
+    far['centres'] = far['centres'].clone()
+    far['centres'][0, 1, 0] = far['joints'][0, 1, 0] + 10
+    first = pair(weights=torch.tensor([[1.0, 0]]))
+    torch.testing.assert_close(matcher(**far, mode='loss'), matcher(**first, mode='loss'))

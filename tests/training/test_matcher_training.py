@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from stdpose_mm.errors import InputError
+from stdpose_mm.export.matcher_export import export_matcher
+from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.propagation.auto.trained_matcher import CROP_SIDE, POSE_SIDE, TrainedMatcher
+from stdpose_mm.training.matcher_training import MatchingPairs, train_matcher
+from support.tools import load_tool
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('clips') / 'clips'
+    write_dataset(folder, 2, 0, ClipSettings(6, 128, 96, (1, 1)), workers=1)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def videos(folder):
+    return read_videos(folder / 'annotations' / 'train')
+
+
+def test_pairs_show_a_pose_of_the_same_size_with_its_joints(folder, videos):
+    for item in (MatchingPairs(videos, folder, 6, seed=2)[n] for n in range(6)):
+        assert item['crops'].shape == item['label_crops'].shape == (3, CROP_SIDE, CROP_SIDE)
+        shown = item['label_joints'][item['weights'] > 0]
+        extent = (shown.amax(0) - shown.amin(0)).max()
+        assert extent < 1.8 * POSE_SIDE
+        assert ((shown > -20) & (shown < CROP_SIDE + 20)).all()
+        assert (item['centres'] - item['joints']).norm(dim=-1).mean() < 0.3 * POSE_SIDE
+
+
+def test_an_item_belongs_to_its_number(folder, videos):
+    first, second = (MatchingPairs(videos, folder, 6, seed=2)[3] for _ in range(2))
+    for name, value in first.items():
+        torch.testing.assert_close(value, second[name])
+
+
+def test_mirrored_pictures_have_mirrored_joints(folder, videos):
+    """Whatever was drawn, the colour of a joint's place is that of the same joint in the label."""
+    pairs = MatchingPairs(videos, folder, 40, seed=0)
+    differences, others = [], []
+    for item in (pairs[n] for n in range(40)):
+        for k in np.flatnonzero(item['weights'].numpy()):
+            x, y = item['joints'][k].round().long().clamp(0, CROP_SIDE - 1).tolist()
+            u, v = item['label_joints'][k].round().long().clamp(0, CROP_SIDE - 1).tolist()
+            colour = item['label_crops'][:, v, u]
+            differences.append((item['crops'][:, y, x] - colour).abs().mean().item())
+            mirrored = item['crops'][:, y, CROP_SIDE - 1 - x]
+            others.append((mirrored - colour).abs().mean().item())
+    assert np.mean(differences) < 0.8 * np.mean(others)
+
+
+def test_people_seen_once_cannot_be_compared(folder, videos):
+    alone = [video.keep_frames([0]) for video in videos]
+    with pytest.raises(InputError, match='give densely labelled videos'):
+        MatchingPairs(alone, folder, 1)
+
+
+def test_a_trained_matcher_is_the_same_in_its_file(folder, videos, tmp_path):
+    matcher = train_matcher(videos, folder, tmp_path / 'logs', max_iters=3, batch_size=2)
+    path = tmp_path / 'joint_matcher.onnx'
+    export_matcher(matcher, path)
+    crops = np.random.default_rng(0).integers(0, 255, (3, CROP_SIDE, CROP_SIDE, 3), np.uint8)
+    with torch.inference_mode():
+        expected = matcher(torch.from_numpy(crops).permute(0, 3, 1, 2).float()).numpy()
+    np.testing.assert_allclose(TrainedMatcher(path).describe(crops), expected, atol=1e-4)
+
+
+def test_the_command_generates_trains_and_writes_the_file(run_main, tmp_path):
+    options = ('--clips', '2', '--iters', '1', '--workers', '1', '--work-dir', tmp_path / 'out')
+    code, _, lines = run_main(load_tool('misc/train_matcher').main, *options)
+    assert (code, lines) == (0, [])
+    assert TrainedMatcher(tmp_path / 'out' / 'joint_matcher.onnx')

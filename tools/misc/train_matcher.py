@@ -1,0 +1,81 @@
+"""Train the joint matcher of ``auto``, which finds labelled joints in other frames by their looks.
+
+    python tools/misc/train_matcher.py --work-dir work_dirs/matcher
+
+generates clips, filmed and coded as videos in the wild are (``--footage wild`` of
+``make_synthetic_posetrack.py``), trains on them and writes ``joint_matcher.onnx``. Clips that are
+there are kept; a training that was stopped begins again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
+from stdpose_mm.errors import require_packages
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    return run_command(make_parser(), train, arguments)
+
+
+def make_parser() -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser('train_matcher.py', __doc__)
+    parser.add_output(
+        '--work-dir',
+        is_folder=True,
+        files=('joint_matcher.onnx',),
+        required=True,
+        help='where everything is kept',
+    )
+    parser.add_argument('--clips', type=int, default=300, help='clips to generate (%(default)s)')
+    parser.add_argument('--iters', type=int, default=2800, help='steps (%(default)s)')
+    parser.add_argument('--workers', type=int, default=2, help='processes (%(default)s)')
+    parser.add_argument('--device', default='cpu', help='(%(default)s)')
+    parser.add_argument('--seed', type=seed, default=0)
+    return parser
+
+
+def train(args: argparse.Namespace) -> None:
+    """Generate the clips and train.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    require_packages('training', 'torch', 'mmpose', 'onnx')
+    from tqdm import tqdm
+
+    from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+    from stdpose_mm.export.matcher_export import export_matcher
+    from stdpose_mm.io.labelled_videos import read_videos
+    from stdpose_mm.training.auto_training import FIRST_SEED
+    from stdpose_mm.training.matcher_training import train_matcher
+
+    data = args.work_dir / 'generated'
+    write_dataset(
+        data,
+        args.clips,
+        0,
+        settings=ClipSettings(frames=36, people=(1, 2), footage='wild'),
+        seed=FIRST_SEED + args.seed,
+        workers=args.workers,
+        progress=lambda names, total: tqdm(names, total=total, unit=' clips'),
+    )
+    matcher = train_matcher(
+        read_videos(data / 'annotations' / 'train'),
+        data,
+        args.work_dir / 'logs',
+        args.iters,
+        seed=args.seed,
+        device=args.device,
+    )
+    path = args.work_dir / 'joint_matcher.onnx'
+    export_matcher(matcher, path)
+    print(f'{path} is the matcher')
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
