@@ -302,6 +302,8 @@ class ListeningServer:
         self.access = LocalAccess(app, self._socket.getsockname()[1], token)
         config = uvicorn.Config(
             self.access,
+            # uvicorn's own would close the log handlers of everything that was imported before.
+            log_config=None,
             log_level='warning',
             access_log=False,
             lifespan='off',
