@@ -29,7 +29,7 @@ MMCV = (*MMCV_FULL, 'mmcv-lite')
 MMDET = ('onedl-mmdetection', 'mmdet')
 OPENCV = ('opencv-python', 'opencv-python-headless')
 
-# What everything needs, what it may use, and what pose networks and their training need besides.
+# What everything needs, and what pose networks and their training need beyond that.
 LIGHT: tuple[tuple[str, ...], ...] = (
     ('numpy',),
     OPENCV,
@@ -38,7 +38,6 @@ LIGHT: tuple[tuple[str, ...], ...] = (
     ('shapely',),
     ('onnxruntime',),
 )
-OPTIONAL = ('openvino',)
 OPENMMLAB: tuple[tuple[str, ...], ...] = (MMENGINE, MMCV, MMDET, ('mmpose',))
 TRAINING: tuple[tuple[str, ...], ...] = (('torch',), ('torchvision',), *OPENMMLAB, ('xtcocotools',))
 
@@ -154,9 +153,7 @@ def inspect_environment(full: bool = False) -> Environment:
     ops_cuda = outputs['mmcv.ops'][-1] if outputs.get('mmcv.ops') else ''
     return Environment(
         python=platform.python_version(),
-        versions=_installed_versions(
-            [*(name for group in (*LIGHT, *TRAINING) for name in group), *OPTIONAL]
-        ),
+        versions=_installed_versions([name for group in (*LIGHT, *TRAINING) for name in group]),
         import_errors=errors,
         torch_cuda=torch_cuda or None,
         gpu=gpu or None,
@@ -346,7 +343,6 @@ def format_table(env: Environment) -> str:
         ('OpenCV', found(*OPENCV)),
         ('PyAV', found('av')),
         ('onnxruntime', found('onnxruntime')),
-        ('OpenVINO', found('openvino')),
         ('gcc', env.gcc or 'none'),
     ]
     return '\n'.join(f'{name:<14} {value}' for name, value in rows)

@@ -19,7 +19,6 @@ from pathlib import Path
 from stdpose_mm.choices import (
     BACKEND_PRECISIONS,
     CROP_POLICIES,
-    ONNX_RUNTIMES,
     SMOOTHERS,
     TRACKERS,
     WHOLE_PICTURE,
@@ -113,11 +112,6 @@ def make_parser(prog: str) -> OneLineParser:
         choices=BACKEND_PRECISIONS,
         default='float32',
         help='of the model (%(default)s)',
-    )
-    parser.add_argument(
-        '--runtime',
-        choices=ONNX_RUNTIMES,
-        help='what runs a folder of tools/export_onnx.py (onnxruntime)',
     )
     parser.add_argument(
         '--crops',

@@ -47,12 +47,7 @@ class InferenceModels:
 
         args = self._args
         return load_backend(
-            args.config,
-            args.checkpoint,
-            args.device,
-            args.precision,
-            args.batch_size,
-            args.runtime,
+            args.config, args.checkpoint, args.device, args.precision, args.batch_size
         )
 
     @cached_property

@@ -34,7 +34,6 @@ LIBRARIES = (
     'opencv-contrib-python-headless',
     'opencv-python',
     'opencv-python-headless',
-    'openvino',
     'scipy',
     'torch',
     'torchvision',
