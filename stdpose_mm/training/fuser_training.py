@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -38,6 +37,7 @@ from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstima
 from stdpose_mm.structures import VideoLabels, given_frames, pose_extent
 from stdpose_mm.structures.joint_mapping import JointMapping
 
+from .in_memory_training import train_in_memory
 from .simulated_networks import simulate_network
 
 MAX_LENGTH = 32
@@ -451,33 +451,15 @@ def train_fuser(
         batch_sampler=SimilarLengths([len(s.weights) for s in gaps], batch_size, seed),
         collate_fn=collate_gaps,
     )
-    runner = Runner(
-        model=network.to(device),
-        work_dir=str(work_dir),
-        train_dataloader=loader,
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(
-            optimizer=dict(type='AdamW', lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.05),
-            clip_grad=dict(max_norm=1.0),
-        ),
-        param_scheduler=dict(
-            type='OneCycleLR',
-            eta_max=learning_rate,
-            total_steps=max_iters,
-            pct_start=0.05,
-            div_factor=20,
-            final_div_factor=50,
-            by_epoch=False,
-        ),
-        default_hooks=dict(
-            logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-            checkpoint=None,
-            sampler_seed=None,
-        ),
-        log_processor=dict(by_epoch=False),
-        randomness=dict(seed=seed),
-        default_scope='mmpose',
+    train_in_memory(
+        network,
+        loader,
+        work_dir,
+        max_iters=max_iters,
+        optimizer=dict(lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.05),
+        schedule=dict(pct_start=0.05, div_factor=20, final_div_factor=50),
+        seed=seed,
+        device=device,
     )
-    runner.train()
-    fuser = TrainedFuser(network.eval().to('cpu'), ScoreCalibrator(), trained_on, shrinkage)
+    fuser = TrainedFuser(network, ScoreCalibrator(), trained_on, shrinkage)
     return calibrate(fuser, held_out)

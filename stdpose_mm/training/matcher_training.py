@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -17,6 +16,8 @@ from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.models.matchers import JointMatcher
 from stdpose_mm.propagation.auto.trained_matcher import POSE_SIDE, crop_pose
 from stdpose_mm.structures import VISIBLE, PersonLabel, VideoLabels, pose_extent
+
+from .in_memory_training import train_in_memory
 
 MAX_DISTANCE = 24
 """Frames from the label to the frame in which its joints are looked for."""
@@ -130,33 +131,17 @@ def train_matcher(
     pairs = MatchingPairs(videos, image_root, max_iters * batch_size, seed)
     torch.manual_seed(seed)
     matcher = JointMatcher()
-    runner = Runner(
-        model=matcher.to(device),
-        work_dir=str(work_dir),
-        train_dataloader=DataLoader(pairs, batch_size=batch_size),
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=max_iters),
-        optim_wrapper=dict(
-            optimizer=dict(type='AdamW', lr=learning_rate, weight_decay=0.01),
-            clip_grad=dict(max_norm=1.0),
-        ),
-        param_scheduler=dict(
-            type='OneCycleLR',
-            eta_max=learning_rate,
-            total_steps=max_iters,
-            pct_start=0.1,
-            by_epoch=False,
-        ),
-        default_hooks=dict(
-            logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
-            checkpoint=None,
-            sampler_seed=None,
-        ),
-        log_processor=dict(by_epoch=False),
-        randomness=dict(seed=seed),
-        default_scope='mmpose',
+    train_in_memory(
+        matcher,
+        DataLoader(pairs, batch_size=batch_size),
+        work_dir,
+        max_iters=max_iters,
+        optimizer=dict(lr=learning_rate, weight_decay=0.01),
+        schedule=dict(pct_start=0.1),
+        seed=seed,
+        device=device,
     )
-    runner.train()
-    return matcher.eval().to('cpu')
+    return matcher
 
 
 def _size_of(label: PersonLabel) -> float:

@@ -25,7 +25,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
+from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.outputs import Output, guard_outputs
 
@@ -48,13 +48,15 @@ def make_parser() -> OneLineParser:
         help='where everything is kept',
     )
     parser.add_argument('--config', default=CONFIG, help='of the pose network (%(default)s)')
-    parser.add_argument('--clips', type=int, default=800, help='clips to generate (%(default)s)')
     parser.add_argument(
-        '--held-out', type=int, default=40, help='clips for the calibration (%(default)s)'
+        '--clips', type=positive, default=800, help='clips to generate (%(default)s)'
+    )
+    parser.add_argument(
+        '--held-out', type=positive, default=40, help='clips for the calibration (%(default)s)'
     )
     parser.add_argument(
         '--evidence-clips',
-        type=int,
+        type=positive,
         default=160,
         help='clips that the fuser sees; the pose network sees all (%(default)s)',
     )
@@ -68,11 +70,13 @@ def make_parser() -> OneLineParser:
     parser.add_argument('--image-root', type=Path, help='of the pictures named in LABELS')
     parser.add_argument('--video-root', type=Path, help='of the video files named in LABELS')
     parser.add_argument('--start', type=Path, help='work folder of an earlier run to go on from')
-    parser.add_argument('--pose-iters', type=int, help='steps of the pose network (the config)')
     parser.add_argument(
-        '--fuser-iters', type=int, default=3000, help='steps of the fuser (%(default)s)'
+        '--pose-iters', type=positive, help='steps of the pose network (the config)'
     )
-    parser.add_argument('--workers', type=int, default=2, help='processes (%(default)s)')
+    parser.add_argument(
+        '--fuser-iters', type=positive, default=3000, help='steps of the fuser (%(default)s)'
+    )
+    parser.add_argument('--workers', type=positive, default=2, help='processes (%(default)s)')
     parser.add_argument('--device', default='cpu', help='(%(default)s)')
     parser.add_argument('--seed', type=seed, default=0)
     return parser

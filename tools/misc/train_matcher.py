@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from stdpose_mm.cli.arguments import OneLineParser, run_command, seed
+from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
 from stdpose_mm.errors import require_packages
 
 
@@ -31,9 +31,11 @@ def make_parser() -> OneLineParser:
         required=True,
         help='where everything is kept',
     )
-    parser.add_argument('--clips', type=int, default=300, help='clips to generate (%(default)s)')
-    parser.add_argument('--iters', type=int, default=2800, help='steps (%(default)s)')
-    parser.add_argument('--workers', type=int, default=2, help='processes (%(default)s)')
+    parser.add_argument(
+        '--clips', type=positive, default=300, help='clips to generate (%(default)s)'
+    )
+    parser.add_argument('--iters', type=positive, default=2800, help='steps (%(default)s)')
+    parser.add_argument('--workers', type=positive, default=2, help='processes (%(default)s)')
     parser.add_argument('--device', default='cpu', help='(%(default)s)')
     parser.add_argument('--seed', type=seed, default=0)
     return parser

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import av
@@ -97,7 +97,7 @@ class Footage:
     reduction: float = 1.0
     interlaced: bool = False
     coding: Coding | None = None
-    jpeg_quality: tuple[int, int] = field(default=(55, 95))
+    jpeg_quality: tuple[int, int] = (55, 95)
 
     @classmethod
     def sample(cls, rng: np.random.Generator, kind: FootageKind) -> Footage:

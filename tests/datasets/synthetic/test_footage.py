@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
+from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip, write_dataset
 from stdpose_mm.datasets.synthetic.footage import Coding, Footage
 from stdpose_mm.datasets.synthetic.motion import sample_movement
 from stdpose_mm.errors import InputError
@@ -95,9 +96,9 @@ def test_bursts_let_people_stop_and_hurry():
     assert bursts[1] > 1.2 * steady[1]
 
 
-def test_settings_of_plain_clips_say_nothing_of_footage(tmp_path):
+@pytest.mark.parametrize('footage', ['plain', 'wild'])
+def test_settings_of_plain_clips_say_nothing_of_footage(tmp_path, footage):
     """Folders of before there was a choice can be completed."""
-    from stdpose_mm.datasets.synthetic.writer import _plain
-
-    assert 'footage' not in _plain(ClipSettings())
-    assert _plain(replace(ClipSettings(), footage='wild'))['footage'] == 'wild'
+    write_dataset(tmp_path / 'data', 1, 0, settings=replace(WILD, footage=footage))
+    settings = json.loads((tmp_path / 'data/synthetic_settings.json').read_text())
+    assert settings.get('footage') == {'plain': None, 'wild': 'wild'}[footage]
