@@ -22,6 +22,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -208,25 +209,35 @@ def run_tests(module: Path, code: CodeType, tests: Sequence[str], limit: float) 
     Raises:
         InputError: If there are no such tests.
     """
+    # In pytest's own place its clearing up after earlier runs would count as time of the tests.
+    with tempfile.TemporaryDirectory() as folder:
+        status = _exit_code_of(
+            partial(_run_pytest, module, code, [*tests, f'--basetemp={folder}/pytest']), limit
+        )
+    if status == _NO_TESTS:
+        raise InputError(f'{" ".join(tests)} hold no tests, name files or folders of tests')
+    return {None: 'timeout', 0: 'survived'}.get(status, 'killed')
+
+
+def _exit_code_of(work: Callable[[], int], limit: float) -> int | None:
+    """Do something in a process of its own; None if it is killed after ``limit`` seconds."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            status = _run_pytest(module, code, tests)
+            status = work()
         finally:
             os._exit(status)
     end = time.monotonic() + limit
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            if os.waitstatus_to_exitcode(status) == _NO_TESTS:
-                raise InputError(f'{" ".join(tests)} hold no tests, name files or folders of tests')
-            return 'survived' if status == 0 else 'killed'
+            return os.waitstatus_to_exitcode(status)
         time.sleep(0.01)
     # Tests may have started processes of their own.
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return 'timeout'
+    return None
 
 
 def _run_pytest(module: Path, code: CodeType, tests: Sequence[str]) -> int:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import av
@@ -42,27 +41,21 @@ _MAX_LEADING = 64
 _CACHED_BYTES = 64 * 2**20
 
 _sources: weakref.WeakSet[VideoFrames] = weakref.WeakSet()
-_has_opened = Event()
 _inherited: list[Any] = []
 
 
 def _leave_to_parent() -> None:
-    # Parent and child would move one file position, and to close a decoder whose threads did not
-    # survive the fork would wait for ever.
+    # PyAV's containers hang in reference cycles. The child's collector would free those that are
+    # garbage, and wait for ever for the decoder's threads, which live in the parent alone.
+    gc.freeze()
+    # Parent and child would move one file position.
     for source in list(_sources):
         _inherited.append((source._container, source._stream, source._decoded))
         source._forget()
 
 
-def _free_garbage() -> None:
-    # PyAV's containers hang in reference cycles. One that is garbage would be freed by the child's
-    # collector, which waits for ever for the decoder's threads: they live in the parent alone.
-    if _has_opened.is_set():
-        gc.collect()
-
-
 if hasattr(os, 'register_at_fork'):
-    os.register_at_fork(before=_free_garbage, after_in_child=_leave_to_parent)
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @dataclass(frozen=True)
@@ -164,7 +157,6 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> tuple[Any, Any]:
         container = av.open(self._path)
-        _has_opened.set()
         streams = [s for s in container.streams.video if not _is_cover(s)]
         if not streams:
             container.close()
