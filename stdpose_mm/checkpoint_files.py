@@ -90,6 +90,11 @@ def require_checkpoint_file(path: str | Path) -> None:
     Raises:
         InputError: If there is no such file, or ``torch.save`` did not write it.
     """
+    if Path(path).is_dir():
+        raise InputError(
+            f'checkpoint {path} is a folder, expected a .pth file: exported networks only estimate '
+            'poses in videos without labels (`stdpose infer`)'
+        )
     if not Path(path).is_file():
         raise InputError(f'checkpoint {path} does not exist, expected a .pth file')
     try:

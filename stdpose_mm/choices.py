@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Literal, NamedTuple, get_args
 
 PROPAGATION_METHODS = {
@@ -84,10 +85,11 @@ VIDEO_SUFFIXES = ('.mp4', '.mkv', '.mov', '.avi', '.m4v', '.ts', '.h264')
 PRECISIONS = ('float32', 'bfloat16')
 """Precisions of a checkpoint, which PyTorch runs."""
 
-ONNX_PRECISIONS = ('float32', 'int8')
-"""Precisions of an exported network, which onnxruntime runs."""
+ONNX_RUNTIMES = {'onnxruntime': ('float32', 'int8'), 'openvino': ('float32', 'bfloat16')}
+"""What runs an exported network, the usual one first -> its precisions. The graphs in 8 bits are of
+onnxruntime's operators; OpenVINO takes them, but gives other heatmaps."""
 
-BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *ONNX_PRECISIONS)))
+BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *chain(*ONNX_RUNTIMES.values()))))
 
 POSE_FORM = 'FILE[=PRESET]'
 """How a pose network in one file is named."""

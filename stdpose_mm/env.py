@@ -29,7 +29,7 @@ MMCV = (*MMCV_FULL, 'mmcv-lite')
 MMDET = ('onedl-mmdetection', 'mmdet')
 OPENCV = ('opencv-python', 'opencv-python-headless')
 
-# What everything needs, and what pose networks and their training need beyond that.
+# What everything needs, what it may use, and what pose networks and their training need besides.
 LIGHT: tuple[tuple[str, ...], ...] = (
     ('numpy',),
     OPENCV,
@@ -38,6 +38,7 @@ LIGHT: tuple[tuple[str, ...], ...] = (
     ('shapely',),
     ('onnxruntime',),
 )
+OPTIONAL = ('openvino',)
 OPENMMLAB: tuple[tuple[str, ...], ...] = (MMENGINE, MMCV, MMDET, ('mmpose',))
 TRAINING: tuple[tuple[str, ...], ...] = (('torch',), ('torchvision',), *OPENMMLAB, ('xtcocotools',))
 
@@ -153,7 +154,9 @@ def inspect_environment(full: bool = False) -> Environment:
     ops_cuda = outputs['mmcv.ops'][-1] if outputs.get('mmcv.ops') else ''
     return Environment(
         python=platform.python_version(),
-        versions=_installed_versions([name for group in (*LIGHT, *TRAINING) for name in group]),
+        versions=_installed_versions(
+            [*(name for group in (*LIGHT, *TRAINING) for name in group), *OPTIONAL]
+        ),
         import_errors=errors,
         torch_cuda=torch_cuda or None,
         gpu=gpu or None,
@@ -343,6 +346,7 @@ def format_table(env: Environment) -> str:
         ('OpenCV', found(*OPENCV)),
         ('PyAV', found('av')),
         ('onnxruntime', found('onnxruntime')),
+        ('OpenVINO', found('openvino')),
         ('gcc', env.gcc or 'none'),
     ]
     return '\n'.join(f'{name:<14} {value}' for name, value in rows)

@@ -17,6 +17,7 @@ PACKAGES = {
     'mmdet': ('MMDetection', 'train'),
     'mmpose': ('MMPose', 'train'),
     'onnx': ('onnx', 'train'),
+    'openvino': ('OpenVINO', 'openvino'),
     'sleap_io': ('sleap-io', 'sleap'),
     'starlette': ('Starlette', 'review'),
     'uvicorn': ('uvicorn', 'review'),

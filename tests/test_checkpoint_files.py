@@ -22,7 +22,7 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
 import stdpose_mm  # noqa: F401  changes MMEngine's reader
-from stdpose_mm.checkpoint_files import TRUST, read_checkpoint_file
+from stdpose_mm.checkpoint_files import TRUST, read_checkpoint_file, require_checkpoint_file
 from stdpose_mm.errors import InputError
 from support.malicious_files import MALICIOUS, Payload, whole
 from support.small_configs import DETECTOR
@@ -345,3 +345,8 @@ def test_a_config_inside_weights_is_not_run(text: str, tmp_path: Path, marker: P
 def test_payloads_are_what_they_say(tmp_path: Path, marker: Path) -> None:
     pickle.loads(pickle.dumps(Payload(marker)))
     assert marker.exists()
+
+
+def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r'is a folder, expected a \.pth file: exported networks'):
+        require_checkpoint_file(tmp_path)

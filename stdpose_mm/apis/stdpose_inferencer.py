@@ -102,6 +102,7 @@ class STDPoseInferencer(Pose2DInferencer):
         crops_at_once: Crops, and windows, in one pass of the network.
         min_track_frames: People whom the detector finds in fewer frames are left out; a camera is
             answered at once, with everyone.
+        runtime: See :func:`~stdpose_mm.inference.load_backend`.
 
     Raises:
         InputError: If something that was given cannot be used.
@@ -124,9 +125,11 @@ class STDPoseInferencer(Pose2DInferencer):
         precision: str = 'float32',
         crops_at_once: int = 8,
         min_track_frames: int = MIN_TRACK_FRAMES,
+        runtime: str | None = None,
     ) -> None:
         init_default_scope(scope)
         self._precision = precision
+        self._runtime = runtime
         self._crops_at_once = crops_at_once
         # Pose2DInferencer would build a detector of its own.
         BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
@@ -323,7 +326,7 @@ class STDPoseInferencer(Pose2DInferencer):
             cfg.update(read_stored_config(str(text), weights)._cfg_dict)
         config = cfg if isinstance(cfg, Config) else Config(dict(cfg))
         self.window_model, self._backend = load_backend(
-            config, weights, device, self._precision, self._crops_at_once
+            config, weights, device, self._precision, self._crops_at_once, self._runtime
         )
         model = self.window_model.model
         model.cfg = cfg

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from stdpose_mm.choices import ONNX_PRECISIONS, PRECISIONS, CropPolicy
+from stdpose_mm.choices import ONNX_RUNTIMES, PRECISIONS, CropPolicy
 from stdpose_mm.datasets.synthetic import ClipSettings, generate_clip
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
@@ -26,6 +29,7 @@ from stdpose_mm.inference import (
 )
 from stdpose_mm.io import write_json
 from stdpose_mm.io.video import write_video
+from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.structures import TrackedBoxes, person_box
 from stdpose_mm.wording import counted
 
@@ -39,7 +43,8 @@ from .inference_speed import (
     mmpose,
     ours,
 )
-from .timing import Stages, least_seconds, model_files, peak_memory
+from .machine import describe_machine
+from .timing import Stages, Turns, model_files, peak_memory, take_turns
 
 COLUMNS = (
     'way',
@@ -48,9 +53,13 @@ COLUMNS = (
     'people/s',
     'CPU s',
     'speed-up',
+    'spread',
     'of its backbone passes',
     'MiB',
 )
+WANTED_SPREAD = 0.05
+"""Turns end where every speed-up is known to this part of itself."""
+
 RATIOS = ('time to the first', 'memory to the first')
 
 
@@ -61,6 +70,8 @@ def compare_inference(args: argparse.Namespace) -> None:
         InputError: If something that was given cannot be used.
     """
     torch.set_num_threads(args.threads)
+    machine = describe_machine()
+    print(machine, flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         models = find_models(args, folder)
@@ -78,6 +89,7 @@ def compare_inference(args: argparse.Namespace) -> None:
     num_people = sum(map(len, video.people))
     work = pose_work({model.name: read_config(model.config) for model in models})
     report = {
+        'machine': asdict(machine),
         'frames': len(video.people),
         'people': num_people,
         'size': list(args.size),
@@ -89,6 +101,8 @@ def compare_inference(args: argparse.Namespace) -> None:
     }
     print(table(report))
     print(f'\n{work_table(work)}')
+    for remark in remarks(report, args.precision):
+        print(f'\n{remark}')
     if args.out is not None:
         write_json(args.out, report, indent=1)
 
@@ -197,20 +211,24 @@ def own_pipelines(
         name = 'ours, PyTorch' if crops == 'frame' else 'ours, PyTorch, no reuse'
         return ours(video, model, crops, TorchWindowBackend(model, batch), batch, name, precision)
 
-    def onnxruntime(precision: str) -> Pipeline:
-        backend = OnnxWindowBackend(files.onnx, precision, batch)
+    def exported(runtime: str, precision: str) -> Pipeline:
+        backend = OnnxWindowBackend(files.onnx, precision, batch, runtime)
         model = backend.window_model(files.config)
-        return ours(video, model, 'frame', backend, batch, 'ours, onnxruntime', precision)
+        return ours(video, model, 'frame', backend, batch, f'ours, {runtime}', precision)
 
     def bare(precision: str) -> Pipeline:
         return bare_backbone(video, load(args, files, precision), batch)
 
     in_pytorch = [precision for precision in args.precision if precision in PRECISIONS]
-    in_onnx = [precision for precision in args.precision if precision in ONNX_PRECISIONS]
     return [
         *(partial(pytorch, p, 'window') for p in in_pytorch),
         *(partial(pytorch, p, 'frame') for p in in_pytorch),
-        *(partial(onnxruntime, p) for p in in_onnx),
+        *(
+            partial(exported, runtime, p)
+            for runtime in ONNX_RUNTIMES
+            for p in args.precision
+            if p in available_precisions(runtime)
+        ),
         *(partial(bare, p) for p in in_pytorch),
     ]
 
@@ -222,9 +240,11 @@ def measure(args: argparse.Namespace, pipelines: Sequence[Pipeline]) -> list[dic
     # The first run of a network allocates and compiles.
     for pipeline in tqdm(pipelines, desc='first runs'):
         pipeline.run(Stages())
-    times = least_seconds(args.repeat, *works)
+    turns = repeat_turns(works, args.repeat)
     rows = []
-    for pipeline, seconds, own in zip(pipelines, times, stages, strict=True):
+    for n, (pipeline, seconds, speed_up, own) in enumerate(
+        zip(pipelines, turns.median(), turns.speed_ups(), stages, strict=True)
+    ):
         total = sum(own.seconds.values())
         rows.append(
             {
@@ -233,11 +253,66 @@ def measure(args: argparse.Namespace, pipelines: Sequence[Pipeline]) -> list[dic
                 'passes': pipeline.passes,
                 'wall': seconds.wall,
                 'cpu': seconds.cpu,
+                'turns': turns.wall[:, n].tolist(),
+                'speed_up': speed_up.value,
+                'spread': None if math.isnan(speed_up.spread) else speed_up.spread,
                 'share': {name: own.seconds[name] / total for name in STAGES},
                 'peak_memory': None,
             }
         )
     return rows
+
+
+def repeat_turns(
+    works: Sequence[Callable[[], object]],
+    most: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Turns:
+    """Let functions take turns until it is known how much faster each is than the first.
+
+    Args:
+        works: The functions.
+        most: Turns at most.
+        clock: The wall clock in seconds.
+    """
+    # The time that the bar says is left is that of all turns.
+    with tqdm(total=most * len(works), desc=f'up to {counted(most, "turn")}', unit=' runs') as bar:
+        for turns in islice(take_turns(works, bar.update, clock), most):
+            spreads = [speed_up.spread for speed_up in turns.speed_ups()]
+            bar.set_postfix_str(f'widest spread {_percent(max(spreads))}')
+            if all(spread < WANTED_SPREAD for spread in spreads):
+                break
+    return turns
+
+
+def remarks(report: dict[str, Any], precisions: Sequence[str]) -> list[str]:
+    """Say what the figures lack: speed-ups that are not known well, and rows that are missing."""
+    rows = report['rows']
+    num_turns = len(rows[0]['turns'])
+    unknown = [
+        f'{row["way"]} in {row["precision"]} ({_percent(row["spread"])})'
+        for row in rows
+        if row['spread'] is None or row['spread'] >= WANTED_SPREAD
+    ]
+    found = []
+    if unknown:
+        found.append(
+            f'NOT KNOWN to {WANTED_SPREAD:.0%} after {counted(num_turns, "turn")} are the '
+            f'speed-ups of {", ".join(unknown)}: give --repeat more turns (at least 6), or the '
+            'machine less to do.'
+        )
+    for runtime, known in ONNX_RUNTIMES.items():
+        missing = set(precisions) & set(known) - set(available_precisions(runtime))
+        if missing:
+            found.append(
+                f'Without rows of {runtime} in {" and ".join(sorted(missing))}: it is not '
+                'installed, or this processor does not compute in that.'
+            )
+    return found
+
+
+def _percent(spread: float | None) -> str:
+    return 'unknown' if spread is None or math.isnan(spread) else f'{spread:.0%}'
 
 
 def run_alone(args: argparse.Namespace, video: Video, models: Sequence[Model], number: int) -> None:
@@ -275,7 +350,8 @@ def table(report: dict[str, Any]) -> str:
             f'{report["frames"] / row["wall"]:.2f}',
             f'{report["people"] / row["wall"]:.2f}',
             f'{row["cpu"]:.2f}',
-            f'{rows[0]["wall"] / row["wall"]:.2f}',
+            f'{row["speed_up"]:.2f}',
+            _percent(row['spread']),
             f'{row["wall"] / alone:.2f}' if alone else '',
             f'{row["peak_memory"] / 2**20:.0f}' if row['peak_memory'] else '',
             *(f'{share:.0%}' for share in row['share'].values()),

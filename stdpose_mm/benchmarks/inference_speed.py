@@ -33,7 +33,7 @@ from .timing import Stages
 BACKBONE = 'backbone alone'
 
 STAGES = ('decode video', 'crop', 'backbone', 'neck and heads', 'decode heatmaps')
-"""Stages that are timed; onnxruntime does not tell the backbone from the frame head behind it."""
+"""Stages that are timed; an exported network does not tell the backbone from the frame head."""
 
 
 @dataclass(frozen=True)

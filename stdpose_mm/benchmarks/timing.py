@@ -11,9 +11,12 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
 from io import StringIO
+from itertools import islice
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+import numpy as np
+import scipy.stats
 import torch
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
@@ -41,17 +44,86 @@ class Seconds:
     cpu: float
 
 
-def least_seconds(repeats: int, *works: Callable[[], object]) -> list[Seconds]:
-    """Return the least times of functions that take turns, so that other load hits all alike."""
-    walls: list[list[float]] = [[] for _ in works]
-    cpus: list[list[float]] = [[] for _ in works]
-    for _ in range(repeats):
-        for n, work in enumerate(works):
-            wall, cpu = time.perf_counter(), time.process_time()
+class SpeedUp(NamedTuple):
+    """How many times faster a function is than another.
+
+    Attributes:
+        value: Median over the turns of the other's time, as a multiple of its own.
+        spread: Width of the 95 % interval of that median, as a part of it; NaN for fewer than six
+            turns, which say nothing of that kind. The interval is that of the order statistics,
+            which holds whatever the distribution of the times.
+    """
+
+    value: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Hold the times of N functions that took T turns.
+
+    Args:
+        wall: [T, N] wall-clock time in seconds.
+        cpu: [T, N] CPU time of all threads in seconds.
+    """
+
+    wall: np.ndarray
+    cpu: np.ndarray
+
+    def least(self) -> list[Seconds]:
+        """Return the least time of each function."""
+        return [Seconds(*times) for times in zip(self.wall.min(0), self.cpu.min(0), strict=True)]
+
+    def median(self) -> list[Seconds]:
+        """Return the median of the times of each function."""
+        medians = np.median(self.wall, axis=0), np.median(self.cpu, axis=0)
+        return [Seconds(*map(float, times)) for times in zip(*medians, strict=True)]
+
+    def speed_ups(self) -> list[SpeedUp]:
+        """Compare the wall-clock time of each function with that of the first, turn by turn."""
+        return [_speed_up(self.wall[:, 0] / own) for own in self.wall.T]
+
+
+def _speed_up(ratios: np.ndarray) -> SpeedUp:
+    value = float(np.median(ratios))
+    interval = scipy.stats.quantile_test(ratios, q=value, p=0.5).confidence_interval(0.95)
+    return SpeedUp(value, float(interval.high - interval.low) / value)
+
+
+def take_turns(
+    works: Sequence[Callable[[], object]],
+    after_each: Callable[[], object] = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
+    cpu_clock: Callable[[], float] = time.process_time,
+) -> Iterator[Turns]:
+    """Time functions that take turns, so that other load hits all alike, as long as asked to.
+
+    Args:
+        works: The functions.
+        after_each: Called after each run of a function; its time does not count.
+        clock: The wall clock in seconds.
+        cpu_clock: The CPU time of this process in seconds.
+
+    Yields:
+        All times so far, after every turn.
+    """
+    walls: list[list[float]] = []
+    cpus: list[list[float]] = []
+    while True:
+        walls.append([])
+        cpus.append([])
+        for work in works:
+            wall, cpu = clock(), cpu_clock()
             work()
-            walls[n].append(time.perf_counter() - wall)
-            cpus[n].append(time.process_time() - cpu)
-    return [Seconds(min(wall), min(cpu)) for wall, cpu in zip(walls, cpus, strict=True)]
+            walls[-1].append(clock() - wall)
+            cpus[-1].append(cpu_clock() - cpu)
+            after_each()
+        yield Turns(np.array(walls), np.array(cpus))
+
+
+def least_seconds(repeats: int, *works: Callable[[], object]) -> list[Seconds]:
+    """Return the least times of functions in a number of turns."""
+    return next(islice(take_turns(works), repeats - 1, None)).least()
 
 
 def peak_memory(

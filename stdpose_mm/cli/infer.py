@@ -19,6 +19,7 @@ from pathlib import Path
 from stdpose_mm.choices import (
     BACKEND_PRECISIONS,
     CROP_POLICIES,
+    ONNX_RUNTIMES,
     SMOOTHERS,
     TRACKERS,
     WHOLE_PICTURE,
@@ -112,6 +113,11 @@ def make_parser(prog: str) -> OneLineParser:
         choices=BACKEND_PRECISIONS,
         default='float32',
         help='of the model (%(default)s)',
+    )
+    parser.add_argument(
+        '--runtime',
+        choices=ONNX_RUNTIMES,
+        help='what runs a folder of tools/export_onnx.py (onnxruntime)',
     )
     parser.add_argument(
         '--crops',

@@ -47,7 +47,12 @@ class InferenceModels:
 
         args = self._args
         return load_backend(
-            args.config, args.checkpoint, args.device, args.precision, args.batch_size
+            args.config,
+            args.checkpoint,
+            args.device,
+            args.precision,
+            args.batch_size,
+            args.runtime,
         )
 
     @cached_property

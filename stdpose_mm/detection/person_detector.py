@@ -192,14 +192,14 @@ class OnnxPersonDetector(PersonDetector):
         content = path.read_bytes()
         self.file_digest = fingerprint(content)
         self._session = start_session(path, content, 'RTMDet or YOLOX')
-        outputs = {output.name: output for output in self._session.get_outputs()}
+        outputs = self._session.outputs
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
         if not self._is_rtmdet and len(outputs) != 1:
             raise InputError(
                 f'{path} has the outputs {", ".join(outputs)}, expected dets and labels (RTMDet) '
                 'or a single one (YOLOX)'
             )
-        self._input = self._session.get_inputs()[0]
+        self._input = self._session.inputs[0]
 
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = self._input_size()
@@ -215,9 +215,7 @@ class OnnxPersonDetector(PersonDetector):
     def _input_size(self) -> tuple[int, int]:
         """Return height and width of the network's input."""
         height, width = self._input.shape[2:]
-        if isinstance(height, int) and isinstance(width, int):
-            return height, width
-        return _FREE_SIDE, _FREE_SIDE
+        return (_FREE_SIDE, _FREE_SIDE) if height is None or width is None else (height, width)
 
     def _run_rtmdet(self, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         normalised = (padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD
@@ -226,7 +224,7 @@ class OnnxPersonDetector(PersonDetector):
         return people[:, :4], people[:, 4]
 
     def _run_yolox(self, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        (raw,) = self._session.run(None, self._feed(padded))
+        (raw,) = self._session.run(self._session.outputs, self._feed(padded))
         grid, stride = _yolox_grid(*padded.shape[:2])
         centre = (raw[0, :, :2] + grid) * stride
         half = np.exp(raw[0, :, 2:4]) * stride / 2

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
 
-from stdpose_mm.choices import ONNX_PRECISIONS, PRECISIONS
+from stdpose_mm.choices import ONNX_RUNTIMES, PRECISIONS
 from stdpose_mm.errors import InputError
 
 from .onnx_window_backend import OnnxWindowBackend
@@ -20,31 +21,47 @@ def load_backend(
     device: str = 'cpu',
     precision: str = 'float32',
     batch_size: int = 8,
+    runtime: str | None = None,
 ) -> tuple[WindowModel, WindowBackend]:
     """Load a window model and the backend that runs its network.
 
     Args:
         config: Config file or loaded config.
         weights: A checkpoint, run by PyTorch; or a folder that ``tools/export_onnx.py`` wrote, run
-            by onnxruntime on the CPU.
+            on the CPU.
         device: Where PyTorch runs.
-        precision: 'float32'; 'bfloat16' for a checkpoint; 'int8' for a folder.
+        precision: 'float32'; 'bfloat16' for a checkpoint, or a folder in OpenVINO; 'int8' for a
+            folder in onnxruntime.
         batch_size: Crops, and windows, in one pass of the network.
+        runtime: What runs a folder, one of ``ONNX_RUNTIMES``; by default onnxruntime.
 
     Raises:
         InputError: If a file is missing or cannot be used, or does not run in that precision.
     """
-    exported = Path(weights).is_dir()
-    known = ONNX_PRECISIONS if exported else PRECISIONS
+    if runtime is not None and runtime not in ONNX_RUNTIMES:
+        raise InputError(
+            f'exported networks are run by {" and ".join(ONNX_RUNTIMES)}, got the runtime '
+            f'{runtime!r}, choose one of them'
+        )
+    if Path(weights).is_dir():
+        runtime = runtime or next(iter(ONNX_RUNTIMES))
+        _require_precision(precision, ONNX_RUNTIMES[runtime], f'an exported network in {runtime}')
+        backend = OnnxWindowBackend(weights, precision, batch_size, runtime)
+        return backend.window_model(config), backend
+    if runtime is not None:
+        raise InputError(
+            f'{runtime} runs exported networks but {weights} is no folder, give a folder of '
+            'tools/export_onnx.py or choose no runtime'
+        )
+    _require_precision(precision, PRECISIONS, 'a checkpoint')
+    model = WindowModel.from_config(config, weights, device, precision=precision)
+    model.pack()
+    return model, TorchWindowBackend(model, batch_size)
+
+
+def _require_precision(precision: str, known: Sequence[str], what: str) -> None:
     if precision not in known:
-        what = 'an exported network' if exported else 'a checkpoint'
         raise InputError(
             f'{what} runs in the precisions {" and ".join(known)}, got {precision!r}, choose one '
             'of them'
         )
-    if exported:
-        backend = OnnxWindowBackend(weights, precision, batch_size)
-        return backend.window_model(config), backend
-    model = WindowModel.from_config(config, weights, device, precision=precision)
-    model.pack()
-    return model, TorchWindowBackend(model, batch_size)

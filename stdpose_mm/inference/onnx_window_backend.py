@@ -1,4 +1,4 @@
-"""Backend of a window model in ONNX files, run by onnxruntime on the CPU."""
+"""Backend of a window model in ONNX files, run by onnxruntime or OpenVINO on the CPU."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from stdpose_mm.choices import ONNX_PRECISIONS
+from stdpose_mm.choices import ONNX_RUNTIMES
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
 from stdpose_mm.models.structures import AuxiliaryLabels
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import OnnxSession, start_session
 from stdpose_mm.structures import NUM_FRAMES, key_place
 
 from .window_backend import FrameFeatures, FrameView, average_views, equal_slices
@@ -25,7 +25,7 @@ NETWORK_FILE = 'network.json'
 FORMAT = 'stdpose_mm ONNX network 1'
 
 _MAX_BATCH = 2
-"""Larger batches leave a processor's cache and are up to 15 % slower."""
+"""Larger batches leave the cache: onnxruntime is up to 15 % slower, OpenVINO no faster."""
 
 _ARRAYS = ('dataset_keypoint_weights', 'keypoint_colors', 'sigmas', 'skeleton_link_colors')
 _EXPECTED = 'a folder written by tools/export_onnx.py'
@@ -39,26 +39,39 @@ class OnnxWindowBackend:
 
     Args:
         folder: The folder.
-        precision: 'float32', or 'int8' for the graphs in 8 bits if they were written.
+        precision: One of the runtime's in ``ONNX_RUNTIMES``: 'float32'; 'int8' for the graphs in 8
+            bits if they were written, by onnxruntime; 'bfloat16', by OpenVINO.
         batch_size: Crops, and windows, in one pass of the network, at most.
+        runtime: 'onnxruntime' or 'openvino'.
 
     Raises:
-        InputError: If onnxruntime is not installed, or a file is missing, damaged, or of another
-            export than the others.
-        ValueError: If there is no such precision or the batch size is not positive.
+        InputError: If the runtime is not installed, the processor does not have the precision, or a
+            file is missing, damaged, or of another export than the others.
+        ValueError: If there is no such runtime, it does not have the precision, or the batch size
+            is not positive.
     """
 
-    def __init__(self, folder: str | Path, precision: str = 'float32', batch_size: int = 8) -> None:
-        if precision not in ONNX_PRECISIONS:
-            raise ValueError(f'precision must be one of {ONNX_PRECISIONS}, got {precision!r}')
+    def __init__(
+        self,
+        folder: str | Path,
+        precision: str = 'float32',
+        batch_size: int = 8,
+        runtime: str = 'onnxruntime',
+    ) -> None:
+        if runtime not in ONNX_RUNTIMES:
+            raise ValueError(f'runtime must be one of {tuple(ONNX_RUNTIMES)}, got {runtime!r}')
+        if precision not in ONNX_RUNTIMES[runtime]:
+            raise ValueError(
+                f'precision must be one of {ONNX_RUNTIMES[runtime]}, got {precision!r}'
+            )
         if batch_size < 1:
             raise ValueError(f'batch_size must be at least 1, got {batch_size}')
         self.folder = Path(folder)
         self._batch_size = min(batch_size, _MAX_BATCH)
         self._description = _read_description(self.folder)
         self._outputs: Sequence[str] = self._description['outputs']
-        self._encoder = self._session('encoder', precision)
-        self._fusion = self._session('fusion', precision) if self.sees_windows else None
+        self._encoder = self._session('encoder', precision, runtime)
+        self._fusion = self._session('fusion', precision, runtime) if self.sees_windows else None
 
     @property
     def sees_windows(self) -> bool:
@@ -146,7 +159,7 @@ class OnnxWindowBackend:
     def _fused(self, view: FrameView, rows: np.ndarray) -> torch.Tensor:
         assert self._fusion is not None
         # A neck need not have all inputs.
-        taken = {node.name for node in self._fusion.get_inputs()}
+        taken = {port.name for port in self._fusion.inputs}
         named = {
             'features': view.features,
             'frame_heatmaps': view.heatmaps,
@@ -165,8 +178,9 @@ class OnnxWindowBackend:
             heatmaps, self._description['metainfo']['flip_indices'], self._description['test_cfg']
         )
 
-    def _session(self, half: str, precision: str) -> Any:
-        name = graph_name(half, precision)
+    def _session(self, half: str, precision: str, runtime: str) -> OnnxSession:
+        # bfloat16 is a matter of how the graphs are run.
+        name = graph_name(half, 'int8' if precision == 'int8' else 'float32')
         path = self.folder / name
         if name not in self._description['files']:
             raise InputError(
@@ -181,7 +195,7 @@ class OnnxWindowBackend:
                 f'{path} is not the file that {NETWORK_FILE} beside it was written for, export '
                 'the network again'
             )
-        return start_session(path, content, _EXPECTED)
+        return start_session(path, content, _EXPECTED, runtime, precision)
 
 
 def graph_name(graph: str, precision: str = 'float32') -> str:

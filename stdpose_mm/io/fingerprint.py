@@ -34,6 +34,7 @@ LIBRARIES = (
     'opencv-contrib-python-headless',
     'opencv-python',
     'opencv-python-headless',
+    'openvino',
     'scipy',
     'torch',
     'torchvision',

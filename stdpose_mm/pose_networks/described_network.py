@@ -116,21 +116,23 @@ class OnnxPoseNetwork(DescribedNetwork):
         content = path.read_bytes()
         self.file_digest = fingerprint(content)
         self._session = start_session(path, content, 'a pose network')
-        inputs = self._session.get_inputs()
-        shape = inputs[0].shape if len(inputs) == 1 else []
+        inputs = self._session.inputs
+        shape = inputs[0].shape if len(inputs) == 1 else ()
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+            taken = ' and '.join(str(list(node.shape)) for node in inputs)
             raise InputError(
-                f'{path} takes {" and ".join(str(node.shape) for node in inputs)}, expected one '
+                f'{path} takes {taken}, expected one '
                 'batch of pictures [N, 3, H, W], give a pose network that looks at single people'
             )
         self._input = inputs[0].name
-        self._fixed_batch = shape[0] if isinstance(shape[0], int) else None
+        self._fixed_batch = shape[0]
         self._channels_last = shape[1] != 3
         stored = shape[1:3] if self._channels_last else shape[2:]
-        size = (stored[1], stored[0]) if all(isinstance(v, int) for v in stored) else None
+        height, width = stored
+        size = None if height is None or width is None else (width, height)
         super().__init__(path, description, _input_size(path, description, size))
-        names = [output.name for output in self._session.get_outputs()]
-        self._outputs = sorted(names) if {'simcc_x', 'simcc_y'} == set(names) else names
+        names = self._session.outputs
+        self._outputs = sorted(names) if {'simcc_x', 'simcc_y'} == set(names) else list(names)
 
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
         if self._channels_last:

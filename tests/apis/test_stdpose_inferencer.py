@@ -374,6 +374,8 @@ def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):
         ({'det_cat_ids': 3}, 'det_cat_ids is 3'),
         ({'tracker': 'deepsort'}, "got 'deepsort'"),
         ({'precision': 'int8'}, 'a checkpoint runs in the precisions float32 and bfloat16'),
+        ({'runtime': 'openvino'}, r'openvino runs exported networks but .*tiny\.pth is no folder'),
+        ({'runtime': 'tensorrt'}, "got the runtime 'tensorrt', choose one of them"),
     ],
 )
 def test_wrong_settings_are_refused(model_files, options, sentence):

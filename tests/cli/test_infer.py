@@ -155,6 +155,56 @@ def test_options(run, movie, detector, tmp_path, options):
     assert np.median(np.abs(points[0] - points[1])) < 2
 
 
+@pytest.fixture(scope='module')
+def exported(model_files, tmp_path_factory):
+    """The model as a folder of ONNX files."""
+    from stdpose_mm.export.onnx_export import export_onnx
+    from stdpose_mm.inference import WindowModel
+
+    folder = tmp_path_factory.mktemp('onnx')
+    export_onnx(WindowModel.from_config(*model_files), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('runtime', 'other'), [('onnxruntime', 'openvino'), ('openvino', 'onnxruntime')]
+)
+def test_an_exported_network_finds_the_same_poses(
+    run, movie, boxes, exported, tmp_path, monkeypatch, runtime, other
+):
+    monkeypatch.setitem(sys.modules, other, None)
+    options = {'checkpoint': (), 'exported': ('--checkpoint', exported, '--runtime', runtime)}
+    found = []
+    for name, more in options.items():
+        out = tmp_path / f'{name}.json'
+        assert run(movie, '--out', out, '--boxes', boxes, *more)[0] == 0
+        found.append(np.stack([person.keypoints for person in read_labels(out).persons]))
+    assert found[0].shape == (18, 3, 2)
+    np.testing.assert_allclose(found[1], found[0], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ('options', 'sentence'),
+    [
+        (('--precision', 'bfloat16'), 'in onnxruntime runs in the precisions float32 and int8'),
+        (
+            ('--runtime', 'openvino', '--precision', 'int8'),
+            'in openvino runs in the precisions float32 and bfloat16',
+        ),
+    ],
+)
+def test_a_precision_that_a_runtime_does_not_have_is_one_line(
+    run, movie, exported, tmp_path, options, sentence
+):
+    out = tmp_path / 'poses.json'
+    arguments = ('--out', out, '--boxes', 'whole-picture', '--checkpoint', exported)
+    code, _, errors = run(movie, *arguments, *options)
+    assert code == 2
+    assert len(errors) == 1
+    assert sentence in errors[0]
+    assert not out.exists()
+
+
 def test_every_third_frame_is_enough_for_the_detector(run, movie, boxes, tmp_path, monkeypatch):
     class Walkers(PersonDetector):
         frames = iter((0, 3, 6, 8))
@@ -241,6 +291,10 @@ def test_times_come_from_the_video(run, movie, boxes, tmp_path):
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
         (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is no name for a video'),
         (('--boxes', 'whole-picture', '--precision', 'int8'), 'a checkpoint runs in'),
+        (
+            ('--boxes', 'whole-picture', '--runtime', 'openvino'),
+            'openvino runs exported networks but',
+        ),
         (('--boxes', 'whole-picture', '--batch-size', '0'), 'expected a whole number of at least'),
     ],
 )

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import onnxruntime
+import openvino
 import pytest
 import torch
 from mmengine.config import Config
@@ -28,6 +29,10 @@ from support.tiny_models import (
 
 pytestmark = pytest.mark.slow
 
+needs_bfloat16 = pytest.mark.skipif(
+    'BF16' not in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'),
+    reason='this processor does not compute in bfloat16',
+)
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 FLIPPED = {'flip_test': True, 'flip_mode': 'heatmap', 'shift_heatmap': True}
 TOLERANCE = 1e-5
@@ -100,12 +105,15 @@ def crops_of(number):
     return moving_pictures(number, width=48, height=64)
 
 
-@pytest.mark.parametrize('batch_size', [1, 3])
-def test_both_halves_give_what_pytorch_gives(exported, batch_size):
+@pytest.mark.parametrize(
+    ('runtime', 'batch_size'), [('onnxruntime', 1), ('onnxruntime', 3), ('openvino', 3)]
+)
+def test_both_halves_give_what_pytorch_gives(exported, runtime, batch_size):
     model, folder = exported
     crops = crops_of(5)
     rows = rows_of(model, [0, 0, 1], [0, 1, 2], [3, 4, 4], [1, 2, 3])
-    reference, backend = TorchWindowBackend(model), OnnxWindowBackend(folder, batch_size=batch_size)
+    reference = TorchWindowBackend(model)
+    backend = OnnxWindowBackend(folder, batch_size=batch_size, runtime=runtime)
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
     assert backend.sees_windows == reference.sees_windows
@@ -140,6 +148,19 @@ def test_eight_bits_are_near(exported):
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
     assert 0 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+
+
+@needs_bfloat16
+def test_bfloat16_is_near(exported):
+    model, folder = exported
+    crops, rows = crops_of(3), rows_of(model, [0, 1, 2])
+    reference = TorchWindowBackend(model)
+    backend = OnnxWindowBackend(folder, 'bfloat16', runtime='openvino')
+    expected = reference.fuse(reference.encode(crops), rows)
+    found = backend.fuse(backend.encode(crops), rows)
+    difference = np.abs(found - expected).max() / np.abs(expected).max()
+    # bfloat16 keeps 8 bits of a number: a relative error of up to 1 / 256 at every layer.
+    assert 1e-4 < difference < 0.05
 
 
 def test_the_folder_and_the_config_suffice(plain):
@@ -218,8 +239,15 @@ def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch)
 
 
 def test_settings_that_do_not_exist_are_refused(plain):
-    with pytest.raises(ValueError, match='precision must be one of'):
-        OnnxWindowBackend(plain[1], 'int4')
+    for precision, runtime in (
+        ('int4', 'onnxruntime'),
+        ('bfloat16', 'onnxruntime'),
+        ('int8', 'openvino'),
+    ):
+        with pytest.raises(ValueError, match='precision must be one of'):
+            OnnxWindowBackend(plain[1], precision, runtime=runtime)
+    with pytest.raises(ValueError, match='runtime must be one of'):
+        OnnxWindowBackend(plain[1], runtime='tensorrt')
     with pytest.raises(ValueError, match='batch_size must be at least 1'):
         OnnxWindowBackend(plain[1], batch_size=0)
 

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import time
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from stdpose_mm.benchmarks import inference_comparison as comparison
-from stdpose_mm.benchmarks.timing import Stages, least_seconds
+from stdpose_mm.benchmarks.machine import describe_machine
+from stdpose_mm.benchmarks.timing import Stages, take_turns
+from stdpose_mm.onnx_session import available_precisions
 from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -48,6 +53,8 @@ def test_one_row_for_every_way(tool, tmp_path, capsys):
         ('ours, PyTorch', 'bfloat16', 1),
         ('ours, onnxruntime', 'float32', 1),
         ('ours, onnxruntime', 'int8', 1),
+        ('ours, openvino', 'float32', 1),
+        *[('ours, openvino', 'bfloat16', 1)] * ('bfloat16' in available_precisions('openvino')),
         ('backbone alone', 'float32', 1),
         ('backbone alone', 'bfloat16', 1),
     ]
@@ -55,7 +62,11 @@ def test_one_row_for_every_way(tool, tmp_path, capsys):
     for row in report['rows']:
         assert sum(row['share'].values()) == pytest.approx(1)
         assert row['share']['backbone'] > 0
-    speed, work = tables(capsys.readouterr().out)
+    printed = capsys.readouterr().out
+    assert f'onnxruntime {onnxruntime.__version__}' in printed.splitlines()[0]
+    assert report['machine']['versions']['onnxruntime'] == onnxruntime.__version__
+    assert 'NOT KNOWN to 5% after 1 turn are the speed-ups of MMPose, per frame in' in printed
+    speed, work = tables(printed)
     assert len(speed) == 2 + len(ways)
     assert '| 1.00 |' in speed[2]
     assert [row['model'] for row in report['multiply_adds']] == [
@@ -71,7 +82,10 @@ def test_models_stand_side_by_side_with_ratios(tool, tmp_path, capsys):
     more = ['--config', no_frame_head(tmp_path), TINY, '--precision', 'float32']
     assert tool.main([*SHORT, *more, '--no-memory', '--out', str(out)]) == 0
     rows = json.loads(out.read_text())['rows']
-    own = ['ours, PyTorch, no reuse', 'ours, PyTorch', 'ours, onnxruntime', 'backbone alone']
+    own = [
+        *('ours, PyTorch, no reuse', 'ours, PyTorch', 'ours, onnxruntime', 'ours, openvino'),
+        'backbone alone',
+    ]
     names = ['no_frame_head', Path(TINY).stem]
     assert [(row['model'], row['way']) for row in rows] == [
         (names[1], 'MMPose, per frame'),
@@ -93,7 +107,7 @@ def test_models_stand_side_by_side_with_ratios(tool, tmp_path, capsys):
 def test_memory_is_compared_too():
     rows = [
         dict(model=name, way='ours', precision='float32', passes=1, wall=wall, cpu=1, share={})
-        | {'peak_memory': memory * 2**20}
+        | {'peak_memory': memory * 2**20, 'speed_up': 1.0, 'spread': None}
         for name, wall, memory in (('a', 2.0, 400), ('b', 3.0, 300))
     ]
     fields = dict(frames=4, people=8, size=[2, 2], threads=1, batch_size=8, flip_test=False)
@@ -117,10 +131,11 @@ def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
     comparison.export_onnx(comparison.load(args, models[0], 'float32'), models[0].onnx)
     makers = comparison.make_pipelines(args, video, models)
     found = [make().run(Stages()) for _, make in makers]
-    per_frame, windows, frames, onnx, bare = found
-    for poses in (per_frame, windows, frames, onnx):
+    per_frame, windows, frames, onnx, openvino, bare = found
+    for poses in (per_frame, windows, frames, onnx, openvino):
         assert poses.shape == (6, 17, 2)
     np.testing.assert_allclose(onnx, frames, atol=0.01)
+    np.testing.assert_allclose(openvino, frames, atol=0.01)
     assert len(bare) == 0
 
 
@@ -149,8 +164,108 @@ def test_inner_stages_do_not_count_twice():
     assert stages.seconds['items'] < 0.01
 
 
-def test_the_least_of_several_times():
-    pauses = iter([0.05, 0.01])
-    (first,) = least_seconds(2, lambda: time.sleep(next(pauses)))
-    assert 0.01 <= first.wall < 0.05
-    assert first.cpu < first.wall
+class Clock:
+    """Stands for a clock; functions on it take the seconds that they are told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def work(self, *seconds):
+        """A function that takes these seconds, one after the other, over and over."""
+        left = itertools.cycle(seconds)
+
+        def run():
+            self.now += next(left)
+
+        return run
+
+
+def turns_of(number, *works, clock, **options):
+    return next(itertools.islice(take_turns(works, clock=clock, **options), number - 1, None))
+
+
+def test_functions_take_turns_and_what_follows_a_run_does_not_count():
+    clock = Clock()
+    works = clock.work(4, 2, 9), clock.work(1)
+    turns = turns_of(3, *works, clock=clock, after_each=clock.work(100), cpu_clock=Clock())
+    assert turns.wall.tolist() == [[4, 1], [2, 1], [9, 1]]
+    assert turns.cpu.tolist() == [[0, 0]] * 3
+    assert [seconds.wall for seconds in turns.least()] == [2, 1]
+    assert [seconds.wall for seconds in turns.median()] == [4, 1]
+
+
+def test_a_speed_up_is_the_median_over_the_turns_of_what_each_says():
+    clock = Clock()
+    # The machine was busy in the second turn, and in half of the third.
+    turns = turns_of(3, clock.work(2, 20, 2), clock.work(1, 10, 4), clock=clock)
+    first, second = turns.speed_ups()
+    assert first.value == 1
+    assert second.value == 2
+
+
+@pytest.mark.parametrize(
+    ('number', 'spread'),
+    [
+        # Of six turns, the interval of the median reaches from the least to the largest: by the
+        # binomial distribution it holds the median but for 2 / 2^6 = 3 %.
+        (6, (1.5 - 1) / 1.25),
+        (5, math.nan),
+        # Of nine, from the second to the eighth: but for 2 (1 + 9) / 2^9 = 4 %.
+        (9, (1.7 - 1.1) / 1.4),
+    ],
+)
+def test_the_spread_is_the_interval_of_the_median(number, spread):
+    clock = Clock()
+    works = clock.work(*(1 + n / 10 for n in range(number))), clock.work(1)
+    assert turns_of(number, *works, clock=clock).speed_ups()[1].spread == pytest.approx(
+        spread, nan_ok=True
+    )
+
+
+@pytest.mark.parametrize(
+    ('own', 'num_turns'),
+    [
+        ((1.0,), 6),
+        ((1.0, 1.02), 6),
+        # One of six is an outlier, which seven or eight turns do not lose yet.
+        ((1.0, 1.0, 1.5, *[1.0] * 17), 9),
+        ((1.0, 1.5), 12),
+    ],
+)
+def test_turns_end_when_all_speed_ups_are_known_to_5_percent(own, num_turns):
+    clock = Clock()
+    works = clock.work(2), clock.work(1), clock.work(*own)
+    assert len(comparison.repeat_turns(works, 12, clock).wall) == num_turns
+
+
+def test_what_is_not_known_well_or_missing_is_said(monkeypatch):
+    rows = [
+        dict(way=way, precision='float32', spread=spread, turns=[1.0] * 7)
+        for way, spread in (('a', 0.0), ('b', 0.049), ('c', 0.05), ('d', None))
+    ]
+    (remark,) = comparison.remarks({'rows': rows}, ['float32'])
+    assert 'NOT KNOWN to 5% after 7 turns' in remark
+    assert 'of c in float32 (5%), d in float32 (unknown):' in remark
+    monkeypatch.setattr(
+        comparison, 'available_precisions', lambda name: ('float32',) if name == 'openvino' else ()
+    )
+    assert comparison.remarks({'rows': rows[:2]}, ['float32', 'bfloat16']) == [
+        'Without rows of onnxruntime in float32: it is not installed, or this processor does not '
+        'compute in that.',
+        'Without rows of openvino in bfloat16: it is not installed, or this processor does not '
+        'compute in that.',
+    ]
+
+
+def test_the_processor_is_named(tmp_path):
+    path = tmp_path / 'cpuinfo'
+    processor = 'processor\t: 0\nmodel name\t: Some CPU 9\nflags\t\t: fpu avx512f sse avx2\n\n'
+    path.write_text(processor * 2)
+    machine = describe_machine(path)
+    assert machine.processor == 'Some CPU 9'
+    assert machine.features == ('avx2', 'avx512f')
+    assert str(machine).startswith('Some CPU 9 (avx2, avx512f), ')
+    assert describe_machine(tmp_path / 'nowhere').features == ()

@@ -9,8 +9,10 @@ r"""Speed and memory of MMPose's inferencer, frame by frame, and of this package
 
 A clip is generated; all pipelines get the same boxes and have the same backbone. Without a
 checkpoint the weights are random, which takes the same time. Pipelines take turns, so that other
-work on the machine hits all alike, and each shows its best run; peak memory is that of a process of
-its own.
+work on the machine hits all alike. Times are medians of the turns; a speed-up is the median of what
+each turn says, and its spread the width of the 95 % interval of that, as a part of it. Turns end
+when all spreads are below 5 %; after --repeat turns they end without, and the last lines say so.
+Peak memory is that of a process of its own.
 The backbone alone, on as many crops, is the limit of what can be reached without another backbone.
 With several models MMPose runs the first that has a frame head, and the last columns compare each
 pipeline with the same one of the first model.
@@ -45,10 +47,17 @@ def make_parser() -> OneLineParser:
         choices=BACKEND_PRECISIONS,
         nargs='+',
         default=list(BACKEND_PRECISIONS),
-        help='of the networks; int8 by onnxruntime alone (default: all)',
+        help='of the networks; each runs in those that it has (default: all)',
     )
-    parser.add_argument('--threads', type=positive, default=1, help='of PyTorch and onnxruntime')
-    parser.add_argument('--repeat', type=positive, default=3, help='runs of each (%(default)s)')
+    parser.add_argument(
+        '--threads', type=positive, default=1, help='of PyTorch, onnxruntime and OpenVINO'
+    )
+    parser.add_argument(
+        '--repeat',
+        type=positive,
+        default=20,
+        help='turns at most; fewer once all speed-ups are known to 5 %% (%(default)s)',
+    )
     parser.add_argument(
         '--no-flip',
         action='store_true',

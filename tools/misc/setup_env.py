@@ -289,7 +289,7 @@ def set_up() -> None:
     install_mmcv()
     say('installing the other requirements')
     install('light', 'build', 'runtime', 'onnx', 'review', 'test', 'dev')
-    install('mmpose', options=['--no-deps'])
+    install('mmpose', 'openvino', options=['--no-deps'])
     pip('install', '--quiet', '--no-deps', '--no-build-isolation', '--no-index', '--editable', ROOT)
     say('checking the result')
     if (

@@ -139,14 +139,14 @@ class OnnxFuser:
 
     def __init__(self, path: Path) -> None:
         self._session = start_session(path, path.read_bytes(), _EXPECTED)
-        sizes = {node.name: node.shape[2:] for node in self._session.get_inputs()}
+        sizes = {node.name: node.shape[2:] for node in self._session.inputs}
         for name, kinds in (('vectors', VECTORS), ('scalars', SCALARS)):
-            if sizes.get(name, [])[1:2] != [len(kinds)]:
+            if sizes.get(name, ())[1:2] != (len(kinds),):
                 raise LookupError(f'it does not take {len(kinds)} {name}')
 
     def record(self) -> dict[str, Any]:
         """See :meth:`TrainedFuser.record`."""
-        return json.loads(self._session.get_modelmeta().custom_metadata_map[ONNX_RECORD])
+        return json.loads(self._session.read_metadata(ONNX_RECORD))
 
     def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """See :meth:`stdpose_mm.models.fusers.GapFuser.fuse_gap`."""

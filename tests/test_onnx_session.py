@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+
+from stdpose_mm import onnx_session
+from stdpose_mm.choices import ONNX_RUNTIMES
+from stdpose_mm.errors import InputError
+from stdpose_mm.onnx_session import available_precisions, start_session
+from support.paths import ROOT
+
+FUSER = ROOT / 'stdpose_mm' / 'propagation' / 'auto' / 'weights' / 'gap_fuser.onnx'
+RECORD = 'stdpose_mm.fuser'
+
+runtimes = pytest.mark.parametrize('runtime', ONNX_RUNTIMES)
+
+
+def start(runtime: str, precision: str = 'float32', content: bytes | None = None):
+    content = FUSER.read_bytes() if content is None else content
+    return start_session(Path('net.onnx'), content, 'a network', runtime, precision)
+
+
+def inputs_of(session, frames: int = 4, joints: int = 3) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    free = {1: frames, 2: joints}
+    shapes = {
+        name: [free[axis] if size is None else size for axis, size in enumerate(shape)]
+        for name, shape in session.inputs
+        if name not in ('known', 'present')
+    }
+    values = {name: random.uniform(0.1, 1, shape) for name, shape in shapes.items()}
+    return {
+        **{name: value.astype(np.float32) for name, value in values.items()},
+        'known': np.ones((1, joints), bool),
+        'present': np.ones((1, frames), bool),
+    }
+
+
+@runtimes
+def test_a_network_says_what_it_takes_and_gives(runtime):
+    session = start(runtime)
+    assert dict(session.inputs)['base_weights'] == (1, None, None, 3)
+    assert dict(session.inputs)['known'] == (1, None)
+    assert session.outputs == ('offsets', 'log_scale')
+
+
+@runtimes
+def test_metadata_of_the_file_are_read(runtime):
+    session = start(runtime)
+    assert '"trained_on": "generated clips"' in session.read_metadata(RECORD)
+    with pytest.raises(LookupError):
+        session.read_metadata('nothing')
+
+
+def test_runtimes_agree_and_outputs_come_in_the_order_that_is_asked_for():
+    sessions = [start(runtime) for runtime in ONNX_RUNTIMES]
+    inputs = inputs_of(sessions[0])
+    (offsets, scale), (other_scale, other_offsets) = (
+        session.run(names, inputs)
+        for session, names in zip(
+            sessions, (['offsets', 'log_scale'], ['log_scale', 'offsets']), strict=True
+        )
+    )
+    assert offsets.shape == (1, 4, 3, 2)
+    assert np.abs(offsets).max() > 0.01
+    np.testing.assert_allclose(other_offsets, offsets, atol=1e-4)
+    np.testing.assert_allclose(other_scale, scale, atol=1e-4)
+
+
+@runtimes
+def test_results_stay_when_the_network_runs_again(runtime):
+    session = start(runtime)
+    inputs = inputs_of(session)
+    (first,) = session.run(['offsets'], inputs)
+    kept = first.copy()
+    session.run(['offsets'], {name: np.zeros_like(value) for name, value in inputs.items()})
+    np.testing.assert_array_equal(first, kept)
+
+
+@runtimes
+def test_several_threads_may_run_a_network_at_once(runtime):
+    session = start(runtime)
+    plain = inputs_of(session, frames=16)
+    inputs = [{**plain, 'vectors': plain['vectors'] * part} for part in range(8)]
+    expected = [session.run(['offsets'], own)[0] for own in inputs]
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda own: session.run(['offsets'], own)[0], inputs * 3))
+    np.testing.assert_allclose(found, expected * 3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('runtime', 'sentence'),
+    [
+        ('onnxruntime', 'net.onnx needs onnxruntime, which is not installed'),
+        ('openvino', 'runtime openvino needs OpenVINO, .*: install stdpose-mm.openvino.$'),
+    ],
+)
+def test_a_runtime_that_is_not_installed_is_one_sentence(runtime, sentence, monkeypatch):
+    monkeypatch.setitem(sys.modules, runtime, None)
+    with pytest.raises(InputError, match=sentence):
+        start(runtime)
+
+
+@pytest.mark.parametrize(
+    ('runtime', 'name'), [('onnxruntime', 'onnxruntime'), ('openvino', 'OpenVINO')]
+)
+def test_a_file_that_is_no_network_is_one_sentence(runtime, name):
+    with pytest.raises(InputError, match=rf'net\.onnx is no network that {name} can run') as caught:
+        start(runtime, content=b'no network')
+    assert '\n' not in str(caught.value)
+    assert str(caught.value).endswith('give a network')
+
+
+def test_bfloat16_needs_a_processor_that_has_it(monkeypatch):
+    class Old:
+        def get_property(self, device, name):
+            return ['FP32', 'INT8']
+
+    monkeypatch.setattr(openvino, 'Core', Old)
+    with pytest.raises(InputError, match=r'does not compute in bfloat16, .* choose float32'):
+        start('openvino', 'bfloat16')
+    assert available_precisions('openvino') == ('float32',)
+
+
+def test_a_runtime_that_is_not_installed_has_no_precisions(monkeypatch):
+    assert available_precisions('onnxruntime') == ('float32', 'int8')
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    assert available_precisions('openvino') == ()
+
+
+@pytest.mark.parametrize(
+    ('runtime', 'precision'), [('onnxruntime', 'bfloat16'), ('openvino', 'int8')]
+)
+def test_precisions_of_another_runtime_are_refused(runtime, precision):
+    with pytest.raises(ValueError, match=f'precision of {runtime} must be one of'):
+        start(runtime, precision)
+
+
+@pytest.mark.parametrize(('limit', 'told'), [(3, 3), (0, None)])
+def test_openvino_is_told_how_many_threads_are_allowed(limit, told, monkeypatch):
+    settings = {}
+
+    class Core(openvino.Core):
+        def compile_model(self, model, device, config):
+            settings.update(config)
+            return super().compile_model(model, device, config)
+
+    monkeypatch.setattr(openvino, 'Core', Core)
+    monkeypatch.setattr(onnx_session, 'thread_limit', lambda: limit)
+    start('openvino')
+    assert settings.get('INFERENCE_NUM_THREADS') == told
+
+
+DROPPED_ELSEWHERE = f"""
+import signal, subprocess, threading
+from pathlib import Path
+from stdpose_mm.onnx_session import start_session
+
+signal.signal(signal.SIGCHLD, lambda *_: None)
+path = Path({str(FUSER)!r})
+sessions = [start_session(path, path.read_bytes(), '', 'openvino')]
+thread = threading.Thread(target=sessions.clear)
+thread.start()
+thread.join()
+subprocess.run(['true'])
+"""
+
+
+@pytest.mark.slow
+def test_signals_are_handled_after_another_thread_dropped_the_last_network():
+    subprocess.run([sys.executable, '-c', DROPPED_ELSEWHERE], cwd=ROOT, check=True)
+
+
+REPORT = """
+from pathlib import Path
+
+class Telemetry:
+    def __init__(self, *_, **__):
+        pass
+
+    def send_event(self, *_, **__):
+        Path({place!r}).touch()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('code', 'reports'),
+    [
+        ('import openvino', True),
+        (
+            'import sys\n'
+            'from pathlib import Path\n'
+            'from stdpose_mm.onnx_session import start_session\n'
+            f'path = Path({str(FUSER)!r})\n'
+            'start_session(path, path.read_bytes(), "", "openvino")\n'
+            'assert "openvino_telemetry" not in sys.modules\n'
+            'import openvino_telemetry',
+            False,
+        ),
+    ],
+)
+def test_openvino_reports_nothing(code, reports, tmp_path):
+    """The first case says that the package in place of openvino-telemetry would be used."""
+    package, place = tmp_path / 'openvino_telemetry', tmp_path / 'reported'
+    package.mkdir()
+    (package / '__init__.py').write_text(REPORT.format(place=str(place)))
+    (package / 'backend').mkdir()
+    (package / 'backend' / '__init__.py').touch()
+    (package / 'backend' / 'backend_ga4.py').touch()
+    env = {**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{tmp_path}'}
+    subprocess.run([sys.executable, '-c', code], env=env, check=True)
+    assert place.exists() is reports
