@@ -55,6 +55,9 @@ INTERVALS_PER_VIDEO = 4
 SHRINKAGE_OF_GENERATED = 0.01
 """Real footage is not like generated clips; see docs/guide/auto.md."""
 
+MARGIN_OF_GENERATED = 0.4
+"""Log odds: joints are wrong more often on real footage; see docs/results/results.md."""
+
 
 class Roots(NamedTuple):
     """Folders that the pictures, and the video files, named in labels start from."""
@@ -135,7 +138,13 @@ class AutoTrainer:
         train, val = (read_videos(data / 'annotations' / split) for split in ('train', 'val'))
         examples = self._extract(train[:evidence_clips], 'train', pose, roots, exact=True)
         held_out = self._extract(val, 'val', pose, roots, exact=True)
-        self._train_fuser(examples, held_out, 'generated clips', SHRINKAGE_OF_GENERATED)
+        self._train_fuser(
+            examples,
+            held_out,
+            'generated clips',
+            shrinkage=SHRINKAGE_OF_GENERATED,
+            margin=MARGIN_OF_GENERATED,
+        )
 
     def train_on_labels(self, halves: Sequence[Path], start: Path, roots: Roots) -> None:
         """Go on with labelled videos.
@@ -178,14 +187,15 @@ class AutoTrainer:
             for gap in load_training_gaps(path)
         ]
         trained_on = f'generated clips, then {len(files[0]) + len(files[1])} labelled videos'
-        self._train_fuser(examples, held_out, trained_on, 0.0, fuser)
+        self._train_fuser(examples, held_out, trained_on, start=fuser)
 
     def _train_fuser(
         self,
         examples: Sequence[TrainingGap],
         held_out: Sequence[TrainingGap],
         trained_on: str,
-        shrinkage: float,
+        shrinkage: float = 0.0,
+        margin: float = 0.0,
         start: TrainedFuser | None = None,
     ) -> None:
         fuser = train_fuser(
@@ -194,6 +204,7 @@ class AutoTrainer:
             self.work_dir / 'fuser',
             trained_on,
             shrinkage=shrinkage,
+            margin=margin,
             start=start,
             max_iters=self.fuser_iters,
             seed=self.seed,

@@ -365,10 +365,17 @@ class SimilarLengths(Sampler[list[int]]):
             yield self._rng.choice(near, self.batch_size, replace=False).tolist()
 
 
-def calibrate(fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> TrainedFuser:
+def calibrate(
+    fuser: TrainedFuser, gaps: Sequence[TrainingGap], margin: float = 0.0
+) -> TrainedFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
     Gaps are seen without heatmaps, with their own, and with those of a simulated network.
+
+    Args:
+        fuser: Was not trained on the gaps.
+        gaps: Of known poses.
+        margin: Log odds taken off all scores afterwards, for footage that is harder than this.
 
     Raises:
         InputError: If it is right, or wrong, everywhere.
@@ -380,9 +387,8 @@ def calibrate(fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> TrainedFuser:
         for probability, error in judged_joints(plain, gap, rng):
             scores.append(probability)
             correct.append(error <= CORRECT_WITHIN)
-    return replace(
-        fuser, calibrator=ScoreCalibrator.fit(np.concatenate(scores), np.concatenate(correct))
-    )
+    fitted = ScoreCalibrator.fit(np.concatenate(scores), np.concatenate(correct))
+    return replace(fuser, calibrator=replace(fitted, offset=fitted.offset - margin))
 
 
 def judged_joints(
@@ -412,6 +418,7 @@ def train_fuser(
     work_dir: str | Path,
     trained_on: str,
     shrinkage: float = 0.0,
+    margin: float = 0.0,
     start: TrainedFuser | None = None,
     max_iters: int = 3000,
     batch_size: int = 16,
@@ -427,6 +434,7 @@ def train_fuser(
         work_dir: For logs.
         trained_on: What ``gaps`` are, in a few words; stored with the weights.
         shrinkage: See :class:`TrainedFuser`.
+        margin: See :func:`calibrate`.
         start: A fuser in PyTorch whose weights to start from; fresh ones by default.
         max_iters: Steps.
         batch_size: Gaps a step.
@@ -462,4 +470,4 @@ def train_fuser(
         device=device,
     )
     fuser = TrainedFuser(network, ScoreCalibrator(), trained_on, shrinkage)
-    return calibrate(fuser, held_out)
+    return calibrate(fuser, held_out, margin)

@@ -245,3 +245,10 @@ def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
     done = run('tools/propagate.py', frames, labels, '--out', dense, *model)
     assert 'heatmaps for' in done.stdout
     assert len(json.loads(dense.read_text())['images']) == 36
+
+
+def test_a_margin_lowers_the_log_odds_of_all_scores(broken):
+    torch.manual_seed(0)
+    fresh = TrainedFuser(build_fuser().eval(), ScoreCalibrator(), '')
+    fitted, careful = (calibrate(fresh, broken, margin).calibrator for margin in (0.0, 0.7))
+    assert careful == ScoreCalibrator(fitted.slope, fitted.offset - 0.7)
