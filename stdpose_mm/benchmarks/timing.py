@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
@@ -136,8 +137,8 @@ def peak_memory(
         *args: Its arguments, which can be pickled.
         **kwargs: Its keyword arguments.
     """
-    with multiprocessing.get_context('spawn').Pool(1) as pool:
-        return pool.apply(_own_peak, (work, args, kwargs))
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
+        return pool.submit(_own_peak, work, args, kwargs).result()
 
 
 def _own_peak(work: Callable[..., object], args: Sequence[Any], kwargs: dict[str, Any]) -> int:

@@ -1,5 +1,4 @@
 import gc
-import multiprocessing
 import os
 import pickle
 import random
@@ -17,6 +16,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import VideoFrames, open_frames, read_frame, write_video
+from support.forks import in_fork
 from support.paths import ROOT
 from support.video_files import (
     CLOSED_GROUPS,
@@ -185,35 +185,26 @@ def test_a_source_goes_on_after_pickling(video: Path):
     assert (len(copy), copy.size, number_of(copy[3])) == (COUNT, frames.size, 3)
 
 
-def _number_at(index: int) -> int:
-    return number_of(_shared[index])
-
-
-_shared = None
-
-
 @pytest.mark.slow
 def test_a_source_can_be_used_on_both_sides_of_a_fork(video: Path):
-    global _shared
-    _shared = open_frames(video)
-    _shared[20]
-    with multiprocessing.get_context('fork').Pool(2) as pool:
-        numbers = pool.map_async(_number_at, [30, 2, 21, 10]).get(timeout=30)
+    frames = open_frames(video)
+    frames[20]
 
-    assert numbers == [30, 2, 21, 10]
-    assert number_of(_shared[21]) == 21
+    assert in_fork(lambda: [number_of(frames[index]) for index in (30, 2)]) == [30, 2]
+    assert in_fork(lambda: [number_of(frames[index]) for index in (21, 10)]) == [21, 10]
+    assert number_of(frames[21]) == 21
 
 
 def test_a_fork_does_not_wait_for_a_decoder_that_is_garbage(video: Path):
     gc.disable()
     try:
         container = av.open(str(video))
+        container.streams.video[0].codec_context.thread_count = 2
         frames = container.decode(video=0)
         next(frames)
         # Its objects refer to each other: only a collector frees them, and with them the decoder.
         del container, frames
-        with multiprocessing.get_context('fork').Pool(1) as pool:
-            assert pool.apply_async(gc.collect).get(timeout=15) >= 0
+        assert in_fork(gc.collect, limit=15) >= 0
     finally:
         gc.enable()
 
