@@ -36,6 +36,13 @@ def test_boxes_tell_how_far_a_person_goes_in_its_own_size() -> None:
     assert moving.has_boxes
 
 
+def test_the_side_of_a_box_that_moves_most_counts() -> None:
+    """The left side goes 4 px a frame to the right, the right side stays."""
+    boxes = {n: np.array([4.0 * n, 20.0, 90.0 - 4.0 * n, 100.0]) for n in range(13)}
+    (person,) = measure_motion(None, {0: boxes})
+    assert np.diff(person.paths[2:-2, 0]) == pytest.approx(0.04)
+
+
 def test_pictures_tell_how_far_things_go() -> None:
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.uniform(0, 255, (120, 400)).astype(np.float32), (0, 0), 3)

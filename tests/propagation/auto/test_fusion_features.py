@@ -6,6 +6,7 @@ import pytest
 
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
+from stdpose_mm.propagation.auto.candidates import find_candidates
 from stdpose_mm.propagation.auto.evidence_maps import near_and_wide
 from stdpose_mm.propagation.auto.fusion_features import (
     MAPS,
@@ -14,6 +15,7 @@ from stdpose_mm.propagation.auto.fusion_features import (
     GapHeatmaps,
     extract_fusion_features,
 )
+from stdpose_mm.propagation.auto.joint_matching import match_joints, matches_nbytes
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from support.plain_matcher import PlainMatcher
 
@@ -126,6 +128,24 @@ def test_looks_match_where_the_joint_has_gone(label):
     np.testing.assert_allclose(scalar(evidence, 'forward_match')[3], 1, atol=0.03)
     assert (scalar(evidence, 'forward_match')[1] < 0.9).all()
     np.testing.assert_allclose(scalar(evidence, 'ends_match'), 1, atol=1e-5)
+
+
+def test_each_label_looks_as_its_own_frame_does(label):
+    frames = ArrayFrames([texture(0)] * 3 + [texture(1)] * 2)
+    evidence = extract_fusion_features(frames, make_gap(label), standing(), MATCHER)
+    left, right = (
+        evidence.maps[:, :, 0, MAPS.index(f'{side}_match'), 4, 4] for side in ('left', 'right')
+    )
+    np.testing.assert_allclose(left[:3], 1, atol=0.03)
+    np.testing.assert_allclose(right[3:], 1, atol=0.03)
+    assert max(left[3:].max(), right[:3].max(), scalar(evidence, 'ends_match').max()) < 0.8
+
+
+def test_memory_is_announced_as_it_is_taken(label):
+    matches = match_joints(
+        STILL, [find_candidates(make_gap(label), standing(), np.arange(5))], MATCHER
+    )[0]
+    assert matches_nbytes(5, 3) == sum(array.nbytes for array in matches)
 
 
 def test_looks_that_went_far_are_found_in_the_wide_maps(label):
