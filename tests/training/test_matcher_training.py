@@ -50,7 +50,7 @@ def test_a_joint_has_the_colour_of_its_place_in_the_video(folder, videos):
     frames = open_video(video, folder, None, pictures_needed=True)
 
     def colours(picture: np.ndarray, joints: np.ndarray) -> np.ndarray:
-        x, y = np.rint(joints).astype(int).T
+        x, y = np.clip(np.rint(joints), 0, np.array(picture.shape[1::-1]) - 1).astype(int).T
         # Drawn edges are sharp, and a crop interpolates.
         return cv2.blur(picture, (3, 3))[y, x].astype(float)
 
@@ -61,7 +61,7 @@ def test_a_joint_has_the_colour_of_its_place_in_the_video(folder, videos):
         for crop, joints in (('label_crops', 'label_joints'), ('crops', 'joints')):
             picture = item[crop].permute(1, 2, 0).numpy()
             found = colours(picture, item[joints].numpy())[shown]
-            assert min(np.abs(found - known[shown]).mean() for known in true) < 8
+            assert min(np.abs(found - known[shown]).mean() for known in true) < 10
 
 
 def test_people_seen_once_cannot_be_compared(folder, videos):
