@@ -34,6 +34,9 @@ _OF_COCO = (17, 3)
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
 """The tag of EXIF that says how a camera was held, and its values for upright pictures."""
 
+_MAX_NESTING = 32
+"""Levels of lists and mappings; scanning takes time by the square of them, and 3 are needed."""
+
 _FAR = 10.0
 """Pictures from the edge at which a joint is a mistake; labels a little outside are common."""
 
@@ -140,10 +143,18 @@ def _parse_yaml(file: Path) -> Record:
     import yaml
 
     text = read_text(file)
+    opening = yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken
+    opening += yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken
+    closing = yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken
+    depth = 0
     try:
-        # Aliases, of which no data.yaml has need, can make a small file stand for a huge value.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise InputError(f'{file} has aliases (*name), expected plain YAML')
+        for token in yaml.scan(text):
+            # Aliases, of which no data.yaml has need, can make a small file stand for a huge value.
+            if isinstance(token, yaml.AliasToken):
+                raise InputError(f'{file} has aliases (*name), expected plain YAML')
+            depth += isinstance(token, opening) - isinstance(token, closing)
+            if depth > _MAX_NESTING:
+                raise InputError(f'{file} is nested deeper than {_MAX_NESTING} levels, expected 3')
         return Record(file, '', yaml.safe_load(text))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, InputError):

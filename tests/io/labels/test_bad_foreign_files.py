@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -258,7 +257,10 @@ YOLO_MISTAKES: list[tuple[str, str, str]] = [
     (LINE, YAML.replace('{0: [nose, hand]}', '{0: [a, b], 1: [c, d]}'), 'the same names for every'),
     (LINE, 'a: &a [1]\nb: [*a, *a]', r'has aliases \(\*name\)'),
     (LINE, '!!python/object/apply:os.system ["true"]', 'is not YAML'),
-    (LINE, '[' * 5000, 'is not YAML'),
+    (LINE, '[' * 5000, 'is nested deeper than 32 levels'),
+    (LINE, '- ' * 5000, 'is nested deeper than 32 levels'),
+    (LINE, '{a: ' * 5000, 'is nested deeper than 32 levels'),
+    (LINE, '[1, 2', 'is not YAML'),
 ]
 
 HEADER = """\
@@ -295,14 +297,12 @@ DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
 
 
 def assert_refused(read: Callable[[Path], Any], path: Path, told: str | None = None) -> None:
-    began = time.process_time()
     with pytest.raises(InputError, match=told) as caught:
         read(path)
     message = str(caught.value)
     assert str(path.parent) in message
     assert '\n' not in message
     assert len(message) < 400 + len(str(path))
-    assert time.process_time() - began < 5
 
 
 def outcome(read: Callable[..., Any], path: Path, *arguments: Any) -> None:
