@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import lru_cache
+from math import log2
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,7 +72,11 @@ class DISFlow:
 def _dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
     """Build OpenCV's estimator for pictures of one shape."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    estimator.setFinestScale(finest_scale)
+    # OpenCV halves pictures to no less than this. Asked for a finest scale beyond, it would choose
+    # scales by the width alone, and crash on pictures that are wide and low.
+    patch = estimator.getPatchSize()
+    coarsest = min(log2(max(shape) / (4 * patch)) + 0.5, log2(min(shape) / patch))
+    estimator.setFinestScale(max(0, min(finest_scale, int(coarsest))))
     estimator.setVariationalRefinementGamma(_GRADIENT_WEIGHT)
     return estimator
 

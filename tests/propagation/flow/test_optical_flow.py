@@ -23,6 +23,15 @@ def test_dis_finds_the_motion_of_a_texture():
     np.testing.assert_allclose(np.median(field, axis=(0, 1)), [6, -4], atol=0.3)
 
 
+@pytest.mark.parametrize('finest_scale', [1, 2])
+@pytest.mark.parametrize('shape', [(16, 16), (16, 640), (24, 320), (320, 24), (64, 64)])
+def test_dis_takes_pictures_of_any_shape(shape, finest_scale):
+    texture = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    field = DISFlow(finest_scale=finest_scale)(texture, np.roll(texture, 1, axis=1))
+    assert field.shape == (*shape, 2)
+    assert np.isfinite(field).all()
+
+
 def test_raft_runs_on_any_size_and_gives_flow_for_every_pixel(tmp_path):
     from torchvision.models.optical_flow import raft_small
 
