@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import onnxruntime
-import openvino
 import pytest
 import torch
 from mmengine.config import Config
@@ -14,6 +13,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
 from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
 from stdpose_mm.models.structures import AuxiliaryLabels
+from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.structures import Skeleton
 from support.tiny_models import (
     PIPELINE,
@@ -30,7 +30,7 @@ from support.tiny_models import (
 pytestmark = pytest.mark.slow
 
 needs_bfloat16 = pytest.mark.skipif(
-    'BF16' not in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'),
+    'bfloat16' not in available_precisions('openvino'),
     reason='this processor does not compute in bfloat16',
 )
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))

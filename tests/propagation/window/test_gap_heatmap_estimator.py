@@ -20,6 +20,7 @@ from stdpose_mm.propagation.window.gap_heatmap_estimator import (
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from support.frame_sources import CountingFrames
+from support.heatmaps import assert_same_maps
 from support.tiny_models import (
     PIPELINE,
     metainfo_of,
@@ -99,7 +100,7 @@ def test_maps_that_labels_replace_for_every_joint_are_not_predicted(
     )
     ((_, found),) = maps_of(model, pictures, gaps, frame_maps=False)
     assert sum(sizes) == seen
-    np.testing.assert_allclose(found.final_heatmaps, expected.final_heatmaps, atol=1e-5)
+    assert_same_maps(found.final_heatmaps, expected.final_heatmaps)
 
 
 def predict(model, pictures, gap, key, window, given, test_cfg=None):
@@ -190,10 +191,10 @@ def test_maps_are_those_of_the_estimator_on_the_same_crops(
         else:
             window, shown = window_of(frame)
             heatmaps, keypoints = predict(model, pictures, gap, frame, window, shown)
-            np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+            assert_same_maps(maps.final_heatmaps[n], heatmaps)
             np.testing.assert_allclose(decoded[n], keypoints, atol=0.05)
         single, _ = predict(model, pictures, gap, frame, window, shown, {'use_frame_head': True})
-        np.testing.assert_allclose(maps.frame_heatmaps[n], single, atol=2e-5)
+        assert_same_maps(maps.frame_heatmaps[n], single)
 
 
 def test_the_maps_depend_on_labels_pictures_and_prior(model, gaps_of):
@@ -267,7 +268,7 @@ def test_a_model_of_single_frames_sees_the_gap_only(gaps_of, changes):
     assert calls.batches == [6]
     assert pictures.reads == list(range(1, 7))
     heatmaps, _ = predict(model, pictures, gap, 3, (3, 3, 3), (False, False))
-    np.testing.assert_allclose(maps.final_heatmaps[2], heatmaps, atol=2e-5)
+    assert_same_maps(maps.final_heatmaps[2], heatmaps)
     np.testing.assert_array_equal(maps.final_heatmaps, maps.frame_heatmaps)
 
 
@@ -285,7 +286,7 @@ def test_without_a_frame_head_the_single_frame_maps_are_empty(gaps_of):
     assert maps.frame_heatmaps.shape == (8, 3, 16, 12)
     assert not maps.frame_heatmaps.any()
     heatmaps, _ = predict(model, pictures, gap, 3, (0, 3, 7), (True, True))
-    np.testing.assert_allclose(maps.final_heatmaps[3], heatmaps, atol=2e-5)
+    assert_same_maps(maps.final_heatmaps[3], heatmaps)
 
 
 @pytest.mark.parametrize(('given', 'num_frames', 'ends', 'window_of'), WINDOWS)
@@ -301,7 +302,7 @@ def test_the_second_system_that_takes_labels_sees_the_same_windows(
         if frame in gap.frames:
             window, shown = window_of(frame)
             heatmaps, _ = predict(model, pictures, gap, frame, window, shown)
-            np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+            assert_same_maps(maps.final_heatmaps[n], heatmaps)
 
 
 FIVE_FRAMES = {
@@ -329,7 +330,7 @@ def test_windows_of_five_frames_have_further_frames_of_the_gap(gaps_of, given, s
         shown = (True, len(given) == 2)
         heatmaps, _ = predict(model, pictures, gap, key, window, shown)
         found = maps.final_heatmaps[key - maps.frames[0]]
-        np.testing.assert_allclose(found, heatmaps, atol=5e-5)
+        assert_same_maps(found, heatmaps)
 
 
 def test_five_frames_of_a_model_that_takes_no_labels_are_neighbours(gaps_of):
@@ -339,7 +340,7 @@ def test_five_frames_of_a_model_that_takes_no_labels_are_neighbours(gaps_of):
     ((_, maps),) = maps_of(model, pictures, [gap])
     for key, window in ((1, (0, 0, 1, 2, 3)), (4, (2, 3, 4, 5, 6)), (6, (4, 5, 6, 7, 7))):
         heatmaps, _ = predict(model, pictures, gap, key, window, (False, False))
-        np.testing.assert_allclose(maps.final_heatmaps[key], heatmaps, atol=2e-5)
+        assert_same_maps(maps.final_heatmaps[key], heatmaps)
 
 
 def test_further_frames_of_a_long_gap_stay_within_its_chunks(gaps_of):
@@ -359,7 +360,7 @@ def test_further_frames_of_a_long_gap_stay_within_its_chunks(gaps_of):
     ):
         heatmaps, _ = predict(model, frames, gap, key, window, (True, True))
         found = maps.final_heatmaps[key - maps.frames[0]]
-        np.testing.assert_allclose(found, heatmaps, atol=2e-5)
+        assert_same_maps(found, heatmaps)
 
 
 @pytest.mark.parametrize(
@@ -381,12 +382,12 @@ def test_a_model_that_takes_no_labels_sees_the_frames_beside_each(gaps_of, given
     for n, frame in enumerate(maps.frames):
         if frame in gap.frames:
             heatmaps, _ = predict(model, pictures, gap, frame, window_of(frame), (False, False))
-            np.testing.assert_allclose(maps.final_heatmaps[n], heatmaps, atol=2e-5)
+            assert_same_maps(maps.final_heatmaps[n], heatmaps)
     # The maps of single frames, label frames too, come from its frame head.
     single, _ = predict(
         model, pictures, gap, 7, (7, 7, 7), (False, False), {'use_frame_head': True}
     )
-    np.testing.assert_allclose(maps.frame_heatmaps[7], single, atol=2e-5)
+    assert_same_maps(maps.frame_heatmaps[7], single)
 
 
 def test_maps_of_single_frames_that_nobody_asks_for_are_empty(model, gaps_of):
@@ -415,8 +416,8 @@ def test_people_with_overlapping_gaps_do_not_depend_on_the_batch_size(model, gap
     for gap, maps in found:
         expected = single[gap.track_id, gap.first]
         assert maps.frames == expected.frames == range(gap.first, gap.last + 1)
-        np.testing.assert_allclose(maps.frame_heatmaps, expected.frame_heatmaps, atol=2e-5)
-        np.testing.assert_allclose(maps.final_heatmaps, expected.final_heatmaps, atol=2e-5)
+        assert_same_maps(maps.frame_heatmaps, expected.frame_heatmaps)
+        assert_same_maps(maps.final_heatmaps, expected.final_heatmaps)
         np.testing.assert_array_equal(maps.to_heatmap, expected.to_heatmap)
 
 
@@ -455,7 +456,7 @@ def test_a_frame_without_a_label_is_not_far_from_its_key(model, gaps_of):
     ((_, maps),) = maps_of(model, pictures, [gap])
     window = (0, 20, 20 + MIRROR_REACH)
     heatmaps, _ = predict(model, pictures, gap, 20, window, (True, False))
-    np.testing.assert_allclose(maps.final_heatmaps[20], heatmaps, atol=2e-5)
+    assert_same_maps(maps.final_heatmaps[20], heatmaps)
 
 
 def test_a_frame_that_cannot_be_read_stops_it_after_the_gaps_before(model, gaps_of):
