@@ -246,7 +246,7 @@ def build_mmcv_wheel(folder: Path, toolkit: CudaToolkit | None) -> Path:
     else:
         env |= {'FORCE_CUDA': '1', 'CUDA_HOME': str(toolkit.home)}
     device = f'CUDA {toolkit.version}' if toolkit else 'the CPU'
-    say(f'building {mmcv_requirement()} for {device} with {env["MAX_JOBS"]} jobs, once (6-8 min)')
+    say(f'building {mmcv_requirement()} for {device} with {env["MAX_JOBS"]} jobs, once (6-16 min)')
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         # From source and past pip's own cache, whose wheels know nothing of PyTorch's version.
         pip(
