@@ -1,0 +1,12 @@
+# The light form, pose estimation on PoseTrack17, as in stdpose_base_estimation_posetrack17.py.
+_base_ = 'stdpose_base_propagation_posetrack17_light.py'
+
+train_dataloader = dict(dataset=dict(task='estimation', random_offset=False))
+val_dataloader = dict(dataset=dict(task='estimation'))
+test_dataloader = dict(
+    dataset=dict(task='estimation', boxes='detected', bbox_file='detections/val.json')
+)
+
+val_evaluator = dict(given_interval=None)
+test_evaluator = dict(given_interval=None, boxes='detected', oks_nms=0.9)
+default_hooks = dict(checkpoint=dict(save_best='posetrack/AP'))
