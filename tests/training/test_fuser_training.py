@@ -18,6 +18,7 @@ from stdpose_mm.propagation.auto.fusion_features import MAP_STEPS, MAPS, SCALARS
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.training.auto_training import MARGIN_OF_GENERATED
 from stdpose_mm.training.fuser_training import (
     SimilarLengths,
     TrainingGapDataset,
@@ -238,7 +239,16 @@ def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
 
     labels = next((out / 'generated' / 'annotations' / 'val').glob('*.json'))
     dense = tmp_path / 'dense.json'
-    assert TrainedFuser.load(out / 'fuser.onnx').trained_on == 'generated clips'
+    fuser = TrainedFuser.load(out / 'fuser.onnx')
+    assert fuser.trained_on == 'generated clips'
+    gaps = [
+        gap
+        for file in sorted((out / 'evidence' / 'val').glob('*.npz'))
+        for gap in load_training_gaps(file)
+    ]
+    without_margin = calibrate(fuser, gaps).calibrator
+    lowered = without_margin.offset - fuser.calibrator.offset
+    assert lowered == pytest.approx(MARGIN_OF_GENERATED, abs=0.1)
     model = ['--fuser', out / 'fuser.pth', '--config', out / 'pose.py']
     model += ['--checkpoint', out / 'pose.pth', '--keep-every', 7]
     frames = out / 'generated' / 'images' / 'val' / labels.stem
