@@ -35,6 +35,7 @@ from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
     FrameEstimate,
+    PoseEstimator,
     VideoPoseEstimator,
     estimate_video,
     load_backend,
@@ -42,6 +43,7 @@ from stdpose_mm.inference import (
 )
 from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, open_frames
 from stdpose_mm.io.video.array_frames import to_bgr
+from stdpose_mm.propagation.window import SparseEstimator
 from stdpose_mm.structures import to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
@@ -69,7 +71,7 @@ class STDPoseInferencer(Pose2DInferencer):
       frame at a time, and do not depend on it.
     - A frame that cannot be read is logged, and its poses are interpolated between the frames
       around it. ``origin`` of a result, and of the data sample's metainfo, says so: 'seen',
-      'bridged', or 'unknown' where there is nothing to interpolate.
+      'carried' (see ``pose_every``), 'bridged', or 'unknown' where there is nothing to interpolate.
 
     After ``import stdpose_mm``, ``MMPoseInferencer(pose2d=...)`` builds this class for configs of
     this package, see :mod:`stdpose_mm.mmpose_hook`.
@@ -103,6 +105,9 @@ class STDPoseInferencer(Pose2DInferencer):
         min_track_frames: People whom the detector finds in fewer frames are left out; a camera is
             answered at once, with everyone.
         runtime: See :func:`~stdpose_mm.inference.load_backend`.
+        pose_every: The model looks at every n-th frame, and optical flow carries the poses to the
+            frames between, see :class:`~stdpose_mm.propagation.window.SparseEstimator`. These have
+            no heatmaps, and a camera is answered so many frames later.
 
     Raises:
         InputError: If something that was given cannot be used.
@@ -126,6 +131,7 @@ class STDPoseInferencer(Pose2DInferencer):
         crops_at_once: int = 8,
         min_track_frames: int = MIN_TRACK_FRAMES,
         runtime: str | None = None,
+        pose_every: int = 1,
     ) -> None:
         init_default_scope(scope)
         self._precision = precision
@@ -134,7 +140,12 @@ class STDPoseInferencer(Pose2DInferencer):
         # Pose2DInferencer would build a detector of its own.
         BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
         self.visualizer.set_dataset_meta(self.model.dataset_meta)
-        self.estimator = VideoPoseEstimator(self.window_model, self._backend, crops, crops_at_once)
+        if pose_every < 1:
+            raise InputError(f'pose_every must be at least 1, got {pose_every}')
+        estimator = VideoPoseEstimator(self.window_model, self._backend, crops, crops_at_once)
+        self.estimator: PoseEstimator = (
+            estimator if pose_every == 1 else SparseEstimator(estimator, pose_every)
+        )
         if tracker not in TRACKERS:
             raise InputError(f'tracker must be one of {", ".join(TRACKERS)}, got {tracker!r}')
         self._det_every = det_every

@@ -205,27 +205,30 @@ def own_pipelines(
     """Our pipelines to run a model, and its backbone alone."""
     batch = args.batch_size
 
-    def pytorch(precision: str, crops: CropPolicy) -> Pipeline:
+    def pytorch(precision: str, crops: CropPolicy, every: int = 1) -> Pipeline:
         model = load(args, files, precision)
         model.pack()
         name = 'ours, PyTorch' if crops == 'frame' else 'ours, PyTorch, no reuse'
-        return ours(video, model, crops, TorchWindowBackend(model, batch), batch, name, precision)
+        backend = TorchWindowBackend(model, batch)
+        return ours(video, model, crops, backend, batch, name, precision, every)
 
-    def exported(runtime: str, precision: str) -> Pipeline:
+    def exported(runtime: str, precision: str, every: int) -> Pipeline:
         backend = OnnxWindowBackend(files.onnx, precision, batch, runtime)
         model = backend.window_model(files.config)
-        return ours(video, model, 'frame', backend, batch, f'ours, {runtime}', precision)
+        return ours(video, model, 'frame', backend, batch, f'ours, {runtime}', precision, every)
 
     def bare(precision: str) -> Pipeline:
         return bare_backbone(video, load(args, files, precision), batch)
 
     in_pytorch = [precision for precision in args.precision if precision in PRECISIONS]
+    steps = [1] if args.pose_every == 1 else [1, args.pose_every]
     return [
         *(partial(pytorch, p, 'window') for p in in_pytorch),
-        *(partial(pytorch, p, 'frame') for p in in_pytorch),
+        *(partial(pytorch, p, 'frame', every) for every in steps for p in in_pytorch),
         *(
-            partial(exported, runtime, p)
+            partial(exported, runtime, p, every)
             for runtime in ONNX_RUNTIMES
+            for every in steps
             for p in args.precision
             if p in available_precisions(runtime)
         ),

@@ -20,11 +20,13 @@ from stdpose_mm.choices import CropPolicy
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.inference import (
     OnnxWindowBackend,
+    PoseEstimator,
     VideoPoseEstimator,
     WindowBackend,
     WindowModel,
 )
 from stdpose_mm.io.video import open_frames
+from stdpose_mm.propagation.window import SparseEstimator
 from stdpose_mm.structures import TrackedBoxes, to_corners
 
 from .complexity import per_frame_model
@@ -74,6 +76,7 @@ def ours(
     batch_size: int,
     name: str,
     precision: str,
+    every: int = 1,
 ) -> Pipeline:
     """Set up this package's estimator.
 
@@ -85,8 +88,12 @@ def ours(
         batch_size: Crops, and windows, in one pass of the network.
         name: See :class:`Pipeline`.
         precision: See :class:`Pipeline`.
+        every: The network looks at every n-th frame, see :class:`SparseEstimator`.
     """
-    estimator = VideoPoseEstimator(model, backend, crops, batch_size)
+    estimator: PoseEstimator = VideoPoseEstimator(model, backend, crops, batch_size)
+    if every > 1:
+        estimator = SparseEstimator(estimator, every)
+        name = f'{name}, every {every}'
     encoder = 'backbone' if isinstance(backend, OnnxWindowBackend) else 'neck and heads'
     methods = [
         (model, 'crop_at', 'crop'),

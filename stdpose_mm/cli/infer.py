@@ -92,6 +92,14 @@ def make_parser(prog: str) -> OneLineParser:
         help='the detector looks at every N-th frame (%(default)s)',
     )
     parser.add_argument(
+        '--pose-every',
+        type=positive,
+        default=1,
+        metavar='N',
+        help='the model looks at every N-th frame, and optical flow carries the poses to those '
+        'between, where it can be followed (%(default)s)',
+    )
+    parser.add_argument(
         '--tracker',
         choices=TRACKERS,
         default='bytetrack',

@@ -94,10 +94,11 @@ def infer_video(
     from tqdm import tqdm
 
     from stdpose_mm.cli.progress import describe_time
-    from stdpose_mm.inference import VideoPoseEstimator, estimate_video
+    from stdpose_mm.inference import PoseEstimator, VideoPoseEstimator, estimate_video
     from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, open_frames, require_timing, write_video_like
+    from stdpose_mm.propagation.window import SparseEstimator
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
@@ -107,7 +108,9 @@ def infer_video(
         require_timing(args.save_video, frames)
     box_source = _box_source(args, frames, models.detector)
     model, backend = models.network
-    estimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
+    estimator: PoseEstimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
+    if args.pose_every > 1:
+        estimator = SparseEstimator(estimator, args.pose_every)
     smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
     with ExitStack() as outputs:
         interrupt = outputs.enter_context(_Interrupt()) if keep_incomplete else None
@@ -140,6 +143,8 @@ def infer_video(
             'complete': is_complete,
             'frames': len(frames),
             'unreadable_frames': results.unreadable,
+            'pose_every': args.pose_every,
+            'frames_seen': results.seen,
             'crops': args.crops,
             'precision': args.precision,
             'smoothing': None if smoother is None else str(smoother),
@@ -181,6 +186,7 @@ class _Results:
         estimates: Ascending by index.
         track_ids: Filled while iterating.
         unreadable: Filled with the frames that cannot be read.
+        seen: Counts the frames that the model has seen.
     """
 
     frames: FrameSource
@@ -189,6 +195,7 @@ class _Results:
     estimates: Iterable[FrameEstimate]
     track_ids: set[int] = field(default_factory=set)
     unreadable: list[int] = field(default_factory=list)
+    seen: int = 0
 
     def __iter__(self) -> Iterator[tuple[FrameEstimate, list[PersonLabel]]]:
         from stdpose_mm.inference.pose_labels import frame_of, labels_of
@@ -197,7 +204,8 @@ class _Results:
             persons = labels_of(estimate, self.model.trained_joints)
             self.labels.add(frame_of(estimate, self.frames), persons)
             self.track_ids.update(estimate.people.track_ids.tolist())
-            if estimate.origin != 'seen':
+            self.seen += estimate.origin == 'seen'
+            if not estimate.is_readable:
                 self.unreadable.append(estimate.frame_index)
             yield estimate, persons
 

@@ -1,6 +1,6 @@
 """Inference: poses in the frames of a video by a trained window model."""
 
-from .estimate_video import estimate_video
+from .estimate_video import PoseEstimator, estimate_video
 from .frame_estimate import FrameEstimate
 from .load_backend import load_backend
 from .onnx_window_backend import OnnxWindowBackend
@@ -19,6 +19,7 @@ __all__ = [
     'FrameEstimate',
     'FrameFeatures',
     'OnnxWindowBackend',
+    'PoseEstimator',
     'TorchWindowBackend',
     'VideoPoseEstimator',
     'WindowBackend',

@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
-from stdpose_mm.detection import BoxSource, DetectedBoxes
+from stdpose_mm.detection import BoxedFrame, BoxSource, DetectedBoxes
 from stdpose_mm.detection.box_sources import Pictures
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import TrackedBoxes
@@ -18,13 +19,26 @@ from stdpose_mm.tracking.smoothing import SURE_JOINT, PoseSmoother, TrackedPoses
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES, TrackConfirmation
 
 from .frame_estimate import FrameEstimate
-from .video_pose_estimator import VideoPoseEstimator
+
+
+class PoseEstimator(Protocol):
+    """Estimates the poses of people whose boxes are known."""
+
+    def estimate(
+        self,
+        frames: Iterable[BoxedFrame],
+        max_waiting: int | None = None,
+        keep_pictures: bool = False,
+        keep_heatmaps: bool = False,
+    ) -> Generator[FrameEstimate, None, None]:
+        """See :meth:`~stdpose_mm.inference.VideoPoseEstimator.estimate`."""
+        ...
 
 
 def estimate_video(
     pictures: Pictures,
     box_source: BoxSource,
-    estimator: VideoPoseEstimator,
+    estimator: PoseEstimator,
     tracker: str = 'bytetrack',
     smoother: PoseSmoother | None = None,
     max_waiting: int | None = None,

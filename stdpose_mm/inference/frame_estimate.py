@@ -29,11 +29,13 @@ class FrameEstimate:
         people: The N boxes that the poses were estimated in, with scores and track ids.
         keypoints: [N, K, 2] pixels of the picture.
         scores: [N, K] in 0..1.
-        origin: 'seen': estimated from the picture; 'bridged': the picture cannot be read, the poses
-            are interpolated between the frames around it; 'unknown': it cannot be read and there
-            are not two such frames, so that N is 0.
+        origin: 'seen': estimated from the picture by the network; 'carried': by optical flow from
+            frames around it that the network has seen; 'bridged': the picture cannot be read, the
+            poses are interpolated between the frames around it; 'unknown': it cannot be read and
+            there are not two such frames, so that N is 0.
         picture: BGR uint8 [H, W, 3]; None if it was not asked for or cannot be read.
-        heatmaps: [N, K, h, w] float32; None if they were not asked for or the frame was not seen.
+        heatmaps: [N, K, h, w] float32; None if they were not asked for or the network has not seen
+            the frame.
         crops: Where the N heatmaps lie in the picture; empty without heatmaps.
     """
 
@@ -41,13 +43,18 @@ class FrameEstimate:
     people: TrackedBoxes
     keypoints: np.ndarray
     scores: np.ndarray
-    origin: Literal['seen', 'bridged', 'unknown'] = 'seen'
+    origin: Literal['seen', 'carried', 'bridged', 'unknown'] = 'seen'
     picture: np.ndarray | None = None
     heatmaps: np.ndarray | None = None
     crops: tuple[Crop, ...] = ()
 
     def __len__(self) -> int:
         return len(self.people)
+
+    @property
+    def is_readable(self) -> bool:
+        """Return whether there was a picture."""
+        return self.origin in ('seen', 'carried')
 
     def select(self, kept: np.ndarray) -> FrameEstimate:
         """Leave out people.

@@ -17,6 +17,9 @@ UNREADABLE = 'unreadable'
 BRIDGED = 'bridged'
 """In ``extra`` of a person who was interpolated into such a frame."""
 
+CARRIED = 'carried'
+"""In ``extra`` of a person whose pose optical flow has carried to the frame."""
+
 
 def frame_of(estimate: FrameEstimate, frames: FrameSource) -> VideoFrame:
     """Describe the frame of an estimate; ``extra`` says if it cannot be read."""
@@ -24,7 +27,7 @@ def frame_of(estimate: FrameEstimate, frames: FrameSource) -> VideoFrame:
     if isinstance(frames, PictureFrames):
         name = str(PurePosixPath(frames.name) / Path(frames.path_of(estimate.frame_index)).name)
     width, height = frames.size
-    extra = {} if estimate.origin == 'seen' else {UNREADABLE: True}
+    extra = {} if estimate.is_readable else {UNREADABLE: True}
     return VideoFrame(estimate.frame_index, name, width=width, height=height, extra=extra)
 
 
@@ -36,7 +39,8 @@ def labels_of(estimate: FrameEstimate, trained_joints: np.ndarray) -> list[Perso
         trained_joints: [K] bool; joints that the model was not trained on are not labelled.
     """
     visibility = np.where(trained_joints, VISIBLE, NOT_LABELLED)
-    extra = {BRIDGED: True} if estimate.origin == 'bridged' else {}
+    marks = {'bridged': {BRIDGED: True}, 'carried': {CARRIED: True}}
+    extra = marks.get(estimate.origin, {})
     return [
         PersonLabel(
             frame_index=estimate.frame_index,

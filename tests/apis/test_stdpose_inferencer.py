@@ -96,6 +96,22 @@ def test_poses_are_those_of_the_video_pose_estimator(inferencer, model_files, pi
     np.testing.assert_allclose(found, expected, atol=TOLERANCE)
 
 
+def test_flow_carries_poses_between_the_frames_that_the_model_sees(model_files, pictures):
+    config, weights = map(str, model_files)
+    still = [pictures[0]] * NUM_FRAMES
+    people = [IDENTIFIED[0]] * NUM_FRAMES
+    every, third = (
+        list(STDPoseInferencer(config, weights, pose_every=n)(still, bboxes=people)) for n in (1, 3)
+    )
+    origins = [origin for result in third for origin in result['origin']]
+    expected = ['seen' if n % 3 == 0 else 'carried' for n in range(NUM_FRAMES)]
+    expected[-1] = 'seen'
+    assert origins == expected
+    np.testing.assert_allclose(people_of(third), people_of(every), atol=TOLERANCE)
+    with pytest.raises(InputError, match='pose_every must be at least 1, got 0'):
+        STDPoseInferencer(config, weights, pose_every=0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('batch_size', [2, 3, 100])
 def test_the_batch_size_changes_nothing(inferencer, pictures, batch_size):

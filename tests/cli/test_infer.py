@@ -88,6 +88,8 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
         'complete': True,
         'frames': 9,
         'unreadable_frames': [],
+        'pose_every': 1,
+        'frames_seen': 9,
         'crops': 'frame',
         'precision': 'float32',
         'smoothing': None,
@@ -105,6 +107,19 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
         assert all(0 <= score <= 1 for score in annotation['scores'])
     with av.open(str(video)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 9
+
+
+def test_flow_carries_poses_between_the_frames_that_the_model_sees(run, movie, boxes, tmp_path):
+    out = tmp_path / 'poses.json'
+    assert run(movie, '--out', out, '--boxes', boxes, '--pose-every', 4)[0] == 0
+    dense = json.loads(out.read_text())
+    seen = dense['inference']['frames_seen']
+    assert dense['inference']['pose_every'] == 4
+    assert dense['inference']['unreadable_frames'] == []
+    assert 3 <= seen < 9
+    carried = [annotation.get('carried', False) for annotation in dense['annotations']]
+    assert len(carried) == 18
+    assert sum(carried) == 2 * (9 - seen)
 
 
 def test_boxes_are_drawn_unless_hidden(run, movie, boxes, tmp_path):

@@ -11,9 +11,11 @@ import onnxruntime
 import pytest
 
 from stdpose_mm.benchmarks import inference_comparison as comparison
+from stdpose_mm.benchmarks import inference_speed
 from stdpose_mm.benchmarks.machine import describe_machine
 from stdpose_mm.benchmarks.timing import Stages, take_turns
 from stdpose_mm.onnx_session import available_precisions
+from stdpose_mm.propagation.window import SparseEstimator
 from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -137,6 +139,30 @@ def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
     np.testing.assert_allclose(onnx, frames, atol=0.01)
     np.testing.assert_allclose(openvino, frames, atol=0.01)
     assert len(bare) == 0
+
+
+def test_ours_also_run_with_the_network_on_some_frames_only(tool, tmp_path, monkeypatch):
+    every = []
+
+    class Recorded(SparseEstimator):
+        def estimate(self, *arguments):
+            every.append(self.every)
+            return super().estimate(*arguments)
+
+    monkeypatch.setattr(inference_speed, 'SparseEstimator', Recorded)
+    args = tool.make_parser().parse_args([*SHORT, '--precision', 'float32', '--pose-every', '2'])
+    models = comparison.find_models(args, tmp_path)
+    video = comparison.make_video(args, tmp_path / 'clip.mp4')
+    comparison.export_onnx(comparison.load(args, models[0], 'float32'), models[0].onnx)
+    made = [make() for _, make in comparison.make_pipelines(args, video, models)]
+    sparse = [pipeline for pipeline in made if 'every' in pipeline.name]
+    assert [pipeline.name for pipeline in sparse] == [
+        'ours, PyTorch, every 2',
+        'ours, onnxruntime, every 2',
+        'ours, openvino, every 2',
+    ]
+    assert [pipeline.run(Stages()).shape for pipeline in sparse] == [(6, 17, 2)] * 3
+    assert every == [2, 2, 2]
 
 
 def test_mistakes_are_one_line(tool, tmp_path, capsys):

@@ -53,6 +53,13 @@ def make_parser() -> OneLineParser:
         '--threads', type=positive, default=1, help='of PyTorch, onnxruntime and OpenVINO'
     )
     parser.add_argument(
+        '--pose-every',
+        type=positive,
+        default=1,
+        metavar='N',
+        help='also run ours with the network on every N-th frame and optical flow between (none)',
+    )
+    parser.add_argument(
         '--repeat',
         type=positive,
         default=20,

@@ -48,7 +48,7 @@ def _leave_to_parent() -> None:
     # PyAV's containers hang in reference cycles. The child's collector would free those that are
     # garbage, and wait for ever for the decoder's threads, which live in the parent alone.
     gc.freeze()
-    # Parent and child would move one file position.
+    # Parent and child would move one file position. What they share is kept, as closing it waits.
     for source in list(_sources):
         _inherited.append((source._container, source._stream, source._decoded))
         source._forget()

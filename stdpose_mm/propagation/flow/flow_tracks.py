@@ -48,17 +48,31 @@ class FlowTracks:
         that neither end labels.
         """
         left, right = labelled_ends(gap)
-        both = left & right
-        elapsed = np.linspace(0, 1, len(self.frames))[:, None]
-        scale = MISS_SCALE * pose_size(gap)
-        forward_missed = np.linalg.norm(self.forward[-1] - self.backward[-1], axis=-1) / scale
-        backward_missed = np.linalg.norm(self.backward[0] - self.forward[0], axis=-1) / scale
-        with np.errstate(divide='ignore'):
-            forward = np.log(1 - elapsed) - forward_missed * elapsed
-            backward = np.log(elapsed) - backward_missed * (1 - elapsed)
-        weights = softmax(np.stack([forward, backward], axis=-1), axis=-1)
+        weights = blend_weights(self.forward, self.backward, pose_size(gap))
         alone = np.stack([left, right], axis=-1).astype(float)
-        return np.where(both[:, None], weights, alone)
+        return np.where((left & right)[:, None], weights, alone)
+
+
+def blend_weights(forward: np.ndarray, backward: np.ndarray, size: float) -> np.ndarray:
+    """Weigh tracks by the distance from where they start, and by how well they arrive.
+
+    Args:
+        forward: [F, K, 2] pixels, from the first frame on.
+        backward: [F, K, 2] pixels, from the last frame back.
+        size: Larger side of the pose in pixels.
+
+    Returns:
+        [F, K, 2] weights of the forward and the backward track, which sum to 1.
+    """
+    elapsed = np.linspace(0, 1, len(forward))[:, None]
+    scale = MISS_SCALE * size
+    forward_missed = np.linalg.norm(forward[-1] - backward[-1], axis=-1) / scale
+    backward_missed = np.linalg.norm(backward[0] - forward[0], axis=-1) / scale
+    with np.errstate(divide='ignore'):
+        forward_log = np.log(1 - elapsed) - forward_missed * elapsed
+        backward_log = np.log(elapsed) - backward_missed * (1 - elapsed)
+    weights: np.ndarray = softmax(np.stack([forward_log, backward_log], axis=-1), axis=-1)
+    return weights
 
 
 def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +175,7 @@ def _follow_chunk(
             if moving:
                 field = estimator(pictures[frame], pictures[frame + step])
                 points = np.stack([path[frame - times[0]] for times, path, _ in moving])
-                moved = _move(points.reshape(-1, 2), field, pictures.scale).reshape(points.shape)
+                moved = move_points(points, field, pictures.scale)
                 for (times, path, labels), pose in zip(moving, moved, strict=True):
                     row, label = frame + step - times[0], labels.get(frame + step)
                     path[row] = pose
@@ -172,10 +186,16 @@ def _follow_chunk(
     return tracks
 
 
-def _move(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Move points [K, 2] in full pixels along; the border's flow applies outside."""
-    reduced = (points + 0.5) * scale - 0.5
-    return points + sample_bilinear(field, reduced) / scale
+def move_points(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Move points along a flow; the border's flow applies outside.
+
+    Args:
+        points: [..., 2] x, y in full pixels.
+        field: [h, w, 2] flow in reduced pixels.
+        scale: Reduced pixels in a full one, along x and y.
+    """
+    reduced = ((points + 0.5) * scale - 0.5).reshape(-1, 2)
+    return points + (sample_bilinear(field, reduced) / scale).reshape(points.shape)
 
 
 class _PreparedPictures:

@@ -4,6 +4,7 @@ from .dcpose_propagator import DCPosePropagator
 from .per_frame_propagator import PerFramePropagator
 from .posewarper_propagator import PoseWarperPropagator
 from .semantic_motion_propagator import SemanticMotionPropagator
+from .sparse_estimator import SparseEstimator
 from .stdpose_propagator import STDPosePropagator
 from .window_propagator import WindowPropagator, method_of, methods_of_windows
 
@@ -13,6 +14,7 @@ __all__ = [
     'PoseWarperPropagator',
     'STDPosePropagator',
     'SemanticMotionPropagator',
+    'SparseEstimator',
     'WindowPropagator',
     'method_of',
     'methods_of_windows',

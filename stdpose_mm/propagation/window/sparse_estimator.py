@@ -1,0 +1,271 @@
+"""Pose estimation with the network on some frames only; flow carries the poses to the others."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from stdpose_mm.detection import BoxedFrame
+from stdpose_mm.inference import FrameEstimate, PoseEstimator
+from stdpose_mm.propagation.flow.flow_tracks import blend_weights, move_points
+from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
+from stdpose_mm.structures import to_corners
+
+MAX_MISS = 0.05
+"""Share of a box's larger side; see docs/results/inference_speed.md."""
+
+_MISS_QUANTILE = 0.8
+"""Of the points in a box; those in the background beside a person may be covered for a while."""
+
+_GRID = 7
+"""Points in a row, and in a column, of a box."""
+
+_MARGIN = 0.25
+"""Of the region around all boxes that flow is computed in, as a share of its larger side."""
+
+_MIN_REGION = 16
+"""Pixels of its smaller side: less would be enlarged to that, and its larger side with it."""
+
+
+class SparseEstimator:
+    """Estimate the poses of every n-th frame, and carry them to the frames between by optical flow.
+
+    Flow carries the poses of the estimated frames on both sides to a frame between. The two, and
+    their scores, are blended as :class:`~stdpose_mm.propagation.flow.FlowPropagator` blends labels.
+
+    Where flow cannot be followed the network estimates all frames, which is decided before it runs.
+    Points in the box of each person are carried to the next estimated frame and back; in every box
+    at least four fifths of them have to return to within ``max_miss`` of their place. Everyone in a
+    frame between has to be in both estimated frames. Around a frame that cannot be read nothing is
+    carried.
+
+    To the network the frames that it estimates are a video of their own: its windows consist of
+    them.
+
+    Args:
+        estimator: Runs the network.
+        every: n, at least 1.
+        flow: Which flow; a coarse DIS by default.
+        max_miss: Share of the larger side of a box.
+
+    Raises:
+        ValueError: If ``every`` or ``max_miss`` is not positive.
+    """
+
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        every: int,
+        flow: FlowEstimator | None = None,
+        max_miss: float = MAX_MISS,
+    ) -> None:
+        if every < 1:
+            raise ValueError(f'every must be at least 1, got {every}')
+        if max_miss <= 0:
+            raise ValueError(f'max_miss must be positive, got {max_miss}')
+        self.estimator = estimator
+        self.every = every
+        self.flow = flow or DISFlow(max_side=320, finest_scale=2)
+        self.max_miss = max_miss
+
+    def estimate(
+        self,
+        frames: Iterable[BoxedFrame],
+        max_waiting: int | None = None,
+        keep_pictures: bool = False,
+        keep_heatmaps: bool = False,
+    ) -> Generator[FrameEstimate, None, None]:
+        """Estimate the poses of everyone in every frame.
+
+        As :meth:`~stdpose_mm.inference.VideoPoseEstimator.estimate`. Between the estimates of the
+        network are such of origin 'carried', which have no heatmaps. ``max_waiting`` counts
+        the frames that the network sees.
+        """
+        stretches: deque[_Stretch] = deque()
+
+        def seen_by_network() -> Iterator[BoxedFrame]:
+            for number, (end, stretch) in enumerate(self._split(frames, keep_pictures)):
+                stretches.append(stretch)
+                yield end._replace(frame_index=number)
+
+        estimates = self.estimator.estimate(
+            seen_by_network(), max_waiting, keep_pictures, keep_heatmaps
+        )
+        return _fill(estimates, stretches)
+
+    def _split(
+        self, frames: Iterable[BoxedFrame], keep_pictures: bool
+    ) -> Iterator[tuple[BoxedFrame, _Stretch]]:
+        """Yield the frames for the network, and for each the stretch that ends with it."""
+        before: BoxedFrame | None = None
+        waiting: list[BoxedFrame] = []
+        for frame in frames:
+            waiting.append(frame)
+            if frame.picture is None or before is None or len(waiting) == self.every:
+                yield from self._end_stretch(before, waiting, keep_pictures)
+                before = None if frame.picture is None else frame
+                waiting = []
+        if waiting:
+            yield from self._end_stretch(before, waiting, keep_pictures)
+
+    def _end_stretch(
+        self, before: BoxedFrame | None, frames: Sequence[BoxedFrame], keep_pictures: bool
+    ) -> Iterator[tuple[BoxedFrame, _Stretch]]:
+        """Carry poses to all frames but the last if that can be done, otherwise to none."""
+        *between, end = frames
+        flow = self._flow([before, *frames]) if before is not None and between else None
+        if flow is None:
+            yield from ((frame, _Stretch(frame.frame_index)) for frame in frames)
+            return
+        if not keep_pictures:
+            between = [frame._replace(picture=None) for frame in between]
+        yield end, _Stretch(end.frame_index, tuple(between), flow)
+
+    def _flow(self, frames: Sequence[BoxedFrame]) -> _StretchFlow | None:
+        """Compute the flow around the people between the first and the last frame.
+
+        Returns:
+            None if it cannot be followed.
+        """
+        pictures = [frame.picture for frame in frames if frame.picture is not None]
+        if len(pictures) < len(frames) or len({picture.shape for picture in pictures}) > 1:
+            return None
+        first, *between, last = (frame.people for frame in frames)
+        carried = np.unique(np.concatenate([people.track_ids for people in between]))
+        if not (np.isin(carried, first.track_ids) & np.isin(carried, last.track_ids)).all():
+            return None
+        if not len(carried):
+            still = [np.zeros((1, 1, 2), np.float16)] * (len(frames) - 1)
+            return _StretchFlow(still, still)
+        region = _region(frames, pictures[0].shape)
+        prepared = [self.flow.prepare(picture[region]) for picture in pictures]
+        flow = _StretchFlow(
+            [_half(self.flow(a, b)) for a, b in pairwise(prepared)],
+            [_half(self.flow(b, a)) for a, b in pairwise(prepared)],
+            np.array([region[1].start, region[0].start], float),
+            np.divide(prepared[0].shape[1::-1], pictures[0][region].shape[1::-1]),
+        )
+        boxes = first.boxes[np.isin(first.track_ids, carried)]
+        return flow if (_missed(flow, boxes) <= self.max_miss).all() else None
+
+
+@dataclass(frozen=True)
+class _StretchFlow:
+    """Hold the flow from frame to frame in a region of the pictures.
+
+    Args:
+        forward: From each frame to the next, [h, w, 2] in pixels of the reduced region.
+        backward: From the next frame to each.
+        corner: x, y of the region's top-left pixel.
+        scale: Reduced pixels in a pixel, along x and y.
+    """
+
+    forward: Sequence[np.ndarray] = ()
+    backward: Sequence[np.ndarray] = ()
+    corner: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    scale: np.ndarray = field(default_factory=lambda: np.ones(2))
+
+    def carry_forward(self, points: np.ndarray) -> np.ndarray:
+        """Carry points [..., 2] of the first frame on; returns [F, ..., 2], all frames."""
+        return self._carry(points, self.forward)
+
+    def carry_back(self, points: np.ndarray) -> np.ndarray:
+        """Carry points [..., 2] of the last frame back; returns [F, ..., 2], all frames."""
+        return self._carry(points, self.backward[::-1])[::-1]
+
+    def _carry(self, points: np.ndarray, fields: Sequence[np.ndarray]) -> np.ndarray:
+        path = [points - self.corner]
+        for each in fields:
+            path.append(move_points(path[-1], each.astype(np.float32), self.scale))
+        return np.stack(path) + self.corner
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Hold the frames between two that the network sees.
+
+    Args:
+        end: Index of the later one of these.
+        between: The frames; empty if the network sees all.
+        flow: From the earlier one to the later one.
+    """
+
+    end: int
+    between: Sequence[BoxedFrame] = ()
+    flow: _StretchFlow = field(default_factory=_StretchFlow)
+
+    def carry(self, before: FrameEstimate, after: FrameEstimate) -> Iterator[FrameEstimate]:
+        """Carry the poses of both estimates to the frames between."""
+        ids, first, last = np.intersect1d(
+            before.people.track_ids, after.people.track_ids, return_indices=True
+        )
+        forward = self.flow.carry_forward(before.keypoints[first])
+        backward = self.flow.carry_back(after.keypoints[last])
+        poses, scores = np.zeros_like(forward), np.zeros(forward.shape[:-1])
+        for person, size in enumerate(before.people.boxes[first, 2:].max(axis=1)):
+            tracks = np.stack([forward[:, person], backward[:, person]], axis=2)
+            ends = np.stack([before.scores[first[person]], after.scores[last[person]]], axis=-1)
+            weights = blend_weights(tracks[:, :, 0], tracks[:, :, 1], size)
+            poses[:, person] = (weights[..., None] * tracks).sum(axis=2)
+            scores[:, person] = (weights * ends).sum(axis=-1)
+        for row, frame in enumerate(self.between, start=1):
+            # All of them are in both estimates, whose ids ascend here.
+            here = np.searchsorted(ids, frame.people.track_ids)
+            yield FrameEstimate(
+                frame.frame_index,
+                frame.people,
+                poses[row, here],
+                scores[row, here],
+                'carried',
+                frame.picture,
+            )
+
+
+def _fill(
+    estimates: Generator[FrameEstimate, None, None], stretches: deque[_Stretch]
+) -> Generator[FrameEstimate, None, None]:
+    """Put the frames between into the estimates of the network, each of which ends a stretch."""
+    with closing(estimates):
+        before: FrameEstimate | None = None
+        for estimate in estimates:
+            stretch = stretches.popleft()
+            if before is not None and stretch.between:
+                yield from stretch.carry(before, estimate)
+            yield replace(estimate, frame_index=stretch.end)
+            before = estimate
+
+
+def _missed(flow: _StretchFlow, boxes: np.ndarray) -> np.ndarray:
+    """Measure by how much points in boxes [N, 4] miss their places after the way on and back.
+
+    Returns:
+        [N] shares of the boxes' larger sides.
+    """
+    steps = (np.arange(_GRID) + 0.5) / _GRID
+    grid = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
+    points = boxes[:, None, :2] + grid * boxes[:, None, 2:]
+    returned = flow.carry_back(flow.carry_forward(points)[-1])[0]
+    missed = np.linalg.norm(returned - points, axis=-1) / boxes[:, None, 2:].max(axis=-1)
+    return np.quantile(missed, _MISS_QUANTILE, axis=1)
+
+
+def _region(frames: Sequence[BoxedFrame], shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Find the rows and columns of pictures of ``shape`` that hold all boxes, with a margin."""
+    corners = np.concatenate([to_corners(frame.people.boxes) for frame in frames])
+    low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
+    margin = _MARGIN * (high - low).max()
+    size = np.array(shape[1::-1])
+    # Boxes may lie outside of the picture.
+    low = np.clip(np.floor(low - margin), 0, np.maximum(size - _MIN_REGION, 0)).astype(int)
+    high = np.minimum(np.maximum(np.ceil(high + margin), low + _MIN_REGION), size).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def _half(flow: np.ndarray) -> np.ndarray:
+    """Store flow in half the memory: a thousandth of it is lost."""
+    return flow.astype(np.float16)
