@@ -143,8 +143,10 @@ def _parse_yaml(file: Path) -> Record:
     import yaml
 
     text = read_text(file)
-    opening = yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken
-    opening += yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken
+    opening = (
+        *(yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken),
+        *(yaml.BlockSequenceStartToken, yaml.BlockMappingStartToken),
+    )
     closing = yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken
     depth = 0
     try:
