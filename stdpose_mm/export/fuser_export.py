@@ -1,19 +1,23 @@
-"""Trained gap fusers as ONNX files."""
+"""Trained gap fusers as ONNX files, and back in PyTorch."""
 
 from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from stdpose_mm.errors import require_packages
+from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS
-from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD, TrainedFuser
+from stdpose_mm.propagation.auto.trained_fuser import ONNX_RECORD, TrainedFuser, build_fuser
 
 from .onnx_export import OPSET, quiet_exporter
 
@@ -69,3 +73,45 @@ def export_fuser(fuser: TrainedFuser, path: str | Path) -> None:
         model = onnx.load(temporary)
         onnx.helper.set_model_props(model, {ONNX_RECORD: json.dumps(fuser.record())})
         onnx.save(model, temporary)
+
+
+def import_fuser(path: str | Path) -> TrainedFuser:
+    """Read a fuser that :func:`export_fuser` wrote back into PyTorch, to go on with its training.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: If onnx is missing, or :meth:`TrainedFuser.load` refuses the file, or it holds
+            another network than this version builds.
+    """
+    require_packages('going on with the training of a fuser', 'onnx')
+    onnx: Any = importlib.import_module('onnx')
+    fuser = TrainedFuser.load(path)
+    network = build_fuser()
+    found = _named_weights(onnx.load(path).graph, onnx.numpy_helper.to_array)
+    try:
+        network.load_state_dict(found)
+    except RuntimeError as error:
+        raise InputError(
+            f'{path} holds other weights than the fuser of this version, train it anew'
+        ) from error
+    return replace(fuser, network=network.eval())
+
+
+def _named_weights(graph: Any, to_array: Callable[[Any], np.ndarray]) -> dict[str, Tensor]:
+    """Collect the weights of a graph by the names that they have in PyTorch.
+
+    The exporter keeps all names but those of matrices, which it transposes; they have that of the
+    bias that is added to their product.
+    """
+    values = {each.name: to_array(each) for each in graph.initializer}
+    users = {name: node for node in graph.node for name in node.input}
+    weights = {}
+    for node in graph.node:
+        if node.op_type == 'MatMul' and node.input[1] in values:
+            following = users.get(node.output[0])
+            for name in following.input if following is not None else ():
+                if name.endswith('bias') and name in values:
+                    weights[f'{name[:-4]}weight'] = values.pop(node.input[1]).T
+    return {name: torch.from_numpy(value.copy()) for name, value in (values | weights).items()}

@@ -7,16 +7,9 @@ run which was stopped goes on where it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
 
-import cv2
-import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from tqdm import tqdm
@@ -26,63 +19,22 @@ from stdpose_mm.engine.checkpoints import last_checkpoint
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.schedules import set_iterations
 from stdpose_mm.export.fuser_export import export_fuser
-from stdpose_mm.inference import WindowModel
-from stdpose_mm.io.file_names import distinct_file_names
-from stdpose_mm.io.labelled_videos import open_video, read_videos
+from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
-from stdpose_mm.io.video import PreloadedFrames
-from stdpose_mm.propagation import given_labels
-from stdpose_mm.propagation.auto.auto_propagator import auto_flow
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser
-from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 from stdpose_mm.structures import VideoLabels
 
-from .fuser_training import (
-    INTERVALS,
-    TrainingGap,
-    as_annotated,
-    collect_training_gaps,
-    load_training_gaps,
-    save_training_gaps,
-    train_fuser,
-)
+from .fuser_training import TrainingGap, load_training_gaps, train_fuser
+from .gap_extraction import GapSource, Roots, TrainedPoseNetwork, extract_training_gaps
 
 FIRST_SEED = 1000
 """Other clips than those that the demo and the tables show."""
-
-INTERVALS_PER_VIDEO = 4
 
 SHRINKAGE_OF_GENERATED = 0.01
 """Real footage is not like generated clips; see docs/guide/auto.md."""
 
 MARGIN_OF_GENERATED = 0.4
 """Log odds: joints are wrong more often on real footage; see docs/results/results.md."""
-
-
-class Roots(NamedTuple):
-    """Folders that the pictures, and the video files, named in labels start from."""
-
-    images: Path | None
-    videos: Path | None
-
-
-class PoseNetwork(NamedTuple):
-    """Files of a trained pose network."""
-
-    config: Path
-    checkpoint: Path
-
-
-class ExtractionJob(NamedTuple):
-    """What a process needs to extract the fusion features of a video."""
-
-    labels: VideoLabels
-    path: Path
-    pose: PoseNetwork
-    device: str
-    roots: Roots
-    exact: bool
-    seed: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -136,8 +88,9 @@ class AutoTrainer:
         pose = self._train_pose_network('pose', on_generated)
         roots = Roots(data, None)
         train, val = (read_videos(data / 'annotations' / split) for split in ('train', 'val'))
-        examples = self._extract(train[:evidence_clips], 'train', pose, roots, exact=True)
-        held_out = self._extract(val, 'val', pose, roots, exact=True)
+        source = GapSource(roots, exact=True, pose=pose, device=self.device)
+        examples = self._extract(train[:evidence_clips], 'train', source)
+        held_out = self._extract(val, 'val', source)
         self._train_fuser(
             examples,
             held_out,
@@ -165,7 +118,7 @@ class AutoTrainer:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         files = [find_label_files(half) for half in halves]
 
-        def train_pose_network(name: str, listed: Sequence[str]) -> PoseNetwork:
+        def train_pose_network(name: str, listed: Sequence[str]) -> TrainedPoseNetwork:
             label_list = self.work_dir / f'{name}.txt'
             write_label_list(label_list, listed)
 
@@ -179,7 +132,8 @@ class AutoTrainer:
         for number, other in ((0, 1), (1, 0)):
             pose = train_pose_network(f'half{number}', files[number])
             videos = read_videos(halves[other])
-            examples += self._extract(videos, f'half{other}', pose, roots, exact=False)
+            source = GapSource(roots, pose=pose, device=self.device)
+            examples += self._extract(videos, f'half{other}', source)
         train_pose_network('pose', [*files[0], *files[1]])
         held_out = [
             gap
@@ -215,7 +169,9 @@ class AutoTrainer:
         # With the weights as they were rounded, so that both files give the same poses.
         export_fuser(TrainedFuser.load(checkpoint), checkpoint.with_suffix('.onnx'))
 
-    def _train_pose_network(self, name: str, adjust: Callable[[Config], None]) -> PoseNetwork:
+    def _train_pose_network(
+        self, name: str, adjust: Callable[[Config], None]
+    ) -> TrainedPoseNetwork:
         """Train a pose network, unless it is there: ``name.pth`` with its config ``name.py``."""
         config_file, checkpoint = self.work_dir / f'{name}.py', self.work_dir / f'{name}.pth'
         if not checkpoint.is_file():
@@ -242,70 +198,10 @@ class AutoTrainer:
                 save_optimizer=False,
                 save_param_scheduler=False,
             )
-        return PoseNetwork(config_file, checkpoint)
+        return TrainedPoseNetwork(config_file, checkpoint)
 
     def _extract(
-        self,
-        videos: Sequence[VideoLabels],
-        name: str,
-        pose: PoseNetwork,
-        roots: Roots,
-        exact: bool,
+        self, videos: Sequence[VideoLabels], name: str, source: GapSource
     ) -> list[TrainingGap]:
-        """Extract the fusion features of labelled videos, one file for each, or read them.
-
-        Args:
-            videos: The labels.
-            name: Of the folder for the files.
-            pose: The pose network.
-            roots: Where the videos lie.
-            exact: Whether nobody clicked the labels; they are then seen as if somebody had.
-        """
         folder = self.work_dir / 'evidence' / name
-        folder.mkdir(parents=True, exist_ok=True)
-        names = distinct_file_names([video.name for video in videos], 'video')
-        jobs = [
-            ExtractionJob(
-                labels=video,
-                path=folder / f'{names[video.name]}.npz',
-                pose=pose,
-                device=self.device,
-                roots=roots,
-                exact=exact,
-                seed=(self.seed, number),
-            )
-            for number, video in enumerate(videos)
-        ]
-        todo = [job for job in jobs if not job.path.is_file()]
-        # Workers start afresh: OpenMP does not survive a fork.
-        with ProcessPoolExecutor(self.workers, get_context('spawn')) as pool:
-            for _ in tqdm(pool.map(_extract_video, todo), total=len(todo), unit=' videos'):
-                pass
-        return [gap for job in jobs for gap in load_training_gaps(job.path)]
-
-
-def _extract_video(job: ExtractionJob) -> None:
-    """Write the fusion features of one video; runs in a process of its own."""
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    rng = np.random.default_rng(job.seed)
-    intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
-    frames = open_video(job.labels, *job.roots, pictures_needed=True)
-    labels = as_annotated(given_labels(job.labels), rng) if job.exact else job.labels
-    gaps = collect_training_gaps(
-        PreloadedFrames(frames, range(len(frames))),
-        labels,
-        intervals,
-        auto_flow(),
-        rng,
-        _heatmap_estimator(job.pose, job.device),
-    )
-    save_training_gaps(job.path, gaps)
-
-
-@lru_cache(maxsize=1)
-def _heatmap_estimator(pose: PoseNetwork, device: str) -> GapHeatmapEstimator:
-    """Load the pose network, once in a process."""
-    model = WindowModel.from_config(pose.config, pose.checkpoint, device)
-    model.pack()
-    return GapHeatmapEstimator(model)
+        return extract_training_gaps(videos, folder, source, self.workers, self.seed)

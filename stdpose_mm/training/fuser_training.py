@@ -28,6 +28,7 @@ from stdpose_mm.propagation.auto.fusion_features import (
     GapHeatmaps,
     extract_fusion_features,
 )
+from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, fuser_inputs
 from stdpose_mm.propagation.auto.trained_matcher import shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
@@ -79,6 +80,7 @@ def collect_training_gaps(
     estimator: FlowEstimator,
     rng: np.random.Generator,
     heatmap_estimator: GapHeatmapEstimator | None = None,
+    pose_networks: Sequence[NetworkHeatmapEstimator] = (),
 ) -> Iterator[TrainingGap]:
     """Hide most labels of a video, and gather the evidence for what is hidden.
 
@@ -90,6 +92,8 @@ def collect_training_gaps(
         rng: Chooses the first frame kept.
         heatmap_estimator: A pose network whose heatmaps are evidence, too; not trained on this
             video.
+        pose_networks: Pose networks of other projects whose heatmaps are evidence, too, where they
+            share joints with the labels.
     """
     truth = given_labels(truth)
     true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
@@ -100,6 +104,8 @@ def collect_training_gaps(
         mapping = JointMapping.by_name(
             truth.skeleton, model.skeleton, nothing, model.trained_joints
         )
+    shared = [(each, each.shared_joints(truth.skeleton)) for each in pose_networks]
+    networks = [(each, joints) for each, joints in shared if joints is not None]
     # All intervals follow the same flow.
     flow = RememberedFlow(estimator)
     for interval in intervals:
@@ -110,14 +116,17 @@ def collect_training_gaps(
             for gap in gaps_of_labels(truth.keep_frames(kept), len(frames))
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
-        heatmaps = {}
+        own = {}
         if heatmap_estimator is not None and mapping is not None:
-            heatmaps = {
+            own = {
                 gap: GapHeatmaps.of_labels(maps, mapping)
                 for gap, maps in heatmap_estimator.heatmaps(frames, gaps, mapping)
             }
         for gap, tracks in follow_joints(frames, gaps, flow):
-            found = _training_gap(frames, gap, tracks, heatmaps.get(gap), true_poses)
+            heatmaps = [each.heatmaps(frames, gap, gap.frames, joints) for each, joints in networks]
+            if gap in own:
+                heatmaps.append(own[gap])
+            found = _training_gap(frames, gap, tracks, heatmaps, true_poses)
             if found.weights.any():
                 yield found
 
@@ -126,12 +135,10 @@ def _training_gap(
     frames: FrameSource,
     gap: Gap,
     tracks: FlowTracks,
-    heatmaps: GapHeatmaps | None,
+    heatmaps: Sequence[GapHeatmaps],
     true_poses: Mapping[tuple[int | None, int], Any],
 ) -> TrainingGap:
-    evidence = extract_fusion_features(
-        frames, gap, tracks, shipped_matcher(), heatmaps=() if heatmaps is None else (heatmaps,)
-    )
+    evidence = extract_fusion_features(frames, gap, tracks, shipped_matcher(), heatmaps=heatmaps)
     num_frames, num_joints = evidence.centre.shape[:2]
     targets = np.zeros((num_frames, num_joints, 2), np.float32)
     weights = np.zeros((num_frames, num_joints), bool)
@@ -215,6 +222,8 @@ class TrainingGapDataset(Dataset):
             without a pose network.
         simulated: Share of the others that get those of a simulated network
             (:func:`~.simulated_networks.simulate_network`) in place of their own.
+        distorted: Whether their own ones are made as unreliable as on footage that the network
+            does not know.
         max_rotation: Degrees; every second gap is turned by up to that.
         joint_dropout: Up to that share of the joints is left out of a gap, since skeletons
             differ.
@@ -226,12 +235,14 @@ class TrainingGapDataset(Dataset):
         seed: int = 0,
         heatmap_dropout: float = 0.25,
         simulated: float = 0.8,
+        distorted: bool = True,
         max_rotation: float = 30.0,
         joint_dropout: float = 0.15,
     ) -> None:
         self.gaps = gaps
         self.heatmap_dropout = heatmap_dropout
         self.simulated = simulated
+        self.distorted = distorted
         self.max_rotation = max_rotation
         self.joint_dropout = joint_dropout
         self._generator = torch.Generator().manual_seed(seed)
@@ -243,17 +254,17 @@ class TrainingGapDataset(Dataset):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         gap = self.gaps[index]
         kind = self._random()
-        is_own = False
+        distorted = False
         if kind < self.heatmap_dropout:
             evidence = without_heatmaps(gap.evidence)
         elif self._random() < self.simulated:
             evidence = simulate_network(gap.evidence, gap.targets, gap.weights, self._rng)
         else:
-            evidence, is_own = gap.evidence, True
+            evidence, distorted = gap.evidence, self.distorted
         item = {name: torch.from_numpy(v) for name, v in fuser_inputs(evidence).items()}
         item['targets'] = torch.from_numpy(gap.targets)
         item['weights'] = torch.from_numpy(gap.weights).float()
-        if is_own:
+        if distorted:
             self._distort_heatmaps(item)
         self._drop_joints(item)
         self._turn(item)
@@ -366,7 +377,10 @@ class SimilarLengths(Sampler[list[int]]):
 
 
 def calibrate(
-    fuser: TrainedFuser, gaps: Sequence[TrainingGap], margin: float = 0.0
+    fuser: TrainedFuser,
+    gaps: Sequence[TrainingGap],
+    margin: float = 0.0,
+    simulated: bool = True,
 ) -> TrainedFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
@@ -376,6 +390,7 @@ def calibrate(
         fuser: Was not trained on the gaps.
         gaps: Of known poses.
         margin: Log odds taken off all scores afterwards, for footage that is harder than this.
+        simulated: Whether simulated networks count; without them only what will be seen does.
 
     Raises:
         InputError: If it is right, or wrong, everywhere.
@@ -384,7 +399,7 @@ def calibrate(
     plain = replace(fuser, calibrator=ScoreCalibrator())
     rng = np.random.default_rng(0)
     for gap in gaps:
-        for probability, error in judged_joints(plain, gap, rng):
+        for probability, error in judged_joints(plain, gap, rng, simulated):
             scores.append(probability)
             correct.append(error <= CORRECT_WITHIN)
     fitted = ScoreCalibrator.fit(np.concatenate(scores), np.concatenate(correct))
@@ -392,17 +407,16 @@ def calibrate(
 
 
 def judged_joints(
-    fuser: TrainedFuser, gap: TrainingGap, rng: np.random.Generator
+    fuser: TrainedFuser, gap: TrainingGap, rng: np.random.Generator, simulated: bool = True
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Give scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
 
-    First without heatmaps; then with those of a simulated network, which ``rng`` draws, and with
-    its own, if the gap has any.
+    First without heatmaps; then, if wanted, with those of a simulated network, which ``rng`` draws,
+    and with its own, if the gap has any.
     """
-    views = [
-        without_heatmaps(gap.evidence),
-        simulate_network(gap.evidence, gap.targets, gap.weights, rng),
-    ]
+    views = [without_heatmaps(gap.evidence)]
+    if simulated:
+        views.append(simulate_network(gap.evidence, gap.targets, gap.weights, rng))
     if gap.evidence.scalars[..., SCALARS.index('has_heatmap')].any():
         views.append(gap.evidence)
     for view in views:
@@ -423,6 +437,8 @@ def train_fuser(
     max_iters: int = 3000,
     batch_size: int = 16,
     learning_rate: float = 1.5e-3,
+    simulated: float = 0.8,
+    distorted: bool = True,
     seed: int = 0,
     device: str = 'cpu',
 ) -> TrainedFuser:
@@ -439,6 +455,8 @@ def train_fuser(
         max_iters: Steps.
         batch_size: Gaps a step.
         learning_rate: At its highest, after a twentieth of the steps.
+        simulated: See :class:`TrainingGapDataset`.
+        distorted: See :class:`TrainingGapDataset`.
         seed: Of weights, order and augmentation.
         device: Where to train.
 
@@ -455,7 +473,7 @@ def train_fuser(
     if start is not None:
         network.load_state_dict(cast(GapFuser, start.network).state_dict())
     loader = DataLoader(
-        TrainingGapDataset(gaps, seed),
+        TrainingGapDataset(gaps, seed, simulated=simulated, distorted=distorted),
         batch_sampler=SimilarLengths([len(s.weights) for s in gaps], batch_size, seed),
         collate_fn=collate_gaps,
     )

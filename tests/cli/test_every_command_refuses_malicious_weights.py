@@ -59,6 +59,7 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
     ('analysis_tools/simulate_annotator', 'checkpoint'): [
         *('--config', 'model.py', '--method', 'stdpose'),
     ],
+    ('misc/finetune_fuser', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
     ('misc/make_pseudo_labels', 'checkpoint'): ['--config', 'model.py'],
 }
 """Command and argument -> what must be given for the file to be read."""
@@ -138,7 +139,7 @@ def command_line(name: str, parser: OneLineParser, dest: str, value: str) -> lis
     given = {
         'inputs': ['clip.mp4', 'labels.json'] if name == 'propagate' else ['clip.mp4'],
         'video': ['clip.mp4'],
-        'labels': ['labels.json'],
+        'labels': ['labels.json'] * (2 if name == 'misc/finetune_fuser' else 1),
         'config': [CONFIGS.get(name, 'model.py')],
         'checkpoint': ['good.pth'],
         'det_config': ['det.py'],

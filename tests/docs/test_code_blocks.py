@@ -44,6 +44,7 @@ PARSED_ONLY = {
     'test': 'needs what training leaves',
     'train_auto': 'an hour',
     'train_matcher': 'half an hour',
+    'finetune_fuser': 'half an hour',
     'study': 'minutes to days',
     'benchmark_speed': 'minutes, on a machine that does nothing else',
     'benchmark_inference': 'minutes, on a machine that does nothing else',

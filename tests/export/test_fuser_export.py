@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import onnx
 import pytest
@@ -9,7 +7,7 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
-from stdpose_mm.export.fuser_export import export_fuser
+from stdpose_mm.export.fuser_export import export_fuser, import_fuser
 from stdpose_mm.propagation.auto.fusion_features import (
     MAP_SIDE,
     MAP_STEPS,
@@ -23,10 +21,13 @@ from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS, TrainedFu
 
 @pytest.fixture(scope='module')
 def fuser() -> TrainedFuser:
-    """A fuser with an opinion: its output layer is not zero."""
+    """A fuser with an opinion, as if trained: its output layer is not zero, nor is any bias."""
     torch.manual_seed(0)
     network = build_fuser().eval()
     torch.nn.init.normal_(network.output.weight, std=0.3)
+    with torch.no_grad():
+        for value in network.parameters():
+            value += 1e-3 * torch.randn_like(value)
     return TrainedFuser(network, ScoreCalibrator(0.7, -0.2), 'nothing', shrinkage=0.03)
 
 
@@ -75,49 +76,42 @@ def test_onnxruntime_gives_the_poses_and_scores_of_pytorch(fuser, exported, num_
     np.testing.assert_allclose(found_scores[:, known], scores[:, known], atol=1e-5, rtol=0)
 
 
-def weights_of(path) -> dict[str, torch.Tensor]:
-    """The weights of an exported fuser by their names in PyTorch.
-
-    The exporter keeps names, but for the weights of linear layers: it transposes them, and lists
-    them as they are used.
-    """
-    model = onnx.load(path)
-    arrays = {entry.name: onnx.numpy_helper.to_array(entry) for entry in model.graph.initializer}
-    used = [name for node in model.graph.node for name in node.input if name in arrays]
-    transposed = [arrays[name].T for name in dict.fromkeys(used) if '::MatMul' in name]
-    layers = [f'layers.{number}' for number in range(3)]
-    names = [
-        *('token_embed.0.weight', 'token_embed.2.weight'),
-        *('map_readers.0.embed.weight', 'map_readers.1.embed.weight'),
-        *(
-            f'{layer}.{part}'
-            for layer in layers
-            for part in (
-                *('over_time.in_proj_weight', 'over_time.out_proj.weight'),
-                *('over_joints.in_proj_weight', 'over_joints.out_proj.weight'),
-                *('mlp.0.weight', 'mlp.2.weight'),
-            )
-        ),
-        'output.weight',
-    ]
-    named = {name: array for name, array in arrays.items() if '::' not in name}
-    named.update(zip(names, transposed, strict=True))
-    return {name: torch.from_numpy(array.copy()) for name, array in named.items()}
-
-
 @pytest.mark.slow
+def test_a_fuser_comes_back_from_its_file_as_it_was(fuser, tmp_path):
+    path = tmp_path / 'fuser.onnx'
+    export_fuser(fuser, path)
+    back = import_fuser(path)
+    assert back.record() == fuser.record()
+    weights, expected = back.network.state_dict(), fuser.network.state_dict()
+    assert list(weights) == list(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, rtol=0, atol=0)
+
+
 def test_the_fuser_of_the_package_is_the_network_of_the_code():
     """What it was trained as: a change of the code would need another file."""
-    shipped = TrainedFuser.load(SHIPPED_WEIGHTS)
-    network = build_fuser().eval()
-    network.load_state_dict(weights_of(SHIPPED_WEIGHTS))
-    in_code = replace(shipped, network=network)
+    shipped, in_code = TrainedFuser.load(SHIPPED_WEIGHTS), import_fuser(SHIPPED_WEIGHTS)
     evidence = evidence_of(9, [True] * 17)
     positions, scores = in_code(evidence)
     found_positions, found_scores = shipped(evidence)
     assert np.abs(positions - evidence.centre).max() > 1
     np.testing.assert_allclose(found_positions, positions, atol=5e-4, rtol=0)
     np.testing.assert_allclose(found_scores, scores, atol=1e-5, rtol=0)
+
+
+def test_a_file_with_other_weights_cannot_be_gone_on_with(fuser, tmp_path):
+    path = tmp_path / 'fuser.onnx'
+    export_fuser(fuser, path)
+    model = onnx.load(path)
+    (bias,) = (each for each in model.graph.initializer if each.name == 'norm.bias')
+    bias.name = 'norm.other_bias'
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            if name == 'norm.bias':
+                node.input[place] = bias.name
+    onnx.save(model, path)
+    with pytest.raises(InputError, match='holds other weights than the fuser of this version'):
+        import_fuser(path)
 
 
 def test_one_file_holds_all_that_belongs_to_a_fuser(fuser, exported):

@@ -98,7 +98,8 @@ def train(args: argparse.Namespace) -> None:
         {'--start': args.start, '--labels': args.labels},
     )
     require_packages('training', 'torch', 'mmpose', 'onnx')
-    from stdpose_mm.training.auto_training import AutoTrainer, Roots
+    from stdpose_mm.training.auto_training import AutoTrainer
+    from stdpose_mm.training.gap_extraction import Roots
 
     begin = time.monotonic()
     trainer = AutoTrainer(

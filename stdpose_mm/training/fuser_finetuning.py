@@ -1,0 +1,159 @@
+"""Go on with the training of a fuser on labelled videos of one's own.
+
+Few videos teach a fuser as much about themselves as about footage of their kind. What comes out is
+the mean of the weights before and after (Wortsman et al., Robust fine-tuning of zero-shot models,
+CVPR 2022), which is better than either on other videos; docs/results/results.md has figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.functional import CORRECT_WITHIN, reliability
+from stdpose_mm.export.fuser_export import export_fuser, import_fuser
+from stdpose_mm.models.fusers import GapFuser
+from stdpose_mm.pose_networks import load_pose_network
+from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS, TrainedFuser, build_fuser
+from stdpose_mm.structures import VideoLabels
+from stdpose_mm.wording import counted
+
+from .fuser_training import TrainingGap, calibrate, train_fuser
+from .gap_extraction import GapSource, extract_training_gaps
+
+LEARNING_RATE = 1e-3
+"""Below that of a fuser with fresh weights."""
+
+SHARE = 0.5
+"""Of the trained weights in the result, the rest being those it started from."""
+
+SIMULATED = 0.3
+"""Share of gaps with heatmaps of a simulated network: one that is worse shall do no harm later."""
+
+
+@dataclass(frozen=True)
+class FuserQuality:
+    """What a fuser makes of hidden labels.
+
+    Args:
+        pck: Share of joints within a tenth of the pose's size of the label.
+        error: Mean distance to the label in pose sizes.
+        calibration_error: Expected calibration error of the scores.
+    """
+
+    pck: float
+    error: float
+    calibration_error: float
+
+    @classmethod
+    def measure(cls, fuser: TrainedFuser, gaps: Sequence[TrainingGap]) -> FuserQuality:
+        """Fuse gaps whose truth is known; every hidden label counts once.
+
+        Raises:
+            InputError: If there is none.
+        """
+        scores, errors = [], []
+        for gap in gaps:
+            offsets, certainty = fuser.judge(gap.evidence)
+            distance = np.linalg.norm(offsets - gap.targets, axis=-1)
+            errors.append((distance * gap.relative_size[:, None])[gap.weights])
+            scores.append(certainty[gap.weights])
+        error, score = np.concatenate(errors), np.concatenate(scores)
+        right = error <= CORRECT_WITHIN
+        reliable = reliability(score, right)
+        return cls(float(right.mean()), float(error.mean()), reliable.expected_calibration_error)
+
+
+def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
+    """Build a network of ``share`` of the trained weights and 1 - ``share`` of those before."""
+    before, after = start.state_dict(), trained.state_dict()
+    network = build_fuser()
+    network.load_state_dict({name: before[name].lerp(after[name], share) for name in before})
+    return network.eval()
+
+
+@dataclass(frozen=True)
+class FuserFinetuner:
+    """Train a fuser further: ``fuser.pth`` for PyTorch, ``fuser.onnx`` for use without it.
+
+    The evidence of each video stays in the work folder, so that a run which was stopped does not
+    gather it again.
+
+    Args:
+        work_dir: Where everything is kept.
+        source: Where pictures, and heatmaps of pose networks, come from.
+        start: The fuser to start from.
+        iters: Steps.
+        workers: Processes that gather the evidence.
+        device: Where the fuser is trained.
+        seed: Of all random numbers.
+    """
+
+    work_dir: Path
+    source: GapSource
+    start: Path = SHIPPED_WEIGHTS
+    iters: int = 600
+    workers: int = 2
+    device: str = 'cpu'
+    seed: int = 0
+
+    def train(
+        self, videos: Sequence[VideoLabels], held_out: Sequence[VideoLabels]
+    ) -> tuple[FuserQuality, FuserQuality]:
+        """Train on videos, and calibrate the scores on others.
+
+        Args:
+            videos: Dense labels.
+            held_out: Dense labels of other videos.
+
+        Returns:
+            The quality on the held-out videos of the fuser it started from, and of the new one.
+
+        Raises:
+            InputError: If a file cannot be used, or nothing can be learned from the labels.
+        """
+        # What is wrong with a file shall be found out before hours of work.
+        read = import_fuser if self.start.suffix == '.onnx' else TrainedFuser.load
+        start = read(self.start)
+        for network in self.source.networks:
+            load_pose_network(network, self.source.device)
+        common = {video.name for video in videos} & {video.name for video in held_out}
+        if common:
+            raise InputError(
+                f'video {min(common)!r} is in both sets of labels, scores would be calibrated on '
+                'what was learned: leave it out of one of them'
+            )
+        examples, others = (
+            extract_training_gaps(
+                each, self.work_dir / 'evidence' / name, self.source, self.workers, self.seed
+            )
+            for each, name in ((videos, 'train'), (held_out, 'held_out'))
+        )
+        trained = train_fuser(
+            examples,
+            others,
+            self.work_dir / 'logs',
+            f'{start.trained_on}, then {counted(len(videos), "labelled video")}',
+            start=start,
+            max_iters=self.iters,
+            learning_rate=LEARNING_RATE,
+            simulated=SIMULATED,
+            distorted=False,
+            seed=self.seed,
+            device=self.device,
+        )
+        mixed = mix_weights(cast(GapFuser, start.network), cast(GapFuser, trained.network), SHARE)
+        fuser = calibrate(
+            replace(trained, network=mixed), others, simulated=not self.source.networks
+        )
+        checkpoint = self.work_dir / 'fuser.pth'
+        fuser.save(checkpoint)
+        # With the weights as they were rounded, so that both files give the same poses.
+        saved = TrainedFuser.load(checkpoint)
+        export_fuser(saved, checkpoint.with_suffix('.onnx'))
+        return FuserQuality.measure(start, others), FuserQuality.measure(saved, others)

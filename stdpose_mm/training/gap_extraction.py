@@ -1,0 +1,158 @@
+"""Fusion features of the hidden labels of many videos, each video's in a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from stdpose_mm.inference import WindowModel
+from stdpose_mm.io.file_names import distinct_file_names
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.io.labelled_videos import open_video
+from stdpose_mm.io.video import PreloadedFrames
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.propagation import given_labels
+from stdpose_mm.propagation.auto.auto_propagator import auto_flow
+from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
+from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
+from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
+from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
+from stdpose_mm.structures import VideoLabels
+
+from .fuser_training import (
+    INTERVALS,
+    TrainingGap,
+    as_annotated,
+    collect_training_gaps,
+    load_training_gaps,
+    save_training_gaps,
+)
+
+INTERVALS_PER_VIDEO = 4
+
+
+class Roots(NamedTuple):
+    """Folders that the pictures, and the video files, named in labels start from."""
+
+    images: Path | None
+    videos: Path | None
+
+
+class TrainedPoseNetwork(NamedTuple):
+    """Files of a pose network of this package."""
+
+    config: Path
+    checkpoint: Path
+
+
+class GapSource(NamedTuple):
+    """Where gaps to train on come from, the same for all videos.
+
+    Args:
+        roots: Where the videos lie.
+        exact: Whether nobody clicked the labels; they are then seen as if somebody had.
+        pose: A pose network of this package whose heatmaps are evidence.
+        networks: Pose networks of other projects whose heatmaps are evidence.
+        device: Where the networks run.
+    """
+
+    roots: Roots
+    exact: bool = False
+    pose: TrainedPoseNetwork | None = None
+    networks: tuple[PoseNetworkFiles, ...] = ()
+    device: str = 'cpu'
+
+
+def extract_training_gaps(
+    videos: Sequence[VideoLabels], folder: Path, source: GapSource, workers: int, seed: int
+) -> list[TrainingGap]:
+    """Extract the fusion features of labelled videos; those whose file is there are read.
+
+    A file is of certain labels, networks and a matcher: when one of them has changed, it is
+    replaced.
+
+    Args:
+        videos: Dense labels.
+        folder: For one ``.npz`` file of each video.
+        source: Where their pictures and heatmaps come from.
+        workers: Processes.
+        seed: Of the intervals, and of how labels are clicked.
+
+    Raises:
+        InputError: If a video or a network cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = distinct_file_names([video.name for video in videos], 'video')
+    networks = [(each.preset, each.read) for each in source.networks]
+    same = [EVIDENCE, SHIPPED_MATCHER, source.exact, source.pose, networks]
+    jobs = []
+    for video in videos:
+        # By name, so that a video that is added changes nothing for the others.
+        drawn = (seed, crc32(video.name.encode()))
+        tag = fingerprint(video, drawn, *same)[:12]
+        jobs.append(_Job(video, folder / f'{names[video.name]}.{tag}.npz', source, drawn))
+    todo = [job for job in jobs if not job.path.is_file()]
+    outdated = {names[job.labels.name] for job in todo}
+    for file in folder.glob('*.npz'):
+        if file.name.rsplit('.', 2)[0] in outdated:
+            file.unlink()
+    # Workers start afresh: OpenMP does not survive a fork.
+    with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
+        for _ in tqdm(pool.map(_extract_video, todo), total=len(todo), unit=' videos'):
+            pass
+    return [gap for job in jobs for gap in load_training_gaps(job.path)]
+
+
+class _Job(NamedTuple):
+    """What a process needs to extract the fusion features of a video."""
+
+    labels: VideoLabels
+    path: Path
+    source: GapSource
+    seed: tuple[int, int]
+
+
+def _extract_video(job: _Job) -> None:
+    """Write the fusion features of one video; runs in a process of its own."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    source, rng = job.source, np.random.default_rng(job.seed)
+    intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
+    frames = open_video(job.labels, *source.roots, pictures_needed=True)
+    labels = as_annotated(given_labels(job.labels), rng) if source.exact else job.labels
+    gaps = collect_training_gaps(
+        PreloadedFrames(frames, range(len(frames))),
+        labels,
+        intervals,
+        auto_flow(),
+        rng,
+        None if source.pose is None else _window_estimator(source.pose, source.device),
+        _network_estimators(source.networks, source.device),
+    )
+    save_training_gaps(job.path, gaps)
+
+
+@lru_cache(maxsize=1)
+def _window_estimator(pose: TrainedPoseNetwork, device: str) -> GapHeatmapEstimator:
+    """Load the pose network, once in a process."""
+    model = WindowModel.from_config(pose.config, pose.checkpoint, device)
+    model.pack()
+    return GapHeatmapEstimator(model)
+
+
+@lru_cache(maxsize=1)
+def _network_estimators(
+    networks: tuple[PoseNetworkFiles, ...], device: str
+) -> tuple[NetworkHeatmapEstimator, ...]:
+    """Load pose networks of other projects, once in a process."""
+    return tuple(NetworkHeatmapEstimator(load_pose_network(each, device)) for each in networks)

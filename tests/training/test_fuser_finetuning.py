@@ -1,0 +1,195 @@
+"""Going on with a fuser's training on labelled videos, with a pose network as evidence."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from stdpose_mm.io.labelled_videos import read_videos
+from stdpose_mm.pose_networks import PoseNetworkFiles
+from stdpose_mm.propagation.auto.fusion_features import SCALARS
+from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS, TrainedFuser, build_fuser
+from stdpose_mm.training.fuser_finetuning import FuserQuality, mix_weights
+from stdpose_mm.training.fuser_training import calibrate, load_training_gaps
+from stdpose_mm.training.gap_extraction import GapSource, Roots, extract_training_gaps
+from support.pose_network_files import JOINTS, dot_picture, write_described_network
+from support.tools import load_tool
+
+pytestmark = pytest.mark.slow
+
+LENGTH = 12
+NOSE, LIMBS = np.array([101.0, 40.0]), np.array([[0, 0], [-10, 70], [10, 70]])
+
+
+def write_clip(root: Path, name: str, speed: float) -> Path:
+    """Write a clip whose nose is a bright dot that moves, and its labels; returns their file."""
+    folder = root / 'images' / name
+    folder.mkdir(parents=True)
+    images, annotations = [], []
+    for frame in range(LENGTH):
+        nose = NOSE + np.array([speed * frame, 0])
+        cv2.imwrite(str(folder / f'{frame + 1:06d}.png'), dot_picture(nose))
+        images.append(
+            {'id': frame + 1, 'file_name': f'{name}/{frame + 1:06d}.png', 'frame_index': frame}
+        )
+        pose = np.column_stack([nose + LIMBS, [2, 2, 2]])
+        annotations.append(
+            {
+                'id': frame,
+                'image_id': frame + 1,
+                'category_id': 1,
+                'track_id': 0,
+                'keypoints': pose.ravel().tolist(),
+            }
+        )
+    categories = [{'id': 1, 'name': 'person', 'keypoints': list(JOINTS), 'skeleton': []}]
+    file = root / f'{name}.json'
+    content = {'images': images, 'annotations': annotations, 'categories': categories}
+    file.write_text(json.dumps(content))
+    return file
+
+
+def has_heatmaps(work_dir: Path, name: str) -> np.ndarray:
+    """[K] bool: joints that have heatmaps in all gaps of a video."""
+    (file,) = work_dir.glob(f'evidence/*/*{name}*.npz')
+    gaps = load_training_gaps(file)
+    shown = [gap.evidence.scalars[..., SCALARS.index('has_heatmap')] for gap in gaps]
+    return np.concatenate(shown).all(axis=0)
+
+
+@pytest.fixture(scope='module')
+def finetuned(tmp_path_factory) -> tuple[Path, list[str]]:
+    """A work folder, and what the command printed."""
+    root = tmp_path_factory.mktemp('finetuned')
+    labels = [write_clip(root, 'learned', 1.5), write_clip(root, 'kept', -2.0)]
+    network = write_described_network(root / 'dot.onnx')
+    out = root / 'out'
+    arguments = ['--labels', *labels, '--image-root', root / 'images', '--pose-onnx', network]
+    arguments += ['--iters', 2, '--workers', 1, '--work-dir', out]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        code = load_tool('misc/finetune_fuser').main([str(word) for word in arguments])
+    assert code == 0
+    lines = printed.getvalue().splitlines()
+    (start,) = (number for number, line in enumerate(lines) if 'on the held-out' in line)
+    return out, lines[start:]
+
+
+def test_the_network_is_evidence_for_the_joints_that_it_knows(finetuned):
+    for name in ('learned', 'kept'):
+        assert has_heatmaps(finetuned[0], name).tolist() == [True, False, True]
+
+
+def test_evidence_is_gathered_again_for_other_labels_and_networks_only(tmp_path):
+    network = PoseNetworkFiles(str(write_described_network(tmp_path / 'dot.onnx')))
+    (video,) = read_videos(write_clip(tmp_path, 'clip', 1.5))
+    source = GapSource(Roots(tmp_path / 'images', None))
+
+    def gather(labels, source):
+        extract_training_gaps([labels], tmp_path / 'evidence', source, workers=1, seed=0)
+        (file,) = (tmp_path / 'evidence').iterdir()
+        return file, file.stat().st_mtime_ns
+
+    first = gather(video, source)
+    assert gather(video, source) == first
+    fewer = gather(video.keep_frames(range(LENGTH - 1)), source)
+    assert fewer[0] != first[0]
+    assert gather(video, source._replace(networks=(network,)))[0] not in (first[0], fewer[0])
+    assert gather(video, source)[0] == first[0]
+
+
+def test_both_files_hold_the_same_fuser_and_say_what_it_learned_from(finetuned):
+    out, _ = finetuned
+    onnx, checkpoint = (TrainedFuser.load(out / f'fuser.{end}') for end in ('onnx', 'pth'))
+    shipped = TrainedFuser.load(SHIPPED_WEIGHTS)
+    assert onnx.trained_on == checkpoint.trained_on == 'generated clips, then 1 labelled video'
+    assert onnx.calibrator == checkpoint.calibrator != shipped.calibrator
+    (file,) = out.glob('evidence/held_out/*.npz')
+    for gap in load_training_gaps(file):
+        offsets, _ = onnx.judge(gap.evidence)
+        np.testing.assert_allclose(offsets, checkpoint.judge(gap.evidence)[0], atol=1e-5)
+        assert np.abs(offsets - shipped.judge(gap.evidence)[0]).max() > 1e-4
+
+
+def test_scores_are_calibrated_with_the_network_and_without_any(finetuned):
+    out, _ = finetuned
+    (file,) = out.glob('evidence/held_out/*.npz')
+    gaps, fuser = load_training_gaps(file), TrainedFuser.load(out / 'fuser.pth')
+    fitted, with_simulated = (
+        calibrate(fuser, gaps, simulated=simulated).calibrator for simulated in (False, True)
+    )
+    # The weights were rounded in between.
+    assert fuser.calibrator.offset == pytest.approx(fitted.offset, rel=0.1)
+    assert with_simulated.offset != pytest.approx(fitted.offset, rel=0.3)
+
+
+def test_it_says_what_both_fusers_are_worth_on_the_held_out_videos(finetuned):
+    out, printed = finetuned
+    (file,) = out.glob('evidence/held_out/*.npz')
+    gaps = load_training_gaps(file)
+    for number, (name, field) in enumerate(
+        (('PCK@0.1', 'pck'), ('mean error', 'error'), ('calibration error', 'calibration_error'))
+    ):
+        before, now = (
+            100 * getattr(FuserQuality.measure(TrainedFuser.load(path), gaps), field)
+            for path in (SHIPPED_WEIGHTS, out / 'fuser.onnx')
+        )
+        assert printed[1 + number].startswith(name)
+        assert printed[1 + number].endswith(f': {before:.2f} before, {now:.2f} now')
+
+
+def test_quality_counts_every_hidden_label_once(finetuned):
+    """A fuser that always answers with the truth of one joint and is off by 0.2 at another."""
+    out, _ = finetuned
+    (file,) = out.glob('evidence/held_out/*.npz')
+    gaps = load_training_gaps(file)
+
+    class Known:
+        def judge(self, evidence):
+            (gap,) = (each for each in gaps if each.evidence is evidence)
+            offsets = gap.targets.copy()
+            offsets[:, 1, 0] += 0.2 / gap.relative_size
+            return offsets, np.ones(offsets.shape[:2])
+
+    quality = FuserQuality.measure(Known(), gaps)
+    assert quality.pck == pytest.approx(2 / 3)
+    assert quality.error == pytest.approx(0.2 / 3, rel=1e-5)
+    assert quality.calibration_error == pytest.approx(1 / 3)
+
+
+def test_mixed_weights_lie_between_both():
+    start, trained = build_fuser(), build_fuser()
+    mixed = mix_weights(start, trained, 0.25).state_dict()
+    before, after = start.state_dict(), trained.state_dict()
+    for name, value in mixed.items():
+        torch.testing.assert_close(value, 0.75 * before[name] + 0.25 * after[name])
+
+
+def test_a_fuser_that_is_none_is_refused_before_anything_is_gathered(run_main, tmp_path):
+    labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
+    (tmp_path / 'bad.pth').write_bytes(b'nothing')
+    code, _, lines = run_main(
+        load_tool('misc/finetune_fuser').main,
+        *('--labels', *labels, '--image-root', tmp_path / 'images'),
+        *('--fuser', tmp_path / 'bad.pth', '--work-dir', tmp_path / 'out'),
+    )
+    assert (code, len(lines)) == (2, 1)
+    assert 'bad.pth is no checkpoint' in lines[0]
+    assert not (tmp_path / 'out' / 'evidence').exists()
+
+
+def test_videos_that_are_in_both_sets_are_named(run_main, tmp_path):
+    labels = write_clip(tmp_path, 'both', 1.5)
+    code, _, lines = run_main(
+        load_tool('misc/finetune_fuser').main,
+        *('--labels', labels, labels, '--image-root', tmp_path / 'images'),
+        *('--work-dir', tmp_path / 'out'),
+    )
+    assert (code, len(lines)) == (2, 1)
+    assert "video 'both' is in both sets of labels" in lines[0]

@@ -1,0 +1,115 @@
+"""Go on with the training of ``auto`` on labelled videos of your own, with your own pose networks.
+
+    python tools/misc/finetune_fuser.py --work-dir work_dirs/fuser --labels train.txt held_out.txt \
+        --video-root videos --pose-onnx rtmpose.onnx=rtmpose-coco
+    stdpose propagate clip.mp4 labels.json --out dense.json --fuser work_dirs/fuser/fuser.onnx \
+        --pose-onnx rtmpose.onnx=rtmpose-coco
+
+Labels are two sets of videos without a common source (``split_videos.py``), with every frame
+labelled, or most of them: the first set is learned from, scores are calibrated on the second one.
+Training starts from the fuser that comes with the package, and ends with what both are worth on
+the second set. Pose networks are evidence as they are; their options are those of ``stdpose
+propagate``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_pose_network_arguments,
+    pose_network_files,
+    positive,
+    run_command,
+    seed,
+)
+from stdpose_mm.errors import require_packages
+from stdpose_mm.io.outputs import Output, guard_outputs
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    return run_command(make_parser(), train, arguments)
+
+
+def make_parser() -> OneLineParser:
+    """Build the parser of the command line."""
+    parser = OneLineParser('finetune_fuser.py', __doc__)
+    parser.add_output(
+        '--work-dir',
+        is_folder=True,
+        files=('fuser.pth', 'fuser.onnx'),
+        required=True,
+        help='where everything is kept',
+    )
+    parser.add_argument(
+        '--labels',
+        type=Path,
+        nargs=2,
+        required=True,
+        metavar=('TRAIN', 'HELD_OUT'),
+        help='two sets of densely labelled videos without a common source',
+    )
+    parser.add_argument('--image-root', type=Path, help='of the pictures named in LABELS')
+    parser.add_argument('--video-root', type=Path, help='of the video files named in LABELS')
+    parser.add_argument(
+        '--fuser', type=Path, metavar='FILE', help='to start from (the one that comes along)'
+    )
+    add_pose_network_arguments(parser)
+    parser.add_argument('--iters', type=positive, default=600, help='steps (%(default)s)')
+    parser.add_argument('--workers', type=positive, default=2, help='processes (%(default)s)')
+    parser.add_argument('--device', default='cpu', help='(%(default)s)')
+    parser.add_argument('--seed', type=seed, default=0)
+    return parser
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train, and say what came of it.
+
+    Raises:
+        InputError: If something that was given cannot be used.
+    """
+    networks = pose_network_files(args)
+    guard_outputs(
+        [Output('--work-dir', args.work_dir, is_folder=True)],
+        {'--labels': args.labels, '--fuser': args.fuser},
+    )
+    require_packages('training', 'torch', 'mmpose', 'onnx')
+    from stdpose_mm.io.labelled_videos import read_videos
+    from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+    from stdpose_mm.training.fuser_finetuning import FuserFinetuner
+    from stdpose_mm.training.gap_extraction import GapSource, Roots
+
+    source = GapSource(
+        Roots(args.image_root, args.video_root), networks=tuple(networks), device=args.device
+    )
+    finetuner = FuserFinetuner(
+        args.work_dir,
+        source,
+        args.fuser or SHIPPED_WEIGHTS,
+        args.iters,
+        args.workers,
+        args.device,
+        args.seed,
+    )
+    before, after = finetuner.train(*(read_videos(each) for each in args.labels))
+    print(f'fuser.onnx and fuser.pth are in {args.work_dir}; on the held-out videos:')
+    for name, old, new in (
+        ('PCK@0.1', before.pck, after.pck),
+        ('mean error, % of the pose', before.error, after.error),
+        (
+            'calibration error of the scores (new ones are fitted here)',
+            before.calibration_error,
+            after.calibration_error,
+        ),
+    ):
+        print(f'{name}: {100 * old:.2f} before, {100 * new:.2f} now')
+    if after.pck < before.pck:
+        print('fewer joints are right than before: more labels would be needed, keep the old fuser')
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())
