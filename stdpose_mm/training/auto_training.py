@@ -166,8 +166,7 @@ class AutoTrainer:
         )
         checkpoint = self.work_dir / 'fuser.pth'
         fuser.save(checkpoint)
-        # With the weights as they were rounded, so that both files give the same poses.
-        export_fuser(TrainedFuser.load(checkpoint), checkpoint.with_suffix('.onnx'))
+        export_fuser(fuser, checkpoint.with_suffix('.onnx'))
 
     def _train_pose_network(
         self, name: str, adjust: Callable[[Config], None]

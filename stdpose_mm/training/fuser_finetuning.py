@@ -23,7 +23,7 @@ from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS, TrainedFu
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.wording import counted
 
-from .fuser_training import TrainingGap, calibrate, train_fuser
+from .fuser_training import TrainingGap, as_stored, calibrate, train_fuser
 from .gap_extraction import GapSource, extract_training_gaps
 
 LEARNING_RATE = 1e-3
@@ -70,10 +70,14 @@ class FuserQuality:
 
 
 def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
-    """Build a network of ``share`` of the trained weights and 1 - ``share`` of those before."""
+    """Build a network of ``share`` of the trained weights and 1 - ``share`` of those before.
+
+    They are rounded as they are stored.
+    """
     before, after = start.state_dict(), trained.state_dict()
+    mixed = {name: before[name].lerp(after[name], share) for name in before}
     network = build_fuser()
-    network.load_state_dict({name: before[name].lerp(after[name], share) for name in before})
+    network.load_state_dict(as_stored(mixed))
     return network.eval()
 
 
@@ -153,7 +157,5 @@ class FuserFinetuner:
         )
         checkpoint = self.work_dir / 'fuser.pth'
         fuser.save(checkpoint)
-        # With the weights as they were rounded, so that both files give the same poses.
-        saved = TrainedFuser.load(checkpoint)
-        export_fuser(saved, checkpoint.with_suffix('.onnx'))
-        return FuserQuality.measure(start, others), FuserQuality.measure(saved, others)
+        export_fuser(fuser, checkpoint.with_suffix('.onnx'))
+        return FuserQuality.measure(start, others), FuserQuality.measure(fuser, others)

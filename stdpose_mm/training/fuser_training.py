@@ -487,5 +487,11 @@ def train_fuser(
         seed=seed,
         device=device,
     )
+    network.load_state_dict(as_stored(network.state_dict()))
     fuser = TrainedFuser(network, ScoreCalibrator(), trained_on, shrinkage)
     return calibrate(fuser, held_out, margin)
+
+
+def as_stored(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Round weights as :meth:`TrainedFuser.save` does: scores are calibrated for what is used."""
+    return {name: value.half().float() for name, value in weights.items()}
