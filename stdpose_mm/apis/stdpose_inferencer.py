@@ -35,7 +35,6 @@ from stdpose_mm.engine.model_names import find_model
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import (
     FrameEstimate,
-    PoseEstimator,
     VideoPoseEstimator,
     estimate_video,
     load_backend,
@@ -43,7 +42,7 @@ from stdpose_mm.inference import (
 )
 from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, open_frames
 from stdpose_mm.io.video.array_frames import to_bgr
-from stdpose_mm.propagation.window import SparseEstimator
+from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
@@ -140,12 +139,8 @@ class STDPoseInferencer(Pose2DInferencer):
         # Pose2DInferencer would build a detector of its own.
         BaseMMPoseInferencer.__init__(self, model, weights, device, scope, show_progress)
         self.visualizer.set_dataset_meta(self.model.dataset_meta)
-        if pose_every < 1:
-            raise InputError(f'pose_every must be at least 1, got {pose_every}')
         estimator = VideoPoseEstimator(self.window_model, self._backend, crops, crops_at_once)
-        self.estimator: PoseEstimator = (
-            estimator if pose_every == 1 else SparseEstimator(estimator, pose_every)
-        )
+        self.estimator = see_every(estimator, pose_every)
         if tracker not in TRACKERS:
             raise InputError(f'tracker must be one of {", ".join(TRACKERS)}, got {tracker!r}')
         self._det_every = det_every

@@ -20,13 +20,12 @@ from stdpose_mm.choices import CropPolicy
 from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.inference import (
     OnnxWindowBackend,
-    PoseEstimator,
     VideoPoseEstimator,
     WindowBackend,
     WindowModel,
 )
 from stdpose_mm.io.video import open_frames
-from stdpose_mm.propagation.window import SparseEstimator
+from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import TrackedBoxes, to_corners
 
 from .complexity import per_frame_model
@@ -88,11 +87,10 @@ def ours(
         batch_size: Crops, and windows, in one pass of the network.
         name: See :class:`Pipeline`.
         precision: See :class:`Pipeline`.
-        every: The network looks at every n-th frame, see :class:`SparseEstimator`.
+        every: See :func:`~stdpose_mm.propagation.window.see_every`.
     """
-    estimator: PoseEstimator = VideoPoseEstimator(model, backend, crops, batch_size)
+    estimator = see_every(VideoPoseEstimator(model, backend, crops, batch_size), every)
     if every > 1:
-        estimator = SparseEstimator(estimator, every)
         name = f'{name}, every {every}'
     encoder = 'backbone' if isinstance(backend, OnnxWindowBackend) else 'neck and heads'
     methods = [

@@ -188,12 +188,24 @@ def add_labelled_videos(parser: OneLineParser) -> None:
         metavar='LABELS',
         help='folder of label files, one file, or a text file with one path a line',
     )
+    add_roots(parser)
+
+
+def add_roots(parser: argparse.ArgumentParser) -> None:
+    """Add where the pictures and the video files lie that labels name."""
     parser.add_argument(
         '--image-root', type=Path, help='folder that file names of pictures in LABELS start from'
     )
     parser.add_argument(
         '--video-root', type=Path, help='folder that the video files named in LABELS start from'
     )
+
+
+def add_training_resources(parser: argparse.ArgumentParser) -> None:
+    """Add what a training takes of the machine, and its seed."""
+    parser.add_argument('--workers', type=positive, default=2, help='processes (%(default)s)')
+    parser.add_argument('--device', default='cpu', help='(%(default)s)')
+    parser.add_argument('--seed', type=seed, default=0)
 
 
 def add_video_arguments(parser: OneLineParser) -> None:

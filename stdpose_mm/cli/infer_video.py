@@ -94,11 +94,11 @@ def infer_video(
     from tqdm import tqdm
 
     from stdpose_mm.cli.progress import describe_time
-    from stdpose_mm.inference import PoseEstimator, VideoPoseEstimator, estimate_video
+    from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, open_frames, require_timing, write_video_like
-    from stdpose_mm.propagation.window import SparseEstimator
+    from stdpose_mm.propagation.window import see_every
     from stdpose_mm.tracking.smoothing import build_smoother
 
     frames = open_frames(args.video)
@@ -108,9 +108,9 @@ def infer_video(
         require_timing(args.save_video, frames)
     box_source = _box_source(args, frames, models.detector)
     model, backend = models.network
-    estimator: PoseEstimator = VideoPoseEstimator(model, backend, args.crops, args.batch_size)
-    if args.pose_every > 1:
-        estimator = SparseEstimator(estimator, args.pose_every)
+    estimator = see_every(
+        VideoPoseEstimator(model, backend, args.crops, args.batch_size), args.pose_every
+    )
     smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
     with ExitStack() as outputs:
         interrupt = outputs.enter_context(_Interrupt()) if keep_incomplete else None

@@ -435,14 +435,10 @@ def train_fuser(
     margin: float = 0.0,
     start: TrainedFuser | None = None,
     max_iters: int = 3000,
-    batch_size: int = 16,
-    learning_rate: float = 1.5e-3,
-    simulated: float = 0.8,
-    distorted: bool = True,
     seed: int = 0,
     device: str = 'cpu',
 ) -> TrainedFuser:
-    """Train a fuser with MMEngine's runner and calibrate it.
+    """Train a fuser and calibrate it.
 
     Args:
         gaps: What to train on.
@@ -453,28 +449,64 @@ def train_fuser(
         margin: See :func:`calibrate`.
         start: A fuser in PyTorch whose weights to start from; fresh ones by default.
         max_iters: Steps.
-        batch_size: Gaps a step.
-        learning_rate: At its highest, after a twentieth of the steps.
-        simulated: See :class:`TrainingGapDataset`.
-        distorted: See :class:`TrainingGapDataset`.
         seed: Of weights, order and augmentation.
         device: Where to train.
 
     Raises:
         InputError: If there is nothing to train on or to calibrate with.
     """
+    require_gaps(gaps, held_out)
+    before = None if start is None else cast(GapFuser, start.network)
+    dataset = TrainingGapDataset(gaps, seed)
+    network = train_network(dataset, work_dir, before, max_iters, seed=seed, device=device)
+    network.load_state_dict(as_stored(network.state_dict()))
+    fuser = TrainedFuser(network, ScoreCalibrator(), trained_on, shrinkage)
+    return calibrate(fuser, held_out, margin)
+
+
+def require_gaps(gaps: Sequence[TrainingGap], held_out: Sequence[TrainingGap]) -> None:
+    """Refuse to train on nothing, or to calibrate with nothing.
+
+    Raises:
+        InputError: If one of them is empty.
+    """
     if not gaps or not held_out:
         raise InputError(
             f'{len(gaps)} gaps to train on and {len(held_out)} held-out ones were given, '
             'expected some of both, give videos with hidden labels'
         )
+
+
+def train_network(
+    dataset: TrainingGapDataset,
+    work_dir: str | Path,
+    start: GapFuser | None = None,
+    max_iters: int = 3000,
+    batch_size: int = 16,
+    learning_rate: float = 1.5e-3,
+    seed: int = 0,
+    device: str = 'cpu',
+) -> GapFuser:
+    """Train the network of a fuser with MMEngine's runner.
+
+    Args:
+        dataset: What to train on.
+        work_dir: For logs.
+        start: Whose weights to start from; fresh ones by default.
+        max_iters: Steps.
+        batch_size: Gaps a step.
+        learning_rate: At its highest, after a twentieth of the steps.
+        seed: Of weights and order.
+        device: Where to train.
+    """
     torch.manual_seed(seed)
     network = build_fuser()
     if start is not None:
-        network.load_state_dict(cast(GapFuser, start.network).state_dict())
+        network.load_state_dict(start.state_dict())
+    lengths = [len(gap.weights) for gap in dataset.gaps]
     loader = DataLoader(
-        TrainingGapDataset(gaps, seed, simulated=simulated, distorted=distorted),
-        batch_sampler=SimilarLengths([len(s.weights) for s in gaps], batch_size, seed),
+        dataset,
+        batch_sampler=SimilarLengths(lengths, batch_size, seed),
         collate_fn=collate_gaps,
     )
     train_in_memory(
@@ -487,9 +519,7 @@ def train_fuser(
         seed=seed,
         device=device,
     )
-    network.load_state_dict(as_stored(network.state_dict()))
-    fuser = TrainedFuser(network, ScoreCalibrator(), trained_on, shrinkage)
-    return calibrate(fuser, held_out, margin)
+    return network
 
 
 def as_stored(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

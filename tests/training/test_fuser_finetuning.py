@@ -194,3 +194,31 @@ def test_videos_that_are_in_both_sets_are_named(run_main, tmp_path):
     )
     assert (code, len(lines)) == (2, 1)
     assert "video 'both' is in both sets of labels" in lines[0]
+
+
+def test_a_network_that_knows_none_of_the_joints_is_refused(run_main, tmp_path):
+    labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
+    network = write_described_network(tmp_path / 'dot.onnx')
+    sidecar = network.with_suffix('.json')
+    sidecar.write_text(sidecar.read_text().replace('nose', 'hoof').replace('right_ankle', 'horn'))
+    code, _, lines = run_main(
+        load_tool('misc/finetune_fuser').main,
+        *('--labels', *labels, '--image-root', tmp_path / 'images'),
+        *('--pose-onnx', network, '--work-dir', tmp_path / 'out'),
+    )
+    assert (code, len(lines)) == (2, 1)
+    assert 'knows none of the labelled joints (nose, left_ankle, right_ankle)' in lines[0]
+    assert not (tmp_path / 'out' / 'evidence').exists()
+
+
+def test_the_fuser_it_starts_from_is_not_overwritten(run_main, tmp_path):
+    labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'fuser.onnx').write_bytes(SHIPPED_WEIGHTS.read_bytes())
+    code, _, lines = run_main(
+        load_tool('misc/finetune_fuser').main,
+        *('--labels', *labels, '--image-root', tmp_path / 'images'),
+        *('--fuser', tmp_path / 'out' / 'fuser.onnx', '--work-dir', tmp_path / 'out'),
+    )
+    assert (code, len(lines)) == (2, 1)
+    assert 'too, which would be overwritten' in lines[0]

@@ -21,13 +21,13 @@ from pathlib import Path
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_pose_network_arguments,
+    add_roots,
+    add_training_resources,
     pose_network_files,
     positive,
     run_command,
-    seed,
 )
 from stdpose_mm.errors import require_packages
-from stdpose_mm.io.outputs import Output, guard_outputs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def make_parser() -> OneLineParser:
         required=True,
         help='where everything is kept',
     )
-    parser.add_argument(
+    parser.add_labels(
         '--labels',
         type=Path,
         nargs=2,
@@ -53,16 +53,13 @@ def make_parser() -> OneLineParser:
         metavar=('TRAIN', 'HELD_OUT'),
         help='two sets of densely labelled videos without a common source',
     )
-    parser.add_argument('--image-root', type=Path, help='of the pictures named in LABELS')
-    parser.add_argument('--video-root', type=Path, help='of the video files named in LABELS')
+    add_roots(parser)
     parser.add_argument(
         '--fuser', type=Path, metavar='FILE', help='to start from (the one that comes along)'
     )
     add_pose_network_arguments(parser)
     parser.add_argument('--iters', type=positive, default=600, help='steps (%(default)s)')
-    parser.add_argument('--workers', type=positive, default=2, help='processes (%(default)s)')
-    parser.add_argument('--device', default='cpu', help='(%(default)s)')
-    parser.add_argument('--seed', type=seed, default=0)
+    add_training_resources(parser)
     return parser
 
 
@@ -73,10 +70,6 @@ def train(args: argparse.Namespace) -> None:
         InputError: If something that was given cannot be used.
     """
     networks = pose_network_files(args)
-    guard_outputs(
-        [Output('--work-dir', args.work_dir, is_folder=True)],
-        {'--labels': args.labels, '--fuser': args.fuser},
-    )
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS

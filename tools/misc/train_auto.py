@@ -25,7 +25,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_roots,
+    add_training_resources,
+    positive,
+    run_command,
+)
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.outputs import Output, guard_outputs
 
@@ -67,8 +73,7 @@ def make_parser() -> OneLineParser:
         metavar=('HALF', 'OTHER'),
         help='two sets of densely labelled videos without a common source',
     )
-    parser.add_argument('--image-root', type=Path, help='of the pictures named in LABELS')
-    parser.add_argument('--video-root', type=Path, help='of the video files named in LABELS')
+    add_roots(parser)
     parser.add_argument('--start', type=Path, help='work folder of an earlier run to go on from')
     parser.add_argument(
         '--pose-iters', type=positive, help='steps of the pose network (the config)'
@@ -76,9 +81,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--fuser-iters', type=positive, default=3000, help='steps of the fuser (%(default)s)'
     )
-    parser.add_argument('--workers', type=positive, default=2, help='processes (%(default)s)')
-    parser.add_argument('--device', default='cpu', help='(%(default)s)')
-    parser.add_argument('--seed', type=seed, default=0)
+    add_training_resources(parser)
     return parser
 
 

@@ -12,7 +12,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from stdpose_mm.cli.arguments import OneLineParser, positive, run_command, seed
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_training_resources,
+    positive,
+    run_command,
+)
 from stdpose_mm.errors import require_packages
 
 
@@ -35,9 +40,7 @@ def make_parser() -> OneLineParser:
         '--clips', type=positive, default=300, help='clips to generate (%(default)s)'
     )
     parser.add_argument('--iters', type=positive, default=2800, help='steps (%(default)s)')
-    parser.add_argument('--workers', type=positive, default=2, help='processes (%(default)s)')
-    parser.add_argument('--device', default='cpu', help='(%(default)s)')
-    parser.add_argument('--seed', type=seed, default=0)
+    add_training_resources(parser)
     return parser
 
 

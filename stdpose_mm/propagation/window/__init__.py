@@ -4,7 +4,7 @@ from .dcpose_propagator import DCPosePropagator
 from .per_frame_propagator import PerFramePropagator
 from .posewarper_propagator import PoseWarperPropagator
 from .semantic_motion_propagator import SemanticMotionPropagator
-from .sparse_estimator import SparseEstimator
+from .sparse_estimator import SparseEstimator, see_every
 from .stdpose_propagator import STDPosePropagator
 from .window_propagator import WindowPropagator, method_of, methods_of_windows
 
@@ -18,4 +18,5 @@ __all__ = [
     'WindowPropagator',
     'method_of',
     'methods_of_windows',
+    'see_every',
 ]

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from stdpose_mm.detection import BoxedFrame
+from stdpose_mm.errors import InputError
 from stdpose_mm.inference import FrameEstimate, PoseEstimator
 from stdpose_mm.propagation.flow.flow_tracks import blend_weights, move_points
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
@@ -224,6 +225,17 @@ class _Stretch:
                 'carried',
                 frame.picture,
             )
+
+
+def see_every(estimator: PoseEstimator, every: int) -> PoseEstimator:
+    """Let a network see every n-th frame; for 1 that is the estimator itself.
+
+    Raises:
+        InputError: If ``every`` is not at least 1.
+    """
+    if every < 1:
+        raise InputError(f'pose_every must be at least 1, got {every}')
+    return estimator if every == 1 else SparseEstimator(estimator, every)
 
 
 def _fill(
