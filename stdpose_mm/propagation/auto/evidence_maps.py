@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import cv2
 import numpy as np
 
@@ -19,8 +21,12 @@ def near_and_wide(dense: np.ndarray) -> np.ndarray:
     """Reduce maps [..., M, 27, 27] to those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
     start = (DENSE_SIDE - MAP_SIDE) // 2
     near = dense[..., start : start + MAP_SIDE, start : start + MAP_SIDE]
-    cells = dense.reshape(*dense.shape[:-2], MAP_SIDE, _REDUCTION, MAP_SIDE, _REDUCTION)
-    return np.stack([near, cells.max(axis=(-3, -1))], axis=-4)
+    places = [
+        dense[..., row::_REDUCTION, column::_REDUCTION]
+        for row in range(_REDUCTION)
+        for column in range(_REDUCTION)
+    ]
+    return np.stack([near, reduce(np.maximum, places)], axis=-4)
 
 
 def sample_around(
@@ -39,17 +45,22 @@ def sample_around(
     """
     offsets = (np.arange(DENSE_SIDE) - DENSE_SIDE // 2) * DENSE_STEP * size
     places = np.stack(np.broadcast_arrays(offsets[None, :], offsets[:, None]), axis=-1)
-    return sample_at(maps, to_map, centre[:, None, None] + places)
+    turn = to_map[:, :2].T
+    around = (places @ turn).astype(np.float32)
+    middle = (centre @ turn + to_map[:, 2]).astype(np.float32)
+    return _interpolate(maps, middle[:, None, None] + around)
 
 
 def sample_at(maps: np.ndarray, to_map: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Sample map k of [K, h, w] at points [K, rows, columns, 2] of the picture; 0 outside."""
-    places = (points @ to_map[:, :2].T + to_map[:, 2]).astype(np.float32)
+    return _interpolate(maps, (points @ to_map[:, :2].T + to_map[:, 2]).astype(np.float32))
+
+
+def _interpolate(maps: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Read map k of [K, h, w] at its own pixels [K, rows, columns, 2] float32; 0 outside."""
     return np.stack(
         [
-            cv2.remap(
-                values, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-            )
+            cv2.remap(values, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
             for values, at in zip(maps, places, strict=True)
         ]
     )
