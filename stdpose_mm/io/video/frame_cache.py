@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from mmap import mmap
+from mmap import ACCESS_COPY, mmap
 from threading import Lock
 from weakref import finalize
 
 import numpy as np
 
-_SPARE = 4
+_SPARE = 2
 """Frames whose pages are kept for the next ones."""
 
 
@@ -54,7 +54,8 @@ class FrameCache:
         """
         pages = self._spare.pop() if self._spare else None
         if pages is None or len(pages) != frame.nbytes:
-            pages = mmap(-1, frame.nbytes)
+            # A forked process writes to copies, not to frames that this one still holds.
+            pages = mmap(-1, frame.nbytes, access=ACCESS_COPY)
         # All views of it, which are what is handed out, keep this array alive.
         values = np.frombuffer(pages, frame.dtype)
         finalize(values, _lay_aside, self._spare, pages).atexit = False

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import sys
 from mmap import mmap
 
 import numpy as np
+import pytest
 
 from stdpose_mm.io.video.frame_cache import _SPARE, FrameCache
+from support.forks import in_fork
 
 
 def test_a_kept_frame_has_pages_of_its_own():
@@ -68,3 +71,15 @@ def test_pages_of_many_frames_that_were_held_go_back_to_the_system():
     assert len({address(frame) for frame in held}) == 20
     held.clear()
     assert len(cache._spare) == _SPARE
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='processes are not forked there')
+def test_a_forked_process_leaves_the_frames_of_its_parent_alone():
+    cache = FrameCache(12)
+    cache.get(0, read)
+
+    def evict() -> int:
+        return sum(int(cache.get(index, read)[0, 0, 0]) for index in range(1, 6))
+
+    assert in_fork(evict) == 15
+    np.testing.assert_array_equal(cache.get(0, read), 0)
