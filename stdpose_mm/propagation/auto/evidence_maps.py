@@ -16,6 +16,9 @@ _REDUCTION = 3
 DENSE_SIDE = MAP_SIDE * _REDUCTION
 DENSE_STEP = MAP_STEPS[0]
 
+_BOTH_IN_ONE = np.zeros(0, np.float32)
+"""In the place of y coordinates, which come with those along x."""
+
 
 def near_and_wide(dense: np.ndarray) -> np.ndarray:
     """Reduce maps [..., M, 27, 27] to those of :class:`FusionFeatures`: [..., 2, M, 9, 9]."""
@@ -60,7 +63,7 @@ def _interpolate(maps: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Read map k of [K, h, w] at its own pixels [K, rows, columns, 2] float32; 0 outside."""
     return np.stack(
         [
-            cv2.remap(values, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+            cv2.remap(values, at, _BOTH_IN_ONE, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
             for values, at in zip(maps, places, strict=True)
         ]
     )
