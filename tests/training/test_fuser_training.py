@@ -186,9 +186,7 @@ def test_batches_hold_segments_of_similar_length():
 
 
 def test_training_lowers_the_error_and_calibrates(segments, broken, tmp_path):
-    fuser = train_fuser(
-        segments, broken, tmp_path, 'a swinging texture', max_iters=60, batch_size=4
-    )
+    fuser = train_fuser(segments, broken, tmp_path, 'a swinging texture', max_iters=60)
     assert fuser.calibrator != ScoreCalibrator()
     assert fuser.trained_on == 'a swinging texture'
 
