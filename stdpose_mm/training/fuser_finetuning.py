@@ -128,9 +128,9 @@ class FuserFinetuner:
         # What is wrong with a file shall be found out before hours of work.
         read = import_fuser if self.start.suffix == '.onnx' else TrainedFuser.load
         start = read(self.start)
+        skeletons = [video.skeleton for video in (*videos, *held_out)]
         for files in self.source.networks:
             estimator = NetworkHeatmapEstimator(load_pose_network(files, self.source.device))
-            skeletons = [video.skeleton for video in (*videos, *held_out)]
             if all(estimator.shared_joints(each) is None for each in skeletons):
                 raise InputError(f'{estimator.explain_unused(skeletons[0])}: leave it out')
         common = {video.name for video in videos} & {video.name for video in held_out}

@@ -52,6 +52,9 @@ _LEAST_MOVE = 0.05
 _CLICK_ERROR = 0.02
 """Pose sizes; of the most careless annotator."""
 
+_BATCH_SIZE = 16
+"""Gaps a step."""
+
 INTERVALS = (*range(2, 17), 20)
 """Distances of labels that training draws from."""
 
@@ -482,7 +485,6 @@ def train_network(
     work_dir: str | Path,
     start: GapFuser | None = None,
     max_iters: int = 3000,
-    batch_size: int = 16,
     learning_rate: float = 1.5e-3,
     seed: int = 0,
     device: str = 'cpu',
@@ -494,7 +496,6 @@ def train_network(
         work_dir: For logs.
         start: Whose weights to start from; fresh ones by default.
         max_iters: Steps.
-        batch_size: Gaps a step.
         learning_rate: At its highest, after a twentieth of the steps.
         seed: Of weights and order.
         device: Where to train.
@@ -506,7 +507,7 @@ def train_network(
     lengths = [len(gap.weights) for gap in dataset.gaps]
     loader = DataLoader(
         dataset,
-        batch_sampler=SimilarLengths(lengths, batch_size, seed),
+        batch_sampler=SimilarLengths(lengths, _BATCH_SIZE, seed),
         collate_fn=collate_gaps,
     )
     train_in_memory(

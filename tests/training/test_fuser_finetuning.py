@@ -172,53 +172,46 @@ def test_mixed_weights_lie_between_both():
         torch.testing.assert_close(value, value.half().float(), rtol=0, atol=0)
 
 
-def test_a_fuser_that_is_none_is_refused_before_anything_is_gathered(run_main, tmp_path):
-    labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
+@pytest.fixture
+def refusal(run_main, tmp_path):
+    """Run the command on two clips, or other labels; returns the sentence that it ends with."""
+
+    def run(*options: object, labels: list[Path] | None = None) -> str:
+        if labels is None:
+            labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
+        code, _, lines = run_main(
+            load_tool('misc/finetune_fuser').main,
+            *('--labels', *labels, '--image-root', tmp_path / 'images'),
+            *('--work-dir', tmp_path / 'out', *options),
+        )
+        assert (code, len(lines)) == (2, 1)
+        return lines[0]
+
+    return run
+
+
+def test_a_fuser_that_is_none_is_refused_before_anything_is_gathered(refusal, tmp_path):
     (tmp_path / 'bad.pth').write_bytes(b'nothing')
-    code, _, lines = run_main(
-        load_tool('misc/finetune_fuser').main,
-        *('--labels', *labels, '--image-root', tmp_path / 'images'),
-        *('--fuser', tmp_path / 'bad.pth', '--work-dir', tmp_path / 'out'),
-    )
-    assert (code, len(lines)) == (2, 1)
-    assert 'bad.pth is no checkpoint' in lines[0]
+    assert 'bad.pth is no checkpoint' in refusal('--fuser', tmp_path / 'bad.pth')
     assert not (tmp_path / 'out' / 'evidence').exists()
 
 
-def test_videos_that_are_in_both_sets_are_named(run_main, tmp_path):
-    labels = write_clip(tmp_path, 'both', 1.5)
-    code, _, lines = run_main(
-        load_tool('misc/finetune_fuser').main,
-        *('--labels', labels, labels, '--image-root', tmp_path / 'images'),
-        *('--work-dir', tmp_path / 'out'),
-    )
-    assert (code, len(lines)) == (2, 1)
-    assert "video 'both' is in both sets of labels" in lines[0]
+def test_videos_that_are_in_both_sets_are_named(refusal, tmp_path):
+    both = write_clip(tmp_path, 'both', 1.5)
+    assert "video 'both' is in both sets of labels" in refusal(labels=[both, both])
 
 
-def test_a_network_that_knows_none_of_the_joints_is_refused(run_main, tmp_path):
-    labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
+def test_a_network_that_knows_none_of_the_joints_is_refused(refusal, tmp_path):
     network = write_described_network(tmp_path / 'dot.onnx')
     sidecar = network.with_suffix('.json')
     sidecar.write_text(sidecar.read_text().replace('nose', 'hoof').replace('right_ankle', 'horn'))
-    code, _, lines = run_main(
-        load_tool('misc/finetune_fuser').main,
-        *('--labels', *labels, '--image-root', tmp_path / 'images'),
-        *('--pose-onnx', network, '--work-dir', tmp_path / 'out'),
-    )
-    assert (code, len(lines)) == (2, 1)
-    assert 'knows none of the labelled joints (nose, left_ankle, right_ankle)' in lines[0]
+    sentence = refusal('--pose-onnx', network)
+    assert 'knows none of the labelled joints (nose, left_ankle, right_ankle)' in sentence
     assert not (tmp_path / 'out' / 'evidence').exists()
 
 
-def test_the_fuser_it_starts_from_is_not_overwritten(run_main, tmp_path):
-    labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
+def test_the_fuser_it_starts_from_is_not_overwritten(refusal, tmp_path):
     (tmp_path / 'out').mkdir()
-    (tmp_path / 'out' / 'fuser.onnx').write_bytes(SHIPPED_WEIGHTS.read_bytes())
-    code, _, lines = run_main(
-        load_tool('misc/finetune_fuser').main,
-        *('--labels', *labels, '--image-root', tmp_path / 'images'),
-        *('--fuser', tmp_path / 'out' / 'fuser.onnx', '--work-dir', tmp_path / 'out'),
-    )
-    assert (code, len(lines)) == (2, 1)
-    assert 'too, which would be overwritten' in lines[0]
+    start = tmp_path / 'out' / 'fuser.onnx'
+    start.write_bytes(SHIPPED_WEIGHTS.read_bytes())
+    assert 'too, which would be overwritten' in refusal('--fuser', start)

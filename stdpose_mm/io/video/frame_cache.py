@@ -18,7 +18,8 @@ class FrameCache:
     A pickled one comes back empty.
 
     Args:
-        max_bytes: Memory for frames; at least one is kept.
+        max_bytes: Memory for frames; at least one is kept. The pages of two more may wait for the
+            next ones.
     """
 
     def __init__(self, max_bytes: int) -> None:

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import sys
 from mmap import mmap
 
 import numpy as np
-import pytest
 
 from stdpose_mm.io.video.frame_cache import _SPARE, FrameCache
 from support.forks import in_fork
@@ -73,7 +71,6 @@ def test_pages_of_many_frames_that_were_held_go_back_to_the_system():
     assert len(cache._spare) == _SPARE
 
 
-@pytest.mark.skipif(sys.platform == 'win32', reason='processes are not forked there')
 def test_a_forked_process_leaves_the_frames_of_its_parent_alone():
     cache = FrameCache(12)
     cache.get(0, read)
