@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
 from stdpose_mm.io.video import FrameSource
+from stdpose_mm.propagation.ordered_map import map_in_threads
 
 from .candidates import CANDIDATES, Candidates
 from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, sample_around, sample_at
@@ -53,24 +56,35 @@ def match_joints(
         In the order of ``gaps``.
     """
     searches = [_Search(candidates, matcher) for candidates in gaps]
-    for frame in sorted({frame for search in searches for frame in search.ends}):
-        picture = frames[frame]
-        for search in searches:
-            if frame in search.ends:
-                search.take_label(frame, picture)
-    rows: dict[int, list[tuple[_Search, int]]] = {}
+    ends = [(search.frames[row], search, row) for search in searches for row in search.ends]
+    _share(frames, ends, _Search.take_label)
     for search in searches:
-        for row, frame in enumerate(search.frames):
-            rows.setdefault(frame, []).append((search, row))
-    for frame in sorted(rows):
-        picture = frames[frame]
-        for search, row in rows[frame]:
-            search.match(row, picture)
+        search.compare_ends()
+    rows = [(frame, each, row) for each in searches for row, frame in enumerate(each.frames)]
+    _share(frames, rows, _Search.match)
     return [search.matches for search in searches]
 
 
+def _share(
+    frames: FrameSource,
+    tasks: Iterable[tuple[int, _Search, int]],
+    work: Callable[[_Search, int, np.ndarray], None],
+) -> None:
+    """Do ``work`` on (frame, search, row) in the order of frames, each read once, in threads."""
+    in_order = sorted(tasks, key=itemgetter(0))
+
+    def read() -> Iterator[tuple[_Search, int, np.ndarray]]:
+        for frame, of_frame in groupby(in_order, key=itemgetter(0)):
+            picture = frames[frame]
+            for _, search, row in of_frame:
+                yield search, row, picture
+
+    for _ in map_in_threads(lambda task: work(*task), read()):
+        pass
+
+
 class _Search:
-    """Looks for the joints of one gap's labels, one frame at a time.
+    """Looks for the joints of one gap's labels, one frame at a time; frames may share threads.
 
     Args:
         candidates: Those of the gap.
@@ -78,7 +92,7 @@ class _Search:
 
     Attributes:
         frames: The frames to look at, ascending.
-        ends: Those whose labels say what to look for; needed before the first match.
+        ends: Rows of those whose labels say what to look for; needed before the first match.
         matches: What was found so far.
     """
 
@@ -89,28 +103,31 @@ class _Search:
         num_frames, num_joints = candidates.centre.shape[:2]
         self._wanted: list[np.ndarray | None] = [None, None]
         self.frames: list[int] = candidates.times.tolist()
-        self.ends = {self.frames[0], self.frames[-1]}
+        self.ends = sorted({0, num_frames - 1})
         self.matches = JointMatches(
             np.zeros((num_frames, num_joints, len(MAP_STEPS), 2, MAP_SIDE, MAP_SIDE), np.float32),
             np.zeros((num_frames, num_joints, len(CANDIDATES)), np.float32),
             np.zeros(num_joints, np.float32),
         )
 
-    def take_label(self, frame: int, picture: np.ndarray) -> None:
+    def take_label(self, row: int, picture: np.ndarray) -> None:
         """Describe the joints of the label at an end of the gap."""
-        for side, row in enumerate((0, -1)):
-            if self.frames[row] == frame:
-                descriptors, to_map = self._describe(row, picture)
-                joints = self._candidates.centre[row]
-                # Every channel at all joints.
-                points = np.broadcast_to(joints, (len(descriptors), 1, *joints.shape))
-                found = sample_at(descriptors, to_map, points)[:, 0].T
-                length = np.linalg.norm(found, axis=-1, keepdims=True)
-                known = self._labelled[side][:, None]
-                self._wanted[side] = known * found / np.maximum(length, 1e-6)
+        descriptors, to_map = self._describe(row, picture)
+        joints = self._candidates.centre[row]
+        # Every channel at all joints.
+        points = np.broadcast_to(joints, (len(descriptors), 1, *joints.shape))
+        found = sample_at(descriptors, to_map, points)[:, 0].T
+        found /= np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-6)
+        for side, end in enumerate((0, len(self.frames) - 1)):
+            if row == end:
+                self._wanted[side] = self._labelled[side][:, None] * found
+
+    def compare_ends(self) -> None:
+        """Compare the joints of both labels with each other."""
         left, right = self._wanted
-        if left is not None and right is not None:
-            self.matches.ends[:] = (left * right).sum(axis=-1)
+        assert left is not None
+        assert right is not None
+        self.matches.ends[:] = (left * right).sum(axis=-1)
 
     def match(self, row: int, picture: np.ndarray) -> None:
         """Compare the picture of a row with the labels."""

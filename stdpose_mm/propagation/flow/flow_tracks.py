@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.special import softmax
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
+from stdpose_mm.propagation.ordered_map import map_in_threads
 from stdpose_mm.structures import PersonLabel, person_box, pose_extent
 from stdpose_mm.structures.boxes import POSE_MARGIN
 
@@ -167,13 +169,8 @@ def _follow_chunk(
     pictures = _PreparedPictures(frames, estimator.prepare, first, last)
     sweeps = ((1, range(first, last), forward), (-1, range(last, first, -1), backward))
     for step, sweep, starting in sweeps:
-        moving: list[_Path] = []
-        for frame in sweep:
-            # Those that go on only: a chunk may be a whole video with thousands of gaps.
-            moving = [path for path in moving if frame + step in path[0]]
-            moving += starting.get(frame, [])
-            if moving:
-                field = estimator(pictures[frame], pictures[frame + step])
+        with closing(_flow_of_sweep(estimator, pictures, step, sweep, starting)) as fields:
+            for frame, moving, field in fields:
                 points = np.stack([path[frame - times[0]] for times, path, _ in moving])
                 moved = move_points(points, field, pictures.scale)
                 for (times, path, labels), pose in zip(moving, moved, strict=True):
@@ -181,9 +178,39 @@ def _follow_chunk(
                     path[row] = pose
                     if label is not None:
                         path[row, label.given] = label.keypoints[label.given]
+    return tracks
+
+
+def _flow_of_sweep(
+    estimator: FlowEstimator,
+    pictures: _PreparedPictures,
+    step: int,
+    sweep: range,
+    starting: _PathsByStart,
+) -> Generator[tuple[int, Sequence[_Path], np.ndarray], None, None]:
+    """Yield each frame that paths go on from, these paths, and the flow to the next frame."""
+
+    def starts() -> Iterator[tuple[int, Sequence[_Path], np.ndarray, np.ndarray]]:
+        moving: list[_Path] = []
+        for frame in sweep:
+            # Those that go on only: a chunk may be a whole video with thousands of gaps.
+            moving = [path for path in moving if frame + step in path[0]]
+            moving += starting.get(frame, [])
+            if moving:
+                yield frame, moving, pictures[frame], pictures[frame + step]
             elif step > 0:
                 pictures.skip(frame + step)
-    return tracks
+
+    def follow(
+        start: tuple[int, Sequence[_Path], np.ndarray, np.ndarray],
+    ) -> tuple[int, Sequence[_Path], np.ndarray]:
+        frame, moving, source, target = start
+        return frame, moving, estimator(source, target)
+
+    if estimator.single_threaded:
+        yield from map_in_threads(follow, starts())
+    else:
+        yield from map(follow, starts())
 
 
 def move_points(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.ndarray:

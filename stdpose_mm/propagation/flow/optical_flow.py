@@ -6,6 +6,7 @@ from collections import OrderedDict
 from functools import lru_cache
 from math import log2
 from pathlib import Path
+from threading import Lock, local
 from typing import Any, Protocol
 
 import cv2
@@ -32,7 +33,15 @@ _RAFT_MIN_SIDE = 128
 
 
 class FlowEstimator(Protocol):
-    """Optical flow of one kind."""
+    """Optical flow of one kind; several threads may ask for it at once.
+
+    Attributes:
+        single_threaded: Whether it computes a field in little more than one thread, so that several
+            fields at once keep more processors busy.
+    """
+
+    @property
+    def single_threaded(self) -> bool: ...
 
     def prepare(self, picture: np.ndarray) -> np.ndarray:
         """Reduce a BGR picture uint8 [H, W, 3] to what is kept of it."""
@@ -52,6 +61,9 @@ class DISFlow:
             enlarged from there. 2 instead of 1 takes a quarter of the time.
     """
 
+    # OpenCV finds little to share in the rows of small pictures.
+    single_threaded = True
+
     def __init__(self, max_side: int = 640, finest_scale: int = 1) -> None:
         if max_side < 32:
             raise ValueError(f'max_side must be at least 32 pixels, got {max_side}')
@@ -64,12 +76,21 @@ class DISFlow:
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
-        return _dis_estimator(self.finest_scale, source.shape).calc(source, target, None)
+        estimator = _DIS_ESTIMATORS.of_shape(self.finest_scale, source.shape)
+        return estimator.calc(source, target, None)
 
 
-# One that has seen pictures of another size may crash.
-@lru_cache(maxsize=16)
-def _dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
+class _DISEstimators(local):
+    """OpenCV's estimators of one thread, each for pictures of one shape.
+
+    One that two threads share, or that has seen pictures of another size, may crash.
+    """
+
+    def __init__(self) -> None:
+        self.of_shape = lru_cache(maxsize=16)(_build_dis_estimator)
+
+
+def _build_dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
     """Build OpenCV's estimator for pictures of one shape."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     # OpenCV halves pictures to no less than this. Asked for a finest scale beyond, it would choose
@@ -79,6 +100,9 @@ def _dis_estimator(finest_scale: int, shape: tuple[int, ...]) -> Any:
     estimator.setFinestScale(max(0, min(finest_scale, int(coarsest))))
     estimator.setVariationalRefinementGamma(_GRADIENT_WEIGHT)
     return estimator
+
+
+_DIS_ESTIMATORS = _DISEstimators()
 
 
 class RememberedFlow:
@@ -94,6 +118,12 @@ class RememberedFlow:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._fields: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def single_threaded(self) -> bool:
+        """See :class:`FlowEstimator`."""
+        return self._estimator.single_threaded
 
     def prepare(self, picture: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
@@ -103,13 +133,17 @@ class RememberedFlow:
         """See :class:`FlowEstimator`; not to be written to."""
         # By what the pictures show: their memory may have become another picture's.
         key = fingerprint(source), fingerprint(target)
-        field = self._fields.get(key)
+        with self._lock:
+            field = self._fields.get(key)
         if field is None:
-            field = self._fields[key] = self._estimator(source, target)
-            self._bytes += field.nbytes
+            field = self._estimator(source, target)
+        with self._lock:
+            if key not in self._fields:
+                self._bytes += field.nbytes
+            self._fields[key] = field
+            self._fields.move_to_end(key)
             while self._bytes > self._max_bytes and len(self._fields) > 1:
                 self._bytes -= self._fields.popitem(last=False)[1].nbytes
-        self._fields.move_to_end(key)
         return field
 
 
@@ -124,6 +158,8 @@ class RAFTFlow:
     Raises:
         InputError: If the file cannot be read or does not fit.
     """
+
+    single_threaded = False
 
     def __init__(self, weights: str | Path, max_side: int = 640, device: str = 'cpu') -> None:
         from torchvision.models.optical_flow import raft_small

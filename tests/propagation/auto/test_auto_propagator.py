@@ -158,6 +158,19 @@ def test_pictures_are_read_no_more_often_for_many_people(label, video, weights):
     assert reads(12) == reads(6)
 
 
+def test_the_number_of_threads_changes_no_pose(label, video, weights, monkeypatch):
+    sparse = video(crowd(label, people=3, num_frames=7), 7)
+    poses = []
+    for threads in (1, 4):
+        monkeypatch.setattr(
+            'stdpose_mm.propagation.ordered_map.allowed_threads', lambda count=threads: count
+        )
+        frames = CountingFrames(moving_texture(ARC))
+        dense = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
+        poses.append(np.stack([person.keypoints for person in dense.persons]))
+    np.testing.assert_array_equal(*poses)
+
+
 def test_scores_are_the_calibrated_probability_of_a_small_error(label, video, weights):
     frames = moving_texture(np.zeros((5, 2)))
     sparse = video([label(0, POINTS), label(4, POINTS)], 5)

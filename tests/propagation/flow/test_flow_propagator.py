@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from threading import current_thread, main_thread
+
 import numpy as np
 import pytest
 
@@ -102,6 +104,24 @@ def test_long_gaps_are_read_in_batches_with_the_same_result(label, video, monkey
     batches = propagate_labels(frames, sparse, FlowPropagator()).persons
     for one, other in zip(whole, batches, strict=True):
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
+
+
+@pytest.mark.parametrize('single_threaded', [True, False])
+def test_flow_that_shares_its_work_by_itself_is_computed_one_by_one(
+    label, video, monkeypatch, single_threaded
+):
+    monkeypatch.setattr('stdpose_mm.propagation.ordered_map.allowed_threads', lambda: 3)
+    callers = set()
+
+    class Watched(DISFlow):
+        def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+            callers.add(current_thread())
+            return super().__call__(source, target)
+
+    flow = Watched()
+    flow.single_threaded = single_threaded
+    propagate_labels(moving_texture(ARC), video([label(0, POINTS)], 7), FlowPropagator(flow))
+    assert (callers == {main_thread()}) == (not single_threaded)
 
 
 def test_every_frame_is_read_once_whoever_is_in_it(label, video):

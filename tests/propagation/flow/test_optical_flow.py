@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -30,6 +33,17 @@ def test_dis_takes_pictures_of_any_shape(shape, finest_scale):
     field = DISFlow(finest_scale=finest_scale)(texture, np.roll(texture, 1, axis=1))
     assert field.shape == (*shape, 2)
     assert np.isfinite(field).all()
+
+
+def test_dis_may_be_asked_by_several_threads_at_once():
+    rng = np.random.default_rng(0)
+    textures = [rng.integers(0, 255, (120, 160)).astype(np.uint8) for _ in range(9)]
+    flow = DISFlow(finest_scale=2)
+    pairs = list(pairwise(textures)) * 20
+    with ThreadPoolExecutor(4) as pool:
+        fields = list(pool.map(lambda pair: flow(*pair), pairs))
+    for pair, field in zip(pairs, fields, strict=True):
+        np.testing.assert_array_equal(field, flow(*pair))
 
 
 def test_raft_runs_on_any_size_and_gives_flow_for_every_pixel(tmp_path):
@@ -64,6 +78,8 @@ def test_pictures_are_brought_to_a_size_but_doubled_at_most_and_not_below_what_d
 
 
 class _CountedFlow:
+    single_threaded = True
+
     def __init__(self) -> None:
         self.calls = 0
 

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import cv2
+import pytest
+
+from stdpose_mm.propagation import ordered_map
+from stdpose_mm.propagation.ordered_map import allowed_threads, map_in_threads
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Allow as many threads as the test's parameter says, 3 without one."""
+    count = getattr(request, 'param', 3)
+    monkeypatch.setattr(ordered_map, 'allowed_threads', lambda: count)
+
+
+@pytest.mark.parametrize('threads', [1, 3], indirect=True)
+def test_results_come_in_the_order_of_the_items(threads):
+    released = threading.Event()
+
+    def slow_first(item: int) -> int:
+        if item == 0 and threading.current_thread() is not threading.main_thread():
+            # The first item is finished last.
+            assert released.wait(10)
+        if item == 2:
+            released.set()
+        return item * item
+
+    assert list(map_in_threads(slow_first, range(20))) == [item * item for item in range(20)]
+
+
+def test_several_items_are_worked_on_at_once(threads):
+    # Nobody passes until three are there.
+    together = threading.Barrier(3, timeout=10)
+    assert len(list(map_in_threads(lambda _: together.wait(), range(6)))) == 6
+
+
+def test_with_one_thread_the_caller_does_the_work_item_by_item(monkeypatch):
+    monkeypatch.setattr(ordered_map, 'allowed_threads', lambda: 1)
+    seen = []
+
+    def items() -> Iterator[int]:
+        for item in range(3):
+            seen.append(('read', item))
+            yield item
+
+    def work(item: int) -> threading.Thread:
+        seen.append(('worked on', item))
+        return threading.current_thread()
+
+    assert set(map_in_threads(work, items())) == {threading.main_thread()}
+    assert seen == [(what, item) for item in range(3) for what in ('read', 'worked on')]
+
+
+def test_items_are_read_by_the_caller_and_few_ahead(threads):
+    read = []
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            assert threading.current_thread() is threading.main_thread()
+            read.append(item)
+            yield item
+
+    results = map_in_threads(lambda item: item, items())
+    for consumed in range(100):
+        assert next(results) == consumed
+        assert len(read) <= consumed + 1 + 2 * 3 + 1
+
+
+@pytest.mark.parametrize('threads', [1, 3], indirect=True)
+def test_an_exception_comes_in_the_place_of_its_result(threads):
+    def refuse_four(item: int) -> int:
+        if item == 4:
+            raise OSError('no four')
+        return item
+
+    results = map_in_threads(refuse_four, range(20))
+    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(OSError, match='no four'):
+        next(results)
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun(threads):
+    begun = []
+    go_on = threading.Event()
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item:
+            assert go_on.wait(10)
+        return item
+
+    results = map_in_threads(work, range(100))
+    assert next(results) == 0
+    threading.Timer(0.05, go_on.set).start()
+    results.close()
+    # Three threads had an item each by then, beside the first one; the rest had to wait.
+    assert len(begun) <= 1 + 3
+
+
+@pytest.mark.parametrize(
+    ('of_opencv', 'of_others', 'allowed'), [(4, 2, 2), (2, 4, 2), (3, 0, 3), (1, 8, 1)]
+)
+def test_neither_limit_of_threads_is_exceeded(monkeypatch, of_opencv, of_others, allowed):
+    monkeypatch.setattr(cv2, 'getNumThreads', lambda: of_opencv)
+    # 0 says that there is no limit.
+    monkeypatch.setattr(ordered_map, 'thread_limit', lambda: of_others)
+    assert allowed_threads() == allowed
