@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -165,6 +166,7 @@ class TensorFlowPoseNetwork(DescribedNetwork):
         content = path.read_bytes()
         self.file_digest = fingerprint(content)
         super().__init__(path, description, _input_size(path, description, None))
+        self._lock = Lock()
         try:
             self._network = cv2.dnn.readNetFromTensorflow(np.frombuffer(content, np.uint8))
             empty = self._network.empty()
@@ -177,18 +179,20 @@ class TensorFlowPoseNetwork(DescribedNetwork):
             raise InputError(f'{path} holds no layers, give a frozen graph (.pb) or an ONNX file')
 
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
-        outputs = []
         # OpenCV plans its memory for one size of batch; single pictures are as fast.
-        for picture in inputs:
+        return [np.concatenate([self._run_one(picture) for picture in inputs])]
+
+    def _run_one(self, picture: np.ndarray) -> np.ndarray:
+        # Input and output are the network's own: another thread's would take their place.
+        with self._lock:
             self._network.setInput(picture[None])
             try:
-                outputs.append(self._network.forward())
+                return self._network.forward()
             except cv2.error as error:
                 raise InputError(
                     f'{self.name} cannot be run ({one_line(error)}), give a frozen graph and a '
                     'description of the input that it was made for'
                 ) from error
-        return [np.concatenate(outputs)]
 
 
 def _input_size(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from stdpose_mm.pose_networks.described_network import TensorFlowPoseNetwork
 from stdpose_mm.pose_networks.network_description import PRESETS, NetworkDescription
 from support.paths import ROOT, SHARED_DATA
 from support.pose_network_files import BOX, DOT, dot_picture, find_peak, write_dot_network
@@ -128,6 +132,39 @@ def test_bad_files_are_refused_in_one_sentence(tmp_path, suffix, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match=str(path)):
         load_pose_network(PoseNetworkFiles(str(path), preset='efficientpose-rt'))
+
+
+def test_a_graph_gives_each_thread_the_maps_of_its_own_picture(tmp_path, monkeypatch):
+    class SlowNetwork:
+        """Keeps its input between two calls, as OpenCV's does."""
+
+        def empty(self) -> bool:
+            return False
+
+        def setInput(self, batch: np.ndarray) -> None:
+            self.batch = batch
+            time.sleep(0.01)
+
+        def forward(self) -> np.ndarray:
+            return np.broadcast_to(self.batch.mean(), (1, 3, 4, 4))
+
+    monkeypatch.setattr(cv2.dnn, 'readNetFromTensorflow', lambda content: SlowNetwork())
+    path = tmp_path / 'net.pb'
+    path.write_bytes(b'a graph')
+    description = NetworkDescription(
+        ('a', 'b', 'c'), input_size=(8, 8), mean=(0, 0, 0), std=(255, 255, 255)
+    )
+    network = TensorFlowPoseNetwork(path, description)
+    greys = np.arange(8) * 30
+
+    def highest(grey: int) -> float:
+        picture = np.full((20, 20, 3), grey, np.uint8)
+        found = network.estimate([picture], np.array([[5.0, 5.0, 8.0, 8.0]]))
+        return float(found.heatmaps.max())
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(highest, greys))
+    np.testing.assert_allclose(found, greys / 255, rtol=1e-5)
 
 
 def test_a_file_without_a_description_is_refused(tmp_path):
