@@ -14,13 +14,13 @@ from stdpose_mm.onnx_session import thread_limit
 Item = TypeVar('Item')
 Result = TypeVar('Result')
 
-_WAITING = 2
-"""Results for each thread that may wait to be consumed, so that none has to wait for an item."""
+MOST_THREADS = 8
+"""More would wait for pictures to be decoded, and each holds one."""
 
 
 def allowed_threads() -> int:
-    """Return how many threads the user allows OpenCV and all other libraries, at least one."""
-    threads = max(1, cv2.getNumThreads())
+    """Return how many threads the user allows OpenCV and all other libraries, 1 to 8."""
+    threads = min(max(1, cv2.getNumThreads()), MOST_THREADS)
     return min(threads, thread_limit() or threads)
 
 
@@ -34,7 +34,8 @@ def map_in_threads(
 
     Args:
         function: Is called by several threads at once, for different items.
-        items: Are read by the caller's thread alone, a few ahead of the results.
+        items: Are read by the caller's thread alone, as many ahead of the results as there are
+            threads.
 
     Yields:
         Results in the order of the items. An exception is raised where its result would have come.
@@ -48,7 +49,7 @@ def map_in_threads(
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > _WAITING * threads:
+                if len(waiting) > threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
