@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import softmax
@@ -13,15 +14,25 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.ordered_map import map_in_threads
 from stdpose_mm.structures import PersonLabel, person_box, pose_extent
-from stdpose_mm.structures.boxes import POSE_MARGIN
+from stdpose_mm.structures.boxes import POSE_MARGIN, to_corners
 
-from .optical_flow import FlowEstimator, sample_bilinear
+from .optical_flow import MOST_ENLARGED, FlowEstimator, region_around, sample_bilinear
 
 MISS_SCALE = 0.1
 """In pose sizes; a track that misses the other label by it counts 1/e there."""
 
 _MIN_SIZE = 8.0
 """Pixels; offsets relative to a pose need a unit."""
+
+WANTED_SIZE = 150.0
+"""Pixels of a pose in the pictures that flow is computed on. Who is smaller in the whole picture is
+followed in a part of it: limbs of small people are lost."""
+
+_LEAST_GAIN = 1.25
+"""How much larger a person must be in the part than in the whole picture, which others share."""
+
+_MARGIN = 0.6
+"""Pose sizes around a person's boxes that the part shows, for what happens between the labels."""
 
 _KEPT_PICTURES = 64
 """Pictures kept for the backward sweep; longer chunks are read a second time, in batches."""
@@ -139,8 +150,67 @@ def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
     return chunks
 
 
-_Path = tuple[range, np.ndarray, Mapping[int, PersonLabel]]
-"""Frames, positions [F, K, 2] in them, and labels on the way."""
+@dataclass(frozen=True)
+class _View:
+    """The part of the pictures that a person is followed in.
+
+    Args:
+        left, top, right, bottom: Pixels; rows and columns up to the last two, without these.
+        most: It is scaled by this at most.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    most: float = MOST_ENLARGED
+
+    @property
+    def corner(self) -> np.ndarray:
+        """Return [2] pixels of the picture at which it begins."""
+        return np.array([self.left, self.top], float)
+
+    def of(self, picture: np.ndarray) -> np.ndarray:
+        """Return the part of a picture."""
+        return picture[self.top : self.bottom, self.left : self.right]
+
+
+class _Path(NamedTuple):
+    """Where a person's joints go.
+
+    Args:
+        frames: Frames, ascending.
+        positions: [F, K, 2] pixels in them; filled along the way.
+        labels: Labels on the way.
+        view: What is looked at.
+    """
+
+    frames: range
+    positions: np.ndarray
+    labels: Mapping[int, PersonLabel]
+    view: _View
+
+
+class _Start(NamedTuple):
+    """Paths that go on from a frame in one view, and the prepared pictures of it and the next."""
+
+    frame: int
+    paths: Sequence[_Path]
+    source: _Prepared
+    target: _Prepared
+
+
+class _Prepared(NamedTuple):
+    """What flow is computed on.
+
+    Args:
+        pixels: As the estimator wants them.
+        scale: [2] of these in one of the picture, along x and y.
+    """
+
+    pixels: np.ndarray
+    scale: np.ndarray
+
 
 _PathsByStart = dict[int, list[_Path]]
 """Frame that they start from -> paths."""
@@ -154,31 +224,58 @@ def _follow_chunk(
     tracks = []
     forward: _PathsByStart = {}
     backward: _PathsByStart = {}
+    views: dict[int, set[_View]] = {}
     for gap in gaps:
         shape = (gap.last - gap.first + 1, len(gap.before.frames), 2)
         track = FlowTracks(range(gap.first, gap.last + 1), np.zeros(shape), np.zeros(shape))
         inner = {label.frame_index: label for label in gap.inner}
+        view = _view_of(gap, frames.size, estimator.max_side)
         if gap.left is not None:
             track.forward[0] = gap.left.keypoints
-            forward.setdefault(gap.first, []).append((track.frames, track.forward, inner))
+            path = _Path(track.frames, track.forward, inner, view)
+            forward.setdefault(gap.first, []).append(path)
         if gap.right is not None:
             track.backward[-1] = gap.right.keypoints
-            backward.setdefault(gap.last, []).append((track.frames, track.backward, inner))
+            path = _Path(track.frames, track.backward, inner, view)
+            backward.setdefault(gap.last, []).append(path)
+        for frame in track.frames:
+            views.setdefault(frame, set()).add(view)
         tracks.append(track)
 
-    pictures = _PreparedPictures(frames, estimator.prepare, first, last)
+    pictures = _PreparedPictures(frames, views, estimator.prepare, first)
     sweeps = ((1, range(first, last), forward), (-1, range(last, first, -1), backward))
     for step, sweep, starting in sweeps:
         with closing(_flow_of_sweep(estimator, pictures, step, sweep, starting)) as fields:
-            for frame, moving, field in fields:
-                points = np.stack([path[frame - times[0]] for times, path, _ in moving])
-                moved = move_points(points, field, pictures.scale)
-                for (times, path, labels), pose in zip(moving, moved, strict=True):
-                    row, label = frame + step - times[0], labels.get(frame + step)
-                    path[row] = pose
+            for (frame, paths, source, _), field in fields:
+                corner = paths[0].view.corner
+                points = np.stack([path.positions[frame - path.frames[0]] for path in paths])
+                moved = corner + move_points(points - corner, field, source.scale)
+                for path, pose in zip(paths, moved, strict=True):
+                    row, label = frame + step - path.frames[0], path.labels.get(frame + step)
+                    path.positions[row] = pose
                     if label is not None:
-                        path[row, label.given] = label.keypoints[label.given]
+                        path.positions[row, label.given] = label.keypoints[label.given]
     return tracks
+
+
+def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
+    """Choose what is looked at to follow the person of a gap, whoever else there is.
+
+    Nobody knows where a person goes who has a label on one side only: then it is the whole picture.
+    """
+    whole = _View(0, 0, *size)
+    in_whole = min(MOST_ENLARGED, max_side / max(size))
+    wanted = min(MOST_ENLARGED, WANTED_SIZE / pose_size(gap))
+    if gap.left is None or gap.right is None or wanted < _LEAST_GAIN * in_whole:
+        return whole
+    joints = [label.keypoints[label.labelled] for label in (gap.left, *gap.inner, gap.right)]
+    places = np.concatenate([to_corners(gap.bboxes).reshape(-1, 2), *joints])
+    rows, columns = region_around(
+        places.min(axis=0), places.max(axis=0), _MARGIN * pose_size(gap), size
+    )
+    part = _View(columns.start, rows.start, columns.stop, rows.stop, wanted)
+    in_part = max_side / max(part.right - part.left, part.bottom - part.top)
+    return whole if in_part < _LEAST_GAIN * in_whole else part
 
 
 def _flow_of_sweep(
@@ -187,25 +284,26 @@ def _flow_of_sweep(
     step: int,
     sweep: range,
     starting: _PathsByStart,
-) -> Generator[tuple[int, Sequence[_Path], np.ndarray], None, None]:
-    """Yield each frame that paths go on from, these paths, and the flow to the next frame."""
+) -> Generator[tuple[_Start, np.ndarray], None, None]:
+    """Yield where paths go on, and the flow to the next frame there."""
 
-    def starts() -> Iterator[tuple[int, Sequence[_Path], np.ndarray, np.ndarray]]:
+    def starts() -> Iterator[_Start]:
         moving: list[_Path] = []
         for frame in sweep:
             # Those that go on only: a chunk may be a whole video with thousands of gaps.
-            moving = [path for path in moving if frame + step in path[0]]
+            moving = [path for path in moving if frame + step in path.frames]
             moving += starting.get(frame, [])
-            if moving:
-                yield frame, moving, pictures[frame], pictures[frame + step]
-            elif step > 0:
+            by_view: dict[_View, list[_Path]] = {}
+            for path in moving:
+                by_view.setdefault(path.view, []).append(path)
+            for view, paths in by_view.items():
+                source, target = pictures[frame][view], pictures[frame + step][view]
+                yield _Start(frame, paths, source, target)
+            if not moving and step > 0:
                 pictures.skip(frame + step)
 
-    def follow(
-        start: tuple[int, Sequence[_Path], np.ndarray, np.ndarray],
-    ) -> tuple[int, Sequence[_Path], np.ndarray]:
-        frame, moving, source, target = start
-        return frame, moving, estimator(source, target)
+    def follow(start: _Start) -> tuple[_Start, np.ndarray]:
+        return start, estimator(start.source.pixels, start.target.pixels)
 
     if estimator.single_threaded:
         yield from map_in_threads(follow, starts())
@@ -226,26 +324,33 @@ def move_points(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.
 
 
 class _PreparedPictures:
-    """Prepared pictures of a chunk, read forward, then backward; few are kept at a time."""
+    """Prepared pictures of a chunk, read forward, then backward; few are kept at a time.
+
+    Args:
+        frames: The video.
+        views: Frame -> what is looked at in it.
+        prepare: Makes what is kept of a view, see :class:`FlowEstimator`.
+        first: First frame of the chunk.
+    """
 
     def __init__(
         self,
         frames: FrameSource,
-        prepare: Callable[[np.ndarray], np.ndarray],
+        views: Mapping[int, Collection[_View]],
+        prepare: Callable[[np.ndarray, float], np.ndarray],
         first: int,
-        last: int,
     ) -> None:
         self._frames = frames
+        self._views = views
         self._prepare = prepare
         self._first = first
-        self._kept: dict[int, np.ndarray] = {}
-        self.scale = np.ones(2)
+        self._kept: dict[int, dict[_View, _Prepared]] = {}
 
     def skip(self, frame: int) -> None:
         """Pass over a frame that no flow starts from."""
         self._kept.pop(frame - _KEPT_PICTURES, None)
 
-    def __getitem__(self, frame: int) -> np.ndarray:
+    def __getitem__(self, frame: int) -> Mapping[_View, _Prepared]:
         if frame not in self._kept:
             if self._kept and frame < min(self._kept):
                 self._read_back(frame)
@@ -265,7 +370,9 @@ class _PreparedPictures:
 
     def _read(self, frame: int) -> None:
         picture = self._frames[frame]
-        prepared = self._prepare(picture)
-        height, width = picture.shape[:2]
-        self.scale = np.array([prepared.shape[1] / width, prepared.shape[0] / height])
-        self._kept[frame] = prepared
+        self._kept[frame] = {}
+        for view in self._views.get(frame, ()):
+            part = view.of(picture)
+            pixels = self._prepare(part, view.most)
+            scale = np.divide(pixels.shape[1::-1], part.shape[1::-1])
+            self._kept[frame][view] = _Prepared(pixels, scale)

@@ -16,7 +16,7 @@ from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 
-_MAX_ENLARGEMENT = 2.0
+MOST_ENLARGED = 2.0
 """Small pictures are enlarged up to this: DIS gives flow on a grid of a few pixels, too coarse for
 the limbs of a person that is small itself."""
 
@@ -36,15 +36,19 @@ class FlowEstimator(Protocol):
     """Optical flow of one kind; several threads may ask for it at once.
 
     Attributes:
+        max_side: Larger side in pixels of the pictures that flow is computed on.
         single_threaded: Whether it computes a field in little more than one thread, so that several
             fields at once keep more processors busy.
     """
 
     @property
+    def max_side(self) -> int: ...
+
+    @property
     def single_threaded(self) -> bool: ...
 
-    def prepare(self, picture: np.ndarray) -> np.ndarray:
-        """Reduce a BGR picture uint8 [H, W, 3] to what is kept of it."""
+    def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
+        """Scale a BGR picture uint8 [H, W, 3] to what is kept of it, see :func:`scale_picture`."""
         ...
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -70,9 +74,9 @@ class DISFlow:
         self.max_side = max_side
         self.finest_scale = finest_scale
 
-    def prepare(self, picture: np.ndarray) -> np.ndarray:
+    def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
         """See :class:`FlowEstimator`; [h, w] uint8."""
-        return cv2.cvtColor(scale_picture(picture, self.max_side), cv2.COLOR_BGR2GRAY)
+        return cv2.cvtColor(scale_picture(picture, self.max_side, most), cv2.COLOR_BGR2GRAY)
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
@@ -121,13 +125,18 @@ class RememberedFlow:
         self._lock = Lock()
 
     @property
+    def max_side(self) -> int:
+        """See :class:`FlowEstimator`."""
+        return self._estimator.max_side
+
+    @property
     def single_threaded(self) -> bool:
         """See :class:`FlowEstimator`."""
         return self._estimator.single_threaded
 
-    def prepare(self, picture: np.ndarray) -> np.ndarray:
+    def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
         """See :class:`FlowEstimator`."""
-        return self._estimator.prepare(picture)
+        return self._estimator.prepare(picture, most)
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`; not to be written to."""
@@ -178,9 +187,9 @@ class RAFTFlow:
         self._model.eval().to(device)
         self._device = device
 
-    def prepare(self, picture: np.ndarray) -> np.ndarray:
+    def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
         """See :class:`FlowEstimator`; [h, w, 3] uint8 RGB."""
-        return cv2.cvtColor(scale_picture(picture, self.max_side), cv2.COLOR_BGR2RGB)
+        return cv2.cvtColor(scale_picture(picture, self.max_side, most), cv2.COLOR_BGR2RGB)
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """See :class:`FlowEstimator`."""
@@ -201,19 +210,43 @@ class RAFTFlow:
         return flow[:, :height, :width].permute(1, 2, 0).cpu().numpy()
 
 
-def scale_picture(picture: np.ndarray, max_side: int) -> np.ndarray:
+def scale_picture(picture: np.ndarray, max_side: int, most: float = MOST_ENLARGED) -> np.ndarray:
     """Scale a picture so that its larger side is ``max_side``, its smaller at least 16 pixels.
 
-    A small picture is at most doubled.
+    Args:
+        picture: [H, W] or [H, W, 3].
+        max_side: Pixels.
+        most: Scale by this at most.
     """
     height, width = picture.shape[:2]
-    factor = min(_MAX_ENLARGEMENT, max_side / max(height, width))
+    factor = min(most, max_side / max(height, width))
     factor = max(factor, _MIN_SIDE / min(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     if size == (width, height):
         return picture
     interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     return cv2.resize(picture, size, interpolation=interpolation)
+
+
+def region_around(
+    low: np.ndarray, high: np.ndarray, margin: float, size: tuple[int, ...]
+) -> tuple[slice, slice]:
+    """Find the rows and columns of a picture that flow is computed in.
+
+    Args:
+        low: [2] left top corner, which may lie outside of the picture.
+        high: [2] right bottom corner, likewise.
+        margin: Pixels to add on each side.
+        size: (width, height) of the picture.
+
+    Returns:
+        Slices of at least 16 pixels if the picture is as large: less would be enlarged to that, and
+        the other side with it.
+    """
+    sides = np.array(size)
+    low = np.clip(np.floor(low - margin), 0, np.maximum(sides - _MIN_SIDE, 0)).astype(int)
+    high = np.minimum(np.maximum(np.ceil(high + margin), low + _MIN_SIDE), sides).astype(int)
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def sample_bilinear(field: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from stdpose_mm.detection import BoxedFrame
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import FrameEstimate, PoseEstimator
 from stdpose_mm.propagation.flow.flow_tracks import blend_weights, move_points
-from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
+from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator, region_around
 from stdpose_mm.structures import to_corners
 
 MAX_MISS = 0.05
@@ -28,9 +28,6 @@ _GRID = 7
 
 _MARGIN = 0.25
 """Of the region around all boxes that flow is computed in, as a share of its larger side."""
-
-_MIN_REGION = 16
-"""Pixels of its smaller side: less would be enlarged to that, and its larger side with it."""
 
 
 class SparseEstimator:
@@ -270,12 +267,7 @@ def _region(frames: Sequence[BoxedFrame], shape: tuple[int, ...]) -> tuple[slice
     """Find the rows and columns of pictures of ``shape`` that hold all boxes, with a margin."""
     corners = np.concatenate([to_corners(frame.people.boxes) for frame in frames])
     low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
-    margin = _MARGIN * (high - low).max()
-    size = np.array(shape[1::-1])
-    # Boxes may lie outside of the picture.
-    low = np.clip(np.floor(low - margin), 0, np.maximum(size - _MIN_REGION, 0)).astype(int)
-    high = np.minimum(np.maximum(np.ceil(high + margin), low + _MIN_REGION), size).astype(int)
-    return slice(low[1], high[1]), slice(low[0], high[0])
+    return region_around(low, high, _MARGIN * (high - low).max(), shape[1::-1])
 
 
 def _half(flow: np.ndarray) -> np.ndarray:

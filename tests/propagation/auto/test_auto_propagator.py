@@ -56,7 +56,8 @@ def test_doubt_is_the_distance_at_which_the_network_gets_half_of_what_it_wants(
     distance = float(np.linalg.norm(wanted[0]))
     assert distance > 0.01
     half = offset(distance / 30)  # the larger side of the pose
-    np.testing.assert_allclose(half[0], wanted[0] / 2, rtol=1e-5)
+    # Positions of some tens of pixels are single precision.
+    np.testing.assert_allclose(half[0], wanted[0] / 2, atol=1e-5)
 
 
 @pytest.mark.parametrize('given', [[0, 6], [0], [6], [3]], ids=['both', 'left', 'right', 'middle'])

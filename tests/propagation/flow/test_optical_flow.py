@@ -6,12 +6,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.propagation.flow.optical_flow import (
     DISFlow,
     RAFTFlow,
     RememberedFlow,
+    region_around,
     scale_picture,
 )
 from support.moving_pictures import moving_texture
@@ -75,6 +78,30 @@ def test_pictures_are_brought_to_a_size_but_doubled_at_most_and_not_below_what_d
     size, scaled
 ):
     assert scale_picture(np.zeros((*size, 3), np.uint8), 100).shape[:2] == scaled
+
+
+def test_pictures_are_scaled_by_no_more_than_is_wanted():
+    picture = np.zeros((120, 160, 3), np.uint8)
+    assert scale_picture(picture, 640, most=1.5).shape[:2] == (180, 240)
+    assert scale_picture(picture, 80, most=1.5).shape[:2] == (60, 80)
+
+
+@given(
+    low=st.tuples(*[st.floats(-500, 900)] * 2),
+    extent=st.tuples(*[st.floats(0, 900)] * 2),
+    margin=st.floats(0, 100),
+    size=st.tuples(*[st.integers(1, 700)] * 2),
+)
+def test_a_region_holds_what_lies_in_the_picture_and_is_never_thin(low, extent, margin, size):
+    low = np.array(low)
+    high = low + extent
+    rows, columns = region_around(low, high, margin, size)
+    for axis, part in enumerate((columns, rows)):
+        assert 0 <= part.start < part.stop <= size[axis]
+        assert part.stop - part.start >= min(16, size[axis])
+        inside = np.clip([low[axis] - margin, high[axis] + margin], 0, size[axis])
+        assert part.start <= inside[0]
+        assert part.stop >= inside[1]
 
 
 class _CountedFlow:
