@@ -264,7 +264,8 @@ def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
     Nobody knows where a person goes who has a label on one side only: then it is the whole picture.
     """
     whole = _View(0, 0, *size)
-    in_whole = min(MOST_ENLARGED, max_side / max(size))
+    # Where pictures are not at hand they have no size; reading one says so.
+    in_whole = min(MOST_ENLARGED, max_side / max(*size, 1))
     wanted = min(MOST_ENLARGED, WANTED_SIZE / pose_size(gap))
     if gap.left is None or gap.right is None or wanted < _LEAST_GAIN * in_whole:
         return whole

@@ -293,7 +293,9 @@ def test_a_video_is_read_once_at_all_intervals(tmp_path, monkeypatch):
             return np.zeros((40, 120, 3), np.uint8)
 
     read: list[int] = []
-    monkeypatch.setattr(benchmark_module, 'open_video', lambda *_, **__: Pictures(9))
+    pictures = Pictures(9)
+    pictures.size = (120, 40)
+    monkeypatch.setattr(benchmark_module, 'open_video', lambda *_, **__: pictures)
     benchmark_propagators([SLOW], [BenchmarkEntry('flow', 'flow')], [2, 3, 4], Conditions())
     assert sorted(read) == list(range(9))
 

@@ -123,7 +123,9 @@ def test_pictures_are_read_by_frame_index():
 
     read: list[int] = []
     video = mouse_video('late', dict.fromkeys([10, 11, 12], 1.0))
-    compare_propagators([(Pictures(13), video)], {'flow': FlowPropagator()}, 2)
+    pictures = Pictures(13)
+    pictures.size = (120, 40)
+    compare_propagators([(pictures, video)], {'flow': FlowPropagator()}, 2)
     assert sorted(set(read)) == [10, 11, 12]
 
 

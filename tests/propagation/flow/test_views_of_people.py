@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.errors import InputError
+from stdpose_mm.io.video import ArrayFrames, UnavailableFrames
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
@@ -132,3 +133,9 @@ def test_people_outside_of_the_picture_get_finite_poses(label, video, corner):
         small_people(LEFT), video(labels, 7), FlowPropagator(DISFlow(max_side=160))
     )
     assert all(np.isfinite(person.keypoints).all() for person in dense.persons)
+
+
+def test_without_pictures_the_error_says_what_is_missing(label, video):
+    frames = UnavailableFrames(7, 'the pictures are not here, give them')
+    with pytest.raises(InputError, match='are not here, give them'):
+        propagate_labels(frames, video(labels_of(label, LEFT), 7), FlowPropagator())
