@@ -14,13 +14,13 @@ from stdpose_mm.onnx_session import thread_limit
 Item = TypeVar('Item')
 Result = TypeVar('Result')
 
-MOST_THREADS = 8
+_MOST_THREADS = 8
 """More would wait for pictures to be decoded, and each holds one."""
 
 
 def allowed_threads() -> int:
     """Return how many threads the user allows OpenCV and all other libraries, 1 to 8."""
-    threads = min(max(1, cv2.getNumThreads()), MOST_THREADS)
+    threads = min(max(1, cv2.getNumThreads()), _MOST_THREADS)
     return min(threads, thread_limit() or threads)
 
 
@@ -46,13 +46,9 @@ def map_in_threads(
         return
     with ThreadPoolExecutor(threads, thread_name_prefix='pictures') as pool:
         waiting: deque[Future[Result]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > threads:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()

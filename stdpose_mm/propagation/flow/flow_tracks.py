@@ -24,7 +24,7 @@ MISS_SCALE = 0.1
 _MIN_SIZE = 8.0
 """Pixels; offsets relative to a pose need a unit."""
 
-WANTED_SIZE = 150.0
+_WANTED_SIZE = 150.0
 """Pixels of a pose in the pictures that flow is computed on. Who is smaller in the whole picture is
 followed in a part of it: limbs of small people are lost."""
 
@@ -266,7 +266,7 @@ def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
     whole = _View(0, 0, *size)
     # Where pictures are not at hand they have no size; reading one says so.
     in_whole = min(MOST_ENLARGED, max_side / max(*size, 1))
-    wanted = min(MOST_ENLARGED, WANTED_SIZE / pose_size(gap))
+    wanted = min(MOST_ENLARGED, _WANTED_SIZE / pose_size(gap))
     if gap.left is None or gap.right is None or wanted < _LEAST_GAIN * in_whole:
         return whole
     joints = [label.keypoints[label.labelled] for label in (gap.left, *gap.inner, gap.right)]
