@@ -68,7 +68,7 @@ def test(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
     from mmengine.model import is_model_wrapper
 
-    from stdpose_mm.engine.config_files import config_mistakes
+    from stdpose_mm.engine.config_files import config_mistakes, require_label_files
     from stdpose_mm.engine.cpu_processes import join_cpu_processes
     from stdpose_mm.engine.whole_model_runner import WholeModelRunner
 
@@ -90,6 +90,7 @@ def test(args: argparse.Namespace) -> None:
 
     join_cpu_processes(cfg)
     with config_mistakes(args.config):
+        require_label_files(cfg, 'test')
         runner = WholeModelRunner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         metrics: dict[str, float] = {}

@@ -28,7 +28,11 @@ def train(args: argparse.Namespace) -> None:
         InputError: If something that was given cannot be used.
     """
     cfg = load_config(args)
-    from stdpose_mm.engine.config_files import config_mistakes, require_schedule
+    from stdpose_mm.engine.config_files import (
+        config_mistakes,
+        require_label_files,
+        require_schedule,
+    )
     from stdpose_mm.engine.cpu_processes import join_cpu_processes
     from stdpose_mm.engine.training_runner import TrainingRunner
 
@@ -36,6 +40,7 @@ def train(args: argparse.Namespace) -> None:
     join_cpu_processes(cfg)
     with config_mistakes(args.config):
         require_schedule(cfg)
+        require_label_files(cfg, 'train', 'val')
         TrainingRunner.from_cfg(cfg).train()
 
 

@@ -165,6 +165,27 @@ def require_schedule(cfg: Config) -> None:
         )
 
 
+def require_label_files(cfg: Config, *splits: str) -> None:
+    """Refuse data that are not there before the config is printed and a model is built.
+
+    Datasets of other projects look for their data when they are built.
+
+    Args:
+        cfg: The config.
+        *splits: Whose dataloaders: 'train', 'val', 'test'.
+
+    Raises:
+        InputError: If a dataset has no label files; it says where they should be.
+    """
+    from mmpose.registry import DATASETS
+
+    for split in splits:
+        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
+        kind = dataset.get('type')
+        if isinstance(kind, str) and hasattr(DATASETS.get(kind), 'label_files'):
+            DATASETS.build({**dataset, 'lazy_init': True, 'pipeline': []}).label_files()
+
+
 def _of_library(frame: FrameType) -> bool:
     package = str(frame.f_globals.get('__name__')).split('.')[0]
     return package in _LIBRARIES or package in sys.stdlib_module_names

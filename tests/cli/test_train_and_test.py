@@ -171,6 +171,21 @@ def test_train_then_test(config: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == ['metrics.json', 'p.pkl']
 
 
+@pytest.mark.parametrize('split', ['train', 'val', 'test'])
+def test_missing_labels_are_found_before_the_config_is_printed(
+    config: str, split: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = f"{{**data, 'dataset': dict(type='PoseTrack17WindowDataset', ann_file='{split}')}}"
+    text = CONFIG.replace("log_level = 'ERROR'\n", '')
+    (tmp_path / 'toy.py').write_text(f'{text}{split}_dataloader = {missing}\n')
+    torch.save({}, tmp_path / 'weights.pth')
+    code = run_test([config, 'weights.pth']) if split == 'test' else run_train([config])
+    printed = capsys.readouterr()
+    assert code == 2
+    assert f'the labels {split} of PoseTrack17WindowDataset do not exist' in printed.err
+    assert 'model = dict(' not in printed.out + printed.err
+
+
 def test_resume_goes_on_from_the_last_checkpoint(config: str, tmp_path: Path) -> None:
     short = ['--cfg-options', 'train_cfg.max_epochs=1']
     assert run_train([config, '--work-dir', 'run', *short]) == 0

@@ -71,7 +71,7 @@ def test_a_page_of_another_origin_cannot_edit(page, server):
             pass
 
     before = page.revision()
-    with http.server.HTTPServer(('127.0.0.1', 0), Empty) as foreign:
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), Empty) as foreign:
         threading.Thread(target=foreign.serve_forever, daemon=True).start()
         page.browser.get(f'http://127.0.0.1:{foreign.server_port}/')
         page.browser.execute_async_script(
