@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -85,7 +86,7 @@ def extract_training_gaps(
         videos: Dense labels.
         folder: For one ``.npz`` file of each video.
         source: Where their pictures and heatmaps come from.
-        workers: Processes.
+        workers: Processes; one alone is this one, with the threads that it is allowed.
         seed: Of the intervals, and of how labels are clicked.
 
     Raises:
@@ -106,9 +107,17 @@ def extract_training_gaps(
     for file in folder.glob('*.npz'):
         if file.name.rsplit('.', 2)[0] in outdated:
             file.unlink()
-    # Workers start afresh: OpenMP does not survive a fork.
-    with ProcessPoolExecutor(workers, get_context('spawn')) as pool:
-        for _ in tqdm(pool.map(_extract_video, todo), total=len(todo), unit=' videos'):
+    with ExitStack() as stack:
+        for loader in (_window_estimator, _network_estimators):
+            # The same file may hold other weights the next time.
+            stack.callback(loader.cache_clear)
+        run: Callable[..., Iterable[None]] = map
+        if min(workers, len(todo)) > 1:
+            # Workers start afresh: OpenMP does not survive a fork.
+            context = get_context('spawn')
+            pool = ProcessPoolExecutor(workers, context, initializer=_use_one_thread)
+            run = stack.enter_context(pool).map
+        for _ in tqdm(run(_extract_video, todo), total=len(todo), unit=' videos'):
             pass
     return [gap for job in jobs for gap in load_training_gaps(job.path)]
 
@@ -122,10 +131,13 @@ class _Job(NamedTuple):
     seed: tuple[int, int]
 
 
-def _extract_video(job: _Job) -> None:
-    """Write the fusion features of one video; runs in a process of its own."""
+def _use_one_thread() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
+
+
+def _extract_video(job: _Job) -> None:
+    """Write the fusion features of one video."""
     source, rng = job.source, np.random.default_rng(job.seed)
     intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
     frames = open_video(job.labels, *source.roots, pictures_needed=True)

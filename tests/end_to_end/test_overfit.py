@@ -26,7 +26,7 @@ from support.paths import CONFIGS
 pytestmark = pytest.mark.slow
 
 CONFIG = CONFIGS / 'stdpose_tiny_synthetic.py'
-NUM_WINDOWS = 4
+NUM_WINDOWS = 2
 MAX_STEPS = 200
 REMAINDER = 0.05
 

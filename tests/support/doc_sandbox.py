@@ -19,7 +19,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.foreign_labels import openpose, openpose_person
 from support.paths import ROOT
 
-NUM_FRAMES, SHORT, WIDTH, HEIGHT = 61, 17, 96, 80
+NUM_FRAMES, SHORT, WIDTH, HEIGHT = 43, 17, 96, 80
 INTERVAL = 5
 SKELETON = Skeleton(('head', 'left_hand', 'right_hand'), limbs=((0, 1), (0, 2)))
 _POSE = np.array([[0, 0], [-8, 16], [8, 16]], float)

@@ -104,6 +104,22 @@ def test_evidence_is_gathered_again_for_other_labels_and_networks_only(tmp_path)
     assert gather(video, source)[0] == first[0]
 
 
+def test_several_processes_gather_what_one_does(tmp_path):
+    files = [write_clip(tmp_path, name, speed) for name, speed in (('slow', 0.5), ('fast', 2.5))]
+    network = PoseNetworkFiles(str(write_described_network(tmp_path / 'dot.onnx')))
+    source = GapSource(Roots(tmp_path / 'images', None), networks=(network,))
+    videos = [video for file in files for video in read_videos(file)]
+    one, several = (
+        extract_training_gaps(videos, tmp_path / str(workers), source, workers, seed=0)
+        for workers in (1, 2)
+    )
+    assert len(one) == len(several) > 0
+    for gap, other in zip(one, several, strict=True):
+        np.testing.assert_array_equal(gap.targets, other.targets)
+        np.testing.assert_allclose(gap.evidence.maps, other.evidence.maps, atol=1e-6)
+        np.testing.assert_allclose(gap.evidence.vectors, other.evidence.vectors, atol=1e-6)
+
+
 def test_both_files_hold_the_same_fuser_and_say_what_it_learned_from(finetuned):
     out, _ = finetuned
     onnx, checkpoint = (TrainedFuser.load(out / f'fuser.{end}') for end in ('onnx', 'pth'))
