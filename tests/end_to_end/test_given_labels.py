@@ -29,7 +29,7 @@ NUM_JOINTS = 3
 WIDTH, HEIGHT = 96, 128
 BOX = (9.6, 12.8, 86.4, 115.2)  # enlarged by 1.25 it is the picture
 MOTION = 3.0  # px between the left and right frame, per axis
-STEPS, BATCH_SIZE = 140, 4
+STEPS, BATCH_SIZE = 70, 4
 NUM_TEST = 16
 
 BOTH, LEFT, RIGHT, NONE = (True, True), (True, False), (False, True), (False, False)
