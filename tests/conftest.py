@@ -93,7 +93,7 @@ def annotation(frame: int, person: int, number: int) -> dict[str, Any]:
 
 
 LONGEST = ('end_to_end', 'training')
-"""Folders whose tests take longest. As the last ones they would leave a worker with nothing to do."""
+"""Folders whose tests take longest; as the last ones they would leave a worker without work."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
