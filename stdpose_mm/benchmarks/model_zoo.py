@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.fileio import load
 
 from stdpose_mm.engine.config_files import read_config
@@ -76,13 +74,18 @@ def model_zoo_page(root: Path) -> str:
     aliases = {model['Config']: model['Alias'] for model in listed_models(root)}
     short_names = {alias for of_config in aliases.values() for alias in of_config}
     ours = _read_results(root)
+    complexities: dict[str, Complexity] = {}
     sections: dict[str, list[str]] = {title: [] for title, _ in SECTIONS}
     for path in config_files(root):
         if path.stem in short_names:
             continue
         name = path.relative_to(root).as_posix()
         cfg = read_config(path)
-        complexity = _complexity_of(Config(dict(model=cfg.model, codec=cfg.codec)).pretty_text)
+        # Several configs have the same model.
+        key = repr((cfg.model, cfg.codec))
+        if key not in complexities:
+            complexities[key] = measure_complexity(cfg)
+        complexity = complexities[key]
         cells = [
             ', '.join(f'`{known}`' for known in (path.stem, *aliases.get(name, []))),
             _millions(complexity),
@@ -106,12 +109,6 @@ def model_zoo_page(root: Path) -> str:
         table = ['| ' + ' | '.join(titles) + ' |', '|---|---:|---:|---:|---:|---|', *rows]
         blocks += [f'## {title}\n', '\n'.join(table) + '\n']
     return '\n'.join(blocks)
-
-
-@cache
-def _complexity_of(text: str) -> Complexity:
-    """Measure the model of a config once, though several configs have it."""
-    return measure_complexity(Config.fromstring(text, '.py'))
 
 
 def _millions(complexity: Complexity) -> str:
