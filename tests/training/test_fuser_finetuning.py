@@ -104,6 +104,20 @@ def test_evidence_is_gathered_again_for_other_labels_and_networks_only(tmp_path)
     assert gather(video, source)[0] == first[0]
 
 
+def test_a_network_that_was_replaced_is_read_again(tmp_path):
+    videos = read_videos(write_clip(tmp_path, 'clip', 1.5))
+    network = write_described_network(tmp_path / 'dot.onnx')
+    source = GapSource(Roots(tmp_path / 'images', None), networks=(PoseNetworkFiles(str(network)),))
+    shown = {}
+    for other_joint in (2, 1):
+        description = json.loads(network.with_suffix('.json').read_text())
+        description['joints'] = [JOINTS[other_joint], JOINTS[0]]
+        network.with_suffix('.json').write_text(json.dumps(description))
+        extract_training_gaps(videos, tmp_path / 'evidence' / 'all', source, workers=1, seed=0)
+        shown[other_joint] = has_heatmaps(tmp_path, 'clip').tolist()
+    assert shown == {2: [True, False, True], 1: [True, True, False]}
+
+
 def test_several_processes_gather_what_one_does(tmp_path):
     files = [write_clip(tmp_path, name, speed) for name, speed in (('slow', 0.5), ('fast', 2.5))]
     network = PoseNetworkFiles(str(write_described_network(tmp_path / 'dot.onnx')))
