@@ -30,6 +30,7 @@ from stdpose_mm.propagation import (
 )
 from stdpose_mm.propagation.gap_store import open_gap_cache
 from stdpose_mm.propagation.gaps import shared_frames
+from stdpose_mm.propagation.track_plans import TrackPlanner
 from stdpose_mm.structures import (
     NOT_LABELLED,
     VISIBLE,
@@ -519,6 +520,29 @@ class VideoPosePropagator:
             len(state.frames),
             self.propagator.reads_second_labels,
         )
+
+    def affected_others(
+        self,
+        state: PropagationState,
+        earlier: Mapping[int, Mapping[int, PersonLabel]],
+        changed: Collection[int],
+        frames: range,
+    ) -> dict[int, range]:
+        """Find the frames whose poses of other people may have changed with some people's labels.
+
+        Args:
+            state: The video.
+            earlier: Everyone's labels of before: person -> {frame index: label}.
+            changed: The people whose labels have changed.
+            frames: Frames in which their poses may have changed.
+
+        Returns:
+            Person -> frames; empty for methods that look at one person at a time.
+        """
+        if not self.propagator.reads_other_people:
+            return {}
+        planner = TrackPlanner(len(state.frames), state.life_span, state.boxes, state.detections)
+        return planner.find_crowded_anew(earlier, state.tracks, changed, frames)
 
     def detect_in_video(self, state: PropagationState, detector: PersonDetector) -> Iterator[int]:
         """Let detected boxes take the place of interpolated ones where they overlap.

@@ -102,6 +102,9 @@ class BasePropagator(ABC):
     reads_second_labels: bool = False
     """Whether a gap depends on the labels behind the nearest ones on either side."""
 
+    reads_other_people: bool = False
+    """Whether a gap depends on where other people are (:attr:`Gap.crowded`)."""
+
     def describe(self, skeleton: Skeleton) -> str:
         """Describe what poses of these joints are computed from, in a few words."""
         return self.basis

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -57,6 +57,8 @@ class Gap:
         second_before, second_after: Second nearest label of every joint on either side, for
             methods that look further than the ends of the gap.
         bboxes: [len(frames), 4] person boxes ``[x, y, w, h]``.
+        crowded: [len(frames)] bool: frames in which somebody else's box covers much of this
+            person's, as far as that was looked at (:func:`~.crowding.find_crowded_frames`).
     """
 
     track_id: int
@@ -70,6 +72,7 @@ class Gap:
     second_before: NearestLabels
     second_after: NearestLabels
     bboxes: np.ndarray
+    crowded: np.ndarray
 
     @property
     def first(self) -> int:
@@ -106,6 +109,18 @@ class Gap:
         """Return the person box [4] of one of the frames."""
         return self.bboxes[self.frames.index(frame_index)]
 
+    def of_frame(self, frame_index: int) -> Gap:
+        """Return the part of the gap that is one of its frames, between the same labels."""
+        row = self.frames.index(frame_index)
+        here = slice(row, row + 1)
+        return replace(
+            self, frames=self.frames[here], bboxes=self.bboxes[here], crowded=self.crowded[here]
+        )
+
+    def is_crowded(self, frames: Collection[int]) -> bool:
+        """Whether somebody else covers much of this person in one of some frames of the gap."""
+        return bool(self.crowded[[self.frames.index(frame) for frame in frames]].any())
+
     def distance_to_label(self, frame_index: int) -> np.ndarray:
         """Return [K] frames to the nearest label of each joint; infinite where there is none."""
         return self._distances(frame_index).min(axis=0)
@@ -139,7 +154,9 @@ class Gap:
             label and (label.frame_index, label.keypoints, label.visibility, label.bbox)
             for label in (self.left, *self.inner, self.right)
         ]
-        return fingerprint(self.track_id, self.joints, self.frames, self.bboxes, read, labels)
+        return fingerprint(
+            self.track_id, self.joints, self.frames, self.bboxes, self.crowded, read, labels
+        )
 
 
 @dataclass(frozen=True)
@@ -236,6 +253,7 @@ def find_gaps(
                 second_before=second_before,
                 second_after=second_after,
                 bboxes=np.stack([bboxes[frame] for frame in between]).astype(np.float64),
+                crowded=np.zeros(len(between), dtype=bool),
             )
         )
     return gaps

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,33 +11,21 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import CachedFrames, FrameSource
 from stdpose_mm.structures import (
     NOT_LABELLED,
-    FrameDetections,
     PersonLabel,
     Skeleton,
-    TrackBoxes,
     VideoFrame,
     VideoLabels,
-    label_boxes,
     person_box,
 )
-from stdpose_mm.structures.boxes import enclose
 from stdpose_mm.tracking import assign_track_ids
 
 from .base import BasePropagator, GapPoses, PropagatedPose
-from .gaps import Gap, LifeSpan, find_gaps, find_presence_intervals
+from .gaps import Gap, LifeSpan
+from .track_plans import Boxes, DetectedPeople, TrackPlan, TrackPlanner, Tracks
 from .work_progress import WorkListener, propagate_with_progress
-
-Tracks = Mapping[int, Mapping[int, PersonLabel]]
-"""Track id -> {frame index: given label}."""
 
 GapCache = MutableMapping[str, GapPoses]
 """Fingerprint of a gap -> its poses, so that a correction redoes only the gaps it touches."""
-
-Boxes = Mapping[int, Mapping[int, np.ndarray]]
-"""Track id -> {frame index: [4] person box}."""
-
-DetectedPeople = Mapping[int, FrameDetections]
-"""Frame index -> the people that a detector found there."""
 
 
 def propagate_labels(
@@ -148,22 +135,10 @@ def propagate_frames(
         InputError: See :func:`propagate_labels`.
     """
     _check(tracks, len(frames))
-    boxes, detections = boxes or {}, detections or {}
     everything = track_ids is None and within is None
     within = range(len(frames)) if within is None else within
-    plans = {
-        track_id: _plan_track(
-            track_id,
-            labels,
-            len(frames),
-            life_span,
-            boxes.get(track_id, {}),
-            detections,
-            within,
-        )
-        for track_id, labels in sorted(tracks.items())
-        if track_ids is None or track_id in track_ids
-    }
+    planner = TrackPlanner(len(frames), life_span, boxes or {}, detections or {})
+    plans = planner.plan(tracks, track_ids, within, propagator.reads_other_people)
     cache = {} if cache is None else cache
     poses = _GapPoses(plans, frames, skeleton, propagator, cache, listener)
     if everything and isinstance(cache, dict):
@@ -191,7 +166,7 @@ def _check(tracks: Tracks, num_frames: int) -> None:
 
 
 def gaps_of_labels(
-    labels: VideoLabels, num_frames: int, life_span: LifeSpan = 'video'
+    labels: VideoLabels, num_frames: int, life_span: LifeSpan = 'video', with_others: bool = False
 ) -> list[Gap]:
     """Find the gaps of all tracks that a propagator would fill, with interpolated boxes.
 
@@ -199,31 +174,10 @@ def gaps_of_labels(
         labels: Given labels with track ids.
         num_frames: Length of the video.
         life_span: See :func:`propagate_frames`.
+        with_others: Whether gaps are to know where other people cover theirs.
     """
-    within = range(num_frames)
-    return [
-        gap
-        for track_id, track in sorted(labels.tracks().items())
-        for gap in _plan_track(track_id, track, num_frames, life_span, {}, {}, within).gaps
-    ]
-
-
-@dataclass(frozen=True)
-class _TrackPlan:
-    """The labels of one track, and its ``gaps`` in order of time."""
-
-    labels: Mapping[int, PersonLabel]
-    gaps: list[Gap]
-
-    @cached_property
-    def gaps_at(self) -> Mapping[int, Sequence[Gap]]:
-        """Map frame index -> the gaps, of some joints each, that hold it."""
-        gaps_at: dict[int, tuple[Gap, ...]] = {}
-        for gap in self.gaps:
-            alone = (gap,)
-            for frame in gap.frames:
-                gaps_at[frame] = gaps_at[frame] + alone if frame in gaps_at else alone
-        return gaps_at
+    plans = TrackPlanner(num_frames, life_span).plan(labels.tracks(), with_others=with_others)
+    return [gap for plan in plans.values() for gap in plan.gaps]
 
 
 class _GapPoses:
@@ -242,7 +196,7 @@ class _GapPoses:
 
     def __init__(
         self,
-        plans: Mapping[int, _TrackPlan],
+        plans: Mapping[int, TrackPlan],
         frames: FrameSource,
         skeleton: Skeleton,
         propagator: BasePropagator,
@@ -318,52 +272,8 @@ class _GapPoses:
             return GapPoses.stack([poses[frame] for frame in gap.frames])
 
 
-def _plan_track(
-    track_id: int,
-    labels: Mapping[int, PersonLabel],
-    num_frames: int,
-    life_span: LifeSpan,
-    boxes: Mapping[int, np.ndarray],
-    detections: DetectedPeople,
-    within: range,
-) -> _TrackPlan:
-    """Plan the work on one track; gaps without a frame in ``within`` are left out."""
-    labels = dict(labels)
-    gaps: list[Gap] = []
-    for interval in find_presence_intervals(labels, num_frames, life_span):
-        partial = {frame for frame, label in interval.labels.items() if label.propagated.any()}
-        # A few joints say nothing of the body's extent.
-        whole = [p for frame, p in interval.labels.items() if frame not in partial or p.has_box]
-        anchors = {frame: box for frame, box in boxes.items() if frame in interval.frames}
-        anchors.update(label_boxes(whole) or label_boxes(interval.labels.values()))
-        if not anchors:
-            # A head box alone is no start for a pose.
-            continue
-        bboxes = _FoundBoxes(TrackBoxes(anchors, detections))
-        for frame in partial:
-            label = labels[frame]
-            if not label.has_box:
-                bboxes[frame] = enclose(bboxes[frame], label.keypoints[label.given])
-            labels[frame] = replace(label, bbox=bboxes[frame])
-        present = {frame: labels[frame] for frame in interval.labels}
-        gaps += find_gaps(track_id, present, bboxes, interval.frames, within)
-    return _TrackPlan(labels, gaps)
-
-
-class _FoundBoxes(dict[int, np.ndarray]):
-    """The boxes of a track by frame, each found when it is first asked for."""
-
-    def __init__(self, track: TrackBoxes) -> None:
-        super().__init__()
-        self._track = track
-
-    def __missing__(self, frame: int) -> np.ndarray:
-        box = self[frame] = self._track.find(frame)[0]
-        return box
-
-
 def _person_at(
-    frame_index: int, track_id: int, plan: _TrackPlan, poses: _GapPoses, num_keypoints: int
+    frame_index: int, track_id: int, plan: TrackPlan, poses: _GapPoses, num_keypoints: int
 ) -> PersonLabel:
     """Return the person as given, propagated or absent, joint by joint."""
     label = plan.labels.get(frame_index)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,16 +69,12 @@ class ShownPoses:
         if change.skeletons[0] is not change.skeletons[1]:
             self.of.clear()
         ranges = []
+        earlier: dict[int, Mapping[int, PersonLabel]] = dict(self._state.tracks)
         for person in change.people:
             track = self._state.tracks.get(person, {})
             changed = change.of_person(person)
-            earlier = dict(track)
-            for frame, (before, _) in changed.items():
-                if before is None:
-                    earlier.pop(frame, None)
-                else:
-                    earlier[frame] = before
-            affected = self._propagator.affected_frames(self._state, person, earlier)
+            earlier[person] = _before(track, changed)
+            affected = self._propagator.affected_frames(self._state, person, earlier[person])
             if affected:
                 ranges.append(affected)
             if not track:
@@ -90,8 +86,35 @@ class ShownPoses:
                 poses.show_label(frame, after)
             self._urgent = [task for task in self._urgent if task[0] != person]
             self._urgent.append((person, affected))
+        self._outdate_others(earlier, change.people, ranges)
         first = min((frame for _, frame in change.labels), default=None)
         return sorted(ranges, key=lambda frames: first not in frames)
+
+    def _outdate_others(
+        self,
+        earlier: Mapping[int, Mapping[int, PersonLabel]],
+        changed: Collection[int],
+        ranges: Sequence[range],
+    ) -> None:
+        """Let poses be computed again that follow from where the people of an edit are.
+
+        Args:
+            earlier: Everyone's labels of before.
+            changed: The people of the edit.
+            ranges: Frames in which their poses may have changed.
+        """
+        if not ranges:
+            return
+        frames = range(min(each.start for each in ranges), max(each.stop for each in ranges))
+        known = [
+            not poses.pending[frames.start : frames.stop].all()
+            for person, poses in self.of.items()
+            if person not in changed
+        ]
+        if any(known):
+            others = self._propagator.affected_others(self._state, earlier, changed, frames)
+            for person, affected in others.items():
+                self.of[person].pending[affected.start : affected.stop] = True
 
     def forget_edits(self) -> None:
         """Forget what was shown before the edits, and which of them is to be followed first."""
@@ -162,3 +185,17 @@ class ShownPoses:
 
     def _poses_of(self, label: PersonLabel) -> PersonPoses | None:
         return None if label.track_id is None else self.of.get(label.track_id)
+
+
+def _before(
+    track: Mapping[int, PersonLabel],
+    changed: Mapping[int, tuple[PersonLabel | None, PersonLabel | None]],
+) -> dict[int, PersonLabel]:
+    """Return the labels of a person before an edit; ``changed`` has those before and after it."""
+    earlier = dict(track)
+    for frame, (before, _) in changed.items():
+        if before is None:
+            earlier.pop(frame, None)
+        else:
+            earlier[frame] = before
+    return earlier

@@ -114,6 +114,18 @@ def shared_area(boxes: np.ndarray) -> np.ndarray:
     return np.divide(shared, smaller, out=np.zeros_like(shared), where=smaller > 0)
 
 
+def covered_share(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Compute which share [...] of ``boxes`` [..., 4] lies inside ``others`` [..., 4].
+
+    Leading axes broadcast. A box of no size is nowhere.
+    """
+    low = np.maximum(boxes[..., :2], others[..., :2])
+    high = np.minimum(boxes[..., :2] + boxes[..., 2:], others[..., :2] + others[..., 2:])
+    inside = np.clip(high - low, 0, None).prod(axis=-1)
+    area = np.broadcast_to(boxes[..., 2:].prod(axis=-1), inside.shape)
+    return np.divide(inside, area, out=np.zeros_like(inside), where=area > 0)
+
+
 def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> int | None:
     """Find the detection that belongs to the person expected at ``box``.
 

@@ -116,7 +116,9 @@ def collect_training_gaps(
         kept = given_frames(truth.labelled_frame_indices, interval, offset)
         gaps = [
             gap
-            for gap in gaps_of_labels(truth.keep_frames(kept), len(frames))
+            for gap in gaps_of_labels(
+                truth.keep_frames(kept), len(frames), with_others=bool(networks)
+            )
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
         own = {}
@@ -126,7 +128,8 @@ def collect_training_gaps(
                 for gap, maps in heatmap_estimator.heatmaps(frames, gaps, mapping)
             }
         for gap, tracks in follow_joints(frames, gaps, flow):
-            heatmaps = [each.heatmaps(frames, gap, gap.frames, joints) for each, joints in networks]
+            used = () if gap.is_crowded(gap.frames) else networks
+            heatmaps = [each.heatmaps(frames, gap, gap.frames, joints) for each, joints in used]
             if gap in own:
                 heatmaps.append(own[gap])
             found = _training_gap(frames, gap, tracks, heatmaps, true_poses)

@@ -240,7 +240,7 @@ def held_out_gaps(labels: VideoLabels, held_out: Sequence[int], num_frames: int)
     tracks = labels.tracks()
     given = labels.keep_frames(set(labels.labelled_frame_indices) - set(held_out))
     return [
-        replace(gap, frames=range(frame, frame + 1), bboxes=gap.bbox_of(frame)[None])
+        gap.of_frame(frame)
         for gap in gaps_of_labels(given, num_frames)
         if gap.left is not None and gap.right is not None
         for frame in gap.frames

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.review_app.project import ReviewProject
 from stdpose_mm.structures import VideoLabels
 from support.review_page import NUM_FRAMES, SKELETON, Page, access_to, label, labels_of
+from support.shy_propagator import ShyPropagator
 
 HEAD = [10.0, 4.0]
 
@@ -358,3 +360,23 @@ def test_a_pose_that_depends_on_labels_further_away_follows_too(start, two_peopl
         shown = page.joint(frame, 1)
         expected = next(p for p in dense[frame] if p.track_id == 1).keypoints[0]
         assert shown == pytest.approx(expected.tolist(), abs=0.01)
+
+
+def test_who_steps_in_front_of_another_changes_that_ones_poses_too(start, two_people: VideoLabels):
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = ShyPropagator()
+    project: ReviewProject = start(two_people, propagator=propagator)
+    page = Page(access_to(project))
+    page.settle()
+    before = page.all_poses()
+    points = {'head': [50, 4, 2], 'left_hand': [51, 20, 2], 'right_hand': [52, 24, 2]}
+    for joints in (points, None):
+        if joints is None:
+            page.edit('undo')
+        else:
+            page.edit('set_joints', person=1, frame=10, joints=joints)
+        dense, _ = project[0].collect()
+        for frame in range(40):
+            (expected,) = (p for p in dense[frame] if p.track_id == 2)
+            assert page.joint(frame, 2) == pytest.approx(expected.keypoints[0].tolist(), abs=0.01)
+        assert (page.all_poses() == before) is (joints is None)

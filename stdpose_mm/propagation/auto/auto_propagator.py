@@ -73,7 +73,8 @@ class AutoPropagator(BasePropagator):
         batch_size: Crops that a pose network sees at once.
         device: Where a fuser in PyTorch runs.
         pose_networks: Pose networks of other projects whose heatmaps are evidence, too, for the
-            joints that mean the same places as the labels'.
+            joints that mean the same places as the labels'. They are left out where somebody else
+            covers much of a person.
 
     Raises:
         InputError: If the weights cannot be read.
@@ -103,6 +104,7 @@ class AutoPropagator(BasePropagator):
         self.estimators = tuple(
             NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
         )
+        self.reads_other_people = bool(self.estimators)
         self.estimator = estimator or auto_flow()
         self.matcher = shipped_matcher()
         self.fuser = TrainedFuser.load(weights, device)
@@ -203,7 +205,9 @@ class AutoPropagator(BasePropagator):
                 [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
             )
             if chunk in evidence:
-                maps = [each.heatmaps(frames, gap, keys, shared) for each, shared in networks]
+                # They see one person at a time, and would find the joints of whoever is in front.
+                used = () if gap.is_crowded(keys) else networks
+                maps = [each.heatmaps(frames, gap, keys, shared) for each, shared in used]
                 features = join_features(
                     gap, chunk.tracks, *evidence[chunk], frames.size, (*chunk.heatmaps, *maps)
                 )

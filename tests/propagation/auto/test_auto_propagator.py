@@ -15,8 +15,10 @@ from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser,
 from stdpose_mm.propagation.flow import FlowPropagator
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
+from stdpose_mm.structures import Skeleton
 from support.frame_sources import CountingFrames
 from support.moving_pictures import ARC, POINTS, moving_texture
+from support.peak_network import NAMES, PeakNetwork
 
 pytestmark = pytest.mark.slow
 
@@ -143,6 +145,31 @@ def test_people_get_the_poses_that_each_gets_alone(label, video, weights, monkey
         np.testing.assert_array_equal(
             person.keypoints, alone[person.track_id][person.frame_index].keypoints
         )
+
+
+def test_networks_are_left_out_where_somebody_covers_much_of_a_person(label, video, weights):
+    frames = moving_texture(ARC)
+    network = PeakNetwork(offset=(2.0, 0.0))
+    with_network = AutoPropagator(weights=weights, pose_networks=[network])
+    first = [label(0, POINTS), label(6, POINTS)]
+
+    def poses_of(propagator, people):
+        sparse = replace(video(people, 7), skeleton=Skeleton(NAMES))
+        dense = propagate_labels(frames, sparse, propagator)
+        return np.stack([p.keypoints for p in dense.persons if p.track_id == 0])
+
+    nobody_near = [label(n, POINTS / 4, track_id=1) for n in (0, 6)]
+    near = [label(n, POINTS + 2, track_id=1) for n in (0, 6)]
+    assert with_network.reads_other_people
+    poses_of(with_network, first + near)
+    assert network.seen == []
+    poses_of(with_network, first + nobody_near)
+    assert len(network.seen) > 0
+    without = AutoPropagator(weights=weights)
+    assert not without.reads_other_people
+    alone = poses_of(without, first)
+    np.testing.assert_array_equal(poses_of(with_network, first + near), alone)
+    assert (poses_of(with_network, first + nobody_near) != alone).any()
 
 
 def test_pictures_are_read_no_more_often_for_many_people(label, video, weights):

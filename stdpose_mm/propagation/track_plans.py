@@ -1,0 +1,197 @@
+"""Plans of the work on the tracks of a video: which gaps there are, and who is where in them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from stdpose_mm.choices import LifeSpan
+from stdpose_mm.structures import (
+    FrameDetections,
+    PersonLabel,
+    TrackBoxes,
+    label_boxes,
+    person_box,
+)
+from stdpose_mm.structures.boxes import enclose
+
+from .crowding import find_crowded_frames
+from .gaps import Gap, find_gaps, find_presence_intervals
+
+Tracks = Mapping[int, Mapping[int, PersonLabel]]
+"""Track id -> {frame index: given label}."""
+
+Boxes = Mapping[int, Mapping[int, np.ndarray]]
+"""Track id -> {frame index: [4] person box}."""
+
+DetectedPeople = Mapping[int, FrameDetections]
+"""Frame index -> the people that a detector found there."""
+
+
+@dataclass(frozen=True)
+class TrackPlan:
+    """The labels of one track, and its ``gaps`` in order of time."""
+
+    labels: Mapping[int, PersonLabel]
+    gaps: Sequence[Gap]
+
+    @cached_property
+    def gaps_at(self) -> Mapping[int, Sequence[Gap]]:
+        """Map frame index -> the gaps, of some joints each, that hold it."""
+        gaps_at: dict[int, tuple[Gap, ...]] = {}
+        for gap in self.gaps:
+            alone = (gap,)
+            for frame in gap.frames:
+                gaps_at[frame] = gaps_at[frame] + alone if frame in gaps_at else alone
+        return gaps_at
+
+    def boxes_in(self, frames: range) -> np.ndarray:
+        """Return the person's boxes [F, 4] in some frames, of no size where there is none."""
+        boxes = np.zeros((len(frames), 4))
+        for gap in self.gaps:
+            inside = range(max(gap.frames[0], frames.start), min(gap.frames[-1] + 1, frames.stop))
+            if inside:
+                rows = slice(inside.start - frames.start, inside.stop - frames.start)
+                start = inside.start - gap.frames[0]
+                boxes[rows] = gap.bboxes[start : start + len(inside)]
+        for frame, label in self.labels.items():
+            if frame in frames and (label.has_box or label.labelled.any()):
+                boxes[frame - frames.start] = person_box(label)
+        return boxes
+
+
+@dataclass(frozen=True)
+class TrackPlanner:
+    """Plans the work on the tracks of a video.
+
+    Args:
+        num_frames: Length of the video.
+        life_span: Where a track begins and ends, see
+            :func:`~.video_propagation.propagate_frames`.
+        boxes: Person boxes of unlabelled frames.
+        detections: People found by a detector.
+    """
+
+    num_frames: int
+    life_span: LifeSpan = 'video'
+    boxes: Boxes = field(default_factory=dict)
+    detections: DetectedPeople = field(default_factory=dict)
+
+    def plan(
+        self,
+        tracks: Tracks,
+        track_ids: Collection[int] | None = None,
+        within: range | None = None,
+        with_others: bool = False,
+    ) -> dict[int, TrackPlan]:
+        """Plan some tracks.
+
+        Args:
+            tracks: The given labels of everyone.
+            track_ids: The tracks to plan; by default all.
+            within: Gaps without one of these frames are left out; by default there are none.
+            with_others: Whether gaps are to know where other people cover theirs
+                (:attr:`Gap.crowded`).
+
+        Returns:
+            Track id -> plan, sorted by id.
+        """
+        within = range(self.num_frames) if within is None else within
+        plans = {
+            track_id: self._plan_track(track_id, labels, within)
+            for track_id, labels in sorted(tracks.items())
+            if track_ids is None or track_id in track_ids
+        }
+        frames = _hull([gap for plan in plans.values() for gap in plan.gaps])
+        if with_others and frames and len(tracks) > 1:
+            boxes = {
+                track_id: self._plan_track(track_id, labels, frames).boxes_in(frames)
+                for track_id, labels in tracks.items()
+            }
+            for track_id, plan in plans.items():
+                others = [boxes[other] for other in boxes if other != track_id]
+                crowded = find_crowded_frames(boxes[track_id], np.stack(others))
+                plans[track_id] = replace(
+                    plan, gaps=[_with_crowded(gap, frames, crowded) for gap in plan.gaps]
+                )
+        return plans
+
+    def find_crowded_anew(
+        self, earlier: Tracks, later: Tracks, changed: Collection[int], frames: range
+    ) -> dict[int, range]:
+        """Find whose gaps other people cover, or no longer, since the labels of some have changed.
+
+        Args:
+            earlier: Everyone's labels before the change.
+            later: Everyone's labels after it.
+            changed: Tracks whose labels have changed; they are left out.
+            frames: Frames in which the boxes of these may have changed.
+
+        Returns:
+            Track id -> the frames of its gaps that are concerned, from the first to the last.
+        """
+        others = [track_id for track_id in later if track_id not in changed]
+        before, after = (
+            self.plan(tracks, others, frames, with_others=True) for tracks in (earlier, later)
+        )
+        found = {}
+        for track_id in others:
+            pairs = zip(before[track_id].gaps, after[track_id].gaps, strict=True)
+            concerned = [new for old, new in pairs if (old.crowded != new.crowded).any()]
+            if concerned:
+                found[track_id] = _hull(concerned)
+        return found
+
+    def _plan_track(
+        self, track_id: int, labels: Mapping[int, PersonLabel], within: range
+    ) -> TrackPlan:
+        """Plan one track; gaps without a frame in ``within`` are left out."""
+        labels = dict(labels)
+        boxes = self.boxes.get(track_id, {})
+        gaps: list[Gap] = []
+        for interval in find_presence_intervals(labels, self.num_frames, self.life_span):
+            partial = {frame for frame, label in interval.labels.items() if label.propagated.any()}
+            # A few joints say nothing of the body's extent.
+            whole = [p for frame, p in interval.labels.items() if frame not in partial or p.has_box]
+            anchors = {frame: box for frame, box in boxes.items() if frame in interval.frames}
+            anchors.update(label_boxes(whole) or label_boxes(interval.labels.values()))
+            if not anchors:
+                # A head box alone is no start for a pose.
+                continue
+            bboxes = _FoundBoxes(TrackBoxes(anchors, self.detections))
+            for frame in partial:
+                label = labels[frame]
+                if not label.has_box:
+                    bboxes[frame] = enclose(bboxes[frame], label.keypoints[label.given])
+                labels[frame] = replace(label, bbox=bboxes[frame])
+            present = {frame: labels[frame] for frame in interval.labels}
+            gaps += find_gaps(track_id, present, bboxes, interval.frames, within)
+        return TrackPlan(labels, gaps)
+
+
+def _hull(gaps: Sequence[Gap]) -> range:
+    """Return the frames from the first to the last one of some gaps; empty without any."""
+    if not gaps:
+        return range(0)
+    return range(min(gap.frames[0] for gap in gaps), max(gap.frames[-1] for gap in gaps) + 1)
+
+
+def _with_crowded(gap: Gap, frames: range, crowded: np.ndarray) -> Gap:
+    """Return a gap that knows which frames are crowded, [F] bool of the F ``frames``."""
+    start = frames.index(gap.frames[0])
+    return replace(gap, crowded=crowded[start : start + len(gap.frames)])
+
+
+class _FoundBoxes(dict[int, np.ndarray]):
+    """The boxes of a track by frame, each found when it is first asked for."""
+
+    def __init__(self, track: TrackBoxes) -> None:
+        super().__init__()
+        self._track = track
+
+    def __missing__(self, frame: int) -> np.ndarray:
+        box = self[frame] = self._track.find(frame)[0]
+        return box

@@ -1,0 +1,19 @@
+"""A method whose poses depend on where other people are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stdpose_mm.propagation import Gap
+from stdpose_mm.propagation.interpolation import LinearPropagator
+
+STEP_ASIDE = 100.0
+
+
+class ShyPropagator(LinearPropagator):
+    """Straight lines, moved by ``STEP_ASIDE`` pixels all along a gap in which it is crowded."""
+
+    reads_other_people = True
+
+    def curves(self, gap: Gap) -> np.ndarray:
+        return super().curves(gap) + STEP_ASIDE * gap.is_crowded(gap.frames)
