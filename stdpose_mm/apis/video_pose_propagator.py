@@ -175,6 +175,10 @@ class VideoPosePropagator:
         """Name the evidence that the method has for labels with these joints, in a few words."""
         return self.propagator.describe(skeleton)
 
+    def describe_use(self) -> list[str]:
+        """Say how far each pose network was of use in the gaps filled so far, a sentence each."""
+        return self.propagator.describe_use()
+
     def init_state(
         self,
         video: Video,

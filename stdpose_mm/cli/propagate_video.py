@@ -215,7 +215,7 @@ def propagate_video(
     )
     return VideoResult(
         counts,
-        summary=[f'method: {how}', written, *filter(None, [took])],
+        summary=[f'method: {how}', *propagator.describe_use(), written, *filter(None, [took])],
         advice=list_advice(dense, args.check, args.suggest),
     )
 

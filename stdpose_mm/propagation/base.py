@@ -113,6 +113,10 @@ class BasePropagator(ABC):
         """Warn of evidence that was given and is of no use for poses of these joints."""
         return
 
+    def describe_use(self) -> list[str]:
+        """Say how far evidence was of use in the gaps filled so far, a sentence each."""
+        return []
+
     @abstractmethod
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton

@@ -25,9 +25,9 @@ from stdpose_mm.propagation.auto.fusion_features import (
     MAPS,
     SCALARS,
     FusionFeatures,
-    GapHeatmaps,
     extract_fusion_features,
 )
+from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, fuser_inputs
 from stdpose_mm.propagation.auto.trained_matcher import shipped_matcher

@@ -54,6 +54,7 @@ def test_networks_add_up_and_change_the_poses(run, movie, label_file, tmp_path, 
     )
     assert code == 0
     assert 'and heatmaps of dot.onnx for 2 of 3 joints and heatmaps of dot.onnx' in printed
+    assert printed.count('dot.onnx: used in ') == 2
     assert poses(plain) != poses(one)
 
 

@@ -25,7 +25,8 @@ from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import find_candidates
-from .fusion_features import GapHeatmaps, join_features
+from .fusion_features import join_features
+from .gap_heatmaps import GapHeatmaps
 from .joint_matching import match_joints, matches_nbytes
 from .network_heatmaps import NetworkHeatmapEstimator
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
@@ -151,6 +152,11 @@ class AutoPropagator(BasePropagator):
             if each.shared_joints(skeleton) is None:
                 warnings.warn(each.explain_unused(skeleton), InputWarning, stacklevel=2)
 
+    def describe_use(self) -> list[str]:
+        """Say for each pose network in how many gaps it was used, and why not in the others."""
+        lines = (each.use.describe(each.network.name) for each in self.estimators)
+        return [line for line in lines if line]
+
     def describe(self, skeleton: Skeleton) -> str:
         """Name the evidence for labels with these joints, in a few words."""
         evidence = 'straight lines, optical flow and learned appearance'
@@ -205,12 +211,11 @@ class AutoPropagator(BasePropagator):
                 [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
             )
             if chunk in evidence:
-                # They see one person at a time, and would find the joints of whoever is in front.
-                used = () if gap.is_crowded(keys) else networks
-                maps = [each.heatmaps(frames, gap, keys, shared) for each, shared in used]
-                features = join_features(
-                    gap, chunk.tracks, *evidence[chunk], frames.size, (*chunk.heatmaps, *maps)
-                )
+                found, likeness = evidence[chunk]
+                own = [maps.around(found) for maps in chunk.heatmaps]
+                others = [each.around(frames, gap, found, shared) for each, shared in networks]
+                maps = [*own, *(each for each in others if each is not None)]
+                features = join_features(gap, chunk.tracks, found, likeness, frames.size, maps)
                 rows, known = np.searchsorted(chunk.times, keys), features.known
                 positions, certainty = (values[rows] for values in self.fuser(features))
                 keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +16,12 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.structures import OCCLUDED
-from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import CANDIDATES, Candidates, find_candidates
-from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide, sample_around
+from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide
+from .gap_heatmaps import GapHeatmaps, HeatmapsAround
 from .joint_matching import JointMatches, match_joints
 from .trained_matcher import TrainedMatcher
-
-if TYPE_CHECKING:
-    from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 
 VECTORS = (
     *CANDIDATES,
@@ -60,47 +57,11 @@ SCALARS = (
 )
 MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap')
 
-LEAST_AGREEMENT = 0.3
-"""A network whose maps at the labels reach less than this share of their highest places around (the
-mean over the joints of a gap) sees something else and is left out. EfficientPose has 0.4 to 0.97 on
-98 % of the gaps of real clips, random peaks have less than 0.1."""
-
 _LEAST_TRUST = 1e-4
 """Of a network that misses the labels, or has seen none, so that of several such ones all count."""
 
 _LENGTH_UNIT = 15.0
 """Frames; brings distances in time to the order of one."""
-
-
-@dataclass(frozen=True)
-class GapHeatmaps:
-    """Heatmaps of one network for the joints of labels: one kind of evidence, whatever made it.
-
-    Args:
-        frames: The F frames of the maps, ascending.
-        frame_heatmaps: [F, K, h, w] of every frame by itself.
-        final_heatmaps: [F, K, h, w] of every frame together with the labels around it; the same
-            as ``frame_heatmaps`` from a network that sees no labels.
-        to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
-        shown: [K] bool: joints that the pose network knows.
-    """
-
-    frames: Sequence[int]
-    frame_heatmaps: np.ndarray
-    final_heatmaps: np.ndarray
-    to_heatmap: np.ndarray
-    shown: np.ndarray
-
-    @classmethod
-    def of_labels(cls, maps: EstimatedHeatmaps, mapping: JointMapping) -> GapHeatmaps:
-        """Put the maps of a model into the order of the labels' joints."""
-
-        def ordered(values: np.ndarray) -> np.ndarray:
-            return mapping.to_labels(values.swapaxes(0, 1)).swapaxes(0, 1)
-
-        shown = mapping.to_labels(np.ones(mapping.num_model, dtype=bool))
-        single, final = ordered(maps.frame_heatmaps), ordered(maps.final_heatmaps)
-        return cls(maps.frames, single, final, maps.to_heatmap, shown)
 
 
 @dataclass(frozen=True)
@@ -147,12 +108,15 @@ def extract_fusion_features(
         tracks: Its flow tracks.
         matcher: Compares pictures with the labels.
         chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
-        heatmaps: Of each pose network, for some or all of these frames.
+        heatmaps: Of each pose network, for some or all of these frames; those that miss the
+            labels are left out.
     """
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = find_candidates(gap, tracks, times)
     (matches,) = match_joints(frames, [candidates], matcher)
-    return join_features(gap, tracks, candidates, matches, frames.size, heatmaps)
+    around = [maps.around(candidates) for maps in heatmaps]
+    used = [maps for maps in around if not maps.misses_labels]
+    return join_features(gap, tracks, candidates, matches, frames.size, used)
 
 
 def join_features(
@@ -161,7 +125,7 @@ def join_features(
     candidates: Candidates,
     matches: JointMatches,
     picture_size: tuple[int, int],
-    heatmaps: Sequence[GapHeatmaps] = (),
+    heatmaps: Sequence[HeatmapsAround] = (),
 ) -> FusionFeatures:
     """Join the evidence for some frames of a gap.
 
@@ -171,7 +135,7 @@ def join_features(
         candidates: Of the chosen frames.
         matches: Of the same.
         picture_size: (width, height) in pixels.
-        heatmaps: Of each pose network, for some or all of these frames.
+        heatmaps: Of each pose network around the candidates' centre.
     """
     maps, has_heatmap = _maps(candidates, matches, heatmaps)
     return FusionFeatures(
@@ -216,7 +180,7 @@ def _vectors(candidates: Candidates, tracks: FlowTracks) -> np.ndarray:
 
 
 def _maps(
-    candidates: Candidates, matches: JointMatches, heatmaps: Sequence[GapHeatmaps]
+    candidates: Candidates, matches: JointMatches, heatmaps: Sequence[HeatmapsAround]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps of :class:`FusionFeatures`, and [F, K] bool: joints with heatmaps."""
     shape = candidates.centre.shape[:2]
@@ -226,62 +190,14 @@ def _maps(
     dense = np.zeros((*shape, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
     total = np.zeros(shape, np.float32)
     for network in heatmaps:
-        around, shown = _maps_around(candidates, network)
-        at_label, agreement = _judge_at_labels(candidates, around, shown)
-        sees_labels = network.final_heatmaps is not network.frame_heatmaps
-        if not sees_labels and agreement < LEAST_AGREEMENT:
-            continue
-        weight = shown * (1.0 if len(heatmaps) == 1 else np.square(at_label) + _LEAST_TRUST)
-        dense += around * weight[..., None, None, None]
+        trust = 1.0 if len(heatmaps) == 1 else np.square(network.at_labels) + _LEAST_TRUST
+        weight = network.shown * trust
+        dense += network.maps * weight[..., None, None, None]
         total += weight
-        has_heatmap |= shown
+        has_heatmap |= network.shown
     dense /= np.maximum(total, 1e-6)[..., None, None, None]
     maps[:, :, :, 2:] = near_and_wide(dense)
     return maps, has_heatmap
-
-
-def _maps_around(candidates: Candidates, network: GapHeatmaps) -> tuple[np.ndarray, np.ndarray]:
-    """Sample a network's maps around the centre: [F, K, 2, 27, 27], and [F, K] where it has any."""
-    shape = candidates.centre.shape[:2]
-    dense = np.zeros((*shape, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
-    here = np.isin(candidates.times, network.frames)
-    rows = np.searchsorted(network.frames, candidates.times[here])
-    centre, to_heatmap = candidates.centre[here], network.to_heatmap[rows]
-    for index, values in enumerate((network.frame_heatmaps, network.final_heatmaps)):
-        if index == 1 and values is network.frame_heatmaps:
-            dense[here, :, 1] = dense[here, :, 0]
-            continue
-        dense[here, :, index] = [
-            sample_around(*of_frame, candidates.size)
-            for of_frame in zip(values[rows], to_heatmap, centre, strict=True)
-        ]
-    return dense, here[:, None] & network.shown
-
-
-def _judge_at_labels(
-    candidates: Candidates, around: np.ndarray, shown: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Tell by the labelled ends, where the truth lies in the middle of a map, how good maps are.
-
-    Returns:
-        [K] how high each joint's map is at the label, the higher its highest place is above that
-        the less, mean over both ends; and the mean share of the highest place over all joints, 1 if
-        there is nothing to judge by.
-    """
-    height, share, ends = np.zeros((3, shown.shape[1]))
-    middle = DENSE_SIDE // 2
-    near = slice(middle - 1, middle + 2)
-    for row, labelled in ((0, candidates.left), (-1, candidates.right)):
-        maps = around[row, :, 0]
-        peak = np.maximum(maps.max(axis=(-2, -1)), 1e-6)
-        at_label = maps[:, near, near].max(axis=(-2, -1))
-        seen = labelled & shown[row]
-        height += seen * np.square(at_label) / peak
-        share += seen * at_label / peak
-        ends += seen
-    if not ends.any():
-        return height, 1.0
-    return height / np.maximum(ends, 1), float(share.sum() / ends.sum())
 
 
 def _scalars(

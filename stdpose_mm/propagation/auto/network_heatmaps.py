@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +12,45 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.structures import Skeleton, person_box
 from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.wording import counted
 
-from .fusion_features import GapHeatmaps
+from .candidates import Candidates
+from .gap_heatmaps import GapHeatmaps, HeatmapsAround
 
 if TYPE_CHECKING:
     from stdpose_mm.pose_networks import PoseNetwork
+
+
+@dataclass
+class NetworkUse:
+    """Count the gaps in which a network was used, and those in which it was not.
+
+    The counts are no part of what a fingerprint compares.
+
+    Args:
+        used: Gaps in which its heatmaps were evidence.
+        misses_labels: Gaps in which it finds something else than what is labelled.
+        crowded: Gaps in which somebody else covers the person.
+    """
+
+    used: int = field(default=0, compare=False)
+    misses_labels: int = field(default=0, compare=False)
+    crowded: int = field(default=0, compare=False)
+
+    def describe(self, name: str) -> str:
+        """Say in a sentence what the network of that name was used for; '' before it had a gap."""
+        total = self.used + self.misses_labels + self.crowded
+        if not total:
+            return ''
+        reasons = []
+        if self.misses_labels:
+            reasons.append(f'in {self.misses_labels} it misses the labels')
+        if self.crowded:
+            reasons.append(f'in {self.crowded} somebody else covers the person')
+        text = '; '.join([f'{name}: used in {self.used} of {counted(total, "gap")}', *reasons])
+        if self.misses_labels > total / 2:
+            text += ' (are its preset and its joints right?)'
+        return text
 
 
 class NetworkHeatmapEstimator:
@@ -24,11 +59,15 @@ class NetworkHeatmapEstimator:
     Args:
         network: The network.
         batch_size: Crops that it sees at once.
+
+    Attributes:
+        use: What :meth:`around` has found of use.
     """
 
     def __init__(self, network: PoseNetwork, batch_size: int = 8) -> None:
         self.network = network
         self.batch_size = batch_size
+        self.use = NetworkUse()
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
         """Find the joints that mean the same places as those of labels; None without any."""
@@ -40,6 +79,32 @@ class NetworkHeatmapEstimator:
             f'{self.network.name} knows none of the labelled joints '
             f'({_listed(skeleton)}) but {_listed(self.network.skeleton)}, it is not used'
         )
+
+    def around(
+        self, frames: FrameSource, gap: Gap, candidates: Candidates, mapping: JointMapping
+    ) -> HeatmapsAround | None:
+        """Estimate heatmaps around the candidates of a gap, and count whether they are of use.
+
+        Args:
+            frames: The video.
+            gap: The gap.
+            candidates: Of frames of the gap and its labels.
+            mapping: The joints of the gap's labels among those of the network.
+
+        Returns:
+            None where they are not: the network sees one person at a time, and would find the
+            joints of whoever is in front; or it misses the labels.
+        """
+        keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
+        if gap.is_crowded(keys):
+            self.use.crowded += 1
+            return None
+        around = self.heatmaps(frames, gap, keys, mapping).around(candidates)
+        if around.misses_labels:
+            self.use.misses_labels += 1
+            return None
+        self.use.used += 1
+        return around
 
     def heatmaps(
         self, frames: FrameSource, gap: Gap, keys: Sequence[int], mapping: JointMapping

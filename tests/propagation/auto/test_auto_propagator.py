@@ -9,6 +9,7 @@ import torch
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, probability_within
@@ -170,6 +171,29 @@ def test_networks_are_left_out_where_somebody_covers_much_of_a_person(label, vid
     alone = poses_of(without, first)
     np.testing.assert_array_equal(poses_of(with_network, first + near), alone)
     assert (poses_of(with_network, first + nobody_near) != alone).any()
+
+
+def test_what_a_network_was_used_for_is_told_and_changes_no_key_of_the_cache(label, video, weights):
+    def propagate(network, *people):
+        propagator = AutoPropagator(weights=weights, pose_networks=[network])
+        before = fingerprint(propagator)
+        assert propagator.describe_use() == []
+        sparse = replace(video(people, 7), skeleton=Skeleton(NAMES))
+        propagate_labels(moving_texture(ARC), sparse, propagator)
+        network.seen.clear()
+        assert fingerprint(propagator) == before
+        return propagator.describe_use()
+
+    one = [label(n, POINTS) for n in (0, 3, 6)]
+    beside = [label(n, POINTS + 2, track_id=1) for n in (0, 1)]
+    assert propagate(PeakNetwork(), *one) == ['peaks: used in 2 of 2 gaps']
+    missing = 'in 2 it misses the labels (are its preset and its joints right?)'
+    found = propagate(PeakNetwork(offset=(9.0, 0.0)), *one)
+    assert found == [f'peaks: used in 0 of 2 gaps; {missing}']
+    # Person 1 has one gap, from frame 2 on.
+    assert propagate(PeakNetwork(), *one, *beside) == [
+        'peaks: used in 0 of 3 gaps; in 3 somebody else covers the person'
+    ]
 
 
 def test_pictures_are_read_no_more_often_for_many_people(label, video, weights):

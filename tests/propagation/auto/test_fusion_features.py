@@ -12,9 +12,9 @@ from stdpose_mm.propagation.auto.fusion_features import (
     MAPS,
     SCALARS,
     VECTORS,
-    GapHeatmaps,
     extract_fusion_features,
 )
+from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
 from stdpose_mm.propagation.auto.joint_matching import match_joints, matches_nbytes
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from support.plain_matcher import PlainMatcher
