@@ -1,6 +1,7 @@
 """The whole job by the commands a user types: generate, train, resume, test, propagate, evaluate.
 
-Every command is a process of its own; the tests look at what it leaves behind.
+Every command is a process of its own, and the job is done by processes that are started anew; the
+tests look at what it leaves behind.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.io.video import open_frames
+from support import warm_commands
 from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -232,25 +234,19 @@ def test_the_last_checkpoints_are_kept(job: Job) -> None:
 
 def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> None:
     work_dir = tmp_path / 'killed'
-    process = subprocess.Popen(
-        command('tools/train.py', *training(work_dir, job.data)),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = warm_commands.start('tools/train.py', *training(work_dir, job.data), cwd=tmp_path)
     record = work_dir / 'last_checkpoint'
     while not record.is_file() or not record.read_text().endswith('.pth'):
-        assert process.poll() is None, 'the run ended before its first checkpoint'
+        assert process.is_running, 'the run ended before its first checkpoint'
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.kill()
+    assert process.wait().returncode == -signal.SIGKILL
     saved = int(Path(record.read_text()).stem.rpartition('_')[2])
     assert saved < MAX_ITERS, 'the run was killed too late to leave anything to do'
     before = losses(work_dir)
 
-    run('tools/train.py', *training(work_dir, job.data, '--resume'), cwd=tmp_path)
+    resumed = training(work_dir, job.data, '--resume')
+    warm_commands.run('tools/train.py', *resumed, cwd=tmp_path)
     whole = losses(job.training)
     latest = max(work_dir.glob('*/vis_data/scalars.json'))
     steps = [json.loads(line)['step'] for line in latest.read_text().splitlines()]
@@ -271,7 +267,7 @@ def test_mixed_precision_and_accumulated_gradients(job: Job, tmp_path: Path) -> 
     ]
     work_dir = tmp_path / 'accumulated'
     arguments = training(work_dir, job.data, '--amp', '--no-validate', more=more)
-    run('tools/train.py', *arguments, cwd=tmp_path)
+    warm_commands.run('tools/train.py', *arguments, cwd=tmp_path)
     assert losses(work_dir)[1] == losses(job.training)[1]
 
     def weight(step: int) -> torch.Tensor:
@@ -290,7 +286,7 @@ def test_mixed_precision_and_accumulated_gradients(job: Job, tmp_path: Path) -> 
 def test_testing_a_checkpoint_repeats_its_validation(job: Job, tmp_path: Path) -> None:
     held_out = [f'test_evaluator.ann_file={job.data}/annotations/train']
     held_out += [f'test_{setting}' for setting in HELD_OUT]
-    run(
+    warm_commands.run(
         'tools/test.py',
         *(CONFIG, job.training / f'iter_{MAX_ITERS}.pth', '--work-dir', tmp_path / 'test'),
         *('--out', tmp_path / 'metrics.json', *options(job.data, *held_out)),

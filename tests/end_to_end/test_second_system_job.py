@@ -1,14 +1,12 @@
 """The second system by the commands a user types: train, resume, test, infer, propagate, export.
 
-The model is narrowed so that this takes seconds. Every command is a process of its own.
+The model is narrowed so that this takes seconds. Every command is a process of its own, a warm one.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +18,13 @@ import torch
 from test_main_job import (
     INTERVAL,
     NUM_FRAMES,
-    command,
-    environment,
     keep_given_frames,
     losses,
     people,
-    run,
 )
 
 from support.paths import ROOT
+from support.warm_commands import run, start
 
 pytestmark = pytest.mark.slow
 
@@ -155,20 +151,13 @@ def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> 
     """So the masks of every step are those of the run that nobody killed."""
     work_dir = tmp_path / 'killed'
     arguments = (job.config, '--work-dir', work_dir, '--seed', 3, '--no-validate')
-    process = subprocess.Popen(
-        command('tools/train.py', *arguments),
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = start('tools/train.py', *arguments, cwd=tmp_path)
     record = work_dir / 'last_checkpoint'
     while not record.is_file() or not record.read_text().endswith('.pth'):
-        assert process.poll() is None, 'the run ended before its first checkpoint'
+        assert process.is_running, 'the run ended before its first checkpoint'
         time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.kill()
+    assert process.wait().returncode == -signal.SIGKILL
     saved = int(Path(record.read_text()).stem.rpartition('_')[2])
     assert saved < MAX_ITERS, 'the run was killed too late to leave anything to do'
 

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import fields, replace
 
 import cv2
@@ -32,6 +29,7 @@ from stdpose_mm.training.fuser_training import (
     train_fuser,
 )
 from support.paths import ROOT
+from support.warm_commands import run
 
 pytestmark = pytest.mark.slow
 
@@ -217,23 +215,15 @@ def test_nothing_to_train_on_is_refused(segments, tmp_path):
 
 
 def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
-
-    def run(*arguments: object) -> subprocess.CompletedProcess:
-        command = [sys.executable, *map(str, arguments)]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done
-
     few = ['--clips', 1, '--held-out', 1, '--evidence-clips', 1, '--pose-iters', 2]
     # Of this seed both clips have one person.
     few += ['--fuser-iters', 2, '--workers', 1, '--seed', 6]
     out = tmp_path / 'auto'
-    run('tools/misc/train_auto.py', '--work-dir', out, *few)
+    run('tools/misc/train_auto.py', '--work-dir', out, *few, cwd=ROOT)
     evidence = next((out / 'evidence' / 'train').glob('*.npz'))
     written = evidence.stat().st_mtime_ns, (out / 'pose.pth').stat().st_mtime_ns
     (out / 'fuser.pth').unlink()
-    run('tools/misc/train_auto.py', '--work-dir', out, *few)
+    run('tools/misc/train_auto.py', '--work-dir', out, *few, cwd=ROOT)
     assert written == (evidence.stat().st_mtime_ns, (out / 'pose.pth').stat().st_mtime_ns)
 
     labels = next((out / 'generated' / 'annotations' / 'val').glob('*.json'))
@@ -251,7 +241,7 @@ def test_the_command_trains_goes_on_and_its_networks_propagate(tmp_path):
     model = ['--fuser', out / 'fuser.pth', '--config', out / 'pose.py']
     model += ['--checkpoint', out / 'pose.pth', '--keep-every', 7]
     frames = out / 'generated' / 'images' / 'val' / labels.stem
-    done = run('tools/propagate.py', frames, labels, '--out', dense, *model)
+    done = run('tools/propagate.py', frames, labels, '--out', dense, *model, cwd=ROOT)
     assert 'heatmaps for' in done.stdout
     assert len(json.loads(dense.read_text())['images']) == 36
 
