@@ -17,11 +17,13 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import CORRECT_WITHIN, ScoreCalibrator, reliability
 from stdpose_mm.export.fuser_export import export_fuser, import_fuser
+from stdpose_mm.inference import WindowModel
 from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.pose_networks import load_pose_network
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS, TrainedFuser, build_fuser
-from stdpose_mm.structures import VideoLabels
+from stdpose_mm.structures import Skeleton, VideoLabels
+from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.wording import counted
 
 from .fuser_training import (
@@ -32,7 +34,7 @@ from .fuser_training import (
     require_gaps,
     train_network,
 )
-from .gap_extraction import GapSource, extract_training_gaps
+from .gap_extraction import GapSource, TrainedPoseNetwork, extract_training_gaps
 
 LEARNING_RATE = 1e-3
 """Below that of a fuser with fresh weights."""
@@ -129,6 +131,8 @@ class FuserFinetuner:
         read = import_fuser if self.start.suffix == '.onnx' else TrainedFuser.load
         start = read(self.start)
         skeletons = [video.skeleton for video in (*videos, *held_out)]
+        if self.source.pose is not None:
+            self._require_shared_joints(self.source.pose, skeletons)
         for files in self.source.networks:
             estimator = NetworkHeatmapEstimator(load_pose_network(files, self.source.device))
             if all(estimator.shared_joints(each) is None for each in skeletons):
@@ -158,8 +162,18 @@ class FuserFinetuner:
         )
         trained_on = f'{start.trained_on}, then {counted(len(videos), "labelled video")}'
         mixed = TrainedFuser(mix_weights(before, network, SHARE), ScoreCalibrator(), trained_on)
-        fuser = calibrate(mixed, others, simulated=not self.source.networks)
+        has_heatmaps = bool(self.source.networks) or self.source.pose is not None
+        fuser = calibrate(mixed, others, simulated=not has_heatmaps)
         checkpoint = self.work_dir / 'fuser.pth'
         fuser.save(checkpoint)
         export_fuser(fuser, checkpoint.with_suffix('.onnx'))
         return FuserQuality.measure(start, others), FuserQuality.measure(fuser, others)
+
+    def _require_shared_joints(
+        self, pose: TrainedPoseNetwork, skeletons: Sequence[Skeleton]
+    ) -> None:
+        """Check that a model of this package can be used, and knows joints of all labels."""
+        model = WindowModel.from_config(pose.config, pose.checkpoint, self.source.device)
+        for each in skeletons:
+            none_needed = np.zeros(each.num_keypoints, dtype=bool)
+            JointMapping.by_name(each, model.skeleton, none_needed, model.trained_joints)

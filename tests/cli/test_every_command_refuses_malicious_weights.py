@@ -60,6 +60,7 @@ COMPANIONS: dict[tuple[str, str], list[str]] = {
         *('--config', 'model.py', '--method', 'stdpose'),
     ],
     ('misc/finetune_fuser', 'pose_checkpoint'): ['--pose-config', POSE_CONFIG],
+    ('misc/finetune_fuser', 'checkpoint'): ['--config', 'model.py'],
     ('misc/make_pseudo_labels', 'checkpoint'): ['--config', 'model.py'],
 }
 """Command and argument -> what must be given for the file to be read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -28,7 +29,7 @@ LENGTH = 12
 NOSE, LIMBS = np.array([101.0, 40.0]), np.array([[0, 0], [-10, 70], [10, 70]])
 
 
-def write_clip(root: Path, name: str, speed: float) -> Path:
+def write_clip(root: Path, name: str, speed: float, joints: Sequence[str] = JOINTS) -> Path:
     """Write a clip whose nose is a bright dot that moves, and its labels; returns their file."""
     folder = root / 'images' / name
     folder.mkdir(parents=True)
@@ -49,7 +50,7 @@ def write_clip(root: Path, name: str, speed: float) -> Path:
                 'keypoints': pose.ravel().tolist(),
             }
         )
-    categories = [{'id': 1, 'name': 'person', 'keypoints': list(JOINTS), 'skeleton': []}]
+    categories = [{'id': 1, 'name': 'person', 'keypoints': list(joints), 'skeleton': []}]
     file = root / f'{name}.json'
     content = {'images': images, 'annotations': annotations, 'categories': categories}
     file.write_text(json.dumps(content))
@@ -84,6 +85,17 @@ def finetuned(tmp_path_factory) -> tuple[Path, list[str]]:
 def test_the_network_is_evidence_for_the_joints_that_it_knows(finetuned):
     for name in ('learned', 'kept'):
         assert has_heatmaps(finetuned[0], name).tolist() == [True, False, True]
+
+
+def test_a_model_of_this_package_is_evidence_for_the_joints_of_its_names(tmp_path, model_files):
+    joints = ('head', 'tail', 'right_hand')
+    labels = [write_clip(tmp_path, name, 1.5, joints) for name in ('learned', 'kept')]
+    model = ['--config', model_files[0], '--checkpoint', model_files[1]]
+    arguments = ['--labels', *labels, '--image-root', tmp_path / 'images', *model]
+    arguments += ['--iters', 2, '--workers', 1, '--work-dir', tmp_path / 'out']
+    assert load_tool('misc/finetune_fuser').main([str(word) for word in arguments]) == 0
+    for name in ('learned', 'kept'):
+        assert has_heatmaps(tmp_path / 'out', name).tolist() == [True, False, True]
 
 
 def test_evidence_is_gathered_again_for_other_labels_and_networks_only(tmp_path):
@@ -245,3 +257,13 @@ def test_the_fuser_it_starts_from_is_not_overwritten(refusal, tmp_path):
     start = tmp_path / 'out' / 'fuser.onnx'
     start.write_bytes(SHIPPED_WEIGHTS.read_bytes())
     assert 'too, which would be overwritten' in refusal('--fuser', start)
+
+
+def test_a_model_that_knows_none_of_the_joints_is_refused(refusal, tmp_path, model_files):
+    sentence = refusal('--config', model_files[0], '--checkpoint', model_files[1])
+    assert 'the labels use nose, left_ankle, right_ankle, which the model does not know' in sentence
+    assert not (tmp_path / 'out' / 'evidence').exists()
+
+
+def test_a_model_without_its_weights_is_refused(refusal, model_files):
+    assert 'give both --config and --checkpoint' in refusal('--config', model_files[0])

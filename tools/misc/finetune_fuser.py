@@ -9,7 +9,8 @@ Labels are two sets of videos without a common source (``split_videos.py``), wit
 labelled, or most of them: the first set is learned from, scores are calibrated on the second one.
 Training starts from the fuser that comes with the package, and ends with what both are worth on
 the second set. Pose networks are evidence as they are; their options are those of ``stdpose
-propagate``.
+propagate``. A model of this package, ``--config`` and ``--checkpoint``, must not have been trained
+on these videos, or the fuser learns to follow it further than it deserves elsewhere.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from stdpose_mm.cli.arguments import (
     positive,
     run_command,
 )
-from stdpose_mm.errors import require_packages
+from stdpose_mm.errors import InputError, require_packages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,6 +58,12 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--fuser', type=Path, metavar='FILE', help='to start from (the one that comes along)'
     )
+    parser.add_argument(
+        '--config',
+        metavar='CONFIG',
+        help='model of this package whose heatmaps are evidence for auto: its config',
+    )
+    parser.add_argument('--checkpoint', metavar='FILE', help='weights of --config')
     add_pose_network_arguments(parser)
     parser.add_argument('--iters', type=positive, default=600, help='steps (%(default)s)')
     add_training_resources(parser)
@@ -70,14 +77,24 @@ def train(args: argparse.Namespace) -> None:
         InputError: If something that was given cannot be used.
     """
     networks = pose_network_files(args)
+    if (args.config is None) != (args.checkpoint is None):
+        raise InputError(
+            'the model needs a config and a checkpoint, give both --config and --checkpoint'
+        )
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
     from stdpose_mm.training.fuser_finetuning import FuserFinetuner
-    from stdpose_mm.training.gap_extraction import GapSource, Roots
+    from stdpose_mm.training.gap_extraction import GapSource, Roots, TrainedPoseNetwork
 
+    model = None
+    if args.config is not None:
+        model = TrainedPoseNetwork(Path(args.config), Path(args.checkpoint))
     source = GapSource(
-        Roots(args.image_root, args.video_root), networks=tuple(networks), device=args.device
+        Roots(args.image_root, args.video_root),
+        pose=model,
+        networks=tuple(networks),
+        device=args.device,
     )
     finetuner = FuserFinetuner(
         args.work_dir,
