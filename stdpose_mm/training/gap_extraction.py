@@ -27,6 +27,7 @@ from stdpose_mm.propagation.auto.auto_propagator import auto_flow
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
+from stdpose_mm.propagation.crowding import MOST_COVERED
 from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 from stdpose_mm.structures import VideoLabels
 
@@ -95,7 +96,7 @@ def extract_training_gaps(
     folder.mkdir(parents=True, exist_ok=True)
     names = distinct_file_names([video.name for video in videos], 'video')
     networks = [(each.preset, each.read) for each in source.networks]
-    same = [EVIDENCE, SHIPPED_MATCHER, source.exact, source.pose, networks]
+    same = [EVIDENCE, SHIPPED_MATCHER, MOST_COVERED, source.exact, source.pose, networks]
     jobs = []
     for video in videos:
         # By name, so that a video that is added changes nothing for the others.
