@@ -63,6 +63,7 @@ class WarmCommand:
 
     def __init__(self, server: subprocess.Popen[str], folder: TemporaryDirectory, pid: int) -> None:
         self.pid = pid
+        self.finished = False
         self._server = server
         self._folder = folder
 
@@ -87,6 +88,7 @@ class WarmCommand:
         assert self._server.stdout is not None
         print('wait', file=self._server.stdin, flush=True)
         status = int(self._server.stdout.readline())
+        self.finished = True
         with self._folder as folder:
             output = [(Path(folder) / name).read_text() for name in ('stdout', 'stderr')]
         return Finished(status, *output)
@@ -97,6 +99,7 @@ class _Servers:
 
     def __init__(self) -> None:
         self._running: subprocess.Popen[str] | None = None
+        self.last: WarmCommand | None = None
 
     def get(self) -> subprocess.Popen[str]:
         if self._running is None:
@@ -122,14 +125,19 @@ _SERVERS = _Servers()
 
 
 def start(script: str, *arguments: object, cwd: Path) -> WarmCommand:
-    """Start a script of the repository; one at a time."""
+    """Start a script of the repository; one at a time, the last one is killed if it is running."""
+    if _SERVERS.last is not None and not _SERVERS.last.finished:
+        # A test failed before it waited.
+        _SERVERS.last.kill()
+        _SERVERS.last.wait()
     server = _SERVERS.get()
     folder = TemporaryDirectory()
     job = {'script': script, 'arguments': list(map(str, arguments)), 'cwd': str(cwd)}
     assert server.stdin is not None
     assert server.stdout is not None
     print(json.dumps({**job, 'output': folder.name}), file=server.stdin, flush=True)
-    return WarmCommand(server, folder, int(server.stdout.readline()))
+    _SERVERS.last = WarmCommand(server, folder, int(server.stdout.readline()))
+    return _SERVERS.last
 
 
 def run(script: str, *arguments: object, cwd: Path) -> Finished:
