@@ -163,6 +163,8 @@ def _serve() -> None:
         if pid == 0:
             _become(job)
             return
+        # Here as well as in the child, so that the group is there whoever is first.
+        os.setpgid(pid, pid)
         print(pid, file=answers, flush=True)
         assert sys.stdin.readline() == 'wait\n'
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -171,7 +173,7 @@ def _serve() -> None:
 
 def _become(job: Mapping[str, Any]) -> None:
     """Be the command that a job asks for."""
-    os.setsid()
+    os.setpgid(0, 0)
     os.chdir(job['cwd'])
     output = Path(job['output'])
     for number, path in enumerate((Path(os.devnull), output / 'stdout', output / 'stderr')):
