@@ -132,6 +132,8 @@ def start(script: str, *arguments: object, cwd: Path) -> WarmCommand:
         _SERVERS.last.wait()
     server = _SERVERS.get()
     folder = TemporaryDirectory()
+    for name in ('stdout', 'stderr'):
+        (Path(folder.name) / name).touch()
     job = {'script': script, 'arguments': list(map(str, arguments)), 'cwd': str(cwd)}
     assert server.stdin is not None
     assert server.stdout is not None
