@@ -1,7 +1,7 @@
 """The whole job by the commands a user types: generate, train, resume, test, propagate, evaluate.
 
-Every command is a process of its own, and the job is done by processes that are started anew; the
-tests look at what it leaves behind.
+Every command is a process of its own, those that train, propagate and make the demo are started
+anew; the tests look at what it leaves behind.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     """
     folder = tmp_path_factory.mktemp('job')
     data = folder / 'data'
-    run(
+    warm_commands.run(
         'tools/dataset_converters/make_synthetic_posetrack.py',
         *(data, '--train-videos', 3, '--val-videos', 1, '--frames', NUM_FRAMES, '--workers', 1),
         *('--width', WIDTH, '--height', HEIGHT, '--people', 2, 2),
@@ -147,7 +147,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     )
     run('tools/train.py', *training(folder / 'training', data), cwd=folder)
     checkpoint = folder / 'training' / f'iter_{MAX_ITERS}.pth'
-    run(
+    warm_commands.run(
         'tools/test.py',
         *(CONFIG, checkpoint, '--work-dir', folder / 'test', '--out', folder / 'metrics.json'),
         *options(data),
@@ -164,7 +164,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         *('--save-video', folder / 'overlay.mp4'),
         cwd=folder,
     )
-    run(
+    warm_commands.run(
         'tools/evaluate_posetrack.py',
         *(truth.parent, dense.parent, '--out', folder / 'scores.json'),
         cwd=folder,

@@ -97,8 +97,8 @@ def test_a_part_of_the_work_knows_everyone_too():
     planner = TrackPlanner(NUM_FRAMES)
     # The gap of person 2 in which they meet is none of those that hold frame 0 or 1.
     often = {**CROSSING, 2: walking(2, f0=100, f4=60, f6=40, f10=0)}
-    for tracks in (CROSSING, often):
-        (gap,) = planner.plan(tracks, [1], range(2), with_others=True)[1].gaps
+    for tracks, planned in ((CROSSING, [1]), (often, [1]), (often, None)):
+        (gap,) = planner.plan(tracks, planned, range(2), with_others=True)[1].gaps
         assert gap.crowded.tolist() == [0, 0, 0, 0, 1, 0, 0, 0, 0]
     everything = poses_of(CROSSING)
     part = poses_of(CROSSING, track_ids=[1], within=range(2, 4))
