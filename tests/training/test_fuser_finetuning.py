@@ -29,8 +29,13 @@ LENGTH = 12
 NOSE, LIMBS = np.array([101.0, 40.0]), np.array([[0, 0], [-10, 70], [10, 70]])
 
 
-def write_clip(root: Path, name: str, speed: float, joints: Sequence[str] = JOINTS) -> Path:
-    """Write a clip whose nose is a bright dot that moves, and its labels; returns their file."""
+def write_clip(
+    root: Path, name: str, speed: float, joints: Sequence[str] = JOINTS, people: int = 1
+) -> Path:
+    """Write a clip whose nose is a bright dot that moves, and its labels; returns their file.
+
+    Any further people are in the same place.
+    """
     folder = root / 'images' / name
     folder.mkdir(parents=True)
     images, annotations = [], []
@@ -41,15 +46,16 @@ def write_clip(root: Path, name: str, speed: float, joints: Sequence[str] = JOIN
             {'id': frame + 1, 'file_name': f'{name}/{frame + 1:06d}.png', 'frame_index': frame}
         )
         pose = np.column_stack([nose + LIMBS, [2, 2, 2]])
-        annotations.append(
+        annotations += [
             {
-                'id': frame,
+                'id': person * LENGTH + frame,
                 'image_id': frame + 1,
                 'category_id': 1,
-                'track_id': 0,
+                'track_id': person,
                 'keypoints': pose.ravel().tolist(),
             }
-        )
+            for person in range(people)
+        ]
     categories = [{'id': 1, 'name': 'person', 'keypoints': list(joints), 'skeleton': []}]
     file = root / f'{name}.json'
     content = {'images': images, 'annotations': annotations, 'categories': categories}
@@ -114,6 +120,14 @@ def test_evidence_is_gathered_again_for_other_labels_and_networks_only(tmp_path)
     assert fewer[0] != first[0]
     assert gather(video, source._replace(networks=(network,)))[0] not in (first[0], fewer[0])
     assert gather(video, source)[0] == first[0]
+
+
+def test_networks_are_no_evidence_of_people_who_cover_each_other(tmp_path):
+    network = PoseNetworkFiles(str(write_described_network(tmp_path / 'dot.onnx')))
+    videos = read_videos(write_clip(tmp_path, 'clip', 1.5, people=2))
+    source = GapSource(Roots(tmp_path / 'images', None), networks=(network,))
+    extract_training_gaps(videos, tmp_path / 'evidence' / 'all', source, workers=1, seed=0)
+    assert not has_heatmaps(tmp_path, 'clip').any()
 
 
 def test_a_network_that_was_replaced_is_read_again(tmp_path):
