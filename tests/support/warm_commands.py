@@ -26,7 +26,6 @@ from support.paths import ROOT
 LIMIT = 300
 """Seconds that a command may take."""
 
-
 IMPORTED = (
     'mmpose.apis',
     'mmpose.datasets',
@@ -94,8 +93,8 @@ class WarmCommand:
         return Finished(status, *output)
 
 
-class _Servers:
-    """The server of this process, started when it is first needed."""
+class _Server:
+    """The server of this process, started when it is first needed, and its last command."""
 
     def __init__(self) -> None:
         self._running: subprocess.Popen[str] | None = None
@@ -121,16 +120,16 @@ class _Servers:
         return self._running
 
 
-_SERVERS = _Servers()
+_SERVER = _Server()
 
 
 def start(script: str, *arguments: object, cwd: Path) -> WarmCommand:
     """Start a script of the repository; one at a time, the last one is killed if it is running."""
-    if _SERVERS.last is not None and not _SERVERS.last.finished:
+    if _SERVER.last is not None and not _SERVER.last.finished:
         # A test failed before it waited.
-        _SERVERS.last.kill()
-        _SERVERS.last.wait()
-    server = _SERVERS.get()
+        _SERVER.last.kill()
+        _SERVER.last.wait()
+    server = _SERVER.get()
     folder = TemporaryDirectory()
     for name in ('stdout', 'stderr'):
         (Path(folder.name) / name).touch()
@@ -138,8 +137,8 @@ def start(script: str, *arguments: object, cwd: Path) -> WarmCommand:
     assert server.stdin is not None
     assert server.stdout is not None
     print(json.dumps({**job, 'output': folder.name}), file=server.stdin, flush=True)
-    _SERVERS.last = WarmCommand(server, folder, int(server.stdout.readline()))
-    return _SERVERS.last
+    _SERVER.last = WarmCommand(server, folder, int(server.stdout.readline()))
+    return _SERVER.last
 
 
 def run(script: str, *arguments: object, cwd: Path) -> Finished:
