@@ -34,7 +34,7 @@ SHRINKAGE_OF_GENERATED = 0.01
 """Real footage is not like generated clips; see docs/guide/auto.md."""
 
 MARGIN_OF_GENERATED = 0.4
-"""Log odds: joints are wrong more often on real footage; see docs/results/results.md."""
+"""Log odds: joints are wrong more often on real footage; see docs/results/auto_parts.md."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 What comes out is the mean of the weights before and after (Wortsman et al., Robust fine-tuning of
 zero-shot models, CVPR 2022): on other videos of JHMDB it was as good as either or better, see
-docs/results/results.md.
+docs/results/evidence_networks.md.
 """
 
 from __future__ import annotations

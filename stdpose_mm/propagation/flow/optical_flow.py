@@ -22,7 +22,7 @@ the limbs of a person that is small itself."""
 
 _GRADIENT_WEIGHT = 30.0
 """Of DIS's refinement; OpenCV has 10. More of it follows edges rather than brightness; chosen on
-training clips of JHMDB, see docs/results/results.md."""
+training clips of JHMDB, see docs/results/real_clips.md."""
 
 _MIN_SIDE = 16
 """Pixels; DIS flow refuses pictures of less than 12."""
