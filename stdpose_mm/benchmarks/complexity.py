@@ -12,7 +12,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
+from torch.autograd.graph import Node
 from torch.utils.flop_counter import FlopCounterMode
 
 from stdpose_mm.engine.config_files import config_mistakes
@@ -119,19 +120,13 @@ def measure_complexity(cfg: Config) -> Complexity:
                 representation = SpatioTemporalRepresentation(features)
         with _counted() as head:
             output = model.head(representation)
-        parameters = list(model.parameters())
-        gradients = torch.autograd.grad(output.sum(), parameters, allow_unused=True)
-    needed = sum(
-        parameter.numel()
-        for parameter, gradient in zip(parameters, gradients, strict=True)
-        if gradient is not None
-    )
+    needed = sum(parameter.numel() for parameter in _parameters_behind(output))
     merged = _of_modules(neck, model.neck, ['tks']) if model.with_neck else 0
     before_decoder = [name for name in _called(model.head) if name.split('.')[0] not in _DECODER]
     tokens = _of_modules(head, model.head, before_decoder)
     return Complexity(
         parameters=needed,
-        training_parameters=sum(parameter.numel() for parameter in parameters) - needed,
+        training_parameters=sum(parameter.numel() for parameter in model.parameters()) - needed,
         frame_parts={
             'backbone': _total(backbone) // frames,
             'frame head': _total(frame_head) // frames,
@@ -263,6 +258,23 @@ def work_table(rows: Sequence[PoseWork]) -> str:
         cells = [row.model, *(f'{number / 1e9:.3f}' for number in macs), ratio]
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)
+
+
+def _parameters_behind(output: Tensor) -> set[Tensor]:
+    """Find the parameters that a tensor was computed from, in the graph that autograd recorded."""
+    found: set[Tensor] = set()
+    seen: set[Node] = set()
+    waiting = [output.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        # Only a node that accumulates the gradient of a leaf has a variable.
+        if (leaf := getattr(node, 'variable', None)) is not None:
+            found.add(leaf)
+        waiting += [before for before, _ in node.next_functions]
+    return found
 
 
 @contextmanager

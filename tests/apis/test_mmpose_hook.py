@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 from mmpose.apis.inferencers import base_mmpose_inferencer, mmpose_inferencer
 from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
@@ -11,6 +7,7 @@ from mmpose.structures import split_instances
 
 from stdpose_mm.mmpose_hook import LOCATIONS, install
 from support.paths import ROOT
+from support.warm_commands import run_before_openmmlab
 
 pytestmark = pytest.mark.slow
 
@@ -43,16 +40,8 @@ print(was_imported, mmpose_inferencer.Pose2DInferencer.__name__, isinstance(Pose
 
 
 def run(code: str) -> list[str]:
-    """Lines that a fresh interpreter prints."""
-    answer = subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', code],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        check=True,
-    )
-    return answer.stdout.splitlines()
+    """Lines that code prints which nothing of OpenMMLab's models was imported before."""
+    return run_before_openmmlab(code, cwd=ROOT).stdout.splitlines()
 
 
 @pytest.mark.parametrize(

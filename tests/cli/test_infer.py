@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from functools import partial
@@ -22,6 +21,7 @@ from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import build_smoother, smooth_labels
 from support.paths import ROOT
+from support.warm_commands import start_code
 
 pytestmark = pytest.mark.slow
 
@@ -426,22 +426,16 @@ def test_ctrl_c(model_files, movie, tmp_path, times, slow_from):
     out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
     arguments = [movie, '--config', config, '--checkpoint', checkpoint, '--boxes', 'whole-picture']
     arguments += ['--out', out, '--save-video', video, '--batch-size', 1]
-    process = subprocess.Popen(
-        [sys.executable, '-c', SLOW.format(slow_from=slow_from), *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == 'slow now'
+    process = start_code(SLOW.format(slow_from=slow_from), *arguments, cwd=ROOT)
+    while 'slow now' not in process.stdout:
+        assert process.is_running
+        time.sleep(0.01)
     for _ in range(times):
-        process.send_signal(signal.SIGINT)
+        os.kill(process.pid, signal.SIGINT)
         time.sleep(0.1)
-    _, errors = process.communicate(timeout=60)
-    last = errors.strip().splitlines()[-1]
-    assert process.returncode == 130, errors
+    done = process.wait()
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 130, done.stderr
     left = {path.name for path in tmp_path.iterdir()} - {'clip.mp4', 'clip'}
     if times == 2:
         assert last == 'infer.py: interrupted, no output was written'

@@ -22,11 +22,10 @@ from stdpose_mm.benchmarks.study.study import (
     Study,
     StudyEntry,
     StudyTest,
-    read_entry_config,
     read_study,
 )
 from support.classes import arguments_of
-from support.paths import CONFIGS, ROOT
+from support.paths import CONFIGS
 from support.real_layouts import write_real_layouts
 from support.small_configs import NAMES, read, small_model_cfg
 
@@ -44,9 +43,14 @@ def data_of(cfg: Config) -> str:
     return repr([cfg[name].to_dict() for name in names])
 
 
-def entry_config(study: Study, entry: StudyEntry, test: StudyTest | None) -> Config:
+def read_once(entry: StudyEntry) -> Config:
+    """The config of an entry without its options."""
+    return read(Path(str(entry.config)).relative_to('configs').as_posix())
+
+
+def entry_config(study: Study, entry: StudyEntry, test: StudyTest | None = None) -> Config:
     """What ``read_entry_config`` gives, with every file read once for all entries."""
-    cfg = read(Path(str(entry.config)).relative_to('configs').as_posix()).copy()
+    cfg = read_once(entry).copy()
     options = {**study.cfg_options, **entry.cfg_options, **(test.cfg_options if test else {})}
     cfg.merge_from_dict(options)
     return cfg
@@ -123,7 +127,7 @@ def test_entry_of_a_study_trains_and_is_tested(name: str) -> None:
 @pytest.mark.parametrize('study', STUDIES.values(), ids=list(STUDIES))
 def test_options_of_a_study_are_entries_of_its_configs(study: Study) -> None:
     for entry in study.trained:
-        cfg = Config.fromfile(ROOT / str(entry.config))
+        cfg = read_once(entry)
         for test in study.tests_of(entry) or study.tests:
             for key in {**study.cfg_options, **entry.cfg_options, **test.cfg_options}:
                 *parents, last = key.split('.')
@@ -136,7 +140,7 @@ def test_options_of_a_study_are_entries_of_its_configs(study: Study) -> None:
 def test_metrics_of_a_study_are_those_of_its_configs(study: Study) -> None:
     prefixes = {'PoseTrackMetric': 'posetrack', 'VideoPCKMetric': 'video'}
     for entry in study.tested:
-        cfg = read_entry_config(study, entry)
+        cfg = entry_config(study, entry)
         prefix = prefixes[cfg.test_evaluator.type]
         assert {metric.split('/')[0] for metric in study.metrics or ()} == {prefix}
         has_given = cfg.test_evaluator.given_interval is not None
@@ -148,7 +152,7 @@ def test_equal_budgets_where_the_study_says_steps(study: Study) -> None:
     from stdpose_mm.benchmarks.study.study_runs import require_equal_budgets
 
     if study.budget == 'steps':
-        require_equal_budgets({e.name: read_entry_config(study, e) for e in study.tested})
+        require_equal_budgets({e.name: entry_config(study, e) for e in study.tested})
 
 
 def member(cfg: Any, key: str) -> Any:

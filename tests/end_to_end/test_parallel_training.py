@@ -18,6 +18,7 @@ import torch
 
 from stdpose_mm.cli.test import main as run_test
 from stdpose_mm.cli.train import main as run_train
+from support import warm_commands
 from support.paths import CONFIGS, ROOT
 from support.tiny_set import HEIGHT, NUM_FRAMES, WIDTH, video_json
 
@@ -188,22 +189,27 @@ def write_config(folder: Path, name: str, batch_size: int) -> Path:
     return path
 
 
-def run_in_two(script: str, *arguments: object, folder: Path) -> None:
-    """Run ``tools/dist_train.sh`` or ``dist_test.sh`` with two processes on the CPU."""
+def train_in_two(config: Path, work_dir: Path) -> None:
+    """Train by ``tools/dist_train.sh`` with two processes on the CPU."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]
     environment = {
         **os.environ,
-        # dist_*.sh call `python`.
+        # dist_train.sh calls `python`.
         'PATH': f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}',
-        'PYTHONPATH': str(folder),
+        'PYTHONPATH': str(config.parent),
         'OMP_NUM_THREADS': '1',
         'CUDA_VISIBLE_DEVICES': '',
         'PORT': str(port),
     }
-    command = ['bash', str(ROOT / 'tools' / script), *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ['bash', ROOT / 'tools' / 'dist_train.sh', config, '2', '--work-dir', work_dir],
+        cwd=config.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -219,15 +225,15 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         patch.syspath_prepend(str(folder))
         assert run_train([str(found.config), '--work-dir', str(found.alone)]) == 0
     half = write_config(folder, 'together', BATCH_SIZE // 2)
-    run_in_two('dist_train.sh', half, 2, '--work-dir', found.together, folder=folder)
+    train_in_two(half, found.together)
     return found
 
 
 def test_two_processes_resume_as_if_they_had_not_been_stopped(runs: Runs, tmp_path: Path) -> None:
     folder = runs.config.parent
     stopped = runs.together / f'iter_{NUM_ITERS - 2}.pth'
-    options = ('--work-dir', tmp_path, '--resume', stopped)
-    run_in_two('dist_train.sh', folder / 'together.py', 2, *options, folder=folder)
+    options = ('--work-dir', tmp_path, '--resume', stopped, '--launcher', 'pytorch')
+    warm_commands.run('tools/train.py', folder / 'together.py', *options, cwd=folder, processes=2)
     assert [name.name for name in sorted(tmp_path.glob('iter_*.pth'))] == [
         f'iter_{step}.pth' for step in (NUM_ITERS - 1, NUM_ITERS)
     ]
@@ -302,5 +308,6 @@ def test_metrics_of_one_checkpoint_are_exactly_those_of_one_process(
     work_dir = ('--work-dir', tmp_path / 'test')
     alone, together = tmp_path / 'alone.json', tmp_path / 'together.json'
     assert run_test([str(part) for part in (*model, *work_dir, '--out', alone)]) == 0
-    run_in_two('dist_test.sh', *model, 2, *work_dir, '--out', together, folder=folder)
+    options = (*work_dir, '--out', together, '--launcher', 'pytorch')
+    warm_commands.run('tools/test.py', *model, *options, cwd=folder, processes=2)
     assert json.loads(together.read_text()) == json.loads(alone.read_text())

@@ -1,13 +1,8 @@
-"""Eight videos by two processes of torchrun: killed in the middle, resumed, as by one process."""
+"""Eight videos by two processes: killed in the middle, resumed, as by one process."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +12,7 @@ import pytest
 
 from stdpose_mm.cli import propagate
 from stdpose_mm.io.video import write_video
-from support.paths import ROOT
+from support import warm_commands
 
 pytestmark = pytest.mark.slow
 
@@ -45,26 +40,14 @@ def arguments(data: Path, out: Path) -> list[str]:
     return list(map(str, given))
 
 
-def start(data: Path, out: Path) -> subprocess.Popen[str]:
-    """Two processes of torchrun."""
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        port = listener.getsockname()[1]
-    launcher = ['-m', 'torch.distributed.run', '--nproc_per_node=2', f'--master_port={port}']
-    command = [sys.executable, *launcher, str(ROOT / 'tools' / 'propagate.py')]
-    one = {'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    return subprocess.Popen(
-        [*command, *arguments(data, out), '--launcher', 'pytorch'],
-        env={**os.environ, **one},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+def start(data: Path, out: Path) -> warm_commands.WarmCommand:
+    """Two processes that share the videos."""
+    return warm_commands.start(
+        'tools/propagate.py',
+        *(*arguments(data, out), '--launcher', 'pytorch'),
+        cwd=data,
+        processes=2,
     )
-
-
-def children(process: int) -> list[int]:
-    tasks = Path(f'/proc/{process}/task').glob('*/children')
-    return [int(child) for task in tasks for child in task.read_text().split()]
 
 
 def contents(out: Path) -> dict[str, bytes]:
@@ -80,10 +63,8 @@ def test_killed_in_the_middle_and_resumed(data, tmp_path, run_main):
     deadline = time.monotonic() + 300
     while len(finished := done(records)) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
-    for process in children(first.pid):
-        os.kill(process, signal.SIGKILL)
-    first.communicate(timeout=60)
-    assert first.returncode != 0
+    first.kill()
+    assert first.wait().returncode != 0
     finished = done(records)
     assert 2 <= len(finished) < NUM_VIDEOS
     left = contents(out)
@@ -91,9 +72,9 @@ def test_killed_in_the_middle_and_resumed(data, tmp_path, run_main):
         assert left[name] == contents(alone)[name]
     times = {name: (out / name).stat().st_mtime_ns for name in finished}
 
-    second = start(data, out)
-    printed, _ = second.communicate(timeout=300)
-    assert second.returncode == 0
+    second = start(data, out).wait()
+    printed = second.stdout
+    assert second.returncode == 0, second.stderr
     assert printed.count('video ') == 1
     assert printed.splitlines()[-1] == (
         f'8 videos: {8 - len(finished)} done, {len(finished)} done before, 0 failed'

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
+from support import warm_commands
 from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -45,8 +43,8 @@ entries = [
 """
     )
     return [
-        *(sys.executable, str(ROOT / 'tools' / 'study.py'), str(study)),
-        *('--seeds', '3', '--jobs', '2', '--out-dir', str(folder / 'out')),
+        *('tools/study.py', str(study)),
+        *('--seeds', '3', '--out-dir', str(folder / 'out')),
         *('--steps', str(MAX_ITERS), '--cfg-options'),
         *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
         f'val_evaluator.ann_file={data}/annotations/train',
@@ -58,31 +56,17 @@ entries = [
 
 def test_a_killed_study_goes_on_and_compares(tmp_path: Path) -> None:
     command = arguments(tmp_path)
-    environment = {
-        **os.environ,
-        'PYTHONPATH': str(ROOT),
-        'OMP_NUM_THREADS': '1',
-        'CUDA_VISIBLE_DEVICES': '',
-    }
     runs = tmp_path / 'out' / 'runs'
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = warm_commands.start(*command, cwd=tmp_path)
     while not (done := list(runs.glob('*/seed*/metrics_T_=_3.json'))):
-        assert process.poll() is None, 'the command ended before its first run'
+        assert process.is_running, 'the command ended before its first run'
         time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.kill()
+    assert process.wait().returncode == -signal.SIGKILL
     assert not (tmp_path / 'out' / 'table.md').exists()
     before = {file: file.stat().st_mtime_ns for file in done[0].parent.rglob('*')}
 
-    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
+    again = warm_commands.run(*command, cwd=tmp_path)
     finished = f'{done[0].parents[1].name.replace("_", " ")} with seed {done[0].parent.name[4:]}'
     assert finished not in again.stderr
     assert {file: file.stat().st_mtime_ns for file in done[0].parent.rglob('*')} == before

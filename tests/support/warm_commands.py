@@ -2,6 +2,7 @@
 
 A server imports them once and starts no thread; each command is a child of it that it has forked.
 Like a process that was started anew it has its own memory, folder and output, and may be killed.
+Several processes that work together find each other as those that torchrun has started do.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -40,6 +42,16 @@ IMPORTED = (
     'torch.utils.tensorboard',
 )
 """What commands would import, each of them most of it."""
+
+LIBRARIES = (
+    'matplotlib.pyplot',
+    'mmcv',
+    'mmengine.runner',
+    'scipy.stats',
+    'torchvision',
+    'xtcocotools.coco',
+)
+"""What MMPose and MMDetection import, without these."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,11 @@ class WarmCommand:
         state = Path(f'/proc/{self.pid}/stat').read_text().rpartition(')')[2].split()[0]
         return state != 'Z'
 
+    @property
+    def stdout(self) -> str:
+        """What it has written so far."""
+        return (Path(self._folder.name) / 'stdout').read_text()
+
     def kill(self) -> None:
         """Kill it and its children."""
         os.killpg(self.pid, signal.SIGKILL)
@@ -94,16 +111,21 @@ class WarmCommand:
 
 
 class _Server:
-    """The server of this process, started when it is first needed, and its last command."""
+    """A server of this process, started when it is first needed, and its last command.
 
-    def __init__(self) -> None:
+    Args:
+        imported: Names of modules that its commands need not import.
+    """
+
+    def __init__(self, imported: tuple[str, ...]) -> None:
+        self._imported = imported
         self._running: subprocess.Popen[str] | None = None
         self.last: WarmCommand | None = None
 
     def get(self) -> subprocess.Popen[str]:
         if self._running is None:
             self._running = subprocess.Popen(
-                [sys.executable, '-m', 'support.warm_commands'],
+                [sys.executable, '-m', 'support.warm_commands', *self._imported],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -119,31 +141,57 @@ class _Server:
             assert self._running.stdout.readline() == 'ready\n'
         return self._running
 
-
-_SERVER = _Server()
-
-
-def start(script: str, *arguments: object, cwd: Path) -> WarmCommand:
-    """Start a script of the repository; one at a time, the last one is killed if it is running."""
-    if _SERVER.last is not None and not _SERVER.last.finished:
-        # A test failed before it waited.
-        _SERVER.last.kill()
-        _SERVER.last.wait()
-    server = _SERVER.get()
-    folder = TemporaryDirectory()
-    for name in ('stdout', 'stderr'):
-        (Path(folder.name) / name).touch()
-    job = {'script': script, 'arguments': list(map(str, arguments)), 'cwd': str(cwd)}
-    assert server.stdin is not None
-    assert server.stdout is not None
-    print(json.dumps({**job, 'output': folder.name}), file=server.stdin, flush=True)
-    _SERVER.last = WarmCommand(server, folder, int(server.stdout.readline()))
-    return _SERVER.last
+    def start(self, job: Mapping[str, Any], cwd: Path) -> WarmCommand:
+        """Start a command; the last one is killed if it is running."""
+        if self.last is not None and not self.last.finished:
+            # A test failed before it waited.
+            self.last.kill()
+            self.last.wait()
+        server = self.get()
+        folder = TemporaryDirectory()
+        for name in ('stdout', 'stderr'):
+            (Path(folder.name) / name).touch()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        job = {**job, 'cwd': str(cwd), 'output': folder.name}
+        print(json.dumps(job), file=server.stdin, flush=True)
+        self.last = WarmCommand(server, folder, int(server.stdout.readline()))
+        return self.last
 
 
-def run(script: str, *arguments: object, cwd: Path) -> Finished:
-    """Run a script of the repository that must succeed."""
-    done = start(script, *arguments, cwd=cwd).wait()
+_SERVER = _Server(IMPORTED)
+_LIBRARY_SERVER = _Server(LIBRARIES)
+
+
+def start(script: str, *arguments: object, cwd: Path, processes: int = 1) -> WarmCommand:
+    """Start a script of the repository; one at a time, the last one is killed if it is running.
+
+    Args:
+        script: Its path in the repository.
+        arguments: Its command line.
+        cwd: Folder it runs in; modules there can be imported.
+        processes: Number of processes that run it together, as torchrun would start them.
+    """
+    words = list(map(str, arguments))
+    return _SERVER.start({'script': script, 'arguments': words, 'processes': processes}, cwd)
+
+
+def run(script: str, *arguments: object, cwd: Path, processes: int = 1) -> Finished:
+    """Run a script of the repository that must succeed; see :func:`start`."""
+    done = start(script, *arguments, cwd=cwd, processes=processes).wait()
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def start_code(code: str, *arguments: object, cwd: Path) -> WarmCommand:
+    """Start what ``python -c CODE`` would run, as :func:`start` does."""
+    words = list(map(str, arguments))
+    return _SERVER.start({'code': code, 'arguments': words, 'processes': 1}, cwd)
+
+
+def run_before_openmmlab(code: str, cwd: Path) -> Finished:
+    """Run code in a process that has imported PyTorch, but neither MMPose nor MMDetection."""
+    done = _LIBRARY_SERVER.start({'code': code, 'arguments': [], 'processes': 1}, cwd).wait()
     assert done.returncode == 0, done.stderr
     return done
 
@@ -155,7 +203,7 @@ def _serve() -> None:
     answers = os.fdopen(os.dup(1), 'w')
     # Imports print as well.
     os.dup2(2, 1)
-    for name in IMPORTED:
+    for name in sys.argv[1:]:
         import_module(name)
     print('ready', file=answers, flush=True)
     for line in sys.stdin:
@@ -176,14 +224,43 @@ def _become(job: Mapping[str, Any]) -> None:
     """Be the command that a job asks for."""
     os.setpgid(0, 0)
     os.chdir(job['cwd'])
+    sys.path.insert(0, job['cwd'])
     output = Path(job['output'])
     for number, path in enumerate((Path(os.devnull), output / 'stdout', output / 'stderr')):
         file = os.open(path, os.O_RDWR | os.O_CREAT)
         os.dup2(file, number)
         os.close(file)
+    if job['processes'] > 1:
+        _become_one_of(job['processes'])
+    if 'code' in job:
+        sys.argv = ['-c', *job['arguments']]
+        exec(compile(job['code'], '-c', 'exec'), {'__name__': '__main__'})
+        return
     script = str(ROOT / job['script'])
     sys.argv = [script, *job['arguments']]
     runpy.run_path(script, run_name='__main__')
+
+
+def _become_one_of(processes: int) -> None:
+    """Fork processes that work together; this one waits for them and ends as the worst of them."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    children = []
+    for rank in range(processes):
+        child = os.fork()
+        if child == 0:
+            os.environ.update(
+                RANK=str(rank),
+                LOCAL_RANK=str(rank),
+                WORLD_SIZE=str(processes),
+                MASTER_ADDR='127.0.0.1',
+                MASTER_PORT=str(port),
+            )
+            return
+        children.append(child)
+    failed = [os.waitpid(child, 0)[1] != 0 for child in children]
+    os._exit(any(failed))
 
 
 if __name__ == '__main__':
