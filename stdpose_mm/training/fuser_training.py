@@ -128,23 +128,21 @@ def collect_training_gaps(
                 for gap, maps in heatmap_estimator.heatmaps(frames, gaps, mapping)
             }
         for gap, tracks in follow_joints(frames, gaps, flow):
-            used = () if gap.is_crowded(gap.frames) else networks
-            heatmaps = [each.heatmaps(frames, gap, gap.frames, joints) for each, joints in used]
-            if gap in own:
-                heatmaps.append(own[gap])
-            found = _training_gap(frames, gap, tracks, heatmaps, true_poses)
+            heatmaps = [own[gap]] if gap in own else []
+            evidence = extract_fusion_features(
+                frames, gap, tracks, shipped_matcher(), heatmaps=heatmaps, networks=networks
+            )
+            found = _training_gap(gap, tracks, evidence, true_poses)
             if found.weights.any():
                 yield found
 
 
 def _training_gap(
-    frames: FrameSource,
     gap: Gap,
     tracks: FlowTracks,
-    heatmaps: Sequence[GapHeatmaps],
+    evidence: FusionFeatures,
     true_poses: Mapping[tuple[int | None, int], Any],
 ) -> TrainingGap:
-    evidence = extract_fusion_features(frames, gap, tracks, shipped_matcher(), heatmaps=heatmaps)
     num_frames, num_joints = evidence.centre.shape[:2]
     targets = np.zeros((num_frames, num_joints, 2), np.float32)
     weights = np.zeros((num_frames, num_joints), bool)

@@ -28,7 +28,7 @@ from .candidates import find_candidates
 from .fusion_features import join_features
 from .gap_heatmaps import GapHeatmaps
 from .joint_matching import match_joints, matches_nbytes
-from .network_heatmaps import NetworkHeatmapEstimator
+from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
 from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
 from .trained_matcher import shipped_matcher
 
@@ -212,9 +212,7 @@ class AutoPropagator(BasePropagator):
             )
             if chunk in evidence:
                 found, likeness = evidence[chunk]
-                own = [maps.around(found) for maps in chunk.heatmaps]
-                others = [each.around(frames, gap, found, shared) for each, shared in networks]
-                maps = [*own, *(each for each in others if each is not None)]
+                maps = gather_heatmaps(frames, gap, found, chunk.heatmaps, networks)
                 features = join_features(gap, chunk.tracks, found, likeness, frames.size, maps)
                 rows, known = np.searchsorted(chunk.times, keys), features.known
                 positions, certainty = (values[rows] for values in self.fuser(features))

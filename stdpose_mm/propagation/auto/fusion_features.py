@@ -16,11 +16,13 @@ from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.structures import OCCLUDED
+from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .candidates import CANDIDATES, Candidates, find_candidates
 from .evidence_maps import DENSE_SIDE, MAP_SIDE, MAP_STEPS, near_and_wide
 from .gap_heatmaps import GapHeatmaps, HeatmapsAround
 from .joint_matching import JointMatches, match_joints
+from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
 from .trained_matcher import TrainedMatcher
 
 VECTORS = (
@@ -99,6 +101,7 @@ def extract_fusion_features(
     matcher: TrainedMatcher,
     chosen: Sequence[int] | None = None,
     heatmaps: Sequence[GapHeatmaps] = (),
+    networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]] = (),
 ) -> FusionFeatures:
     """Extract the evidence for one gap, or for some of its frames.
 
@@ -108,15 +111,15 @@ def extract_fusion_features(
         tracks: Its flow tracks.
         matcher: Compares pictures with the labels.
         chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
-        heatmaps: Of each pose network, for some or all of these frames; those that miss the
-            labels are left out.
+        heatmaps: Of networks that see the labels, for some or all of these frames.
+        networks: Networks of single frames, with the joints of the labels among theirs; see
+            :func:`gather_heatmaps`.
     """
     times = np.array(tracks.frames if chosen is None else chosen)
     candidates = find_candidates(gap, tracks, times)
     (matches,) = match_joints(frames, [candidates], matcher)
-    around = [maps.around(candidates) for maps in heatmaps]
-    used = [maps for maps in around if not maps.misses_labels]
-    return join_features(gap, tracks, candidates, matches, frames.size, used)
+    around = gather_heatmaps(frames, gap, candidates, heatmaps, networks)
+    return join_features(gap, tracks, candidates, matches, frames.size, around)
 
 
 def join_features(

@@ -138,6 +138,30 @@ class NetworkHeatmapEstimator:
         return GapHeatmaps(chosen, heatmaps, heatmaps, np.concatenate(affines), shown)
 
 
+def gather_heatmaps(
+    frames: FrameSource,
+    gap: Gap,
+    candidates: Candidates,
+    heatmaps: Sequence[GapHeatmaps],
+    networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
+) -> list[HeatmapsAround]:
+    """Gather all heatmaps around the candidates of a gap that are of use there.
+
+    Args:
+        frames: The video.
+        gap: The gap.
+        candidates: Of frames of the gap and its labels.
+        heatmaps: Of networks that see the labels.
+        networks: Networks of single frames, with the joints of the gap's labels among theirs.
+    """
+    found = [maps.around(candidates) for maps in heatmaps]
+    for network, mapping in networks:
+        around = network.around(frames, gap, candidates, mapping)
+        if around is not None:
+            found.append(around)
+    return found
+
+
 def _listed(skeleton: Skeleton) -> str:
     names = skeleton.keypoint_names
     return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')

@@ -29,13 +29,10 @@ def gap(label):
 
 def evidence_of(gap, *networks):
     standing = np.tile(POINTS, (5, 1, 1))
-    maps = []
-    for network in networks:
-        estimator = NetworkHeatmapEstimator(network, batch_size=2)
-        mapping = estimator.shared_joints(LABELS)
-        maps.append(estimator.heatmaps(FRAMES, gap, gap.frames, mapping))
+    estimators = [NetworkHeatmapEstimator(network, batch_size=2) for network in networks]
+    used = [(estimator, estimator.shared_joints(LABELS)) for estimator in estimators]
     tracks = FlowTracks(range(5), standing, standing.copy())
-    return extract_fusion_features(FRAMES, gap, tracks, PlainMatcher(), heatmaps=maps)
+    return extract_fusion_features(FRAMES, gap, tracks, PlainMatcher(), networks=used)
 
 
 def near(evidence, joint, name='frame_heatmap'):
