@@ -14,6 +14,8 @@ class SampleIndex(int):
     """Carry the seed for augmenting one draw of a sample, together with the sample's index.
 
     It is a plain ``int`` to the dataset and to the data loader, and survives pickling to a worker.
+    What ``ConcatDataset``, ``CombinedDataset`` and ``RepeatDataset`` compute from it, the index in
+    the dataset within, carries the same seed.
 
     Args:
         index: The index.
@@ -26,6 +28,12 @@ class SampleIndex(int):
         self = super().__new__(cls, index)
         self.seed = seed
         return self
+
+    def __sub__(self, other: int) -> SampleIndex:
+        return type(self)(int(self) - other, self.seed)
+
+    def __mod__(self, other: int) -> SampleIndex:
+        return type(self)(int(self) % other, self.seed)
 
     def __reduce__(self) -> tuple[type[SampleIndex], tuple[int, int]]:
         return type(self), (int(self), self.seed)

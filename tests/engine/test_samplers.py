@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
+from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
+from mmpose.datasets import CombinedDataset
 
 from stdpose_mm.engine.samplers import SeededInfiniteSampler, SeededSampler
 from stdpose_mm.engine.seeding import SampleIndex, derive_seed
@@ -88,3 +92,25 @@ def test_seed_sample_leaves_the_generators_alone_without_a_seed() -> None:
     expected = np.random.RandomState(0).rand()
     SeedSample()({'sample_idx': 3})
     assert np.random.rand() == expected
+
+
+class _Numbers(BaseDataset):
+    def load_data_list(self) -> list[dict]:
+        return [{'number': number} for number in range(4)]
+
+
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda part: ConcatDataset([part, part]),
+        lambda part: RepeatDataset(part, 2),
+        lambda part: CombinedDataset(
+            dict(from_file='configs/_base_/datasets/posetrack18.py'), [part, part]
+        ),
+    ],
+    ids=['concatenated', 'repeated', 'combined'],
+)
+def test_a_seed_reaches_a_dataset_within_another(wrap: Callable[[dict], BaseDataset]) -> None:
+    sample = wrap({'type': _Numbers})[SampleIndex(6, seed=11)]
+    assert (sample['number'], sample['sample_idx']) == (2, 2)
+    assert sample['sample_idx'].seed == 11
