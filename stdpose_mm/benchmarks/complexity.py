@@ -86,11 +86,11 @@ def measure_complexity(cfg: Config) -> Complexity:
     prediction if the heatmaps depend on it.
     """
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    width, height = cfg.codec.input_size
-    map_size = tuple(reversed(cfg.codec.heatmap_size))
     joints = cfg.model.head.out_channels
     with torch.device('meta'):
         model = MODELS.build(cfg.model).eval()
+        size = model.backbone.img_size
+        map_size = tuple(reversed(model.head.decoder.heatmap_size))
         frames = model.num_frames if model.with_neck else 1
         given = None
         if model.takes_labels:
@@ -101,7 +101,7 @@ def measure_complexity(cfg: Config) -> Complexity:
                 position=torch.empty(1),
             )
         with _counted() as backbone:
-            features = model.encode_frames(torch.empty(frames, 3, height, width))
+            features = model.encode_frames(torch.empty(frames, 3, *size))
         heatmaps = None
         with _counted() as frame_head:
             if model.reads_frame_heatmaps:
@@ -149,11 +149,10 @@ def mmpose_complexity(cfg: Config) -> Parts:
         InputError: If the model of the config has no frame head.
     """
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    width, height = cfg.codec.input_size
     with torch.device('meta'):
         model = MODELS.build(per_frame_model(cfg.model, classic=True)).eval()
         with _counted() as backbone:
-            feats = model.extract_feat(torch.empty(1, 3, height, width))
+            feats = model.extract_feat(torch.empty(1, 3, *model.backbone.img_size))
         with _counted() as decoder:
             model.head.forward(feats)
     parts = {'backbone': _total(backbone), 'final decoder': _total(decoder)}

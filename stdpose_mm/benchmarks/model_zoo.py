@@ -82,7 +82,7 @@ def model_zoo_page(root: Path) -> str:
         name = path.relative_to(root).as_posix()
         cfg = read_config(path)
         # Several configs have the same model.
-        key = repr((cfg.model, cfg.codec))
+        key = repr(cfg.model)
         if key not in complexities:
             complexities[key] = measure_complexity(cfg)
         complexity = complexities[key]

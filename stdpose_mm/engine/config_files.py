@@ -6,8 +6,9 @@ import ast
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,6 +17,7 @@ from mmengine.config import Config
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.file_kinds import require_config
+from stdpose_mm.wording import listed
 
 _REGISTERED = re.compile(r'((mmengine|mmcv|mmdet|mmpose|mmpretrain)\.)?\w+')
 """A class by its name, or after the scope of its registry."""
@@ -24,6 +26,46 @@ _BUILDER = re.compile(r'build_\w+|from_cfg')
 """Functions of MMEngine that build what a config describes."""
 
 _LIBRARIES = ('mmengine', 'mmcv', 'mmdet', 'mmpose', 'numpy', 'torch', 'torchvision')
+
+_READ = {
+    'activation_checkpointing',
+    'auto_scale_lr',
+    'compile',
+    'custom_hooks',
+    'custom_imports',
+    'data_preprocessor',
+    'default_hooks',
+    'default_scope',
+    'efficient_conv_bn_eval',
+    'env_cfg',
+    'experiment_name',
+    'find_unused_parameters',
+    'load_from',
+    'log_level',
+    'log_processor',
+    'model',
+    'model_wrapper_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'randomness',
+    'resume',
+    'sync_bn',
+    'test_cfg',
+    'test_dataloader',
+    'test_evaluator',
+    'train_cfg',
+    'train_dataloader',
+    'val_cfg',
+    'val_dataloader',
+    'val_evaluator',
+    'visualizer',
+    'work_dir',
+}
+"""What MMEngine's runner and the tools here read of a config. All else in it is a name that config
+files work with, and has done its work when they have been read."""
+
+_USUAL = ('model.KEY', 'train_dataloader.KEY', 'test_dataloader.KEY')
+"""Named where nothing is alike."""
 
 _WRONG_ENTRY = re.compile(
     r' registry\. |must contain the key "type"|got an unexpected keyword argument|'
@@ -36,7 +78,8 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """Read a config file and merge ``--cfg-options`` into it.
 
     Raises:
-        InputError: If there is no such config, or it or an option cannot be read.
+        InputError: If there is no such config, it or an option cannot be read, or an option is for
+            an entry that nothing reads.
     """
     require_config(path)
     try:
@@ -47,11 +90,42 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
             f'config {path} cannot be read ({type(error).__name__}: {one_line(error)}), '
             'correct the file'
         ) from error
+    _require_read(cfg, options or {})
     try:
         cfg.merge_from_dict(dict(options or {}))
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f'--cfg-options {options} do not fit {path}: {error}') from error
     return cfg
+
+
+def _require_read(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Raise InputError for an option that would change nothing; name what may be meant."""
+    for option, value in options.items():
+        name, _, rest = option.partition('.')
+        if name in _READ:
+            continue
+        meant = [f'{read}.{rest}'.rstrip('.') for read in get_close_matches(name, _READ, 1, 0.8)]
+        last = f'.{option.split(".")[-1]}'
+        alike = [entry for entry in _dotted(cfg.to_dict()) if entry.endswith(last)]
+        meant += [entry for entry in alike if entry.split('.')[0] in _READ]
+        meant = list(dict.fromkeys(meant))
+        raise InputError(
+            f'--cfg-options {option}={value} would change nothing, since no run reads {name!r}, '
+            f'set what a run reads, such as {listed(meant or _USUAL, 4)}'
+        )
+
+
+def _dotted(node: Any, name: str = '') -> Iterator[str]:
+    """List the names of all entries within ``node`` as ``--cfg-options`` takes them."""
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(node, Mapping):
+        items = node.items()
+    elif isinstance(node, list | tuple):
+        items = enumerate(node)
+    for key, inner in items:
+        own = f'{name}.{key}' if name else str(key)
+        yield own
+        yield from _dotted(inner, own)
 
 
 def read_stored_config(text: str, source: str | Path) -> Config:

@@ -275,6 +275,9 @@ def test_amp_with_a_gpu_scales_the_loss(
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=file'], r'labels\.json'),
         (['{config}', '--cfg-options', 'train_dataloader.dataset.broken=sample'], r'frame 3'),
         (['{config}', '--cfg-options', 'train_dataloader.batch_size.x=1'], r'do not fit toy\.py'),
+        (['{config}', '--cfg-options', 'max_epochs=3'], r'nothing, .* train_cfg\.max_epochs'),
+        (['{config}', '--cfg-options', 'train_cgf.x=3'], r'nothing, .* train_cfg\.x'),
+        (['{config}', '--cfg-options', 'colour=3'], r'nothing, .* as model\.KEY, train_data'),
         *(
             (['{config}', '--cfg-options', option], sentence)
             for option, sentence in (

@@ -283,6 +283,10 @@ def run_study(
     """
     settings = settings or RunSettings()
     cfgs = {entry.name: read_entry_config(study, entry, options) for entry in study.trained}
+    # A mistake in the options of a test must not come out when everything is trained.
+    for entry in study.tested:
+        for test in study.tests_of(entry):
+            read_entry_config(study, entry, {**(options or {}), **test.cfg_options})
     for name, cfg in cfgs.items():
         if study.steps is not None or study.budget == 'seconds':
             try:

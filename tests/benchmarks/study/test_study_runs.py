@@ -175,25 +175,33 @@ def test_every_entry_is_trained_and_tested_with_every_seed(
 def test_every_checkpoint_is_tested_once_more_if_wanted(tools: Tools) -> None:
     assert tools.run('--seeds', '0') == 0
     tools.calls()
-    assert tools.run('--seeds', '0', '--also-test', 'hard', 'data.prob=1', 'data.sigma=2') == 0
-    options = '--cfg-options data.prob=1 data.sigma=2'
+    assert tools.run('--seeds', '0', '--also-test', 'hard', 'model.prob=1', 'model.sigma=2') == 0
+    options = '--cfg-options model.prob=1 model.sigma=2'
     assert tools.calls() == [f'test a/seed0 {options}', f'test bb/seed0 {options}']
     metrics = tools.measured()['entries']['bb']['runs']['0']['metrics']
     assert (metrics['']['toy/AP'], metrics['hard']['toy/AP']) == (3, -7)
 
 
 def test_tests_of_the_study_take_the_place_of_the_configs_own(tools: Tools) -> None:
-    tools.write_study(STUDY + "tests = [dict(name='T = 3', cfg_options={'data.interval': 3})]")
+    tools.write_study(STUDY + "tests = [dict(name='T = 3', cfg_options={'model.interval': 3})]")
     assert tools.run('--seeds', '0', '--entries', 'a') == 0
-    assert tools.calls()[1:] == ['test a/seed0 --cfg-options data.interval=3']
+    assert tools.calls()[1:] == ['test a/seed0 --cfg-options model.interval=3']
+
+
+def test_options_of_a_test_that_change_nothing_are_refused_before_any_training(
+    tools: Tools, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = tools.run('--seeds', '0', '--also-test', 'hard', 'modell.prob=1')
+    assert re.search('modell.prob=1 would change nothing, .* model.prob', error_line(code, capsys))
+    assert tools.calls() == []
 
 
 def test_a_test_with_other_options_than_before_is_refused(
     tools: Tools, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tools.run('--seeds', '0', '--also-test', 'hard', 'data.prob=1') == 0
+    assert tools.run('--seeds', '0', '--also-test', 'hard', 'model.prob=1') == 0
     tools.calls()
-    code = tools.run('--seeds', '0', '--also-test', 'hard', 'data.prob=2')
+    code = tools.run('--seeds', '0', '--also-test', 'hard', 'model.prob=2')
     assert "out/runs/a holds results of another test 'hard'" in error_line(code, capsys)
     assert tools.calls() == []
 
