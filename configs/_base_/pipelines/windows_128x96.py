@@ -13,7 +13,7 @@ train_pipeline = [
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='WindowRandomFlip'),
     dict(
-        type='RandomBBoxTransform',
+        type='WindowRandomBBoxTransform',
         shift_factor=0.04,
         shift_prob=1.0,
         scale_factor=(0.75, 1.25),

@@ -6,9 +6,9 @@ train_pipeline = [
     dict(type='LoadWindow'),
     dict(type='GetBBoxCenterScale', padding=1.25),
     dict(type='WindowRandomFlip'),
-    dict(type='RandomHalfBody'),
+    dict(type='WindowRandomHalfBody'),
     dict(
-        type='RandomBBoxTransform',
+        type='WindowRandomBBoxTransform',
         shift_prob=0.0,
         scale_factor=(0.65, 1.35),
         rotate_factor=45.0,

@@ -7,6 +7,7 @@ from .window_degradation import WindowDegradation
 from .window_photometric import WindowPhotometric
 from .window_random_bbox_transform import WindowRandomBBoxTransform
 from .window_random_flip import WindowRandomFlip
+from .window_random_half_body import WindowRandomHalfBody
 from .window_topdown_affine import WindowTopdownAffine
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     'WindowPhotometric',
     'WindowRandomBBoxTransform',
     'WindowRandomFlip',
+    'WindowRandomHalfBody',
     'WindowTopdownAffine',
 ]

@@ -8,6 +8,8 @@ import numpy as np
 from mmpose.datasets.transforms import TopdownAffine
 from mmpose.registry import TRANSFORMS
 
+from stdpose_mm.errors import InputError
+
 from ._joint_poses import as_one, split
 
 _OF_BOXES = ('bbox', 'bbox_score', 'bbox_center', 'bbox_scale', 'bbox_rotation')
@@ -35,10 +37,15 @@ class WindowTopdownAffine(TopdownAffine):
         - transformed_keypoints: [W, K, 2] in pixels of the crop
         - transformed_aux_keypoints: [T - 1, K, 2] in pixels of the crop
         - crop_warps (with a box per frame): [F, 2, 3] affines from the picture to the crops
+
+    Raises:
+        InputError: If a transform before has taken boxes away, or turned those of a window by
+            different angles, as MMPose's transforms of one picture do.
     """
 
     def transform(self, results: dict) -> dict:
         """Warp the frames in ``results`` and add the labels in crop coordinates."""
+        _require_boxes_of_a_window(results)
         num_keys = len(results['keypoints'])
         results = as_one(results)
         if len(results['bbox_center']) == 1:
@@ -67,3 +74,19 @@ class WindowTopdownAffine(TopdownAffine):
         pose = results['keypoints'][frame : frame + 1]
         own['keypoints'] = np.concatenate([pose, _CORNERS], axis=1)
         return super().transform({**own, 'img': [results['img'][frame]]})
+
+
+def _require_boxes_of_a_window(results: dict) -> None:
+    expected, found = len(results['bbox']), len(results['bbox_center'])
+    if found != expected:
+        raise InputError(
+            f'a transform before WindowTopdownAffine left {found} of the {expected} boxes of a '
+            'window, use WindowRandomHalfBody in the place of RandomHalfBody'
+        )
+    turns = results.get('bbox_rotation', ())
+    if len(set(turns)) > 1:
+        raise InputError(
+            f'a transform before WindowTopdownAffine turned the frames of a window by '
+            f'{", ".join(f"{turn:.0f}" for turn in turns)} degrees, use WindowRandomBBoxTransform '
+            'in the place of RandomBBoxTransform'
+        )

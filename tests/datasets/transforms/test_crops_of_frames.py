@@ -14,9 +14,11 @@ from mmengine.registry import init_default_scope
 from stdpose_mm.datasets.transforms import (
     GenerateWindowTarget,
     WindowRandomBBoxTransform,
+    WindowRandomHalfBody,
     WindowTopdownAffine,
 )
 from stdpose_mm.datasets.transforms.generate_window_target import labels_in_key_crops
+from stdpose_mm.errors import InputError
 
 SIZE = (96, 128)
 CODEC = {
@@ -91,7 +93,8 @@ def test_warps_take_the_picture_to_the_crops() -> None:
 def test_one_box_for_all_frames_equals_that_box_for_each() -> None:
     same = {'bbox_center': CENTRES[[1] * 4], 'bbox_scale': SCALES[[1] * 4]}
     each = crop(segment(**same))
-    together = crop(segment(bbox_center=CENTRES[1:2], bbox_scale=SCALES[1:2]))
+    one = {name: values[1:2] for name, values in (segment() | same).items() if 'bbox' in name}
+    together = crop(segment(**one))
     np.testing.assert_array_equal(np.stack(each['img']), np.stack(together['img']))
     np.testing.assert_allclose(
         each['transformed_aux_keypoints'], together['transformed_aux_keypoints'], atol=1e-4
@@ -155,6 +158,28 @@ def test_random_box_change_is_the_same_for_all_frames() -> None:
     assert np.ptp(changed['bbox_scale'] / SCALES) < 1e-6
     assert np.ptp(changed['bbox_rotation']) == 0
     assert abs(shifts).min() > 0
+
+
+def test_half_of_the_body_is_the_same_in_all_frames() -> None:
+    joints = np.float32([[70, 60], [90, 60], [70, 70], [90, 70], [70, 90], [90, 90]])
+    halves = {'upper_body_ids': [0, 1, 2, 3], 'lower_body_ids': [4, 5]}
+    transform = WindowRandomHalfBody(
+        min_total_keypoints=6, min_upper_keypoints=4, min_lower_keypoints=4, padding=2, prob=1.0
+    )
+    changed = transform.transform(
+        segment(keypoints=np.stack([joints, joints + 9]), keypoints_visible=np.ones((2, 6)))
+        | halves
+    )
+    # The upper half of the first key frame is 20x10 at (80, 65), the box there 60x80 at (80, 70).
+    np.testing.assert_allclose((changed['bbox_center'] - CENTRES) / SCALES, [[0, -5 / 80]] * 4)
+    np.testing.assert_allclose(changed['bbox_scale'] / SCALES, [[40 / 60, 20 / 80]] * 4)
+
+
+def test_transforms_of_single_pictures_are_refused() -> None:
+    with pytest.raises(InputError, match=r'left 2 of the 4 boxes .* use WindowRandomHalfBody'):
+        crop(segment(bbox_center=CENTRES[:2], bbox_scale=SCALES[:2]))
+    with pytest.raises(InputError, match='by 5, 5, 9, 5 degrees, use WindowRandomBBoxTransform'):
+        crop(segment(bbox_rotation=np.array([5.0, 5, 9, 5])))
 
 
 def test_five_frames_are_cropped_each_around_its_own_box() -> None:
