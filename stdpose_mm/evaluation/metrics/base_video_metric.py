@@ -35,7 +35,8 @@ class BaseVideoMetric(BaseMetric):
     Every data sample needs ``video_name``, ``frame_index``, ``track_id`` (-1 if unknown) and
     ``pred_instances`` of one person: ``keypoints`` [1, K, 2] in pixels of the picture,
     ``keypoint_scores`` [1, K], and where detected ``bboxes`` [1, 4] and ``bbox_scores`` [1]. The
-    score of a joint is its own times that of its box.
+    score of a joint is its own times that of its box. ``gt_instance_labels.given_mask`` [1, 2, K]
+    with ``frame_indices``, where they are there, tell whose labels the model was shown.
 
     Args:
         ann_file: Folder with one label file per video, one such file, or a list of them:
@@ -121,6 +122,7 @@ class BaseVideoMetric(BaseMetric):
                 keypoints=keypoints[0, :, :2],
                 scores=scores[0],
                 bbox=None,
+                shown=_frames_with_labels(sample),
             )
             if 'bboxes' in instances:
                 left, top, right, bottom = _to_numpy(instances['bboxes'])[0]
@@ -147,11 +149,13 @@ class BaseVideoMetric(BaseMetric):
         """Assemble the results as videos that pair with ``self.truth``, given labels included.
 
         Raises:
-            InputError: If a result is of a video that the labels do not know.
+            InputError: If a result is of a video that the labels do not know, or ``given_interval``
+                is not that of the data.
         """
         by_frame: dict[str, dict[int, list[PersonLabel]]] = {
             video.name: {frame.index: [] for frame in video.frames} for video in self.truth
         }
+        shown: dict[str, set[int]] = {name: set() for name in by_frame}
         for result in results:
             name, index = result['video_name'], result['frame_index']
             if name not in by_frame or index not in by_frame[name]:
@@ -161,6 +165,15 @@ class BaseVideoMetric(BaseMetric):
                     'set ann_file to the labels of the dataset'
                 )
             by_frame[name][index].append(self._person(result))
+            shown[name].update(result['shown'])
+        for video in self.truth:
+            not_given = sorted(shown[video.name] - set(self.given(video)))
+            if not_given:
+                raise InputError(
+                    f'the label of frame {not_given[0]} of video {video.name!r} was shown to the '
+                    f'model, which given_interval={self.given_interval} does not count as given, '
+                    'set it to the interval of the dataset'
+                )
         unseen = [name for name, frames in by_frame.items() if not any(frames.values())]
         if unseen:
             print_log(
@@ -238,6 +251,16 @@ class BaseVideoMetric(BaseMetric):
         for predicted in by_frame.values():
             people += self.select_people(predicted)
         return video.with_persons(people)
+
+
+def _frames_with_labels(sample: dict) -> list[int]:
+    """List the frames of a data sample whose labels the model was shown."""
+    labels = sample.get('gt_instance_labels') or {}
+    if 'given_mask' not in labels:
+        return []
+    outermost = sample['frame_indices'][0], sample['frame_indices'][-1]
+    given = _to_numpy(labels['given_mask'])[0].any(axis=-1)
+    return [frame for frame, is_given in zip(outermost, given, strict=True) if is_given]
 
 
 def _to_numpy(array: Any) -> np.ndarray:

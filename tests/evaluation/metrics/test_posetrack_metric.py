@@ -106,6 +106,20 @@ def test_predictions_on_given_frames_tell_of_another_interval(
         _evaluate(metric, samples([walk]))
 
 
+@pytest.mark.parametrize('interval', [None, 8])
+def test_labels_that_were_shown_tell_of_another_interval(
+    walk: VideoLabels, tmp_path: Path, interval: int | None
+) -> None:
+    shown = samples([walk.keep_frames([1, 2, 3, 5, 6, 7])])
+    for one in shown:
+        left = one['frame_index'] // 4 * 4
+        one['frame_indices'] = (left, one['frame_index'], left + 4)
+        one['gt_instance_labels'] = {'given_mask': torch.ones(1, 2, 17)}
+    assert _evaluate(_metric(tmp_path, given_interval=4), shown)['posetrack/AP'] == 100
+    with pytest.raises(InputError, match=rf'shown to .*given_interval={interval} does not count'):
+        _evaluate(_metric(tmp_path, given_interval=interval), shown)
+
+
 def test_main_frames_take_the_plain_names(walk: VideoLabels, tmp_path: Path) -> None:
     wrong = _moved(walk, 100.0).keep_frames([1, 2, 3, 5, 6, 7])
     metric = _metric(tmp_path, given_interval=4, main_frames='all')
