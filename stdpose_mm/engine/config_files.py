@@ -222,8 +222,9 @@ def require_schedule(cfg: Config) -> None:
     """Refuse what MMEngine finds out in the middle of a training, or not at all.
 
     Raises:
-        InputError: If a length or an interval in ``train_cfg`` is no positive whole number, or
-            there is no such optimizer.
+        InputError: If a length or an interval in ``train_cfg`` is no positive whole number, there
+            is no such optimizer, or no metric of ``val_evaluator`` can be the one that the best
+            checkpoint is chosen by.
     """
     for name in ('max_epochs', 'max_iters', 'val_interval'):
         value = (cfg.get('train_cfg') or {}).get(name, 1)
@@ -236,6 +237,29 @@ def require_schedule(cfg: Config) -> None:
         raise InputError(
             f'optim_wrapper.optimizer.type is {kind!r}, expected an optimizer of PyTorch or a '
             'registered one'
+        )
+    _require_best_metric(cfg)
+
+
+def _require_best_metric(cfg: Config) -> None:
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    chosen, evaluator = checkpoint.get('save_best'), cfg.get('val_evaluator')
+    if not evaluator or not isinstance(chosen, str) or chosen == 'auto':
+        return
+    from mmpose.registry import METRICS
+
+    metrics = evaluator if isinstance(evaluator, list | tuple) else [evaluator]
+    prefixes = [
+        metric.get('prefix') or getattr(METRICS.get(metric['type']), 'default_prefix', None)
+        for metric in metrics
+        if isinstance(metric, Mapping) and isinstance(metric.get('type'), str)
+    ]
+    # The names of a metric without a prefix are known only to itself.
+    if len(prefixes) == len(metrics) and all(prefixes) and chosen.split('/')[0] not in prefixes:
+        named = listed([metric['type'] for metric in metrics], 4)
+        raise InputError(
+            f'default_hooks.checkpoint.save_best is {chosen!r}, but the metrics of {named} begin '
+            f'with {listed([f"{prefix}/" for prefix in prefixes], 4)}, set it to one of these'
         )
 
 

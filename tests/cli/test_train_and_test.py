@@ -289,6 +289,10 @@ def test_amp_with_a_gpu_scales_the_loss(
                 ('optim_wrapper.accumulative_counts=0', r'OptimWrapper: _accumulative_counts'),
                 ('train_cfg.max_epochs=0', r'max_epochs must be a whole number from 1, got 0'),
                 ('train_cfg.val_interval=0', r'val_interval must be a whole number from 1'),
+                (
+                    'default_hooks.checkpoint.save_best=other/AP',
+                    r"'other/AP', but the metrics of CommandToyMetric begin with toy/",
+                ),
                 ('train_cfg.max_iters=3', r'train loop: .*unexpected keyword argument'),
                 ('val_evaluator=None', r'should be either all None or not None'),
                 ('randomness.seeed=5', r'the runner: .*unexpected keyword argument .seeed.'),
