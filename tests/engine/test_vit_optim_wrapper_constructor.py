@@ -20,11 +20,12 @@ def model() -> nn.Module:
     return build(tiny_cfg())
 
 
-def settings(model: nn.Module, rate: float) -> dict[str, dict[str, Any]]:
+def settings(model: nn.Module, rate: float, **custom_keys: Any) -> dict[str, dict[str, Any]]:
     """Parameter -> its group, with the base schedule's settings."""
     cfg = Config.fromfile(CONFIGS / '_base_' / 'schedules' / 'adamw.py').optim_wrapper
     cfg.optimizer.update(lr=LEARNING_RATE, weight_decay=0.1)
     cfg.paramwise_cfg.layer_decay_rate = rate
+    cfg.paramwise_cfg.custom_keys.update(custom_keys)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = build_optim_wrapper(model, cfg).optimizer.param_groups
     return {names[id(parameter)]: group for group in groups for parameter in group['params']}
@@ -69,6 +70,13 @@ def test_weight_decay_is_that_without_layer_decay(model):
 
 def test_without_decay_all_learn_at_one_rate(model):
     assert {group['lr'] for group in settings(model, 1.0).values()} == {LEARNING_RATE}
+
+
+def test_the_backbone_is_frozen_as_the_docs_say(model):
+    frozen = {name: {'lr_mult': 0.0} for name in ('backbone', 'backbone.pos_embed')}
+    rates = {name: group['lr'] for name, group in settings(model, 0.5, **frozen).items()}
+    assert {rate for name, rate in rates.items() if name.startswith('backbone.')} == {0}
+    assert rates['head.pos_embed'] == rates['frame_head.final_layer.weight'] == LEARNING_RATE
 
 
 @pytest.mark.parametrize('rate', [0, 1.5])
