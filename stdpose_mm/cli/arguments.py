@@ -295,6 +295,17 @@ def frame_options(args: argparse.Namespace) -> FrameOptions:
     return read_frame_list(args.frame_of)
 
 
+def add_labels_size_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the size of the pictures that were labelled, where the video has another."""
+    parser.add_argument(
+        '--labels-size',
+        type=picture_size,
+        metavar='WxH',
+        help='size of the pictures that were labelled, if the video has another: LABELS are '
+        'rescaled',
+    )
+
+
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add an optional model and its device."""
     parser.add_argument('--config', help='config of the model')

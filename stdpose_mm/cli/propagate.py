@@ -24,12 +24,12 @@ from stdpose_mm.cli.arguments import (
     add_cache_argument,
     add_cvat_input,
     add_frame_arguments,
+    add_labels_size_argument,
     add_launcher_argument,
     add_life_span_argument,
     add_propagation_arguments,
     add_video_arguments,
     check_outputs,
-    picture_size,
     propagation_options,
     run_command,
 )
@@ -119,13 +119,7 @@ def make_parser(prog: str) -> OneLineParser:
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
     add_cvat_input(parser)
     add_frame_arguments(parser)
-    parser.add_argument(
-        '--labels-size',
-        type=picture_size,
-        metavar='WxH',
-        help='size of the pictures that were labelled, if the video has another: LABELS are '
-        'rescaled',
-    )
+    add_labels_size_argument(parser)
     parser.add_output(
         '--report',
         is_folder=None,

@@ -23,7 +23,9 @@ from typing import TYPE_CHECKING
 from stdpose_mm.cli.arguments import (
     OneLineParser,
     add_cache_argument,
+    add_cvat_input,
     add_frame_arguments,
+    add_labels_size_argument,
     add_life_span_argument,
     add_propagation_arguments,
     fraction,
@@ -33,7 +35,7 @@ from stdpose_mm.cli.arguments import (
     run_command,
     whole,
 )
-from stdpose_mm.cli.video_set import choose_file
+from stdpose_mm.cli.video_set import choose_file, require_folder
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_kinds import require_video, shows_frames
 from stdpose_mm.io.outputs import Output, choose_format, guard_outputs, label_outputs
@@ -100,7 +102,9 @@ def make_parser(prog: str) -> OneLineParser:
         'labels (%(default)s)',
     )
     parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
+    add_cvat_input(parser)
     add_frame_arguments(parser)
+    add_labels_size_argument(parser)
     parser.add_argument(
         '--target',
         type=fraction,
@@ -147,6 +151,7 @@ def review(args: argparse.Namespace) -> None:
         cache=choose_cache_folder(args.cache),
         as_given=args.as_given,
         frame_options=frame_options(args),
+        labels_size=args.labels_size,
         say=lambda sentence: print(sentence, file=sys.stderr),
     )
     project = ReviewProject(inputs, propagator, options)
@@ -187,6 +192,8 @@ def list_inputs(
     for option, folder in (('--out', args.out), ('--project', args.project)):
         if several and folder is not None and folder.is_file():
             raise InputError(f'{option} {folder} is a file, but several videos need a folder')
+    if several:
+        require_folder('--loaded-into-cvat', args.loaded_into_cvat)
     inputs = [_inputs_of(args, video, labels, several) for video in listed]
     taken: dict[Path, ReviewInputs] = {}
     for one in inputs:
@@ -200,6 +207,7 @@ def list_inputs(
         given = {
             'the video': one.video,
             'LABELS': one.labels,
+            '--loaded-into-cvat': one.loaded_into_cvat,
             **{f'--{name}': getattr(args, name) for name in ('config', 'checkpoint', 'skeleton')},
             **{f'pose network {files.file}': files.read for files in pose_network_files(args)},
         }
@@ -238,6 +246,7 @@ def _inputs_of(
         or (video.name if is_shared and own is not None else args.labels_video),
         project=project,
         out=out,
+        loaded_into_cvat=choose_file(video, None, args.loaded_into_cvat),
     )
 
 

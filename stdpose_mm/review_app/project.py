@@ -13,9 +13,10 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.choices import FORMAT_PACKAGES, WRITE_FORMATS, LifeSpan
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
-from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, match_frames, read_labels
+from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import open_frames
+from stdpose_mm.propagation import match_labels
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import take_as_given
 from stdpose_mm.version import __version__
@@ -36,6 +37,8 @@ class ReviewInputs:
         labels_video: Its name in the label file, if that holds several.
         project: The journal.
         out: Where labels are saved when the page asks for it.
+        loaded_into_cvat: The file that was loaded into CVAT, see
+            :func:`~stdpose_mm.io.labels.cvat.read_cvat`.
     """
 
     name: str
@@ -44,6 +47,7 @@ class ReviewInputs:
     labels_video: str | None
     project: Path
     out: Path
+    loaded_into_cvat: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class ReviewOptions:
         cache: Where finished gaps are kept; None for in memory.
         as_given: Joints of a file that holds estimates alone count as labels from this score on.
         frame_options: On which frames labels are, where their file leaves it open.
+        labels_size: (width, height) of the pictures that were labelled, if the video has another
+            size.
         say: Called with what the user should know of a video.
     """
 
@@ -66,6 +72,7 @@ class ReviewOptions:
     cache: Path | None = None
     as_given: float = 0.8
     frame_options: FrameOptions = NO_FRAME_OPTIONS
+    labels_size: tuple[int, int] | None = None
     say: Callable[[str], None] = print
 
 
@@ -80,9 +87,14 @@ def open_review(
     frames = open_frames(inputs.video)
     labels = None
     if inputs.labels is not None:
-        labels = read_labels(inputs.labels, video=inputs.labels_video, size=frames.size)
+        labels = read_labels(
+            inputs.labels,
+            video=inputs.labels_video,
+            size=frames.size,
+            loaded_into_cvat=inputs.loaded_into_cvat,
+        )
         labels = _with_given(labels, inputs.labels, options)
-        labels = match_frames(labels, frames, options.frame_options)
+        labels = match_labels(labels, frames, options.frame_options, options.labels_size)
     skeleton = options.skeleton if labels is None else None
     state = propagator.init_state(
         frames,
@@ -90,7 +102,6 @@ def open_review(
         skeleton=skeleton,
         life_span=options.life_span,
         folder=options.cache,
-        frame_options=options.frame_options,
     )
     decided_by = {
         'video': fingerprint(frames),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 
 import numpy as np
@@ -11,6 +12,7 @@ from stdpose_mm.cli import propagate, review
 from stdpose_mm.io.labels import read_labels
 from stdpose_mm.review_app.server import ListeningServer
 from stdpose_mm.structures import VideoLabels
+from support.cvat_task import CvatTask
 from support.pose_network_files import JOINTS, write_described_network
 
 pytestmark = pytest.mark.slow
@@ -32,18 +34,24 @@ def network(tmp_path):
     return write_described_network(tmp_path / 'dot.onnx')
 
 
+@pytest.fixture
+def shown(monkeypatch):
+    """The poses that a page would show, one item for each server that was started."""
+    poses = []
+    monkeypatch.setattr(
+        ListeningServer, 'run', lambda self: poses.append(self._project[0].collect()[0])
+    )
+    return poses
+
+
 def places(labels: VideoLabels) -> np.ndarray:
     people = sorted(labels.persons, key=lambda person: (person.frame_index, person.track_id))
     return np.stack([person.keypoints for person in people])
 
 
 def test_shows_what_propagate_writes_with_the_same_network(
-    run, run_main, movie, label_file, tmp_path, network, monkeypatch
+    run, run_main, movie, label_file, tmp_path, network, shown
 ):
-    shown = []
-    monkeypatch.setattr(
-        ListeningServer, 'run', lambda self: shown.append(self._project[0].collect()[0])
-    )
     plain, dense = tmp_path / 'plain.json', tmp_path / 'dense.json'
     assert run_main(propagate.main, movie, label_file, '--out', plain)[0] == 0
     with_network = ['--pose-onnx', network]
@@ -72,3 +80,44 @@ def test_options_that_do_not_fit_are_refused(
     assert code == 2
     assert len(said) == 1
     assert sentence in said[0]
+
+
+def test_labels_of_another_size_are_refused_or_rescaled(
+    run, movie, label_fields, label_file, tmp_path, shown
+):
+    assert run(movie, label_file, '--no-browser', '--method', 'linear')[0] == 0
+    for image in label_fields['images']:
+        image.update(width=192, height=160)
+    for annotation in label_fields['annotations']:
+        points = np.array(annotation['keypoints'], float).reshape(-1, 3)
+        points[:, :2] = (points[:, :2] + 0.5) * 2 - 0.5
+        annotation['keypoints'] = points.ravel().tolist()
+    doubled = tmp_path / 'doubled.json'
+    doubled.write_text(json.dumps(label_fields))
+    arguments = [movie, doubled, '--no-browser', '--method', 'linear']
+
+    code, _, said = run(*arguments)
+    assert code == 2
+    assert 'or --labels-size 192x160 to rescale the labels' in said[0]
+
+    assert run(*arguments, '--labels-size', '192x160')[0] == 0
+    assert places(shown[1]) == pytest.approx(places(shown[0]))
+
+
+def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
+    run, run_main, movie, label_file, tmp_path, shown
+):
+    filled, export = tmp_path / 'filled.xml', tmp_path / 'export.xml'
+    assert (
+        run_main(propagate.main, movie, label_file, '--out', filled, '--method', 'linear')[0] == 0
+    )
+    CvatTask(filled, len(read_labels(filled).frames), ()).export(export)
+    arguments = [movie, export, '--no-browser', '--method', 'linear']
+
+    code, _, said = run(*arguments)
+    assert code == 2
+    assert 'name that file with --loaded-into-cvat' in said[0]
+
+    assert run(*arguments, '--loaded-into-cvat', filled)[0] == 0
+    given = {person.frame_index for person in shown[0].persons if person.source == 'given'}
+    assert given == {0, 4, 8}
