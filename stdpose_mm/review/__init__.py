@@ -1,5 +1,6 @@
 """Review of propagated videos: what to check, what to label next."""
 
+from .exchanged_labels import ExchangedLabels, find_exchanged_labels, word_exchanged
 from .expected_errors import TrackErrors
 from .first_labels import (
     FirstLabels,
@@ -22,6 +23,7 @@ from .suggestions import (
 )
 
 __all__ = [
+    'ExchangedLabels',
     'FirstLabels',
     'FrameCheck',
     'FrameSuggestion',
@@ -37,6 +39,7 @@ __all__ = [
     'combine_plans',
     'expect_errors_left',
     'expected_errors',
+    'find_exchanged_labels',
     'frames_to_check',
     'measure_motion',
     'plan_frames',
@@ -46,5 +49,6 @@ __all__ = [
     'share_labels',
     'suggest_frames',
     'summarize_labels',
+    'word_exchanged',
     'word_summary',
 ]

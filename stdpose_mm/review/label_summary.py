@@ -13,6 +13,8 @@ from stdpose_mm.propagation.gaps import find_presence_intervals
 from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.wording import counted, listed, plural, ranges
 
+from .exchanged_labels import ExchangedLabels, find_exchanged_labels, word_exchanged
+
 MAX_TRACKS = 10
 """People of whom a line is written; the others are counted."""
 
@@ -28,12 +30,14 @@ class TrackSummary:
         track_id: The subject.
         given: Frames with a label that has a place, ascending.
         partial: Those of them in which some joints are left to propagation.
+        left_out: Frames of ``given`` in which joints are left out that other frames have.
         gaps: Runs of frames without a label while the subject is there.
     """
 
     track_id: int
     given: tuple[int, ...]
     partial: tuple[int, ...]
+    left_out: tuple[int, ...]
     gaps: tuple[range, ...]
 
 
@@ -56,6 +60,7 @@ class LabelSummary:
         category: What the subjects are called.
         tracks: The subjects by track id.
         outside: Given joints outside of the picture, by frame.
+        exchanged: Labels in which sides or people seem to be exchanged.
     """
 
     num_frames: int
@@ -63,6 +68,7 @@ class LabelSummary:
     category: str
     tracks: tuple[TrackSummary, ...]
     outside: tuple[OutsideJoint, ...]
+    exchanged: tuple[ExchangedLabels, ...]
 
     @property
     def num_gaps(self) -> int:
@@ -111,6 +117,7 @@ def summarize_labels(
             for track_id in sorted(tracks)
         ),
         tuple(sorted(outside, key=lambda place: (place.frame_index, place.track_id))),
+        tuple(find_exchanged_labels(tracks, skeleton)),
     )
 
 
@@ -118,6 +125,7 @@ def _summarize_track(
     track_id: int, labels: Mapping[int, PersonLabel], num_frames: int, life_span: LifeSpan
 ) -> TrackSummary:
     given = [frame for frame in sorted(labels) if labels[frame].has_place]
+    used = np.any([labels[frame].labelled for frame in given], axis=0) if given else False
     gaps = []
     for interval in find_presence_intervals(labels, num_frames, life_span):
         edges = [interval.frames.start - 1, *sorted(interval.labels), interval.frames.stop]
@@ -127,6 +135,9 @@ def _summarize_track(
         track_id,
         tuple(given),
         tuple(frame for frame in given if labels[frame].propagated.any()),
+        tuple(
+            frame for frame in given if (used & (labels[frame].keypoint_sources == 'absent')).any()
+        ),
         tuple(gaps),
     )
 
@@ -155,6 +166,8 @@ def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
         line = f'  {who} {track.track_id}: {_frames(track.given)}'
         if track.partial:
             line += f'; of single joints only in {_frames(track.partial)}'
+        if track.left_out:
+            line += f'; joints are left out in {_frames(track.left_out)}'
         lines.append(line)
     others = len(summary.tracks) - MAX_TRACKS
     if others > 0:
@@ -178,7 +191,12 @@ def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
             f'note: {counted(len(places), "joint")} outside of the picture: '
             f'{listed(places, MAX_PLACES)}'
         )
-    lines += [f'note: {note}' for note in notes]
+    if any(track.left_out for track in summary.tracks):
+        lines.append(
+            'note: joints that a labelled frame leaves out get no place there, unless '
+            '--fill-left-out is given'
+        )
+    lines += [f'note: {note}' for note in (*word_exchanged(summary.exchanged, who), *notes)]
     return '\n'.join(lines)
 
 

@@ -17,6 +17,7 @@ from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.propagation import match_labels
+from stdpose_mm.review import find_exchanged_labels, word_exchanged
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import take_as_given
 from stdpose_mm.version import __version__
@@ -103,6 +104,10 @@ def open_review(
         life_span=options.life_span,
         folder=options.cache,
     )
+    if labels is not None:
+        exchanged = find_exchanged_labels(state.tracks, labels.skeleton)
+        for sentence in word_exchanged(exchanged, labels.skeleton.category):
+            options.say(f'{inputs.labels}: {sentence}')
     decided_by = {
         'video': fingerprint(frames),
         'label file': None if inputs.labels is None else _file_or_folder(inputs.labels),

@@ -104,3 +104,17 @@ def test_a_crowd_is_counted():
     assert lines[0].startswith('labels of 200 mice ')
     assert len(lines) == 13
     assert lines[11] == '  and 190 more mice'
+
+
+def test_joints_that_one_label_leaves_out_are_said():
+    labels = [give(0, visibility=(2, 2, 0)), give(7, visibility=(2, 0, 0)), give(14)]
+    summary = summarize(*labels)
+    assert summary.tracks[0].left_out == (0, 7)
+    text = word_summary(summary)
+    assert 'person 0: frames 0, 7, 14; joints are left out in frames 0, 7' in text
+    assert 'unless --fill-left-out is given' in text
+
+
+def test_joints_that_nobody_ever_labels_are_not_called_left_out():
+    text = word_summary(summarize(give(0, visibility=(2, 2, 0)), give(7, visibility=(2, 2, 0))))
+    assert 'left out' not in text

@@ -14,6 +14,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.review_app.video_review import VideoReview
+from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
 
 
@@ -243,3 +244,17 @@ def test_the_page_and_its_files_are_served(page: Page):
     assert answer.headers['content-type'].startswith('text/html')
     assert page.client.get('/static/index.html').text == answer.text
     assert page.client.get('/nothing', headers={'Origin': HERE}).status_code == 404
+
+
+def test_labels_whose_people_seem_to_be_exchanged_are_said(start: Callable):
+    skeleton = Skeleton(('head', 'tail', 'paw', 'nose'))
+
+    def rat(frame: int, number: int, x: float) -> PersonLabel:
+        return PersonLabel(frame, np.tile([10.0 + x, 10.0], (4, 1)), np.full(4, 2), number)
+
+    rats = [rat(frame, number, 30.0 * number) for frame in (0, 20) for number in (0, 1)]
+    rats += [rat(10, 0, 30.0), rat(10, 1, 0.0)]
+    frames = tuple(VideoFrame(frame) for frame in (0, 10, 20))
+    start(VideoLabels('clip', skeleton, frames, tuple(rats)))
+    (said,) = start.said
+    assert 'person 0 and person 1 in frame 10 seem to be exchanged' in said
