@@ -38,7 +38,7 @@ from stdpose_mm.cli.arguments import (
 from stdpose_mm.cli.video_set import choose_file, require_folder
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_kinds import require_video, shows_frames
-from stdpose_mm.io.outputs import Output, choose_format, guard_outputs, label_outputs
+from stdpose_mm.io.outputs import Output, choose_format, file_stem, guard_outputs, label_outputs
 from stdpose_mm.io.video_list import ListedVideo, is_dataset, is_video_list, list_videos
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def _inputs_of(
 
 
 def _stem(path: Path) -> str:
-    return path.name if path.is_dir() else Path(path.name.removesuffix('.gz')).stem
+    return path.name if path.is_dir() else file_stem(path)
 
 
 def read_skeleton_option(given: str) -> Skeleton:

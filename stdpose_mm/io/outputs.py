@@ -117,7 +117,12 @@ def project_file(path: PathLike) -> Path:
 
 def adapted_model(path: PathLike) -> Path:
     """Return the path of the model that ``--adapt`` leaves beside a label file."""
-    return Path(path).parent / f'{Path(Path(path).name.removesuffix(".gz")).stem}.adapted.pth'
+    return Path(path).parent / f'{file_stem(path)}.adapted.pth'
+
+
+def file_stem(path: PathLike) -> str:
+    """Return the name of a label file without its suffix, zipped or not; other dots stay."""
+    return Path(Path(path).name.removesuffix('.gz')).stem
 
 
 def report_video(page: PathLike) -> Path:

@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from stdpose_mm.errors import InputError, explain_error, os_error_text
 from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.outputs import file_stem
 
 from .access import LocalAccess
 from .edit_log import StaleEditError
@@ -163,7 +164,7 @@ class ReviewServer:
         formats = available_formats()
         if not isinstance(format, str) or format not in formats:
             raise InputError(f'the format must be one of {", ".join(formats)}')
-        name = f'{review.files.out.name.split(".")[0]}{formats[format][0]}'
+        name = f'{file_stem(review.files.out)}{formats[format][0]}'
         content = await run_in_threadpool(_export, review, name, format)
         return Response(
             content,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,13 @@ def test_an_export_is_what_the_command_line_writes(page: Page, video: Path, tmp_
     expected = read_labels(tmp_path / 'expected.json')
     np.testing.assert_array_equal(exported.to_array(), expected.to_array())
     assert [p.source for p in exported.persons] == [p.source for p in expected.persons]
+
+
+def test_an_export_keeps_the_dots_of_the_name(start: Callable, two_people: VideoLabels):
+    project = start(two_people)
+    project[0].files = replace(project[0].files, out=Path('2024.05.01 run_reviewed.json.gz'))
+    answer = Page(access_to(project)).post('/export', {'format': 'cvat'})
+    assert 'filename="2024.05.01 run_reviewed.xml"' in answer.headers['content-disposition']
 
 
 def test_an_unknown_format_is_refused(page: Page):

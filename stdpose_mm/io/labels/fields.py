@@ -129,7 +129,9 @@ def read_text(path: PathLike, may_be_empty: bool = False) -> str:
     try:
         return read_bytes(path, may_be_empty).decode('utf-8-sig')
     except UnicodeDecodeError as error:
-        raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
+        raise InputError(
+            f'{path} is not UTF-8 text (byte {error.start}), save it as UTF-8'
+        ) from error
 
 
 def read_json(path: PathLike) -> Any:

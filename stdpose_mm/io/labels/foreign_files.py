@@ -32,6 +32,22 @@ _TEXTS = (
         'a YOLO file of boxes without joints',
         'give labels of YOLO pose, which have joints too',
     ),
+    (
+        re.compile(rb'scorer[;\t]'),
+        'a CSV file of DeepLabCut that a spreadsheet has saved with semicolons or tabs',
+        'give the file that DeepLabCut wrote, or save it with commas between the columns and '
+        'points in the numbers',
+    ),
+    (
+        re.compile(rb'frame,time,person,joint,'),
+        'a table that stdpose writes (tidy-csv) and does not read',
+        'give the labels that it was made from, or their output as .json',
+    ),
+    (
+        re.compile(rb'PathFileType[ \t]'),
+        'a marker file (TRC), which does not tell labels from estimates',
+        'give the labels that it was made from',
+    ),
 )
 
 
@@ -55,6 +71,22 @@ def refuse_foreign_bytes(path: PathLike) -> None:
         matched = pattern.fullmatch(head) if pattern is _YOLO_BOXES else pattern.match(head)
         if matched:
             raise _refusal(path, what, advice)
+
+
+def refuse_other_texts(path: PathLike) -> None:
+    """Refuse a file that is neither called JSON nor begins as JSON does.
+
+    Raises:
+        InputError: One sentence that says what is read.
+    """
+    head = read_bytes(path)[:4096].removeprefix(b'\xef\xbb\xbf').lstrip()
+    is_called_json = str(path).lower().removesuffix('.gz').endswith('.json')
+    if not is_called_json and not head.startswith((b'{', b'[')):
+        raise InputError(
+            f'{path} is no label file of a known format, expected JSON (COCO, PoseTrack, LabelMe, '
+            "Label Studio, MMPose, OpenPose), CVAT's XML or zip, DeepLabCut's or Lightning Pose's "
+            "CSV, YOLO-pose's .txt or a SLEAP project"
+        )
 
 
 def foreign_json(path: PathLike, data: Any) -> InputError:

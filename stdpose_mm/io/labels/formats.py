@@ -19,7 +19,7 @@ from .cvat import read_cvat
 from .cvat_writer import CVAT_TOLERANCE, write_cvat
 from .deeplabcut import read_deeplabcut, write_deeplabcut
 from .fields import read_bytes, read_json, shown
-from .foreign_files import foreign_json, refuse_foreign_bytes
+from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts
 from .label_files import LIST_SUFFIX, is_leftover
 from .label_studio import is_label_studio, read_label_studio
 from .labelled_pictures import label_files_in
@@ -138,6 +138,8 @@ def read_all_labels(
         return read_yolo_pose(path, size)
     if format in _READERS:
         return _READERS[format](path)
+    if format is None:
+        refuse_other_texts(path)
     data = read_json(path)
     format = format or _sniff_json(path, data)
     if format in _READERS:
@@ -202,7 +204,11 @@ def sniff_format(path: PathLike) -> str:
     Raises:
         InputError: If it is none of them.
     """
-    return _sniff_bytes(path) or _sniff_json(path, read_json(path))
+    format = _sniff_bytes(path)
+    if format is None:
+        refuse_other_texts(path)
+        format = _sniff_json(path, read_json(path))
+    return format
 
 
 def stands_for_many(path: PathLike, format: str | None = None) -> bool:

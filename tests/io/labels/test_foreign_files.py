@@ -43,6 +43,17 @@ SUPERVISELY = {'description': '', 'size': {'height': 2, 'width': 2}, 'objects': 
         ('a.json', json.dumps(DARWIN), 'is a Darwin file of V7, .*: export the data set as COCO'),
         ('a.json', json.dumps({'annotations': []}), 'is a COCO-like file without "images"'),
         ('a.pdf', '%PDF-1.7', 'is a PDF document'),
+        ('a.csv', 'scorer;Ali;Ali\nbodyparts;nose;nose\n', 'semicolons or tabs, .*with commas'),
+        ('a.csv', 'scorer\tAli\tAli\nbodyparts\tnose\tnose\n', 'semicolons or tabs, .*with commas'),
+        ('a.csv', 'frame,time,person,joint,x,y,score,source\n', 'stdpose writes .* as .json'),
+        ('a.trc', 'PathFileType\t4\t(X/Y/Z)\ta.trc\n', 'is a marker file .*: give the labels'),
+        (
+            'a.csv',
+            'frame,joint,x,y\n0,nose,3,4\n',
+            'no label file of a known format, expected JSON',
+        ),
+        ('a.txt', 'hello', 'no label file of a known format, expected JSON'),
+        ('a.json', '// mine\n{}', 'a.json is not JSON: Expecting value at line 1, column 1'),
     ],
 )
 def test_a_foreign_file_is_named(tmp_path, name, text, sentence):
