@@ -251,11 +251,12 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
     # Ranking takes memory for each frame, which nobody has asked for without a number.
     for frame in frames_to_check(dense, check) if check else ():
         joints = ', '.join(
-            f'{joint.joint} of {who} {joint.track_id} ({joint.score:.2f})' for joint in frame.joints
+            f'{joint.joint} of {who} {joint.track_id} (score {joint.score:.2f})'
+            for joint in frame.joints
         )
         lines.append(
-            f'check frame {frame.frame_index}: {frame.expected_wrong:.1f} joints are probably '
-            f'wrong, above all {joints}'
+            f'check frame {frame.frame_index}: about {frame.expected_wrong:.1f} wrong joints '
+            f'are expected, above all {joints}'
         )
     if suggest:
         given = {person.frame_index for person in dense.persons if person.source == 'given'}

@@ -9,7 +9,7 @@ from .first_labels import (
     choose_first_labels,
     measure_motion,
 )
-from .frame_checks import FrameCheck, JointCheck, frames_to_check, rank_errors
+from .frame_checks import FrameCheck, JointCheck, frames_to_check, most_doubtful, rank_errors
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 from .label_summary import LabelSummary, TrackSummary, summarize_labels, word_summary
 from .score_calibration import calibrate_scores
@@ -42,6 +42,7 @@ __all__ = [
     'find_exchanged_labels',
     'frames_to_check',
     'measure_motion',
+    'most_doubtful',
     'plan_frames',
     'rank_errors',
     'rank_gains',

@@ -11,6 +11,12 @@ from stdpose_mm.structures import VideoLabels
 
 from .expected_errors import TrackErrors, sum_by_frame
 
+NUM_JOINTS = 3
+"""Joints that are named in a frame to check, at most."""
+
+MIN_SHARE = 0.2
+"""Share of the doubt in the worst joint from which on others are named with it."""
+
 
 @dataclass(frozen=True)
 class JointCheck:
@@ -34,7 +40,7 @@ class FrameCheck:
     Args:
         frame_index: 0-based frame.
         expected_wrong: Expected number of wrong joints, over all people of the frame.
-        joints: Least certain joints, worst first.
+        joints: Least certain joints, worst first; those that are far more certain are left out.
     """
 
     frame_index: int
@@ -42,7 +48,9 @@ class FrameCheck:
     joints: tuple[JointCheck, ...]
 
 
-def frames_to_check(labels: VideoLabels, limit: int, num_joints: int = 3) -> list[FrameCheck]:
+def frames_to_check(
+    labels: VideoLabels, limit: int, num_joints: int = NUM_JOINTS
+) -> list[FrameCheck]:
     """Rank the frames with the most expected wrong joints, worst first, spread out in time.
 
     A frame counts for the errors that the frames before it in the list do not imply: of a person's
@@ -89,6 +97,20 @@ def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, fl
     return ranked
 
 
+def most_doubtful(wrong: np.ndarray, limit: int = NUM_JOINTS) -> list[int]:
+    """Choose the joints to name in a frame: those in about as much doubt as the worst.
+
+    Args:
+        wrong: [K] how probably each joint is wrong.
+        limit: Maximal number of joints.
+
+    Returns:
+        Positions in ``wrong``, worst first; none if nothing is in doubt.
+    """
+    order = np.argsort(-wrong, kind='stable')[:limit]
+    return [int(joint) for joint in order if 0 < wrong[joint] >= MIN_SHARE * wrong[order[0]]]
+
+
 def _worst_joints(labels: VideoLabels, frame: int, num_joints: int) -> tuple[JointCheck, ...]:
     joints = [
         JointCheck(
@@ -98,4 +120,5 @@ def _worst_joints(labels: VideoLabels, frame: int, num_joints: int) -> tuple[Joi
         if person.frame_index == frame and person.track_id is not None and person.scores is not None
         for joint in np.flatnonzero(person.labelled & person.propagated)
     ]
-    return tuple(sorted(joints, key=lambda joint: joint.score)[:num_joints])
+    wrong = np.array([1.0 - joint.score for joint in joints])
+    return tuple(joints[place] for place in most_doubtful(wrong, num_joints))

@@ -13,6 +13,7 @@ from stdpose_mm.review import (
     TrackErrors,
     calibrate_scores,
     expect_errors_left,
+    most_doubtful,
     rank_errors,
     rank_gains,
 )
@@ -185,12 +186,11 @@ class Guidance:
     ) -> dict[str, Any]:
         own = {person: self._errors[person].errors[frame] for person in everyone}
         person = max(own, key=lambda one: (own[one].sum(), -one))
-        worst = np.argsort(-own[person], kind='stable')[:3]
-        joints = [skeleton.keypoint_names[k] for k in worst if own[person][k] > 0]
+        joints = [skeleton.keypoint_names[joint] for joint in most_doubtful(own[person])]
         return {
             'frame': frame,
             'person': person,
-            'reason': f'{expected:.1f} joints are probably wrong here',
+            'reason': f'about {expected:.1f} wrong joints are expected here',
             'joints': joints,
             'score': round(1.0 - float(own[person].max()), 3),
         }

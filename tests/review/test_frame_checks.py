@@ -26,6 +26,12 @@ def test_expected_wrong_joints_and_the_worst_ones() -> None:
     )
 
 
+def test_joints_that_are_nearly_certain_are_not_named() -> None:
+    labels = scored_video(scored_track([1, (0.49, 0.99), 1]))
+    (check,) = frames_to_check(labels, limit=1)
+    assert check.joints == (JointCheck(0, 'tail', 0.49),)
+
+
 def test_frames_to_check_are_spread_out() -> None:
     # The worst frames are neighbours in one gap; the other gap is better throughout.
     first = [1, 0.6, 0.5, 0.31, 0.3, 0.31, 0.5, 0.6]
