@@ -12,7 +12,13 @@ from stdpose_mm.io.video import FrameSource, PictureFrames, known_times
 from stdpose_mm.structures import FrameNumbering, VideoFrame, VideoLabels
 
 from .fields import shown
-from .frame_numbers import NO_FRAME_OPTIONS, FrameOptions, base_name, picture_stem
+from .frame_numbers import (
+    NO_FRAME_OPTIONS,
+    FrameOptions,
+    base_name,
+    frame_indices,
+    picture_stem,
+)
 from .picture_fit import PictureFit, fit_pictures
 
 _MIN_TOLERANCE = 0.001
@@ -61,6 +67,8 @@ def match_frames(
                 'settle it with --first-frame-number N or --frame-of FILE, or give the video that '
                 'was labelled'
             )
+        if numbering.kind == 'names' and fit.shift is None and not options:
+            _require_no_holes(labels, source)
         if not agreed or fit.shift is not None:
             text += f', {"and" if agreed else "but"} {seen}'
     return replace(matched, numbering=FrameNumbering('matched', text))
@@ -83,6 +91,26 @@ def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
         if index is not None and frame.file_name:
             found[frame.index] = index
     return found
+
+
+def _require_no_holes(labels: VideoLabels, source: FrameSource) -> None:
+    """Refuse numbers of other pictures where those of the video's own leave some out.
+
+    Raises:
+        InputError: If a number may mean the picture of that number as well as that frame.
+    """
+    if not isinstance(source, PictureFrames):
+        return
+    names = [source.path_of(index) for index in range(len(source))]
+    own = frame_indices(names[0], names)[1]
+    if own.kind == 'names' and own.highest - own.lowest >= len(source):
+        raise InputError(
+            f'{source.name} does not hold the pictures {_some_names(labels)} of {labels.name}, and '
+            f'the numbers of its own {len(source)} pictures leave some out between {own.lowest} '
+            f'and {own.highest}, so that a number may be that of a picture or its place: give the '
+            'labels the names of these pictures, or --frame-of FILE, a CSV file of lines '
+            'picture,frame'
+        )
 
 
 def _find_frames(

@@ -460,6 +460,17 @@ class TestPictureSets:
             'labels on frames 1, 7, read from the names of the pictures in frames'
         )
 
+    def test_numbers_of_other_names_mean_nothing_where_pictures_are_missing(
+        self, pictures: FrameSource
+    ) -> None:
+        folder = Path(pictures.path_of(0)).parent
+        (folder / '000013.jpg').rename(folder / '000000.jpg')
+        labels = labels_on(['cam_0000.jpg', 'cam_0007.jpg'])
+        with pytest.raises(InputError, match=r'leave some out between 0 and 20, .*--frame-of FILE'):
+            match_frames(labels, open_frames(folder))
+        told = match_frames(labels, open_frames(folder), FrameOptions(first_number=0))
+        assert list(told.labelled_frame_indices) == [0, 7]
+
     def test_matching_again_changes_nothing(self, pictures: FrameSource) -> None:
         matched = match_frames(
             labels_on(['000012.jpg', '000018.jpg']), pictures, FrameOptions(first_number=12)
