@@ -1,4 +1,4 @@
-"""Print what is installed, what of it does not work together, and how to mend it.
+"""Print which versions are installed, which do not work together, and how to fix that.
 
 ``stdpose env`` prints a table and one line for each thing that is wrong; it exits with 1 if there
 is any. Versions are read without importing anything; the compiled parts of every package are

@@ -40,39 +40,42 @@ def make_parser() -> OneLineParser:
     parser = OneLineParser('study.py', __doc__)
     parser.add_argument('study', metavar='STUDY', help='study file, see configs/studies')
     parser.add_argument(
-        '--seeds', nargs='+', type=seed, metavar='N', help="default: the study's, mostly 0 1 2"
+        '--seeds',
+        nargs='+',
+        type=seed,
+        metavar='N',
+        help='seeds (default: those of the study, mostly 0 1 2)',
     )
     parser.add_output(
         '--out-dir',
         is_folder=True,
         files=('study.json', 'table.md', 'plot.png', 'runs/*/*.json'),
         metavar='DIR',
-        help='where all of it goes (work_dirs/<name of the study>)',
+        help='folder to write to (work_dirs/<name of the study>)',
     )
     parser.add_argument('--entries', nargs='+', metavar='NAME', help='run these entries only')
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument(
-        '--steps', type=positive, metavar='N', help='train all entries for so many steps'
-    )
+    budget.add_argument('--steps', type=positive, metavar='N', help='train all entries for N steps')
     budget.add_argument(
         '--seconds',
         type=positive,
         metavar='S',
-        help='train all entries for the steps that fit so many seconds, measured for each before',
+        help='train every entry for as many steps as fit into S seconds, measured for each '
+        'beforehand',
     )
     parser.add_argument(
-        '--jobs', type=positive, default=1, metavar='N', help='runs at a time (%(default)s)'
+        '--jobs', type=positive, default=1, metavar='N', help='runs at the same time (%(default)s)'
     )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm'],
         default='none',
-        help='start every run in several processes, by torchrun or in a Slurm cluster',
+        help='start every run in several processes, with torchrun or Slurm',
     )
     parser.add_argument(
-        '--gpus', type=positive, default=1, metavar='N', help='processes of a run (%(default)s)'
+        '--gpus', type=positive, default=1, metavar='N', help='processes per run (%(default)s)'
     )
-    parser.add_argument('--partition', metavar='NAME', help='of the Slurm cluster')
+    parser.add_argument('--partition', metavar='NAME', help='partition of the Slurm cluster')
     parser.add_argument(
         '--amp', action='store_true', help='train in mixed precision, as in train.py'
     )
@@ -87,8 +90,7 @@ def make_parser() -> OneLineParser:
         action='append',
         default=[],
         metavar=('NAME', 'KEY=VALUE'),
-        help='test every checkpoint once more, with these entries of the config overridden; may be '
-        'repeated',
+        help='test every checkpoint again with these config entries overridden; may be repeated',
     )
     add_config_options(parser, 'override entries of every config, as in train.py')
     return parser

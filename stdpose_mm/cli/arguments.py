@@ -186,7 +186,7 @@ def add_labelled_videos(parser: OneLineParser) -> None:
         'labels',
         type=Path,
         metavar='LABELS',
-        help='folder of label files, one file, or a text file with one path a line',
+        help='folder of label files, one label file, or a text file with one path per line',
     )
     add_roots(parser)
 
@@ -194,36 +194,40 @@ def add_labelled_videos(parser: OneLineParser) -> None:
 def add_roots(parser: argparse.ArgumentParser) -> None:
     """Add where the pictures and the video files lie that labels name."""
     parser.add_argument(
-        '--image-root', type=Path, help='folder that file names of pictures in LABELS start from'
+        '--image-root', type=Path, help='folder that picture names in LABELS are relative to'
     )
     parser.add_argument(
-        '--video-root', type=Path, help='folder that the video files named in LABELS start from'
+        '--video-root', type=Path, help='folder that video names in LABELS are relative to'
     )
 
 
 def add_training_resources(parser: argparse.ArgumentParser) -> None:
     """Add what a training takes of the machine, and its seed."""
-    parser.add_argument('--workers', type=positive, default=2, help='processes (%(default)s)')
+    parser.add_argument(
+        '--workers', type=positive, default=2, help='number of processes (%(default)s)'
+    )
     parser.add_argument('--device', default='cpu', help='(%(default)s)')
     parser.add_argument('--seed', type=seed, default=0)
 
 
 def add_video_arguments(parser: OneLineParser) -> None:
     """Add a person detector for videos, and the form of the results."""
-    parser.add_argument('--det-config', metavar='FILE', help='MMDetection config, or ONNX file')
+    parser.add_argument(
+        '--det-config', metavar='FILE', help='person detector: MMDetection config, or ONNX file'
+    )
     parser.add_argument('--det-checkpoint', metavar='FILE', help='weights of the detector')
     parser.add_argument(
         '--format',
         choices=WRITE_FORMATS,
-        help=f'of OUT (by its suffix; {DEFAULT_FORMAT} for .json and without a suffix)',
+        help=f'format of OUT (default: by its suffix; {DEFAULT_FORMAT} for .json or no suffix)',
     )
     add_cvat_output(parser)
     parser.add_output(
         '--save-video',
         is_folder=None,
         metavar='FILE',
-        help='video with poses drawn, with the times and the sound of the video; with several '
-        'videos, the folder of these',
+        help='also write the video with the poses drawn on it, with its frame times and sound; '
+        'with several videos, a folder',
     )
 
 
@@ -233,8 +237,8 @@ def add_cvat_input(parser: argparse.ArgumentParser) -> None:
         '--loaded-into-cvat',
         type=Path,
         metavar='FILE',
-        help='file of stdpose that was loaded into CVAT and corrected there, if the task does not '
-        'have the attribute "source" by which corrected joints are found',
+        help='the file of stdpose that was imported into CVAT and corrected there; needed if the '
+        'task lacks the attribute "source", which marks corrected joints',
     )
 
 
@@ -245,8 +249,8 @@ def add_cvat_output(parser: argparse.ArgumentParser) -> None:
         type=_tolerance,
         default=1.0,
         metavar='PX',
-        help='in files for CVAT, as few key frames as keep its straight lines this close to '
-        'propagated joints, in pixels; "all" makes every frame a key frame (%(default)s)',
+        help="for CVAT: write as few key frames as keep CVAT's interpolation within PX pixels of "
+        'the propagated joints; "all" makes every frame a key frame (%(default)s)',
     )
 
 
@@ -268,15 +272,16 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
         '--first-frame-number',
         type=whole,
         metavar='N',
-        help='number that the labels give to the first frame of the video, where the names of '
-        'their pictures leave it open: 0 in CVAT and OpenCV, 1 in FFmpeg',
+        help='number of the first frame of the video in the labels, if their picture names do not '
+        'tell: 0 for CVAT and OpenCV, 1 for FFmpeg',
     )
     parser.add_argument(
         '--frame-of',
         type=Path,
         metavar='FILE',
-        help='CSV file of lines picture,frame (counted from 0), or picture,seconds under a header '
-        'such as name,time, for labels on pictures whose names do not tell',
+        help='CSV file that says which frame each labelled picture is, if the picture names do '
+        'not tell: lines picture,frame (counted from 0), or picture,seconds under a header such '
+        'as name,time',
     )
 
 
@@ -320,8 +325,8 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='CONFIG',
-        help='top-down model of MMPose whose heatmaps are evidence for auto: its config, or the '
-        'name of one that comes with MMPose; this and the next three may be repeated',
+        help='top-down model of MMPose, used by auto as additional evidence: its config, or the '
+        'name of a config that comes with MMPose; this and the next three options may be repeated',
     )
     parser.add_argument(
         '--pose-checkpoint',
@@ -336,8 +341,8 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
             action='append',
             default=[],
             metavar=POSE_FORM,
-            help=f'pose network in an {kind} whose heatmaps are evidence for auto; a file of the '
-            'same name ending in .json, or a preset, says what goes in and comes out'
+            help=f'pose network in an {kind}, used by auto as additional evidence; PRESET, or a '
+            'file of the same name ending in .json, describes its inputs and outputs'
             if option == 'onnx'
             else f'the same in a {kind}',
         )
@@ -380,13 +385,20 @@ def add_propagation_arguments(parser: argparse.ArgumentParser) -> None:
         '--method',
         choices=PROPAGATION_METHODS,
         default='auto',
-        help='%(default)s weighs straight lines, optical flow and, with a model, its heatmaps',
+        help='how the frames between labels are filled; %(default)s combines straight lines, '
+        'optical flow and, if there is a model, its heatmaps (%(default)s)',
     )
     parser.add_argument(
-        '--precision', choices=PRECISIONS, default='float32', help='of the model (%(default)s)'
+        '--precision',
+        choices=PRECISIONS,
+        default='float32',
+        help='number format of the model (%(default)s)',
     )
     parser.add_argument(
-        '--batch-size', type=int, default=8, help='windows the model sees at once (%(default)s)'
+        '--batch-size',
+        type=int,
+        default=8,
+        help='windows that the model processes at once (%(default)s)',
     )
 
 
@@ -421,8 +433,8 @@ def add_life_span_argument(parser: argparse.ArgumentParser) -> None:
         '--life-span',
         choices=LIFE_SPANS,
         default='video',
-        help='everyone is there in the whole video, or from the first own label to the last '
-        '(%(default)s)',
+        help='frames in which a person is present: the whole video, or from their first label to '
+        'their last (%(default)s)',
     )
 
 
@@ -432,7 +444,8 @@ def add_launcher_argument(parser: argparse.ArgumentParser) -> None:
         '--launcher',
         choices=LAUNCHERS,
         default='none',
-        help='what started the processes that share the videos: pytorch for torchrun',
+        help='how the processes that share the videos were started; pytorch means torchrun '
+        '(%(default)s)',
     )
 
 
@@ -441,8 +454,8 @@ def add_cache_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cache',
         metavar='{FOLDER,off}',
-        help='where finished work is kept for the next run (STDPOSE_CACHE if that is set, or else '
-        "the user's cache folder)",
+        help='folder that keeps finished work for the next run, or off for none (default: '
+        "STDPOSE_CACHE, or the user's cache folder)",
     )
 
 
@@ -458,15 +471,20 @@ def add_speed_arguments(parser: argparse.ArgumentParser, config: Path, frames: i
         '--config',
         nargs='+',
         default=[str(config)],
-        help='configs of models, the first of which the others are measured by '
-        f'(default: {config.name})',
+        help=f'configs of models; the others are compared with the first (default: {config.name})',
     )
     parser.add_argument(
-        '--checkpoint', nargs='+', help='weights, one for each config (default: random ones)'
+        '--checkpoint',
+        nargs='+',
+        help='weights, one file for each config (default: random weights)',
     )
-    parser.add_argument('--frames', type=positive, default=frames, help='length (%(default)s)')
+    parser.add_argument(
+        '--frames', type=positive, default=frames, help='length of the video (%(default)s)'
+    )
     parser.add_argument('--size', type=positive, nargs=2, default=(640, 480), metavar=('W', 'H'))
-    parser.add_argument('--people', type=positive, default=2, help='in every frame (%(default)s)')
+    parser.add_argument(
+        '--people', type=positive, default=2, help='people in every frame (%(default)s)'
+    )
     parser.add_argument('--batch-size', type=positive, default=8, help='(%(default)s)')
 
 

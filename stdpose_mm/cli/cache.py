@@ -1,4 +1,4 @@
-"""Look at the finished work that ``stdpose propagate`` keeps, or clear it.
+"""Show or clear the cache of finished work.
 
     stdpose cache
     stdpose cache clear
@@ -31,7 +31,7 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         nargs='?',
         choices=(SHOW, CLEAR),
         default=SHOW,
-        help='show what is there, or remove all of it (%(default)s)',
+        help='show what is in the cache, or remove all of it (%(default)s)',
     )
     add_cache_argument(parser)
     return parser

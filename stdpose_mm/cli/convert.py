@@ -53,26 +53,28 @@ def make_parser(prog: str) -> OneLineParser:
     parser.add_labels(
         'input',
         metavar='IN',
-        help='label file, or folder of the files of the pictures of a video (YOLO-pose, LabelMe, '
-        'OpenPose, MMPose); for --to coco also a folder of label files of a video each, or a .txt '
-        'file with one path a line',
+        help='label file, or folder with one label file per picture of a video (YOLO-pose, '
+        'LabelMe, OpenPose, MMPose); for --to coco also a folder with one label file per video, '
+        'or a .txt file with one path per line',
     )
     parser.add_output('output', type=str, metavar='OUT', help='label file to write')
     parser.add_argument(
         '--from',
         dest='source',
         choices=READ_FORMATS,
-        help='format of IN (default: found out from its content)',
+        help='format of IN (default: recognised from its content)',
     )
     parser.add_argument(
         '--to',
         dest='target',
         choices=(*WRITE_FORMATS, CVAT_LABELS),
-        help=f'format of OUT (by its suffix; {DEFAULT_FORMAT} for .json and without a suffix); '
-        f'{CVAT_LABELS} is the label that a CVAT task needs for the skeleton of IN, to paste into '
-        'the tab "Raw"',
+        help=f'format of OUT (default: by its suffix; {DEFAULT_FORMAT} for .json or no suffix); '
+        f'{CVAT_LABELS} writes the label definition that a CVAT task needs for the skeleton of IN, '
+        'to paste into the tab "Raw"',
     )
-    parser.add_argument('--video', metavar='NAME', help='which video, if IN holds several')
+    parser.add_argument(
+        '--video', metavar='NAME', help='video whose labels to convert, if IN holds several'
+    )
     add_cvat_input(parser)
     add_cvat_output(parser)
     add_frame_arguments(parser)
@@ -80,7 +82,8 @@ def make_parser(prog: str) -> OneLineParser:
         '--labels-size',
         type=picture_size,
         metavar='WxH',
-        help='size of the pictures, where IN holds fractions of pictures that are not beside it',
+        help='size of the pictures, if coordinates in IN are fractions of it and the pictures are '
+        'not in the same place',
     )
     parser.add_argument(
         '--fps',
@@ -91,8 +94,8 @@ def make_parser(prog: str) -> OneLineParser:
         '--as-given',
         type=fraction,
         metavar='MIN_SCORE',
-        help='make labels of estimates: joints that score so much count as given by a person, '
-        'those that score less are left to be propagated',
+        help='turn estimates into labels: joints that score at least MIN_SCORE become given '
+        'labels, the others are left to be propagated',
     )
     return parser
 

@@ -38,17 +38,23 @@ def make_parser(prog: str) -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
     parser.add_labels(
-        'truth', type=Path, metavar='GT_DIR', help='folder of PoseTrack18 JSONs, one per video'
+        'truth',
+        type=Path,
+        metavar='GT_DIR',
+        help='folder of ground truth: one PoseTrack18 JSON file per video',
     )
     parser.add_labels(
-        'predictions', type=Path, metavar='PRED_DIR', help='folder of files of the same names'
+        'predictions',
+        type=Path,
+        metavar='PRED_DIR',
+        help='folder of predictions, with the same file names',
     )
     parser.add_output(
         '--out',
         what='metrics',
         suffixes=JSON_SUFFIXES,
         required=True,
-        help='JSON file for the metrics',
+        help='JSON file to write the metrics to',
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Write a trained model as ONNX files for onnxruntime, whole and in halves.
+"""Export a trained model to ONNX files for onnxruntime, as a whole and in two halves.
 
     stdpose export configs/stdpose_base_estimation_posetrack17.py best.pth onnx/stdpose
     stdpose export CONFIG CHECKPOINT FOLDER --int8
@@ -28,21 +28,21 @@ def make_parser(prog: str) -> OneLineParser:
     """Build the parser of the command line."""
     parser = OneLineParser(prog, __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config of the model')
-    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its weights')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='weights of the model')
     parser.add_output(
         'folder',
         type=str,
         is_folder=True,
         files=('*.onnx', '*.json'),
         metavar='FOLDER',
-        help='where the files go',
+        help='folder to write the files to',
     )
-    parser.add_argument('--int8', action='store_true', help='also write the halves in 8 bits')
+    parser.add_argument('--int8', action='store_true', help='also write the two halves in 8 bits')
     parser.add_argument(
         '--tolerance',
         type=float,
         default=TOLERANCE,
-        help='difference from PyTorch that is allowed, as a part of the largest heatmap value '
+        help='largest allowed difference from PyTorch, as a fraction of the largest heatmap value '
         '(%(default)s)',
     )
     return parser

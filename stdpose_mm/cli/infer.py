@@ -63,79 +63,88 @@ def make_parser(prog: str) -> OneLineParser:
         'inputs',
         nargs='+',
         metavar='VIDEO_OR_FRAMES',
-        help='video file or folder of pictures; or several, folders of videos, or a dataset file '
-        '(.csv, .jsonl)',
+        help='video file or folder of pictures; or several of them, folders of videos, or a '
+        'dataset file (.csv, .jsonl)',
     )
     add_video_arguments(parser)
     add_launcher_argument(parser)
     parser.add_argument('--config', required=True, help='config of the model')
     parser.add_argument(
-        '--checkpoint', required=True, help='its weights, or a folder of tools/export_onnx.py'
+        '--checkpoint',
+        required=True,
+        help='weights of the model, or a folder written by `stdpose export`',
     )
     parser.add_output(
         '--out',
         is_folder=None,
         required=True,
-        help='label file to write; with several videos, the folder of these',
+        help='label file to write; with several videos, a folder',
     )
     parser.add_argument(
         '--boxes',
         metavar=f'{{FILE,{WHOLE_PICTURE}}}',
-        help='person boxes from a file (labels, COCO detections, MOTChallenge), or one person who '
-        'fills the picture; instead of a detector',
+        help='person boxes, instead of a detector: from a file (labels, COCO detections, '
+        'MOTChallenge), or one person who fills the picture',
     )
     parser.add_argument(
         '--det-every',
         type=positive,
         default=1,
         metavar='N',
-        help='the detector looks at every N-th frame (%(default)s)',
+        help='run the detector on every N-th frame (%(default)s)',
     )
     parser.add_argument(
         '--pose-every',
         type=positive,
         default=1,
         metavar='N',
-        help='the model looks at every N-th frame, and optical flow carries the poses to those '
-        'between, where it can be followed (%(default)s)',
+        help='run the model on every N-th frame; optical flow carries the poses to the frames '
+        'between, where it is reliable (%(default)s)',
     )
     parser.add_argument(
         '--tracker',
         choices=TRACKERS,
         default='bytetrack',
-        help='identities by boxes, or by boxes corrected by poses (%(default)s)',
+        help='assign identities by boxes (bytetrack), or by boxes and poses (oks) (%(default)s)',
     )
     parser.add_argument(
         '--min-track-frames',
         type=positive,
         default=MIN_TRACK_FRAMES,
         metavar='N',
-        help='people whom the detector finds in fewer frames are left out (%(default)s)',
+        help='leave out people that the detector finds in fewer than N frames (%(default)s)',
     )
     parser.add_argument(
         '--hide-boxes', action='store_true', help='draw no boxes in the video of --save-video'
     )
-    parser.add_argument('--smooth', choices=SMOOTHERS, help='filter of the joints (none)')
+    parser.add_argument(
+        '--smooth',
+        choices=SMOOTHERS,
+        help='smooth the joints over time with this filter (default: no smoothing)',
+    )
     parser.add_argument(
         '--precision',
         choices=BACKEND_PRECISIONS,
         default='float32',
-        help='of the model (%(default)s)',
+        help='number format of the model (%(default)s)',
     )
     parser.add_argument(
         '--runtime',
         choices=ONNX_RUNTIMES,
-        help='what runs a folder of tools/export_onnx.py (onnxruntime)',
+        help='library that runs a folder written by `stdpose export` (onnxruntime)',
     )
     parser.add_argument(
         '--crops',
         choices=CROP_POLICIES,
         default='frame',
-        help='each frame cropped at its own box and looked at once, or all frames of a window at '
-        'the box of its key frame, three times slower (%(default)s)',
+        help='crop each frame at its own box and encode it once, or crop all frames of a window '
+        'at the box of its key frame, which is three times slower (%(default)s)',
     )
     parser.add_argument(
-        '--batch-size', type=positive, default=8, help='crops the model sees at once (%(default)s)'
+        '--batch-size',
+        type=positive,
+        default=8,
+        help='crops that the model processes at once (%(default)s)',
     )
     parser.add_argument('--device', default='cpu', help='where the networks run (%(default)s)')
     return parser

@@ -57,5 +57,11 @@ def format_help() -> str:
     summaries = {verb: (load_verb(verb).__doc__ or '').splitlines()[0] for verb in VERBS}
     lines = [f'  {verb:<11}{summary}' for verb, summary in summaries.items()]
     return '\n'.join(
-        ['usage: stdpose VERB ...', '', *lines, '', '`stdpose VERB --help` says more.']
+        [
+            'usage: stdpose VERB ...',
+            '',
+            *lines,
+            '',
+            '`stdpose VERB --help` lists the options of a verb.',
+        ]
     )

@@ -1,4 +1,4 @@
-"""Choose the frames of unlabelled videos that are worth labelling first.
+"""Choose which frames of unlabelled videos to label first.
 
     stdpose plan clip.mp4
     stdpose plan videos/ --boxes boxes/ --target 0.9
@@ -46,31 +46,34 @@ def make_parser(prog: str) -> OneLineParser:
         'videos',
         nargs='+',
         metavar='VIDEO_OR_FRAMES',
-        help='video file or folder of pictures; or several, folders of videos, or a dataset file '
-        '(.csv, .jsonl)',
+        help='video file or folder of pictures; or several of them, folders of videos, or a '
+        'dataset file (.csv, .jsonl)',
     )
     parser.add_argument(
         '--boxes',
         type=Path,
         metavar='FILE',
         help='boxes of tracked people (labels, output of infer, MOTChallenge); with several '
-        'videos, the folder of these (without it, the motion of the pictures decides)',
+        'videos, a folder (default: frames are chosen by the motion in the pictures)',
     )
     parser.add_argument(
         '--method',
         choices=PROPAGATION_METHODS,
         default='auto',
-        help='how the other frames will be filled (%(default)s)',
+        help='method that will fill the other frames (%(default)s)',
     )
     parser.add_argument(
         '--target',
         type=fraction,
         default=0.95,
         metavar='SHARE',
-        help='share of right joints, over all frames, that is enough (%(default)s)',
+        help='share of correct joints to reach, over all frames (%(default)s)',
     )
     parser.add_argument(
-        '--max-labels', type=positive, metavar='N', help='frames to label at most, of all videos'
+        '--max-labels',
+        type=positive,
+        metavar='N',
+        help='largest number of frames to label, over all videos',
     )
     return parser
 

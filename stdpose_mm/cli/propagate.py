@@ -69,78 +69,95 @@ def make_parser(prog: str) -> OneLineParser:
         'inputs',
         nargs='+',
         metavar='VIDEO_OR_FRAMES ... LABELS',
-        help='video file or folder of pictures, and its label file with people in some frames; or '
-        'several videos, or folders of videos, and the folder of their label files; or a dataset '
-        'file (.csv, .jsonl) that names both',
+        help='a video file or folder of pictures, and its label file with people in some frames; '
+        'or several videos or folders of videos, and the folder of their label files; or a '
+        'dataset file (.csv, .jsonl) that names both',
     )
     parser.add_output(
         '--out',
         is_folder=None,
         required=True,
-        help='label file for all frames; with several videos, the folder of these',
+        help='label file to write, for all frames; with several videos, a folder',
     )
     add_video_arguments(parser)
     add_propagation_arguments(parser)
     parser.add_argument(
-        '--fuser', metavar='FILE', help='weights of auto, instead of those that come along'
+        '--fuser',
+        metavar='FILE',
+        help='weights of auto (default: those that come with the package)',
     )
     parser.add_argument(
         '--flow-weights',
         metavar='FILE',
-        help="weights of torchvision's raft_small, to follow RAFT instead of OpenCV's DIS",
+        help="weights of torchvision's raft_small: compute optical flow by RAFT instead of "
+        "OpenCV's DIS",
     )
     parser.add_argument(
         '--adapt',
         action='store_true',
-        help='first fine-tune the model on the labelled frames of this video, as far as that helps '
-        'on labels that are held out; without a checkpoint a new network learns from these labels '
-        'alone, and auto takes it if that helps; what will be done, and whether it helped, is said',
+        help='first fine-tune the model on the labelled frames of this video, as far as that '
+        'helps on held-out labels; without --checkpoint, train a new network on these labels, '
+        'which auto uses only if it helps; the command prints what it does and whether it helped',
     )
     parser.add_argument(
         '--adapt-minutes',
         type=float,
         default=5.0,
         metavar='M',
-        help='train for so many minutes at most (%(default)s)',
+        help='longest training time of --adapt in minutes (%(default)s)',
     )
     parser.add_argument(
         '--boxes',
         default=INTERPOLATE,
         metavar='{interpolate,detector,FILE}',
-        help='person boxes in unlabelled frames: interpolated between those of the labels, found '
-        'by a detector near there, or read from a label file with the same tracks (%(default)s)',
+        help='person boxes in unlabelled frames: interpolated between the boxes of the labels, '
+        'found near these by a detector, or read from a label file with the same tracks '
+        '(%(default)s)',
     )
     add_life_span_argument(parser)
     parser.add_argument(
         '--fill-left-out',
         action='store_true',
-        help='propagate joints that a labelled frame leaves out there, too',
+        help='in labelled frames, also propagate the joints that the label leaves out',
     )
-    parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
+    parser.add_argument(
+        '--labels-video', metavar='NAME', help='video whose labels to use, if LABELS hold several'
+    )
     add_cvat_input(parser)
     add_frame_arguments(parser)
-    add_labels_size_argument(parser)
+    parser.add_argument(
+        '--labels-size',
+        type=picture_size,
+        metavar='WxH',
+        help='size of the labelled pictures, if it differs from that of the video; LABELS are '
+        'rescaled',
+    )
     parser.add_output(
         '--report',
         is_folder=None,
         metavar='FILE',
-        help='page (.html) with what to look at; with several videos, the folder of these',
+        help='also write a page (.html) that shows what to check; with several videos, a folder',
     )
     parser.add_argument(
         '--check',
         type=int,
         default=0,
         metavar='N',
-        help='name the N frames most in doubt',
+        help='print the N frames that are most likely wrong',
     )
     parser.add_argument(
-        '--suggest', type=int, default=0, metavar='N', help='name the N frames to label next'
+        '--suggest',
+        type=int,
+        default=0,
+        metavar='N',
+        help='print the N frames that are best labelled next',
     )
     parser.add_argument(
         '--keep-every',
         type=int,
         metavar='T',
-        help='take the labels of every T-th labelled frame only, to try it on full labels',
+        help='use only the labels of every T-th labelled frame, to try propagation on fully '
+        'labelled videos',
     )
     add_cache_argument(parser)
     add_launcher_argument(parser)

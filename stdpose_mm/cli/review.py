@@ -1,4 +1,4 @@
-"""Correct labels and poses in the browser, and see what follows from each correction.
+"""Label and correct poses in the browser; the frames around a correction follow at once.
 
     stdpose review clip.mp4 labels.json
     stdpose review clip.mp4 labels.json --config C --checkpoint W
@@ -68,41 +68,42 @@ def make_parser(prog: str) -> OneLineParser:
         'inputs',
         nargs='+',
         metavar='VIDEO_OR_FRAMES ... [LABELS]',
-        help='video file or folder of pictures, and its label file, if there is one: labels of '
-        'some frames, or the output of propagate or infer; or several videos, or folders of '
+        help='a video file or folder of pictures, and its label file, if there is one: labels of '
+        'some frames, or the output of propagate or infer; or several videos or folders of '
         'videos, and the folder of their label files; or a dataset file (.csv, .jsonl)',
     )
     parser.add_output(
         '--out',
         is_folder=None,
-        help='label file that the page saves to (LABELS with _reviewed in its name); with several '
-        'videos, the folder of these',
+        help='label file that the page saves to (default: LABELS with _reviewed in its name); '
+        'with several videos, a folder',
     )
     parser.add_argument(
         '--project',
         type=Path,
         metavar='FILE',
-        help=f'where edits are kept (LABELS with {JOURNAL_SUFFIX} in place of its suffix); with '
-        'several videos, the folder of these',
+        help=f'file that keeps every edit (default: LABELS with the suffix {JOURNAL_SUFFIX}); with '
+        'several videos, a folder',
     )
     add_propagation_arguments(parser)
     add_life_span_argument(parser)
     parser.add_argument(
         '--skeleton',
         metavar='{NAME,FILE}',
-        help='joints of an unlabelled video: coco, posetrack, hand, openpose-body-25, '
-        'openpose-coco, or those of a label file; the page asks for them by default',
+        help='joints to label in an unlabelled video: coco, posetrack, hand, openpose-body-25, '
+        'openpose-coco, or those of a label file (default: the page asks)',
     )
     parser.add_argument(
         '--as-given',
         type=fraction,
         default=0.8,
         metavar='S',
-        help='of LABELS that hold estimates alone, joints that score at least S are taken for '
-        'labels (%(default)s)',
+        help='if LABELS hold only estimates, use joints that score at least S as labels '
+        '(%(default)s)',
     )
-    parser.add_argument('--labels-video', metavar='NAME', help='the video, if LABELS hold several')
-    add_cvat_input(parser)
+    parser.add_argument(
+        '--labels-video', metavar='NAME', help='video whose labels to use, if LABELS hold several'
+    )
     add_frame_arguments(parser)
     add_labels_size_argument(parser)
     parser.add_argument(
@@ -110,13 +111,16 @@ def make_parser(prog: str) -> OneLineParser:
         type=fraction,
         default=0.95,
         metavar='SHARE',
-        help='share of right joints that is good enough (%(default)s)',
+        help='share of correct joints at which the page says that the result is good enough '
+        '(%(default)s)',
     )
     parser.add_argument(
-        '--port', type=whole, default=0, help='port of the page; 0 for a free one (%(default)s)'
+        '--port', type=whole, default=0, help='port of the page; 0 chooses a free one (%(default)s)'
     )
     parser.add_argument(
-        '--no-browser', action='store_true', help='print the address, but do not open it'
+        '--no-browser',
+        action='store_true',
+        help='print the address, but do not open it in the browser',
     )
     add_cache_argument(parser)
     return parser

@@ -70,7 +70,7 @@ def add_runner_arguments(parser: OneLineParser) -> None:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='job launcher',
+        help='how the processes were started; pytorch means torchrun (%(default)s)',
     )
     # torch.distributed.launch passes it in the one or the other spelling.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)

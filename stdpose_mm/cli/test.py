@@ -1,4 +1,4 @@
-"""Test a checkpoint: print the metrics and, with --out, store them."""
+"""Test a checkpoint: print the metrics and, with --out, write them to a file."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def make_parser(prog: str) -> OneLineParser:
     parser.add_argument(
         '--flip',
         choices=FLIPS,
-        help='test with mirrored crops beside the crops, without, or both ways; metrics of the way '
-        'that the config does not name have flip/ or no_flip/ before their names (default: both '
-        'for a config with flip_test, otherwise off)',
+        help='test with flipping (average each crop with its mirror image), without, or both; '
+        "metrics of the setting that is not the config's own begin with flip/ or no_flip/ "
+        '(default: both for a config with flip_test, otherwise off)',
     )
     parser.add_output(
         '--out',

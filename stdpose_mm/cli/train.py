@@ -54,23 +54,26 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='go on from a checkpoint; without a value from the last one in the work folder, '
-        'or from the start if there is none yet',
+        help='resume from this checkpoint; without a value, from the last one in the work folder, '
+        'or start anew if there is none',
     )
     parser.add_argument(
         '--amp',
         action='store_true',
         help='mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU',
     )
-    parser.add_argument('--no-validate', action='store_true', help='do not evaluate in training')
+    parser.add_argument(
+        '--no-validate', action='store_true', help='do not evaluate during training'
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help="scale the learning rate by the batch size over the config's base batch size",
+        help="scale the learning rate by the ratio of the batch size to the config's base batch "
+        'size',
     )
     parser.add_argument('--seed', type=seed, help='seed of all random numbers')
     parser.add_argument(
-        '--deterministic', action='store_true', help='use deterministic algorithms only'
+        '--deterministic', action='store_true', help='use only deterministic algorithms'
     )
     return parser
 

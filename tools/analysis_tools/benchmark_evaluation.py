@@ -36,11 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     parser = OneLineParser('benchmark_evaluation.py', 'Speed of the PoseTrack evaluation.')
     parser.add_argument('--videos', type=positive, default=200)
-    parser.add_argument('--frames', type=positive, default=30, help='per video')
-    parser.add_argument('--people', type=positive, default=8, help='per frame')
-    parser.add_argument('--plain-videos', type=positive, default=5, help='videos of the plain run')
+    parser.add_argument('--frames', type=positive, default=30, help='frames per video')
+    parser.add_argument('--people', type=positive, default=8, help='people per frame')
     parser.add_argument(
-        '--repeat', type=positive, default=3, help='the fastest of so many runs counts'
+        '--plain-videos',
+        type=positive,
+        default=5,
+        help='videos evaluated by the plain Python loops',
+    )
+    parser.add_argument(
+        '--repeat', type=positive, default=3, help='number of runs; the fastest counts'
     )
     args = parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-r"""Speed and memory of MMPose's inferencer, frame by frame, and of this package on one video.
+r"""Compare speed and memory of MMPose's inferencer, frame by frame, and of this package.
 
     python tools/analysis_tools/benchmark_inference.py
     python tools/analysis_tools/benchmark_inference.py --people 4 --precision float32 --threads \
@@ -47,28 +47,29 @@ def make_parser() -> OneLineParser:
         choices=BACKEND_PRECISIONS,
         nargs='+',
         default=list(BACKEND_PRECISIONS),
-        help='of the networks; each runs in those that it has (default: all)',
+        help='number formats; each network runs in those that it supports (default: all)',
     )
     parser.add_argument(
-        '--threads', type=positive, default=1, help='of PyTorch, onnxruntime and OpenVINO'
+        '--threads', type=positive, default=1, help='threads of PyTorch, onnxruntime and OpenVINO'
     )
     parser.add_argument(
         '--pose-every',
         type=positive,
         default=1,
         metavar='N',
-        help='also run ours with the network on every N-th frame and optical flow between (none)',
+        help='also run this package with the network on every N-th frame and optical flow between '
+        '(none)',
     )
     parser.add_argument(
         '--repeat',
         type=positive,
         default=20,
-        help='turns at most; fewer once all speed-ups are known to 5 %% (%(default)s)',
+        help='largest number of rounds; fewer once all speed-ups are known to 5 %% (%(default)s)',
     )
     parser.add_argument(
         '--no-flip',
         action='store_true',
-        help='no pipeline sees mirrored crops too',
+        help='turn flipping (averaging with mirrored crops) off everywhere',
     )
     parser.add_argument('--no-memory', action='store_true', help='do not measure peak memory')
     parser.add_output(

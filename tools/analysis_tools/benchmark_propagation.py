@@ -1,4 +1,4 @@
-r"""Hide most labels, propagate the rest, and compare methods by their error.
+r"""Hide most labels of labelled videos, propagate the others, and compare methods by their error.
 
     python tools/analysis_tools/benchmark_propagation.py data/clips/annotations --video-root \
         data/clips
@@ -68,8 +68,8 @@ def make_parser() -> OneLineParser:
         '--methods',
         nargs='+',
         choices=sorted({*PROPAGATORS, *(AUTO_WITH + name for name in METHODS_OF_MODELS)}),
-        help='default: all that need no model, and with --config and --checkpoint also per-frame, '
-        "the model's own method, and auto with the model as evidence",
+        help='methods to compare (default: all that need no model; with --config and --checkpoint '
+        "also per-frame, the model's own method, and auto with the model as evidence)",
     )
     parser.add_argument('--config', help='config of the model')
     parser.add_argument(
@@ -80,15 +80,15 @@ def make_parser() -> OneLineParser:
         action='append',
         default=[],
         metavar='NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]',
-        help='one more row: a method with a model of its own; may be repeated',
+        help='add a row: a method with a model of its own; may be repeated',
     )
     parser.add_argument(
         '--evidence',
         action='append',
         default=[],
         metavar='NAME=[POSE[,POSE...]][:FUSER]',
-        help='one more row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX '
-        'file or a TensorFlow graph, CONFIG=CHECKPOINT of MMPose), or with another fuser; may be '
+        help='add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX file '
+        'or a TensorFlow graph, CONFIG=CHECKPOINT of MMPose), or with another fuser; may be '
         'repeated',
     )
     parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
@@ -103,31 +103,33 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--reference',
         metavar='NAME',
-        help=f'method that the others are compared with ({DEFAULT_REFERENCE}, if it takes part)',
+        help=f'method that the others are compared with ({DEFAULT_REFERENCE}, if it is included)',
     )
     parser.add_argument(
         '--min-motion',
         type=float,
         metavar='X',
-        help='only videos in which joints move by more than X pose sizes a frame, such as 0.02',
+        help='use only videos in which joints move by more than X pose sizes per frame, such as '
+        '0.02',
     )
     parser.add_argument(
         '--breakdown',
         action='store_true',
-        help='tables by motion of the clip, speed of the joint, occlusion and position, too',
+        help='also print tables by motion of the clip, speed of the joint, occlusion and position',
     )
     parser.add_argument(
         '--fast',
         type=float,
         metavar='X',
-        help='in the breakdown, a clip with more motion than that is fast (0.02)',
+        help='in the breakdown, clips with more motion than X are fast (0.02)',
     )
     parser.add_argument(
         '--bootstrap',
         type=int,
         default=1000,
         metavar='N',
-        help='draws of videos for the 95 %% intervals, 0 for none (%(default)s)',
+        help='bootstrap samples of the videos for the 95 %% intervals; 0 turns them off '
+        '(%(default)s)',
     )
     parser.add_argument(
         '--boxes',

@@ -1,4 +1,4 @@
-"""How fast the review page is answered: pictures, edits, opening, memory.
+"""Measure how fast the review page is served: pictures, edits, opening, memory.
 
     python tools/analysis_tools/benchmark_review.py
     python tools/analysis_tools/benchmark_review.py --clips data/jhmdb_clips --num-clips 20
@@ -63,23 +63,26 @@ def make_parser() -> OneLineParser:
         nargs=2,
         default=(1920, 1080),
         metavar=('W', 'H'),
-        help='of the generated videos (1920x1080)',
+        help='size of the generated videos (1920x1080)',
     )
     parser.add_argument(
-        '--frames', type=positive, default=400, help='length of these videos (%(default)s)'
+        '--frames', type=positive, default=400, help='frames in each of these videos (%(default)s)'
     )
     parser.add_argument(
-        '--requests', type=positive, default=100, help='pictures of each kind (%(default)s)'
+        '--requests',
+        type=positive,
+        default=100,
+        help='number of pictures of each kind to request (%(default)s)',
     )
     parser.add_argument(
-        '--people', type=positive, default=20, help='in the long video (%(default)s)'
+        '--people', type=positive, default=20, help='people in the long video (%(default)s)'
     )
     parser.add_argument(
         '--long-frames',
         type=positive,
         default=10_000,
         metavar='N',
-        help='length of the long video (%(default)s)',
+        help='frames in the long video (%(default)s)',
     )
     parser.add_argument(
         '--clips',
@@ -87,7 +90,9 @@ def make_parser() -> OneLineParser:
         metavar='FOLDER',
         help='real clips: videos/NAME.* and annotations/NAME.json',
     )
-    parser.add_argument('--num-clips', type=positive, default=20, help='(%(default)s)')
+    parser.add_argument(
+        '--num-clips', type=positive, default=20, help='number of real clips to use (%(default)s)'
+    )
     add_propagation_arguments(parser)
     return parser
 

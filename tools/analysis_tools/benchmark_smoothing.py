@@ -1,4 +1,4 @@
-r"""What smoothing does to poses: less jitter, at the price of lag or of rounded motion.
+r"""Measure what smoothing does to poses: less jitter, but lag or rounded motion.
 
     python tools/analysis_tools/benchmark_smoothing.py truth/annotations/val --predictions \
         predicted/
@@ -65,15 +65,18 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser('benchmark_smoothing.py', __doc__)
     parser.add_argument('truth', type=Path, help='folder of label files, or one')
-    parser.add_argument('--predictions', type=Path, help='the same of a model')
+    parser.add_argument(
+        '--predictions', type=Path, help='predictions of a model for the same videos'
+    )
     parser.add_argument(
         '--noise',
         type=float,
         default=0.02,
-        help='without predictions: standard deviation along x and y in person sizes (%(default)s)',
+        help='without --predictions: standard deviation of the simulated noise along x and y, in '
+        'person sizes (%(default)s)',
     )
-    parser.add_argument('--seed', type=seed, default=0, help='of the noise (%(default)s)')
-    parser.add_argument('--fps', type=float, default=FPS, help='frames a second (%(default)s)')
+    parser.add_argument('--seed', type=seed, default=0, help='seed of the noise (%(default)s)')
+    parser.add_argument('--fps', type=float, default=FPS, help='frames per second (%(default)s)')
     return parser
 
 

@@ -1,4 +1,4 @@
-r"""How long propagation takes beside the bare backbone passes it needs, and its peak memory.
+r"""Measure the time of propagation, compared with its backbone passes alone, and its peak memory.
 
     python tools/analysis_tools/benchmark_speed.py
     python tools/analysis_tools/benchmark_speed.py --config configs/stdpose_vit_posetrack17.py \
@@ -37,18 +37,25 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser('benchmark_speed.py', __doc__)
     add_speed_arguments(parser, CONFIG, frames=29)
-    parser.add_argument('--interval', type=positive, default=7, help='T (%(default)s)')
+    parser.add_argument(
+        '--interval', type=positive, default=7, help='interval T between given frames (%(default)s)'
+    )
     parser.add_argument('--precision', choices=PRECISIONS, default='float32')
     parser.add_argument('--device', default='cpu', help='(%(default)s)')
     parser.add_argument(
         '--clock',
         choices=CLOCKS,
         default='wall',
-        help='cpu: seconds of all threads, for a machine that does other work (%(default)s)',
+        help='wall time, or CPU time of all threads, for a machine that does other work '
+        '(%(default)s)',
     )
     parser.add_argument('--repeats', type=positive, default=3, help='(%(default)s)')
     parser.add_argument(
-        '--longer', type=int, default=10, help='factor of the long clip, 0: no memory (%(default)s)'
+        '--longer',
+        type=int,
+        default=10,
+        help='how many times longer the clip for peak memory is; 0 does not measure memory '
+        '(%(default)s)',
     )
     return parser
 

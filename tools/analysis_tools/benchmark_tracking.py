@@ -1,4 +1,4 @@
-"""How well detected and tracked boxes follow the labelled people of videos.
+"""Measure how well detected and tracked boxes follow the labelled people of videos.
 
     python tools/analysis_tools/benchmark_tracking.py frames/ labels.json --det-config rtmdet.onnx
     python tools/analysis_tools/benchmark_tracking.py videos/ labels/ --det-config rtmdet.onnx
@@ -46,13 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser('benchmark_tracking.py', __doc__)
-    parser.add_argument('video', metavar='VIDEO_OR_FRAMES', help='or a folder of several')
     parser.add_argument(
-        'labels', type=Path, help='its people with boxes and track ids; a folder for several'
+        'video',
+        metavar='VIDEO_OR_FRAMES',
+        help='a video file or folder of pictures, or a folder of several',
+    )
+    parser.add_argument(
+        'labels',
+        type=Path,
+        help='label file with boxes and track ids; for several videos, a folder',
     )
     parser.add_argument('--det-config', required=True, help='MMDetection config, or ONNX file')
     parser.add_argument('--det-checkpoint', help='weights of the detector')
-    parser.add_argument('--device', default='cpu', help='where it runs (%(default)s)')
+    parser.add_argument('--device', default='cpu', help='where the detector runs (%(default)s)')
     parser.add_argument(
         '--every', type=positive, nargs='+', default=[1, 2, 5], metavar='N', help='(1 2 5)'
     )

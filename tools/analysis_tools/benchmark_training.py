@@ -28,7 +28,9 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line's arguments."""
     parser = OneLineParser('benchmark_training.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
-    parser.add_argument('--batches', type=positive, default=20, help='to measure on (%(default)s)')
+    parser.add_argument(
+        '--batches', type=positive, default=20, help='number of batches to measure (%(default)s)'
+    )
     parser.add_argument('--device', default='cpu', help='(%(default)s)')
     add_config_options(parser, 'override entries of the config, such as data_root')
     return parser

@@ -47,11 +47,13 @@ def make_parser() -> OneLineParser:
         files=('*.png',),
         required=True,
         metavar='DIR',
-        help='where the pictures go',
+        help='folder to write the pictures to',
     )
-    parser.add_argument('--number', type=int, default=20, metavar='N', help='how many windows')
+    parser.add_argument('--number', type=int, default=20, metavar='N', help='number of windows')
     parser.add_argument('--split', choices=('train', 'val', 'test'), default='train')
-    parser.add_argument('--seed', type=seed, default=0, help='of the choice and the augmentation')
+    parser.add_argument(
+        '--seed', type=seed, default=0, help='seed of the choice and of the augmentation'
+    )
     add_config_options(parser, 'override entries of the config')
     return parser
 

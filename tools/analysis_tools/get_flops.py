@@ -1,4 +1,4 @@
-r"""Multiply-adds of a pose by part of the model, beside those of MMPose's model frame by frame.
+r"""Count the multiply-adds of a pose by part of the model, compared with MMPose's model.
 
     python tools/analysis_tools/get_flops.py configs/stdpose_vit_posetrack17.py
     python tools/analysis_tools/get_flops.py configs/stdpose_vit_posetrack17.py \

@@ -1,4 +1,4 @@
-r"""Show which parts of a window model act: what trains each, and what a prediction owes to it.
+r"""Show which parts of a window model have an effect, in its predictions and in training.
 
     python tools/analysis_tools/probe_parts.py CONFIG [CHECKPOINT] [--batches N] [--out FILE.json]
 
@@ -53,14 +53,17 @@ def make_parser() -> OneLineParser:
         help='windows in a batch (default: as in training)',
     )
     parser.add_argument(
-        '--seed', type=seed, default=0, help='of the weights, and of masks that training draws'
+        '--seed',
+        type=seed,
+        default=0,
+        help='seed of the weights, and of the masks that training draws',
     )
     parser.add_output(
         '--out',
         what='figures',
         suffixes=JSON_SUFFIXES,
         metavar='JSON',
-        help='file for the figures',
+        help='JSON file for the figures',
     )
     add_config_options(parser, 'override entries of the config, as in train.py')
     return parser

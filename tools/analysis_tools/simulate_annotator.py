@@ -1,4 +1,4 @@
-r"""How many frames must be labelled until propagation is good enough.
+r"""Measure how many frames must be labelled until propagation is accurate enough.
 
     python tools/analysis_tools/simulate_annotator.py val.txt --video-root data/clips --method \
         flow --step 10
@@ -54,38 +54,42 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--method',
         choices=PROPAGATION_METHODS,
-        help='how to propagate; default: as in propagate.py',
+        help='how to propagate (default: as in propagate.py)',
     )
     add_model_arguments(parser)
     parser.add_argument(
-        '--target-pck', type=float, default=95.0, metavar='P', help='per cent (%(default)g)'
+        '--target-pck',
+        type=float,
+        default=95.0,
+        metavar='P',
+        help='PCK to reach, in per cent (%(default)g)',
     )
     parser.add_argument(
         '--step',
         type=positive,
         default=10,
         metavar='N',
-        help='suggested frames that are labelled between two propagations (%(default)s)',
+        help='number of suggested frames to label between two propagations (%(default)s)',
     )
     parser.add_argument(
         '--max-interval',
         type=positive,
         default=30,
         metavar='T',
-        help='where uniform labelling starts (%(default)s)',
+        help='largest interval, with which uniform labelling starts (%(default)s)',
     )
     parser.add_argument(
         '--plan',
         nargs='+',
         choices=MEASUREMENTS,
         default=[],
-        help='also label the frames that are chosen before anything is labelled, from what moves '
-        'in the pictures, from the boxes of LABELS, or from both (several: each in turn)',
+        help='also label frames that are planned before anything is labelled: by the motion in '
+        'the pictures, by the boxes of LABELS, or by both (several values: each in turn)',
     )
     parser.add_argument(
         '--hindsight',
         action='store_true',
-        help='also choose frames by the true errors of every possible gap',
+        help='also choose frames in hindsight, by the true errors of every possible gap',
     )
     parser.add_output(
         '--out-dir',

@@ -1,4 +1,4 @@
-"""How many labels and clicks the review page needs until its poses are right.
+"""Measure how many labels and clicks the review page needs until its poses are right.
 
     python tools/analysis_tools/simulate_review.py val.txt --video-root data/jhmdb_clips
 

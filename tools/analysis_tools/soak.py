@@ -1,4 +1,4 @@
-"""Whether the commands get through long videos, and how their peak memory grows.
+"""Test the commands on long videos, and measure how their peak memory grows.
 
     python tools/analysis_tools/soak.py                                  # 1,000 and 10,000 frames
     python tools/analysis_tools/soak.py --frames 12 --size 1280 720 --people 125 250 500

@@ -50,7 +50,8 @@ def make_parser() -> OneLineParser:
         type=float,
         default=0.05,
         metavar='S',
-        help='detections that score less are not written; datasets leave out more (%(default)s)',
+        help='do not write detections that score less than S; datasets leave out more '
+        '(%(default)s)',
     )
     parser.add_argument('--device', default='cpu', help='where the detector runs (%(default)s)')
     add_launcher_argument(parser)

@@ -53,7 +53,7 @@ def make_parser() -> OneLineParser:
         type=str,
         is_folder=True,
         metavar='OUT',
-        help='folder to write to; a rerun completes it',
+        help='folder to write to; the same command completes a stopped run',
     )
     parser.add_argument('--train-videos', type=int, default=160, metavar='N')
     parser.add_argument('--val-videos', type=int, default=15, metavar='M')
@@ -71,7 +71,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--footage',
         choices=FOOTAGE_KINDS,
-        help='wild: filmed and coded as videos of people are (plain)',
+        help='wild adds the defects of real footage and of its coding (plain)',
     )
     parser.add_argument('--workers', type=int, help='processes (default: number of cores)')
     return parser

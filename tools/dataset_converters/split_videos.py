@@ -1,4 +1,4 @@
-"""Split labelled videos into training and held-out ones, by groups that belong together.
+"""Split labelled videos into training and held-out videos, without dividing a group.
 
     python tools/dataset_converters/split_videos.py LABELS OUT --group-by source_group
 

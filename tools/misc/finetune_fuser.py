@@ -1,4 +1,4 @@
-"""Go on with the training of ``auto`` on labelled videos of your own, with your own pose networks.
+"""Train the fuser of ``auto`` further on your own labelled videos, with your own pose networks.
 
     python tools/misc/finetune_fuser.py --work-dir work_dirs/fuser --labels train.txt held_out.txt \
         --video-root videos --pose-onnx rtmpose.onnx=rtmpose-coco
@@ -44,7 +44,7 @@ def make_parser() -> OneLineParser:
         is_folder=True,
         files=('fuser.pth', 'fuser.onnx'),
         required=True,
-        help='where everything is kept',
+        help='folder for everything that is written',
     )
     parser.add_labels(
         '--labels',
@@ -56,7 +56,10 @@ def make_parser() -> OneLineParser:
     )
     add_roots(parser)
     parser.add_argument(
-        '--fuser', type=Path, metavar='FILE', help='to start from (the one that comes along)'
+        '--fuser',
+        type=Path,
+        metavar='FILE',
+        help='fuser to start from (default: the one that comes with the package)',
     )
     parser.add_argument(
         '--config',

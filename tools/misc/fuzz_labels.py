@@ -33,10 +33,10 @@ def make_parser() -> OneLineParser:
     parser.add_argument('--cases', type=whole, default=2000, help='of the library (%(default)s)')
     parser.add_argument('--commands', type=whole, default=400, help='command lines (%(default)s)')
     parser.add_argument(
-        '--evaluations', type=whole, default=200, help='of random poses (%(default)s)'
+        '--evaluations', type=whole, default=200, help='evaluations of random poses (%(default)s)'
     )
     parser.add_argument('--seed', type=seed, default=0, help='(%(default)s)')
-    parser.add_argument('--minutes', type=positive, help='stop after so many')
+    parser.add_argument('--minutes', type=positive, help='stop after this many minutes')
     parser.add_argument(
         '--limit',
         type=positive,

@@ -49,20 +49,20 @@ def make_parser() -> OneLineParser:
         '--interval',
         type=positive,
         metavar='T',
-        help='take the labels of every T-th frame only, for densely labelled sets',
+        help='use only the labels of every T-th frame, for densely labelled sets',
     )
     parser.add_argument(
         '--min-score',
         type=float,
         default=0.5,
         metavar='S',
-        help='propagated joints that score less become unlabelled (%(default)s)',
+        help='leave propagated joints that score less than S unlabelled (%(default)s)',
     )
     parser.add_argument(
         '--life-span',
         choices=LIFE_SPANS,
         default='labels',
-        help='people have poses from their first label to the last, or in the whole video '
+        help='propagate a person from their first label to their last, or through the whole video '
         '(%(default)s)',
     )
     add_model_arguments(parser)

@@ -258,9 +258,15 @@ def make_parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = OneLineParser('mutate.py', __doc__)
     parser.add_argument('module', type=Path, metavar='MODULE', help='a file of the package')
-    parser.add_argument('--tests', nargs='+', required=True, help='what must notice a change')
-    parser.add_argument('--count', type=positive, default=50, help='changes (%(default)s)')
-    parser.add_argument('--seed', type=seed, default=0, help='which of them (%(default)s)')
+    parser.add_argument(
+        '--tests', nargs='+', required=True, help='tests that should notice a change'
+    )
+    parser.add_argument(
+        '--count', type=positive, default=50, help='number of changes (%(default)s)'
+    )
+    parser.add_argument(
+        '--seed', type=seed, default=0, help='seed of the choice of changes (%(default)s)'
+    )
     return parser
 
 

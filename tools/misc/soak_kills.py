@@ -1,4 +1,4 @@
-"""Kill commands at random moments, start them again, and see that nothing is half done.
+"""Kill commands at random moments, start them again, and check that no file is incomplete.
 
     python tools/misc/soak_kills.py work_dirs/soak --kills 50
 
@@ -66,7 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('soak_kills.py', __doc__)
-    parser.add_output('out', is_folder=True, metavar='OUT', help='folder for everything; emptied')
+    parser.add_output(
+        'out',
+        is_folder=True,
+        metavar='OUT',
+        help='folder for everything that is written; it is emptied first',
+    )
     parser.add_argument('--kills', type=positive, default=50, metavar='N', help='(%(default)s)')
     parser.add_argument(
         '--commands', nargs='+', choices=COMMANDS, default=list(COMMANDS), help='(all)'

@@ -1,4 +1,4 @@
-"""Train the networks behind ``auto``: a pose network, and the fuser that weighs its evidence.
+"""Train the networks of ``auto``: a pose network, and the fuser that combines the evidence.
 
     python tools/misc/train_auto.py --work-dir work_dirs/auto
     python tools/misc/train_auto.py --work-dir work_dirs/auto_jhmdb --start work_dirs/auto \
@@ -51,7 +51,7 @@ def make_parser() -> OneLineParser:
         is_folder=True,
         files=('fuser.pth', 'pose.py', 'pose.pth'),
         required=True,
-        help='where everything is kept',
+        help='folder for everything that is written',
     )
     parser.add_argument('--config', default=CONFIG, help='of the pose network (%(default)s)')
     parser.add_argument(
@@ -74,7 +74,7 @@ def make_parser() -> OneLineParser:
         help='two sets of densely labelled videos without a common source',
     )
     add_roots(parser)
-    parser.add_argument('--start', type=Path, help='work folder of an earlier run to go on from')
+    parser.add_argument('--start', type=Path, help='work folder of an earlier run to continue')
     parser.add_argument(
         '--pose-iters', type=positive, help='steps of the pose network (the config)'
     )

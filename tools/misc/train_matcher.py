@@ -1,4 +1,4 @@
-"""Train the joint matcher of ``auto``, which finds labelled joints in other frames by their looks.
+"""Train the joint matcher of ``auto``, which finds labelled joints in other frames.
 
     python tools/misc/train_matcher.py --work-dir work_dirs/matcher
 
@@ -34,7 +34,7 @@ def make_parser() -> OneLineParser:
         is_folder=True,
         files=('joint_matcher.onnx',),
         required=True,
-        help='where everything is kept',
+        help='folder for everything that is written',
     )
     parser.add_argument(
         '--clips', type=positive, default=300, help='clips to generate (%(default)s)'
