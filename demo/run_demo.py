@@ -1,4 +1,4 @@
-"""The main job from end to end on generated videos, on a CPU, in minutes.
+"""Run the main job from end to end on generated videos, on a CPU, in minutes.
 
 Generates training and held-out clips, trains a tiny STDPose, tests it, propagates the labels of
 every 7th frame through the held-out clips, and leaves in the output folder
@@ -65,12 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> OneLineParser:
     """The command line's arguments."""
     parser = OneLineParser('run_demo.py', __doc__)
-    parser.add_output('--out-dir', is_folder=True, default=Path('work_dirs/demo'))
-    parser.add_argument('--train-videos', type=int, default=160)
-    parser.add_argument('--val-videos', type=int, default=15)
-    parser.add_argument('--interval', type=int, default=7, help='every T-th frame is labelled')
+    parser.add_output(
+        '--out-dir',
+        is_folder=True,
+        default=Path('work_dirs/demo'),
+        help='folder to write to (%(default)s)',
+    )
+    parser.add_argument(
+        '--train-videos', type=int, default=160, help='training videos to generate (%(default)s)'
+    )
+    parser.add_argument(
+        '--val-videos', type=int, default=15, help='held-out videos to generate (%(default)s)'
+    )
+    parser.add_argument(
+        '--interval', type=int, default=7, help='label every T-th frame (%(default)s)'
+    )
     parser.add_argument('--iterations', type=int, help='training steps (default: the config)')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--seed', type=int, default=0, help='seed of all random numbers')
     return parser
 
 

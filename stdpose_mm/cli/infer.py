@@ -105,7 +105,8 @@ def make_parser(prog: str) -> OneLineParser:
         '--tracker',
         choices=TRACKERS,
         default='bytetrack',
-        help='assign identities by boxes (bytetrack), or by boxes and poses (oks) (%(default)s)',
+        help='assign identities by boxes (bytetrack), or by boxes and poses (oks); default: '
+        '%(default)s',
     )
     parser.add_argument(
         '--min-track-frames',
