@@ -306,7 +306,7 @@ def add_labels_size_argument(parser: argparse.ArgumentParser) -> None:
         '--labels-size',
         type=picture_size,
         metavar='WxH',
-        help='size of the pictures that were labelled, if the video has another: LABELS are '
+        help='size of the labelled pictures, if it differs from that of the video; LABELS are '
         'rescaled',
     )
 

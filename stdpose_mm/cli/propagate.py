@@ -125,13 +125,7 @@ def make_parser(prog: str) -> OneLineParser:
     )
     add_cvat_input(parser)
     add_frame_arguments(parser)
-    parser.add_argument(
-        '--labels-size',
-        type=picture_size,
-        metavar='WxH',
-        help='size of the labelled pictures, if it differs from that of the video; LABELS are '
-        'rescaled',
-    )
+    add_labels_size_argument(parser)
     parser.add_output(
         '--report',
         is_folder=None,

@@ -104,6 +104,7 @@ def make_parser(prog: str) -> OneLineParser:
     parser.add_argument(
         '--labels-video', metavar='NAME', help='video whose labels to use, if LABELS hold several'
     )
+    add_cvat_input(parser)
     add_frame_arguments(parser)
     add_labels_size_argument(parser)
     parser.add_argument(
