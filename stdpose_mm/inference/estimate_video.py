@@ -48,11 +48,11 @@ def estimate_video(
 ) -> Generator[FrameEstimate, None, None]:
     """Estimate the poses of everyone in every frame of a video.
 
-    The one composition of inference: a box source finds and tracks people, an estimator finds
-    their poses, poses correct the track ids, detected people whose tracks are not confirmed are
-    left out, and a filter smooths the poses. Track ids that the user did not give are numbered from
-    1 on in the order of their coming. Memory does not grow with the video. Another thread reads
-    from ``pictures`` until the generator ends or is closed.
+    The one composition of inference: a box source finds and tracks people, an estimator finds their
+    poses, poses correct the track ids, detected people whose tracks are not confirmed are left out,
+    and a filter smooths the poses. Track ids that the user did not give are numbered from 1 in
+    order of appearance. Memory does not grow with the video. Another thread reads from ``pictures``
+    until the generator ends or is closed.
 
     Args:
         pictures: The video, see :data:`~stdpose_mm.detection.box_sources.Pictures`.
@@ -64,8 +64,8 @@ def estimate_video(
         keep_pictures: Whether results hold the pictures. A frame that cannot be read shows the last
             one that could, as in video players, and black before the first.
         keep_heatmaps: Whether results hold the heatmaps.
-        min_track_frames: Of :class:`TrackConfirmation`, for detected people; results come
-            ``min_track_frames - 1`` frames later.
+        min_track_frames: See :class:`TrackConfirmation`; applies to detected people and delays
+            results by ``min_track_frames - 1`` frames.
 
     Yields:
         Every frame, ascending, none left out; see :attr:`FrameEstimate.origin`.
@@ -112,7 +112,7 @@ def confirm_tracks(
 
     Args:
         estimates: Those of a video, ascending by index.
-        confirmation: What confirms them.
+        confirmation: Decides which tracks are confirmed.
     """
     waiting: deque[FrameEstimate] = deque()
 
@@ -126,7 +126,7 @@ def confirm_tracks(
 
 
 def number_tracks(estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
-    """Number the track ids 1, 2, 3, ... in the order in which they come.
+    """Number the track ids 1, 2, 3, ... in order of appearance.
 
     Args:
         estimates: Ascending by index.
@@ -146,7 +146,7 @@ def smooth_poses(
     Args:
         estimates: Ascending by index.
         smoother: The filter.
-        min_score: Joints that score less stay as they are and end a run.
+        min_score: Joints with a lower score are not smoothed and end a run of smoothed frames.
     """
     waiting: deque[FrameEstimate] = deque()
 

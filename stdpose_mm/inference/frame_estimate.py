@@ -14,7 +14,7 @@ from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
 from .window_model import Crop
 
 MAX_INTERPOLATED_FRAMES = 15
-"""Frames in a row that are interpolated at most; a longer run stays unknown."""
+"""Longest run of unreadable frames that is interpolated; longer runs stay unknown."""
 
 INTERPOLATED_SCORE_FACTOR = 0.5
 """Factor of the neighbours' scores for an interpolated joint."""
@@ -31,8 +31,8 @@ class FrameEstimate:
         scores: [N, K] in 0..1.
         origin: 'seen': estimated from the picture by the network; 'carried': by optical flow from
             frames around it that the network has seen; 'bridged': the picture cannot be read, the
-            poses are interpolated between the frames around it; 'unknown': it cannot be read and
-            there are not two such frames, so that N is 0.
+            poses are interpolated between the frames around it; 'unknown': the picture cannot be
+            read and is not interpolated, so that N is 0.
         picture: BGR uint8 [H, W, 3]; None if it was not asked for or cannot be read.
         heatmaps: [N, K, h, w] float32; None if they were not asked for or the network has not seen
             the frame.
@@ -60,7 +60,7 @@ class FrameEstimate:
         """Leave out people.
 
         Args:
-            kept: [N] bool, who stays.
+            kept: [N] bool, the people to keep.
         """
         return replace(
             self,
@@ -75,9 +75,9 @@ class FrameEstimate:
 def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
     """Interpolate frames of origin 'unknown' between two that were seen.
 
-    Poses, boxes and scores of people who are in both are interpolated linearly in time; scores are
-    multiplied by ``INTERPOLATED_SCORE_FACTOR``. More than ``MAX_INTERPOLATED_FRAMES`` in a row stay
-    unknown.
+    Poses, boxes and scores of people who are in both frames are interpolated linearly in time;
+    scores are multiplied by ``INTERPOLATED_SCORE_FACTOR``. More than ``MAX_INTERPOLATED_FRAMES`` in
+    a row stay unknown.
 
     Args:
         frames: Ascending by index.

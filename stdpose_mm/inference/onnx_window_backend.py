@@ -39,14 +39,14 @@ class OnnxWindowBackend:
 
     Args:
         folder: The folder.
-        precision: One of the runtime's in ``ONNX_RUNTIMES``: 'float32'; 'int8' for the graphs in 8
-            bits if they were written, by onnxruntime; 'bfloat16', by OpenVINO.
+        precision: One that ``ONNX_RUNTIMES`` lists for the runtime: 'float32'; 'int8' for the
+            graphs in 8 bits if they were written, by onnxruntime; 'bfloat16', by OpenVINO.
         batch_size: Crops, and windows, in one pass of the network, at most.
         runtime: 'onnxruntime' or 'openvino'.
 
     Raises:
         InputError: If the runtime is not installed, the processor does not have the precision, or a
-            file is missing, damaged, or of another export than the others.
+            file is missing, damaged, or not from the same export as the others.
         ValueError: If there is no such runtime, it does not have the precision, or the batch size
             is not positive.
     """

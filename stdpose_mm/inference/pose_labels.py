@@ -12,13 +12,13 @@ from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoFrame
 from .frame_estimate import FrameEstimate
 
 UNREADABLE = 'unreadable'
-"""In ``extra`` of a frame that cannot be read."""
+"""Key in ``extra`` of a frame that cannot be read."""
 
 BRIDGED = 'bridged'
-"""In ``extra`` of a person who was interpolated into such a frame."""
+"""Key in ``extra`` of a person who was interpolated into a frame that cannot be read."""
 
 CARRIED = 'carried'
-"""In ``extra`` of a person whose pose optical flow has carried to the frame."""
+"""Key in ``extra`` of a person whose pose optical flow has carried to the frame."""
 
 
 def frame_of(estimate: FrameEstimate, frames: FrameSource) -> VideoFrame:

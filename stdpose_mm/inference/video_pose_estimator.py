@@ -40,11 +40,11 @@ class VideoPoseEstimator:
     Args:
         window_model: The model with its pipeline; it crops and decodes.
         backend: Runs its network; by default its PyTorch model.
-        crops: See above.
+        crops: 'frame' or 'window', see above.
         batch_size: Crops, and windows, in one pass of the network.
 
     Raises:
-        ValueError: If the batch size is not positive or there is no such policy.
+        ValueError: If the batch size is not positive or ``crops`` is unknown.
     """
 
     def __init__(
@@ -228,7 +228,7 @@ class _Pipeline:
         self._make_windows()
 
     def _make_windows(self, at_end: bool = False) -> None:
-        """Make the windows of all frames whose next frames are there, or will not come."""
+        """Make the windows of all frames whose next frames have arrived or do not exist."""
         while self._unwindowed:
             frame = self._unwindowed[0]
             waits = len(self._unwindowed) <= self._ahead
@@ -253,7 +253,7 @@ class _Pipeline:
         return rows
 
     def _advance(self, flush: bool) -> Iterator[FrameEstimate]:
-        """Process all full batches, or with ``flush`` all there is; yield the finished frames."""
+        """Process all full batches, or with ``flush`` all images; yield the finished frames."""
         while len(self._images) >= self._batch_size or (flush and self._images):
             self._encode()
             self._fuse(flush=False)

@@ -24,7 +24,7 @@ class FrameView(NamedTuple):
     Attributes:
         features: [M, D, h', w'].
         heatmaps: [M, K, h, w] of each frame by itself; ``None`` if windows do not need them.
-        projections: [M, ...], what else windows read; ``None`` if that is nothing.
+        projections: [M, ...], further inputs of windows; ``None`` if there are none.
     """
 
     features: Tensor
@@ -56,7 +56,7 @@ def _concatenated(parts: Sequence[Tensor | None]) -> Tensor | None:
 class FrameFeatures:
     """Hold the features of M frames for the windows that they are in.
 
-    They can be used by the backend that computed them only.
+    Only the backend that computed them can use them.
 
     Args:
         views: The frames as they are and, with ``flip_test``, mirrored.

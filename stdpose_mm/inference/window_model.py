@@ -296,7 +296,7 @@ def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, A
 
 
 def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:
-    """Return the config, read if need be, and its test data set."""
+    """Return the config, read from its file if necessary, and its test data set."""
     if not isinstance(config, Config):
         config = read_config(config)
     init_default_scope(config.get('default_scope', 'mmpose'))
@@ -322,7 +322,7 @@ def _build(
 
 
 def _load_weights(model: nn.Module, weights: Mapping[str, Any], checkpoint: str | Path) -> None:
-    """Load all weights; refuse a checkpoint with others."""
+    """Load all weights; reject a checkpoint whose names or shapes differ."""
     try:
         model.load_state_dict(
             {name.removeprefix('module.'): value for name, value in weights.items()}
@@ -338,7 +338,7 @@ def metainfo_of_dataset(dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Parse the joints of a config's data set.
 
     Raises:
-        InputError: If it names none.
+        InputError: If the data set names no joints.
     """
     metainfo = dataset.get('metainfo') or getattr(DATASETS.get(dataset['type']), 'METAINFO', None)
     if not metainfo:

@@ -1,4 +1,4 @@
-"""Pose networks in ONNX files and TensorFlow graphs, which a description goes with."""
+"""Pose networks in ONNX files and TensorFlow graphs, each with a description of its inputs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .simcc import simcc_heatmaps
 
 
 class DescribedNetwork(PoseNetwork):
-    """A network whose crops and outputs a :class:`NetworkDescription` describes.
+    """Run a network whose crops and outputs a :class:`NetworkDescription` describes.
 
     Args:
         path: Its file.
-        description: What it wants and gives.
+        description: Its inputs and outputs.
         input_size: (width, height) of its input.
     """
 
@@ -70,7 +70,7 @@ class DescribedNetwork(PoseNetwork):
         """Turn outputs into heatmaps [N, K, h, w] and the affine from pixels of the crop to them.
 
         Raises:
-            InputError: If they are not as described.
+            InputError: If the outputs do not match the description.
         """
         description, joints = self.description, self.skeleton.num_keypoints
         shapes = ' and '.join(str(list(output.shape)) for output in outputs)
@@ -103,14 +103,14 @@ class DescribedNetwork(PoseNetwork):
 
 
 class OnnxPoseNetwork(DescribedNetwork):
-    """A pose network in an ONNX file, which onnxruntime runs on the CPU.
+    """Run a pose network in an ONNX file by onnxruntime on the CPU.
 
     Args:
         path: The file. Inputs [N, 3, H, W], or [N, H, W, 3].
-        description: What it wants and gives; its input size may be left to the file.
+        description: Its inputs and outputs; the file may give the input size instead.
 
     Raises:
-        InputError: If the file cannot be run, has other inputs, or nothing says the input's size.
+        InputError: If the file cannot be run, has other inputs, or the input size is given nowhere.
     """
 
     def __init__(self, path: Path, description: NetworkDescription) -> None:
@@ -152,11 +152,11 @@ class OnnxPoseNetwork(DescribedNetwork):
 
 
 class TensorFlowPoseNetwork(DescribedNetwork):
-    """A pose network in a frozen TensorFlow graph, which OpenCV runs on the CPU.
+    """Run a pose network in a frozen TensorFlow graph by OpenCV on the CPU.
 
     Args:
         path: The file (``.pb``); its last node gives heatmaps.
-        description: What it wants and gives, its input size included.
+        description: Its inputs and outputs, with the input size.
 
     Raises:
         InputError: If the file cannot be read.
@@ -198,7 +198,7 @@ class TensorFlowPoseNetwork(DescribedNetwork):
 def _input_size(
     path: Path, description: NetworkDescription, stored: tuple[int, int] | None
 ) -> tuple[int, int]:
-    """Return the input size that the file or the description says.
+    """Return the input size that the file or the description gives.
 
     Raises:
         InputError: If neither does, or they disagree.

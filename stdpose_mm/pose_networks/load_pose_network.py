@@ -12,14 +12,14 @@ from .network_description import PRESETS, NetworkDescription
 from .pose_network import PoseNetwork
 
 INSTALLED_CONFIGS = (('mmpose', 'configs'),)
-"""Where configs are found by name."""
+"""(package, folder) pairs in which configs are found by name."""
 
 _SUFFIXES = ('.onnx', '.pb')
 
 
 @dataclass(frozen=True)
 class PoseNetworkFiles:
-    """The files of a pose network that is evidence for ``auto``.
+    """Name the files of a pose network that is evidence for ``auto``.
 
     Args:
         file: Config of MMPose (a file, or the name of one that comes with MMPose), an ONNX file
@@ -45,12 +45,12 @@ class PoseNetworkFiles:
 
     @property
     def is_config(self) -> bool:
-        """Whether the file is a config of MMPose."""
+        """Return whether the file is a config of MMPose."""
         return Path(self.file).suffix not in _SUFFIXES
 
     @property
     def read(self) -> list[Path]:
-        """List the files that decide what the network sees."""
+        """List the files that the network's heatmaps depend on."""
         path = Path(self.file)
         if self.is_config and not path.is_file():
             path = find_installed_config(path, INSTALLED_CONFIGS) or path

@@ -1,4 +1,4 @@
-"""Top-down models of MMPose as they come: config and checkpoint."""
+"""Unmodified top-down models of MMPose: config and checkpoint."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _VIT_SETTINGS = {
     'out_type': 'featmap',
     'patch_cfg': {'padding': 2},
 }
-"""Of ViTPose's backbone in MMPretrain, which this package has, too."""
+"""Settings of ViTPose's backbone in MMPretrain that this package's backbone has, too."""
 
 
 class MMPoseNetwork(PoseNetwork):
@@ -57,7 +57,7 @@ class MMPoseNetwork(PoseNetwork):
         device: Where it runs.
 
     Raises:
-        InputError: If a file is missing or cannot be used, or the model is no such one.
+        InputError: If a file is missing or cannot be used, or the model is not such a model.
     """
 
     def __init__(self, config: str | Path, checkpoint: str | Path, device: str = 'cpu') -> None:
@@ -179,7 +179,7 @@ def _build(config: Config, name: str) -> Any:
     """Build the model of a config without its initial weights.
 
     Raises:
-        InputError: If it is no top-down model with such a head.
+        InputError: If it is no top-down model with a head for heatmaps or SimCC.
     """
     settings = ConfigDict(config.model)
     backbone = settings.get('backbone') or ConfigDict()
@@ -221,7 +221,7 @@ def _load(model: Any, weights: Mapping[str, Any], checkpoint: str | Path, config
     """Load all weights of a model; a checkpoint may hold more.
 
     Raises:
-        InputError: If one is missing or has another shape.
+        InputError: If a weight is missing or has another shape.
     """
     try:
         missing, _ = model.load_state_dict(model_weights(weights), strict=False)

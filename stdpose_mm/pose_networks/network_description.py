@@ -1,4 +1,4 @@
-"""What a network in a file without a config wants to see, and what it gives."""
+"""Inputs and outputs of a network whose file comes without a config."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ _IMAGENET_MEAN, _IMAGENET_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.37
 
 @dataclass(frozen=True)
 class NetworkDescription:
-    """What goes into a pose network, and what comes out.
+    """Describe the inputs and outputs of a pose network.
 
     Args:
         joints: Names of its K joints.
         output: 'heatmap' [N, K, h, w], or 'simcc' [N, K, bins] for x and for y.
-        input_size: (width, height) of the input in pixels; None if the file says it.
+        input_size: (width, height) of the input in pixels; None if the file gives it.
         mean: Subtracted from each colour, 0..255, in the order of ``colours``.
         std: Each colour is then divided by it.
         colours: Order of the input's channels.
-        padding: The box is so many times as large, after it has been given the shape of the input.
-        geometry: How pixels of the crop and cells of the maps lie. 'mmpose': the crop is resized
-            from edge to edge and cell (0, 0) lies on pixel (0, 0), as in MMPose without UDP;
-            'udp': centres of the corner pixels, and cells, lie on each other (Huang et al., CVPR
-            2020); 'centre': edges lie on edges, for crops and maps alike.
+        padding: Factor by which the box is enlarged, after it has been given the aspect ratio of
+            the input.
+        geometry: How pixels of the crop and cells of the maps are aligned. 'mmpose': the crop is
+            resized from edge to edge and cell (0, 0) lies on pixel (0, 0), as in MMPose without
+            UDP; 'udp': centres of the corner pixels, and cells, lie on each other (Huang et al.,
+            CVPR 2020); 'centre': edges lie on edges, for crops and maps alike.
         smooth: Standard deviation in cells of a Gaussian over the maps.
-        split_ratio: Of 'simcc', bins to a pixel.
-        sharpness: Of 'simcc', what training multiplies the outputs by before the softmax: 10 for
+        split_ratio: For 'simcc': bins per pixel.
+        sharpness: For 'simcc': factor on the outputs before the softmax in training: 10 for
             RTMPose, 1 for plain SimCC.
 
     Raises:
-        InputError: If a value is none of these.
+        InputError: If a value is not one of these.
     """
 
     joints: tuple[str, ...]
@@ -177,4 +178,4 @@ PRESETS: dict[str, NetworkDescription] = {
         std=(127.5, 127.5, 127.5),
     ),
 }
-"""Networks as MMDeploy exports those of MMPose, and the graphs of EfficientPose, by name."""
+"""Name -> networks of MMPose as MMDeploy exports them, and the graphs of EfficientPose."""

@@ -12,16 +12,16 @@ import numpy as np
 from stdpose_mm.structures import Skeleton
 
 MAX_MAP_SIDE = 128
-"""Cells; finer maps are reduced. A person is then a hundred cells high, which is finer than what
-looks at the maps, and a gap's maps stay within some tens of megabytes."""
+"""Cells; larger maps are reduced. A person is then a hundred cells high, finer than the fuser
+samples the maps, and a gap's maps stay within some tens of megabytes."""
 
 
 @dataclass(frozen=True)
 class PoseHeatmaps:
-    """Heatmaps of N people.
+    """Hold the heatmaps of N people.
 
     Args:
-        heatmaps: [N, K, h, w] float32 in 0..1: how probable it is that a joint is about there.
+        heatmaps: [N, K, h, w] float32 in 0..1: probability that a joint is near the cell.
         to_heatmap: [N, 2, 3] affine from pixels of each picture to cells of its maps; cell (0, 0)
             has its centre at (0, 0).
     """
@@ -34,7 +34,7 @@ class PoseNetwork(ABC):
     """Estimate heatmaps of people in boxes.
 
     Args:
-        name: What it is called in sentences.
+        name: Name of the network in messages.
         skeleton: Its K joints.
     """
 
@@ -55,8 +55,8 @@ class PoseNetwork(ABC):
 def finish_heatmaps(heatmaps: np.ndarray, to_heatmap: np.ndarray) -> PoseHeatmaps:
     """Bring the heatmaps of a network into the form of :class:`PoseHeatmaps`.
 
-    Values that are no numbers count as 0, those beyond 0..1 as 0 or 1. Maps of more than
-    ``MAX_MAP_SIDE`` cells are reduced by a whole number.
+    NaN and infinite values become 0, other values are clipped to 0..1. Maps of more than
+    ``MAX_MAP_SIDE`` cells are reduced by an integer factor.
     """
     maps = np.nan_to_num(heatmaps.astype(np.float32, copy=False), nan=0, posinf=0, neginf=0)
     maps = maps.clip(0, 1)

@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.special import softmax
 
 CELL = 4
-"""Pixels of the network's input to a cell, as in the heatmaps of most networks."""
+"""Pixels of the network's input per cell, as in the heatmaps of most networks."""
 
 SPREAD = 1.5
 """Cells; a network that is certain gives a Gaussian of this standard deviation, and height 1."""
@@ -18,15 +18,15 @@ def simcc_heatmaps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Turn the outputs of a SimCC head (Li et al., ECCV 2022) into heatmaps.
 
-    Each axis is a distribution over bins, ``split_ratio`` of them to a pixel. It is spread by a
-    Gaussian whose peak is 1, and read at the cells. The heatmap is the product of both axes, its
-    height so the probability that the joint is about there.
+    Each axis is a distribution over bins, ``split_ratio`` of them per pixel. It is convolved with a
+    Gaussian whose peak is 1, and sampled at the cells. The heatmap is the product of both axes: its
+    value is the probability that the joint is near the cell.
 
     Args:
         logits_x: [N, K, bins of the width].
         logits_y: [N, K, bins of the height].
-        split_ratio: Bins to a pixel of the input.
-        sharpness: What training multiplies the outputs by before the softmax.
+        split_ratio: Bins per pixel of the input.
+        sharpness: Factor on the outputs before the softmax in training.
 
     Returns:
         [N, K, h, w] float32, and the [2, 3] affine from pixels of the input to cells.

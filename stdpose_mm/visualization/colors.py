@@ -13,24 +13,24 @@ from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.skeleton import Side
 
 SIDE_COLORS: dict[Side, str] = {'left': '#56B4E9', 'right': '#D55E00', 'middle': '#F2F2F2'}
-"""Of joints, limbs and curves, by the subject's own left and right."""
+"""Colours of joints, limbs and curves, by the subject's own left and right."""
 
 _CURVE_COLORS: dict[Side, str] = {**SIDE_COLORS, 'middle': '#7F7F7F'}
-"""Of curves on white paper, where the middle of a pose would not be seen."""
+"""Colours of curves on white, where the light colour of 'middle' would not be visible."""
 
 _LINES = ('-', '--', '-.', ':')
 
 GIVEN_COLOR = '#00C08A'
-"""Marks what a person labelled."""
+"""Colour of labels that a person made."""
 
 DOUBTFUL = 0.5
-"""A propagated joint that scores less is rather wrong than right, and looks like it."""
+"""A propagated joint with a lower score is more likely wrong than right, and drawn as doubtful."""
 
 DOUBT_COLOR = '#F0E442'
-"""Marks what is in doubt."""
+"""Colour of doubtful joints."""
 
 DARK_COLOR = '#141414'
-"""Edges that set the others off from the picture."""
+"""Colour of outlines, which separate the other colours from the picture."""
 
 Color = tuple[int, int, int]
 
@@ -42,7 +42,7 @@ def bgr(color: str) -> Color:
 
 
 def track_color(track_id: int | None) -> str:
-    """Choose a colour that differs clearly between neighbouring track ids; grey without one."""
+    """Choose a colour that differs clearly between neighbouring track ids; grey for None."""
     if track_id is None:
         return '#a0a0a0'
     golden_ratio = 0.618034

@@ -1,4 +1,4 @@
-"""Poses drawn on frames: sides by colour, what was given, what is in doubt, and who is who."""
+"""Poses drawn on frames: sides by colour, given joints, doubtful joints and track ids."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from .colors import (
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHIFT = 4
-"""Bits of a pixel's fraction: a slow joint glides instead of hopping."""
+"""Fractional bits of drawn coordinates: a slow joint moves smoothly, not in whole pixels."""
 
 _CELL = 4
-"""Pixels; tags that share a cell of this size cover each other."""
+"""Pixels; tags that share a cell of this size count as overlapping."""
 
 
 def draw_people(
@@ -110,7 +110,7 @@ def write_overlay(path: str | PathLike[str], frames: FrameSource, labels: VideoL
 
 
 class _Pose:
-    """A person to draw, who has a joint.
+    """Hold a person to draw, with at least one joint.
 
     Args:
         person: The person.
@@ -156,7 +156,7 @@ class _Pose:
             self._draw_joint(canvas, points[joint], joint, SIDE_COLORS[skeleton.sides[joint]])
 
     def _segments(self, points: np.ndarray, skeleton: Skeleton) -> dict[Side, list[np.ndarray]]:
-        """List what is to be drawn of the limbs, side by side; dashes of doubtful ones."""
+        """List the line segments of the limbs by side; dashes for doubtful limbs."""
         segments: dict[Side, list[np.ndarray]] = {'middle': [], 'right': [], 'left': []}
         labelled, doubtful = self.person.labelled.tolist(), self.doubtful.tolist()
         for (a, b), side in zip(skeleton.limbs, limb_sides(skeleton), strict=True):
@@ -212,7 +212,7 @@ def _dashes(ends: np.ndarray, length: int) -> list[np.ndarray]:
 
 
 class _Tags:
-    """Texts on a picture, none of which covers another.
+    """Write texts on a picture so that none covers another.
 
     Args:
         canvas: BGR uint8 [H, W, 3] to write on.
@@ -237,9 +237,9 @@ class _Tags:
 
         Args:
             text: The text.
-            extent: [4] ``[x, y, w, h]`` of what it names.
-            scale: Of the font.
-            color: Of the tag.
+            extent: [4] ``[x, y, w, h]`` of what the text names.
+            scale: Font scale.
+            color: Colour of the tag.
         """
         width, height, *_ = _text_size(text, scale)
         x, y, w, h = extent.tolist()
@@ -255,7 +255,7 @@ class _Tags:
         return is_seen and any(self.write(text, place, scale, color) for place in places)
 
     def write(self, text: str, corner: tuple[float, float], scale: float, color: Color) -> bool:
-        """Write a text on a tag with this top left corner; False if it would not be free."""
+        """Write a text on a tag with this top left corner; False if the place is not free."""
         width, height, padding, stroke = _text_size(text, scale)
         left, top = round(corner[0]), round(corner[1])
         picture_height, picture_width = self._canvas.shape[:2]
@@ -295,7 +295,7 @@ def _text_size(text: str, scale: float) -> _TextSize:
 
 
 def _write_corner(tags: _Tags, skeleton: Skeleton, text: str, unit: float) -> None:
-    """Write into the upper left corner, and what the colours of the sides mean."""
+    """Write a text and the legend of the side colours into the upper left corner."""
     scale = max(0.4, 0.5 * unit)
     place, gap = round(8 * unit), round(4 * unit)
     left = place

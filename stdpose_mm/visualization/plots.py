@@ -232,7 +232,7 @@ def make_figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
 
 
 def color_cycle(name: str) -> Callable[[int], Any]:
-    """Return the colours of a matplotlib colormap by number, from the start again at its end."""
+    """Return the colours of a matplotlib colormap by number, cyclically."""
     from matplotlib import colormaps
 
     palette = colormaps[name]

@@ -59,9 +59,9 @@ def write_report(
 ) -> None:
     """Write one self-contained HTML file about a propagated video, atomically.
 
-    It has the overlay video, the frames to check with the pose drawn, the confidence over time,
-    and every person's joints over time. It loads nothing from elsewhere. What would make it too
-    large is left out and said so: it stays below 25 MB, but for a video that is linked.
+    It has the overlay video, the frames to check with the pose drawn, the confidence over time, and
+    every person's joints over time. It loads no other files. Content that would make it too large
+    is left out with a note: it stays below 25 MB, not counting a linked video.
 
     Args:
         path: Path of the report.
@@ -72,7 +72,7 @@ def write_report(
             embedded if it is H.264 in MP4 of up to ``MAX_VIDEO_BYTES``, else linked: a given one
             where it lies, one that the report made as ``<report>_overlay.mp4`` beside it.
         method: Name of the propagation method, for the head of the report.
-        video_path: Where ``video`` will lie, if not there.
+        video_path: Path that ``video`` will have later, if it is another one.
 
     Raises:
         InputError: If nobody is labelled, a frame cannot be read, or a file cannot be written.
@@ -100,7 +100,7 @@ def write_report(
 
 
 def _render(content: dict[str, Any]) -> str:
-    """Fill in the template; every text is escaped, and without what no page can hold."""
+    """Fill in the template; every text is escaped, unprintable characters are replaced."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -323,12 +323,12 @@ def _given_frames(people: Iterable[PersonLabel]) -> list[int]:
 
 
 def _title(words: str) -> str:
-    """Begin with a capital; the rest stays as it is."""
+    """Capitalise the first letter; leave the rest unchanged."""
     return words[:1].upper() + words[1:]
 
 
 def _shrink(picture: np.ndarray, side: int) -> np.ndarray:
-    """Resize a picture whose longer side exceeds ``side`` pixels to that."""
+    """Reduce a picture so that its longer side is at most ``side`` pixels."""
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:
