@@ -90,7 +90,7 @@ def interpolate_unreadable(frames: Iterable[FrameEstimate]) -> Iterator[FrameEst
     for frame in frames:
         if frame.origin == 'unknown':
             if len(run) == MAX_INTERPOLATED_FRAMES:
-                # Too long to be interpolated: nothing of it waits for its end.
+                # Too long to be interpolated: its frames need not wait for the end of the run.
                 yield from run
                 run, before = [], None
             if before is None:
@@ -112,7 +112,7 @@ def _interpolate(
     shared, first, second = np.intersect1d(
         before.people.track_ids, after.people.track_ids, return_indices=True
     )
-    # People keep the order they had.
+    # People keep the order of the frame before.
     order = np.argsort(first)
     shared, first, second = shared[order], first[order], second[order]
     span = after.frame_index - before.frame_index

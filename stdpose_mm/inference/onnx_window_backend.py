@@ -104,7 +104,7 @@ class OnnxWindowBackend:
                     f'the network in {self.folder} has {what} of {own[0]}x{own[1]} but the config '
                     f'says {wanted[0]}x{wanted[1]}, give the config it was exported with'
                 )
-        # Exports without the entry are older than windows of more frames.
+        # Exports without the entry were written before windows could have more frames.
         num_frames = self._description.get('num_frames', NUM_FRAMES)
         if self.sees_windows and num_frames != model.num_frames:
             raise InputError(
@@ -179,7 +179,7 @@ class OnnxWindowBackend:
         )
 
     def _session(self, half: str, precision: str, runtime: str) -> OnnxSession:
-        # bfloat16 is a matter of how the graphs are run.
+        # bfloat16 is a setting of the runtime and uses the float32 graphs.
         name = graph_name(half, 'int8' if precision == 'int8' else 'float32')
         path = self.folder / name
         if name not in self._description['files']:

@@ -194,7 +194,7 @@ class _Pipeline:
         self._batch_size = estimator.batch_size
         self._num_frames = self._model.num_frames
         self._ahead = key_place(self._num_frames)
-        # The last window waits for so many frames, of which the limit does not count the first.
+        # The last window waits for `_ahead` frames, of which the limit does not count the first.
         self._limit = limit + self._ahead - 1
         self._keep_heatmaps = keep_heatmaps
         # Frames, ascending: each is in one of the first two queues, and those that may still be
@@ -202,8 +202,8 @@ class _Pipeline:
         self._unwindowed: deque[_Frame] = deque()
         self._unfinished: deque[_Frame] = deque()
         self._beside: deque[_Frame] = deque(maxlen=self._num_frames)
-        # Images to encode, and the features of those before them, in batches with the number of
-        # the first.
+        # Images to encode, and the features of earlier images, in batches with the number of each
+        # batch's first image.
         self._images: deque[np.ndarray] = deque()
         self._features: deque[tuple[int, FrameFeatures]] = deque()
         self._encoded = self._added = 0

@@ -89,7 +89,7 @@ class WindowModel:
                 'use a config that this package can test'
             )
         self._target: Any = transforms[targets[0]]
-        # Pictures are at hand already, and only the crop of a sample is needed.
+        # Pictures are in memory already, and only the crop of a sample is needed.
         self._crop = Compose([t for t in transforms[: targets[0]] if not isinstance(t, LoadWindow)])
 
     @classmethod
@@ -165,7 +165,7 @@ class WindowModel:
         return width, height
 
     def pack(self) -> None:
-        """Make a model smaller and, on a CPU, faster; it cannot be trained, moved or saved then."""
+        """Make a model smaller and, on a CPU, faster; do not train, move or save it afterwards."""
         self.model.drop_training_parts()
         if next(self.model.parameters()).device.type == 'cpu':
             pack_layers(self.model, getattr(torch, self.precision))

@@ -140,7 +140,7 @@ class OnnxPoseNetwork(DescribedNetwork):
             inputs = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
         if self._fixed_batch is None or self._fixed_batch == len(inputs):
             return self._session.run(self._outputs, {self._input: inputs})
-        # A file for batches of one size sees the pictures in such batches, the last one filled up.
+        # A file with a fixed batch size gets full batches only: the last one is padded.
         size = self._fixed_batch
         missing = -len(inputs) % size
         padded = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
@@ -183,7 +183,7 @@ class TensorFlowPoseNetwork(DescribedNetwork):
         return [np.concatenate([self._run_one(picture) for picture in inputs])]
 
     def _run_one(self, picture: np.ndarray) -> np.ndarray:
-        # Input and output are the network's own: another thread's would take their place.
+        # The network stores its input and output: another thread would overwrite them.
         with self._lock:
             self._network.setInput(picture[None])
             try:

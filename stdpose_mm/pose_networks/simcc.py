@@ -41,7 +41,7 @@ def simcc_heatmaps(
 
 
 def _sampled(logits: np.ndarray, first: int, step: int) -> np.ndarray:
-    """Spread distributions [N, K, bins], and read them at every ``step``-th bin from ``first``."""
+    """Smooth distributions [N, K, bins]; sample them at every ``step``-th bin from ``first``."""
     probability = softmax(logits.astype(np.float64), axis=-1)
     sigma = SPREAD * step
     spread = gaussian_filter1d(probability, sigma, axis=-1, mode='constant')

@@ -22,10 +22,10 @@ ModelUse = Literal['none', 'optional', 'required']
 
 @dataclass(frozen=True)
 class PropagatedPose:
-    """The estimated pose of one person in one frame of a gap.
+    """Hold the estimated pose of one person in one frame of a gap.
 
     Args:
-        gap: The gap; of the joints only those that it is to fill are used.
+        gap: The gap; only the joints that are to be filled in it are used.
         frame_index: The frame.
         keypoints: [K, 2] pixels.
         visibility: [K] of 0 (nothing is known of the joint), 1, 2.
@@ -50,7 +50,7 @@ class PropagatedPose:
 
 @dataclass(frozen=True)
 class GapPoses:
-    """The estimated poses of one person in all frames of a gap.
+    """Hold the estimated poses of one person in all frames of a gap.
 
     Args:
         keypoints: [F, K, 2] pixels, frames ascending.
@@ -76,7 +76,7 @@ class BasePropagator(ABC):
     """
 
     skeleton: Skeleton | None = None
-    """The joints of its model, which labels without joint names are taken for; None without one."""
+    """The joints of its model, assumed for labels without joint names; None without a model."""
 
     uses_model: ModelUse = 'none'
     """Whether its constructor takes the ``window_model`` of a trained pose network."""
@@ -100,7 +100,7 @@ class BasePropagator(ABC):
     """Whether it looks at the video at all."""
 
     reads_second_labels: bool = False
-    """Whether a gap depends on the labels behind the nearest ones on either side."""
+    """Whether a gap depends on the labels beyond the nearest ones on either side."""
 
     reads_other_people: bool = False
     """Whether a gap depends on where other people are (:attr:`Gap.crowded`)."""
@@ -184,7 +184,7 @@ def require_method(method: str) -> type[BasePropagator]:
     """Look up the propagator registered as ``method``.
 
     Raises:
-        InputError: If there is no such propagator, or it needs what is not installed.
+        InputError: If there is no such propagator, or a package that it needs is not installed.
     """
     if method not in PROPAGATORS:
         raise InputError(
@@ -195,10 +195,10 @@ def require_method(method: str) -> type[BasePropagator]:
 
 
 def require_method_packages(method: str) -> None:
-    """Check at no cost that what a method needs is installed.
+    """Check without expensive imports that the packages that a method needs are installed.
 
     Raises:
-        InputError: If it is not.
+        InputError: If one is missing.
     """
     if PROPAGATION_METHODS.get(method) == 'window':
         require_packages(f'method {method!r}', 'torch', 'mmpose')

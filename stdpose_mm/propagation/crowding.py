@@ -15,7 +15,7 @@ def find_crowded_frames(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Find the frames in which somebody else's box covers much of a person's.
 
     Args:
-        boxes: [F, 4] of the person; of no size where there is none.
+        boxes: [F, 4] of the person; zero width and height where there is none.
         others: [N, F, 4] of N other people, likewise.
 
     Returns:

@@ -13,12 +13,12 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
 
 NEVER = -1
-"""Frame of an anchor that does not exist."""
+"""Frame index in place of a label that does not exist."""
 
 
 @dataclass(frozen=True)
 class NearestLabels:
-    """For every joint of a track the nearest label of this joint on one side of a gap.
+    """Hold the nearest label of every joint of a track on one side of a gap.
 
     Args:
         frames: [K] frame indices, ``NEVER`` where the joint has no label on this side.
@@ -38,17 +38,17 @@ class NearestLabels:
 
 @dataclass(frozen=True, eq=False)
 class Gap:
-    """Neighbouring frames without a label of some joints of a track, and the labels around them.
+    """Describe consecutive frames without a label of some joints of a track, and the labels around.
 
-    Where every label speaks of the whole pose, all joints of a track share its gaps. Where one
-    speaks of some joints only, the others have a longer gap across it, see :func:`find_gaps`.
+    If every label determines the whole pose, all joints of a track share its gaps. If a label
+    determines some joints only, the others have a longer gap across it, see :func:`find_gaps`.
 
     Two gaps are equal if they are the same object; :meth:`fingerprint` compares content.
 
     Args:
         track_id: The track.
         joints: [K] bool: the joints to fill; the others are evidence.
-        frames: The frames in which they are not labelled, at least one, ascending.
+        frames: The frames in which these joints are not labelled, at least one, ascending.
         left: The label on the frame before the gap; None before the first label.
         right: The label on the frame after the gap; None after the last label.
         inner: Labels of other joints on frames of the gap, frames ascending.
@@ -58,7 +58,7 @@ class Gap:
             methods that look further than the ends of the gap.
         bboxes: [len(frames), 4] person boxes ``[x, y, w, h]``.
         crowded: [len(frames)] bool: frames in which somebody else's box covers much of this
-            person's, as far as that was looked at (:func:`~.crowding.find_crowded_frames`).
+            person's, if that was computed (:func:`~.crowding.find_crowded_frames`).
     """
 
     track_id: int
@@ -76,12 +76,12 @@ class Gap:
 
     @property
     def first(self) -> int:
-        """Return the frame of the label on the left; without one the gap's first."""
+        """Return the frame of the label on the left; without one the gap's first frame."""
         return self.frames[0] if self.left is None else self.left.frame_index
 
     @property
     def last(self) -> int:
-        """Return the frame of the label on the right; without one the gap's last."""
+        """Return the frame of the label on the right; without one the gap's last frame."""
         return self.frames[-1] if self.right is None else self.right.frame_index
 
     @property
@@ -118,7 +118,7 @@ class Gap:
         )
 
     def is_crowded(self, frames: Collection[int]) -> bool:
-        """Whether somebody else covers much of this person in one of some frames of the gap."""
+        """Return whether somebody else covers much of this person in one of these frames."""
         return bool(self.crowded[[self.frames.index(frame) for frame in frames]].any())
 
     def distance_to_label(self, frame_index: int) -> np.ndarray:
@@ -161,12 +161,12 @@ class Gap:
 
 @dataclass(frozen=True)
 class PresenceInterval:
-    """Neighbouring frames in which a person is in the picture, as far as the labels tell.
+    """Describe consecutive frames in which a person is in the picture, according to the labels.
 
     Args:
         frames: The frames, at least one.
-        labels: Frame index -> label with a place, or with joints that will get one, frames
-            ascending; at least one.
+        labels: Frame index -> label with a position, or with joints to propagate, frames ascending;
+            at least one.
     """
 
     frames: range
@@ -178,9 +178,9 @@ def find_presence_intervals(
 ) -> list[PresenceInterval]:
     """Find when the person of a track is in the picture.
 
-    An interval goes on until a label that says that the person is absent, and the next begins with
-    the next other label. The first interval begins and the last one ends as ``life_span`` says,
-    unless a label does it.
+    An interval ends at a label that marks the person as absent; the next one begins at the next
+    other label. Where no label does, ``life_span`` decides where the first interval begins and the
+    last one ends.
 
     Args:
         labels: Frame index -> label of the track.
@@ -215,19 +215,19 @@ def find_gaps(
 ) -> list[Gap]:
     """Find the gaps of one track in one presence interval.
 
-    A label speaks of a joint if it gives it or leaves it out; a joint that it marks as propagated
-    is in a gap there. Joints whose gap is the same share it. A joint that no label speaks of is in
-    the gaps of the joint that most labels speak of.
+    A label determines a joint if it gives the joint or leaves it out; a joint that it marks as
+    propagated is in a gap there. Joints whose gap is the same share it. A joint that no label
+    determines is in the gaps of the joint that most labels determine.
 
     Args:
         track_id: The track.
         labels: Frame index -> label; at least one.
         bboxes: Frame index -> [4] person box of every frame that is not wholly labelled.
         frames: The frames of the interval.
-        within: Gaps without one of these frames are left out; by default there are none.
+        within: Gaps without one of these frames are left out; by default no gap is.
 
     Returns:
-        In order of time; every joint is in one gap of a frame that does not speak of it.
+        Gaps in order of time; in a frame without a label that determines it, a joint is in one gap.
     """
     times = sorted(labels)
     in_order = [labels[time] for time in times]
@@ -265,7 +265,7 @@ def shared_frames(frames: range, others: range) -> range:
 
 
 def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int], np.ndarray]:
-    """Find the pairs of labels that follow each other in speaking of a joint.
+    """Find the pairs of consecutive labels that determine a joint.
 
     Returns:
         Positions of both labels, -1 before the first and L after the last of L labels -> [K] bool
@@ -273,7 +273,7 @@ def _joints_between_labels(labels: Sequence[PersonLabel]) -> dict[tuple[int, int
     """
     spoken = np.stack([~label.propagated for label in labels])
     if not spoken.any():
-        # Boxes alone: they are where they are.
+        # Labels with boxes alone: each of them is the end of a gap.
         spoken[:] = True
     most = spoken.sum(axis=0).argmax()
     spoken = np.where(spoken.any(axis=0), spoken, spoken[:, [most]])
@@ -294,9 +294,9 @@ def affected_frames(
 ) -> range:
     """Find the frames whose poses may change when the labels of a track do.
 
-    The frames between the nearest labels around all changes; labels that do not say enough are
-    passed over: of a changed joint the nearest label (two of them for methods that read second
-    labels), of the others one that speaks of them, and one with the box of a whole pose.
+    These are the frames between the nearest labels around all changes that determine enough: a
+    label of every changed joint (two for methods that read second labels), one that determines
+    every other joint, and one with the box of a whole pose.
 
     Args:
         earlier: Frame index -> label before the change.
@@ -330,7 +330,7 @@ def affected_frames(
 
 
 def _changed_joints(earlier: PersonLabel | None, later: PersonLabel | None) -> np.ndarray:
-    """Return [K] bool: joints of which two labels of a frame say different things."""
+    """Return [K] bool: joints in which two labels of a frame differ."""
     one = earlier if earlier is not None else later
     assert one is not None
     if earlier is None or later is None or earlier.says_absent or later.says_absent:
@@ -345,7 +345,7 @@ def _changed_joints(earlier: PersonLabel | None, later: PersonLabel | None) -> n
 def _first_that_decides(
     labels: Sequence[PersonLabel], changed: np.ndarray, depth: int
 ) -> PersonLabel | None:
-    """Find the first label behind which nothing depends on the labels before it; None if none."""
+    """Find the first label beyond which nothing depends on the labels before it; None if none."""
     seen = np.zeros(len(changed), dtype=np.int64)
     spoken = np.zeros(len(changed), dtype=bool)
     whole = 0
@@ -361,7 +361,7 @@ def _first_that_decides(
 
 
 class _NearestAlong:
-    """The nearest and second nearest labels of each joint, from every place along a track.
+    """Hold the nearest and second nearest labels of each joint, from every place along a track.
 
     Args:
         labels: L labels in order of time, at least one.

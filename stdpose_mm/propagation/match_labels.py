@@ -39,7 +39,7 @@ def match_labels(
     Args:
         labels: Labels as they were read; labels that were matched stay as they are.
         frames: The video.
-        options: What the user says of the labels' frames, see :func:`match_frames`.
+        options: What the user states about the labels' frames, see :func:`match_frames`.
         labels_size: (width, height) of the pictures that were labelled, if the video has another
             size.
 

@@ -29,8 +29,8 @@ def map_in_threads(
 ) -> Generator[Result, None, None]:
     """Apply a function to items, to several at once if the user allows several threads.
 
-    OpenCV and onnxruntime share small pictures among their own threads badly; whole pictures can
-    be shared well. Both let other threads run while they work.
+    OpenCV and onnxruntime parallelise badly within small pictures, but well over whole pictures.
+    Both let other Python threads run while they work.
 
     Args:
         function: Is called by several threads at once, for different items.

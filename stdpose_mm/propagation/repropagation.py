@@ -37,7 +37,7 @@ def propagate_subsampled(
     Args:
         frames: The video's pictures.
         truth: Dense labels.
-        interval: T.
+        interval: Distance T of the given frames, in frames.
         propagator: How to fill the gaps.
         use_truth_boxes: Crop people at their true boxes, as the published protocol does, instead
             of boxes interpolated between given labels.

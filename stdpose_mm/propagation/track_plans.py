@@ -33,7 +33,7 @@ DetectedPeople = Mapping[int, FrameDetections]
 
 @dataclass(frozen=True)
 class TrackPlan:
-    """The labels of one track, and its ``gaps`` in order of time."""
+    """Hold the labels of one track, and its ``gaps`` in order of time."""
 
     labels: Mapping[int, PersonLabel]
     gaps: Sequence[Gap]
@@ -49,7 +49,7 @@ class TrackPlan:
         return gaps_at
 
     def boxes_in(self, frames: range) -> np.ndarray:
-        """Return the person's boxes [F, 4] in some frames, of no size where there is none."""
+        """Return the person's boxes [F, 4] in some frames, of size 0 where there is none."""
         boxes = np.zeros((len(frames), 4))
         for gap in self.gaps:
             inside = range(max(gap.frames[0], frames.start), min(gap.frames[-1] + 1, frames.stop))
@@ -65,7 +65,7 @@ class TrackPlan:
 
 @dataclass(frozen=True)
 class TrackPlanner:
-    """Plans the work on the tracks of a video.
+    """Plan the work on the tracks of a video.
 
     Args:
         num_frames: Length of the video.
@@ -92,7 +92,7 @@ class TrackPlanner:
         Args:
             tracks: The given labels of everyone.
             track_ids: The tracks to plan; by default all.
-            within: Gaps without one of these frames are left out; by default there are none.
+            within: Gaps without one of these frames are left out; by default no gap is.
             with_others: Whether gaps are to know where other people cover theirs
                 (:attr:`Gap.crowded`).
 
@@ -126,7 +126,7 @@ class TrackPlanner:
     def find_crowded_anew(
         self, earlier: Tracks, later: Tracks, changed: Collection[int], frames: range
     ) -> dict[int, range]:
-        """Find whose gaps other people cover, or no longer, since the labels of some have changed.
+        """Find the people whose crowded frames have changed with the labels of other people.
 
         Args:
             earlier: Everyone's labels before the change.
@@ -184,13 +184,13 @@ def _hull(gaps: Sequence[Gap]) -> range:
 
 
 def _with_crowded(gap: Gap, frames: range, crowded: np.ndarray) -> Gap:
-    """Return a gap that knows which frames are crowded, [F] bool of the F ``frames``."""
+    """Return the gap with its crowded frames set; ``crowded`` [F] bool of the F ``frames``."""
     start = frames.index(gap.frames[0])
     return replace(gap, crowded=crowded[start : start + len(gap.frames)])
 
 
 class _FoundBoxes(dict[int, np.ndarray]):
-    """The boxes of a track by frame, each found when it is first asked for."""
+    """Hold the boxes of a track by frame, each computed when it is first read."""
 
     def __init__(self, track: TrackBoxes) -> None:
         super().__init__()

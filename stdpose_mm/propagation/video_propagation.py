@@ -106,13 +106,13 @@ def propagate_frames(
     """Propagate sparse labels frame by frame; people come as soon as they are known.
 
     Memory does not grow with the video but for ``cache``: poses are dropped once their frame has
-    been handed out.
+    been yielded.
 
     Args:
         frames: The video's pictures.
-        tracks: The given labels. Joints that one marks as propagated are propagated there, with
-            its given joints as evidence. One that says that the person is absent does so until
-            the next label.
+        tracks: The given labels. Joints that a label marks as propagated are propagated there, with
+            its given joints as evidence. A label that marks the person as absent does so until the
+            next label.
         skeleton: Their joints.
         propagator: How to fill the gaps.
         cache: Results of earlier runs with this propagator and video; updated on the way.
@@ -121,7 +121,7 @@ def propagate_frames(
         detections: People found by a detector, which take the place of interpolated boxes.
         life_span: 'video': a track goes from the first frame to the last; 'labels': from its
             first label to its last.
-        listener: Is told how far the work is; the people of a frame come only when all gaps that
+        listener: Receives the progress; the people of a frame are yielded only when all gaps that
             hold it are done.
         track_ids: The tracks to propagate; by default all.
         within: The frames to yield; by default all. Only gaps that hold one of them are filled.
@@ -183,7 +183,7 @@ def gaps_of_labels(
 class _GapPoses:
     """Fetch the poses of gaps from the cache or from the propagator.
 
-    The propagator runs no further than it must. Poses of a gap are dropped with its last frame.
+    The propagator runs only as far as needed. Poses of a gap are dropped with its last frame.
 
     Args:
         plans: Track id -> plan.
@@ -191,7 +191,7 @@ class _GapPoses:
         skeleton: The joints of the labels.
         propagator: How to fill the gaps that the cache does not have.
         cache: Finished gaps are added.
-        listener: Is told how far the propagator is.
+        listener: Receives the progress of the propagator.
     """
 
     def __init__(

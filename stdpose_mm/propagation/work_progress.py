@@ -1,4 +1,4 @@
-"""How far a propagator is, frame by frame, though it hands out poses gap by gap."""
+"""Progress of a propagator frame by frame, although it yields poses gap by gap."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .gaps import Gap
 
 
 class WorkListener(Protocol):
-    """Is told how far the work on a video is; maybe by a thread of the propagator's."""
+    """Receive the progress of the work on a video; calls may come from the propagator's threads."""
 
     def start(self, frames_done: int, num_poses: int) -> None:
-        """Hear how many frames need no work, and how many people's poses are to be computed."""
+        """Receive the number of frames that need no work, and of people's poses to be computed."""
 
     def advance(self, frames_done: float) -> None:
-        """Hear for how many frames of the video the work is done; that never becomes less."""
+        """Receive the number of finished frames of the video, which never decreases."""
 
 
 _STEPS = 3
-"""Of the work on a frame: it is looked at, it is looked at again, and its poses are there."""
+"""Steps of the work on a frame: it is read, it is read again, and its poses are yielded."""
 
 
 def propagate_with_progress(
@@ -37,26 +37,26 @@ def propagate_with_progress(
     skeleton: Skeleton,
     listener: WorkListener | None,
 ) -> Iterator[PropagatedPose]:
-    """Run a propagator and tell how far it is.
+    """Run a propagator and report its progress.
 
     Methods follow a gap through all its frames, forward and maybe back, before its first pose is
-    known. So a frame counts as a third done when the propagator has looked at it, as two thirds
-    when it has done so again, and the last third comes with the poses in it; with the last of them
-    it is done, however often it was looked at.
+    known. So a frame counts as one third done when the propagator has read it, as two thirds when
+    it has read it again, and the last third follows with the poses in the frame; with its last pose
+    the frame is done, however often it was read.
 
     Args:
         propagator: The propagator.
         frames: The video.
         gaps: See :meth:`BasePropagator.propagate`.
         skeleton: The joints.
-        listener: Who is told.
+        listener: Receives the progress.
 
     Returns:
         What the propagator yields.
     """
     if listener is None:
         return propagator.propagate(frames, gaps, skeleton)
-    # Not a generator itself: that there is no work is told, too.
+    # Not a generator itself: the listener hears of no work at once, too.
     work = _Work(len(frames), gaps, listener)
     watched = _WatchedFrames(frames, work.look)
     return _finished(propagator.propagate(watched, gaps, skeleton), work)
@@ -69,7 +69,7 @@ def _finished(poses: Iterator[PropagatedPose], work: _Work) -> Iterator[Propagat
 
 
 class _Work:
-    """The work on the frames of gaps."""
+    """Track the work on the frames of gaps."""
 
     def __init__(self, num_frames: int, gaps: Sequence[Gap], listener: WorkListener) -> None:
         # Lists: a video may have ten thousand frames, and dictionaries take ten times the memory.
@@ -87,7 +87,7 @@ class _Work:
         if self._due[frame] and self._looks[frame] < _STEPS - 1:
             self._count(frame, self._looks)
         else:
-            # No progress, but a listener may have had enough.
+            # No progress, but the listener may want to cancel.
             with self._lock:
                 self._listener.advance(self._done)
 
@@ -115,7 +115,7 @@ def _count_poses(gaps: Sequence[Gap]) -> int:
 
 
 class _WatchedFrames(FrameView):
-    """Frames that tell when they are read."""
+    """Report when frames are read."""
 
     def __init__(self, frames: FrameSource, on_read: Callable[[int], None]) -> None:
         super().__init__(frames)

@@ -219,7 +219,7 @@ def _middle(times: Sequence[Fraction], index: int) -> float:
     """Find a time in seconds at which a frame is shown for sure: halfway to the next one."""
     if index + 1 < len(times):
         return float(times[index] + times[index + 1]) / 2
-    # The last frame stays, as far as anyone knows, as long as the one before.
+    # The duration of the last frame is unknown: that of the one before is assumed.
     return float(times[index] + (times[index] - times[index - 1]) / 2) if index else 0.0
 
 

@@ -41,15 +41,15 @@ _CHUNK = 64
 """Frames of a gap that are fused at once; longer gaps come in chunks, each with both ends."""
 
 _BATCH_BYTES = 64 * 2**20
-"""Memory for what the pictures and networks say of the chunks that share one reading of the video:
-about 45 people of 17 joints over 64 frames without a network."""
+"""Memory for the evidence of the chunks that share one reading of the video: about 45 people of 17
+joints over 64 frames without a network."""
 
 _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
 
 
 def auto_flow() -> FlowEstimator:
-    """Build the flow that 'auto' follows: a coarse one, as it has more evidence than flow."""
+    """Build the flow estimator of 'auto': a coarse one, as 'auto' has other evidence, too."""
     return DISFlow(finest_scale=2)
 
 
@@ -59,18 +59,18 @@ class AutoPropagator(BasePropagator):
 
     Linear interpolation, optical flow from both labels, the places that look like the labelled
     joints (:class:`~stdpose_mm.models.matchers.JointMatcher`) and, with a pose network, its
-    heatmaps go into a small network (:class:`~stdpose_mm.models.fusers.GapFuser`) that belongs to
-    no skeleton. The score of a joint is the probability that it lies within a tenth of the pose's
+    heatmaps go into a small network (:class:`~stdpose_mm.models.fusers.GapFuser`) that works for
+    any skeleton. The score of a joint is the probability that it lies within a tenth of the pose's
     size of the truth, as calibrated on held-out clips.
 
     A joint that neither end of a gap labels is interpolated between its nearest labels.
 
     Args:
-        window_model: A pose network whose heatmaps are evidence for the joints that it shares
-            with the labels by name; without one, flow and looks have to do.
+        window_model: A pose network whose heatmaps are evidence for the joints that it shares with
+            the labels by name; without one, flow and appearance are used alone.
         weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
             comes with the package, which was trained on generated clips only.
-        estimator: Which flow, that of :func:`auto_flow` by default.
+        estimator: Optical flow, that of :func:`auto_flow` by default.
         batch_size: Crops that a pose network sees at once.
         device: Where a fuser in PyTorch runs.
         pose_networks: Pose networks of other projects whose heatmaps are evidence, too, for the
@@ -130,7 +130,7 @@ class AutoPropagator(BasePropagator):
         tracks: Mapping[Gap, FlowTracks],
         mapping: JointMapping | None,
     ) -> Generator[_Chunk, None, None]:
-        """Yield the chunks of gaps in order of time, with the window model's maps of them."""
+        """Yield the chunks of gaps in order of time, with the window model's heatmaps."""
         if self.heatmap_estimator is None or mapping is None:
             parts = [
                 (gap, gap.frames[start : start + _CHUNK])
@@ -225,13 +225,13 @@ class AutoPropagator(BasePropagator):
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Frames of a gap that are fused at once.
+    """Hold the frames of a gap that are fused at once.
 
     Args:
         gap: The gap.
         tracks: Its flow tracks.
         keys: The frames to fill, ascending.
-        heatmaps: Those that are known by now.
+        heatmaps: Heatmaps that are computed so far.
     """
 
     gap: Gap
@@ -253,7 +253,7 @@ class _Chunk:
 
 
 def _batches(chunks: Iterable[_Chunk]) -> Iterator[list[_Chunk]]:
-    """Put neighbours together; a batch goes beyond ``_BATCH_BYTES`` by one chunk at most."""
+    """Group neighbouring chunks; a batch exceeds ``_BATCH_BYTES`` by one chunk at most."""
     batch: list[_Chunk] = []
     nbytes = 0
     for chunk in chunks:

@@ -15,11 +15,11 @@ CANDIDATES = ('linear', 'forward', 'backward')
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidate positions of K joints in F frames of a gap, and their blend.
+    """Hold the candidate positions of K joints in F frames of a gap, and their blend.
 
     Args:
         times: [F] frame indices, the gap's first and last among them.
-        left, right: [K] bool: joints of the left, and of the right, label.
+        left, right: [K] bool: joints that the left, or the right, label has.
         positions: [F, K, 3, 2] pixels, in the order of ``CANDIDATES``.
         weights: [F, K, 3] weights of the blend.
         centre: [F, K, 2] pixels, the blend; linear where neither label has the joint.

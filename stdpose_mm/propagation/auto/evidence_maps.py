@@ -1,4 +1,4 @@
-"""Maps of evidence around a gap's joints: what lies at places relative to the pose's size."""
+"""Maps of evidence around a gap's joints, sampled on grids relative to the pose's size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DENSE_SIDE = MAP_SIDE * _REDUCTION
 DENSE_STEP = MAP_STEPS[0]
 
 _BOTH_IN_ONE = np.zeros(0, np.float32)
-"""In the place of y coordinates, which come with those along x."""
+"""Argument in place of the y coordinates, which are in the same array as the x coordinates."""
 
 
 def near_and_wide(dense: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def sample_around(
         maps: [K, h, w] float32.
         to_map: [2, 3] affine from pixels of the picture to pixels of the maps.
         centre: [K, 2] pixels of the picture.
-        size: Of the pose in pixels.
+        size: Size of the pose in pixels.
 
     Returns:
         [K, 27, 27]; 0 outside of the maps.

@@ -60,7 +60,8 @@ SCALARS = (
 MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap')
 
 _LEAST_TRUST = 1e-4
-"""Of a network that misses the labels, or has seen none, so that of several such ones all count."""
+"""Minimum trust in a network, also in one that misses the labels or has seen none: several such
+networks all count."""
 
 _LENGTH_UNIT = 15.0
 """Frames; brings distances in time to the order of one."""
@@ -68,11 +69,11 @@ _LENGTH_UNIT = 15.0
 
 @dataclass(frozen=True)
 class FusionFeatures:
-    """Evidence for K joints in F frames of a gap, labelled ends included.
+    """Hold the evidence for K joints in F frames of a gap, labelled ends included.
 
     Args:
         centre: [F, K, 2] pixels that offsets start from, the blend of both flow tracks.
-        size: Larger side of the labelled poses in pixels, their mean.
+        size: Mean larger side of the labelled poses in pixels.
         vectors: [F, K, len(VECTORS), 2] offsets and displacements in units of ``size``; the first
             three are the candidates.
         scalars: [F, K, len(SCALARS)].
@@ -111,7 +112,7 @@ def extract_fusion_features(
         tracks: Its flow tracks.
         matcher: Compares pictures with the labels.
         chosen: Frames to look at, ascending, the gap's first and last among them; all by default.
-        heatmaps: Of networks that see the labels, for some or all of these frames.
+        heatmaps: Heatmaps of networks that see the labels, for some or all of these frames.
         networks: Networks of single frames, with the joints of the labels among theirs; see
             :func:`gather_heatmaps`.
     """
@@ -135,10 +136,10 @@ def join_features(
     Args:
         gap: The gap; one of its ends is labelled.
         tracks: Its flow tracks.
-        candidates: Of the chosen frames.
-        matches: Of the same.
+        candidates: Candidates in the chosen frames.
+        matches: Matches in the same frames.
         picture_size: (width, height) in pixels.
-        heatmaps: Of each pose network around the candidates' centre.
+        heatmaps: Heatmaps of each pose network around the candidates' centre.
     """
     maps, has_heatmap = _maps(candidates, matches, heatmaps)
     return FusionFeatures(

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from stdpose_mm.propagation.window.gap_heatmap_estimator import EstimatedHeatmaps
 
 LEAST_AGREEMENT = 0.3
-"""A network whose maps at the labels reach less than this share of their highest places around (the
-mean over the joints of a gap) sees something else and is left out. EfficientPose has 0.4 to 0.97 on
-98 % of the gaps of real clips, random peaks have less than 0.1."""
+"""A network whose maps have at the labels less than this share of their nearby maximum (mean over
+the joints of a gap) finds something else and is left out. EfficientPose has 0.4 to 0.97 on 98 % of
+the gaps of real clips, random peaks have less than 0.1."""
 
 
 @dataclass(frozen=True)
 class GapHeatmaps:
-    """Heatmaps of one network for the joints of labels: one kind of evidence, whatever made it.
+    """Hold the heatmaps of one network, of any kind, for the joints of labels.
 
     Args:
         frames: The F frames of the maps, ascending.
@@ -63,14 +63,14 @@ class GapHeatmaps:
 
 @dataclass(frozen=True)
 class HeatmapsAround:
-    """Heatmaps of one network around the centre of the candidates.
+    """Hold the heatmaps of one network around the centre of the candidates.
 
     Args:
         maps: [F, K, 2, 27, 27]: of every frame by itself, and together with the labels.
-        shown: [F, K] bool: where there are any.
-        at_labels: [K] how high each joint's map is at the labels, see :func:`_judge_at_labels`.
-        misses_labels: Whether the network finds something else than what is labelled, so that it
-            is to be left out.
+        shown: [F, K] bool: which frames and joints have a heatmap.
+        at_labels: [K] value of each joint's map at the labels, see :func:`_judge_at_labels`.
+        misses_labels: Whether the network finds something else than the labelled joints and has to
+            be left out.
     """
 
     maps: np.ndarray
@@ -100,12 +100,11 @@ def _sample(network: GapHeatmaps, candidates: Candidates) -> tuple[np.ndarray, n
 def _judge_at_labels(
     candidates: Candidates, around: np.ndarray, shown: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Tell by the labelled ends, where the truth lies in the middle of a map, how good maps are.
+    """Judge maps by the labelled ends, where the middle of a map is the true position.
 
     Returns:
-        [K] how high each joint's map is at the label, the higher its highest place is above that
-        the less, mean over both ends; and the mean share of the highest place over all joints, 1 if
-        there is nothing to judge by.
+        [K] value of each joint's map at the label times its ratio to the map's maximum, mean over
+        both ends; and the mean ratio over all joints, 1 if no labelled joint has a map.
     """
     height, share, ends = np.zeros((3, shown.shape[1]))
     middle = DENSE_SIDE // 2

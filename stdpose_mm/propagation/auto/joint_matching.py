@@ -1,4 +1,4 @@
-"""Where a gap's labelled joints are found again in its other frames, by the looks of pictures."""
+"""Search for a gap's labelled joints in its other frames, by appearance."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .trained_matcher import TrainedMatcher, crop_pose, to_descriptors
 
 
 class JointMatches(NamedTuple):
-    """Likeness of places to the joints of both labels, from -1 to 1.
+    """Hold the similarity of places to the joints of both labels, from -1 to 1.
 
     Args:
         maps: [F, K, len(MAP_STEPS), 2, 9, 9] of places around the centre to the joint of the left
             and right label, near and wide; zeros without the label.
-        at_candidates: [F, K, 3] of each candidate to the joint of the label it starts from; at the
-            straight line the mean over the labels there are.
-        ends: [K] of both labels' joints to each other.
+        at_candidates: [F, K, 3] of each candidate to the joint of the label it starts from; for the
+            straight line, the mean over the existing labels.
+        ends: [K] similarity of both labels' joints to each other.
     """
 
     maps: np.ndarray
@@ -45,7 +45,7 @@ def match_joints(
     """Compare every frame of gaps with the labels at their ends.
 
     A picture is read once for all gaps, and once more if it is at the end of one: large pictures,
-    and those of long gaps, are in no cache.
+    and those of long gaps, are not cached.
 
     Args:
         frames: The video.
@@ -53,7 +53,7 @@ def match_joints(
         matcher: Describes pictures.
 
     Returns:
-        In the order of ``gaps``.
+        Matches of each gap, in the order of ``gaps``.
     """
     searches = [_Search(candidates, matcher) for candidates in gaps]
     ends = [(search.frames[row], search, row) for search in searches for row in search.ends]
@@ -84,7 +84,7 @@ def _share(
 
 
 class _Search:
-    """Looks for the joints of one gap's labels, one frame at a time; frames may share threads.
+    """Search for the joints of one gap's labels; several threads may search in different frames.
 
     Args:
         candidates: Those of the gap.
@@ -92,8 +92,9 @@ class _Search:
 
     Attributes:
         frames: The frames to look at, ascending.
-        ends: Rows of those whose labels say what to look for; needed before the first match.
-        matches: What was found so far.
+        ends: Rows of the labelled frames, whose joints are searched for; needed before the first
+            match.
+        matches: Matches found so far.
     """
 
     def __init__(self, candidates: Candidates, matcher: TrainedMatcher) -> None:

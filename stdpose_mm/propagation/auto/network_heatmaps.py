@@ -29,7 +29,7 @@ class NetworkUse:
 
     Args:
         used: Gaps in which its heatmaps were evidence.
-        misses_labels: Gaps in which it finds something else than what is labelled.
+        misses_labels: Gaps in which it finds something else than the labelled joints.
         crowded: Gaps in which somebody else covers the person.
     """
 
@@ -38,7 +38,7 @@ class NetworkUse:
     crowded: int = field(default=0, compare=False)
 
     def describe(self, name: str) -> str:
-        """Say in a sentence what the network of that name was used for; '' before it had a gap."""
+        """Say in a sentence how the network ``name`` was used; '' before the first gap."""
         total = self.used + self.misses_labels + self.crowded
         if not total:
             return ''
@@ -61,7 +61,7 @@ class NetworkHeatmapEstimator:
         batch_size: Crops that it sees at once.
 
     Attributes:
-        use: What :meth:`around` has found of use.
+        use: Counts of the gaps that :meth:`around` has judged.
     """
 
     def __init__(self, network: PoseNetwork, batch_size: int = 8) -> None:
@@ -92,8 +92,9 @@ class NetworkHeatmapEstimator:
             mapping: The joints of the gap's labels among those of the network.
 
         Returns:
-            None where they are not: the network sees one person at a time, and would find the
-            joints of whoever is in front; or it misses the labels.
+            None if they are of no use: somebody else covers the person, and the network, which sees
+            one person at a time, would find the joints of whoever is in front; or it misses the
+            labels.
         """
         keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
         if gap.is_crowded(keys):
@@ -151,7 +152,7 @@ def gather_heatmaps(
         frames: The video.
         gap: The gap.
         candidates: Of frames of the gap and its labels.
-        heatmaps: Of networks that see the labels.
+        heatmaps: Heatmaps of networks that see the labels.
         networks: Networks of single frames, with the joints of the gap's labels among theirs.
     """
     found = [maps.around(candidates) for maps in heatmaps]

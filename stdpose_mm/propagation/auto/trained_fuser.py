@@ -28,13 +28,13 @@ ONNX_RECORD = 'stdpose_mm.fuser'
 """Name of the entry of an ONNX file's metadata that holds :meth:`TrainedFuser.record` as JSON."""
 
 EVIDENCE = 'learned appearance'
-"""Kind of evidence that fusers of this version weigh; others take inputs of the same sizes."""
+"""Kind of evidence that fusers of this version weigh; other kinds have the same input sizes."""
 
 _EXPECTED = 'a file that tools/misc/train_auto.py of this version wrote'
 
 
 class FuserNetwork(Protocol):
-    """What a fuser runs on: :class:`~stdpose_mm.models.fusers.GapFuser`, or its ONNX file."""
+    """Run a fuser: a :class:`~stdpose_mm.models.fusers.GapFuser`, or its ONNX file."""
 
     def fuse_gap(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """See :meth:`stdpose_mm.models.fusers.GapFuser.fuse_gap`."""
@@ -43,16 +43,15 @@ class FuserNetwork(Protocol):
 
 @dataclass(frozen=True)
 class TrainedFuser:
-    """A gap fuser in evaluation mode.
+    """Hold a gap fuser in evaluation mode.
 
     Args:
         network: The network.
-        calibrator: Fitted on clips that the network was not trained on.
+        calibrator: Calibration of the scores, fitted on clips that the network was not trained on.
         trained_on: What it was trained on, in a few words.
-        shrinkage: Distance in pose sizes. Where the network wants to leave the blend of the flow
-            tracks by a distance d, it gets the share d / (d + shrinkage): small corrections are
-            mostly noise on footage unlike that which it was trained on, large ones are not. 0
-            believes all.
+        shrinkage: Distance in pose sizes. The network's offset of length d from the blend of the
+            flow tracks is multiplied by d / (d + shrinkage): small corrections are mostly noise on
+            footage unlike that which it was trained on, large ones are not. 0 keeps all offsets.
     """
 
     network: FuserNetwork
@@ -126,10 +125,10 @@ class TrainedFuser:
 
 
 class OnnxFuser:
-    """A gap fuser that onnxruntime runs.
+    """Run a gap fuser by onnxruntime.
 
     Args:
-        path: What :func:`~stdpose_mm.export.fuser_export.export_fuser` wrote.
+        path: File that :func:`~stdpose_mm.export.fuser_export.export_fuser` wrote.
 
     Raises:
         InputError: If onnxruntime is missing or cannot run the file.

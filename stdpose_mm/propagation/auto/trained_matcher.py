@@ -14,17 +14,17 @@ SHIPPED_MATCHER = Path(__file__).parent / 'weights' / 'joint_matcher.onnx'
 
 CROP_SIDE = 160
 POSE_SIDE = 96.0
-"""Pixels of a crop, and those that the larger side of a pose takes in it."""
+"""Larger side of a pose in a crop, in pixels of the crop."""
 
 _STRIDE = 2
 _EXPECTED = 'a file that tools/misc/train_matcher.py of this version wrote'
 
 
 class TrainedMatcher:
-    """A :class:`~stdpose_mm.models.matchers.JointMatcher` in an ONNX file.
+    """Run a :class:`~stdpose_mm.models.matchers.JointMatcher` in an ONNX file.
 
     Args:
-        path: What :func:`~stdpose_mm.export.matcher_export.export_matcher` wrote.
+        path: File that :func:`~stdpose_mm.export.matcher_export.export_matcher` wrote.
 
     Raises:
         InputError: If onnxruntime is missing or cannot run the file.
@@ -54,7 +54,7 @@ def crop_pose(
 
     Args:
         picture: [H, W, 3] uint8.
-        middle: [2] pixels, which the middle of the crop shows.
+        middle: [2] pixels of the picture, the middle of the crop.
         size: Larger side of the pose in pixels.
 
     Returns:
@@ -71,7 +71,7 @@ def crop_pose(
     part = picture[low[1] : high[1] + 1, low[0] : high[0] + 1]
     ratio = np.ones(2)
     if scale < 1:
-        # Linear interpolation sees four pixels; they shall stand for all.
+        # Linear interpolation reads four pixels only: without reducing first, it would alias.
         original = high + 1 - low
         reduced = np.maximum(np.rint(original * scale), 1).astype(int)
         part = cv2.resize(part, reduced.tolist(), interpolation=cv2.INTER_AREA)

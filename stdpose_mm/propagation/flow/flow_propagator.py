@@ -27,7 +27,7 @@ class FlowPropagator(BasePropagator):
     nearest label) times the agreement of both tracks where there are two.
 
     Args:
-        estimator: Which flow, :class:`DISFlow` by default.
+        estimator: Optical flow, :class:`DISFlow` by default.
         half_life: Frames after which the score has halved.
     """
 

@@ -19,20 +19,21 @@ from stdpose_mm.structures.boxes import POSE_MARGIN, to_corners
 from .optical_flow import MOST_ENLARGED, FlowEstimator, region_around, sample_bilinear
 
 MISS_SCALE = 0.1
-"""In pose sizes; a track that misses the other label by it counts 1/e there."""
+"""Pose sizes; a track that misses the other label by this distance has weight 1/e there."""
 
 _MIN_SIZE = 8.0
 """Pixels; offsets relative to a pose need a unit."""
 
 _WANTED_SIZE = 150.0
-"""Pixels of a pose in the pictures that flow is computed on. Who is smaller in the whole picture is
-followed in a part of it: limbs of small people are lost."""
+"""Pixels of a pose in the pictures that flow is computed on. A person who is smaller in the whole
+picture is tracked in a part of it: flow loses the limbs of small people."""
 
 _LEAST_GAIN = 1.25
-"""How much larger a person must be in the part than in the whole picture, which others share."""
+"""Minimum ratio of a person's size in the part to that in the whole picture, whose flow others
+share."""
 
 _MARGIN = 0.6
-"""Pose sizes around a person's boxes that the part shows, for what happens between the labels."""
+"""Margin of the part around a person's boxes, in pose sizes, for motion between the labels."""
 
 _KEPT_PICTURES = 64
 """Pictures kept for the backward sweep; longer chunks are read a second time, in batches."""
@@ -40,7 +41,7 @@ _KEPT_PICTURES = 64
 
 @dataclass(frozen=True)
 class FlowTracks:
-    """Positions of the joints of a gap's labels, tracked by flow.
+    """Hold the positions of the joints of a gap's labels, tracked by flow.
 
     Args:
         frames: First to last frame of the gap, labelled ends included.
@@ -99,8 +100,8 @@ def labelled_ends(gap: Gap) -> tuple[np.ndarray, np.ndarray]:
 def pose_size(gap: Gap) -> float:
     """Return the mean larger side of the labelled poses at the ends of a gap, in pixels.
 
-    A pose of a single joint has no extent; its person box stands in. So it does for a label that
-    speaks of some joints only.
+    The person box is used instead for a pose of a single joint, which has no extent, and for a
+    label of some joints only.
     """
     labels = [label for label in (gap.left, gap.right) if label and label.labelled.any()]
     sizes = [
@@ -129,7 +130,7 @@ def follow_joints(
     Args:
         frames: The video.
         gaps: Gaps of one or several tracks.
-        estimator: Which flow.
+        estimator: Computes the flow.
 
     Yields:
         Chunks in time order, the gaps of a chunk sorted by their first and last frame.
@@ -152,11 +153,11 @@ def split_into_chunks(gaps: Iterable[Gap]) -> list[list[Gap]]:
 
 @dataclass(frozen=True)
 class _View:
-    """The part of the pictures that a person is followed in.
+    """Describe the part of the pictures in which a person is tracked.
 
     Args:
-        left, top, right, bottom: Pixels; rows and columns up to the last two, without these.
-        most: It is scaled by this at most.
+        left, top, right, bottom: Pixels; ``right`` and ``bottom`` are exclusive.
+        most: Largest scale factor of the part.
     """
 
     left: int
@@ -167,7 +168,7 @@ class _View:
 
     @property
     def corner(self) -> np.ndarray:
-        """Return [2] pixels of the picture at which it begins."""
+        """Return the top left corner [2] in pixels of the picture."""
         return np.array([self.left, self.top], float)
 
     def of(self, picture: np.ndarray) -> np.ndarray:
@@ -176,13 +177,13 @@ class _View:
 
 
 class _Path(NamedTuple):
-    """Where a person's joints go.
+    """Hold the path of a person's joints.
 
     Args:
         frames: Frames, ascending.
         positions: [F, K, 2] pixels in them; filled along the way.
         labels: Labels on the way.
-        view: What is looked at.
+        view: The part of the pictures in which the person is tracked.
     """
 
     frames: range
@@ -192,7 +193,7 @@ class _Path(NamedTuple):
 
 
 class _Start(NamedTuple):
-    """Paths that go on from a frame in one view, and the prepared pictures of it and the next."""
+    """Hold paths that continue from a frame in one view, and its and the next prepared picture."""
 
     frame: int
     paths: Sequence[_Path]
@@ -201,11 +202,11 @@ class _Start(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    """What flow is computed on.
+    """Hold a picture that is prepared for flow.
 
     Args:
-        pixels: As the estimator wants them.
-        scale: [2] of these in one of the picture, along x and y.
+        pixels: In the format of the estimator.
+        scale: [2] prepared pixels per pixel of the picture, along x and y.
     """
 
     pixels: np.ndarray
@@ -213,7 +214,7 @@ class _Prepared(NamedTuple):
 
 
 _PathsByStart = dict[int, list[_Path]]
-"""Frame that they start from -> paths."""
+"""Start frame -> paths that start there."""
 
 
 def _follow_chunk(
@@ -261,10 +262,11 @@ def _follow_chunk(
 def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
     """Choose what is looked at to follow the person of a gap, whoever else there is.
 
-    Nobody knows where a person goes who has a label on one side only: then it is the whole picture.
+    The path of a person with a label on one side only is unknown: the view is the whole picture
+    then.
     """
     whole = _View(0, 0, *size)
-    # Where pictures are not at hand they have no size; reading one says so.
+    # Missing pictures have no size; reading one raises the error.
     in_whole = min(MOST_ENLARGED, max_side / max(*size, 1))
     wanted = min(MOST_ENLARGED, _WANTED_SIZE / pose_size(gap))
     if gap.left is None or gap.right is None or wanted < _LEAST_GAIN * in_whole:
@@ -286,12 +288,12 @@ def _flow_of_sweep(
     sweep: range,
     starting: _PathsByStart,
 ) -> Generator[tuple[_Start, np.ndarray], None, None]:
-    """Yield where paths go on, and the flow to the next frame there."""
+    """Yield the paths that continue, and the flow to the next frame there."""
 
     def starts() -> Iterator[_Start]:
         moving: list[_Path] = []
         for frame in sweep:
-            # Those that go on only: a chunk may be a whole video with thousands of gaps.
+            # Only paths that continue: a chunk may be a whole video with thousands of gaps.
             moving = [path for path in moving if frame + step in path.frames]
             moving += starting.get(frame, [])
             by_view: dict[_View, list[_Path]] = {}
@@ -318,19 +320,19 @@ def move_points(points: np.ndarray, field: np.ndarray, scale: np.ndarray) -> np.
     Args:
         points: [..., 2] x, y in full pixels.
         field: [h, w, 2] flow in reduced pixels.
-        scale: Reduced pixels in a full one, along x and y.
+        scale: Reduced pixels per full pixel, along x and y.
     """
     reduced = ((points + 0.5) * scale - 0.5).reshape(-1, 2)
     return points + (sample_bilinear(field, reduced) / scale).reshape(points.shape)
 
 
 class _PreparedPictures:
-    """Prepared pictures of a chunk, read forward, then backward; few are kept at a time.
+    """Hold the prepared pictures of a chunk, read forward, then backward; few at a time.
 
     Args:
         frames: The video.
-        views: Frame -> what is looked at in it.
-        prepare: Makes what is kept of a view, see :class:`FlowEstimator`.
+        views: Frame -> its views.
+        prepare: Prepares the picture of a view, see :class:`FlowEstimator`.
         first: First frame of the chunk.
     """
 

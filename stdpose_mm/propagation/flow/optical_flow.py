@@ -17,12 +17,12 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 
 MOST_ENLARGED = 2.0
-"""Small pictures are enlarged up to this: DIS gives flow on a grid of a few pixels, too coarse for
-the limbs of a person that is small itself."""
+"""Small pictures are enlarged by up to this factor: DIS gives flow on a grid of a few pixels, too
+coarse for the limbs of a person that is small itself."""
 
 _GRADIENT_WEIGHT = 30.0
-"""Of DIS's refinement; OpenCV has 10. More of it follows edges rather than brightness; chosen on
-training clips of JHMDB, see docs/results/real_clips.md."""
+"""Weight of the gradient term in DIS's refinement; OpenCV's default is 10. A larger weight follows
+edges rather than brightness; chosen on training clips of JHMDB, see docs/results/real_clips.md."""
 
 _MIN_SIDE = 16
 """Pixels; DIS flow refuses pictures of less than 12."""
@@ -33,7 +33,7 @@ _RAFT_MIN_SIDE = 128
 
 
 class FlowEstimator(Protocol):
-    """Optical flow of one kind; several threads may ask for it at once.
+    """Compute optical flow of one kind; several threads may call it at once.
 
     Attributes:
         max_side: Larger side in pixels of the pictures that flow is computed on.
@@ -48,24 +48,24 @@ class FlowEstimator(Protocol):
     def single_threaded(self) -> bool: ...
 
     def prepare(self, picture: np.ndarray, most: float = MOST_ENLARGED) -> np.ndarray:
-        """Scale a BGR picture uint8 [H, W, 3] to what is kept of it, see :func:`scale_picture`."""
+        """Prepare a BGR picture uint8 [H, W, 3] for flow, see :func:`scale_picture`."""
         ...
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """[h, w, 2] flow in pixels of the prepared pictures from ``source`` to ``target``."""
+        """Return the flow [h, w, 2] from ``source`` to ``target`` in pixels of these."""
         ...
 
 
 class DISFlow:
-    """DIS optical flow (Kroeger et al., ECCV 2016) of OpenCV on grey pictures.
+    """Compute DIS optical flow (Kroeger et al., ECCV 2016) by OpenCV on grey pictures.
 
     Args:
         max_side: Larger side in pixels of the pictures that flow is computed on.
-        finest_scale: How often these are halved for the finest flow there is; the field is
+        finest_scale: How often these are halved for the finest level of the flow; the field is
             enlarged from there. 2 instead of 1 takes a quarter of the time.
     """
 
-    # OpenCV finds little to share in the rows of small pictures.
+    # OpenCV hardly uses more threads for the few rows of small pictures.
     single_threaded = True
 
     def __init__(self, max_side: int = 640, finest_scale: int = 1) -> None:
@@ -85,9 +85,9 @@ class DISFlow:
 
 
 class _DISEstimators(local):
-    """OpenCV's estimators of one thread, each for pictures of one shape.
+    """Hold OpenCV's estimators of one thread, each for pictures of one shape.
 
-    One that two threads share, or that has seen pictures of another size, may crash.
+    An estimator that two threads share, or that has seen pictures of another size, may crash.
     """
 
     def __init__(self) -> None:
@@ -110,11 +110,11 @@ _DIS_ESTIMATORS = _DISEstimators()
 
 
 class RememberedFlow:
-    """Remembers flow, for those who ask for the same pictures again and again.
+    """Cache flow, for callers that need the flow of the same pictures several times.
 
     Args:
-        estimator: Which flow.
-        max_bytes: Memory for flow; what was not asked for the longest goes first.
+        estimator: Computes the flow.
+        max_bytes: Memory for flow in bytes; the least recently used flow is dropped first.
     """
 
     def __init__(self, estimator: FlowEstimator, max_bytes: int = 2**29) -> None:
@@ -139,8 +139,8 @@ class RememberedFlow:
         return self._estimator.prepare(picture, most)
 
     def __call__(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """See :class:`FlowEstimator`; not to be written to."""
-        # By what the pictures show: their memory may have become another picture's.
+        """See :class:`FlowEstimator`; the result must not be modified."""
+        # Keys are content hashes: the memory of a picture may have been reused for another one.
         key = fingerprint(source), fingerprint(target)
         with self._lock:
             field = self._fields.get(key)
@@ -157,7 +157,7 @@ class RememberedFlow:
 
 
 class RAFTFlow:
-    """RAFT (Teed and Deng, ECCV 2020), torchvision's small variant, with weights at hand.
+    """Compute flow by RAFT (Teed and Deng, ECCV 2020), torchvision's small variant.
 
     Args:
         weights: File with the weights of ``torchvision.models.optical_flow.raft_small``.
@@ -216,7 +216,7 @@ def scale_picture(picture: np.ndarray, max_side: int, most: float = MOST_ENLARGE
     Args:
         picture: [H, W] or [H, W, 3].
         max_side: Pixels.
-        most: Scale by this at most.
+        most: Largest scale factor.
     """
     height, width = picture.shape[:2]
     factor = min(most, max_side / max(height, width))

@@ -37,8 +37,8 @@ MAX_KEYS = 64
 """Frames of a gap that are estimated together; a longer gap comes in chunks."""
 
 MIRROR_REACH = 15
-"""Frames from the key to an auxiliary frame that carries no label, at most: as far as training
-shows any."""
+"""Largest distance in frames from the key frame to an auxiliary frame that carries no label: the
+largest one in training."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class GapHeatmapEstimator:
 
     A frame is cropped at the person's box in it, whatever window it is in, so that the windows of a
     gap share the features of their frames. (In training all frames of a window are cropped at the
-    box of the key frame; ``docs/results/tried.md`` has what that costs.) Frames are decoded and
-    cropped by a thread that stays a few pictures ahead; every picture is read once for all people.
-    Beyond the first or last label the other auxiliary frame mirrors the distance, up to
-    ``MIRROR_REACH`` frames and the end of the gap, and carries no label.
+    box of the key frame; ``docs/results/tried.md`` gives the cost.) Frames are decoded and cropped
+    by a thread that stays a few pictures ahead; every picture is read once for all people. Beyond
+    the first or last label the other auxiliary frame mirrors the distance, up to ``MIRROR_REACH``
+    frames and the end of the gap, and carries no label.
 
     A model whose windows have more than three frames sees, between each of these two auxiliary
     frames and the key frame, evenly spaced frames of the gap too, without labels
@@ -81,8 +81,8 @@ class GapHeatmapEstimator:
     frames have their further frames within the chunk then.
 
     A model without a neck, or with ``test_cfg.use_frame_head``, looks at single frames: the label
-    frames are not read then, and both kinds of maps are the same. One that takes no labels sees
-    the frames right beside each, as in pose estimation.
+    frames are not read then, and both kinds of maps are the same. A model that takes no labels sees
+    the direct neighbours of each frame, as in pose estimation.
 
     Args:
         window_model: The model with its pipeline.
@@ -261,7 +261,7 @@ class GapHeatmapEstimator:
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """The frames of a gap, some of a long one, that are estimated at once.
+    """Hold the frames of a gap, or a part of a long gap's, that are estimated at once.
 
     Args:
         gap: The gap.
@@ -284,7 +284,7 @@ class _Chunk:
     pictures: dict[int, np.ndarray] = field(default_factory=dict)
 
     def read_maps(self) -> set[int]:
-        """Frames whose predicted maps are read: not those that a label replaces for every joint."""
+        """Return frames whose predicted maps are read: not where a label replaces every joint's."""
         read: set[int] = set()
         for window in self.windows:
             read.update(window.frames[1:-1])

@@ -10,10 +10,10 @@ from .window_propagator import WindowPropagator
 
 @PROPAGATORS.register_module(name='semantic-motion')
 class SemanticMotionPropagator(WindowPropagator):
-    """The second system, which reads the nearest labels as the neck of the model is configured to.
+    """Run the second system, whose neck reads the nearest labels as it is configured to.
 
     Raises:
-        InputError: If the model is one of another method, or was made for pose estimation and
+        InputError: If the model belongs to another method, or was made for pose estimation and
             takes no labels.
     """
 

@@ -18,16 +18,16 @@ from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator, reg
 from stdpose_mm.structures import to_corners
 
 MAX_MISS = 0.05
-"""Share of a box's larger side; see docs/results/inference_speed.md."""
+"""Default of ``max_miss``, a share of a box's larger side; see docs/results/inference_speed.md."""
 
 _MISS_QUANTILE = 0.8
-"""Of the points in a box; those in the background beside a person may be covered for a while."""
+"""Quantile over the points in a box; those in the background may be covered for a while."""
 
 _GRID = 7
 """Points in a row, and in a column, of a box."""
 
 _MARGIN = 0.25
-"""Of the region around all boxes that flow is computed in, as a share of its larger side."""
+"""Margin around all boxes of the region that flow is computed in, a share of its larger side."""
 
 
 class SparseEstimator:
@@ -36,19 +36,19 @@ class SparseEstimator:
     Flow carries the poses of the estimated frames on both sides to a frame between. The two, and
     their scores, are blended as :class:`~stdpose_mm.propagation.flow.FlowPropagator` blends labels.
 
-    Where flow cannot be followed the network estimates all frames, which is decided before it runs.
-    Points in the box of each person are carried to the next estimated frame and back; in every box
-    at least four fifths of them have to return to within ``max_miss`` of their place. Everyone in a
-    frame between has to be in both estimated frames. Around a frame that cannot be read nothing is
-    carried.
+    Where flow cannot be followed the network estimates all frames; this is decided before the
+    network runs. Points in the box of each person are carried to the next estimated frame and back;
+    in every box at least four fifths of them have to return to within ``max_miss`` of their place.
+    Everyone in a frame between has to be in both estimated frames. Around a frame that cannot be
+    read nothing is carried.
 
-    To the network the frames that it estimates are a video of their own: its windows consist of
-    them.
+    The network treats the frames that it estimates as a video of their own: its windows consist of
+    these frames only.
 
     Args:
         estimator: Runs the network.
         every: n, at least 1.
-        flow: Which flow; a coarse DIS by default.
+        flow: Optical flow; a coarse DIS by default.
         max_miss: Share of the larger side of a box.
 
     Raises:
@@ -80,9 +80,9 @@ class SparseEstimator:
     ) -> Generator[FrameEstimate, None, None]:
         """Estimate the poses of everyone in every frame.
 
-        As :meth:`~stdpose_mm.inference.VideoPoseEstimator.estimate`. Between the estimates of the
-        network are such of origin 'carried', which have no heatmaps. ``max_waiting`` counts
-        the frames that the network sees.
+        As :meth:`~stdpose_mm.inference.VideoPoseEstimator.estimate`. The estimates between those of
+        the network have the origin 'carried' and no heatmaps. ``max_waiting`` counts the frames
+        that the network sees.
         """
         stretches: deque[_Stretch] = deque()
 
@@ -128,7 +128,7 @@ class SparseEstimator:
         """Compute the flow around the people between the first and the last frame.
 
         Returns:
-            None if it cannot be followed.
+            None if the flow cannot be followed.
         """
         pictures = [frame.picture for frame in frames if frame.picture is not None]
         if len(pictures) < len(frames) or len({picture.shape for picture in pictures}) > 1:
@@ -188,9 +188,9 @@ class _Stretch:
     """Hold the frames between two that the network sees.
 
     Args:
-        end: Index of the later one of these.
+        end: Index of the later one of these two.
         between: The frames; empty if the network sees all.
-        flow: From the earlier one to the later one.
+        flow: Flow from the earlier one of the two to the later one.
     """
 
     end: int
@@ -212,7 +212,7 @@ class _Stretch:
             poses[:, person] = (weights[..., None] * tracks).sum(axis=2)
             scores[:, person] = (weights * ends).sum(axis=-1)
         for row, frame in enumerate(self.between, start=1):
-            # All of them are in both estimates, whose ids ascend here.
+            # All people are in both estimates, whose ids ascend here.
             here = np.searchsorted(ids, frame.people.track_ids)
             yield FrameEstimate(
                 frame.frame_index,
@@ -225,7 +225,7 @@ class _Stretch:
 
 
 def see_every(estimator: PoseEstimator, every: int) -> PoseEstimator:
-    """Let a network see every n-th frame; for 1 that is the estimator itself.
+    """Let a network see every n-th frame only; for 1 return the estimator itself.
 
     Raises:
         InputError: If ``every`` is not at least 1.
@@ -238,7 +238,7 @@ def see_every(estimator: PoseEstimator, every: int) -> PoseEstimator:
 def _fill(
     estimates: Generator[FrameEstimate, None, None], stretches: deque[_Stretch]
 ) -> Generator[FrameEstimate, None, None]:
-    """Put the frames between into the estimates of the network, each of which ends a stretch."""
+    """Insert the frames between the estimates of the network, each of which ends a stretch."""
     with closing(estimates):
         before: FrameEstimate | None = None
         for estimate in estimates:
@@ -250,7 +250,7 @@ def _fill(
 
 
 def _missed(flow: _StretchFlow, boxes: np.ndarray) -> np.ndarray:
-    """Measure by how much points in boxes [N, 4] miss their places after the way on and back.
+    """Measure the forward-backward error of the flow for points in boxes [N, 4].
 
     Returns:
         [N] shares of the boxes' larger sides.
@@ -271,5 +271,5 @@ def _region(frames: Sequence[BoxedFrame], shape: tuple[int, ...]) -> tuple[slice
 
 
 def _half(flow: np.ndarray) -> np.ndarray:
-    """Store flow in half the memory: a thousandth of it is lost."""
+    """Store flow in half precision: its relative error is a thousandth."""
     return flow.astype(np.float16)

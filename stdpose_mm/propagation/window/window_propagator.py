@@ -29,7 +29,7 @@ class WindowPropagator(BasePropagator):
 
     Raises:
         ValueError: If the batch size is not positive.
-        InputError: If the model is one of another method.
+        InputError: If the model belongs to another method.
     """
 
     uses_model: ModelUse = 'required'
