@@ -1,4 +1,4 @@
-"""The one reader of checkpoints, MMEngine's included: they are data, and nothing of them is run.
+"""The one reader of checkpoints, also for MMEngine: they are data, and no code in them is run.
 
 ``torch.save`` writes a pickle, which can name any function of any module to be called on reading.
 MMEngine refuses one at first, and then reads it again and runs what it names. Here it stays
@@ -32,7 +32,7 @@ _REFUSED = (
     re.compile(r'unrecognized function (?:<\w+ )?(.+?)>?$', re.MULTILINE),
     re.compile(r'but got <class .([\w.]+).>'),
 )
-"""Where PyTorch's reader of weights names what it does not make."""
+"""Patterns of PyTorch's messages that name the function or class that its reader refuses."""
 
 _DTYPES = '?bhilqBHILQefdgFDSU'
 """Codes of NumPy's types of plain values."""
@@ -56,8 +56,8 @@ def read_checkpoint_file(path: str | Path, map_location: Place = 'cpu', mmap: bo
         What is stored, a dictionary.
 
     Raises:
-        InputError: If the file does not exist, is none of ``torch.save``, is damaged, or holds
-            something else; unless ``TRUST`` names it.
+        InputError: If the file does not exist, was not written by ``torch.save``, is damaged, or
+            holds something else; unless ``TRUST`` names it.
     """
     import torch
 
@@ -66,12 +66,12 @@ def read_checkpoint_file(path: str | Path, map_location: Place = 'cpu', mmap: bo
     trusted = _is_trusted(file)
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(_harmless()):
-            # On a damaged file, or one of TorchScript, of which the sentence below tells.
+            # On a damaged or TorchScript file, for which the error below is raised.
             warnings.simplefilter('ignore')
             content = torch.load(
                 file, map_location=map_location, weights_only=not trusted, mmap=mmap
             )
-    # The bytes of a damaged file are orders to the reader, which fail in every way.
+    # A damaged pickle can make the reader raise any exception.
     except Exception as error:
         raise InputError(_sentence(path, error)) from error
     if not isinstance(content, Mapping):
@@ -82,10 +82,9 @@ def read_checkpoint_file(path: str | Path, map_location: Place = 'cpu', mmap: bo
 
 
 def require_checkpoint_file(path: str | Path) -> None:
-    """Refuse by its first bytes what is no checkpoint; costs no import.
+    """Reject by its first bytes a file that is no checkpoint, without importing PyTorch.
 
-    What stands for a file that was never fetched (a web page, a Git LFS pointer) shall not be found
-    out after the data are read.
+    A web page or a Git LFS pointer in place of the file is so detected before the data are read.
 
     Raises:
         InputError: If there is no such file, or ``torch.save`` did not write it.
@@ -102,7 +101,7 @@ def require_checkpoint_file(path: str | Path) -> None:
             start = file.read(2)
     except OSError as error:
         raise InputError(f'checkpoint {path} cannot be read ({error.strerror})') from error
-    # PyTorch's reader of tar files, of 2017, makes no difference between weights and code.
+    # PyTorch's reader of tar files (2017) does not distinguish weights from code.
     if not start.startswith(_STARTS) or tarfile.is_tarfile(path):
         raise InputError(f'{path} is no checkpoint, expected a file written by torch.save')
 
@@ -110,7 +109,7 @@ def require_checkpoint_file(path: str | Path) -> None:
 def change_mmengine(module: Any) -> None:
     """Make MMEngine read every checkpoint by :func:`read_checkpoint_file`.
 
-    That is what its runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages read with.
+    Its runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages read through it.
 
     Args:
         module: ``mmengine.runner.checkpoint``.
@@ -130,7 +129,7 @@ def change_mmengine(module: Any) -> None:
         module.CheckpointLoader.register_scheme(prefix, loader, force=True)
 
 
-# MMEngine says in its log what a name has after its tenth letter.
+# MMEngine logs the part of a name after its tenth letter.
 def _load_from_local(filename: str, map_location: Place = None, weights_only: object = None) -> Any:
     content = read_checkpoint_file(filename, map_location)
     meta = content.get('meta')
@@ -151,7 +150,7 @@ def _load_from_http(
 
     folder = Path(model_dir or Path(torch.hub.get_dir(), 'checkpoints'))
     file = folder / Path(urlparse(filename).path).name
-    # The first process fetches it for all; those of another machine do so afterwards.
+    # The first process downloads the file for all; those of other machines do so afterwards.
     if get_rank() == 0:
         _fetch(filename, file, progress)
     barrier()
@@ -185,10 +184,10 @@ def _is_trusted(file: Path) -> bool:
 
 
 def _harmless() -> list[Any]:
-    """What a checkpoint may consist of beside tensors."""
+    """List the functions and classes that a checkpoint may contain beside tensors."""
     import numpy as np
 
-    # What makes an array and a scalar. NumPy 2 renamed the two; files of both are read by both.
+    # Constructors of arrays and scalars. NumPy 2 renamed them; either version reads files of both.
     makers: dict[str, Any] = {
         '_reconstruct': np.zeros(1).__reduce__()[0],
         'scalar': np.float64().__reduce__()[0],
@@ -199,7 +198,7 @@ def _harmless() -> list[Any]:
         for core in ('core', '_core')
     ]
     harmless += [np.ndarray, np.dtype, *{type(np.dtype(code)) for code in _DTYPES}]
-    # Options of the scripts of MAE and DINO; what an array without elements consists of.
+    # Options of the scripts of MAE and DINO; parts of an array without elements.
     harmless += [argparse.Namespace, slice, bytes]
     if importlib.util.find_spec('mmengine'):
         from mmengine.logging import HistoryBuffer
@@ -209,7 +208,7 @@ def _harmless() -> list[Any]:
 
 
 def _stand_in(function: Callable, module: str, name: str) -> Callable:
-    """Call a function where a file names another: PyTorch goes by its module and its name."""
+    """Wrap a function under the module and name in the file, by which PyTorch looks it up."""
 
     def call(*args: Any) -> Any:
         return function(*args)
@@ -219,7 +218,7 @@ def _stand_in(function: Callable, module: str, name: str) -> Callable:
 
 
 def _statistic(owner: Any, name: str) -> Any:
-    """Stand for the ``getattr`` by which a ``HistoryBuffer`` names its methods, for them alone."""
+    """Replace the ``getattr`` in pickles of ``HistoryBuffer``; it returns its methods only."""
     from mmengine.logging import HistoryBuffer
 
     if owner is not HistoryBuffer or name not in ('min', 'max', 'current', 'mean'):

@@ -1,4 +1,4 @@
-"""The names that options of functions and commands take, where parsers find them at no cost."""
+"""The names that options of functions and commands take, in a module that is cheap to import."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ PROPAGATION_METHODS = {
 
 LifeSpan = Literal['video', 'labels']
 LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
-"""A person is there in the whole video, or from the first own label to the last."""
+"""A person is present in the whole video, or from its first label to its last."""
 
 
 Measurement = Literal['pictures', 'boxes', 'both']
 MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
-"""What the motion in unlabelled videos is measured in."""
+"""What the motion in unlabelled videos is measured on."""
 
 
 class LabelFormat(NamedTuple):
-    """A format of label files.
+    """Describe a format of label files.
 
     Args:
-        suffixes: What the name of a written file may end in, the usual one first.
-        reads, writes: Whether this package does.
-        folder: Whether a folder of files of a picture each is read as one set.
+        suffixes: Suffixes of a written file, the usual one first.
+        reads, writes: Whether this package reads, or writes, the format.
+        folder: Whether a folder with one file per picture is read as one set.
         times: Whether a written file holds the time of every frame.
     """
 
@@ -66,15 +66,15 @@ LABEL_FORMATS = {
     'openpose': LabelFormat(('.json',), writes=False, folder=True),
     'trc': LabelFormat(('.trc',), reads=False, times=True),
 }
-"""Formats of label files by name; docs/guide/label_formats.md says what each can hold. The name of
-a file stands for the first written one with its ending."""
+"""Formats of label files by name; docs/guide/label_formats.md says what each can hold. A file name
+stands for the first written format with its suffix."""
 
 READ_FORMATS = tuple(name for name, form in LABEL_FORMATS.items() if form.reads)
 WRITE_FORMATS = {name: form.suffixes for name, form in LABEL_FORMATS.items() if form.writes}
 FORMATS_WITH_TIMES = tuple(name for name, form in LABEL_FORMATS.items() if form.times)
 
 CVAT_LABELS = 'cvat-labels'
-"""What :mod:`stdpose_mm.cli.convert` writes beside: the label of a CVAT task, without poses."""
+"""Further output of :mod:`stdpose_mm.cli.convert`: the label of a CVAT task, without poses."""
 
 FORMAT_PACKAGES = {'sleap': 'sleap_io'}
 """Format -> the module without which it cannot be written."""
@@ -86,13 +86,13 @@ PRECISIONS = ('float32', 'bfloat16')
 """Precisions of a checkpoint, which PyTorch runs."""
 
 ONNX_RUNTIMES = {'onnxruntime': ('float32', 'int8'), 'openvino': ('float32', 'bfloat16')}
-"""What runs an exported network, the usual one first -> its precisions. The graphs in 8 bits are of
-onnxruntime's operators; OpenVINO takes them, but gives other heatmaps."""
+"""Runtime of an exported network, the default first -> its precisions. The graphs in 8 bits use
+onnxruntime's operators; OpenVINO accepts them, but computes other heatmaps."""
 
 BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *chain(*ONNX_RUNTIMES.values()))))
 
 POSE_FORM = 'FILE[=PRESET]'
-"""How a pose network in one file is named."""
+"""Form of an option that names a pose network in one file."""
 
 CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
@@ -106,10 +106,10 @@ WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
 """In place of boxes: one person fills the picture."""
 
 TRACKERS = ('bytetrack', 'oks')
-"""Identities by boxes, or these corrected by poses."""
+"""Identities by boxes, or by boxes and corrected by poses."""
 
 SMOOTHERS = ('one-euro', 'savitzky-golay')
 """Filters of joints in time."""
 
 LAUNCHERS = ('none', 'pytorch', 'slurm')
-"""What started the processes that share videos: nothing, ``torchrun``, or ``srun``."""
+"""Launcher of the processes that share videos: none, ``torchrun``, or ``srun``."""

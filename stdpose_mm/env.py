@@ -85,14 +85,14 @@ FULL_PROBES = {
     'mmpose': 'import mmpose.apis',
     'mmcv.ops': 'import mmcv.ops; print(mmcv.ops.get_compiling_cuda_version())',
 }
-"""The same with all that the package imports of them."""
+"""The same with all modules of these that the package imports."""
 
 PROBE_TIMEOUT = 300  # seconds; a cold disk reads several GB for `import torch`
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What :func:`inspect_environment` found.
+    """Hold what :func:`inspect_environment` found.
 
     Attributes:
         python: Version of the interpreter.
@@ -113,7 +113,7 @@ class Environment:
     gcc: str | None = None
 
     def installed(self, providers: Sequence[str]) -> list[str]:
-        """Those of the distributions that are installed."""
+        """Return those of the distributions that are installed."""
         return [name for name in providers if name in self.versions]
 
     @property
@@ -122,13 +122,13 @@ class Environment:
         return not any(self.installed(providers) for providers in OPENMMLAB)
 
     def version(self, *providers: str) -> tuple[int, ...] | None:
-        """Version numbers of the first installed one; None if none is."""
+        """Return the version numbers of the first installed distribution; None without one."""
         names = self.installed(providers)
         return parse_version(self.versions[names[0]]) if names else None
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """The release numbers of a version: ``'2.9.1+cu128'`` -> ``(2, 9, 1)``."""
+    """Return the release numbers of a version: ``'2.9.1+cu128'`` -> ``(2, 9, 1)``."""
     match = re.match(r'\d+(\.\d+)*', text)
     return tuple(int(number) for number in match.group().split('.')) if match else ()
 
@@ -211,7 +211,7 @@ def _compiler_version() -> str | None:
 
 
 def find_problems(env: Environment) -> list[str]:
-    """One sentence for each thing that is wrong: what, and how to mend it."""
+    """Return one sentence for each problem: what is wrong, and how to fix it."""
     problems = [*_wrong_installations(env), *_wrong_combinations(env)]
     broken = env.import_errors
     # mmcv imports these; without them its own error says nothing new.
@@ -314,7 +314,7 @@ def _wrong_combinations(env: Environment) -> list[str]:
 
 
 def format_table(env: Environment) -> str:
-    """Two columns: component, version and remarks."""
+    """Format two columns: component, version and remarks."""
 
     def found(*providers: str) -> str:
         names = env.installed(providers)
@@ -353,7 +353,7 @@ def format_table(env: Environment) -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line."""
+    """Report errors of the command line in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f'{self.prog}: {message}, see --help\n')

@@ -1,4 +1,4 @@
-"""The one error type that stands for a mistake in what the user gave."""
+"""The one error type for a mistake in the user's input."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PACKAGES = {
     'starlette': ('Starlette', 'review'),
     'uvicorn': ('uvicorn', 'review'),
 }
-"""Module -> (name, extra of this package that it belongs to), for what not everyone installs."""
+"""Optional module -> (name, extra of this package that it belongs to)."""
 
 
 class InputError(ValueError):
-    """What the user gave (a file, a label, an option) cannot be used.
+    """Report that input of the user (a file, a label, an option) cannot be used.
 
     The message is one sentence: what was given, what was expected, what to do. Command-line
     tools print it as one line on stderr and exit with code 2; every other exception is a bug and
@@ -35,7 +35,7 @@ class InputError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """How something was read that the user should know of, in one sentence.
+    """Tell the user in one sentence how an ambiguous input was read.
 
     Functions of the library warn in Python's way; command-line tools print the sentence on stderr.
     """
@@ -55,17 +55,17 @@ WHAT_TO_DO = {
 """Error number of the operating system -> the end of a sentence."""
 
 WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
-"""Those that only writing meets; Python names no file with them."""
+"""Error numbers that occur in writing only; Python names no file with them."""
 
 MAX_WORD, MAX_SENTENCE = 255, 1200
-"""Characters of a name, and of all of a message, that are shown."""
+"""Largest number of characters of a name, and of a whole message, that are shown."""
 
 
 def explain_error(error: BaseException) -> str | None:
-    """The sentence that a user gets instead of a traceback.
+    """Return the sentence that a user gets instead of a traceback.
 
-    That is the sentence of an :class:`InputError`, or what the machine refused: a file that cannot
-    be read or written, a full disk, no memory left.
+    It is that of an :class:`InputError`, or an error of the system: a file that cannot be read or
+    written, a full disk, no memory left.
 
     Returns:
         The sentence on one line, with very long names cut; None if ``error`` is a bug.
@@ -77,11 +77,11 @@ def explain_error(error: BaseException) -> str | None:
 
 
 def os_error_text(error: OSError, what: str | None = None) -> str:
-    """Put into words what the operating system refused.
+    """Describe an error of the operating system.
 
     Args:
         error: The error.
-        what: What it was about; by default the file that it names.
+        what: Subject of the error; by default the file that it names.
 
     Returns:
         A sentence such as ``a.json: Permission denied, ...``, on one line.
@@ -111,7 +111,7 @@ def _without_middle(text: str, length: int) -> str:
 
 
 def _find_refusal(error: BaseException) -> str | None:
-    # Behind a bug there may be an error that was dealt with; writers raise RuntimeError.
+    # The cause of a bug may be a system error that was handled; writers raise RuntimeError.
     if not isinstance(error, (OSError, MemoryError, RuntimeError)):
         return None
     for link in _links(error):
@@ -124,7 +124,7 @@ def _find_refusal(error: BaseException) -> str | None:
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and those behind it."""
+    """Yield an error and its causes."""
     link: BaseException | None = error
     while link is not None:
         yield link
@@ -132,13 +132,13 @@ def _links(error: BaseException) -> Iterator[BaseException]:
 
 
 def find_input_error(error: BaseException) -> str | None:
-    """The sentence of the :class:`InputError` behind ``error``, however it was wrapped.
+    """Return the sentence of the :class:`InputError` that caused ``error``, however wrapped.
 
     Between a dataset and the command line, a registry may raise the error again as ``class `X` in
     x.py: <sentence>``, and a data loader as the text of a worker's traceback.
 
     Returns:
-        The sentence on one line; None if no ``InputError`` is behind ``error``.
+        The sentence on one line; None if no ``InputError`` caused ``error``.
     """
     sentence = None
     for link in _links(error):
@@ -157,7 +157,7 @@ def require_packages(purpose: str, *modules: str) -> None:
     """Raise :class:`InputError` if a module of ``PACKAGES`` that is needed is not installed.
 
     Args:
-        purpose: What needs it, the subject of the sentence.
+        purpose: What needs the modules; the subject of the sentence.
         modules: Names of the modules, all of the same extra.
     """
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
@@ -175,5 +175,5 @@ def missing_packages(*modules: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """The error's text on one line of readable length."""
+    """Return the error's text on one line of readable length."""
     return shorten(str(error) or type(error).__name__, width=160, placeholder=' ...')

@@ -1,7 +1,7 @@
 """The one place where this package reaches into OpenMMLab: registries, inferencer, checkpoints.
 
 MMPose takes seconds to import, and much of this package works without it. So MMPose is not imported
-here, but changed when somebody else does:
+here, but changed when other code imports it:
 
 - Its registries learn where the classes of this package are. They import those modules, as they
   import MMPose's own, when they are first asked for a class.
@@ -49,7 +49,7 @@ def install() -> None:
 
 
 class _Watcher:
-    """Finds what the import system finds, and changes OpenMMLab's modules once they are loaded."""
+    """Let the import system find modules, and change OpenMMLab's once they are loaded."""
 
     def find_spec(
         self,
@@ -57,7 +57,7 @@ class _Watcher:
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """Find one of the modules that are to be changed; none of the others."""
+        """Find a module that is to be changed; None for all others."""
         if fullname not in _CHANGES:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -77,7 +77,7 @@ def _change_registries(module: Any) -> None:
         registry = getattr(module, name)
         if not set(locations) <= set(registry._locations):
             registry._locations.extend(locations)
-            # One that has imported its locations looks at them again; those are in memory.
+            # A registry that has imported its locations does so again; these modules are in memory.
             registry._imported = False
 
 
@@ -115,7 +115,7 @@ _CHANGES = {
 
 
 def is_window_model(model: Any) -> bool:
-    """Whether a config (a file, a loaded one, or a name) is of a model of this package."""
+    """Return whether a config (a file, a loaded one, or a name) has a model of this package."""
     from mmengine.config import Config
     from mmpose.registry import MODELS
 

@@ -18,7 +18,7 @@ from .errors import InputError, one_line, require_packages
 
 
 class GraphInput(NamedTuple):
-    """An input of a network.
+    """Describe an input of a network.
 
     Attributes:
         name: Its name.
@@ -30,7 +30,7 @@ class GraphInput(NamedTuple):
 
 
 class OnnxSession(Protocol):
-    """A network that is ready to run, whatever runs it.
+    """Run a network, by whatever runtime.
 
     Attributes:
         inputs: Its inputs.
@@ -61,12 +61,12 @@ def start_session(
     """Make a network ready to run, with no more threads than the user allows all libraries.
 
     Args:
-        path: Where the network came from, to name in sentences.
+        path: Path of the network, for messages.
         content: The file.
-        expected: What to give instead of a file that cannot be run.
+        expected: Input to ask for in the error if the file cannot be run.
         runtime: One of ``ONNX_RUNTIMES``.
-        precision: One of the runtime's. A network in 8 bits says so in its file; 'int8' computes
-            the rest of it in float32.
+        precision: A precision of the runtime. A network in 8 bits is marked so in its file; 'int8'
+            computes the rest of the network in float32.
 
     Raises:
         InputError: If the runtime is not installed or cannot run the network, or the processor
@@ -134,7 +134,7 @@ class _OpenvinoSession:
                 'float32'
             )
         settings: dict[str, Any] = {
-            # Left to itself, OpenVINO computes in bfloat16 wherever the processor can.
+            # By default, OpenVINO computes in bfloat16 wherever the processor can.
             'INFERENCE_PRECISION_HINT': {'float32': 'f32', 'bfloat16': 'bf16'}[precision],
             'PERFORMANCE_HINT': 'LATENCY',
             # Else processes that share the videos of a command may be bound to the same cores.
@@ -159,7 +159,7 @@ class _OpenvinoSession:
         self.outputs = tuple(port.any_name for port in self._model.outputs)
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        # Threads that share a request get each other's results; a new one costs next to nothing.
+        # Threads that share a request get each other's results; a new request costs almost nothing.
         found = self._compiled.create_infer_request().infer(dict(inputs))
         return [found[name] for name in outputs]
 
@@ -171,7 +171,7 @@ class _OpenvinoSession:
 
 
 def available_precisions(runtime: str) -> tuple[str, ...]:
-    """List what a runtime computes in on this processor; nothing if it is not installed."""
+    """List the precisions of a runtime on this processor; empty if it is not installed."""
     if importlib.util.find_spec(runtime) is None:
         return ()
     if runtime == 'openvino' and not _has_bfloat16(_openvino_core()):
@@ -184,7 +184,7 @@ def _has_bfloat16(core: Any) -> bool:
 
 
 def _openvino_core() -> Any:
-    """Give the core of OpenVINO.
+    """Return the core of OpenVINO.
 
     Raises:
         InputError: If OpenVINO is not installed.
@@ -194,11 +194,11 @@ def _openvino_core() -> Any:
 
 @cache
 def _make_once(core: Callable[[], Any]) -> Any:
-    """Make a core that stays for the life of the process, and with it OpenVINO's CPU plugin.
+    """Make a core that lives as long as the process, and with it OpenVINO's CPU plugin.
 
-    The plugin gives the thread that loads it memory for signal handlers, and frees it when it goes
-    with its last network, in whichever thread that is: the next signal that Python handles would
-    kill the process.
+    The plugin allocates memory for signal handlers in the thread that loads it, and frees the
+    memory when it is unloaded with its last network, in any thread: the next signal that Python
+    handles would then kill the process.
     """
     return core()
 
@@ -215,7 +215,7 @@ def _import_openvino() -> Any:
     require_packages('runtime openvino', 'openvino')
     name = 'openvino_telemetry'
     before = {name: sys.modules[name]} if name in sys.modules else {}
-    # What Python takes for a package that cannot be found.
+    # Python treats None as a package that cannot be found.
     sys.modules[name] = None  # type: ignore[assignment]
     try:
         return importlib.import_module('openvino')
@@ -227,8 +227,8 @@ def _import_openvino() -> Any:
 def thread_limit() -> int:
     """Find how many threads the user allows; 0 leaves it to the runtime.
 
-    PyTorch's number where a program uses PyTorch, which may have changed it, else
-    ``OMP_NUM_THREADS``, which neither runtime by itself looks at.
+    It is PyTorch's number where a program uses PyTorch, which may have changed it, else
+    ``OMP_NUM_THREADS``, which neither runtime reads itself.
     """
     torch = sys.modules.get('torch')
     if torch is not None:

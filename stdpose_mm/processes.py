@@ -79,18 +79,19 @@ def rank_and_count() -> tuple[int, int]:
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks for all."""
+    """Return whether this process writes the messages and files of all."""
     return rank_and_count()[0] == 0
 
 
 def work_together(
     names: Iterable[str], work: Callable[[str], Result]
 ) -> tuple[dict[str, Result], dict[str, str]]:
-    """Do the share of this process, and exchange results with the others.
+    """Do this process's share of the work, and exchange results with the other processes.
 
     Args:
-        names: What this process is to do; every other one has names of its own.
-        work: Does one of them. If it raises :class:`InputError`, the others are done all the same.
+        names: Tasks of this process; every other process has its own.
+        work: Does one task. If it raises :class:`InputError`, the other tasks are done all the
+            same.
 
     Returns:
         (name -> result, name -> sentence of the error), those of all processes in each of them.
@@ -133,7 +134,7 @@ def balanced_share(costs: Sequence[float], rank: int, num_processes: int) -> lis
 
 
 def _are_joined() -> bool:
-    # Whoever has joined processes has imported it.
+    # A program that has joined processes has imported it.
     distributed = sys.modules.get('torch.distributed')
     return distributed is not None and distributed.is_available() and distributed.is_initialized()
 

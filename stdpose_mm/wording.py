@@ -21,7 +21,7 @@ _IRREGULAR = {
 }
 
 _MIN_STEPS = 5
-"""Frames at equal distances from which on they are written as one range."""
+"""Number of equally spaced frames from which on they are written as one range."""
 
 
 def plural(noun: str) -> str:
@@ -45,9 +45,9 @@ def counted(number: int, noun: str, many: str | None = None) -> str:
     """Write a number with its noun: ``1 person``, ``1,200 people``.
 
     Args:
-        number: How many.
-        noun: What, in the singular.
-        many: Its plural, where :func:`plural` does not find it.
+        number: The number.
+        noun: Its noun in the singular.
+        many: The plural, where :func:`plural` would be wrong.
     """
     return f'{number} {noun if number == 1 else many or plural(noun)}'
 
@@ -78,7 +78,7 @@ def listed(items: Sequence[str], most: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people plan with it: ``8 s``, ``3 minutes``, ``2.5 hours``."""
+    """Write a duration, rounded for reading: ``8 s``, ``3 minutes``, ``2.5 hours``."""
     if seconds < 90:
         return f'{max(1, round(seconds))} s'
     if seconds < 5400:

@@ -1,4 +1,4 @@
-"""The public face: what a user's program imports."""
+"""The public interface: the classes that a user's program imports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``STDPoseInferencer``, when it is asked for: it needs MMPose, which is slow to import."""
+    """Import ``STDPoseInferencer`` at its first use: it needs MMPose, which is slow to import."""
     if name == 'STDPoseInferencer':
         from .stdpose_inferencer import STDPoseInferencer
 

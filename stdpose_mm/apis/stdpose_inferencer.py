@@ -56,15 +56,15 @@ Pictures = FrameSource | Iterator[np.ndarray]
 class STDPoseInferencer(Pose2DInferencer):
     """Estimate poses in videos as MMPose's :class:`Pose2DInferencer` does, by window models.
 
-    Called like that class, it differs where a video is more than its pictures:
+    It is called like that class, and differs from it where a video is more than its pictures:
 
-    - What is given is one video: a video file, a folder of pictures, a list of pictures (files or
+    - The input is one video: a video file, a folder of pictures, a list of pictures (files or
       arrays), one picture, or a webcam (``'webcam:0'`` or its number). Grey pictures and pictures
       with an alpha channel become BGR. Every frame has a result, also the first and the last.
-    - Every instance has a ``track_id``, in the results and in the written files.
-    - ``bboxes`` are used as they are: one entry a frame, an array [N, 4] x1, y1, x2, y2 in pixels
+    - Every instance has a ``track_id``, in the results and in the written files. - ``bboxes`` are
+    used unchanged: one entry per frame, an array [N, 4] x1, y1, x2, y2 in pixels
       (or [N, 5] with the score), or a dict with such ``bboxes`` and ``track_ids`` [N].
-    - A frame without people has no instance; MMPose takes the whole picture for a person then.
+    - A frame without people has no instance; MMPose would use the whole picture as a person's box.
     - ``batch_size`` is the number of frames that are processed together. 1, MMPose's default,
       fills the network's batches in files, and answers a webcam frame by frame. Results come one
       frame at a time, and do not depend on it.
@@ -87,7 +87,7 @@ class STDPoseInferencer(Pose2DInferencer):
             :func:`~stdpose_mm.engine.model_names.find_model`); None for the config inside the
             weights.
         weights: Checkpoint of a training run with it, or a folder of ``tools/export_onnx.py``.
-        device: Where the networks run; by default the best there is.
+        device: Where the networks run; by default the best one available.
         scope: As in MMPose.
         det_model: The person detector: an MMDetection config (a file, or the name of one that comes
             with MMDetection), an ONNX file, or 'whole_image'. None if boxes are given.
@@ -101,15 +101,15 @@ class STDPoseInferencer(Pose2DInferencer):
         crops: 'frame' or 'window', see :class:`~stdpose_mm.inference.VideoPoseEstimator`.
         precision: See :func:`~stdpose_mm.inference.load_backend`.
         crops_at_once: Crops, and windows, in one pass of the network.
-        min_track_frames: People whom the detector finds in fewer frames are left out; a camera is
-            answered at once, with everyone.
+        min_track_frames: People whom the detector finds in fewer frames are left out; results of a
+            camera come at once, with everyone.
         runtime: See :func:`~stdpose_mm.inference.load_backend`.
         pose_every: The model looks at every n-th frame, and optical flow carries the poses to the
-            frames between, see :class:`~stdpose_mm.propagation.window.SparseEstimator`. These have
-            no heatmaps, and a camera is answered so many frames later.
+            frames between, see :class:`~stdpose_mm.propagation.window.SparseEstimator`. The frames
+            between have no heatmaps, and results of a camera are n frames late.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an argument cannot be used.
     """
 
     def __init__(
@@ -168,10 +168,10 @@ class STDPoseInferencer(Pose2DInferencer):
             inputs: Pictures, from :meth:`_inputs_to_list`.
             batch_size: See the class.
             bboxes: See the class.
-            bbox_thr: Detections that score less are left out; by default those below 0.2.
+            bbox_thr: Detections with a lower score are left out; by default those below 0.2.
             nms_thr: Of two detections that overlap more (intersection over union) one is left
                 out; by default 0.65.
-            **kwargs: None is known.
+            **kwargs: Must be empty.
 
         Yields:
             The data sample of every frame and its picture.

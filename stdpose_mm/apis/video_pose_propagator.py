@@ -54,7 +54,7 @@ Video = str | PathLike[str] | Sequence[str] | FrameSource
 
 @dataclass(frozen=True)
 class FrameResult:
-    """All people of one frame.
+    """Hold all people of one frame.
 
     Args:
         frame_idx: 0-based frame.
@@ -64,7 +64,7 @@ class FrameResult:
         scores: [P, K] in 0..1; 1 for given joints.
         bboxes: [P, 4] ``[x, y, w, h]``, zeros where there is none.
         source: [P] 'given' (with a given joint), 'propagated' or 'absent'.
-        keypoint_sources: [P, K] the same words for every joint.
+        keypoint_sources: [P, K] the same for every joint.
         persons: The same people as labels, see :meth:`VideoPosePropagator.collect_labels`.
     """
 
@@ -81,18 +81,18 @@ class FrameResult:
 
 @dataclass
 class PropagationState:
-    """One video with its given labels; made by :meth:`VideoPosePropagator.init_state`.
+    """Hold one video with its given labels; made by :meth:`VideoPosePropagator.init_state`.
 
     Args:
         frames: The video.
         labels: The frames and fields of the label file without its people; None without a file.
-        skeleton: The joints; None until the first label says how many there are.
+        skeleton: The joints; None until the first label gives their number.
         tracks: Person id -> {frame index: given label}.
         boxes: Person id -> {frame index: [4] box of an unlabelled frame}.
         detections: Frame index -> detected people, see :meth:`VideoPosePropagator.detect_in_video`.
         life_span: 'video' or 'labels', see :meth:`VideoPosePropagator.init_state`.
-        cache: Finished gaps, so that a correction redoes only what it touches.
-        folder: Where these are kept on the disk instead; None for in memory.
+        cache: Finished gaps, so that a correction recomputes only the gaps that it affects.
+        folder: Where finished gaps are kept on the disk instead; None for in memory.
     """
 
     frames: FrameSource
@@ -124,7 +124,7 @@ class VideoPosePropagator:
             ...
 
     Labels may be added, corrected or replaced at any time, also after or in the middle of a run;
-    the next ``propagate_in_video`` redoes only the gaps that have changed.
+    the next ``propagate_in_video`` recomputes only the gaps that have changed.
 
     Args:
         config: Config file or loaded config of a pose network. Needed for 'stdpose',
@@ -137,13 +137,13 @@ class VideoPosePropagator:
         fuser: Weights of the fuser of 'auto', in place of those that come with the package.
         flow_weights: Weights of torchvision's ``raft_small``; 'auto' and 'flow' then follow RAFT
             instead of OpenCV's DIS.
-        precision: Of the pose network, 'float32' or 'bfloat16'.
+        precision: Precision of the pose network, 'float32' or 'bfloat16'.
         pose_networks: Pose networks of other projects whose heatmaps are evidence for 'auto', too,
             each by its files.
 
     Raises:
-        InputError: If the method is unknown, lacks its config or checkpoint, does not use something
-            that was given, or a file cannot be used.
+        InputError: If the method is unknown, lacks its config or checkpoint, does not use a given
+            argument, or a file cannot be used.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class VideoPosePropagator:
         return self.propagator.describe(skeleton)
 
     def describe_use(self) -> list[str]:
-        """Say how far each pose network was of use in the gaps filled so far, a sentence each."""
+        """Say in a sentence for each pose network in how many of the filled gaps it was used."""
         return self.propagator.describe_use()
 
     def init_state(
@@ -199,25 +199,25 @@ class VideoPosePropagator:
                 are not given are propagated.
             skeleton: Joints of labels that are added without ``labels``. By default those of the
                 model, else joints named by number.
-            boxes: Labels whose person boxes, whatever their ``source``, hold in unlabelled
+            boxes: Labels whose person boxes, whatever their ``source``, are used in unlabelled
                 frames; they have the track ids of ``labels``.
-            life_span: 'video': everyone is there from the first frame to the last; 'labels': from
+            life_span: 'video': everyone is present from the first frame to the last; 'labels': from
                 the first own label to the last.
             fill_left_out: Whether joints that a label of ``labels`` leaves out are propagated
                 there; by default they are left out of the results too.
             folder: Where finished gaps are kept on the disk, for this and other videos and for
-                several processes at once. A run that was killed goes on from there, and one with
-                corrected labels redoes only what they touch. Above a limit
-                (:func:`~stdpose_mm.io.cache_folder.cache_limit`) what was not used for longest is
+                several processes at once. A run that was killed continues from there, and one with
+                corrected labels recomputes only the gaps that they affect. Above a limit
+                (:func:`~stdpose_mm.io.cache_folder.cache_limit`) the least recently used gaps are
                 removed.
             labels_size: (width, height) of the pictures that were labelled, if the video has
                 another size: ``labels`` are rescaled.
-            frame_options: On which frames ``labels`` are, where their file leaves it open.
+            frame_options: On which frames ``labels`` are, where their file does not determine it.
 
         Raises:
             InputError: If the video cannot be opened, a label lies beyond its end or was made at
-                another size, the labels list more frames than it has or leave open which they are
-                on, or a box is of an unknown track.
+                another size, the labels list more frames than the video has or do not determine
+                which, or a box belongs to an unknown track.
         """
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         state = PropagationState(
@@ -257,13 +257,13 @@ class VideoPosePropagator:
             person_id: Identity of the person within the video.
             keypoints: [K, 2] pixels, NaN for joints without a label; or [K, 3] with COCO's
                 visibility 0, 1, 2.
-            bbox: [4] person box ``[x, y, w, h]``; that of before, or one that follows from the
-                joints, by default.
-            replace: How joints without a label are meant. False: nothing is said of them; what an
-                earlier label of this frame says of them stays, and without one they are
-                propagated. True: the label replaces an earlier one, and they are left out.
+            bbox: [4] person box ``[x, y, w, h]``; by default the earlier box of this label, or one
+                computed from the joints.
+            replace: Meaning of joints without a label. False: they are undetermined; they keep
+                their value in an earlier label of this frame, and without one they are propagated.
+                True: the label replaces an earlier one, and they are left out.
             left_out: Names of joints that are left out of the results here, whatever ``keypoints``
-                and an earlier label say of them.
+                and an earlier label give for them.
 
         Raises:
             InputError: If the frame is not in the video or a shape or value is not as described.
@@ -317,7 +317,7 @@ class VideoPosePropagator:
         self._add(state, person_id, label)
 
     def mark_absent(self, state: PropagationState, frame_idx: int, person_id: int) -> None:
-        """Say that a person is not in the picture from this frame on, until its next label.
+        """Mark a person as absent from this frame on, until its next label.
 
         Args:
             state: The video.
@@ -340,14 +340,14 @@ class VideoPosePropagator:
         person_id: int,
         joints: Sequence[str] | None = None,
     ) -> None:
-        """Take back what was said of a person in a frame.
+        """Remove the label of a person in a frame, or some of its joints.
 
         Args:
             state: The video.
             frame_idx: 0-based frame.
             person_id: Identity of the person within the video.
-            joints: Names of the joints of which it was said; they are propagated then. By default
-                all of them, and that the person is there or not.
+            joints: Names of the joints to remove, which are propagated then. By default the whole
+                label, a mark of absence included.
 
         Raises:
             InputError: If there is no such label or joint.
@@ -374,12 +374,11 @@ class VideoPosePropagator:
         state: PropagationState,
         labels: Mapping[tuple[int, int], PersonLabel | None],
     ) -> None:
-        """Put labels back as they were, to undo what was said.
+        """Restore earlier labels, to undo a change.
 
         Args:
             state: The video.
-            labels: (person id, frame) -> the label as it stood in ``state.tracks``; None for no
-                label.
+            labels: (person id, frame) -> the earlier label of ``state.tracks``; None for no label.
         """
         for (person_id, frame_idx), label in labels.items():
             if label is not None:
@@ -390,14 +389,14 @@ class VideoPosePropagator:
                     del state.tracks[person_id]
 
     def swap_persons(self, state: PropagationState, frame_idx: int, one: int, other: int) -> None:
-        """Exchange two identities from a frame on: their labels there change hands.
+        """Exchange the labels of two identities from a frame on.
 
         Args:
             state: The video.
             frame_idx: 0-based frame, the first in which they are exchanged.
-            one: Identity of a person with labels. Where only one of the two is there before the
-                frame, the other one is marked absent in it unless labelled there.
-            other: Identity of another one.
+            one: Identity of a person with labels. If only one of the two is present before the
+                frame, the other one is marked absent in the frame unless it is labelled there.
+            other: Identity of another person with labels.
 
         Raises:
             InputError: If the frame is not in the video, or there are no two such people.
@@ -422,11 +421,11 @@ class VideoPosePropagator:
                 del state.tracks[person_id]
 
     def split_person(self, state: PropagationState, frame_idx: int, person_id: int) -> int:
-        """Make another person of somebody from a frame on.
+        """Split a person in two: from a frame on it is another person.
 
         Args:
             state: The video.
-            frame_idx: 0-based frame, the first of the new person; the person of before is marked
+            frame_idx: 0-based frame, the first of the new person; the earlier person is marked
                 absent there.
             person_id: Identity of a person with labels before that frame and from it on.
 
@@ -456,9 +455,9 @@ class VideoPosePropagator:
         return new_id
 
     def merge_persons(self, state: PropagationState, person_id: int, into: int) -> None:
-        """Make one person of two: the labels of the one go to the other.
+        """Merge two people: the labels of the one go to the other.
 
-        What only says that one of them is absent gives way to a label of the other.
+        A mark of absence of one of them is replaced by a label of the other.
 
         Args:
             state: The video.
@@ -466,7 +465,7 @@ class VideoPosePropagator:
             into: The identity that stays.
 
         Raises:
-            InputError: If there are no two such people, or both have a place in one frame.
+            InputError: If there are no two such people, or both have a position in one frame.
         """
         if person_id == into:
             raise InputError(f'person {into} cannot be merged with itself, name two people')
@@ -486,7 +485,8 @@ class VideoPosePropagator:
         merged: dict[int, PersonLabel] = {}
         for one, other, track in ((person_id, into, ending), (into, person_id, staying)):
             for frame_idx, label in track.items():
-                # That somebody is not there yet says nothing of who is there before.
+                # A mark of absence before the first label of one does not concern the earlier other
+                # one.
                 is_before = label.says_absent and first[other] <= frame_idx < first[one]
                 if not is_before and (frame_idx not in merged or merged[frame_idx].says_absent):
                     merged[frame_idx] = _of_person(label, into)
@@ -494,7 +494,7 @@ class VideoPosePropagator:
         state.tracks[into] = merged
 
     def remove_person(self, state: PropagationState, person_id: int) -> None:
-        """Take back all that was said of a person.
+        """Remove all labels of a person.
 
         Raises:
             InputError: If there is no such person.
@@ -513,7 +513,7 @@ class VideoPosePropagator:
         Args:
             state: The video.
             person_id: The person.
-            earlier: Frame index -> its label of before.
+            earlier: Frame index -> its label before the change.
 
         Returns:
             Empty if no label has changed.
@@ -536,7 +536,7 @@ class VideoPosePropagator:
 
         Args:
             state: The video.
-            earlier: Everyone's labels of before: person -> {frame index: label}.
+            earlier: Everyone's labels before the change: person -> {frame index: label}.
             changed: The people whose labels have changed.
             frames: Frames in which their poses may have changed.
 
@@ -585,24 +585,24 @@ class VideoPosePropagator:
         person_ids: Collection[int] | None = None,
         within: range | None = None,
     ) -> Iterator[FrameResult]:
-        """Poses of all people, from the first frame of the video to the last.
+        """Yield the poses of all people, from the first frame of the video to the last.
 
-        Frames come as soon as they are known: stop reading it whenever you like. Labels that are
-        added meanwhile count in the next run.
+        Frames are yielded as soon as they are known; the caller may stop at any time. Labels that
+        are added meanwhile are used by the next run.
 
         Args:
             state: The video.
-            listener: Is told how far the work is, frame by frame, before the frames come. What it
-                raises ends the run.
+            listener: Receives the progress, frame by frame, before the frames are yielded. An
+                exception from it ends the run.
             person_ids: The people; by default everyone.
-            within: The frames that come; by default all. Only gaps that hold one of them are
+            within: The frames to yield; by default all. Only gaps that hold one of them are
                 propagated.
 
         Raises:
             InputError: If nothing is labelled, a frame cannot be read, or a labelled joint is
                 unknown to the model.
         """
-        # Not a generator itself: that nothing is labelled is said at once.
+        # Not a generator itself: missing labels raise an error at once.
         skeleton = self._base_labels(state).skeleton
         if within is not None:
             within = shared_frames(within, range(len(state.frames)))
@@ -633,7 +633,7 @@ class VideoPosePropagator:
     def collect_labels(
         self, state: PropagationState, results: Iterable[FrameResult]
     ) -> VideoLabels:
-        """The results of a run as labels that can be written to a file; all frames are listed."""
+        """Convert the results of a run to labels for a file; all frames are listed."""
         persons = [person for result in results for person in result.persons]
         return dense_labels(self._base_labels(state), persons, len(state.frames))
 
@@ -686,7 +686,7 @@ def _of_person(label: PersonLabel, person_id: int) -> PersonLabel:
 
 
 def _is_gone(track: Mapping[int, PersonLabel], frame_idx: int) -> bool:
-    """Whether the last label before a frame says that the person is absent."""
+    """Return whether the last label before a frame marks the person as absent."""
     before = [n for n in track if n < frame_idx]
     return bool(before) and track[max(before)].says_absent
 

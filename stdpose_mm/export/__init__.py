@@ -1,4 +1,4 @@
 """Export of trained models to ONNX."""
 
 TOLERANCE = 1e-4
-"""Difference of heatmaps, as a part of their largest value, that is left to rounding."""
+"""Allowed difference of heatmaps by rounding, as a share of their largest value."""

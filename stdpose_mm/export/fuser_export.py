@@ -1,4 +1,4 @@
-"""Trained gap fusers as ONNX files, and back in PyTorch."""
+"""Export of trained gap fusers to ONNX files, and import into PyTorch."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def export_fuser(fuser: TrainedFuser, path: str | Path) -> None:
     Its inputs are those of :meth:`GapFuser.forward` for one gap (``vectors`` [1, F, K, V, 2],
     ``scalars`` [1, F, K, S], ``maps`` [1, F, K, R, M, 9, 9], ``base_weights`` [1, F, K, 3],
     ``known`` [1, K], ``present`` [1, F]), its outputs ``offsets`` [1, F, K, 2] and ``log_scale``
-    [1, F, K]; F frames and K joints are free. Calibration, shrinkage and what it was trained on
-    are in the metadata.
+    [1, F, K]; F frames and K joints are free. Calibration, shrinkage and the description of the
+    training data are in the metadata.
 
     Args:
         fuser: A fuser in PyTorch on the CPU.
@@ -76,7 +76,7 @@ def export_fuser(fuser: TrainedFuser, path: str | Path) -> None:
 
 
 def import_fuser(path: str | Path) -> TrainedFuser:
-    """Read a fuser that :func:`export_fuser` wrote back into PyTorch, to go on with its training.
+    """Read a fuser that :func:`export_fuser` wrote back into PyTorch, to continue its training.
 
     Args:
         path: The file.
@@ -102,8 +102,8 @@ def import_fuser(path: str | Path) -> TrainedFuser:
 def _named_weights(graph: Any, to_array: Callable[[Any], np.ndarray]) -> dict[str, Tensor]:
     """Collect the weights of a graph by the names that they have in PyTorch.
 
-    The exporter keeps all names but those of matrices, which it transposes; they have that of the
-    bias that is added to their product.
+    The exporter keeps all names but those of matrices, which it transposes: a matrix gets its name
+    here from the bias that is added to its product.
     """
     values = {each.name: to_array(each) for each in graph.initializer}
     users = {name: node for node in graph.node for name in node.input}

@@ -21,7 +21,7 @@ def export_matcher(matcher: JointMatcher, path: str | Path) -> None:
     [N, D, 80, 80]; N is free.
 
     Args:
-        matcher: On the CPU.
+        matcher: A matcher on the CPU.
         path: The file to write.
 
     Raises:

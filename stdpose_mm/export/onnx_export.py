@@ -28,7 +28,7 @@ from . import TOLERANCE
 from .onnx_int8_layers import prepare_for_int8
 
 OPSET = 17
-"""The first with LayerNormalization as one operator."""
+"""The first ONNX operator set with LayerNormalization as one operator."""
 
 _TRACED_FRAMES = 2
 
@@ -37,7 +37,7 @@ _KNOWN_TO_WORK = 'give one of STDPose or SemanticMotionPose as the configs have 
 
 @dataclass(frozen=True)
 class OnnxExport:
-    """Files of an export.
+    """Describe the files of an export.
 
     Args:
         folder: Folder of all files.
@@ -70,7 +70,7 @@ def export_onnx(
     - ``fusion.onnx``: those of windows, ``features`` [N, T, D, h', w'], ``frame_heatmaps``
       [N, T, K, h, w] and ``projections`` [N, T, ...] -> ``heatmaps`` [N, K, h, w].
     - With ``int8`` the last two again as ``*_int8.onnx``, weights of linear layers and
-      upsampling in 8 bits, activations quantised as they come.
+      upsampling in 8 bits, activations quantised dynamically.
     - ``network.json``: sizes, joints, and how the mirrored view is averaged in.
 
     A model that looks at single frames (no neck, or ``test_cfg.use_frame_head``) has no
@@ -78,9 +78,9 @@ def export_onnx(
 
     Args:
         window_model: A float32 model on the CPU that has not been packed.
-        folder: Folder of the files; created if need be.
+        folder: Folder of the files; created if missing.
         int8: Whether to write the graphs in 8 bits too.
-        tolerance: See ``TOLERANCE``. The graphs in 8 bits are not held to it.
+        tolerance: See ``TOLERANCE``. It does not apply to the graphs in 8 bits.
 
     Returns:
         Folder, sizes and differences.
@@ -129,7 +129,7 @@ def export_onnx(
 
 @dataclass(frozen=True)
 class _Graph:
-    """A module to write as one file, its example inputs, and the names of its outputs."""
+    """Hold a module to write as one file, its example inputs, and the names of its outputs."""
 
     name: str
     module: nn.Module
@@ -167,7 +167,7 @@ def _windows(frames: Tensor, num_frames: int) -> Tensor:
 
 
 class _Normalise(nn.Module):
-    """Normalisation of crops, BGR uint8 [M, 3, H, W], as the data preprocessor does it."""
+    """Normalise crops, BGR uint8 [M, 3, H, W], as the data preprocessor does."""
 
     mean: Tensor
     std: Tensor

@@ -1,6 +1,7 @@
 """Layers for the export to onnxruntime in 8 bits.
 
-In PyTorch they equal the layers that they replace; the operators they are exported as are faster.
+In PyTorch they compute the same as the layers that they replace; their exported operators are
+faster.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ def _replace(model: nn.Module) -> None:
 
 
 class QuantisedDeconvolution(nn.Module):
-    """Deconvolution (4x4, stride 2, padding 1) that is exported as integer matrix products.
+    """Apply a deconvolution (4x4, stride 2, padding 1), exported as integer matrix products.
 
-    Every pixel of the result reads 2x2 pixels of the input, with one of four weights by whether its
-    row and column are even. So it is four matrix products, for which there is fast 8-bit
-    arithmetic, unlike for deconvolutions. The input is quantised once for all of them, over its own
-    range; weights by output channel.
+    Every pixel of the result reads 2x2 pixels of the input, with one of four weights, depending on
+    whether its row and column are even. So the layer is four matrix products, for which there is
+    fast 8-bit arithmetic, unlike for deconvolutions. The input is quantised once for all of them,
+    over its own range; weights are quantised per output channel.
 
     Args:
         deconvolution: Layer whose weights are taken over; see :meth:`fits`.
@@ -80,7 +81,7 @@ class QuantisedDeconvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer: [N, C, h, w] -> [N, C', 2h, 2w]."""
-        # While it is traced, sizes are no numbers; these are the same for every input.
+        # Sizes are tensors while the layer is traced; these are the same for every input.
         height, width = int(x.shape[2]), int(x.shape[3])
         pixels = _IntegerDeconvolution.apply(
             x.permute(0, 2, 3, 1), height, width, self.kernel, self.scale, *self.weights
@@ -91,7 +92,7 @@ class QuantisedDeconvolution(nn.Module):
 
 
 class _IntegerDeconvolution(Function):
-    """Deconvolution of channels-last maps: [N, h, w, C] -> [N, 2h, 2w, C']."""
+    """Apply a deconvolution to channels-last maps: [N, h, w, C] -> [N, 2h, 2w, C']."""
 
     @staticmethod
     def forward(_: Any, x: Tensor, height: int, width: int, kernel: Tensor, *__: Tensor) -> Tensor:
@@ -139,7 +140,7 @@ class _IntegerDeconvolution(Function):
 
 
 class _ExportedSelfAttention(nn.Module):
-    """Self-attention by onnxruntime's own operator between the linear layers."""
+    """Compute self-attention by onnxruntime's own operator between the linear layers."""
 
     def __init__(self, attention: SelfAttention) -> None:
         super().__init__()
@@ -152,7 +153,7 @@ class _ExportedSelfAttention(nn.Module):
 
 
 class _ExportedCrossAttention(nn.Module):
-    """Cross-attention by onnxruntime's own operator between the linear layers."""
+    """Compute cross-attention by onnxruntime's own operator between the linear layers."""
 
     def __init__(self, attention: CrossAttention) -> None:
         super().__init__()
@@ -168,7 +169,7 @@ class _ExportedCrossAttention(nn.Module):
 
 
 class _Attention(Function):
-    """Attention of queries [N, L, D] over keys and values [N, L', D]; gives [N, L, D]."""
+    """Compute attention of queries [N, L, D] over keys and values [N, L', D]: [N, L, D]."""
 
     @staticmethod
     def forward(_: Any, query: Tensor, key: Tensor, value: Tensor, num_heads: int) -> Tensor:

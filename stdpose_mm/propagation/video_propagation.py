@@ -103,7 +103,7 @@ def propagate_frames(
     track_ids: Collection[int] | None = None,
     within: range | None = None,
 ) -> Iterator[tuple[int, list[PersonLabel]]]:
-    """Propagate sparse labels frame by frame; people come as soon as they are known.
+    """Propagate sparse labels frame by frame; yield people as soon as they are known.
 
     Memory does not grow with the video but for ``cache``: poses are dropped once their frame has
     been yielded.

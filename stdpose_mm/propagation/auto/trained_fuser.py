@@ -99,7 +99,7 @@ class TrainedFuser:
             torch.save({'state_dict': weights, **self.record()}, temporary)
 
     def record(self) -> dict[str, Any]:
-        """Give what a file holds besides the network; plain values. It says doubt for shrinkage."""
+        """Return plain values that a file holds besides the network; 'doubt' is the shrinkage."""
         return {
             'calibrator': self.calibrator.to_dict(),
             'trained_on': self.trained_on,

@@ -260,7 +260,7 @@ def _follow_chunk(
 
 
 def _view_of(gap: Gap, size: tuple[int, int], max_side: int) -> _View:
-    """Choose what is looked at to follow the person of a gap, whoever else there is.
+    """Choose the view in which the person of a gap is tracked, independently of other people.
 
     The path of a person with a label on one side only is unknown: the view is the whole picture
     then.
