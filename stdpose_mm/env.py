@@ -118,7 +118,7 @@ class Environment:
 
     @property
     def is_light(self) -> bool:
-        """Whether nothing of OpenMMLab is installed: labels and videos work, networks do not."""
+        """Return whether nothing of OpenMMLab is installed: only labels and videos work then."""
         return not any(self.installed(providers) for providers in OPENMMLAB)
 
     def version(self, *providers: str) -> tuple[int, ...] | None:

@@ -485,8 +485,7 @@ class VideoPosePropagator:
         merged: dict[int, PersonLabel] = {}
         for one, other, track in ((person_id, into, ending), (into, person_id, staying)):
             for frame_idx, label in track.items():
-                # A mark of absence before the first label of one does not concern the earlier other
-                # one.
+                # A mark of absence before a person's first label says nothing of the other person.
                 is_before = label.says_absent and first[other] <= frame_idx < first[one]
                 if not is_before and (frame_idx not in merged or merged[frame_idx].says_absent):
                     merged[frame_idx] = _of_person(label, into)

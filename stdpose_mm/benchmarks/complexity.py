@@ -24,8 +24,8 @@ Parts = Mapping[str, int]
 """Multiply-adds by part."""
 
 PARTS = ('backbone', 'frame head', 'features', 'heatmaps', 'tokens', 'final decoder')
-"""The encoding of a frame; its heatmaps by itself; the neck's fusion of features (TFF); its merging
-of heatmaps (TKS); what the head does before the decoder (DAM, STDA); the decoder."""
+"""The encoding of a frame; its single-frame heatmaps; the neck's fusion of features (TFF) and
+merging of heatmaps (TKS); the head's part before the decoder (DAM, STDA); the decoder."""
 
 _DECODER = ('deconv_layers', 'conv_layers', 'final_layer', 'refine')
 
@@ -35,13 +35,13 @@ _CLASSIC = dict(deconv_out_channels=(256, 256), deconv_kernel_sizes=(4, 4))
 
 @dataclass(frozen=True)
 class Complexity:
-    """Size and work of a window model.
+    """Hold the size and the work of a window model.
 
     Args:
         parameters: Number of parameters that prediction needs.
         training_parameters: Number of those that only training needs.
         frame_parts: Multiply-adds to encode a frame.
-        window_parts: Multiply-adds of what follows for a window whose frames are encoded.
+        window_parts: Multiply-adds of the remaining parts for a window of encoded frames.
         frames: Number of frames that are encoded for a window.
     """
 
@@ -53,27 +53,27 @@ class Complexity:
 
     @property
     def frame_macs(self) -> int:
-        """Multiply-adds to encode a frame."""
+        """Return the multiply-adds to encode a frame."""
         return sum(self.frame_parts.values())
 
     @property
     def window_macs(self) -> int:
-        """Multiply-adds of what follows for a window whose frames are encoded."""
+        """Return the multiply-adds of the remaining parts for a window of encoded frames."""
         return sum(self.window_parts.values())
 
     @property
     def alone(self) -> int:
-        """Multiply-adds for a pose that shares no frame with another one."""
+        """Return the multiply-adds for a pose that shares no frame with another one."""
         return self.frames * self.frame_macs + self.window_macs
 
     @property
     def in_video(self) -> int:
-        """Multiply-adds for a pose of a person in every frame of a video."""
+        """Return the multiply-adds for a pose of a person in every frame of a video."""
         return self.frame_macs + self.window_macs
 
     @property
     def parts_in_video(self) -> Parts:
-        """:attr:`in_video` by part."""
+        """Return :attr:`in_video` by part."""
         return {
             part: self.frame_parts.get(part, 0) + self.window_parts.get(part, 0) for part in PARTS
         }
@@ -198,11 +198,11 @@ def per_frame_model(model: Mapping[str, Any], classic: bool = False) -> dict[str
 
 @dataclass(frozen=True)
 class PoseWork:
-    """Multiply-adds of one pose of a person in every frame of a video.
+    """Hold the multiply-adds of one pose of a person in every frame of a video.
 
     Args:
         model: Name of the model.
-        parts: By part.
+        parts: Multiply-adds by part.
         to_mmpose: Ratio of the sum to MMPose's on the same backbone; ``None`` without a frame head,
             which MMPose's model is made of.
     """
@@ -213,7 +213,7 @@ class PoseWork:
 
     @property
     def all(self) -> int:
-        """The sum."""
+        """Return the sum over the parts."""
         return sum(self.parts.values())
 
 
@@ -278,7 +278,7 @@ def _parameters_behind(output: Tensor) -> set[Tensor]:
 
 @contextmanager
 def _counted() -> Iterator[FlopCounterMode]:
-    """Count what is computed within this context."""
+    """Count the operations that are computed within this context."""
     with FlopCounterMode(display=False) as counter:
         yield counter
 

@@ -58,7 +58,7 @@ COLUMNS = (
     'MiB',
 )
 WANTED_SPREAD = 0.05
-"""Turns end where every speed-up is known to this part of itself."""
+"""Turns end when the spread of every speed-up is below this share of it."""
 
 RATIOS = ('time to the first', 'memory to the first')
 
@@ -67,7 +67,7 @@ def compare_inference(args: argparse.Namespace) -> None:
     """Measure, print and write, as ``tools/analysis_tools/benchmark_inference.py`` is asked to.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     torch.set_num_threads(args.threads)
     machine = describe_machine()
@@ -109,7 +109,7 @@ def compare_inference(args: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Model:
-    """One of the models.
+    """Describe one of the models.
 
     Args:
         config, checkpoint: Its files.
@@ -168,7 +168,7 @@ def load(args: argparse.Namespace, model: Model, precision: str) -> WindowModel:
 def make_pipelines(
     args: argparse.Namespace, video: Video, models: Sequence[Model]
 ) -> list[tuple[Model, Callable[[], Pipeline]]]:
-    """What is compared, not loaded yet; the first is what the others are measured by.
+    """List the pipelines to compare, not loaded yet; the first is the reference.
 
     Raises:
         InputError: If there is no model that MMPose can run.
@@ -189,7 +189,7 @@ def make_pipelines(
 def mmpose_pipelines(
     args: argparse.Namespace, video: Video, files: Model
 ) -> list[Callable[[], Pipeline]]:
-    """MMPose on the backbone and frame head of a model, in float32 and what else is asked for."""
+    """List MMPose's pipelines on a model's backbone and frame head, float32 and as requested."""
 
     def per_frame(precision: str) -> Pipeline:
         config = read_config(files.config)
@@ -202,7 +202,7 @@ def mmpose_pipelines(
 def own_pipelines(
     args: argparse.Namespace, video: Video, files: Model
 ) -> list[Callable[[], Pipeline]]:
-    """Our pipelines to run a model, and its backbone alone."""
+    """List our pipelines to run a model, and its backbone alone."""
     batch = args.batch_size
 
     def pytorch(precision: str, crops: CropPolicy, every: int = 1) -> Pipeline:
@@ -237,7 +237,7 @@ def own_pipelines(
 
 
 def measure(args: argparse.Namespace, pipelines: Sequence[Pipeline]) -> list[dict[str, Any]]:
-    """One row for each pipeline."""
+    """Measure one row for each pipeline."""
     stages = [Stages() for _ in pipelines]
     works = [partial(pipeline.run, own) for pipeline, own in zip(pipelines, stages, strict=True)]
     # The first run of a network allocates and compiles.
@@ -271,14 +271,14 @@ def repeat_turns(
     most: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Turns:
-    """Let functions take turns until it is known how much faster each is than the first.
+    """Let functions take turns until each one's speed-up over the first is known precisely.
 
     Args:
         works: The functions.
-        most: Turns at most.
+        most: Largest number of turns.
         clock: The wall clock in seconds.
     """
-    # The time that the bar says is left is that of all turns.
+    # The remaining time in the bar is that of all turns.
     with tqdm(total=most * len(works), desc=f'up to {counted(most, "turn")}', unit=' runs') as bar:
         for turns in islice(take_turns(works, bar.update, clock), most):
             spreads = [speed_up.spread for speed_up in turns.speed_ups()]
@@ -289,7 +289,7 @@ def repeat_turns(
 
 
 def remarks(report: dict[str, Any], precisions: Sequence[str]) -> list[str]:
-    """Say what the figures lack: speed-ups that are not known well, and rows that are missing."""
+    """Describe the limits of the figures: imprecise speed-ups, and missing rows."""
     rows = report['rows']
     num_turns = len(rows[0]['turns'])
     unknown = [

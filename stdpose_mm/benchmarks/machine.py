@@ -1,4 +1,4 @@
-"""What a benchmark ran on: processor, load and versions."""
+"""The machine that a benchmark ran on: processor, load and versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stdpose_mm.wording import counted
 
 PACKAGES = ('torch', 'onnxruntime', 'openvino', 'mmpose', 'numpy')
 FEATURES = ('avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_int8', 'amx_bf16')
-"""What of a processor decides how fast networks are, as Linux names it."""
+"""Features of a processor that decide how fast networks are, as Linux names them."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,10 @@ class Machine:
 
     Args:
         processor: Name of the processor.
-        cores: How many it has, as the operating system counts.
-        usable: How many of them this process may use.
-        load: Processes that ran or waited in the last minute; NaN where nobody counts.
+        cores: Number of its cores, as the operating system counts.
+        usable: Number of cores that this process may use.
+        load: Processes that ran or waited in the last minute; NaN where the system does not count
+            them.
         features: Those of ``FEATURES`` that the processor has.
         versions: Version of Python, this package and those of ``PACKAGES`` that are installed.
     """
@@ -46,7 +47,7 @@ class Machine:
 
 
 def describe_machine(cpuinfo: Path = Path('/proc/cpuinfo')) -> Machine:
-    """Look at the machine.
+    """Read the properties of this machine.
 
     Args:
         cpuinfo: Where Linux describes the processor.

@@ -1,4 +1,4 @@
-"""The model zoo page: every config with its size, its work, and what was published and measured."""
+"""The model zoo page: every config with its size, its work, published and measured values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def published_values(studies: Iterable[Path]) -> dict[str, float]:
     """Collect the published values of configs that studies train as they are: config -> AP.
 
     Raises:
-        InputError: If studies say different things of one config.
+        InputError: If studies give different values for one config.
     """
     values: dict[str, float] = {}
     for path in studies:
@@ -119,7 +119,7 @@ def _millions(complexity: Complexity) -> str:
 
 
 def _read_results(root: Path) -> dict[str, list[str]]:
-    """Read what was measured: config -> sentences, each with a link to its run."""
+    """Read the measured results: config -> sentences, each with a link to its run."""
     path = root / 'docs' / 'results' / 'model_zoo.yml'
     results: dict[str, list[str]] = {}
     known = {config.stem for config in config_files(root)}

@@ -1,4 +1,4 @@
-"""Time and memory of propagation beside the bare backbone passes it needs."""
+"""Time and memory of propagation, compared with the backbone passes alone that it needs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def time_propagation(args: argparse.Namespace) -> None:
     """Measure and print, as ``tools/analysis_tools/benchmark_speed.py`` is asked to.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -60,13 +60,13 @@ def time_propagation(args: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of one model.
+    """Hold the measurements of one model.
 
     Args:
         num_poses: Poses that were propagated.
         crops: Crops that the backbone saw.
-        seconds: Of propagation with and without decoding the video, and of the backbone alone
-            with packed and with plain weights.
+        seconds: Durations of propagation with and without decoding the video, and of the backbone
+            alone with packed and with plain weights.
     """
 
     num_poses: int
@@ -91,7 +91,7 @@ def measure(
     clip: Path,
     pictures: np.ndarray,
 ) -> list[Measured]:
-    """How long propagation takes, the models in turns."""
+    """Measure the time of propagation, the models in turns."""
     works: list[Callable[[], object]] = []
     counts = []
     for files in models:
@@ -108,7 +108,7 @@ def add_works(
     clip: Path,
     pictures: FrameSource,
 ) -> tuple[int, int]:
-    """Add what is timed of one model; returns the numbers of poses and of crops."""
+    """Add the functions to time for one model; return the numbers of poses and of crops."""
     plain = deepcopy(packed.model)
     packed.pack()
     propagator = propagator_of(packed, args.batch_size)
@@ -196,7 +196,7 @@ def propagate_once(args: argparse.Namespace, files: tuple[str, str], clip: Path)
 
 
 def propagate(propagator: BasePropagator, frames: FrameSource, clip: Path) -> int:
-    """Propagate the labels of a clip, poses are counted and dropped; returns their number."""
+    """Propagate the labels of a clip; count and drop the poses, and return their number."""
     labels = read_labels(clip.with_suffix('.json'))
     poses = 0
     for _, people in propagate_frames(frames, labels.tracks(), labels.skeleton, propagator):

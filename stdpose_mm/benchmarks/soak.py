@@ -18,7 +18,7 @@ from stdpose_mm.io.video import write_video
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, person_box
 
 STATUS = Path('/proc/self/status')
-"""Where Linux tells the peak memory of a process."""
+"""File in which Linux gives the peak memory of a process."""
 
 SKELETON = Skeleton(
     ('head', 'left_hand', 'right_hand', 'left_foot', 'right_foot'),
@@ -44,9 +44,9 @@ class SoakClip:
     """A video of people who walk in circles, drawn frame by frame.
 
     Args:
-        num_frames: Its length.
+        num_frames: Its length in frames.
         size: Width and height in pixels.
-        num_people: How many walk.
+        num_people: Number of people.
     """
 
     num_frames: int
@@ -108,8 +108,8 @@ class SoakRun:
     Args:
         peak: Its peak memory in bytes.
         seconds: Its duration.
-        processor_seconds: What all its threads took, the start included; another load of the
-            machine matters little.
+        processor_seconds: Processor time of all its threads, the start included; it hardly depends
+            on other load of the machine.
     """
 
     peak: int
@@ -128,7 +128,7 @@ def soak(command: str, clip: SoakClip, folder: Path, interval: int, model: list[
         model: Further arguments, such as the model of 'infer'.
 
     Raises:
-        InputError: If the run fails, or this system does not tell the memory of a process.
+        InputError: If the run fails, or this system does not give the memory of a process.
     """
     if not STATUS.is_file():
         raise InputError(f'peak memory is read from {STATUS}, which only Linux has, run it there')

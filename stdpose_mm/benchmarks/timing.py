@@ -51,8 +51,8 @@ class SpeedUp(NamedTuple):
     Attributes:
         value: Median over the turns of the other's time, as a multiple of its own.
         spread: Width of the 95 % interval of that median, as a part of it; NaN for fewer than six
-            turns, which say nothing of that kind. The interval is that of the order statistics,
-            which holds whatever the distribution of the times.
+            turns, which do not determine it. The interval is that of the order statistics, which
+            holds whatever the distribution of the times.
     """
 
     value: float

@@ -1,4 +1,4 @@
-"""Throughput of a training's data loader beside that of its model."""
+"""Throughput of a training's data loader, compared with that of its model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TrainingSpeed:
 
     @property
     def ratio(self) -> float:
-        """How many times faster the loader is than the model."""
+        """Return how many times faster the loader is than the model."""
         return self.loader / self.model
 
     def summary(self) -> str:

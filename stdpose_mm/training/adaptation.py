@@ -1,4 +1,4 @@
-"""Fit a model to one video by its labelled frames, before these are propagated."""
+"""Fine-tuning of a model on the labelled frames of one video, before propagation."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ MAX_PICTURE_BYTES = 2**30
 
 @dataclass(frozen=True)
 class AdaptationPlan:
-    """What :func:`adapt` is about to do.
+    """Describe what :func:`adapt` is about to do.
 
     Args:
         checkpoint: Weights to start from; None to train from scratch.
@@ -92,10 +92,10 @@ class AdaptationPlan:
 
 @dataclass(frozen=True)
 class AdaptedModel:
-    """A model fitted to one video.
+    """Describe a model fitted to one video.
 
     Args:
-        checkpoint: Its weights and joints; they also load with the config that came in.
+        checkpoint: Its weights and joints; they also load with the given config.
         config: Its config.
         keypoint_names: Its joints.
         kept: One sentence on what is taken over from the initial checkpoint.
@@ -108,7 +108,7 @@ class AdaptedModel:
             without a network. None where nothing was held out.
         error_after: The same after the chosen number of steps, these labels being held out; where
             ``method`` was compared, of that method with the network.
-        unit: Of the errors: per cent of the pose size, or pixels for a single joint.
+        unit: Unit of the errors: per cent of the pose size, or pixels for a single joint.
         steps: Training steps; 0 if training did not improve on the initial weights.
         timed_out: Whether the limit of time ended training.
         seconds: Duration of the fit.
@@ -135,8 +135,8 @@ class AdaptedModel:
     def helped(self) -> bool | None:
         """Whether adapting brought held-out labels closer; None where nothing tells.
 
-        Where it did not, a model from a checkpoint has its initial weights, and ``method`` does
-        better without the network.
+        If it did not, a model from a checkpoint has its initial weights, and ``method`` is better
+        without the network.
         """
         if self.error_before is None or self.error_after is None:
             return None
@@ -146,7 +146,7 @@ class AdaptedModel:
 
     @property
     def files(self) -> tuple[Config | None, Path | None]:
-        """Config and checkpoint to propagate with; None where going without a network is better."""
+        """Return config and checkpoint to propagate with; None if no network is better."""
         if self.from_scratch and self.helped is False:
             return None, None
         return self.config, self.checkpoint
@@ -198,11 +198,11 @@ def adapt(
     With labels on at least four frames, those between the first and the last are held out in two
     turns. The number of steps with the smallest mean error on them, zero included, is then used to
     train on all labels: a model that training does not improve keeps its weights. With fewer frames
-    the number of steps is fixed and small, and nothing tells whether they help.
+    the number of steps is fixed and small, and their benefit is not measured.
 
-    From scratch there is one turn, and no model to fall back to. If ``method`` is one that does
-    without a network too ('auto'), it is compared on held-out labels with and without the network,
-    and :attr:`AdaptedModel.files` are those to use.
+    From scratch there is one turn, and no model to fall back to. If ``method`` also works without a
+    network ('auto'), it is compared on held-out labels with and without the network, and
+    :attr:`AdaptedModel.files` are those to use.
 
     The model keeps its joints if it knows all labelled ones. Otherwise it gets those of the
     labels: a joint with a name that the model knows keeps its channels, those of a new one are
@@ -225,7 +225,7 @@ def adapt(
         progress: Show a progress bar.
         method: Propagation method that the model is for.
         options: Further arguments of :func:`load_propagator` for it, such as ``fuser``.
-        announce: Called with what is going to be done, if there is anything to do.
+        announce: Called with the plan before training, unless nothing has to be trained.
 
     Raises:
         InputError: If nothing is labelled, an argument is out of range, a file cannot be used, or
@@ -294,7 +294,7 @@ def adapt(
 
 
 def _keep_poses(labels: VideoLabels) -> VideoLabels:
-    """Keep the people with a given joint, and of them the given joints.
+    """Keep the people with a given joint, and their given joints only.
 
     Raises:
         InputError: If there is none.

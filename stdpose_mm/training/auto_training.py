@@ -1,7 +1,7 @@
 """Training of the networks behind ``auto``: a pose network, and the fuser that weighs its evidence.
 
-``tools/misc/train_auto.py`` is the command. What is finished stays in the work folder, so that a
-run which was stopped goes on where it was.
+``tools/misc/train_auto.py`` is the command. Finished parts stay in the work folder, so that a
+stopped run continues from there.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from .fuser_training import TrainingGap, load_training_gaps, train_fuser
 from .gap_extraction import GapSource, Roots, TrainedPoseNetwork, extract_training_gaps
 
 FIRST_SEED = 1000
-"""Other clips than those that the demo and the tables show."""
+"""First seed of the clips; other clips than those of the demo and the tables."""
 
 SHRINKAGE_OF_GENERATED = 0.01
-"""Real footage is not like generated clips; see docs/guide/auto.md."""
+"""Shrinkage after training on generated clips, unlike real footage; see docs/guide/auto.md."""
 
 MARGIN_OF_GENERATED = 0.4
-"""Log odds: joints are wrong more often on real footage; see docs/results/auto_parts.md."""
+"""Log odds taken off scores: joints are wrong more often on real footage; see
+docs/results/auto_parts.md."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class AutoTrainer:
         fuser_iters: Steps of the fuser.
         workers: Processes that extract features.
         device: Where the networks run.
-        seed: Of all random numbers.
+        seed: Seed of all random numbers.
     """
 
     work_dir: Path
@@ -60,7 +61,7 @@ class AutoTrainer:
     seed: int = 0
 
     def train_on_generated(self, clips: int, held_out_clips: int, evidence_clips: int) -> None:
-        """Train networks that need nobody's labels.
+        """Train networks on generated clips only, without labels of real videos.
 
         Args:
             clips: Clips to generate, all of which the pose network sees.
@@ -100,7 +101,7 @@ class AutoTrainer:
         )
 
     def train_on_labels(self, halves: Sequence[Path], start: Path, roots: Roots) -> None:
-        """Go on with labelled videos.
+        """Continue the training on labelled videos.
 
         The pose network is trained on each half by itself, so that the fuser learns from heatmaps
         of videos which the network has not seen, and then on both.
@@ -113,7 +114,7 @@ class AutoTrainer:
         Raises:
             InputError: If a file cannot be used.
         """
-        # It is needed last; what is wrong with it shall not be found out then.
+        # Read first, though needed last: an error in it must not appear after hours.
         fuser = TrainedFuser.load(start / 'fuser.pth')
         self.work_dir.mkdir(parents=True, exist_ok=True)
         files = [find_label_files(half) for half in halves]
@@ -171,15 +172,15 @@ class AutoTrainer:
     def _train_pose_network(
         self, name: str, adjust: Callable[[Config], None]
     ) -> TrainedPoseNetwork:
-        """Train a pose network, unless it is there: ``name.pth`` with its config ``name.py``."""
+        """Train a pose network, unless it exists: ``name.pth`` with its config ``name.py``."""
         config_file, checkpoint = self.work_dir / f'{name}.py', self.work_dir / f'{name}.pth'
         if not checkpoint.is_file():
             config = read_config(self.config)
             adjust(config)
             config.work_dir = str(self.work_dir / name)
             config.randomness = dict(seed=self.seed)
-            # What it is worth is measured by what the fuser makes of it, so none of its training
-            # videos is held out.
+            # The network is judged by the result of the fuser, so none of its training videos is
+            # held out.
             config.val_cfg = config.val_dataloader = config.val_evaluator = None
             config.train_dataloader.dataset.held_out_share = 0.0
             if self.pose_iters is not None:

@@ -1,6 +1,6 @@
-"""Go on with the training of a fuser on labelled videos of one's own.
+"""Fine-tuning of a fuser on the user's own labelled videos.
 
-What comes out is the mean of the weights before and after (Wortsman et al., Robust fine-tuning of
+The result is the mean of the weights before and after (Wortsman et al., Robust fine-tuning of
 zero-shot models, CVPR 2022): on other videos of JHMDB it was as good as either or better, see
 docs/results/evidence_networks.md.
 """
@@ -37,18 +37,18 @@ from .fuser_training import (
 from .gap_extraction import GapSource, TrainedPoseNetwork, extract_training_gaps
 
 LEARNING_RATE = 1e-3
-"""Below that of a fuser with fresh weights."""
+"""Below the learning rate of a fuser with fresh weights."""
 
 SHARE = 0.5
-"""Of the trained weights in the result, the rest being those it started from."""
+"""Share of the trained weights in the result; the rest are the initial weights."""
 
 SIMULATED = 0.3
-"""Share of gaps with heatmaps of a simulated network: one that is worse shall do no harm later."""
+"""Share of gaps with heatmaps of a simulated network: a worse network must do no harm later."""
 
 
 @dataclass(frozen=True)
 class FuserQuality:
-    """What a fuser makes of hidden labels.
+    """Measure how well a fuser predicts hidden labels.
 
     Args:
         pck: Share of joints within a tenth of the pose's size of the label.
@@ -76,7 +76,7 @@ class FuserQuality:
 
 
 def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
-    """Build a network of ``share`` of the trained weights and 1 - ``share`` of those before.
+    """Build a network of ``share`` of the trained and 1 - ``share`` of the initial weights.
 
     They are rounded as they are stored.
     """
@@ -91,8 +91,8 @@ def mix_weights(start: GapFuser, trained: GapFuser, share: float) -> GapFuser:
 class FuserFinetuner:
     """Train a fuser further: ``fuser.pth`` for PyTorch, ``fuser.onnx`` for use without it.
 
-    The evidence of each video stays in the work folder, so that a run which was stopped does not
-    gather it again.
+    The evidence of each video stays in the work folder, so that a stopped run does not gather it
+    again.
 
     Args:
         work_dir: Where everything is kept.
@@ -101,7 +101,7 @@ class FuserFinetuner:
         iters: Steps.
         workers: Processes that gather the evidence.
         device: Where the fuser is trained.
-        seed: Of all random numbers.
+        seed: Seed of all random numbers.
     """
 
     work_dir: Path
@@ -122,12 +122,12 @@ class FuserFinetuner:
             held_out: Dense labels of other videos.
 
         Returns:
-            The quality on the held-out videos of the fuser it started from, and of the new one.
+            The quality on the held-out videos of the initial fuser, and of the new one.
 
         Raises:
             InputError: If a file cannot be used, or nothing can be learned from the labels.
         """
-        # What is wrong with a file shall be found out before hours of work.
+        # An error in a file must appear before hours of work.
         read = import_fuser if self.start.suffix == '.onnx' else TrainedFuser.load
         start = read(self.start)
         skeletons = [video.skeleton for video in (*videos, *held_out)]

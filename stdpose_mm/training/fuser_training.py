@@ -46,14 +46,14 @@ MAX_LENGTH = 32
 
 _HEATMAP_BIAS = 0.06
 _HEATMAP_JITTER = 0.04
-"""Pose sizes; of the worst joints, standard deviation."""
+"""Standard deviation of the heatmaps' jitter for the worst joints, in pose sizes."""
 
 _LEAST_MOVE = 0.05
 _CLICK_ERROR = 0.02
-"""Pose sizes; of the most careless annotator."""
+"""Click error of the most careless annotator, in pose sizes."""
 
 _BATCH_SIZE = 16
-"""Gaps a step."""
+"""Gaps per step."""
 
 INTERVALS = (*range(2, 17), 20)
 """Distances of labels that training draws from."""
@@ -61,10 +61,10 @@ INTERVALS = (*range(2, 17), 20)
 
 @dataclass(frozen=True)
 class TrainingGap:
-    """Evidence for a gap whose true poses are known.
+    """Hold the evidence for a gap whose true poses are known.
 
     Args:
-        evidence: What the fuser sees.
+        evidence: Input of the fuser.
         targets: [F, K, 2] true offsets from the evidence's centre, in its pose sizes.
         weights: [F, K] whether the truth is known and the frame is to be filled.
         relative_size: [F] the evidence's pose size in units of the true pose's.
@@ -85,13 +85,13 @@ def collect_training_gaps(
     heatmap_estimator: GapHeatmapEstimator | None = None,
     pose_networks: Sequence[NetworkHeatmapEstimator] = (),
 ) -> Iterator[TrainingGap]:
-    """Hide most labels of a video, and gather the evidence for what is hidden.
+    """Hide most labels of a video, and gather the evidence for the hidden ones.
 
     Args:
         frames: The pictures.
         truth: Dense labels.
         intervals: T; for each one the labels of every T-th frame are kept, from a random frame on.
-        estimator: Which flow.
+        estimator: Computes the flow.
         rng: Chooses the first frame kept.
         heatmap_estimator: A pose network whose heatmaps are evidence, too; not trained on this
             video.
@@ -155,7 +155,7 @@ def _training_gap(
         targets[row] = (person.keypoints - evidence.centre[row]) / evidence.size
         extent = pose_extent(person.keypoints, person.labelled)[2:].max()
         relative_size[row] = evidence.size / max(float(extent), 1.0)
-    # The maps are most of the memory, and noisier than half precision.
+    # The maps take most of the memory, and their noise exceeds the error of half precision.
     evidence = replace(evidence, maps=evidence.maps.astype(np.float16))
     return TrainingGap(evidence, targets, weights, relative_size)
 
@@ -186,11 +186,12 @@ def load_training_gaps(path: str | Path) -> list[TrainingGap]:
 
 
 def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
-    """Change exact labels into what a person would have made.
+    """Change exact labels into labels as a person would make them.
 
     Annotators move a joint when they see that it has moved, and click next to it: a label stays
     where it was until the joint is ``_LEAST_MOVE`` pose sizes away, and is then set with an error
-    of ``_CLICK_ERROR``. A fuser that learns from exact labels takes every small motion for real.
+    of ``_CLICK_ERROR``. A fuser that learns from exact labels would treat every small motion as
+    real.
 
     Args:
         truth: Labels with track ids.
@@ -217,17 +218,17 @@ def as_annotated(truth: VideoLabels, rng: np.random.Generator) -> VideoLabels:
 
 
 class TrainingGapDataset(Dataset):
-    """Training gaps as inputs of the fuser, randomly turned, mirrored and thinned.
+    """Provide training gaps as inputs of the fuser, randomly turned, mirrored and thinned.
 
     Args:
         gaps: What to train on.
-        seed: Of the augmentation.
+        seed: Seed of the augmentation.
         heatmap_dropout: Share of gaps that lose their heatmaps, so that the fuser also works
             without a pose network.
-        simulated: Share of the others that get those of a simulated network
+        simulated: Share of the other gaps that get heatmaps of a simulated network
             (:func:`~.simulated_networks.simulate_network`) in place of their own.
-        distorted: Whether their own ones are made as unreliable as on footage that the network
-            does not know.
+        distorted: Whether a gap's own heatmaps are made as unreliable as on footage that the
+            network does not know.
         max_rotation: Degrees; every second gap is turned by up to that.
         joint_dropout: Up to that share of the joints is left out of a gap, since skeletons
             differ.
@@ -337,7 +338,7 @@ def without_heatmaps(evidence: FusionFeatures) -> FusionFeatures:
 
 
 def collate_gaps(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Make a batch, padded at the end to the most frames and joints."""
+    """Make a batch, padded at the end to the largest number of frames and of joints."""
     num_frames = max(len(item['present']) for item in items)
     num_joints = max(len(item['known']) for item in items)
     batch = {}
@@ -354,12 +355,12 @@ def collate_gaps(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 class SimilarLengths(Sampler[list[int]]):
-    """Endless batches of gaps of about the same length, so that little is padded.
+    """Draw endless batches of gaps of about the same length, so that little is padded.
 
     Args:
-        lengths: Of the gaps, in frames.
-        batch_size: Gaps a batch.
-        seed: Of the order.
+        lengths: Lengths of the gaps in frames.
+        batch_size: Gaps per batch.
+        seed: Seed of the order.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0) -> None:
@@ -368,7 +369,7 @@ class SimilarLengths(Sampler[list[int]]):
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        """Count the batches that it takes to see as many gaps as there are."""
+        """Count the batches whose gaps are as many as there are in the set."""
         return -(-len(self._order) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -388,16 +389,18 @@ def calibrate(
 ) -> TrainedFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
-    Gaps are seen without heatmaps, with their own, and with those of a simulated network.
+    Each gap is fused without heatmaps, with their own, and with those of a simulated network.
 
     Args:
-        fuser: Was not trained on the gaps.
-        gaps: Of known poses.
-        margin: Log odds taken off all scores afterwards, for footage that is harder than this.
-        simulated: Whether simulated networks count; without them only what will be seen does.
+        fuser: A fuser that was not trained on the gaps.
+        gaps: Gaps with known poses.
+        margin: Log odds taken off all scores afterwards, for footage that is harder than these
+            gaps.
+        simulated: Whether heatmaps of simulated networks count; without them, only the inputs of
+            later use do.
 
     Raises:
-        InputError: If it is right, or wrong, everywhere.
+        InputError: If the fuser is right, or wrong, everywhere.
     """
     scores, correct = [], []
     plain = replace(fuser, calibrator=ScoreCalibrator())
@@ -413,7 +416,7 @@ def calibrate(
 def judged_joints(
     fuser: TrainedFuser, gap: TrainingGap, rng: np.random.Generator, simulated: bool = True
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
+    """Yield scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
 
     First without heatmaps; then, if wanted, with those of a simulated network, which ``rng`` draws,
     and with its own, if the gap has any.
@@ -453,7 +456,7 @@ def train_fuser(
         margin: See :func:`calibrate`.
         start: A fuser in PyTorch whose weights to start from; fresh ones by default.
         max_iters: Steps.
-        seed: Of weights, order and augmentation.
+        seed: Seed of weights, order and augmentation.
         device: Where to train.
 
     Raises:
@@ -469,7 +472,7 @@ def train_fuser(
 
 
 def require_gaps(gaps: Sequence[TrainingGap], held_out: Sequence[TrainingGap]) -> None:
-    """Refuse to train on nothing, or to calibrate with nothing.
+    """Check that there are gaps to train on and to calibrate with.
 
     Raises:
         InputError: If one of them is empty.
@@ -493,12 +496,12 @@ def train_network(
     """Train the network of a fuser with MMEngine's runner.
 
     Args:
-        dataset: What to train on.
+        dataset: Gaps to train on.
         work_dir: For logs.
-        start: Whose weights to start from; fresh ones by default.
+        start: Network whose weights to start from; fresh ones by default.
         max_iters: Steps.
-        learning_rate: At its highest, after a twentieth of the steps.
-        seed: Of weights and order.
+        learning_rate: Its maximum, after a twentieth of the steps.
+        seed: Seed of weights and order.
         device: Where to train.
     """
     torch.manual_seed(seed)
@@ -525,5 +528,5 @@ def train_network(
 
 
 def as_stored(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Round weights as :meth:`TrainedFuser.save` does: scores are calibrated for what is used."""
+    """Round weights as :meth:`TrainedFuser.save` does, so that the calibration fits the file."""
     return {name: value.half().float() for name, value in weights.items()}

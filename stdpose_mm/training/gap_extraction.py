@@ -44,25 +44,25 @@ INTERVALS_PER_VIDEO = 4
 
 
 class Roots(NamedTuple):
-    """Folders that the pictures, and the video files, named in labels start from."""
+    """Hold the folders that paths of pictures, and of video files, in labels start from."""
 
     images: Path | None
     videos: Path | None
 
 
 class TrainedPoseNetwork(NamedTuple):
-    """Files of a pose network of this package."""
+    """Hold the files of a pose network of this package."""
 
     config: Path
     checkpoint: Path
 
 
 class GapSource(NamedTuple):
-    """Where gaps to train on come from, the same for all videos.
+    """Describe the source of training gaps, the same for all videos.
 
     Args:
         roots: Where the videos lie.
-        exact: Whether nobody clicked the labels; they are then seen as if somebody had.
+        exact: Whether the labels are exact; they are then changed as if a person had clicked them.
         pose: A pose network of this package whose heatmaps are evidence.
         networks: Pose networks of other projects whose heatmaps are evidence.
         device: Where the networks run.
@@ -80,15 +80,14 @@ def extract_training_gaps(
 ) -> list[TrainingGap]:
     """Extract the fusion features of labelled videos; those whose file is there are read.
 
-    A file is of certain labels, networks and a matcher: when one of them has changed, it is
-    replaced.
+    A file depends on labels, networks and a matcher: when one of them has changed, it is replaced.
 
     Args:
         videos: Dense labels.
         folder: For one ``.npz`` file of each video.
         source: Where their pictures and heatmaps come from.
-        workers: Processes; one alone is this one, with the threads that it is allowed.
-        seed: Of the intervals, and of how labels are clicked.
+        workers: Number of processes; 1 is this process, with the threads that it is allowed.
+        seed: Seed of the intervals, and of the click errors.
 
     Raises:
         InputError: If a video or a network cannot be read.
@@ -99,7 +98,7 @@ def extract_training_gaps(
     same = [EVIDENCE, SHIPPED_MATCHER, MOST_COVERED, source.exact, source.pose, networks]
     jobs = []
     for video in videos:
-        # By name, so that a video that is added changes nothing for the others.
+        # Seeded by name, so that an added video changes nothing for the others.
         drawn = (seed, crc32(video.name.encode()))
         tag = fingerprint(video, drawn, *same)[:12]
         jobs.append(_Job(video, folder / f'{names[video.name]}.{tag}.npz', source, drawn))
@@ -114,7 +113,7 @@ def extract_training_gaps(
             stack.callback(loader.cache_clear)
         run: Callable[..., Iterable[None]] = map
         if min(workers, len(todo)) > 1:
-            # Workers start afresh: OpenMP does not survive a fork.
+            # Workers are new processes: OpenMP does not survive a fork.
             context = get_context('spawn')
             pool = ProcessPoolExecutor(workers, context, initializer=_use_one_thread)
             run = stack.enter_context(pool).map
@@ -124,7 +123,7 @@ def extract_training_gaps(
 
 
 class _Job(NamedTuple):
-    """What a process needs to extract the fusion features of a video."""
+    """Hold what a process needs to extract the fusion features of a video."""
 
     labels: VideoLabels
     path: Path

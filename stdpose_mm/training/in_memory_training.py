@@ -26,13 +26,13 @@ def train_in_memory(
     No checkpoint is written. The model is left on the CPU, ready for use.
 
     Args:
-        model: Is trained in place.
+        model: The model, trained in place.
         loader: Its batches are the model's arguments.
         work_dir: For logs.
         max_iters: Steps.
-        optimizer: Arguments of AdamW; ``lr`` is the rate at its highest.
+        optimizer: Arguments of AdamW; ``lr`` is the maximum of the rate.
         schedule: Arguments of MMEngine's ``OneCycleLR`` besides the rate and the steps.
-        seed: Of the runner.
+        seed: Seed of the runner.
         device: Where to train.
     """
     runner = Runner(

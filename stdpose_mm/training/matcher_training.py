@@ -20,29 +20,29 @@ from stdpose_mm.structures import VISIBLE, PersonLabel, VideoLabels, pose_extent
 from .in_memory_training import train_in_memory
 
 MAX_DISTANCE = 24
-"""Frames from the label to the frame in which its joints are looked for."""
+"""Largest distance in frames from a label to the frame in which its joints are searched for."""
 
 _LEAST_JOINTS = 5
 _LEAST_SIZE = 20.0
-"""Pixels; nothing can be told from smaller people."""
+"""Pixels; smaller people show too little to learn from."""
 
 _SCALE_SPREAD = 0.15
 _MIDDLE_ERROR = 0.08
 _CENTRE_ERROR = 0.1
-"""Of the flow blend, around which joints are looked for, in pose sizes."""
+"""Error in pose sizes of the flow blend, around which joints are searched for."""
 
 
 class MatchingPairs(Dataset):
-    """Pairs of frames of a person, as crops with joints.
+    """Provide pairs of frames of a person, as crops with joints.
 
     The joints to be matched are visible in the label's frame and labelled in the other one. Crops
-    are scaled, shifted and mirrored at random; an item belongs to its number.
+    are scaled, shifted and mirrored at random; an item depends on its index and the seed only.
 
     Args:
         videos: Dense labels with track ids.
         image_root: Folder that their pictures start from.
-        length: How many items there are.
-        seed: Of all choices.
+        length: Number of items.
+        seed: Seed of all random choices.
 
     Raises:
         InputError: If nobody has two labels to compare.
@@ -120,9 +120,9 @@ def train_matcher(
         image_root: Folder that their pictures start from.
         work_dir: For logs.
         max_iters: Steps.
-        batch_size: Pairs of frames a step.
-        learning_rate: At its highest, after a tenth of the steps.
-        seed: Of weights and pairs.
+        batch_size: Pairs of frames per step.
+        learning_rate: Its maximum, after a tenth of the steps.
+        seed: Seed of weights and pairs.
         device: Where to train.
 
     Raises:

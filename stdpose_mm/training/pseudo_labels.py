@@ -51,11 +51,11 @@ IdentifyVideo = Callable[[VideoLabels], str | None]
 
 @dataclass(frozen=True)
 class PseudoLabelSettings:
-    """Settings that decide the pseudo-labels of a video, beside the video and its given labels.
+    """Hold the settings that decide the pseudo-labels of a video besides its given labels.
 
     Args:
         method: The propagation method.
-        min_score: Propagated joints that score less become unlabelled.
+        min_score: Propagated joints with a lower score become unlabelled.
         interval: T: take the labels of every T-th frame only; None for all.
         life_span: 'labels': a person has poses from the first label to the last, as labels say
             nothing of the time before and after; 'video': in every frame.
@@ -139,7 +139,7 @@ def make_pseudo_labels(
         The content of ``summary.json``.
 
     Raises:
-        InputError: If a label file cannot be read, two are of one video, the folder holds labels
+        InputError: If a label file cannot be read, two belong to one video, the folder holds labels
             that were made otherwise, or, once all others are done, a video cannot be propagated.
     """
 
@@ -208,7 +208,7 @@ def count_poses(dense: VideoLabels, kept: VideoLabels) -> Counts:
         ``frames``, ``people``, ``poses_given`` (with a given joint), ``poses_propagated``,
         ``poses_left_out`` (without any joint left), ``joints_given``, ``joints_propagated``,
         ``joints_dropped``, and ``joints_below_0.1`` .. ``joints_below_0.9``: the number of
-        propagated joints, dropped ones included, that score less.
+        propagated joints, dropped ones included, with a lower score.
     """
     propagated = [person for person in dense.persons if person.source == 'propagated']
     given_joints = sum(int(person.given.sum()) for person in dense.persons)
@@ -250,7 +250,7 @@ def summarize(settings: PseudoLabelSettings, counts: dict[str, Counts]) -> dict[
 
 @dataclass(frozen=True)
 class _Video:
-    """A label file of the set.
+    """Describe a label file of the set.
 
     Args:
         name: Name of the video.
@@ -287,7 +287,7 @@ def _survey(
                 f'the labels {file} lie in {folder}, which is to be written, choose another --out'
             )
         named[name] = file
-    # All processes stop at the same mistake: one that went on would wait for the others.
+    # All processes stop at the same error: a process that continued would wait for the others.
     rank, num_processes = rank_and_count()
     found, wrong = work_together(
         list(named)[rank::num_processes],
@@ -327,7 +327,7 @@ def _read_made_by(target: Path, settings: PseudoLabelSettings) -> dict[str, Any]
     """Read the settings, inputs and counts of a finished file.
 
     Raises:
-        InputError: If it has none, or other settings.
+        InputError: If the file has none of these, or other settings.
     """
     data = read_json(target)
     made_by = data.get(MADE_BY) if isinstance(data, dict) else None

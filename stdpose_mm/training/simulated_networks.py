@@ -1,8 +1,8 @@
-"""Heatmaps of pose networks that nobody has trained, from excellent to useless ones.
+"""Heatmaps of simulated pose networks, from excellent to useless ones.
 
-Pretrained networks do not know generated people. What their maps would look like is drawn from the
-truth instead, with the errors that networks make: the fuser then learns to tell from the maps at
-the labelled ends, where it knows the truth, how far to follow the others.
+Pretrained networks do not know generated people. Their maps are simulated from the truth instead,
+with the errors that networks make: the fuser then learns to tell from the maps at the labelled
+ends, where it knows the truth, how far to follow the others.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _WIDTHS = (0.02, 0.08)
 """Pose sizes; standard deviation of a peak, of the finest and the coarsest network."""
 
 _OFFSETS, _BIASES = (0.004, 0.07), (0.004, 0.05)
-"""Pose sizes; standard deviation of the error that changes with time, and of that which lasts, for
+"""Pose sizes; standard deviation of the error that changes with time, and of the constant one, for
 the best and the worst network."""
 
 _FAR = 0.5
-"""Pose sizes; wrong places lie up to about so far away."""
+"""Pose sizes; approximate largest distance of wrong places."""
 
 _HARD = 0.1
-"""Pose sizes; where the flow misses a joint by that, networks fail more often, too."""
+"""Pose sizes; where the flow misses a joint by this distance, networks fail more often, too."""
 
 
 def simulate_network(
@@ -36,10 +36,10 @@ def simulate_network(
     weights: np.ndarray,
     rng: np.random.Generator,
 ) -> FusionFeatures:
-    """Give a gap the heatmaps of a network of random quality.
+    """Replace a gap's heatmaps by those of a simulated network of random quality.
 
     Args:
-        evidence: Of the gap; heatmaps that it has are replaced.
+        evidence: Evidence of the gap; its heatmaps are replaced.
         targets: [F, K, 2] true offsets from the evidence's centre, in its pose sizes.
         weights: [F, K] bool: where the truth is known; it is at the labelled ends, too.
         rng: Draws the network.
@@ -118,7 +118,7 @@ def _draw_peaks(
     steady = lowest + (1 - lowest) * ndtr(wander((num_joints,)))
     heights = np.zeros((*shape, 4))
     heights[..., 0] = steady * np.where(fails, rng.uniform(0, 0.4, shape) * (quality > 0), 1)
-    # Which wrong place attracts a joint lasts; some failures leave the map empty.
+    # The wrong place that attracts a joint is constant; some failures leave the map empty.
     attracts = rng.uniform(size=(num_joints, 4)) < 0.5
     wrong = ndtr(wander((num_joints, 3))) * attracts[:, 1:]
     heights[..., 1:] = wrong * np.where(fails, 1, rng.uniform(0, 0.4))[..., None]
@@ -126,10 +126,10 @@ def _draw_peaks(
 
 
 def _spoil(places: np.ndarray, heights: np.ndarray, rng: np.random.Generator) -> None:
-    """Make a useless network one that sees other joints, or anything, and is sure of it.
+    """Change a useless network into one that finds other joints, or anything, with high scores.
 
-    The first is what a network for other joints does, or one with wrong names, the second one with
-    random weights; one in three stays as it is.
+    The first is what a network for other joints, or with wrong names, does; the second, one with
+    random weights. One network in three is not changed.
     """
     kind = rng.integers(3)
     if kind == 0:

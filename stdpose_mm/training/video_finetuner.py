@@ -74,7 +74,7 @@ WARM_UP = 0.1
 
 @dataclass(frozen=True)
 class InitialModel:
-    """A model before it is fitted to a video.
+    """Hold a model before it is fitted to a video.
 
     Args:
         config: Config of the model with the joints to fit.
@@ -159,9 +159,9 @@ def _assign_origins(
 ) -> list[int]:
     """Choose the joint of a model whose channels initialise each of ``names``.
 
-    It is the one of the same name. For a new joint it is another that the model knows, preferably
-    one that is not among ``names``: its channels follow the given labels of any joint far better
-    than random ones do.
+    It is the joint of the same name. For a new joint it is another one that the model knows,
+    preferably one that is not among ``names``: its channels follow the given labels of any joint
+    far better than random ones do.
     """
     others = [name for name in known if name not in names]
     donors = cycle([*others, *(name for name in known if name in names)])
@@ -249,7 +249,7 @@ def held_out_gaps(labels: VideoLabels, held_out: Sequence[int], num_frames: int)
 
 
 def most_steps(steps: int, holds_out: bool, from_scratch: bool) -> int:
-    """Limit the training steps where nothing is held out that could tell when to stop."""
+    """Limit the training steps where no held-out labels can tell when to stop."""
     return steps if holds_out or from_scratch else min(steps, STEPS_WITHOUT_HELD_OUT)
 
 
@@ -260,7 +260,7 @@ HeldOut = tuple[tuple[int, ...], list[Gap]]
 def held_out_sets(labels: VideoLabels, num_frames: int, from_scratch: bool) -> list[HeldOut]:
     """Find the sets of frames that are held out one after the other.
 
-    From scratch there is only one: training takes long.
+    From scratch there is only one set: training takes long.
     """
     sets = [
         (frames, gaps)
@@ -272,7 +272,7 @@ def held_out_sets(labels: VideoLabels, num_frames: int, from_scratch: bool) -> l
 
 @dataclass(frozen=True)
 class FitResult:
-    """The result of a fit.
+    """Hold the result of a fit.
 
     Args:
         held_out: Frames whose labels were held out; empty with too few labels.
@@ -280,7 +280,7 @@ class FitResult:
             compared, of that method without a network; None with too few labels.
         error_after: Error on them after the chosen number of steps; where a method is compared,
             of that method with the network.
-        unit: Of the errors.
+        unit: Unit of the errors.
         steps: Training steps behind the final weights, 0 for the initial ones.
         timed_out: Whether the deadline ended training.
     """
@@ -343,7 +343,7 @@ class VideoFinetuner:
             self.bar.set_description('error without a network')
             started = time.monotonic()
             before = self._measure_method(*compared, None)
-            # The same again with the network, which takes longer.
+            # Reserve time for the same with the network, which takes longer.
             deadline -= 2 * (time.monotonic() - started)
         affordable = self._affordable_steps(len(sets) + 1, deadline)
         timed_out = affordable < steps

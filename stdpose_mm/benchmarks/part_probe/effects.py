@@ -24,7 +24,7 @@ PCK_THRESHOLDS = (0.05, 0.1)
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Accuracy of predicted joints that are labelled, each counted once.
+    """Hold the accuracy of predicted joints that are labelled, each counted once.
 
     Args:
         pck: Threshold -> per cent of the joints within that share of the pose size.
@@ -37,7 +37,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Effect:
-    """What happens to predictions when a part is neutralised.
+    """Hold the effect on predictions of neutralising a part.
 
     Args:
         neutralisation: How it was neutralised.
@@ -56,7 +56,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of M windows.
+    """Hold the predictions of M windows.
 
     Args:
         heatmaps: Final heatmaps [M, K, h, w].
@@ -108,7 +108,7 @@ def predict_without(
     """Predict windows with a part neutralised.
 
     Args:
-        model: A window model; it is set to evaluation mode. Mirrored crops are not looked at.
+        model: A window model; it is set to evaluation mode. Mirrored crops are not used.
         batches: Batches as a loader gives them.
         neutralisation: How; ``None`` for the whole model.
 

@@ -2,8 +2,8 @@
 
 Parts are found in the model, not in its config: the inputs and the fields of the representation
 that the final heatmaps depend on, the modules of neck and head, the modules of the mutual
-information loss, learnable embeddings and tokens. What is known of single classes is here alone,
-in ``OUTPUT_CHANGES``, ``ORDINARY_LAYERS`` and :func:`_mask_places`.
+information loss, learnable embeddings and tokens. Knowledge of single classes is in this module
+only, in ``OUTPUT_CHANGES``, ``ORDINARY_LAYERS`` and :func:`_mask_places`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ FIELD_NAMES = {
     'frame_heatmaps': 'H_l, H_t, H_r',
     'merged_heatmaps': 'H~',
 }
-"""Field of the representation -> symbol; a field without one goes by its own name."""
+"""Field of the representation -> symbol; a field without a symbol is named by itself."""
 
 ORDINARY_LAYERS = ('deconv_layers', 'conv_layers', 'final_layer', 'loss_module')
-"""What every heatmap head has: nothing is left of a prediction without them."""
+"""Layers of every heatmap head: without them there is no prediction."""
 
 LEARNABLE_VECTORS = ('_embed', '_token')
 """Ends of the names of embeddings and of tokens that stand for hidden ones."""

@@ -1,4 +1,4 @@
-"""Measure of every part of a window model what trains it and what a prediction owes to it."""
+"""Measurement of every part of a window model: its gradients and its effect on predictions."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class GradientReport:
         eps_ratio: The same, clipped as in training, in units of Adam's eps; of all losses together
             for a part, of the term alone for a term; ``None`` where the optimizer does not step.
         share: ``norm`` divided by that of the reference; ``None`` without one.
-        reference: What ``share`` is relative to.
+        reference: The gradient that ``share`` is relative to.
     """
 
     place: str
@@ -83,12 +83,12 @@ class GradientReport:
 
 @dataclass(frozen=True)
 class PartReport:
-    """What was measured of a part of the model, or of a term of the loss.
+    """Hold the measurements of a part of the model, or of a term of the loss.
 
     Args:
         name: Its name.
         gradients: Its gradients.
-        effects: Effects of neutralising it; none for what only training uses.
+        effects: Effects of neutralising it; none for a part that only training uses.
         verdict: 'acts', 'weak' or 'dead'.
         reason: Why it is weak or dead.
     """
@@ -224,7 +224,7 @@ def _report_gradient(
         loss: The loss.
         place: The place.
         settings: Settings of the optimizer.
-        reference: Name and norm of what the share is relative to.
+        reference: Name and norm of the gradient that the share is relative to.
         stepped: Loss whose gradient is compared with Adam's eps; the same by default.
     """
     norm = gradients.norm(loss, place)

@@ -46,10 +46,10 @@ class EntryRun:
     """One run of an entry: a method with the model of one seed.
 
     Args:
-        name: What its files are called.
+        name: Base name of its files.
         method: As registered in ``PROPAGATORS``.
-        config, checkpoint: Of its model; None without.
-        fingerprint: Of the content of the model's files.
+        config, checkpoint: Files of its model; None without a model.
+        fingerprint: Fingerprint of the content of the model's files.
         fuser: Weights of 'auto', if not those of the package.
         pose_networks: Pose networks of other projects that are evidence for 'auto'.
     """
@@ -70,14 +70,14 @@ class BenchmarkEntry:
     Args:
         name: Name in the tables.
         method: Name of the method in ``PROPAGATORS``.
-        config: Config of the model; ``None`` for a method without.
+        config: Config of the model; ``None`` for a method without a model.
         checkpoints: Weights, one for each seed; none without a model.
         fuser: Weights of 'auto', if not those of the package.
         pose_networks: Pose networks of other projects that are evidence for 'auto'.
 
     Raises:
-        InputError: If the name does not suit a folder, there is no such method, it needs a model
-            that is not given or takes none, or a file does not exist.
+        InputError: If the name cannot be that of a folder, there is no such method, it needs a
+            model that is not given or takes no model, or a file does not exist.
     """
 
     name: str
@@ -180,7 +180,7 @@ class BenchmarkEntry:
 
 
 def _content(path: Path) -> Any:
-    """Return what a file counts by; a config may inherit from others."""
+    """Return the content that identifies a file; a config may inherit from others."""
     return read_config(path).to_dict() if path.suffix == '.py' else file_fingerprint(path)
 
 
@@ -242,10 +242,10 @@ def benchmark_propagators(
     """Compare propagators at several intervals.
 
     With an ``out_dir``, the predictions are written as PoseTrack18 files to
-    ``<run>_T<interval>/<video>.json``, and to a cache from which a later call takes what is the
-    same: method, model, interval, labels, boxes, the pictures if the method reads any, and the code
-    of this package. A video is decoded once for each run, unless its pictures take more memory
-    than ``CachedFrames`` grants.
+    ``<run>_T<interval>/<video>.json``, and to a cache that later calls use for poses of the same
+    method, model, interval, labels, boxes, the pictures if the method reads any, and the code of
+    this package. A video is decoded once for each run, unless its pictures take more memory than
+    ``CachedFrames`` grants.
 
     Args:
         videos: Dense labels.
@@ -253,7 +253,7 @@ def benchmark_propagators(
         intervals: Values of T.
         conditions: Conditions of all runs.
         num_bootstrap: Number of bootstrap draws of the videos; 0 for no intervals.
-        reference: Name of the entry that the differences of the others are to.
+        reference: Name of the entry to which the differences of the others are computed.
         fast: Motion in pose sizes a frame above which a video is fast; with it, the metrics are
             broken down, see :func:`~.compare_propagators.summarize`.
         jobs: Number of processes that share the videos.
@@ -265,8 +265,8 @@ def benchmark_propagators(
         One comparison for each interval.
 
     Raises:
-        InputError: If something that was given cannot be used; what can be checked is checked
-            before anything is computed or written.
+        InputError: If an argument or a file cannot be used; as much as possible is checked before
+            anything is computed or written.
     """
     hidden = {interval: hide_videos(videos, interval) for interval in intervals}
     runs = {entry.name: entry.runs() for entry in entries}
@@ -311,13 +311,13 @@ def benchmark_propagators(
 
 @dataclass(frozen=True)
 class _Task:
-    """A run on a video.
+    """Describe a run on a video.
 
     Args:
         run: The run.
-        number: Of the video.
-        labels: Of the video.
-        video_key: Fingerprint of what the run reads of the video; None without a cache.
+        number: Number of the video.
+        labels: Labels of the video.
+        video_key: Fingerprint of the part of the video that the run reads; None without a cache.
     """
 
     run: EntryRun
@@ -351,7 +351,7 @@ def _check_names(
 def _check_folders(
     out_dir: Path, runs: Sequence[EntryRun], intervals: Sequence[int], videos: Sequence[VideoLabels]
 ) -> None:
-    """Refuse folders with predictions of other videos, which would confuse an evaluation."""
+    """Reject folders with predictions of other videos, which would falsify an evaluation."""
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f'{out_dir} is a file, give a folder as --out-dir')
     files = distinct_file_names([labels.name for labels in videos], 'video')

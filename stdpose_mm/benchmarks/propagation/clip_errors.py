@@ -1,4 +1,4 @@
-"""Errors of a propagation in a video whose labels are hidden but for every T-th frame."""
+"""Errors of a propagation in a video of which only every T-th frame's labels are given."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What the choice of frames to label can save at best: the choice in hindsight, on full labels.
+"""Upper limit of what a good choice of frames to label can save: the choice in hindsight.
 
 The errors of every possible gap of a video are measured: both its ends labelled, all frames between
-them propagated and compared with their labels. Who knows them can choose the best frames of all.
+them propagated and compared with their labels. With these errors known, the best frames of all can
+be chosen.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from stdpose_mm.structures import NOT_LABELLED, PersonLabel, VideoLabels
 def measure_gap_errors(
     frames: FrameSource, truth: VideoLabels, propagator: BasePropagator
 ) -> np.ndarray:
-    """Count what propagation gets wrong between any two frames of a video.
+    """Count the joints that propagation gets wrong between any two frames of a video.
 
-    A person who is labelled at one end only is propagated from there; at neither end, all of it is
-    wrong. What labels further away would tell of people and joints is left out of account.
+    A person who is labelled at one end only is propagated from there; one who is labelled at
+    neither end is wrong throughout. Labels further away, which might help, are ignored.
 
     Args:
         frames: The video's pictures.
@@ -109,7 +110,7 @@ def choose_in_hindsight(
     """Choose the frames of a set of videos from the true errors of all gaps.
 
     Args:
-        costs: Of each video, see :func:`measure_gap_errors`.
+        costs: Errors of each video, see :func:`measure_gap_errors`.
         num_joints: Joints of all videos.
         target: PCK@0.1 in per cent, over all frames.
     """
@@ -119,7 +120,7 @@ def choose_in_hindsight(
 
 
 def _label_one_by_one(costs: Sequence[np.ndarray], allowed: float) -> int:
-    """Count the labels if the next one always goes into the frame that saves most."""
+    """Count the labels if the next label is always put on the frame that saves most."""
     wrong = sum(float(of_video[0, -1]) for of_video in costs)
     waiting = [
         _best_split(which, of_video, 0, len(of_video) - 1) for which, of_video in enumerate(costs)

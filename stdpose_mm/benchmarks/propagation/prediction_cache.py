@@ -1,4 +1,4 @@
-"""Finished propagations of a benchmark, so that it goes on where it was stopped."""
+"""Finished propagations of a benchmark, so that a stopped benchmark can continue."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
 
 _NUM_SEARCHED = 6
-"""Numbers of planned labels that are tried."""
+"""How many numbers of planned labels are tried."""
 
 COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
 """Values of T that are tried first."""
@@ -110,7 +110,7 @@ def effort_table(
     target: float,
     num_frames: int,
 ) -> str:
-    """Write a Markdown table of the labelled frames that either way needs.
+    """Write a Markdown table of the labelled frames that each of the two ways needs.
 
     Args:
         uniform: States of :func:`label_uniformly`.
@@ -194,15 +194,14 @@ class AnnotatedVideo:
         return dense_labels(labels, persons, len(self._frames))
 
     def measure_gap_errors(self) -> np.ndarray:
-        """Count what is wrong between any two frames; see :func:`measure_gap_errors`."""
+        """Count the wrong joints between any two frames; see :func:`measure_gap_errors`."""
         return measure_gap_errors(self._frames, self.truth, self._propagator)
 
     def plan_first_labels(self, measured: Measurement, method: str) -> UnlabelledVideo:
         """Plan which frames to label before any is labelled.
 
         Args:
-            measured: What motion is measured in. Boxes are those of the truth, in place of a
-                tracker's.
+            measured: Measurement of motion. Boxes are those of the truth, in place of a tracker's.
             method: Name of the propagation method.
         """
         boxes = {
@@ -248,9 +247,9 @@ def label_uniformly(
 ) -> Iterator[LabellingState]:
     """Label every T-th frame of every video, T falling until a PCK@0.1 is reached.
 
-    T falls in large steps until the target is reached over all and over the unlabelled frames.
-    Then the T between the last one too large and the first one small enough are tried, from
-    above; a T beyond these that reaches it by chance is not looked for.
+    T falls in large steps until the target is reached over all and over the unlabelled frames. Then
+    the T between the last one too large and the first one small enough are tried, from above; a
+    larger T that reaches the target by chance is not searched for.
 
     Args:
         videos: Videos of the set.
@@ -297,8 +296,8 @@ def label_suggested(
     """Label the frames that :func:`~stdpose_mm.review.rank_suggestions` suggests.
 
     The annotator begins with a frame in the middle of everyone's time. Then it labels the ``step``
-    best frames of the whole set, the videos that have a new label are propagated again, and so
-    on, until nothing is left to gain.
+    best frames of the whole set, the videos that have a new label are propagated again, and so on,
+    until no label brings a gain.
 
     Args:
         videos: Videos of the set.
@@ -341,8 +340,8 @@ def label_planned(
 ) -> Iterator[LabellingState]:
     """Label the frames that are chosen before anything is labelled.
 
-    First as many as are announced to reach the target, then fewer or more, to find how many it
-    takes.
+    First the number that the plan announces for the target, then fewer or more, to find the number
+    that is needed.
 
     Args:
         videos: Videos of the set.

@@ -123,7 +123,7 @@ class Launcher:
 
 
 def job_name(name: str) -> str:
-    """Make a job's name of a description: without blanks."""
+    """Make a job's name from a description by removing blanks."""
     return '_'.join(name.split())
 
 

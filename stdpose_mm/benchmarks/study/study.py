@@ -1,4 +1,4 @@
-"""What a study file says: which configs are trained and tested, and what is shown of them."""
+"""Content of a study file: the configs to train and test, and the results to show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trainings and tests of a study, of which nothing that is finished is done again."""
+"""The trainings and tests of a study; finished ones are not repeated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HELD_OUT_PREFIXES = ('val/loss', 'val/explained')
 
 TIMING_STEPS = 60
 TIMING_SETTLE = 20
-"""First steps of a timing run that do not count: loaders and kernels are getting under way."""
+"""First steps of a timing run that do not count: loaders and kernels are still warming up."""
 
 TIMING_FILE = 'timing.json'
 
@@ -84,7 +84,7 @@ class EntryResult:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What all trainings of a study share beside their configs.
+    """Hold what all trainings of a study share beside their configs.
 
     Args:
         launcher: How commands are started.
@@ -96,7 +96,7 @@ class RunSettings:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What decides the results, to be stored with the configs."""
+        """Return the settings that decide the results, to be stored with the configs."""
         return {'processes': self.launcher.processes, 'train_options': list(self.train_options)}
 
 
@@ -283,7 +283,7 @@ def run_study(
     """
     settings = settings or RunSettings()
     cfgs = {entry.name: read_entry_config(study, entry, options) for entry in study.trained}
-    # A mistake in the options of a test must not come out when everything is trained.
+    # An error in the options of a test must not appear after all trainings.
     for entry in study.tested:
         for test in study.tests_of(entry):
             read_entry_config(study, entry, {**(options or {}), **test.cfg_options})
@@ -339,7 +339,7 @@ def run_study(
 
 
 def _chains(runs: Mapping[str, TrainedEntry]) -> list[list[TrainedEntry]]:
-    """Group the runs of a seed: those of a group follow each other, as one needs another."""
+    """Group the runs of a seed: those of a group run one by one, as one needs another."""
     chains: list[list[TrainedEntry]] = []
     for run in runs.values():
         joined = [chain for chain in chains if any(one.entry.name in run.sources for one in chain)]
@@ -412,7 +412,7 @@ def fit_seconds(
         Name -> number of steps.
 
     Raises:
-        InputError: If the file is of another time, a run fails or measures no time, or not one
+        InputError: If the file is for another time, a run fails or measures no time, or not one
             step fits.
     """
     file = out_dir / TIMING_FILE
@@ -497,7 +497,7 @@ def count_parameters(cfg: Config, path: str) -> int:
 
 
 def store_config(cfg: Config, path: Path) -> None:
-    """Write the config, unless the very same is there.
+    """Write the config, unless the same config is there.
 
     Raises:
         InputError: If another one is.
