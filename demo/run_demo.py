@@ -58,12 +58,12 @@ LEFT_BEHIND = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('run_demo.py', __doc__)
     parser.add_output(
         '--out-dir',
@@ -86,10 +86,10 @@ def make_parser() -> OneLineParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Generate, train, test, propagate, and write what came out.
+    """Generate, train, test, propagate, and write the results.
 
     Raises:
-        InputError: If a number is too small to do so.
+        InputError: If a number is too small.
     """
     require_packages('run_demo.py', 'torch', 'mmpose')
     check(args)
@@ -179,7 +179,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def review_command(data: Path, labels: VideoLabels, out: Path) -> str:
-    """The command that opens a held-out clip with its sparse labels in the review page."""
+    """Return the command that opens a held-out clip with its sparse labels in the review page."""
     stdpose = Path(sys.executable).with_name('stdpose')
     if stdpose.is_relative_to(Path.cwd()):
         stdpose = stdpose.relative_to(Path.cwd())
@@ -188,7 +188,7 @@ def review_command(data: Path, labels: VideoLabels, out: Path) -> str:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuse numbers that leave nothing to train, to hold out or to propagate."""
+    """Reject numbers that leave nothing to train on, to hold out or to propagate."""
     for name, value, least in (
         ('--train-videos', args.train_videos, 1),
         ('--val-videos', args.val_videos, 1),
@@ -205,12 +205,12 @@ def check(args: argparse.Namespace) -> None:
 
 
 def announce(step: int, what: str) -> None:
-    """Say which step begins."""
+    """Print which step begins."""
     print(f'\n[{step}/{STEPS}] {what}', flush=True)
 
 
 def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
-    """The tiny config on the generated data."""
+    """Return the tiny config on the generated data."""
     from mmengine.config import Config
 
     from stdpose_mm.engine.schedules import set_iterations
@@ -239,7 +239,7 @@ def demo_config(args: argparse.Namespace, data: Path, work_dir: Path) -> Config:
 
 
 def write_picture(path: Path, frames: FrameSource, dense: VideoLabels, interval: int) -> None:
-    """Four frames of the overlay beside each other: a given one and three propagated ones."""
+    """Write four frames of the overlay side by side: a given one and three propagated ones."""
     import numpy as np
 
     from stdpose_mm.io.video import write_picture
@@ -261,7 +261,7 @@ def report(
     metrics: dict[str, float],
     training_seconds: float,
 ) -> dict[str, Any]:
-    """What ``report.json`` holds."""
+    """Return the content of ``report.json``."""
     import torch
 
     return {

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     # So that the processes started here are ended, too.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     return run_command(make_parser(), run_study_file, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('study.py', __doc__)
     parser.add_argument('study', metavar='STUDY', help='study file, see configs/studies')
     parser.add_argument(
@@ -97,10 +97,10 @@ def make_parser() -> OneLineParser:
 
 
 def run_study_file(args: argparse.Namespace) -> None:
-    """Do all runs that are not done, print the tables and write what was measured.
+    """Do all unfinished runs, print the tables and write the measurements.
 
     Raises:
-        InputError: If something that was given cannot be used, or a run fails.
+        InputError: If an option or a file cannot be used, or a run fails.
     """
     out_dir = args.out_dir or Path('work_dirs') / Path(args.study).stem
     guard_outputs([Output('--out-dir', out_dir, is_folder=True)], {'STUDY': args.study})
@@ -132,10 +132,10 @@ def run_study_file(args: argparse.Namespace) -> None:
 
 
 def apply_arguments(study: Study, args: argparse.Namespace) -> Study:
-    """Put the choices of the command line into a study.
+    """Apply the options of the command line to a study.
 
     Raises:
-        InputError: If one does not fit it.
+        InputError: If an option does not fit the study.
     """
     from stdpose_mm.benchmarks.study.study import StudyTest
 
@@ -159,7 +159,7 @@ def apply_arguments(study: Study, args: argparse.Namespace) -> Study:
 
 
 def read_tests(given: Sequence[Sequence[str]]) -> dict[str, list[str]]:
-    """Name -> options of ``--also-test``.
+    """Return name -> options of ``--also-test``.
 
     Raises:
         InputError: If a test has no options, or the name of another.
@@ -177,7 +177,7 @@ def read_tests(given: Sequence[Sequence[str]]) -> dict[str, list[str]]:
 
 
 def announce(what: str) -> None:
-    """Say what begins."""
+    """Print what begins."""
     print(what, file=sys.stderr, flush=True)
 
 

@@ -122,12 +122,12 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The name of its config."""
+        """Return the name of its config."""
         return Path(self.config).stem
 
 
 def find_models(args: argparse.Namespace, folder: Path) -> list[Model]:
-    """The models; random weights are written to the folder.
+    """Find the models; random weights are written to the folder.
 
     Raises:
         InputError: If there are not as many checkpoints as configs, or two of the same name.
@@ -158,7 +158,7 @@ def make_video(args: argparse.Namespace, path: Path) -> Video:
 
 
 def load(args: argparse.Namespace, model: Model, precision: str) -> WindowModel:
-    """A model in PyTorch, not packed."""
+    """Load a model in PyTorch, not packed."""
     test_cfg = {'flip_test': False} if args.no_flip else None
     return WindowModel.from_config(
         model.config, model.checkpoint, test_cfg=test_cfg, precision=precision
@@ -326,7 +326,7 @@ def run_alone(args: argparse.Namespace, video: Video, models: Sequence[Model], n
 
 
 def table(report: dict[str, Any]) -> str:
-    """The figures in Markdown."""
+    """Return the figures in Markdown."""
     rows = report['rows']
     by_pipeline: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:

@@ -75,12 +75,12 @@ class Measured:
 
 
 def load(args: argparse.Namespace, files: tuple[str, str]) -> WindowModel:
-    """A model, not packed."""
+    """Load a model, not packed."""
     return WindowModel.from_config(*files, args.device, precision=args.precision)
 
 
 def propagator_of(model: WindowModel, batch_size: int) -> BasePropagator:
-    """The propagator that a model is made for."""
+    """Return the propagator that a model is made for."""
     method = method_of(type(getattr(model.model, 'neck', None)))
     return build_propagator(method, window_model=model, batch_size=batch_size)
 
@@ -207,7 +207,7 @@ def propagate(propagator: BasePropagator, frames: FrameSource, clip: Path) -> in
 def write_clip(
     path: Path, pictures: np.ndarray, labels: VideoLabels, interval: int, times: int
 ) -> None:
-    """A clip as ``.mp4`` and ``.json``, played forth and back so that it is ``times`` as long."""
+    """Write a clip as ``.mp4`` and ``.json``, ``times`` as long by playing it forth and back."""
     length = len(pictures)
     order = [n if k % 2 == 0 else length - 1 - n for k in range(times) for n in range(length)]
     write_video(path.with_suffix('.mp4'), (pictures[n] for n in order), fps=25)

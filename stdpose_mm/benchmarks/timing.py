@@ -97,7 +97,7 @@ def take_turns(
     clock: Callable[[], float] = time.perf_counter,
     cpu_clock: Callable[[], float] = time.process_time,
 ) -> Iterator[Turns]:
-    """Time functions that take turns, so that other load hits all alike, as long as asked to.
+    """Time functions that take turns, so that other load affects all of them equally.
 
     Args:
         works: The functions.

@@ -133,7 +133,7 @@ class AdaptedModel:
 
     @property
     def helped(self) -> bool | None:
-        """Whether adapting brought held-out labels closer; None where nothing tells.
+        """Return whether adapting reduced the error on held-out labels; None without these.
 
         If it did not, a model from a checkpoint has its initial weights, and ``method`` is better
         without the network.

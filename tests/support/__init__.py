@@ -1,1 +1,1 @@
-"""What several tests share: samples, toy data and models."""
+"""Helpers that several tests share: samples, toy data and models."""

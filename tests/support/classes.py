@@ -6,7 +6,7 @@ import inspect
 
 
 def arguments_of(kind: str) -> set[str]:
-    """The arguments of a class that a config may name."""
+    """Return the arguments of a class that a config may name."""
     from mmpose.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 
     registries = (METRICS, HOOKS, TRANSFORMS, DATASETS, MODELS)
@@ -17,6 +17,6 @@ def arguments_of(kind: str) -> set[str]:
 
 
 def any_keywords(found: type) -> bool:
-    """Whether a class hands arguments on to the one that it extends."""
+    """Return whether a class hands arguments on to the one that it extends."""
     parameters = inspect.signature(found).parameters.values()
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)

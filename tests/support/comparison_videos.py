@@ -17,7 +17,7 @@ HEAD_BOX = np.array([0.0, 0.0, 30.0, 40.0])
 def mouse_video(
     name: str, heights: Mapping[int, float], frames: Sequence[int] | None = None
 ) -> VideoLabels:
-    """A mouse of 100 px that lies level at the given height in each labelled frame."""
+    """Return a mouse of 100 px that lies level at the given height in each labelled frame."""
     people = [
         PersonLabel(t, np.array([[0.0, y], [100.0, y]]), np.array([2, 2]), track_id=4)
         for t, y in heights.items()
@@ -27,7 +27,7 @@ def mouse_video(
 
 
 def posetrack_video(name: str, frames: Sequence[int], acceleration: float) -> VideoLabels:
-    """Two people with all joints but the ears, moving sideways ever faster."""
+    """Return two people with all joints but the ears, moving sideways ever faster."""
     rng = np.random.default_rng(len(name))
     poses = rng.uniform(100, 200, (2, POSETRACK_SKELETON.num_keypoints, 2)).round(1)
     visibility = np.full(POSETRACK_SKELETON.num_keypoints, 2)
@@ -43,7 +43,7 @@ def posetrack_video(name: str, frames: Sequence[int], acceleration: float) -> Vi
 
 
 class KnowingPropagator(BasePropagator):
-    """Gives the true poses.
+    """Return the true poses.
 
     Args:
         truth: The video, frames counted from 0.
@@ -64,7 +64,7 @@ class KnowingPropagator(BasePropagator):
 
 
 class SpyPropagator(BasePropagator):
-    """Puts everyone at the origin and remembers what it was shown."""
+    """Put everyone at the origin and record the arguments."""
 
     def __init__(self) -> None:
         self.gaps: list[Gap] = []
@@ -88,7 +88,7 @@ class SpyPropagator(BasePropagator):
 
 
 class Unreadable(UnavailableFrames):
-    """Frames of which no picture may be read."""
+    """Provide frames of which no picture may be read."""
 
     def __init__(self, length: int) -> None:
         super().__init__(length, 'a picture was read')

@@ -1,4 +1,4 @@
-"""A CVAT task as its importer, its canvas and its exporter treat skeleton tracks.
+"""Model of a CVAT task, as its importer, canvas and exporter treat skeleton tracks.
 
 Written from what CVAT 2.x does (``dataset_manager/formats/cvat.py``: ``load_anno`` and
 ``dump_as_cvat_interpolation``; ``dataset_manager/annotation.py``: ``TrackManager``;
@@ -44,7 +44,7 @@ class SkeletonTrack:
     points: dict[str, dict[int, Key]]
 
     def at(self, joint: str, frame: int) -> Key | None:
-        """A point as CVAT draws it; None before its first key frame."""
+        """Return a point as CVAT draws it; None before its first key frame."""
         keys = self.points[joint]
         before = [f for f in sorted(keys) if f <= frame]
         if not before:
@@ -63,13 +63,13 @@ class SkeletonTrack:
 
 
 class CvatTask:
-    """A task of one video.
+    """Model a task of one video.
 
     Args:
         path: The file that is loaded into it.
         frames: Frames of the video.
         attributes: Names of the points' attributes of its label.
-        job: First and last frame of the one job of the task that is looked at, by default all.
+        job: First and last frame of the one job of the task that is used; by default all frames.
     """
 
     def __init__(

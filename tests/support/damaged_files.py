@@ -1,4 +1,4 @@
-"""Ways in which files are wrong, for tests of readers."""
+"""Kinds of damage to files, for tests of readers."""
 
 from __future__ import annotations
 

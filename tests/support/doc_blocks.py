@@ -1,4 +1,4 @@
-"""Blocks of code in the documentation, and what a shell makes of them."""
+"""Blocks of code in the documentation, and the commands that a shell calls for them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ with open({log!r}, 'a') as log:
 """
 
 RECORDED = ('stdpose', 'python', 'pip', 'make', 'torchrun', 'srun')
-"""Commands that blocks may call; a shell does not find any other."""
+"""Commands that blocks may call; the shell finds no other ones."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block.
+    """Describe a fenced block.
 
     Args:
         line: 1-based line of its fence.
-        language: What stands behind the fence.
+        language: Word after the opening fence.
         text: Its lines, without the indentation of the fence.
     """
 
@@ -49,14 +49,14 @@ class Block:
 
 
 class Call(NamedTuple):
-    """A command as the shell calls it: words after expansion, and what is piped in."""
+    """Describe a command as the shell calls it: words after expansion, and its piped input."""
 
     words: list[str]
     piped: str
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """The fenced blocks of a page, in order; all fences are closed."""
+    """Return the fenced blocks of a page, in order; all fences are closed."""
     text = page.read_text(encoding='utf-8')
     found = [
         Block(text.count('\n', 0, match.start()) + 1, match[2], textwrap.dedent(match[3]))
@@ -67,7 +67,7 @@ def blocks_of(page: Path) -> list[Block]:
 
 
 def calls_of(script: str, folder: Path) -> list[Call]:
-    """Run a script with bash in a folder; the commands it calls, none of which does anything.
+    """Run a script with bash in a folder and return the commands it calls, which do nothing.
 
     Args:
         script: Text of the script.

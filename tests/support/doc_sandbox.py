@@ -110,7 +110,7 @@ def make_sandbox(root: Path) -> Path:
 
 
 def _write_videos(root: Path, labels: VideoLabels) -> None:
-    """Several videos, the label file of each, and a dataset file."""
+    """Write several videos, a label file for each, and a dataset file."""
     for name in ('videos/mouse.mp4', 'a.mp4', 'b.mp4'):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(root / 'clip.mp4', root / name)
@@ -123,7 +123,7 @@ def _write_videos(root: Path, labels: VideoLabels) -> None:
 
 
 def _write_openpose(folder: Path) -> None:
-    """What OpenPose writes of two frames, in each of which a person was found."""
+    """Write OpenPose's output for two frames, with one person each."""
     folder.mkdir()
     for frame in range(2):
         joints = [value for joint in range(25) for value in (10 + joint, 20 + frame, 0.9)]
@@ -150,7 +150,7 @@ def _propagated(dense: VideoLabels) -> VideoLabels:
 
 
 def _write_deeplabcut(path: Path) -> None:
-    """The first person's labels as DeepLabCut writes those of a project with one animal."""
+    """Write the first person's labels as DeepLabCut writes those of a project with one animal."""
     joints = [(name, axis) for name in SKELETON.keypoint_names for axis in 'xy']
     rows = [
         ['scorer', '', '', *['me' for _ in joints]],

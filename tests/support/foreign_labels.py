@@ -23,7 +23,7 @@ def write_picture(path: Path, width: int = 64, height: int = 48) -> Path:
 
 
 def labelme_shape(label: str, points: list[list[float]], **fields: Any) -> dict[str, Any]:
-    """A shape as LabelMe 5 writes it."""
+    """Return a shape as LabelMe 5 writes it."""
     return {
         'label': label,
         'points': points,
@@ -37,7 +37,7 @@ def labelme_shape(label: str, points: list[list[float]], **fields: Any) -> dict[
 
 
 def labelme(picture: str, *shapes: dict[str, Any]) -> dict[str, Any]:
-    """A file of LabelMe 5; versions before 5.3 have no description and mask."""
+    """Return a file of LabelMe 5; versions before 5.3 have no description and mask."""
     return {
         'version': '5.4.1',
         'flags': {},
@@ -50,7 +50,7 @@ def labelme(picture: str, *shapes: dict[str, Any]) -> dict[str, Any]:
 
 
 def studio_region(region_id: str, kind: str, label: str, **fields: Any) -> dict[str, Any]:
-    """A region of Label Studio; value takes x, y, width and height in per cent of 640x480."""
+    """Return a region of Label Studio; x, y, width and height are per cent of 640x480."""
     size = ('x', 'y', 'width', 'height')
     value = {name: fields.pop(name) for name in size if name in fields}
     return {
@@ -68,7 +68,7 @@ def studio_region(region_id: str, kind: str, label: str, **fields: Any) -> dict[
 
 
 def studio_task(image: str, *regions: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A task of Label Studio's JSON export."""
+    """Return a task of Label Studio's JSON export."""
     return {
         'id': 7,
         'annotations': [
@@ -94,7 +94,7 @@ def studio_task(image: str, *regions: dict[str, Any], **fields: Any) -> dict[str
 
 
 def openpose_person(*joints: float, person_id: int = -1) -> dict[str, Any]:
-    """A person of OpenPose 1.7 without face and hands."""
+    """Return a person of OpenPose 1.7 without face and hands."""
     others = ('face', 'hand_left', 'hand_right')
     return {
         'person_id': [person_id],
@@ -110,7 +110,7 @@ def openpose(*people: dict[str, Any]) -> dict[str, Any]:
 
 
 def mmpose_instance(points: list[list[float]], scores: list[float]) -> dict[str, Any]:
-    """A person as ``mmpose.structures.split_instances`` makes it: the box in one list more."""
+    """Return a person of ``mmpose.structures.split_instances``: its box is a nested list."""
     return {
         'keypoints': points,
         'keypoint_scores': scores,

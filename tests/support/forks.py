@@ -1,4 +1,4 @@
-"""Functions run in a forked child, which cannot hold a test up."""
+"""Functions run in a forked child, so that a hang cannot block a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames in memory that remember which were read."""
+"""Frames in memory that record the order of reading."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stdpose_mm.io.video import ArrayFrames
 
 
 class CountingFrames(ArrayFrames):
-    """Pictures in memory, and the indices in the order in which they were read."""
+    """Hold pictures in memory, and their indices in the order of reading."""
 
     def __init__(self, pictures: Sequence[np.ndarray] | np.ndarray) -> None:
         super().__init__(pictures)

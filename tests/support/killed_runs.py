@@ -24,7 +24,7 @@ from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.interpolation import LinearPropagator
 
 STORED_BEFORE = 8
-"""Gaps that are stored when the kill comes, or the one that is being stored."""
+"""Number of gaps that are stored, or being stored, at the kill."""
 
 
 PROPAGATION_METHODS['slow'] = 'interpolation'
@@ -32,7 +32,7 @@ PROPAGATION_METHODS['slow'] = 'interpolation'
 
 @PROPAGATORS.register_module(name='slow')
 class Slow(LinearPropagator):
-    """Straight lines, moved by the mean of each picture."""
+    """Interpolate linearly and shift poses by the mean of each picture."""
 
     reads_pictures = True
     asked: Path
@@ -49,7 +49,7 @@ def kill_me(*_: Any, **__: Any) -> None:
 
 
 def kill_at_half(suffix: str) -> None:
-    """Let this process be killed when half of a file with that end of its name is written."""
+    """Let this process be killed when half of a file with this suffix is written."""
     replace = os.replace
 
     def half(temporary: Any, path: Any) -> None:
@@ -95,7 +95,7 @@ def main() -> None:
         job = json.loads(line)
         process = os.fork()
         if process == 0:
-            # Answers go through stdout.
+            # The parent reads answers from stdout: no output of the job may mix with them.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             Slow.asked = Path(job['asked'])
             arrange(job['moment'])

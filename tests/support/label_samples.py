@@ -24,7 +24,7 @@ def person(frame_index: int, track_id: int | None = 0, **fields: Any) -> PersonL
 
 
 def sample(**fields: Any) -> VideoLabels:
-    """Three frames, two people in the first, one of them in the last."""
+    """Return three frames, two people in the first, one of them in the last."""
     frames = tuple(
         VideoFrame(i, file_name=f'images/clip/{i:06d}.jpg', image_id=100 + i, width=640, height=480)
         for i in range(3)
@@ -80,7 +80,7 @@ def people(draw: Callable[..., Any], frame_index: int, track_id: int, count: int
 
 @st.composite
 def videos(draw: Callable[..., Any]) -> VideoLabels:
-    """Any labels: gaps between frames, people who leave, return or are absent, empty frames."""
+    """Draw labels: gaps between frames, people who leave, return or are absent, empty frames."""
     skeleton = draw(skeletons())
     indices = sorted(draw(st.sets(st.integers(0, 400), max_size=8)))
     polygons = st.lists(st.tuples(numbers, numbers), min_size=3, max_size=5)
@@ -104,7 +104,7 @@ def videos(draw: Callable[..., Any]) -> VideoLabels:
 
 
 def content(value: Any) -> Any:
-    """Labels as plain values that can be compared."""
+    """Convert labels to plain values that can be compared."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, (tuple, list)):

@@ -1,4 +1,4 @@
-"""What needs no pose network, in a process that cannot import PyTorch or OpenMMLab's packages.
+"""Work without a pose network, in a process that cannot import PyTorch or OpenMMLab's packages.
 
     python -m support.light_job FOLDER
 
@@ -33,7 +33,7 @@ METHODS = ('linear', 'spline', 'flow', 'auto')
 
 
 class Blocker:
-    """An import system without the forbidden packages."""
+    """Block the import of the forbidden packages."""
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> None:
@@ -42,7 +42,7 @@ class Blocker:
 
 
 def import_rooms() -> int:
-    """Import every module of the light rooms; their number."""
+    """Import every module of the light rooms; return their number."""
     names = []
     for room in ROOMS:
         module = import_module(f'stdpose_mm.{room}')

@@ -1,4 +1,4 @@
-"""Files that run code in whoever unpickles them: they make a marker file."""
+"""Files that run code when they are unpickled: they make a marker file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 
 
 class Payload:
-    """Unpickled, it makes a file; the call is one that no list of forbidden modules names."""
+    """Make a file when unpickled, by a call that no list of forbidden modules contains."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -27,21 +27,21 @@ class Payload:
 
 
 class ModulePayload(Payload):
-    """The same by ``os``, which PyTorch names in another sentence."""
+    """Do the same by ``os``, for which PyTorch has another message."""
 
     def __reduce__(self) -> Any:
         return os.mkdir, (str(self.marker),)
 
 
 class MethodPayload(Payload):
-    """The same by a method, which a pickle asks ``getattr`` for, a function MMEngine allows."""
+    """Do the same by a method that the pickle gets by ``getattr``, which MMEngine allows."""
 
     def __reduce__(self) -> Any:
         return self.marker.touch, ()
 
 
 def whole(**parts: Any) -> dict[str, Any]:
-    """A checkpoint of MMEngine in which some parts are replaced."""
+    """Return a checkpoint of MMEngine in which some parts are replaced."""
     return {
         'meta': {'epoch': 1, 'iter': 1},
         'state_dict': collections.OrderedDict(weight=torch.zeros(2)),
@@ -100,4 +100,4 @@ MALICIOUS: dict[str, Callable[[Path, Path], None]] = {
     'tar that begins as a zip file': _tar('PK\3\4'),
     'NumPy array': _write_array,
 }
-"""What is malicious -> a function (path, marker) that writes the file."""
+"""Kind of malicious file -> a function (path, marker) that writes it."""

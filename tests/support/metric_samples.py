@@ -10,7 +10,7 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 
 
 def sample(video_name: str, person: PersonLabel, bbox_score: float | None = None, **fields) -> dict:
-    """One prediction; a person without scores gets 1 where a joint is, else 0."""
+    """Return one prediction; a person without scores gets 1 for existing joints, else 0."""
     scores = person.labelled.astype(float) if person.scores is None else person.scores
     instances = dict(keypoints=person.keypoints[None], keypoint_scores=scores[None])
     if bbox_score is not None:
@@ -24,5 +24,5 @@ def sample(video_name: str, person: PersonLabel, bbox_score: float | None = None
 
 
 def samples(videos: Iterable[VideoLabels]) -> list[dict]:
-    """All people of some videos."""
+    """Return all people of some videos."""
     return [sample(labels.name, person) for labels in videos for person in labels.persons]

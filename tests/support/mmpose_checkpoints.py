@@ -22,7 +22,7 @@ FAMILIES = {
 
 
 def write_random_checkpoint(config: str, path: Path, **dataset_meta: Any) -> None:
-    """Write what a training run with a config would have stored before its first step."""
+    """Write the checkpoint of a training run with a config before its first step."""
     found = find_installed_config(config, [('mmpose', 'configs')])
     assert found is not None
     model = read_config(found).model

@@ -45,7 +45,7 @@ def copy_block(source: TransformerBlock, target: KeyFrameBlock) -> None:
 
 
 def maps_head(cfg: dict[str, Any]) -> dict[str, Any]:
-    """A head for ``cfg`` whose maps are those of the neck, as in the window baselines."""
+    """Return a head for ``cfg`` whose maps are those of the neck, as in the window baselines."""
     return {
         'type': 'SingleSourceHead',
         'source': 'merged_heatmaps',
@@ -59,7 +59,7 @@ def maps_head(cfg: dict[str, Any]) -> dict[str, Any]:
 
 
 def tiny_cfg(use_prior: bool = False, mi: bool = False, **overrides: Any) -> dict[str, Any]:
-    """The small recipe: 128x96 crops, 32x24 heatmaps; every part of the paper on, except MI."""
+    """Return the small recipe: 128x96 crops, 32x24 heatmaps; all parts of the paper but MI."""
     deconv = {'deconv_out_channels': (96, 64), 'deconv_kernel_sizes': (4, 4)}
     shared = {
         'in_channels': 128,
@@ -120,7 +120,7 @@ def tiny_cfg(use_prior: bool = False, mi: bool = False, **overrides: Any) -> dic
 
 
 def appearance_cfg(**overrides: Any) -> dict[str, Any]:
-    """The small recipe with the parts beyond the paper."""
+    """Return the small recipe with the parts beyond the paper."""
     cfg = tiny_cfg(**overrides)
     cfg['neck']['tff'].update(num_blocks=1, relative_time=True, residual=True)
     cfg['neck']['tks'] = {
@@ -141,7 +141,7 @@ def build(cfg: dict[str, Any], seed: int = 0) -> torch.nn.Module:
 
 
 def let_every_input_show(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Random weights in place of zeros from which heads and residual branches start."""
+    """Replace the initial zeros of heads and residual branches by random weights."""
     torch.manual_seed(seed)
     for parameter in network.parameters():
         if parameter.ndim > 1:
@@ -152,7 +152,7 @@ def let_every_input_show(network: torch.nn.Module, seed: int = 0) -> torch.nn.Mo
 def encode(
     keypoints: np.ndarray, visible: np.ndarray, codec: BoundedUDPHeatmap
 ) -> tuple[Tensor, Tensor]:
-    """Heatmaps [K, h, w] and weights [K] of one pose [K, 2] in crop pixels."""
+    """Encode one pose [K, 2] in crop pixels as heatmaps [K, h, w] and weights [K]."""
     encoded = codec.encode(keypoints[None].astype(np.float32), visible[None].astype(np.float32))
     return (
         torch.from_numpy(encoded['heatmaps']),
@@ -163,7 +163,7 @@ def encode(
 def window_sample(
     rng: np.random.Generator, give: bool | tuple[bool, bool] = True
 ) -> tuple[Tensor, PoseDataSample]:
-    """One window: noise pictures, a random pose that moves in a straight line over the frames.
+    """Make one window: noise pictures, a random pose that moves in a straight line.
 
     Args:
         rng: Source of the pictures and the pose.
@@ -217,14 +217,14 @@ def window_sample(
 def window_batch(
     size: int = 2, seed: int = 0, give: bool | tuple[bool, bool] = True
 ) -> dict[str, Any]:
-    """A batch as MMEngine's ``pseudo_collate`` makes it: lists of pictures and samples."""
+    """Return a batch as MMEngine's ``pseudo_collate`` makes it: lists of pictures and samples."""
     rng = np.random.default_rng(seed)
     pictures, samples = zip(*(window_sample(rng, give) for _ in range(size)), strict=True)
     return {'inputs': list(pictures), 'data_samples': list(samples)}
 
 
 def segment_batch(size: int = 2, num_keys: int = 3, seed: int = 0) -> dict[str, Any]:
-    """A batch of training samples with several key frames each between two auxiliary frames."""
+    """Make a batch of training samples, each with several key frames between two auxiliary ones."""
     batch = window_batch(size * num_keys, seed)
     pictures, samples = [], []
     for first in range(0, size * num_keys, num_keys):
@@ -257,7 +257,7 @@ def segment_batch(size: int = 2, num_keys: int = 3, seed: int = 0) -> dict[str, 
 
 
 def estimation_sample(sample: PoseDataSample) -> PoseDataSample:
-    """The same sample without any label, as an inferencer makes it."""
+    """Return the same sample without any label, as an inferencer makes it."""
     bare = PoseDataSample(metainfo=sample.metainfo)
     bare.gt_instances = sample.gt_instances
     return bare

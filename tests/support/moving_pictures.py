@@ -9,7 +9,7 @@ from stdpose_mm.io.video import ArrayFrames
 
 
 def moving_texture(shifts: np.ndarray, size: tuple[int, int] = (160, 120)) -> ArrayFrames:
-    """A smooth random texture, moved by ``shifts`` [F, 2] pixels."""
+    """Return a smooth random texture, moved by ``shifts`` [F, 2] pixels."""
     rng = np.random.default_rng(0)
     noise = cv2.GaussianBlur(rng.uniform(0, 255, (240, 320, 3)), (0, 0), 3)
     noise = cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX)

@@ -13,11 +13,11 @@ NAMES = ('nose', 'left_wrist', 'right_wrist')
 
 
 class PeakNetwork(PoseNetwork):
-    """Sees every joint at a place that depends on the frame, a cell is two pixels.
+    """Find every joint at a place that depends on the frame; a cell is two pixels.
 
     Args:
-        offset: [2] from where the joint is labelled to where it is seen, in pixels.
-        height: Of the peaks.
+        offset: [2] from the labelled to the found position of a joint, in pixels.
+        height: Height of the peaks.
         names: The joints.
     """
 

@@ -1,4 +1,4 @@
-"""A matcher without a network, whose descriptors can be worked out by hand."""
+"""A matcher without a network, whose descriptors can be computed by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ STRIDE, REACH = 2, 3
 
 
 class PlainMatcher:
-    """Describes a place by the colours of 3x3 squares around it, about their mean.
+    """Describe a place by the colours of 3x3 squares around it, minus their mean.
 
     A square has 2x2 pixels; their middles are six pixels apart.
     """

@@ -1,4 +1,4 @@
-"""Pose networks in files that show where a bright dot of the picture is, by their own geometry."""
+"""Pose networks in files that find a bright dot of the picture, each with its own geometry."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ JOINTS = ('nose', 'left_ankle', 'right_ankle')
 
 
 def dot_picture(place: np.ndarray = DOT, size: tuple[int, int] = (200, 150)) -> np.ndarray:
-    """A dark picture with a soft bright dot around ``place`` in pixels."""
+    """Return a dark picture with a soft bright dot around ``place`` in pixels."""
     x, y = np.arange(size[0]), np.arange(size[1])[:, None]
     dot = np.exp(-((x - place[0]) ** 2 + (y - place[1]) ** 2) / (2 * 3.0**2))
     return np.repeat((dot * 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def find_peak(heatmap: np.ndarray, to_heatmap: np.ndarray) -> np.ndarray:
-    """Where in the picture a map [h, w] peaks: the centre of what is not its floor."""
+    """Return the picture position of a map's peak: the centre of [h, w] cells above its minimum."""
     high = np.where(heatmap > heatmap.max() / 20, heatmap, 0)
     y, x = np.indices(heatmap.shape)
     cell = np.array([(x * high).sum(), (y * high).sum()]) / high.sum()

@@ -26,7 +26,7 @@ def person(
     scores: float | Mapping[str, float] | None = None,
     head_box: np.ndarray | None = HEAD_BOX,
 ) -> PersonLabel:
-    """A person with some joints, all visible; ``scores`` is one for all or one per joint."""
+    """Return a person with some joints, all visible; ``scores`` is one for all or one per joint."""
     keypoints = np.zeros((POSETRACK_SKELETON.num_keypoints, 2))
     visibility = np.zeros(len(keypoints), dtype=np.int8)
     confidence = None if scores is None else np.zeros(len(keypoints))
@@ -50,5 +50,5 @@ def video(
 
 
 def of(values: np.ndarray, joint: str) -> float:
-    """The value of one joint."""
+    """Return the value of one joint."""
     return float(values[EVALUATED_JOINTS.index(joint)])

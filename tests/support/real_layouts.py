@@ -49,7 +49,7 @@ def _label_file(folder: Path, split: str) -> Path:
 
 
 def _write_posetrack17(source: Path, target: Path) -> None:
-    """Annolist files, and pictures that count from 1."""
+    """Write annolist files, and pictures numbered from 1."""
     for number, split in enumerate(SPLITS, start=1):
         labels = read_labels(_label_file(source, split))
         video = f'{number:06d}_bonn'
@@ -79,7 +79,7 @@ def _annorect(person: PersonLabel) -> dict[str, Any]:
 
 
 def _write_detections(folder: Path) -> None:
-    """The boxes of the labels."""
+    """Write the boxes of the labels."""
     labels = read_labels(_label_file(folder, 'val'))
     image_id_of = {frame.index: frame.image_id for frame in labels.frames}
     found = {}

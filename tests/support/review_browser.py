@@ -1,4 +1,4 @@
-"""The review page in a real browser: its server as a process of its own, and what a hand does."""
+"""The review page in a real browser: its server in another process, and a user's actions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.video_files import BITS, BLOCK, HEIGHT, WIDTH, make_video
 
 REQUIRED = 'STDPOSE_REQUIRE_BROWSER'
-"""Where this is set, a missing browser is a failure and no reason to skip."""
+"""If this variable is set, a missing browser is a failure, not a reason to skip."""
 
 FRAMES = 41
 GIVEN = (0, 10, 20, 30, 40)
@@ -43,14 +43,14 @@ _PATIENCE = 20.0
 
 
 def place_of(person: int, frame: int, joint: str) -> tuple[float, float]:
-    """Where a joint of the clip is."""
+    """Return where a joint of the clip is."""
     x, y = STARTS[person]
     dx, dy = POSE[SKELETON.index_of(joint)]
     return x + SPEED * frame + dx, y + dy
 
 
 def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
-    """A video of numbered pictures, and labels of two people in every tenth frame."""
+    """Make a video of numbered pictures, and labels of two people in every tenth frame."""
     folder.mkdir(exist_ok=True)
     video = make_video(folder / name, range(FRAMES))
     persons = tuple(
@@ -70,7 +70,7 @@ def make_clip(folder: Path, name: str = 'clip.mp4') -> tuple[Path, Path]:
 
 
 def make_clips(folder: Path, count: int) -> tuple[Path, Path]:
-    """Folders of as many equal clips, and of their labels."""
+    """Make a folder of ``count`` equal clips, and one of their labels."""
     videos, labels = folder / 'videos', folder / 'labels'
     labels.mkdir(parents=True)
     video, label = make_clip(videos)
@@ -83,7 +83,7 @@ def make_clips(folder: Path, count: int) -> tuple[Path, Path]:
 
 
 class ReviewServer:
-    """``stdpose review`` as a process; its address is what it prints."""
+    """Run ``stdpose review`` as a process; its address is the printed one."""
 
     def __init__(self, *arguments: str | Path, port: int = 0) -> None:
         command = [sys.executable, '-m', 'stdpose_mm', 'review', *map(str, arguments)]
@@ -196,7 +196,7 @@ class Page:
     def open(self, server: ReviewServer, frame: int = 0, video: int = 0) -> None:
         """Open the printed address, then the video at a frame."""
         self.video = video
-        # A page that was left complains that its server is gone.
+        # A page still open would log errors that its server is gone.
         self.browser.get('about:blank')
         self.complaints()
         # The fragment outlives the redirection to the address without the token.
@@ -208,7 +208,7 @@ class Page:
         return self.browser.execute_script(script, *arguments)
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
-        """Wait until something holds; says ``what`` did not if it takes too long."""
+        """Wait until a condition holds; the error after too long a time names ``what``."""
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
             if value := condition():
@@ -240,7 +240,7 @@ class Page:
         actions.perform()
 
     def screen_place(self, x: float, y: float) -> tuple[int, int]:
-        """Where a pixel of the picture is on the screen."""
+        """Return where a pixel of the picture is on the screen."""
         scale, left, top, box_left, box_top = self.run(
             'const c = document.getElementById("picture"), b = c.getBoundingClientRect();'
             'return [...c.dataset.view.split(" ").map(Number), b.left, b.top]'
@@ -275,7 +275,7 @@ class Page:
         actions.perform()
 
     def is_joint_at(self, x: float, y: float) -> bool:
-        """Whether the pointer finds a joint at a pixel of the picture."""
+        """Return whether the pointer finds a joint at a pixel of the picture."""
         actions = ActionChains(self.browser, duration=0)
         actions.w3c_actions.pointer_action.move_to_location(*self.screen_place(x, y))
         actions.perform()
@@ -289,7 +289,7 @@ class Page:
 
     @property
     def written_frame(self) -> int:
-        """The number that the page writes beside the picture."""
+        """Return the number that the page writes beside the picture."""
         return int(self.run('return document.getElementById("frame-field").value'))
 
     def wait_for_frame(self, frame: int) -> None:
@@ -302,7 +302,7 @@ class Page:
         )
 
     def number_in_picture(self) -> int:
-        """The number that is painted into the picture, read from the pixels of the canvas."""
+        """Read the number that is painted into the picture from the pixels of the canvas."""
         values = self.run(
             """
             const canvas = document.getElementById('picture');
@@ -323,7 +323,7 @@ class Page:
     # What the server holds.
 
     def fetch(self, path: str = '') -> Any:
-        """What the server answers below the address of the opened video."""
+        """Return what the server answers below the address of the opened video."""
         return self.browser.execute_async_script(
             'const done = arguments[1];'
             'fetch(arguments[0]).then((r) => r.json()).then(done, (e) => done(String(e)))',
@@ -331,7 +331,7 @@ class Page:
         )
 
     def poses(self) -> dict[int, dict[int, dict[str, Any]]]:
-        """All poses: frame -> person -> as the server says."""
+        """Return all poses: frame -> person -> the server's answer."""
         answer = self.fetch(f'/poses?first=0&last={FRAMES - 1}')
         return {
             int(frame): {pose['id']: pose for pose in poses}
@@ -352,7 +352,7 @@ class Page:
 
     @contextmanager
     def one_edit(self) -> Iterator[None]:
-        """What is done within is one edit, which is propagated at the end."""
+        """Treat the block as one edit, and wait for its propagation at the end."""
         before = self.revision()
         yield
         self.wait_until_settled(before + 1)

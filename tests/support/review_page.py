@@ -32,7 +32,7 @@ def labels_of(*persons: PersonLabel) -> VideoLabels:
 
 
 class Page:
-    """A browser's requests to a server in this process."""
+    """Send a browser's requests to a server in this process."""
 
     numbers = itertools.count()
     opened: list[Page] = []
@@ -88,7 +88,7 @@ class Page:
         return str(response.json()['error'])
 
     def settle(self) -> None:
-        """Wait until all poses and the guidance are there."""
+        """Wait until all poses and the guidance are computed."""
         until = time.monotonic() + 30
         while time.monotonic() < until:
             state, guidance = self.get(), self.get('/guidance')
@@ -99,7 +99,7 @@ class Page:
         raise AssertionError(f'the server does not settle: {state}')
 
     def poses(self, frame: int) -> dict[int, dict[str, Any]]:
-        """The people of a frame by id."""
+        """Return the people of a frame by id."""
         answer = self.get('/poses', first=frame, last=frame)
         return {person['id']: person for person in answer['frames'][str(frame)]}
 

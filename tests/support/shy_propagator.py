@@ -11,7 +11,7 @@ STEP_ASIDE = 100.0
 
 
 class ShyPropagator(LinearPropagator):
-    """Straight lines, moved by ``STEP_ASIDE`` pixels all along a gap in which it is crowded."""
+    """Interpolate linearly; shift the poses of crowded gaps by ``STEP_ASIDE`` pixels."""
 
     reads_other_people = True
 

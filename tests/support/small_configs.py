@@ -29,13 +29,13 @@ def read(name: str) -> Config:
 
 
 def width_of(cfg: Config) -> int:
-    """The width D that the backbone of a config gives."""
+    """Return the width D that the backbone of a config gives."""
     arch = cfg.model.backbone.arch
     return (ARCHITECTURES[arch] if isinstance(arch, str) else arch)['embed_dims']
 
 
 def small_model_cfg(cfg: Config, width: int = 16) -> dict[str, Any]:
-    """The config's model with one narrow block in each part.
+    """Return the config's model with one narrow block in each part.
 
     Only settings that equal the backbone's width become narrow, so those that do not fit it are
     still wrong afterwards.

@@ -90,7 +90,7 @@ def model_cfg(num_joints: int, **changes: Any) -> dict[str, Any]:
 
 
 def light(num_joints: int, num_frames: int = 3) -> dict[str, Any]:
-    """What changes ``model_cfg`` into its light form."""
+    """Return changes of ``model_cfg`` for its light form."""
     cfg = model_cfg(num_joints)
     simple = {'upsample': 4, 'deconv_out_channels': None, 'deconv_kernel_sizes': None}
     fusion = {
@@ -114,7 +114,7 @@ def light(num_joints: int, num_frames: int = 3) -> dict[str, Any]:
 
 
 def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[str, Any]:
-    """What changes ``model_cfg`` into the second system; with ``labels`` it takes them."""
+    """Return changes of ``model_cfg`` for the second system; it takes labels with ``labels``."""
     cfg = model_cfg(num_joints)
     size = {'embed_dims': 32, 'num_heads': 2}
     embedding = {
@@ -147,7 +147,7 @@ def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[
 
 
 def semantic_motion_appearance(num_joints: int, **neck: Any) -> dict[str, Any]:
-    """What changes ``model_cfg`` into the second system beyond the paper, which takes labels."""
+    """Return changes of ``model_cfg`` for the second system beyond the paper, with labels."""
     tks = {
         'type': 'AppearanceKeypointsSynthesis',
         'num_joints': num_joints,
@@ -159,7 +159,7 @@ def semantic_motion_appearance(num_joints: int, **neck: Any) -> dict[str, Any]:
 
 
 def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]]:
-    """What changes ``model_cfg`` into each system that sees windows, of ``num_frames`` frames."""
+    """Return changes of ``model_cfg`` for each system with windows of ``num_frames`` frames."""
     cfg = model_cfg(num_joints)
     stre, stda = cfg['neck'], cfg['head']
     tff, tks = ({**stre[part], 'num_frames': num_frames} for part in ('tff', 'tks'))
@@ -202,7 +202,7 @@ def window_systems(num_joints: int, num_frames: int) -> dict[str, dict[str, Any]
 
 
 def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
-    """The model with weights large enough that its maps show every input."""
+    """Return the model with weights large enough that its maps show every input."""
     init_default_scope('mmpose')
     torch.manual_seed(0)
     model = MODELS.build(model_cfg(skeleton.num_keypoints, **changes))

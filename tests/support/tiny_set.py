@@ -17,7 +17,7 @@ SKELETON_NAMES = [
 
 
 def pose(frame: int, person: int) -> np.ndarray:
-    """[17, 2] whole pixels; moves by (2, 1) a frame; every joint elsewhere."""
+    """Return a pose [17, 2] in whole pixels that moves by (2, 1) per frame; all joints differ."""
     joints = np.arange(17)
     return np.stack(
         [20 + 70 * person + 2 * frame + 2 * joints, 20 + frame + 4 * joints], axis=1
@@ -61,7 +61,7 @@ def video_json(name: str, number: int) -> dict[str, Any]:
 
 
 class TinySet:
-    """The set on disk, and its label files for changing."""
+    """Hold the set on disk, and its label files, which tests may change."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -9,7 +9,7 @@ from support.paths import ROOT
 
 
 def load_tool(name: str) -> ModuleType:
-    """The module of a command in ``tools``."""
+    """Load the module of a command in ``tools``."""
     # Named apart from packages; known by that name, as dataclasses ask for.
     module_name = f'tool_{Path(name).name}'
     spec = importlib.util.spec_from_file_location(module_name, ROOT / 'tools' / f'{name}.py')

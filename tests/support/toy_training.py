@@ -32,7 +32,7 @@ class ToyDataset(BaseDataset):
 
 @TRANSFORMS.register_module()
 class ToyAugment(BaseTransform):
-    """Noise from NumPy's and PyTorch's global generators, as MMPose's augmentations draw it."""
+    """Add noise from NumPy's and PyTorch's global generators, as MMPose's augmentations do."""
 
     def transform(self, results: dict) -> dict:
         noise = np.random.randn() + torch.randn(()).item()

@@ -39,7 +39,7 @@ def make_video(
     rotation: float | None = None,
     **stream_fields: Any,
 ) -> Path:
-    """A video with frame ``i`` painted ``i`` and shown at ``times[i]`` (in ``time_base``)."""
+    """Make a video with frame ``i`` painted ``i`` and shown at ``times[i]`` (in ``time_base``)."""
     with av.open(str(path), 'w', options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=25, options=codec_options or {})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
@@ -64,7 +64,7 @@ def make_talkie(
     begins: float = 0.5,
     lasts: float = 1.0,
 ) -> Path:
-    """A video as of :func:`make_video` with a tone of 440 Hz that begins after ``begins`` seconds.
+    """Make a video as :func:`make_video` does, with a tone of 440 Hz from ``begins`` seconds on.
 
     The sound lasts ``lasts`` seconds, at 48 kHz on one channel.
     """
@@ -90,9 +90,9 @@ def make_talkie(
 
 
 def make_packed_avi(path: Path, count: int) -> Path:
-    """MPEG-4 in AVI as DivX packs it: a B frame in the packet of the P frame it refers to.
+    """Write MPEG-4 in AVI as DivX packs it: a B frame in the packet of its reference P frame.
 
-    The packet after it then holds an empty picture, and times of packets tell nothing.
+    The packet after it then holds an empty picture, and the times of packets are meaningless.
     """
     plain = make_video(
         path.with_name('plain.avi'), range(count), codec='mpeg4', max_b_frames=1, gop_size=12
@@ -125,7 +125,7 @@ def _picture_kind(data: bytes) -> str:
 
 
 def _as_divx(data: bytes) -> bytes:
-    """The note of the encoder replaced by that of DivX; the p says packed."""
+    """Replace the encoder's note by that of DivX, whose p means packed."""
     start = data.find(b'\x00\x00\x01\xb2')
     if start < 0:
         return data

@@ -12,7 +12,7 @@ ARCHITECTURES = {
 
 
 def vitpose_backbone(arch: str, num_tokens: int) -> dict[str, tuple[int, ...]]:
-    """MMPose 1.x: the backbone of ``td-hm_ViTPose-*``."""
+    """Return the names of MMPose 1.x: the backbone of ``td-hm_ViTPose-*``."""
     dims, depth, _ = ARCHITECTURES[arch]
     shapes: dict[str, tuple[int, ...]] = {
         'pos_embed': (1, num_tokens, dims),
@@ -41,7 +41,7 @@ def vitpose_backbone(arch: str, num_tokens: int) -> dict[str, tuple[int, ...]]:
 
 
 def vitpose_head(arch: str, num_joints: int = 17) -> dict[str, tuple[int, ...]]:
-    """The classic head: two deconvolutions with batch normalisation, one 1x1 convolution."""
+    """Return the classic head's: two deconvolutions with batch normalisation, a 1x1 convolution."""
     dims = ARCHITECTURES[arch][0]
     shapes: dict[str, tuple[int, ...]] = {
         'deconv_layers.0.weight': (dims, 256, 4, 4),
@@ -57,13 +57,13 @@ def vitpose_head(arch: str, num_joints: int = 17) -> dict[str, tuple[int, ...]]:
 
 
 def vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
-    """MMPose 1.x, 256x192."""
+    """Return the names of MMPose 1.x, 256x192."""
     backbone = {f'backbone.{n}': s for n, s in vitpose_backbone(arch, 192).items()}
     return backbone | {f'head.{n}': s for n, s in vitpose_head(arch).items()}
 
 
 def original_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
-    """The original repository (MMPose 0.x, timm names, class-token slot), 256x192."""
+    """Return the original repository (MMPose 0.x, timm names, class-token slot), 256x192."""
     dims, depth, _ = ARCHITECTURES[arch]
     backbone = plain_vit(dims, depth, num_positions=193, last_norm='last_norm')
     return {f'backbone.{name}': shape for name, shape in backbone.items()} | {
@@ -72,20 +72,20 @@ def original_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
 
 
 def simple_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
-    """MMPose 1.x, 256x192, with the simple decoder: ``td-hm_ViTPose-*-simple``."""
+    """Return those of MMPose 1.x, 256x192, with the simple decoder: ``td-hm_ViTPose-*-simple``."""
     backbone = {f'backbone.{n}': s for n, s in vitpose_backbone(arch, 192).items()}
     return backbone | {f'head.{name}': shape for name, shape in _simple_head(arch).items()}
 
 
 def original_simple_vitpose_checkpoint(arch: str) -> dict[str, tuple[int, ...]]:
-    """The original repository's with the simple decoder, 256x192."""
+    """Return those of the original repository with the simple decoder, 256x192."""
     classic = original_vitpose_checkpoint(arch).items()
     backbone = {name: shape for name, shape in classic if name.startswith('backbone.')}
     return backbone | {f'keypoint_head.{n}': s for n, s in _simple_head(arch).items()}
 
 
 def _simple_head(arch: str, num_joints: int = 17) -> dict[str, tuple[int, ...]]:
-    """One 3x3 convolution; upsampling has no parameters."""
+    """Return the names of one 3x3 convolution; upsampling has no parameters."""
     dims = ARCHITECTURES[arch][0]
     return {'final_layer.weight': (num_joints, dims, 3, 3), 'final_layer.bias': (num_joints,)}
 
@@ -93,7 +93,7 @@ def _simple_head(arch: str, num_joints: int = 17) -> dict[str, tuple[int, ...]]:
 def plain_vit(
     dims: int, depth: int, num_positions: int, last_norm: str = 'norm'
 ) -> dict[str, tuple[int, ...]]:
-    """timm's names, which MAE, DINO and the original ViTPose share; no class token."""
+    """Return timm's names, which MAE, DINO and the original ViTPose share; no class token."""
     shapes: dict[str, tuple[int, ...]] = {
         'pos_embed': (1, num_positions, dims),
         'patch_embed.proj.weight': (dims, 3, 16, 16),

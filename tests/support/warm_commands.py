@@ -1,8 +1,8 @@
 """Commands in processes that need not import PyTorch and OpenMMLab again.
 
 A server imports them once and starts no thread; each command is a child of it that it has forked.
-Like a process that was started anew it has its own memory, folder and output, and may be killed.
-Several processes that work together find each other as those that torchrun has started do.
+Like a new process it has its own memory, folder and output, and may be killed. Several processes
+that work together find each other as those that torchrun has started do.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ IMPORTED = (
     'stdpose_mm.models',
     'torch.utils.tensorboard',
 )
-"""What commands would import, each of them most of it."""
+"""Modules that commands import, each command most of them."""
 
 LIBRARIES = (
     'matplotlib.pyplot',
@@ -51,12 +51,12 @@ LIBRARIES = (
     'torchvision',
     'xtcocotools.coco',
 )
-"""What MMPose and MMDetection import, without these."""
+"""Modules that MMPose and MMDetection import, without these two."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command has left: its exit status, negative after a signal, and its output."""
+    """Hold the exit status of a command, negative after a signal, and its output."""
 
     returncode: int
     stdout: str
@@ -64,11 +64,11 @@ class Finished:
 
 
 class WarmCommand:
-    """A running command.
+    """Control a running command.
 
     Args:
-        server: Has forked it.
-        folder: Where its output is.
+        server: The server that has forked it.
+        folder: Folder of its output.
         pid: Its process, which leads a group of its own.
     """
 
@@ -80,13 +80,13 @@ class WarmCommand:
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended."""
+        """Return whether the command still runs."""
         state = Path(f'/proc/{self.pid}/stat').read_text().rpartition(')')[2].split()[0]
         return state != 'Z'
 
     @property
     def stdout(self) -> str:
-        """What it has written so far."""
+        """Return the output so far."""
         return (Path(self._folder.name) / 'stdout').read_text()
 
     def kill(self) -> None:
@@ -111,7 +111,7 @@ class WarmCommand:
 
 
 class _Server:
-    """A server of this process, started when it is first needed, and its last command.
+    """Control a server of this process, started at its first use, and its last command.
 
     Args:
         imported: Names of modules that its commands need not import.
@@ -221,7 +221,7 @@ def _serve() -> None:
 
 
 def _become(job: Mapping[str, Any]) -> None:
-    """Be the command that a job asks for."""
+    """Become the command of a job."""
     os.setpgid(0, 0)
     os.chdir(job['cwd'])
     sys.path.insert(0, job['cwd'])
@@ -242,7 +242,7 @@ def _become(job: Mapping[str, Any]) -> None:
 
 
 def _become_one_of(processes: int) -> None:
-    """Fork processes that work together; this one waits for them and ends as the worst of them."""
+    """Fork processes that work together; wait for them and exit with their worst status."""
     with socket.socket() as probe:
         probe.bind(('127.0.0.1', 0))
         port = probe.getsockname()[1]

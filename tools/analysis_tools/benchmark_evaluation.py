@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fastest(run: Callable[[], object], repeat: int) -> float:
-    """CPU seconds of the fastest of ``repeat`` runs; other programs on the machine do not count."""
+    """Return the CPU seconds, without those of other programs, of the fastest of some runs."""
     seconds = []
     for _ in range(repeat):
         start = time.process_time()
@@ -92,7 +92,7 @@ def _fastest(run: Callable[[], object], repeat: int) -> float:
 def random_video(
     rng: np.random.Generator, num_frames: int, num_people: int, size: float = 900.0
 ) -> tuple[VideoLabels, VideoLabels]:
-    """People on random walks, and predictions with noise, gaps and identity switches."""
+    """Make people on random walks, and predictions with noise, gaps and identity switches."""
     names = POSETRACK_SKELETON.keypoint_names
     frames = tuple(VideoFrame(index=i) for i in range(num_frames))
     starts = rng.uniform(0, size, (num_people, 2))
@@ -131,7 +131,7 @@ def random_video(
 def plain_evaluation(
     truth: Sequence[VideoLabels], predictions: Sequence[VideoLabels]
 ) -> dict[str, list[float]]:
-    """AP, precision, recall, MOTA and MOTP per joint, [15] each, in per cent."""
+    """Compute AP, precision, recall, MOTA and MOTP per joint, [15] each, in per cent."""
     videos = [_plain_frames(gt, pred) for gt, pred in zip(truth, predictions, strict=True)]
     result: dict[str, list[float]] = {
         name: [] for name in ('AP', 'precision', 'recall', 'MOTA', 'MOTP')
@@ -211,7 +211,7 @@ def _strictly_inside(point: Point, polygon: np.ndarray) -> bool:
 
 
 def _distance(gt: Pose, pred: Pose, joint: str) -> float:
-    """In head sizes; infinite beyond the threshold and where the joint is missing."""
+    """Compute the distance in head sizes; infinite beyond the threshold or without the joint."""
     person, points = gt
     if joint not in points or joint not in pred[1]:
         return math.inf

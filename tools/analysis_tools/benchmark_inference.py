@@ -34,12 +34,12 @@ CONFIG = ROOT / 'configs' / 'sizes' / 'stdpose_small_propagation_posetrack17.py'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('benchmark_inference.py', __doc__)
     add_speed_arguments(parser, CONFIG, frames=24)
     parser.add_argument(
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure, print and write.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.benchmarks.inference_comparison import compare_inference

@@ -56,12 +56,12 @@ BOXES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), benchmark, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('benchmark_propagation.py', __doc__)
     add_labelled_videos(parser)
     parser.add_argument(
@@ -155,7 +155,7 @@ def benchmark(args: argparse.Namespace) -> None:
     """Compare the methods, print the tables and write what the command line asks for.
 
     Raises:
-        InputError: If something that was given cannot be used; nothing is written then.
+        InputError: If an option or a file cannot be used; nothing is written then.
     """
     if args.bootstrap < 0:
         raise InputError(f'--bootstrap must be at least 0, got {args.bootstrap}')
@@ -210,7 +210,7 @@ def benchmark(args: argparse.Namespace) -> None:
 
 
 def find_entrants(args: argparse.Namespace) -> list[BenchmarkEntry]:
-    """The rows of the tables: ``--methods`` or all that what was given allows, and ``--model``.
+    """Find the rows: ``--methods`` or all that the other options allow, and ``--model``.
 
     Raises:
         InputError: If a method cannot be built, or only one of config and checkpoint is given.
@@ -251,13 +251,13 @@ def with_model(config: str) -> list[str]:
 
     model: Mapping[str, Any] = read_config(config).get('model') or {}
     neck = model.get('neck')
-    # What the config has wrong is found when the model is built.
+    # Errors of the config are found when the model is built.
     own = method_of((neck and MODELS.get(neck['type'])) or NoneType)
     return [*(['per-frame'] if model.get('frame_head') else []), own, AUTO_WITH + own]
 
 
 def fast_videos(videos: list[VideoLabels], min_motion: float | None) -> list[VideoLabels]:
-    """The videos with more motion than that; all of them without a minimum.
+    """Return the videos with more motion than ``min_motion``; all of them without a minimum.
 
     Raises:
         InputError: If there is none.

@@ -50,7 +50,7 @@ EDITS = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), benchmark, arguments)
 
 
@@ -98,7 +98,7 @@ def make_parser() -> OneLineParser:
 
 
 def benchmark(args: argparse.Namespace) -> None:
-    """Measure, and print what was found.
+    """Measure, and print the figures.
 
     Raises:
         InputError: If the long video is too short for its edits, or the model of the real clips
@@ -109,7 +109,7 @@ def benchmark(args: argparse.Namespace) -> None:
     shortest = 2 * LABEL_INTERVAL * EDITS
     if args.long_frames < shortest:
         raise InputError(f'--long-frames must be at least {shortest}, got {args.long_frames}')
-    # First of all: what takes minutes does not end with a wrong file.
+    # Loaded first, so that a wrong file is found at once and not after minutes.
     propagator = VideoPosePropagator(args.config, args.checkpoint, **propagation_options(args))
     with tempfile.TemporaryDirectory() as folder:
         for key_interval in KEY_INTERVALS:
@@ -120,7 +120,7 @@ def benchmark(args: argparse.Namespace) -> None:
 
 
 class Clock:
-    """Collects wall and processor milliseconds of repeated work."""
+    """Collect wall and processor milliseconds of repeated work."""
 
     def __init__(self) -> None:
         self.wall: list[float] = []

@@ -33,12 +33,12 @@ from stdpose_mm.wording import counted
 
 @dataclass
 class Motion:
-    """Sums over joints and frames; lengths in person sizes.
+    """Hold sums over joints and frames; lengths in person sizes.
 
     Args:
-        error, poses: Distance from the truth, and how many.
-        jitter, triples: Distance of second differences, and how many.
-        lags: Of every person, in frames.
+        error, poses: Sum of distances from the truth, and their number.
+        jitter, triples: Sum of distances of second differences, and their number.
+        lags: Lag of every person in frames.
     """
 
     error: float = 0.0
@@ -48,7 +48,7 @@ class Motion:
     lags: list[float] = field(default_factory=list)
 
     def row(self) -> str:
-        """The three figures."""
+        """Return the three figures."""
         return (
             f'{100 * self.error / max(self.poses, 1):8.2f} '
             f'{100 * self.jitter / max(self.triples, 1):8.2f} '
@@ -57,12 +57,12 @@ class Motion:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('benchmark_smoothing.py', __doc__)
     parser.add_argument('truth', type=Path, help='folder of label files, or one')
     parser.add_argument(
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     if args.noise < 0:
         raise InputError(f'--noise must not be negative, got {args.noise}')
@@ -123,7 +123,7 @@ def make_filters(fps: float) -> list[PoseSmoother | None]:
 
 
 def predicted(folder: Path, path: Path) -> VideoLabels:
-    """A model's poses for one label file."""
+    """Return a model's poses for one label file."""
     file = folder / path.name if folder.is_dir() else folder
     labels = read_labels(file)
     # A model's own poses are not given, whatever the file says.
@@ -131,7 +131,7 @@ def predicted(folder: Path, path: Path) -> VideoLabels:
 
 
 def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> VideoLabels:
-    """The truth, every joint moved on its own."""
+    """Return the truth, every joint moved on its own."""
     return truth.with_persons(
         [
             replace(
@@ -144,7 +144,7 @@ def with_noise(truth: VideoLabels, noise: float, rng: np.random.Generator) -> Vi
 
 
 def size(person: PersonLabel) -> float:
-    """Pixels."""
+    """Return the size of a person in pixels."""
     return float(np.sqrt(person_box(person)[2:].prod())) if person.has_place else 1.0
 
 

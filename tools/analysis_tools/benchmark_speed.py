@@ -29,12 +29,12 @@ CLOCKS = ('wall', 'cpu')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('benchmark_speed.py', __doc__)
     add_speed_arguments(parser, CONFIG, frames=29)
     parser.add_argument(
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     if args.longer < 0:
         raise InputError(f'--longer must not be negative, got {args.longer}')

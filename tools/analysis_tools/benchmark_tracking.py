@@ -39,12 +39,12 @@ from stdpose_mm.tracking.track_confirmation import (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('benchmark_tracking.py', __doc__)
     parser.add_argument(
         'video',
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     detector = build_person_detector(
         args.det_config, args.det_checkpoint, args.device, args.score, args.nms

@@ -20,12 +20,12 @@ from stdpose_mm.errors import require_packages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('benchmark_training.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file')
     parser.add_argument(
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure and print.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.benchmarks.training_speed import measure_training

@@ -33,12 +33,12 @@ TEXT_COLOR = (230, 230, 230)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), browse, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('browse_dataset.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file of an experiment')
     parser.add_output(
@@ -62,7 +62,7 @@ def browse(args: argparse.Namespace) -> None:
     """Draw the windows.
 
     Raises:
-        InputError: If the config or what it names cannot be used.
+        InputError: If the config or a file that it names cannot be used.
     """
     if args.number < 1:
         raise InputError(f'--number must be at least 1, got {args.number}')
@@ -81,7 +81,7 @@ def browse(args: argparse.Namespace) -> None:
 
 
 def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | None) -> Any:
-    """The dataset of a split, its pipeline without the packing at the end.
+    """Build the dataset of a split, its pipeline without the packing at the end.
 
     Raises:
         InputError: If the config has no such dataset, or one that is no list of windows.
@@ -112,7 +112,7 @@ def build_unpacked_dataset(config: str, split: str, options: dict[str, Any] | No
 
 
 def contact_sheet(sample: dict[str, Any]) -> np.ndarray:
-    """[H, W, 3] BGR picture of one sample before packing, with one key frame or several."""
+    """Draw one unpacked sample, of one key frame or several, as a picture BGR [H, W, 3]."""
     pictures = sample['img']
     side, num_keys = len(sample['aux_keypoints']) // 2, len(sample['keypoints'])
 
@@ -137,20 +137,20 @@ def contact_sheet(sample: dict[str, Any]) -> np.ndarray:
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
-    """``image`` at the height of a tile."""
+    """Resize ``image`` to the height of a tile."""
     width = round(image.shape[1] * TILE_HEIGHT / image.shape[0])
     return cv2.resize(image, (width, TILE_HEIGHT), interpolation=cv2.INTER_CUBIC)
 
 
 def framed(tile: np.ndarray) -> np.ndarray:
-    """``tile`` with a dark gap at its right and bottom edge."""
+    """Add a dark gap to the right and bottom edge of ``tile``."""
     return cv2.copyMakeBorder(tile, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(0, 0, 0))
 
 
 def draw_pose(
     image: np.ndarray, pose: np.ndarray, visible: np.ndarray, links: Sequence[tuple[int, int]]
 ) -> np.ndarray:
-    """The enlarged crop with the labelled joints of ``pose`` [K, 2] and the limbs between them."""
+    """Draw the labelled joints of ``pose`` [K, 2] and their limbs on the enlarged crop."""
     tile = enlarged(image)
     scale = (np.array(tile.shape[1::-1]) - 1) / (np.array(image.shape[1::-1]) - 1)
     points = [(int(x), int(y)) for x, y in np.rint(pose * scale)]
@@ -164,7 +164,7 @@ def draw_pose(
 
 
 def overlay(image: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
-    """The enlarged crop, darkened, under the maximum of ``heatmaps`` [K, h, w] over the joints."""
+    """Draw the maximum of ``heatmaps`` [K, h, w] over the joints on the enlarged dark crop."""
     tile = enlarged(image)
     strength = cv2.resize(heatmaps.max(axis=0), tile.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     strength = np.clip(strength, 0, 1)[..., None]
@@ -173,7 +173,7 @@ def overlay(image: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
 
 
 def caption(sample: dict[str, Any], width: int) -> np.ndarray:
-    """A strip that says which window it is and which labels are given."""
+    """Draw a strip that names the window and its given labels."""
     shown = sample['given_mask'][0].sum(axis=1).astype(int)
     positions = ', '.join(f'{place:.2f}' for place in np.ravel(sample['window_position']))
     lines = (

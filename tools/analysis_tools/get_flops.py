@@ -24,12 +24,12 @@ from stdpose_mm.io.outputs import JSON_SUFFIXES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('get_flops.py', __doc__)
     parser.add_argument('config', nargs='+', metavar='CONFIG', help='config files')
     parser.add_output(
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     """Count, print and write.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     require_packages('a pose network', 'torch', 'mmpose')
     from stdpose_mm.benchmarks.complexity import pose_work, work_table

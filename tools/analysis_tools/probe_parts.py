@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), probe, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('probe_parts.py', __doc__)
     parser.add_argument('config', metavar='CONFIG', help='config file of a window model')
     parser.add_argument(
@@ -73,7 +73,7 @@ def probe(args: argparse.Namespace) -> None:
     """Measure, print and write.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     require_packages('a pose network', 'torch', 'mmpose')
     if args.checkpoint is not None:

@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), simulate, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('simulate_annotator.py', __doc__)
     add_labelled_videos(parser)
     parser.add_argument(
@@ -105,7 +105,7 @@ def simulate(args: argparse.Namespace) -> None:
     """Label both ways, print the table and write what the command line asks for.
 
     Raises:
-        InputError: If something that was given cannot be used; nothing is written then.
+        InputError: If an option or a file cannot be used; nothing is written then.
     """
     if not 0 < args.target_pck < 100:
         raise InputError(f'--target-pck must be between 0 and 100, got {args.target_pck:g}')
@@ -164,7 +164,7 @@ def plan_report(
     method: str,
     target: float,
 ) -> str:
-    """What planning before the first label brings, and whether its promise holds."""
+    """Report the gain of planning before the first label, and whether its forecast holds."""
     from stdpose_mm.benchmarks.propagation.simulated_annotator import label_planned, labels_at
 
     planned = [video.plan_first_labels(measured, method) for video in videos]
@@ -187,7 +187,7 @@ def plan_report(
 def hindsight_report(
     videos: Sequence[AnnotatedVideo], uniform: Sequence[LabellingState], target: float
 ) -> str:
-    """What the choice of frames could save at best, in a sentence."""
+    """Say in a sentence what the choice of frames could save at best."""
     from tqdm import tqdm
 
     from stdpose_mm.benchmarks.propagation.label_choice_limits import choose_in_hindsight
@@ -210,7 +210,7 @@ def hindsight_report(
 
 
 def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingState]:
-    """The states, with a line on the terminal that says how far it is."""
+    """Yield the states, with a line of progress on the terminal."""
     from tqdm import tqdm
 
     with tqdm(states, desc=name, unit=' rounds', delay=1) as bar:
@@ -220,7 +220,7 @@ def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingS
 
 
 def until(states: Iterator[LabellingState], target: float) -> list[LabellingState]:
-    """The states up to the first that reaches the target both ways."""
+    """Return the states up to the first that reaches the target in both measures."""
     reached = []
     for state in states:
         reached.append(state)

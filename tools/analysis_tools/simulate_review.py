@@ -45,7 +45,7 @@ CLIP_LENGTH = 84
 
 @dataclass(frozen=True)
 class Effort:
-    """What it took to reach a target.
+    """Hold the effort of reaching a target.
 
     Args:
         labels: Person-frames with a label.
@@ -57,7 +57,7 @@ class Effort:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), simulate, arguments)
 
 
@@ -103,7 +103,7 @@ def simulate(args: Namespace) -> None:
 
 
 class Truth:
-    """The labels of a video with one person, as arrays.
+    """Hold the labels of a video with one person, as arrays.
 
     Args:
         labels: The labels; every frame has one.
@@ -170,7 +170,7 @@ def label_guided(truth: Truth, video: Path, propagator: VideoPosePropagator) -> 
                 client.edit('set_joints', person=person, frame=frame, joints=joints)
             client.edit('accept', person=person, frame=frame)
             labels, clicks = labels + 1, clicks + int(wrong.sum())
-    # Nothing was left to gain.
+    # The page has no more requests.
     return {target: reached.get(target, Effort(labels, clicks)) for target in TARGETS}
 
 

@@ -28,14 +28,14 @@ EXIT_GROWN = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     grown: list[bool] = []
     code = run_command(make_parser(), lambda args: grown.append(run(args)), arguments)
     return EXIT_GROWN if any(grown) else code
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('soak.py', __doc__)
     parser.add_argument(
         '--commands', nargs='+', choices=COMMANDS, default=COMMANDS, help='(propagate infer)'

@@ -25,12 +25,12 @@ from stdpose_mm.wording import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('detect_people.py', __doc__)
     add_labelled_videos(parser)
     parser.add_output(
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the file and print its numbers.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     require_packages('detect_people.py', 'torch')
     from stdpose_mm.detection import build_person_detector
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def progress(names: Iterable[str], total: int) -> Iterable[str]:
-    """A progress bar over the videos of the first process."""
+    """Return a progress bar over the videos of the first process."""
     from tqdm import tqdm
 
     return tqdm(names, total=total, unit=' videos', disable=not is_first_process())

@@ -17,12 +17,12 @@ from stdpose_mm.cli.arguments import OneLineParser, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), generate, arguments)
 
 
 def generate(args: argparse.Namespace) -> None:
-    """Write the videos and print how hard they are."""
+    """Write the videos and print their difficulty."""
     from tqdm import tqdm
 
     from stdpose_mm.benchmarks.propagation import report_difficulty
@@ -46,7 +46,7 @@ def generate(args: argparse.Namespace) -> None:
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('make_synthetic_posetrack.py', __doc__)
     parser.add_output(
         'out',

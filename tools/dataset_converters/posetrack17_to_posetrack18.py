@@ -16,12 +16,12 @@ from stdpose_mm.wording import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), lambda args: convert(args.in_dir, args.out_dir), arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser(
         'posetrack17_to_posetrack18.py', 'Convert PoseTrack17 label files to PoseTrack18.'
     )
@@ -37,7 +37,7 @@ def make_parser() -> OneLineParser:
 
 
 def convert(in_dir: Path, out_dir: Path) -> None:
-    """Convert every ``*.json`` of ``in_dir``; nothing is written if one of them is wrong."""
+    """Convert every ``*.json`` of ``in_dir``; nothing is written if one is invalid."""
     from stdpose_mm.io.labels import read_posetrack17, write_posetrack18
     from stdpose_mm.io.labels.posetrack17 import posetrack18_name
 

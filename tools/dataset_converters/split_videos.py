@@ -19,12 +19,12 @@ from stdpose_mm.wording import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), split, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('split_videos.py', __doc__)
     parser.add_argument('labels', metavar='LABELS', help='folder with one label file per video')
     parser.add_output(
@@ -86,7 +86,7 @@ def split(args: argparse.Namespace) -> None:
 
 
 def group_of(file: str, field: str | None) -> str:
-    """The group that a label file names in its info, or the file's own name."""
+    """Return the group that a label file names in its info, or the file's own name."""
     if field is None:
         return Path(file).name
     from stdpose_mm.io.labels import read_posetrack18

@@ -74,10 +74,10 @@ def make_parser() -> OneLineParser:
 
 
 def train(args: argparse.Namespace) -> None:
-    """Train, and say what came of it.
+    """Train, and print the quality before and after.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     networks = pose_network_files(args)
     if (args.config is None) != (args.checkpoint is None):

@@ -30,12 +30,12 @@ from stdpose_mm.wording import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), run, arguments, 'interrupted, the same command goes on')
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('make_pseudo_labels.py', __doc__)
     add_labelled_videos(parser)
     parser.add_output(
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
     """Write the set and print its numbers.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     require_packages('make_pseudo_labels.py', 'torch', 'mmpose')
 
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def progress(names: Iterable[str], total: int) -> Iterable[str]:
-    """A progress bar over the videos of the first process."""
+    """Return a progress bar over the videos of the first process."""
     from tqdm import tqdm
 
     return tqdm(names, total=total, unit=' videos', disable=not is_first_process())

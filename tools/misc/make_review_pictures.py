@@ -36,12 +36,12 @@ ADDRESS = re.compile(r'http://127\.0\.0\.1:\d+/\S*token=\S+')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), make_pictures, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('make_review_pictures.py', __doc__)
     parser.add_output(
         '--out-dir',
@@ -54,7 +54,7 @@ def make_parser() -> OneLineParser:
 
 
 def make_pictures(args: argparse.Namespace) -> None:
-    """Open a generated clip in the page, and keep what is seen.
+    """Open a generated clip in the page, and save screenshots.
 
     Raises:
         InputError: If there is no browser to drive.
@@ -70,7 +70,7 @@ def make_pictures(args: argparse.Namespace) -> None:
 
 
 def write_clip(folder: Path) -> tuple[Path, Path]:
-    """Generate a clip of two people with labels in every seventh frame; returns the two files."""
+    """Generate a clip of two people with labels in every seventh frame; return both paths."""
     from stdpose_mm.datasets.synthetic import ClipSettings
     from stdpose_mm.datasets.synthetic.clip import generate_clip
     from stdpose_mm.io.labels import write_posetrack18
@@ -86,7 +86,7 @@ def write_clip(folder: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def serve(video: Path, labels: Path) -> Iterator[str]:
-    """Run ``stdpose review``; gives the address that it prints."""
+    """Run ``stdpose review``; yield the address that it prints."""
     command = [sys.executable, '-m', 'stdpose_mm', 'review', str(video), str(labels)]
     process = subprocess.Popen([*command, '--no-browser'], stdout=subprocess.PIPE, text=True)
     try:
@@ -126,7 +126,7 @@ def browse() -> Iterator[Any]:
 
 
 def take_pictures(browser: Any, address: str) -> Iterator[bytes]:
-    """Work with the page; yields a PNG for each of ``NAMES``."""
+    """Work with the page; yield a PNG for each of ``NAMES``."""
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 

@@ -71,12 +71,12 @@ _NO_TESTS = 5
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change.
+    """Describe one change of a module.
 
     Args:
         line: Line of the file.
         before: The expression, as Python would write it.
-        after: What it becomes.
+        after: The changed expression.
         tree: The changed module.
     """
 
@@ -180,7 +180,7 @@ class _ChangedCode(importlib.machinery.SourceFileLoader):
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Find one module as changed code, all others as ever."""
+    """Find one module as changed code, all others as usual."""
 
     def __init__(self, name: str, path: Path, code: CodeType) -> None:
         self._name, self._path = name, path
@@ -199,7 +199,7 @@ def run_tests(module: Path, code: CodeType, tests: Sequence[str], limit: float) 
 
     Args:
         module: The file of the module.
-        code: What takes its place.
+        code: The code that replaces it.
         tests: Arguments of pytest.
         limit: Seconds after which the process is killed.
 
@@ -209,7 +209,7 @@ def run_tests(module: Path, code: CodeType, tests: Sequence[str], limit: float) 
     Raises:
         InputError: If there are no such tests.
     """
-    # In pytest's own place its clearing up after earlier runs would count as time of the tests.
+    # In pytest's own folder, removing the files of earlier runs would count as time of the tests.
     with tempfile.TemporaryDirectory() as folder:
         status = _exit_code_of(
             partial(_run_pytest, module, code, [*tests, f'--basetemp={folder}/pytest']), limit
@@ -274,7 +274,7 @@ def mutate(args: argparse.Namespace) -> None:
     """Check that the tests pass, try the changes, and print those that they do not notice.
 
     Raises:
-        InputError: If the module is none of the package, or the tests fail without a change.
+        InputError: If the module is not part of the package, or the tests fail without a change.
     """
     module = args.module.resolve()
     if not module.is_file() or ROOT / 'stdpose_mm' not in module.parents:

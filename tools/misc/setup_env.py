@@ -43,12 +43,12 @@ PIP_NETWORK_OPTIONS = ('--retries', '10', '--timeout', '60')
 
 
 class SetupError(Exception):
-    """The environment cannot be set up; the message says what to do."""
+    """Report that the environment cannot be set up; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """What mmcv's binary depends on, as seen by the Python of the virtual environment."""
+    """Describe what mmcv's binary depends on, as seen by the virtual environment's Python."""
 
     torch: str
     cuda: str | None
@@ -57,7 +57,7 @@ class TorchBuild:
 
 @dataclass(frozen=True)
 class CudaToolkit:
-    """A CUDA compiler."""
+    """Describe a CUDA compiler."""
 
     home: Path
     version: str
@@ -69,7 +69,7 @@ def say(message: str) -> None:
 
 
 def fingerprint(root: Path = ROOT) -> str:
-    """A digest of everything the environment is made from."""
+    """Return a digest of everything the environment is made from."""
     digest = hashlib.sha256()
     build_files = (root / 'pyproject.toml', root / 'setup.py', Path(__file__))
     inputs = [*sorted((root / 'requirements').glob('*.txt')), *build_files]
@@ -163,7 +163,7 @@ def inspect_torch() -> TorchBuild:
 
 
 def find_cuda_toolkit(cuda: str) -> CudaToolkit | None:
-    """The CUDA compiler that can build for a PyTorch made with CUDA ``cuda``, if there is one.
+    """Find the CUDA compiler that can build for a PyTorch made with CUDA ``cuda``, if there is one.
 
     PyTorch refuses to build extensions with another major version than its own.
     """
@@ -184,7 +184,7 @@ def find_cuda_toolkit(cuda: str) -> CudaToolkit | None:
 
 
 def choose_toolkit(torch: TorchBuild) -> CudaToolkit | None:
-    """The CUDA toolkit to build mmcv with; None for a build for the CPU alone."""
+    """Return the CUDA toolkit to build mmcv with; None for a build for the CPU alone."""
     forced = os.environ.get('FORCE_CUDA') == '1'
     if torch.cuda is None or not (torch.architectures or forced):
         return None
@@ -198,13 +198,13 @@ def choose_toolkit(torch: TorchBuild) -> CudaToolkit | None:
 
 
 def mmcv_requirement() -> str:
-    """The one pinned line of `requirements/mmcv.txt`."""
+    """Return the one pinned line of `requirements/mmcv.txt`."""
     lines = (REQUIREMENTS / 'mmcv.txt').read_text().splitlines()
     return next(line.strip() for line in lines if '==' in line)
 
 
 def wheel_folder(torch: TorchBuild, toolkit: CudaToolkit | None) -> Path:
-    """Where the wheel for this Python, PyTorch, mmcv and machine is kept."""
+    """Return where the wheel for this Python, PyTorch, mmcv and machine is kept."""
     if toolkit is None:
         device = 'cpu'
     else:
@@ -232,7 +232,7 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def cached_wheel(folder: Path) -> Path | None:
-    """The wheel in ``folder``; None if there is none that can be read."""
+    """Return the wheel in ``folder``; None if there is none that can be read."""
     return next((path for path in sorted(folder.glob('*.whl')) if zipfile.is_zipfile(path)), None)
 
 
@@ -261,7 +261,7 @@ def build_mmcv_wheel(folder: Path, toolkit: CudaToolkit | None) -> Path:
 
 
 def install_mmcv() -> None:
-    """Install mmcv from its cached wheel, building that first if need be."""
+    """Install mmcv from its cached wheel, building the wheel first if necessary."""
     torch = inspect_torch()
     toolkit = choose_toolkit(torch)
     folder = wheel_folder(torch, toolkit)
@@ -304,14 +304,14 @@ def set_up() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line."""
+    """Report errors of the command line in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f'{self.prog}: {message}, see --help\n')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the set-up; one line on stderr and 1 if it cannot be done."""
+    """Run the set-up; on failure print one line on stderr and return 1."""
     _Parser(description=(__doc__ or '').splitlines()[0]).parse_args(arguments)
     try:
         set_up()

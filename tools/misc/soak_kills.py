@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-# Runs that are compared compute in the same order. NumPy and PyTorch read it when they start.
+# One thread, so that compared runs compute in the same order; read at import of NumPy and PyTorch.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from stdpose_mm.checkpoint_files import read_checkpoint_file
@@ -44,12 +44,12 @@ Main = Callable[[list[str]], int]
 
 @dataclass(frozen=True)
 class Soaked:
-    """A command that is killed.
+    """Describe a command that is killed.
 
     Args:
-        share: Kills of it for one of a command with 1.
+        share: Number of its kills, relative to a command with share 1.
         arguments: Its command line for an output folder.
-        results: Patterns of the files in the output folder that must come out the same.
+        results: Patterns of the files in the output folder that must be the same after kills.
     """
 
     share: int
@@ -59,12 +59,12 @@ class Soaked:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return run_command(make_parser(), soak, arguments)
 
 
 def make_parser() -> OneLineParser:
-    """The command line's arguments."""
+    """Build the parser of the command line."""
     parser = OneLineParser('soak_kills.py', __doc__)
     parser.add_output(
         'out',
@@ -84,12 +84,12 @@ def soak(args: argparse.Namespace) -> None:
     """Kill, start again and compare; print a line for each kill and the sums.
 
     Raises:
-        InputError: If the folder holds something else, or anything was not as it should be.
+        InputError: If the folder holds other files, or a check failed.
     """
     require_packages('soak_kills.py', 'torch', 'mmpose')
     out: Path = args.out.resolve()
     _claim(out)
-    # What the children would import, and no thread: they are forked.
+    # Imported before forking, so that the children need not; this starts no thread.
     import stdpose_mm.apis
     import stdpose_mm.training.pseudo_labels  # noqa: F401
 
@@ -126,7 +126,7 @@ def soak(args: argparse.Namespace) -> None:
 
 
 def _claim(out: Path) -> None:
-    """Empty the folder of an earlier run; refuse one of somebody else."""
+    """Empty the folder of an earlier run; reject a folder with other files."""
     stamp = out / 'soak_kills.json'
     if out.exists() and any(out.iterdir()) and not stamp.is_file():
         raise InputError(f'{out} holds other files, give a new or empty folder')
@@ -274,7 +274,7 @@ def _fork(work: Callable[[], object], log: Path) -> int:
     except BaseException:
         traceback.print_exc()
     finally:
-        # Nothing of the parent is to be done again.
+        # The child must not run the parent's exit handlers.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -283,7 +283,7 @@ def _fork(work: Callable[[], object], log: Path) -> int:
 def kill_and_repeat(
     command: Soaked, out: Path, folder: Path, moment: float, expected: dict[str, str]
 ) -> tuple[list[str], bool]:
-    """Kill a run after ``moment`` seconds, look at what it left, and run it to the end.
+    """Kill a run after ``moment`` seconds, check the files that it left, and run it to the end.
 
     Returns:
         What is wrong, and whether the run did not end before.
@@ -312,7 +312,7 @@ def kill_and_repeat(
 
 
 def summarize(command: Soaked, folder: Path) -> dict[str, str]:
-    """Map the results that are there to digests of what they hold."""
+    """Map the existing results to digests of their content."""
     files = sorted(path for pattern in command.results for path in folder.glob(pattern))
     return {path.relative_to(folder).as_posix(): _digest(path) for path in files}
 
@@ -325,7 +325,7 @@ def _digest(path: Path) -> str:
         data = b''.join(name.encode() + bytes(w.numpy().tobytes()) for name, w in weights.items())
     if path.suffix == '.json':
         fields = json.loads(data)
-        # How fast it was.
+        # Speed differs from run to run.
         fields.get('inference', {}).pop('frames_per_second', None)
         data = json.dumps(fields).encode()
     return hashlib.sha256(data).hexdigest()
@@ -355,7 +355,7 @@ def _half_files(folder: Path, log: Path) -> list[str]:
             elif path.suffix == '.mp4':
                 # Its decoder starts threads, which children that are forked later would miss.
                 in_child(partial(_decode, path), log)
-        # Half a file fails in every way that its reader knows.
+        # The reader of a truncated file may raise any exception.
         except Exception as error:
             half.append(f'{path.relative_to(folder)} ({one_line(error)})')
     return half

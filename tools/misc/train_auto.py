@@ -89,7 +89,7 @@ def train(args: argparse.Namespace) -> None:
     """Train what is not trained yet.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     if args.labels is not None and args.start is None:
         raise InputError(

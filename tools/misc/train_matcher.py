@@ -48,7 +48,7 @@ def train(args: argparse.Namespace) -> None:
     """Generate the clips and train.
 
     Raises:
-        InputError: If something that was given cannot be used.
+        InputError: If an option or a file cannot be used.
     """
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from tqdm import tqdm

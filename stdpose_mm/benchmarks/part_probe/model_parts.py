@@ -253,7 +253,7 @@ def _candidates(
 
 
 def _is_plain_layer(module: nn.Module) -> bool:
-    """Whether a module is a single layer of PyTorch."""
+    """Return whether a module is a single layer of PyTorch."""
     return type(module).__module__.startswith('torch.nn') and not any(module.children())
 
 

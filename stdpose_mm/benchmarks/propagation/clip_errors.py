@@ -63,7 +63,7 @@ class HiddenVideo:
 
     @property
     def has_head_boxes(self) -> bool:
-        """Whether PoseTrack's AP can be measured: all its joints, a head box for everyone."""
+        """Return whether PoseTrack's AP applies: all its joints, a head box for everyone."""
         names = self.labels.skeleton.keypoint_names
         return names == POSETRACK_SKELETON.keypoint_names and all(
             person.head_box is not None for person in self.labels.persons

@@ -81,7 +81,7 @@ class StudyEntry:
 
     @property
     def needs(self) -> set[str]:
-        """The entries that must be trained before."""
+        """Return the entries that must be trained before."""
         of = self.pseudo_labels.of if self.pseudo_labels else None
         return {name for name in (self.load_from, of) if name}
 
@@ -170,12 +170,12 @@ class Study:
 
     @property
     def trained(self) -> list[StudyEntry]:
-        """The entries that are trained here."""
+        """Return the entries that are trained here."""
         return [entry for entry in self.entries if entry.config is not None]
 
     @property
     def tested(self) -> list[StudyEntry]:
-        """The entries that are trained and tested here."""
+        """Return the entries that are trained and tested here."""
         return [entry for entry in self.trained if entry.tested]
 
     def tests_of(self, entry: StudyEntry) -> list[StudyTest]:

@@ -130,7 +130,7 @@ class TrainedEntry:
 
     @property
     def checkpoint(self) -> Path:
-        """The last checkpoint of the finished training."""
+        """Return the last checkpoint of the finished training."""
         return self.folder / json.loads(self.training_file.read_text())['checkpoint']
 
     def metrics_file(self, test: StudyTest) -> Path:
