@@ -14,7 +14,7 @@ from .version import __version__
 __all__ = ['__version__']
 
 # MMDetection's import says that an optional metric, which nothing here uses, is not installed: a
-# line on stderr beside the one line that a command's error is to be.
+# line on stderr beside the one line of a command's error.
 warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
 
 install()

@@ -25,7 +25,7 @@ LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 
 Measurement = Literal['pictures', 'boxes', 'both']
 MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
-"""What the motion in unlabelled videos is measured on."""
+"""What is measured to find the motion in unlabelled videos."""
 
 
 class LabelFormat(NamedTuple):
@@ -100,7 +100,8 @@ CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
 
 FootageKind = Literal['plain', 'wild']
 FOOTAGE_KINDS: tuple[FootageKind, ...] = get_args(FootageKind)
-"""How generated clips are filmed and coded: as plainly as can be, or as videos of people are."""
+"""How generated clips are filmed and coded: with as few disturbances as possible, or as in real
+videos of people."""
 
 WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
 """In place of boxes: one person fills the picture."""

@@ -35,7 +35,7 @@ class InputError(ValueError):
 
 
 class InputWarning(UserWarning):
-    """Tell the user in one sentence how an ambiguous input was read.
+    """Tell the user in one sentence how an input was read or used.
 
     Functions of the library warn in Python's way; command-line tools print the sentence on stderr.
     """

@@ -4,7 +4,7 @@ MMPose takes seconds to import, and much of this package works without it. So MM
 here, but changed when other code imports it:
 
 - Its registries learn where the classes of this package are. They import those modules, as they
-  import MMPose's own, when they are first asked for a class.
+  import MMPose's own, at the first request for a class.
 - ``MMPoseInferencer(pose2d=...)`` builds a ``Pose2DInferencer`` by the name that its module knows,
   and offers no other way in. That name becomes a function that chooses by the config's model, so
   that models of this package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`

@@ -344,7 +344,7 @@ class STDPoseInferencer(Pose2DInferencer):
         return pseudo_collate
 
     def _init_visualizer(self, cfg: Any) -> Any:
-        # The backends are those of training: nothing is to be logged here.
+        # The config's backends are those of training: nothing must be logged here.
         drawn = ConfigDict(cfg.get('visualizer') or {'type': 'PoseLocalVisualizer'})
         drawn.pop('vis_backends', None)
         return super()._init_visualizer(ConfigDict(visualizer=drawn))

@@ -41,7 +41,7 @@ sys.exit(code)
 
 @dataclass(frozen=True)
 class SoakClip:
-    """A video of people who walk in circles, drawn frame by frame.
+    """Generate a video of people who walk in circles, drawn frame by frame.
 
     Args:
         num_frames: Its length in frames.
@@ -103,7 +103,7 @@ class SoakClip:
 
 @dataclass(frozen=True)
 class SoakRun:
-    """A run of a command.
+    """Hold the measurements of a run of a command.
 
     Args:
         peak: Its peak memory in bytes.

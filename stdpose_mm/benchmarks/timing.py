@@ -46,7 +46,7 @@ class Seconds:
 
 
 class SpeedUp(NamedTuple):
-    """How many times faster a function is than another.
+    """Tell how many times faster a function is than another.
 
     Attributes:
         value: Median over the turns of the other's time, as a multiple of its own.

@@ -33,8 +33,8 @@ class FrameEstimate:
             frames around it that the network has seen; 'bridged': the picture cannot be read, the
             poses are interpolated between the frames around it; 'unknown': the picture cannot be
             read and is not interpolated, so that N is 0.
-        picture: BGR uint8 [H, W, 3]; None if it was not asked for or cannot be read.
-        heatmaps: [N, K, h, w] float32; None if they were not asked for or the network has not seen
+        picture: BGR uint8 [H, W, 3]; None if it was not requested or cannot be read.
+        heatmaps: [N, K, h, w] float32; None if they were not requested or the network has not seen
             the frame.
         crops: Where the N heatmaps lie in the picture; empty without heatmaps.
     """

@@ -34,7 +34,7 @@ _INPUT_KEYS = ('input_size', 'input_center', 'input_scale')
 
 @dataclass(frozen=True)
 class Crop:
-    """The region of a picture that a model sees.
+    """Describe the region of a picture that a model sees.
 
     Args:
         box: [4] the person box ``[x, y, w, h]`` it was made for, in pixels.
@@ -48,7 +48,7 @@ class Crop:
 
 
 class WindowModel:
-    """A pose estimator of windows, taken apart into the steps of propagation.
+    """Offer the steps of propagation with a pose estimator of windows.
 
     The geometry of crops and the codec of heatmaps are those of the test pipeline, whose
     transforms are applied as they are.

@@ -40,7 +40,7 @@ _VIT_SETTINGS = {
     'out_type': 'featmap',
     'patch_cfg': {'padding': 2},
 }
-"""Settings of ViTPose's backbone in MMPretrain that this package's backbone has, too."""
+"""Settings of ViTPose's backbone in MMPretrain; this package's backbone has the same ones."""
 
 
 class MMPoseNetwork(PoseNetwork):

@@ -278,7 +278,7 @@ class _Tags:
 
 
 class _TextSize(NamedTuple):
-    """Pixels of a tag, its padding included."""
+    """Hold the size of a tag in pixels, its padding included."""
 
     width: int
     height: int

@@ -222,7 +222,7 @@ def make_figure(panels: int, width: float) -> tuple[Figure, Sequence[Axes]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # Not through pyplot: no global state, and no display is ever looked for.
+    # Not through pyplot: no global state, and no search for a display.
     figure = Figure(figsize=(width, 2.8 * panels), layout='constrained')
     FigureCanvasAgg(figure)
     axes = list(figure.subplots(panels, 1, squeeze=False)[:, 0])

@@ -133,7 +133,7 @@ def _write_openpose(folder: Path) -> None:
 
 
 def _propagated(dense: VideoLabels) -> VideoLabels:
-    """Labels between those of every fifth frame, with scores and a hand that is often wrong."""
+    """Propagate from every fifth frame, with scores and a hand that is often wrong."""
     persons = []
     for person in dense.persons:
         if person.frame_index % INTERVAL:

@@ -28,7 +28,7 @@ def dot_picture(place: np.ndarray = DOT, size: tuple[int, int] = (200, 150)) -> 
 
 
 def find_peak(heatmap: np.ndarray, to_heatmap: np.ndarray) -> np.ndarray:
-    """Return the picture position of a map's peak: the centre of [h, w] cells above its minimum."""
+    """Return the picture position of the peak of a map [h, w], its centroid without the floor."""
     high = np.where(heatmap > heatmap.max() / 20, heatmap, 0)
     y, x = np.indices(heatmap.shape)
     cell = np.array([(x * high).sum(), (y * high).sum()]) / high.sum()

@@ -187,7 +187,7 @@ def set_scheme(browser: Any, scheme: str) -> None:
 
 
 class Page:
-    """The page as a user sees it and works with it."""
+    """Operate the page as a user does."""
 
     def __init__(self, browser: Any) -> None:
         self.browser = browser
@@ -359,7 +359,7 @@ class Page:
         assert self.revision() == before + 1
 
     def complaints(self) -> list[str]:
-        """Errors of the console."""
+        """Return the errors of the console."""
         return [
             entry['message']
             for entry in self.browser.get_log('browser')

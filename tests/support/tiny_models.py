@@ -216,7 +216,7 @@ def window_model(skeleton: Skeleton, **changes: Any) -> WindowModel:
 
 
 def moving_pictures(num_frames: int, width: int = 96, height: int = 80) -> np.ndarray:
-    """[F, H, W, 3] smooth noise that drifts, different in every frame."""
+    """Return smooth noise [F, H, W, 3] that drifts, different in every frame."""
     rng = np.random.default_rng(0)
     wide = torch.nn.functional.interpolate(
         torch.from_numpy(rng.uniform(0, 255, (1, 3, 12, 40))), (height, width + 3 * num_frames)

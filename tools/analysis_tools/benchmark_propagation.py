@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 WITHOUT_MODEL = ('linear', 'spline', 'flow', 'auto')
 AUTO_WITH = 'auto+'
-"""What the name of auto with a model starts with; the name of the model's own method follows."""
+"""Prefix of the name of auto with a model; the name of the model's own method follows."""
 
 METHODS_OF_MODELS = [
     name
@@ -242,7 +242,7 @@ def with_model(config: str) -> list[str]:
     """List the entries of a model: alone on single frames, in its own method, and in auto.
 
     Raises:
-        InputError: If the config cannot be read or no method stands for its model.
+        InputError: If the config cannot be read or no method uses its model.
     """
     from mmpose.registry import MODELS
 

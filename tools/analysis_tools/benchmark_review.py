@@ -197,7 +197,7 @@ def measure_pictures(args: argparse.Namespace, folder: Path, key_interval: int) 
 
 
 def measure_memory(client: ReviewClient, num_frames: int, randomly: random.Random) -> None:
-    """Measure the memory of the server while pictures of random frames are asked for."""
+    """Measure the memory of the server while random frames are requested."""
     memory = [_memory()]
     for _ in range(2):
         for _ in range(500):

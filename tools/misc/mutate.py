@@ -62,7 +62,7 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }
 _NAMES = {'min': 'max', 'max': 'min', 'any': 'all', 'all': 'any'}
 
-# Loaded once for all processes; the package itself is loaded anew in each.
+# Loaded once for all processes; each process loads the package itself again.
 _PRELOADED = ('numpy', 'scipy.optimize', 'cv2', 'av', 'hypothesis', 'pytest', 'torch')
 
 _NO_TESTS = 5

@@ -58,12 +58,12 @@ class Gradients:
 
     @property
     def losses(self) -> dict[str, float]:
-        """Loss -> mean over the batches."""
+        """Return loss -> mean over the batches."""
         return {name: value / self._batches for name, value in self._losses.items()}
 
     @property
     def total_norm(self) -> float:
-        """Norm of the gradient of all losses at all parameters."""
+        """Return the norm of the gradient of all losses at all parameters."""
         return math.sqrt(self._total / self._batches)
 
     def norm(self, loss: str, place: GradientPlace) -> float | None:
@@ -72,11 +72,11 @@ class Gradients:
         return None if square is None else math.sqrt(square / self._batches)
 
     def elements(self, loss: str, place: GradientPlace) -> int:
-        """Number of elements of a place that a loss reaches."""
+        """Return the number of elements of a place that a loss reaches."""
         return self._elements[loss, place]
 
     def shared_heatmap_norm(self, loss: str) -> float | None:
-        """Norm of the heatmap loss's gradient at the parameters that it shares with a term."""
+        """Return the norm of the heatmap loss's gradient at parameters shared with a term."""
         return self.norm(_heatmap_beside(loss), SHARED)
 
     def measure(

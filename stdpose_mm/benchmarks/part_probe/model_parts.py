@@ -49,7 +49,7 @@ InputChange = Callable[[Tensor, list[PoseDataSample]], tuple[Tensor, list[PoseDa
 
 @dataclass(frozen=True)
 class GradientPlace:
-    """Tensors at which a gradient is measured.
+    """Name the tensors at which a gradient is measured.
 
     Args:
         name: Its name in the report.
@@ -68,7 +68,7 @@ class GradientPlace:
 
 @dataclass(frozen=True)
 class Neutralisation:
-    """One way to take a part out of a prediction.
+    """Describe one way to take a part out of a prediction.
 
     Args:
         name: What is done, such as 'zeroed'.
@@ -87,7 +87,7 @@ class Neutralisation:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a model.
+    """Describe a part of a model.
 
     Args:
         name: Its name in the report.

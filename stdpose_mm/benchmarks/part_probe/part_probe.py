@@ -42,7 +42,7 @@ DEAD, WEAK, ACTS = 'dead', 'weak', 'acts'
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Settings of the optimizer that gradients are compared with.
+    """Hold the settings of the optimizer that gradients are compared with.
 
     Args:
         adam_eps: Adam's eps: a gradient of that size makes half a step, a smaller one less.
@@ -57,7 +57,7 @@ class StepSettings:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """Gradient of a loss at a place, as root mean squares over the batches.
+    """Describe the gradient of a loss at a place, as root mean squares over the batches.
 
     Args:
         place: Name of the place.
@@ -102,7 +102,7 @@ class PartReport:
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """Result of a probe.
+    """Hold the result of a probe.
 
     Args:
         windows: Number of windows.

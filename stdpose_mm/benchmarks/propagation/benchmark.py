@@ -43,7 +43,7 @@ _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
 
 @dataclass(frozen=True)
 class EntryRun:
-    """One run of an entry: a method with the model of one seed.
+    """Describe one run of an entry: a method with the model of one seed.
 
     Args:
         name: Base name of its files.
@@ -65,7 +65,7 @@ class EntryRun:
 
 @dataclass(frozen=True)
 class BenchmarkEntry:
-    """A row of the tables: a method, trained with one or several seeds.
+    """Describe a row of the tables: a method, trained with one or several seeds.
 
     Args:
         name: Name in the tables.
@@ -186,7 +186,7 @@ def _content(path: Path) -> Any:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions under which the propagators run.
+    """Hold the conditions under which the propagators run.
 
     Args:
         image_root: Folder that file names of pictures start from.

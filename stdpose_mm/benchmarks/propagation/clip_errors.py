@@ -33,7 +33,7 @@ FrameGroup = Literal['unlabelled', 'all']
 
 @dataclass(frozen=True)
 class HiddenVideo:
-    """A densely labelled video, of which the labels of every T-th frame are given.
+    """Hold a densely labelled video, of which the labels of every T-th frame are given.
 
     The arrays have one entry for each of the N labelled joints: track by track, frames ascending,
     joints in the order of the skeleton.
@@ -114,7 +114,7 @@ def hide_labels(labels: VideoLabels, interval: int) -> HiddenVideo:
 
 @dataclass(frozen=True)
 class ClipErrors:
-    """Errors of one propagation of a :class:`HiddenVideo`.
+    """Hold the errors of one propagation of a :class:`HiddenVideo`.
 
     Args:
         errors: Errors of its N joints.

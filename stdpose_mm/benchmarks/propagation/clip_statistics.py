@@ -21,7 +21,7 @@ from .clip_errors import ClipErrors, FrameGroup, HiddenVideo
 
 @dataclass(frozen=True)
 class Difference:
-    """Difference of a metric between a method and the reference.
+    """Hold the difference of a metric between a method and the reference.
 
     Args:
         value: Difference.
@@ -35,7 +35,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """Metrics of one method on one group of joints.
+    """Hold the metrics of one method on one group of joints.
 
     Args:
         values: Metric -> value, mean over the seeds. ``AP`` is PoseTrack's mean over its joints;
@@ -57,7 +57,7 @@ class MetricSummary:
 
 
 class ClipBootstrap:
-    """Bootstrap draws of the V videos with replacement, the same ones for all methods and metrics.
+    """Draw V videos with replacement (bootstrap), in the same way for all methods and metrics.
 
     Args:
         num_videos: Number of videos V.
@@ -92,7 +92,7 @@ def interval_95(samples: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Grouping:
-    """Division of the joints into groups.
+    """Divide the joints into groups.
 
     Args:
         title: Property by which they are divided.
@@ -169,7 +169,7 @@ def _of_hidden(
 
 @dataclass(frozen=True)
 class GroupTotals:
-    """Sums over the joints of each of V videos and G groups.
+    """Hold sums over the joints of each of V videos and G groups.
 
     Args:
         sums, counts: Metric -> sum and number of its values [V, G].

@@ -51,7 +51,7 @@ Breakdown = dict[str, dict[str, MetricSummary]]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Metrics of several propagators on the same videos.
+    """Hold the metrics of several propagators on the same videos.
 
     Args:
         interval: T, every T-th frame was given.
@@ -60,7 +60,7 @@ class Comparison:
             head boxes.
         unlabelled: Method -> metrics on the frames that were not given.
         all_frames: The same on all frames, given ones included (the published protocol).
-        reference: Method that the differences of the others are to; ``None`` if there is none.
+        reference: Method to which the differences of the others are computed; ``None`` without one.
         breakdowns: Property of the joints on unlabelled frames -> group -> method -> metrics; every
             joint is in one group, and groups may be empty.
         reliability: Method -> reliability of the scores of its propagated joints, of each of its

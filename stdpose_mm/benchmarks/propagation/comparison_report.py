@@ -59,7 +59,7 @@ def comparison_csv(comparisons: Sequence[Comparison]) -> str:
     95 % bootstrap interval, ``std`` is over the seeds; what does not apply is empty.
 
     Args:
-        comparisons: Of the same methods and videos, one for each T.
+        comparisons: Comparisons of the same methods and videos, one for each T.
     """
     rows: list[dict[str, str | int]] = []
     for comparison in comparisons:
@@ -160,7 +160,7 @@ def reliability_table(comparisons: Sequence[Comparison]) -> str:
 
 
 def _score_measures(seeds: Sequence[Reliability]) -> dict[str, list[float]]:
-    """Title of a measure -> its value for each seed."""
+    """Return title of a measure -> its value for each seed."""
     return {
         'calibration error': [100 * seed.expected_calibration_error for seed in seeds],
         'AUROC': [100 * seed.auroc for seed in seeds],
@@ -169,7 +169,7 @@ def _score_measures(seeds: Sequence[Reliability]) -> dict[str, list[float]]:
 
 
 def _csv_cells(row: MetricSummary) -> dict[str, float]:
-    """Column -> value of one method on one group of joints."""
+    """Return column -> value of one method on one group of joints."""
     cells = {}
     for figure, value in row.values.items():
         title = title_of(figure)

@@ -1,6 +1,6 @@
-"""How hard it is to propagate the labels of a set of videos.
+"""Difficulty of propagating the labels of a set of videos.
 
-The yardstick is linear interpolation between the given labels: joints that it gets right need no
+The reference is linear interpolation between the given labels: joints that it gets right need no
 pictures.
 """
 

@@ -33,7 +33,7 @@ def measure_gap_errors(
     Args:
         frames: The video's pictures.
         truth: Full labels with track ids.
-        propagator: How to fill the gaps. All gaps of a person are asked for at once.
+        propagator: Fills the gaps, all gaps of a person in one call.
 
     Returns:
         [n + 2, n + 2] wrong joints between every two of the n labelled frames, as

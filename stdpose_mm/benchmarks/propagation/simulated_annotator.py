@@ -42,7 +42,7 @@ Measured = Literal['all', 'unlabelled']
 MEASURED: tuple[Measured, ...] = ('all', 'unlabelled')
 
 _NUM_SEARCHED = 6
-"""How many numbers of planned labels are tried."""
+"""Number of tried budgets of planned labels."""
 
 COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
 """Values of T that are tried first."""
@@ -50,7 +50,7 @@ COARSE_INTERVALS = (30, 20, 15, 10, 7, 5, 3, 2)
 
 @dataclass(frozen=True)
 class LabellingState:
-    """State of a set of videos after some frames were labelled and the rest propagated.
+    """Hold the state of a set of videos after some frames were labelled, the rest propagated.
 
     Args:
         labelled: Number of labelled frames of all videos.
@@ -138,7 +138,7 @@ def effort_table(
 
 
 class AnnotatedVideo:
-    """A video with full labels, of which a simulated annotator gives some.
+    """Hold a video with full labels, of which a simulated annotator gives some.
 
     Args:
         frames: Frames of the video by frame index.

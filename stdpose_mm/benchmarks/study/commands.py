@@ -28,7 +28,7 @@ their process is gone.
 
 @dataclass(frozen=True)
 class Command:
-    """Command line of the training or a test of a run.
+    """Describe the command line of the training or a test of a run.
 
     Args:
         name: Description for messages.
@@ -103,7 +103,7 @@ class Launcher:
         """Return the variables that the scripts read, for one command."""
         if self.kind == 'none':
             return {}
-        # The scripts call `python`, which is to be the one that runs this.
+        # The scripts call `python`, which must be the interpreter of this process.
         variables = {'PATH': f'{Path(sys.executable).parent}:{os.environ.get("PATH", "")}'}
         if self.kind == 'pytorch':
             with socket.socket() as free:

@@ -36,7 +36,7 @@ TIMING_FILE = 'timing.json'
 
 @dataclass(frozen=True)
 class Training:
-    """Record of a finished training.
+    """Record a finished training.
 
     Args:
         checkpoint: File name of its last checkpoint, in the run's folder.
@@ -58,7 +58,7 @@ class Training:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A training and its metrics: test -> metric -> value, ``None`` if it is undefined."""
+    """Hold a training and its metrics: test -> metric -> value, ``None`` if undefined."""
 
     training: Training
     metrics: dict[str, dict[str, float | None]]
@@ -66,7 +66,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class EntryResult:
-    """Results of one entry.
+    """Hold the results of one entry.
 
     Args:
         entry: The entry.
@@ -102,7 +102,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class TrainedEntry:
-    """An entry trained with one seed, and tested, in a folder.
+    """Train and test an entry with one seed in a folder.
 
     Args:
         entry: The entry.

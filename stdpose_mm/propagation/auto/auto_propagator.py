@@ -158,7 +158,7 @@ class AutoPropagator(BasePropagator):
         return [line for line in lines if line]
 
     def describe(self, skeleton: Skeleton) -> str:
-        """Name the evidence for labels with these joints, in a few words."""
+        """Name the evidence that is used for labels with these joints, in a few words."""
         evidence = 'straight lines, optical flow and learned appearance'
         shared = []
         if self.heatmap_estimator is not None:

@@ -8,6 +8,6 @@ from .window_propagator import WindowPropagator
 
 @PROPAGATORS.register_module(name='dcpose')
 class DCPosePropagator(WindowPropagator):
-    """The DCPose-like baseline, with the nearest labels as given auxiliary heatmaps."""
+    """Run the DCPose-like baseline, with the nearest labels as given auxiliary heatmaps."""
 
     necks = (DualConsecutive,)

@@ -43,12 +43,12 @@ largest one in training."""
 
 @dataclass(frozen=True)
 class EstimatedHeatmaps:
-    """A model's heatmaps of the frames of a gap, each in a crop of its own.
+    """Hold a model's heatmaps of the frames of a gap, each in a crop of its own.
 
     Args:
         frames: The frames that the maps belong to: those of the gap and of the labels beside it.
         frame_heatmaps: [F, K, h, w] float32, every frame seen by itself; K joints of the model.
-            Zeros if they are not asked for or the model has no frame head.
+            Zeros if they are not requested or the model has no frame head.
         final_heatmaps: [F, K, h, w] float32, every frame seen in its window, given labels
             included; zeros at frames that carry a label.
         to_heatmap: [F, 2, 3] affine from pixels of each picture to pixels of its maps.
@@ -87,7 +87,7 @@ class GapHeatmapEstimator:
     Args:
         window_model: The model with its pipeline.
         batch_size: Crops, and windows, that the network sees at once.
-        frame_maps: Whether the maps of every frame by itself are asked for.
+        frame_maps: Whether to estimate the maps of every frame by itself.
 
     Raises:
         ValueError: If the batch size is not positive.
@@ -271,7 +271,7 @@ class _Chunk:
         labels: [2, K, 2] the labels at both ends of the gap in pixels, joints of the model.
         shown: [2, K] bool: which joints the labels have.
         crops: Frame index -> crop, ascending: of the keys and the label frames.
-        pictures: Frame index -> cropped picture uint8 [H', W', 3], as they come in.
+        pictures: Frame index -> cropped picture uint8 [H', W', 3], filled as frames are read.
     """
 
     gap: Gap

@@ -7,7 +7,7 @@ from .window_propagator import WindowPropagator
 
 @PROPAGATORS.register_module(name='per-frame')
 class PerFramePropagator(WindowPropagator):
-    """The baseline without temporal context: the frame head on the key frame alone.
+    """Run the baseline without temporal context: the frame head on the key frame alone.
 
     It needs a window model built with ``test_cfg.use_frame_head=True``.
     """

@@ -8,6 +8,6 @@ from .window_propagator import WindowPropagator
 
 @PROPAGATORS.register_module(name='posewarper')
 class PoseWarperPropagator(WindowPropagator):
-    """The PoseWarper-like baseline, which warps the nearest labels to every frame."""
+    """Run the PoseWarper-like baseline, which warps the nearest labels to every frame."""
 
     necks = (PoseWarping,)

@@ -10,6 +10,6 @@ from .window_propagator import WindowPropagator
 
 @PROPAGATORS.register_module(name='stdpose')
 class STDPosePropagator(WindowPropagator):
-    """STDPose, whole or in part, with the nearest labels as given auxiliary heatmaps."""
+    """Run STDPose, whole or in part, with the nearest labels as given auxiliary heatmaps."""
 
     necks = (STRE, NoneType)

@@ -37,7 +37,7 @@ class WindowPropagator(BasePropagator):
     basis = 'a pose network that sees the labels around a frame'
 
     necks: tuple[type, ...] = (object,)
-    """Necks of the models that the method stands for; ``NoneType`` for a model without one."""
+    """Classes of the necks of the method's models; ``NoneType`` for a model without a neck."""
 
     def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
         neck = getattr(window_model.model, 'neck', None)
@@ -80,7 +80,7 @@ class WindowPropagator(BasePropagator):
 
 
 def methods_of_windows() -> dict[str, tuple[type, ...]]:
-    """Return the methods that stand for models with certain necks, and these necks."""
+    """Return method -> necks of its models, for the methods that require certain necks."""
     return {
         method: kind.necks
         for method, kind in PROPAGATORS.items()
@@ -89,13 +89,13 @@ def methods_of_windows() -> dict[str, tuple[type, ...]]:
 
 
 def method_of(neck: type) -> str:
-    """Return the method that stands for models with a neck of that class.
+    """Return the method of models with a neck of a class.
 
     Args:
         neck: The class; ``NoneType`` for models without a neck.
 
     Raises:
-        InputError: If there is none.
+        InputError: If there is no such method.
     """
     for method, necks in methods_of_windows().items():
         if neck in necks:
