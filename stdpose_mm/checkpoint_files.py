@@ -84,7 +84,7 @@ def read_checkpoint_file(path: str | Path, map_location: Place = 'cpu', mmap: bo
 def require_checkpoint_file(path: str | Path) -> None:
     """Reject by its first bytes a file that is no checkpoint, without importing PyTorch.
 
-    A web page or a Git LFS pointer in place of the file is so detected before the data are read.
+    A web page or a Git LFS pointer in place of the file is thus detected before the data are read.
 
     Raises:
         InputError: If there is no such file, or ``torch.save`` did not write it.
@@ -109,7 +109,7 @@ def require_checkpoint_file(path: str | Path) -> None:
 def change_mmengine(module: Any) -> None:
     """Make MMEngine read every checkpoint by :func:`read_checkpoint_file`.
 
-    Its runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages read through it.
+    MMEngine's runner, ``init_cfg`` and the ``apis`` of all OpenMMLab packages then use it.
 
     Args:
         module: ``mmengine.runner.checkpoint``.

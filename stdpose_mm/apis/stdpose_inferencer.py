@@ -61,8 +61,8 @@ class STDPoseInferencer(Pose2DInferencer):
     - The input is one video: a video file, a folder of pictures, a list of pictures (files or
       arrays), one picture, or a webcam (``'webcam:0'`` or its number). Grey pictures and pictures
       with an alpha channel become BGR. Every frame has a result, also the first and the last.
-    - Every instance has a ``track_id``, in the results and in the written files. - ``bboxes`` are
-    used unchanged: one entry per frame, an array [N, 4] x1, y1, x2, y2 in pixels
+    - Every instance has a ``track_id``, in the results and in the written files.
+    - ``bboxes`` are used unchanged: one entry per frame, an array [N, 4] x1, y1, x2, y2 in pixels
       (or [N, 5] with the score), or a dict with such ``bboxes`` and ``track_ids`` [N].
     - A frame without people has no instance; MMPose would use the whole picture as a person's box.
     - ``batch_size`` is the number of frames that are processed together. 1, MMPose's default,

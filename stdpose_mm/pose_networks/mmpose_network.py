@@ -131,7 +131,7 @@ class MMPoseNetwork(PoseNetwork):
         # Of several stages, the last one.
         maps: Tensor = output[-1] if isinstance(output, (list, tuple)) else output
         heatmaps = maps.float().cpu().numpy()
-        # Maps of offsets belong to those of radii.
+        # With maps of offsets, each joint has several maps, and that of radii comes first.
         per_joint = heatmaps.shape[1] // self.skeleton.num_keypoints
         heatmaps = heatmaps[:, ::per_joint]
         return heatmaps, _cell_affine(decoder, heatmaps.shape[2:], per_joint)

@@ -389,7 +389,7 @@ def calibrate(
 ) -> TrainedFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
-    Each gap is fused without heatmaps, with their own, and with those of a simulated network.
+    Each gap is fused without heatmaps, with its own, and with those of a simulated network.
 
     Args:
         fuser: A fuser that was not trained on the gaps.
@@ -500,7 +500,7 @@ def train_network(
         work_dir: For logs.
         start: Network whose weights to start from; fresh ones by default.
         max_iters: Steps.
-        learning_rate: Its maximum, after a twentieth of the steps.
+        learning_rate: Largest learning rate, after a twentieth of the steps.
         seed: Seed of weights and order.
         device: Where to train.
     """

@@ -121,7 +121,7 @@ def train_matcher(
         work_dir: For logs.
         max_iters: Steps.
         batch_size: Pairs of frames per step.
-        learning_rate: Its maximum, after a tenth of the steps.
+        learning_rate: Largest learning rate, after a tenth of the steps.
         seed: Seed of weights and pairs.
         device: Where to train.
 

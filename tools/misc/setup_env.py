@@ -248,7 +248,7 @@ def build_mmcv_wheel(folder: Path, toolkit: CudaToolkit | None) -> Path:
     device = f'CUDA {toolkit.version}' if toolkit else 'the CPU'
     say(f'building {mmcv_requirement()} for {device} with {env["MAX_JOBS"]} jobs, once (6-16 min)')
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        # From source and without pip's cache, whose wheels do not depend on PyTorch's version.
+        # From source and without pip's cache, whose wheels do not record PyTorch's version.
         pip(
             *('wheel', '--quiet', '--no-deps', '--no-build-isolation', '--no-cache-dir'),
             *('--no-binary', mmcv_requirement().split('==')[0], *PIP_NETWORK_OPTIONS),

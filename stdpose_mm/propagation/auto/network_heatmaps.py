@@ -61,7 +61,7 @@ class NetworkHeatmapEstimator:
         batch_size: Crops that it sees at once.
 
     Attributes:
-        use: Counts of the gaps that :meth:`around` has judged.
+        use: Counts of the gaps in which :meth:`around` has used, or rejected, the network.
     """
 
     def __init__(self, network: PoseNetwork, batch_size: int = 8) -> None:
