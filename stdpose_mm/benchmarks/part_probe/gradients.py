@@ -67,7 +67,7 @@ class Gradients:
         return math.sqrt(self._total / self._batches)
 
     def norm(self, loss: str, place: GradientPlace) -> float | None:
-        """Norm of a loss's gradient at a place; ``None`` where the loss does not reach it."""
+        """Return the norm of a loss's gradient at a place; ``None`` without a gradient there."""
         square = self._squares.get((loss, place))
         return None if square is None else math.sqrt(square / self._batches)
 
