@@ -4,11 +4,12 @@
     stdpose review clip.mp4 labels.json --config C --checkpoint W
     stdpose review clip.mp4 labels.json --pose-onnx rtmpose.onnx=rtmpose-halpe26
     stdpose review clip.mp4 --skeleton coco
+    stdpose review clip.mp4 --project labels.review.jsonl
     stdpose review videos/ labels/
 
 The page is served on this machine alone, at the address that is printed. Every edit goes at once to
-a project file beside LABELS, so that the next start goes on from there; LABELS themselves are never
-changed. See docs/guide/review.md.
+a project file beside LABELS, so that the next start goes on from there, without LABELS too if they
+have changed since; LABELS themselves are never changed. See docs/guide/review.md.
 """
 
 from __future__ import annotations
@@ -82,8 +83,9 @@ def make_parser(prog: str) -> OneLineParser:
         '--project',
         type=Path,
         metavar='FILE',
-        help=f'file that keeps every edit (default: LABELS with the suffix {JOURNAL_SUFFIX}); with '
-        'several videos, a folder',
+        help='file that keeps every edit and the labels that the edits began with; without LABELS, '
+        f'these labels are used (default: LABELS with the suffix {JOURNAL_SUFFIX}); with several '
+        'videos, a folder',
     )
     add_propagation_arguments(parser)
     add_life_span_argument(parser)

@@ -1,4 +1,7 @@
-"""The journal of a project: every edit, a line of JSON each, on the disk before it is shown."""
+"""The journal of a project: every edit, a line of JSON each, on the disk before it is shown.
+
+The labels that the edits began with are in it, too, so that no other file is needed to go on.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,14 @@ if os.name == 'posix':
 
 VERSION = 1
 
+LABEL_FILE = 'label file'
+"""Name of the input that the journal can replace, since it holds the labels."""
+
 _KEY = 'stdpose_review'
 """Field of the first line by which a journal is known; its value is the version."""
+
+_LABELS = 'given_labels'
+"""The only field of the line with the labels that the edits began with."""
 
 
 class Journal:
@@ -29,10 +38,13 @@ class Journal:
 
     Args:
         path: The file; made with the first edit.
-        inputs: What the edits are edits of, by name: fingerprints of the video and the label file.
+        inputs: What the edits are edits of, by name: fingerprints of the video and the label file;
+            None for the label file goes on with the labels that are in the journal.
 
     Attributes:
-        entries: The lines that are there, without the first.
+        entries: The edits that are there.
+        labels: What :meth:`keep` was given when the edits began; None if the journal has none: it
+            has no edit, began without labels, or is of the time before they were kept.
         notes: What the user should know of the file, a sentence each.
 
     Raises:
@@ -43,34 +55,37 @@ class Journal:
     def __init__(self, path: Path, inputs: dict[str, Any]) -> None:
         self.path = path
         self.entries: list[dict[str, Any]] = []
+        self.labels: Any = None
         self.notes: list[str] = []
         self._inputs = inputs
         self._file: BinaryIO | None = None
+        self._to_keep = b''
         if path.exists():
             self._open()
         else:
             require_writable(path)
 
+    def keep(self, labels: dict[str, Any]) -> None:
+        """Write the labels that the edits begin with, unless they are there already.
+
+        Without a file they are written with the first edit.
+
+        Raises:
+            InputError: If they cannot be written; the file is as before then.
+        """
+        if self.labels is not None:
+            return
+        self._to_keep = _line({_LABELS: labels})
+        if self._file is not None:
+            self._write(b'')
+
     def append(self, entry: dict[str, Any]) -> None:
-        """Write an entry, and wait until it is on the disk.
+        """Write an edit, and wait until it is on the disk.
 
         Raises:
             InputError: If it cannot be written; the file is as before then.
         """
-        if self._file is None:
-            self._open()
-        assert self._file is not None
-        end = self._file.seek(0, os.SEEK_END)
-        try:
-            if end == 0:
-                self._file.write(_line({_KEY: VERSION, **self._inputs}))
-            self._file.write(_line(entry))
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            # What has come through of it must not stand before the next entry.
-            self._reopen_at(end)
-            raise InputError(os_error_text(error, f'{self.path} cannot be written')) from error
+        self._write(_line(entry))
         self.entries.append(entry)
 
     def close(self) -> None:
@@ -79,6 +94,24 @@ class Journal:
             with suppress(OSError):
                 self._file.close()
             self._file = None
+
+    def _write(self, line: bytes) -> None:
+        """Write a line behind what has to be there before it."""
+        if self._file is None:
+            self._open()
+        assert self._file is not None
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            if end == 0:
+                self._file.write(_line({_KEY: VERSION, **self._inputs}))
+            self._file.write(self._to_keep + line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            # What has come through of it must not stand before the next entry.
+            self._reopen_at(end)
+            raise InputError(os_error_text(error, f'{self.path} cannot be written')) from error
+        self._to_keep = b''
 
     def _reopen_at(self, end: int) -> None:
         # Closing tries to write what is buffered, which fails again.
@@ -117,8 +150,12 @@ class Journal:
         lines = list(self._parse(content[:whole]))
         if not lines:
             return
+        for line in lines[1:]:
+            if _LABELS in line:
+                self.labels, self._to_keep = line[_LABELS], b''
+            else:
+                self.entries.append(line)
         self._check(lines[0])
-        self.entries = lines[1:]
 
     def _parse(self, content: bytes) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(content.splitlines(), 1):
@@ -142,12 +179,21 @@ class Journal:
                 f'({first[_KEY]!r} instead of {VERSION}), use that version'
             )
         for name, value in self._inputs.items():
-            if first.get(name) != value:
-                self.close()
-                raise InputError(
-                    f'{self.path} holds edits of another {name} than the one that is given, give '
-                    f'the {name} of before, or another file with --project to begin anew'
-                )
+            if first.get(name) == value or self._replaces(name, value):
+                continue
+            self.close()
+            if name == LABEL_FILE and (self.labels is not None or first.get(name) is None):
+                way = f'leave LABELS out and give --project {self.path} to go on with those edits'
+            else:
+                way = f'give the {name} of before'
+            raise InputError(
+                f'{self.path} holds edits of another {name} than the one that is given, {way}, or '
+                'give another file with --project to begin anew'
+            )
+
+    def _replaces(self, name: str, value: Any) -> bool:
+        """Tell whether the journal holds what is not given."""
+        return name == LABEL_FILE and value is None and self.labels is not None
 
 
 def _line(entry: dict[str, Any]) -> bytes:

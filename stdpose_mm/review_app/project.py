@@ -15,7 +15,7 @@ from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
-from stdpose_mm.io.video import open_frames
+from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import match_labels
 from stdpose_mm.review import find_exchanged_labels, word_exchanged
 from stdpose_mm.structures import Skeleton, VideoLabels
@@ -23,7 +23,8 @@ from stdpose_mm.structures.propagated_labels import take_as_given
 from stdpose_mm.version import __version__
 
 from .background import BackgroundWorker
-from .journal import Journal
+from .journal import LABEL_FILE, Journal
+from .kept_labels import pack_labels, unpack_labels
 from .video_review import VideoFiles, VideoReview
 
 
@@ -34,7 +35,7 @@ class ReviewInputs:
     Args:
         name: What the video is called.
         video: A video file or a folder of pictures.
-        labels: Its label file; None for an unlabelled video.
+        labels: Its label file; None for an unlabelled video, or the labels that the journal holds.
         labels_video: Its name in the label file, if that holds several.
         project: The journal.
         out: Where labels are saved when the page asks for it.
@@ -86,6 +87,27 @@ def open_review(
         InputError: If a file cannot be used.
     """
     frames = open_frames(inputs.video)
+    decided_by = {
+        'video': fingerprint(frames),
+        LABEL_FILE: None if inputs.labels is None else _file_or_folder(inputs.labels),
+    }
+    journal = Journal(inputs.project, decided_by)
+    try:
+        return _open_with_journal(inputs, frames, journal, propagator, options)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _open_with_journal(
+    inputs: ReviewInputs,
+    frames: FrameSource,
+    journal: Journal,
+    propagator: VideoPosePropagator,
+    options: ReviewOptions,
+) -> VideoReview:
+    for note in journal.notes:
+        options.say(note)
     labels = None
     if inputs.labels is not None:
         labels = read_labels(
@@ -96,6 +118,9 @@ def open_review(
         )
         labels = _with_given(labels, inputs.labels, options)
         labels = match_labels(labels, frames, options.frame_options, options.labels_size)
+    elif journal.labels is not None:
+        labels = unpack_labels(journal.labels, journal.path)
+        options.say(f'{journal.path}: the labels that its edits began with are taken from it')
     skeleton = options.skeleton if labels is None else None
     state = propagator.init_state(
         frames,
@@ -107,26 +132,12 @@ def open_review(
     if labels is not None:
         exchanged = find_exchanged_labels(state.tracks, labels.skeleton)
         for sentence in word_exchanged(exchanged, labels.skeleton.category):
-            options.say(f'{inputs.labels}: {sentence}')
-    decided_by = {
-        'video': fingerprint(frames),
-        'label file': None if inputs.labels is None else _file_or_folder(inputs.labels),
-    }
-    journal = Journal(inputs.project, decided_by)
-    for note in journal.notes:
-        options.say(note)
-    try:
-        return VideoReview(
-            propagator,
-            state,
-            labels,
-            journal,
-            VideoFiles(None if inputs.labels is None else inputs.labels.name, inputs.out),
-            KNOWN_SKELETONS,
-        )
-    except BaseException:
-        journal.close()
-        raise
+            options.say(f'{inputs.labels or journal.path}: {sentence}')
+    files = VideoFiles(None if inputs.labels is None else inputs.labels.name, inputs.out)
+    review = VideoReview(propagator, state, labels, journal, files, KNOWN_SKELETONS)
+    if labels is not None:
+        journal.keep(pack_labels(labels, frames.size))
+    return review
 
 
 def _with_given(labels: VideoLabels, file: Path, options: ReviewOptions) -> VideoLabels:
@@ -144,7 +155,8 @@ def _with_given(labels: VideoLabels, file: Path, options: ReviewOptions) -> Vide
 def _file_or_folder(path: Path) -> str:
     if path.is_dir():
         return fingerprint([file for file in sorted(path.iterdir()) if file.is_file()])
-    return file_fingerprint(path)
+    # What is gone is another file than that of before; the project says how to go on without it.
+    return file_fingerprint(path) if path.exists() else ''
 
 
 class ReviewProject:

@@ -13,6 +13,7 @@ from stdpose_mm.io.labels import read_labels
 from stdpose_mm.review_app.server import ListeningServer
 from stdpose_mm.structures import VideoLabels
 from support.cvat_task import CvatTask
+from support.label_samples import content
 from support.pose_network_files import JOINTS, write_described_network
 
 pytestmark = pytest.mark.slow
@@ -121,3 +122,44 @@ def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
     assert run(*arguments, '--loaded-into-cvat', filled)[0] == 0
     given = {person.frame_index for person in shown[0].persons if person.source == 'given'}
     assert given == {0, 4, 8}
+
+
+def test_after_a_change_of_labels_edits_go_on_with_those_of_before_or_begin_anew(
+    run, movie, label_fields, label_file, tmp_path, shown, monkeypatch
+):
+    """The options that LABELS needed are not needed any more."""
+    before = label_file.read_text()
+    for image in label_fields['images']:
+        image.update(width=192, height=160)
+    label_file.write_text(json.dumps(label_fields))
+    edit = {'type': 'mark_absent', 'person': 1, 'frame': 6}
+
+    def serve(server):
+        review = server._project[0]
+        if not review.revision:
+            review.edit({'id': 'mine', 'page': 'p', 'revision': 0, 'edit': edit})
+        shown.append(review.collect()[0])
+
+    monkeypatch.setattr(ListeningServer, 'run', serve)
+    options = ['--no-browser', '--method', 'linear']
+    assert run(movie, label_file, *options, '--labels-size', '192x160')[0] == 0
+    project = label_file.with_name(f'{label_file.stem}.review.jsonl')
+    edits = project.read_bytes()
+    label_file.unlink()
+    gone = run(movie, label_file, *options)
+    label_file.write_text(before)
+
+    assert run(movie, label_file, *options) == gone
+    code, _, (said,) = gone
+    assert code == 2
+    assert f'leave LABELS out and give --project {project} to go on with those edits, or' in said
+    assert said.endswith('or give another file with --project to begin anew')
+
+    code, _, (said,) = run(movie, *options, '--project', project)
+    assert code == 0
+    assert said.endswith(f'{project}: the labels that its edits began with are taken from it')
+    assert content([*shown[1].persons]) == content([*shown[0].persons])
+
+    assert run(movie, label_file, *options, '--project', tmp_path / 'anew.jsonl')[0] == 0
+    assert places(shown[2]) != pytest.approx(places(shown[0]), abs=1)
+    assert project.read_bytes() == edits

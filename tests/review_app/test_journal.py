@@ -9,17 +9,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.propagation import given_labels
 from stdpose_mm.review_app.journal import Journal
+from stdpose_mm.review_app.kept_labels import pack_labels, unpack_labels
 from stdpose_mm.structures import VideoLabels
+from support.label_samples import content as content_of
+from support.label_samples import videos
 from support.paths import ROOT
-from support.review_page import Page, label, labels_of
+from support.review_page import Page, access_to, label, labels_of
 
 EDITS = (
     {'type': 'set_joints', 'person': 1, 'frame': 10, 'joints': {'head': [30.125, 4, 2]}},
@@ -185,15 +192,171 @@ def test_a_project_whose_edits_do_not_fit_is_refused(
 ):
     page.edit('mark_absent', person=1, frame=10)
     lines = journal_of(tmp_path).read_text().splitlines()
-    entry = json.loads(lines[1])
+    entry = json.loads(lines[-1])
     entry['steps'][0]['person'] = 77
-    journal_of(tmp_path).write_text(f'{lines[0]}\n{json.dumps(entry)}\n')
+    journal_of(tmp_path).write_text('\n'.join([*lines[:-1], json.dumps(entry), '']))
     with pytest.raises(InputError, match='edit 1 cannot be done again'):
         start(two_people)
 
 
-def serve(video: Path, labels: Path, port: int = 0) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, str(ROOT / 'tools' / 'review.py'), str(video), str(labels)]
+def exported(page: Page) -> dict:
+    """What the page exports, but for the sizes of pictures, which kept labels always state."""
+    answer = page.post('/export', {'format': 'posetrack18'})
+    assert answer.status_code == 200, answer.text
+    labels = answer.json()
+    for image in labels['images']:
+        image.update(width=None, height=None)
+    return labels
+
+
+@pytest.fixture
+def edited(page: Page, tmp_path: Path) -> Page:
+    """A page whose label file was overwritten after its edits, with people who were renumbered."""
+    for edit in EDITS:
+        page.edit(**edit)
+    page.settle()
+    write_labels(labels_of(label(0, 2), label(39, 2), label(0, 1, 40.0)), tmp_path / 'labels.json')
+    return page
+
+
+def test_edits_are_not_done_to_other_labels_and_go_on_with_those_of_before(
+    edited: Page, start: Callable, tmp_path: Path
+):
+    before, written = without_progress(edited), exported(edited)
+    journal = journal_of(tmp_path).read_bytes()
+    way = (
+        f'leave LABELS out and give --project {journal_of(tmp_path)} to go on with those edits, or'
+    )
+    with pytest.raises(InputError, match=way):
+        start(labels_of(label(0, 1)))
+    again = Page(access_to(start(None)))
+    again.settle()
+    assert {**without_progress(again), 'labels_file': 'labels.json'} == before
+    assert exported(again) == written
+    assert journal_of(tmp_path).read_bytes() == journal
+    assert any('are taken from it' in said for said in start.said)  # type: ignore[attr-defined]
+    again.revision = again.get()['revision']
+    again.edit('undo')
+    assert Page(access_to(start(None))).get()['revision'] == len(EDITS) + 1
+
+
+def test_labels_that_changed_before_the_first_edit_are_kept_as_they_were_opened(
+    page: Page, start: Callable, tmp_path: Path
+):
+    (tmp_path / 'labels.json').unlink()
+    page.edit('mark_absent', person=2, frame=30)
+    again = Page(access_to(start(None)))
+    assert again.joint(20, 1, 'head') == [10, 4]
+    assert again.get()['persons'] == page.get()['persons']
+
+
+def without_labels(journal: Path) -> None:
+    """Make of a journal one of the time before labels were kept."""
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b''.join(line for line in lines if b'given_labels' not in line))
+
+
+def test_labels_are_kept_once_when_a_journal_without_them_is_opened(
+    page: Page, reopen: Callable[[], Page], start: Callable, tmp_path: Path
+):
+    page.edit('mark_absent', person=2, frame=30)
+    without_labels(journal_of(tmp_path))
+    reopen().edit('accept', person=1, frame=12)
+    before = without_progress(reopen())
+    assert journal_of(tmp_path).read_bytes().count(b'given_labels') == 1
+    (tmp_path / 'labels.json').unlink()
+    again = Page(access_to(start(None)))
+    again.settle()
+    assert {**without_progress(again), 'labels_file': 'labels.json'} == before
+
+
+@pytest.mark.parametrize('given', [True, False])
+def test_a_journal_without_labels_asks_for_the_label_file(
+    edited: Page, start: Callable, two_people: VideoLabels, tmp_path: Path, given: bool
+):
+    without_labels(journal_of(tmp_path))
+    with pytest.raises(InputError, match='give the label file of before, or'):
+        start(two_people if given else None)
+
+
+def test_edits_of_an_unlabelled_video_go_on_without_labels(tmp_path: Path):
+    Journal(tmp_path / 'j.jsonl', {'label file': None}).append({'id': 'a'})
+    with pytest.raises(InputError, match=r'leave LABELS out and give --project .*j\.jsonl'):
+        Journal(tmp_path / 'j.jsonl', {'label file': 'l'})
+
+
+def test_labels_that_the_disk_refuses_are_written_with_the_next_edit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    journal = Journal(tmp_path / 'j.jsonl', {})
+    journal.keep({'video': 'clip'})
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'fsync', full)
+        with pytest.raises(InputError, match='No space left'):
+            journal.append({'id': 'a'})
+    assert journal.path.read_bytes() == b''
+    journal.append({'id': 'b'})
+    journal.close()
+    again = Journal(journal.path, {})
+    assert (again.labels, again.entries) == ({'video': 'clip'}, [{'id': 'b'}])
+
+
+def test_wherever_a_journal_is_cut_off_it_goes_on_with_its_labels(tmp_path: Path):
+    path, labels = tmp_path / 'j.jsonl', {'video': 'clip'}
+    journal = Journal(path, {'video': 'v'})
+    journal.keep(labels)
+    journal.append({'id': 'a'})
+    journal.append({'id': 'b'})
+    journal.close()
+    whole = path.read_bytes()
+    for end in range(len(whole) + 1):
+        path.write_bytes(whole[:end])
+        journal = Journal(path, {'video': 'v'})
+        confirmed = max(0, whole[:end].count(b'\n') - 2)
+        assert journal.entries == [{'id': 'a'}, {'id': 'b'}][:confirmed]
+        journal.keep(labels)
+        journal.append({'id': 'c'})
+        journal.close()
+        assert path.read_bytes().count(b'given_labels') == 1
+        again = Journal(path, {'video': 'v'})
+        again.close()
+        assert (again.labels, again.entries) == (labels, journal.entries)
+
+
+@pytest.mark.slow
+@drawn(labels=videos())
+@settings(max_examples=30, deadline=None)
+def test_kept_labels_are_those_that_were_given(labels: VideoLabels):
+    labels = replace(labels, name='a clip.json')
+    packed = json.loads(json.dumps(pack_labels(labels, (64, 48))))
+    back = unpack_labels(packed, Path('j.jsonl'))
+    expected = given_labels(labels)
+    assert [one.index for one in back.frames] == [one.index for one in expected.frames]
+    for one, other in zip(back.persons, expected.persons, strict=True):
+        ids = [{**person.extra, 'id': None, 'category_id': None} for person in (one, other)]
+        assert ids[0] == ids[1]
+        assert content_of(replace(one, extra={})) == content_of(replace(other, extra={}))
+    assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
+
+
+@pytest.mark.parametrize('kept', [[], 'text', {'video': 'clip'}, {'video': 1, 'posetrack18': {}}])
+def test_kept_labels_that_are_none_are_refused(
+    page: Page, start: Callable, tmp_path: Path, kept: object
+):
+    page.edit('mark_absent', person=1, frame=10)
+    first, _, edit = journal_of(tmp_path).read_text().splitlines()
+    broken = json.dumps({'given_labels': kept})
+    journal_of(tmp_path).write_text(f'{first}\n{broken}\n{edit}\n')
+    with pytest.raises(InputError, match=r'labels\.review\.jsonl: given_labels'):
+        start(None)
+
+
+def serve(video: Path, *given: str | Path, port: int = 0) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, str(ROOT / 'tools' / 'review.py'), str(video), *map(str, given)]
     options = ['--no-browser', '--method', 'linear', '--cache', 'off', '--port', str(port)]
     process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -201,8 +364,9 @@ def serve(video: Path, labels: Path, port: int = 0) -> tuple[subprocess.Popen[st
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize('given', ['LABELS', 'their edits'])
 def test_a_server_that_is_killed_loses_nothing_that_it_answered(
-    video: Path, tmp_path: Path, two_people: VideoLabels
+    video: Path, tmp_path: Path, two_people: VideoLabels, given: str
 ):
     write_labels(two_people, tmp_path / 'labels.json')
     process, address = serve(video, tmp_path / 'labels.json')
@@ -222,7 +386,11 @@ def test_a_server_that_is_killed_loses_nothing_that_it_answered(
         process.wait()
     assert answered == 20
     port = int(base.rpartition(':')[2])
-    process, address = serve(video, tmp_path / 'labels.json', port)
+    again: list[str | Path] = [tmp_path / 'labels.json']
+    if given == 'their edits':
+        (tmp_path / 'labels.json').write_text('{"images": []}')
+        again = ['--project', journal_of(tmp_path)]
+    process, address = serve(video, *again, port=port)
     try:
         with httpx.Client(base_url=base, headers={'Origin': base}) as client:
             client.get(address)
