@@ -167,6 +167,13 @@ def test_a_project_of_the_first_version_is_read(tmp_path: Path):
     assert (journal.entries, journal.notes) == ([{'id': 'a'}], [])
 
 
+def test_what_is_no_json_is_not_written(tmp_path: Path):
+    journal = Journal(tmp_path / 'j.jsonl', {})
+    with pytest.raises(ValueError, match='not JSON compliant'):
+        journal.append({'x': float('nan')})
+    assert not journal.path.exists()
+
+
 @pytest.mark.parametrize('changed', ['label file', 'video'])
 def test_edits_of_other_files_are_refused(tmp_path: Path, changed: str):
     inputs = {'video': 'v', 'label file': 'l'}
