@@ -82,8 +82,8 @@ def make_parser(prog: str) -> OneLineParser:
         '--labels-size',
         type=picture_size,
         metavar='WxH',
-        help='size of the pictures, if coordinates in IN are fractions of it and the pictures are '
-        'not in the same place',
+        help='size of the pictures, if coordinates in IN are fractions of it (YOLO-pose) and the '
+        'pictures are not in the same place',
     )
     parser.add_argument(
         '--fps',
@@ -123,6 +123,8 @@ def convert(args: argparse.Namespace) -> None:
         {'IN': args.input},
     )
     several = stands_for_many(args.input, args.source)
+    if args.labels_size is not None:
+        require_fractions(args.input, args.source, several)
     if several and (target != MANY_VIDEOS_FORMAT or args.video is not None):
         wrong = '--video' if args.video is not None else f'--to {target}'
         raise InputError(
@@ -148,6 +150,22 @@ def convert(args: argparse.Namespace) -> None:
         write_labels(videos[0], args.output, target, time_of, args.cvat_tolerance)
     for labels in videos:
         print(f'{labels.name}: {describe_frames(labels)}')
+
+
+def require_fractions(path: str, source: str | None, several: bool) -> None:
+    """Refuse a size of the pictures for labels that are in pixels already.
+
+    Raises:
+        InputError: If the labels are of another format than YOLO-pose.
+    """
+    from stdpose_mm.io.labels import sniff_format
+
+    if several or (source or sniff_format(path)) != 'yolo-pose':
+        raise InputError(
+            f'--labels-size is the size of pictures in fractions of which labels are given, as in '
+            f'YOLO-pose, but those of {path} are in pixels, leave it out; stdpose propagate and '
+            'stdpose review rescale labels to the size of a video'
+        )
 
 
 def read_videos(args: argparse.Namespace, several: bool, is_set: bool) -> list[VideoLabels]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.video_pose_propagator import PropagationState
     from stdpose_mm.detection import PersonDetector
-    from stdpose_mm.review import TrackErrors
+    from stdpose_mm.review import LabelSummary, TrackErrors
     from stdpose_mm.structures import PersonLabel, VideoLabels
 
 FRAMES_IN_REPORT = 12
@@ -165,7 +165,8 @@ def propagate_video(
         folder=choose_cache_folder(args.cache),
     )
     if brief:
-        print(f'{args.video}: {describe_frames(labels)}', file=sys.stderr)
+        for note in (describe_frames(labels), *list_doubts(state)):
+            print(f'{args.video}: {note}', file=sys.stderr)
     else:
         print_summary(state, [describe_frames(labels)])
     if detector is not None:
@@ -200,7 +201,7 @@ def propagate_video(
                 video_path=args.save_video,
             )
         write_labels(dense, args.out, args.format, time_of, args.cvat_tolerance)
-    count = Counter(person.source for person in dense.persons)
+    count = Counter(person.source if person.has_place else 'absent' for person in dense.persons)
     counts = {
         'frames': len(dense.frames),
         'people': len(dense.track_ids),
@@ -227,15 +228,29 @@ def print_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
         state: The video with its labels.
         notes: What else was noticed about them, a sentence each.
     """
-    from stdpose_mm.review import summarize_labels, word_summary
+    from stdpose_mm.review import word_summary
+
+    summary = _summarize(state)
+    if summary is not None and any(track.given for track in summary.tracks):
+        print(word_summary(summary, notes), flush=True)
+
+
+def list_doubts(state: PropagationState) -> list[str]:
+    """List a sentence for each kind of labels that may be wrong."""
+    from stdpose_mm.review import word_doubts
+
+    summary = _summarize(state)
+    return [] if summary is None else word_doubts(summary)
+
+
+def _summarize(state: PropagationState) -> LabelSummary | None:
+    from stdpose_mm.review import summarize_labels
 
     if state.skeleton is None:
-        return
-    summary = summarize_labels(
+        return None
+    return summarize_labels(
         state.tracks, state.skeleton, len(state.frames), state.frames.size, state.life_span
     )
-    if any(track.given for track in summary.tracks):
-        print(word_summary(summary, notes), flush=True)
 
 
 def _count_propagated(person: PersonLabel) -> int:

@@ -1,5 +1,6 @@
 """Review of propagated videos: what to check, what to label next."""
 
+from .doubled_labels import DoubledLabels, find_doubled_labels, word_doubled
 from .exchanged_labels import ExchangedLabels, find_exchanged_labels, word_exchanged
 from .expected_errors import TrackErrors
 from .first_labels import (
@@ -11,7 +12,13 @@ from .first_labels import (
 )
 from .frame_checks import FrameCheck, JointCheck, frames_to_check, most_doubtful, rank_errors
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
-from .label_summary import LabelSummary, TrackSummary, summarize_labels, word_summary
+from .label_summary import (
+    LabelSummary,
+    TrackSummary,
+    summarize_labels,
+    word_doubts,
+    word_summary,
+)
 from .score_calibration import calibrate_scores
 from .suggestions import (
     FrameSuggestion,
@@ -23,6 +30,7 @@ from .suggestions import (
 )
 
 __all__ = [
+    'DoubledLabels',
     'ExchangedLabels',
     'FirstLabels',
     'FrameCheck',
@@ -39,6 +47,7 @@ __all__ = [
     'combine_plans',
     'expect_errors_left',
     'expected_errors',
+    'find_doubled_labels',
     'find_exchanged_labels',
     'frames_to_check',
     'measure_motion',
@@ -50,6 +59,8 @@ __all__ = [
     'share_labels',
     'suggest_frames',
     'summarize_labels',
+    'word_doubled',
+    'word_doubts',
     'word_exchanged',
     'word_summary',
 ]

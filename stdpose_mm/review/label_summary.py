@@ -13,6 +13,7 @@ from stdpose_mm.propagation.gaps import find_presence_intervals
 from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.wording import counted, listed, plural, ranges
 
+from .doubled_labels import DoubledLabels, find_doubled_labels, word_doubled
 from .exchanged_labels import ExchangedLabels, find_exchanged_labels, word_exchanged
 
 MAX_TRACKS = 10
@@ -29,6 +30,7 @@ class TrackSummary:
     Args:
         track_id: The subject.
         given: Frames with a label that has a place, ascending.
+        absent: Frames with a label that says that the subject is not in the picture, ascending.
         partial: Those of them in which some joints are left to propagation.
         left_out: Frames of ``given`` in which joints are left out that other frames have.
         gaps: Runs of frames without a label while the subject is there.
@@ -36,6 +38,7 @@ class TrackSummary:
 
     track_id: int
     given: tuple[int, ...]
+    absent: tuple[int, ...]
     partial: tuple[int, ...]
     left_out: tuple[int, ...]
     gaps: tuple[range, ...]
@@ -61,6 +64,7 @@ class LabelSummary:
         tracks: The subjects by track id.
         outside: Given joints outside of the picture, by frame.
         exchanged: Labels in which sides or people seem to be exchanged.
+        doubled: People whose labels lie on each other.
     """
 
     num_frames: int
@@ -69,6 +73,7 @@ class LabelSummary:
     tracks: tuple[TrackSummary, ...]
     outside: tuple[OutsideJoint, ...]
     exchanged: tuple[ExchangedLabels, ...]
+    doubled: tuple[DoubledLabels, ...]
 
     @property
     def num_gaps(self) -> int:
@@ -118,6 +123,7 @@ def summarize_labels(
         ),
         tuple(sorted(outside, key=lambda place: (place.frame_index, place.track_id))),
         tuple(find_exchanged_labels(tracks, skeleton)),
+        tuple(find_doubled_labels(tracks)),
     )
 
 
@@ -134,6 +140,7 @@ def _summarize_track(
     return TrackSummary(
         track_id,
         tuple(given),
+        tuple(frame for frame in sorted(labels) if not labels[frame].has_place),
         tuple(frame for frame in given if labels[frame].propagated.any()),
         tuple(
             frame for frame in given if (used & (labels[frame].keypoint_sources == 'absent')).any()
@@ -164,6 +171,8 @@ def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
     ]
     for track in summary.tracks[:MAX_TRACKS]:
         line = f'  {who} {track.track_id}: {_frames(track.given)}'
+        if track.absent:
+            line += f'; absent from {_frames(track.absent)} on'
         if track.partial:
             line += f'; of single joints only in {_frames(track.partial)}'
         if track.left_out:
@@ -182,22 +191,30 @@ def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
             f'({who} {track.track_id}, {_frames(gap)}); '
             f'{counted(summary.num_poses, "pose")} to compute'
         )
-    if summary.outside:
-        places = [
-            f'{place.joint} of {who} {place.track_id} in frame {place.frame_index}'
-            for place in summary.outside
-        ]
-        lines.append(
-            f'note: {counted(len(places), "joint")} outside of the picture: '
-            f'{listed(places, MAX_PLACES)}'
-        )
     if any(track.left_out for track in summary.tracks):
         lines.append(
             'note: joints that a labelled frame leaves out get no place there, unless '
             '--fill-left-out is given'
         )
-    lines += [f'note: {note}' for note in (*word_exchanged(summary.exchanged, who), *notes)]
+    lines += [f'note: {note}' for note in (*word_doubts(summary), *notes)]
     return '\n'.join(lines)
+
+
+def word_doubts(summary: LabelSummary) -> list[str]:
+    """Say in a sentence each which labels may be wrong."""
+    who = summary.category
+    notes = []
+    if summary.outside:
+        places = [
+            f'{place.joint} of {who} {place.track_id} in frame {place.frame_index}'
+            for place in summary.outside
+        ]
+        notes.append(
+            f'{counted(len(places), "joint")} outside of the picture: {listed(places, MAX_PLACES)}'
+        )
+    notes += word_exchanged(summary.exchanged, who)
+    notes += word_doubled(summary.doubled, who)
+    return notes
 
 
 def _frames(frames: Sequence[int]) -> str:

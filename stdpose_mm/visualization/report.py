@@ -303,7 +303,7 @@ def _encode_figure(figure: Figure) -> str:
 
 def _count_sources(people: Iterable[PersonLabel]) -> list[int]:
     """Count the given, propagated and absent poses."""
-    sources: list[str] = [person.source for person in people]
+    sources = [person.source if person.has_place else 'absent' for person in people]
     return [sources.count(source) for source in SOURCES]
 
 

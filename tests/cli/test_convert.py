@@ -65,6 +65,22 @@ def test_a_text_file_of_yolo_is_no_list_of_files(run, tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize('several', [False, True])
+def test_a_size_for_labels_in_pixels_is_refused(
+    run, estimates: Path, tmp_path: Path, several: bool
+):
+    folder = tmp_path / 'labels'
+    folder.mkdir()
+    write_labels(read_labels(estimates), folder / 'clip.json', 'posetrack18')
+    given = folder if several else folder / 'clip.json'
+    out = tmp_path / 'out.json'
+    code, _, errors = run(given, out, '--to', 'coco', '--labels-size', '64x48')
+
+    assert (code, len(errors)) == (2, 1)
+    assert f'those of {given} are in pixels, leave it out' in errors[0]
+    assert not out.exists()
+
+
 def test_times_follow_the_frame_rate(run, estimates: Path, tmp_path: Path):
     out = tmp_path / 'out.csv'
     assert run(estimates, out, '--to', 'tidy-csv', '--fps', '50')[0] == 0

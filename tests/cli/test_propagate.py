@@ -251,6 +251,18 @@ def test_a_life_span_by_the_labels(run, folder, label_fields, tmp_path):
     assert '5 given and 9 propagated poses, 4 times absent' in printed
 
 
+def test_a_label_that_marks_absence_is_no_given_pose(run, folder, label_fields, tmp_path):
+    for one in label_fields['annotations']:
+        if (one['track_id'], one['image_id']) == (1, 5):
+            one['keypoints'] = [0] * 9
+    (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
+    arguments = [folder, tmp_path / 'labels.json', '--method', 'linear']
+    code, printed, _ = run(*arguments, '--out', tmp_path / 'dense.json')
+    assert code == 0
+    assert 'person 1: frames 0, 8; absent from frame 4 on' in printed
+    assert '5 given and 9 propagated poses, 4 times absent' in printed
+
+
 def test_a_corrupt_frame_within_a_video_file_is_named(run, label_file, pictures, tmp_path):
     movie = tmp_path / 'hurt.mp4'
     with av.open(str(movie), 'w') as container:

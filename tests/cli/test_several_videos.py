@@ -75,6 +75,17 @@ def test_each_video_becomes_what_it_becomes_alone(run, run_main, data, tmp_path)
     assert contents(tmp_path / 'out') == contents(tmp_path / 'alone')
 
 
+def test_labels_that_may_be_wrong_are_said_with_the_video(run, data, tmp_path):
+    file = data / 'labels' / 'b.json'
+    fields = json.loads(file.read_text())
+    fields['annotations'][2]['keypoints'][0] = 500
+    file.write_text(json.dumps(fields))
+    code, _, errors = run(tmp_path / 'out')
+    said = [line for line in errors if 'outside of the picture' in line]
+    assert code == 0
+    assert [line.split(': ')[0] for line in said] == [str(data / 'videos' / 'b.mp4')]
+
+
 def test_the_summary_has_a_row_for_each_video(run, tmp_path):
     code, printed, errors = run(tmp_path / 'out')
     header, *_, last = printed.splitlines()

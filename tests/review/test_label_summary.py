@@ -88,6 +88,13 @@ def test_words():
     ]
 
 
+def test_absence_that_was_marked_is_said():
+    gone = [give(frame, visibility=(0, 0, 0)) for frame in (7, 21)]
+    summary = summarize(give(0), gone[0], give(14), gone[1])
+    assert summary.tracks[0].absent == (7, 21)
+    assert '  person 0: frames 0, 14; absent from frames 7, 21 on' in word_summary(summary)
+
+
 def test_one_of_each_is_singular():
     text = word_summary(summarize(give(0), num_frames=2, category='rat'))
     assert text.splitlines() == [

@@ -267,10 +267,11 @@ def test_the_given_frames_of_every_person_are_named(path):
 def test_absent_people_are_counted_not_drawn(path):
     labels = make_labels(people=1)
     gone = PersonLabel(3, np.zeros((3, 2)), np.zeros(3), 7, scores=np.zeros(3), source='absent')
+    marked = PersonLabel(2, np.zeros((3, 2)), np.zeros(3), 7)
     back = PersonLabel(4, np.full((3, 2), 9.0), np.full(3, 2), 7)
-    write_report(path, Clip(), labels.with_persons([*labels.persons, gone, back]))
+    write_report(path, Clip(), labels.with_persons([*labels.persons, marked, gone, back]))
     words = read(path).words
-    assert '6 given, 7 propagated; 1 time someone is absent' in words
+    assert '6 given, 7 propagated; 2 times someone is absent' in words
     assert 'No frame stands out.' in words
 
 

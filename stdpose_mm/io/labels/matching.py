@@ -261,11 +261,13 @@ def _renumbered(
             what = name if index is None else f'frame {index}'
             if index is not None and frame.file_name:
                 what += f' ({name})'
+            # Only pictures are found by their names.
+            others = '' if index is not None or source is None else _other_numbers(source)
             raise InputError(
                 f'the labels of {labels.name} are on {what}, which is not among the '
                 f'{"" if source is None else len(source)} frames of '
                 f'{"the video" if source is None else source.name}; give the frames that were '
-                'labelled'
+                f'labelled{others}'
             )
     new_index = {frame.index: index for index, frame in kept.items()}
     return replace(
@@ -278,6 +280,15 @@ def _renumbered(
         persons=tuple(
             replace(person, frame_index=new_index[person.frame_index]) for person in labels.persons
         ),
+    )
+
+
+def _other_numbers(pictures: FrameSource) -> str:
+    """Say what to give if labels number the pictures of a folder in another way than it does."""
+    first = shown(base_name(pictures.path_of(0)))
+    return (
+        f', or, if the labels have another number for its first picture, {first}, that number with '
+        '--first-frame-number (0 in CVAT, OpenCV and what stdpose writes)'
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import match_frames
+from stdpose_mm.io.labels import FrameOptions, match_frames
 from stdpose_mm.io.video import open_frames, read_picture, write_picture
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
@@ -137,6 +137,17 @@ def test_labels_without_names_are_matched_by_index(tmp_path: Path):
     matched = match_frames(labels_on((2, ''), (0, ''), (7, '')), open_frames(tmp_path))
 
     assert [frame.index for frame in matched.frames] == [2, 0]
+
+
+def test_who_is_refused_for_counting_pictures_from_0_is_told_what_to_say(tmp_path: Path):
+    for number in (1, 2, 3):
+        save(tmp_path / f'{number:06d}.png', number)
+    labels = labels_on((0, 'clip/000000.jpg'), (2, 'clip/000002.jpg'))
+
+    with pytest.raises(InputError, match=r"'000001\.png', that number with --first-frame-number"):
+        match_frames(labels, open_frames(tmp_path))
+    matched = match_frames(labels, open_frames(tmp_path), FrameOptions(first_number=0))
+    assert [frame.index for frame in matched.frames] == [0, 2]
 
 
 @pytest.mark.parametrize('frame', [(7, ''), (7, 'a/000009.png')])
