@@ -30,12 +30,14 @@ class FrameSource(Sequence[np.ndarray]):
         fps: Frames per second on average; None if unknown.
         size: (width, height) in pixels, as shown (a rotation noted in the file is applied).
         audio_path: File with the sound of the whole video; None if there is none.
+        pixel_aspect: Width of a pixel by its height as shown; other than 1 in anamorphic video.
     """
 
     name: str
     fps: float | None = None
     size: tuple[int, int]
     audio_path: str | None = None
+    pixel_aspect: Fraction = Fraction(1)
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``.

@@ -21,7 +21,7 @@ class FrameView(FrameSource):
     def __init__(self, frames: FrameSource) -> None:
         self.source = frames
         self.name, self.fps, self.size = frames.name, frames.fps, frames.size
-        self.audio_path = frames.audio_path
+        self.audio_path, self.pixel_aspect = frames.audio_path, frames.pixel_aspect
 
     def __len__(self) -> int:
         return len(self.source)

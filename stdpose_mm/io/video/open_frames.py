@@ -113,7 +113,7 @@ class PooledFrames(FrameSource):
         self._path = os.fspath(path)
         video = _open_pooled(path)
         self.name, self.fps, self.size, self._length = video.name, video.fps, video.size, len(video)
-        self.audio_path = video.audio_path
+        self.audio_path, self.pixel_aspect = video.audio_path, video.pixel_aspect
 
     def __len__(self) -> int:
         return self._length

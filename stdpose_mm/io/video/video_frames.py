@@ -106,6 +106,7 @@ class VideoFrames(FrameSource):
                 rate = stream.average_rate or stream.guessed_rate
                 self.fps = float(rate) if rate else None
                 self._time_base = stream.time_base
+                aspect = stream.sample_aspect_ratio or Fraction(1)
                 self.audio_path = self._path if _has_sound(container) else None
                 format_name = container.format.name.split(',')[0]
             is_trusted = format_name in _TRUSTED_CONTAINERS
@@ -121,8 +122,10 @@ class VideoFrames(FrameSource):
             ) from error
         if not self._index.times:
             raise InputError(f'{path} is a video without any frame that can be decoded')
-        height, width = self._picture(0).shape[:2]
+        first = self._decoded_frame(0)
+        height, width = _upright(first).shape[:2]
         self.size = (width, height)
+        self.pixel_aspect = 1 / aspect if first.rotation % 180 else aspect
 
     def __len__(self) -> int:
         return len(self._index.times)
@@ -138,7 +141,16 @@ class VideoFrames(FrameSource):
         return None if self._time_base is None else self._index.times[index] * self._time_base
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ('name', 'fps', 'size', 'audio_path', '_path', '_index', '_time_base')
+        names = (
+            'name',
+            'fps',
+            'size',
+            'audio_path',
+            'pixel_aspect',
+            '_path',
+            '_index',
+            '_time_base',
+        )
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -240,6 +252,9 @@ class VideoFrames(FrameSource):
         return picture
 
     def _picture(self, index: int) -> np.ndarray:
+        return _upright(self._decoded_frame(index))
+
+    def _decoded_frame(self, index: int) -> av.VideoFrame:
         try:
             frame = self._decode(index)
         except av.FFmpegError as error:
@@ -251,10 +266,7 @@ class VideoFrames(FrameSource):
                 f'{self._path}: frame {index} is damaged and cannot be decoded, cut the video '
                 'before it or write it anew'
             )
-        picture: np.ndarray = frame.to_ndarray(format='bgr24')
-        if frame.rotation:
-            picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
-        return picture
+        return frame
 
     def _decode(self, index: int) -> av.VideoFrame | None:
         """Decode frame ``index`` from the decoder's place, from a key frame, or from the start.
@@ -328,6 +340,13 @@ class VideoFrames(FrameSource):
         if expected < len(times) and times[expected] == _time(frame):
             return expected if checksums[expected] == _checksum(frame) else None
         return None
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    picture: np.ndarray = frame.to_ndarray(format='bgr24')
+    if frame.rotation:
+        picture = np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
+    return picture
 
 
 def _has_sound(container: Any) -> bool:

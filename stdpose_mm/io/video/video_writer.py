@@ -76,7 +76,8 @@ def write_video_like(path: PathLike, pictures: Iterable[np.ndarray], frames: Fra
         path: The video file; ``.avi`` and ``.h264`` hold a frame rate instead of times.
         pictures: What to show for each frame. If there are fewer, the sound ends with them.
         frames: The video. Its first frame is shown at 0. Its sound is copied, or encoded as AAC
-            where the container asks for it; ``.h264`` has none.
+            where the container asks for it; ``.h264`` has none. Its pixels are as wide for their
+            height.
 
     Raises:
         InputError: See :func:`write_video` and :func:`require_timing`.
@@ -99,7 +100,7 @@ def _write(
     rate: Fraction,
     base: Fraction,
     ticks: Iterable[int],
-    sound_of: FrameSource | None = None,
+    like: FrameSource | None = None,
 ) -> None:
     """Write a video.
 
@@ -109,7 +110,7 @@ def _write(
         rate: Frames per second on average, for the encoder's rate control.
         base: Seconds of a tick.
         ticks: Time of every picture.
-        sound_of: The video whose sound is heard, if any.
+        like: The video whose sound is heard and whose pixels have the right shape, if any.
     """
     require_suffix(str(path), path, 'a video', VIDEO_SUFFIXES)
     shape, sound = None, None
@@ -123,8 +124,9 @@ def _write(
                 stream.height, stream.width = shape[0] + shape[0] % 2, shape[1] + shape[1] % 2
                 stream.pix_fmt = 'yuv420p'
                 stream.codec_context.time_base = base
-                if sound_of is not None:
-                    sound = _open_sound(sound_of, container, files)
+                if like is not None:
+                    stream.codec_context.sample_aspect_ratio = like.pixel_aspect
+                    sound = _open_sound(like, container, files)
             if picture.shape != shape or picture.ndim != 3 or picture.dtype != np.uint8:
                 raise ValueError(
                     f'a frame must be uint8 with shape {list(shape)}, got {picture.dtype} with '

@@ -36,6 +36,21 @@ def test_frames_come_back_with_their_rate(tmp_path: Path):
     assert [round(frame.mean() / 20) for frame in frames] == list(range(8))
 
 
+@pytest.mark.parametrize(('rotation', 'shown'), [(None, '4/3'), (90, '3/4'), (180, '4/3')])
+@pytest.mark.parametrize('suffix', ['.mp4', '.mkv'])
+def test_pixels_that_are_not_square_stay_so(
+    tmp_path: Path, rotation: float | None, shown: str, suffix: str
+):
+    source = make_video(
+        tmp_path / 'in.mp4', range(4), rotation=rotation, sample_aspect_ratio=Fraction(4, 3)
+    )
+    frames = CachedFrames(open_frames(source))
+    write_video_like(tmp_path / f'out{suffix}', frames, frames)
+
+    with av.open(str(tmp_path / f'out{suffix}')) as container:
+        assert container.streams.video[0].sample_aspect_ratio == Fraction(shown)
+
+
 def test_odd_sizes_are_padded(tmp_path: Path):
     write_video(tmp_path / 'out.mp4', pictures(2, 31, 47), fps=25)
 
