@@ -303,7 +303,7 @@ def _encode_figure(figure: Figure) -> str:
 
 def _count_sources(people: Iterable[PersonLabel]) -> list[int]:
     """Count the given, propagated and absent poses."""
-    sources = [person.source if person.has_place else 'absent' for person in people]
+    sources: list[str] = [person.source if person.has_place else 'absent' for person in people]
     return [sources.count(source) for source in SOURCES]
 
 

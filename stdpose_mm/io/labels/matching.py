@@ -50,7 +50,8 @@ def match_frames(
         return _renumbered(labels, {index: index for index in labels}, source)
     by_name = {} if options else _by_name(labels, source)
     if by_name:
-        assert source is not None
+        assert isinstance(source, PictureFrames)
+        _require_one_count(labels, source, by_name)
         frame_of, text = by_name, f'the names of the pictures in {source.name}'
     else:
         frame_of, text = _find_frames(labels, numbering, source, options)
@@ -91,6 +92,32 @@ def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
         if index is not None and frame.file_name:
             found[frame.index] = index
     return found
+
+
+def _require_one_count(
+    labels: VideoLabels, source: PictureFrames, by_name: Mapping[int, int]
+) -> None:
+    """Refuse labels that state frames from 0, by the names of pictures that count from 1.
+
+    Raises:
+        InputError: If a label may be meant for the picture of its name as well as for the next.
+    """
+    stated = labels.numbering
+    if stated is None or any(index - frame != 1 for index, frame in by_name.items()):
+        return
+    if stated.kind != 'index' and not (stated.kind == 'names' and stated.lowest == 0):
+        return
+    names = [source.path_of(index) for index in range(len(source))]
+    own = frame_indices(names[0], names)[1]
+    if own.kind == 'names' and (own.lowest, own.highest) == (1, len(source)):
+        index = next(iter(by_name))
+        (name,) = (frame.file_name for frame in labels.frames if frame.index == index)
+        raise InputError(
+            f'{source.name} counts its pictures from 1 ({base_name(names[0])}), but {labels.name} '
+            f'counts frames from 0 ({shown(base_name(name))} is frame {index}), give '
+            '--first-frame-number 0 if these are the same frames by other numbers, or '
+            '--first-frame-number 1 if the labels were made on the pictures of these names'
+        )
 
 
 def _require_no_holes(labels: VideoLabels, source: FrameSource) -> None:
@@ -261,13 +288,11 @@ def _renumbered(
             what = name if index is None else f'frame {index}'
             if index is not None and frame.file_name:
                 what += f' ({name})'
-            # Only pictures are found by their names.
-            others = '' if index is not None or source is None else _other_numbers(source)
             raise InputError(
                 f'the labels of {labels.name} are on {what}, which is not among the '
                 f'{"" if source is None else len(source)} frames of '
                 f'{"the video" if source is None else source.name}; give the frames that were '
-                f'labelled{others}'
+                'labelled'
             )
     new_index = {frame.index: index for index, frame in kept.items()}
     return replace(
@@ -280,15 +305,6 @@ def _renumbered(
         persons=tuple(
             replace(person, frame_index=new_index[person.frame_index]) for person in labels.persons
         ),
-    )
-
-
-def _other_numbers(pictures: FrameSource) -> str:
-    """Say what to give if labels number the pictures of a folder in another way than it does."""
-    first = shown(base_name(pictures.path_of(0)))
-    return (
-        f', or, if the labels have another number for its first picture, {first}, that number with '
-        '--first-frame-number (0 in CVAT, OpenCV and what stdpose writes)'
     )
 
 

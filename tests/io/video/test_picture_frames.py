@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import FrameOptions, match_frames
 from stdpose_mm.io.video import open_frames, read_picture, write_picture
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures import FrameNumbering, PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 SKELETON = Skeleton(('nose', 'tail'))
 
@@ -139,15 +140,32 @@ def test_labels_without_names_are_matched_by_index(tmp_path: Path):
     assert [frame.index for frame in matched.frames] == [2, 0]
 
 
-def test_who_is_refused_for_counting_pictures_from_0_is_told_what_to_say(tmp_path: Path):
+@pytest.mark.parametrize('labelled', [(0, 2), (1, 2)])
+def test_frames_from_0_and_pictures_from_1_are_not_matched_by_name(
+    tmp_path: Path, labelled: tuple[int, ...]
+):
     for number in (1, 2, 3):
         save(tmp_path / f'{number:06d}.png', number)
-    labels = labels_on((0, 'clip/000000.jpg'), (2, 'clip/000002.jpg'))
+    labels = labels_on(*((index, f'clip/{index:06d}.jpg') for index in labelled))
+    labels = replace(labels, numbering=FrameNumbering('index', 'frame_index'))
+    frames = open_frames(tmp_path)
 
-    with pytest.raises(InputError, match=r"'000001\.png', that number with --first-frame-number"):
-        match_frames(labels, open_frames(tmp_path))
-    matched = match_frames(labels, open_frames(tmp_path), FrameOptions(first_number=0))
-    assert [frame.index for frame in matched.frames] == [0, 2]
+    with pytest.raises(InputError, match=r'counts its pictures from 1 \(000001\.png\), but'):
+        match_frames(labels, frames)
+    for first in (0, 1):
+        if labelled[0] >= first:
+            matched = match_frames(labels, frames, FrameOptions(first_number=first))
+            assert [frame.index for frame in matched.frames] == [n - first for n in labelled]
+
+
+def test_a_selection_of_pictures_is_matched_by_name(tmp_path: Path):
+    for number in (1, 2, 5):
+        save(tmp_path / f'{number:06d}.png', number)
+    labels = labels_on((1, '000001.jpg'), (2, '000002.jpg'))
+    labels = replace(labels, numbering=FrameNumbering('index', 'frame_index'))
+    matched = match_frames(labels, open_frames(tmp_path))
+
+    assert [frame.index for frame in matched.frames] == [0, 1]
 
 
 @pytest.mark.parametrize('frame', [(7, ''), (7, 'a/000009.png')])
