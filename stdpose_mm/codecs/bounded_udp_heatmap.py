@@ -10,16 +10,16 @@ from stdpose_mm.errors import InputError
 from .draw_gaussians import draw_gaussians
 
 MAX_STEP = 1.5
-"""Heatmap pixels from the maximum; the true peak of a Gaussian lies within half a pixel."""
+"""Longest step from the maximum in heatmap pixels; a Gaussian's peak lies within half a pixel."""
 
 
 @KEYPOINT_CODECS.register_module()
 class BoundedUDPHeatmap(UDPHeatmap):
-    """MMPose's UDPHeatmap with two of its edges rounded off.
+    """MMPose's UDPHeatmap with a bounded decoding step and a check of sigma.
 
-    - Decoding: UDPHeatmap takes one Newton step on the blurred map from the maximum of the map as
-      it is. Where the two maxima differ (a flat map, two peaks) that step has no bound and can
-      throw a joint across the picture. Here it starts at the maximum of the blurred map, and a
+    - Decoding: UDPHeatmap takes one Newton step on the blurred map from the maximum of the
+      original map. Where the two maxima differ (a flat map, two peaks) that step is unbounded and
+      can throw a joint across the picture. Here it starts at the maximum of the blurred map, and a
       step of more than 1.5 heatmap pixels is not taken. The score stays the height of the map.
     - Encoding: UDPHeatmap rounds the corner of a Gaussian's patch towards zero. Where 3 sigma is
       not whole, that puts the peak of every joint near the left and top border one pixel off, so

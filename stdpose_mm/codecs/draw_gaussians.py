@@ -1,4 +1,4 @@
-"""Heatmaps of all joints at once."""
+"""Heatmaps of all joints in one vectorized step."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ def draw_gaussians(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a Gaussian per point, cut off at three sigma around the nearest pixel.
 
-    Value for value what MMPose's ``generate_udp_gaussian_heatmaps`` draws for one person, which
-    takes the joints one after the other in Python: most of the time of encoding.
+    The values equal those of MMPose's ``generate_udp_gaussian_heatmaps`` for one person, whose
+    Python loop over the joints takes most of the encoding time.
 
     Args:
         points: [J, 2] x, y in heatmap pixels.
-        visible: [J], above 0.5 for the points to draw.
+        visible: [J]; points above 0.5 are drawn.
         size: Width and height of the heatmaps.
         sigma: Standard deviation in heatmap pixels; three times it is a whole number.
 

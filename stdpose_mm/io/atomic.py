@@ -19,25 +19,25 @@ from stdpose_mm.errors import InputError, os_error_text
 PathLike = str | os.PathLike[str]
 
 _MAX_NAME = 255
-"""Bytes of a file's name."""
+"""Maximum length of a file name in bytes."""
 
 
 @contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block succeeds.
+    """Yield a temporary path beside ``path``, which is renamed to ``path`` when the block succeeds.
 
     The folder is created if need be. The temporary name keeps the suffixes of ``path``, by which
     some writers choose their format. If the block raises, nothing is left behind and a file that
     was at ``path`` before is untouched. A symbolic link is written through.
 
     Args:
-        path: Where the finished file shall lie.
+        path: Path of the finished file.
 
     Yields:
         The path to write to.
 
     Raises:
-        InputError: If ``path`` is a folder, a device or the like, or it cannot be written, say,
+        InputError: If ``path`` is a folder, a device or similar, or cannot be written, for example
             because the disk is full.
     """
     if os.path.islink(path):
@@ -55,7 +55,7 @@ def atomic_path(path: PathLike) -> Iterator[Path]:
 
 
 def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
-    """Find the error of the operating system about a temporary file that is behind ``error``."""
+    """Find the operating system's error about a temporary file that caused ``error``."""
     link: BaseException | None = error
     # PyTorch raises a RuntimeError where its writer was refused.
     while isinstance(link, (OSError, RuntimeError)):
@@ -69,13 +69,13 @@ def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
 
 
 def _not_written(path: PathLike, error: OSError) -> InputError:
-    # What is written may be the temporary file of another writer.
+    # ``path`` itself may be the temporary file of another writer.
     path = re.sub(r'(\.[0-9]+\.partial\.)+(?=[^/]+$)', '', os.fspath(path))
     return InputError(os_error_text(error, f'{path} cannot be written'))
 
 
 def require_writable(path: PathLike) -> None:
-    """Find out before long work whether :func:`atomic_path` will do; creates nothing.
+    """Check before long work that :func:`atomic_path` will succeed; creates nothing.
 
     Raises:
         InputError: See :func:`atomic_path`.
@@ -83,7 +83,7 @@ def require_writable(path: PathLike) -> None:
     target = Path(os.path.realpath(path))
     try:
         _require_no_other_kind(target)
-        # What is too long a name is said here, too.
+        # Also raises an error if the name is too long.
         _temporary_of(target).is_file()
     except OSError as error:
         raise _not_written(target, error) from error
@@ -91,7 +91,7 @@ def require_writable(path: PathLike) -> None:
 
 
 def require_writable_folder(path: PathLike) -> None:
-    """Find out before long work whether files can be written to a folder; creates nothing.
+    """Check before long work that files can be written to a folder; creates nothing.
 
     Raises:
         InputError: If it is no folder, or it cannot be created or written to.
@@ -103,7 +103,7 @@ def require_writable_folder(path: PathLike) -> None:
 
 
 def _require_room(target: Path, folder: Path) -> None:
-    """Check that files can be created in ``folder``, or in what there is of the way to it."""
+    """Check that files can be created in ``folder``, or in its nearest existing parent."""
     try:
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
@@ -120,7 +120,7 @@ def _require_no_other_kind(target: Path) -> None:
 
 
 def _reserve(target: Path) -> Path:
-    """The empty temporary file beside ``target``."""
+    """Create the empty temporary file beside ``target``."""
     try:
         _require_no_other_kind(target)
         temporary = _temporary_of(target)
@@ -137,7 +137,7 @@ def _temporary_of(target: Path) -> Path:
 
 
 def _short_name(target: Path) -> str:
-    """The name of the target; its end and a digest if there would be no room for the beginning."""
+    """Return the name of the target; if it is too long, its end and a digest."""
     room = _MAX_NAME - len(f'.{2**22}.partial.')
     name = os.fsencode(target.name)
     if not room < len(name) <= _MAX_NAME:
@@ -147,7 +147,7 @@ def _short_name(target: Path) -> str:
 
 
 def _remove_left_behind(target: Path) -> None:
-    """Remove temporary files of ``target`` whose processes were killed."""
+    """Remove temporary files of ``target`` that killed processes left behind."""
     for path in target.parent.glob(f'.*.partial.{glob.escape(_short_name(target))}'):
         process = path.name.split('.')[1]
         if process.isdecimal() and not _is_running(int(process)):
@@ -176,7 +176,7 @@ def write_text(path: PathLike, text: str) -> None:
         bad = error.object[error.start : error.end]
         raise InputError(f'{path}: a name holds {bad!r}, which is no Unicode character') from error
     if Path(path).suffix == '.gz':
-        # Without the time of writing, equal labels give equal files.
+        # No modification time, so that equal labels give equal files.
         data = gzip.compress(data, mtime=0)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
@@ -186,6 +186,6 @@ def write_json(path: PathLike, data: Any, indent: int | None = None) -> None:
     """Write ``data`` as JSON (UTF-8, no NaN), atomically; gzipped if ``path`` ends in ``.gz``.
 
     Raises:
-        ValueError: If ``data`` holds NaN or infinity, which JSON does not know.
+        ValueError: If ``data`` holds NaN or infinity, which JSON cannot represent.
     """
     write_text(path, json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent) + '\n')

@@ -1,8 +1,8 @@
-"""Finished parts of long work on the disk, kept from one run to the next.
+"""Disk cache for finished parts of long work, shared by all runs.
 
-A run that was killed goes on from what it had finished, and a run that is repeated with corrected
-labels computes only what the corrections touch. All runs share one folder. It has a limit: what
-was not used for longest is removed first.
+A killed run resumes from its finished parts, and a run that is repeated with corrected labels
+computes only what the corrections affect. The folder has a size limit: the least recently used
+entries are removed first.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from .result_cache import ResultCache
 T = TypeVar('T')
 
 FOLDER_VARIABLE, LIMIT_VARIABLE = 'STDPOSE_CACHE', 'STDPOSE_CACHE_GB'
-"""Environment variables that move the folder and change its limit."""
+"""Environment variables for the folder and its size limit."""
 
 OFF = 'off'
-"""In place of a folder: keep nothing."""
+"""Value in place of a folder that turns the cache off."""
 
 DEFAULT_LIMIT_GB = 1.0
 
@@ -43,16 +43,16 @@ DESCRIPTION = 'about.json'
 """File of a context that names its video."""
 
 _BLOCK = 4096
-"""A small file takes this many bytes of a disk."""
+"""Bytes of a disk block: the smallest space that a file takes."""
 
 _LEFT_BY_TRIMMING = 0.9
-"""Share of the limit, so that not every new entry removes an old one."""
+"""Share of the limit that remains filled after trimming, so that not every new entry trims."""
 
 _CHECKED_AFTER = 0.05
-"""Share of the limit that is written between two looks at the whole folder, on average."""
+"""Share of the limit that is written on average between two scans of the whole folder."""
 
 _UNFINISHED_FOR = 3600
-"""Seconds after which nobody writes at a file any more."""
+"""Seconds without a change after which an unfinished file counts as abandoned."""
 
 _CONTEXT = re.compile(r'[0-9a-f]{32}')
 
@@ -62,7 +62,7 @@ def choose_cache_folder(given: str | None = None) -> Path | None:
 
     Args:
         given: A folder, or 'off'; by default the environment variable ``STDPOSE_CACHE``, which may
-            be either too, or else the folder that the platform has for the user's caches (on Linux
+            have the same values, else the platform's cache folder of the user (on Linux
             ``$XDG_CACHE_HOME/stdpose_mm`` or ``~/.cache/stdpose_mm``).
 
     Returns:
@@ -75,7 +75,7 @@ def choose_cache_folder(given: str | None = None) -> Path | None:
 
 
 def cache_limit() -> int:
-    """Return the bytes that the folder may take: ``STDPOSE_CACHE_GB`` gigabytes, or else one.
+    """Return the size limit of the folder in bytes: ``STDPOSE_CACHE_GB`` gigabytes, default 1.
 
     Raises:
         InputError: If the variable is no positive number.
@@ -94,10 +94,10 @@ def cache_limit() -> int:
 
 @dataclass(frozen=True)
 class CacheUsage:
-    """What the cache holds of one video.
+    """Usage of the cache by one video.
 
     Args:
-        video: Its name.
+        video: Name of the video.
         entries: Number of entries.
         size: Bytes on the disk.
         last_used: When an entry was last read or written, in seconds since 1970.
@@ -117,13 +117,13 @@ class CacheFolder:
 
     Args:
         folder: The folder; made when the first result is stored.
-        limit: Bytes that it may take; by default :func:`cache_limit`.
+        limit: Size limit in bytes; by default :func:`cache_limit`.
     """
 
     def __init__(self, folder: PathLike, limit: int | None = None) -> None:
         self.folder = Path(folder)
         self.limit = cache_limit() if limit is None else limit
-        # Not the generator that a program seeds.
+        # A private generator, unaffected by the seeds of a program.
         self._random = random.Random()
 
     def open(
@@ -136,9 +136,9 @@ class CacheFolder:
         """Open the results of a context.
 
         Args:
-            context: Whatever decides the results besides their keys and the code of this package:
-                any value that :func:`~.fingerprint.fingerprint` takes.
-            video: Name of the video, to show.
+            context: Everything that determines the results besides their keys and the code of this
+                package: any value that :func:`~.fingerprint.fingerprint` takes.
+            video: Name of the video, for display.
             encode: See :class:`~.result_cache.ResultCache`.
             decode: See there.
         """
@@ -146,7 +146,7 @@ class CacheFolder:
         return _SharedCache(self, own, video, encode, decode)
 
     def usage(self) -> list[CacheUsage]:
-        """Look at what is there, by video, the last used first."""
+        """List the usage of the cache by video, the most recently used first."""
         found: dict[str, list[_Entry]] = {}
         for context in self._contexts():
             found.setdefault(_read_video(context), []).extend(_entries(context))
@@ -163,11 +163,11 @@ class CacheFolder:
         return sorted(usage, key=lambda one: -one.last_used)
 
     def clear(self) -> int:
-        """Remove all entries; return how many there were."""
+        """Remove all entries and return their number."""
         return self._shrink_to(0)
 
     def trim(self) -> int:
-        """Remove the entries that were not used for longest if all take more than the limit.
+        """Remove the least recently used entries if the folder exceeds its limit.
 
         Returns:
             The number of removed entries.
@@ -175,10 +175,10 @@ class CacheFolder:
         return self._shrink_to(self.limit)
 
     def note_written(self, size: int) -> None:
-        """Trim the folder now and then.
+        """Trim the folder at random times, on average after a share of the limit is written.
 
-        Looking at all entries takes a while. By chance, in proportion to what is written, it is
-        done as often by a thousand short runs as by a long one, without a common count.
+        A scan of all entries is slow. With a probability proportional to ``size``, a thousand
+        short runs scan as often as one long run, without a shared counter.
 
         Args:
             size: Bytes that were written.
@@ -187,7 +187,7 @@ class CacheFolder:
             self.trim()
 
     def note_not_written(self, error: Exception) -> None:
-        """Say on stderr, once for a reason, that nothing can be kept; the work itself goes on."""
+        """Warn on stderr, once per reason, that nothing can be cached; the work itself goes on."""
         cause = error.__cause__ or error
         reason = cause.strerror if isinstance(cause, OSError) else str(error)
         _say_once(
@@ -244,7 +244,7 @@ class _SharedCache(ResultCache[T]):
 
     def __getitem__(self, key: str) -> T:
         result = super().__getitem__(key)
-        # It may have been removed meanwhile, or be somebody else's.
+        # The file may have been removed meanwhile, or belong to another user.
         with suppress(OSError):
             os.utime(self._path(key))
         return result
@@ -268,13 +268,13 @@ def _say_once(sentence: str) -> None:
 
 
 def _entries(context: Path) -> Iterator[_Entry]:
-    """Find the entries of a context, and what runs that were killed left of unfinished ones."""
+    """Find the entries of a context, and unfinished files that killed runs left behind."""
     with suppress(FileNotFoundError), os.scandir(context) as files:
         for file in files:
             if not file.name.endswith('.npz'):
                 continue
             stat = file.stat()
-            # An unfinished file is hidden; a young one is being written.
+            # Unfinished files are hidden; a recent one is still being written.
             if file.name.startswith('.') and time.time() - stat.st_mtime < _UNFINISHED_FOR:
                 continue
             yield _Entry(Path(file.path), _size_on_disk(stat.st_size), stat.st_mtime)

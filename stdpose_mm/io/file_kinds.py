@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, to name it in an error; costs no import."""
+"""Kind of a file from its first bytes, for error messages; without heavy imports."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _TS_PACKET = 188
 
 
 def require_no_stream(path: PathLike) -> None:
-    """Refuse a pipe, such as a shell makes of ``<(...)``, and a device.
+    """Refuse a pipe, such as the shell's ``<(...)``, and a device.
 
-    Files are read several times over, which a pipe is not, and opening one waits for its writer. A
-    path of nothing passes.
+    Files are read several times, which is impossible with a pipe, and opening a pipe waits for its
+    writer. A path that does not exist passes.
 
     Raises:
-        InputError: If it is one.
+        InputError: If the path is a pipe or a device.
     """
     try:
         mode = os.stat(path).st_mode
@@ -56,7 +56,7 @@ def require_no_stream(path: PathLike) -> None:
 
 
 def kind_of_file(path: PathLike) -> FileKind | None:
-    """Tell a video, a picture and a label file apart; None for what is none of these or not there.
+    """Tell a video, a picture and a label file apart; None for other or missing files.
 
     Videos and pictures are known by their content, label files by their names.
 
@@ -113,7 +113,7 @@ def require_config(path: PathLike) -> None:
     """Refuse a config that does not exist.
 
     Raises:
-        InputError: If it does not.
+        InputError: If it does not exist.
     """
     if not Path(path).is_file():
         raise InputError(

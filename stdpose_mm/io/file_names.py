@@ -1,7 +1,7 @@
-"""What files name, as names and places of other files: the one way from text to a path.
+"""Safe conversion of names in label files to file names and paths.
 
-A label file comes from somewhere else. What it calls a video becomes the name of a file in the
-folder that was chosen, never a path; and pictures are read below the folder that was chosen.
+A label file may come from an untrusted source. The name of its video becomes a file name in the
+user's folder, never a path; and pictures are read only below the folder that the user chose.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ ANYWHERE_VARIABLE = 'STDPOSE_PICTURES_ANYWHERE'
 anywhere."""
 
 _MAX_LENGTH = 150
-"""Bytes of a name, which leave room for a suffix and for what a temporary file begins with."""
+"""Maximum bytes of a name; leaves room for a suffix and the prefix of a temporary file."""
 
 
 def file_name(name: str) -> str:
-    """Make a file name, without a suffix, of a name that a file holds.
+    """Make a file name without a suffix from a name in a file.
 
-    Everything but letters, digits and ``.=-_`` becomes ``_``, separators of folders included, and
-    none of ``_.`` stays at the ends; a very long name ends in a digest of the whole.
+    All characters but letters, digits and ``.=-_`` become ``_``, path separators included, and
+    ``_.`` are stripped from both ends; a very long name ends in a digest of the whole name.
 
     Returns:
         The file name; '' if nothing is left of it.
@@ -42,17 +42,17 @@ def file_name(name: str) -> str:
 
 
 def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:
-    """Make file names of the names of things that have a file each.
+    """Make a distinct file name for each name.
 
     Args:
         names: The names.
-        what: What they name, such as 'video'.
+        what: Kind of the named things, such as 'video', for the error.
 
     Returns:
         Name -> file name.
 
     Raises:
-        InputError: If two would have the same file, or nothing is left of a name.
+        InputError: If two names give the same file name, or one gives an empty file name.
     """
     of_file: dict[str, str] = {}
     for name in names:
@@ -68,23 +68,23 @@ def distinct_file_names(names: Iterable[str], what: str) -> dict[str, str]:
 
 
 def leaves_folder(name: str) -> bool:
-    """Whether a name is absolute or has ``..`` in it, and may so lie outside of a folder."""
+    """Tell whether a name is absolute or contains ``..``, so that it may leave its folder."""
     return os.path.isabs(name) or '..' in PurePath(name).parts
 
 
 def path_below(root: PathLike, name: str, whose: str) -> Path:
     """Find the place of a picture or video that a label file names, below the folder chosen for it.
 
-    Links are followed, since whoever owns the folder has put them there. An absolute name is taken
-    if it lies below the folder.
+    Links are followed, because the owner of the folder made them. An absolute name is accepted if
+    it lies below the folder.
 
     Args:
         root: The folder, such as that of ``--image-root``; '' for the current one.
         name: The name, which comes from a file.
-        whose: Who names it, for the error.
+        whose: Source of the name, for the error.
 
     Raises:
-        InputError: If it lies elsewhere, unless ``ANYWHERE_VARIABLE`` is 1.
+        InputError: If the path lies elsewhere, unless ``ANYWHERE_VARIABLE`` is 1.
     """
     path = Path(root) / name
     if '\0' in name:

@@ -1,4 +1,4 @@
-"""Fingerprints of values, files, videos, networks and code, by which results are found again."""
+"""Fingerprints of values, files, videos, networks and code, used as cache keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .video import FrameSource, SelectedFrames
 from .video.frame_views import FrameView
 
 NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'review_app', 'training', 'visualization')
-"""Rooms of the package whose code changes no pose that a propagator returns."""
+"""Subpackages whose code does not affect the poses that a propagator returns."""
 
 LIBRARIES = (
     'av',
@@ -39,7 +39,7 @@ LIBRARIES = (
     'torch',
     'torchvision',
 )
-"""Packages, not all of which are installed, whose versions may change a pose."""
+"""Packages whose versions may change a pose; some may not be installed."""
 
 _SIZE = 16
 
@@ -49,13 +49,13 @@ _PLAIN = (type(None), bool, int, float, complex, str, range, np.generic, np.dtyp
 def fingerprint(*values: Any) -> str:
     """Compute a text of 32 characters that is equal for equal values, also in another process.
 
-    - Plain values, arrays, tensors, mappings, sets and sequences count by type and content, classes
-      and functions by name, dataclasses by the fields that they are compared by, other objects by
-      their attributes.
-    - A ``Path`` to a file counts by the content of the file, any other ``Path`` by its name.
-    - Frames count by the content of their files in the order of the frames: a video that is moved
-      or renamed stays the same, and one that differs in a single byte is another.
-    - Networks count by their parameters, buffers, submodules and public attributes.
+    - Plain values, arrays, tensors, mappings, sets and sequences are hashed by type and content,
+      classes and functions by name, dataclasses by their fields with ``compare=True``, other
+      objects by their attributes.
+    - A ``Path`` to a file is hashed by the content of the file, any other ``Path`` by its name.
+    - Frames are hashed by the content of their files in the order of the frames: a moved or
+      renamed video keeps its fingerprint, a single changed byte gives another.
+    - Networks are hashed by their parameters, buffers, submodules and public attributes.
 
     Raises:
         InputError: If a file cannot be read.
@@ -83,12 +83,12 @@ def file_fingerprint(path: str | Path) -> str:
 
 @cache
 def code_fingerprint(left_out: tuple[str, ...] = NOT_DECIDING) -> str:
-    """Compute the fingerprint of the code that decides what a propagator returns.
+    """Compute the fingerprint of the code that determines the results of a propagator.
 
-    It is that of the package's files, weights included, and of the versions of ``LIBRARIES``.
+    It covers the package's files, including weights, and the versions of ``LIBRARIES``.
 
     Args:
-        left_out: Rooms of the package that do not count; a new room counts until it is listed.
+        left_out: Subpackages that are left out; a new subpackage counts until it is listed here.
     """
     root = Path(str(files(__name__.partition('.')[0])))
     names = [path.relative_to(root) for path in root.rglob('*') if path.is_file()]
@@ -112,11 +112,11 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
 
     Args:
         value: The value.
-        known: Digests of objects by id, each with its object, so that the id stays its own; of an
-            object that is being hashed, and is met again inside itself, the depth.
-        depth: How many objects the value lies in.
+        known: id -> (object, digest); holding the object keeps its id valid. For an object that is
+            still being hashed and occurs inside itself, the depth instead of the digest.
+        depth: Nesting depth of the value.
     """
-    # The same video counts the same, whatever reads it.
+    # The fingerprint of a video does not depend on the class that reads it.
     kind = FrameSource if isinstance(value, FrameSource) else type(value)
     hasher = blake2b(kind.__qualname__.encode() + b':', digest_size=_SIZE)
     parts = _parts(value)
@@ -138,7 +138,7 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
 
 
 def _parts(value: Any) -> Any:
-    """Return the bytes that a value counts by, or the values."""
+    """Return the bytes that represent a value, or the values it consists of."""
     torch = sys.modules.get('torch')
     if isinstance(value, _PLAIN):
         return repr(value).encode()
@@ -146,7 +146,7 @@ def _parts(value: Any) -> Any:
         return value
     if isinstance(value, np.ndarray):
         described = f'{value.dtype.str}{value.shape}'
-        # The bytes of an array of objects are addresses.
+        # The bytes of an object array are memory addresses.
         content = value.tolist() if value.dtype.hasobject else value.tobytes()
         return [described, content]
     if isinstance(value, Path):
@@ -169,7 +169,7 @@ def _parts(value: Any) -> Any:
         content = dense.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
         return [str(value.dtype), tuple(value.shape), content]
     if torch is not None and isinstance(value, torch.nn.Module):
-        # The private rest is PyTorch's own: hooks, flags.
+        # Private attributes belong to PyTorch: hooks, flags.
         settings = {name: item for name, item in vars(value).items() if not name.startswith('_')}
         return [settings, value._parameters, value._buffers, value._modules]
     if is_dataclass(value):
@@ -192,7 +192,7 @@ def _frame_parts(frames: FrameSource) -> list[Any]:
 
 @lru_cache(maxsize=2**16)
 def _hash_file(path: str, *version: int) -> str:
-    """Hash a file, of which another version has another ``version``."""
+    """Hash a file; ``version`` changes when the file does, and is only a key of the cache."""
     hasher = blake2b(digest_size=_SIZE)
     with open(path, 'rb') as file:
         while content := file.read(2**20):

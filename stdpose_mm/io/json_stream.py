@@ -1,4 +1,4 @@
-"""Large JSON files, written piece by piece: what they hold is never in memory as a whole."""
+"""Large JSON files, written piece by piece so that the content is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .atomic import PathLike, atomic_path
 
 
 def write_json_object(path: PathLike, fields: Mapping[str, Iterable[bytes]]) -> None:
-    """Write a JSON object, atomically; the file is that of :func:`~stdpose_mm.io.write_json`.
+    """Write a JSON object, atomically; the file equals that of :func:`~stdpose_mm.io.write_json`.
 
     Args:
-        path: Where to; gzipped if it ends in ``.gz``.
+        path: Output file; gzipped if it ends in ``.gz``.
         fields: Name -> pieces of the value's JSON text, see :func:`json_bytes` and
             :func:`json_list`; read one after the other.
 
     Raises:
         InputError: If ``path`` cannot be written or a text is not proper Unicode.
-        ValueError: If there is NaN or infinity, which JSON does not know.
+        ValueError: If there is NaN or infinity, which JSON cannot represent.
     """
     with atomic_path(path) as temporary, ExitStack() as files:
         out: Any = files.enter_context(open(temporary, 'wb'))
         if Path(path).suffix == '.gz':
-            # Without the name and the time of writing, equal values give equal files.
+            # No name and modification time, so that equal values give equal files.
             out = files.enter_context(gzip.GzipFile('', 'wb', fileobj=out, mtime=0))
         try:
             for number, (name, pieces) in enumerate(fields.items()):

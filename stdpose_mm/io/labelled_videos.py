@@ -18,7 +18,7 @@ from stdpose_mm.io.video import (
 from stdpose_mm.structures import VideoLabels
 
 MAX_FRAMES = 5_000_000
-"""Two days of video. Whatever is computed for each frame up to the last has to end, too."""
+"""Two days of video; bounds the work that is done for every frame up to the last."""
 
 
 def read_videos(path: Path) -> list[VideoLabels]:
@@ -28,7 +28,7 @@ def read_videos(path: Path) -> list[VideoLabels]:
         path: A folder of label files, one file, or a text file with one path a line.
 
     Raises:
-        InputError: If a file cannot be read, or two are of one video.
+        InputError: If a file cannot be read, or two files hold the same video.
     """
     file_of: dict[str, str] = {}
     videos = []
@@ -49,8 +49,8 @@ def open_video(
 ) -> FrameSource:
     """Open the pictures of a labelled video by frame index, or a stand-in if none are needed.
 
-    An index between two that the labels list, which nobody measures on, shows the picture of the
-    one before.
+    An index between two listed frames, on which nothing is measured, shows the picture of the
+    listed frame before it.
 
     Raises:
         InputError: If pictures are needed and one is missing.
@@ -93,7 +93,7 @@ def open_video(
 
 
 def shifted(labels: VideoLabels, by: int) -> VideoLabels:
-    """Return the labels with other frame indices."""
+    """Return the labels with all frame indices shifted by ``by``."""
     return replace(
         labels,
         frames=tuple(replace(frame, index=frame.index + by) for frame in labels.frames),

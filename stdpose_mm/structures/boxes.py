@@ -1,4 +1,4 @@
-"""Person boxes: of labels, and of the frames between them. The one place of the box policy.
+"""Person boxes on labelled frames and between them; only this module decides the box policy.
 
 Boxes are ``[x, y, width, height]`` in pixels, as in :class:`~stdpose_mm.structures.PersonLabel`;
 the last axis holds the box, leading axes are free.
@@ -18,7 +18,7 @@ POSE_MARGIN = 0.15
 """Joints lie inside the body: PoseTrack's own boxes exceed the pose by this share on each side."""
 
 MIN_BOX_SIDE = 8.0
-"""Pixels; one lone joint has no extent, but its crop must have one."""
+"""Minimum box side in pixels: a pose of a single joint has no extent, but its crop needs one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def expand(box: np.ndarray, margin: float) -> np.ndarray:
 
 
 def person_box(label: PersonLabel) -> np.ndarray:
-    """Choose the box of a labelled person: its own if it has one, else its pose's extent, grown.
+    """Choose the box of a labelled person: the label's box, else the expanded extent of its pose.
 
     Raises:
         ValueError: If the label has neither a box nor a joint.
@@ -61,28 +61,28 @@ def interpolate_box(frames: Sequence[int], boxes: np.ndarray, frame: float) -> n
 
     Args:
         frames: F labelled frame indices, ascending.
-        boxes: [F, 4] their boxes.
-        frame: Where the box is wanted.
+        boxes: [F, 4] boxes on these frames.
+        frame: Frame index at which to interpolate.
 
     Returns:
         [4].
 
     Raises:
-        ValueError: If there is no box to start from.
+        ValueError: If ``frames`` is empty.
     """
     boxes = np.asarray(boxes, dtype=np.float64)
     if len(frames) == 0 or boxes.shape != (len(frames), 4):
         raise ValueError(
             f'expected one box for each of {len(frames)} > 0 frames, got {boxes.shape}'
         )
-    # The two neighbours alone: labels may be many.
+    # Use only the two neighbours, because there may be many labels.
     place = min(max(bisect_right(frames, frame), 1), max(len(frames) - 1, 1))
     near = slice(place - 1, place + 1)
     return np.array([np.interp(frame, frames[near], boxes[near, side]) for side in range(4)])
 
 
 def clip_box(box: np.ndarray, width: float, height: float) -> np.ndarray:
-    """Clip ``box`` to a ``width`` x ``height`` picture; of zero size if nothing is left."""
+    """Clip ``box`` to a ``width`` x ``height`` picture; the result has zero size if outside."""
     limit = np.array([width, height], dtype=np.float64)
     low = np.clip(box[..., :2], 0, limit)
     high = np.clip(box[..., :2] + box[..., 2:], 0, limit)
@@ -104,7 +104,7 @@ def box_iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def shared_area(boxes: np.ndarray) -> np.ndarray:
-    """Compute which share [N, N] of the smaller of two boxes [N, 4] lies inside the other one."""
+    """Compute the intersection [N, N] of boxes [N, 4] as a share of the smaller box's area."""
     low, size = boxes[:, :2], boxes[:, 2:]
     high = low + size
     overlap = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
@@ -115,9 +115,9 @@ def shared_area(boxes: np.ndarray) -> np.ndarray:
 
 
 def covered_share(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Compute which share [...] of ``boxes`` [..., 4] lies inside ``others`` [..., 4].
+    """Compute the share [...] of the area of ``boxes`` [..., 4] inside ``others`` [..., 4].
 
-    Leading axes broadcast. A box of no size is nowhere.
+    Leading axes broadcast. For a box of zero size the share is 0.
     """
     low = np.maximum(boxes[..., :2], others[..., :2])
     high = np.minimum(boxes[..., :2] + boxes[..., 2:], others[..., :2] + others[..., 2:])
@@ -132,7 +132,7 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
     Args:
         box: [4] where the person is expected.
         candidates: [M, 4] detected boxes.
-        min_iou: Detections that overlap less are other people.
+        min_iou: Minimum IoU; a detection below it counts as another person.
 
     Returns:
         The index of the candidate that overlaps most (first on ties), None if none is close.
@@ -145,14 +145,14 @@ def match_box(box: np.ndarray, candidates: np.ndarray, min_iou: float = 0.3) -> 
 
 
 def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarray, float]:
-    """Take the detection of the person expected at ``box``; where none is close, ``box`` itself.
+    """Return the detection of the person expected at ``box``, or ``box`` if none is close.
 
     Args:
         box: [4] where the person is expected.
-        detections: Those of the frame.
+        detections: Detections in the frame.
 
     Returns:
-        The box [4], and the detection's score (1 where the expected box stands in).
+        The box [4], and the detection's score (1 if the expected box is returned).
     """
     match = match_box(box, detections.boxes)
     if match is None:
@@ -161,7 +161,7 @@ def detected_box(box: np.ndarray, detections: FrameDetections) -> tuple[np.ndarr
 
 
 def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
-    """Collect the boxes [4] of one person's labels by frame index; a head box alone is none."""
+    """Map frame index -> box [4] for one person's labels; labels with only a head box have none."""
     return {
         label.frame_index: person_box(label)
         for label in labels
@@ -170,15 +170,14 @@ def label_boxes(labels: Iterable[PersonLabel]) -> dict[int, np.ndarray]:
 
 
 class TrackBoxes:
-    """The person box of one track in every frame: the one policy of datasets and propagation.
+    """The person box of one track in every frame, the same for datasets and propagation.
 
-    Where a frame has no anchor, the box is interpolated between the anchors, and the detection
-    that belongs to it takes its place.
+    In a frame without an anchor the box is interpolated between the anchors, then replaced by the
+    detection that matches it, if there is one.
 
     Args:
-        anchors: Frame index -> [4] box of the frames in which it is known, as of
-            :func:`label_boxes`.
-        detections: Frame index -> what a detector found there.
+        anchors: Frame index -> known box [4], for example from :func:`label_boxes`.
+        detections: Frame index -> detections in that frame.
 
     Raises:
         ValueError: If there is no anchor.

@@ -1,4 +1,4 @@
-"""How the frame indices of labels were found."""
+"""Source of the frame indices of labels."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ NumberingKind = Literal['index', 'names', 'times', 'positions', 'matched']
 
 @dataclass(frozen=True)
 class FrameNumbering:
-    """How the frame indices of labels were found in their file, and what that leaves open.
+    """How the frame indices were read from a label file, and what is still unknown about them.
 
     Args:
         kind: 'index': the file counts the frames of the video from 0. 'names': the numbers in the
-            names of pictures, with the first frame's still on them. 'times': positions in the
-            file, to be replaced by the frames shown at ``times``. 'positions': positions in the
-            file, for want of anything better. 'matched': frames of the video, beyond doubt.
-        text: Where the file says it, to end "read from ..." with.
+            names of pictures, from which the first frame's number is not yet subtracted. 'times':
+            positions in the file, to be replaced by the frames shown at ``times``. 'positions':
+            positions in the file, because it has nothing better. 'matched': confirmed frames of
+            the video.
+        text: Place in the file, as the end of a message "read from ...".
         count: Number of pictures that the file lists.
-        lowest, highest: Of the numbers in all names, for 'names'.
-        first_number: Number of the video's first frame, for 'names'; None if the file leaves open
+        lowest, highest: Lowest and highest number in all names, for 'names'.
+        first_number: Number of the video's first frame, for 'names'; None if the file does not say
             where its numbers start.
         times: Position -> seconds from the first frame on, for 'times'.
-        folder: Folder of the label file, beside which its pictures may lie.
+        folder: Folder of the label file; the pictures may lie beside it.
     """
 
     kind: NumberingKind

@@ -1,4 +1,4 @@
-"""What joints are called in different data sets: which names mean the same place of a body."""
+"""Joint names in different data sets: which names mean the same place on a body."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _NEIGHBOURS = {
     'upper neck': ('head bottom', 'neck'),
     'wrist': ('hand root',),
 }
-"""Words of a joint without its side -> those of joints that data sets place at, or close to, it,
-the closest first. COCO, MPII, Halpe, PoseTrack, AI Challenger, CrowdPose, Human3.6M, OpenPose;
-hands; AP-10K and Animal-Pose."""
+"""Joint name without its side -> names of joints that data sets place at or close to the same
+point, the closest first. Covers COCO, MPII, Halpe, PoseTrack, AI Challenger, CrowdPose, Human3.6M,
+OpenPose; hands; AP-10K and Animal-Pose."""
 
 
 def spell_out(name: str) -> str:
@@ -64,10 +64,10 @@ def spell_out(name: str) -> str:
 
 
 def name_distance(name: str, other: str) -> int | None:
-    """Tell how far two joints are from meaning the same place.
+    """Compute how far apart in meaning two joint names are.
 
-    0 for the same name, 1 for the same in full words, more for a neighbour that data sets place at,
-    or close to, the same place, None for any other. Left is never taken for right.
+    0 for equal names, 1 for names that are equal in full words, more for joints that data sets
+    place at or close to the same point, None for any other pair. Left never matches right.
     """
     if name == other:
         return 0

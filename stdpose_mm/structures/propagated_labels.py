@@ -1,4 +1,4 @@
-"""Rules for labels that a propagator filled in."""
+"""Rules for labels that come from a propagator."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .video_labels import NOT_LABELLED, PersonLabel, VideoLabels
 def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
     """Remove the propagated joints that score less than ``min_score``.
 
-    A propagated joint below becomes unlabelled; its score stays, so that it can be told why. A
-    propagated person without any joint left is left out, as is one whose label says that it is
-    absent. Given joints stay as they are, whatever their scores.
+    A propagated joint below this score becomes unlabelled; its score stays, to show the reason. A
+    propagated person without any remaining joint is removed, as is a person whose label is
+    'absent'. Given joints stay unchanged, whatever their scores.
 
     Args:
         labels: Given and propagated labels. A propagated joint without a score counts as score 0.
@@ -28,10 +28,10 @@ def keep_certain(labels: VideoLabels, min_score: float) -> VideoLabels:
 
 
 def take_as_given(labels: VideoLabels, min_score: float) -> VideoLabels:
-    """Make labels out of estimates: every joint that scores enough counts as given.
+    """Turn estimates into given labels: every joint that scores at least ``min_score`` is given.
 
-    A joint that does not loses its place and is to be propagated. People without any joint left,
-    and those who are absent because nobody gave them, are left out.
+    Any other joint loses its place and has to be propagated. People without any remaining joint,
+    and people who are absent because nobody gave a label for them, are removed.
 
     Args:
         labels: Estimates of a network, or propagated labels.
@@ -56,7 +56,7 @@ def take_as_given(labels: VideoLabels, min_score: float) -> VideoLabels:
 
 
 def require_some_given(labels: VideoLabels, file: str) -> None:
-    """Refuse labels to start from that are estimates of a network or propagated, every one.
+    """Refuse start labels that are all estimates of a network or propagated.
 
     Args:
         labels: The labels.
@@ -75,7 +75,7 @@ def require_some_given(labels: VideoLabels, file: str) -> None:
 
 
 def require_given(truth: Sequence[VideoLabels], user: str) -> None:
-    """Refuse labels that a propagator filled in where the truth is needed.
+    """Refuse propagated labels where ground truth is needed.
 
     Args:
         truth: The ground-truth labels of some videos.

@@ -28,7 +28,7 @@ class Skeleton:
     Args:
         keypoint_names: K distinct, non-empty joint names.
         limbs: Pairs of 0-based joint indices that are drawn as a line.
-        category: What the subject is called in files.
+        category: Name of the subject in files.
 
     Raises:
         ValueError: If a name is empty or repeated, or a limb names a joint that does not exist.
@@ -60,9 +60,9 @@ class Skeleton:
 
     @cached_property
     def flip_indices(self) -> tuple[int, ...]:
-        """For every joint the index of its mirror image, itself if it has none.
+        """For every joint the index of its mirror image; its own index if it has none.
 
-        It is the joint whose name differs in one place only, where one has left or l and the
+        The names of the two joints differ in one place only, where one has left or l and the
         other right or r: ``left_ear``, ``LEar``, ``ear_l``, ``FL_paw``.
         """
         index = {name: i for i, name in enumerate(self.keypoint_names)}
@@ -82,10 +82,10 @@ class Skeleton:
 
     @cached_property
     def parents(self) -> tuple[int, ...]:
-        """For every joint the one that it hangs on along the limbs, -1 if it hangs on none.
+        """For every joint the index of its parent along the limbs, -1 for a root.
 
-        Joints on a ring of limbs, such as shoulders and hips, hang on none: what hangs on them is
-        an arm or a leg. Joints that are in no ring hang on the one with the most limbs.
+        Joints on a ring of limbs, such as shoulders and hips, are roots: their descendants are an
+        arm or a leg. In a part without a ring, the root is the joint with the most limbs.
         """
         near: list[list[int]] = [[] for _ in range(self.num_keypoints)]
         for a, b in self.limbs:
@@ -96,7 +96,7 @@ class Skeleton:
         parents = [-1] * self.num_keypoints
         seen = set(in_ring)
         by_limbs = sorted(range(self.num_keypoints), key=lambda joint: (-len(near[joint]), joint))
-        # Rings first, then the middle of what is not connected with one.
+        # Rings first, then the centre of each part that is not connected to a ring.
         for roots in [sorted(in_ring), *([joint] for joint in by_limbs)]:
             waiting = [joint for joint in roots if joint in in_ring or joint not in seen]
             seen.update(waiting)
@@ -144,10 +144,10 @@ class Skeleton:
 
 
 def _on_rings(near: Sequence[Sequence[int]]) -> set[int]:
-    """Find the joints that are left when those with a single limb are taken away, again and again.
+    """Find the joints that remain when joints with a single limb are removed repeatedly.
 
     Args:
-        near: For each joint the joints that a limb leads to.
+        near: For each joint the joints to which a limb connects it.
     """
     left = {joint: set(others) for joint, others in enumerate(near) if others}
     while ends := [joint for joint, others in left.items() if len(others) < 2]:
@@ -159,13 +159,13 @@ def _on_rings(near: Sequence[Sequence[int]]) -> set[int]:
 
 
 def _mirrors(name: str) -> Iterator[str]:
-    """Yield what a joint's mirror image may be called."""
+    """Yield the possible names of a joint's mirror image."""
     for found in _SIDE.finditer(name):
         yield name[: found.start()] + _SWAPPED[found[0]] + name[found.end() :]
 
 
 def _side(name: str, mirror: str) -> Side:
-    """Tell the side of a joint, whose name begins to differ from its mirror's at l or r."""
+    """Find the side of a joint: its name and its mirror's first differ at an l or r."""
     first = next(a for a, b in zip(name, mirror, strict=False) if a != b)
     return 'left' if first in 'lL' else 'right'
 

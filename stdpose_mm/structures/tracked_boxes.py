@@ -12,7 +12,7 @@ class TrackedBoxes:
     """The people of one frame.
 
     Args:
-        boxes: [N, 4] x, y, width, height in pixels, of more than zero size.
+        boxes: [N, 4] x, y, width, height in pixels, width and height above 0.
         scores: [N] in 0..1.
         track_ids: [N] identities within the video, distinct integers.
 
@@ -52,7 +52,7 @@ class TrackedBoxes:
         return len(self.boxes)
 
     def select(self, kept: np.ndarray) -> TrackedBoxes:
-        """Leave out people; ``kept`` [N] bool tells who stays."""
+        """Keep only the people for whom ``kept`` [N] bool is true."""
         return TrackedBoxes(self.boxes[kept], self.scores[kept], self.track_ids[kept])
 
 

@@ -1,11 +1,11 @@
-"""``VideoLabels``: the pose labels of one video, whatever file they came from.
+"""``VideoLabels``: the pose labels of one video, independent of the file format.
 
 Conventions, everywhere in this package:
 
 - frame indices are 0-based;
 - pixels are 0-based with the centre of the top-left pixel at (0, 0);
 - visibility is COCO's: 0 = not labelled, 1 = occluded, 2 = visible;
-- where a label comes from is said of every joint: 'given', 'propagated' or 'absent';
+- the source of a label is kept for every joint: 'given', 'propagated' or 'absent';
 - boxes are ``[x, y, width, height]`` in pixels.
 """
 
@@ -34,7 +34,7 @@ _SOURCE_TYPE = f'<U{max(map(len, SOURCES))}'
 
 @dataclass(frozen=True)
 class PolygonRegion:
-    """A region in which nothing is evaluated: a polygon, [P, 2] in pixels."""
+    """A region that evaluation ignores: a polygon, [P, 2] in pixels."""
 
     points: np.ndarray
 
@@ -46,7 +46,7 @@ class VideoFrame:
     Args:
         index: 0-based position in the video (or in the sorted frame folder).
         file_name: Name of the frame's picture as written in the label file, '' for video files.
-        image_id: The id the label file uses for it.
+        image_id: Id of the frame in the label file.
         width, height: Size in pixels, None if unknown.
         is_labeled: Whether an annotator looked at this frame; None if the file does not say.
         ignore_regions: Regions that evaluation leaves out.
@@ -76,14 +76,14 @@ class PersonLabel:
         bbox: [4] person box; None if unknown.
         head_box: [4] head box (PoseTrack's ``bbox_head``); None if unknown.
         source: 'given' if a person or a file gave a joint, the box or the statement that nobody is
-            there; 'propagated' if this package made all of it; 'absent' says that the person is
-            not in the picture.
+            there; 'propagated' if this package made the whole label; 'absent' if the person is not
+            in the picture.
         extra: Fields of the file that this package does not interpret; kept for writing.
         keypoint_sources: [K] where each joint comes from. 'given': from a person or a file.
-            'propagated': from this package; in a given label, one without a place yet is to be
-            propagated. 'absent': left out, on purpose as far as anyone knows. By default joints
-            with a label are as ``source`` says and those without one are 'absent'. A joint that
-            loses its label (``replace(label, visibility=...)``) is no longer given.
+            'propagated': from this package; in a given label, such a joint without a place has yet
+            to be propagated. 'absent': left out, presumably on purpose. By default labelled joints
+            have the value of ``source`` and unlabelled joints are 'absent'. A joint that loses its
+            label (``replace(label, visibility=...)``) is no longer given.
 
     Raises:
         ValueError: If a shape or value is not as described, or the sources contradict each other:
@@ -100,7 +100,7 @@ class PersonLabel:
     head_box: np.ndarray | None = None
     source: Source = 'given'
     extra: dict[str, Any] = field(default_factory=dict)
-    # None until __post_init__, which nobody sees.
+    # None only until __post_init__ has run.
     keypoint_sources: np.ndarray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
@@ -181,19 +181,19 @@ class PersonLabel:
 
     @property
     def propagated(self) -> np.ndarray:
-        """[K] bool: which joints this package made, or in a given label has yet to make."""
+        """[K] bool: joints that this package made or, in a given label, has yet to make."""
         return self.keypoint_sources == 'propagated'
 
     @property
     def says_absent(self) -> bool:
-        """Whether the label says that the person is not there: nothing has a place or will get one.
+        """Whether the label says that the person is absent: no joint or box, now or later.
 
-        A given label of this kind holds from its frame on, until the next label with a place.
+        If given, the label holds from its frame until the next label that has a joint or a box.
         """
         return not self.has_place and not self.propagated.any()
 
     def only_given(self) -> PersonLabel:
-        """Take the places of propagated joints away; they stay marked as propagated."""
+        """Remove the coordinates of propagated joints; they stay marked as propagated."""
         if not (self.labelled & self.propagated).any():
             return self
         return replace(self, visibility=np.where(self.propagated, NOT_LABELLED, self.visibility))
@@ -204,7 +204,7 @@ class PersonLabel:
 
     @property
     def has_box(self) -> bool:
-        """Whether there is a person box that is not of zero size."""
+        """Whether there is a person box of non-zero size."""
         return self.bbox is not None and bool((self.bbox[2:] > 0).all())
 
     @property
@@ -226,7 +226,7 @@ class VideoLabels:
         frames: The frames the labels know of, in the order of the file, distinct indices.
         persons: Labels, each on one of the frames.
         extra: Fields of the file that this package does not interpret; kept for writing.
-        numbering: How a file tells the frame indices; None where they are what they are.
+        numbering: How the frame indices were read from a file; None where they are certain.
 
     Raises:
         ValueError: If a frame index or a (frame, track id) pair is repeated, a label sits on an
@@ -352,7 +352,7 @@ class VideoLabels:
 def unused_track_ids(taken: Collection[int]) -> Iterator[int]:
     """Yield the ids of new tracks: those after the highest one that is taken.
 
-    Where that is close to the end of 64-bit integers, they are the free ones from 0 on.
+    Near the end of the 64-bit integers, yield the free ids from 0 on instead.
     """
     highest = max(taken, default=-1)
     start = max(highest, -1) + 1 if highest < _HIGH_ID else 0
@@ -360,11 +360,11 @@ def unused_track_ids(taken: Collection[int]) -> Iterator[int]:
 
 
 def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
-    """Correct a given label by what another one of the same person and frame says of joints.
+    """Correct the joints of a given label by another label of the same person and frame.
 
     Args:
-        earlier: The label; what it says of other joints stays, as do its other fields, unless it
-            says that the person is absent.
+        earlier: The label to correct; its other joints and fields stay, unless it says that the
+            person is absent.
         correction: The correction; its box, if it has one, replaces the earlier one.
     """
     if earlier.says_absent:
@@ -382,7 +382,7 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
 
 
 def forget_joints(label: PersonLabel, joints: Sequence[int]) -> PersonLabel:
-    """Take back what a given label says of some joints: they are to be propagated."""
+    """Remove some joints from a given label and mark them as to be propagated."""
     sources, visibility = label.keypoint_sources.copy(), label.visibility.copy()
     sources[joints] = 'propagated'
     visibility[joints] = NOT_LABELLED
@@ -414,14 +414,14 @@ def pose_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
 
 
 def _shared_sources(sources: np.ndarray) -> np.ndarray:
-    """Return a read-only array [K] of these sources that all labels with the same ones share."""
+    """Return a read-only array [K] of ``sources``, shared by all labels with equal sources."""
     return _sources_of(tuple(sources.tolist()))
 
 
 @lru_cache(maxsize=4096)
 def _sources_of(sources: tuple[str, ...]) -> np.ndarray:
-    # A long video has a label for each person and frame, and a handful of patterns; as arrays of
-    # their own they would be the largest part of a label.
+    # A long video has many labels but only a few distinct arrays of sources; separate arrays would
+    # take most of a label's memory.
     array = np.array(sources, dtype=_SOURCE_TYPE)
     array.flags.writeable = False
     return array
@@ -429,5 +429,5 @@ def _sources_of(sources: tuple[str, ...]) -> np.ndarray:
 
 @lru_cache(maxsize=4096)
 def _shared_visibility(visibility: bytes) -> np.ndarray:
-    """Return a read-only int8 array [K] of these bytes that all labels with the same ones share."""
+    """Return a read-only int8 array [K] of these bytes, shared by all labels with equal bytes."""
     return np.frombuffer(visibility, dtype=np.int8)

@@ -1,9 +1,9 @@
-"""Given frames of a video, and the frames of a window.
+"""Choice of the given frames of a video and of the frames of a window.
 
-This is the one place that chooses them. Frame indices are 0-based; a window has an odd number T of
-frames in time order, by default three: left, key, right. All but the key frame in the middle are
-auxiliary. With T = 5, 7, ... there are further ones on either side of the key frame, between it and
-the outermost two, and these two alone may carry given labels.
+Only this module chooses them. Frame indices are 0-based; a window has an odd number T of frames in
+time order, by default three: left, key, right. All but the key frame in the middle are auxiliary.
+With T = 5, 7, ... there are further auxiliary frames between the key frame and the two outermost
+frames; only the outermost two may carry given labels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itertools import pairwise
 from stdpose_mm.errors import InputError
 
 NUM_FRAMES = 3
-"""Frames of a window, unless a dataset and a model say another number."""
+"""Default number of frames of a window; dataset and model may set another one."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Window:
         left, key, right: Frame indices of the key frame and the outermost auxiliary frames,
             ``left <= key <= right``.
         left_given, right_given: Whether that frame carries a given label of this person.
-        further: The auxiliary frames between these, ascending, as many before the key frame as
-            after it; none in a window of three frames.
+        further: The auxiliary frames between left and right, ascending, the same number before the
+            key frame as after it; empty in a window of three frames.
 
     Raises:
-        ValueError: If the frames are not in time order, or the further ones are not in pairs.
+        ValueError: If the frames are not in time order, or the number of further frames is odd.
     """
 
     left: int
@@ -54,17 +54,17 @@ class Window:
 
     @property
     def before(self) -> tuple[int, ...]:
-        """The auxiliary frames before the key frame, ascending: the left one, further ones."""
+        """The auxiliary frames before the key frame, ascending: left, then further frames."""
         return self.left, *self.further[: len(self.further) // 2]
 
     @property
     def after(self) -> tuple[int, ...]:
-        """The auxiliary frames after the key frame, ascending: further ones, the right one."""
+        """The auxiliary frames after the key frame, ascending: further frames, then right."""
         return *self.further[len(self.further) // 2 :], self.right
 
     @property
     def frames(self) -> tuple[int, ...]:
-        """All T frames, ascending: (left, key, right) if there are no further ones."""
+        """All T frames, ascending: (left, key, right) if there are no further frames."""
         return *self.before, self.key, *self.after
 
     @property
@@ -81,12 +81,12 @@ class Window:
 
 
 def key_place(num_frames: int) -> int:
-    """Return the place of the key frame among the frames of a window: the middle."""
+    """Return the position of the key frame in a window: the middle."""
     return num_frames // 2
 
 
 def require_num_frames(num_frames: int) -> None:
-    """Refuse a number of frames that has no middle, or no auxiliary frame.
+    """Refuse a number of frames without a middle or without auxiliary frames.
 
     Raises:
         InputError: If it is even or less than 3.
@@ -101,16 +101,16 @@ def require_num_frames(num_frames: int) -> None:
 def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -> list[int]:
     """List the given frames of a labelled range when every ``interval``-th one is labelled.
 
-    Frames 0, T, 2T, ... of the range, and its last frame too if that is more than T // 2 after
-    the last given one. On 30 frames this gives the labelled ratios of the paper (T = 7: 16.7 %).
-    Distances are counted in frames of the video, so that a range with gaps (PoseTrack labels the
-    ends of its validation videos every fourth frame) is not thinned out further than T asks for.
+    The given frames are 0, T, 2T, ... of the range, and its last frame if that is more than T // 2
+    after the last given frame. On 30 frames this gives the labelled ratios of the paper (T = 7:
+    16.7 %). Distances are counted in frames of the video, so that in a range with gaps (PoseTrack
+    labels the ends of its validation videos every fourth frame) labels are not sparser than T.
 
     Args:
         frame_indices: The labelled range, ascending.
         interval: T, in frames.
-        offset: Where the pattern starts, in frames after the first; the first frame is then
-            given by the same rule as the last. Zero is the protocol, others are for training.
+        offset: Start of the pattern, in frames after the first; the first frame is then given by
+            the same rule as the last. The protocol uses 0; other values are for training.
 
     Returns:
         The given frames, ascending; empty for an empty range.
@@ -143,8 +143,8 @@ def given_frames(frame_indices: Sequence[int], interval: int, offset: int = 0) -
 def propagation_window(key: int, given: Sequence[int], first: int, last: int) -> Window:
     """Take the nearest given frames on either side of ``key``.
 
-    Where a person is labelled at one side only, the other auxiliary frame mirrors the distance,
-    clipped to the video, and carries no label. A key frame that is itself given is its own
+    If a person is labelled on one side only, the other auxiliary frame lies at the same distance
+    on the other side, clipped to the video, and carries no label. A given key frame is its own
     neighbour on both sides.
 
     Args:
@@ -173,7 +173,7 @@ def estimation_window(
 ) -> Window:
     """Take the frames ``step``, 2 ``step``, ... before and after ``key``; nothing is given.
 
-    Frames beyond the video give way to its first or last one.
+    Frames beyond the video are replaced by its first or last frame.
 
     Args:
         key: The frame to be estimated.
@@ -197,13 +197,13 @@ def estimation_window(
 
 
 def fill_window(window: Window, num_frames: int) -> Window:
-    """Put further auxiliary frames evenly between the outermost ones and the key frame.
+    """Put further auxiliary frames evenly between the outermost frames and the key frame.
 
-    They are shown without labels. Where there are not enough frames, some come twice; a place
-    between two frames counts as the one nearer to the key frame.
+    They carry no labels. If there are not enough frames, some are repeated; a position between
+    two frames is rounded towards the key frame.
 
     Args:
-        window: A window of which the outermost frames and the key frame count.
+        window: A window; only its outermost frames and its key frame are used.
         num_frames: Number T of frames.
 
     Raises:
@@ -211,7 +211,7 @@ def fill_window(window: Window, num_frames: int) -> Window:
     """
     require_num_frames(num_frames)
     sides = key_place(num_frames)
-    # In whole numbers, rounded down: towards the key frame.
+    # Integer division rounds the distance down, towards the key frame.
     before = [window.key - (window.key - window.left) * n // sides for n in range(sides - 1, 0, -1)]
     after = [window.key + (window.right - window.key) * n // sides for n in range(1, sides)]
     return replace(window, further=(*before, *after))
@@ -227,20 +227,20 @@ def person_window(
 ) -> Window:
     """Make the window of one person among others, in a video that may lack frames.
 
-    The person's own labels count first; a person labelled on none of the given frames gets the
-    given frames' pictures without labels; without any other given frame, the pictures ``step``
-    before and after. The key's own label is never shown: where the key is itself labelled (in
-    training on sparse labels), its labelled neighbours are the auxiliary frames.
+    The person's own labels come first. A person labelled on none of the given frames gets the
+    given frames without labels; without any other given frame, the frames ``step`` before and
+    after. The label of the key frame is never used: if the key frame is labelled (in training on
+    sparse labels), the auxiliary frames are its labelled neighbours.
 
     Args:
         key: The frame to be estimated, one of ``known``.
         own: The given frames on which this person is labelled, ascending.
         given: The given frames of the video, ascending.
         known: The frames of the video that exist, ascending. An unlabelled auxiliary frame that
-            does not exist gives way to the next one towards the key.
+            does not exist is replaced by the next existing frame towards the key frame.
         step: See above.
-        num_frames: Number T of frames. Between given frames and the key frame the further ones
-            are evenly spaced (:func:`fill_window`), without given frames they are 2 ``step``, ...
+        num_frames: Number T of frames. Further frames are evenly spaced between given frames and
+            the key frame (:func:`fill_window`); without given frames they are 2 ``step``, ...
             before and after.
 
     Raises:

@@ -59,7 +59,7 @@ def read_coco(path: PathLike) -> list[VideoLabels]:
 
 
 def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
-    """Read as :func:`read_coco` from JSON that is already parsed; ``path`` is for names."""
+    """Read parsed JSON as :func:`read_coco` does; ``path`` is for names and messages."""
     record = Record(path, '', data)
     skeleton, category = read_categories(record, default=None)
     groups: dict[Any, list[Record]] = {}
@@ -89,10 +89,10 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
         if person.track_id is None:
             person = replace(person, track_id=_track_attribute(annotation))
         if _kept_area(person) in (None, _box_area(person)):
-            # It is made again when it is written, of the box that the label then has.
+            # The writer computes the area again from the label's box.
             person.extra.pop('area', None)
         if not person.has_place:
-            # COCO asks for a box, also of who is not there.
+            # COCO requires a box even for an absent person.
             person = replace(person, bbox=None)
         persons[key].append(person)
     require_distinct(
@@ -163,11 +163,11 @@ def _video_names(path: PathLike, keys: list[Any], videos: dict[Any, Record]) -> 
 def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> None:
     """Write one video or several as COCO keypoint JSON, atomically.
 
-    What COCO asks for is always there: frames without a file name get ``<video>/<index>.jpg``,
-    people without a box get the extent of their joints, of zero size without any. The area is that
-    of the box, unless the file of a given label states another (that of its outline, with which OKS
-    is computed). Besides COCO's fields there are ``frame_index``, ``track_id``, ``scores``,
-    ``source``, ``keypoint_sources`` and whatever is in ``extra``.
+    Fields that COCO requires are always written: frames without a file name get
+    ``<video>/<index>.jpg``, people without a box the extent of their joints (zero size without
+    joints). The area is that of the box, unless the file of a given label states another (the area
+    of the outline, used by OKS). Besides COCO's fields, ``frame_index``, ``track_id``, ``scores``,
+    ``source``, ``keypoint_sources`` and the fields in ``extra`` are written.
 
     Args:
         labels: Videos with the same skeleton.

@@ -47,7 +47,7 @@ TRACK_NAME = 'track_name'
 def video_name(path: PathLike) -> str:
     """Name the video of a label file: the file's name without its suffixes.
 
-    Bytes in it that are no UTF-8, which no label file can hold, become question marks.
+    Bytes that are not valid UTF-8, which no label file can hold, become question marks.
     """
     name = os.fsencode(Path(path).name).decode('utf-8', 'replace')
     for suffix in ('.gz', '.json', '.xml', '.slp', '.csv', '.txt'):
@@ -60,8 +60,8 @@ def find_frame_indices(
 ) -> tuple[list[int], FrameNumbering]:
     """Find the frame indices of the images of one video, see :func:`frame_indices`.
 
-    They are the fields ``frame_index`` where the first image has one; seconds are the fields
-    ``time`` or ``timestamp`` where all images have distinct ones.
+    They are the fields ``frame_index`` if the first image has this field; seconds are the fields
+    ``time`` or ``timestamp`` if all images have distinct values.
 
     Raises:
         InputError: If a ``frame_index`` is missing, wrong or repeated.
@@ -106,7 +106,7 @@ def read_frame_record(image: Record, index: int) -> VideoFrame:
         ignore_regions=tuple(
             PolygonRegion(np.stack(xy, axis=1)) for xy in zip(xs, ys, strict=True)
         ),
-        # A file may say that there are no regions, or nothing about them.
+        # Keep the difference between an empty list of regions and a missing one.
         extra=image.extra(unread=() if xs else ('ignore_regions_x', 'ignore_regions_y')),
         **size,
     )
@@ -172,13 +172,13 @@ def category_fields(skeleton: Skeleton, extra: dict[str, Any]) -> dict[str, Any]
 
 
 def top_level_fields(labels: VideoLabels) -> dict[str, Any]:
-    """Collect the fields of the file itself that labels bring along."""
+    """Collect the fields of the file itself that are kept in ``labels.extra``."""
     own = (CATEGORY_FIELDS, VIDEO_FIELDS)
     return {name: value for name, value in labels.extra.items() if name not in own}
 
 
 def find_visibility(annotations: Iterable[Record]) -> Visibility:
-    """Find the convention a file follows: a v of 2 or a ``source`` field means COCO's."""
+    """Find the visibility convention of a file: a v of 2 or a ``source`` field means COCO's."""
     for annotation in annotations:
         keypoints = annotation.raw('keypoints', [])
         if annotation.raw('source', None) in SOURCES:
@@ -243,7 +243,7 @@ def read_person_record(
 
 
 def _keypoint_sources(annotation: Record, count: int) -> dict[str, Any]:
-    """Read where each joint comes from; nothing where the file says it of whole poses only."""
+    """Read the source of each joint; empty if the file has sources of whole poses only."""
     if 'keypoint_sources' not in annotation:
         return {}
     sources = annotation.texts('keypoint_sources')
@@ -253,7 +253,7 @@ def _keypoint_sources(annotation: Record, count: int) -> dict[str, Any]:
 
 
 def source_fields(person: PersonLabel) -> dict[str, Any]:
-    """Make the fields of an entry of ``annotations`` that say where its joints come from."""
+    """Make the fields of an entry of ``annotations`` for the sources of its joints."""
     return {'source': person.source, 'keypoint_sources': person.keypoint_sources.tolist()}
 
 
@@ -279,27 +279,27 @@ def person_fields(person: PersonLabel, visibility: Visibility) -> dict[str, Any]
 
 
 def plain(array: np.ndarray) -> list[Any]:
-    """Convert an array to nested lists, whole numbers without a decimal point as in files."""
+    """Convert an array to nested lists; whole numbers become integers."""
     if array.ndim > 1:
         return [plain(row) for row in array]
     return [int(x) if float(x).is_integer() else float(x) for x in array]
 
 
 def joint_scores(person: PersonLabel) -> np.ndarray:
-    """Return [K] scores as files of results have them: 0 without a label, 1 if none is known."""
+    """Return scores [K] for result files: 0 for unlabelled joints, 1 if the score is unknown."""
     scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
     return np.where(person.labelled, scores, 0.0)
 
 
 def visibility_of(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return [K] visibilities of joints [K, 2] in files of results: (0, 0, 0) is none."""
+    """Return visibilities [K] of joints [K, 2] in result files: (0, 0, 0) is not labelled."""
     return np.where((keypoints != 0).any(axis=1) | (scores != 0), VISIBLE, NOT_LABELLED)
 
 
 def distinct_ids(
     kept: Sequence[Any], fallback: Callable[[int], int] = lambda i: i + 1
 ) -> list[Any]:
-    """Take the ids that labels bring from their file if complete and distinct, else number."""
+    """Return ``kept``, the ids from the file, if complete and distinct; else number from 1."""
     if all(type(i) in (int, str) for i in kept) and len(set(kept)) == len(kept):
         return list(kept)
     return [fallback(i) for i in range(len(kept))]

@@ -1,4 +1,4 @@
-"""COCO keypoint results: the list of poses that MMPose and others hand to COCO's evaluation.
+"""COCO keypoint results: the list of poses that MMPose and others pass to COCO's evaluation.
 
 pycocotools reads such lists next to the ground truth they belong to; it is not used here, because
 the videos, frames and identities are what matters.
@@ -40,12 +40,12 @@ def read_coco_results(path: PathLike) -> list[VideoLabels]:
 
     Args:
         path: JSON list of objects with ``image_id``, ``keypoints`` (x, y, score of every joint) and
-            maybe ``bbox``, ``track_id`` and ``frame_index``.
+            optionally ``bbox``, ``track_id`` and ``frame_index``.
 
     Returns:
-        One video. Frames are ``frame_index`` where results have it, as those that this package
-        writes, else ``image_id``; those of names are the numbers in them, one video for each
-        folder.
+        One video. Frames are ``frame_index`` if present, as in results of this package, else
+        ``image_id``. If ids are file names, frames are the numbers in the names, and there is one
+        video for each folder.
 
     Raises:
         InputError: If the file is not as described.
@@ -113,10 +113,10 @@ def _person(result: Record, count: int) -> dict[str, Any]:
 def write_coco_results(labels: VideoLabels, path: PathLike) -> None:
     """Write poses as COCO keypoint results, atomically.
 
-    The ids of images and the category are those that ``write_coco`` gives the same labels, so that
-    the two files can be evaluated against each other. Besides COCO's fields there are ``track_id``
-    and ``frame_index``. The score of a pose is the mean of its joints. Names of joints, who gave a
-    joint, whether it is occluded, and people without a labelled joint are not written.
+    Image ids and category equal those of ``write_coco`` for the same labels, so that the two files
+    can be evaluated against each other. Besides COCO's fields there are ``track_id`` and
+    ``frame_index``. The score of a pose is the mean of its joint scores. Joint names, sources,
+    occlusion, and people without a labelled joint are not written.
 
     Args:
         labels: The labels.
