@@ -299,7 +299,7 @@ def visibility_of(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def distinct_ids(
     kept: Sequence[Any], fallback: Callable[[int], int] = lambda i: i + 1
 ) -> list[Any]:
-    """Return ``kept``, the ids from the file, if complete and distinct; else number from 1."""
+    """Return the ids from the file if complete and distinct, else ``fallback`` of positions."""
     if all(type(i) in (int, str) for i in kept) and len(set(kept)) == len(kept):
         return list(kept)
     return [fallback(i) for i in range(len(kept))]

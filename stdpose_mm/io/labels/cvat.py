@@ -5,9 +5,9 @@ sleap-io does not know it, and movement reads no CVAT files. Documents with a DT
 
 CVAT keeps a track of its own for every point of a skeleton, and its importer reads each point's
 own ``keyframe``, as this reader does: a point at one of its key frames was given by a person, or
-made by this package (see :mod:`.cvat_key_frames`); what CVAT interpolates between key frames was
-given by nobody, whatever the flag of the skeleton around it says. A point that is ``outside``
-stays so until its next key frame; CVAT leaves it out of the frames in between.
+made by this package (see :mod:`.cvat_key_frames`); points that CVAT interpolates between key frames
+are not given, whatever the flag of the enclosing skeleton says. A point that is ``outside`` stays
+outside until its next key frame; CVAT omits it from the frames in between.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from .fields import (
 from .frame_numbers import MAX_FRAME_INDEX
 
 _MAX_LISTED = 10**6
-"""Frames without labels that a file of a few bytes may ask for."""
+"""Maximum number of listed frames without labels; a tiny file could claim many more."""
 
 _MAY_ALL_BE_CORRECTED = 20
-"""So many key frames of joints, if there are no others, may all have been corrected in CVAT."""
+"""Up to this many key frames of joints, a file may plausibly hold corrected ones only."""
 
 
 def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
@@ -54,13 +54,13 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
             :func:`write_cvat_labels`.
 
     Returns:
-        A label for every frame and person with a key frame. The joints that a person placed are
-        'given', those that a person made 'outside' are 'absent', those that were exported as
-        'propagated' are so still. In a given label, the joints that CVAT interpolates are
+        A label for every frame and person with a key frame. Joints that a person placed are
+        'given', joints that a person made 'outside' are 'absent', joints that were exported as
+        'propagated' stay 'propagated'. In a given label, joints that CVAT interpolates are
         'propagated' and have no place. The video's name is the task's if there is one, else the
-        file's. Frames are those of the task. Track ids are those of before the export, else those
-        of CVAT. Other attributes than ``source`` and ``score``, and other kinds of tracks, are in
-        ``extra``.
+        file's. Frames are those of the task. Track ids are those before the export if known, else
+        those of CVAT. Attributes other than ``source`` and ``score``, and other kinds of tracks,
+        are in ``extra``.
 
     Raises:
         InputError: If the file is not as described, or does not say which of the joints that
@@ -77,7 +77,7 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     with errors_of(path):
         for track, track_id in zip(tracks, _track_ids(tracks), strict=True):
             persons += track.labels(track_id)
-    # File order by frame, as in the other formats.
+    # Ascending frames, as in the other formats.
     persons.sort(key=lambda person: person.frame_index)
     frames = _read_frames(path, meta, (person.frame_index for person in persons))
     others = [
@@ -114,10 +114,10 @@ def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleto
 def _read_loaded(
     path: PathLike, tracks: Sequence[Track], loaded: PathLike
 ) -> list[LoadedKeyFrames]:
-    """Read for every track the key frames that were loaded of it, or of all where it is not known.
+    """Read the loaded key frames of every track; of all tracks where the track is unknown.
 
     Raises:
-        InputError: If it is another file.
+        InputError: If ``loaded`` is not the file that was loaded.
     """
     exported, _ = _read_tracks(loaded, _parse(loaded))
     for track in exported:
@@ -145,7 +145,7 @@ def _read_loaded(
 
 
 def _track_ids(tracks: Sequence[Track]) -> list[int]:
-    """Give tracks that were exported their ids of then; others keep theirs where they are free."""
+    """Restore the ids of exported tracks; other tracks keep their ids where these are free."""
     ids: dict[int, int] = {}
     for place, track in enumerate(tracks):
         if track.group >= FROM_FILE and track.group - FROM_FILE not in ids:
@@ -201,7 +201,7 @@ def _unzip(path: PathLike, data: bytes) -> bytes:
     except InputError:
         raise
     except Exception as error:
-        # Whatever zipfile and its decompressors say about a damaged file, or one with a password.
+        # zipfile and its decompressors raise various errors for damaged or encrypted files.
         raise InputError(
             f'{path} is not a zip file with annotations.xml in it that can be unzipped: '
             f'{one_line(error)}'
@@ -209,7 +209,7 @@ def _unzip(path: PathLike, data: bytes) -> bytes:
 
 
 class _PlainTreeBuilder(ET.TreeBuilder):
-    """Build the elements of a document that needs no more memory than it has bytes.
+    """Build the elements of a document whose memory is bounded by its size in bytes.
 
     Args:
         path: The file, for messages.
@@ -279,7 +279,7 @@ def _limbs(svg: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     try:
         drawing = ET.fromstring(svg, ET.XMLParser(target=_PlainTreeBuilder('svg')))
     except (ET.ParseError, InputError):
-        # The drawing is CVAT's business; labels are complete without it.
+        # Only CVAT needs the drawing; labels are complete without it.
         return ()
     joint_of = {
         circle.get('data-node-id'): names.index(circle.get('data-label-name', ''))

@@ -1,11 +1,11 @@
-"""Key frames of CVAT's skeleton tracks: where each comes from, and which of ours are needed.
+"""Key frames of CVAT's skeleton tracks: their source, and the choice of those to write.
 
 CVAT keeps a track of its own for every joint of a skeleton: key frames, between which it draws
-straight lines, and flags that hold from a key frame until the next. What a person did to the key
-frames of an export is found by comparing: each is written with a text, the attribute ``source``
-of its point, that says in which frame, where and how it was exported. CVAT passes attributes on
-to key frames that are added later, so that the text alone says nothing; a key frame that is no
-longer as its text says was placed or changed by a person.
+straight lines, and flags that hold from a key frame until the next. Changes that a person made to
+exported key frames are found by comparison: each key frame is written with a mark, the attribute
+``source`` of its point, that holds its frame, place and state at export. CVAT copies attributes to
+key frames that are added later, so the mark alone proves nothing; a key frame that differs from its
+mark was placed or changed by a person.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import numpy as np
 from stdpose_mm.structures import NOT_LABELLED, OCCLUDED, SOURCES, VISIBLE, Source
 
 UNMARKED = 'given'
-"""What the attribute says by default: of joints that a person placed in CVAT."""
+"""Default value of the attribute ``source``: joints that a person placed in CVAT have it."""
 
 NO_SCORE = '-'
-"""What the attribute ``score`` says by default: CVAT wants a text there that is not empty."""
+"""Default value of the attribute ``score``; CVAT requires a non-empty text."""
 
 FROM_FILE = 10**9
-"""CVAT numbers tracks anew, but keeps their groups: the group of a track of ours is this and its id
-(or the number before it), which also tells apart what came from here and what was drawn in CVAT."""
+"""CVAT renumbers tracks but keeps their groups: the group of an exported track is this number plus
+its id (or the number before it), which also separates exported tracks from those drawn in CVAT."""
 
 # CVAT exports coordinates with two decimals.
 _ROUNDING = 0.006
@@ -46,7 +46,7 @@ class KeyFrame:
 
     Args:
         frame_index: Frame of the video.
-        place: (x, y) in pixels, that of before if the joint is outside.
+        place: (x, y) in pixels; the last known place if the joint is outside.
         visibility: 0 (CVAT's ``outside``), 1 or 2.
         source: 'given' if a person placed or left out the joint here.
     """
@@ -57,7 +57,7 @@ class KeyFrame:
     source: Source = 'given'
 
     def mark(self) -> str:
-        """Write source, frame, place and state as the text that :meth:`exported` compares with."""
+        """Format source, frame, place and state as the mark that :meth:`exported` compares with."""
         x, y = self.place
         if self.visibility == NOT_LABELLED or (
             self.source == 'given' and (x, y) == (round(x, 2), round(y, 2))
@@ -68,13 +68,14 @@ class KeyFrame:
         return f'{self.source} {self.frame_index}{place}{_STATES[self.visibility]}'
 
     def exported(self, text: str) -> KeyFrame | None:
-        """Find the key frame that this one was when it was exported.
+        """Recover this key frame as it was exported.
 
         Args:
-            text: What the file has as its mark.
+            text: Mark of the key frame in the file.
 
         Returns:
-            It, with its source and all its digits; None if it was placed or changed since.
+            The exported key frame with its source and all its digits; None if a person placed or
+            changed it since.
         """
         match = _MARK.fullmatch(text)
         if match is None:
@@ -89,7 +90,7 @@ class KeyFrame:
         return exported if self.is_as(exported) else None
 
     def is_as(self, exported: KeyFrame) -> bool:
-        """Tell whether this is ``exported`` as CVAT gives it back, untouched."""
+        """Tell whether this key frame equals ``exported`` up to CVAT's rounding."""
         return (
             self.frame_index == exported.frame_index
             and self.visibility == exported.visibility
@@ -102,7 +103,7 @@ def _near(one: tuple[float, float], other: tuple[float, float], distance: float)
 
 
 def is_mark(text: str) -> bool:
-    """Tell whether a text is one that :meth:`KeyFrame.mark` writes, or what CVAT writes instead."""
+    """Tell whether a text is a mark of :meth:`KeyFrame.mark`, or CVAT's substitute for a mark."""
     return text == UNMARKED or _MARK.fullmatch(text) is not None
 
 
@@ -110,7 +111,7 @@ class LoadedKeyFrames:
     """The key frames of a file that was loaded into CVAT, to compare an export with.
 
     Args:
-        tracks: One for every joint of every track: the joint, and its key frames in order.
+        tracks: For every joint of every track: the joint, and its key frames in order.
     """
 
     def __init__(self, tracks: Iterable[tuple[int, list[KeyFrame]]]) -> None:
@@ -122,12 +123,12 @@ class LoadedKeyFrames:
                 self._at[joint, key_frame.frame_index].append(key_frame)
 
     def find(self, joint: int, key_frame: KeyFrame) -> KeyFrame | None:
-        """Find the key frame that this one was when it was loaded."""
+        """Find the loaded key frame that equals this one."""
         candidates = self._at.get((joint, key_frame.frame_index), ())
         return next((found for found in candidates if key_frame.is_as(found)), None)
 
     def is_on_line(self, joint: int, key_frame: KeyFrame) -> bool:
-        """Tell whether CVAT drew the joint like this between two key frames that were loaded."""
+        """Tell whether the key frame lies on CVAT's line between two loaded key frames."""
         for key_frames in self._by_joint[joint]:
             after = bisect_right([k.frame_index for k in key_frames], key_frame.frame_index)
             if after == 0 or key_frames[after - 1].visibility != key_frame.visibility:
@@ -146,13 +147,13 @@ def few_key_frames(
 ) -> np.ndarray:
     """Choose key frames between which straight lines stay close to a path.
 
-    From every key frame on, the line is drawn as far as it stays close. (Libraries that simplify
-    lines measure the distance to a line in the picture, not to where it is at the time.)
+    From every key frame, the line is extended as far as it stays close. (Libraries for line
+    simplification measure the distance to the line in the picture, not to its point at that time.)
 
     Args:
         frame_indices: [F] frames of the path, ascending.
         points: [F, 2] pixels.
-        required: [F] bool: key frames in any case, among them the first and the last.
+        required: [F] bool: frames that must be key frames, among them the first and the last.
         tolerance: Largest distance in pixels, in any of the frames.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Skeleton tracks of CVAT's XML as labels: what a person gave, and what was made."""
+"""Skeleton tracks of CVAT's XML as given and propagated labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .frame_numbers import MAX_FRAME_INDEX
 
 @dataclass(frozen=True)
 class Tag:
-    """An XML element with the words for error messages."""
+    """An XML element and its description for error messages."""
 
     file: PathLike
     where: str
@@ -75,7 +75,7 @@ class Tag:
             yield Tag(self.file, f'{self.where}.{tag}[{i}]', child)
 
     def attributes(self) -> dict[str, str]:
-        """Read name and text of the ``attribute`` elements in it."""
+        """Read name -> text of its ``attribute`` elements."""
         return {
             Tag(self.file, f'an attribute of {self.where}', child).text('name'): child.text or ''
             for child in self.element.findall('attribute')
@@ -97,7 +97,7 @@ def _number(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class _Point:
-    """A joint at one of its key frames, as the file has it."""
+    """A joint at one of its key frames, as read from the file."""
 
     key_frame: KeyFrame
     mark: str | None
@@ -110,13 +110,13 @@ class Track:
     """A skeleton track.
 
     Args:
-        file: The file it is from.
-        id: Its id there.
+        file: The file of the track.
+        id: Id of the track in the file.
         group: CVAT's group of tracks, 0 for none.
         skeleton: Its joints.
         points: For every joint, frame -> the joint at its key frames.
         attributes: Frame -> attributes of the whole skeleton.
-        sources: Frame -> ``source`` among these attributes, as files of older versions have it.
+        sources: Frame -> ``source`` among these attributes, in files of older versions.
     """
 
     file: PathLike
@@ -134,18 +134,18 @@ class Track:
 
     @property
     def is_from_file(self) -> bool:
-        """Whether this package wrote it, before it was loaded into CVAT or not."""
+        """Whether this package wrote the track, whether or not it was loaded into CVAT."""
         return self.group >= FROM_FILE - 1 or self.has_marks
 
     def find_sources(self, loaded: LoadedKeyFrames | None, cuts: Collection[int]) -> None:
-        """Say of every key frame whether a person gave it, by what was exported.
+        """Find the source of every key frame by comparison with the export.
 
         Args:
             loaded: The key frames that were loaded into CVAT; by default their marks are used.
-            cuts: Frames where CVAT may have cut the track, and made key frames of its own.
+            cuts: Frames where CVAT may have cut the track and added key frames.
 
         Raises:
-            InputError: If that cannot be said.
+            InputError: If the sources cannot be determined.
         """
         if not self.is_from_file and loaded is None:
             for points in self.points:
@@ -182,17 +182,17 @@ class Track:
                     if loaded.is_on_line(joint, key_frame):
                         del points[frame_index]
                         continue
-                # CVAT passes the score of the key frame before on to this one.
+                # CVAT copies the score of the previous key frame to this one.
                 points[frame_index] = _Point(key_frame, point.mark, None, point.attributes)
 
     def key_frames(self) -> Iterator[tuple[int, list[KeyFrame]]]:
-        """Give every joint with its key frames in order."""
+        """Yield every joint with its key frames in order."""
         for joint, points in enumerate(self.points):
             yield joint, [points[frame_index].key_frame for frame_index in sorted(points)]
 
     def labels(self, track_id: int) -> list[PersonLabel]:
         """Collect a label for every frame with a key frame of a joint."""
-        # What CVAT shows of a joint between its key frames.
+        # State of each joint between its key frames, as CVAT shows it.
         held: list[Source] = ['absent'] * len(self.points)
         labels = []
         for frame_index in sorted({index for points in self.points for index in points}):
@@ -229,7 +229,7 @@ class Track:
         if is_given:
             source: Source = 'given'
             if 'given' not in sources:
-                # The label only says what is left out.
+                # The label only states which joints are left out.
                 visibility[:] = NOT_LABELLED
         else:
             source = 'propagated' if 'propagated' in sources else 'absent'
@@ -299,7 +299,7 @@ def read_track(tag: Tag, skeleton: Skeleton, max_id: int) -> Track:
             if attributes.get('source') == source:
                 del attributes['source']
                 outside = [p.key_frame.visibility == NOT_LABELLED for p in here.values()]
-                # Who is moved in or out of the picture in CVAT keeps the attribute of before.
+                # A person who is moved in or out of the picture in CVAT keeps the old attribute.
                 if is_key and source != ('propagated' if all(outside) else 'absent'):
                     track.sources[frame_index] = source
                 break

@@ -29,12 +29,12 @@ from stdpose_mm.structures import (
 from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, few_key_frames
 
 CVAT_TOLERANCE = 1.0
-"""Pixels by which CVAT's straight lines may miss a propagated joint."""
+"""Default largest distance of CVAT's straight lines from a propagated joint, in pixels."""
 
-# What coordinates lose when they are rounded to two decimals, twice.
+# Largest error in pixels of rounding coordinates to two decimals twice.
 _ROUNDING = 0.015
 
-# A carriage return is XML, but comes back as a line feed.
+# A carriage return is valid XML but is read back as a line feed.
 _NOT_XML = re.compile('[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 
 
@@ -44,19 +44,19 @@ def write_cvat(
     """Write labels as "CVAT for video 1.1" XML, atomically.
 
     Given joints are key frames, and so are the first label of a track and the frames in which a
-    joint is hidden, left out or comes back. Of propagated joints, whose coordinates are rounded to
-    two decimals, there are as many more as CVAT's straight lines need to follow them. A joint
-    without a place is ``outside``. Where a frame has labels (or ``is_labeled``) but not of a person
-    who has one on the frame before it, an ``outside`` key frame with the source 'absent' ends the
+    joint is hidden, left out or comes back. Propagated joints, whose coordinates are rounded to
+    two decimals, get as many further key frames as CVAT's straight lines need to follow them. A
+    joint without a place is ``outside``. If a frame has labels (or ``is_labeled``), but none of a
+    person labelled on the frame before, an ``outside`` key frame with the source 'absent' ends the
     person's presence. Every point has an attribute ``source`` (see :mod:`.cvat_key_frames`) and, if
-    there are scores, ``score``. CVAT holds no boxes, ids of images, file names or ignore regions,
-    no people of whom only a box is known, and no gaps between frames.
+    there are scores, ``score``. CVAT cannot store boxes, image ids, file names, ignore regions,
+    people with only a box, or gaps between frames.
 
     Args:
         labels: People without a track id get tracks of their own.
         path: Where to write.
-        tolerance: How far CVAT's straight lines may be from a propagated joint, in pixels; None
-            makes every label a key frame.
+        tolerance: Largest distance of CVAT's straight lines from a propagated joint, in pixels;
+            None makes every label a key frame.
 
     Raises:
         InputError: If a name holds characters that XML does not allow.
@@ -75,7 +75,7 @@ def write_cvat(
         except (ET.ParseError, TypeError) as error:
             raise InputError(f'{path}: cvat_elements holds what is not XML: {error}') from error
     ET.indent(root)
-    # ElementTree writes characters that are not XML and that its parser then refuses.
+    # ElementTree writes characters that are not valid XML and that its parser then refuses.
     text = ET.tostring(root, encoding='unicode')
     bad = _NOT_XML.search(text)
     if bad:
@@ -120,7 +120,7 @@ def write_cvat_labels(labels: VideoLabels, path: PathLike) -> None:
 
 
 _ATTRIBUTES = {'source': UNMARKED, 'score': NO_SCORE}
-"""Attributes of points -> their values by default."""
+"""Attributes of points -> default values."""
 
 
 def _add(parent: ET.Element, tag: str, text: str = '', **attributes: str) -> ET.Element:
@@ -142,7 +142,7 @@ def _tracks(labels: VideoLabels) -> dict[int, list[PersonLabel]]:
 
 
 def _with_ends(track: Sequence[PersonLabel], following: dict[int, int]) -> Iterator[PersonLabel]:
-    """Add the absences of a person on frames that were looked at without finding them."""
+    """Add an absence on the annotated frames where the person has no label."""
     labelled = {person.frame_index for person in track}
     for person in track:
         yield person
@@ -181,7 +181,7 @@ def _key_frames(
     track: Sequence[PersonLabel], joint: int, tolerance: float | None
 ) -> dict[int, KeyFrame]:
     """Choose the key frames of a joint: position in the track -> key frame."""
-    # Of a joint that is yet to be propagated a given label says nothing: CVAT goes on drawing it.
+    # A given label says nothing about joints yet to be propagated: CVAT continues their lines.
     slots = [
         slot
         for slot, person in enumerate(track)
@@ -192,7 +192,7 @@ def _key_frames(
     here = [track[slot] for slot in slots]
     states = np.asarray([person.visibility[joint] for person in here])
     there = states > NOT_LABELLED
-    # What a given label leaves out a person has left out.
+    # Joints missing from a given label were left out by a person.
     sources: list[Source] = [
         'given'
         if person.source == 'given' and not person.propagated[joint]
@@ -206,7 +206,7 @@ def _key_frames(
     required[0] = True
     required[1:] |= states[1:] != states[:-1]
     required[1:] |= ~there[1:] & (np.asarray(sources[1:]) != sources[:-1])
-    # The last one before the joint is outside, towards which CVAT would go on, or holds its place.
+    # The last key frame before the joint goes outside; CVAT would continue or hold its place.
     required |= there & ~np.append(there[1:], False)
     frame_indices = np.asarray([person.frame_index for person in here])
     for start, stop in _runs(there):
@@ -214,7 +214,7 @@ def _key_frames(
         required[run] = few_key_frames(
             frame_indices[run], points[run], required[run], (tolerance or 0.0) - _ROUNDING
         )
-    # Whoever comes back in CVAT stands where he was last.
+    # A joint that is outside keeps its last place in CVAT.
     nearest = np.maximum.accumulate(np.where(there, np.arange(len(slots)), -1))
     nearest = np.where(nearest < 0, there.argmax(), nearest)
     return {
@@ -323,7 +323,7 @@ def _drawing(skeleton: Skeleton) -> str:
         }
         place = {'cx': f'{x:.2f}', 'cy': f'{y:.2f}', 'r': '1.5'}
         ET.SubElement(drawing, 'circle', {**place, 'fill': '#b3b3b3', **attributes})
-    # As browsers read a drawing that is put into a page.
+    # Serialised as SVG inside HTML, the way browsers parse it.
     return ''.join(
         ET.tostring(child, encoding='unicode', short_empty_elements=False) for child in drawing
     )

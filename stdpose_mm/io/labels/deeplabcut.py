@@ -8,7 +8,7 @@ Read and written with the standard library: sleap-io, which reads these files to
 frame whose picture is not on the disk, numbers frames by their place among those, and sorts the
 joints by name; movement needs pandas, and reads predictions only.
 
-DeepLabCut marks a joint that cannot be seen by leaving it out, so labelled joints are visible.
+DeepLabCut leaves out joints that cannot be seen, so all labelled joints are visible.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _HEADER_OF_SEVERAL = ('scorer', 'individuals', 'bodyparts', 'coords')
 _LABELS, _PREDICTIONS = ['x', 'y'], ['x', 'y', 'likelihood']
 
 OWN_SCORER = 'stdpose'
-"""The scorer of files that this package wrote from labels that not only people gave."""
+"""Scorer in files that this package wrote from labels that are not all given."""
 
 _ANNOTATOR = 'annotator'
 
@@ -57,7 +57,7 @@ class _Layout:
     """Contents of the header.
 
     Args:
-        scorer: Who or what labelled.
+        scorer: Name of the annotator or model.
         rows: Number of header rows.
         path_columns: Number of columns that the path of a picture is spread over.
         skeleton: The joints of all individuals, in the order of their first columns.
@@ -77,7 +77,7 @@ class _Layout:
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     """Read labels or predictions of DeepLabCut or Lightning Pose.
 
-    Labels are 'given', those of a file that this package wrote from propagated labels 'propagated'.
+    Labels are 'given', or 'propagated' if this package wrote the file from propagated labels.
     Predictions are 'propagated', estimates of a network, with the likelihood as score.
 
     Args:
@@ -97,7 +97,7 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     """
     text = read_text(path)
     if '\0' in text:
-        # No name in the other formats can hold one, and no file system.
+        # Names in other formats and on file systems cannot hold NUL.
         line = text[: text.index('\0')].count('\n') + 1
         raise InputError(f'{path} is not CSV: line {line} holds a zero byte')
     try:
@@ -160,7 +160,7 @@ def _read_header(path: PathLike, rows: Sequence[Sequence[str]]) -> _Layout:
     if any(len(row) != width for row in header):
         raise InputError(f'{path}: the header rows must have equally many columns')
     if coords[-1] == '' and header[0][-1] == 'set':
-        # Lightning Pose says of every labelled picture whether it was trained on.
+        # Lightning Pose adds a column that marks the pictures used in training.
         width -= 1
     kinds = _PREDICTIONS if 'likelihood' in coords else _LABELS
     if coords[path_columns:width] != kinds * ((width - path_columns) // len(kinds)):
@@ -249,11 +249,11 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     """Write the joints of a video as DeepLabCut's ``CollectedData_<scorer>.csv``, atomically.
 
     All joints with a place are written, given or propagated: DeepLabCut makes no difference. If
-    one of them is propagated the scorer is ``stdpose``, by which reading the file again knows it.
-    Beside the file lies ``<its name>_config.yaml`` with what belongs into the ``config.yaml`` of
-    the project. Pictures are called ``labeled-data/<video>/img0042.png`` unless the labels name
-    them by their frames. People without a track id take the columns of those who are not there.
-    Occluded joints become visible ones; scores and boxes are not written.
+    one of them is propagated the scorer is ``stdpose``, by which the reader recognises it. Beside
+    the file ``<its name>_config.yaml`` is written with the fields for the project's
+    ``config.yaml``. Pictures are called ``labeled-data/<video>/img0042.png`` unless the labels name
+    them by their frames. People without a track id use columns that are free in the frame. Occluded
+    joints become visible; scores and boxes are not written.
 
     Args:
         labels: The labels.
@@ -288,7 +288,7 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
 
 
 _Individual = tuple[bool, int]
-"""Whether without a track id, and the track id or the position among those without one."""
+"""(has no track id, track id or else position among the people without a track id)."""
 
 
 def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLabel]:
@@ -303,7 +303,7 @@ def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLab
 def _individual_names(
     rows: Mapping[int, Mapping[_Individual, PersonLabel]],
 ) -> dict[_Individual, str]:
-    """Name the individuals of all rows; a single one that has no name of its own is called ''."""
+    """Name the individuals of all rows; a single individual without a name is called ''."""
     own: dict[_Individual, str] = {}
     for people in rows.values():
         for key, person in people.items():
@@ -322,7 +322,7 @@ def _individual_names(
 
 
 def _picture_names(labels: VideoLabels) -> dict[int, str]:
-    """Name the pictures of all frames so that the names say which frames they are."""
+    """Name the pictures of all frames so that each name holds its frame index."""
     own = {frame.index: base_name(frame.file_name) for frame in labels.frames}
     if all(own.values()) and frame_indices('', [*own.values()], first_number=0)[0] == [*own]:
         return own

@@ -1,4 +1,4 @@
-"""Checked access to the fields of label files: the one place that words their errors."""
+"""Checked access to the fields of label files, with uniform error messages."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_kinds import require_no_stream
 
 MAX_COORDINATE = 1e7
-"""Pixels beyond this are a mistake in the file, not a picture."""
+"""Largest coordinate in pixels; anything beyond is a mistake in the file."""
 
 MAX_ID = 2**63 - 1
 
 MAX_EXACT = 2**53
-"""Whole numbers up to this one are exact as floating point numbers."""
+"""Whole numbers up to this value are exact as floating-point numbers."""
 
 MAX_UNZIPPED = 2**31
-"""Bytes that a zipped label file may stand for: a year of dense labels, and no zip bomb."""
+"""Maximum uncompressed bytes of a zipped label file: a year of dense labels, but no zip bomb."""
 
 MAX_UNZIPPED_UNSEEN, MAX_RATIO = 2**26, 250
-"""Of this size on, they may be so many times those of the file: labels shrink to a tenth or less,
-equal bytes to a thousandth."""
+"""Above the first number of uncompressed bytes, the compression ratio may be at most the second:
+labels shrink to a tenth or less, equal bytes to a thousandth."""
 
 MAX_DEPTH = 100
-"""Lists and objects within each other in what is kept for writing; Python stops at about 1000."""
+"""Maximum nesting of the fields that are kept for writing; Python stops at about 1000."""
 
-# What UTF-8 text can hold only as an escape: halves of pairs of surrogates, and NUL.
+# Characters that need an escape in JSON text: lone surrogates, and NUL.
 _ESCAPED = re.compile(r'\\u(?:0000|[dD][89a-fA-F])')
 NO_CHARACTER = re.compile('[\0\ud800-\udfff]')
-"""What is in no name: file names cannot hold NUL, nor can UTF-8 hold the others."""
+"""Characters that no name may hold: file names cannot hold NUL, UTF-8 cannot hold surrogates."""
 
 _REQUIRED: Any = object()
 T = TypeVar('T', bound=Hashable)
@@ -48,7 +48,7 @@ T = TypeVar('T', bound=Hashable)
 
 @contextmanager
 def errors_of(where: PathLike) -> Iterator[None]:
-    """Begin the message of a ValueError of labels or a skeleton with its place in the files.
+    """Turn a ValueError about labels or a skeleton into an InputError that begins with ``where``.
 
     An InputError, which names its file already, passes unchanged.
     """
@@ -81,7 +81,8 @@ def read_bytes(path: PathLike, may_be_empty: bool = False) -> bytes:
     """Read the bytes of a file, unzipped if they are gzipped.
 
     Raises:
-        InputError: If the file is missing, unreadable, a broken gzip file, or empty and may not be.
+        InputError: If the file is missing, unreadable, a broken gzip file, or empty without
+            ``may_be_empty``.
     """
     with open_file(path) as file:
         try:
@@ -100,15 +101,15 @@ def read_bytes(path: PathLike, may_be_empty: bool = False) -> bytes:
 
 
 def read_unzipped(path: PathLike, read: Callable[[int], bytes], size: int) -> bytes:
-    """Read what a zipped label file holds, unless it would fill the memory.
+    """Read the uncompressed content of a zipped label file within safe limits of memory.
 
     Args:
         path: The file, for messages.
-        read: Reads so many bytes of what is in it.
-        size: Bytes of the file.
+        read: Reads up to the given number of uncompressed bytes.
+        size: Size of the compressed file in bytes.
 
     Raises:
-        InputError: If it holds more than labels of that size can.
+        InputError: If the content is larger than labels in a file of ``size`` bytes can be.
     """
     limit = min(MAX_UNZIPPED, max(MAX_UNZIPPED_UNSEEN, MAX_RATIO * size))
     data = read(limit + 1)
@@ -124,7 +125,7 @@ def read_text(path: PathLike, may_be_empty: bool = False) -> str:
     """Read a text file (UTF-8, with or without a byte order mark, gzipped or not).
 
     Raises:
-        InputError: If the file cannot be read, is no text, or is empty and may not be.
+        InputError: If the file cannot be read, is no text, or is empty without ``may_be_empty``.
     """
     try:
         return read_bytes(path, may_be_empty).decode('utf-8-sig')
@@ -144,7 +145,7 @@ def read_json(path: PathLike) -> Any:
 
 
 def parse_json(where: PathLike, text: str) -> Any:
-    """Parse JSON as :func:`read_json` does; ``where`` begins messages."""
+    """Parse JSON as :func:`read_json` does; error messages begin with ``where``."""
     try:
         data = json.loads(text, object_pairs_hook=_distinct_fields)
         if _ESCAPED.search(text):
@@ -200,7 +201,7 @@ def shown(value: Any) -> str:
 
 
 class Record:
-    """One JSON object of a file; its getters check type and range and name the field if wrong.
+    """One JSON object of a file; getters check type and range and name the field in errors.
 
     Args:
         file: The file it came from.
@@ -224,14 +225,14 @@ class Record:
         return self._data.get(name) is not None
 
     def error(self, name: str, expected: str) -> InputError:
-        """Make the error that the field ``name`` is not as ``expected``."""
+        """Make the error for a field ``name`` that is not ``expected``."""
         field = f'{self.where}.{name}' if self.where else name
         if name not in self._data:
             return InputError(f'{self.file}: {field} is missing, expected {expected}')
         return InputError(f'{self.file}: {field} must be {expected}, got {shown(self._data[name])}')
 
     def peek(self, name: str) -> Any:
-        """Get the field unchecked, which :meth:`extra` still counts as unread."""
+        """Get the field unchecked; :meth:`extra` still counts it as unread."""
         return self._data.get(name)
 
     def raw(self, name: str, default: Any = _REQUIRED, expected: str = 'a value') -> Any:
@@ -319,10 +320,10 @@ class Record:
         """Get a box [4] x, y, width, height with sizes of at least 0; None if missing or empty."""
         if self.raw(name, None) in (None, []):
             return None
-        # From corner to corner it is twice as far as from the origin.
+        # Width and height may be twice as large as the largest coordinate.
         box = self._array(name, self.raw(name), 4, 'a list of 4 numbers', 2 * MAX_COORDINATE)
         corners = np.stack([box[:2], box[:2] + box[2:]])
-        # The sum is rounded.
+        # Tolerates the rounding of the sum.
         if (box[2:] < 0).any() or (np.abs(corners) > MAX_COORDINATE + 1e-6).any():
             raise self.error(name, 'x, y, width, height with sizes of at least 0, within +-1e7')
         return box
@@ -370,7 +371,7 @@ class Record:
 
 
 def _flaw(value: Any) -> str | None:
-    """Say what a JSON value must be so that it can be written again; None if it is."""
+    """Return what a JSON value must be to be written again; None if it is valid."""
     level, depth = [value], 0
     while level:
         if any(isinstance(item, float) and not math.isfinite(item) for item in level):
@@ -388,7 +389,7 @@ def _flaw(value: Any) -> str | None:
 
 
 def require_distinct(file: PathLike, what: str, values: Iterable[T]) -> None:
-    """Raise an InputError if one of ``values`` comes twice; ``what`` names them, as 'image id'."""
+    """Raise an InputError if ``values`` repeat; ``what`` names them, such as 'image id'."""
     seen: set[T] = set()
     for value in values:
         if value in seen:

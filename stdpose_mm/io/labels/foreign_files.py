@@ -1,4 +1,4 @@
-"""Files of other tools that hold no poses this package can use: what they are, and what to do."""
+"""Detection of other tools' files without usable poses, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ _TEXTS = (
 
 
 def refuse_foreign_bytes(path: PathLike) -> None:
-    """Refuse a file whose first bytes tell that it holds no poses.
+    """Refuse a file whose first bytes show that it holds no poses.
 
     Raises:
-        InputError: One sentence that names what it is and says what to do.
+        InputError: One sentence that names the kind of file and says what to do.
     """
     kind = kind_of_file(path)
     if kind in ('a video', 'a picture'):
@@ -74,10 +74,10 @@ def refuse_foreign_bytes(path: PathLike) -> None:
 
 
 def refuse_other_texts(path: PathLike) -> None:
-    """Refuse a file that is neither called JSON nor begins as JSON does.
+    """Refuse a file that has neither the suffix nor the beginning of JSON.
 
     Raises:
-        InputError: One sentence that says what is read.
+        InputError: One sentence that lists the formats that can be read.
     """
     head = read_bytes(path)[:4096].removeprefix(b'\xef\xbb\xbf').lstrip()
     is_called_json = str(path).lower().removesuffix('.gz').endswith('.json')
@@ -90,7 +90,7 @@ def refuse_other_texts(path: PathLike) -> None:
 
 
 def foreign_json(path: PathLike, data: Any) -> InputError:
-    """Make the error that says what a JSON file of no known label format is."""
+    """Make the error for a JSON file that has no known label format."""
     fields = set(data) if isinstance(data, dict) else set()
     first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}
     if 'bbox' in first and 'image_id' in first and 'keypoints' not in first:

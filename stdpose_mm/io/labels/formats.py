@@ -1,4 +1,4 @@
-"""Label files by name of their format, or by what is in them."""
+"""Reading and writing of label files by format name or detected format."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _PARSERS: dict[str, Callable[[PathLike, Any], list[VideoLabels]]] = {
     'posetrack18': lambda path, data: [parse_posetrack18(path, data)],
     'posetrack21': lambda path, data: [parse_posetrack18(path, data)],
 }
-"""Formats whose files may be large and are parsed once only, for sniffing and reading."""
+"""Formats whose files may be large; they are parsed only once for detection and reading."""
 
 _WRITERS: dict[str, Callable[[VideoLabels, PathLike], None]] = {
     'posetrack18': write_posetrack18,
@@ -95,9 +95,9 @@ def read_labels(
 
     Args:
         path: The label file, or the folder of the files of its pictures.
-        format: One of ``READ_FORMATS``; by default found out from the content.
+        format: One of ``READ_FORMATS``; by default detected from the content.
         video: Name of the video to take from a file that holds several.
-        size: (width, height) of the pictures in pixels, for formats that hold fractions of them.
+        size: (width, height) of the pictures in pixels, for formats with relative coordinates.
         loaded_into_cvat: See :func:`read_cvat`; for that format only.
 
     Raises:
@@ -170,13 +170,13 @@ def write_labels(
     Args:
         labels: The labels.
         path: The file to write.
-        format: One of ``WRITE_FORMATS``; by default the first that such a name stands for.
+        format: One of ``WRITE_FORMATS``; by default the first format with this suffix.
         time_of: Seconds of a frame from the first one, for formats that hold times.
         cvat_tolerance: See :func:`write_cvat`; for that format only.
 
     Raises:
-        InputError: If there is no such format, the name belongs to another one, labels lie beyond
-            what can be read again, or the file cannot be written.
+        InputError: If there is no such format, the suffix belongs to another format, coordinates
+            are too large to be read again, or the file cannot be written.
     """
     format = choose_format(path, format)
     require_readable(labels)
@@ -212,14 +212,14 @@ def sniff_format(path: PathLike) -> str:
 
 
 def stands_for_many(path: PathLike, format: str | None = None) -> bool:
-    """Tell whether a path is a folder or list of label files of a video each.
+    """Tell whether a path is a folder or list of label files with one video each.
 
     A folder may also hold one file for each picture of a video, as in LabelMe, and a text file
     may be one of YOLO-pose.
 
     Args:
         path: A file or folder.
-        format: Its format, if that is known.
+        format: Format of the path, if known.
     """
     if format in LABEL_FORMATS and LABEL_FORMATS[format].folder:
         return False
@@ -229,7 +229,7 @@ def stands_for_many(path: PathLike, format: str | None = None) -> bool:
 
 
 def _sniff_bytes(path: PathLike) -> str | None:
-    """Find the format of a folder or a file that is not JSON; None for what may be JSON."""
+    """Find the format of a folder or a file that is not JSON; None for possible JSON."""
     if Path(path).is_dir():
         format = _sniff_folder(Path(path))
         if format is None:
@@ -256,7 +256,7 @@ def _sniff_bytes(path: PathLike) -> str | None:
 
 
 def _sniff_folder(folder: Path) -> str | None:
-    """Find the format of the files of pictures in a folder; None if there are none."""
+    """Find the format of a folder with one label file per picture; None if it has none."""
     holds_json = any(map(_may_be_json, folder.iterdir()))
     found = _sniff_json_files(folder) if holds_json else None
     if is_yolo_folder(folder):
@@ -277,7 +277,7 @@ def _sniff_json_files(folder: Path) -> str | None:
     for file in label_files_in(folder, _may_be_json):
         data = read_json(file)
         if data != []:
-            # A picture in which MMPose found nobody says nothing.
+            # A file for a picture in which MMPose found nobody does not show its format.
             picture_formats = ('labelme', 'openpose', 'mmpose')
             return next((name for name in picture_formats if _JSON_FORMATS[name](data)), None)
     return None

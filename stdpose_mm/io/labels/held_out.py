@@ -1,4 +1,4 @@
-"""A share of a set's videos that is held out from training, by the names of the videos."""
+"""Selection of the share of videos that is held out from training, by their names."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ def select_held_out(
 ) -> list[str]:
     """Select the label files of the videos that are held out, or of all others.
 
-    Whether a video is held out follows from its name alone (a hash of it, uniform in 0..1, lies
-    below the share), so that videos which come or go change nothing for the others, the order of
-    the files does not count, and a larger share holds out what a smaller one does.
+    A video is held out if a hash of its name, uniform in 0..1, lies below the share. So added or
+    removed videos change nothing for the others, the order of the files does not matter, and a
+    larger share includes all videos of a smaller one.
 
     Args:
         files: Label files, one per video, named after it.
-        share: Share of the videos to hold out, 0 <= share < 1; 0 makes no difference between
-            videos: all are selected.
-        held_out: ``'exclude'``: all but these; ``'only'``: these alone.
+        share: Share of the videos to hold out, 0 <= share < 1; with 0 all videos are selected.
+        held_out: ``'exclude'``: select all but the held-out videos; ``'only'``: only these.
         owner: Who needs the labels, to name in an error.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Joints of files that number them without naming them."""
+"""Skeletons for files that number joints without naming them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton, limbs_from_coco
 
 MAX_JOINTS = 1000
-"""Whole bodies with hands and faces have 133; more than this is a mistake in the file."""
+"""Maximum number of joints; whole bodies with hands and faces have 133."""
 
 COCO_17 = Skeleton(
     keypoint_names=(
@@ -103,7 +103,7 @@ KNOWN_SKELETONS = {
     'openpose-body-25': OPENPOSE_BODY_25,
     'openpose-coco': OPENPOSE_COCO_18,
 }
-"""Skeletons that an unlabelled video may be given, by name."""
+"""Name -> skeleton, for videos without labels."""
 
 
 def unnamed_skeleton(
@@ -113,13 +113,13 @@ def unnamed_skeleton(
 
     Args:
         path: The file, for messages.
-        count: Number of its joints.
-        family: Skeletons that the tool behind the file writes; if none has as many joints, they
+        count: Number of joints in the file.
+        family: Skeletons that the tool behind the file writes; if none has ``count`` joints, they
             are named ``joint_0`` and so on.
-        remedy: How names can be given, to end the sentence with.
+        remedy: How names can be given, as the end of the warning.
 
     Raises:
-        InputError: If the number is beyond reason.
+        InputError: If ``count`` exceeds ``MAX_JOINTS``.
     """
     if not 1 <= count <= MAX_JOINTS:
         raise InputError(f'{path} has {count} keypoints a person, expected 1..{MAX_JOINTS}')

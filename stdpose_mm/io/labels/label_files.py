@@ -16,11 +16,11 @@ _LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tm
 
 
 def is_leftover(path: Path) -> bool:
-    """Tell whether a file in a folder is nobody's work, by its name.
+    """Tell by its name whether a file in a folder is a leftover and not a label file.
 
-    That is a hidden file, which may be the beginning of one that a killed run was writing or what
-    macOS leaves beside a file (``._clip.json``), an editor's copy of an earlier version
-    (``clip.json~``) or an unfinished download (``clip.json.part``).
+    Leftovers are hidden files, such as unfinished files of a killed run or macOS metadata
+    (``._clip.json``), an editor's backup (``clip.json~``) and an unfinished download
+    (``clip.json.part``).
     """
     return path.name.startswith('.') or path.name.lower().endswith(_LEFTOVER_SUFFIXES)
 
@@ -34,10 +34,10 @@ def find_label_files(
         ann_file: A folder (its ``*.json`` and ``*.json.gz``, sorted), one label file, a text file
             with one path a line (relative to the text file's folder), or a list of paths.
         owner: Who needs the labels, to name in an error.
-        hint: What to do if there are none, to end an error with.
+        hint: What to do if there are none, as the end of an error.
 
     Raises:
-        InputError: If one does not exist, or there is none.
+        InputError: If a file does not exist, or no file is found.
     """
     of_owner = f' of {owner}' if owner else ''
     ending = f': {hint}' if hint else ''
@@ -54,7 +54,7 @@ def find_label_files(
         if files[0].suffix == LIST_SUFFIX and files[0].is_file():
             files = listed_files(files[0])
     for file in files:
-        # Unlike Path.is_file it raises nothing of a name that is too long.
+        # Unlike Path.is_file this raises no error for a name that is too long.
         if not os.path.isfile(file):
             raise InputError(f'the labels {file}{of_owner} do not exist{ending}')
     if not files:

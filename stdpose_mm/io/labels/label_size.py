@@ -1,4 +1,4 @@
-"""Labels that were made on pictures of another size than the video's."""
+"""Rescaling of labels that were made on pictures of a different size than the video's."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ Size = tuple[int, int]
 """(width, height) in pixels."""
 
 MANY_OUTSIDE = 0.5
-"""Share of joints outside of the picture from which labels belong to another one."""
+"""Share of joints outside the picture above which labels must belong to another size."""
 
 SOME_OUTSIDE = 0.25
-"""The same where a picture of twice the size would hold them all."""
+"""The same share if a picture of twice the size would contain all joints."""
 
 _ENLARGED = (2, 3, 4)
 
 
 def fit_size(labels: VideoLabels, size: Size, labels_size: Size | None = None) -> VideoLabels:
-    """Bring labels to the size of the video that they are for.
+    """Rescale labels to the size of their video.
 
     Args:
         labels: Labels of the video.
-        size: Of the video.
-        labels_size: Of the pictures that the labels were made on, whatever the file says; None
-            where that is the same.
+        size: Size of the video.
+        labels_size: Size of the pictures that the labels were made on, whatever the file says;
+            None if it equals ``size``.
 
     Returns:
-        The labels, rescaled if ``labels_size`` says so; their frames then have the video's size.
+        The labels, rescaled if ``labels_size`` is given; their frames then have the video's size.
 
     Raises:
-        InputError: If the file states another size, or states none and its labels lie so far
-            outside of the picture that they must have been made on another.
+        InputError: If the file states another size, or states none and so many joints lie outside
+            the picture that the labels must belong to another size.
     """
     if labels_size is not None:
         return rescale_labels(labels, labels_size, size)
@@ -77,17 +77,17 @@ def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:
     """Convert labels made on pictures of one size to those of another.
 
     The corners of both pictures coincide; the centre of the top-left pixel is (0, 0) in both:
-    ``x' = (x + 0.5) s - 0.5``. Boxes and ignore regions go along; visibility, scores and sources
-    stay. Outlines of COCO (``segmentation``), which this package does not interpret, are dropped,
-    their ``area`` is scaled.
+    ``x' = (x + 0.5) s - 0.5``. Boxes and ignore regions are rescaled too; visibility, scores and
+    sources stay. Outlines of COCO (``segmentation``), which this package does not interpret, are
+    dropped, their ``area`` is scaled.
 
     Args:
         labels: The labels.
-        old: Size that they were made at.
-        new: Size that the frames of the result have.
+        old: Size of the pictures that the labels were made on.
+        new: Size of the frames of the result.
 
     Raises:
-        InputError: If labels then lie beyond what can be written.
+        InputError: If rescaled coordinates are too large to be written.
     """
     scale = np.divide(new, old)
     rescaled = replace(
@@ -131,7 +131,7 @@ def _rescale_box(box: np.ndarray | None, scale: np.ndarray) -> np.ndarray | None
 
 
 def _points(person: PersonLabel) -> np.ndarray:
-    """Take the given joints, else the centre of a given box, [N, 2]."""
+    """Return the given joints, else the centre of a given box, [N, 2]."""
     points = person.keypoints[person.given]
     if not len(points) and person.has_box and person.source == 'given':
         assert person.bbox is not None
@@ -140,5 +140,5 @@ def _points(person: PersonLabel) -> np.ndarray:
 
 
 def _outside(points: np.ndarray, size: Size) -> np.ndarray:
-    """Tell which points [N, 2] lie outside of a picture, whose pixels reach from -0.5 on."""
+    """Tell which points [N, 2] lie outside a picture, which covers -0.5 to ``size`` - 0.5."""
     return ((points < -0.5) | (points > np.subtract(size, 0.5))).any(axis=1)

@@ -1,4 +1,4 @@
-"""Labels of long videos, written as they come."""
+"""Labels of long videos, written frame by frame."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _STREAMED = ('posetrack18', 'posetrack21')
 class LabelStream:
     """Writer that takes the labels of a video frame by frame.
 
-    Until they are written they lie in files without a name, which vanish with the process: memory
-    does not grow with the video, and a killed run leaves nothing. PoseTrack18 JSON is put together
-    from these files; for the other formats all labels are read into memory in the end.
+    Until :meth:`write`, labels are kept in unnamed temporary files, which vanish with the process:
+    memory does not grow with the video, and a killed run leaves nothing. PoseTrack18 JSON is
+    assembled from these files; for the other formats all labels are read into memory at the end.
 
     Args:
         name: Name of the video.
         skeleton: Its joints.
-        folder: Where there is room for the labels; made if need be.
+        folder: Folder for the temporary files; created if needed.
 
     Raises:
         InputError: If the folder cannot be written to.
@@ -66,8 +66,8 @@ class LabelStream:
         """Add a frame and its people.
 
         Args:
-            frame: Another one than all before.
-            persons: Labels on it.
+            frame: A frame that was not added before.
+            persons: Labels on this frame.
 
         Raises:
             InputError: If there is no room left in the folder, or the labels could not be read
@@ -95,12 +95,12 @@ class LabelStream:
         time_of: TimeOf | None = None,
         cvat_tolerance: float | None = CVAT_TOLERANCE,
     ) -> None:
-        """Write what was added, atomically; the stream can go on.
+        """Write the frames added so far, atomically; more frames can be added afterwards.
 
         Args:
-            path: Where to; gzipped if it ends in ``.gz``.
+            path: Output file; gzipped if it ends in ``.gz``.
             format: See :func:`~stdpose_mm.io.labels.write_labels`.
-            extra: Fields of the file itself, where the format has room for them.
+            extra: Fields of the file itself, if the format supports them.
             time_of: Seconds of a frame from the first one, for formats that hold times.
             cvat_tolerance: See :func:`write_cvat`; for that format only.
 

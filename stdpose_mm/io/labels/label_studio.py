@@ -1,7 +1,7 @@
 """Label Studio: a JSON export of image tasks with ``KeyPointLabels``.
 
 Read with the standard library: sleap-io reads only exports that name a video and frame in the
-task's ``meta``, as its own do, and puts the joints in random order.
+task's ``meta``, as sleap-io's own exports do, and puts the joints in random order.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def is_label_studio(data: Any) -> bool:
 def read_label_studio(path: PathLike) -> list[VideoLabels]:
     """Read the key points of an export of Label Studio.
 
-    Points within a rectangle (by the list of regions, or by a relation) are one person, whose box
-    it is; its label is the skeleton's category. The points of a picture that are in no rectangle
-    are one person too. Points placed by a person are visible and 'given'; those of the predictions
-    of a task that nobody has annotated are 'propagated'. Identities are not known.
+    Points within a rectangle (by the list of regions, or by a relation) are one person; the
+    rectangle is the person's box, its label the skeleton's category. The points of a picture
+    outside all rectangles are one person too. Points placed by a person are visible and 'given';
+    predicted points of a task without annotations are 'propagated'. Identities are not known.
 
     Args:
         path: An export as "JSON", not "JSON-MIN".
@@ -104,7 +104,7 @@ def _picture(
         raise InputError(f'{task.file}: the regions of {task.where} are of pictures of {sizes}')
     return LabelledPicture(
         name=_picture_name(task),
-        # A rectangle alone is a box of something; of a person it says nothing.
+        # A rectangle without points may be the box of anything, not only of a person.
         people=[p for p in people.values() if (p['visibility'] != NOT_LABELLED).any()],
         size=sizes.pop() if sizes else None,
         is_labeled=None if is_prediction else True,
@@ -178,7 +178,7 @@ def _add_joint(
 
 
 def _picture_name(task: Record) -> str:
-    """Return the path of a task's picture, out of the URL that Label Studio knows it by."""
+    """Return the path of a task's picture from its URL in Label Studio."""
     data = task.record('data')
     names = [key for key in ('image', 'img') if key in data]
     if not names:

@@ -18,9 +18,9 @@ def frame_sources(
 
     Args:
         labels: The video.
-        image_root: Folder that the frames' file names start from.
-        video_root: Folder that the label file's ``info.video`` starts from; None to take pictures
-            even if the label file names a video.
+        image_root: Folder that the frames' file names are relative to.
+        video_root: Folder that the label file's ``info.video`` is relative to; None to read
+            pictures even if the label file names a video.
 
     Raises:
         InputError: If a file lies elsewhere, see :func:`~stdpose_mm.io.file_names.path_below`, or

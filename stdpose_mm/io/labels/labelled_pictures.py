@@ -1,4 +1,4 @@
-"""Videos out of label files that speak of one picture each."""
+"""Videos from label files with one picture each."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class LabelledPicture:
     """One picture and the people in it.
 
     Args:
-        name: Path or name of the picture with slashes, as far as the file tells; without a suffix
-            where it does not tell.
+        name: Path or name of the picture with slashes, as stated in the file; without a suffix if
+            the file does not state it.
         people: Fields of a :class:`PersonLabel` each, without ``frame_index``.
         size: (width, height) in pixels, None if unknown.
-        is_labeled: Whether an annotator looked at it, None if the file does not say.
+        is_labeled: Whether an annotator looked at the picture, None if the file does not say.
         where: Its place in the files, for messages.
     """
 
@@ -68,7 +68,7 @@ def videos_of_pictures(
     names = [_folder_name(folder) or video_name(path) for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
-    # Where pictures may lie too.
+    # The pictures may lie in the same folder.
     file = Path(path) / 'labels' if Path(path).is_dir() else Path(path)
     return [
         _video(file, name, group, skeleton, first_number)
@@ -117,20 +117,20 @@ def label_files_in(path: PathLike, is_label: Callable[[Path], bool]) -> list[Pat
 
     Args:
         path: A file, or a folder; folders within it are not searched.
-        is_label: Whether a file of the folder is one.
+        is_label: Tells whether a file of the folder is a label file.
 
     Returns:
-        Paths in the order of pictures of these names; leftovers are left out.
+        Paths in the natural order of the picture names, without leftovers.
 
     Raises:
-        InputError: If there is no such file, or more than a million.
+        InputError: If there is no such file, or more than a million files.
     """
     folder = Path(path)
     return usable_files(path, filter(is_label, folder.iterdir())) if folder.is_dir() else [folder]
 
 
 def usable_files(folder: PathLike, files: Iterable[Path]) -> list[Path]:
-    """Sort files of a folder and leave leftovers out; see :func:`label_files_in`."""
+    """Sort the files of a folder and skip leftovers; see :func:`label_files_in`."""
     found = [file for file in files if not is_leftover(file) and file.is_file()]
     if not 0 < len(found) <= MAX_FILES:
         raise InputError(

@@ -1,4 +1,4 @@
-"""LabelMe: one JSON per picture, in which points are joints and ``group_id`` says whose.
+"""LabelMe: one JSON per picture; points are joints, and ``group_id`` identifies the person.
 
 Read with the standard library: neither sleap-io, movement nor supervision knows these files, and
 the LabelMe of datumaro is an older tool of that name, which wrote XML.
@@ -30,10 +30,10 @@ def is_labelme(data: Any) -> bool:
 def read_labelme(path: PathLike) -> list[VideoLabels]:
     """Read the points of one LabelMe file or of a folder of them.
 
-    Shapes of the type ``point`` are joints called by their label, those of one ``group_id`` one
-    person, who keeps it as track id. A rectangle with the ``group_id`` is that person's box, and
-    its label the skeleton's category. A point with the flag ``occluded`` or ``hidden`` is occluded.
-    Other shapes are left out.
+    Shapes of the type ``point`` are joints named by their label. Points with the same ``group_id``
+    are one person, and the ``group_id`` is the track id. A rectangle with the ``group_id`` is that
+    person's box, and its label the skeleton's category. A point with the flag ``occluded`` or
+    ``hidden`` is occluded. Other shapes are ignored.
 
     Args:
         path: A ``.json`` file, or a folder of them.
@@ -69,7 +69,7 @@ def read_labelme(path: PathLike) -> list[VideoLabels]:
 
 def _without_picture(file: Path, data: Any) -> Record:
     if isinstance(data, dict):
-        # The whole picture; those of a long video need not lie in memory.
+        # The whole picture; the pictures of a long video would fill the memory.
         data.pop('imageData', None)
     return Record(file, '', data)
 

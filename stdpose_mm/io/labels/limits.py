@@ -1,4 +1,4 @@
-"""What labels may hold so that their files can be read again."""
+"""Limits within which written labels can be read again."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .fields import MAX_COORDINATE
 
 
 def require_readable(labels: VideoLabels) -> None:
-    """Refuse to write what the readers of this package refuse: places far beyond any picture.
+    """Refuse labels that the readers of this package refuse: coordinates beyond any picture.
 
-    Labels that are read lie within these limits, but rescaled and propagated ones may leave them.
+    Labels from files lie within these limits, but rescaled and propagated labels may exceed them.
 
     Raises:
         InputError: If a joint, a corner of a box or of an ignore region lies beyond
@@ -26,7 +26,7 @@ def require_readable(labels: VideoLabels) -> None:
     people = ((p.frame_index, points) for p in labels.persons for points in _places(p))
     for frame_index, points in chain(regions, people):
         furthest = float(np.abs(points).max(initial=0))
-        # The end of a box is a sum, which is rounded.
+        # Tolerates the rounding of x + width and y + height.
         if furthest > MAX_COORDINATE + 1e-6:
             raise InputError(
                 f'labels of frame {frame_index} of {labels.name} lie {furthest:.6g} pixels away, '

@@ -128,7 +128,7 @@ def _person(instance: Record, skeleton: Skeleton) -> dict[str, Any]:
 
 
 def _box(instance: Record) -> np.ndarray | None:
-    """Read corners x1, y1, x2, y2, which MMPose puts into one more list."""
+    """Read corners x1, y1, x2, y2, which MMPose wraps in another list."""
     if instance.raw('bbox', None) is None:
         return None
     nested = isinstance(instance.raw('bbox'), list) and len(instance.raw('bbox')) == 1
@@ -141,9 +141,9 @@ def _box(instance: Record) -> np.ndarray | None:
 def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
     """Write poses as MMPose's demo for top-down models does, atomically.
 
-    Besides its fields people have ``track_id``. A joint that is not labelled has the score 0; one
-    without a score has 1. Who gave a joint, whether it is occluded, head boxes and people without
-    a labelled joint are not written.
+    Besides MMPose's fields people have ``track_id``. An unlabelled joint has the score 0, a joint
+    without a score 1. Sources, occlusion, head boxes and people without a labelled joint are not
+    written.
 
     Args:
         labels: The labels.

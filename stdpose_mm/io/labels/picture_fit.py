@@ -24,26 +24,26 @@ REACH = 3
 MAX_PICTURES = 6
 
 _SIZE = (160, 90)
-"""Of the grey copies: most compression noise averages out, the motion of one frame does not."""
+"""Size of the grey copies: averages out compression noise, but not the motion of one frame."""
 
 _MIN_CONTRAST = 8.0
-"""Standard deviation of grey values below which compression hides what could be compared."""
+"""Minimum standard deviation of grey values; below it compression noise dominates."""
 
 _UNLIKE = 0.5
-"""Distance beyond which two pictures are different ones: they correlate by less than 0.75."""
+"""Distance above which two pictures count as different: a correlation below 0.75."""
 
 _CLEARLY = 0.5
-"""A frame is the one if the distance to it is at most this share of that to any other."""
+"""A frame matches if its distance is at most this share of the distance to any other frame."""
 
 
 @dataclass(frozen=True)
 class PictureFit:
-    """How labelled pictures fit the frames that they should show.
+    """Result of comparing labelled pictures with their expected frames.
 
     Args:
         count: Number of pictures that were compared.
-        shift: They show the frames so much later; None if that cannot be told.
-        alike: Whether they look like any of the frames around.
+        shift: Number of frames by which the pictures are later than expected; None if unclear.
+        alike: Whether the pictures look like any of the frames around the expected one.
     """
 
     count: int = 0
@@ -54,10 +54,10 @@ class PictureFit:
 def fit_pictures(
     labels: VideoLabels, frame_of: Mapping[int, int], source: FrameSource
 ) -> PictureFit:
-    """Compare labelled pictures, if they are at hand, with the frames around the expected ones.
+    """Compare labelled pictures, if their files exist, with the frames around the expected ones.
 
     Args:
-        labels: Labels as they were read.
+        labels: Labels as read from the file.
         frame_of: Index in ``labels`` -> expected frame of the video.
         source: The video.
     """
@@ -78,7 +78,7 @@ def fit_pictures(
                 distances.append(_distances(picture, expected, source))
     if not distances:
         return PictureFit()
-    # Frames before the start or after the end are infinitely far: all pictures shift together.
+    # Infinite beyond the ends of the video, so that a shift must be possible for all pictures.
     means = np.mean(distances, axis=0)
     best, second = np.argsort(means, kind='stable')[:2]
     if means[best] > _UNLIKE:
@@ -104,10 +104,10 @@ def _find_picture(labels: VideoLabels, frame: VideoFrame) -> Path | None:
 
 
 def _distances(picture: np.ndarray, expected: int, source: FrameSource) -> np.ndarray:
-    """Measure how far a grey copy is from the frames around the expected one, [2 REACH + 1].
+    """Compute the distances [2 REACH + 1] of a grey copy to the frames around the expected one.
 
-    It is the mean squared difference of grey values that are brought to mean 0 and standard
-    deviation 1: twice one minus their correlation. Infinite where there is no frame.
+    The distance is the mean squared difference of grey values normalised to mean 0 and standard
+    deviation 1, which is ``2 (1 - correlation)``. It is infinite where there is no frame.
     """
     distances = np.full(2 * REACH + 1, np.inf)
     for place in range(len(distances)):

@@ -84,7 +84,7 @@ def read_posetrack17(path: PathLike) -> VideoLabels:
 
 
 def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
-    """Read as :func:`read_posetrack17` from JSON that is already parsed; ``path`` is for names."""
+    """Read parsed JSON as :func:`read_posetrack17` does; ``path`` is for names and messages."""
     record = Record(path, '', data)
     entries = record.records('annolist')
     frames, persons = [], []
@@ -102,10 +102,10 @@ def parse_posetrack17(path: PathLike, data: Any) -> VideoLabels:
 
 
 def posetrack18_name(name: str) -> str | None:
-    """Make PoseTrack18's name of a PoseTrack17 video, which tells the benchmark's part of it.
+    """Make PoseTrack18's name of a PoseTrack17 video, which includes the benchmark's split.
 
-    Only sequences whose part is known here have one (``000342_mpii`` is ``000342_mpii_test``);
-    None for the others.
+    Only sequences whose split is known here have such a name (``000342_mpii`` is
+    ``000342_mpii_test``); None for the others.
     """
     for split, names in _SPLITS.items():
         if name in names:
@@ -204,7 +204,7 @@ def _grown_extent(keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     points = keypoints[labelled]
     low, high = points.min(axis=0), points.max(axis=0)
     centre, reach = (low + high) / 2, _BOX_GROWTH * (high - low) / 2
-    # In this order of operations rounding agrees with the published PoseTrack18 files.
+    # This order of operations reproduces the rounding in the published PoseTrack18 files.
     return np.concatenate([centre - reach, (centre + reach) - (centre - reach)])
 
 

@@ -34,7 +34,7 @@ from .coco_records import (
 from .fields import Record, errors_of, read_json, require_distinct, shown
 
 POSETRACK_IMAGE_FIELDS = ('frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
-"""Fields of images by which PoseTrack's own files are known."""
+"""Fields of images that identify PoseTrack's own files."""
 
 _OFFICIAL_IMAGE_FIELDS = (
     'has_no_densepose',
@@ -80,7 +80,7 @@ def read_posetrack18(path: PathLike, visibility: Visibility | None = None) -> Vi
 def parse_posetrack18(
     path: PathLike, data: Any, visibility: Visibility | None = None
 ) -> VideoLabels:
-    """Read as :func:`read_posetrack18` from JSON that is already parsed; ``path`` is for names."""
+    """Read parsed JSON as :func:`read_posetrack18` does; ``path`` is for names and messages."""
     record = Record(path, '', data)
     skeleton, category = read_categories(record, default=POSETRACK_SKELETON)
     images = record.records('images')
@@ -166,5 +166,5 @@ def _fields(labels: VideoLabels, official: bool) -> dict[str, Any]:
 
 
 def _selected(fields: dict[str, Any], names: tuple[str, ...], official: bool) -> dict[str, Any]:
-    """Keep the fields of PoseTrack's own files only, in their order, or all."""
+    """Keep only the fields of PoseTrack's own files, in their order, if ``official``; else all."""
     return {name: fields[name] for name in names if name in fields} if official else fields

@@ -3,12 +3,12 @@
 sleap-io counts pixels as this package does, the centre of the top-left pixel at (0, 0), and
 translates projects older than SLEAP's format 1.1, which counted from the corner of that pixel.
 
-SLEAP knows no occluded joints: a joint that is not visible is left out of training by SLEAP, and
-is not labelled here.
+SLEAP has no occluded joints: it ignores invisible joints in training, and they count as unlabelled
+here.
 
 When a person corrects a prediction, SLEAP makes a user instance of it that remembers the
-prediction, and flags the joints that were moved, hidden or shown as complete. Labels of which only
-some joints are given are written like that.
+prediction, and flags the joints that were moved, hidden or shown as complete. Labels with only some
+given joints are written in this form.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
     """Read the poses of a SLEAP project.
 
     Instances placed or corrected by a person are 'given', predicted ones are 'propagated' with
-    their scores. Of a prediction that a person has corrected in some joints, the others stay
-    'propagated'; one that was accepted as it is is 'given'. A prediction that a person has
-    corrected (a user instance was made from it, or has its track in the same frame) is left out,
-    as SLEAP itself does.
+    their scores. If a person corrected some joints of a prediction, the other joints stay
+    'propagated'; a prediction that was accepted unchanged is 'given'. The original of a corrected
+    prediction (a user instance was made from it, or has its track in the same frame) is left out,
+    as in SLEAP itself.
 
     Args:
         path: The ``.slp`` file, with or without pictures in it.
@@ -80,7 +80,7 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
     try:
         project = sleap_io.load_slp(str(path), open_videos=False)
     except Exception as error:
-        # Whatever h5py, json and numpy say about a damaged file.
+        # h5py, json and numpy raise various errors for a damaged file.
         raise InputError(
             f'{path} is no SLEAP project that sleap-io {sleap_io.__version__} can read: '
             f'{type(error).__name__} {shown(str(error))}'
@@ -111,7 +111,7 @@ def _track_ids(tracks: Sequence[Any]) -> dict[int, tuple[int, str]]:
 def _file_names(video: Any) -> str | list[str]:
     """Find the file of a video, or its pictures, also where frames were copied into the project.
 
-    sleap-io has turned backslashes into slashes.
+    sleap-io has already turned backslashes into slashes.
     """
     while video.source_video is not None:
         video = video.source_video
@@ -263,11 +263,11 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
     """Write the labels of one video as a SLEAP project, atomically.
 
     'given' people become user instances, 'propagated' ones predictions with their scores (NaN if
-    unknown), those of whom only some joints are given predictions that a person has corrected. The
+    unknown), people with only some given joints predictions that a person has corrected. The
     project refers to the video by the name it was read with, else to the frames' pictures if all
-    have names (frames are then counted by their place among them), else to ``<name>.mp4``; SLEAP
-    asks for the file if it is not there. Occluded joints become visible ones: SLEAP ignores the
-    others. Boxes and people without a labelled joint are not written.
+    have names (frames are then positions in this list), else to ``<name>.mp4``; SLEAP asks for the
+    file if it does not exist. Occluded joints are written as visible, because SLEAP ignores
+    invisible ones. Boxes and people without a labelled joint are not written.
 
     Args:
         labels: The labels.
@@ -315,7 +315,7 @@ def write_sleap(labels: VideoLabels, path: PathLike) -> None:
 
 
 def _video_to_write(sio: ModuleType, labels: VideoLabels) -> tuple[Any, dict[int, int]]:
-    """Make SLEAP's video, and the frame index there of every frame index here."""
+    """Make SLEAP's video, and the map from frame indices here to SLEAP's."""
     frames = sorted(labels.frames, key=lambda frame: frame.index)
     file = labels.extra.get(VIDEO_FIELDS, {}).get(_VIDEO_FILE)
     if file is None and frames and all(frame.file_name for frame in frames):

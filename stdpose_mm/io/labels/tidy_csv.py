@@ -22,8 +22,8 @@ def write_tidy_csv(
     """Write every joint that has a place as a row of ``COLUMNS``, atomically.
 
     ``frame`` counts from 0, ``time`` is in seconds, ``person`` is the track id, x and y are pixels,
-    ``source`` is 'given' or 'propagated'. What is not known is left empty. Whether a joint is
-    occluded, boxes, and frames and people without joints are not written.
+    ``source`` is 'given' or 'propagated'. Unknown values are left empty. Occlusion, boxes, and
+    frames and people without joints are not written.
 
     Args:
         labels: The labels.

@@ -1,8 +1,8 @@
 """TRC, the marker files of OpenSim, Pose2Sim and Sports2D.
 
-Written with the standard library; the libraries for these files only read them. A video has two
-dimensions and no metres, so the files are what Sports2D calls those in pixels: x to the right and y
-down in pixels, z = 0. Sports2D turns such a file into metres from the height of the person.
+Written with the standard library; the libraries for these files only read them. Video labels are
+two-dimensional and not in metres, so the files follow Sports2D's pixel form: x to the right and y
+down in pixels, z = 0. Sports2D converts such a file to metres by the height of the person.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 from .fields import shown
 
 _FEW_FRAMES, _MAX_EMPTY = 100_000, 100
-"""Of so many frames on, at most so many rows for each frame that the labels list."""
+"""Above the first number of rows, there may be at most the second number of rows per listed
+frame."""
 
 _UNIT = 'px'
 _FIELDS = (
@@ -39,8 +40,8 @@ def write_trc(
     """Write the joints of a video as markers, atomically.
 
     There is a row for every frame from the first to the last of the labels, counted from 1 as the
-    format wants it. With several people markers are called ``<track id>_<joint>``. A joint without
-    a place is empty. Scores, sources, boxes and whether a joint is occluded are not written.
+    format requires. With several people markers are called ``<track id>_<joint>``. A joint without
+    a place is empty. Scores, sources, boxes and occlusion are not written.
 
     Args:
         labels: The labels; people need track ids.

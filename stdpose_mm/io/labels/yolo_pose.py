@@ -1,8 +1,8 @@
-"""YOLO-pose, as Ultralytics reads and writes it: a ``.txt`` per picture, a person a line.
+"""YOLO-pose, as Ultralytics reads and writes it: a ``.txt`` per picture, one person per line.
 
 A line is ``class x y width height`` and ``x y [v]`` of every joint, all but class and v as
 fractions of the picture. Read with the standard library, ``data.yaml`` with PyYAML: sleap-io makes
-a video of its own of every picture and invents identities and a size; supervision reads boxes and
+a separate video of every picture and invents identities and a size; supervision reads boxes and
 masks only.
 """
 
@@ -32,23 +32,23 @@ _NO_LABELS = {'classes.txt', 'train.txt', 'val.txt', 'valid.txt', 'test.txt', 'r
 _BOX = 4
 _OF_COCO = (17, 3)
 _ORIENTATION, _QUARTER_TURNS = 0x0112, (5, 6, 7, 8)
-"""The tag of EXIF that says how a camera was held, and its values for upright pictures."""
+"""EXIF tag of the orientation, and its values that swap width and height."""
 
 _MAX_NESTING = 32
-"""Levels of lists and mappings; scanning takes time by the square of them, and 3 are needed."""
+"""Maximum nesting of lists and mappings; scan time grows with its square, and 3 are needed."""
 
 _FAR = 10.0
-"""Pictures from the edge at which a joint is a mistake; labels a little outside are common."""
+"""Distance from the edge, in picture sizes, beyond which a joint is a mistake."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """What the numbers of a line mean.
+    """Meaning of the numbers of a line.
 
     Args:
         skeleton: The joints.
-        dimensions: Numbers of a joint, 2 without v.
-        is_prediction: Lines are estimates: v is a confidence, or they end in more numbers.
+        dimensions: Numbers per joint, 2 without v.
+        is_prediction: Lines are estimates: v is a confidence, or more numbers follow at the end.
         has_id: Lines end in the identity of the person.
     """
 
@@ -68,7 +68,7 @@ class _Line:
 
 
 def is_yolo_pose(text: bytes) -> bool:
-    """Tell whether the beginning of a file may be one of YOLO-pose."""
+    """Tell whether the beginning of a file may be YOLO-pose."""
     try:
         numbers = [float(word) for word in text.split(b'\n', 1)[0].split()]
     except ValueError:
@@ -77,7 +77,7 @@ def is_yolo_pose(text: bytes) -> bool:
 
 
 def is_yolo_folder(folder: Path) -> bool:
-    """Tell whether a folder is a data set of YOLO, or holds label files of it."""
+    """Tell whether a folder is a YOLO data set, or holds YOLO label files."""
     return (
         any((folder / name).is_file() for name in _CONFIGS)
         or (folder / _LABELS).is_dir()
@@ -130,7 +130,7 @@ def _label_files(path: Path) -> list[Path]:
 
 
 def _read_config(path: Path) -> Record | None:
-    """Read the ``data.yaml`` of a data set that ``path`` is, or lies in."""
+    """Read the ``data.yaml`` of the data set that ``path`` is or lies in."""
     folders = [path, *path.parents] if path.is_dir() else list(path.parents)
     # labels/train/ of a data set is two folders below its data.yaml.
     for file in (folder / name for folder in folders[:3] for name in _CONFIGS):
@@ -151,7 +151,7 @@ def _parse_yaml(file: Path) -> Record:
     depth = 0
     try:
         for token in yaml.scan(text):
-            # Aliases, of which no data.yaml has need, can make a small file stand for a huge value.
+            # No data.yaml needs aliases, which let a small file expand to a huge value.
             if isinstance(token, yaml.AliasToken):
                 raise InputError(f'{file} has aliases (*name), expected plain YAML')
             depth += isinstance(token, opening) - isinstance(token, closing)
@@ -228,7 +228,7 @@ def _shape(config: Record) -> tuple[int, int]:
 
 
 def _guess_shape(path: PathLike, joints: np.ndarray) -> tuple[int, int]:
-    """Find what the numbers of the joints [N, M] can be, where nothing says it."""
+    """Guess the number of joints and of values per joint from the numbers [N, M]."""
     width = joints.shape[1]
     found = set()
     for more in range(3):
@@ -236,10 +236,10 @@ def _guess_shape(path: PathLike, joints: np.ndarray) -> tuple[int, int]:
         if rest == 0 and count and _may_be_third(joints[:, 2 : count * 3 : 3], more):
             found.add((count, 3))
         count, rest = divmod(width - more, 2)
-        # Coordinates are fractions of the picture; a v of 2 is none.
+        # Coordinates are fractions of the picture; a v of 2 cannot be one.
         if rest == 0 and count and (joints[:, : count * 2] <= 1).all():
             found.add((count, 2))
-    # What the models of Ultralytics have; the sentence about the missing names says so.
+    # COCO's joints are those of Ultralytics' models; the warning about missing names says so.
     if _OF_COCO in found or len(found) == 1:
         return _OF_COCO if _OF_COCO in found else found.pop()
     choices = ' or '.join(f'{count} x {size}' for count, size in sorted(found))
@@ -327,7 +327,7 @@ def _find_picture(file: Path) -> Path | None:
     folders = [file.parent]
     parts = file.parent.parts
     if _LABELS in parts:
-        # The last one, as Ultralytics has it.
+        # The last occurrence, as in Ultralytics.
         place = len(parts) - 1 - parts[::-1].index(_LABELS)
         folders.append(Path(*parts[:place], _PICTURES, *parts[place + 1 :]))
     for folder in folders:
@@ -339,7 +339,7 @@ def _find_picture(file: Path) -> Path | None:
 
 
 def _picture_size(picture: Path) -> tuple[int, int]:
-    """Read (width, height) from the head of a picture, turned as its camera says."""
+    """Read (width, height) from the header of a picture, with its EXIF orientation applied."""
     from PIL import Image
 
     try:
@@ -379,5 +379,5 @@ def _person(line: _Line, layout: _Layout, size: np.ndarray) -> dict[str, Any]:
 def _visibility(joints: np.ndarray, is_prediction: bool) -> np.ndarray:
     if joints.shape[1] == 3 and not is_prediction:
         return joints[:, 2]
-    # A joint that a model does not see, and one left out where there is no v, is at 0, 0 or below.
+    # Joints that a model does not see, and missing joints without v, are at (0, 0) or below.
     return np.where((joints[:, :2] > 0).any(axis=1), VISIBLE, NOT_LABELLED)
