@@ -1,4 +1,4 @@
-"""The one place that refuses outputs before work begins."""
+"""Checks of output paths before work begins, for all commands."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Output:
     """A file, or a folder of files, that a command will write.
 
     Args:
-        name: What the command line calls it, such as ``--out``.
-        path: Where to; None if it is not asked for.
-        what: What is written there, such as 'a report'.
-        suffixes: What its name may end in; none for any name.
-        is_folder: Whether it is a folder; None if that depends on the inputs, and is checked when
-            they are known, with the suffix.
+        name: Name of the output on the command line, such as ``--out``.
+        path: Path of the output; None if it was not requested.
+        what: Kind of the content, such as 'a report'.
+        suffixes: Allowed suffixes; empty for any name.
+        is_folder: Whether the output is a folder; None if that depends on the inputs: then it is
+            checked together with the suffix when they are known.
         files: Patterns of the files that are written to the folder.
     """
 
@@ -48,14 +48,14 @@ def guard_outputs(
 ) -> None:
     """Refuse outputs that cannot be written, or would be written over an input.
 
-    Nothing is created. This is the one place where that is found out, for every command.
+    Nothing is created. Every command uses this function.
 
     Args:
-        outputs: What is to be written.
-        inputs: What an input is called -> its path or paths; what is no path counts for nothing.
-        label_folders: The same for folders all of whose label files are read, for text files that
-            list label files, and for single label files in their place: no other JSON file belongs
-            there.
+        outputs: The outputs to be written.
+        inputs: Name of an input -> its path or paths; values that are no path are ignored.
+        label_folders: The same for folders from which all label files are read, for text files that
+            list label files, and for single label files in place of a folder: no other JSON file
+            may be written there.
 
     Raises:
         InputError: If a name does not end as it should, an output is an input, lies among the label
@@ -78,16 +78,16 @@ def guard_outputs(
 
 
 def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str]) -> None:
-    """Refuse a file name that does not end as what is written to it.
+    """Refuse a file name whose suffix does not fit the content.
 
     Args:
-        named: The path as the error names it.
+        named: Description of the path for the error.
         path: The path.
-        what: What is written.
-        suffixes: What its name may end in.
+        what: Kind of the content.
+        suffixes: Allowed suffixes.
 
     Raises:
-        InputError: If it ends in none of them.
+        InputError: If the path has none of these suffixes.
     """
     if not os.fspath(path).lower().endswith(tuple(suffixes)):
         raise InputError(
@@ -99,9 +99,9 @@ def label_outputs(name: str, path: PathLike, format: str) -> list[Output]:
     """List the files that labels of a format are written to.
 
     Args:
-        name: What the command line calls the label file.
+        name: Name of the label file on the command line.
         path: The label file.
-        format: Its format.
+        format: Format of the label file.
     """
     outputs = [Output(name, path)]
     if format == 'deeplabcut':
@@ -116,7 +116,7 @@ def project_file(path: PathLike) -> Path:
 
 
 def adapted_model(path: PathLike) -> Path:
-    """Return the path of the model that ``--adapt`` leaves beside a label file."""
+    """Return the path of the model that ``--adapt`` writes beside a label file."""
     return Path(path).parent / f'{file_stem(path)}.adapted.pth'
 
 
@@ -126,25 +126,25 @@ def file_stem(path: PathLike) -> str:
 
 
 def report_video(page: PathLike) -> Path:
-    """Return the path of the video of a report that is too long to be part of the page."""
+    """Return the path of a report's video that is too long to be embedded in the page."""
     return Path(page).parent / f'{Path(page).stem}_overlay.mp4'
 
 
 def choose_format(
     path: PathLike, format: str | None = None, name: str = '', option: str = 'the format'
 ) -> str:
-    """Find the format to write labels in: the one that is asked for, or that of the file's name.
+    """Find the format to write labels in: the requested format, or that of the suffix.
 
     Args:
         path: The file to write. A name without a suffix fits every format.
-        format: One of ``WRITE_FORMATS``; None to go by the name, for ``DEFAULT_FORMAT`` if that
-            does not end in anything.
-        name: What the command line calls the file.
-        option: What the command line calls the format.
+        format: One of ``WRITE_FORMATS``; None for the format of the suffix, or ``DEFAULT_FORMAT``
+            without a suffix.
+        name: Name of the file on the command line.
+        option: Name of the format on the command line.
 
     Raises:
-        InputError: If there is no such format, the name belongs to other formats, or a package that
-            it needs is not installed.
+        InputError: If there is no such format, the suffix belongs to other formats, or a package
+            that the format needs is not installed.
     """
     if format is not None and format not in WRITE_FORMATS:
         raise InputError(f'label format must be one of {", ".join(WRITE_FORMATS)}, got {format!r}')

@@ -1,4 +1,4 @@
-"""Results in files, each of which is complete or not there."""
+"""Results in files that are either complete or absent."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ T = TypeVar('T')
 
 
 class ResultCache(MutableMapping[str, T]):
-    """Results by key, each a file of named arrays that is complete or not there.
+    """Results by key, each in a file of named arrays that is either complete or absent.
 
     Args:
-        folder: Where the files lie; made when the first result is stored.
-        encode: Returns the arrays of a result.
-        decode: Returns the result of arrays.
+        folder: Folder of the files; created when the first result is stored.
+        encode: Converts a result to named arrays.
+        decode: Converts the arrays back to a result.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ResultCache(MutableMapping[str, T]):
             raise KeyError(key) from None
 
     def __setitem__(self, key: str, result: T) -> None:
-        # NumPy's zip file complains a second time, when it is deleted, if the disk is full.
+        # In memory first: on a full disk NumPy's zip file would fail again when it is deleted.
         data = io.BytesIO()
         np.savez(data, **self._encode(result))
         with atomic_path(self._path(key)) as temporary:

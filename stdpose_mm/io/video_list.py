@@ -1,7 +1,7 @@
-"""The videos of a command that takes several: a list, folders of videos, or dataset files.
+"""Lists of videos for commands that take several: arguments, folders, or dataset files.
 
-A dataset file is CSV with a header, or JSON lines (an object a line). Its fields are those of
-``FIELDS``, of which only ``video`` must be there; relative paths start from its own folder.
+A dataset file is CSV with a header, or JSON lines (one object per line). Its fields are those of
+``FIELDS``, of which only ``video`` is required; relative paths start from the file's folder.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ VIDEO_SUFFIXES = (
     *('.3gp', '.avi', '.flv', '.h264', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg'),
     *('.mts', '.mxf', '.ogv', '.ts', '.vob', '.webm', '.wmv', '.y4m'),
 )
-"""Files that are videos when a folder is looked through."""
+"""Suffixes of files that count as videos in a folder."""
 
 _NO_LABELS = (*VIDEO_SUFFIXES, *PICTURE_SUFFIXES, '.html', '.htm')
 
 
 @dataclass(frozen=True)
 class ListedVideo:
-    """A video of several.
+    """One video of a list.
 
     Args:
         video: A video file or a folder of pictures.
-        labels: Its labels, where a dataset file names them.
-        labels_video: Its name in the labels, where a dataset file has it.
-        boxes: Its person boxes, where a dataset file names them.
-        out: The file to write below the output folder, where a dataset file names it.
+        labels: Label file, if a dataset file names it.
+        labels_video: Name of the video in the label file, if a dataset file has it.
+        boxes: File of person boxes, if a dataset file names it.
+        out: Output file below the output folder, if a dataset file names it.
     """
 
     video: Path
@@ -69,7 +69,7 @@ def is_dataset(path: str | Path) -> bool:
         return False
     require_no_stream(path)
     if path.suffix.lower() == '.csv' and path.is_file():
-        # Labels are kept in CSV too.
+        # A CSV file may also hold labels.
         with open(path, encoding='utf-8-sig', errors='replace') as file:
             return 'video' in re.split('[,;]', file.readline().strip())
     return True
@@ -78,8 +78,8 @@ def is_dataset(path: str | Path) -> bool:
 def is_video_list(given: Sequence[str]) -> bool:
     """Whether command-line arguments stand for several videos, even if there happens to be one.
 
-    That is more than one argument, a dataset file, or a folder of videos: one without a picture of
-    its own, but with video files or with folders of pictures.
+    True for more than one argument, a dataset file, or a folder of videos: a folder without
+    pictures, but with video files or with folders of pictures.
     """
     return len(given) > 1 or is_dataset(given[0]) or bool(_videos_in(Path(given[0])))
 
@@ -158,7 +158,7 @@ def _videos_in(folder: Path) -> list[Path]:
 
 
 def _holds_pictures(path: Path) -> bool:
-    # Files hold none, nor do folders of others that must not be read.
+    # No entries for files and for folders without read permission.
     with suppress(OSError):
         return any(map(_is_picture, path.iterdir()))
     return False
@@ -179,7 +179,7 @@ def _read_dataset(path: Path) -> list[ListedVideo]:
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     header = text.partition('\n')[0]
-    # Spreadsheets of many countries separate by semicolons.
+    # In many countries spreadsheets use semicolons as separators.
     delimiter = ';' if ';' in header and ',' not in header else ','
     reader = csv.DictReader(io.StringIO(text, newline=''), delimiter=delimiter, strict=True)
     try:

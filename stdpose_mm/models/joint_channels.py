@@ -1,4 +1,4 @@
-"""The channels of a model that belong to each joint, and their copy into a model of other joints.
+"""The channels of a model that belong to each joint, copied to a model with other joints.
 
 The number of joints K decides the size of some axes of some weights. On such an axis every joint
 has the same number of channels, and a joint's channels lie together, joint after joint; where an
@@ -29,7 +29,7 @@ def with_num_joints(model: Mapping[str, Any], num_joints: int) -> ConfigDict:
     for head in (config.get('head'), config.get('frame_head'), hidden_frames):
         if head and 'out_channels' in head:
             head.out_channels = num_joints
-            # It reads the merged heatmaps themselves.
+            # This head reads the merged heatmaps themselves.
             if head.get('source') == 'merged_heatmaps':
                 head.in_channels = num_joints
     return config
@@ -49,7 +49,7 @@ def joint_axes(model: Mapping[str, Any]) -> JointAxes:
     Args:
         model: Config of the model.
     """
-    # What grows with one more joint depends on their number.
+    # Axes that grow with one more joint depend on the number of joints.
     with torch.device('meta'):
         two, three = (MODELS.build(with_num_joints(model, number)) for number in (2, 3))
     larger = three.state_dict()
@@ -79,14 +79,14 @@ def _parts(name: str, axis: int, channels: int, out_channels: int) -> tuple[int,
 def copy_joints(
     source: nn.Module, target: nn.Module, axes: JointAxes, origins: Sequence[int]
 ) -> None:
-    """Copy the weights of one model into one that differs in its joints only.
+    """Copy the weights of one model into a model that differs in its joints only.
 
     Args:
         source: Model to copy from.
-        target: Model to copy to; of the same config but for the number of joints.
+        target: Model to copy to, with the same config except for the number of joints.
         axes: :func:`joint_axes` of that config.
         origins: For each joint of ``target`` the joint of ``source`` whose channels it takes;
-            several may take the same.
+            several joints may take the same one.
     """
     weights = source.state_dict()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Weights in checkpoints of many origins, and what they fill of a model."""
+"""Weights of checkpoints from many sources, and the parameters of a model that they fill."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _NAMED = 4
 
 
 def model_weights(checkpoint: Mapping[str, Any], prefix: str = '') -> dict[str, Tensor]:
-    """Take the weights out of a checkpoint, named from the whole model.
+    """Extract the weights from a checkpoint, with names relative to the whole model.
 
     Those of a plain ViT (MAE, DINO, timm) get ``backbone.`` before their names; the ViT itself
     knows the rest of these names, see :class:`~stdpose_mm.models.backbones.ViT`.
 
     Args:
-        checkpoint: What the file holds: the weights, or a dictionary that has them under one of
-            ``CONTAINERS``, in several layers too.
-        prefix: Keep the weights alone whose names begin so, and take it off them.
+        checkpoint: Content of the file: the weights, or a dictionary that has them under one of
+            ``CONTAINERS``, possibly nested.
+        prefix: Keep only the weights whose names begin with this prefix, and remove the prefix.
     """
     weights = checkpoint
     while inner := [name for name in CONTAINERS if isinstance(weights.get(name), Mapping)]:
@@ -52,7 +52,7 @@ def model_weights(checkpoint: Mapping[str, Any], prefix: str = '') -> dict[str, 
 
 
 def read_backbone_weights(file: str, prefix: str = '') -> dict[str, Tensor]:
-    """Read the weights of the backbone out of a checkpoint, named from the backbone.
+    """Read the backbone's weights from a checkpoint, with names relative to the backbone.
 
     Args:
         file: Path or address.
@@ -72,16 +72,17 @@ def read_backbone_weights(file: str, prefix: str = '') -> dict[str, Tensor]:
 
 @dataclass
 class FillReport:
-    """What the weights of a checkpoint fill of a model.
+    """The weights of a model that a checkpoint fills or leaves.
 
     Args:
-        part: Which part of the model was filled; empty for the whole, which is reported part by
-            part.
-        loaded: Names of the weights that take what is stored.
-        resized: Those that take it after it was resized or changed: position embeddings.
-        missing: Those that keep their initial values, as nothing is stored for them.
-        other_shape: Those that keep them, as what is stored has another shape.
-        unexpected: Names of what is stored and has no place in the model.
+        part: Name of the filled part of the model; empty for the whole model, which is reported
+            part by part.
+        loaded: Names of the weights that take the stored values.
+        resized: Names of the weights that take resized or changed values: position embeddings.
+        missing: Names of the weights that keep their initial values, because none are stored.
+        other_shape: Names of the weights that keep their initial values, because the stored values
+            have another shape.
+        unexpected: Names of stored values without a place in the model.
     """
 
     part: str = ''
@@ -149,10 +150,9 @@ class FillReport:
 
 
 def compare_weights(model: nn.Module, weights: Mapping[str, Tensor], part: str = '') -> FillReport:
-    """Tell what loading would fill of a model, which stays as it is.
+    """Report which weights of a model loading would fill, without changing the model.
 
-    The names and shapes that count are those after the model's own hooks, which rename and resize
-    on loading.
+    Names and shapes are compared after the model's own hooks, which rename and resize on loading.
 
     Args:
         model: The model, or the part of one.
@@ -197,12 +197,12 @@ def _compare(
 
 
 def _memory(value: Tensor) -> tuple[int, torch.Size]:
-    """Tell tensors apart by where their values lie."""
+    """Return a key that identifies a tensor by the memory of its values."""
     return value.data_ptr(), value.shape
 
 
 def _own_tensors(module: nn.Module) -> Iterable[tuple[str, Tensor]]:
-    """List what the state of a module holds besides its submodules."""
+    """List the tensors in the state of a module itself, without its submodules."""
     yield from module.named_parameters(recurse=False)
     for name, value in module.named_buffers(recurse=False):
         if name not in module._non_persistent_buffers_set:

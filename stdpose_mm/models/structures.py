@@ -1,4 +1,4 @@
-"""Tensors that backbone, neck and head hand to each other."""
+"""Tensors that backbone, neck and head pass to each other."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class SpatioTemporalRepresentation(NamedTuple):
         fused_feature: F~_t, feature of the window [N, D, h', w'].
         frame_heatmaps: H_l, H_t, H_r [N, T, K, h, w], given labels in place of predictions.
         merged_heatmaps: H~_t, merged heatmaps [N, K, h, w].
-        merged_feature: Feature that these were made of [N, C, h, w].
-        reconstruction: Reconstruction of what was masked; in training only.
+        merged_feature: Feature from which these were computed [N, C, h, w].
+        reconstruction: Reconstruction of the masked tokens and frames; in training only.
     """
 
     frame_feature: Tensor

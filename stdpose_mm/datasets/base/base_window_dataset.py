@@ -46,32 +46,32 @@ ON_ERROR = ('stop', 'skip')
 class BaseWindowDataset(BaseDataset):
     """Windows of every person in a set of labelled videos.
 
-    One sample is one person in one key frame, with an auxiliary frame on either side, or with
-    ``num_frames=T`` several. Which frames these are:
+    One sample is one person in one key frame, with an auxiliary frame on either side, or several
+    with ``num_frames=T``. The frames are chosen as follows:
 
     - ``task='propagation'``: every ``interval``-th frame is given
       (:func:`~stdpose_mm.structures.windows.given_frames`); the key frames are the other labelled
-      ones, the auxiliary frames the given frames around them, whose labels may be shown. With
-      ``random_offset`` the pattern of given frames is drawn anew for every training sample, so
-      that every labelled frame may be a key frame.
-    - ``task='estimation'``: the key frames are all labelled frames, the auxiliary frames the
-      ones ``step``, 2 ``step``, ... before and after; nothing is given.
-    - ``label_interval=T`` (training): only every T-th frame keeps its labels, all others are
-      thrown away on reading. Key frames are then the labelled frames themselves; with
+      frames, the auxiliary frames the given frames around them, whose labels may be shown. With
+      ``random_offset`` a new pattern of given frames is drawn for every training sample, so that
+      every labelled frame may be a key frame.
+    - ``task='estimation'``: the key frames are all labelled frames, the auxiliary frames are those
+      ``step``, 2 ``step``, ... before and after; nothing is given.
+    - ``label_interval=T`` (training): only every T-th frame keeps its labels, all other labels are
+      discarded on reading. Key frames are then the labelled frames themselves; with
       ``task='propagation'`` their labelled neighbours are the auxiliary frames, so that windows
       span 2T.
 
     In propagation with ``num_frames`` 5, 7, ..., the given frames are the outermost of the window,
     and further auxiliary frames lie evenly between each of them and the key frame
-    (:func:`~stdpose_mm.structures.windows.fill_window`). They are shown without labels; those they
-    have are targets of training, for parts that learn from every frame.
+    (:func:`~stdpose_mm.structures.windows.fill_window`). They are shown without labels; their
+    labels are training targets, for parts of the model that learn from every frame.
 
-    Labels that a propagator filled in (``source`` 'propagated', as
-    ``tools/misc/make_pseudo_labels.py`` writes) are targets of training, by
-    ``propagated_weight``, and nothing else: they are never shown as given labels. In a video
-    that holds some, all labelled frames are key frames of ``task='propagation'``, and the
-    auxiliary frames are the ones whose labels were made by hand, whatever ``interval`` and
-    ``random_offset`` say. In testing they are refused.
+    Propagated labels (``source`` 'propagated', as written by
+    ``tools/misc/make_pseudo_labels.py``) are used only as training targets, with the weight
+    ``propagated_weight``: they are never shown as given labels. In a video with propagated labels,
+    all labelled frames are key frames of ``task='propagation'``, and the auxiliary frames are
+    those labelled by hand, whatever ``interval`` and ``random_offset`` say. In testing propagated
+    labels are refused.
 
     With ``keys_per_sample=W`` (training) a sample holds W windows of the same person between the
     same two auxiliary frames, whose crops and features they share: F = W + 2 frames (left, W key
@@ -82,48 +82,50 @@ class BaseWindowDataset(BaseDataset):
     [F], ``keypoints`` [W, K, 2], ``keypoints_visible`` [W, K] of 0 and 1 (the truth of the key
     frames, zeros where unknown), ``aux_keypoints`` [T - 1, K, 2], ``aux_keypoints_visible``
     [T - 1, K], ``aux_given`` [2] bool (of the outermost frames), ``label_sources`` (for each frame
-    'given', 'propagated', or None without a label), ``label_weights`` [F, K] (what a joint's label
-    weighs in the loss), ``window_position`` (a tuple of W of them if W > 1), ``video_name``,
+    'given', 'propagated', or None without a label), ``label_weights`` [F, K] (loss weight of each
+    joint's label), ``window_position`` (a tuple of W positions if W > 1), ``video_name``,
     ``frame_index`` (of the first key frame), ``frame_indices`` [F], ``track_id`` (-1 if unknown),
     ``id``, ``img_id``, ``img_path``, ``category_id``, and MMPose's metainfo keys. In testing the
-    auxiliary labels hold the given ones only.
+    auxiliary labels are the given labels only.
 
     Args:
         ann_file: Folder with one label file per video, one label file, a text file that lists
             label files, or a list of them.
-        data_root: Folder that ``ann_file`` and ``data_prefix`` start from.
-        data_prefix: ``img``: folder that the ``file_name`` of pictures starts from. ``video``:
-            folder that the label files' ``info.video`` starts from; without it, pictures.
+        data_root: Folder that ``ann_file`` and ``data_prefix`` are relative to.
+        data_prefix: ``img``: folder that the ``file_name`` of pictures is relative to. ``video``:
+            folder that the label files' ``info.video`` is relative to; without it, pictures are
+            read.
         task: ``'propagation'`` or ``'estimation'``.
-        interval: T, frames from one given frame to the next; with ``random_offset`` also a list
-            of which one is drawn.
+        interval: T, frames from one given frame to the next; with ``random_offset`` also a list of
+            intervals, from which one is drawn.
         random_offset: Draw the pattern of given frames for each training sample.
         keys_per_sample: Number W of key frames in a training sample; more than one needs
             ``random_offset``.
         crops: ``'window'``: all frames are cropped at the box of the key frame (the paper).
             ``'frame'``: each at the person's own box in it, as propagation and inference do, which
             encode every frame once.
-        label_interval: Throw away the labels of all but every T-th frame.
+        label_interval: Discard the labels of all but every T-th frame.
         step: Distance of the auxiliary frames in estimation.
         num_frames: Number T of frames of a window, odd: the key frame and (T - 1) / 2 auxiliary
             frames on either side. The model's neck needs the same.
-        propagated_weight: What a propagated label weighs in the loss, a given one being 1; 0
-            leaves propagated labels out.
+        propagated_weight: Weight of a propagated label in the loss, relative to 1 for a given
+            label; 0 ignores propagated labels.
         propagated_min_score: Propagated joints that score less count as unlabelled.
         boxes: ``'gt'``: the label's own box (the paper's protocol). ``'interpolated'``: between
             the boxes of the given labels, and in testing for every unlabelled frame of the
-            protocol, the person being there or not. ``'detected'`` (testing): from ``bbox_file``;
-            in propagation the detection that overlaps the interpolated box most, or that itself
-            if there is none. Default: interpolated for testing propagation, otherwise gt.
+            protocol, whether or not the person is present. ``'detected'`` (testing): from
+            ``bbox_file``; in propagation the detection that overlaps the interpolated box most, or
+            the interpolated box if none does. Default: interpolated for testing propagation,
+            otherwise gt.
         bbox_file: COCO-style detections, a JSON list of ``image_id``, ``bbox``, ``score``.
-        bbox_score_thr: Detections below are not used.
+        bbox_score_thr: Minimum score of the detections that are used.
         held_out_share: Share of the videos that is held out from training, by their names, see
             :func:`~stdpose_mm.io.labels.select_held_out`.
-        held_out: ``'exclude'``: read all videos but these. ``'only'``: read these alone, to
-            validate on.
-        on_error: What to do about label files without a labelled person, missing pictures, and
-            boxes outside the picture: ``'stop'`` raises an InputError, ``'skip'`` leaves them out
-            and logs how many. An unreadable label file always stops.
+        held_out: ``'exclude'``: read all but the held-out videos. ``'only'``: read only these, for
+            validation.
+        on_error: Action for label files without a labelled person, missing pictures, and boxes
+            outside the picture: ``'stop'`` raises an InputError, ``'skip'`` leaves them out and
+            logs their number. An unreadable label file always raises.
         pipeline, test_mode: As in BaseDataset.
         **kwargs: As in BaseDataset: ``metainfo``, ``indices``, ``serialize_data``, ...
 
@@ -217,7 +219,7 @@ class BaseWindowDataset(BaseDataset):
         return read_posetrack18(path)
 
     def label_files(self) -> list[str]:
-        """List the label files of ``ann_file`` without, or only, those of held-out videos.
+        """List the label files of ``ann_file`` as ``held_out`` selects them.
 
         Raises:
             InputError: If there are none.
@@ -273,7 +275,7 @@ class BaseWindowDataset(BaseDataset):
             )
         sources = self._existing_frames(file, labels, listings)
         frames = {frame.index: frame for frame in labels.frames if frame.index in sources}
-        # Frames whose people have no joint count for the protocol, as they do in evaluation.
+        # As in evaluation, frames whose people have no joints count as labelled frames.
         labelled = tuple(f for f in labels.labelled_frame_indices if f in sources)
         labels = labels.with_persons(
             [p for p in labels.persons if self._usable(file, frames.get(p.frame_index), p)]
@@ -437,7 +439,7 @@ class BaseWindowDataset(BaseDataset):
         for i, frame in enumerate(frames):
             row = track.row(frame) if track is not None and shown[i] else None
             if track is not None and row is not None:
-                # A propagated joint of a label that is shown as given would pass for given.
+                # A propagated joint in a given label must not be shown as given.
                 known = track.given[row] if is_given[i] else track.visible[row]
                 keypoints[i], visible[i] = track.keypoints[row] * known[:, None], known
                 propagated[i] = known & ~track.given[row]
@@ -460,7 +462,7 @@ def _image_id(frame: VideoFrame) -> int | str:
 
 
 def _exists(path: str, listings: dict[str, set[str]]) -> bool:
-    # One listing per folder: asking for each picture by itself is slow on network drives.
+    # One listing per folder, because checking every single picture is slow on network drives.
     folder, name = os.path.split(path)
     if folder not in listings:
         listings[folder] = set(os.listdir(folder or '.')) if os.path.isdir(folder or '.') else set()

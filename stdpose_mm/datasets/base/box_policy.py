@@ -50,7 +50,7 @@ class BoxPolicy:
 
     @property
     def covers_unlabelled(self) -> bool:
-        """Whether a person has a box in frames in which it is not labelled."""
+        """Whether a person also has a box in frames without its label."""
         return self.boxes != 'gt'
 
     def find_box(
@@ -60,8 +60,8 @@ class BoxPolicy:
 
         Args:
             track: The person's labels.
-            window: The window; its given auxiliary frames are what is interpolated between.
-            detections: What a detector found in the key frame.
+            window: The window; boxes are interpolated between its given auxiliary frames.
+            detections: Detections in the key frame.
 
         Returns:
             The box [4] x, y, width, height in pixels, and its score: 1 unless it is detected.
@@ -75,8 +75,8 @@ class BoxPolicy:
     def find_aux_boxes(self, track: Track, window: Window) -> list[np.ndarray]:
         """Find the boxes [4] of a person in each auxiliary frame, for crops of every frame.
 
-        Where the frame's label may be seen it has the label's box; otherwise, as for a key frame,
-        one between the boxes that may be.
+        A frame whose label may be shown has the label's box; any other frame, as a key frame, has
+        a box interpolated between those boxes.
 
         Args:
             track: The person's labels.

@@ -92,7 +92,7 @@ class LabelSelection:
     # The labels of a video
 
     def select_sources(self, labels: VideoLabels, file: str, user: str) -> VideoLabels:
-        """Keep the labels made by hand, and where allowed propagated ones.
+        """Keep the labels made by hand and, where allowed, propagated labels.
 
         Args:
             labels: The labels of one file.
@@ -120,14 +120,14 @@ class LabelSelection:
     def select_frames(
         self, labels: VideoLabels, labelled: tuple[int, ...]
     ) -> tuple[VideoLabels, tuple[int, ...], tuple[int, ...]]:
-        """Choose the frames that keep their labels, and those whose labels may be shown.
+        """Choose the frames that keep their labels, and the frames whose labels may be shown.
 
         Args:
             labels: Labels after :meth:`select_sources`.
             labelled: The frames that count for the protocol, ascending.
 
         Returns:
-            The remaining labels, their frames, and the given ones among these, ascending.
+            The remaining labels, their frames, and the given frames among these, ascending.
         """
         if self.label_interval is not None:
             kept = tuple(given_frames(labelled, self.label_interval))
@@ -151,9 +151,9 @@ class LabelSelection:
         Args:
             video: The person's video.
             track: The person.
-            unlabelled: In testing, list every frame of the protocol, as in use, where a person
-                that is labelled somewhere is propagated to every frame; not only the frames on
-                which this person is labelled.
+            unlabelled: In testing, list every frame of the protocol and not only the frames on
+                which this person is labelled; in real use too, a labelled person is propagated to
+                every frame.
         """
         every_label = self.random_offset or self.label_interval is not None or video.has_propagated
         if self.task == 'estimation' or every_label:
@@ -170,7 +170,7 @@ class LabelSelection:
 
         Args:
             video: The person's video.
-            track: The person; None for one without labels.
+            track: The person; None for a person without labels.
             key: The key frame.
             given: Frames whose labels may be shown; by default those of the video.
         """
@@ -192,7 +192,7 @@ class LabelSelection:
             key: The key frame.
             seed: Makes the draw repeatable; None draws from NumPy's global generator.
         """
-        # A stream of its own: the augmentation starts NumPy's global one from the same seed.
+        # A separate stream: the augmentation seeds NumPy's global generator with the same seed.
         random: Any = np.random if seed is None else np.random.default_rng(seed)
         interval = int(random.choice(self.intervals))
         given: list[int] = []
@@ -207,12 +207,12 @@ class LabelSelection:
 
         Args:
             track: The person; every key frame is one of its labelled frames.
-            window: The window of the first.
+            window: The window of the first key frame.
             seed: As in :meth:`draw_window`.
 
         Returns:
-            ``keys_per_sample`` frames, ascending, among them the window's own; some repeatedly if
-            there are fewer.
+            ``keys_per_sample`` frames, ascending, including the window's own key frame; repeated
+            if there are fewer frames.
         """
         missing = self.keys_per_sample - 1
         if not missing:
@@ -228,7 +228,7 @@ class LabelSelection:
 
     def shows_labels(self, window: Window) -> tuple[bool, ...]:
         """Tell for each auxiliary frame of a window whether its label may enter the sample."""
-        # A label that is not given must not reach a model under test by any way.
+        # In testing a label that is not given must never reach the model.
         left, right = window.given if self.test_mode else (True, True)
         return left, *(not self.test_mode for _ in window.further), right
 

@@ -1,4 +1,4 @@
-"""The labels of one video as arrays per person, in the form in which windows are cut from them."""
+"""The labels of one video as arrays per person, from which windows are made."""
 
 from __future__ import annotations
 
@@ -49,29 +49,29 @@ class Track:
         )
 
     def row(self, frame: int) -> int | None:
-        """Find where the label of ``frame`` stands in the arrays; None if there is none."""
+        """Find the row of the label of ``frame`` in the arrays; None if there is none."""
         row = bisect_left(self.frames, frame)
         return row if row < len(self.frames) and self.frames[row] == frame else None
 
     def among(self, frames: Sequence[int]) -> list[int]:
-        """List those of ``frames`` on which this person has a given label."""
+        """List the frames among ``frames`` on which this person has a given label."""
         rows = [(frame, self.row(frame)) for frame in frames]
         return [f for f, row in rows if row is not None and self.sources[row] == 'given']
 
 
 @dataclass(frozen=True)
 class VideoTracks:
-    """One video: where its frames lie, and its people.
+    """One video: the places of its frames, and its people.
 
     Args:
         name: Name of the video.
         known: Indices of its frames, ascending.
-        sources: For each of these the (path, index) of ``read_frame``.
-        image_ids: For each of these the id of the label file.
+        sources: For each known frame the (path, index) of ``read_frame``.
+        image_ids: For each known frame its id in the label file.
         labelled: Frames with a labelled person, ascending.
         given: Frames whose labels may be shown, ascending.
         tracks: Its people.
-        has_propagated: Whether a propagator filled in some of the labels.
+        has_propagated: Whether some labels are propagated.
     """
 
     name: str
@@ -93,7 +93,7 @@ class VideoTracks:
 
 
 def tracks_of(labels: VideoLabels) -> tuple[Track, ...]:
-    """Split labels into tracks; those without a joint are left out, those without id alone."""
+    """Split labels into tracks, one per label without id; labels without joints are dropped."""
     tracks = []
     for track_id, by_frame in labels.tracks().items():
         shown = [label for label in by_frame.values() if label.labelled.any()]

@@ -13,17 +13,17 @@ from stdpose_mm.structures import NUM_FRAMES, VideoLabels, Window
 
 
 class ClipWindowDataset(BaseWindowDataset):
-    """Training windows from the labelled frames of one video that is at hand, not in files.
+    """Training windows from the labelled frames of one video in memory.
 
     Every label is a key frame in turn. The auxiliary frames are labelled frames of the same
     person on either side: mostly the nearest, sometimes the second or third nearest. Some windows
-    show the label of one side only, some none, because a model must also serve the ends of a
-    track. No other frame is ever read, unless windows have further frames (``num_frames``), which
-    are any frames of the video. An index with a seed makes the draw repeatable.
+    show the label of one side only, some none, because a model must also work at the ends of a
+    track. No other frame is read, unless windows have further frames (``num_frames``), which may
+    be any frames of the video. An index with a seed makes the draw repeatable.
 
     Args:
-        pictures: The pictures of the labelled frames; with further frames, of all.
-        labels: The labels, people with track ids; those without a joint are left out.
+        pictures: The pictures of the labelled frames; with further frames, of all frames.
+        labels: Labels of people with track ids; labels without joints are left out.
         metainfo: MMPose metainfo of the joints.
         pipeline: Transforms.
         distances: Probability that an auxiliary frame is the nearest label, the second nearest,
@@ -57,7 +57,7 @@ class ClipWindowDataset(BaseWindowDataset):
         )
 
     def load_data_list(self) -> list[dict]:
-        """List one window per label, drawn when it is asked for."""
+        """List one window per label, drawn on access."""
         tracks = tracks_of(self._labels)
         labelled = tuple(sorted({frame for track in tracks for frame in track.frames}))
         has_further = self.selection.num_frames > NUM_FRAMES

@@ -15,7 +15,7 @@ class GenericWindowDataset(BaseWindowDataset):
     """Windows of videos with any skeleton: people, hands, animals.
 
     Args:
-        dataset_name: What the metainfo calls the data.
+        dataset_name: Name of the data set in the metainfo.
         *args: See :class:`BaseWindowDataset`, also for the samples.
         **kwargs: See there; ``metainfo`` by default is that of the skeleton in the first label
             file's ``categories``, left and right told apart by the joints' names.

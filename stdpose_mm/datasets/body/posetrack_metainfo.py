@@ -8,7 +8,7 @@ from stdpose_mm.structures import POSETRACK_SKELETON
 
 _LOWER = ('hip', 'knee', 'ankle')
 
-# COCO's OKS constants; the head's points take those of the facial ones.
+# COCO's OKS sigmas; the points of the head have those of COCO's facial keypoints.
 _SIGMAS = {
     'nose': 0.026,
     'head_bottom': 0.025,
@@ -30,7 +30,7 @@ def posetrack_metainfo(dataset_name: str) -> dict[str, Any]:
     for info, part in zip(metainfo['keypoint_info'].values(), parts, strict=True):
         info['type'] = 'lower' if part in _LOWER else 'upper'
     metainfo['sigmas'] = [_SIGMAS[part] for part in parts]
-    # The ears are channels that no one ever annotates: what a model puts there means nothing.
+    # The ears are never annotated, so a model's predictions for them have no meaning.
     metainfo['joint_weights'] = [0.0 if part == 'ear' else 1.0 for part in parts]
     return metainfo
 

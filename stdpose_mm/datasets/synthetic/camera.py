@@ -14,7 +14,7 @@ class CameraPath:
     Args:
         matrices: [N, 2, 3] similarity transforms from scene pixels to picture pixels.
         zoom: [N] their scale.
-        tilt: How far the camera looks down, radians.
+        tilt: Downward tilt of the camera, radians.
     """
 
     matrices: np.ndarray
@@ -39,10 +39,10 @@ def sample_camera(
     Args:
         rng: Source of all choices.
         times: [N] seconds.
-        duration: Of the clip in seconds.
-        width: Of the pictures.
-        height: Of the pictures.
-        unsteadiness: Factor on how far it pans and shakes.
+        duration: Duration of the clip in seconds.
+        width: Width of the pictures in pixels.
+        height: Height of the pictures in pixels.
+        unsteadiness: Factor on the amplitude of pans and shakes.
     """
     unit = min(width, height)
     centred = times / duration - 0.5

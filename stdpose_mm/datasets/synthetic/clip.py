@@ -43,8 +43,8 @@ class ClipSettings:
         frames: Number of frames.
         width, height: Picture size in pixels.
         people: Fewest and most people in a clip.
-        footage: 'plain', or 'wild' for what videos of people suffer from: frame rates of all
-            kinds, shaking cameras, small people, clutter, little light, coarse coding.
+        footage: 'plain', or 'wild' for the defects of real videos: various frame rates, shaking
+            cameras, small people, clutter, low light, strong compression.
 
     Raises:
         InputError: If a number is out of range.
@@ -328,7 +328,7 @@ def _person_box(
 ) -> np.ndarray:
     """Make the person box [4]: the extent of the labelled joints, grown, clipped to the picture."""
     x, y, w, h = pose_extent(keypoints, visibility > NOT_LABELLED)
-    # A lone joint has no extent, but the body around it has.
+    # A single joint has no extent, but the body around it has.
     grow_x, grow_y = (max((BOX_GROWTH - 1) / 2 * side, 0.08 * scale) for side in (w, h))
     low = np.maximum((x - grow_x, y - grow_y), 0)
     high = np.minimum((x + w + grow_x, y + h + grow_y), (width - 1, height - 1))

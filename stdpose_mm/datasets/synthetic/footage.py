@@ -1,4 +1,4 @@
-"""How a clip is filmed and stored: as plainly as can be, or as videos in the wild are."""
+"""Camera and storage settings of a clip: plain, or with the defects of real videos."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Encoder = Literal['libx264', 'mpeg4']
 _FRAME_RATES = (12.0, 50.0)
 _PEOPLE_SCALES = (0.6, 1.5)
 _MPEG4_BITS = (0.06, 0.5)
-"""Per pixel; the lower end is blocky."""
+"""Bits per pixel; the lower end is blocky."""
 _H264_FACTORS = (18, 38)
 """Constant rate factors; the upper end is smeared."""
 
@@ -41,7 +41,7 @@ class Coding:
     def apply(self, frames: np.ndarray) -> np.ndarray:
         """Encode and decode pictures [F, H, W, 3] uint8 BGR; 4:2:0, so colours get coarser.
 
-        Without H.264 in the FFmpeg at hand they come back as they are.
+        If the installed FFmpeg has no H.264 encoder, the pictures are returned unchanged.
         """
         if self.encoder not in av.codec.codecs_available:
             return frames
@@ -75,8 +75,8 @@ class Footage:
 
     Args:
         frames_per_second: Frame rate. At a higher one everything moves less from frame to frame.
-        unsteadiness: Factor on how far the camera pans and shakes.
-        bursts: 0 for actions at a constant tempo, up to 1 for ones that stop and go.
+        unsteadiness: Factor on the amplitude of the camera's pans and shakes.
+        bursts: 0 for actions at a constant tempo, up to 1 for actions that stop and go.
         people_scale: Factor on the size of people.
         clutter: Objects behind the people, most of them moving.
         light: Factor on the brightness of everything.

@@ -246,8 +246,8 @@ def draw_person(
     """Draw a person over one exposure; None if nothing of it lies inside the picture.
 
     Args:
-        person: Who.
-        samples: Times to average, ascending and odd in number; the middle one is mid exposure.
+        person: The person to draw.
+        samples: Times to average, ascending and odd in number; the middle time is mid exposure.
         width: Of the picture.
         height: Of the picture.
     """

@@ -48,9 +48,9 @@ class Scene:
     Args:
         background: [H + 2 margin, W + 2 margin, 3] uint8.
         margin: How far the background reaches beyond the picture.
-        camera: Its path.
-        people: Who is there.
-        depths: Their distances; the nearer person hides the further one.
+        camera: Path of the camera.
+        people: People in the scene.
+        depths: Distances of the people; a nearer person hides a further one.
         props: Objects.
         width: Of the picture.
         height: Of the picture.

@@ -29,7 +29,7 @@ Split = Literal['train', 'val']
 SPLITS: tuple[Split, ...] = ('train', 'val')
 
 FORMAT_VERSION = 1
-"""Goes up whenever the same seed gives other clips."""
+"""Increased whenever the same seed gives different clips."""
 SETTINGS_FILE = 'synthetic_settings.json'
 
 MAX_VIDEOS = 499_999
@@ -82,7 +82,7 @@ class VideoTask:
         return replace(clip, labels=self._with_ids(clip.labels))
 
     def _with_ids(self, labels: VideoLabels) -> VideoLabels:
-        """Add what PoseTrack18's files have besides: ids and redundant fields."""
+        """Add further fields of PoseTrack18's files: ids and redundant fields."""
         first_id = _SOURCE_DIGIT * 10**10 + self.sequence * 10**4
         frames = [
             replace(
@@ -131,14 +131,14 @@ def write_dataset(
     videos or workers there are.
 
     Args:
-        out: Its folder.
-        train_videos: How many training videos.
-        val_videos: How many validation videos.
-        settings: What the clips look like; defaults of ``ClipSettings`` if None.
+        out: Folder of the data set.
+        train_videos: Number of training videos.
+        val_videos: Number of validation videos.
+        settings: Settings of the clips; defaults of ``ClipSettings`` if None.
         seed: Non-negative.
         workers: Processes; the number of cores by default.
-        progress: Wraps the iteration over the names of finished videos, given their number; say,
-            ``lambda names, total: tqdm(names, total=total)``.
+        progress: Wraps the iteration over the names of finished videos, given their number; for
+            example ``lambda names, total: tqdm(names, total=total)``.
 
     Raises:
         InputError: If an argument is out of range, or the folder holds other data.
@@ -268,6 +268,6 @@ def _claim_folder(folder: Path, settings: ClipSettings, seed: int, tasks: list[V
 def _plain(settings: ClipSettings) -> dict[str, Any]:
     plain = {**asdict(settings), 'people': list(settings.people)}
     if settings.footage == ClipSettings.footage:
-        # Folders of before there was a choice hold the same videos.
+        # Folders written before this setting existed hold the same videos.
         del plain['footage']
     return plain

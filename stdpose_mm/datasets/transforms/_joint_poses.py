@@ -17,7 +17,7 @@ def as_one(results: dict) -> dict:
 
 
 def split(results: dict, num_keys: int) -> dict:
-    """Undo :func:`as_one`, for the transformed keypoints too where there are some."""
+    """Undo :func:`as_one`, also for the transformed keypoints if there are any."""
     pairs = _PAIRS + ((_TRANSFORMED,) if _TRANSFORMED[0] in results else ())
     for key, aux in pairs:
         side = (len(results[key]) - num_keys) // 2

@@ -1,4 +1,4 @@
-"""The heatmaps of a window: targets, given labels, and the pose interpolated from these."""
+"""The heatmaps of a window: targets, given labels, and the pose interpolated between labels."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class GenerateWindowTarget(BaseTransform):
         - transformed_aux_keypoints: [T - 1, K, 2] of the auxiliary frames in pixels of the crop
         - aux_keypoints_visible: [T - 1, K]
         - aux_given: [2] bool, of the first and the last of them, the left and the right frame
-        - window_position: of each key frame, 0 at the left frame, 1 at the right one; a number for
-          one
-        - label_weights (optional): [F, K], what the labels of each frame weigh
+        - window_position: of each key frame, 0 at the left frame, 1 at the right one; a single
+          number for one key frame
+        - label_weights (optional): [F, K], loss weights of the labels of each frame
         - crop_warps (optional): [F, 2, 3] affines from the picture to each frame's crop;
-          without them all crops lie alike
+          without them all frames have the same crop
 
     Added Keys (h x w is the heatmap, all float32):
 
@@ -51,11 +51,11 @@ class GenerateWindowTarget(BaseTransform):
 
     Args:
         encoder: Config of the heatmap codec, ``dict(type='BoundedUDPHeatmap', ...)``.
-        aux_label_prob: Probability that given labels are shown in training. 0 is the paper's text.
-        aux_label_draw: Whether that is drawn once per ``'window'`` or for each ``'frame'``.
+        aux_label_prob: Probability that given labels are shown in training; 0 in the paper's text.
+        aux_label_draw: Whether to draw this once per ``'window'`` or for each ``'frame'``.
         label_jitter: Standard deviation of the noise on given labels, in heatmap pixels.
         label_dropout: Probability that a given joint is withheld.
-        test_mode: Show every given label exactly as it is; draws nothing.
+        test_mode: Show every given label unchanged; draws nothing at random.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ def labels_in_key_crops(
         labels: [2, K, 2] the left and the right pose, each in its frame's crop.
         num_keys: Number W of key frames.
         crop_warps: [F, 2, 3] affines from the picture to the crops, the key frames' in the middle;
-            None if they lie alike.
+            None if all crops are the same.
 
     Returns:
         [2, W, K, 2].
@@ -175,7 +175,7 @@ def interpolated_pose(
     Args:
         labels: [2, ..., K, 2] the left and the right pose.
         shown: [2, K] bool, which of their joints are given.
-        position: Where the key frame lies, 0 at the left frame, 1 at the right one.
+        position: Position of the key frame, 0 at the left frame, 1 at the right one.
 
     Returns:
         The pose [..., K, 2], and which of its joints both poses give [K] bool.

@@ -20,7 +20,7 @@ class LoadWindow(BaseTransform):
     Required Keys:
 
         - frames: F of (path, index), index None for a picture
-        - img (optional): F [H, W, 3] uint8 BGR arrays, kept where the caller has them already
+        - img (optional): F [H, W, 3] uint8 BGR arrays, kept if the caller provides them
 
     Added Keys:
 
@@ -71,7 +71,7 @@ class LoadWindow(BaseTransform):
 
 
 def _read(frames: list) -> list:
-    # At the ends of a video and around labelled frames two of them may be the same.
+    # At the ends of a video and around labelled frames, frames of a window may be the same.
     pictures = {frame: read_frame(*frame) for frame in dict.fromkeys(map(tuple, frames))}
     images = [pictures[tuple(frame)] for frame in frames]
     middle = key_place(len(frames))

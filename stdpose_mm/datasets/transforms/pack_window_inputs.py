@@ -47,8 +47,8 @@ class PackWindowInputs(PackPoseInputs):
             [W, T - 1, K], ``given_mask`` [W, 2, K]
 
     Args:
-        meta_keys: What becomes metainfo.
-        pack_transformed: Whether ``gt_instances`` gets the keypoints in crop pixels too.
+        meta_keys: Keys of the results that become metainfo.
+        pack_transformed: Whether ``gt_instances`` also gets the keypoints in crop pixels.
     """
 
     field_mapping_table = {

@@ -1,4 +1,4 @@
-"""Frames as bad video shows them."""
+"""Degradation of frames by blur or occlusion."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from stdpose_mm.structures import key_place
 
 @TRANSFORMS.register_module()
 class WindowDegradation(BaseTransform):
-    """Blur a frame, or cover a part of it: what the other frames of the window can make up for.
+    """Blur a frame or cover a part of it; the other frames of the window can compensate for it.
 
-    A degraded frame is blurred in one half of the cases; in the other a rectangle of one colour
-    covers a part of it, as somebody who passes before the camera would. In training every frame is
-    degraded or not by itself. With ``test_mode`` it is the key frame alone, and what is drawn
+    In half of the cases a degraded frame is blurred; in the other half a rectangle of one colour
+    covers a part of it, like a person who passes before the camera. In training every frame is
+    degraded independently. With ``test_mode`` only the key frame is degraded, and the random draw
     depends on the sample only, so that all models are tested on the same pictures.
 
     Cheapest after the crop.
@@ -32,8 +32,8 @@ class WindowDegradation(BaseTransform):
 
     Args:
         prob: Probability that a frame is degraded.
-        blur_sigma: Least and largest standard deviation of the Gaussian blur, in pixels.
-        cover: Least and largest height and width of the rectangle, as shares of the picture's.
+        blur_sigma: Smallest and largest standard deviation of the Gaussian blur, in pixels.
+        cover: Smallest and largest height and width of the rectangle, as shares of the picture's.
         test_mode: See above.
     """
 
@@ -58,7 +58,7 @@ class WindowDegradation(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Change the frames in ``results``; the arrays that came in are not written to."""
-        # Pictures that come without a sample's number, from an inferencer, pass unchanged.
+        # Pictures from an inferencer have no sample number; they pass unchanged.
         if self.prob == 0:
             return results
         frames = list(results['img'])

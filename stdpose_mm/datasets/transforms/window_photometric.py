@@ -12,7 +12,7 @@ from stdpose_mm.errors import InputError
 
 @TRANSFORMS.register_module()
 class WindowPhotometric(BaseTransform):
-    """Random brightness, contrast, saturation and blur, drawn for every frame by itself.
+    """Random brightness, contrast, saturation and blur, drawn independently for every frame.
 
     Cheapest after the crop.
 

@@ -26,8 +26,8 @@ class WindowRandomFlip(RandomFlip):
     def transform(self, results: dict) -> dict:
         """Flip, or do not, the frames and labels in ``results``."""
         pictures = results['img']
-        # MMPose mirrors a picture by reading it backwards, which costs the crop behind it a copy
-        # many times slower than OpenCV's mirror.
+        # MMPose mirrors by a view with negative strides, which the crop then has to copy, many
+        # times slower than OpenCV's flip.
         results['img'] = []
         num_keys = len(results['keypoints'])
         results = split(super().transform(as_one(results)), num_keys)

@@ -10,10 +10,10 @@ from mmpose.registry import TRANSFORMS
 class WindowRandomHalfBody(RandomHalfBody):
     """MMPose's RandomHalfBody on all boxes of a window.
 
-    The half body is that of the first key frame. With a box per frame those of the other frames
-    move by the same share of their size, and change it by the same factor, so that a person moves
-    between the crops as in the video. MMPose's own keeps as many boxes as there are key frames, the
-    first ones.
+    The half body is that of the first key frame. With a box per frame, the boxes of the other
+    frames shift by the same share of their size and scale by the same factor, so that a person
+    moves between the crops as in the video. MMPose's own transform would keep only the first W
+    boxes.
     """
 
     def transform(self, results: dict) -> dict:

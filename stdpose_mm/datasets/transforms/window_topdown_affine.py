@@ -21,8 +21,8 @@ _CORNERS = np.array([[[0, 0], [1, 0], [0, 1]]], dtype=np.float64)
 class WindowTopdownAffine(TopdownAffine):
     """MMPose's TopdownAffine on the frames of a window and their labels.
 
-    With one box all frames are cropped alike. With one box per frame each is cropped at its own;
-    the boxes of the key frames remain.
+    With one box all frames have the same crop. With one box per frame each frame is cropped at its
+    own box; the boxes of the key frames remain.
 
     Required and modified keys: as TopdownAffine with F frames and one or F boxes, and
 
@@ -39,8 +39,8 @@ class WindowTopdownAffine(TopdownAffine):
         - crop_warps (with a box per frame): [F, 2, 3] affines from the picture to the crops
 
     Raises:
-        InputError: If a transform before has taken boxes away, or turned those of a window by
-            different angles, as MMPose's transforms of one picture do.
+        InputError: If an earlier transform has removed boxes, or rotated the boxes of a window by
+            different angles, as MMPose's transforms for single pictures do.
     """
 
     def transform(self, results: dict) -> dict:

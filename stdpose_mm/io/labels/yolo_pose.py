@@ -38,7 +38,7 @@ _MAX_NESTING = 32
 """Maximum nesting of lists and mappings; scan time grows with its square, and 3 are needed."""
 
 _FAR = 10.0
-"""Distance from the edge, in picture sizes, beyond which a joint is a mistake."""
+"""Picture sizes beyond which a coordinate is a mistake; labels a little outside are common."""
 
 
 @dataclass(frozen=True)

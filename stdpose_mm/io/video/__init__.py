@@ -49,11 +49,11 @@ _OF_PYAV = {
     'write_video': '.video_writer',
     'write_video_like': '.video_writer',
 }
-"""Name -> its module, which imports PyAV: pictures are read without it."""
+"""Name -> module that imports PyAV, which pictures do not need."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs PyAV when it is asked for."""
+    """Import names that need PyAV on first access."""
     if name in _OF_PYAV:
         return getattr(import_module(_OF_PYAV[name], __name__), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -20,7 +20,7 @@ class ArrayFrames(FrameSource):
         name: Name of the video.
 
     Raises:
-        InputError: If one is none of these, or their sizes differ.
+        InputError: If a picture has another type or shape, or their sizes differ.
     """
 
     def __init__(self, pictures: Sequence[Any] | np.ndarray, name: str = 'the pictures') -> None:
@@ -48,7 +48,7 @@ class ArrayFrames(FrameSource):
 
 
 def to_bgr(picture: np.ndarray) -> np.ndarray:
-    """Convert a grey, BGR or BGRA picture uint8 to BGR [H, W, 3]; a BGR one is not copied."""
+    """Convert a grey, BGR or BGRA picture uint8 to BGR [H, W, 3]; BGR is not copied."""
     if picture.ndim == 2 or picture.shape[2] == 1:
         return cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
     return np.ascontiguousarray(picture[..., :3])

@@ -1,4 +1,4 @@
-"""What FFmpeg reads of a file that may be broken."""
+"""Packets and frames of a file that may be broken, read by FFmpeg."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import av
 
 
 def read_packets(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the packets that carry data, up to the end or to where the file is broken."""
+    """Yield the packets that carry data, up to the end or the first broken place of the file."""
     packets = container.demux(stream)
     while True:
         try:
@@ -28,10 +28,10 @@ def read_frames(
     damaged: list[int] | None = None,
     is_wanted: Callable[[Any], bool] | None = None,
 ) -> Iterator[Any]:
-    """Yield the frames that can be decoded; broken packets are left out, as players do.
+    """Yield the frames that can be decoded; broken packets are skipped, as in players.
 
-    The numbers of these packets are added to ``damaged``. Where ``is_wanted`` says no to a packet,
-    its frame may be missing: it is decoded only if others refer to it.
+    The numbers of broken packets are added to ``damaged``. If ``is_wanted`` is false for a packet,
+    its frame may be missing: it is decoded only if other frames refer to it.
     """
     for number, packet in enumerate(read_packets(container, stream)):
         if is_wanted is not None:

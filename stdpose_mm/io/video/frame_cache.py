@@ -9,17 +9,17 @@ from weakref import finalize
 import numpy as np
 
 _SPARE = 2
-"""Frames whose pages are kept for the next ones."""
+"""Number of dropped frames whose memory pages are kept for reuse."""
 
 
 class FrameCache:
-    """The frames that were read last, up to a number of bytes; several threads may share it.
+    """Thread-safe cache of the most recently read frames, limited in bytes.
 
-    A pickled one comes back empty.
+    A pickled cache is restored empty.
 
     Args:
-        max_bytes: Memory for frames; at least one is kept. The pages of two more may wait for the
-            next ones.
+        max_bytes: Memory for frames; at least one frame is kept. The pages of two more frames may
+            be kept for reuse.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -32,7 +32,7 @@ class FrameCache:
         return FrameCache, (self._max_bytes,)
 
     def get(self, index: int, read: Callable[[int], np.ndarray]) -> np.ndarray:
-        """Return the kept frame ``index`` itself, else what ``read`` returns for it.
+        """Return the cached frame ``index`` itself, else the result of ``read``.
 
         ``read`` is called by one thread at a time.
         """
@@ -47,17 +47,17 @@ class FrameCache:
             return frame
 
     def _off_the_heap(self, frame: np.ndarray) -> np.ndarray:
-        """Copy a frame to pages of its own, or to those of one that nobody holds any more.
+        """Copy a frame to its own memory pages, or to pages of a frame that is no longer in use.
 
-        On the heap, results that are kept settle in the holes that old frames leave, so that the
-        next frames find no room: memory would grow with the video. New pages take the system ten
-        times as long as the copy.
+        On the heap, lasting results would fill the holes that old frames leave, so that new frames
+        do not fit: memory would grow with the video. Allocating new pages takes ten times as long
+        as the copy.
         """
         pages = self._spare.pop() if self._spare else None
         if pages is None or len(pages) != frame.nbytes:
-            # A forked process writes to copies, not to frames that this one still holds.
+            # Copy-on-write: a forked process does not change frames that this process holds.
             pages = mmap(-1, frame.nbytes, access=ACCESS_COPY)
-        # All views of it, which are what is handed out, keep this array alive.
+        # Callers get views, which keep this array alive.
         values = np.frombuffer(pages, frame.dtype)
         finalize(values, _lay_aside, self._spare, pages).atexit = False
         own = values.reshape(frame.shape)

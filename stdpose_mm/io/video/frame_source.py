@@ -11,7 +11,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 
 DEFAULT_FPS = 25
-"""Frames per second of pictures of which nobody says how fast they follow each other."""
+"""Frames per second of pictures without a known frame rate."""
 
 
 class FrameSource(Sequence[np.ndarray]):
@@ -84,9 +84,9 @@ class FrameSource(Sequence[np.ndarray]):
 
 
 def known_times(frames: FrameSource) -> list[Fraction] | None:
-    """List when each frame is shown, in seconds from the first one on; None if nothing tells.
+    """List the times of all frames in seconds from the first frame; None if unknown.
 
-    Where the file does not tell, the frame rate does.
+    If the file has no times, they follow from the frame rate.
     """
     times = [time for index in range(len(frames)) if (time := frames.time_of(index)) is not None]
     if len(times) == len(frames) and all(a < b for a, b in pairwise(times)):
@@ -95,15 +95,15 @@ def known_times(frames: FrameSource) -> list[Fraction] | None:
 
 
 def presentation_times(frames: FrameSource) -> list[Fraction]:
-    """List when each frame is shown, in seconds from the first one on.
+    """List the times of all frames in seconds from the first frame.
 
-    Where nothing tells, frames follow each other at the default rate.
+    If they are unknown, they follow from ``DEFAULT_FPS``.
     """
     return known_times(frames) or _evenly(len(frames), DEFAULT_FPS)
 
 
 def clock_of(frames: FrameSource) -> Callable[[int], float] | None:
-    """Return the function frame -> seconds from the first one on; None if nothing tells."""
+    """Return the function frame -> seconds from the first frame; None if times are unknown."""
     times = known_times(frames)
     return None if times is None else lambda index: float(times[index])
 

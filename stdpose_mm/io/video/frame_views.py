@@ -36,7 +36,7 @@ class FrameView(FrameSource):
 
 
 class CachedFrames(FrameView):
-    """Frames of which the latest stay in memory, so that they are decoded once.
+    """Frames of another source with a cache of the latest, so that they are decoded once.
 
     Args:
         frames: The video.

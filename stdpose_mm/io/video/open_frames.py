@@ -54,7 +54,7 @@ def natural_order(path: Path) -> tuple[Any, ...]:
     """Return a key by which names are sorted with their numbers as numbers, 9 before 10."""
     # Cameras and tools mix IMG_2.JPG with img_3.jpg.
     parts = re.split(r'([0-9]+)', path.name.casefold())
-    # Other digits, such as superscripts, are no numbers.
+    # Only 0-9: int() refuses other digits, such as superscripts.
     return tuple(
         (int(part), part) if part[0] in '0123456789' else (-1, part) for part in parts if part
     )
@@ -89,7 +89,7 @@ def read_frame(path: PathLike, index: int | None = None) -> np.ndarray:
 
 
 def _open_pooled(path: PathLike) -> FrameSource:
-    # A file that was written anew is another video.
+    # A rewritten file counts as another video.
     modified = os.stat(path).st_mtime_ns if os.path.exists(path) else 0
     return _open_version(os.fspath(path), modified)
 

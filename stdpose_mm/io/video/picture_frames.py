@@ -14,7 +14,7 @@ from stdpose_mm.io.file_kinds import require_no_stream
 from .frame_source import FrameSource
 
 MAX_PIXELS = 178_956_970
-"""What Pillow takes, too."""
+"""Maximum number of pixels of a picture, the same as Pillow's limit."""
 
 _PNG = b'\x89PNG\r\n\x1a\n'
 
@@ -73,7 +73,7 @@ def read_picture(path: PathLike) -> np.ndarray:
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     except cv2.error as error:
-        # A few bytes may say that they stand for 100000x100000 pixels.
+        # A tiny file may declare 100000x100000 pixels.
         raise InputError(f'{path} cannot be decoded, {_opencv_reason(error)}') from error
     if picture is None:
         raise InputError(f'{path} is not a whole picture that can be decoded ({len(data)} bytes)')
@@ -81,7 +81,7 @@ def read_picture(path: PathLike) -> np.ndarray:
 
 
 def _require_pixels(path: PathLike, data: bytes) -> None:
-    """Refuse a picture that would fill the memory: a few bytes may say that they are a billion."""
+    """Refuse a picture that would fill the memory: a tiny file may declare a billion pixels."""
     from PIL import Image
 
     try:
@@ -92,8 +92,8 @@ def _require_pixels(path: PathLike, data: bytes) -> None:
             'give smaller pictures'
         ) from error
     except Exception as error:
-        # OpenCV reads other formats too, and says what is wrong with this one; but the head of a
-        # PNG file whose checksum is wrong it believes.
+        # OpenCV may read this format or explain the error; but it trusts the header of a PNG file
+        # even if its checksum is wrong.
         if data.startswith(_PNG):
             raise InputError(
                 f'{path} is not a whole picture that can be decoded ({len(data)} bytes)'
@@ -101,14 +101,14 @@ def _require_pixels(path: PathLike, data: bytes) -> None:
 
 
 def write_picture(path: PathLike, picture: np.ndarray) -> None:
-    """Write a picture file, atomically; its suffix tells the format.
+    """Write a picture file, atomically; the suffix sets the format.
 
     Args:
         path: The file.
         picture: BGR uint8 [H, W, 3].
 
     Raises:
-        InputError: If it cannot be written, which OpenCV itself would not say.
+        InputError: If the file cannot be written, which OpenCV itself does not report.
     """
     done, data = cv2.imencode(Path(path).suffix, picture)
     if not done:

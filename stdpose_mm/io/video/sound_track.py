@@ -10,14 +10,14 @@ import av
 from .demuxing import read_frames, read_packets
 
 _ENCODER = 'aac'
-"""Every container with sound holds it, and every player plays it."""
+"""Fallback codec: every container with sound and every player supports it."""
 
 
 class SoundTrack:
-    """The first sound of an open file, on its way into another one.
+    """Transfer of the first audio stream of an open file to another file.
 
-    It is copied where the container holds its codec, else encoded as AAC. What cannot be decoded is
-    left out.
+    The stream is copied if the target container supports its codec, else encoded as AAC. Parts that
+    cannot be decoded are left out.
 
     Args:
         source: PyAV container with sound.
@@ -36,14 +36,14 @@ class SoundTrack:
         else:
             rates = av.codec.Codec(_ENCODER, 'w').audio_rates or (stream.rate,)
             rate = min(rates, key=lambda rate: abs(rate - stream.rate))
-            # Some files do not say where their channels are; the number is always there.
+            # Some files have no channel layout; the number of channels is always known.
             layout = 'mono' if stream.channels == 1 else 'stereo'
             encoder = target.add_stream(_ENCODER, rate=rate, layout=layout)
             self._packets = _encode(source, stream, encoder, start)
         self._waiting = next(self._packets, None)
 
     def write_until(self, seconds: Fraction | None) -> None:
-        """Write what is heard before this time of the new file, or all of it."""
+        """Write the sound up to this time of the new file; all of it if None."""
         while self._waiting is not None:
             if seconds is not None and self._waiting.pts * self._waiting.time_base >= seconds:
                 return
@@ -54,7 +54,7 @@ class SoundTrack:
 def _copy(source: Any, stream: Any, copy: Any, start: Fraction) -> Iterator[Any]:
     last = -math.inf
     for packet in read_packets(source, stream):
-        # A muxer refuses a packet that does not come after the one before.
+        # A muxer refuses packets whose times do not increase.
         if packet.pts is None or packet.dts is None or packet.dts <= last:
             continue
         last = packet.dts

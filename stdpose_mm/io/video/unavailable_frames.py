@@ -8,13 +8,13 @@ from .frame_source import FrameSource
 
 
 class UnavailableFrames(FrameSource):
-    """Frames of a video whose pictures are not at hand, for methods that read none.
+    """Frames of a video without its pictures, for methods that do not read them.
 
     ``size`` is (0, 0).
 
     Args:
         length: Number of frames.
-        sentence: The error to raise where a frame is read.
+        sentence: Message of the error that reading a frame raises.
     """
 
     def __init__(self, length: int, sentence: str) -> None:

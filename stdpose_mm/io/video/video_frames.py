@@ -26,17 +26,17 @@ _TRUSTED_CONTAINERS = ('mov', 'matroska')
 guesses there, and MPEG-4's packed B-frames and dropped frames make the guess wrong."""
 
 _TIMED_CONTAINERS = (*_TRUSTED_CONTAINERS, 'mpegts', 'mpeg', 'flv', 'asf')
-"""Containers whose presentation times, where there are any, are the true ones."""
+"""Containers whose presentation times, if present, are correct."""
 
 _SEEK_COST = 8
 """Seeking pays if it saves decoding more than this many frames."""
 
 _SKIPPING_CODECS = ('h264', 'mpeg4', 'mpeg2video')
-"""Codecs in which a frame that is not marked as a reference is none for any other frame. In HEVC it
-may be one for frames of a higher temporal layer."""
+"""Codecs in which no other frame depends on a frame that is not marked as a reference. In HEVC,
+frames of a higher temporal layer may depend on such a frame."""
 
 _MAX_LEADING = 64
-"""Frames that may come out of the decoder after a seek before the key frame does."""
+"""Maximum number of frames that the decoder may output before the key frame after a seek."""
 
 _CACHED_BYTES = 64 * 2**20
 
@@ -64,8 +64,8 @@ class FrameIndex:
 
     Attributes:
         times: Presentation time of every frame in the stream's time base; ascending if
-            ``checksums`` is None, else as guessed by FFmpeg, -1 where it has no guess.
-        keys: Ascending indices of the frames at which decoding can start; 0 is always there.
+            ``checksums`` is None, else as guessed by FFmpeg, -1 without a guess.
+        keys: Ascending indices of the frames at which decoding can start, including 0.
         checksums: Checksum of every frame, where times alone do not identify a frame.
     """
 
@@ -84,10 +84,9 @@ class FrameIndex:
 class VideoFrames(FrameSource):
     """The frames of a video file.
 
-    Opening reads the file through once without decoding it. Where the container does not tell
-    presentation times, every frame is decoded once instead; its checksum identifies it after a
-    seek. Reading in order never seeks. Several threads may read
-    at the same time; each then waits for its turn.
+    Opening reads the whole file once without decoding it. If the container has no presentation
+    times, every frame is decoded once instead; its checksum identifies it after a seek. Reading in
+    order never seeks. Several threads may read at the same time; each then waits for its turn.
 
     Args:
         path: A video file that FFmpeg reads.
@@ -208,7 +207,7 @@ class VideoFrames(FrameSource):
         """Check that the first frame and those from the last key frame on decode as indexed.
 
         Undecodable frames are usually at the ends, where the video was cut. Damage between frames
-        that decode is no matter here: frames keep their places, and reading a damaged one raises.
+        that decode is ignored here: frames keep their indices, and reading a damaged frame raises.
         """
         container, stream = self._open()
         with container:
@@ -269,9 +268,9 @@ class VideoFrames(FrameSource):
         return frame
 
     def _decode(self, index: int) -> av.VideoFrame | None:
-        """Decode frame ``index`` from the decoder's place, from a key frame, or from the start.
+        """Decode frame ``index`` from the current position, from a key frame, or from the start.
 
-        None if it does not come, or only as what the decoder has made up for damaged data.
+        None if the frame is missing, or the decoder only concealed damaged data.
         """
         keys = self._index.keys
         nearest = bisect_right(keys, index) - 1
@@ -289,7 +288,7 @@ class VideoFrames(FrameSource):
         return None
 
     def _start_at(self, key: int) -> None:
-        """Let the decoder's next frame be frame ``key``, or one shortly before it."""
+        """Seek so that the decoder's next frame is frame ``key``, or one shortly before it."""
         if key == 0 or self._container is None:
             if self._container is not None:
                 self._container.close()
@@ -308,7 +307,7 @@ class VideoFrames(FrameSource):
         )
 
     def _advance(self, index: int) -> av.VideoFrame | None:
-        """Decode up to frame ``index``; None if it does not come."""
+        """Decode up to frame ``index``; None if it is missing."""
         unknown = 0
         self._wanted_time = self._index.times[index]
         for frame in self._decoded:
@@ -327,11 +326,11 @@ class VideoFrames(FrameSource):
         return None
 
     def _is_wanted(self, packet: Any) -> bool:
-        """Whether a packet's frame is the one that is being looked for, or comes after it."""
+        """Tell whether a packet's frame is the target frame of the decoding or after it."""
         return packet.pts is None or packet.pts >= self._wanted_time
 
     def _identify(self, frame: av.VideoFrame) -> int | None:
-        """Find the index of a decoded frame; None for one that decoding started too late for."""
+        """Find the index of a decoded frame; None if decoding started too late for it."""
         times, checksums = self._index.times, self._index.checksums
         if checksums is None:
             found = bisect_right(times, _time(frame)) - 1
@@ -350,7 +349,7 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _has_sound(container: Any) -> bool:
-    # A codec that FFmpeg does not know has no context.
+    # FFmpeg has no codec context for an unknown codec.
     streams = container.streams.audio
     return bool(streams) and streams[0].codec_context is not None
 

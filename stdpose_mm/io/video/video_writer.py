@@ -1,4 +1,4 @@
-"""Video files from pictures."""
+"""Writing of video files from pictures."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from .frame_source import DEFAULT_FPS, FrameSource, presentation_times
 from .sound_track import SoundTrack
 
 _UNTIMED_SUFFIXES = ('.avi', '.h264')
-"""Those that hold one frame rate instead of a time for every frame."""
+"""Suffixes of containers that hold one frame rate instead of a time for every frame."""
 
 _ENCODER = 'libx264' if 'libx264' in av.codec.codecs_available else 'mpeg4'
 
 _MAX_TICKS = 2**31 - 1 if _ENCODER == 'libx264' else 65535
-"""Ticks a second. MPEG-4 part 2 has 16 bits for them."""
+"""Maximum ticks per second; MPEG-4 part 2 has 16 bits for this number."""
 
 
 def require_timing(path: PathLike, frames: FrameSource) -> None:
     """Check before long work that the container of ``path`` can keep the times of a video.
 
     Raises:
-        InputError: If it holds one frame rate, and a frame would be shown more than half a frame
-            too early or too late.
+        InputError: If the container holds only a frame rate, and a frame would be shown more than
+            half a frame too early or too late.
     """
     if not _is_untimed(path):
         return
@@ -55,7 +55,7 @@ def write_video(path: PathLike, frames: Iterable[np.ndarray], fps: float) -> Non
     width and height: odd ones are padded by repeating the last column or row.
 
     Args:
-        path: The video file; its suffix, one of ``VIDEO_SUFFIXES``, tells the container.
+        path: The video file; its suffix, one of ``VIDEO_SUFFIXES``, sets the container.
         frames: BGR uint8 arrays [H, W, 3] of one size; taken one at a time.
         fps: Frames per second.
 
@@ -74,10 +74,9 @@ def write_video_like(path: PathLike, pictures: Iterable[np.ndarray], frames: Fra
 
     Args:
         path: The video file; ``.avi`` and ``.h264`` hold a frame rate instead of times.
-        pictures: What to show for each frame. If there are fewer, the sound ends with them.
+        pictures: A picture for each frame. If there are fewer, the sound ends with the last.
         frames: The video. Its first frame is shown at 0. Its sound is copied, or encoded as AAC
-            where the container asks for it; ``.h264`` has none. Its pixels are as wide for their
-            height.
+            if the container requires it; ``.h264`` has no sound. The pixel aspect ratio is kept.
 
     Raises:
         InputError: See :func:`write_video` and :func:`require_timing`.
@@ -108,9 +107,9 @@ def _write(
         path: The video file.
         pictures: BGR uint8 arrays [H, W, 3].
         rate: Frames per second on average, for the encoder's rate control.
-        base: Seconds of a tick.
-        ticks: Time of every picture.
-        like: The video whose sound is heard and whose pixels have the right shape, if any.
+        base: Duration of a tick in seconds.
+        ticks: Time of every picture in ticks.
+        like: The video whose sound and pixel aspect ratio are written, if any.
     """
     require_suffix(str(path), path, 'a video', VIDEO_SUFFIXES)
     shape, sound = None, None

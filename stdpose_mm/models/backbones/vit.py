@@ -51,12 +51,12 @@ class ViT(BaseModule):
     patches, without a class-token slot. Checkpoints with such a slot load too: MAE, DINO, timm
     and the original ViTPose repository store [1, 1 + L, D]. The original ViTPose, which has no
     class token, adds the slot to every patch position, the others drop it; each checkpoint is read
-    as its own code reads it, told by the parameter names (``blocks.``, and no ``cls_token``).
+    like in its own code, identified by the parameter names (``blocks.``, and no ``cls_token``).
     Positions of another input size are resized (bicubic) while loading.
 
     Weights are named as in MMPose or as in timm, which the original ViTPose, MAE and DINO share.
     DINO's and timm's ViT-S has 6 heads, ViTPose's 12: weights of the former need ``arch`` as a
-    dict, for heads leave no trace in them.
+    dict, because the number of heads cannot be inferred from them.
 
     The patch grid has ``(size + 2 * 2 - 16) // 16 + 1`` cells per axis: 16x12 for 256x192, 24x18
     for 384x288, 14x10 for 224x168 (whose last 10 columns no patch sees).
@@ -73,8 +73,8 @@ class ViT(BaseModule):
         drop_path_rate: Stochastic depth of the last block; earlier blocks less, linearly.
         with_cp: Recompute blocks in the backward pass to save memory.
         init_cfg: Initialisation config of MMEngine. ``dict(type='Pretrained', checkpoint=...)``
-            takes the weights of all these origins, logs what they fill, and raises an InputError
-            unless they fill the whole backbone.
+            accepts the weights of all these origins, logs which parameters they fill, and raises an
+            InputError unless they fill the whole backbone.
     """
 
     def __init__(
@@ -119,10 +119,10 @@ class ViT(BaseModule):
         self._register_load_state_dict_pre_hook(self._adapt_state_dict)
 
     def init_weights(self) -> None:
-        """Initialise the weights, or load pretrained ones and log what they fill.
+        """Initialise the weights, or load pretrained weights and log which parameters they fill.
 
         Raises:
-            InputError: If these cannot be read, or leave a weight as it is.
+            InputError: If pretrained weights cannot be read, or do not fill every parameter.
         """
         settings = self.init_cfg
         if not isinstance(settings, dict) or settings['type'] != 'Pretrained':

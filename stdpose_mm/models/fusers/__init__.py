@@ -1,4 +1,4 @@
-"""Networks that weigh the evidence of a whole gap."""
+"""Networks that combine the evidence of a whole gap between given labels."""
 
 from .gap_fuser import FusedGaps, GapFuser
 

@@ -11,15 +11,15 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 NUM_CANDIDATES = 3
-"""Straight line, forward flow, backward flow."""
+"""Number of candidates: straight line, forward flow, backward flow."""
 
 _VECTOR_GAIN = 10.0
-"""Brings offsets of a few per cent of the pose's size to the order of one."""
+"""Factor that scales offsets of a few per cent of the pose's size to the order of one."""
 
 _GROSS_ERROR = 0.3
 _SMOOTH = 0.02
 _MIN_SCALE = 0.005
-"""Pose sizes; labels are no more precise than the latter."""
+"""Minimum scale in pose sizes; labels are not more precise than this."""
 
 
 class FusedGaps(NamedTuple):
@@ -52,8 +52,8 @@ class GapFuser(BaseModel):
             (``propagation.auto.fusion_features``); the first vectors are the candidates.
         map_steps: For every reach of the maps the distance of two places in pose sizes.
         map_side: Side of the maps in places, a multiple of three.
-        end_map: Index of the map that is also shown as it looks at the gap's two ends, where
-            the truth is known; it tells how far the map can be trusted for this joint.
+        end_map: Index of the map that is also read at the gap's two ends, where the truth is
+            known; this shows how far the map can be trusted for this joint.
         embed_dims: Width.
         num_heads: Attention heads.
         num_layers: Layers of attention over time, over joints, and an MLP.
@@ -112,7 +112,7 @@ class GapFuser(BaseModel):
             scalars: [B, F, K, S].
             maps: [B, F, K, R, M, side, side], M maps of R reaches.
             base_weights: [B, F, K, 3] candidates' weights before the evidence is weighed.
-            known: [B, K] which joints there is evidence for; padded joints are not.
+            known: [B, K] joints with evidence; False for padded joints.
             present: [B, F] which frames exist; padding comes last.
             targets: [B, F, K, 2] true offsets, for ``mode='loss'``.
             weights: [B, F, K] 1 where the true position is known and wanted, else 0.
@@ -171,7 +171,7 @@ class GapFuser(BaseModel):
         ]
         from_maps = base_weights.new_zeros((*base_weights.shape[:-1], len(places)))
         prior = torch.cat([base_weights, from_maps], dim=-1)
-        # Candidates without a label to start from have to stay out; the others may come in.
+        # Candidates without a label to start from are excluded; all others may get weight.
         usable = torch.cat([self._usable(base_weights, scalars), from_maps + 1], dim=-1)
         logits = logits + torch.log(prior + 0.05)
         weights = logits.masked_fill(usable == 0, float('-inf')).softmax(-1)
@@ -188,7 +188,7 @@ class GapFuser(BaseModel):
         return torch.stack([torch.ones_like(has_left), has_left, has_right], dim=-1)
 
     def _with_ends(self, maps: Tensor, present: Tensor) -> Tensor:
-        """Append one of the maps as it looks at the gap's first and last frame."""
+        """Append the map ``end_map`` at the gap's first and last frame to the maps."""
         last = present.sum(1).long() - 1
         chosen = maps[:, :, :, :, self.end_map]
         first_maps = chosen[:, :1].expand_as(chosen)
@@ -199,11 +199,11 @@ class GapFuser(BaseModel):
 
 
 class _MapReader(nn.Module):
-    """Reads the maps of one reach: a score for every place, and a summary for the token.
+    """Compute a score for every place and a summary for the token from the maps of one reach.
 
     Args:
         num_maps: Number of maps M.
-        map_side: Their side in places, a multiple of three.
+        map_side: Side of the maps in places, a multiple of three.
         map_step: Distance of two places in pose sizes.
         embed_dims: Width of the summary.
     """
@@ -247,7 +247,7 @@ class _MapReader(nn.Module):
 def fusion_losses(fused: FusedGaps, targets: Tensor, weights: Tensor) -> dict[str, Tensor]:
     """Compute the losses of fused positions and of the error that the fuser expects.
 
-    The distance counts as it is up to ``_GROSS_ERROR`` and logarithmically beyond, since a gross
+    The distance counts linearly up to ``_GROSS_ERROR`` and logarithmically beyond, since a gross
     error is wrong whatever its size; the scale is fitted by the likelihood of a Laplace
     distribution in the plane, whose density is ``exp(-distance / scale) / (2 pi scale^2)``.
 
@@ -296,8 +296,8 @@ class _AxialLayer(nn.Module):
 def _attend(attention: nn.MultiheadAttention, tokens: Tensor, hidden: Tensor) -> Tensor:
     """Attend among tokens [N, L, D] that are not hidden [N, L].
 
-    Computed here from the parameters of PyTorch's module, whose own computation keeps the numbers
-    of frames and joints it was traced with.
+    Computed here from the parameters of PyTorch's module, because its own forward pass fixes the
+    numbers of frames and joints when it is traced.
     """
     qkv = F.linear(tokens, attention.in_proj_weight, attention.in_proj_bias)
     qkv = qkv.unflatten(-1, (3, attention.num_heads, -1))

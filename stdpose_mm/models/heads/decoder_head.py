@@ -14,9 +14,10 @@ class DecoderHead(HeatmapHead):
 
     ViTPose's classic decoder are the deconvolutions of :class:`HeatmapHead`. Its simple one is a
     ReLU, bilinear upsampling and one convolution; the parameters are ``final_layer.weight`` and
-    ``final_layer.bias``, as in released checkpoints. Between two places of the feature its maps can
-    have no peak. The sub-pixel decoder (Shi et al., "Real-Time Single Image and Video
-    Super-Resolution") can: every place gives all pixels of its patch, by one linear layer.
+    ``final_layer.bias``, as in released checkpoints. Its maps cannot have a peak between two
+    positions of the feature map. Those of the sub-pixel decoder (Shi et al., "Real-Time Single
+    Image and Video Super-Resolution") can: one linear layer maps each position to all pixels of
+    its patch.
 
     Args:
         *args: Arguments of :class:`HeatmapHead`.
@@ -27,7 +28,7 @@ class DecoderHead(HeatmapHead):
             ``None``, and ``final_layer`` has a 3x3 kernel by default.
 
     Raises:
-        InputError: If several decoders are asked for, or the factor is no size.
+        InputError: If several decoders are configured, or the factor is invalid.
     """
 
     final_layer: Any

@@ -47,7 +47,7 @@ class RepresentationHead(DecoderHead):
         """
         before = width = self.final_layer.in_channels
         if self.upsample is not None:
-            # As wide as the backbone's feature it would cost more than all else after the backbone.
+            # With the backbone's width, this path would cost more than all other parts after it.
             width = merged_channels
             self.final_layer = nn.Conv2d(width, self.out_channels, kernel_size=1)
         self.feature_embed = nn.Conv2d(

@@ -18,8 +18,8 @@ class SingleSourceHead(DecoderHead):
     """Heatmap head on one field of the representation, for ablations and baselines.
 
     On ``frame_feature`` the model is a per-frame estimator, on ``fused_feature`` it has TFF alone,
-    on ``merged_heatmaps`` (with ``deconv_out_channels=None``: one 1x1 convolution) TKS alone. With
-    ``final_layer=None`` besides, the neck's maps are the final ones.
+    on ``merged_heatmaps`` (with ``deconv_out_channels=None``: one 1x1 convolution) TKS alone. If
+    also ``final_layer=None``, the neck's maps are the final heatmaps.
 
     Args:
         source: Name of the field of :class:`SpatioTemporalRepresentation` to read.

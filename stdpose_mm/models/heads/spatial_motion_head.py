@@ -18,8 +18,8 @@ class SpatialMotionHead(RepresentationHead):
     Loss, prediction and decoding are those of :class:`HeatmapHead`.
 
     Args:
-        fusion: Config of the module that makes one feature of two: SpatialMotionMutualLearning,
-            or SpatialMotionConcatenation.
+        fusion: Config of the module that fuses the two features: SpatialMotionMutualLearning, or
+            SpatialMotionConcatenation.
         merged_channels: Width C of the neck's ``merged_feature``, which then joins the motion
             feature and the upsampled one: a path at full resolution (beyond the paper). ``None``
             to leave it out.
@@ -51,8 +51,8 @@ class SpatialMotionHead(RepresentationHead):
             Heatmaps [N, K, h, w], float32.
 
         Raises:
-            InputError: If the neck provides no ``fused_feature``, or no ``merged_feature`` where
-                it is read, or one that is not.
+            InputError: If the neck provides no ``fused_feature``, or the head reads a
+                ``merged_feature`` that the neck does not provide or the reverse.
         """
         if feats.fused_feature is None:
             raise InputError('SpatialMotionHead needs a neck with a motion feature, use MLSME')

@@ -1,8 +1,8 @@
 """Layers shared by backbones, necks and heads.
 
 ``attention``, ``blocks``, ``deformable``, ``dcpose``, ``position_embedding``, ``packed_layers``,
-``recompute``, ``space_time_masks`` and ``upsampling`` hold what belongs together; a class that
-configs name has a file of its own.
+``recompute``, ``space_time_masks`` and ``upsampling`` hold related functions and classes; a class
+that configs name has its own file.
 """
 
 from .appearance_correlation import AppearanceCorrelation

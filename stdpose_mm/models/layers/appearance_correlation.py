@@ -15,8 +15,8 @@ class AppearanceCorrelation(BaseModule):
 
     Features are brought to the size of the heatmaps. A joint's appearance in an auxiliary frame is
     the mean of that frame's features, weighted by the joint's heatmap there (that of the given
-    label, where there is one). Its cosine similarity with the feature of every place of the key
-    frame says where the joint may have gone. It has no parameter of a single joint.
+    label, where there is one). Its cosine similarity with the feature at every position of the key
+    frame shows where the joint may have moved. No parameter belongs to a single joint.
 
     Args:
         embed_dims: Width D of the features.
@@ -29,7 +29,7 @@ class AppearanceCorrelation(BaseModule):
         self.upsample = nn.Sequential(
             nn.Conv2d(embed_dims, channels * upsample**2, kernel_size=1),
             nn.PixelShuffle(upsample),
-            # Patches of neighbouring features would not fit together without.
+            # Without this convolution patches of neighbouring features would not fit together.
             nn.Conv2d(channels, channels, kernel_size=3, padding=1),
         )
 
@@ -53,7 +53,7 @@ class AppearanceCorrelation(BaseModule):
         directions = F.normalize(fine, dim=2, eps=EPSILON).flatten(3)
         weights = aux_heatmaps.float().clamp(min=0).flatten(3)
         appearance = torch.einsum('nakp,nacp->nakc', weights, directions[:, :-1])
-        # A joint that is nowhere to be seen has no appearance.
+        # A joint with an empty map has no appearance.
         height = weights.amax(-1, keepdim=True).clamp(max=1)
         appearance = F.normalize(appearance, dim=-1, eps=EPSILON) * height
         similarity = torch.einsum('nakc,ncp->nakp', appearance, directions[:, -1])

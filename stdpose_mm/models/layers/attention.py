@@ -16,9 +16,9 @@ _CHUNK = 2**20
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Compute scaled dot-product attention (Eq. 12).
 
-    On a CPU it is computed in float32, but for bfloat16 inputs in inference mode: the backward pass
-    of PyTorch's fused bfloat16 attention is several times slower on a CPU than the float32 one, and
-    would be a third of a training step under autocast; its forward pass is no faster than in
+    On a CPU it is computed in float32, except for bfloat16 inputs in inference mode: the backward
+    pass of PyTorch's fused bfloat16 attention is several times slower on a CPU than in float32, and
+    would take a third of a training step under autocast; its forward pass is no faster than in
     float32, while plain products and softmax take half the time.
 
     Args:

@@ -121,10 +121,10 @@ class TransformerBlock(nn.Module):
 
 
 class KeyFrameBlock(nn.Module):
-    """Transformer block that updates some tokens, such as the key frame's, and reads others.
+    """Transformer block that updates some tokens, such as the key frame's, from other tokens.
 
-    It gives what :class:`TransformerBlock` gives for the updated tokens if they are among those
-    that are read; the projections of these do not depend on which tokens are updated.
+    The result equals that of :class:`TransformerBlock` for the updated tokens if they are among
+    the tokens that are read; the projections of read tokens do not depend on the updated tokens.
 
     Args:
         embed_dims: Width D of the tokens.

@@ -14,10 +14,10 @@ from .dynamic_aware_mask import motion_residuals
 
 
 class PoseTemporalMerger(nn.Module):
-    """Pose Temporal Merger (Eq. 1 to 3): heatmaps of all frames to one per joint.
+    """Pose Temporal Merger (Eq. 1 to 3): merges the heatmaps of all frames to one per joint.
 
-    The maps of the auxiliary frames are weighted by how near they are to the key frame, then every
-    joint passes residual blocks by itself.
+    The maps of the auxiliary frames are weighted by their nearness to the key frame, then every
+    joint passes residual blocks separately.
 
     Args:
         num_joints: Number of joints K.
@@ -63,8 +63,8 @@ class PoseTemporalMerger(nn.Module):
 class PoseResidualFusion(nn.Module):
     """Pose Residual Fusion (Eq. 4 and 5): how the pose moves through the window.
 
-    The inputs are H_t - H_l and H_r - H_t, each as it is and weighted by how near its auxiliary
-    frame is to the key frame; of more frames as many, see :func:`motion_residuals`.
+    The inputs are H_t - H_l and H_r - H_t, each both unweighted and weighted by the nearness of
+    its auxiliary frame to the key frame; for more frames see :func:`motion_residuals`.
 
     Args:
         num_joints: Number of joints K.

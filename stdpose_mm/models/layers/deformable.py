@@ -108,7 +108,7 @@ class DeformableWarp(nn.Module):
         for motion, kernel, dilation in zip(
             self.motions, self.kernels, self.dilations, strict=True
         ):
-            # Places in bfloat16 would be whole pixels.
+            # bfloat16 would round positions to whole pixels.
             predicted = motion(context).float().unflatten(1, (self.num_joints, -1))
             offsets = predicted[:, :, : 2 * TAPS].flatten(1, 2)
             factors = None

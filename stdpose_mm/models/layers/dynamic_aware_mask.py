@@ -41,8 +41,8 @@ class DynamicAwareMask(BaseModule):
     compressed to one channel each, added with learnable weights, and normalised over space.
 
     The paper has three frames and so two directions. Of more frames every auxiliary frame is a
-    direction of its own, with its residual to the key frame and its own weight: H_t - H_i of each
-    frame i before, H_i - H_t of each frame i after. Of three frames these are the paper's two.
+    separate direction, with its residual to the key frame and its own weight: H_t - H_i for each
+    frame i before, H_i - H_t for each frame i after. For three frames these are the paper's two.
 
     ``normalization='softmax'`` is the paper's form. Its values are near 1 / (h * w), so that the
     masked heatmaps all but vanish beside the unmasked ones, and nothing trains the mask;
@@ -52,7 +52,7 @@ class DynamicAwareMask(BaseModule):
     ``normalization='mean'`` is the form that acts: the compression and the sum of the directions
     have positive weights, equal at the start, and the mask is divided by its mean over space. It is
     then largest where most joints move most, in the proportions of Eq. 3: with slope 10 and
-    threshold 0.5 a place where nothing moves has next to nothing.
+    threshold 0.5 the mask is nearly 0 where nothing moves.
 
     Args:
         num_joints: Number of joints K.
@@ -63,7 +63,7 @@ class DynamicAwareMask(BaseModule):
         num_frames: Number T of frames.
 
     Raises:
-        InputError: If an argument is out of range, or ``rescale`` goes without the softmax.
+        InputError: If an argument is out of range, or ``rescale`` is used without the softmax.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class GivenPoseEmbedding(BaseModule):
             empty.
         patch_size: Side of the heatmap patch that makes a token, in heatmap pixels.
         init_std: Standard deviation of the weights at the start; ``None`` for PyTorch's own, from
-            which labels are a tenth as large as normalised features and hardly heard beside them.
+            which label tokens are a tenth as large as normalised features and have little effect.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class GivenPoseEmbedding(BaseModule):
             num_frames: Number T of frames of a window.
 
         Returns:
-            Tokens [N, T, L, D]; zeros for the frames between the left and the right one but for
-            the key frame with a prior.
+            Tokens [N, T, L, D]; zeros for the frames between the left and the right frame, except
+            for the key frame with a prior.
         """
         shown = given.heatmaps * given.mask[..., None, None]
         left, right = self.label(shown.flatten(0, 1)).unflatten(0, (-1, 2)).unbind(1)
@@ -64,5 +64,5 @@ class GivenPoseEmbedding(BaseModule):
 
 
 def _patch_embedding(num_joints: int, embed_dims: int, patch_size: int) -> nn.Conv2d:
-    # No bias: a window without labels is the same as one whose maps are empty.
+    # No bias: a window without labels must equal a window with empty maps.
     return nn.Conv2d(num_joints, embed_dims, patch_size, stride=patch_size, bias=False)

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 _ROWS = 1024
-"""Rows of a usual input, for which oneDNN picks the layout of the weights; any number works."""
+"""Rows of a typical input, for which oneDNN chooses the weight layout; any number works."""
 
 _IMAGE = (8, 32, 24)
-"""Batch, height and width of a usual input, for the same purpose."""
+"""Batch, height and width of a typical input, for the same purpose."""
 
 
 class PackedLinear(nn.Module):
@@ -133,7 +133,7 @@ def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
 
     Args:
         model: A float32 model on the CPU in evaluation mode.
-        dtype: float32 or bfloat16. The layers that are not packed compute in the dtype they get.
+        dtype: float32 or bfloat16. Other layers compute in the dtype of their input.
     """
     if torch.backends.mkldnn.is_available():
         fold_normalisation(model)
@@ -179,7 +179,7 @@ _Named = tuple[str, nn.Module]
 def _in_order(model: nn.Module) -> list[tuple[str, nn.Module, list[_Named]]]:
     """List the children of a module by name, each with those that are computed right after it."""
     children = list(model.named_children())
-    # The order of children is that of the computation in these alone; an identity is none.
+    # Only in these is the order of children that of the computation; identities do not count.
     is_chain = isinstance(model, nn.Sequential)
     real = [child for child in children if not isinstance(child[1], nn.Identity)]
     return [
@@ -188,7 +188,7 @@ def _in_order(model: nn.Module) -> list[tuple[str, nn.Module, list[_Named]]]:
 
 
 def _absorb(model: nn.Module, following: list[_Named], kind: type[nn.Module], name: str) -> str:
-    """Return the name of the activation that comes next, if it is of that kind, and remove it."""
+    """Return ``name`` and remove the next module if it is an activation of this ``kind``."""
     if not following or not isinstance(following[0][1], kind):
         return 'none'
     if getattr(following[0][1], 'approximate', 'none') != 'none':

@@ -7,7 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 def apply_block(block: nn.Module, *tensors: Tensor, recompute: bool = False) -> Any:
-    """Apply a block, in training without keeping what it computes on the way.
+    """Apply a block, optionally with gradient checkpointing in training.
 
     With ``recompute`` the backward pass runs the forward pass of the block once more (gradient
     checkpointing), with the same random numbers and in the same precision, so that the gradients
@@ -15,8 +15,8 @@ def apply_block(block: nn.Module, *tensors: Tensor, recompute: bool = False) -> 
 
     Args:
         block: Any module; in evaluation mode there is nothing to save.
-        *tensors: Its inputs.
-        recompute: Whether to do so.
+        *tensors: Inputs of the block.
+        recompute: Whether to recompute the block in the backward pass.
     """
     if recompute and block.training:
         return checkpoint(block, *tensors, use_reentrant=False)

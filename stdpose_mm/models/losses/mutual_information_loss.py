@@ -18,8 +18,8 @@ class MutualInformationLoss(nn.Module):
     """Mutual information objective (Eq. 2 and 8 to 11).
 
     ``-alpha * [I(y; F~) - I(F~; F_t)] - beta * [I(y; H~) - I(H~; H_t)]``: keep in the fused
-    feature F~ and the merged heatmaps H~ what tells the pose y, drop what the key frame's F_t and
-    H_t tell already.
+    feature F~ and the merged heatmaps H~ the information about the pose y, and drop what the key
+    frame's F_t and H_t already contain.
 
     The ``variational`` estimator bounds every term from the right side:
 
@@ -40,8 +40,8 @@ class MutualInformationLoss(nn.Module):
     F_t and H_t get no gradient from the objective.
 
     ``literal`` estimates every term as the public code of earlier papers does, by a KL divergence
-    whose first argument is a probability where a log-probability belongs; it is no bound of
-    anything, and there to be compared with.
+    whose first argument is a probability instead of a log-probability; it is not a bound, and
+    exists for comparison only.
 
     Args:
         num_joints: Number of joints K.
@@ -54,9 +54,9 @@ class MutualInformationLoss(nn.Module):
             :class:`KeypointMSELoss` does with its squared error; the paper's weights are read as
             made for that scale. ``False`` beside a heatmap loss that sums over pixels.
         heatmap_gain: Start the variational networks of the heatmap terms as the identity times
-            this: heatmaps are at most 1 high, and only logits several times as high say where a
-            joint is. ``None`` starts them from PyTorch's small random weights, through which next
-            to no gradient comes until they have learnt to be large.
+            this: heatmaps are at most 1 high, and only logits several times as high locate a
+            joint. ``None`` starts from PyTorch's small random weights, which pass almost no
+            gradient until they have grown large.
 
     Raises:
         InputError: If the estimator is unknown, or ``heatmap_gain`` is not positive.
@@ -171,7 +171,7 @@ class MutualInformationLoss(nn.Module):
         assert frame_heatmaps is not None
         weight = self.beta / self._scale(target)
         label = position_divergence(self.heatmap_decoder(merged), target, weights)
-        # The redundancy must shape H~, not the decoder through which it is read.
+        # The redundancy term must train H~, not the decoder that reads it.
         positions = F.conv2d(merged, self.heatmap_decoder.weight.detach())
         positions = positions.float().flatten(2).softmax(-1)
         key_heatmaps = key_of(frame_heatmaps).detach()

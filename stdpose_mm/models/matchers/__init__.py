@@ -1,4 +1,4 @@
-"""Networks that find in one picture what another one shows."""
+"""Networks that find corresponding points in two pictures."""
 
 from .joint_matcher import JointMatcher
 

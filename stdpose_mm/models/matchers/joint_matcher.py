@@ -7,20 +7,20 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 _LEAST_CONTRAST = 8.0
-"""Grey values; of crops without any, noise shall not be blown up."""
+"""Minimum contrast in grey values, so that noise in uniform crops is not amplified."""
 
 _TARGET_SIGMA = 0.03
 _REACH, _STEPS = 0.36, 25
-"""Sizes of the pose around a joint's centre that training looks at, and the places in each axis."""
+"""Search radius of training around a joint's centre in pose sizes, and positions per axis."""
 
 
 @MODELS.register_module()
 class JointMatcher(BaseModel):
-    """Describes every place of a crop so that a joint can be found again in other frames.
+    """Compute a descriptor at every position of a crop to find a joint again in other frames.
 
-    A small convolutional network that is the same for both frames; the likeness of two places is
-    the cosine of their descriptors. What it learns is which changes of looks to disregard: turning
-    limbs, motion blur, coding. It knows neither skeleton nor joint, so its weights serve any.
+    A small convolutional network, the same for both frames; the similarity of two positions is the
+    cosine of their descriptors. It learns to ignore changes of appearance: turning limbs, motion
+    blur, compression. It depends on neither skeleton nor joint, so its weights serve any skeleton.
 
     Args:
         channels: Width.
@@ -59,8 +59,8 @@ class JointMatcher(BaseModel):
 
         Args:
             crops: [B, 3, S, S] BGR from 0 to 255.
-            label_crops: The same of another frame of each video, in which joints are known.
-            joints: [B, K, 2] pixels of ``crops``, where the joints truly are.
+            label_crops: Crops of another frame of each video, in which joints are known.
+            joints: [B, K, 2] true positions in pixels of ``crops``.
             label_joints: [B, K, 2] pixels of ``label_crops``.
             centres: [B, K, 2] pixels of ``crops`` around which the joints are looked for.
             weights: [B, K] 1 for joints that count, else 0.
@@ -85,7 +85,7 @@ class JointMatcher(BaseModel):
         found = self._sample(of_crops, places.flatten(1, 2)).unflatten(1, places.shape[1:3])
         likeness = (found * wanted[:, :, None]).sum(-1) * self.log_sharpness.exp()
         distance = (places - joints[:, :, None]).norm(dim=-1) / size[:, None, None]
-        # Joints beyond what is looked at cannot be found.
+        # Joints outside the search radius cannot be found.
         counted = weights * (distance.amin(-1) < _TARGET_SIGMA)
         target = (-0.5 * (distance / _TARGET_SIGMA).square()).softmax(-1)
         loss = -(target * likeness.log_softmax(-1)).sum(-1)
@@ -97,7 +97,7 @@ class JointMatcher(BaseModel):
         features = self.stem((crops - mean) / (spread + _LEAST_CONTRAST))
         for block in self.blocks:
             features = features + block(features)
-        # Between two places a descriptor is shorter; at twice the size that hardly matters.
+        # Interpolation shortens descriptors; at twice the size the effect is small.
         descriptors = F.interpolate(
             self.describe(features), scale_factor=2.0, mode='bilinear', align_corners=False
         )

@@ -14,13 +14,13 @@ from stdpose_mm.structures import NUM_FRAMES
 
 @MODELS.register_module()
 class AppearanceKeypointsSynthesis(BaseModule):
-    """Keypoints synthesis that also reads pictures (beyond the paper), in the place of TKS.
+    """Keypoints synthesis that also reads image features (beyond the paper), in place of TKS.
 
     TKS (Eq. 6) merges heatmaps alone: where the pose moves between the frames, it can only guess.
     Here the convolutions also see where each joint's appearance in an auxiliary frame recurs in the
     key frame, the fused feature F~ at the size of the heatmaps, and how near each auxiliary frame
-    is. What they have found goes to the head at that size, beside the merged heatmaps, since tokens
-    of 4x4 heatmap pixels hold places less exactly.
+    is. Their output goes to the head at that size, beside the merged heatmaps, since tokens of 4x4
+    heatmap pixels hold positions less precisely.
 
     Args:
         num_joints: Number of joints K.
@@ -72,7 +72,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
 
         Returns:
             H~ [N, K, h, w], trained through the head only, ``None`` without ``merge_heatmaps``, and
-            the feature [N, C, h, w] that it is made of.
+            the feature [N, C, h, w] from which H~ is computed.
 
         Raises:
             InputError: If there is no fused feature.

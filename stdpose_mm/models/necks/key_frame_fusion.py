@@ -14,7 +14,7 @@ from stdpose_mm.structures import NUM_FRAMES
 
 @MODELS.register_module()
 class KeyFrameFusion(BaseModule):
-    """Light form of TFF (beyond the paper): the key frame reads all frames, the others stay.
+    """Light form of TFF (beyond the paper): only the key frame is updated, from all frames.
 
     In each block the tokens of the key frame attend to the features of all frames as the backbone
     gave them. The keys and values of a frame are the same in every window that it is in and can be
@@ -81,8 +81,8 @@ class KeyFrameFusion(BaseModule):
             features: F_l, F_t, F_r and those between with shape [N, T, D, h', w'].
             given: Labels; the key frame's position is read with ``relative_time``, half way if
                 ``None``.
-            projections: :meth:`project_frames` of ``features`` [N, T, h' w', 2 B D], if it is at
-                hand.
+            projections: :meth:`project_frames` of ``features`` [N, T, h' w', 2 B D], if already
+                computed.
 
         Returns:
             F~_t with shape [N, D, h', w'].

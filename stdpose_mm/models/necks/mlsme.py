@@ -69,8 +69,8 @@ class MLSME(BaseModule):
         pose_decoder: Config of the heatmap head that decodes hidden frames, or ``None`` to
             reconstruct their features only.
         pose_embed: Config of the embedding of given labels, added to the tokens of their frames,
-            hidden ones too: masks hide pictures, and labels are there in use. ``None`` for pose
-            estimation, which has none.
+            also of hidden frames: masks hide pictures, while labels exist in real use. ``None`` for
+            pose estimation, which has no labels.
         tks: Config of :class:`AppearanceKeypointsSynthesis`, which merges the frames' heatmaps,
             given labels among them, and compares the frames by appearance, for a head with
             ``merged_channels`` (beyond the paper); its ``num_frames`` is that of the neck.
@@ -80,7 +80,7 @@ class MLSME(BaseModule):
         with_cp: Recompute the encoder's blocks in the backward pass to save memory.
 
     Raises:
-        InputError: If a setting is out of range, or there is nothing to decode or to decode with.
+        InputError: If a setting is out of range, or decoders and masks do not fit together.
     """
 
     def __init__(
@@ -200,8 +200,8 @@ class MLSME(BaseModule):
             masks: See :meth:`draw_masks`; ``None``, as in inference, to mask nothing.
 
         Returns:
-            The key frame's feature untouched, the motion feature as ``fused_feature``, what ``tks``
-            gives, and with masks the reconstruction.
+            The unchanged feature of the key frame, the motion feature as ``fused_feature``, the
+            results of ``tks``, and with masks the reconstruction.
 
         Raises:
             InputError: If the features have another size, or ``tks`` has no heatmaps to merge.

@@ -26,7 +26,7 @@ class STRE(BaseModule):
             :class:`AppearanceKeypointsSynthesis`), or ``None`` to leave it out.
 
     Raises:
-        InputError: If both are for windows of different numbers of frames.
+        InputError: If the two modules take windows with different numbers of frames.
     """
 
     def __init__(self, tff: dict | None = None, tks: dict | None = None) -> None:
@@ -47,13 +47,13 @@ class STRE(BaseModule):
         return self.tks is not None
 
     def project_frames(self, features: Tensor) -> Tensor | None:
-        """Compute what windows read of single frames besides their features.
+        """Project the features of single frames, if ``tff`` can share them between windows.
 
         Args:
             features: [M, D, h', w'].
 
         Returns:
-            [M, ...]; ``None`` if ``tff`` computes nothing of a frame by itself.
+            [M, ...]; ``None`` if ``tff`` has no projections of single frames.
         """
         project = getattr(self.tff, 'project_frames', None)
         return None if project is None else project(features)
@@ -72,7 +72,7 @@ class STRE(BaseModule):
             frame_heatmaps: H_l, H_t, H_r with shape [N, T, K, h, w]; needed by ``tks``.
             given: Given labels, of which ``tks`` may read the interpolated pose, and both parts
                 the key frame's position; the labels themselves are already in ``frame_heatmaps``.
-            projections: :meth:`project_frames` of these frames [N, T, ...], if it is at hand.
+            projections: :meth:`project_frames` of these frames [N, T, ...], if already computed.
 
         Raises:
             InputError: If ``tks`` has no heatmaps to merge.

@@ -20,11 +20,11 @@ AGGREGATED = ('frames', 'key')
 
 @MODELS.register_module()
 class TemporalFeatureFusion(BaseModule):
-    """Temporal Feature Fusion (TFF, Sec. 3.1): features of all frames to one feature F~_t.
+    """Temporal Feature Fusion (TFF, Sec. 3.1): fuses the features of all frames to F~_t.
 
-    A learnable embedding per frame is added to its tokens (their place in the frame is in them
-    already); the tokens of all frames pass cascaded transformer blocks together; an MLP
-    aggregates the frames' tokens of one place.
+    A learnable embedding per frame is added to its tokens (the backbone has already added their
+    positions in the frame); the tokens of all frames pass cascaded transformer blocks together; an
+    MLP aggregates the frames' tokens at the same position.
 
     Args:
         embed_dims: Width D of the features.
@@ -36,12 +36,11 @@ class TemporalFeatureFusion(BaseModule):
             and the outermost frames are 1 apart (beyond the paper).
         residual: Start from F~ = F_t and learn what to add (beyond the paper).
         with_cp: Recompute blocks in the backward pass to save memory.
-        aggregate: Whose tokens the MLP reads: of all 'frames' (the paper), or of the 'key' frame
-            alone. Nobody reads the other frames' tokens of the last block then, and it does not
-            compute them.
+        aggregate: Tokens that the MLP reads: of all 'frames' (the paper), or of the 'key' frame
+            only. The last block then does not compute the unused tokens of the other frames.
 
     Raises:
-        InputError: If ``aggregate`` is neither, or 'key' has no block to look at the other frames.
+        InputError: If ``aggregate`` is unknown, or 'key' has no block that reads other frames.
     """
 
     def __init__(

@@ -75,7 +75,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
 
     @property
     def num_frames(self) -> int:
-        """The number T of frames of a window; the default if there is no neck to look at them."""
+        """The number T of frames of a window; ``NUM_FRAMES`` without a neck."""
         return getattr(self.neck, 'num_frames', NUM_FRAMES) if self.with_neck else NUM_FRAMES
 
     @property
@@ -105,7 +105,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return heatmaps.unflatten(0, (-1, features.shape[1]))
 
     def project_frames(self, features: Tensor) -> Tensor | None:
-        """Compute what else of single frames windows may share: [M, D, h', w'] -> [M, ...].
+        """Compute the neck's projections of single frames: [M, D, h', w'] -> [M, ...].
 
         Returns:
             ``None`` if the neck reads nothing but features and heatmaps.
@@ -126,7 +126,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             features: F_l, F_t, F_r with shape [N, T, D, h', w'].
             frame_heatmaps: H_l, H_t, H_r as predicted [N, T, K, h, w].
             given: Labels of the auxiliary frames.
-            projections: :meth:`project_frames` of these frames [N, T, ...], if it is at hand.
+            projections: :meth:`project_frames` of these frames [N, T, ...], if already computed.
         """
         shared = {} if projections is None else {'projections': projections}
         return self.neck(features, show_labels(frame_heatmaps, given), given, **shared)
@@ -270,10 +270,10 @@ def show_labels(frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None) ->
 
 
 def gather_windows(frames: Tensor, num_keys: int) -> Tensor:
-    """Make the windows [N * W, T, ...] of N samples whose frames are at hand.
+    """Make the windows [N * W, T, ...] of N samples from their frames.
 
     Args:
-        frames: [N, W + T - 1, ...]; of several key frames T is 3.
+        frames: [N, W + T - 1, ...]; T is 3 if W > 1.
         num_keys: Number W of key frames.
     """
     if num_keys == 1:
