@@ -17,7 +17,7 @@ model = dict(
 dataset = dict(
     type='GenericWindowDataset', data_root='', data_prefix=dict(video='data/jhmdb_clips')
 )
-# Clips have 15 to 40 frames; several intervals show the model more of them.
+# Clips have 15 to 40 frames; with several intervals the model sees more of the frames.
 train_dataloader = dict(
     dataset=dict(**dataset, ann_file='data/jhmdb_split/train.txt', interval=[5, 7, 10])
 )

@@ -6,7 +6,7 @@
 _base_ = 'stdpose_tiny_propagation_synthetic_appearance.py'
 
 labels = 'data/posetrack_pilot/annotations/060470979.json'
-# One video has none to hold out: it is tested after its last step, nothing is chosen.
+# A single video cannot be held out: it is tested after the last step, without checkpoint selection.
 dataset = dict(
     type='GenericWindowDataset',
     data_root='',

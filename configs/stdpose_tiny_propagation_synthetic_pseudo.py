@@ -1,4 +1,4 @@
-# The tiny STDPose trained on every 7th frame's labels and on what was filled in between them; see
+# The tiny STDPose trained on labels of every 7th frame and on propagated labels between them; see
 # docs/guide/pseudo_labels.md for the command that writes data/synthetic/pseudo.
 _base_ = 'stdpose_tiny_propagation_synthetic.py'
 

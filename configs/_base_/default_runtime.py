@@ -21,7 +21,7 @@ env_cfg = dict(
 )
 
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
-# Without a name MMEngine gives it the run's own, so that two runs of one process do not share it.
+# No name: MMEngine then uses the run's name, so that two runs in one process have separate ones.
 visualizer = dict(type='PoseLocalVisualizer', vis_backends=vis_backends)
 
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True, num_digits=6)

@@ -1,4 +1,4 @@
-# For training of minutes: steps, not epochs, count.
+# For training in minutes: lengths and intervals are in steps, not epochs.
 _base_ = 'default_runtime.py'
 
 default_hooks = dict(

@@ -1,5 +1,5 @@
-# The pose network behind `auto`, going on with labelled clips of JHMDB; tools/misc/train_auto.py
-# sets which clips, and the weights to start from.
+# The pose network behind `auto`, fine-tuned on labelled clips of JHMDB; tools/misc/train_auto.py
+# sets the clips and the initial weights.
 _base_ = '../stdpose_tiny_propagation_jhmdb.py'
 
 model = dict(neck=dict(tks=dict(use_prior=False)))

@@ -12,7 +12,7 @@ import numpy as np
 from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes
 
 MAX_UNREADABLE = 64
-"""Frames that cannot be read, at most, among those that wait for the next detections."""
+"""Maximum number of unreadable frames that wait for the next detections."""
 
 
 class BoxedFrame(NamedTuple):
@@ -21,8 +21,8 @@ class BoxedFrame(NamedTuple):
     Args:
         frame_index: 0-based.
         picture: BGR uint8 [H, W, 3]; None if the frame cannot be read.
-        people: The people; in a frame that cannot be read those that are given there or
-            interpolated from the frames around it.
+        people: The people; in an unreadable frame they are given or interpolated from the frames
+            around it.
     """
 
     frame_index: int
@@ -108,7 +108,7 @@ class BoxInterpolator:
             if track.step < self._num_steps:
                 self._extrapolate(track_id, track)
             elif self._pending:
-                # What comes after the last detections cannot be read.
+                # Frames after the last detections are unreadable.
                 for frame in range(track.frame + 1, self._pending[-1].frame_index + 1):
                     self._put(track_id, frame, track.box, track.score)
         while self._pending:
@@ -117,7 +117,7 @@ class BoxInterpolator:
     def _drop_detected_once(self) -> None:
         """Remove people detected in the step before only: most are mistakes of the detector.
 
-        The tracker forgets them, too. Those of the first step it trusts.
+        The tracker forgets them too, except people detected in the first step.
         """
         step = self._num_steps - 1
         once = [
@@ -137,7 +137,7 @@ class BoxInterpolator:
 
     def _put(self, track_id: int, frame: int, box: np.ndarray, score: float) -> None:
         position = frame - self._pending[0].frame_index if self._pending else -1
-        # A frame that could wait no longer has gone.
+        # The frame may already have been output.
         if position >= 0:
             self._pending[position].people[track_id] = (box, score)
 
@@ -160,7 +160,7 @@ class _PendingFrame:
 
 @dataclass
 class _Track:
-    """Hold where a person was detected last, in which step, and in which step first."""
+    """Hold the last detection of a person, its step, and the step of the first detection."""
 
     first_step: int
     step: int

@@ -21,7 +21,7 @@ from .box_interpolation import BoxedFrame, BoxInterpolator
 from .person_detector import PersonDetector
 
 Pictures = Iterable[np.ndarray | None]
-"""A ``FrameSource``, or any iterable of BGR uint8 [H, W, 3]; None is a frame that was lost."""
+"""A ``FrameSource``, or any iterable of BGR uint8 [H, W, 3]; None is a lost frame."""
 
 BoxesByFrame = Mapping[int, TrackedBoxes | FrameDetections]
 """0-based frame -> its boxes, with track ids or without."""
@@ -66,7 +66,7 @@ class DetectedBoxes(BoxSource):
 
     Args:
         detector: Finds the people of one picture.
-        detect_interval: It runs on every n-th frame, on the next one that can be read if need be.
+        detect_interval: The detector runs on every n-th frame, or the next readable frame.
         tracker: Made for the same ``detect_interval``; by default a :class:`PersonTracker`.
 
     Raises:
@@ -107,7 +107,7 @@ class DetectedBoxes(BoxSource):
 
 
 class PrecomputedBoxes(BoxSource):
-    """Give each frame the boxes that are known for it.
+    """Return the known boxes of each frame.
 
     Every box comes out unchanged, in the given order. Boxes without track ids are tracked.
 
@@ -178,7 +178,7 @@ class PrecomputedBoxes(BoxSource):
 
 
 class WholePicture(BoxSource):
-    """Take the whole picture for the box of one person, with track id 0."""
+    """Use the whole picture as the box of one person with track id 0."""
 
     def __call__(
         self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
@@ -199,17 +199,17 @@ def build_box_source(
     detect_interval: int = 1,
     tracker: str = 'bytetrack',
 ) -> BoxSource:
-    """Build the box source for what is known of the people in a video.
+    """Build the box source for known boxes, a detector or the whole picture.
 
     Args:
         people: Their boxes, for :class:`PrecomputedBoxes`; a detector, for :class:`DetectedBoxes`;
             or ``WHOLE_PICTURE``.
         detect_interval: The detector runs on every n-th frame.
-        tracker: What assigns the final track ids: 'bytetrack' or 'oks', see
+        tracker: Method that assigns the final track ids: 'bytetrack' or 'oks', see
             :func:`~stdpose_mm.inference.estimate_video`.
 
     Raises:
-        InputError: If boxes have track ids, which 'oks' would change, or see the three classes.
+        InputError: If 'oks' would change given track ids; also see the three classes.
     """
     if isinstance(people, str):
         return WholePicture()
@@ -226,7 +226,7 @@ def build_box_source(
 def as_boxes(
     given: Mapping[int, object] | Sequence[object], corners: bool = False
 ) -> dict[int, TrackedBoxes | FrameDetections]:
-    """Convert the boxes that a program has, for :class:`PrecomputedBoxes`.
+    """Convert boxes from a program's own structures, for :class:`PrecomputedBoxes`.
 
     Args:
         given: One entry a frame, in order, or frame index -> entry. An entry is
@@ -286,7 +286,7 @@ def _as_boxes(frame: int, entry: object, corners: bool) -> TrackedBoxes | FrameD
     array = array[:, :4]
     if corners:
         array = np.concatenate([array[:, :2], array[:, 2:] - array[:, :2]], axis=1)
-    # The same checks with and without track ids; numbers stand in for those that are not known.
+    # Numbers replace unknown track ids, so that the same checks apply.
     numbers = np.arange(len(array)) if track_ids is None else np.asarray(track_ids)
     try:
         people = TrackedBoxes(array, np.asarray(scores, dtype=np.float64), numbers)

@@ -26,10 +26,11 @@ def detect_people(
     Where processes were joined, each takes a share of the videos.
 
     Args:
-        videos: The labels; only which frames are labelled, and the ids of pictures are read.
+        videos: The labels; only the labelled frame indices and the picture ids are used.
         detector: The detector.
-        image_root: Folder that the frames' file names start from.
-        video_root: Folder that the labels' video files start from; without it, pictures.
+        image_root: Folder that the frames' file names are relative to.
+        video_root: Folder that the labels' video files are relative to; without it, pictures are
+            read.
         progress: Wraps the iteration over the names of the videos of this process, given their
             number.
 

@@ -29,7 +29,7 @@ PADDING = 114
 _RTMDET_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 _RTMDET_STD = np.array([58.395, 57.12, 57.375], np.float32)
 _FREE_SIDE = 416
-"""Between the 320 and the 640 pixels that RTMDet is trained on."""
+"""Input side in pixels for networks of free size, between RTMDet's training sizes 320 and 640."""
 
 _YOLOX_STRIDES = (8, 16, 32)
 
@@ -180,7 +180,7 @@ class OnnxPersonDetector(PersonDetector):
     """Run RTMDet or YOLOX from an ONNX file, by onnxruntime on the CPU.
 
     Args:
-        path: The file. Its outputs tell which of the two it is.
+        path: The file. Its outputs identify the architecture.
         score_threshold: See :class:`PersonDetector`.
         nms_iou: See :class:`PersonDetector`.
     """

@@ -1,15 +1,15 @@
 """Extensions of the MMEngine runner: bf16 on any device, exact resuming, losses on held-out data.
 
-A training run here is a function of its seed and of the number of the step alone, so that a run
-that was stopped and resumed gives the same losses as one that was not:
+A training run depends only on its seed and the step number, so that a stopped and resumed run gives
+the same losses as an uninterrupted run:
 
 - the order of the samples, and a seed for each: :class:`SeededSampler` and
   :class:`SeededInfiniteSampler`;
 - the augmentation of a sample from its seed, in any worker: :class:`SeedSample`;
 - the randomness of the model (dropout, sampled losses) at each step: :class:`RandomStateHook`.
 
-:class:`HeldOutLossHook` evaluates such a run without changing it. A checkpoint is there as a whole
-or not at all: :class:`AtomicLocalBackend`.
+:class:`HeldOutLossHook` evaluates such a run without changing it. A checkpoint file is either
+complete or absent: :class:`AtomicLocalBackend`.
 """
 
 from __future__ import annotations

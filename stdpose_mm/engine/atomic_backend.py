@@ -1,4 +1,4 @@
-"""Files that MMEngine writes whole or not at all."""
+"""Atomic writing of MMEngine's files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from stdpose_mm.io import atomic_path
 class AtomicLocalBackend(LocalBackend):
     """MMEngine's files on the disk, checkpoints above all, under a temporary name until complete.
 
-    A run that is killed, or meets a full disk, so leaves no half checkpoint to resume from. It
-    stands for MMEngine's own backend in a process that imports this package.
+    So a killed run, or a full disk, leaves no incomplete checkpoint. This backend replaces
+    MMEngine's own in every process that imports this package.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:

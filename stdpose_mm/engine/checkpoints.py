@@ -11,8 +11,8 @@ from mmengine.runner import find_latest_checkpoint
 def last_checkpoint(work_dir: str) -> str | None:
     """Find the last checkpoint of the runs in a work folder; None if there is none yet.
 
-    A run that was killed may leave a record of a checkpoint that was removed to make room for the
-    next one, or an empty one: then it is the one of the last step that is there.
+    A killed run may leave an empty record, or the record of a checkpoint that was removed to make
+    room for the next one: then the existing checkpoint of the highest step is returned.
     """
     recorded = find_latest_checkpoint(work_dir)
     if recorded is None:

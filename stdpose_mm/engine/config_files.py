@@ -20,7 +20,7 @@ from stdpose_mm.io.file_kinds import require_config
 from stdpose_mm.wording import listed
 
 _REGISTERED = re.compile(r'((mmengine|mmcv|mmdet|mmpose|mmpretrain)\.)?\w+')
-"""A class by its name, or after the scope of its registry."""
+"""Name of a class, with or without the scope of its registry."""
 
 _BUILDER = re.compile(r'build_\w+|from_cfg')
 """Functions of MMEngine that build what a config describes."""
@@ -61,11 +61,11 @@ _READ = {
     'visualizer',
     'work_dir',
 }
-"""What MMEngine's runner and the tools here read of a config. All else in it is a name that config
-files work with, and has done its work when they have been read."""
+"""Entries of a config that MMEngine's runner and the tools here read. All other entries are helper
+variables of config files, without effect once the files have been read."""
 
 _USUAL = ('model.KEY', 'train_dataloader.KEY', 'test_dataloader.KEY')
-"""Named where nothing is alike."""
+"""Examples for the error message if no similar entry is found."""
 
 _WRONG_ENTRY = re.compile(
     r' registry\. |must contain the key "type"|got an unexpected keyword argument|'
@@ -99,7 +99,7 @@ def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 
 def _require_read(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Raise InputError for an option that would change nothing; name what may be meant."""
+    """Raise InputError for an option that would change nothing; suggest similar entries."""
     for option, value in options.items():
         name, _, rest = option.partition('.')
         if name in _READ:
@@ -131,15 +131,15 @@ def _dotted(node: Any, name: str = '') -> Iterator[str]:
 def read_stored_config(text: str, source: str | Path) -> Config:
     """Read the config that a checkpoint holds as text; runs none of it.
 
-    MMEngine writes names that are set to plain values, which are read as such. A registry imports
-    and calls whatever a ``type`` with dots names, so that only registered classes may be there.
+    MMEngine writes assignments of plain values, which are parsed as such. A registry imports and
+    calls anything that a ``type`` with dots names, so only registered classes are allowed.
 
     Args:
-        text: What is stored.
-        source: The checkpoint, to name in sentences.
+        text: The stored config.
+        source: The checkpoint, for error messages.
 
     Raises:
-        InputError: If it is anything else.
+        InputError: If the text is anything else.
     """
     entries = {}
     try:
@@ -192,11 +192,11 @@ def _types(node: Any) -> Iterator[str]:
 def config_mistakes(config: str | Path) -> Iterator[None]:
     """Turn errors of building objects from a config into InputErrors.
 
-    These are names that no registry knows, settings that a class does not have or misses, and those
-    that a library refuses while it builds one of its own. Every other exception passes.
+    These errors are names that no registry knows, unknown or missing settings of a class, and
+    settings that a library refuses while it builds its own objects. Other exceptions pass.
 
     Args:
-        config: The config file, to name in the sentence.
+        config: The config file, for the error message.
     """
     try:
         yield
@@ -219,12 +219,12 @@ def config_mistakes(config: str | Path) -> Iterator[None]:
 
 
 def require_schedule(cfg: Config) -> None:
-    """Refuse what MMEngine finds out in the middle of a training, or not at all.
+    """Refuse settings whose errors MMEngine finds only during training, or never.
 
     Raises:
         InputError: If a length or an interval in ``train_cfg`` is no positive whole number, there
-            is no such optimizer, or no metric of ``val_evaluator`` can be the one that the best
-            checkpoint is chosen by.
+            is no such optimizer, or no metric of ``val_evaluator`` fits the name by which the best
+            checkpoint is chosen.
     """
     for name in ('max_epochs', 'max_iters', 'val_interval'):
         value = (cfg.get('train_cfg') or {}).get(name, 1)
@@ -264,13 +264,13 @@ def _require_best_metric(cfg: Config) -> None:
 
 
 def require_label_files(cfg: Config, *splits: str) -> None:
-    """Refuse data that are not there before the config is printed and a model is built.
+    """Refuse missing data before the config is printed and a model is built.
 
     Datasets of other projects look for their data when they are built.
 
     Args:
         cfg: The config.
-        *splits: Whose dataloaders: 'train', 'val', 'test'.
+        *splits: Splits whose dataloaders are checked: 'train', 'val', 'test'.
 
     Raises:
         InputError: If a dataset has no label files; it says where they should be.

@@ -1,4 +1,4 @@
-"""Processes that train or test together on CPUs."""
+"""Distributed training and testing on CPUs."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from stdpose_mm.errors import InputError
 def join_cpu_processes(cfg: Config) -> None:
     """Join the other processes that ``torch.distributed.run`` started, where there is no GPU.
 
-    MMEngine would choose a GPU for each of them; it leaves a group alone that is there already, and
-    wraps the model as the config says.
+    MMEngine would choose a GPU for each process; it keeps an existing process group, and wraps the
+    model as configured.
 
     Args:
         cfg: Config of the runner; gets a ``model_wrapper_cfg`` unless it has one. Nothing is done
             without a launcher, or with a GPU.
 
     Raises:
-        InputError: If another launcher started them, which MMEngine has work on GPUs alone.
+        InputError: If another launcher started the processes; MMEngine supports it on GPUs only.
     """
     launcher = cfg.get('launcher') or 'none'
     if launcher == 'none' or torch.cuda.is_available():

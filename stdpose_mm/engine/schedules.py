@@ -1,4 +1,4 @@
-"""Schedules of another length than their config's."""
+"""Changes of the length of training schedules."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def set_iterations(config: Config, iterations: int) -> None:
         if 'T_max' in scheduler:
             length = scheduler.get('end', iterations) - scheduler.get('begin', 0)
             scheduler.T_max = round(scheduler.T_max * length / period)
-    # Of few steps none may be left for the warm-up.
+    # With very few steps the warm-up may be empty.
     if schedulers:
         config.param_scheduler = [
             scheduler

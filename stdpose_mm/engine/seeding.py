@@ -1,4 +1,4 @@
-"""Seeds derived from where a draw happens instead of from what was drawn before it."""
+"""Seeds derived from the position of a draw, independent of earlier draws."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class SampleIndex(int):
     """Carry the seed for augmenting one draw of a sample, together with the sample's index.
 
     It is a plain ``int`` to the dataset and to the data loader, and survives pickling to a worker.
-    What ``ConcatDataset``, ``CombinedDataset`` and ``RepeatDataset`` compute from it, the index in
-    the dataset within, carries the same seed.
+    The index in the inner dataset that ``ConcatDataset``, ``CombinedDataset`` and ``RepeatDataset``
+    compute from it carries the same seed.
 
     Args:
         index: The index.

@@ -1,4 +1,4 @@
-"""Runner of trainings, which begin with the checkpoint that was given or not at all."""
+"""Runner of trainings that stops if the given checkpoint does not fit."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from .config_files import one_line
 
 _STATES = ('state_dict', 'optimizer', 'meta', 'message_hub')
 _WRONG = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What MMEngine raises on a checkpoint that is laid out otherwise, or of another model."""
+"""Errors that MMEngine raises on a checkpoint of another layout or model."""
 
 _ADVICE = 'give one of a run with this config, or its weights alone as load_from'
 
 
 class TrainingRunner(Runner):
-    """Refuse a checkpoint that does not go on with the run it is given to.
+    """Refuse a checkpoint that does not fit the run.
 
-    MMEngine's ``Runner`` reads it after all data. It logs which weights are missing and goes on,
-    with random ones in their place, and with a new optimizer if there is none.
+    MMEngine's ``Runner`` reads the checkpoint after all data. It only logs missing weights and goes
+    on with random ones, and with a new optimizer if the checkpoint has none.
     """
 
     _load_from: str | None
 
     def train(self) -> nn.Module:
-        """Look at the checkpoint before any data are read, then train.
+        """Check the checkpoint before any data are read, then train.
 
-        One at an address is looked at when it has been fetched, which is after the data: missing
-        data should not be found out after a long download.
+        A checkpoint at a URL is checked after its download, which follows the reading of data:
+        missing data should be reported before a long download.
 
         Raises:
-            InputError: If the file cannot be read, a run is resumed and it is not of such a run, or
-                its weights fill nothing of the model, or not all of the backbone.
+            InputError: If the file cannot be read, a resumed run gets a checkpoint of a different
+                run, or the weights fill nothing of the model, or not the whole backbone.
         """
         if self._resume and self._load_from is None:
             self._load_from = last_checkpoint(self.work_dir)
@@ -50,7 +50,7 @@ class TrainingRunner(Runner):
         return super().train()
 
     def load_or_resume(self) -> None:
-        """Look at a checkpoint at an address, then load it or go on with it.
+        """Check a checkpoint at a URL, then load it or resume from it.
 
         Raises:
             InputError: See :meth:`train`.
@@ -60,7 +60,7 @@ class TrainingRunner(Runner):
         super().load_or_resume()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Take over everything a run of this config has stored.
+        """Restore the complete state of a run of this config.
 
         Raises:
             InputError: If the file cannot be read or is not of such a run.
@@ -78,7 +78,7 @@ class TrainingRunner(Runner):
         """Load the weights; all of them in a run that is resumed.
 
         Raises:
-            InputError: If they cannot be read, or a run is resumed and they are of another model.
+            InputError: If they cannot be read, or a resumed run gets weights of another model.
         """
         resumed = bool(self._resume)
         with _refusing(filename, resumed):
@@ -119,7 +119,7 @@ def _require_states(filename: str, checkpoint: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _refusing(filename: str, resumed: bool) -> Iterator[None]:
-    """Turn what is raised on a checkpoint of something else into an InputError."""
+    """Turn errors about a checkpoint that does not fit into an InputError."""
     try:
         yield
     except InputError:

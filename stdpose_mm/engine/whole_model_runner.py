@@ -1,4 +1,4 @@
-"""Runner of tests, whose metrics are those of the checkpoint."""
+"""Runner of tests that requires a complete checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .config_files import one_line
 class WholeModelRunner(Runner):
     """Refuse a checkpoint whose weights are not exactly those of the model.
 
-    MMEngine's ``Runner`` logs what is missing and goes on, with random weights in its place.
+    MMEngine's ``Runner`` only logs missing weights and goes on with random ones.
     """
 
     def load_checkpoint(

@@ -28,7 +28,7 @@ class _Track:
 
 
 def assign_track_ids(labels: VideoLabels) -> VideoLabels:
-    """Assign a track id to every person; people who have one keep it.
+    """Assign a track id to every person; existing track ids are kept.
 
     Consecutive labelled frames are matched by the Hungarian method on the similarity of poses
     and boxes, after moving each track on at its last velocity, so that people who cross between
@@ -64,7 +64,7 @@ def assign_track_ids(labels: VideoLabels) -> VideoLabels:
         for position in present:
             track_id = track_ids[position]
             assert track_id is not None
-            # Without a place the track stays where the person was last.
+            # A label without a place does not move the track.
             person = labels.persons[position]
             if person.has_place:
                 tracks[track_id] = _extended(tracks.get(track_id), track_id, person)

@@ -10,8 +10,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import NO_PEOPLE, FrameDetections, TrackedBoxes, expand, to_corners
 
 HIGH_SCORE_THR = 0.4
-"""Detections above it begin tracks, as many as MMPose keeps; those below only continue tracks.
-ByteTrack's own 0.6 is made for larger detectors: small ones give most people less."""
+"""Detections above this score start tracks (the threshold of MMPose); those below only continue
+tracks. ByteTrack's own 0.6 is for larger detectors: small detectors score most people lower."""
 
 KEPT_FRAMES = 30
 """Frames that a lost track is kept for; ByteTrack's own value, a second of video."""
@@ -110,8 +110,8 @@ class PersonTracker:
             bboxes=torch.from_numpy(to_corners(expand(boxes, margin))),
             scores=torch.from_numpy(scores.astype(np.float64)),
             labels=torch.zeros(len(boxes), dtype=torch.long),
-            # ByteTracker reorders the detections and carries masks along as they are: in their
-            # place, where each one was.
+            # ByteTracker reorders the detections but keeps their masks: the masks carry the
+            # original positions.
             masks=torch.arange(len(boxes)),
         )
         found = self._tracker.track(sample)
@@ -135,7 +135,7 @@ def _build_byte_tracker(high_score_thr: float, kept_steps: int) -> Any:
             # overlap little: docs/guide/tracking_and_smoothing.md has the numbers.
             weight_iou_with_det_scores=False,
             match_iou_thrs={'high': 0.1, 'low': 0.5, 'tentative': 0.1},
-            # Two detections in a row are enough: the detector's threshold has done the rest.
+            # Two consecutive detections are enough after the detector's threshold.
             num_tentatives=1,
             num_frames_retain=kept_steps,
         )

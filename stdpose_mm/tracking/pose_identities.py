@@ -15,18 +15,18 @@ KERNEL = 0.1
 own kernel (0.03 to 0.1) measures annotation noise; here the person has moved on besides."""
 
 MIN_SIMILARITY = 0.3
-"""Poses less similar are of two people."""
+"""Minimum similarity of two poses of the same person."""
 
 LOYALTY = 0.3
 """Similarity that is added where the box tracker proposes the same track id."""
 
 KEPT_FRAMES = 15
-"""Frames that a lost person may be found again for by the pose."""
+"""Number of frames for which a lost person can still be recognised by the pose."""
 
 
 @dataclass
 class _Known:
-    """Hold where a person was seen last."""
+    """Hold the last known state of a person."""
 
     frame: int
     box: np.ndarray
@@ -39,9 +39,9 @@ class PoseIdentities:
     """Assign track ids by the similarity of poses, frame by frame.
 
     Each frame's poses are compared with those seen last, moved on at their mean velocity, by object
-    keypoint similarity, and assigned by the Hungarian method. The track id that a box tracker
-    found counts as a bonus: poses overrule it where they are clear, as when two boxes that crossed
-    have changed owners, or a person comes back under a new track id.
+    keypoint similarity, and assigned by the Hungarian method. The track id of the box tracker adds
+    a bonus: clear poses overrule it, for example if crossing boxes have swapped their track ids, or
+    a person comes back under a new track id.
 
     The memory depends on the number of people, not on the length of the video.
     """
@@ -102,7 +102,7 @@ class PoseIdentities:
         known_boxes = np.stack([person.box for person in known])
         size = np.sqrt((boxes[:, None, 2:].prod(-1) + known_boxes[None, :, 2:].prod(-1)) / 2)
         distance = np.linalg.norm(keypoints[:, None] - expected[None], axis=-1)
-        # What is unknown about a motion grows with the time.
+        # The uncertainty of a motion grows with the elapsed time.
         width = KERNEL * size * np.sqrt(elapsed)
         likeness = np.exp(-((distance / width[..., None]) ** 2) / 2)
         common = sure[:, None] & np.stack([person.sure for person in known])[None]

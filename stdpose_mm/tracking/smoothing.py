@@ -18,7 +18,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
 
 SURE_JOINT = 0.2
-"""Joints that score less are often somewhere else altogether; they would draw others along."""
+"""Minimum score of usable joints; joints below are often far off and would distort the others."""
 
 FPS = 30.0
 """Frames a second of a video whose frame rate is unknown."""
@@ -58,7 +58,7 @@ class PoseSmoother(ABC):
     @property
     @abstractmethod
     def delay(self) -> int:
-        """Return the number of frames that it looks ahead."""
+        """Return the number of frames that the filter looks ahead."""
 
 
 class OneEuro(PoseSmoother):

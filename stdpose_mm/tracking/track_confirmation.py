@@ -1,4 +1,4 @@
-"""Tracks of people told from mistakes of the detector: blips, and second boxes on one person."""
+"""Separation of people's tracks from detector errors: short tracks, and second boxes on people."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.structures import TrackedBoxes, shared_area
 
 MIN_TRACK_FRAMES = 10
-"""Frames in which a person must have been found. Detectors take a ball or a chair for one for some
-frames; docs/guide/tracking_and_smoothing.md has the numbers."""
+"""Minimum number of frames in which a person must be found. Detectors mistake a ball or a chair for
+a person in some frames; docs/guide/tracking_and_smoothing.md has the numbers."""
 
 MAX_CONTAINED = 0.9
 """Share of the smaller of two boxes inside the other one, above which a new track counts as a
@@ -23,18 +23,18 @@ half a person."""
 class TrackConfirmation:
     """Select the people of each frame whose tracks are confirmed.
 
-    A track is confirmed for good once it was seen apart in ``min_frames`` frames: its box is not
-    the second one on a person, see ``max_contained``. Of two such boxes the first is that of the
-    confirmed track or, where neither is, the larger one, as the other is mostly a part of a person.
-    So people who cross later, and cover each other, stay; one who comes into view behind another
-    person is there from ``min_frames - 1`` frames before the confirmation. In a video of fewer
-    frames half of these are enough.
+    A track is confirmed permanently after ``min_frames`` frames in which its box is not a second
+    box on a person, see ``max_contained``. Of two such boxes the second is the one that is not
+    confirmed or, if neither is, the smaller one, which is mostly a part of a person. So people who
+    cross later, and cover each other, stay; a person who appears behind another one is included
+    from ``min_frames - 1`` frames before the confirmation. In a video of fewer frames, half of its
+    frames are enough.
 
     The memory depends on the number of tracks, not on the length of the video.
 
     Args:
-        min_frames: See ``MIN_TRACK_FRAMES``; 1 answers at once, and leaves out no blip.
-        max_contained: See ``MAX_CONTAINED``; 1 leaves out no second box.
+        min_frames: See ``MIN_TRACK_FRAMES``; 1 confirms at once and keeps short tracks.
+        max_contained: See ``MAX_CONTAINED``; 1 keeps all second boxes.
 
     Raises:
         InputError: If a number is out of range.
@@ -78,7 +78,7 @@ class TrackConfirmation:
             yield _are_in(people, confirmed)
 
     def _are_apart(self, people: TrackedBoxes, confirmed: set[int]) -> np.ndarray:
-        """Tell which of N people are no second box on another one: [N] bool."""
+        """Find the people whose box is not a second box on another person: [N] bool."""
         covered = shared_area(people.boxes) > self._max_contained
         area = people.boxes[:, 2:].prod(axis=1)
         rank = np.empty(len(people), dtype=np.int64)

@@ -24,9 +24,10 @@ model = dict(
         fusion=dict(type='SpatialMotionMutualLearning', num_blocks=2, **attention),
         **_base_.heatmap_head,
     ),
-    # An empty heatmap costs 0.004 here, a mean over pixels, and 40 in the tiny models, a weighted
-    # sum; a hidden feature that is not reconstructed costs about 1 in both. So 1e-4 here is what 1
-    # is there. Heatmaps of hidden frames have the same loss as the final ones, weighed as there.
+    # The loss of an empty heatmap is 0.004 here (a mean over pixels) and 40 in the tiny models (a
+    # weighted sum); that of a hidden feature without reconstruction is about 1 in both. So 1e-4
+    # here corresponds to 1 there. Heatmaps of hidden frames have the loss and weight of the final
+    # heatmaps.
     context_loss_weight=1e-4,
     pose_loss_weight=0.2,
     test_cfg=_base_.model.test_cfg,

@@ -19,7 +19,7 @@ model = dict(
     ),
     backbone=dict(type='ViT', arch='base', img_size=(256, 192), drop_path_rate=0.3),
     frame_head=dict(type='FrameHead', **heatmap_head),
-    # The paper has 0; but two of the channels that COCO's head brings are eyes, not neck and head.
+    # 0 in the paper; but two channels of COCO's pretrained head are eyes, not neck and head.
     frame_head_loss_weight=1.0,
     neck=dict(
         type='STRE',

@@ -1,4 +1,4 @@
-# What the schedules share. Positions, tokens that stand for hidden ones, biases and factors do not
+# Shared by all schedules. Position embeddings, mask tokens, biases and scale factors have no weight
 # decay. A layer_decay_rate below 1 lowers the learning rate of the ViT's layers towards its input.
 val_cfg = dict()
 test_cfg = dict()

@@ -10,11 +10,10 @@ from stdpose_mm.models.pretrained import compare_weights, model_weights
 
 @HOOKS.register_module()
 class CheckpointReportHook(Hook):
-    """Log what the weights of ``load_from`` fill of the model, a row per module.
+    """Log which weights of the model ``load_from`` fills, one row per module.
 
-    Weights of MAE, DINO and timm find their place in the backbone first, see
-    :func:`~stdpose_mm.models.pretrained.model_weights`. A run that resumes, whose model is its own,
-    is not reported.
+    Weights of MAE, DINO and timm are first renamed to those of the backbone, see
+    :func:`~stdpose_mm.models.pretrained.model_weights`. Nothing is reported for a resumed run.
 
     Raises:
         InputError: If a weight of the backbone, or all of the model, would keep their initial
@@ -22,7 +21,7 @@ class CheckpointReportHook(Hook):
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Give the weights the model's names, and report them, before they are loaded."""
+        """Rename the weights to the model's names, and report them, before they are loaded."""
         if runner._resume:
             return
         weights = model_weights(checkpoint)

@@ -20,18 +20,18 @@ from stdpose_mm.engine.seeding import derive_seed, generators_from
 from stdpose_mm.errors import InputError
 
 SEED = 0
-"""Seed of what is drawn for held-out losses, the same in every run and step."""
+"""Seed of the random draws for held-out losses, the same in every run and step."""
 
 
 @HOOKS.register_module()
 class HeldOutLossHook(Hook):
     """Log the training losses on held-out data: before the first step, in between, after the last.
 
-    They show what no metric does, such as the loss of a reconstruction on clips that are not
-    trained on. The model is in evaluation mode, in the precision of validation (no
-    autocast), without gradients. What it draws at random, such as masks, is the same at every
-    evaluation and in every run. Training goes on as if there had been no evaluation, bit for bit,
-    and its logged time per step does not count it.
+    They show what no metric shows, such as the reconstruction loss on clips outside the training
+    set. The model is in evaluation mode, in the precision of validation (no autocast), without
+    gradients. Its random draws, such as masks, are the same at every evaluation and in every run.
+    Training continues bit for bit as without an evaluation, and its logged time per step excludes
+    the evaluation.
 
     The losses are those of the model's ``parse_losses``, so ``loss`` is their sum. Each is logged
     as ``val/<name>``, by the number of training steps: a line of the log, ``vis_data/scalars.json``
@@ -39,8 +39,8 @@ class HeldOutLossHook(Hook):
     of all processes. A run that resumes does not evaluate its start again.
 
     The data are those of validation, with its boxes and without augmentation, jitter or dropout,
-    but their dataset is not in test mode: that would hide the labels of frames which are not
-    given, and these are what some losses compare with. Nothing more is shown to the model.
+    but their dataset is not in test mode: test mode would hide the labels of frames that are not
+    given, which some losses need as targets. The model sees no further labels.
 
     Args:
         interval: Steps (not epochs) from one evaluation to the next.
@@ -48,13 +48,13 @@ class HeldOutLossHook(Hook):
             ``tools/train.py`` leaves to this hook under ``--no-validate``, too. Its sampler is not
             used, its workers live for one evaluation, and detected boxes need data of their own.
         max_batches: Number of batches, evenly spaced over the data, that all processes together
-            evaluate, about; None for all.
+            evaluate (approximately); None for all.
 
     Raises:
         InputError: If a number is less than 1; when training starts, if there are no data.
     """
 
-    # Before the checkpoint: a run that resumes from it has the losses of that step behind it.
+    # Before the checkpoint is saved, so that a resumed run does not repeat the losses of its step.
     priority = 'LOW'
 
     def __init__(
@@ -137,7 +137,7 @@ def mean_losses(model: BaseModel, loader: DataLoader) -> dict[str, float]:
     """Average each loss of a model over a loader's samples and all processes.
 
     Args:
-        model: In any mode; its modes are left as they are.
+        model: The model in any mode; its modes stay unchanged.
         loader: Yields what the model's data preprocessor takes, ``inputs`` with a length.
     """
     sums: defaultdict[str, float] = defaultdict(float)
@@ -150,7 +150,7 @@ def mean_losses(model: BaseModel, loader: DataLoader) -> dict[str, float]:
             for name, value in model.parse_losses(losses)[1].items():
                 sums[name] += float(value) * size
             number += size
-    # A process may have had no batch: then it does not know the names either.
+    # A process without batches does not know the names of the losses.
     shares = all_gather_object((dict(sums), number))
     total = sum(share[1] for share in shares)
     names = dict.fromkeys(name for share in shares for name in share[0])

@@ -55,21 +55,21 @@ class RandomStateHook(Hook):
         if self._sampler_seed is not None:
             sampler.seed = self._sampler_seed
         if isinstance(sampler, SeededSampler):
-            # A checkpoint of the epoch's last iteration leaves an empty rest: the hooks that end
-            # an epoch (schedulers, validation) have not run yet, and still must.
+            # After a checkpoint of the epoch's last iteration no samples remain, but the hooks at
+            # the end of the epoch (schedulers, validation) must still run.
             done = runner.iter - runner.epoch * len(runner.train_dataloader)
             if done > 0:
                 runner.logger.info(f'resuming epoch {runner.epoch + 1} after {done} iterations')
                 sampler.start_next_epoch_at(done * runner.train_dataloader.batch_size)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed what is drawn between two epochs: the data loader's workers and first batches."""
+        """Seed the draws between two epochs: the data loader's workers and first batches."""
         self._seed(runner)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | tuple | list | None = None
     ) -> None:
-        """Seed what the model draws in this step."""
+        """Seed the model's random draws in this step."""
         self._seed(runner)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Optimizer wrappers, and what builds them."""
+"""Optimizer wrappers and their constructors."""
 
 from .autocast_optim_wrapper import AutocastOptimWrapper
 from .vit_optim_wrapper_constructor import ViTOptimWrapperConstructor

@@ -17,9 +17,9 @@ class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     With L blocks and the rate r, block i (from 0) learns at ``r ** (L - i)`` of the optimizer's
     rate, ``patch_embed`` and ``pos_embed`` of the backbone at ``r ** (L + 1)``, and everything
     else (the final LayerNorm, frame head, neck, head) at the full one. The layers are those of
-    MMPose's ``LayerDecayOptimWrapperConstructor``, which knows nothing of
-    ``custom_keys`` and decides by itself which parameters have a weight decay; here both stay what
-    ``paramwise_cfg`` says, and L is counted instead of configured.
+    MMPose's ``LayerDecayOptimWrapperConstructor``, which ignores ``custom_keys`` and decides by
+    itself which parameters have a weight decay; here ``paramwise_cfg`` sets both, and L is counted
+    instead of configured.
 
     Args:
         optim_wrapper_cfg: As in ``DefaultOptimWrapperConstructor``.
@@ -38,7 +38,7 @@ class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     ) -> None:
         """Add a group per parameter of ``module`` to ``params``."""
         super().add_params(params, module, prefix, is_dcn_module)
-        # It calls itself for every submodule; the names count from the whole model.
+        # Called recursively for every submodule; names are relative to the whole model.
         rate = self.paramwise_cfg.get('layer_decay_rate', 1.0)
         if not 0 < rate <= 1:
             raise InputError(f'layer_decay_rate must be above 0 and at most 1, got {rate}')
@@ -46,7 +46,7 @@ class ViTOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             return
         names = {id(parameter): name for name, parameter in module.named_parameters()}
         blocks = {name.split('.')[2] for name in names.values() if name.startswith(BLOCKS)}
-        # Before the blocks, each of them, and all that comes behind.
+        # One layer before the blocks, one per block, and one for everything after them.
         num_layers = len(blocks) + 2
         for group in params:
             layer = get_num_layer_for_vit(names[id(group['params'][0])], num_layers)

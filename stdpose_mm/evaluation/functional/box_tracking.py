@@ -1,4 +1,4 @@
-"""CLEAR MOT of person boxes, counted as PoseTrack counts joints; and tracks that are wrong."""
+"""CLEAR MOT of person boxes, counted as PoseTrack counts joints; and counts of wrong tracks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .clear_mot import MotAccumulator, MotCounts
 from .padded_poses import PaddedPoses
 
 MIN_IOU = 0.5
-"""Boxes that overlap less are not of the same person."""
+"""Minimum IoU of two boxes of the same person."""
 
 SHORT_FRAMES = 10
 """Tracks of fewer frames are short."""
@@ -73,16 +73,16 @@ def _people(truth: PaddedPoses, found: PaddedPoses) -> tuple[int, int]:
 
 @dataclass
 class TrackCounts:
-    """What is wrong with the found tracks of some videos.
+    """Counts of errors in the found tracks of some videos.
 
     Args:
         ids: Found tracks.
-        false_ids: Those that are matched with true people in less than half of their frames.
-        short_ids: Those of fewer than ``SHORT_FRAMES`` frames.
-        broken: Ids beyond the first one of each true person; an id belongs to whom it is matched
-            with most often.
-        doubles: Boxes of no true person that share more than ``DOUBLE_SHARE`` of the smaller one's
-            area with the box of one.
+        false_ids: Tracks that are matched with true people in less than half of their frames.
+        short_ids: Tracks of fewer than ``SHORT_FRAMES`` frames.
+        broken: Ids beyond the first id of each true person; an id belongs to the person with whom
+            it is matched most often.
+        doubles: Unmatched boxes whose intersection with the box of a true person is more than
+            ``DOUBLE_SHARE`` of the smaller box's area.
     """
 
     ids: int = 0

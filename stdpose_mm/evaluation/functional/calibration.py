@@ -18,10 +18,10 @@ from stdpose_mm.structures import VideoLabels
 from .keypoint_accuracy import joint_errors, pair_videos
 
 CORRECT_WITHIN = 0.1
-"""Share of the pose's size, see :func:`~.keypoint_accuracy.pose_sizes`."""
+"""Largest distance of a right joint, as a share of :func:`~.keypoint_accuracy.pose_sizes`."""
 
 _MARGIN = 1e-3
-"""Scores are kept that far from 0 and 1 before their odds are taken."""
+"""Scores are clipped to this distance from 0 and 1 before their log odds are computed."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Reliability:
 
     Args:
         mean_scores: [B] mean score of every bin, ascending.
-        accuracies: [B] share of right joints in it; equals ``mean_scores`` for honest scores.
-        counts: [B] joints in it.
-        expected_calibration_error: Mean over the joints of the distance between the two.
-        brier: Mean squared distance between a score and what came out (0 or 1).
+        accuracies: [B] share of right joints per bin; equals ``mean_scores`` if calibrated.
+        counts: [B] joints per bin.
+        expected_calibration_error: Mean over the joints of ``|mean_score - accuracy|``.
+        brier: Mean squared distance between a score and its outcome (0 or 1).
         auroc: Probability that a right joint scores higher than a wrong one, ties counting half:
             how well the scores rank, whatever their values. NaN if all joints are right or all
             are wrong.
@@ -67,9 +67,9 @@ class Reliability:
 def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> Reliability:
     """Compare scores with the share of right joints.
 
-    The bins hold about equally many joints each. Most joints score high, so that bins of equal
-    width would put nearly all of them into the last one, where nothing of their spread is seen,
-    and a few into the others, where the accuracy is chance. Equal scores share a bin.
+    All bins hold about the same number of joints. Most joints score high, so with bins of equal
+    width the last bin would hide the spread of nearly all joints, and the accuracy of the other
+    bins would rest on a few joints. Equal scores share a bin.
 
     Args:
         scores: [N] in 0..1.
@@ -83,7 +83,7 @@ def reliability(scores: np.ndarray, correct: np.ndarray, num_bins: int = 10) -> 
     if num_bins < 1:
         raise ValueError(f'num_bins must be at least 1, got {num_bins}')
     _, of_value = np.unique(scores, return_inverse=True)
-    # The bin of a score is that of the middle of the joints with this very score.
+    # All joints with the same score go to the bin of the middle one.
     middle = np.cumsum(np.bincount(of_value)) - np.bincount(of_value) / 2
     bin_of_value = np.floor(middle * num_bins / len(scores)).astype(np.int64)
     _, bins = np.unique(bin_of_value[of_value], return_inverse=True)
@@ -142,12 +142,12 @@ def scored_joints(
 
 @dataclass(frozen=True)
 class ScoreCalibrator:
-    """Turns scores that rank well into probabilities: ``sigmoid(slope * logit(score) + offset)``.
+    """Map scores that rank well to probabilities: ``sigmoid(slope * logit(score) + offset)``.
 
     Two parameters (Platt scaling of the score's log odds) rather than isotonic regression: a few
-    videos are enough to fit them, they go on beyond the scores seen, and unequal scores stay
-    unequal, so that joints and frames are ranked as before. Isotonic regression makes steps, and
-    its outermost steps rest on few joints of few videos.
+    videos are enough to fit them, they extrapolate beyond the fitted scores, and unequal scores
+    stay unequal, so that the ranking of joints and frames is kept. Isotonic regression makes steps,
+    and its outermost steps rest on few joints of few videos.
 
     Args:
         slope: At least 0, so that a higher score never means a lower probability.
@@ -168,8 +168,8 @@ class ScoreCalibrator:
     def fit(cls, scores: np.ndarray, correct: np.ndarray) -> ScoreCalibrator:
         """Fit the most likely parameters.
 
-        The outcomes 1 and 0 are drawn in a little, by one imagined joint of either kind (Platt,
-        1999), so that the parameters stay finite where scores separate right from wrong.
+        The outcomes 1 and 0 are smoothed by one virtual joint of either kind (Platt, 1999), so
+        that the parameters stay finite if scores separate right from wrong joints.
 
         Args:
             scores: [N] in 0..1.

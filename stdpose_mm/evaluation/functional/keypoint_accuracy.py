@@ -241,7 +241,7 @@ class TrackPairs:
         truth, predicted: [M, K, 2].
         labelled, has_prediction: [M, K] bool.
         scores: [M, K] of the predictions, NaN where there is none or it has no scores.
-        given: [M, K] bool, whether the joint is one that a given label speaks of.
+        given: [M, K] bool, whether a given label determines the joint.
         scored: [M] bool, whether the frame is measured on.
         centre: [M] bool, whether the rows before and after are the same person's previous and
             next frame.

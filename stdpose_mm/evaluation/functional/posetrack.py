@@ -118,7 +118,7 @@ def evaluate_posetrack(
 
 
 def accumulate_ap(truth: VideoLabels, prediction: VideoLabels) -> ApAccumulator:
-    """Accumulate what one video adds to AP, for videos that are not in memory together.
+    """Accumulate the AP terms of one video, for videos that are not in memory together.
 
     ``ApAccumulator.update`` joins several videos; ``result`` then has their AP.
 

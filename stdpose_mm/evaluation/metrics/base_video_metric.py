@@ -36,13 +36,13 @@ class BaseVideoMetric(BaseMetric):
     ``pred_instances`` of one person: ``keypoints`` [1, K, 2] in pixels of the picture,
     ``keypoint_scores`` [1, K], and where detected ``bboxes`` [1, 4] and ``bbox_scores`` [1]. The
     score of a joint is its own times that of its box. ``gt_instance_labels.given_mask`` [1, 2, K]
-    with ``frame_indices``, where they are there, tell whose labels the model was shown.
+    with ``frame_indices``, if present, state which labels the model was shown.
 
     Args:
         ann_file: Folder with one label file per video, one such file, or a list of them:
             PoseTrack18 JSON (any skeleton) or PoseTrack17's annolist.
-        given_interval: T of the propagation protocol, which says the frames whose labels were
-            given; None in estimation, where none are.
+        given_interval: T of the propagation protocol, which determines the given frames; None in
+            estimation without given frames.
         boxes: Which boxes the model was shown, for the title of the table: ``'gt'``,
             ``'interpolated'`` or ``'detected'``.
         main_frames: ``'unlabelled'`` or ``'all'``; by default the unlabelled ones in
@@ -105,7 +105,7 @@ class BaseVideoMetric(BaseMetric):
         return read_posetrack(file)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Keep what evaluation needs of every data sample, one result each."""
+        """Keep one result per data sample with the fields that evaluation needs."""
         for sample in data_samples:
             instances = sample['pred_instances']
             keypoints = _to_numpy(instances['keypoints'])
@@ -149,8 +149,8 @@ class BaseVideoMetric(BaseMetric):
         """Assemble the results as videos that pair with ``self.truth``, given labels included.
 
         Raises:
-            InputError: If a result is of a video that the labels do not know, or ``given_interval``
-                is not that of the data.
+            InputError: If a result belongs to a video without labels, or ``given_interval`` differs
+                from that of the data.
         """
         by_frame: dict[str, dict[int, list[PersonLabel]]] = {
             video.name: {frame.index: [] for frame in video.frames} for video in self.truth
@@ -199,7 +199,7 @@ class BaseVideoMetric(BaseMetric):
         return [frame.index for frame in video.frames if frame.index not in left_out]
 
     def title(self) -> str:
-        """Say in one line what the metrics were measured on."""
+        """Describe in one line the data that the metrics were measured on."""
         dataset = (self.dataset_meta or {}).get('dataset_name', 'data')
         task = (
             'no labels given'
