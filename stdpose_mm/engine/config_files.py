@@ -23,7 +23,7 @@ _REGISTERED = re.compile(r'((mmengine|mmcv|mmdet|mmpose|mmpretrain)\.)?\w+')
 """Name of a class, with or without the scope of its registry."""
 
 _BUILDER = re.compile(r'build_\w+|from_cfg')
-"""Functions of MMEngine that build what a config describes."""
+"""Functions of MMEngine that build objects from a config."""
 
 _LIBRARIES = ('mmengine', 'mmcv', 'mmdet', 'mmpose', 'numpy', 'torch', 'torchvision')
 

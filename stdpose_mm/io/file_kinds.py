@@ -87,8 +87,8 @@ def require_video(video: PathLike, labels: PathLike | None = None) -> None:
     """Refuse a label file in place of a video, and labels and video in the wrong order.
 
     Args:
-        video: What is given as the video: a file or a folder of pictures.
-        labels: What is given as its labels, if any are needed.
+        video: Path given as the video: a file or a folder of pictures.
+        labels: Path given as its labels, if labels are needed.
 
     Raises:
         InputError: If there is no such video, it is a label file or a pipe, or the labels are a

@@ -79,7 +79,7 @@ def require_given(truth: Sequence[VideoLabels], user: str) -> None:
 
     Args:
         truth: The ground-truth labels of some videos.
-        user: What needs them, as the subject of the error message.
+        user: The part of the program that needs ground truth, as the subject of the error message.
 
     Raises:
         InputError: If a labelled joint is marked 'propagated'.

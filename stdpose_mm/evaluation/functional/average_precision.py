@@ -51,7 +51,7 @@ class ApAccumulator:
         self._joints.append(joints)
 
     def update(self, other: ApAccumulator) -> None:
-        """Add what another accumulator has collected, such as that of a further video."""
+        """Add the joints of another accumulator, such as that of a further video."""
         self.num_truth += other.num_truth
         self._scores += other._scores
         self._labels += other._labels

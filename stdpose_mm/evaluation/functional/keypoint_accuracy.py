@@ -198,7 +198,7 @@ def format_accuracy(accuracy: KeypointAccuracy, title: str = '') -> str:
     """Format all metrics, one line per joint and one for the mean; NaN is printed as a dash.
 
     Args:
-        accuracy: What to print.
+        accuracy: The metrics to format.
         title: A line above the table.
     """
     rows = accuracy.rows()

@@ -7,7 +7,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 _LEAST_CONTRAST = 8.0
-"""Minimum contrast in grey values, so that noise in uniform crops is not amplified."""
+"""Added to the spread of grey values, so that noise in uniform crops is not amplified."""
 
 _TARGET_SIGMA = 0.03
 _REACH, _STEPS = 0.36, 25

@@ -41,7 +41,7 @@ class MLSME(BaseModule):
     - **patches**: places covered by *tubes*, several frames long, are replaced by a learnable
       token; blocks of joint space-time attention alternate with blocks of divided attention;
     - **frames**: whole frames of the result are replaced by another learnable token; blocks of
-      joint attention follow. What the other frames had read of a hidden frame before stays.
+      joint attention follow. Information from a hidden frame that is already in other frames stays.
 
     Decoders reconstruct the hidden features on both levels (the target is the backbone's feature,
     normalised per token, without gradient), and the heatmaps of the hidden frames. They are not
