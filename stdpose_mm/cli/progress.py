@@ -45,7 +45,7 @@ class FrameProgress:
         """Begin to measure; frames that need no work do not count."""
         self._begin = time.monotonic()
         self._idle, self._num_poses = frames_done, num_poses
-        # The bar's own estimate goes by what comes after these.
+        # The bar's own estimate uses only what comes after these.
         self._bar.initial = self._bar.n = frames_done
         self._bar.refresh()
 

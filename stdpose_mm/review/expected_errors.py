@@ -225,7 +225,7 @@ class TrackErrors:
 
 
 def _spread(number: int, most: int) -> np.ndarray:
-    """Return at most so many places out of 0..number - 1, spread evenly."""
+    """Return at most ``most`` places out of 0..number - 1, spread evenly."""
     return np.linspace(0, number - 1, min(number, most)).round().astype(np.int64)
 
 

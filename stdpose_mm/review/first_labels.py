@@ -269,7 +269,7 @@ def choose_first_labels(
 
 
 def _share_budget(plans: Sequence[LabelPlans], budget: int) -> list[int]:
-    """Share so many labels among the chunks of videos that the least is wrong."""
+    """Share a budget of labels among the chunks of videos so that the fewest joints are wrong."""
     # Frames are called by their chunk, to be counted.
     named = [
         LabelPlans(plan.errors, tuple((which,) * len(frames) for frames in plan.frames))

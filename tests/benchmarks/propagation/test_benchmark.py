@@ -35,7 +35,7 @@ FAST = mouse_video('fast', {t: 5.0 * t for t in range(7)})
 
 
 class Shifting(KnowingPropagator):
-    """The truth, moved down by so many pixels in every video; scores 0.9."""
+    """The truth, moved down by ``shifts`` pixels, by video; scores 0.9."""
 
     reads_pictures = False
 
