@@ -1,4 +1,4 @@
-"""Labels of two people who lie on each other, as if one person were labelled twice.
+"""Labels of two people that coincide, as if one person were labelled twice.
 
 In 60 videos with all their people labelled (Multi-Person PoseTrack) no pair of the 39,936 in one
 frame is nearer to each other than 6.1 % of the person's size, joint by joint and on average.
@@ -15,22 +15,22 @@ from stdpose_mm.structures import PersonLabel, pose_extent
 from stdpose_mm.wording import listed, ranges
 
 MAX_DISTANCE = 0.05
-"""Mean distance of the joints, as a share of the person's size, up to which it is one person."""
+"""Largest mean distance of joints, as a share of the person's size, for labels of one person."""
 
 MIN_JOINTS = 4
-"""Joints that both must have."""
+"""Minimum number of joints that both people must have."""
 
 MAX_NAMED = 5
-"""Pairs that are named; the others are counted."""
+"""Maximum number of pairs that are named; the others are counted."""
 
 
 @dataclass(frozen=True)
 class DoubledLabels:
-    """Two people whose labels lie on each other.
+    """Hold two people whose labels coincide.
 
     Args:
-        track_ids: The two.
-        frames: Where they do, ascending.
+        track_ids: Track ids of the two people.
+        frames: Frames in which their labels coincide, ascending.
     """
 
     track_ids: tuple[int, int]
@@ -38,7 +38,7 @@ class DoubledLabels:
 
 
 def find_doubled_labels(tracks: Mapping[int, Mapping[int, PersonLabel]]) -> list[DoubledLabels]:
-    """Find people whose labels lie on each other, by their track ids.
+    """Find people whose labels coincide, by their track ids.
 
     Args:
         tracks: Track id -> {frame index: given label}.
@@ -56,11 +56,11 @@ def find_doubled_labels(tracks: Mapping[int, Mapping[int, PersonLabel]]) -> list
 
 
 def word_doubled(found: Sequence[DoubledLabels], who: str) -> list[str]:
-    """Say in a sentence who seems to be labelled twice, if anybody does.
+    """Say in a sentence which people seem to be labelled twice; return [] without any.
 
     Args:
-        found: What :func:`find_doubled_labels` has found.
-        who: What the subjects are called.
+        found: The result of :func:`find_doubled_labels`.
+        who: Name of the subjects' category.
     """
     if not found:
         return []
@@ -76,7 +76,7 @@ def word_doubled(found: Sequence[DoubledLabels], who: str) -> list[str]:
 
 
 def _find_pairs(labels: Sequence[PersonLabel]) -> list[tuple[int, int]]:
-    """Find the pairs of labels in one frame that lie on each other, by their places in the list."""
+    """Find the pairs of labels in one frame that coincide, as positions in the list."""
     if len(labels) < 2:
         return []
     places = np.stack([label.keypoints for label in labels])

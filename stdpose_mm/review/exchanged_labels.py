@@ -2,8 +2,8 @@
 
 A label is compared with the straight line between the labels before and after it. In 281 videos
 with labels in every 3rd, 7th or 15th frame (JHMDB, Multi-Person PoseTrack) one of 9,278 poses, and
-none of 16,546 pairs of people, fits twice as well when exchanged. Of those that were exchanged on
-purpose 96 % of the sides are found at every 3rd frame and 60 % at every 15th, of the people 98 %.
+none of 16,546 pairs of people, fits twice as well when exchanged. Of sides exchanged on purpose,
+96 % are found with labels in every 3rd frame and 60 % in every 15th; of people, 98 %.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from stdpose_mm.structures import PersonLabel, Skeleton
 from stdpose_mm.wording import listed
 
 MAX_RATIO = 0.5
-"""Share of the distance as labelled up to which the distance as exchanged tells that it is."""
+"""Largest ratio of the distance after an exchange to that before it that counts as exchanged."""
 
 MIN_JOINTS = 4
-"""Joints that must be comparable."""
+"""Minimum number of joints that must be comparable."""
 
 MAX_NAMED = 5
-"""Labels that are named; the others are counted."""
+"""Maximum number of labels that are named; the others are counted."""
 
 Tracks = Mapping[int, Mapping[int, PersonLabel]]
 
 
 @dataclass(frozen=True)
 class ExchangedLabels:
-    """Labels of one frame that fit their neighbours better when exchanged.
+    """Hold labels of one frame that fit their neighbours better when exchanged.
 
     Args:
         frame_index: The frame.
-        track_ids: Whose left and right, or which two people.
+        track_ids: The person with exchanged sides, or the two exchanged people.
     """
 
     frame_index: int
@@ -43,17 +43,17 @@ class ExchangedLabels:
 
 @dataclass(frozen=True)
 class _Between:
-    """The place on the line between two labels, [K, 2] and [K] bool, and the label there."""
+    """Hold a label, and its expected place [K, 2], known [K] bool, on the line between others."""
 
     label: PersonLabel
     expected: np.ndarray
     known: np.ndarray
 
     def side_distances(self, mirrored: np.ndarray) -> tuple[float, float]:
-        """Measure how far the joints of both sides are, as labelled and with the sides exchanged.
+        """Measure how far paired joints are from the line, as labelled and with exchanged sides.
 
         Returns:
-            Sums in pixels over the same joints; 0 if there are too few.
+            Sums in pixels over the same joints; 0 if there are too few joints.
         """
         placed = _placed(self.label)
         is_paired = mirrored != np.arange(len(mirrored))
@@ -88,11 +88,11 @@ def find_exchanged_labels(tracks: Tracks, skeleton: Skeleton) -> list[ExchangedL
 
 
 def word_exchanged(found: Sequence[ExchangedLabels], who: str) -> list[str]:
-    """Say in a sentence each which sides and which people to look at.
+    """Say which sides and which people to look at, in one sentence each.
 
     Args:
-        found: What :func:`find_exchanged_labels` has found.
-        who: What the subjects are called.
+        found: The result of :func:`find_exchanged_labels`.
+        who: Name of the subjects' category.
     """
     sides = [
         f'{who} {one.track_ids[0]} in frame {one.frame_index}'
@@ -114,7 +114,7 @@ def word_exchanged(found: Sequence[ExchangedLabels], who: str) -> list[str]:
 
 
 def _between(labels: Mapping[int, PersonLabel]) -> dict[int, _Between]:
-    """Find the line on which each label with neighbours on both sides is expected."""
+    """Find the expected place of each label that has neighbours on both sides."""
     frames = sorted(labels)
     places = {}
     for before, frame, after in zip(frames, frames[1:], frames[2:], strict=False):
@@ -132,7 +132,7 @@ def _exchanged_sides(places: Mapping[int, _Between], skeleton: Skeleton) -> list
         as_labelled, exchanged = place.side_distances(mirrored)
         if exchanged < MAX_RATIO * as_labelled:
             ratios[frame] = exchanged / as_labelled
-    # Next to an exchanged label the line leads astray.
+    # Next to an exchanged label the line itself is wrong.
     order = sorted(places)
     return [
         frame

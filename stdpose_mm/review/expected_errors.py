@@ -3,12 +3,12 @@
 ``1 - score`` is the expected number of mistakes in a propagated joint, 0 or 1 of them. The
 neighbour of a bad frame is bad for the same reason: in a gap between two labels the errors of
 neighbouring frames are correlated like the positions of a Brownian bridge, whose variance at ``u``
-between labels at ``l`` and ``r`` is ``(u - l)(r - u) / (r - l)``. A label at ``t`` leaves of it the
-share
+between labels at ``l`` and ``r`` is ``(u - l)(r - u) / (r - l)``. A label at ``t`` reduces it to
+the share
 
     v(u; t) = (t - u)(r - l) / ((t - l)(r - u))    for u < t, and mirrored for u > t:
 
-nothing at ``t`` itself, everything at the labels that were there before.
+which is 0 at ``t`` itself and 1 at the previous labels.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from stdpose_mm.structures import PersonLabel, VideoLabels
 from .interpolation_errors import interpolation_errors
 
 _MAX_CANDIDATES = 128
-"""Frames of a gap whose gain is computed, or whose errors are summed; the others are like them."""
+"""Maximum number of frames of a gap whose gain is computed, or whose errors are summed; they also
+represent the other frames."""
 
 _MAX_VALUES = 2**20
-"""Numbers that the gains of a gap are computed from at once."""
+"""Maximum number of values in one batch for the gains of a gap."""
 
 _MAX_ERROR = 0.98
 """Limit of an expected error, so that a joint of score 0 may still gain from labels nearby."""
@@ -39,8 +40,8 @@ class TrackGap:
 
     Args:
         inside: Slice of the track's arrays.
-        start, stop: Frames of the labels. A track without a label on one side has one as far
-            away as the track is long.
+        start, stop: Frames of the labels. A missing label on one side is assumed as
+            far away as the track is long.
     """
 
     inside: slice
@@ -74,7 +75,7 @@ class TrackGap:
 
         Returns:
             [m + 2, m + 2] expected number of wrong joints between label ``a`` and label ``b`` above
-            the diagonal, 0 elsewhere; 0 is the start of the gap and m + 1 the stop.
+            the diagonal, 0 elsewhere; index 0 is the start of the gap, m + 1 the stop.
         """
         places = np.array([self.start, *labels, self.stop], dtype=np.float64)
         some = _spread(len(times), _MAX_CANDIDATES)
@@ -85,7 +86,7 @@ class TrackGap:
         for row, start in enumerate(places[:-1]):
             stops = places[row + 1 :, None]
             variance = (at - start) * (stops - at) / (stops - start)
-            # Frames that are not between the two have none.
+            # Frames that are not between the two labels count no errors.
             share = np.where(at > start, variance / before, 0).clip(0, 1)[..., None]
             power = np.divide(1.0, share, out=np.full(share.shape, np.inf), where=share > 0)
             between[row, row + 1 :] = weight * (left**power).sum(axis=(1, 2))
@@ -95,9 +96,9 @@ class TrackGap:
     def errors_left(
         self, times: np.ndarray, errors: np.ndarray, label: float | np.ndarray
     ) -> np.ndarray:
-        """Compute the expected errors [n, K] with one more label from those without it.
+        """Compute the expected errors [n, K] with one more label from the errors without it.
 
-        With several labels to choose from, [C, 1], they are [C, n, K].
+        For alternative labels [C, 1] the result is [C, n, K].
         """
         share = self.variance_left(times, label)
         power = np.divide(1.0, share, out=np.full(share.shape, np.inf), where=share > 0)
@@ -118,7 +119,7 @@ class TrackErrors:
         self.given = given.copy()
         self.errors = np.where(given[:, None], 0.0, errors)
         self._gains = np.where(given, 0.0, np.nan)
-        """Gains of the frames, NaN where they are to be computed."""
+        """Gains of the frames, NaN where they are not computed yet."""
 
     @classmethod
     def from_scores(cls, labels: VideoLabels) -> list[TrackErrors]:
@@ -171,7 +172,7 @@ class TrackErrors:
         )
 
     def _gap(self, start: int, stop: int) -> TrackGap:
-        """Make the gap between the labels at two positions, -1 and N for those that are not."""
+        """Make the gap between the labels at two positions; -1 and N stand for missing labels."""
         length = self.times[-1] - self.times[0] + 1
         return TrackGap(
             slice(start + 1, stop),
@@ -196,7 +197,7 @@ class TrackErrors:
         return self._gains.copy()
 
     def label(self, frame: int) -> bool:
-        """Count a frame as labelled; return whether the person was there without a label."""
+        """Mark a frame as labelled; return whether it was an unlabelled frame of the track."""
         gap = self.find_gap(frame)
         if gap is None:
             return False
@@ -234,7 +235,7 @@ def sum_by_frame(tracks: Sequence[TrackErrors], values: Sequence[np.ndarray]) ->
 
     Args:
         tracks: The tracks.
-        values: [N] of each, for its frames.
+        values: [N] values of each track, one per frame of the track.
 
     Returns:
         [F] for the frames from 0 to the last of any track, NaN where there is no track.
@@ -256,5 +257,5 @@ def _expected_errors(person: PersonLabel) -> np.ndarray:
 
 
 def _is_whole(person: PersonLabel) -> bool:
-    """Tell whether a person said all there is of this frame."""
+    """Tell whether a label is complete: given by a person, without propagated joints."""
     return person.source == 'given' and not person.propagated.any()

@@ -1,9 +1,9 @@
-"""Which frames of unlabelled videos to label first, from how much the people in them move.
+"""Choice of the first frames to label in unlabelled videos, from the motion of the people.
 
 Before anything is labelled, two things are known of a gap between two labels: how long it is, and
 how much has moved meanwhile, in the pictures and in the boxes of a person detector. A logistic
-model of both says how probably a joint is wrong, and dynamic programming (:mod:`.label_plans`)
-takes the frames that leave the fewest wrong joints.
+model of both gives the probability that a joint is wrong, and dynamic programming
+(:mod:`.label_plans`) chooses the frames that leave the fewest wrong joints.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from stdpose_mm.propagation import Boxes
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 
 _MAX_CHUNK = 120
-"""Frames that are planned at once; the frames between chunks are labelled in any case."""
+"""Maximum number of frames planned at once; the frames between chunks are labelled in any case."""
 
 _BOX_SMOOTHING = 5
-"""Frames over which boxes are averaged: a detector's boxes tremble."""
+"""Frames over which boxes are averaged, since a detector's boxes jitter."""
 
 _FLOW_SIDE = 160
 """Larger side in pixels of the pictures that motion is measured on."""
@@ -37,12 +37,12 @@ _LEAST = 0.01
 
 @dataclass(frozen=True)
 class TrackMotion:
-    """How far a person has moved; without boxes, whatever moves in the picture.
+    """Hold how far a person has moved; without boxes, the motion in the whole picture.
 
     Args:
-        frames: The frames in which the person is there.
-        paths: [F, M] distances covered since the first of them, each measured in its own way: M is
-            1 for pictures, 1 for boxes, 3 for boxes and the pictures in them.
+        frames: The frames in which the person is present.
+        paths: [F, M] distances covered since the first of these frames, by M measures: 1 for
+            pictures, 1 for boxes, 3 for boxes and the pictures in them.
         has_boxes: Whether boxes were measured.
     """
 
@@ -55,8 +55,8 @@ class _ErrorModel(NamedTuple):
     """Coefficients of the log odds that a joint is wrong.
 
     Args:
-        between: Between two labels: constant, length of the gap, place in it, and for each path
-            that of the whole gap and that to the nearer label.
+        between: Between two labels: constant, length of the gap, place in the gap, and for each
+            path its length over the whole gap and its length to the nearer label.
         beyond: With a label on one side: constant, distance, each path to the label.
     """
 
@@ -80,22 +80,22 @@ _MODELS = {
         (5.62, -0.636, 1.012, 0.204, 1.026),
     ),
 }
-"""By (method, what was measured); fitted on all gaps of the training groups of the JHMDB clips."""
+"""(method, measured input) -> model; fitted on all gaps of the training groups of JHMDB's clips."""
 
 
 def measure_motion(frames: FrameSource | None, boxes: Boxes | None) -> list[TrackMotion]:
     """Measure how much everyone moves in a video.
 
     Args:
-        frames: The pictures; None to go by boxes alone.
-        boxes: Track id -> {frame index: [4] person box}; between these they are interpolated. None
-            to go by pictures alone.
+        frames: The pictures; None to use boxes only.
+        boxes: Track id -> {frame index: [4] person box}; boxes of the frames between are
+            interpolated. None to use pictures only.
 
     Returns:
         One for each person with a box; without boxes, one for the video.
 
     Raises:
-        InputError: If there are no boxes in ``boxes``.
+        InputError: If ``boxes`` holds no box.
     """
     tracks = None if boxes is None else [_fill_boxes(track) for track in boxes.values() if track]
     if tracks == []:
@@ -140,7 +140,7 @@ def _size(boxes: np.ndarray) -> float:
 
 
 def _box_path(boxes: np.ndarray) -> np.ndarray:
-    """Return the path [F] of a person's boxes [F, 4] in its sizes: of the side that moves most."""
+    """Return the path [F] of the side of a person's boxes [F, 4] that moves most, in box sizes."""
     from scipy.ndimage import uniform_filter1d
 
     corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
@@ -163,7 +163,7 @@ def _measure_steps(
         spans: Frames of each person and its boxes [F, 4] in them.
 
     Returns:
-        [F - 1, 2] of each: median and 90th percentile of the flow in the box, in pixels.
+        [F - 1, 2] for each person: median and 90th percentile of the flow in the box, in pixels.
     """
     from stdpose_mm.propagation.flow.optical_flow import DISFlow
 
@@ -200,10 +200,10 @@ class UnlabelledVideo:
         motions: See :func:`measure_motion`.
         num_frames: Length of the video.
         method: Propagation method that is to fill the other frames; the models were fitted for
-            'flow' and 'linear', other methods that look at pictures are taken for 'flow'.
+            'flow' and 'linear', other methods that read pictures are treated as 'flow'.
 
     Attributes:
-        chunks: Plans of the chunks of the video; what is wrong is counted in poses.
+        chunks: Plans of the chunks of the video; errors are counted in poses.
         fixed: Frames between these chunks.
         num_poses: Poses of everyone in all frames.
     """
@@ -225,7 +225,7 @@ class FirstLabels:
     """Frames to label first.
 
     Args:
-        frames: Of each video, ascending.
+        frames: Frames of each video, ascending.
         expected_right: Expected share of right joints in all frames, once these are labelled.
     """
 
@@ -234,7 +234,7 @@ class FirstLabels:
 
     @property
     def number(self) -> int:
-        """The number of labelled frames."""
+        """Return the number of frames to label."""
         return sum(map(len, self.frames))
 
 
@@ -245,9 +245,9 @@ def choose_first_labels(
 
     Args:
         videos: The videos.
-        target: Share of right joints over all frames that is enough.
-        max_labels: Frames that may be labelled in all, by default as many as the target takes.
-            Those between the chunks of long videos count, and are chosen in any case.
+        target: Required share of right joints over all frames.
+        max_labels: Maximum number of frames in all videos, by default as many as the target needs.
+            Frames between the chunks of long videos count, and are chosen in any case.
     """
     plans = [plan for video in videos for plan in video.chunks]
     num_poses = sum(video.num_poses for video in videos)
@@ -270,7 +270,7 @@ def choose_first_labels(
 
 def _share_budget(plans: Sequence[LabelPlans], budget: int) -> list[int]:
     """Share a budget of labels among the chunks of videos so that the fewest joints are wrong."""
-    # Frames are called by their chunk, to be counted.
+    # Frames are replaced by the index of their chunk, to be counted by chunk.
     named = [
         LabelPlans(plan.errors, tuple((which,) * len(frames) for frames in plan.frames))
         for which, plan in enumerate(plans)
@@ -283,9 +283,9 @@ def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: s
     """Compute the expected number of wrong poses of a person between any two labels.
 
     Args:
-        motion: The person's.
-        frames: The n frames to choose from; the frames before and after them are labelled, if the
-            video has these.
+        motion: Motion of the person.
+        frames: The n frames to choose from; the frames before and after them are labelled, if they
+            exist.
         num_frames: Length of the video.
         method: See :class:`UnlabelledVideo`.
 
@@ -298,7 +298,7 @@ def _expect_wrong(motion: TrackMotion, frames: range, num_frames: int, method: s
     if not there:
         return costs
     at = np.array(there)
-    # A label speaks of the people who are there.
+    # A labelled frame has labels only for the people who are present.
     labelled = (ends >= max(0, motion.frames.start)) & (ends < min(num_frames, motion.frames.stop))
     known = np.clip(ends, motion.frames.start, motion.frames.stop - 1) - motion.frames.start
     path, path_at = motion.paths[known], motion.paths[at - motion.frames.start]
@@ -333,9 +333,9 @@ def _between(
     Args:
         model: The coefficients.
         length: [E, 1] frames of the gap.
-        place: [E, F] in it, 0..1.
+        place: [E, F] places in the gap, 0..1.
         whole: [E, 1, M] paths between the labels.
-        nearer: [E, F, M] paths to the nearer one.
+        nearer: [E, F, M] paths to the nearer label.
     """
     from scipy.special import expit
 

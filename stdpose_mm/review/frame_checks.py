@@ -1,4 +1,4 @@
-"""Which frames of a propagated video to check."""
+"""Choice of the frames to check in a propagated video."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from stdpose_mm.structures import VideoLabels
 from .expected_errors import TrackErrors, sum_by_frame
 
 NUM_JOINTS = 3
-"""Joints that are named in a frame to check, at most."""
+"""Maximum number of joints named in a frame to check."""
 
 MIN_SHARE = 0.2
-"""Share of the doubt in the worst joint from which on others are named with it."""
+"""Smallest doubt of a further named joint, as a share of the doubt in the worst joint."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def frames_to_check(
 ) -> list[FrameCheck]:
     """Rank the frames with the most expected wrong joints, worst first, spread out in time.
 
-    A frame counts for the errors that the frames before it in the list do not imply: of a person's
+    A frame is ranked by the errors that the frames before it in the list do not imply: of a person's
     expected errors in the same gap only the share v (see :mod:`~.expected_errors`) is new.
 
     Args:
@@ -73,7 +73,7 @@ def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, fl
 
     Args:
         tracks: The expected errors.
-        limit: See there.
+        limit: See :func:`frames_to_check`.
 
     Returns:
         (frame, expected number of wrong joints in it).
@@ -85,7 +85,7 @@ def rank_errors(tracks: Sequence[TrackErrors], limit: int) -> list[tuple[int, fl
         new = sum_by_frame(tracks, left)
         if np.isnan(new).all():
             break
-        # The first of the worst.
+        # Of equally wrong frames the first is taken.
         frame = int(np.nanargmax(new))
         if new[frame] < 1e-6:
             break
@@ -101,7 +101,7 @@ def most_doubtful(wrong: np.ndarray, limit: int = NUM_JOINTS) -> list[int]:
     """Choose the joints to name in a frame: those in about as much doubt as the worst.
 
     Args:
-        wrong: [K] how probably each joint is wrong.
+        wrong: [K] probability that each joint is wrong.
         limit: Maximal number of joints.
 
     Returns:

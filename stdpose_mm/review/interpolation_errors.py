@@ -1,4 +1,4 @@
-"""How often linear interpolation is wrong, estimated from the given labels alone."""
+"""Error probability of linear interpolation, estimated from the given labels alone."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _joint_errors(frames: np.ndarray, labelled: np.ndarray, points: np.ndarray) 
 
 
 def _deviation(labelled: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Compute how far straight lines past each gap's two labels miss them; the mean of both."""
+    """Compute the mean distance of each gap's two labels from lines between their neighbours."""
     share = ((labelled[1:-1] - labelled[:-2]) / (labelled[2:] - labelled[:-2]))[:, None]
     line = (1 - share) * points[:-2] + share * points[2:]
     inner = np.linalg.norm(points[1:-1] - line, axis=-1)

@@ -1,10 +1,10 @@
-"""The best frames to label, of every number of them at once, by dynamic programming.
+"""The best frames to label, for every number of frames at once, by dynamic programming.
 
-What propagation gets wrong between two labels depends, to a good approximation, on these two alone.
-So the errors of a video are a sum over its gaps, and the ``k`` frames that leave the least of them
+The errors of propagation between two labels depend, to a good approximation, on these two alone.
+So the errors of a video are a sum over its gaps, and the ``k`` frames that leave the fewest errors
 follow from the best ``k - 1`` frames up to each frame: with ``n`` frames to choose from, all
-``k <= K`` together cost ``O(K n^2)``. Vijayanarasimhan and Grauman chose the frames of a video to
-annotate so (Active Frame Selection for Label Propagation in Videos, ECCV 2012).
+``k <= K`` together cost ``O(K n^2)``. Vijayanarasimhan and Grauman chose the frames to annotate
+in this way (Active Frame Selection for Label Propagation in Videos, ECCV 2012).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class LabelPlans:
     """The best ``k`` frames to label, for every ``k`` from 0 to ``K``.
 
     Args:
-        errors: [K + 1] what is wrong with the best ``k`` frames labelled.
-        frames: Of each ``k`` the frames, ascending.
+        errors: [K + 1] errors that remain with the best ``k`` frames labelled.
+        frames: The best frames for each ``k``, ascending.
     """
 
     errors: np.ndarray
@@ -37,8 +37,8 @@ class LabelPlans:
 
         Returns:
             (number of frames, the next such number, errors that each frame between them saves);
-            the savings fall. These are the corners of the lower convex hull of ``errors``: at any
-            price of a label one of them is best.
+            in descending order of savings. These are the corners of the lower convex hull of
+            ``errors``: for any cost of a label one of them is optimal.
         """
         steps: list[tuple[int, int, float]] = []
         number, most = 0, len(self.frames) - 1
@@ -58,14 +58,14 @@ class LabelPlans:
 def plan_frames(
     costs: np.ndarray, max_frames: int | None = None, frames: Sequence[int] | None = None
 ) -> LabelPlans:
-    """Find the best frames to label, for every number of them.
+    """Find the best frames to label, for every number of frames.
 
     Args:
         costs: [n + 2, n + 2] errors of the gap between two neighbouring labels; row and column
             ``1 + j`` are frame ``j``, row 0 is the end before the first frame and column ``n + 1``
-            the one after the last. Read above the diagonal only.
+            the one after the last. Only values above the diagonal are used.
         max_frames: K, by default all n.
-        frames: [n] what the frames are called, 0..n-1 by default; ascending.
+        frames: [n] indices to return for the frames, ascending; 0..n-1 by default.
     """
     number = len(costs) - 2
     names = range(number) if frames is None else frames
@@ -73,7 +73,7 @@ def plan_frames(
     inner = np.where(np.tri(number, dtype=bool), np.inf, costs[1:-1, 1:-1])
     errors = [float(costs[0, -1])]
     plans: list[tuple[int, ...]] = [()]
-    # The least errors up to each frame, if it is the last of k, and the last but one then.
+    # For each frame as the last of k: the least errors up to it, and the frame chosen before it.
     least = costs[0, 1:-1].astype(np.float64)
     before: list[np.ndarray] = []
     for _ in range(max_frames):
@@ -91,11 +91,11 @@ def plan_frames(
 
 
 def combine_plans(plans: Sequence[LabelPlans], max_frames: int) -> LabelPlans:
-    """Find the best frames of independent gaps together, for every number of them.
+    """Find the best frames of independent gaps together, for every number of frames.
 
     Args:
         plans: The plans of each gap, in order of time.
-        max_frames: K.
+        max_frames: K, the maximum number of frames.
     """
     errors = np.zeros(1)
     frames: list[tuple[int, ...]] = [()]
@@ -113,14 +113,15 @@ def combine_plans(plans: Sequence[LabelPlans], max_frames: int) -> LabelPlans:
 
 
 def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int]:
-    """Share labels among independent gaps or videos until little enough is wrong in all.
+    """Share labels among independent gaps or videos until few enough errors are left.
 
     Labels go where each saves most, in the steps of :attr:`LabelPlans.steps`. No other sharing
-    leaves less with as many labels; between two steps of one plan fewer labels may do.
+    leaves fewer errors with the same number of labels; between two steps of one plan fewer labels
+    may be sufficient.
 
     Args:
-        plans: The plans of each.
-        target: Errors that may be left in all.
+        plans: The plans of each gap or video.
+        target: Total number of errors that may be left.
 
     Returns:
         Number of labels for each; all that help if the target is out of reach.
@@ -141,7 +142,7 @@ def share_labels(plans: Sequence[LabelPlans], target: float) -> list[int]:
 
 
 def errors_by_labels(plans: Sequence[LabelPlans]) -> np.ndarray:
-    """Compute what is wrong with every number of labels, shared as :func:`share_labels` does.
+    """Compute the errors left by every number of labels, shared as :func:`share_labels` does.
 
     Between two steps of a plan the errors are taken to fall evenly.
 

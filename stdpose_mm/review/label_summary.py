@@ -1,4 +1,4 @@
-"""What is labelled in a video, in a few lines, before poses are computed."""
+"""Summary of the labels of a video in a few lines, before poses are computed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .doubled_labels import DoubledLabels, find_doubled_labels, word_doubled
 from .exchanged_labels import ExchangedLabels, find_exchanged_labels, word_exchanged
 
 MAX_TRACKS = 10
-"""People of whom a line is written; the others are counted."""
+"""Maximum number of people with a line of their own; the others are counted."""
 
 MAX_PLACES = 5
-"""Joints outside the picture that are named; the others are counted."""
+"""Maximum number of named joints outside the picture; the others are counted."""
 
 
 @dataclass(frozen=True)
 class TrackSummary:
-    """What is labelled of one subject.
+    """Hold which frames of one subject are labelled.
 
     Args:
         track_id: The subject.
         given: Frames with a label that has a place, ascending.
         absent: Frames with a label that says that the subject is not in the picture, ascending.
-        partial: Those of them in which some joints are left to propagation.
+        partial: Frames of ``given`` in which some joints are left to propagation.
         left_out: Frames of ``given`` in which joints are left out that other frames have.
         gaps: Runs of frames without a label while the subject is there.
     """
@@ -55,16 +55,16 @@ class OutsideJoint:
 
 @dataclass(frozen=True)
 class LabelSummary:
-    """What is labelled in a video.
+    """Hold which frames of a video are labelled, and labels that may be wrong.
 
     Args:
         num_frames: Length of the video.
         size: (width, height) of its frames in pixels.
-        category: What the subjects are called.
+        category: Name of the subjects' category.
         tracks: The subjects by track id.
         outside: Given joints outside of the picture, by frame.
         exchanged: Labels in which sides or people seem to be exchanged.
-        doubled: People whose labels lie on each other.
+        doubled: People whose labels coincide.
     """
 
     num_frames: int
@@ -160,8 +160,8 @@ def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
 
     Args:
         summary: The summary.
-        notes: Sentences of others about these labels, such as that they seem to be one frame late;
-            each becomes a line that begins with ``note:``.
+        notes: Further sentences about these labels, for example that they seem to be one frame
+            late; each becomes a line that begins with ``note:``.
     """
     width, height = summary.size
     who = summary.category
@@ -201,7 +201,7 @@ def word_summary(summary: LabelSummary, notes: Sequence[str] = ()) -> str:
 
 
 def word_doubts(summary: LabelSummary) -> list[str]:
-    """Say in a sentence each which labels may be wrong."""
+    """Say which labels may be wrong, in one sentence for each kind."""
     who = summary.category
     notes = []
     if summary.outside:
@@ -225,7 +225,7 @@ def _frames(frames: Sequence[int]) -> str:
         return f'frame {frames[0]}'
     parts = ranges(frames).split(', ')
     text = listed(parts, 8)
-    # What is plain to see needs no count.
+    # The number of frames in a short list is obvious.
     return (
         f'frames {text} ({len(frames)} frames)'
         if len(parts) > 8 or 'every' in text

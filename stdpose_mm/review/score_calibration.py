@@ -1,4 +1,4 @@
-"""Scores that are the probability of a joint being right."""
+"""Calibration of scores to the probability that a joint is right."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
 
     A method that reads no picture scores by distance in time; the estimate of its errors from the
     given labels (see :mod:`~.interpolation_errors`) replaces its scores. Scores of flow, which rank
-    well but are no probabilities, are calibrated. All others stay.
+    well but are no probabilities, are calibrated. All other scores stay.
 
     Args:
         labels: A propagated video.
@@ -57,8 +57,8 @@ def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
 def _flow_scores_beyond_labels(labels: VideoLabels) -> dict[tuple[int | None, int], np.ndarray]:
     """Score joints [K] by (track id, frame) before a person's first label and after the last one.
 
-    There is no second track to agree with there; a logistic model of the length and duration of
-    the joint's path, fitted on the training groups of the JHMDB clips.
+    There is no second track to compare with there. So the score comes from a logistic model of the
+    length and duration of the joint's path, fitted on the training groups of the JHMDB clips.
     """
     from scipy.special import expit
 

@@ -1,4 +1,4 @@
-"""Which frames of a video to label next."""
+"""Choice of the frames of a video to label next."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .expected_errors import TrackErrors, TrackGap, sum_by_frame
 from .label_plans import combine_plans, errors_by_labels, plan_frames
 
 _MAX_CANDIDATES = 64
-"""Frames to choose from in neighbouring gaps that overlap: half of them spread evenly, half those
-that alone would help most."""
+"""Maximum number of candidate frames in gaps that overlap: half of them spread evenly, half those
+with the largest single gains."""
 
 _MORE_CHUNKS = 4
-"""Groups of gaps that are looked at beyond the number of frames asked for."""
+"""Number of groups of gaps that are examined beyond the requested number of frames."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def rank_suggestions(
     an error beyond a limit, and the chance of it falls with the variance of the error as
     ``exp(-c / variance)``; so an expected error ``e`` becomes ``e ** (1 / v)``, v being the share
     of the variance that the labels leave (see :mod:`~.expected_errors`). Of all sets of ``num``
-    frames the one is taken that leaves the least of the sum over frames, people and joints (see
+    frames, the set that leaves the smallest sum over frames, people and joints is chosen (see
     :mod:`~.label_plans`).
 
     Args:
@@ -64,7 +64,7 @@ def rank_suggestions(
 
 
 def expected_errors(labels: VideoLabels, given: Collection[int]) -> list[TrackErrors]:
-    """Find the expected errors of everyone, as :func:`rank_suggestions` takes them."""
+    """Find the expected errors of everyone, as :func:`rank_suggestions` uses them."""
     propagated = any((p.labelled & p.propagated).any() for p in labels.persons)
     if propagated:
         tracks = TrackErrors.from_scores(labels)
@@ -83,14 +83,14 @@ def rank_gains(
 
     Args:
         tracks: The expected errors.
-        num: See there.
+        num: See :func:`rank_suggestions`.
         taken: Frames that are never suggested.
     """
     if num < 1:
         return []
     chunks = _useful_chunks(tracks, num, taken)
     plans = [plan_frames(chunk.costs, num, chunk.frames) for chunk in chunks]
-    # Fewer frames may leave as little.
+    # Fewer frames may leave as few errors.
     combined = combine_plans(plans, num)
     number = int(np.argmin(np.round(combined.errors, 9)))
     chosen = set(combined.frames[number])
@@ -109,7 +109,7 @@ def expect_errors_left(tracks: Sequence[TrackErrors], taken: Collection[int] = (
         taken: Frames that are never labelled.
 
     Returns:
-        [N + 1], the first as things are, the last with all labels that help.
+        [N + 1], the first without a further label, the last with all labels that help.
     """
     chunks = (_make_chunk(tracks, gaps, taken) for gaps in _overlapping(tracks))
     return errors_by_labels([plan_frames(chunk.costs, None, chunk.frames) for chunk in chunks])
@@ -209,7 +209,7 @@ def _make_chunk(tracks: Sequence[TrackErrors], gaps: _TrackGaps, taken: Collecti
     for track, gap in gaps:
         times, errors = track.times[gap.inside], track.errors[gap.inside]
         inside = frames[(frames >= times[0]) & (frames <= times[-1])]
-        # Labels before the gap are its start to it, those after it its stop.
+        # A label before the gap counts as its start, and a label after it as its stop.
         own = np.searchsorted(inside, ends, side='right')
         own[ends > times[-1]] = len(inside) + 1
         if len(inside):

@@ -1,14 +1,14 @@
-"""Frame indices of labels on pictures: what their names tell, and what a user says of them.
+"""Frame indices of labelled pictures, from the pictures' names and the user's options.
 
-A reader of a format that names pictures calls :func:`frame_indices`, once for each video, and hands
-its :class:`FrameNumbering` on to ``VideoLabels``::
+A reader of a format that names pictures calls :func:`frame_indices`, once for each video, and passes
+its :class:`FrameNumbering` to ``VideoLabels``::
 
     indices, numbering = frame_indices(path, [image_name, ...])
     frames = [VideoFrame(index, name) for index, name in zip(indices, names, strict=True)]
     VideoLabels(..., frames=frames, numbering=numbering)
 
-It never refuses a file for its names: a folder of these very pictures needs no numbers. What the
-names leave open is settled, or refused, by :func:`~stdpose_mm.io.labels.match_frames`.
+It never refuses a file for its names, since a folder of the same pictures needs no numbers.
+:func:`~stdpose_mm.io.labels.match_frames` resolves, or refuses, names that are ambiguous.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .fields import read_bytes, require_distinct, shown
 MAX_FRAME_INDEX = 10**7
 
 MAX_DIGITS = 1000
-"""Python reads no number of some thousand digits."""
+"""Maximum number of digits; Python refuses to parse numbers of several thousand digits."""
 
 _SUFFIX = re.compile(r'\.[A-Za-z][A-Za-z0-9]{1,4}$')
 _ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.IGNORECASE)
@@ -43,11 +43,11 @@ FRAMES_SHOWN = 12
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """What a user says of the frames of a label file.
+    """Hold the user's information on the frames of a label file.
 
     Args:
-        first_number: The number that the file gives to the first frame of the video.
-        frame_of: Name of a picture -> its frame.
+        first_number: Number of the video's first frame in the file.
+        frame_of: Name of a picture -> its 0-based frame.
         time_of: Name of a picture -> seconds from the first frame.
     """
 
@@ -74,12 +74,12 @@ def frame_indices(
 
     Args:
         file: The label file, for messages and to look for pictures beside it.
-        names: Names (with or without folders) of all its pictures, in the order of the file, as
-            their maker wrote them: what Roboflow and Label Studio add is taken off here. '' where
-            there is none.
-        indices: 0-based frame indices, if the file states them; they hold.
+        names: Names (with or without folders) of all its pictures, in the order of the file and
+            unchanged: additions of Roboflow and Label Studio are removed here. '' for a picture
+            without a name.
+        indices: 0-based frame indices, if the file states them; they take precedence.
         times: Seconds from the start of the video, if the file states them.
-        first_number: Number of the video's first frame in the names, if the format tells: 0 for
+        first_number: Number of the video's first frame in the names, if the format fixes it: 0 for
             DeepLabCut's ``img0000.png``.
 
     Returns:
@@ -88,7 +88,7 @@ def frame_indices(
         differ, else positions.
 
     Raises:
-        InputError: If one of ``indices`` comes twice.
+        InputError: If ``indices`` holds an index twice.
     """
     folder = Path(file).parent
     count = len(names)
@@ -117,7 +117,7 @@ def frame_indices(
 
 
 def _first_number(stems: Sequence[str], lowest: int) -> int | None:
-    """Tell where the numbers of pictures start, as far as the names of all of them show."""
+    """Find the first frame's number from the names of all pictures; None if it is ambiguous."""
     if lowest == 0:
         return 0
     if all(map(_CVAT.fullmatch, stems)):
@@ -127,15 +127,15 @@ def _first_number(stems: Sequence[str], lowest: int) -> int | None:
 
 
 def base_name(file_name: str) -> str:
-    """Take the folders off the name of a picture, also those of Windows."""
+    """Remove the folders from the name of a picture, also with Windows separators."""
     return PurePosixPath(file_name.replace('\\', '/')).name
 
 
 def picture_stem(file_name: str) -> str:
-    """Reduce the name of a picture to what its maker called it.
+    """Reduce the name of a picture to its original name without a suffix.
 
     Folders, the suffix, and what Roboflow (``_jpg.rf.<hash>``) and Label Studio (``<hash>-``) add
-    are taken off, and so is the suffix of a video in the middle (``clip_mp4-0007``).
+    are removed, and so is the suffix of a video in the middle (``clip_mp4-0007``).
     """
     stem = _SUFFIX.sub('', base_name(file_name))
     stem = _LABEL_STUDIO.sub('', _ROBOFLOW.sub('', stem))
@@ -152,7 +152,7 @@ def _numbers_in(stems: Sequence[str]) -> list[int] | None:
     places = range(1, len(parts[0]), 2)
     differing = [place for place in places if len({int(part[place]) for part in parts}) > 1]
     if len(parts) == 1:
-        # A single name differs from none: its only number counts, else one at its end.
+        # A single name has none to differ from: its only number counts, else one at its end.
         ends_in_number = parts[0][-1] == ''
         differing = [*places][-1:] if len(places) == 1 or ends_in_number else []
     if len(differing) != 1:

@@ -22,7 +22,7 @@ from .frame_numbers import (
 from .picture_fit import PictureFit, fit_pictures
 
 _MIN_TOLERANCE = 0.001
-"""Seconds by which a time may come before the frame that it is meant for, at least."""
+"""Smallest tolerance in seconds by which a stated time may precede its frame."""
 
 
 def match_frames(
@@ -31,19 +31,19 @@ def match_frames(
     """Number the labels' frames as the frames of ``source``.
 
     Label files number frames in their own way (a folder may start at ``000001.jpg``). Where
-    ``source`` is a set of pictures that the label file names, the names decide; otherwise what the
-    file tells of its frames does, see :class:`FrameNumbering`. Labelled pictures that lie beside
-    the label file are compared with the frames. Frames without labels that ``source`` does not
-    have are left out. What is matched stays as it is when it is matched again.
+    ``source`` is a set of pictures that the label file names, the names decide; otherwise the
+    :class:`FrameNumbering` of the file does. Labelled pictures beside the label file are compared
+    with the frames. Frames without labels that ``source`` does not have are left out. Matching
+    labels a second time does not change them.
 
     Args:
         labels: Labels as they were read.
-        source: The video; None if it is not at hand.
-        options: What the user says of the frames, which goes before all else.
+        source: The video; None if it is not available.
+        options: The user's information on the frames, which takes precedence.
 
     Raises:
-        InputError: If ``source`` does not have a frame that carries labels, the file leaves open
-            which frames these are, or the pictures beside it show other frames.
+        InputError: If ``source`` does not have a frame that carries labels, the frames of the labels
+            are ambiguous, or the pictures beside the label file show other frames.
     """
     numbering = labels.numbering or FrameNumbering('index', 'the frame numbers of the file')
     if numbering.kind == 'matched' and not options:
@@ -76,7 +76,7 @@ def match_frames(
 
 
 def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
-    """Find the frames whose pictures have the names of the labelled ones; empty if none has."""
+    """Find the frames whose pictures have the names of labelled pictures: index -> frame."""
     if not isinstance(source, PictureFrames):
         return {}
     names = [base_name(source.path_of(i)) for i in range(len(source))]
@@ -97,10 +97,10 @@ def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
 def _require_one_count(
     labels: VideoLabels, source: PictureFrames, by_name: Mapping[int, int]
 ) -> None:
-    """Refuse labels that state frames from 0, by the names of pictures that count from 1.
+    """Refuse labels with frame indices from 0 on pictures whose names count from 1.
 
     Raises:
-        InputError: If a label may be meant for the picture of its name as well as for the next.
+        InputError: If a label may belong to the picture of its name or to the next picture.
     """
     stated = labels.numbering
     if stated is None or any(index - frame != 1 for index, frame in by_name.items()):
@@ -121,10 +121,10 @@ def _require_one_count(
 
 
 def _require_no_holes(labels: VideoLabels, source: FrameSource) -> None:
-    """Refuse numbers of other pictures where those of the video's own leave some out.
+    """Refuse numbers of other pictures if the numbers of the video's own pictures have gaps.
 
     Raises:
-        InputError: If a number may mean the picture of that number as well as that frame.
+        InputError: If a number may mean the picture of that number or the frame of that index.
     """
     if not isinstance(source, PictureFrames):
         return
@@ -146,7 +146,7 @@ def _find_frames(
     source: FrameSource | None,
     options: FrameOptions,
 ) -> tuple[dict[int, int], str]:
-    """Find index in ``labels`` -> frame of the video, and say where that was read."""
+    """Find index in ``labels`` -> frame of the video, and word the source of this mapping."""
     if options.frame_of:
         listed = _listed(labels, options.frame_of)
         return {index: int(frame) for index, frame in listed.items()}, 'the list of frames'
@@ -183,7 +183,7 @@ def _counted_from(labels: VideoLabels, first_number: int) -> dict[int, int]:
 def _find_first_number(
     labels: VideoLabels, numbering: FrameNumbering, source: FrameSource | None
 ) -> int:
-    """Find which number the names give to the first frame, by the video's length or its frames."""
+    """Find the first frame's number in the names, from the video's length or its frames."""
     if source is not None:
         fitting = [
             first
@@ -230,13 +230,13 @@ def _listed(labels: VideoLabels, values: Mapping[str, float]) -> dict[int, float
 def _frames_at(
     times: Mapping[int, float], labels: VideoLabels, source: FrameSource | None
 ) -> dict[int, int]:
-    """Find the frames that are shown at some times: index in ``labels`` -> frame of the video.
+    """Find the frames that are shown at given times: index in ``labels`` -> frame of the video.
 
-    Written times are rounded, or cut, to a number of digits: a frame that begins within the last
-    of them counts as begun.
+    Written times are rounded or truncated: a frame that begins within one unit of the last digit
+    after the time counts as begun.
 
     Raises:
-        InputError: If the video is not at hand, has no times, or ends before.
+        InputError: If the video is not available, has no times, or ends before one of the times.
     """
     known = None if source is None else known_times(source)
     if source is None or known is None:
@@ -263,11 +263,11 @@ def _frames_at(
 def _renumbered(
     labels: VideoLabels, frame_of: Mapping[int, int], source: FrameSource | None
 ) -> VideoLabels:
-    """Give the frames the indices ``frame_of``; frames without one and without labels go.
+    """Give the frames the indices ``frame_of``; drop unlabelled frames without an index.
 
     Raises:
-        InputError: If a frame with labels has none, or one that the video does not have, or two
-            have the same.
+        InputError: If a frame with labels has no index or an index that the video does not have, or
+            two such frames have the same index.
     """
     labelled = set(labels.labelled_frame_indices)
     end = np.inf if source is None else len(source)
