@@ -1,4 +1,4 @@
-"""What all command-line tools have in common."""
+"""Arguments and error handling shared by all command-line tools."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ FILES = (
     *('config', 'checkpoint', 'fuser', 'flow_weights', 'labels', 'boxes'),
     *('det_config', 'det_checkpoint', 'loaded_into_cvat', 'frame_of'),
 )
-"""Options of commands on videos that may name files to read, which count by their content."""
+"""Options of commands on videos that may name input files, compared by their content."""
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Parse a command line; say what is wrong with it in one line, without repeating the usage.
+    """Parse a command line; report an error in one line, without repeating the usage.
 
     Args:
         prog: Name of the command.
@@ -92,14 +92,14 @@ class OneLineParser(argparse.ArgumentParser):
         files: Sequence[str] = (),
         **options: Any,
     ) -> None:
-        """Add an argument that says where to write, for :meth:`guard_outputs`.
+        """Add an argument that names an output, for :meth:`guard_outputs`.
 
         Args:
             names: As in :meth:`add_argument`.
-            what: See :class:`~stdpose_mm.io.outputs.Output`, as for the next three.
-            suffixes: See there.
-            is_folder: See there.
-            files: See there.
+            what: See :class:`~stdpose_mm.io.outputs.Output`.
+            suffixes: See ``Output``.
+            is_folder: See ``Output``.
+            files: See ``Output``.
             options: As in :meth:`add_argument`.
         """
         action = self.add_argument(*names, **{'type': Path, **options})
@@ -107,19 +107,19 @@ class OneLineParser(argparse.ArgumentParser):
         self._outputs[action.dest] = Output(name, None, what, suffixes, is_folder, files)
 
     def add_labels(self, *names: str, **options: Any) -> None:
-        """Add an argument that may be a folder all of whose label files are read."""
+        """Add an argument that may name a folder; all label files in this folder are read."""
         self._label_sets.append(self.add_argument(*names, **options).dest)
 
     @property
     def outputs(self) -> Mapping[str, Output]:
-        """What :meth:`add_output` added, by the name of the attribute."""
+        """Return the outputs added by :meth:`add_output`, by the name of the attribute."""
         return self._outputs
 
     def guard_outputs(self, args: argparse.Namespace) -> None:
-        """Refuse outputs that cannot be written, or would be written over a file that is given.
+        """Refuse outputs that cannot be written, or would overwrite an input file.
 
-        Every argument counts as given whose value is the name of a file that exists, or holds such
-        names between commas, colons or equality signs.
+        Input files are all existing files that an argument names, as its whole value or separated
+        by commas, colons or equality signs.
 
         Raises:
             InputError: See :func:`~stdpose_mm.io.outputs.guard_outputs`.
@@ -145,8 +145,8 @@ class OneLineParser(argparse.ArgumentParser):
         parse = self.parse_intermixed_args if self._intermixed else super().parse_args
         parsed = parse(args, namespace)
         for action in self._actions:
-            # argparse makes an empty list of the value of `--boxes=--`. Of an option that may be
-            # repeated it is one of the values; without any, that option is an empty list itself.
+            # argparse turns the value of `--boxes=--` into an empty list. In a repeatable option this
+            # list is one of the values; the default of such an option is an empty list, too.
             value = getattr(parsed, action.dest, None)
             is_empty = value == [] != action.default or (isinstance(value, list) and [] in value)
             if action.nargs is None and is_empty:
@@ -154,11 +154,11 @@ class OneLineParser(argparse.ArgumentParser):
         return parsed
 
     def print_help(self, file: Any = None) -> None:
-        """Print the help; unlike that of argparse, it does not go on if it cannot."""
+        """Print the help; unlike argparse, raise an error if this fails."""
         print(self.format_help(), end='', file=file)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        """Exit with a message on one line, whatever the arguments in it hold."""
+        """Exit with a message on one line, even if arguments in it contain line breaks."""
         super().exit(status, message and f'{" ".join(message.split())}\n')
 
     def error(self, message: str) -> NoReturn:
@@ -167,21 +167,21 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def _name_of(action: argparse.Action) -> str:
-    """What the command line calls an argument."""
+    """Return the name of an argument on the command line."""
     if action.option_strings:
         return action.option_strings[-1]
     return action.metavar if isinstance(action.metavar, str) else action.dest
 
 
 def _texts(value: object) -> list[str]:
-    """The texts and paths of an argument, which may be a list."""
+    """List the texts and paths in the value of an argument, which may be a list."""
     if isinstance(value, (str, Path)):
         return [str(value)]
     return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
 
 
 def add_labelled_videos(parser: OneLineParser) -> None:
-    """The arguments that name a set of labelled videos: LABELS and where their pictures lie."""
+    """Add the arguments of a set of labelled videos: LABELS and the folders of their pictures."""
     parser.add_labels(
         'labels',
         type=Path,
@@ -192,7 +192,7 @@ def add_labelled_videos(parser: OneLineParser) -> None:
 
 
 def add_roots(parser: argparse.ArgumentParser) -> None:
-    """Add where the pictures and the video files lie that labels name."""
+    """Add the folders of the pictures and the video files that labels name."""
     parser.add_argument(
         '--image-root', type=Path, help='folder that picture names in LABELS are relative to'
     )
@@ -202,7 +202,7 @@ def add_roots(parser: argparse.ArgumentParser) -> None:
 
 
 def add_training_resources(parser: argparse.ArgumentParser) -> None:
-    """Add what a training takes of the machine, and its seed."""
+    """Add the number of processes, the device and the seed of a training."""
     parser.add_argument(
         '--workers', type=positive, default=2, help='number of processes (%(default)s)'
     )
@@ -211,7 +211,7 @@ def add_training_resources(parser: argparse.ArgumentParser) -> None:
 
 
 def add_video_arguments(parser: OneLineParser) -> None:
-    """Add a person detector for videos, and the form of the results."""
+    """Add the options of the person detector and of the outputs of a video."""
     parser.add_argument(
         '--det-config', metavar='FILE', help='person detector: MMDetection config, or ONNX file'
     )
@@ -232,7 +232,7 @@ def add_video_arguments(parser: OneLineParser) -> None:
 
 
 def add_cvat_input(parser: argparse.ArgumentParser) -> None:
-    """Add what labels that come from CVAT may need."""
+    """Add the option for reading labels that come from CVAT."""
     parser.add_argument(
         '--loaded-into-cvat',
         type=Path,
@@ -243,7 +243,7 @@ def add_cvat_input(parser: argparse.ArgumentParser) -> None:
 
 
 def add_cvat_output(parser: argparse.ArgumentParser) -> None:
-    """Add how labels are written for CVAT."""
+    """Add the option for writing labels for CVAT."""
     parser.add_argument(
         '--cvat-tolerance',
         type=_tolerance,
@@ -267,7 +267,7 @@ def _tolerance(text: str) -> float | None:
 
 
 def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what settles which frames of the video the labels of a file are on."""
+    """Add the options that assign the labels of a file to frames of the video."""
     parser.add_argument(
         '--first-frame-number',
         type=whole,
@@ -286,7 +286,7 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def frame_options(args: argparse.Namespace) -> FrameOptions:
-    """Read what :func:`add_frame_arguments` added.
+    """Read the options of :func:`add_frame_arguments`.
 
     Raises:
         InputError: If both options are given, or the file is not as described.
@@ -301,7 +301,7 @@ def frame_options(args: argparse.Namespace) -> FrameOptions:
 
 
 def add_labels_size_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the size of the pictures that were labelled, where the video has another."""
+    """Add the size of the labelled pictures, for a video of another size."""
     parser.add_argument(
         '--labels-size',
         type=picture_size,
@@ -349,7 +349,7 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def pose_network_files(args: argparse.Namespace) -> list[PoseNetworkFiles]:
-    """Read what :func:`add_pose_network_arguments` added.
+    """Read the options of :func:`add_pose_network_arguments`.
 
     Raises:
         InputError: If configs and checkpoints do not pair, or a file has another suffix.
@@ -378,7 +378,7 @@ def pose_network_files(args: argparse.Namespace) -> list[PoseNetworkFiles]:
 
 
 def add_propagation_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what a propagator is built from, for :func:`propagation_options`."""
+    """Add the options of a propagator, for :func:`propagation_options`."""
     add_model_arguments(parser)
     add_pose_network_arguments(parser)
     parser.add_argument(
@@ -403,12 +403,12 @@ def add_propagation_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what :func:`add_propagation_arguments` added, but for the model.
+    """Return the options of :func:`add_propagation_arguments`, except the model.
 
     They are arguments of :class:`~stdpose_mm.apis.VideoPosePropagator`.
 
     Raises:
-        InputError: If they cannot be used, or not together.
+        InputError: If an option cannot be used, or not together with the others.
     """
     if args.batch_size < 1:
         raise InputError(f'--batch-size must be at least 1, got {args.batch_size}')
@@ -428,7 +428,7 @@ def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def add_life_span_argument(parser: argparse.ArgumentParser) -> None:
-    """Add in which frames people are."""
+    """Add the option for the frames in which people are present."""
     parser.add_argument(
         '--life-span',
         choices=LIFE_SPANS,
@@ -439,7 +439,7 @@ def add_life_span_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_launcher_argument(parser: argparse.ArgumentParser) -> None:
-    """Add what started the processes of :func:`~stdpose_mm.processes.joined_processes`."""
+    """Add the launcher of the processes of :func:`~stdpose_mm.processes.joined_processes`."""
     parser.add_argument(
         '--launcher',
         choices=LAUNCHERS,
@@ -464,8 +464,8 @@ def add_speed_arguments(parser: argparse.ArgumentParser, config: Path, frames: i
 
     Args:
         parser: Parser to extend.
-        config: Config of the model by default.
-        frames: Length of the clip by default.
+        config: Default config of the model.
+        frames: Default length of the clip in frames.
     """
     parser.add_argument(
         '--config',
@@ -536,7 +536,7 @@ def run_command(
         work: Function of the parsed arguments.
         arguments: Command line; by default that of the process.
         interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
-            has none; by default it passes through.
+            has no message; by default the exception passes through.
     """
 
     def parse_and_work() -> None:
@@ -551,16 +551,16 @@ def run_command(
 def with_sentences(
     prog: str, work: Callable[[], int | None], interrupted: str | None = None
 ) -> int:
-    """Do the work of a command; what goes wrong becomes one line on stderr and the exit code 2.
+    """Do the work of a command; turn an error into one line on stderr and exit code 2.
 
-    That is an :class:`InputError`, wrapped or not, everything that the operating system refused
-    (files, disks, memory, also stdout), and a package of an extra that is not installed. An
+    Such errors are an :class:`InputError`, wrapped or not, everything that the operating system
+    refuses (files, disks, memory, also stdout), and a missing package of an extra. An
     :class:`InputWarning` is one line on stderr too. Every other exception is a bug and passes
     through. Characters that stdout cannot show are printed as escapes.
 
     Args:
-        prog: What the lines begin with.
-        work: The work; what it returns is the exit code, None for 0.
+        prog: Name of the command, which the lines begin with.
+        work: The work; returns the exit code, None for 0.
         interrupted: See :func:`run_command`.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -568,7 +568,7 @@ def with_sentences(
     try:
         with _warnings_as_lines(prog):
             code = work()
-        # A full disk behind stdout would be found out too late.
+        # Without a flush here, a full disk behind stdout would be noticed too late.
         sys.stdout.flush()
         return code or 0
     except KeyboardInterrupt as stop:
@@ -590,7 +590,7 @@ def with_sentences(
             sentence = f'this needs {missing_packages(error.name)}'
         if sentence is None:
             raise
-        # What was under way holds a bar of progress open, behind which the line would stand.
+        # The traceback keeps a progress bar open; the line would be printed behind the bar.
         traceback.clear_frames(error.__traceback__)
         print(f'{prog}: {sentence}', file=sys.stderr)
         return EXIT_INPUT_ERROR
@@ -601,7 +601,7 @@ def _stdout_error() -> str | None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        # Python writes what is left when it ends, and would say so in lines of its own.
+        # Python flushes the buffer at exit, and would print an error message of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return os_error_text(error, 'what is printed cannot be written to stdout')
     return None
@@ -609,7 +609,7 @@ def _stdout_error() -> str | None:
 
 @contextmanager
 def _warnings_as_lines(prog: str) -> Iterator[None]:
-    """Show what is said of the input as lines of the command, other warnings as ever."""
+    """Show each InputWarning as one line of the command, other warnings as usual."""
     show_any = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
@@ -625,10 +625,10 @@ def _warnings_as_lines(prog: str) -> Iterator[None]:
 
 
 def seed(text: str) -> int:
-    """An argument that NumPy and PyTorch take as a seed.
+    """Parse a seed of NumPy and PyTorch, 0..2^32 - 1.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If ``text`` is no such number.
     """
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f'expected a whole number in 0..2^32 - 1, got {text!r}')
@@ -636,10 +636,10 @@ def seed(text: str) -> int:
 
 
 def whole(text: str) -> int:
-    """An argument that is a whole number of at least 0.
+    """Parse a whole number of at least 0.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If ``text`` is no such number, or has more than 9 digits.
     """
     if not re.fullmatch('[0-9]{1,9}', text):
         raise argparse.ArgumentTypeError(f'expected a whole number of at least 0, got {text!r}')
@@ -647,10 +647,10 @@ def whole(text: str) -> int:
 
 
 def picture_size(text: str) -> tuple[int, int]:
-    """An argument such as 1280x720, (width, height) in pixels.
+    """Parse a picture size such as 1280x720 to (width, height) in pixels.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If ``text`` is no such size.
     """
     size = re.fullmatch('([1-9][0-9]{0,4})x([1-9][0-9]{0,4})', text)
     if size is None:
@@ -661,10 +661,10 @@ def picture_size(text: str) -> tuple[int, int]:
 
 
 def fraction(text: str) -> float:
-    """An argument that is a number in 0..1.
+    """Parse a number in 0..1.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If ``text`` is no such number.
     """
     number = _number(text)
     if not 0 <= number <= 1:
@@ -673,10 +673,10 @@ def fraction(text: str) -> float:
 
 
 def frame_rate(text: str) -> float:
-    """An argument that is a number of frames per second.
+    """Parse a number of frames per second, above 0 and at most ``MAX_FRAME_RATE``.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If ``text`` is no such number.
     """
     number = _number(text)
     if not 0 < number <= MAX_FRAME_RATE:
@@ -687,7 +687,7 @@ def frame_rate(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    """Return the number that a text is, NaN if it is none."""
+    """Convert a text to a number; NaN if the text is no number."""
     try:
         return float(text)
     except ValueError:
@@ -695,10 +695,10 @@ def _number(text: str) -> float:
 
 
 def positive(text: str) -> int:
-    """An argument that is a whole number of at least 1.
+    """Parse a whole number of at least 1.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If ``text`` is no such number.
     """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, got {text!r}')

@@ -38,10 +38,10 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print what the cache holds by video, or clear it.
+    """Print the contents of the cache by video, or clear the cache.
 
     Raises:
-        InputError: If its limit is no number.
+        InputError: If the size limit of the cache is no number.
     """
     from stdpose_mm.io.cache_folder import CacheFolder, choose_cache_folder
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
 
 MANY_VIDEOS_FORMAT = 'coco'
-"""The one format to write that holds several videos."""
+"""The only output format that can hold several videos."""
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'convert_labels.py') -> int:
@@ -101,7 +101,7 @@ def make_parser(prog: str) -> OneLineParser:
 
 
 def convert(args: argparse.Namespace) -> None:
-    """Convert one label file, or all files of a folder or list into one of COCO.
+    """Convert one label file, or all files of a folder or list into one COCO file.
 
     Raises:
         InputError: If a file cannot be read or written, or the options do not fit it.
@@ -153,7 +153,7 @@ def convert(args: argparse.Namespace) -> None:
 
 
 def require_fractions(path: str, source: str | None, several: bool) -> None:
-    """Refuse a size of the pictures for labels that are in pixels already.
+    """Refuse a picture size for labels that are in pixels already.
 
     Raises:
         InputError: If the labels are of another format than YOLO-pose.
@@ -177,7 +177,7 @@ def read_videos(args: argparse.Namespace, several: bool, is_set: bool) -> list[V
         is_set: Whether all videos of a file can be written.
 
     Raises:
-        InputError: If a file cannot be read, or holds another number of videos than can be written.
+        InputError: If a file cannot be read, or a number of videos that cannot be written.
     """
     from stdpose_mm.io.labels import read_all_labels, read_labels
 

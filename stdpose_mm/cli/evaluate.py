@@ -94,10 +94,10 @@ def evaluate(truth: Path, predictions: Path, out: Path) -> None:
 
 
 def label_files(folder: Path) -> dict[str, Path]:
-    """Video name -> its file, sorted, for the JSON files of a folder, gzipped or not.
+    """List the JSON files of a folder, gzipped or not: video name -> file, sorted.
 
     Raises:
-        InputError: If there is no such folder, no such file in it, or two of one video.
+        InputError: If there is no such folder, no such file in it, or two files of one video.
     """
     from stdpose_mm.io.labels.label_files import is_leftover
 
@@ -117,9 +117,9 @@ def label_files(folder: Path) -> dict[str, Path]:
 
 
 def read_labels(path: Path) -> VideoLabels:
-    """Read a file by PoseTrack's rule: a joint is there unless x, y and v are all 0.
+    """Read a file by PoseTrack's rule: a joint is present unless x, y and v are all 0.
 
-    Other values of v that prediction files hold (2, or a confidence) mean that it is there.
+    Other values of v in prediction files (2, or a confidence) mean that the joint is present.
 
     Raises:
         InputError: If the file is not a PoseTrack18 file.
@@ -141,7 +141,7 @@ def _zero_or_one(visibility: Any) -> Any:
 
 
 def without_nan(value: Any) -> Any:
-    """``value`` with null for NaN, which JSON does not know."""
+    """Replace NaN in ``value`` by None, since JSON has no NaN."""
     if isinstance(value, dict):
         return {name: without_nan(item) for name, item in value.items()}
     return None if math.isnan(value) else value

@@ -178,7 +178,7 @@ def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> No
     """Estimate the poses of several videos, into the folder ``args.out``.
 
     Raises:
-        InputError: If something that was given for all cannot be used, or a video has failed.
+        InputError: If an argument for all videos cannot be used, or a video has failed.
     """
     if not any(video.boxes for video in videos):
         _check_boxes(args)
@@ -218,7 +218,7 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _check_boxes(args: argparse.Namespace) -> None:
-    """Refuse a command line that says not once, or twice, where the people are."""
+    """Refuse a command line without a source of person boxes, or with two."""
     if args.boxes is not None and args.det_config is not None:
         raise InputError('--boxes and --det-config both say where the people are, give one')
     if args.boxes is None and args.det_config is None:

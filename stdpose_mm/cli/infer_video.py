@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class InferenceModels:
-    """What the videos of a command share: the network and the detector, built once.
+    """Build the network and the detector once, for all videos of a command.
 
     Args:
         args: The parsed command line.
@@ -42,7 +42,7 @@ class InferenceModels:
 
     @cached_property
     def network(self) -> tuple[WindowModel, WindowBackend]:
-        """The model, and what runs it."""
+        """Return the model and the backend that runs it."""
         from stdpose_mm.inference import load_backend
 
         args = self._args
@@ -57,7 +57,7 @@ class InferenceModels:
 
     @cached_property
     def detector(self) -> PersonDetector | None:
-        """The detector of the command line; None without one."""
+        """Return the detector of the command line; None without one."""
         if self._args.det_config is None:
             return None
         from stdpose_mm.detection import build_person_detector
@@ -66,7 +66,7 @@ class InferenceModels:
         return build_person_detector(args.det_config, args.det_checkpoint, args.device)
 
     def build(self) -> None:
-        """Build them now, so that what cannot work for any video is said before the first one."""
+        """Build both now, so that an error that affects all videos appears before the first one."""
         _ = self.detector, self.network
 
 
@@ -134,7 +134,7 @@ def infer_video(
             for _ in results:
                 pass
         else:
-            # It takes its name after the labels are written: both files are there, or none.
+            # The video gets its final name after the labels are written: both files exist, or none.
             video = outputs.enter_context(atomic_path(args.save_video))
             write_video_like(video, results.draw(not args.hide_boxes), frames)
         seconds = time.monotonic() - began
@@ -182,7 +182,7 @@ class _Results:
     Args:
         frames: The video.
         model: The model that made the estimates.
-        labels: The stream.
+        labels: The stream that the labels are added to.
         estimates: Ascending by index.
         track_ids: Filled while iterating.
         unreadable: Filled with the frames that cannot be read.
@@ -210,7 +210,7 @@ class _Results:
             yield estimate, persons
 
     def draw(self, boxes: bool) -> Iterator[np.ndarray]:
-        """Yield the pictures with the people, and perhaps their boxes, drawn."""
+        """Yield the pictures with the people drawn, and with their boxes if ``boxes``."""
         from stdpose_mm.visualization import draw_people
 
         for estimate, persons in self:
@@ -221,7 +221,7 @@ class _Results:
 
 
 class _Interrupt:
-    """Note the first Ctrl-C, and raise ``KeyboardInterrupt`` at the second."""
+    """Record the first Ctrl-C, and raise ``KeyboardInterrupt`` at the second."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -235,7 +235,7 @@ class _Interrupt:
         signal.signal(signal.SIGINT, self._before)
 
     def take_until(self, estimates: Iterable[FrameEstimate]) -> Iterator[FrameEstimate]:
-        """Yield the estimates up to the one that comes after Ctrl-C."""
+        """Yield the estimates until Ctrl-C, including the one in progress at that time."""
         for estimate in estimates:
             yield estimate
             if self.asked:

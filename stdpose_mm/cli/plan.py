@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from stdpose_mm.review import UnlabelledVideo
 
 SHARES = (0.9, 0.95, 0.98)
-"""Shares of right joints whose price is named."""
+"""Shares of right joints for which the required number of labels is printed."""
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = 'plan.py') -> int:

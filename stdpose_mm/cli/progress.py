@@ -11,16 +11,16 @@ from tqdm import tqdm
 from stdpose_mm.wording import counted, duration
 
 MEASURED_SECONDS = 5.0
-"""After so long the time that is left is said, once, from what was done till then."""
+"""Seconds of work after which the remaining time is estimated and printed, once."""
 
 
 class FrameProgress:
-    """A bar that advances with the frames, as :class:`~stdpose_mm.propagation.WorkListener`.
+    """Show a bar that advances with the frames, as :class:`~stdpose_mm.propagation.WorkListener`.
 
     Args:
         num_frames: Length of the video.
-        name: What is done.
-        show: Whether to show it at all.
+        name: Name of the work.
+        show: Whether to show the bar at all.
     """
 
     def __init__(self, num_frames: int, name: str, show: bool = True) -> None:
@@ -45,16 +45,16 @@ class FrameProgress:
         """Begin to measure; frames that need no work do not count."""
         self._begin = time.monotonic()
         self._idle, self._num_poses = frames_done, num_poses
-        # The bar's own estimate uses only what comes after these.
+        # So the bar's own estimate uses only the frames after these.
         self._bar.initial = self._bar.n = frames_done
         self._bar.refresh()
 
     def advance(self, frames_done: float) -> None:
-        """Move the bar on to a number of frames."""
+        """Set the bar to a number of finished frames."""
         self._bar.update(int(frames_done) - self._bar.n)
         seconds = time.monotonic() - self._begin
         done = frames_done - self._idle
-        # The first picture may take longer: a labelled one, which brings no frame forward.
+        # The first picture may take longer: it is labelled, and completes no frame.
         if not self._is_estimated and seconds >= MEASURED_SECONDS and done > 0:
             self._is_estimated = True
             left = (self._bar.total - frames_done) * seconds / done
@@ -66,7 +66,7 @@ class FrameProgress:
                 )
 
     def describe_time(self) -> str:
-        """Say how long the work took, by frame and by pose; '' if there was none."""
+        """Say how long the work took, by frame and by pose; '' if there was no work."""
         seconds = time.monotonic() - self._begin
         frames = self._bar.total - self._idle
         if not frames or not self._num_poses:

@@ -181,7 +181,7 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
     """Propagate the labels of several videos into the folder ``args.out``.
 
     Raises:
-        InputError: If something that was given for all cannot be used, or a video has failed.
+        InputError: If an argument for all videos cannot be used, or a video has failed.
     """
     if args.labels_video is not None:
         raise InputError(
@@ -200,7 +200,7 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
                 f'nothing says where the labels of {video.video} are, give a folder of label '
                 'files as LABELS or the field labels in the dataset file'
             )
-        # A file for all videos holds each by its name.
+        # A label file for all videos holds each video under its name.
         is_shared = video.labels is None and own.labels == args.labels
         own.labels_video = video.labels_video or (video.name if is_shared else None)
         own.boxes = str(choose_file(video, video.boxes, boxes) or args.boxes)

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 FRAMES_IN_REPORT = 12
 
 GOOD_ENOUGH = 0.95
-"""Share of right joints up to which labels are counted."""
+"""Share of right joints for which the required number of further labels is printed."""
 
 INTERPOLATE, DETECTOR = 'interpolate', 'detector'
 
 
 class PropagationModels:
-    """What the videos of a command share: the propagator and the detector, built once.
+    """Build the propagator and the detector once, for all videos of a command.
 
     Args:
         args: The parsed command line.
@@ -48,16 +48,16 @@ class PropagationModels:
 
     @cached_property
     def propagator(self) -> VideoPosePropagator:
-        """The propagator of the command line."""
+        """Return the propagator of the command line."""
         return self.build_propagator(self._args.config, self._args.checkpoint)
 
     @cached_property
     def detector(self) -> PersonDetector | None:
-        """The detector of the command line; None without one."""
+        """Return the detector of the command line; None without one."""
         return _detector(self._args)
 
     def build(self) -> None:
-        """Build them now, so that what cannot work for any video is said before the first one."""
+        """Build both now, so that an error that affects all videos appears before the first one."""
         # Without a checkpoint there is no model before it is adapted.
         if not self._args.adapt or self._args.checkpoint is not None:
             _ = self.propagator
@@ -91,7 +91,7 @@ def propagate_video(
         args: The command line of this video.
         models: The models of the command line.
         progress: Show progress bars.
-        brief: Say in one line what is labelled, as one of several videos.
+        brief: Summarize the labels in one line, for one of several videos.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -178,8 +178,8 @@ def propagate_video(
     with FrameProgress(len(state.frames), propagator.method, show=progress) as bar:
         dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
         took = bar.describe_time()
-    # The labels are written last, and the video takes its name after that: what reads pictures may
-    # fail, and then nothing is there.
+    # The labels are written last, and the video gets its final name after that: if reading a
+    # picture fails, no output is left.
     with ExitStack() as outputs:
         video = None
         if args.save_video is not None:
@@ -222,11 +222,11 @@ def propagate_video(
 
 
 def print_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
-    """Say what is labelled in a video before poses are computed.
+    """Print what is labelled in a video, before poses are computed.
 
     Args:
         state: The video with its labels.
-        notes: What else was noticed about them, a sentence each.
+        notes: Further remarks on the labels, one sentence each.
     """
     from stdpose_mm.review import word_summary
 
@@ -236,7 +236,7 @@ def print_summary(state: PropagationState, notes: Sequence[str] = ()) -> None:
 
 
 def list_doubts(state: PropagationState) -> list[str]:
-    """List a sentence for each kind of labels that may be wrong."""
+    """List one sentence for each kind of labels that may be wrong."""
     from stdpose_mm.review import word_doubts
 
     summary = _summarize(state)
@@ -258,12 +258,12 @@ def _count_propagated(person: PersonLabel) -> int:
 
 
 def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
-    """Name the frames to look at, and those to label next, one a line."""
+    """Name the frames to look at, and those to label next, one per line."""
     from stdpose_mm.review import expected_errors, frames_to_check, rank_gains
 
     lines = []
     who = dense.skeleton.category
-    # Ranking takes memory for each frame, which nobody has asked for without a number.
+    # Ranking takes memory for each frame; without a requested number it is not needed.
     for frame in frames_to_check(dense, check) if check else ():
         joints = ', '.join(
             f'{joint.joint} of {who} {joint.track_id} (score {joint.score:.2f})'
@@ -286,7 +286,7 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
 
 
 def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors], given: Collection[int]) -> str:
-    """Say how many labels are still to be made until enough joints are right."""
+    """Say how many further labels are needed until enough joints are right."""
     import numpy as np
 
     from stdpose_mm.review import expect_errors_left

@@ -235,7 +235,7 @@ def _inputs_of(
     beside = video.video if own is None else own
     stem = _stem(beside)
     if several:
-        # One label file may be of several videos.
+        # One label file may hold several videos.
         stem = video.name
     out = beside.parent / f'{stem}_reviewed.json'
     project = beside.parent / f'{stem}{JOURNAL_SUFFIX}'

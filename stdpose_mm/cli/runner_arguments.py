@@ -1,4 +1,4 @@
-"""What the commands that start an MMEngine runner have in common."""
+"""Options shared by the commands that start an MMEngine runner."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def add_runner_arguments(parser: OneLineParser) -> None:
         default='none',
         help='how the processes were started; pytorch means torchrun (%(default)s)',
     )
-    # torch.distributed.launch passes it in the one or the other spelling.
+    # torch.distributed.launch passes this option in either spelling.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
@@ -102,8 +102,8 @@ def load_config(args: argparse.Namespace) -> Config:
     require_writable_folder(cfg.work_dir)
     written = Path(cfg.work_dir) / Path(args.config).name
     if written.exists() and written.samefile(args.config):
-        # MMEngine would write the config with all options over the one that was given; without a
-        # file name it writes one that is named after the time.
+        # MMEngine would overwrite the given config with the one that includes all options; without
+        # a file name it writes a file named after the time.
         object.__setattr__(cfg, '_filename', None)
     return cfg
 

@@ -113,7 +113,7 @@ def test(args: argparse.Namespace) -> None:
 def choose_flips(option: str | None, own: bool) -> list[bool]:
     """List the settings of ``flip_test`` to test with, that of the config last.
 
-    What is left behind by the last test, such as dumped predictions, is the config's own.
+    Files that the last test leaves, such as dumped predictions, then follow the config's setting.
 
     Args:
         option: ``--flip``; ``None`` means both where the config flips, else neither.
@@ -125,6 +125,6 @@ def choose_flips(option: str | None, own: bool) -> list[bool]:
 
 
 def add_evaluator(cfg: Config, evaluator: dict[str, Any]) -> None:
-    """Evaluate with one metric more."""
+    """Add one more metric to the evaluation of a test."""
     present = cfg.test_evaluator
     cfg.test_evaluator = [*(present if isinstance(present, list | tuple) else [present]), evaluator]

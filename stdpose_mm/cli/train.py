@@ -79,13 +79,13 @@ def make_parser(prog: str) -> argparse.ArgumentParser:
 
 
 def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
-    """Put the command line's choices into the config.
+    """Apply the options of the command line to the config.
 
     Raises:
         InputError: If an option does not fit the config, or a checkpoint does not exist.
     """
     if args.no_validate:
-        # Held-out losses are no validation, but read its data.
+        # Held-out losses are no validation, but use the validation data.
         for hook in cfg.get('custom_hooks') or []:
             if hook['type'] == 'HeldOutLossHook' and not hook.get('dataloader'):
                 hook['dataloader'] = cfg.get('val_dataloader')
@@ -106,7 +106,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
             cfg.randomness.seed = args.seed
         if args.deterministic:
             cfg.randomness.deterministic = True
-            # cuBLAS reads it when it starts, and is not deterministic without.
+            # cuBLAS reads this variable when it starts, and is not deterministic without it.
             os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     if args.resume is not None:
         from stdpose_mm.engine.checkpoints import last_checkpoint
@@ -119,14 +119,14 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         require_checkpoint(str(cfg.load_from))
         if not cfg.get('resume'):
             _require_other_folder(cfg.load_from, cfg.work_dir)
-        # It also refuses weights of something else, which MMEngine only logs.
+        # The hook also refuses weights of another model, which MMEngine only logs.
         hooks = cfg.get('custom_hooks') or []
         if not any(hook['type'] == 'CheckpointReportHook' for hook in hooks):
             cfg.custom_hooks = [*hooks, {'type': 'CheckpointReportHook'}]
 
 
 def _require_other_folder(checkpoint: str, work_dir: str) -> None:
-    """Refuse a new run where its checkpoints may take the place of the one it starts from."""
+    """Refuse a new run whose checkpoints may overwrite the checkpoint that it starts from."""
     if Path(checkpoint).is_file() and Path(checkpoint).resolve().parent == Path(work_dir).resolve():
         raise InputError(
             f'the checkpoint {checkpoint} to start from lies in the work folder {work_dir}, where '

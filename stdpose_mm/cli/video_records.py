@@ -1,4 +1,4 @@
-"""What a command with several videos writes down of each: a finished one is not done again."""
+"""Records of a command on several videos, so that finished videos are not computed again."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ RECORD_FOLDER = '.stdpose'
 """Hidden folder of the records in the output folder."""
 
 _NO_INPUTS = (*OUTPUTS, 'inputs', 'video', 'cache', 'launcher')
-"""Options that do not change what is written, or count in another way."""
+"""Options that do not change the outputs, or enter the fingerprint in another way."""
 
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What came of one video.
+    """Hold the results of one video.
 
     Args:
-        counts: Numbers by name, to show.
+        counts: Name -> number, for the summary.
         summary: Lines that say what was written.
-        advice: Lines that were asked for.
+        advice: Lines of advice that the options ask for.
         incomplete: A sentence if the run was interrupted and the output holds the first frames.
     """
 
@@ -42,14 +42,14 @@ class VideoResult:
 
 @dataclass(frozen=True)
 class FinishedVideo:
-    """What is kept of a finished video.
+    """Hold the record of a finished video.
 
     Args:
         inputs: See :func:`fingerprint_inputs`.
         outputs: Option -> fingerprint of the file that was written.
         counts: See :class:`VideoResult`.
-        advice: See there.
-        seconds: Duration of the work.
+        advice: See :class:`VideoResult`.
+        seconds: Duration of the work in seconds.
     """
 
     inputs: str
@@ -60,10 +60,10 @@ class FinishedVideo:
 
 
 class VideoRecord:
-    """The record of one video in a file of its own.
+    """Read and write the record of one video in a file of its own.
 
-    It says which outputs this command wrote, so that no other file is overwritten, one that
-    somebody has corrected by hand included.
+    The record names the outputs that this command wrote, so that no other file is overwritten,
+    including an output that was corrected by hand.
 
     Args:
         path: The file.
@@ -77,14 +77,14 @@ class VideoRecord:
         }
 
     def read(self) -> FinishedVideo | None:
-        """Return what is kept of the finished video; None if it is not finished."""
+        """Return the record of the finished video; None if the video is not finished."""
         try:
             return FinishedVideo(**json.loads(self._path.read_text('utf-8')))
         except (OSError, ValueError, TypeError):
             return None
 
     def is_current(self, inputs: str) -> bool:
-        """Whether the outputs are there, as they were written, from these inputs."""
+        """Tell whether the outputs exist unchanged and were made from these inputs."""
         finished = self.read()
         return (
             finished is not None
@@ -95,7 +95,8 @@ class VideoRecord:
     def refuse_foreign_outputs(self) -> None:
         """Raise :class:`InputError` if a file would be overwritten that this command did not write.
 
-        After a run that was killed in the middle of this video nobody knows, and nothing is said.
+        After a run that was killed during this video the origin of files is unknown: no file is
+        refused.
         """
         if self._path.exists() and self.read() is None:
             return
@@ -110,9 +111,9 @@ class VideoRecord:
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """Note that the outputs may be in any state while the block runs.
+        """Record that the outputs may be in any state while the block runs.
 
-        If it raises before it has written anything, the record is as it was.
+        If the block raises before it has written anything, the old record is restored.
         """
         known, before = self._known_outputs(), self.read()
         write_json(self._path, {'begun': True})
@@ -127,7 +128,7 @@ class VideoRecord:
             raise
 
     def finish(self, inputs: str, result: VideoResult, seconds: float) -> FinishedVideo:
-        """Write down that the video is finished."""
+        """Record that the video is finished, and return the record."""
         finished = FinishedVideo(
             inputs, self._written(), dict(result.counts), result.advice, round(seconds, 3)
         )
@@ -145,9 +146,9 @@ class VideoRecord:
 
 
 def fingerprint_inputs(args: argparse.Namespace, frames: FrameSource) -> str:
-    """Compute the fingerprint of all that decides the outputs of a video.
+    """Compute the fingerprint of everything that determines the outputs of a video.
 
-    That is the video, its labels, the options, the files that these name, and the code.
+    This is the video, its labels, the options, the files that the options name, and the code.
 
     Args:
         args: The command line of this video.
@@ -161,7 +162,7 @@ def fingerprint_inputs(args: argparse.Namespace, frames: FrameSource) -> str:
     }
     options |= {name: _content(options[name]) for name in FILES if options.get(name) is not None}
     if 'pose_onnx' in args:
-        # Options may be lists and name presets, and a description lies beside its network.
+        # These options may be lists and name presets, and a network has a description beside it.
         files = [files.read for files in pose_network_files(args)]
         options['pose_networks'] = [[_content(path) for path in network] for network in files]
     video = Path(args.video)
@@ -173,14 +174,14 @@ def fingerprint_inputs(args: argparse.Namespace, frames: FrameSource) -> str:
 
 
 def _content(value: str | Path) -> Any:
-    """Return what a file or a folder counts by; the text of anything else, such as a URL."""
+    """Return what identifies the content of a file or folder; the text of anything else."""
     path = Path(value)
     if path.is_dir():
         return {
             file.relative_to(path).as_posix(): file for file in path.rglob('*') if file.is_file()
         }
     if path.suffix == '.py' and path.is_file():
-        # It may inherit from other files.
+        # A config may inherit from other files.
         from stdpose_mm.engine.config_files import read_config
 
         return read_config(path).to_dict()

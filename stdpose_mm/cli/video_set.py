@@ -32,12 +32,12 @@ FILE_SUFFIXES = (
     *VIDEO_SUFFIXES,
     *('.html', '.htm', '.pdf'),
 )
-"""What names a file where a folder is expected."""
+"""Suffixes of names that mean a file where a folder is expected."""
 
 
 @dataclass(frozen=True)
 class VideoJob:
-    """One of several videos.
+    """Hold one of several videos with its command line.
 
     Args:
         video: The video, as it was listed.
@@ -51,8 +51,8 @@ class VideoJob:
 def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[str, VideoJob]:
     """Make the command line of each of several videos.
 
-    Outputs have the name of the video, or that of a dataset file, in the folders that ``args``
-    names.
+    An output has the name of its video, or the name from a dataset file, in the folder that
+    ``args`` names.
 
     Args:
         args: The command line of all.
@@ -76,7 +76,7 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
     suffix = WRITE_FORMATS[args.format][0] if args.format else '.json'
     suffixes = {'save_video': '.mp4', 'report': '.html'}
     jobs: dict[str, VideoJob] = {}
-    # Overlays and pages differ from the labels in their suffixes alone, files in more than case.
+    # Outputs of a video differ only in suffixes, and some file systems ignore case in names.
     taken: dict[Path, Path] = {}
     for video in videos:
         name = f'{video.name}{suffix}' if video.out is None else str(video.out)
@@ -96,7 +96,7 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
 
 
 def require_folder(option: str, path: Path | None) -> None:
-    """Refuse a file where several videos need one each.
+    """Refuse a file where several videos need a folder with one file each.
 
     Raises:
         InputError: If ``path`` is given and no folder.
@@ -117,7 +117,7 @@ def choose_file(video: ListedVideo, named: Path | None, given: Path | None) -> P
         given: The file that serves all videos, or the folder that holds one for each.
 
     Raises:
-        InputError: If the folder has none for that video, or several.
+        InputError: If the folder has no file for that video, or several.
     """
     if named is None and given is not None and given.is_dir():
         return find_file_of(video, given)
@@ -133,8 +133,8 @@ def run_video_set(
     """Work on several videos, and print one summary.
 
     Where processes were joined (:func:`~stdpose_mm.processes.joined_processes`), each takes a share
-    with about the same number of frames; what is written is the same for any number of them. A
-    video whose outputs are there, from the same inputs, is not done again. One that fails does not
+    with about the same number of frames; the outputs do not depend on the number of processes. A
+    video whose outputs exist, made from the same inputs, is skipped. A video that fails does not
     stop the others.
 
     Args:
@@ -145,7 +145,7 @@ def run_video_set(
 
     Raises:
         InputError: In the first process, once all others are done, if a video has failed.
-        KeyboardInterrupt: With a sentence, after Ctrl-C.
+        KeyboardInterrupt: After Ctrl-C, with a message.
     """
     records = {
         name: VideoRecord(out / RECORD_FOLDER / f'{name}.json', job.args)
@@ -167,12 +167,12 @@ def run_video_set(
 
 @dataclass(frozen=True)
 class _Survey:
-    """What is known of a video before work begins.
+    """Hold the state of a video before work begins.
 
     Args:
         inputs: See :func:`~.video_records.fingerprint_inputs`.
-        num_frames: Its length.
-        finished: What is kept of it if nothing is left to do.
+        num_frames: Length of the video.
+        finished: The video's record if nothing is left to do, else None.
     """
 
     inputs: str
@@ -205,7 +205,7 @@ def _survey(
         return _Survey(inputs, len(frames), None)
 
     rank, num_processes = rank_and_count()
-    # The content of every video is read.
+    # This may take long, since the content of every video is read.
     names = tqdm(
         list(jobs)[rank::num_processes],
         desc='checking',
@@ -230,7 +230,7 @@ def _work(
     def do(name: str) -> FinishedVideo:
         started = time.monotonic()
         with records[name].begun():
-            # Prepared by another process, perhaps.
+            # Another process may have prepared this job before, not this one.
             prepare(jobs[name])
             result = work(jobs[name].args)
             return records[name].finish(surveys[name].inputs, result, time.monotonic() - started)
@@ -250,7 +250,7 @@ def _work(
 
 
 def _do_one(work: Callable[[str], Result], name: str) -> Result:
-    """Do the work of one video; what goes wrong is an :class:`InputError`, a bug included."""
+    """Do the work of one video; turn errors, bugs included, into an :class:`InputError`."""
     try:
         return work(name)
     except Exception as error:
@@ -267,7 +267,7 @@ def _summarize(
     done: Mapping[str, FinishedVideo],
     failed: Mapping[str, str],
 ) -> None:
-    """Print a line for each video, the advice that was asked for, and the sum.
+    """Print a line for each video, the requested advice, and the sum.
 
     Raises:
         InputError: If a video has failed.

@@ -53,8 +53,8 @@ def frames_to_check(
 ) -> list[FrameCheck]:
     """Rank the frames with the most expected wrong joints, worst first, spread out in time.
 
-    A frame is ranked by the errors that the frames before it in the list do not imply: of a person's
-    expected errors in the same gap only the share v (see :mod:`~.expected_errors`) is new.
+    A frame is ranked by the errors that the frames before it in the list do not imply: of a
+    person's expected errors in the same gap only the share v (see :mod:`~.expected_errors`) is new.
 
     Args:
         labels: A propagated video with scores.

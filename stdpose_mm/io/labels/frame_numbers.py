@@ -1,7 +1,7 @@
 """Frame indices of labelled pictures, from the pictures' names and the user's options.
 
-A reader of a format that names pictures calls :func:`frame_indices`, once for each video, and passes
-its :class:`FrameNumbering` to ``VideoLabels``::
+A reader of a format that names pictures calls :func:`frame_indices`, once for each video, and
+passes its :class:`FrameNumbering` to ``VideoLabels``::
 
     indices, numbering = frame_indices(path, [image_name, ...])
     frames = [VideoFrame(index, name) for index, name in zip(indices, names, strict=True)]

@@ -42,8 +42,8 @@ def match_frames(
         options: The user's information on the frames, which takes precedence.
 
     Raises:
-        InputError: If ``source`` does not have a frame that carries labels, the frames of the labels
-            are ambiguous, or the pictures beside the label file show other frames.
+        InputError: If ``source`` does not have a frame that carries labels, the frames of the
+            labels are ambiguous, or the pictures beside the label file show other frames.
     """
     numbering = labels.numbering or FrameNumbering('index', 'the frame numbers of the file')
     if numbering.kind == 'matched' and not options:
@@ -76,7 +76,7 @@ def match_frames(
 
 
 def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
-    """Find the frames whose pictures have the names of labelled pictures: index -> frame."""
+    """Find the frames whose pictures have the names of labelled pictures; {} without any."""
     if not isinstance(source, PictureFrames):
         return {}
     names = [base_name(source.path_of(i)) for i in range(len(source))]
