@@ -145,8 +145,8 @@ class OneLineParser(argparse.ArgumentParser):
         parse = self.parse_intermixed_args if self._intermixed else super().parse_args
         parsed = parse(args, namespace)
         for action in self._actions:
-            # argparse turns the value of `--boxes=--` into an empty list. In a repeatable option this
-            # list is one of the values; the default of such an option is an empty list, too.
+            # argparse turns the value of `--boxes=--` into an empty list. In a repeatable option
+            # this list is one of the values; the default of such an option is an empty list, too.
             value = getattr(parsed, action.dest, None)
             is_empty = value == [] != action.default or (isinstance(value, list) and [] in value)
             if action.nargs is None and is_empty:

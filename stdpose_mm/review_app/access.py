@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 2**20
-"""Bytes of a request."""
+"""Maximum size of a request in bytes."""
 
 CONTENT_SECURITY_POLICY = '; '.join(
     (
@@ -35,15 +35,15 @@ _HEADERS = (
 
 
 class LocalAccess:
-    """Lets requests through that come from this machine's browser with the right token.
+    """Accept only requests from this machine's browser with the right token.
 
-    Other pages in the same browser can send requests here, and a name on the network can be made
-    to stand for this machine. So the names in Host and Origin are compared, too, and the cookie is
-    sent by pages of this server alone.
+    Other pages in the same browser can send requests here, and a DNS name can be made to resolve
+    to this machine. So the names in Host and Origin are checked, too, and only pages of this
+    server send the cookie.
 
     Args:
-        app: The application behind.
-        port: The port that is listened on.
+        app: The application that receives the accepted requests.
+        port: The port of the server.
         token: The secret; a random one by default.
     """
 
@@ -70,7 +70,7 @@ class LocalAccess:
             await self._app(scope, receive, send)
             return
         if scope['type'] != 'http':
-            # Nothing here speaks WebSocket.
+            # No route uses WebSocket.
             await send({'type': 'websocket.close', 'code': 1008})
             return
         answer = self._refusal(scope)
@@ -90,7 +90,7 @@ class LocalAccess:
         await target(scope, receive, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """Return the answer to a request that does not get through; None for one that does."""
+        """Return the response to a request that is not passed on; None if the request is."""
         headers = Headers(scope=scope)
         if [value.lower() for value in headers.getlist('host')] not in [[h] for h in self._hosts]:
             return _refuse(403, 'the address must begin with 127.0.0.1 and the port of the server')
@@ -152,7 +152,7 @@ async def _read_body(receive: Receive) -> bytes | None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a ``receive`` that hands out the body once, and then what comes after it."""
+    """Return a ``receive`` that returns the body once, and then the messages after it."""
     waiting = [body]
 
     async def replay() -> Message:

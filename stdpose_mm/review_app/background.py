@@ -1,4 +1,4 @@
-"""Propagation behind the pages: one thread that follows the newest correction."""
+"""Propagation in the background: one thread, which follows the newest correction."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from .guidance import GuidanceReport
 from .video_review import VideoReview
 
 FIRST_CHUNK, LONGEST_CHUNK = 128, 2048
-"""Frames that are propagated at once when nobody waits for them; more and more while that lasts."""
+"""Frames propagated at once when no page waits for poses: the first number, and its limit as it
+grows."""
 
 BEFORE_VIEW = 32
-"""Frames before the one that is looked at, from which on poses are computed."""
+"""Number of frames before the viewed frame at which the computation of poses starts."""
 
 _SECONDS_BETWEEN_EVENTS = 0.15
 
@@ -27,7 +28,7 @@ class _OutdatedError(Exception):
 
 
 class _Run:
-    """One run: it is told its progress, and ends as soon as it is outdated."""
+    """Follow the progress of one run, and end the run as soon as it is outdated."""
 
     def __init__(self, review: VideoReview) -> None:
         self.review = review
@@ -38,7 +39,7 @@ class _Run:
 
     @property
     def outdated(self) -> bool:
-        """Whether there is something more important to do, or the labels have changed."""
+        """Tell whether there is more important work, or the labels have changed."""
         return self.given_up or self.review.revision != self._revision
 
     def start(self, frames_done: int, num_poses: int) -> None:
@@ -55,10 +56,10 @@ class _Run:
 
 
 class BackgroundWorker:
-    """Computes the poses of all videos of a project, one run at a time.
+    """Compute the poses of all videos of a project, one run at a time.
 
     Args:
-        reviews: Lists the opened videos, the one that is looked at first.
+        reviews: Lists the opened videos, beginning with the viewed one.
     """
 
     def __init__(self, reviews: Callable[[], Sequence[VideoReview]]) -> None:
@@ -76,7 +77,7 @@ class BackgroundWorker:
         self._thread.start()
 
     def wake(self, review: VideoReview | None = None) -> None:
-        """Look for work, first of all for that of a correction; a running run gives way to it."""
+        """Look for work; after a correction of ``review`` the current run is interrupted."""
         with self._woken:
             if self._run is not None and review is not None:
                 self._run.given_up = True
@@ -126,7 +127,7 @@ class BackgroundWorker:
             return False
 
     def _follow(self, review: VideoReview, revision: int) -> bool:
-        """Follow the newest correction."""
+        """Compute the poses that depend on the newest correction."""
         with review.lock:
             task = review.shown.take_urgent()
         if task is None:
@@ -139,7 +140,7 @@ class BackgroundWorker:
         return True
 
     def _fill(self, review: VideoReview, revision: int) -> bool:
-        """Compute poses that nobody waits for."""
+        """Compute poses that no page waits for."""
         with review.lock:
             task = review.shown.next_pending(max(0, review.view - BEFORE_VIEW), self._chunk)
         if task is None:
@@ -149,7 +150,7 @@ class BackgroundWorker:
         return True
 
     def _settle(self, review: VideoReview) -> bool:
-        """Say that all poses are there, and what to do next."""
+        """Report that all poses are computed, and what to do next."""
         with review.lock:
             revision = review.revision
             report = review.guidance.report
@@ -158,7 +159,7 @@ class BackgroundWorker:
                 return False
             review.failed = None
             review.settled = revision
-            # Nobody but this thread changes poses, except edits, after which this is done again.
+            # Only this thread and edits change poses; after an edit this method runs again.
             everyone = dict(review.shown.of)
             labels = review.given_labels()
             if labels is None:
@@ -175,7 +176,7 @@ class BackgroundWorker:
     ) -> bool:
         """Propagate people in frames; return whether the run came to its end.
 
-        It does not where the labels are no longer those of ``revision``.
+        A run stops early if the labels are no longer those of ``revision``.
         """
         with review.lock:
             if review.revision != revision:

@@ -1,4 +1,4 @@
-"""A client of the review server, for programs that do what the page does."""
+"""A client of the review server, for programs that act like the page."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .server import ListeningServer
 
 
 class ReviewClient:
-    """Sends the requests of a page, one after the other.
+    """Send the requests of a page, one after the other.
 
     Args:
-        address: What ``stdpose review`` has printed.
+        address: The address that ``stdpose review`` prints, with the token.
         video: Number of the video.
         name: Name of this page among others.
 
@@ -48,16 +48,16 @@ class ReviewClient:
         self.revision = int(self.get()['revision'])
 
     def get(self, path: str = '', **query: object) -> Any:
-        """Ask for something below the video."""
+        """Request JSON data at a path below that of the video."""
         return json.loads(self._request('GET', path, query))
 
     def picture(self, frame: int, width: int | None = None) -> bytes:
-        """Ask for a picture, a JPEG file."""
+        """Request the picture of a frame as a JPEG file."""
         query = {} if width is None else {'width': width}
         return self._request('GET', f'/frames/{frame}', query)
 
     def edit(self, type: str, **fields: object) -> Any:
-        """Do an edit; poses that follow from it come later, see :meth:`settle`."""
+        """Send an edit; poses that depend on the edit are computed later, see :meth:`settle`."""
         body = {
             'id': f'{self._name}-{time.time_ns()}-{next(self._ids)}',
             'page': self._name,
@@ -69,14 +69,14 @@ class ReviewClient:
         return answer
 
     def settle(self, with_guidance: bool = True, pause: float = 0.002) -> None:
-        """Wait until the poses of the latest edit are there.
+        """Wait until the poses of the latest edit are computed.
 
         Args:
-            with_guidance: Wait for what to label next, too.
-            pause: Seconds between two questions.
+            with_guidance: Wait for the guidance on what to label next, too.
+            pause: Seconds between two requests.
 
         Raises:
-            InputError: If they cannot be computed.
+            InputError: If the poses cannot be computed.
         """
         while True:
             state = self.get()

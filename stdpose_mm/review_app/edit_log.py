@@ -1,4 +1,4 @@
-"""Which edits were done, by which page: against doing one twice, or over one that is not known."""
+"""Log of edits by page, against repeated edits and edits over unknown ones of other pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class StaleEditError(Exception):
 
 @dataclass(frozen=True)
 class EditScope:
-    """What an edit is about.
+    """Hold the people and frames that an edit concerns.
 
     Args:
         people: Person ids.
@@ -26,7 +26,7 @@ class EditScope:
     frames: range | None
 
     def meets(self, other: EditScope) -> bool:
-        """Whether both are about a pose in common."""
+        """Tell whether both scopes have a pose in common."""
         if self.frames is None or other.frames is None:
             return bool(self.people & other.people)
         first = max(self.frames.start, other.frames.start)
@@ -35,13 +35,13 @@ class EditScope:
 
 @dataclass(frozen=True)
 class EditRequest:
-    """A request for an edit, checked.
+    """Hold a checked request for an edit.
 
     Args:
-        id: The page's own name for it.
-        page: The page.
+        id: Identifier of the edit, chosen by the page.
+        page: Identifier of the page.
         revision: Number of edits that the page knows of.
-        edit: What to do; checked by :class:`~.edits.EditReader`.
+        edit: The edit itself; checked by :class:`~.edits.EditReader`.
     """
 
     id: str
@@ -66,17 +66,17 @@ class EditRequest:
             raise InputError('an edit needs revision, the whole number that the page knows')
         assert isinstance(edit_id, str)
         assert isinstance(page, str)
-        # What is not text cannot be in the journal.
+        # Text that cannot be encoded cannot be written to the journal.
         json.dumps([edit_id, page]).encode()
         return cls(edit_id, page, revision, request['edit'])
 
 
 class EditLog:
-    """Counts the edits of a video, and knows what each was about.
+    """Count the edits of a video, and record the scope of each.
 
     Attributes:
         revision: Number of edits.
-        clicks: Actions of the hand in all of them.
+        clicks: Number of user actions in all edits.
     """
 
     def __init__(self) -> None:
@@ -89,13 +89,13 @@ class EditLog:
         return edit_id in self._persons
 
     def person_of(self, edit_id: str) -> int | None:
-        """Return the person that an edit has made; None for none."""
+        """Return the person that an edit created; None if it created none."""
         return self._persons[edit_id]
 
     def add(
         self, edit_id: str, page: str, scope: EditScope, clicks: int, person: int | None
     ) -> None:
-        """Count an edit that was done."""
+        """Record an edit that was done."""
         self.revision += 1
         self.clicks += clicks
         self._scopes.append((page, scope))
@@ -107,7 +107,7 @@ class EditLog:
         Undo and redo, and edits of the whole video, must know of all edits.
 
         Raises:
-            StaleEditError: If it is one.
+            StaleEditError: If the request is such an edit.
         """
         for page, other in self._scopes[request.revision :]:
             if page == request.page:

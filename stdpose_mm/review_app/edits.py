@@ -1,4 +1,4 @@
-"""What a page asks for, checked, as steps on the labels that the journal can hold."""
+"""Conversion of a page's edits, after checks, to steps on the labels for the journal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EDIT_TYPES = (
 
 
 class EditReader:
-    """Reads one edit of a page.
+    """Check one edit of a page, and convert it to steps.
 
     Args:
         edit: The edit.
@@ -50,7 +50,7 @@ class EditReader:
         self._presets = presets
 
     def steps(self) -> list[Step]:
-        """List what is done to the labels.
+        """List the steps that change the labels.
 
         Raises:
             InputError: If a field is missing or cannot be used.
@@ -58,11 +58,11 @@ class EditReader:
         return list(getattr(self, f'_{self.type}')())
 
     def clicks(self) -> int:
-        """Count the actions of the hand: one, or in ``add_person`` one a joint."""
+        """Count the user's actions: one, or one per joint for ``add_person``."""
         return max(1, len(self.edit['joints'])) if self.type == 'add_person' else 1
 
     def touches(self) -> tuple[set[int], range | None]:
-        """Return the people that the edit is about, and the frames; None for all frames."""
+        """Return the people that the edit concerns, and the frames; None for all frames."""
         people = {self._int(name) for name in ('person', 'a', 'b', 'into') if name in self.edit}
         if self.type in ('swap', 'merge', 'split', 'remove_person') or 'frame' not in self.edit:
             return people, None
@@ -124,7 +124,7 @@ class EditReader:
         person, frame = self._person(), self._frame()
         steps = []
         if frame not in self._state.tracks[person]:
-            # The new person begins here, so what is shown here is its first label.
+            # The new person begins here, so the shown pose becomes its first label.
             joints = self._shown_joints(person, frame)
             steps.append(self._add(person, frame, joints, replace=True))
         return [*steps, {'do': 'split', 'person': person, 'frame': frame}]
@@ -208,10 +208,10 @@ class EditReader:
         return {name: [float(x), float(y), int(v)] for name, (x, y, v) in joints.items()}
 
     def _shown_joints(self, person: int, frame: int) -> dict[str, list[float]]:
-        """Name the joints of a shown pose.
+        """Return the joints of a shown pose by name.
 
         Raises:
-            InputError: If none is shown.
+            InputError: If no pose is shown.
         """
         label = self._shown(person, frame)
         if label is None or not label.labelled.any():
@@ -241,7 +241,7 @@ def read_skeleton(data: Any) -> Skeleton:
     """Read a skeleton ``{"joints": [names], "limbs": [[i, j], ...]}`` with 0-based limbs.
 
     Raises:
-        InputError: If it is none.
+        InputError: If ``data`` is no such skeleton.
     """
     joints = data.get('joints') if isinstance(data, dict) else None
     limbs = (data.get('limbs') or []) if isinstance(data, dict) else None
@@ -266,13 +266,13 @@ def read_skeleton(data: Any) -> Skeleton:
 
 
 def perform(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> int | None:
-    """Do a step to the labels.
+    """Apply a step to the labels.
 
     Returns:
         The new person of a split; else None.
 
     Raises:
-        InputError: If it cannot be done.
+        InputError: If the step cannot be done.
     """
     do, person, frame = step['do'], step.get('person', -1), step.get('frame', -1)
     if do == 'add':
@@ -312,6 +312,6 @@ def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationS
 def _remove(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
     person, frames = step['person'], range(step['frame'], step['last'] + 1)
     labelled = [n for n in sorted(state.tracks[person]) if n in frames]
-    # Without any, the propagator says which there are.
+    # Without labels in the range, the propagator's error lists the existing ones.
     for frame in labelled or [step['frame']]:
         propagator.remove_labels(state, frame, person, step['joints'])

@@ -1,4 +1,4 @@
-"""What the pages of a video are told, as server-sent events."""
+"""Server-sent events to the pages of a video."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 KEEP_ALIVE_SECONDS = 15.0
 
 _MAX_WAITING = 1000
-"""Events that a page may lag behind; one that reads no more is let go."""
+"""Maximum number of unread events of a page; a page beyond it is disconnected."""
 
 
 class EventStream:
-    """Sends events to any number of pages; any thread may send."""
+    """Send events to any number of pages; any thread may send."""
 
     def __init__(self) -> None:
         self._queues: dict[asyncio.Queue[bytes | None], asyncio.AbstractEventLoop] = {}
@@ -42,7 +42,7 @@ class EventStream:
                     loop.call_soon_threadsafe(_put, queue, message)
 
     async def listen(self, **hello: Any) -> AsyncIterator[bytes]:
-        """Yield the events of one page until it goes away, first of all ``hello``."""
+        """Yield the events for one page until it disconnects, beginning with ``hello``."""
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         with self._lock:
             self._queues[queue] = asyncio.get_running_loop()

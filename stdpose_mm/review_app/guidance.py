@@ -1,4 +1,4 @@
-"""What to label next, and whether it is good enough: :mod:`stdpose_mm.review` on shown poses."""
+"""Guidance on what to label next and on quality: :mod:`stdpose_mm.review` on shown poses."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
 
 MAX_POSES = 10_000
-"""Poses of everyone up to which the labels that a target takes are counted."""
+"""Maximum number of poses for which the labels needed for a target are counted."""
 
 
 @dataclass(frozen=True)
 class GuidanceReport:
-    """What is said of the poses of one revision.
+    """Hold the guidance on the poses of one revision.
 
     Args:
         revision: The revision.
@@ -53,20 +53,20 @@ class GuidanceReport:
     def labels_needed(self, target: float) -> int | None:
         """Return the number of further labels that a share of right joints is expected to take.
 
-        None if nobody knows, or no number of labels reaches it.
+        None if the number is unknown, or no number of labels reaches the share.
         """
         enough = np.flatnonzero(self.wrong_after <= 1 - target)
         return int(enough[0]) if len(enough) else None
 
 
 class Guidance:
-    """Keeps the expected errors of everyone, so that an edit costs those of one person.
+    """Keep the expected errors of everyone, so that an edit recomputes those of one person only.
 
     Args:
         method: Name of the propagation method.
 
     Attributes:
-        report: What was found last; None at first.
+        report: The latest report; None at first.
     """
 
     def __init__(self, method: str) -> None:
@@ -77,7 +77,7 @@ class Guidance:
         self._lock = Lock()
 
     def forget(self, person: int) -> None:
-        """Look at a person again next time."""
+        """Recompute the errors of a person in the next update."""
         with self._lock:
             self._outdated.add(person)
 
@@ -92,12 +92,12 @@ class Guidance:
 
         Args:
             revision: The revision.
-            everyone: The poses; nobody changes them meanwhile.
+            everyone: Person id -> poses, which must not change during the call.
             labels: The labels of the revision; all frames of the video are listed.
-            is_outdated: Whether there is more important work; asked now and then.
+            is_outdated: Tells whether there is more important work; called from time to time.
 
         Returns:
-            False if it was given up for that.
+            False if the update was stopped for more important work.
         """
         with self._lock:
             outdated, self._outdated = self._outdated, set()
@@ -113,7 +113,7 @@ class Guidance:
             if person not in self._errors:
                 track = labels.with_persons(tracks.get(person, []))
                 self._errors[person] = self._errors_of(person, poses, track)
-                # Reports of other people's changes have them then.
+                # The gains are kept for the reports after changes of other people.
                 self._errors[person].gains()
         self.report = self._make_report(revision, everyone, labels.skeleton)
         return True
@@ -127,7 +127,7 @@ class Guidance:
         return TrackErrors(np.arange(len(poses.sources)), whole | gone, wrong)
 
     def _probably_wrong(self, person: int, poses: PersonPoses, track: VideoLabels) -> np.ndarray:
-        """Return [F, K] how probably joints are wrong; see :func:`calibrate_scores`."""
+        """Return the probability [F, K] that joints are wrong; see :func:`calibrate_scores`."""
         scores = poses.scores
         if self._method in ('linear', 'spline'):
             # As calibrate_scores does, which would need a label for every frame.

@@ -1,6 +1,6 @@
-"""The journal of a project: every edit, a line of JSON each, on the disk before it is shown.
+"""The journal of a project: one line of JSON per edit, on the disk before the edit is shown.
 
-The labels that the edits began with are in it, too, so that no other file is needed to go on.
+It also holds the labels before the first edit, so that no other file is needed to continue.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ _KEY = 'stdpose_review'
 """Field of the first line by which a journal is known; its value is the version."""
 
 _LABELS = 'given_labels'
-"""The only field of the line with the labels that the edits began with."""
+"""The only field of the line with the labels before the first edit."""
 
 
 class Journal:
     """An append-only file that one server at a time writes to.
 
-    A line that was being written when the machine or the server stopped is cut off: nobody was
-    told that it holds.
+    An incomplete line, from a stop of the machine or the server, is cut off: no page was told that
+    this edit is saved.
 
     Args:
         path: The file; made with the first edit.
-        inputs: What the edits are edits of, by name: fingerprints of the video and the label file;
-            None for the label file goes on with the labels that are in the journal.
+        inputs: Fingerprints of the edited inputs by name: the video and the label file. None for
+            the label file uses the labels in the journal.
 
     Attributes:
-        entries: The edits that are there.
-        labels: What :meth:`keep` was given when the edits began; None if the journal has none: it
-            has no edit, began without labels, or is of the time before they were kept.
-        notes: What the user should know of the file, a sentence each.
+        entries: The edits in the journal.
+        labels: The labels given to :meth:`keep` before the first edit; None if the journal has no
+            edit, began without labels, or is from the time before labels were kept.
+        notes: Messages to the user about the file, one sentence each.
 
     Raises:
-        InputError: If another server has it open, it is no journal, it belongs to other inputs, or
-            it cannot be read.
+        InputError: If another server has the file open, or the file is no journal, belongs to other
+            inputs or cannot be read.
     """
 
     def __init__(self, path: Path, inputs: dict[str, Any]) -> None:
@@ -66,12 +66,12 @@ class Journal:
             require_writable(path)
 
     def keep(self, labels: dict[str, Any]) -> None:
-        """Write the labels that the edits begin with, unless they are there already.
+        """Write the labels before the first edit, unless the journal holds them already.
 
-        Without a file they are written with the first edit.
+        If there is no file yet, they are written with the first edit.
 
         Raises:
-            InputError: If they cannot be written; the file is as before then.
+            InputError: If they cannot be written; the file is then unchanged.
         """
         if self.labels is not None:
             return
@@ -83,20 +83,20 @@ class Journal:
         """Write an edit, and wait until it is on the disk.
 
         Raises:
-            InputError: If it cannot be written; the file is as before then.
+            InputError: If the edit cannot be written; the file is then unchanged.
         """
         self._write(_line(entry))
         self.entries.append(entry)
 
     def close(self) -> None:
-        """Let another server have it."""
+        """Close the file, so that another server can open it."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
             self._file = None
 
     def _write(self, line: bytes) -> None:
-        """Write a line behind what has to be there before it."""
+        """Write a line, after the labels if they are still to be written."""
         if self._file is None:
             self._open()
         assert self._file is not None
@@ -108,7 +108,7 @@ class Journal:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            # What has come through of it must not stand before the next entry.
+            # A partly written line must not remain before the next entry.
             self._reopen_at(end)
             raise InputError(os_error_text(error, f'{self.path} cannot be written')) from error
         self._to_keep = b''
@@ -192,7 +192,7 @@ class Journal:
             )
 
     def _replaces(self, name: str, value: Any) -> bool:
-        """Tell whether the journal holds what is not given."""
+        """Tell whether the journal replaces a missing input."""
         return name == LABEL_FILE and value is None and self.labels is not None
 
 

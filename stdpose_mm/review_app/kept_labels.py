@@ -1,4 +1,4 @@
-"""The labels that edits began with, as the journal holds them."""
+"""Conversion of the labels before the first edit to their form in the journal, and back."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from stdpose_mm.structures import FrameNumbering, VideoLabels
 
 
 def pack_labels(labels: VideoLabels, size: tuple[int, int]) -> dict[str, Any]:
-    """Make a JSON value of the labels that are given, with the numbers of all people.
+    """Convert the given labels, with the numbers of all people, to a JSON value.
 
     Args:
         labels: Labels on the frames of the video.
         size: (width, height) of the video.
     """
-    # Whether labels without a size fit the video was found out with all of them.
+    # That labels without a size fit the video was checked before, with all labels.
     frames = [replace(frame, width=size[0], height=size[1]) for frame in labels.frames]
     given = replace(given_labels(labels), frames=tuple(frames))
     return {'video': labels.name, 'posetrack18': posetrack18_fields(given)}
 
 
 def unpack_labels(packed: Any, journal: Path) -> VideoLabels:
-    """Make labels on the frames of the video of what :func:`pack_labels` has made.
+    """Convert a JSON value of :func:`pack_labels` to labels on the frames of the video.
 
     Args:
-        packed: What it has made.
-        journal: Where that was read, for errors.
+        packed: The JSON value.
+        journal: The file that it was read from, for error messages.
 
     Raises:
-        InputError: If it is something else.
+        InputError: If ``packed`` is something else.
     """
     record = Record(journal, 'given_labels', packed)
     name, fields = record.text('video'), record.raw('posetrack18', expected='labels')

@@ -18,12 +18,12 @@ _PEOPLE = ('person', 'one', 'other', 'into')
 
 @dataclass
 class Change:
-    """What an edit has changed, so that it can be undone.
+    """Hold the changes of an edit, so that it can be undone.
 
     Args:
         labels: (person, frame) -> (label before, label after).
         skeletons: The skeleton before and after.
-        is_identity: Whether labels only changed hands or went with their person.
+        is_identity: Whether labels only moved to another person or were removed with their person.
     """
 
     labels: dict[tuple[int, int], tuple[PersonLabel | None, PersonLabel | None]]
@@ -32,7 +32,7 @@ class Change:
 
     @property
     def people(self) -> list[int]:
-        """The people whose labels have changed, in ascending order."""
+        """Return the people whose labels have changed, in ascending order."""
         return sorted({person for person, _ in self.labels})
 
     def of_person(self, person: int) -> dict[int, tuple[PersonLabel | None, PersonLabel | None]]:
@@ -40,17 +40,17 @@ class Change:
         return {frame: pair for (one, frame), pair in self.labels.items() if one == person}
 
     def reversed(self) -> Change:
-        """Return the change that takes this one back."""
+        """Return the change that undoes this one."""
         labels = {key: (after, before) for key, (before, after) in self.labels.items()}
         before, after = self.skeletons
         return Change(labels, (after, before), self.is_identity)
 
 
 class LabelHistory:
-    """Does steps to the labels of a video, and takes them back.
+    """Apply steps to the labels of a video, and undo them.
 
-    A change that was done is remembered by :meth:`commit`, so that it can be written to the journal
-    in between, and rolled back if that fails.
+    Only :meth:`commit` remembers a change, so that the change can be written to the journal before,
+    and rolled back if writing fails.
 
     Args:
         propagator: The API that changes labels.
@@ -65,17 +65,17 @@ class LabelHistory:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change to undo."""
+        """Tell whether there is a change to undo."""
         return bool(self._done)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undone change to do again."""
+        """Tell whether there is an undone change to redo."""
         return bool(self._undone)
 
     @property
     def num_labels_made(self) -> int:
-        """Number of labels, one a person and frame, that edits have made and that are there."""
+        """Count the labels, one per person and frame, that edits made and that still exist."""
         made = {
             key
             for change in self._done
@@ -87,10 +87,10 @@ class LabelHistory:
         return sum(frame in tracks.get(person, {}) for person, frame in made)
 
     def perform(self, steps: Sequence[Step]) -> tuple[Change, int | None]:
-        """Do steps to the labels, all or none; undo and redo too.
+        """Apply steps to the labels, all or none; also undo and redo.
 
         Returns:
-            What has changed, and the new person of a split, else None.
+            The change, and the new person of a split, else None.
 
         Raises:
             InputError: If a step cannot be done.
@@ -121,7 +121,7 @@ class LabelHistory:
         return change, person
 
     def roll_back(self, change: Change) -> None:
-        """Take back what :meth:`perform` has done and nobody has committed."""
+        """Undo a change of :meth:`perform` that was not committed."""
         self._apply(change.reversed())
 
     def commit(self, steps: Sequence[Step], change: Change) -> None:

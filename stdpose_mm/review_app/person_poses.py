@@ -1,4 +1,4 @@
-"""The poses of a video as they are shown, in arrays."""
+"""Arrays of the shown poses of a video."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Source
 
 UNKNOWN, GIVEN, PROPAGATED, ABSENT = range(4)
-"""What a person is in a frame: nothing was computed yet, or as :attr:`PersonLabel.source`."""
+"""State of a person in a frame: not computed yet, or as :attr:`PersonLabel.source`."""
 
 WORD_OF: dict[int, Source] = {GIVEN: 'given', PROPAGATED: 'propagated', ABSENT: 'absent'}
 SOURCE_OF = {word: code for code, word in WORD_OF.items()}
@@ -18,11 +18,11 @@ _LETTERS = {GIVEN: 'g', PROPAGATED: 'p', ABSENT: 'a', UNKNOWN: 'a'}
 
 @dataclass(frozen=True)
 class Ghost:
-    """Poses of before the latest correction.
+    """Hold the poses from before the latest correction.
 
     Args:
         frames: Their frames.
-        keypoints: [F, K, 2], NaN where there was none.
+        keypoints: [F, K, 2] pixels, NaN where there was no joint.
     """
 
     frames: range
@@ -44,7 +44,7 @@ class PersonPoses:
         sources: [F] likewise.
         boxes: [F, 4] ``[x, y, w, h]``, NaN where there is none.
         pending: [F] bool: the pose is to be computed, or computed again.
-        ghost: Poses of before the latest correction; None without one.
+        ghost: Poses from before the latest correction; None without one.
     """
 
     def __init__(self, num_frames: int, num_keypoints: int) -> None:
@@ -58,7 +58,7 @@ class PersonPoses:
         self.ghost: Ghost | None = None
 
     def outdate(self, frames: range) -> None:
-        """Mark poses as to be computed again, and keep what they were."""
+        """Mark poses for recomputation, and keep the old ones as the ghost."""
         if not frames:
             return
         here = slice(frames.start, frames.stop)
@@ -67,7 +67,7 @@ class PersonPoses:
         self.pending[here] = True
 
     def show_label(self, frame: int, label: PersonLabel | None) -> None:
-        """Show what a label says at once; other joints stay until they are computed again."""
+        """Show the joints of a label at once; other joints stay until they are recomputed."""
         if label is None:
             given = self.joint_sources[frame] == GIVEN
             self.joint_sources[frame][given] = PROPAGATED
@@ -90,7 +90,7 @@ class PersonPoses:
             self.boxes[frame] = label.bbox
 
     def show(self, person: PersonLabel) -> bool:
-        """Show a computed pose; return whether it is another one than before."""
+        """Show a computed pose; return whether it differs from the one before."""
         frame = person.frame_index
         scores = np.zeros(len(person.visibility)) if person.scores is None else person.scores
         # A label may say that the person is absent.
@@ -113,7 +113,7 @@ class PersonPoses:
         return changed
 
     def label(self, frame: int, person_id: int) -> PersonLabel:
-        """Make a label of the shown pose."""
+        """Convert the shown pose to a label."""
         box = self.boxes[frame]
         words = np.array(['absent', 'given', 'propagated', 'absent'])
         return PersonLabel(

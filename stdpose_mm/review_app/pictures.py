@@ -28,12 +28,12 @@ Key = tuple[int, int]
 
 
 class PictureReader:
-    """Reads and encodes the pictures of a video in a thread of its own.
+    """Read and encode the pictures of a video in a thread of its own.
 
-    What was asked for last comes first; when nothing is asked for, the frames around it are read.
+    The latest request is served first; without requests, the frames around it are read ahead.
 
     Args:
-        frames: The video; it is opened a second time, so that nobody else moves its reader.
+        frames: The video; it is opened a second time, so that no other code moves its reader.
         max_bytes: Memory for encoded pictures.
     """
 
@@ -51,18 +51,18 @@ class PictureReader:
         self._closed = False
 
     def width_for(self, wanted: int | None) -> int:
-        """Choose the width of a picture: the next of ``WIDTHS``, at most that of the video."""
+        """Choose the width of a picture: the next larger of ``WIDTHS``, at most that of the video."""
         full = self._frames.size[0]
         if wanted is None:
             return full
         return min(next((width for width in WIDTHS if width >= wanted), full), full)
 
     def ask(self, frame: int, width: int) -> Future[bytes]:
-        """Ask for a picture.
+        """Request a picture.
 
         Args:
             frame: 0-based frame.
-            width: One of :meth:`width_for`.
+            width: A width in pixels from :meth:`width_for`.
 
         Returns:
             The JPEG file; an ``InputError`` if the frame cannot be read.
@@ -95,7 +95,7 @@ class PictureReader:
             self._thread.join(5)
 
     def _plan_ahead(self, frame: int, width: int) -> None:
-        """Plan what is read when nothing is asked for."""
+        """Plan which frames are read ahead while there is no request."""
         is_step = self._last is not None and abs(frame - self._last) <= AHEAD
         backward = self._last is not None and is_step and frame < self._last
         self._last = frame
@@ -132,11 +132,11 @@ class PictureReader:
                     key, futures = self._asked.popitem()
                     if key not in self._kept:
                         if key in self._block and key in self._ahead:
-                            # It comes with its block, sooner than by itself.
+                            # Its block, read on in order, yields it sooner than a separate read.
                             self._asked[key] = futures
                             break
                         return key, futures
-                    # It was being read ahead when it was asked for.
+                    # The picture was being read ahead at the time of the request.
                     for future in futures:
                         if future.set_running_or_notify_cancel():
                             future.set_result(self._kept[key])
@@ -151,7 +151,7 @@ class PictureReader:
             key, asked = task
             futures = [future for future in asked if future.set_running_or_notify_cancel()]
             if asked and not futures:
-                # The page has gone on.
+                # The page has cancelled the request.
                 continue
             try:
                 picture = encode(np.asarray(self._frames[key[0]]), key[1])

@@ -33,9 +33,9 @@ class ReviewInputs:
     """The files of one video.
 
     Args:
-        name: What the video is called.
+        name: Name of the video.
         video: A video file or a folder of pictures.
-        labels: Its label file; None for an unlabelled video, or the labels that the journal holds.
+        labels: Its label file; None for an unlabelled video, or to use the journal's labels.
         labels_video: Its name in the label file, if that holds several.
         project: The journal.
         out: Where labels are saved when the page asks for it.
@@ -54,18 +54,18 @@ class ReviewInputs:
 
 @dataclass(frozen=True)
 class ReviewOptions:
-    """What holds for all videos of a project.
+    """Hold the options of all videos of a project.
 
     Args:
-        target: Share of right joints that is good enough.
+        target: Share of right joints that counts as good enough.
         skeleton: Joints of unlabelled videos; None to let the page choose.
         life_span: See :meth:`~stdpose_mm.apis.VideoPosePropagator.init_state`.
-        cache: Where finished gaps are kept; None for in memory.
-        as_given: Joints of a file that holds estimates alone count as labels from this score on.
-        frame_options: On which frames labels are, where their file leaves it open.
+        cache: Cache of finished gaps; None to keep them in memory.
+        as_given: Minimum score at which joints of a file with estimates alone count as labels.
+        frame_options: Which frames the labels are on, where their file leaves this open.
         labels_size: (width, height) of the pictures that were labelled, if the video has another
             size.
-        say: Called with what the user should know of a video.
+        say: Called with each message to the user about a video.
     """
 
     target: float = 0.95
@@ -141,7 +141,7 @@ def _open_with_journal(
 
 
 def _with_given(labels: VideoLabels, file: Path, options: ReviewOptions) -> VideoLabels:
-    """Take estimates for labels where there is nothing else to start from."""
+    """Use estimates as labels if the file holds no given labels."""
     if not labels.persons or any(person.source == 'given' for person in labels.persons):
         return labels
     taken = take_as_given(labels, options.as_given)
@@ -155,17 +155,17 @@ def _with_given(labels: VideoLabels, file: Path, options: ReviewOptions) -> Vide
 def _file_or_folder(path: Path) -> str:
     if path.is_dir():
         return fingerprint([file for file in sorted(path.iterdir()) if file.is_file()])
-    # What is gone is another file than that of before; the project says how to go on without it.
+    # A missing file counts as changed; the journal's error says how to continue without it.
     return file_fingerprint(path) if path.exists() else ''
 
 
 class ReviewProject:
-    """The videos of a server.
+    """Open and hold the videos of a server.
 
     Args:
-        inputs: Their files.
-        propagator: How poses between labels are found.
-        options: What holds for all.
+        inputs: Files of the videos.
+        propagator: Computes the poses between labels.
+        options: Options of all videos.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class ReviewProject:
         """Open the videos: one at once, several one after the other in the background.
 
         Raises:
-            InputError: If there is one video alone, and it cannot be opened.
+            InputError: If there is only one video, and it cannot be opened.
         """
         if len(self._inputs) == 1:
             self._add(0, open_review(self._inputs[0], self._propagator, self.options))
@@ -196,7 +196,7 @@ class ReviewProject:
         self.worker.start()
 
     def __getitem__(self, number: int) -> VideoReview:
-        """Return a video that is open.
+        """Return an open video.
 
         Raises:
             KeyError: If there is no such video.
@@ -238,7 +238,7 @@ class ReviewProject:
         }
 
     def close(self) -> None:
-        """End all work, and let go of the files."""
+        """End all work, and close the files."""
         self._closed = True
         self.worker.close()
         for review in self._reviews.values():
@@ -278,7 +278,7 @@ class NotYetOpenError(Exception):
 
 
 def available_formats() -> Mapping[str, Sequence[str]]:
-    """Return the formats that labels can be written in here, with their suffixes."""
+    """Return the label formats that can be written in this installation, with their suffixes."""
     import importlib.util
 
     return {

@@ -41,7 +41,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class ReviewServer:
-    """Answers the page.
+    """Answer the requests of the page.
 
     Args:
         project: The videos.
@@ -52,7 +52,7 @@ class ReviewServer:
         self._static = _read_static()
 
     def build_app(self) -> Starlette:
-        """Build the application; who may use it is decided before, by :class:`LocalAccess`."""
+        """Build the application; :class:`LocalAccess` checks access before."""
         video = '/api/videos/{video}'
         return Starlette(
             routes=[
@@ -85,7 +85,7 @@ class ReviewServer:
         return self._static_file(request.path_params['name'])
 
     def _static_file(self, name: str) -> Response:
-        # Read at the start: no path of a request is opened.
+        # All files were read at the start, so that no path from a request is opened.
         if name not in self._static:
             raise HTTPException(404, 'there is no such file')
         media_type = MEDIA_TYPES[Path(name).suffix]
@@ -198,7 +198,7 @@ def _export(review: VideoReview, name: str, format: str) -> bytes:
 
 
 def _attachment(name: str) -> str:
-    """Name a file to save; other characters than ASCII are percent-encoded (RFC 6266)."""
+    """Return a Content-Disposition value for a file name; other characters than ASCII are percent-encoded (RFC 6266)."""
     from urllib.parse import quote
 
     plain = ''.join(c if c.isascii() and c.isprintable() and c not in '"\\' else '_' for c in name)
@@ -218,7 +218,7 @@ def _number(text: str, what: str, least: int = 0) -> int:
     """Read a whole number of a request.
 
     Raises:
-        InputError: If it is none, or too large for one.
+        InputError: If ``text`` is no such number, or too long.
     """
     if not (text.isascii() and text.isdecimal() and len(text) <= 9 and int(text) >= least):
         raise InputError(f'{what} must be a whole number of at least {least}')
@@ -275,7 +275,7 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 
 class ListeningServer:
-    """A server on a port of this machine that other machines cannot reach.
+    """Serve a project on a port of this machine that other machines cannot reach.
 
     Args:
         project: The videos.
@@ -303,7 +303,7 @@ class ListeningServer:
         self.access = LocalAccess(app, self._socket.getsockname()[1], token)
         config = uvicorn.Config(
             self.access,
-            # uvicorn's own would close the log handlers of everything that was imported before.
+            # uvicorn's own config would close the log handlers of all modules imported before.
             log_config=None,
             log_level='warning',
             access_log=False,
@@ -314,7 +314,7 @@ class ListeningServer:
         self._server = _Server(config, project)
 
     def run(self) -> None:
-        """Answer until Ctrl-C, or :meth:`stop`."""
+        """Answer requests until Ctrl-C, or :meth:`stop`."""
         try:
             self._server.run([self._socket])
         finally:
@@ -326,7 +326,7 @@ class ListeningServer:
 
 
 class _Server(uvicorn.Server):
-    """Ends the event streams first: they would never end of themselves."""
+    """End the event streams before the shutdown: they would never end by themselves."""
 
     def __init__(self, config: uvicorn.Config, project: ReviewProject) -> None:
         super().__init__(config)

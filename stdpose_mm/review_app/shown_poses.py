@@ -16,11 +16,11 @@ from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 
 class ShownPoses:
-    """The shown poses of everyone; whoever calls holds the lock of the video.
+    """Hold the shown poses of everyone; callers must hold the lock of the video.
 
     Args:
-        propagator: Knows which poses follow from which labels.
-        state: The video with its labels; what these say is shown from the beginning.
+        propagator: Knows which poses depend on which labels.
+        state: The video with its labels, which are shown from the beginning.
 
     Attributes:
         of: Person id -> their poses.
@@ -45,7 +45,7 @@ class ShownPoses:
                 poses.pending[label.frame_index] = True
 
     def show_results(self, result: FrameResult) -> bool:
-        """Show the computed poses of a frame; return whether any is another one than before."""
+        """Show the computed poses of a frame; return whether any of them has changed."""
         changed = False
         for person in result.persons:
             poses = self._poses_of(person)
@@ -54,14 +54,14 @@ class ShownPoses:
         return changed
 
     def show_nobody(self) -> None:
-        """Show that nobody has a place: all labels were taken back but those of absence."""
+        """Show everyone as absent, after all labels but those of absence were removed."""
         for poses in self.of.values():
             poses.visibility[:] = 0
             poses.joint_sources[:] = poses.sources[:] = ABSENT
             poses.pending[:] = False
 
     def follow(self, change: Change) -> list[range]:
-        """Show the labels of an edit, and mark the poses that follow from them as outdated.
+        """Show the labels of an edit, and mark the poses that depend on them as outdated.
 
         Returns:
             The frames of these poses, those around the first changed label first.
@@ -96,10 +96,10 @@ class ShownPoses:
         changed: Collection[int],
         ranges: Sequence[range],
     ) -> None:
-        """Let poses be computed again that follow from where the people of an edit are.
+        """Mark other people's poses for recomputation if they depend on the people of an edit.
 
         Args:
-            earlier: Everyone's labels of before.
+            earlier: Everyone's labels before the edit.
             changed: The people of the edit.
             ranges: Frames in which their poses may have changed.
         """
@@ -117,13 +117,13 @@ class ShownPoses:
                 self.of[person].pending[affected.start : affected.stop] = True
 
     def forget_edits(self) -> None:
-        """Forget what was shown before the edits, and which of them is to be followed first."""
+        """Forget the poses from before the edits, and the order in which edits are followed."""
         self._urgent.clear()
         for poses in self.of.values():
             poses.ghost = None
 
     def label(self, person: int, frame: int) -> PersonLabel | None:
-        """Make a label of a shown pose; None if there is no such person."""
+        """Convert a shown pose to a label; None if there is no such person."""
         poses = self.of.get(person)
         return None if poses is None else poses.label(frame, person)
 
@@ -150,16 +150,16 @@ class ShownPoses:
         return persons
 
     def take_urgent(self) -> tuple[int, range] | None:
-        """Return the newest edit that was not followed yet: person and frames."""
+        """Return and remove the newest edit whose poses are not computed yet: person and frames."""
         return self._urgent.pop() if self._urgent else None
 
     def put_back(self, person: int, frames: range) -> None:
-        """Take an interrupted run up again, after newer ones."""
+        """Queue an interrupted run again, after newer ones."""
         if person in self.of and all(person != other for other, _ in self._urgent):
             self._urgent.insert(0, (person, frames))
 
     def next_pending(self, start: int, length: int) -> tuple[Sequence[int], range] | None:
-        """Find poses that are to be computed, from a frame on, then from the first one on.
+        """Find poses that are to be computed, first from a frame on, then from frame 0 on.
 
         Returns:
             The people and the frames; None if there are none.

@@ -26,12 +26,12 @@ from .shown_poses import ShownPoses
 from .timeline import heat, person_heat, runs_of
 
 MAX_POSES = 600
-"""Frames of one answer with poses."""
+"""Maximum number of frames in one answer with poses."""
 
 
 @dataclass(frozen=True)
 class VideoFiles:
-    """What is shown of the files of a video.
+    """Hold what the page shows about the files of a video.
 
     Args:
         labels: Name of the label file; None for an unlabelled video.
@@ -43,10 +43,10 @@ class VideoFiles:
 
 
 class VideoReview:
-    """One video under review; every method may be called by any thread.
+    """Hold one video under review; any thread may call any method.
 
     Args:
-        propagator: How poses between labels are found.
+        propagator: Computes the poses between labels.
         state: The video with the labels of its file.
         labels: Its labels, whose propagated poses are shown until they are computed; None without.
         journal: The edits.
@@ -106,10 +106,10 @@ class VideoReview:
 
     @property
     def revision(self) -> int:
-        """Number of edits."""
+        """Return the number of edits."""
         return self._log.revision
 
-    # What is asked for by pages.
+    # Requests of pages.
 
     def describe(self) -> dict[str, Any]:
         """Describe the video for the page."""
@@ -208,7 +208,7 @@ class VideoReview:
             }
 
     def describe_guidance(self, target: float) -> dict[str, Any]:
-        """Say what to do next, and whether it is good enough."""
+        """Describe what to do next, and whether the poses are good enough."""
         with self.lock:
             report = self.guidance.report
             counts = self._counts()
@@ -244,7 +244,7 @@ class VideoReview:
             The answer to the page.
 
         Raises:
-            InputError: If it cannot be done; nothing has changed then.
+            InputError: If the edit cannot be done; nothing is changed then.
             StaleEditError: If the page does not know of an edit to the same pose.
         """
         asked = EditRequest.from_json(request)
@@ -288,7 +288,7 @@ class VideoReview:
     # Edits.
 
     def _do(self, kind: str, steps: Sequence[Step]) -> int | None:
-        """Do steps of the journal again."""
+        """Apply steps from the journal again."""
         change, person = self._labels.perform(steps)
         self._labels.commit(steps, change)
         self._show_change(change)
@@ -342,8 +342,8 @@ class VideoReview:
     def collect(self) -> tuple[VideoLabels, Callable[[int], float] | None]:
         """Return everyone's labels and poses in all frames, and the clock of the video.
 
-        It is what the command line writes for these labels; what the background work has not come
-        to is computed here.
+        The result equals what the command line writes for these labels; poses that the background
+        work has not computed yet are computed here.
 
         Raises:
             InputError: If nothing is labelled.
@@ -369,13 +369,13 @@ class VideoReview:
         )
 
     def has_places(self) -> bool:
-        """Whether any label says where somebody is. The caller holds ``lock``."""
+        """Tell whether any label has a place. The caller holds ``lock``."""
         return any(
             label.has_place for track in self.state.tracks.values() for label in track.values()
         )
 
     def close(self) -> None:
-        """Let go of the files."""
+        """End the event streams, and close the files."""
         self.events.close()
         self.pictures.close()
         with self.lock:
@@ -383,7 +383,7 @@ class VideoReview:
 
 
 def _added_person(kind: str, steps: Sequence[Step], person: int | None) -> int | None:
-    """Return the person that an edit has made: that of a split, or of a first label."""
+    """Return the person that an edit created, by a split or a first label; else None."""
     if person is None and kind == 'add_person':
         return int(steps[0]['person'])
     return person
