@@ -174,7 +174,7 @@ def fingerprint_inputs(args: argparse.Namespace, frames: FrameSource) -> str:
 
 
 def _content(value: str | Path) -> Any:
-    """Return the content of a file or folder to compare; the text of anything else, such as a URL."""
+    """Return the content of a file or folder; the text of anything else, such as a URL."""
     path = Path(value)
     if path.is_dir():
         return {

@@ -198,7 +198,7 @@ def _export(review: VideoReview, name: str, format: str) -> bytes:
 
 
 def _attachment(name: str) -> str:
-    """Return a Content-Disposition value for a file name; other characters than ASCII are percent-encoded (RFC 6266)."""
+    """Name a file to save in a Content-Disposition header; non-ASCII is percent-encoded (RFC 6266)."""
     from urllib.parse import quote
 
     plain = ''.join(c if c.isascii() and c.isprintable() and c not in '"\\' else '_' for c in name)
