@@ -23,7 +23,7 @@ class Change:
     Args:
         labels: (person, frame) -> (label before, label after).
         skeletons: The skeleton before and after.
-        is_identity: Whether labels only moved to another person or were removed with their person.
+        is_identity: Whether labels only moved between people: by a swap, merge or split.
     """
 
     labels: dict[tuple[int, int], tuple[PersonLabel | None, PersonLabel | None]]

@@ -51,7 +51,7 @@ class PictureReader:
         self._closed = False
 
     def width_for(self, wanted: int | None) -> int:
-        """Choose the width of a picture: the smallest sufficient of ``WIDTHS``, at most the video's."""
+        """Choose the width of a picture: the smallest sufficient in ``WIDTHS``, or the video's."""
         full = self._frames.size[0]
         if wanted is None:
             return full

@@ -198,7 +198,7 @@ def _export(review: VideoReview, name: str, format: str) -> bytes:
 
 
 def _attachment(name: str) -> str:
-    """Name a file to save in a Content-Disposition header; non-ASCII is percent-encoded (RFC 6266)."""
+    """Make a Content-Disposition value; characters beyond ASCII are percent-encoded (RFC 6266)."""
     from urllib.parse import quote
 
     plain = ''.join(c if c.isascii() and c.isprintable() and c not in '"\\' else '_' for c in name)
