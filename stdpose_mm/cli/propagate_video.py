@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from functools import cached_property
@@ -109,6 +108,7 @@ def propagate_video(
     )
     from stdpose_mm.io.video import clock_of, open_frames, require_timing
     from stdpose_mm.propagation import match_labels, subsample_labels
+    from stdpose_mm.structures import count_sources
     from stdpose_mm.structures.propagated_labels import require_some_given
 
     frames = open_frames(args.video)
@@ -201,7 +201,7 @@ def propagate_video(
                 video_path=args.save_video,
             )
         write_labels(dense, args.out, args.format, time_of, args.cvat_tolerance)
-    count = Counter(person.source if person.has_place else 'absent' for person in dense.persons)
+    count = count_sources(dense.persons)
     counts = {
         'frames': len(dense.frames),
         'people': len(dense.track_ids),

@@ -17,7 +17,7 @@ from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, read_labels
 from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.propagation import match_labels
-from stdpose_mm.review import find_exchanged_labels, word_exchanged
+from stdpose_mm.review import summarize_labels, word_doubts
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.propagated_labels import take_as_given
 from stdpose_mm.version import __version__
@@ -130,8 +130,10 @@ def _open_with_journal(
         folder=options.cache,
     )
     if labels is not None:
-        exchanged = find_exchanged_labels(state.tracks, labels.skeleton)
-        for sentence in word_exchanged(exchanged, labels.skeleton.category):
+        summary = summarize_labels(
+            state.tracks, labels.skeleton, len(frames), frames.size, options.life_span
+        )
+        for sentence in word_doubts(summary):
             options.say(f'{inputs.labels or journal.path}: {sentence}')
     files = VideoFiles(None if inputs.labels is None else inputs.labels.name, inputs.out)
     review = VideoReview(propagator, state, labels, journal, files, KNOWN_SKELETONS)

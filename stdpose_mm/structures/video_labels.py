@@ -11,6 +11,7 @@ Conventions, everywhere in this package:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -347,6 +348,11 @@ class VideoLabels:
                     person.labelled[:, None], person.keypoints, np.nan
                 )
         return array
+
+
+def count_sources(persons: Iterable[PersonLabel]) -> Counter[Source]:
+    """Count poses by their source; a label without any place counts as absent."""
+    return Counter(person.source if person.has_place else 'absent' for person in persons)
 
 
 def unused_track_ids(taken: Collection[int]) -> Iterator[int]:

@@ -21,7 +21,7 @@ from stdpose_mm.io import atomic_path, write_text
 from stdpose_mm.io.outputs import report_video
 from stdpose_mm.io.video import FrameSource, presentation_times, write_video_like
 from stdpose_mm.review import FrameCheck, JointCheck
-from stdpose_mm.structures import PersonLabel, VideoLabels, pose_extent
+from stdpose_mm.structures import SOURCES, PersonLabel, VideoLabels, count_sources, pose_extent
 from stdpose_mm.wording import counted, plural, ranges
 
 from .colors import DARK_COLOR, DOUBT_COLOR, DOUBTFUL, GIVEN_COLOR, SIDE_COLORS, bgr
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATE = 'report.html.j2'
-SOURCES = ('given', 'propagated', 'absent')
 
 MAX_VIDEO_BYTES = 10 * 2**20
 """A larger video is linked, not embedded; in base64 it takes a third more."""
@@ -303,8 +302,8 @@ def _encode_figure(figure: Figure) -> str:
 
 def _count_sources(people: Iterable[PersonLabel]) -> list[int]:
     """Count the given, propagated and absent poses."""
-    sources: list[str] = [person.source if person.has_place else 'absent' for person in people]
-    return [sources.count(source) for source in SOURCES]
+    counts = count_sources(people)
+    return [counts[source] for source in SOURCES]
 
 
 def _mean_score(people: Iterable[PersonLabel]) -> float:

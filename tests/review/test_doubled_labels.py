@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pytest
 
@@ -15,6 +13,7 @@ from stdpose_mm.review import (
     word_summary,
 )
 from stdpose_mm.structures import PersonLabel, Skeleton
+from support.label_samples import tracks_of
 
 SKELETON = Skeleton(('head', 'left_hip', 'right_hip', 'left_foot', 'right_foot'))
 STANDING = np.array([[50, 0], [60, 50], [40, 50], [60, 100], [40, 100]], float)
@@ -26,14 +25,6 @@ def give(
 ) -> PersonLabel:
     pose = size * STANDING + np.array([aside, 0])
     return PersonLabel(frame, pose, np.array([*visible], int), track_id=track_id)
-
-
-def tracks_of(*labels: PersonLabel) -> Mapping[int, Mapping[int, PersonLabel]]:
-    tracks: dict[int, dict[int, PersonLabel]] = {}
-    for label in labels:
-        assert label.track_id is not None
-        tracks.setdefault(label.track_id, {})[label.frame_index] = label
-    return tracks
 
 
 def find(*labels: PersonLabel) -> list[DoubledLabels]:

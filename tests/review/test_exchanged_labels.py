@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pytest
 
@@ -15,6 +13,7 @@ from stdpose_mm.review import (
     word_summary,
 )
 from stdpose_mm.structures import PersonLabel, Skeleton
+from support.label_samples import tracks_of
 
 SKELETON = Skeleton(('head', 'left_hip', 'right_hip', 'left_foot', 'right_foot'))
 STANDING = np.array([[50, 10], [60, 50], [40, 50], [62, 90], [38, 90]], float)
@@ -28,14 +27,6 @@ def give(
     """A label of somebody who walks to the lower right."""
     visibility = np.array([*visible], int)
     return PersonLabel(frame, pose + frame * SPEED, visibility, track_id=track_id)
-
-
-def tracks_of(*labels: PersonLabel) -> Mapping[int, Mapping[int, PersonLabel]]:
-    tracks: dict[int, dict[int, PersonLabel]] = {}
-    for label in labels:
-        assert label.track_id is not None
-        tracks.setdefault(label.track_id, {})[label.frame_index] = label
-    return tracks
 
 
 def find(*labels: PersonLabel) -> list[ExchangedLabels]:

@@ -266,3 +266,12 @@ def test_labels_whose_people_seem_to_be_exchanged_are_said(start: Callable):
     start(VideoLabels('clip', skeleton, frames, tuple(rats)))
     (said,) = start.said
     assert 'person 0 and person 1 in frame 10 seem to be exchanged' in said
+
+
+def test_a_person_who_is_labelled_twice_is_said(start: Callable):
+    skeleton = Skeleton(('head', 'tail', 'paw', 'nose'))
+    places = np.array([[10.0, 10], [30, 10], [10, 30], [30, 30]])
+    twice = tuple(PersonLabel(0, places, np.full(4, 2), number) for number in (0, 1))
+    start(VideoLabels('clip', skeleton, (VideoFrame(0),), twice))
+    (said,) = start.said
+    assert 'person 0 and person 1 in frame 0 lie on each other' in said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,15 @@ def person(frame_index: int, track_id: int | None = 0, **fields: Any) -> PersonL
         **fields,
     }
     return PersonLabel(frame_index=frame_index, track_id=track_id, **values)
+
+
+def tracks_of(*labels: PersonLabel) -> Mapping[int, Mapping[int, PersonLabel]]:
+    """Group labels: track id -> {frame index: label}."""
+    tracks: dict[int, dict[int, PersonLabel]] = {}
+    for label in labels:
+        assert label.track_id is not None
+        tracks.setdefault(label.track_id, {})[label.frame_index] = label
+    return tracks
 
 
 def sample(**fields: Any) -> VideoLabels:
