@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import sys
 import zipfile
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -129,6 +130,36 @@ def test_unsupported_python_is_reported(
     monkeypatch.setattr(setup_env, 'SUPPORTED', ((3, 99),))
     with pytest.raises(setup_env.SetupError, match=r'need Python 3\.99'):
         setup_env.check_machine()
+
+
+@pytest.mark.parametrize(
+    ('free', 'same_disk', 'refused'),
+    [
+        (12.4, True, 'repository has 12.4 GB of free disk space, the installation needs 12.5 GB'),
+        (12.6, True, ''),
+        (8.8, False, 'repository has 8.8 GB of free disk space, the installation needs 8.9 GB'),
+        (9.0, False, ''),
+    ],
+)
+def test_a_disk_that_is_too_full_is_reported(
+    setup_env: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    free: float,
+    same_disk: bool,
+    refused: str,
+) -> None:
+    """The downloads need room beside `.venv` where both are on one disk."""
+    temporary = Path('/dev/shm') if not same_disk else setup_env.ROOT.parent
+    monkeypatch.setattr(setup_env.tempfile, 'gettempdir', lambda: str(temporary))
+    monkeypatch.setattr(
+        setup_env.shutil, 'disk_usage', lambda folder: SimpleNamespace(free=free * 1e9)
+    )
+    monkeypatch.setattr(setup_env.subprocess, 'run', lambda *_, **__: None)
+    if not refused:
+        setup_env.create_venv()
+        return
+    with pytest.raises(setup_env.SetupError, match=re.escape(refused)):
+        setup_env.create_venv()
 
 
 def test_pip_is_tried_again(setup_env: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,11 @@ SUPPORTED = ((3, 11), (3, 12))
 PIP_ATTEMPTS = 3
 PIP_NETWORK_OPTIONS = ('--retries', '10', '--timeout', '60')
 
+# In GB. What `.venv` takes when it is finished, and what pip keeps in the folder for temporary
+# files meanwhile, nearly all of it for PyTorch built with CUDA.
+VENV_SIZE = 8.9
+DOWNLOADS_SIZE = 3.6
+
 
 class SetupError(Exception):
     """Report that the environment cannot be set up; the message says what to do."""
@@ -109,6 +114,23 @@ def check_machine() -> None:
         )
 
 
+def check_disk() -> None:
+    """Raise :class:`SetupError` if a new `.venv` cannot fit on the disk."""
+    needed = {ROOT: VENV_SIZE}
+    temporary = Path(tempfile.gettempdir())
+    if temporary.stat().st_dev == ROOT.stat().st_dev:
+        needed[ROOT] += DOWNLOADS_SIZE
+    else:
+        needed[temporary] = DOWNLOADS_SIZE
+    for folder, size in needed.items():
+        free = shutil.disk_usage(folder).free / 1e9
+        if free < size:
+            raise SetupError(
+                f'{folder} has {free:.1f} GB of free disk space, the installation needs {size:.1f} '
+                'GB: make room, and run it again'
+            )
+
+
 def create_venv() -> None:
     """Create `.venv`, or replace one whose Python is missing, broken or of another version."""
     if PYTHON.exists():
@@ -117,6 +139,7 @@ def create_venv() -> None:
         if answer.stdout.split() == [str(number) for number in sys.version_info[:2]]:
             return
         say('replacing .venv, whose Python is broken or of another version')
+    check_disk()
     say(f'creating .venv with Python {platform.python_version()}')
     subprocess.run([sys.executable, '-m', 'venv', '--clear', VENV], check=True)
 
