@@ -23,6 +23,15 @@ LIFE_SPANS: tuple[LifeSpan, ...] = get_args(LifeSpan)
 """A person is present in the whole video, or from its first label to its last."""
 
 
+FrameSubject = Literal['labels', 'boxes']
+FRAME_OPTIONS: dict[FrameSubject, tuple[str, str]] = {
+    'labels': ('--first-frame-number', '--frame-of'),
+    'boxes': ('--boxes-first-frame-number', '--boxes-frame-of'),
+}
+"""What a file holds -> the options that say which frames it is on: the number of the first frame in
+the file, and a list of frames. Files of boxes often come from another program than the labels."""
+
+
 Measurement = Literal['pictures', 'boxes', 'both']
 MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
 """What is measured to find the motion in unlabelled videos."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.cache_folder import CacheFolder
-from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions
+from stdpose_mm.io.labels import NO_BOX_FRAME_OPTIONS, NO_FRAME_OPTIONS, FrameOptions
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
@@ -190,6 +190,7 @@ class VideoPosePropagator:
         folder: str | PathLike[str] | None = None,
         labels_size: tuple[int, int] | None = None,
         frame_options: FrameOptions = NO_FRAME_OPTIONS,
+        box_frame_options: FrameOptions = NO_BOX_FRAME_OPTIONS,
     ) -> PropagationState:
         """Open a video.
 
@@ -213,6 +214,7 @@ class VideoPosePropagator:
             labels_size: (width, height) of the pictures that were labelled, if the video has
                 another size: ``labels`` are rescaled.
             frame_options: On which frames ``labels`` are, where their file does not determine it.
+            box_frame_options: On which frames ``boxes`` are; they may come from another program.
 
         Raises:
             InputError: If the video cannot be opened, a label lies beyond its end or was made at
@@ -236,7 +238,7 @@ class VideoPosePropagator:
                 for label in track.values():
                     self._add(state, track_id, open_left_out(label) if fill_left_out else label)
         if boxes is not None:
-            state.boxes = _known_boxes(match_labels(boxes, frames), state)
+            state.boxes = _known_boxes(match_labels(boxes, frames, box_frame_options), state)
         return state
 
     def add_labels(

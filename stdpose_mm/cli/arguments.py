@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stdpose_mm.choices import (
+    FRAME_OPTIONS,
     LAUNCHERS,
     LIFE_SPANS,
     POSE_FORM,
@@ -24,6 +25,7 @@ from stdpose_mm.choices import (
     PROPAGATION_METHODS,
     VIDEO_SUFFIXES,
     WRITE_FORMATS,
+    FrameSubject,
 )
 from stdpose_mm.errors import (
     PACKAGES,
@@ -62,7 +64,7 @@ OUTPUTS = ('out', 'save_video', 'report')
 
 FILES = (
     *('config', 'checkpoint', 'fuser', 'flow_weights', 'labels', 'boxes'),
-    *('det_config', 'det_checkpoint', 'loaded_into_cvat', 'frame_of'),
+    *('det_config', 'det_checkpoint', 'loaded_into_cvat', 'frame_of', 'boxes_frame_of'),
 )
 """Options of commands on videos that may name input files, compared by their content."""
 
@@ -266,26 +268,28 @@ def _tolerance(text: str) -> float | None:
     return pixels
 
 
-def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that assign the labels of a file to frames of the video."""
+def add_frame_arguments(parser: argparse.ArgumentParser, subject: FrameSubject = 'labels') -> None:
+    """Add the options that assign the labels, or the boxes, of a file to frames of the video."""
+    what = 'LABELS' if subject == 'labels' else 'the FILE of --boxes'
+    number_option, list_option = FRAME_OPTIONS[subject]
     parser.add_argument(
-        '--first-frame-number',
+        number_option,
         type=whole,
         metavar='N',
-        help='number of the first frame of the video in the labels, if their picture names do not '
-        'tell: 0 for CVAT and OpenCV, 1 for FFmpeg',
+        help=f'number of the first frame of the video in {what}, if that is not clear: 0 for CVAT '
+        'and OpenCV, 1 for FFmpeg',
     )
     parser.add_argument(
-        '--frame-of',
+        list_option,
         type=Path,
         metavar='FILE',
-        help='CSV file that says which frame each labelled picture is, if the picture names do '
+        help=f'CSV file that says which frame each picture in {what} is, if the picture names do '
         'not tell: lines picture,frame (counted from 0), or picture,seconds under a header such '
         'as name,time',
     )
 
 
-def frame_options(args: argparse.Namespace) -> FrameOptions:
+def frame_options(args: argparse.Namespace, subject: FrameSubject = 'labels') -> FrameOptions:
     """Read the options of :func:`add_frame_arguments`.
 
     Raises:
@@ -293,11 +297,29 @@ def frame_options(args: argparse.Namespace) -> FrameOptions:
     """
     from stdpose_mm.io.labels import FrameOptions, read_frame_list
 
-    if args.frame_of is None:
-        return FrameOptions(first_number=args.first_frame_number)
-    if args.first_frame_number is not None:
-        raise InputError('--first-frame-number and --frame-of say the same thing, give one of them')
-    return read_frame_list(args.frame_of)
+    first_number, list_file = _frame_values(args, subject)
+    if list_file is None:
+        return FrameOptions(first_number, subject=subject)
+    if first_number is not None:
+        options = ' and '.join(FRAME_OPTIONS[subject])
+        raise InputError(f'{options} say the same thing, give one of them')
+    return read_frame_list(list_file, subject)
+
+
+def require_box_file(args: argparse.Namespace, has_file: bool) -> None:
+    """Refuse options on the frames of a file of boxes if there is no such file.
+
+    Raises:
+        InputError: If one of the options of :func:`add_frame_arguments` is given without the file.
+    """
+    for option, value in zip(FRAME_OPTIONS['boxes'], _frame_values(args, 'boxes'), strict=True):
+        if value is not None and not has_file:
+            raise InputError(f'{option} is about a file of boxes, add --boxes FILE or leave it out')
+
+
+def _frame_values(args: argparse.Namespace, subject: FrameSubject) -> tuple[Any, Any]:
+    number, file = (option[2:].replace('-', '_') for option in FRAME_OPTIONS[subject])
+    return vars(args)[number], vars(args)[file]
 
 
 def add_labels_size_argument(parser: argparse.ArgumentParser) -> None:

@@ -28,10 +28,12 @@ from stdpose_mm.cli.arguments import (
     EXIT_INTERRUPTED,
     LAUNCHER_FOR_ONE_VIDEO,
     OneLineParser,
+    add_frame_arguments,
     add_launcher_argument,
     add_video_arguments,
     check_outputs,
     positive,
+    require_box_file,
     run_command,
 )
 from stdpose_mm.cli.infer_video import InferenceModels, infer_video
@@ -86,6 +88,7 @@ def make_parser(prog: str) -> OneLineParser:
         help='person boxes, instead of a detector: from a file (labels, COCO detections, '
         'MOTChallenge), or one person who fills the picture',
     )
+    add_frame_arguments(parser, 'boxes')
     parser.add_argument(
         '--det-every',
         type=positive,
@@ -226,3 +229,4 @@ def _check_boxes(args: argparse.Namespace) -> None:
             'nobody says where the people are: give --det-config (an ONNX file, or an MMDetection '
             f'config with --det-checkpoint) or --boxes (a file, or {WHOLE_PICTURE})'
         )
+    require_box_file(args, args.boxes not in (None, WHOLE_PICTURE))

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from stdpose_mm.choices import WHOLE_PICTURE
+from stdpose_mm.cli.arguments import frame_options
 from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import require_packages
 from stdpose_mm.io import atomic_path
@@ -256,5 +257,5 @@ def _box_source(
     if detector is not None:
         people = detector
     elif args.boxes != WHOLE_PICTURE:
-        people = read_boxes(args.boxes, frames)
+        people = read_boxes(args.boxes, frames, options=frame_options(args, 'boxes'))
     return build_box_source(people, args.det_every, args.tracker)

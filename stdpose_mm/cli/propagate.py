@@ -31,6 +31,7 @@ from stdpose_mm.cli.arguments import (
     add_video_arguments,
     check_outputs,
     propagation_options,
+    require_box_file,
     run_command,
 )
 from stdpose_mm.cli.propagate_video import (
@@ -125,6 +126,7 @@ def make_parser(prog: str) -> OneLineParser:
     )
     add_cvat_input(parser)
     add_frame_arguments(parser)
+    add_frame_arguments(parser, 'boxes')
     add_labels_size_argument(parser)
     parser.add_output(
         '--report',
@@ -241,6 +243,7 @@ def _split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
 
 def _check_files(args: argparse.Namespace) -> None:
     """Refuse outputs that cannot be written before anything is computed."""
+    require_box_file(args, args.boxes not in (INTERPOLATE, DETECTOR))
     check_outputs(args)
 
 

@@ -163,6 +163,7 @@ def propagate_video(
         life_span=args.life_span,
         fill_left_out=args.fill_left_out,
         folder=choose_cache_folder(args.cache),
+        box_frame_options=frame_options(args, 'boxes'),
     )
     if brief:
         for note in (describe_frames(labels), *list_doubts(state)):

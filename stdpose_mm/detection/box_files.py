@@ -11,13 +11,28 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.io.labels import match_frames, read_json, read_labels
+from stdpose_mm.io.labels import (
+    NO_BOX_FRAME_OPTIONS,
+    FrameOptions,
+    frame_indices,
+    match_frames,
+    read_json,
+    read_labels,
+)
 from stdpose_mm.io.labels.detections import read_detections
 from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_EXACT, read_bytes
 from stdpose_mm.io.labels.label_studio import is_label_studio
 from stdpose_mm.io.labels.mmpose_json import is_mmpose
 from stdpose_mm.io.video import FrameSource, PictureFrames
-from stdpose_mm.structures import FrameDetections, TrackedBoxes, VideoLabels, person_box
+from stdpose_mm.structures import (
+    FrameDetections,
+    PersonLabel,
+    Skeleton,
+    TrackedBoxes,
+    VideoFrame,
+    VideoLabels,
+    person_box,
+)
 
 from .box_sources import BoxesByFrame
 from .person_detector import SCORE_THRESHOLD
@@ -30,6 +45,7 @@ def read_boxes(
     frames: FrameSource | None = None,
     score_threshold: float = SCORE_THRESHOLD,
     video: str | None = None,
+    options: FrameOptions = NO_BOX_FRAME_OPTIONS,
 ) -> BoxesByFrame:
     """Read the person boxes of one video.
 
@@ -47,20 +63,24 @@ def read_boxes(
         score_threshold: COCO detections that score less are left out; nothing is left out of the
             other files.
         video: The video, if a label file holds several.
+        options: The user's information on the frames, which takes precedence.
 
     Returns:
         Frame index -> boxes; with track ids if the file has them.
 
     Raises:
-        InputError: If the file is not as described, or has track ids for some people only.
+        InputError: If the file is not as described, has track ids for some people only, or does
+            not determine on which frames its boxes are.
     """
     if not Path(path).is_dir():
         if Path(path).suffix.lower() in MOT_SUFFIXES and not _is_deeplabcut(path):
-            return _read_mot(path)
+            return _read_mot(path, frames, options)
         if _is_detections(path):
-            return _read_coco_detections(path, frames, score_threshold)
+            return _read_coco_detections(path, frames, score_threshold, options)
     labels = read_labels(path, video=video, size=None if frames is None else frames.size)
-    return _boxes_of(path, labels if frames is None else match_frames(labels, frames))
+    if frames is not None or options:
+        labels = match_frames(labels, frames, options)
+    return _boxes_of(path, labels)
 
 
 def _is_detections(path: PathLike) -> bool:
@@ -76,7 +96,7 @@ def _is_deeplabcut(path: PathLike) -> bool:
     return read_bytes(path).startswith(b'scorer,')
 
 
-def _read_mot(path: PathLike) -> BoxesByFrame:
+def _read_mot(path: PathLike, frames: FrameSource | None, options: FrameOptions) -> BoxesByFrame:
     rows: dict[int, list[tuple[int, list[float], float]]] = {}
     try:
         lines = read_bytes(path).decode('utf-8-sig').splitlines()
@@ -85,9 +105,12 @@ def _read_mot(path: PathLike) -> BoxesByFrame:
     for number, line in enumerate(lines, 1):
         if line.strip():
             frame, track, box, score = _mot_row(f'{path}, line {number}', line)
-            rows.setdefault(frame - 1, []).append((track, box, score))
+            rows.setdefault(frame, []).append((track, box, score))
+    numbers = sorted(rows)
+    indices = _told_frames(path, numbers, frames, options) if options else [n - 1 for n in numbers]
     found = {}
-    for frame, people in sorted(rows.items()):
+    for number, frame in zip(numbers, indices, strict=True):
+        people = rows[number]
         track_ids, boxes, scores = zip(*people, strict=True)
         found[frame] = _frame(path, frame, list(boxes), list(scores), list(track_ids))
     return found
@@ -115,13 +138,20 @@ def _mot_row(where: str, line: str) -> tuple[int, int, list[float], float]:
 
 
 def _read_coco_detections(
-    path: PathLike, frames: FrameSource | None, score_threshold: float
+    path: PathLike, frames: FrameSource | None, score_threshold: float, options: FrameOptions
 ) -> BoxesByFrame:
     if not read_json(path):
         return {}
     found = {}
-    for image_id, people in read_detections(path, score_threshold).by_image.items():
-        frame = _frame_of(path, image_id, frames)
+    detected = read_detections(path, score_threshold).by_image
+    ids = [*detected]
+    indices = (
+        _told_frames(path, ids, frames, options)
+        if options
+        else [_frame_of(path, image_id, frames) for image_id in ids]
+    )
+    for image_id, frame in zip(ids, indices, strict=True):
+        people = detected[image_id]
         if frame in found:
             raise InputError(
                 f'{path} has detections for frame {frame} under several names, one of them '
@@ -150,6 +180,32 @@ def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -
         f'{path} has image_id {image_id!r}, but the video has no pictures with names; give the '
         '0-based frame as a number'
     )
+
+
+def _told_frames(
+    path: PathLike,
+    numbers: Sequence[int | str],
+    frames: FrameSource | None,
+    options: FrameOptions,
+) -> list[int]:
+    """Find the frames of numbers, or of names of pictures, by the user's information on them."""
+    names = [number if isinstance(number, str) else '' for number in numbers]
+    known = [number for number in numbers if isinstance(number, int)]
+    if known and len(known) < len(numbers):
+        raise InputError(
+            f'{path} has image_id {known[0]}, a number, and {next(filter(None, names))!r}, a name, '
+            f'give ids of one kind for {options.number_option} or {options.list_option}'
+        )
+    indices, numbering = frame_indices(path, names, indices=known or None)
+    # One person in each frame, so that a frame that the video does not have is refused.
+    labels = VideoLabels(
+        Path(path).stem,
+        Skeleton(('any',)),
+        tuple(VideoFrame(index, name) for index, name in zip(indices, names, strict=True)),
+        tuple(PersonLabel(index, np.zeros((1, 2)), np.zeros(1)) for index in indices),
+        numbering=numbering,
+    )
+    return [person.frame_index for person in match_frames(labels, frames, options).persons]
 
 
 def _boxes_of(path: PathLike, labels: VideoLabels) -> BoxesByFrame:

@@ -290,6 +290,22 @@ def test_times_come_from_the_video(run, movie, boxes, tmp_path):
     assert (last[0], float(last[1])) == ('8', pytest.approx(8 / open_frames(movie).fps, abs=1e-6))
 
 
+def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folder, boxes, tmp_path):
+    data = json.loads(boxes.read_text())
+    for image in data['images']:
+        image['file_name'] = f'{image["frame_index"]:06d}.jpg'
+    boxes.write_text(json.dumps(data))
+    out = tmp_path / 'poses.json'
+    arguments = [folder, '--out', out, '--boxes', boxes]
+    code, _, errors = run(*arguments)
+    assert (code, len(errors)) == (2, 1)
+    assert 'give --boxes-first-frame-number 0 if' in errors[0]
+    assert run(*arguments, '--boxes-first-frame-number', 0)[0] == 0
+    poses = read_labels(out)
+    for frame in range(NUM_FRAMES):
+        assert poses[frame][0].bbox.tolist() == box_at(0, frame).tolist()
+
+
 @pytest.mark.parametrize(
     ('arguments', 'sentence'),
     [
@@ -302,6 +318,10 @@ def test_times_come_from_the_video(run, movie, boxes, tmp_path):
         ),
         (('--boxes', 'BOXES', '--det-every', '2'), 'need --det-config'),
         (('--boxes', 'BOXES', '--hide-boxes'), 'add --save-video'),
+        (
+            ('--boxes', 'whole-picture', '--boxes-first-frame-number', '1'),
+            '--boxes-first-frame-number is about a file of boxes, add --boxes FILE',
+        ),
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
         (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is no name for a video'),

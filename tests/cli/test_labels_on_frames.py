@@ -138,3 +138,65 @@ class TestConvert:
         out = tmp_path / 'out.json'
         assert run_main(convert.main, labels, out, '--first-frame-number', 1)[0] == 0
         assert read_labels(out).labelled_frame_indices == (2, 4, 6)
+
+
+class TestBoxes:
+    """Boxes of a file of their own, on a folder whose pictures count from 1."""
+
+    @pytest.fixture
+    def boxes(self, tmp_path: Path, label_fields: dict[str, Any]) -> Path:
+        """Write a box in the frame of index 2 of a file that names its pictures from 0 on."""
+        image = {'id': 3, 'file_name': 'clip/000002.jpg', 'frame_index': 2}
+        box = {**label_fields['annotations'][0], 'image_id': 3, 'bbox': [1, 2, 30, 40]}
+        path = tmp_path / 'boxes.json'
+        path.write_text(json.dumps({**label_fields, 'images': [image], 'annotations': [box]}))
+        return path
+
+    @pytest.fixture
+    def boxed_frames(
+        self, run_main: Any, folder: Path, label_file: Path, tmp_path: Path
+    ) -> Callable[..., list[int]]:
+        """Propagate over the folder: the frames that have the box of the file."""
+
+        def run(boxes: Path, *options: object) -> list[int]:
+            out = tmp_path / 'dense.json'
+            arguments = [folder, label_file, '--out', out, '--method', 'linear', '--boxes', boxes]
+            code, _, said = run_main(propagate.main, *arguments, *options)
+            assert (code, said) == (0, [])
+            return [
+                p.frame_index
+                for p in read_labels(out).persons
+                if p.bbox is not None and p.bbox.tolist() == [1, 2, 30, 40]
+            ]
+
+        return run
+
+    def test_the_refusal_names_an_option_that_settles_it(
+        self, boxed_frames: Any, boxes: Path, run_main: Any, folder: Path, label_file: Path
+    ) -> None:
+        arguments = [folder, label_file, '--out', folder.parent / 'dense.json', '--boxes', boxes]
+        said = refused(run_main, propagate.main, *arguments)
+        assert 'but the boxes of clip count frames from 0' in said
+        assert 'give --boxes-first-frame-number 0 if' in said
+        assert 'or --boxes-first-frame-number 1 if' in said
+        assert boxed_frames(boxes, '--boxes-first-frame-number', 0) == [2]
+        assert boxed_frames(boxes, '--boxes-first-frame-number', 1) == [1]
+
+    def test_pictures_without_numbers_need_a_list(
+        self, boxed_frames: Any, boxes: Path, tmp_path: Path
+    ) -> None:
+        data = json.loads(boxes.read_text())
+        data['images'] = [{'id': 3, 'file_name': 'shot_a.jpg'}]
+        boxes.write_text(json.dumps(data))
+        (tmp_path / 'frames.csv').write_text('shot_a.jpg,6\n')
+        assert boxed_frames(boxes, '--boxes-frame-of', tmp_path / 'frames.csv') == [6]
+
+    @pytest.mark.parametrize(
+        'options', [['--boxes-first-frame-number', 0], ['--boxes-frame-of', 'frames.csv']]
+    )
+    def test_the_options_need_a_file_of_boxes(
+        self, run_main: Any, folder: Path, label_file: Path, tmp_path: Path, options: list[object]
+    ) -> None:
+        arguments = [folder, label_file, '--out', tmp_path / 'dense.json', *options]
+        said = refused(run_main, propagate.main, *arguments)
+        assert f'{options[0]} is about a file of boxes, add --boxes FILE' in said

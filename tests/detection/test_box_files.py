@@ -8,7 +8,7 @@ import pytest
 
 from stdpose_mm.detection.box_files import read_boxes
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import write_labels
+from stdpose_mm.io.labels import FrameOptions, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import (
     FrameDetections,
@@ -82,6 +82,10 @@ def same(found, boxes, scores=True, ids=True):
         np.testing.assert_array_equal(found[frame].scores, expected)
         if ids:
             np.testing.assert_array_equal(found[frame].track_ids, people.track_ids)
+
+
+def told(**values):
+    return FrameOptions(**values, subject='boxes')
 
 
 @pytest.mark.parametrize('separator', [',', ', ', ' '])
@@ -200,3 +204,64 @@ def test_estimates_of_other_networks_do_as_boxes(tmp_path):
     assert box[1] < 20
     assert box[0] + box[2] > 30
     assert box[1] + box[3] > 40
+
+
+class TestToldFrames:
+    """The user says which frames the boxes are on."""
+
+    @pytest.fixture
+    def frames(self, tmp_path):
+        """Five pictures whose names count from 1."""
+        folder = tmp_path / 'frames'
+        folder.mkdir()
+        for number in range(1, 6):
+            cv2.imwrite(str(folder / f'{number:06d}.jpg'), np.zeros((8, 8, 3), np.uint8))
+        return open_frames(folder)
+
+    def test_the_refusal_of_two_counts_names_the_option_that_settles_it(self, tmp_path, frames):
+        # ``000002.jpg`` is frame 2 of the file, and frame 1 of the folder.
+        path = write_posetrack(tmp_path / 'b.json', {1: BOXES[0], 2: BOXES[2]})
+        with pytest.raises(InputError, match='give --boxes-first-frame-number 0 if') as caught:
+            read_boxes(path, frames)
+        assert 'the boxes were made' in str(caught.value)
+        for first in (0, 1):
+            found = read_boxes(path, frames, options=told(first_number=first))
+            expected = {1 - first: BOXES[0], 2 - first: BOXES[2]}
+            same(found, expected, scores=False)
+
+    def test_numbers_of_mot_text_start_where_the_user_says(self, tmp_path, frames):
+        path = write_mot(tmp_path / 'b.txt', BOXES)
+        for first in (0, 1):
+            found = read_boxes(path, frames, options=told(first_number=first))
+            same(found, {frame + 1 - first: people for frame, people in BOXES.items()})
+
+    def test_numbers_of_detections_start_where_the_user_says(self, tmp_path, frames):
+        path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: frame + 7)
+        same(read_boxes(path, frames, options=told(first_number=7)), BOXES, ids=False)
+
+    def test_names_of_detections_are_looked_up_in_the_list(self, tmp_path, frames):
+        path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: f'shot_{"abc"[frame]}.jpg')
+        listed = told(frame_of={'shot_a.jpg': 3, 'shot_c.jpg': 1})
+        same(read_boxes(path, frames, options=listed), {3: BOXES[0], 1: BOXES[2]}, ids=False)
+
+    @pytest.mark.parametrize(
+        ('write', 'options', 'message'),
+        [
+            (write_mot, {'first_number': 3}, 'boxes of b are on frame -2, which is not among the'),
+            (write_mot, {'frame_of': {'a': 0}}, 'has none, give --boxes-first-frame-number N'),
+            (
+                lambda path, boxes: write_coco(path, boxes, lambda frame: 'xy z'[frame]),
+                {'first_number': 0},
+                'do not have, give --boxes-frame-of FILE instead',
+            ),
+            (
+                lambda path, boxes: write_coco(path, boxes, lambda frame: frame or 'a.jpg'),
+                {'first_number': 0},
+                "image_id 2, a number, and 'a.jpg', a name, give ids of one kind",
+            ),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, tmp_path, frames, write, options, message):
+        path = write(tmp_path / ('b.txt' if write is write_mot else 'b.json'), BOXES)
+        with pytest.raises(InputError, match=message):
+            read_boxes(path, frames, options=told(**options))

@@ -16,6 +16,7 @@ from .formats import (
     write_labels,
 )
 from .frame_numbers import (
+    NO_BOX_FRAME_OPTIONS,
     NO_FRAME_OPTIONS,
     FrameOptions,
     describe_frames,
@@ -40,6 +41,7 @@ from .trc import write_trc
 from .yolo_pose import read_yolo_pose
 
 __all__ = [
+    'NO_BOX_FRAME_OPTIONS',
     'NO_FRAME_OPTIONS',
     'FrameOptions',
     'describe_frames',

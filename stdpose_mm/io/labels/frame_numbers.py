@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from stdpose_mm.choices import FRAME_OPTIONS, FrameSubject
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import FrameNumbering, VideoLabels
@@ -43,23 +44,36 @@ FRAMES_SHOWN = 12
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """Hold the user's information on the frames of a label file.
+    """Hold the user's information on the frames of a file of labels or boxes.
 
     Args:
         first_number: Number of the video's first frame in the file.
         frame_of: Name of a picture -> its 0-based frame.
         time_of: Name of a picture -> seconds from the first frame.
+        subject: What the file holds; it decides which options of the command line errors name.
     """
 
     first_number: int | None = None
     frame_of: Mapping[str, int] = field(default_factory=dict)
     time_of: Mapping[str, float] = field(default_factory=dict)
+    subject: FrameSubject = 'labels'
 
     def __bool__(self) -> bool:
         return self.first_number is not None or bool(self.frame_of) or bool(self.time_of)
 
+    @property
+    def number_option(self) -> str:
+        """Name the option of the command line for ``first_number``."""
+        return FRAME_OPTIONS[self.subject][0]
+
+    @property
+    def list_option(self) -> str:
+        """Name the option of the command line for ``frame_of`` and ``time_of``."""
+        return FRAME_OPTIONS[self.subject][1]
+
 
 NO_FRAME_OPTIONS = FrameOptions()
+NO_BOX_FRAME_OPTIONS = FrameOptions(subject='boxes')
 
 
 def frame_indices(
@@ -188,12 +202,13 @@ def list_frames(indices: Sequence[int]) -> str:
     return f'frames {shown_indices}, ..., {indices[-1]} ({len(indices)} frames)'
 
 
-def read_frame_list(path: PathLike) -> FrameOptions:
+def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOptions:
     """Read which frame or time each picture shows from a CSV file.
 
     Args:
         path: Lines ``name,frame`` (0-based) or, under a header with the word ``time`` in its second
             column, ``name,seconds``; a header is optional for frames.
+        subject: What the pictures carry.
 
     Raises:
         InputError: If the file is not as described or names a picture twice.
@@ -223,5 +238,6 @@ def read_frame_list(path: PathLike) -> FrameOptions:
     if not values:
         raise InputError(f'{path} names no picture, expected lines such as shot_a.jpg,312')
     if times:
-        return FrameOptions(time_of=values)
-    return FrameOptions(frame_of={name: int(value) for name, value in values.items()})
+        return FrameOptions(time_of=values, subject=subject)
+    frames = {name: int(value) for name, value in values.items()}
+    return FrameOptions(frame_of=frames, subject=subject)

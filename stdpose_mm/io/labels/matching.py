@@ -47,15 +47,15 @@ def match_frames(
     """
     numbering = labels.numbering or FrameNumbering('index', 'the frame numbers of the file')
     if numbering.kind == 'matched' and not options:
-        return _renumbered(labels, {index: index for index in labels}, source)
+        return _renumbered(labels, {index: index for index in labels}, source, options)
     by_name = {} if options else _by_name(labels, source)
     if by_name:
         assert isinstance(source, PictureFrames)
-        _require_one_count(labels, source, by_name)
+        _require_one_count(labels, source, by_name, options)
         frame_of, text = by_name, f'the names of the pictures in {source.name}'
     else:
         frame_of, text = _find_frames(labels, numbering, source, options)
-    matched = _renumbered(labels, frame_of, source)
+    matched = _renumbered(labels, frame_of, source, options)
     if not by_name and numbering.kind != 'index':
         text += f' ({_example(labels, frame_of)})'
     if source is not None and not by_name:
@@ -64,12 +64,12 @@ def match_frames(
         seen = f'the pictures beside the file {_showing(fit, source)}'
         if not agreed and numbering.kind != 'index' and not options:
             raise InputError(
-                f'the frames of labels {labels.name} are read from {text}, but {seen}, '
-                'settle it with --first-frame-number N or --frame-of FILE, or give the video that '
-                'was labelled'
+                f'the frames of {options.subject} {labels.name} are read from {text}, but {seen}, '
+                f'settle it with {options.number_option} N or {options.list_option} FILE, or give '
+                f'the video of these {options.subject}'
             )
         if numbering.kind == 'names' and fit.shift is None and not options:
-            _require_no_holes(labels, source)
+            _require_no_holes(labels, source, options)
         if not agreed or fit.shift is not None:
             text += f', {"and" if agreed else "but"} {seen}'
     return replace(matched, numbering=FrameNumbering('matched', text))
@@ -95,7 +95,10 @@ def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
 
 
 def _require_one_count(
-    labels: VideoLabels, source: PictureFrames, by_name: Mapping[int, int]
+    labels: VideoLabels,
+    source: PictureFrames,
+    by_name: Mapping[int, int],
+    options: FrameOptions,
 ) -> None:
     """Refuse labels with frame indices from 0 on pictures whose names count from 1.
 
@@ -113,14 +116,15 @@ def _require_one_count(
         index = next(iter(by_name))
         (name,) = (frame.file_name for frame in labels.frames if frame.index == index)
         raise InputError(
-            f'{source.name} counts its pictures from 1 ({base_name(names[0])}), but {labels.name} '
-            f'counts frames from 0 ({shown(base_name(name))} is frame {index}), give '
-            '--first-frame-number 0 if these are the same frames by other numbers, or '
-            '--first-frame-number 1 if the labels were made on the pictures of these names'
+            f'{source.name} counts its pictures from 1 ({base_name(names[0])}), but the '
+            f'{options.subject} of {labels.name} count frames from 0 ({shown(base_name(name))} is '
+            f'frame {index}), give {options.number_option} 0 if these are the same frames by other '
+            f'numbers, or {options.number_option} 1 if the {options.subject} were made on the '
+            'pictures of these names'
         )
 
 
-def _require_no_holes(labels: VideoLabels, source: FrameSource) -> None:
+def _require_no_holes(labels: VideoLabels, source: FrameSource, options: FrameOptions) -> None:
     """Refuse numbers of other pictures if the numbers of the video's own pictures have gaps.
 
     Raises:
@@ -135,8 +139,8 @@ def _require_no_holes(labels: VideoLabels, source: FrameSource) -> None:
             f'{source.name} does not hold the pictures {_some_names(labels)} of {labels.name}, and '
             f'the numbers of its own {len(source)} pictures leave some out between {own.lowest} '
             f'and {own.highest}, so that a number may be that of a picture or its place: give the '
-            'labels the names of these pictures, or --frame-of FILE, a CSV file of lines '
-            'picture,frame'
+            f'{options.subject} the names of these pictures, or {options.list_option} FILE, a CSV '
+            'file of lines picture,frame'
         )
 
 
@@ -148,30 +152,31 @@ def _find_frames(
 ) -> tuple[dict[int, int], str]:
     """Find index in ``labels`` -> frame of the video, and word the source of this mapping."""
     if options.frame_of:
-        listed = _listed(labels, options.frame_of)
+        listed = _listed(labels, options.frame_of, options)
         return {index: int(frame) for index, frame in listed.items()}, 'the list of frames'
     if options.time_of:
-        times = _listed(labels, options.time_of)
-        return _frames_at(times, labels, source), 'the list of times'
+        times = _listed(labels, options.time_of, options)
+        return _frames_at(times, labels, source, options), 'the list of times'
     if options.first_number is not None:
         if numbering.kind in ('times', 'positions'):
             raise InputError(
-                f'--first-frame-number needs one number in the names of the pictures, which '
-                f'{_some_names(labels)} of {labels.name} do not have, give --frame-of FILE instead'
+                f'{options.number_option} needs one number in the names of the pictures, which '
+                f'{_some_names(labels)} of {labels.name} do not have, give {options.list_option} '
+                'FILE instead'
             )
         return _counted_from(labels, options.first_number), numbering.text
     if numbering.kind == 'times':
-        return _frames_at(numbering.times, labels, source), numbering.text
+        return _frames_at(numbering.times, labels, source, options), numbering.text
     if numbering.kind == 'names':
         first = numbering.first_number
         if first is None:
-            first = _find_first_number(labels, numbering, source)
+            first = _find_first_number(labels, numbering, source, options)
         return _counted_from(labels, first), numbering.text
     if numbering.kind == 'positions' and (source is None or numbering.count != len(source)):
         raise InputError(
             f'nothing tells which frames of the video the pictures {_some_names(labels)} of '
-            f'{labels.name} are, give --frame-of FILE, a CSV file of lines picture,frame, or the '
-            'folder of these pictures as the video'
+            f'{labels.name} are, give {options.list_option} FILE, a CSV file of lines '
+            'picture,frame, or the folder of these pictures as the video'
         )
     return {index: index for index in labels}, numbering.text
 
@@ -181,7 +186,10 @@ def _counted_from(labels: VideoLabels, first_number: int) -> dict[int, int]:
 
 
 def _find_first_number(
-    labels: VideoLabels, numbering: FrameNumbering, source: FrameSource | None
+    labels: VideoLabels,
+    numbering: FrameNumbering,
+    source: FrameSource | None,
+    options: FrameOptions,
 ) -> int:
     """Find the first frame's number in the names, from the video's length or its frames."""
     if source is not None:
@@ -198,16 +206,18 @@ def _find_first_number(
     video = 'the video' if source is None else source.name
     raise InputError(
         f'the names of the pictures {_some_names(labels)} of {labels.name} do not tell whether the '
-        f'first frame of {video} has number 0 or 1, give --first-frame-number 0 (CVAT, OpenCV) or '
-        '--first-frame-number 1 (FFmpeg), or the folder of these pictures as the video'
+        f'first frame of {video} has number 0 or 1, give {options.number_option} 0 (CVAT, OpenCV) '
+        f'or {options.number_option} 1 (FFmpeg), or the folder of these pictures as the video'
     )
 
 
-def _listed(labels: VideoLabels, values: Mapping[str, float]) -> dict[int, float]:
+def _listed(
+    labels: VideoLabels, values: Mapping[str, float], options: FrameOptions
+) -> dict[int, float]:
     """Look up the values of pictures: index -> value; pictures without labels may be missing.
 
     Raises:
-        InputError: If a labelled picture is missing.
+        InputError: If a labelled picture is missing or has no name.
     """
     known: dict[str, float] = {}
     for key in (picture_stem, base_name, str):
@@ -219,16 +229,25 @@ def _listed(labels: VideoLabels, values: Mapping[str, float]) -> dict[int, float
         keys = [key for key in (name, base_name(name), picture_stem(name)) if key in known]
         if keys:
             found[frame.index] = known[keys[0]]
+        elif frame.index in labelled and not name:
+            raise InputError(
+                f'{options.list_option} lists pictures by name, but the {options.subject} of '
+                f'{labels.name} are on frame {frame.index}, which has none, give '
+                f'{options.number_option} N instead'
+            )
         elif frame.index in labelled:
             raise InputError(
-                f'--frame-of does not list {shown(name)}, on which there are labels of '
-                f'{labels.name}, add a line for it'
+                f'{options.list_option} does not list {shown(name)}, on which there are '
+                f'{options.subject} of {labels.name}, add a line for it'
             )
     return found
 
 
 def _frames_at(
-    times: Mapping[int, float], labels: VideoLabels, source: FrameSource | None
+    times: Mapping[int, float],
+    labels: VideoLabels,
+    source: FrameSource | None,
+    options: FrameOptions,
 ) -> dict[int, int]:
     """Find the frames that are shown at given times: index in ``labels`` -> frame of the video.
 
@@ -242,8 +261,8 @@ def _frames_at(
     if source is None or known is None:
         what = 'which is not at hand here' if source is None else f'but {source.name} has none'
         raise InputError(
-            f'labels {labels.name} are on times of a video, {what}, give --frame-of FILE, a CSV '
-            'file of lines picture,frame'
+            f'{options.subject} {labels.name} are on times of a video, {what}, give '
+            f'{options.list_option} FILE, a CSV file of lines picture,frame'
         )
     begins = np.array(known, dtype=np.float64)
     interval = float(np.median(np.diff(begins))) if len(begins) > 1 else 0.0
@@ -253,15 +272,18 @@ def _frames_at(
     late = [time for time in times.values() if time > end]
     if late:
         raise InputError(
-            f'labels {labels.name} are on second {late[0]:g}, but {source.name} ends at {end:.3f}, '
-            'give the video that was labelled'
+            f'{options.subject} {labels.name} are on second {late[0]:g}, but {source.name} ends at '
+            f'{end:.3f}, give the video of these {options.subject}'
         )
     found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
     return {index: int(frame) for index, frame in zip(times, found, strict=True)}
 
 
 def _renumbered(
-    labels: VideoLabels, frame_of: Mapping[int, int], source: FrameSource | None
+    labels: VideoLabels,
+    frame_of: Mapping[int, int],
+    source: FrameSource | None,
+    options: FrameOptions,
 ) -> VideoLabels:
     """Give the frames the indices ``frame_of``; drop unlabelled frames without an index.
 
@@ -289,10 +311,10 @@ def _renumbered(
             if index is not None and frame.file_name:
                 what += f' ({name})'
             raise InputError(
-                f'the labels of {labels.name} are on {what}, which is not among the '
-                f'{"" if source is None else len(source)} frames of '
-                f'{"the video" if source is None else source.name}; give the frames that were '
-                'labelled'
+                f'the {options.subject} of {labels.name} are on {what}, which is not among the '
+                f'{"" if source is None else f"{len(source)} "}frames of '
+                f'{"the video" if source is None else source.name}; give the frames of these '
+                f'{options.subject}'
             )
     new_index = {frame.index: index for index, frame in kept.items()}
     return replace(
