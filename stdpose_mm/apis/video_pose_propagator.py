@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapp
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
     from stdpose_mm.detection import PersonDetector
+
+_Value = TypeVar('_Value')
 
 Video = str | PathLike[str] | Sequence[str] | FrameSource
 
@@ -378,6 +380,8 @@ class VideoPosePropagator:
     ) -> None:
         """Restore earlier labels, to undo a change.
 
+        Boxes that have gone to another person do not return; swap or merge the people for that.
+
         Args:
             state: The video.
             labels: (person id, frame) -> the earlier label of ``state.tracks``; None for no label.
@@ -391,7 +395,7 @@ class VideoPosePropagator:
                     del state.tracks[person_id]
 
     def swap_persons(self, state: PropagationState, frame_idx: int, one: int, other: int) -> None:
-        """Exchange the labels of two identities from a frame on.
+        """Exchange the labels of two identities, and their boxes, from a frame on.
 
         Args:
             state: The video.
@@ -411,19 +415,21 @@ class VideoPosePropagator:
         tracks = {person_id: state.tracks[person_id] for person_id in (one, other)}
         gone = {person_id: _is_gone(track, frame_idx) for person_id, track in tracks.items()}
         for person_id, source in ((one, other), (other, one)):
-            kept = {n: p for n, p in tracks[person_id].items() if n < frame_idx}
-            taken = {
-                n: _of_person(p, person_id) for n, p in tracks[source].items() if n >= frame_idx
-            }
+            kept, _ = _split_at(tracks[person_id], frame_idx)
+            _, later = _split_at(tracks[source], frame_idx)
+            taken = {n: _of_person(p, person_id) for n, p in later.items()}
             state.tracks[person_id] = kept | taken
             if kept and gone[source] and not gone[person_id] and frame_idx not in taken:
                 self.mark_absent(state, frame_idx, person_id)
         for person_id in (one, other):
             if not state.tracks[person_id]:
                 del state.tracks[person_id]
+        before, after = _split_at(state.boxes.get(one, {}), frame_idx)
+        before_other, after_other = _split_at(state.boxes.get(other, {}), frame_idx)
+        _set_boxes(state, {one: before | after_other, other: before_other | after})
 
     def split_person(self, state: PropagationState, frame_idx: int, person_id: int) -> int:
-        """Split a person in two: from a frame on it is another person.
+        """Split a person in two: from a frame on it is another person, who takes its boxes there.
 
         Args:
             state: The video.
@@ -440,15 +446,17 @@ class VideoPosePropagator:
         self._require_frame(state, frame_idx)
         self._require_person(state, person_id)
         track = state.tracks[person_id]
-        kept = {n: p for n, p in track.items() if n < frame_idx}
-        moved = {n: p for n, p in track.items() if n >= frame_idx}
+        kept, moved = _split_at(track, frame_idx)
         for labels, where in ((kept, 'before'), (moved, 'from')):
             if not any(label.has_place for label in labels.values()):
                 raise InputError(
                     f'person {person_id} has no label {where} frame {frame_idx}'
                     f'{" on" if where == "from" else ""}, label it there first'
                 )
-        new_id = next(unused_track_ids(state.tracks))
+        # There may be boxes of a person who was removed.
+        new_id = next(unused_track_ids({*state.tracks, *state.boxes}))
+        boxes, new_boxes = _split_at(state.boxes.get(person_id, {}), frame_idx)
+        _set_boxes(state, {person_id: boxes, new_id: new_boxes})
         state.tracks[person_id] = kept
         state.tracks[new_id] = {n: _of_person(p, new_id) for n, p in moved.items()}
         self.mark_absent(state, frame_idx, person_id)
@@ -457,9 +465,11 @@ class VideoPosePropagator:
         return new_id
 
     def merge_persons(self, state: PropagationState, person_id: int, into: int) -> None:
-        """Merge two people: the labels of the one go to the other.
+        """Merge two people: the labels and boxes of the one go to the other.
 
-        A mark of absence of one of them is replaced by a label of the other.
+        A mark of absence of one of them is replaced by a label of the other. Of two boxes in a
+        frame, that of the person who is present there is kept or, if both are, of the one whose
+        nearest label is nearer.
 
         Args:
             state: The video.
@@ -491,11 +501,20 @@ class VideoPosePropagator:
                 is_before = label.says_absent and first[other] <= frame_idx < first[one]
                 if not is_before and (frame_idx not in merged or merged[frame_idx].says_absent):
                     merged[frame_idx] = _of_person(label, into)
+        _set_boxes(
+            state,
+            {
+                person_id: {},
+                into: _merge_boxes(
+                    (staying, state.boxes.get(into, {})), (ending, state.boxes.get(person_id, {}))
+                ),
+            },
+        )
         del state.tracks[person_id]
         state.tracks[into] = merged
 
     def remove_person(self, state: PropagationState, person_id: int) -> None:
-        """Remove all labels of a person.
+        """Remove all labels of a person; its boxes are used again if it is labelled again.
 
         Raises:
             InputError: If there is no such person.
@@ -684,6 +703,38 @@ class VideoPosePropagator:
 
 def _of_person(label: PersonLabel, person_id: int) -> PersonLabel:
     return label if label.track_id == person_id else dataclasses.replace(label, track_id=person_id)
+
+
+def _split_at(
+    values: Mapping[int, _Value], frame_idx: int
+) -> tuple[dict[int, _Value], dict[int, _Value]]:
+    """Split values by frame index into those before a frame and those from it on."""
+    before = {n: value for n, value in values.items() if n < frame_idx}
+    return before, {n: value for n, value in values.items() if n >= frame_idx}
+
+
+def _set_boxes(state: PropagationState, boxes: Boxes) -> None:
+    """Replace the boxes of some people; a run that has begun goes on with the earlier ones."""
+    state.boxes = {person: found for person, found in {**state.boxes, **boxes}.items() if found}
+
+
+def _merge_boxes(
+    *people: tuple[Mapping[int, PersonLabel], Mapping[int, np.ndarray]],
+) -> dict[int, np.ndarray]:
+    """Merge the boxes of people, each given by its labels and boxes; the first has precedence."""
+
+    def remoteness(track: Mapping[int, PersonLabel], frame_idx: int) -> tuple[bool, float]:
+        distances = (abs(n - frame_idx) for n, label in track.items() if label.has_place)
+        return _is_gone(track, frame_idx + 1), min(distances, default=np.inf)
+
+    merged = {}
+    for frame_idx in sorted({n for _, boxes in people for n in boxes}):
+        _, nearest = min(
+            (person for person in people if frame_idx in person[1]),
+            key=lambda person: remoteness(person[0], frame_idx),
+        )
+        merged[frame_idx] = nearest[frame_idx]
+    return merged
 
 
 def _is_gone(track: Mapping[int, PersonLabel], frame_idx: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.video_pose_propagator import PropagationState
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.structures import PersonLabel
 
 POSE = np.array([[10.0, 10.0], [20.0, 10.0], [10.0, 30.0]])
 
@@ -64,6 +67,83 @@ def test_a_split_person_ends_where_the_new_one_begins(propagator, state):
     found = places(propagator, state)
     assert found[1] == [10] * 4 + [None] * 5
     assert found[3] == [None] * 4 + [10] * 5
+
+
+class TestBoxes:
+    """Boxes that were given for unlabelled frames go to those who get the labels."""
+
+    @pytest.fixture
+    def state(self, propagator, label, video) -> PropagationState:
+        """Persons 1 and 2 with labels in frames 0, 4, 8 and boxes 11 and 12 px wide between."""
+        given = [
+            label(frame, POSE + 100 * (person - 1), track_id=person)
+            for frame in (0, 4, 8)
+            for person in (1, 2)
+        ]
+        boxes = [box(label, frame, person) for frame in (2, 6) for person in (1, 2)]
+        frames = ArrayFrames(np.zeros((9, 240, 260, 3), np.uint8))
+        return propagator.init_state(frames, video(given, 9), boxes=video(boxes, 9))
+
+    def test_swapped_people_exchange_them_from_the_frame_on(self, propagator, state):
+        assert widths(propagator, state) == {1: {2: 11, 6: 11}, 2: {2: 12, 6: 12}}
+        propagator.swap_persons(state, 6, 1, 2)
+        assert widths(propagator, state) == {1: {2: 11, 6: 12}, 2: {2: 12, 6: 11}}
+
+    def test_a_split_person_leaves_them_to_the_new_one(self, propagator, state):
+        new = propagator.split_person(state, 4, 1)
+        assert widths(propagator, state) == {1: {2: 11}, 2: {2: 12, 6: 12}, new: {6: 11}}
+
+    def test_a_new_person_does_not_get_those_of_a_removed_one(self, propagator, state):
+        propagator.remove_person(state, 2)
+        new = propagator.split_person(state, 4, 1)
+        assert widths(propagator, state) == {1: {2: 11}, new: {6: 11}}
+
+    def test_merged_people_have_those_of_both(self, propagator, state):
+        new = propagator.split_person(state, 4, 1)
+        propagator.merge_persons(state, new, 1)
+        assert widths(propagator, state) == {1: {2: 11, 6: 11}, 2: {2: 12, 6: 12}}
+
+    @pytest.mark.parametrize('into', [1, 2])
+    def test_of_two_boxes_in_a_frame_that_of_the_nearer_label_is_kept(
+        self, propagator, state, into
+    ):
+        for person, frames in ((1, (4, 8)), (2, (0,))):
+            for frame in frames:
+                propagator.remove_labels(state, frame, person)
+        propagator.remove_labels(state, 4, 2)
+        # Person 1 has a label in frame 0, person 2 in frame 8.
+        propagator.merge_persons(state, 3 - into, into)
+        assert widths(propagator, state) == {into: {2: 11, 6: 12}}
+
+    def test_of_two_boxes_in_a_frame_that_of_somebody_gone_is_left_out(self, propagator, state):
+        for person, frames in ((1, (4, 8)), (2, (0, 4))):
+            for frame in frames:
+                propagator.remove_labels(state, frame, person)
+        propagator.mark_absent(state, 1, 1)
+        propagator.merge_persons(state, 2, 1)
+        propagator.remove_labels(state, 1, 1)
+        assert widths(propagator, state) == {1: {2: 12, 6: 12}}
+
+    def test_a_run_that_has_begun_keeps_its_boxes(self, propagator, state):
+        results = propagator.propagate_in_video(state)
+        next(results)
+        propagator.swap_persons(state, 1, 1, 2)
+        assert [result.bboxes[0, 2] for result in results if result.frame_idx in (2, 6)] == [11, 11]
+
+
+def box(label: Any, frame: int, person: int) -> PersonLabel:
+    place = np.array([100.0 * (person - 1), 100.0 * (person - 1), 10 + person, 40])
+    return label(frame, np.zeros((3, 2)), np.zeros(3), track_id=person, bbox=place)
+
+
+def widths(propagator: VideoPosePropagator, state: PropagationState) -> dict[int, dict[int, float]]:
+    """Person -> {frame: width of its box} in frames 2 and 6, as far as it is a given box."""
+    found: dict[int, dict[int, float]] = {}
+    for result in propagator.propagate_in_video(state):
+        for person, (*_, width, _) in zip(result.person_ids.tolist(), result.bboxes, strict=True):
+            if result.frame_idx in (2, 6) and width in (11, 12):
+                found.setdefault(person, {})[result.frame_idx] = width
+    return found
 
 
 @pytest.mark.parametrize('frame', [0, 9, -1])
