@@ -631,12 +631,16 @@ def _stdout_error() -> str | None:
 
 @contextmanager
 def _warnings_as_lines(prog: str) -> Iterator[None]:
-    """Show each InputWarning as one line of the command, other warnings as usual."""
+    """Show each InputWarning once, as one line of the command, other warnings as usual."""
     show_any = warnings.showwarning
+    shown: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, InputWarning):
-            print(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
+            # A file may be opened several times.
+            if str(message) not in shown:
+                print(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
+            shown.add(str(message))
         else:
             show_any(message, category, *place, **more)
 

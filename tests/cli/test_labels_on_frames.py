@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from stdpose_mm.cli import convert, propagate
 from stdpose_mm.io.labels import read_labels
+from support.video_files import cut_off, make_video
 
 Write = Callable[..., Path]
 
@@ -200,3 +202,18 @@ class TestBoxes:
         arguments = [folder, label_file, '--out', tmp_path / 'dense.json', *options]
         said = refused(run_main, propagate.main, *arguments)
         assert f'{options[0]} is about a file of boxes, add --boxes FILE' in said
+
+
+def test_labels_behind_the_end_of_a_video_that_is_cut_short_are_refused(
+    run_main: Any, label_fields: dict[str, Any], tmp_path: Path
+) -> None:
+    path = cut_off(make_video(tmp_path / 'clip.avi', range(30), codec='mpeg4'))
+    for number, image in enumerate(label_fields['images']):
+        image['frame_index'] = 12 * number
+    (tmp_path / 'labels.json').write_text(json.dumps(label_fields))
+    arguments = [path, tmp_path / 'labels.json', '--out', tmp_path / 'dense.json']
+    code, _, said = run_main(propagate.main, *arguments)
+    assert code == 2
+    assert 'clip.avi is cut short: its header announces 1.20 s of video' in said[0]
+    assert re.search(r'on frame 24 .*not among the \d+ frames of clip', said[1])
+    assert len(said) == 2

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tqdm import tqdm
 
 from stdpose_mm.cli import convert, main, propagate
 from stdpose_mm.cli.arguments import OneLineParser, run_command, with_sentences
-from stdpose_mm.errors import InputError, explain_error
+from stdpose_mm.errors import InputError, InputWarning, explain_error
 from stdpose_mm.io.labelled_videos import open_video
 from stdpose_mm.structures import VideoFrame, VideoLabels
 
@@ -186,3 +187,12 @@ def test_a_frame_number_in_the_millions_is_refused(skeleton):
     labels = VideoLabels('clip', skeleton, (VideoFrame(0), VideoFrame(10_000_000)), ())
     with pytest.raises(InputError, match='list frame 10000000, expected numbers below 5000000'):
         open_video(labels, None, None, pictures_needed=False)
+
+
+def test_a_warning_is_one_line_however_often_it_is_raised(capsys):
+    def work():
+        for text in ('a.avi is cut short', 'a.avi is cut short', 'b.avi is cut short'):
+            warnings.warn(text, InputWarning, stacklevel=1)
+
+    assert with_sentences('tool.py', work) == 0
+    assert capsys.readouterr().err == ('tool.py: a.avi is cut short\ntool.py: b.avi is cut short\n')

@@ -56,6 +56,14 @@ def make_video(
     return path
 
 
+def cut_off(path: Path) -> Path:
+    """Cut a video file off within the data of a picture, after two thirds of the pictures."""
+    with av.open(str(path)) as container:
+        places = sorted(p.pos for p in container.demux(video=0) if p.size)
+    path.write_bytes(path.read_bytes()[: places[2 * len(places) // 3] + 20])
+    return path
+
+
 def make_talkie(
     path: Path,
     times: Sequence[int],

@@ -17,6 +17,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError
 
+from .announced_end import announced_end, warn_if_cut_short
 from .demuxing import read_frames, read_packets
 from .frame_cache import FrameCache
 from .frame_source import FrameSource
@@ -67,11 +68,13 @@ class FrameIndex:
             ``checksums`` is None, else as guessed by FFmpeg, -1 without a guess.
         keys: Ascending indices of the frames at which decoding can start, including 0.
         checksums: Checksum of every frame, where times alone do not identify a frame.
+        num_damaged: Number of damaged frames at the end, as far as they were decoded.
     """
 
     times: list[int]
     keys: list[int]
     checksums: list[int] | None
+    num_damaged: int = 0
 
     @property
     def is_ascending(self) -> bool:
@@ -80,6 +83,14 @@ class FrameIndex:
             self.times[0] >= 0 and all(a < b for a, b in pairwise(self.times))
         )
 
+    def without_damaged_end(self) -> FrameIndex:
+        """Leave out the damaged frames at the end."""
+        if self.checksums is None or not self.num_damaged:
+            return self
+        count = len(self.times) - self.num_damaged
+        keys = [key for key in self.keys if key < count]
+        return FrameIndex(self.times[:count], keys, self.checksums[:count])
+
 
 class VideoFrames(FrameSource):
     """The frames of a video file.
@@ -87,6 +98,7 @@ class VideoFrames(FrameSource):
     Opening reads the whole file once without decoding it. If the container has no presentation
     times, every frame is decoded once instead; its checksum identifies it after a seek. Reading in
     order never seeks. Several threads may read at the same time; each then waits for its turn.
+    A file that ends clearly before its header announces is read as far as it goes, with a warning.
 
     Args:
         path: A video file that FFmpeg reads.
@@ -104,10 +116,11 @@ class VideoFrames(FrameSource):
             with container:
                 rate = stream.average_rate or stream.guessed_rate
                 self.fps = float(rate) if rate else None
-                self._time_base = stream.time_base
+                self._time_base = base = stream.time_base
                 aspect = stream.sample_aspect_ratio or Fraction(1)
                 self.audio_path = self._path if _has_sound(container) else None
                 format_name = container.format.name.split(',')[0]
+                end = announced_end(container, stream)
             is_trusted = format_name in _TRUSTED_CONTAINERS
             index = self._index_from_packets() if is_trusted else None
             if index is not None and not self._ends_agree(index):
@@ -121,6 +134,11 @@ class VideoFrames(FrameSource):
             ) from error
         if not self._index.times:
             raise InputError(f'{path} is a video without any frame that can be decoded')
+        whole = self._index.without_damaged_end()
+        times = [time * base for time in sorted(whole.times) if time >= 0]
+        if end is not None and times and warn_if_cut_short(self._path, end, times, rate):
+            # The cut may go through a frame.
+            self._index = whole
         first = self._decoded_frame(0)
         height, width = _upright(first).shape[:2]
         self.size = (width, height)
@@ -194,7 +212,7 @@ class VideoFrames(FrameSource):
             if whole < stream.frames:
                 raise InputError(
                     f'{self._path} is cut short: frame {whole} of the {stream.frames} frames in '
-                    'its header cannot be read'
+                    'its header cannot be read, give the whole file'
                 )
         times.sort()
         if untimed or not times or len(set(times)) < len(times):
@@ -229,13 +247,15 @@ class VideoFrames(FrameSource):
         times: list[int] = []
         keys = [0]
         checksums = []
+        damaged = 0
         with container:
             for i, frame in enumerate(read_frames(container, stream)):
                 times.append(_time(frame))
                 checksums.append(_checksum(frame))
+                damaged = damaged + 1 if frame.is_corrupt else 0
                 if i and frame.key_frame and times[i] >= 0:
                     keys.append(i)
-        return FrameIndex(times, keys, checksums)
+        return FrameIndex(times, keys, checksums, damaged)
 
     def _read(self, index: int) -> np.ndarray:
         return self._cache.get(index, self._sized_picture).copy()

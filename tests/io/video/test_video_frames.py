@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.video import VideoFrames, open_frames, read_frame, write_video
 from support.forks import in_fork
 from support.paths import ROOT
@@ -23,7 +23,9 @@ from support.video_files import (
     HEIGHT,
     OPEN_GROUPS,
     WIDTH,
+    cut_off,
     make_packed_avi,
+    make_talkie,
     make_video,
     number_of,
     numbered_picture,
@@ -252,15 +254,81 @@ def test_an_mp4_that_is_cut_short_names_the_first_missing_frame(tmp_path: Path):
         open_frames(path)
 
 
-def test_a_stream_that_is_cut_short_holds_the_frames_that_are_left(tmp_path: Path):
-    path = make_video(tmp_path / 'cut.avi', range(COUNT), codec='mpeg4', gop_size=10)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 4 // 5])
-    frames = open_frames(path)
+CUT_VIDEOS = {
+    'mpeg4.avi': VIDEOS['mpeg4.avi'],
+    'mpeg4_dropped.avi': VIDEOS['mpeg4_dropped.avi'],
+    'ffv1.avi': dict(codec='ffv1'),
+    'b_frames.mkv': VIDEOS['b_frames.mkv'],
+    'variable_rate.mkv': VIDEOS['variable_rate.mkv'],
+    'vp8.webm': dict(codec='libvpx'),
+    'flv.flv': dict(codec='flv'),
+    'fragmented.mp4': VIDEOS['fragmented.mp4'],
+}
 
-    # The last frame is the one that the cut goes through.
-    whole = len(frames) - 1
-    assert 5 < whole < COUNT - 1
-    assert [number_of(frames[i]) for i in shuffled(whole)] == shuffled(whole)
+
+@pytest.mark.parametrize('name', CUT_VIDEOS)
+def test_a_stream_that_is_cut_short_holds_the_frames_that_are_left(tmp_path: Path, name: str):
+    path = cut_off(make_video(tmp_path / name, **{'times': range(COUNT), **CUT_VIDEOS[name]}))
+    with pytest.warns(InputWarning, match=r'is cut short: its header announces \d\.\d\d s') as said:
+        frames = open_frames(path)
+
+    # What the cut goes through is no frame.
+    assert 0 < len(frames) < COUNT - 3
+    assert f'the frames that can be decoded, {len(frames)}, end after' in str(said[0].message)
+    indices = shuffled(len(frames))
+    assert [number_of(frames[i]) for i in indices] == indices
+
+
+@pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
+@pytest.mark.parametrize('name', ['open_groups.ts', 'no_times.h264', 'live.mkv'])
+def test_a_cut_is_not_seen_where_the_file_announces_no_end(tmp_path: Path, name: str):
+    options = VIDEOS.get(name, dict(container_options={'live': '1'}))
+    assert (
+        0 < len(open_frames(cut_off(make_video(tmp_path / name, range(COUNT), **options)))) < COUNT
+    )
+
+
+WHOLE_VIDEOS: dict[str, dict[str, Any]] = {
+    **VIDEOS,
+    'vp9.webm': dict(codec='libvpx-vp9'),
+    'hidden_frames.webm': dict(
+        codec='libvpx', codec_options={'auto-alt-ref': '1', 'lag-in-frames': '16'}
+    ),
+    'variable_rate.webm': dict(codec='libvpx', times=IRREGULAR, time_base=Fraction(1, 1000)),
+    'flv.flv': dict(codec='flv'),
+    'wmv.wmv': dict(codec='wmv2'),
+    'mpeg2.mpg': dict(codec='mpeg2video'),
+    'late.avi': dict(codec='mpeg4', times=range(50, 50 + COUNT)),
+    'late.mkv': dict(times=range(50, 50 + COUNT)),
+    'late_fragments.mp4': dict(
+        times=range(50, 50 + COUNT), container_options={'movflags': 'frag_keyframe+empty_moov'}
+    ),
+    'gaps.avi': dict(codec='mpeg4', times=[*range(COUNT - 1), 300]),
+    'gaps.mkv': dict(times=[*range(COUNT - 1), 300]),
+    'one_frame.avi': dict(codec='mpeg4', times=[0]),
+    'one_frame.mkv': dict(times=[0]),
+    'trimmed.mp4': dict(
+        times=range(-5, COUNT - 5),
+        container_options={'avoid_negative_ts': 'disabled', 'use_editlist': '1'},
+    ),
+}
+
+
+@pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
+@pytest.mark.parametrize('name', WHOLE_VIDEOS)
+def test_a_whole_file_is_not_called_cut_short(tmp_path: Path, name: str):
+    open_frames(make_video(tmp_path / name, **{'times': range(COUNT), **WHOLE_VIDEOS[name]}))
+
+
+@pytest.mark.filterwarnings('error::stdpose_mm.errors.InputWarning')
+@pytest.mark.parametrize('name', ['talk.mp4', 'talk.mkv'])
+def test_sound_that_outlasts_the_pictures_is_no_cut(tmp_path: Path, name: str):
+    assert len(open_frames(make_talkie(tmp_path / name, range(0, 1000, 40), lasts=3))) == 25
+
+
+def test_packed_b_frames_are_not_called_cut_short(tmp_path: Path, recwarn: Any):
+    open_frames(make_packed_avi(tmp_path / 'packed.avi', COUNT))
+    assert not [one for one in recwarn if issubclass(one.category, InputWarning)]
 
 
 def test_a_damaged_frame_is_named(tmp_path: Path):
