@@ -639,7 +639,10 @@ def _warnings_as_lines(prog: str) -> Iterator[None]:
         if issubclass(category, InputWarning):
             # A file may be opened several times.
             if str(message) not in shown:
-                print(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
+                from tqdm import tqdm
+
+                # A bar of progress may be open.
+                tqdm.write(f'{prog}: {cut_long(str(message))}', file=sys.stderr)
             shown.add(str(message))
         else:
             show_any(message, category, *place, **more)

@@ -124,7 +124,8 @@ def make_parser(prog: str) -> OneLineParser:
     parser.add_argument(
         '--smooth',
         choices=SMOOTHERS,
-        help='smooth the joints over time with this filter (default: no smoothing)',
+        help='smooth the joints that score at least 0.2 over time with this filter (default: no '
+        'smoothing)',
     )
     parser.add_argument(
         '--precision',

@@ -15,7 +15,7 @@ from stdpose_mm.detection.box_sources import Pictures
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import TrackedBoxes
 from stdpose_mm.tracking.pose_identities import PoseIdentities
-from stdpose_mm.tracking.smoothing import SURE_JOINT, PoseSmoother, TrackedPoses
+from stdpose_mm.tracking.smoothing import SURE_JOINT, PoseSmoother, TrackedPoses, smooth_tracks
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES, TrackConfirmation
 
 from .frame_estimate import FrameEstimate
@@ -161,7 +161,7 @@ def smooth_poses(
                 np.sqrt(frame.people.boxes[:, 2:].prod(axis=1)),
             )
 
-    for keypoints in smoother(tracked()):
+    for keypoints in smooth_tracks(tracked(), smoother, min_score):
         yield replace(waiting.popleft(), keypoints=keypoints)
 
 

@@ -6,6 +6,7 @@ usable. It never reaches across the end of a run, and leaves unusable joints as 
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -14,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stdpose_mm.choices import SMOOTHERS
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.structures import PersonLabel, VideoLabels, person_box
+from stdpose_mm.wording import counted
 
 SURE_JOINT = 0.2
 """Minimum score of usable joints; joints below are often far off and would distort the others."""
@@ -231,6 +233,36 @@ def build_smoother(name: str, fps: float | None = None) -> PoseSmoother:
     raise InputError(f'smoothing must be one of {", ".join(SMOOTHERS)}, got {name!r}')
 
 
+def smooth_tracks(
+    frames: Iterable[TrackedPoses], smoother: PoseSmoother, min_score: float
+) -> Iterator[np.ndarray]:
+    """Yield the smoothed keypoints [N, K, 2] of every frame; warn if no joint was usable.
+
+    Args:
+        frames: See :class:`PoseSmoother`.
+        smoother: The filter.
+        min_score: Score below which joints are not usable, for the warning.
+    """
+    num_people = num_usable = 0
+
+    def counted_frames() -> Iterator[TrackedPoses]:
+        nonlocal num_people, num_usable
+        for frame in frames:
+            num_people += len(frame.track_ids)
+            num_usable += int(frame.usable.sum())
+            yield frame
+
+    yield from smoother(counted_frames())
+    if num_people and not num_usable:
+        warnings.warn(
+            f'smoothing by {smoother} changed nothing: all joints of {counted(num_people, "pose")} '
+            f'score less than {min_score:g}, but only joints that score at least that are '
+            'smoothed, take a model that is surer of its joints or leave smoothing out',
+            InputWarning,
+            stacklevel=2,
+        )
+
+
 def smooth_labels(
     labels: VideoLabels, smoother: PoseSmoother, min_score: float = SURE_JOINT
 ) -> VideoLabels:
@@ -247,9 +279,13 @@ def smooth_labels(
         frame: [p for p in labels[frame] if p.track_id is not None and p.labelled.any()]
         for frame in sorted(labels)
     }
-    smoothed = smoother(
-        _tracked(frame, people, labels.skeleton.num_keypoints, min_score)
-        for frame, people in by_frame.items()
+    smoothed = smooth_tracks(
+        (
+            _tracked(frame, people, labels.skeleton.num_keypoints, min_score)
+            for frame, people in by_frame.items()
+        ),
+        smoother,
+        min_score,
     )
     keypoints_of = {
         (frame, person.track_id): np.where(person.given[:, None], person.keypoints, keypoints)

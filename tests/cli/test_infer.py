@@ -12,6 +12,7 @@ from functools import partial
 import av
 import numpy as np
 import pytest
+import torch
 
 from stdpose_mm import detection
 from stdpose_mm.cli import infer
@@ -242,13 +243,31 @@ def test_poses_are_smoothed(run, movie, boxes, tmp_path):
     assert run(movie, '--out', plain, '--boxes', boxes)[0] == 0
     for name in ('one-euro', 'savitzky-golay'):
         out = tmp_path / f'{name}.json'
-        assert run(movie, '--out', out, '--boxes', boxes, '--smooth', name)[0] == 0
+        code, _, said = run(movie, '--out', out, '--boxes', boxes, '--smooth', name)
+        assert (code, said) == (0, [])
         labels = read_labels(out)
         assert labels.extra['inference']['smoothing'].startswith(name)
         smoother = build_smoother(name, fps=10)
         expected = smooth_labels(read_labels(plain), smoother)
         for one, other in zip(labels.persons, expected.persons, strict=True):
             np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-6)
+
+
+def test_smoothing_that_changes_nothing_says_so(run, model_files, movie, boxes, tmp_path):
+    weights = torch.load(model_files[1], weights_only=False)
+    for name, values in weights['state_dict'].items():
+        if 'final_layer' in name:
+            values *= 0.01
+    torch.save(weights, tmp_path / 'unsure.pth')
+    options = ['--checkpoint', tmp_path / 'unsure.pth', '--boxes', boxes]
+    plain, out = tmp_path / 'plain.json', tmp_path / 'smooth.json'
+    assert run(movie, '--out', plain, *options)[2] == []
+    code, _, said = run(movie, '--out', out, *options, '--smooth', 'one-euro')
+    assert code == 0
+    assert len(said) == 1
+    assert 'changed nothing: all joints of 18 poses score less than 0.2, but' in said[0]
+    for one, other in zip(read_labels(out).persons, read_labels(plain).persons, strict=True):
+        np.testing.assert_array_equal(one.keypoints, other.keypoints)
 
 
 def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import savgol_filter
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import (
     SMOOTHERS,
@@ -231,6 +231,33 @@ def test_labels_keep_what_was_given_and_say_what_smoothed_them():
     # The given frame counted: frame 3 is the mean over frames 1 to 5.
     mean = np.mean([p.keypoints[0] for p in persons[1:6]], axis=0)
     np.testing.assert_allclose(after.persons[3].keypoints[0], mean)
+
+
+@pytest.mark.parametrize('score', [0.19, 0.2])
+def test_a_filter_that_finds_no_joint_to_smooth_says_so(recwarn, smoother, score):
+    persons = [
+        PersonLabel(
+            frame, [[10.0 + frame % 2, 10]], [2], track_id=1, scores=[score], source='propagated'
+        )
+        for frame in range(6)
+    ]
+    before = VideoLabels('clip', Skeleton(('nose',)), [VideoFrame(f) for f in range(6)], persons)
+    after = smooth_labels(before, smoother)
+    moved = [p.keypoints[0, 0] for p in after.persons] != [p.keypoints[0, 0] for p in persons]
+    sentences = [str(one.message) for one in recwarn if one.category is InputWarning]
+    if score < 0.2:
+        assert not moved
+        (sentence,) = sentences
+        assert 'changed nothing: all joints of 6 poses score less than 0.2' in sentence
+        assert sentence.startswith(f'smoothing by {smoother}')
+    else:
+        assert moved
+        assert not sentences
+
+
+def test_nobody_to_smooth_is_no_reason_to_warn(recwarn, smoother):
+    smooth_labels(VideoLabels('clip', Skeleton(('nose',)), [VideoFrame(0)], []), smoother)
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize(
