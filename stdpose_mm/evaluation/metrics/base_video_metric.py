@@ -14,7 +14,14 @@ from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_posetrack, select_held_out
-from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoLabels
+from stdpose_mm.io.labels.coco_records import video_name
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    VISIBLE,
+    PersonLabel,
+    VideoLabels,
+    given_frames,
+)
 
 BOXES = {
     'gt': 'ground-truth boxes',
@@ -53,7 +60,7 @@ class BaseVideoMetric(BaseMetric):
         collect_device, prefix, collect_dir: As in MMEngine's BaseMetric.
 
     Raises:
-        InputError: If there are no label files.
+        InputError: If there are no label files, or two of them have the same name.
         ValueError: If an argument is not as described.
     """
 
@@ -86,6 +93,7 @@ class BaseVideoMetric(BaseMetric):
         owner = type(self).__name__
         files = find_label_files(ann_file, owner=owner)
         self.label_files = select_held_out(files, held_out_share, held_out, owner)
+        _require_distinct_names(self.label_files, owner)
         self.given_interval = given_interval
         self.boxes = boxes
         self.main_frames = main_frames
@@ -188,10 +196,9 @@ class BaseVideoMetric(BaseMetric):
         """List the frames of a video whose labels were given."""
         if self.given_interval is None:
             return []
-        # The datasets need MMPose's whole dataset package, so the rule is fetched when asked for.
-        from stdpose_mm.structures import given_frames
-
-        return given_frames(video.labelled_frame_indices, self.given_interval)
+        # As in datasets and in evaluation, people marked as absent are no labels of a frame.
+        labelled = {person.frame_index for person in video.persons if person.source != 'absent'}
+        return given_frames(sorted(labelled), self.given_interval)
 
     def evaluated_frames(self, video: VideoLabels, subset: str) -> list[int]:
         """List the indices of ``'all'`` or ``'unlabelled'`` frames."""
@@ -251,6 +258,19 @@ class BaseVideoMetric(BaseMetric):
         for predicted in by_frame.values():
             people += self.select_people(predicted)
         return video.with_persons(people)
+
+
+def _require_distinct_names(files: Sequence[str], owner: str) -> None:
+    """Refuse two label files of one video: predictions say only the name of their video."""
+    file_of: dict[str, str] = {}
+    for file in files:
+        name = video_name(file)
+        if name in file_of:
+            raise InputError(
+                f'the labels {file_of[name]} and {file} of {owner} are both of video {name!r}, '
+                'give each video once and a name of its own'
+            )
+        file_of[name] = file
 
 
 def _frames_with_labels(sample: dict) -> list[int]:

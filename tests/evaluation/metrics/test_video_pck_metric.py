@@ -88,3 +88,22 @@ def test_propagated_labels_are_no_truth(mouse: VideoLabels, tmp_path: Path) -> N
     write_posetrack18(mouse.with_persons(people), tmp_path / 'mouse.json')
     with pytest.raises(InputError, match="6 of the 9 poses of video 'mouse' were filled in"):
         _evaluate(tmp_path, samples([mouse]))
+
+
+def test_people_who_are_absent_do_not_make_a_frame_given(
+    mouse: VideoLabels, tmp_path: Path
+) -> None:
+    # T = 4 on frames 0 to 7 gives 0, 4, 7, as in datasets; on 0 to 8 it would give 0, 4, 8.
+    nowhere = PersonLabel(8, np.zeros((3, 2)), np.zeros(3), 0, source='absent')
+    labels = mouse.with_persons([*mouse.persons[:8], nowhere])
+    write_posetrack18(labels, tmp_path / 'mouse.json')
+    predicted = samples([mouse.keep_frames([1, 2, 3, 5, 6])])
+    assert _evaluate(tmp_path, predicted, given_interval=4)['video/predicted'] == 100
+
+
+def test_two_label_files_of_one_video_are_refused(mouse: VideoLabels, tmp_path: Path) -> None:
+    (tmp_path / 'more').mkdir()
+    write_posetrack18(mouse, tmp_path / 'more' / 'mouse.json.gz')
+    files = [str(tmp_path / 'mouse.json'), str(tmp_path / 'more' / 'mouse.json.gz')]
+    with pytest.raises(InputError, match=r"mouse\.json and .* are both of video 'mouse'"):
+        VideoPCKMetric(files)
