@@ -122,6 +122,15 @@ def test_values_before_during_and_after_training(tmp_path: Path) -> None:
     assert distance == pytest.approx({0: 7 / 3, 2: 4 / 3, 3: 3.5 / 3})
 
 
+def test_labels_of_data_sets_in_a_data_set_are_shown_too(tmp_path: Path) -> None:
+    parts = [dict(type='NumberDataset', numbers=(n,), test_mode=True) for n in HELD_OUT]
+    dataloader = dict(
+        batch_size=BATCH_SIZE, num_workers=0, dataset=dict(type='ConcatDataset', datasets=parts)
+    )
+    records = train_distance(tmp_path, interval=9, dataloader=dataloader)
+    assert held_out(records, 'val/loss_distance')[0] == pytest.approx(7 / 3)
+
+
 def test_the_last_step_is_evaluated_once(tmp_path: Path) -> None:
     records = train_distance(tmp_path, interval=1, max_iters=2)
     assert [record['step'] for record in records if 'val/loss' in record] == [0, 1, 2]

@@ -125,11 +125,25 @@ class HeldOutLossHook(Hook):
         sampler: dict[str, Any] = {'type': EvenlySpacedSampler}
         if self.max_batches is not None:
             sampler['max_samples'] = self.max_batches * cfg['batch_size']
-        if 'test_mode' in cfg['dataset']:
-            cfg['dataset'] = {**cfg['dataset'], 'test_mode': False}
+        cfg['dataset'] = _show_labels(cfg['dataset'])
         # Workers that wait for the next evaluation would only hold memory.
         cfg.update(sampler=sampler, persistent_workers=False, drop_last=False)
         return runner.build_dataloader(cfg, seed=SEED)
+
+
+def _show_labels(dataset: Any) -> Any:
+    """Switch off ``test_mode`` in the config of a dataset and of those that it is made of."""
+    if isinstance(dataset, list | tuple):
+        return [_show_labels(part) for part in dataset]
+    if not isinstance(dataset, Mapping):
+        return dataset
+    shown = dict(dataset)
+    if 'test_mode' in shown:
+        shown['test_mode'] = False
+    for name in ('dataset', 'datasets'):
+        if name in shown:
+            shown[name] = _show_labels(shown[name])
+    return shown
 
 
 @torch.no_grad()
