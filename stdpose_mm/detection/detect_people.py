@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labelled_videos import open_video
-from stdpose_mm.io.labels.detections import Detections
+from stdpose_mm.io.labels.detections import Detections, require_distinct_ids
 from stdpose_mm.processes import balanced_share, rank_and_count, work_together
 from stdpose_mm.structures import FrameDetections, VideoLabels
 
@@ -41,7 +41,7 @@ def detect_people(
         InputError: If two pictures have one id, or the pictures of a video cannot be read.
     """
     ids = {video.name: _image_ids(video) for video in videos}
-    _require_distinct(ids)
+    require_distinct_ids({name: of_video.values() for name, of_video in ids.items()})
     share = balanced_share([len(ids[video.name]) for video in videos], *rank_and_count())
     own = {videos[number].name: videos[number] for number in share}
 
@@ -65,15 +65,3 @@ def _image_ids(video: VideoLabels) -> dict[int, int | str]:
         for frame in video.frames
         if frame.index in labelled
     }
-
-
-def _require_distinct(ids: dict[str, dict[int, int | str]]) -> None:
-    video_of: dict[int | str, str] = {}
-    for name, of_video in ids.items():
-        for image_id in of_video.values():
-            other = video_of.setdefault(image_id, name)
-            if other != name:
-                raise InputError(
-                    f'the videos {other!r} and {name!r} both have a picture of id {image_id}, give '
-                    'label files with ids that are distinct in the whole set'
-                )

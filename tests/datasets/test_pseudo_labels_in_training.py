@@ -15,6 +15,7 @@ from mmpose.registry import DATASETS
 from stdpose_mm.datasets.body import PoseTrack18WindowDataset
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.datasets.transforms import GenerateWindowTarget
+from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import find_label_files, read_posetrack18
 from stdpose_mm.propagation.interpolation import LinearPropagator
@@ -78,6 +79,22 @@ def test_a_video_labelled_by_hand_alone_is_used_as_ever(filled: TinySet) -> None
     # T = 4 on ten frames gives 0, 4, 8.
     assert sorted(infos(dataset, video='b')) == [1, 2, 3, 5, 6, 7, 9]
     assert infos(dataset, video='b')[5]['label_sources'] == ('given',) * 3
+
+
+def test_samples_of_several_key_frames_have_them_in_all_videos(filled: TinySet) -> None:
+    dataset = PoseTrack18WindowDataset(
+        **filled.args, interval=4, random_offset=True, keys_per_sample=3, crops='frame'
+    )
+    samples = [dataset.get_data_info(SampleIndex(i, seed=i)) for i in range(len(dataset))]
+    # Samples of a batch need the same number of frames.
+    assert {len(sample['frame_indices']) for sample in samples} == {5}
+    of_filled = [sample for sample in samples if sample['video_name'] == 'a']
+    ends = {(s['frame_indices'][0], s['frame_indices'][-1]) for s in of_filled}
+    assert ends == {(0, 4), (0, 9), (4, 9)}
+    between = next(s for s in of_filled if s['frame_indices'][0] == 4)
+    for key, points in zip(between['frame_indices'][1:-1], between['keypoints'], strict=True):
+        assert 4 < key <= 9
+        np.testing.assert_array_equal(points[5:], pose(key, between['track_id'])[5:])
 
 
 def test_a_person_propagated_on_a_frame_given_for_another_is_not_shown_there(

@@ -260,6 +260,22 @@ def test_estimation_takes_each_detection(tiny_set: TinySet) -> None:
     assert not info['keypoints_visible'].any()
 
 
+def test_detections_of_pictures_with_one_id_are_refused(tiny_set: TinySet) -> None:
+    def number_from_zero(data: dict) -> None:
+        for image in data['images']:
+            image['id'] %= 1000
+        for person in data['annotations']:
+            person['image_id'] %= 1000
+
+    for video in 'ab':
+        tiny_set.change(number_from_zero, video)
+    (tiny_set.root / 'boxes.json').write_text('[]')
+    with pytest.raises(InputError, match="'a' and 'b' both have a picture of id 0"):
+        PoseTrack18WindowDataset(
+            **tiny_set.args, test_mode=True, boxes='detected', bbox_file='boxes.json'
+        )
+
+
 def test_video_file_frames_go_by_index(tiny_set: TinySet) -> None:
     def name_video(data: dict) -> None:
         data['info'] = {'video': 'clip.avi'}
@@ -361,6 +377,27 @@ def test_other_skeleton_than_expected_is_named(tiny_set: TinySet) -> None:
     tiny_set.change(rename)
     with pytest.raises(InputError, match=r"a\.json has 2 keypoints, expected the 17 of 'posetrack"):
         PoseTrack18WindowDataset(**tiny_set.args)
+
+
+@pytest.mark.parametrize('owner', [PoseTrack18WindowDataset, GenericWindowDataset])
+def test_other_joints_of_the_same_number_are_named(tiny_set: TinySet, owner: type) -> None:
+    def rename(data: dict) -> None:
+        data['categories'][0]['keypoints'][1:3] = ['left_eye', 'right_eye']
+
+    tiny_set.change(rename, 'b')
+    with pytest.raises(
+        InputError, match=r"b\.json has the keypoint 'left_eye' in the place of 'head_bottom'"
+    ):
+        owner(**tiny_set.args)
+
+
+def test_other_spellings_of_the_same_joints_are_taken(tiny_set: TinySet) -> None:
+    def rename(data: dict) -> None:
+        names = data['categories'][0]['keypoints']
+        data['categories'][0]['keypoints'] = ['Nose', 'upper_neck', 'top_head', *names[3:]]
+
+    tiny_set.change(rename)
+    assert len(PoseTrack18WindowDataset(**tiny_set.args).videos) == 2
 
 
 def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:

@@ -23,10 +23,15 @@ from stdpose_mm.io.labels import (
     read_posetrack18,
     select_held_out,
 )
-from stdpose_mm.io.labels.detections import Detections, read_detections
+from stdpose_mm.io.labels.detections import (
+    Detections,
+    read_detections,
+    require_distinct_ids,
+)
 from stdpose_mm.structures import (
     NUM_FRAMES,
     PersonLabel,
+    Skeleton,
     VideoFrame,
     VideoLabels,
     Window,
@@ -34,6 +39,7 @@ from stdpose_mm.structures import (
     person_box,
     to_corners,
 )
+from stdpose_mm.structures.joint_names import name_distance
 
 from .box_policy import BoxPolicy
 from .label_selection import LabelSelection
@@ -246,6 +252,8 @@ class BaseWindowDataset(BaseDataset):
                 continue
             data_list += self._windows(len(self.videos), video, detections)
             self.videos.append(video)
+        if detections is not None:
+            require_distinct_ids({v.name: map(v.image_id, v.labelled) for v in self.videos})
         purpose = f'{"testing" if self.test_mode else "training"} {self.selection.task}'
         left_out = ', '.join(f'{n} {what}' for what, n in sorted(self.left_out.items()))
         left_out = left_out or 'nothing'
@@ -267,12 +275,7 @@ class BaseWindowDataset(BaseDataset):
 
     def _read_video(self, file: str, listings: dict[str, set[str]]) -> VideoTracks | None:
         labels = self.selection.select_sources(self.read_labels(file), file, type(self).__name__)
-        expected = len(self.metainfo['keypoint_id2name'])
-        if labels.skeleton.num_keypoints != expected:
-            raise InputError(
-                f'{file} has {labels.skeleton.num_keypoints} keypoints, expected the {expected} '
-                f'of {self.metainfo["dataset_name"]!r}'
-            )
+        self._require_joints(file, labels.skeleton)
         sources = self._existing_frames(file, labels, listings)
         frames = {frame.index: frame for frame in labels.frames if frame.index in sources}
         # As in evaluation, frames whose people have no joints count as labelled frames.
@@ -298,6 +301,24 @@ class BaseWindowDataset(BaseDataset):
             tracks=tracks_of(labels),
             has_propagated=any(person.source == 'propagated' for person in labels.persons),
         )
+
+    def _require_joints(self, file: str, skeleton: Skeleton) -> None:
+        """Refuse other joints, or another order of the joints, than those of the metainfo."""
+        of_index = self.metainfo['keypoint_id2name']
+        expected = tuple(of_index[index] for index in range(len(of_index)))
+        dataset_name = self.metainfo['dataset_name']
+        if skeleton.num_keypoints != len(expected):
+            raise InputError(
+                f'{file} has {skeleton.num_keypoints} keypoints, expected the {len(expected)} '
+                f'of {dataset_name!r}'
+            )
+        for found, wanted in zip(skeleton.keypoint_names, expected, strict=True):
+            # Other spellings, and other names of about the same place, are no other joint.
+            if name_distance(found, wanted) is None:
+                raise InputError(
+                    f'{file} has the keypoint {found!r} in the place of {wanted!r}, expected the '
+                    f'keypoints of {dataset_name!r} in their order: {", ".join(expected)}'
+                )
 
     def _existing_frames(
         self, file: str, labels: VideoLabels, listings: dict[str, set[str]]
@@ -366,7 +387,7 @@ class BaseWindowDataset(BaseDataset):
     # One sample
 
     def get_data_info(self, idx: int) -> dict:
-        """Make the sample dictionary of window ``idx``; draw the window if ``random_offset``.
+        """Make the sample dictionary of window ``idx``; draw its frames where they are random.
 
         An index that carries a ``seed``, as those of the seeded samplers do, makes the draw
         repeatable.
@@ -374,13 +395,17 @@ class BaseWindowDataset(BaseDataset):
         item = super().get_data_info(idx)
         video = self.videos[item['video']]
         track = video.tracks[item['track']] if item['track'] is not None else None
-        windows = [item['window']]
-        if item['window'] is None:
+        seed = getattr(idx, 'seed', None)
+        window = item['window']
+        if window is None:
             assert track is not None
-            seed = getattr(idx, 'seed', None)
-            drawn = self.draw_window(video, track, item['key'], seed)
-            keys_drawn = self.selection.draw_keys(track, drawn, seed)
-            windows = [replace(drawn, key=key) for key in keys_drawn]
+            window = self.draw_window(video, track, item['key'], seed)
+        windows = [window]
+        if self.selection.keys_per_sample > 1:
+            assert track is not None
+            windows = [
+                replace(window, key=key) for key in self.selection.draw_keys(track, window, seed)
+            ]
         window, keys = windows[0], [one.key for one in windows]
         frames = (*window.before, *keys, *window.after)
         detection = (item['box'], item['score']) if 'box' in item else None

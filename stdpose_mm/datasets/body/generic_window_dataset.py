@@ -21,7 +21,7 @@ class GenericWindowDataset(BaseWindowDataset):
             file's ``categories``, left and right told apart by the joints' names.
 
     Raises:
-        InputError: If a label file has another number of keypoints than the metainfo.
+        InputError: If a label file has other keypoints than the metainfo.
     """
 
     def __init__(self, *args: Any, dataset_name: str = 'generic', **kwargs: Any) -> None:

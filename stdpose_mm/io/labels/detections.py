@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,26 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
             for image_id, found in boxes.items()
         }
     )
+
+
+def require_distinct_ids(ids: Mapping[str, Iterable[int | str]]) -> None:
+    """Refuse videos that share the id of a picture: detections would belong to both.
+
+    Args:
+        ids: Name of a video -> ids of its pictures.
+
+    Raises:
+        InputError: If two videos have a picture of the same id.
+    """
+    video_of: dict[int | str, str] = {}
+    for name, of_video in ids.items():
+        for image_id in of_video:
+            other = video_of.setdefault(image_id, name)
+            if other != name:
+                raise InputError(
+                    f'the videos {other!r} and {name!r} both have a picture of id {image_id}, give '
+                    'label files with ids that are distinct in the whole set'
+                )
 
 
 def write_detections(detections: Detections, path: PathLike) -> None:
