@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar('_Value')
 
-Video = str | PathLike[str] | Sequence[str] | FrameSource
+Video = str | PathLike[str] | Sequence[str] | Sequence[np.ndarray] | FrameSource
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,8 @@ class VideoPosePropagator:
         """Open a video.
 
         Args:
-            video: A video file, a folder of pictures, a list of pictures, or opened frames.
+            video: A video file, a folder of pictures, a list of pictures (files, or BGR arrays),
+                or opened frames.
             labels: Labels to start from. People without track ids are associated; joints that
                 are not given are propagated.
             skeleton: Joints of labels that are added without ``labels``. By default those of the
@@ -272,7 +273,13 @@ class VideoPosePropagator:
         Raises:
             InputError: If the frame is not in the video or a shape or value is not as described.
         """
-        points = np.asarray(keypoints, dtype=np.float64)
+        try:
+            points = np.asarray(keypoints, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f'keypoints of person {person_id} in frame {frame_idx} are no array of numbers, '
+                'expected [K, 2] or [K, 3]'
+            ) from error
         if points.ndim != 2 or points.shape[1] not in (2, 3):
             raise InputError(
                 f'keypoints of person {person_id} in frame {frame_idx} have shape '

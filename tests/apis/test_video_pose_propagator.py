@@ -74,6 +74,13 @@ def test_the_affected_frames_are_those_of_the_method(folder, method, first):
 NOWHERE = [np.nan, np.nan]
 
 
+@pytest.mark.parametrize('kind', [list, np.asarray])
+def test_a_video_may_be_arrays(linear, pictures, kind):
+    state = linear.init_state(kind(pictures))
+    linear.add_labels(state, frame_idx=0, person_id=3, keypoints=POSE)
+    assert [result.frame_idx for result in run(linear, state)] == list(range(len(pictures)))
+
+
 def test_nan_and_visibility_0_mean_not_labelled(linear, folder):
     state = linear.init_state(folder)
     linear.add_labels(state, 0, 1, [[1, 2], NOWHERE, [3, 4]])
@@ -441,6 +448,7 @@ def test_a_device_that_does_not_exist_is_refused(model_files):
         ({'frame_idx': 9}, r'on frame 9, but clip has 9 frames \(0\.\.8\)'),
         ({'frame_idx': -1}, 'on frame -1'),
         ({'keypoints': POSE[0]}, r'shape \[2\], expected \[K, 2\] or \[K, 3\]'),
+        ({'keypoints': [[1, 2], [3]]}, r'no array of numbers, expected \[K, 2\] or \[K, 3\]'),
         ({'keypoints': POSE[:2]}, 'has 2 keypoints, expected 3'),
         ({'keypoints': [[1, 1, 7]] * 3}, 'visibility must be 0, 1 or 2, got 7'),
         ({'keypoints': [[np.inf, 1]] * 3}, 'finite'),

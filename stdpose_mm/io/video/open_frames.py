@@ -14,32 +14,37 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.file_kinds import PICTURE_SUFFIXES, require_no_stream
 
+from .array_frames import ArrayFrames
 from .frame_source import FrameSource
 from .picture_frames import PictureFrames, read_picture
 
 _OPEN_VIDEOS = 8
 
 
-def open_frames(path: PathLike | Sequence[PathLike]) -> FrameSource:
-    """Open a video file, a folder of pictures, or a list of picture files.
+def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> FrameSource:
+    """Open a video file, a folder of pictures, or a list of pictures.
 
-    The pictures of a folder are taken in natural order of their names (``9.jpg`` before
-    ``10.jpg``, upper and lower case alike), which need not start at 0: frame ``i`` is the i-th
-    picture. Other files in the folder are left out.
+    A list holds files, or arrays as :class:`ArrayFrames` takes them. The pictures of a folder are
+    taken in natural order of their names (``9.jpg`` before ``10.jpg``, upper and lower case alike),
+    which need not start at 0: frame ``i`` is the i-th picture. Other files in the folder are left
+    out.
 
     Raises:
         InputError: If there is nothing to read.
     """
     if not isinstance(path, (str, os.PathLike)):
-        return PictureFrames(list(path), name=Path(path[0]).parent.name if path else 'the list')
+        pictures: list[Any] = list(path)
+        if pictures and isinstance(pictures[0], np.ndarray):
+            return ArrayFrames(pictures)
+        return PictureFrames(pictures, Path(pictures[0]).parent.name if pictures else 'the list')
     folder = Path(path)
     if folder.is_dir():
-        pictures = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
-        pictures = [p for p in pictures if not p.name.startswith('.')]
-        if not pictures:
+        files = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES]
+        files = [p for p in files if not p.name.startswith('.')]
+        if not files:
             raise InputError(f'{path} holds no pictures, expected files such as 000000.jpg')
-        _require_distinct(folder, pictures)
-        return PictureFrames([*sorted(pictures, key=natural_order)], name=folder.resolve().name)
+        _require_distinct(folder, files)
+        return PictureFrames([*sorted(files, key=natural_order)], name=folder.resolve().name)
     require_no_stream(path)
     if not folder.is_file():
         raise InputError(f'{path} does not exist, expected a video file or a folder of pictures')
