@@ -84,6 +84,8 @@ class BoxPolicy:
         """
         sides = zip((window.left, window.right), window.given, strict=True)
         may_see = self.boxes == 'gt' or not any(window.given)
-        anchors = track.frames if may_see else [frame for frame, given in sides if given]
-        boxes = TrackBoxes({f: track.boxes[track.frames.index(f)] for f in anchors}, {})
+        anchors = dict(zip(track.frames, track.boxes, strict=True))
+        if not may_see:
+            anchors = {frame: anchors[frame] for frame, given in sides if given}
+        boxes = TrackBoxes(anchors)
         return [boxes.find(frame)[0] for frame in (*window.before, *window.after)]
