@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch.nn.functional as F
 from mmpose.models.heads import HeatmapHead
 from torch import Tensor, nn
 
@@ -28,7 +29,8 @@ class DecoderHead(HeatmapHead):
             ``None``, and ``final_layer`` has a 3x3 kernel by default.
 
     Raises:
-        InputError: If several decoders are configured, or the factor is invalid.
+        InputError: If several decoders are configured, the factor is invalid, or there is no final
+            layer to upsample.
     """
 
     final_layer: Any
@@ -57,7 +59,10 @@ class DecoderHead(HeatmapHead):
             kwargs.update(deconv_out_channels=None, deconv_kernel_sizes=None)
             kwargs.setdefault('final_layer', dict(kernel_size=3, padding=1))
         super().__init__(*args, **kwargs)
+        if upsample is not None and isinstance(self.final_layer, nn.Identity):
+            raise InputError(f'upsample={upsample} needs a final_layer, got None')
         self.upsample = upsample if shuffle_channels is None else None
+        self._is_pointwise = getattr(self.final_layer, 'kernel_size', None) == (1, 1)
         if upsample is not None and shuffle_channels is not None:
             last = self.final_layer
             self.deconv_layers = nn.Sequential(
@@ -81,6 +86,9 @@ class DecoderHead(HeatmapHead):
         """
         if self.upsample is None:
             return HeatmapHead.forward(self, (feature,)).float()
-        last = self.final_layer
         # In ViTPose the ReLU comes before the upsampling.
-        return convolve_upsampled(feature.relu(), last.weight, last.bias, self.upsample).float()
+        feature, last = feature.relu(), self.final_layer
+        if self._is_pointwise:
+            # For inference on a CPU the layer may be a packed one, without weights to take apart.
+            return F.interpolate(last(feature).float(), scale_factor=self.upsample, mode='bilinear')
+        return convolve_upsampled(feature, last.weight, last.bias, self.upsample).float()

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers import pack_layers
 from stdpose_mm.models.structures import SpatioTemporalRepresentation
 from support.model_samples import build
 
@@ -155,6 +156,21 @@ class TestSimpleDecoder:
         expected = head.final_layer(head.refine(torch.cat((fine, merged), dim=1)))
         found = head.decode_feature(feature, merged)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+    def test_one_pixel_of_kernel_is_enough_packed_or_not(self):
+        head = build(dict(type='FrameHead', **SIMPLE, final_layer=dict(kernel_size=1))).eval()
+        torch.nn.init.normal_(head.final_layer.weight)
+        feature = torch.randn(2, DIMS, 4, 3)
+        fine = torch.nn.functional.interpolate(feature.relu(), scale_factor=4, mode='bilinear')
+        expected = head.final_layer(fine)
+        torch.testing.assert_close(head((feature,)), expected, atol=1e-5, rtol=1e-5)
+        with torch.inference_mode():
+            pack_layers(head)
+            torch.testing.assert_close(head((feature,)), expected, atol=1e-5, rtol=1e-5)
+
+    def test_needs_a_final_layer(self):
+        with pytest.raises(InputError, match='upsample=4 needs a final_layer'):
+            build(dict(type='FrameHead', **SIMPLE, final_layer=None))
 
     def test_is_an_alternative_to_deconvolutions(self):
         with pytest.raises(InputError, match=r'upsample=4 takes the place .* is \(8, 8\)'):
