@@ -80,6 +80,8 @@ class PersonPoses:
             self.boxes[frame] = np.nan
             return
         said = ~label.propagated
+        # Joints that were taken back keep their places until they are recomputed.
+        self.joint_sources[frame][~said & (self.joint_sources[frame] == GIVEN)] = PROPAGATED
         self.keypoints[frame][said] = label.keypoints[said]
         self.visibility[frame][said] = label.visibility[said]
         self.scores[frame][said] = label.labelled[said]

@@ -58,6 +58,7 @@ class ShownPoses:
         for poses in self.of.values():
             poses.visibility[:] = 0
             poses.joint_sources[:] = poses.sources[:] = ABSENT
+            poses.boxes[:] = np.nan
             poses.pending[:] = False
 
     def follow(self, change: Change) -> list[range]:

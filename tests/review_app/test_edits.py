@@ -83,6 +83,16 @@ def test_a_label_is_taken_back_wholly_or_in_joints(page: Page):
     assert page.poses(20)[1]['source'] == 'propagated'
 
 
+def test_a_joint_that_is_taken_back_counts_as_propagated_at_once(page: Page):
+    page.edit('set_joints', person=1, frame=20, joints={'head': [0, 0, 0]})
+    for joint, sources in (('left_hand', 'apg'), ('right_hand', 'app')):
+        answer = page.try_edit('forget', person=1, frame=20, joints=[joint]).json()
+        shown = {person['id']: person for person in answer['frames']['20']}
+        assert shown[1]['sources'] == sources
+        page.revision = answer['revision']
+        page.settle()
+
+
 def test_labels_of_a_stretch_are_taken_back_at_once(page: Page):
     for frame in (5, 6, 7):
         page.edit('accept', person=1, frame=frame)
@@ -195,9 +205,10 @@ def test_when_the_last_label_is_taken_back_nobody_is_left(page: Page):
 def test_a_person_of_whom_only_absence_is_left_is_absent(page: Page):
     page.edit('remove_person', person=2)
     page.edit('mark_absent', person=1, frame=5)
-    for frame in (0, 20, 39):
+    for frame in (39, 20, 0):
         page.edit('forget', person=1, frame=frame)
     assert {page.poses(n)[1]['source'] for n in (0, 4, 5, 39)} == {'absent'}
+    assert 'no pose in frame 4' in page.refused('accept', person=1, frame=4)
 
 
 @pytest.mark.parametrize(
