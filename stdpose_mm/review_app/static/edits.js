@@ -11,6 +11,8 @@ const NUDGE_MS = 350;
  * @typedef {object} Waiting
  * @property {string} id the server applies an id once
  * @property {number} video
+ * @property {string} page the page that made it, which may have been loaded anew since
+ * @property {number} revision of the video, as that page knew it
  * @property {any} edit
  * @property {boolean} held whether it is shown already
  */
@@ -23,6 +25,8 @@ export class EditQueue {
   #retry = 0;
   /** @type {{edit: any, timer: number}|null} */
   #nudge = null;
+  /** @type {Set<string>} this page, and those before it in this tab */
+  #pages = new Set();
 
   /**
    * @param {import('./store.js').Store} store
@@ -36,6 +40,7 @@ export class EditQueue {
   constructor(store, page, on) {
     this.store = store;
     this.page = page;
+    this.#pages.add(page);
     this.on = on;
     addEventListener('pagehide', () => this.flush());
     addEventListener('beforeunload', (event) => {
@@ -48,8 +53,17 @@ export class EditQueue {
   open() {
     const kept = sessionStorage.getItem(this.#key());
     if (kept && !this.#queue.length) this.#queue.push(...JSON.parse(kept));
+    for (const one of this.#queue) this.#pages.add(one.page);
     this.#changed();
     this.#pump();
+  }
+
+  /**
+   * @param {string} page
+   * @returns {boolean} whether the edits of a page were made in this tab
+   */
+  isOwn(page) {
+    return this.#pages.has(page);
   }
 
   #key() {
@@ -102,8 +116,9 @@ export class EditQueue {
 
   /** @param {any} edit @param {boolean} held */
   #add(edit, held) {
-    const { video } = this.store.state;
-    this.#queue.push({ id: crypto.randomUUID(), video: video.id, edit, held });
+    const { video, revision } = this.store.state;
+    const id = crypto.randomUUID();
+    this.#queue.push({ id, video: video.id, page: this.page, revision, edit, held });
     this.#changed();
     this.#pump();
   }
@@ -145,13 +160,8 @@ export class EditQueue {
     while (this.#queue.length && !this.#retry) {
       const [first] = this.#queue;
       try {
-        const { revision } = this.store.state;
-        const answer = await postEdit(first.video, {
-          id: first.id,
-          page: this.page,
-          revision,
-          edit: first.edit,
-        });
+        const { id, page, revision, edit } = first;
+        const answer = await postEdit(first.video, { id, page, revision, edit });
         this.#wait = FIRST_WAIT_MS;
         this.#done(first);
         if (this.store.state.video.id === first.video) this.on.answer(answer, first.edit);
@@ -172,8 +182,11 @@ export class EditQueue {
 
   /** @param {Waiting} one @param {unknown} error */
   #failed(one, error) {
-    if (error instanceof ServerGone || (error instanceof Refused && error.status === 403)) {
-      this.on.gone(error);
+    // A server that has just been started answers 503 until it has opened the video.
+    const isOpening = error instanceof Refused && error.status === 503;
+    const isStranger = error instanceof Refused && error.status === 403;
+    if (isOpening || isStranger || error instanceof ServerGone) {
+      if (!isOpening) this.on.gone(error);
       this.#retry = window.setTimeout(() => {
         this.#retry = 0;
         this.#pump();

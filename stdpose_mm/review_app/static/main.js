@@ -110,7 +110,7 @@ const connection = new Connection(
       refreshGuidance();
     },
     edited: ({ page }) => {
-      if (page === PAGE) return;
+      if (queue.isOwn(page)) return;
       say('Another page has edited this video: its changes are shown here.');
       reload();
     },

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from support.review_browser import make_clip, place_of, serve
+from support.review_browser import make_clip, make_clips, place_of, serve
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +43,27 @@ def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was
         page.wait(lambda: page.text('#states') == '', 'nothing waits any more')
     given = clip[1].read_bytes()
     assert given == make_clip(clip[1].parent / 'again')[1].read_bytes()
+
+
+def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, tmp_path):
+    clips = make_clips(tmp_path / 'project', 2)
+    with serve(*clips) as first:
+        page.open(first, video=1)
+        for frame in (0, 10):
+            page.open(first, frame=frame, video=1)
+            with page.one_edit():
+                drag_left_hand(page, frame, 5)
+        page.open(first, video=0)
+        first.kill()
+        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
+        drag_left_hand(page, 0, 5)
+        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+    with serve(*clips, port=first.port) as second:
+        page.open(second, video=1)
+        page.wait(lambda: page.text('#states') == '', 'nothing waits any more')
+        assert page.text('#messages') == ''
+        page.open(second, video=0)
+        assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
 
 
 def test_a_wrong_token_and_a_foreign_host_get_nothing(page, server):
