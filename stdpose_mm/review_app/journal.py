@@ -60,7 +60,8 @@ class Journal:
         self._inputs = inputs
         self._file: BinaryIO | None = None
         self._to_keep = b''
-        if path.exists():
+        self._is_begun = path.exists()
+        if self._is_begun:
             self._open()
         else:
             require_writable(path)
@@ -98,7 +99,7 @@ class Journal:
     def _write(self, line: bytes) -> None:
         """Write a line, after the labels if they are still to be written."""
         if self._file is None:
-            self._open()
+            self._begin()
         assert self._file is not None
         end = self._file.seek(0, os.SEEK_END)
         try:
@@ -111,7 +112,23 @@ class Journal:
             # A partly written line must not remain before the next entry.
             self._reopen_at(end)
             raise InputError(os_error_text(error, f'{self.path} cannot be written')) from error
+        self._is_begun = True
         self._to_keep = b''
+
+    def _begin(self) -> None:
+        """Open the file for writing.
+
+        Raises:
+            InputError: If another server has written edits to it meanwhile, which are not in the
+                labels of this one.
+        """
+        self._file = self._locked()
+        if not self._is_begun and self._file.seek(0, os.SEEK_END) > 0:
+            self.close()
+            raise InputError(
+                f'{self.path} holds edits that another review server has made meanwhile, end this '
+                'one and start it again to go on with them'
+            )
 
     def _reopen_at(self, end: int) -> None:
         # Closing tries to write what is buffered, which fails again.

@@ -151,6 +151,9 @@ def test_two_servers_that_begin_at_once_do_not_mix(tmp_path: Path):
     with pytest.raises(InputError, match='open in another review server'):
         other.append({'id': 'b'})
     one.close()
+    with pytest.raises(InputError, match='start it again'):
+        other.append({'id': 'b'})
+    assert Journal(one.path, {'video': 'v'}).entries == [{'id': 'a'}]
 
 
 def test_a_project_lies_in_a_new_folder(tmp_path: Path):
