@@ -7,6 +7,8 @@ keeps neither tracks nor videos and it does not check what it reads.
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -14,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
@@ -43,7 +45,8 @@ def read_coco(path: PathLike) -> list[VideoLabels]:
     """Read a COCO keypoint JSON (``.gz`` too).
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
-    ``file_name`` names the same folder. ``v`` is 0, 1 or 2.
+    ``file_name`` names the same folder. ``v`` is 0, 1 or 2. Annotations of categories without joints
+    are left out with a warning.
 
     Args:
         path: The label file.
@@ -82,8 +85,7 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
             place[frame.image_id] = (key, frame.index)
 
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
-    annotations = record.records('annotations')
-    for annotation in annotations:
+    for annotation in _annotations_with_joints(record):
         key, index = image_of(annotation, place)
         person = read_person_record(annotation, index, skeleton, 'coco')
         if person.track_id is None:
@@ -114,6 +116,51 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
             )
             for key in groups
         ]
+
+
+def _annotations_with_joints(record: Record) -> list[Record]:
+    """Select the annotations of the category that has joints; warn of what may be misunderstood."""
+    annotations = record.records('annotations')
+    others = _names_without_joints(record)
+    of_other = [others.get(shown(annotation.peek('category_id'))) for annotation in annotations]
+    kept = [one for one, other in zip(annotations, of_other, strict=True) if other is None]
+    if len(kept) < len(annotations):
+        left_out = Counter(other for other in of_other if other is not None)
+        names = ', '.join(f'{number} of {name!r}' for name, number in left_out.items())
+        warnings.warn(
+            f'{record.file}: annotations of categories without joints are left out ({names})',
+            InputWarning,
+            stacklevel=2,
+        )
+    number = sum(map(_may_be_interpolated, kept))
+    if number:
+        warnings.warn(
+            f'{record.file}: {number} of {len(kept)} labels are not marked as key frames of CVAT, '
+            'which may have interpolated their joints; they count as given. Export the task as '
+            '"CVAT for video 1.1", which tells the key frames of each joint',
+            InputWarning,
+            stacklevel=2,
+        )
+    return kept
+
+
+def _names_without_joints(record: Record) -> dict[str, str]:
+    """Map the ids of the categories without joints, as texts, to their names."""
+    names: dict[str, str] = {}
+    with_joints = set()
+    for category in record.records('categories', []):
+        category_id = category.peek('id')
+        if category.peek('keypoints') not in (None, []):
+            with_joints.add(shown(category_id))
+        elif type(category_id) in (int, str):
+            names[shown(category_id)] = category.text('name', '')
+    return {text: name for text, name in names.items() if text not in with_joints}
+
+
+def _may_be_interpolated(annotation: Record) -> bool:
+    """Tell whether CVAT has exported a frame of a track in which not all joints are key frames."""
+    attributes = annotation.peek('attributes')
+    return isinstance(attributes, dict) and attributes.get('keyframe') is False
 
 
 def _video_key(image: Record) -> Any:

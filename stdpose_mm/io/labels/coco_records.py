@@ -134,7 +134,8 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
         InputError: If there is no such category (and no ``default``), or more than one.
     """
     categories = record.records('categories', [])
-    with_joints = [category for category in categories if 'keypoints' in category]
+    # CVAT gives categories without joints an empty list.
+    with_joints = [one for one in categories if one.peek('keypoints') not in (None, [])]
     if len(with_joints) > 1:
         names = [category.text('name', '') for category in with_joints]
         raise InputError(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import read_coco, read_labels, rescale_labels, write_coco
 from stdpose_mm.structures import Skeleton, VideoFrame
 from support.label_samples import person, sample
@@ -131,6 +131,35 @@ def test_track_ids_among_cvats_attributes_are_found(tmp_path: Path):
     path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], [annotation])
 
     assert read_coco(path)[0].persons[0].track_id == 8
+
+
+@pytest.mark.parametrize('ball', [{}, {'keypoints': []}, {'keypoints': [0] * 3}])
+def test_annotations_of_categories_without_joints_are_left_out(tmp_path: Path, ball: dict):
+    annotations = [
+        {'id': 1, 'image_id': 1, 'category_id': 1, 'keypoints': [1, 2, 2]},
+        {'id': 2, 'image_id': 1, 'category_id': 2, 'bbox': [1, 2, 3, 4], **ball},
+    ]
+    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], annotations)
+    data = json.loads(path.read_text())
+    data['categories'].append({'id': 2, 'name': 'ball', 'keypoints': [], 'skeleton': []})
+    path.write_text(json.dumps(data))
+
+    with pytest.warns(InputWarning, match="left out .1 of 'ball'"):
+        (labels,) = read_coco(path)
+    assert [person.extra['id'] for person in labels.persons] == [1]
+
+
+def test_frames_that_cvat_may_have_interpolated_are_told_of(tmp_path: Path):
+    annotations = [
+        {'id': n, 'image_id': n, 'keypoints': [n, 2, 2], 'attributes': {'keyframe': is_key}}
+        for n, is_key in ((1, True), (2, False), (3, False))
+    ]
+    images = [{'id': n, 'file_name': f'{n}.jpg'} for n in (1, 2, 3)]
+    path = write_images(tmp_path / 'x.json', images, annotations)
+
+    with pytest.warns(InputWarning, match='2 of 3 labels .*CVAT for video 1.1'):
+        (labels,) = read_coco(path)
+    assert {person.source for person in labels.persons} == {'given'}
 
 
 def test_image_ids_that_clash_between_videos_are_renewed(tmp_path: Path):
