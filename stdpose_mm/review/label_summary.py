@@ -31,7 +31,7 @@ class TrackSummary:
         track_id: The subject.
         given: Frames with a label that has a place, ascending.
         absent: Frames with a label that says that the subject is not in the picture, ascending.
-        partial: Frames of ``given`` in which some joints are left to propagation.
+        partial: Frames with a label that leaves some joints to propagation, ascending.
         left_out: Frames of ``given`` in which joints are left out that other frames have.
         gaps: Runs of frames without a label while the subject is there.
     """
@@ -140,8 +140,8 @@ def _summarize_track(
     return TrackSummary(
         track_id,
         tuple(given),
-        tuple(frame for frame in sorted(labels) if not labels[frame].has_place),
-        tuple(frame for frame in given if labels[frame].propagated.any()),
+        tuple(frame for frame in sorted(labels) if labels[frame].says_absent),
+        tuple(frame for frame in sorted(labels) if labels[frame].propagated.any()),
         tuple(
             frame for frame in given if (used & (labels[frame].keypoint_sources == 'absent')).any()
         ),

@@ -88,6 +88,16 @@ def test_words():
     ]
 
 
+def test_a_label_that_only_leaves_out_a_joint_is_no_absence():
+    """As in CVAT, where a joint is moved outside and no other joint is placed."""
+    sources = np.array(['absent', 'propagated', 'propagated'])
+    hidden = give(4, visibility=(0, 0, 0), keypoint_sources=sources)
+    summary = summarize(give(0), hidden, give(8))
+    assert summary.tracks[0].absent == ()
+    line = '  person 0: frames 0, 8; of single joints only in frame 4'
+    assert line in word_summary(summary).splitlines()
+
+
 def test_absence_that_was_marked_is_said():
     gone = [give(frame, visibility=(0, 0, 0)) for frame in (7, 21)]
     summary = summarize(give(0), gone[0], give(14), gone[1])

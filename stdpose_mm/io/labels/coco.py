@@ -45,8 +45,8 @@ def read_coco(path: PathLike) -> list[VideoLabels]:
     """Read a COCO keypoint JSON (``.gz`` too).
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
-    ``file_name`` names the same folder. ``v`` is 0, 1 or 2. Annotations of categories without joints
-    are left out with a warning.
+    ``file_name`` names the same folder. ``v`` is 0, 1 or 2. Annotations of categories without
+    joints are left out with a warning.
 
     Args:
         path: The label file.
