@@ -262,8 +262,8 @@ class VideoPosePropagator:
             person_id: Identity of the person within the video.
             keypoints: [K, 2] pixels, NaN for joints without a label; or [K, 3] with COCO's
                 visibility 0, 1, 2.
-            bbox: [4] person box ``[x, y, w, h]``; by default the earlier box of this label, or one
-                computed from the joints.
+            bbox: [4] person box ``[x, y, w, h]``; by default the earlier box of this label, unless
+                a joint is moved out of it, or one computed from the joints.
             replace: Meaning of joints without a label. False: they are undetermined; they keep
                 their value in an earlier label of this frame, and without one they are propagated.
                 True: the label replaces an earlier one, and they are left out.

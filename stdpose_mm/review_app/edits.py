@@ -11,7 +11,7 @@ import numpy as np
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.video_pose_propagator import PropagationState
 from stdpose_mm.errors import InputError
-from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, unused_track_ids
+from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, kept_box, unused_track_ids
 
 Step = dict[str, Any]
 
@@ -303,7 +303,9 @@ def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationS
         keypoints[state.skeleton.index_of(name)] = value
     left_out = [name for name, (_, _, v) in step['joints'].items() if v == NOT_LABELLED]
     earlier = state.tracks.get(step['person'], {}).get(step['frame'])
-    box = earlier.bbox if step['replace'] and earlier is not None else None
+    box = None
+    if step['replace'] and earlier is not None:
+        box = kept_box(earlier, keypoints[:, :2], keypoints[:, 2] > NOT_LABELLED)
     propagator.add_labels(
         state, step['frame'], step['person'], keypoints, box, step['replace'], left_out
     )

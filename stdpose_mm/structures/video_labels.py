@@ -28,6 +28,9 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2
 
+MAX_BEYOND = 0.15
+"""Share of a box's size by which its person's joints may lie outside of it."""
+
 _HIGH_ID = 2**62
 
 _SOURCE_TYPE = f'<U{max(map(len, SOURCES))}'
@@ -371,7 +374,8 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
     Args:
         earlier: The label to correct; its other joints and fields stay, unless it says that the
             person is absent.
-        correction: The correction; its box, if it has one, replaces the earlier one.
+        correction: The correction; its box, if it has one, replaces the earlier one. Without one,
+            the earlier one stays as far as :func:`kept_box` says.
     """
     if earlier.says_absent:
         return correction
@@ -381,10 +385,35 @@ def correct_label(earlier: PersonLabel, correction: PersonLabel) -> PersonLabel:
         earlier,
         keypoints=np.where(said[:, None], correction.keypoints, earlier.keypoints),
         scores=None if scores is None else np.where(said, correction.labelled, scores),
-        bbox=earlier.bbox if correction.bbox is None else correction.bbox,
+        bbox=kept_box(earlier, correction.keypoints, correction.labelled)
+        if correction.bbox is None
+        else correction.bbox,
         visibility=np.where(said, correction.visibility, earlier.visibility),
         keypoint_sources=np.where(said, correction.keypoint_sources, earlier.keypoint_sources),
     )
+
+
+def kept_box(
+    earlier: PersonLabel, keypoints: np.ndarray, labelled: np.ndarray
+) -> np.ndarray | None:
+    """Return the box of a label whose joints are corrected; None if a joint is moved out of it.
+
+    A box that a joint has left belongs to another place or pose; the joints tell a better one. Up
+    to ``MAX_BEYOND`` of its size beyond a side a joint counts as inside, since boxes that are drawn
+    by hand are no more accurate.
+
+    Args:
+        earlier: The label.
+        keypoints: [K, 2] pixels of its joints after the correction.
+        labelled: [K] bool: the joints that the correction gives.
+    """
+    box = earlier.bbox
+    if box is None:
+        return None
+    is_same = earlier.labelled & (earlier.keypoints == keypoints).all(axis=1)
+    moved = keypoints[labelled & ~is_same]
+    beyond = np.maximum(box[:2] - moved, moved - box[:2] - box[2:])
+    return None if (beyond > MAX_BEYOND * box[2:]).any() else box
 
 
 def forget_joints(label: PersonLabel, joints: Sequence[int]) -> PersonLabel:

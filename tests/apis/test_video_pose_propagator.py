@@ -92,9 +92,9 @@ def test_nan_and_visibility_0_mean_not_labelled(linear, folder):
 def test_one_joint_corrects_a_label_and_keeps_the_others(linear, folder):
     state = linear.init_state(folder)
     linear.add_labels(state, 0, 1, POSE, bbox=[1, 2, 30, 40])
-    linear.add_labels(state, 0, 1, [NOWHERE, NOWHERE, [50, 60]])
+    linear.add_labels(state, 0, 1, [NOWHERE, NOWHERE, [25, 30]])
     first = next(linear.propagate_in_video(state))
-    assert first.keypoints[0].tolist() == [[10, 10], [20, 10], [50, 60]]
+    assert first.keypoints[0].tolist() == [[10, 10], [20, 10], [25, 30]]
     assert first.keypoint_sources.tolist() == [['given'] * 3]
     assert first.bboxes[0].tolist() == [1, 2, 30, 40]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
@@ -58,6 +60,21 @@ def test_a_correction_of_a_label_keeps_its_other_joints(page: Page):
     page.edit('set_joints', person=1, frame=20, joints={'head': [12, 4, 2]})
     assert page.poses(20)[1]['sources'] == 'ggg'
     assert page.joint(20, 1, 'right_hand') == [18, 24]
+
+
+@pytest.mark.parametrize('edit', ['set_joints', 'accept'])
+def test_a_pose_that_is_moved_takes_its_box_along(start: Callable, edit: str):
+    labels = labels_of(*(label(frame, 1, bbox=[8, 2, 12, 24]) for frame in (0, 20)))
+    page = Page(access_to(start(labels)))
+    page.settle()
+    shown = page.poses(20)[1]['keypoints']
+    names = SKELETON.keypoint_names
+    joints = {name: [x + 50, y, 2] for name, (x, y, *_) in zip(names, shown, strict=True)}
+    page.edit(edit, person=1, frame=20, joints=joints)
+    # The extent of the joints, 8 by 20 pixels, and 15 % of it on each side.
+    assert page.poses(20)[1]['box'] == pytest.approx([58.8, 1, 10.4, 26])
+    assert page.poses(10)[1]['box'] == pytest.approx([33.4, 1.5, 11.2, 25])
+    assert page.poses(0)[1]['box'] == [8, 2, 12, 24]
 
 
 def test_an_accepted_pose_is_given_as_it_was_shown(page: Page):

@@ -276,6 +276,25 @@ def test_a_correction_changes_its_joints_only():
     assert (label.track_id, label.extra) == (4, {'id': 7})
 
 
+@pytest.mark.parametrize(
+    ('place', 'box'),
+    [
+        ([19, 19], [0, 0, 20, 20]),
+        # Boxes that are drawn by hand are not exact.
+        ([22.5, -2.5], [0, 0, 20, 20]),
+        ([24, 10], None),
+        ([10, -40], None),
+    ],
+)
+def test_a_box_stays_unless_a_joint_is_moved_out_of_it(place: list[float], box: list[float] | None):
+    points = np.array([[5, 5], [50, 50], [15, 15]])
+    earlier = PersonLabel(3, points, [2, 2, 0], bbox=[0, 0, 20, 20])
+    # The second joint was outside before, and is not moved.
+    moved = PersonLabel(3, np.array([place, [50, 50], [0, 0]]), [2, 2, 0])
+    found = correct_label(earlier, moved).bbox
+    assert (None if found is None else found.tolist()) == box
+
+
 def test_a_correction_of_an_absent_person_brings_it_back():
     absent = PersonLabel(3, np.zeros((3, 2)), np.zeros(3))
     assert correct_label(absent, mixed()).keypoint_sources.tolist() == [
