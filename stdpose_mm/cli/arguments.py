@@ -539,7 +539,13 @@ def check_outputs(args: argparse.Namespace) -> None:
                 for files in (pose_network_files(args) if 'pose_onnx' in args else ())
             },
         },
+        label_folder(vars(args).get('labels')),
     )
+
+
+def label_folder(labels: Path | None) -> dict[str, Path]:
+    """Return LABELS for :func:`guard_outputs` where they are a folder with a file per picture."""
+    return {} if labels is None or not labels.is_dir() else {'LABELS': labels}
 
 
 def run_command(

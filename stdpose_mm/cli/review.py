@@ -31,6 +31,7 @@ from stdpose_mm.cli.arguments import (
     add_propagation_arguments,
     fraction,
     frame_options,
+    label_folder,
     pose_network_files,
     propagation_options,
     run_command,
@@ -219,7 +220,8 @@ def list_inputs(
             **{f'pose network {files.file}': files.read for files in pose_network_files(args)},
         }
         outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
-        guard_outputs([*outputs, Output('--project', one.project)], given)
+        outputs.append(Output('--project', one.project))
+        guard_outputs(outputs, given, label_folder(one.labels))
     return inputs
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.cli import convert, evaluate, propagate
+from stdpose_mm.cli import convert, evaluate, propagate, review
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import atomic_path
 
@@ -119,6 +119,16 @@ def test_evaluate_keeps_its_inputs(run_main, tmp_path):
     code, _, (line,) = run_main(evaluate.main, *arguments, tmp_path / 'metrics.csv')
     assert code == 2
     assert 'metrics.csv is no name for metrics, give one that ends in .json or .json.gz' in line
+
+
+@pytest.mark.parametrize('command', [propagate, review])
+def test_a_folder_of_labels_by_picture_gets_no_other_label_file(run_main, tmp_path, movie, command):
+    labels = tmp_path / 'labelme'
+    labels.mkdir()
+    out = labels / 'dense.json'
+    code, _, (line,) = run_main(command.main, movie, labels, '--out', out)
+    assert code == 2
+    assert f'--out {out} would lie among the label files that are read from LABELS' in line
 
 
 def test_swapped_arguments_are_one_sentence(run_main, tmp_path, movie, label_file):
