@@ -99,11 +99,8 @@ export class Timeline {
     try {
       const timeline = await getTimeline(video.id, { columns, first, last, person: opened });
       if (asked !== this.#asked || video.id !== this.store.state.video?.id) return;
-      const whole = timeline.first === undefined;
-      timeline.first ??= 0;
-      timeline.last ??= video.frames - 1;
-      if (whole && columns > video.frames) timeline.columns = video.frames;
-      this.store.update({ timeline });
+      // The columns share the frames that were asked for.
+      this.store.update({ timeline: { ...timeline, first, last } });
     } catch (error) {
       this.onError(error);
     }

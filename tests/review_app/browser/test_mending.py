@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 
 from stdpose_mm.io.labels import read_labels
 from support.review_browser import FRAMES, GIVEN, SKELETON, place_of, serve
 from support.video_files import make_video
+
+LANE_LEFT, LANE_RIGHT = 88, 10
+"""Pixels beside the frames of a lane of the timeline."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('opened')]
 
@@ -272,6 +276,31 @@ def test_space_goes_to_the_frames_in_doubt_and_m_to_the_middle_of_the_gap(page):
     page.press('[')
     page.wait_for_frame(0)
     assert GIVEN[1] == 10
+
+
+def test_the_zoomed_timeline_tells_the_scores_of_the_frames_it_shows(page, server):
+    page.open(server, frame=20, video=page.video)
+    page.press('>', '>')
+    arrived = (
+        'return performance.getEntriesByType("resource")'
+        '.some((one) => one.name.includes("first=15&last=25") && one.responseEnd)'
+    )
+    page.wait(lambda: page.run(arrived), 'the part that is shown has been fetched')
+
+    def tip_of_frame_24():
+        left, top, width = page.run(
+            'const b = document.getElementById("lanes").getBoundingClientRect();'
+            'return [b.left, b.top, b.width]'
+        )
+        x = left + LANE_LEFT + 9.5 / 11 * (width - LANE_LEFT - LANE_RIGHT)
+        actions = ActionChains(page.browser, duration=0)
+        actions.w3c_actions.pointer_action.move_to_location(round(x), round(top) + 5)
+        actions.perform()
+        return page.text('#timeline-tip')
+
+    # Four frames from the label, and the score halves in seven.
+    expected = f'frame 24 · person 1 propagated · lowest score {0.5 ** (4 / 7):.2f}'
+    page.wait(lambda: tip_of_frame_24() == expected, 'the score is that of the frame')
 
 
 def test_space_says_that_doubt_is_not_known_yet(page, server):
