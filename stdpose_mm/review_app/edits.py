@@ -297,7 +297,8 @@ def perform(step: Step, propagator: VideoPosePropagator, state: PropagationState
 
 
 def _add_joints(step: Step, propagator: VideoPosePropagator, state: PropagationState) -> None:
-    assert state.skeleton is not None
+    if state.skeleton is None:
+        raise InputError('there is no skeleton')
     keypoints = np.zeros((state.skeleton.num_keypoints, 3))
     for name, value in step['joints'].items():
         keypoints[state.skeleton.index_of(name)] = value

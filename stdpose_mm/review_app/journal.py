@@ -23,6 +23,14 @@ VERSION = 1
 LABEL_FILE = 'label file'
 """Name of the input that the journal can replace, since it holds the labels."""
 
+READING_OPTIONS = (
+    *('--as-given', '--labels-video', '--labels-size', '--first-frame-number', '--frame-of'),
+    '--loaded-into-cvat',
+)
+"""Options that change which labels are read from the same file."""
+
+_ANEW = 'or give another file with --project to begin anew'
+
 _KEY = 'stdpose_review'
 """Field of the first line by which a journal is known; its value is the version."""
 
@@ -39,12 +47,14 @@ class Journal:
     Args:
         path: The file; made with the first edit.
         inputs: Fingerprints of the edited inputs by name: the video and the label file. None for
-            the label file uses the labels in the journal.
+            the label file uses the labels in the journal. Another label file is refused here only
+            if the journal holds no labels to compare its labels with.
 
     Attributes:
         entries: The edits in the journal.
         labels: The labels given to :meth:`keep` before the first edit; None if the journal has no
-            edit, began without labels, or is from the time before labels were kept.
+            edit, began without any, or is from the time before labels were kept.
+        has_other_file: Whether the edits began with another label file than the one that is given.
         notes: Messages to the user about the file, one sentence each.
 
     Raises:
@@ -56,6 +66,7 @@ class Journal:
         self.path = path
         self.entries: list[dict[str, Any]] = []
         self.labels: Any = None
+        self.has_other_file = False
         self.notes: list[str] = []
         self._inputs = inputs
         self._file: BinaryIO | None = None
@@ -88,6 +99,16 @@ class Journal:
         """
         self._write(_line(entry))
         self.entries.append(entry)
+
+    def other_labels(self) -> InputError:
+        """Make the error for labels that are not those that the edits began with."""
+        way = f'leave LABELS out and give --project {self.path} to go on with those edits, {_ANEW}'
+        if self.has_other_file or self.labels is None:
+            what = 'of another label file than the one that is given'
+        else:
+            what = 'of labels that were read differently from the same file'
+            way = f'give the options of before ({", ".join(READING_OPTIONS)}), {way}'
+        return InputError(f'{self.path} holds edits {what}, {way}')
 
     def close(self) -> None:
         """Close the file, so that another server can open it."""
@@ -196,21 +217,18 @@ class Journal:
                 f'({first[_KEY]!r} instead of {VERSION}), use that version'
             )
         for name, value in self._inputs.items():
-            if first.get(name) == value or self._replaces(name, value):
+            if first.get(name) == value:
+                continue
+            if name == LABEL_FILE and self.labels is not None:
+                self.has_other_file = value is not None
                 continue
             self.close()
-            if name == LABEL_FILE and (self.labels is not None or first.get(name) is None):
-                way = f'leave LABELS out and give --project {self.path} to go on with those edits'
-            else:
-                way = f'give the {name} of before'
+            if name == LABEL_FILE and first.get(name) is None:
+                raise self.other_labels()
             raise InputError(
-                f'{self.path} holds edits of another {name} than the one that is given, {way}, or '
-                'give another file with --project to begin anew'
+                f'{self.path} holds edits of another {name} than the one that is given, give the '
+                f'{name} of before, {_ANEW}'
             )
-
-    def _replaces(self, name: str, value: Any) -> bool:
-        """Tell whether the journal replaces a missing input."""
-        return name == LABEL_FILE and value is None and self.labels is not None
 
 
 def _line(entry: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Conversion of the labels before the first edit to their form in the journal, and back."""
+"""The labels before the first edit: their form in the journal, and whether others equal them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from stdpose_mm.io.labels.fields import Record
 from stdpose_mm.io.labels.posetrack18 import parse_posetrack18, posetrack18_fields
 from stdpose_mm.propagation import given_labels
-from stdpose_mm.structures import FrameNumbering, VideoLabels
+from stdpose_mm.structures import FrameNumbering, PersonLabel, VideoLabels
 
 
 def pack_labels(labels: VideoLabels, size: tuple[int, int]) -> dict[str, Any]:
@@ -40,3 +40,25 @@ def unpack_labels(packed: Any, journal: Path) -> VideoLabels:
     labels = parse_posetrack18(journal, fields, visibility='coco')
     numbering = FrameNumbering('matched', 'the journal')
     return replace(labels, name=name, numbering=numbering)
+
+
+def same_labels(one: VideoLabels, other: VideoLabels) -> bool:
+    """Tell whether edits of the given labels of ``one`` can be done to those of ``other``.
+
+    Fields that are only kept for writing, such as names of pictures, may differ.
+    """
+    return _essence(one) == _essence(other)
+
+
+def _essence(labels: VideoLabels) -> tuple[tuple[str, ...], dict[tuple[int, int | None], Any]]:
+    persons = given_labels(labels).persons
+    values = {(person.frame_index, person.track_id): _values(person) for person in persons}
+    return labels.skeleton.keypoint_names, values
+
+
+def _values(person: PersonLabel) -> list[Any]:
+    arrays = (
+        *(person.keypoints, person.visibility, person.keypoint_sources),
+        *(person.bbox, person.head_box),
+    )
+    return [person.source, *(None if array is None else array.tolist() for array in arrays)]

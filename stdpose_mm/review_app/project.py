@@ -24,7 +24,7 @@ from stdpose_mm.version import __version__
 
 from .background import BackgroundWorker
 from .journal import LABEL_FILE, Journal
-from .kept_labels import pack_labels, unpack_labels
+from .kept_labels import pack_labels, same_labels, unpack_labels
 from .video_review import VideoFiles, VideoReview
 
 
@@ -108,19 +108,7 @@ def _open_with_journal(
 ) -> VideoReview:
     for note in journal.notes:
         options.say(note)
-    labels = None
-    if inputs.labels is not None:
-        labels = read_labels(
-            inputs.labels,
-            video=inputs.labels_video,
-            size=frames.size,
-            loaded_into_cvat=inputs.loaded_into_cvat,
-        )
-        labels = _with_given(labels, inputs.labels, options)
-        labels = match_labels(labels, frames, options.frame_options, options.labels_size)
-    elif journal.labels is not None:
-        labels = unpack_labels(journal.labels, journal.path)
-        options.say(f'{journal.path}: the labels that its edits began with are taken from it')
+    labels = _starting_labels(inputs, frames, journal, options)
     skeleton = options.skeleton if labels is None else None
     state = propagator.init_state(
         frames,
@@ -129,6 +117,9 @@ def _open_with_journal(
         life_span=options.life_span,
         folder=options.cache,
     )
+    if labels is None and state.skeleton is not None and not journal.entries:
+        # Edits name joints, so the joints that they begin with are kept as labels are.
+        labels = VideoLabels(frames.name, state.skeleton, (), ())
     if labels is not None:
         summary = summarize_labels(
             state.tracks, labels.skeleton, len(frames), frames.size, options.life_span
@@ -140,6 +131,51 @@ def _open_with_journal(
     if labels is not None:
         journal.keep(pack_labels(labels, frames.size))
     return review
+
+
+def _starting_labels(
+    inputs: ReviewInputs, frames: FrameSource, journal: Journal, options: ReviewOptions
+) -> VideoLabels | None:
+    """Return the labels that the edits begin with: those of the label file, or the journal's.
+
+    Raises:
+        InputError: If they cannot be read, or the journal's edits began with others.
+    """
+    kept = None if journal.labels is None else unpack_labels(journal.labels, journal.path)
+    if inputs.labels is None:
+        if kept is None:
+            return None
+        if kept.persons:
+            options.say(f'{journal.path}: the labels that its edits began with are taken from it')
+        elif options.skeleton is not None:
+            _require_skeleton(kept.skeleton, options.skeleton, journal)
+        return kept
+    try:
+        labels = read_labels(
+            inputs.labels,
+            video=inputs.labels_video,
+            size=frames.size,
+            loaded_into_cvat=inputs.loaded_into_cvat,
+        )
+        labels = _with_given(labels, inputs.labels, options)
+        labels = match_labels(labels, frames, options.frame_options, options.labels_size)
+    except InputError:
+        if journal.has_other_file:
+            raise journal.other_labels() from None
+        raise
+    if kept is not None and not same_labels(kept, labels):
+        raise journal.other_labels()
+    return labels
+
+
+def _require_skeleton(begun: Skeleton, given: Skeleton, journal: Journal) -> None:
+    """Refuse joints other than those that the edits of an unlabelled video began with."""
+    if begun.keypoint_names != given.keypoint_names:
+        raise InputError(
+            f'{journal.path} holds edits that began with other joints than those of --skeleton, '
+            'leave --skeleton out to go on with those edits, or give another file with --project '
+            'to begin anew'
+        )
 
 
 def _with_given(labels: VideoLabels, file: Path, options: ReviewOptions) -> VideoLabels:

@@ -95,11 +95,12 @@ class VideoReview:
             people, frames = set(entry['people']), entry['frames']
             person = self._do(str(edit['type']), entry['steps'])
             clicks, edit_id = int(entry['clicks']), entry['id']
-        except (KeyError, TypeError, AttributeError, InputError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f'{self.journal.path}: edit {self.revision + 1} cannot be done again ({error}), '
-                'give the files of before, or another file with --project to begin anew'
-            ) from error
+                'give the files and options of before, or another file with --project to begin '
+                'anew'
+            ) from None
         assert isinstance(edit, dict)
         scope = EditScope(people, None if frames is None else range(*frames))
         self._log.add(edit_id, page, scope, clicks, person)

@@ -13,15 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import given as drawn
 from hypothesis import settings
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, explain_error
 from stdpose_mm.io.labels import read_labels, write_labels
+from stdpose_mm.io.labels.known_skeletons import KNOWN_SKELETONS
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.review_app.journal import Journal
-from stdpose_mm.review_app.kept_labels import pack_labels, unpack_labels
+from stdpose_mm.review_app.kept_labels import pack_labels, same_labels, unpack_labels
 from stdpose_mm.structures import VideoLabels
 from support.label_samples import content as content_of
 from support.label_samples import videos
@@ -250,6 +252,95 @@ def test_edits_are_not_done_to_other_labels_and_go_on_with_those_of_before(
     assert Page(access_to(start(None))).get()['revision'] == len(EDITS) + 1
 
 
+def estimates() -> VideoLabels:
+    """Return a person's estimated poses in two frames."""
+    fields = {'source': 'propagated', 'scores': np.array([0.9, 0.8, 0.6])}
+    return labels_of(*(label(frame, 1, **fields) for frame in (0, 20)))
+
+
+@pytest.mark.parametrize(
+    ('before', 'now'),
+    [({'as_given': 0.5}, {'as_given': 0.7}), ({'labels_size': (128, 96)}, {})],
+)
+def test_labels_that_are_read_differently_are_refused(
+    start: Callable, tmp_path: Path, before: dict, now: dict
+):
+    Page(access_to(start(estimates(), **before))).edit(**EDITS[0])
+    journal = journal_of(tmp_path).read_bytes()
+    way = (
+        r'read differently from the same file, give the options of before \(--as-given, .*'
+        r' --labels-size, .* leave LABELS'
+        rf' out and give --project {journal_of(tmp_path)} to go on with those edits, or'
+    )
+    with pytest.raises(InputError, match=way):
+        start(estimates(), **now)
+    assert journal_of(tmp_path).read_bytes() == journal
+    assert Page(access_to(start(estimates(), **before))).get()['revision'] == 1
+    assert Page(access_to(start(None))).get()['revision'] == 1
+
+
+def test_options_that_change_no_label_go_on(start: Callable):
+    Page(access_to(start(estimates(), as_given=0.7))).edit(**EDITS[0])
+    assert Page(access_to(start(estimates(), as_given=0.75))).get()['revision'] == 1
+
+
+def test_edits_go_on_with_another_file_of_the_same_labels(
+    page: Page, start: Callable, two_people: VideoLabels, tmp_path: Path
+):
+    for edit in EDITS:
+        page.edit(**edit)
+    before = without_progress(page)
+    frames = [replace(frame, file_name=f'{frame.index}.png') for frame in two_people.frames]
+    (tmp_path / 'labels.json').unlink()
+    again = Page(access_to(start(replace(two_people, frames=tuple(frames)))))
+    again.settle()
+    assert without_progress(again) == before
+
+
+def test_another_label_file_that_cannot_be_read_is_another_file(
+    page: Page, start: Callable, two_people: VideoLabels, tmp_path: Path
+):
+    page.edit(**EDITS[0])
+    (tmp_path / 'labels.json').write_text('{}')
+    with pytest.raises(InputError) as refused:
+        start(two_people)
+    assert 'holds edits of another label file' in str(explain_error(refused.value))
+
+
+def test_a_label_file_that_needs_an_option_still_says_which(start: Callable, tmp_path: Path):
+    labels = estimates()
+    frames = tuple(replace(frame, width=128, height=96) for frame in labels.frames)
+    labels = replace(labels, frames=frames)
+    Page(access_to(start(labels, labels_size=(128, 96)))).edit(**EDITS[0])
+    with pytest.raises(InputError, match='or --labels-size 128x96 to rescale the labels'):
+        start(labels)
+
+
+def test_the_joints_that_an_unlabelled_video_began_with_are_kept(start: Callable):
+    coco, posetrack = (KNOWN_SKELETONS[name] for name in ('coco', 'posetrack'))
+    edit = {'frame': 3, 'joints': {'nose': [1, 1, 2]}}
+    Page(access_to(start(None, skeleton=coco))).edit('add_person', **edit)
+    for options in ({}, {'skeleton': coco}):
+        again = Page(access_to(start(None, **options)))
+        assert again.get()['skeleton']['joints'] == [*coco.keypoint_names]
+        assert again.get()['revision'] == 1
+    with pytest.raises(InputError, match=r'other joints than .* leave --skeleton out to go on'):
+        start(None, skeleton=posetrack)
+    assert start.said == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize('skeleton', [None, 'hand'])
+def test_edits_of_joints_that_there_are_not_are_refused_in_a_sentence(
+    start: Callable, tmp_path: Path, skeleton: str | None
+):
+    edit = {'frame': 3, 'joints': {'nose': [1, 1, 2]}}
+    Page(access_to(start(None, skeleton=KNOWN_SKELETONS['coco']))).edit('add_person', **edit)
+    without_labels(journal_of(tmp_path))
+    with pytest.raises(InputError) as refused:
+        start(None, skeleton=None if skeleton is None else KNOWN_SKELETONS[skeleton])
+    assert 'edit 1 cannot be done again' in str(explain_error(refused.value))
+
+
 def test_labels_that_changed_before_the_first_edit_are_kept_as_they_were_opened(
     page: Page, start: Callable, tmp_path: Path
 ):
@@ -344,6 +435,7 @@ def test_kept_labels_are_those_that_were_given(labels: VideoLabels):
     labels = replace(labels, name='a clip.json')
     packed = json.loads(json.dumps(pack_labels(labels, (64, 48))))
     back = unpack_labels(packed, Path('j.jsonl'))
+    assert same_labels(labels, back)
     expected = given_labels(labels)
     assert [one.index for one in back.frames] == [one.index for one in expected.frames]
     for one, other in zip(back.persons, expected.persons, strict=True):
