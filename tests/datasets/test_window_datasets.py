@@ -46,7 +46,7 @@ def test_one_sample_carries_key_and_auxiliary_labels(tiny_set: TinySet) -> None:
     assert info['frame_indices'] == (4, 5, 8)
     assert info['window_position'] == 0.25
     assert info['aux_given'].tolist() == [True, True]
-    assert info['img_path'] == str(tiny_set.picture(5))
+    assert (info['img_path'], info['img_index']) == (str(tiny_set.picture(5)), None)
     assert [path for path, _ in info['frames']] == [str(tiny_set.picture(f)) for f in (4, 5, 8)]
     assert info['img_id'] == 1005
     shown = np.ones(17, bool)
@@ -298,6 +298,7 @@ def test_video_file_frames_go_by_index(tiny_set: TinySet) -> None:
     )
     sample = dataset[keys_of(dataset).index(5)]
     assert sample['frames'] == [(path, 4), (path, 5), (path, 8)]
+    assert (sample['img_path'], sample['img_index']) == (path, 5)
     levels = [image.mean() for image in sample['img']]
     np.testing.assert_allclose(levels, [80, 100, 160], atol=3)
 

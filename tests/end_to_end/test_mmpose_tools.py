@@ -59,9 +59,12 @@ def test_mmposes_training_tool_trains_and_validates(tmp_path: Path) -> None:
         f'train_cfg.val_interval={MAX_ITERS}',
         f'default_hooks.checkpoint.interval={MAX_ITERS}',
         'default_hooks.logger.interval=1',
+        'default_hooks.visualization.enable=True',
+        'default_hooks.visualization.interval=1',
         cwd=tmp_path,
     )
 
+    assert [*work_dir.glob('*/vis_data/vis_image/val_img_*.png')]
     (log,) = work_dir.glob('*/vis_data/scalars.json')
     records = [json.loads(line) for line in log.read_text().splitlines()]
     losses = [record['loss'] for record in records if 'loss' in record]

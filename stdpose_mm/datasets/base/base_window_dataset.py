@@ -91,7 +91,8 @@ class BaseWindowDataset(BaseDataset):
     'given', 'propagated', or None without a label), ``label_weights`` [F, K] (loss weight of each
     joint's label), ``window_position`` (a tuple of W positions if W > 1), ``video_name``,
     ``frame_index`` (of the first key frame), ``frame_indices`` [F], ``track_id`` (-1 if unknown),
-    ``id``, ``img_id``, ``img_path``, ``category_id``, and MMPose's metainfo keys. In testing the
+    ``id``, ``img_id``, ``img_path``, ``img_index`` (of the key frame in the video ``img_path``;
+    None if that is a picture), ``category_id``, and MMPose's metainfo keys. In testing the
     auxiliary labels are the given labels only.
 
     Args:
@@ -412,6 +413,7 @@ class BaseWindowDataset(BaseDataset):
         boxes, scores = self._boxes_of(track, windows, detection)
         positions = tuple(one.position for one in windows)
         sources = [video.source(frame) for frame in frames]
+        img_path, img_index = sources[len(window.before)]
         return {
             'frames': sources,
             'bbox': to_corners(np.asarray(boxes, dtype=np.float32)),
@@ -424,7 +426,8 @@ class BaseWindowDataset(BaseDataset):
             'track_id': track.track_id if track is not None else UNKNOWN_TRACK,
             'id': int(item['sample_idx']),
             'img_id': video.image_id(keys[0]),
-            'img_path': sources[len(window.before)][0],
+            'img_path': img_path,
+            'img_index': img_index,
             'category_id': 1,
             'sample_idx': item['sample_idx'],
             **sample_metainfo(self._metainfo),

@@ -9,6 +9,7 @@ WINDOW_META_KEYS = (
     'id',
     'img_id',
     'img_path',
+    'img_index',
     'category_id',
     'ori_shape',
     'img_shape',

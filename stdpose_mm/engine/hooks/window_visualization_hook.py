@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mmengine.runner import Runner
+from mmpose.engine.hooks import PoseVisualizationHook
+from mmpose.registry import HOOKS
+from mmpose.structures import PoseDataSample
+
+from stdpose_mm.io.video import read_frame, write_picture
+
+
+@HOOKS.register_module()
+class WindowVisualizationHook(PoseVisualizationHook):
+    """Draw predictions on key frames, also on those of video files.
+
+    MMPose's hook reads ``img_path`` as a picture. Where it is a video, this hook gives MMPose's the
+    key frame as ``<name of the video>_<frame>.png``, and the drawn pictures are named after that.
+    """
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict,
+        outputs: Sequence[PoseDataSample],
+    ) -> None:
+        """Draw the first prediction of every ``interval``-th batch."""
+        if self.enable:
+            with _with_pictures(outputs[:1]) as drawn:
+                data_batch = {**data_batch, 'data_samples': drawn}
+                super().after_val_iter(runner, batch_idx, data_batch, drawn)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict,
+        outputs: Sequence[PoseDataSample],
+    ) -> None:
+        """Draw all predictions."""
+        if self.enable:
+            with _with_pictures(outputs) as drawn:
+                super().after_test_iter(runner, batch_idx, data_batch, drawn)
+
+
+@contextmanager
+def _with_pictures(samples: Sequence[PoseDataSample]) -> Iterator[list[PoseDataSample]]:
+    """Copy samples, those of videos with a picture of the key frame that exists in the context."""
+    with TemporaryDirectory() as folder:
+        yield [_with_picture(sample, Path(folder)) for sample in samples]
+
+
+def _with_picture(sample: PoseDataSample, folder: Path) -> PoseDataSample:
+    video, index = sample.img_path, sample.get('img_index')
+    if index is None:
+        return sample
+    picture = folder / f'{Path(video).stem}_{index:06d}.png'
+    if not picture.exists():
+        write_picture(picture, read_frame(video, index))
+    sample = copy.copy(sample)
+    sample.set_metainfo({'img_path': str(picture)})
+    return sample
