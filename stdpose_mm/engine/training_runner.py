@@ -86,6 +86,20 @@ class TrainingRunner(Runner):
                 filename, map_location, strict or resumed, list(revise_keys)
             )
 
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the training step if the config says so.
+
+        Raises:
+            InputError: If ``compile`` of the config is no such setting.
+        """
+        try:
+            super()._maybe_compile(target)
+        except (AssertionError, RuntimeError, TypeError) as error:
+            raise InputError(
+                f'compile = {self.cfg.compile!r} of the config cannot be used ({one_line(error)}), '
+                'expected True, False or a dictionary of arguments of torch.compile'
+            ) from error
+
     def _require_checkpoint(self, filename: str) -> None:
         resumed = bool(self._resume)
         checkpoint = CheckpointLoader.load_checkpoint(filename, map_location='cpu')

@@ -111,7 +111,9 @@ class AuxiliaryLabels(NamedTuple):
     prior: Tensor
     position: Tensor
 
+    # PyTorch's compiler cannot trace through samples to a named tuple.
     @classmethod
+    @torch.compiler.disable
     def from_data_samples(cls, data_samples: Sequence[PoseDataSample]) -> AuxiliaryLabels | None:
         """Collect the labels of a batch; a sample without any gives nothing.
 

@@ -297,6 +297,9 @@ def test_amp_with_a_gpu_scales_the_loss(
                 ('val_evaluator=None', r'should be either all None or not None'),
                 ('randomness.seeed=5', r'the runner: .*unexpected keyword argument .seeed.'),
                 ('load_from=3', r'checkpoint 3 does not exist'),
+                ('compile=yes', r"compile = 'yes' .* expected True, False or a dictionary"),
+                ('compile.backend=nope', r"compile = .*Invalid backend: 'nope'.* expected True"),
+                ('compile.foo=1', r"compile = .*unexpected keyword argument 'foo'"),
             )
         ),
         (

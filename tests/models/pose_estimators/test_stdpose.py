@@ -443,3 +443,17 @@ def test_frame_head_learns_from_every_frame_of_a_sample_once() -> None:
     with torch.no_grad():
         network.loss(data['inputs'], data['data_samples'])
     assert frames == [[5, 5, 5]]
+
+
+@pytest.mark.slow
+def test_a_compiled_model_has_the_same_losses() -> None:
+    """MMEngine compiles the training step for ``compile=True``."""
+    network = build(tiny_cfg())
+    batch = window_batch(1)
+
+    def step() -> torch.Tensor:
+        return total(network(**prepare(network, batch), mode='loss'))
+
+    expected = step()
+    torch._dynamo.reset()
+    torch.testing.assert_close(torch.compile(step, backend='eager')(), expected)
