@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stdpose_mm.choices import PROPAGATION_METHODS
-from stdpose_mm.cli.arguments import OneLineParser, fraction, positive, run_command
+from stdpose_mm.cli.arguments import (
+    OneLineParser,
+    add_frame_arguments,
+    fraction,
+    frame_options,
+    positive,
+    require_box_file,
+    run_command,
+)
 from stdpose_mm.cli.video_set import choose_file, require_folder
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_kinds import require_video
@@ -27,6 +35,8 @@ from stdpose_mm.wording import counted, ranges
 if TYPE_CHECKING:
     import numpy as np
 
+    from stdpose_mm.io.labels import FrameOptions
+    from stdpose_mm.io.video import FrameSource
     from stdpose_mm.propagation import Boxes
     from stdpose_mm.review import UnlabelledVideo
 
@@ -56,6 +66,7 @@ def make_parser(prog: str) -> OneLineParser:
         help='boxes of tracked people (labels, output of infer, MOTChallenge); with several '
         'videos, a folder (default: frames are chosen by the motion in the pictures)',
     )
+    add_frame_arguments(parser, 'boxes')
     parser.add_argument(
         '--method',
         choices=PROPAGATION_METHODS,
@@ -92,12 +103,15 @@ def plan(args: argparse.Namespace) -> None:
     videos = list_videos(args.videos)
     if is_video_list(args.videos):
         require_folder('--boxes', args.boxes)
+    require_box_file(args, args.boxes is not None or any(video.boxes for video in videos))
+    options = frame_options(args, 'boxes')
     planned = []
     for video in tqdm(videos, desc='motion', unit=' videos', leave=False, delay=1):
         require_video(video.video)
         boxes = choose_file(video, video.boxes, args.boxes)
         frames = open_frames(video.video)
-        motions = measure_motion(frames, None if boxes is None else read_tracks(boxes, len(frames)))
+        tracks = None if boxes is None else read_tracks(boxes, frames, options)
+        motions = measure_motion(frames, tracks)
         planned.append(UnlabelledVideo(motions, len(frames), args.method))
     found = choose_first_labels(planned, args.target, args.max_labels)
     for video, chosen in zip(videos, found.frames, strict=True):
@@ -110,25 +124,25 @@ def plan(args: argparse.Namespace) -> None:
     print('; '.join(_word_share(planned, share) for share in SHARES))
 
 
-def read_tracks(path: Path, num_frames: int) -> Boxes:
-    """Read the boxes of tracked people.
+def read_tracks(path: Path, frames: FrameSource, options: FrameOptions) -> Boxes:
+    """Read the boxes of tracked people in a video.
 
     Raises:
-        InputError: If the file cannot be read, or has boxes without track ids.
+        InputError: If the file cannot be read, does not fit the video, or has boxes without track
+            ids.
     """
     from stdpose_mm.detection.box_files import read_boxes
     from stdpose_mm.structures import TrackedBoxes
 
     tracks: dict[int, dict[int, np.ndarray]] = {}
-    for frame, people in read_boxes(path).items():
+    for frame, people in read_boxes(path, frames, options=options).items():
         if not isinstance(people, TrackedBoxes):
             raise InputError(
                 f'{path} has boxes without track ids in frame {frame}, give boxes of tracked '
                 'people, such as the output of stdpose infer'
             )
-        if frame < num_frames:
-            for track_id, box in zip(people.track_ids.tolist(), people.boxes, strict=True):
-                tracks.setdefault(track_id, {})[frame] = box
+        for track_id, box in zip(people.track_ids.tolist(), people.boxes, strict=True):
+            tracks.setdefault(track_id, {})[frame] = box
     return tracks
 
 

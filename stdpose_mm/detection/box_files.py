@@ -69,9 +69,28 @@ def read_boxes(
         Frame index -> boxes; with track ids if the file has them.
 
     Raises:
-        InputError: If the file is not as described, has track ids for some people only, or does
-            not determine on which frames its boxes are.
+        InputError: If the file is not as described, has track ids for some people only, does not
+            determine on which frames its boxes are, or has boxes on frames that the video lacks.
     """
+    found = _read_any(path, frames, score_threshold, video, options)
+    beyond = [] if frames is None else [frame for frame in sorted(found) if frame >= len(frames)]
+    if frames is not None and beyond:
+        raise InputError(
+            f'{path} has boxes on frame {beyond[0]} (counted from 0), which is not among the '
+            f'{len(frames)} frames of {frames.name}, give the video of these boxes, or the number '
+            f'of its first frame in the file with {options.number_option} N'
+        )
+    return found
+
+
+def _read_any(
+    path: PathLike,
+    frames: FrameSource | None,
+    score_threshold: float,
+    video: str | None,
+    options: FrameOptions,
+) -> BoxesByFrame:
+    """Read a file of any kind, which may have boxes behind the end of the video."""
     if not Path(path).is_dir():
         if Path(path).suffix.lower() in MOT_SUFFIXES and not _is_deeplabcut(path):
             return _read_mot(path, frames, options)
