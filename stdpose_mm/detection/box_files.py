@@ -14,6 +14,7 @@ from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.labels import (
     NO_BOX_FRAME_OPTIONS,
     FrameOptions,
+    fit_size,
     frame_indices,
     match_frames,
     read_json,
@@ -70,7 +71,8 @@ def read_boxes(
 
     Raises:
         InputError: If the file is not as described, has track ids for some people only, does not
-            determine on which frames its boxes are, or has boxes on frames that the video lacks.
+            determine on which frames its boxes are, has boxes on frames that the video lacks, or
+            states that they were made at another size than the video's.
     """
     found = _read_any(path, frames, score_threshold, video, options)
     beyond = [] if frames is None else [frame for frame in sorted(found) if frame >= len(frames)]
@@ -99,6 +101,8 @@ def _read_any(
     labels = read_labels(path, video=video, size=None if frames is None else frames.size)
     if frames is not None or options:
         labels = match_frames(labels, frames, options)
+    if frames is not None:
+        labels = fit_size(labels, frames.size, subject='boxes')
     return _boxes_of(path, labels)
 
 

@@ -55,4 +55,4 @@ def match_labels(
             f'{frames.name} with its {len(frames)} frames has {len(matched.frames)}, give the '
             f'video of these {options.subject}'
         )
-    return fit_size(matched, frames.size, labels_size)
+    return fit_size(matched, frames.size, labels_size, options.subject)

@@ -193,6 +193,18 @@ class TestBoxes:
         (tmp_path / 'frames.csv').write_text('shot_a.jpg,6\n')
         assert boxed_frames(boxes, '--boxes-frame-of', tmp_path / 'frames.csv') == [6]
 
+    def test_another_size_is_refused_without_the_option_for_labels(
+        self, boxes: Path, run_main: Any, folder: Path, label_file: Path, tmp_path: Path
+    ) -> None:
+        data = json.loads(boxes.read_text())
+        data['images'][0].update(width=9000, height=7000)
+        boxes.write_text(json.dumps(data))
+        arguments = [folder, label_file, '--out', tmp_path / 'dense.json', '--boxes', boxes]
+        said = refused(run_main, propagate.main, *arguments, '--boxes-first-frame-number', 1)
+        assert 'boxes clip were made at 9000x7000 pixels' in said
+        assert 'boxes that were made at' in said
+        assert '--labels-size' not in said
+
     @pytest.mark.parametrize(
         'options', [['--boxes-first-frame-number', 0], ['--boxes-frame-of', 'frames.csv']]
     )

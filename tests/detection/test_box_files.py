@@ -181,6 +181,25 @@ def test_labels_with_some_identities_are_refused(tmp_path):
         read_boxes(path)
 
 
+def test_boxes_that_were_made_at_another_size_are_refused(tmp_path):
+    folder = tmp_path / 'frames'
+    folder.mkdir()
+    for number in range(4):
+        cv2.imwrite(str(folder / f'{number:06d}.jpg'), np.zeros((48, 64, 3), np.uint8))
+    frames = open_frames(folder)
+    path = write_posetrack(tmp_path / 'b.json', BOXES)
+    data = json.loads(path.read_text())
+    for width, height in ((64, 48), (128, 96)):
+        for image in data['images']:
+            image.update(width=width, height=height)
+        path.write_text(json.dumps(data))
+        if width == 64:
+            same(read_boxes(path, frames), BOXES, scores=False)
+    with pytest.raises(InputError, match='were made at 128x96 pixels') as told:
+        read_boxes(path, frames)
+    assert 'boxes that were made at 64x48' in str(told.value)
+
+
 def test_a_missing_file_is_one_sentence(tmp_path):
     for name in ('b.txt', 'b.json'):
         with pytest.raises(InputError, match='does not exist'):

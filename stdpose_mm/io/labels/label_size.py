@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from stdpose_mm.choices import FrameSubject
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import PersonLabel, PolygonRegion, VideoFrame, VideoLabels
 
@@ -23,7 +24,12 @@ SOME_OUTSIDE = 0.25
 _ENLARGED = (2, 3, 4)
 
 
-def fit_size(labels: VideoLabels, size: Size, labels_size: Size | None = None) -> VideoLabels:
+def fit_size(
+    labels: VideoLabels,
+    size: Size,
+    labels_size: Size | None = None,
+    subject: FrameSubject = 'labels',
+) -> VideoLabels:
     """Rescale labels to the size of their video.
 
     Args:
@@ -31,6 +37,7 @@ def fit_size(labels: VideoLabels, size: Size, labels_size: Size | None = None) -
         size: Size of the video.
         labels_size: Size of the pictures that the labels were made on, whatever the file says;
             None if it equals ``size``.
+        subject: What the file holds; it decides which remedy errors name.
 
     Returns:
         The labels, rescaled if ``labels_size`` is given; their frames then have the video's size.
@@ -45,10 +52,15 @@ def fit_size(labels: VideoLabels, size: Size, labels_size: Size | None = None) -
     for frame in labels.frames:
         stated = frame.width or size[0], frame.height or size[1]
         if stated != size:
+            remedy = (
+                f'--labels-size {stated[0]}x{stated[1]} to rescale the labels'
+                if subject == 'labels'
+                else f'boxes that were made at {text}'
+            )
             raise InputError(
-                f'labels {labels.name} were made at {stated[0]}x{stated[1]} pixels (frame '
+                f'{subject} {labels.name} were made at {stated[0]}x{stated[1]} pixels (frame '
                 f'{frame.index}), but the frames of the video are {text}, give frames of that size '
-                f'or --labels-size {stated[0]}x{stated[1]} to rescale the labels'
+                f'or {remedy}'
             )
     unstated = {frame.index for frame in labels.frames if not (frame.width and frame.height)}
     people = [_points(person) for person in labels.persons if person.frame_index in unstated]
@@ -63,12 +75,19 @@ def fit_size(labels: VideoLabels, size: Size, labels_size: Size | None = None) -
     if share > MANY_OUTSIDE or (twice and share > SOME_OUTSIDE) or lost:
         furthest = points[np.argmax((points / size).max(axis=1))]
         example = holding[0] if holding else larger[0]
+        what = 'joints of labels' if subject == 'labels' else 'joints or centres of boxes'
+        remedy = (
+            '--labels-size WxH, the size of the pictures that were labelled '
+            f'({example[0]}x{example[1]}, perhaps; {text} if they are right), or the video that '
+            'was labelled'
+            if subject == 'labels'
+            else f'the video of these boxes ({example[0]}x{example[1]}, perhaps), or boxes that '
+            f'were made at {text}'
+        )
         raise InputError(
-            f'{_outside(points, size).sum()} of {len(points)} joints of labels {labels.name} lie '
+            f'{_outside(points, size).sum()} of {len(points)} {what} {labels.name} lie '
             f'outside the {text} pictures of the video (one at {furthest[0]:.0f}, '
-            f'{furthest[1]:.0f}), give --labels-size WxH, the size of the pictures that were '
-            f'labelled ({example[0]}x{example[1]}, perhaps; {text} if they are right), or the '
-            'video that was labelled'
+            f'{furthest[1]:.0f}), give {remedy}'
         )
     return labels
 

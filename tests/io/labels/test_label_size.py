@@ -104,6 +104,20 @@ class TestFit:
         with pytest.raises(InputError, match=r'made at 128x96 .* 64x48, .* --labels-size 128x96'):
             fit_size(labels_at(INSIDE, size=(128, 96)), SIZE)
 
+    @pytest.mark.parametrize(
+        ('labels', 'message'),
+        [
+            (labels_at(INSIDE, size=(128, 96)), r'boxes clip were made at 128x96 .* are 64x48'),
+            (labels_at(((100.0, 5.0),) * 3), r'3 of 3 joints or centres of boxes clip .* 64x48'),
+        ],
+    )
+    def test_boxes_are_refused_by_a_sentence_of_their_own(
+        self, labels: VideoLabels, message: str
+    ) -> None:
+        with pytest.raises(InputError, match=f'{message}.* boxes that were made at 64x48') as told:
+            fit_size(labels, SIZE, subject='boxes')
+        assert '--' not in str(told.value)
+
     @pytest.mark.parametrize('stated', [None, (128, 96), (1, 1)])
     def test_the_user_says_the_size(self, stated: tuple[int, int] | None) -> None:
         labels = labels_at(((0.5, 0.5), (2.5, 4.5), (120.5, 80.5)), size=stated)
