@@ -126,6 +126,12 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
 
 def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]]) -> VideoLabels:
     """Read the predictions of a video, whose rows are frames."""
+    if not layout.scorer:
+        raise InputError(
+            f'{path} has predictions with an empty scorer, expected the name of the network in the '
+            'first row, as in the name of the file <video><scorer>.csv; write it into every column '
+            'of that row'
+        )
     indices = [int(row[0][:18]) for row in rows]
     if indices and max(indices) > MAX_FRAME_INDEX:
         raise InputError(f'{path}: row of frame {max(indices)} is beyond 1e7')

@@ -293,6 +293,7 @@ DEEPLABCUT_MISTAKES: list[tuple[str, str, str]] = [
     ('\n1,', '\n99999999,', 'frame 99999999 is beyond 1e7'),
     ('\n1,', '\n' + '9' * 5000 + ',', 'is beyond 1e7'),
     ('scorer,', '"scorer,', 'expected header rows scorer'),
+    ('scorer' + ',net' * 6, 'scorer' + ',' * 6, 'empty scorer, expected the name of the network'),
 ]
 
 
