@@ -46,7 +46,7 @@ def read_coco(path: PathLike) -> list[VideoLabels]:
 
     Images belong to one video if they have the same ``video_id`` or, without that field, if their
     ``file_name`` names the same folder. ``v`` is 0, 1 or 2. Annotations of categories without
-    joints are left out with a warning.
+    joints and those of crowds (``iscrowd``) are left out with a warning.
 
     Args:
         path: The label file.
@@ -85,7 +85,7 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
             place[frame.image_id] = (key, frame.index)
 
     persons: dict[Any, list[PersonLabel]] = {key: [] for key in groups}
-    for annotation in _annotations_with_joints(record):
+    for annotation in _annotations_of_people(record):
         key, index = image_of(annotation, place)
         person = read_person_record(annotation, index, skeleton, 'coco')
         if person.track_id is None:
@@ -118,8 +118,11 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
         ]
 
 
-def _annotations_with_joints(record: Record) -> list[Record]:
-    """Select the annotations of the category that has joints; warn of what may be misunderstood."""
+def _annotations_of_people(record: Record) -> list[Record]:
+    """Select the annotations of the category that has joints, without those of crowds.
+
+    Warn of what is left out, and of what may be misunderstood.
+    """
     annotations = record.records('annotations')
     others = _names_without_joints(record)
     of_other = [others.get(shown(annotation.peek('category_id'))) for annotation in annotations]
@@ -132,6 +135,16 @@ def _annotations_with_joints(record: Record) -> list[Record]:
             InputWarning,
             stacklevel=2,
         )
+    # As MMPose's datasets do.
+    single = [annotation for annotation in kept if annotation.peek('iscrowd') != 1]
+    if len(single) < len(kept):
+        warnings.warn(
+            f'{record.file}: annotations of crowds are left out ({len(kept) - len(single)} with '
+            '"iscrowd": 1)',
+            InputWarning,
+            stacklevel=2,
+        )
+    kept = single
     number = sum(map(_may_be_interpolated, kept))
     if number:
         warnings.warn(

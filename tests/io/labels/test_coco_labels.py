@@ -133,6 +133,19 @@ def test_track_ids_among_cvats_attributes_are_found(tmp_path: Path):
     assert read_coco(path)[0].persons[0].track_id == 8
 
 
+def test_annotations_of_crowds_are_left_out(tmp_path: Path):
+    annotations = [
+        {'id': 1, 'image_id': 1, 'category_id': 1, 'keypoints': [1, 2, 2], 'iscrowd': 0},
+        {'id': 2, 'image_id': 1, 'category_id': 1, 'bbox': [1, 2, 3, 4], 'iscrowd': 1},
+        {'id': 3, 'image_id': 1, 'category_id': 1, 'keypoints': [0] * 3, 'iscrowd': 1},
+    ]
+    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], annotations)
+
+    with pytest.warns(InputWarning, match='crowds are left out .2 with "iscrowd": 1'):
+        (labels,) = read_coco(path)
+    assert [person.extra['id'] for person in labels.persons] == [1]
+
+
 @pytest.mark.parametrize('ball', [{}, {'keypoints': []}, {'keypoints': [0] * 3}])
 def test_annotations_of_categories_without_joints_are_left_out(tmp_path: Path, ball: dict):
     annotations = [
