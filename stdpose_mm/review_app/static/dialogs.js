@@ -222,13 +222,17 @@ export function askForSkeleton(store, submit) {
 }
 
 /**
- * Read COCO's `categories`, or `joints` and `limbs` as they are.
+ * Read COCO's `categories`, of which the first with joints counts, or `joints` and `limbs` as they
+ * are.
  * @param {any} data
  * @returns {{joints: string[], limbs: number[][]}}
  */
 export function skeletonOfJson(data) {
-  const category = Array.isArray(data?.categories) ? data.categories[0] : data;
-  if (Array.isArray(category?.keypoints)) {
+  // CVAT gives categories without joints an empty list.
+  const category = (Array.isArray(data?.categories) ? data.categories : [data]).find(
+    (/** @type {any} */ one) => Array.isArray(one?.keypoints) && one.keypoints.length > 0,
+  );
+  if (category) {
     const pairs = category.skeleton ?? [];
     return {
       joints: category.keypoints.map(String),

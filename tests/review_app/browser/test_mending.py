@@ -1,5 +1,7 @@
 """What a hand does on the page, and which poses change by it."""
 
+import json
+
 import numpy as np
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
@@ -248,6 +250,15 @@ def test_an_unlabelled_video_asks_for_joints_and_takes_the_first_person(page, tm
         page.open(server)
         page.wait(lambda: not page.is_hidden('#skeleton'), 'the page asks for the joints')
         page.click('#skeleton summary')
+        categories = [
+            {'id': 1, 'name': 'ball', 'keypoints': [], 'skeleton': []},
+            {'id': 2, 'name': 'fish', 'keypoints': ['head', 'tail'], 'skeleton': [[1, 2]]},
+        ]
+        path = tmp_path / 'coco.json'
+        path.write_text(json.dumps({'categories': categories}))
+        page.browser.find_element('css selector', '#skeleton-file').send_keys(str(path))
+        typed = 'return document.getElementById("skeleton-text").value'
+        page.wait(lambda: page.run(typed) == 'head\ntail\nhead - tail', 'the file is read')
         page.run('document.getElementById("skeleton-text").value = "top\\nend\\ntop - end"')
         page.click('#skeleton-own')
         page.wait(lambda: page.is_hidden('#no-skeleton'), 'the joints are taken')
