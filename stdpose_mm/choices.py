@@ -107,6 +107,9 @@ CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
 """Each frame is cropped at its own box, or all frames of a window at the box of its key frame."""
 
+ON_ERROR = ('stop', 'skip')
+"""What a dataset does about a sample that it cannot read: raise an error, or leave it out."""
+
 FootageKind = Literal['plain', 'wild']
 FOOTAGE_KINDS: tuple[FootageKind, ...] = get_args(FootageKind)
 """How generated clips are filmed and coded: with as few disturbances as possible, or as in real

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Iterator
+from numbers import Integral
 from textwrap import shorten
 
 PACKAGES = {
@@ -151,6 +152,18 @@ def find_input_error(error: BaseException) -> str | None:
         sentence = in_worker[-1]
     sentence = re.sub(r'^(class `\w+` in \S+: )+', '', sentence)
     return ' '.join(sentence.split())
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raise :class:`InputError` unless a setting is a whole number of at least ``least``.
+
+    Args:
+        name: The setting's name, the subject of the sentence.
+        value: What was given.
+        least: The least number allowed.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
+        raise InputError(f'{name} must be a whole number from {least}, got {value!r}')
 
 
 def require_packages(purpose: str, *modules: str) -> None:

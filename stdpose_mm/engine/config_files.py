@@ -15,7 +15,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.errors import InputError, one_line, require_whole
 from stdpose_mm.io.file_kinds import require_config
 from stdpose_mm.wording import listed
 
@@ -227,9 +227,7 @@ def require_schedule(cfg: Config) -> None:
             checkpoint is chosen.
     """
     for name in ('max_epochs', 'max_iters', 'val_interval'):
-        value = (cfg.get('train_cfg') or {}).get(name, 1)
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f'train_cfg.{name} must be a whole number from 1, got {value!r}')
+        require_whole(f'train_cfg.{name}', (cfg.get('train_cfg') or {}).get(name, 1), 1)
     from mmpose.registry import OPTIMIZERS
 
     kind = ((cfg.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')

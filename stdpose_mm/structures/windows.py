@@ -89,12 +89,12 @@ def require_num_frames(num_frames: int) -> None:
     """Refuse a number of frames without a middle or without auxiliary frames.
 
     Raises:
-        InputError: If it is even or less than 3.
+        InputError: If it is no whole number, even or less than 3.
     """
-    if num_frames < NUM_FRAMES or num_frames % 2 == 0:
+    if not isinstance(num_frames, int) or num_frames < NUM_FRAMES or num_frames % 2 == 0:
         raise InputError(
             'num_frames must be odd and at least 3, the key frame and as many auxiliary frames '
-            f'before as after it, got {num_frames}'
+            f'before as after it, got {num_frames!r}'
         )
 
 

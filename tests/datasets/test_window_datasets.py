@@ -415,7 +415,14 @@ def test_nothing_to_train_on_is_an_error(tiny_set: TinySet) -> None:
     ('args', 'message'),
     [
         ({'task': 'tracking'}, "task must be one of .*, got 'tracking'"),
-        ({'interval': 1}, 'interval must be at least 2'),
+        ({'interval': 1}, 'interval must be a whole number from 2, got 1'),
+        ({'interval': 7.5}, 'interval must be a whole number from 2, got 7.5'),
+        ({'interval': [7, 7.5]}, 'interval must be a whole number from 2, got 7.5'),
+        ({'interval': '7'}, "interval must be a whole number from 2, got '7'"),
+        ({'interval': []}, 'interval must be a whole number from 2 or a list of them, got none'),
+        ({'label_interval': 7.5}, 'label_interval must be a whole number from 1, got 7.5'),
+        ({'step': 1.5}, 'step must be a whole number from 1, got 1.5'),
+        ({'num_frames': 3.5}, 'num_frames must be odd and at least 3, .* got 3.5'),
         ({'interval': [4, 5]}, 'need random_offset=True'),
         ({'random_offset': True, 'test_mode': True}, 'are for training'),
         ({'random_offset': True, 'label_interval': 3}, 'labels of all frames'),
@@ -526,9 +533,9 @@ def test_interpolated_crops_see_the_boxes_of_given_labels_only(tiny_set: TinySet
     ('changes', 'message'),
     [
         (dict(crops='person'), 'crops must be one of'),
-        (dict(keys_per_sample=2), "needs crops='frame'"),
+        (dict(keys_per_sample=2, random_offset=True), "needs crops='frame'"),
         (dict(keys_per_sample=2, crops='frame'), 'needs random_offset=True'),
-        (dict(keys_per_sample=0), 'must be at least 1'),
+        (dict(keys_per_sample=0), 'keys_per_sample must be a whole number from 1, got 0'),
     ],
 )
 def test_contradicting_crops_are_refused(tiny_set: TinySet, changes: dict, message: str) -> None:

@@ -278,11 +278,11 @@ def test_a_resumed_run_does_not_evaluate_its_start(tmp_path: Path) -> None:
 # What was given
 
 
-def test_numbers_below_one_are_refused() -> None:
-    with pytest.raises(InputError, match='interval must be at least 1, got 0'):
+def test_numbers_but_whole_ones_from_one_are_refused() -> None:
+    with pytest.raises(InputError, match='interval must be a whole number from 1, got 0'):
         HeldOutLossHook(interval=0)
-    with pytest.raises(InputError, match='max_batches must be None or at least 1, got 0'):
-        HeldOutLossHook(interval=1, max_batches=0)
+    with pytest.raises(InputError, match=r'max_batches must be a whole number .*, got 2\.5'):
+        HeldOutLossHook(interval=1, max_batches=2.5)
 
 
 def test_a_run_without_held_out_data_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from mmengine.logging import MMLogger
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS
 
-from stdpose_mm.choices import CROP_POLICIES, CropPolicy
+from stdpose_mm.choices import CROP_POLICIES, ON_ERROR, CropPolicy
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import (
@@ -44,8 +44,6 @@ from stdpose_mm.structures.joint_names import name_distance
 from .box_policy import BoxPolicy
 from .label_selection import LabelSelection
 from .video_tracks import UNKNOWN_TRACK, Track, VideoTracks, tracks_of
-
-ON_ERROR = ('stop', 'skip')
 
 
 @DATASETS.register_module()
@@ -174,12 +172,10 @@ class BaseWindowDataset(BaseDataset):
             raise InputError(f'on_error must be one of {ON_ERROR}, got {on_error!r}')
         if crops not in CROP_POLICIES:
             raise InputError(f'crops must be one of {CROP_POLICIES}, got {crops!r}')
-        if keys_per_sample > 1 and crops == 'window':
-            raise InputError(f"keys_per_sample={keys_per_sample} needs crops='frame'")
         self.crops = crops
         self.selection = LabelSelection(
             task=task,
-            intervals=(interval,) if isinstance(interval, int) else tuple(interval),
+            intervals=tuple(interval) if isinstance(interval, list | tuple) else (interval,),
             random_offset=random_offset,
             keys_per_sample=keys_per_sample,
             label_interval=label_interval,
@@ -189,6 +185,8 @@ class BaseWindowDataset(BaseDataset):
             propagated_min_score=propagated_min_score,
             test_mode=test_mode,
         )
+        if keys_per_sample > 1 and crops == 'window':
+            raise InputError(f"keys_per_sample={keys_per_sample} needs crops='frame'")
         self.box_policy = BoxPolicy(boxes, task, test_mode, bbox_file is not None)
         if crops == 'frame' and bbox_file is not None and task == 'estimation':
             raise InputError("crops='frame' needs to know who is who, detections do not say it")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_whole
 from stdpose_mm.structures import (
     VideoLabels,
     Window,
@@ -53,12 +53,14 @@ class LabelSelection:
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise InputError(f'task must be one of {TASKS}, got {self.task!r}')
-        if not self.intervals or min(self.intervals) < 2:
-            raise InputError(f'interval must be at least 2, got {self.intervals}')
-        if self.label_interval is not None and self.label_interval < 1:
-            raise InputError(f'label_interval must be at least 1, got {self.label_interval}')
-        if self.step < 1:
-            raise InputError(f'step must be at least 1, got {self.step}')
+        if not self.intervals:
+            raise InputError('interval must be a whole number from 2 or a list of them, got none')
+        for interval in self.intervals:
+            require_whole('interval', interval, 2)
+        if self.label_interval is not None:
+            require_whole('label_interval', self.label_interval, 1)
+        require_whole('step', self.step, 1)
+        require_whole('keys_per_sample', self.keys_per_sample, 1)
         require_num_frames(self.num_frames)
         if self.num_frames > NUM_FRAMES and self.keys_per_sample > 1:
             raise InputError(
@@ -73,8 +75,6 @@ class LabelSelection:
             raise InputError(
                 f'propagated_min_score must be in 0..1, got {self.propagated_min_score}'
             )
-        if self.keys_per_sample < 1:
-            raise InputError(f'keys_per_sample must be at least 1, got {self.keys_per_sample}')
         if self.keys_per_sample > 1 and not self.random_offset:
             raise InputError(
                 f'keys_per_sample={self.keys_per_sample} needs random_offset=True, which draws them'

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from stdpose_mm.engine.samplers import EvenlySpacedSampler
 from stdpose_mm.engine.seeding import derive_seed, generators_from
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_whole
 
 SEED = 0
 """Seed of the random draws for held-out losses, the same in every run and step."""
@@ -51,7 +51,7 @@ class HeldOutLossHook(Hook):
             evaluate (approximately); None for all.
 
     Raises:
-        InputError: If a number is less than 1; when training starts, if there are no data.
+        InputError: If a number is not whole or below 1; when training starts, if there are no data.
     """
 
     # Before the checkpoint is saved, so that a resumed run does not repeat the losses of its step.
@@ -63,10 +63,9 @@ class HeldOutLossHook(Hook):
         dataloader: Mapping[str, Any] | None = None,
         max_batches: int | None = None,
     ) -> None:
-        if interval < 1:
-            raise InputError(f'interval must be at least 1, got {interval}')
-        if max_batches is not None and max_batches < 1:
-            raise InputError(f'max_batches must be None or at least 1, got {max_batches}')
+        require_whole('interval', interval, 1)
+        if max_batches is not None:
+            require_whole('max_batches', max_batches, 1)
         self.interval = interval
         self.dataloader = dataloader
         self.max_batches = max_batches

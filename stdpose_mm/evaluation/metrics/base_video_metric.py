@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_whole
 from stdpose_mm.io.labels import find_label_files, read_posetrack, select_held_out
 from stdpose_mm.io.labels.coco_records import video_name
 from stdpose_mm.structures import (
@@ -80,8 +80,8 @@ class BaseVideoMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         if boxes not in BOXES:
             raise InputError(f'boxes must be one of {tuple(BOXES)}, got {boxes!r}')
-        if given_interval is not None and given_interval < 1:
-            raise InputError(f'given_interval must be at least 1 or None, got {given_interval}')
+        if given_interval is not None:
+            require_whole('given_interval', given_interval, 1)
         allowed = (ALL,) if given_interval is None else (UNLABELLED, ALL)
         if main_frames is None:
             main_frames = allowed[0]

@@ -25,8 +25,8 @@ class DecoderHead(HeatmapHead):
         upsample: Factor of the upsampling in one step; ``None`` for the classic decoder.
         shuffle_channels: Width of the sub-pixel decoder at the size of the heatmaps; ``None`` for
             the simple decoder.
-        **kwargs: Arguments of :class:`HeatmapHead`. With ``upsample``, ``deconv_out_channels`` is
-            ``None``, and ``final_layer`` has a 3x3 kernel by default.
+        **kwargs: Arguments of :class:`HeatmapHead`. With ``upsample``, ``deconv_out_channels`` and
+            ``conv_out_channels`` are ``None``, and ``final_layer`` has a 3x3 kernel by default.
 
     Raises:
         InputError: If several decoders are configured, the factor is invalid, or there is no final
@@ -55,6 +55,12 @@ class DecoderHead(HeatmapHead):
                     f'upsample={upsample} takes the place of deconvolutions, but '
                     f'deconv_out_channels is {tuple(kwargs["deconv_out_channels"])}, set one of '
                     'both to None'
+                )
+            if kwargs.get('conv_out_channels'):
+                raise InputError(
+                    f'upsample={upsample} has no convolutions before the final layer, but '
+                    f'conv_out_channels is {tuple(kwargs["conv_out_channels"])}, set one of both '
+                    'to None'
                 )
             kwargs.update(deconv_out_channels=None, deconv_kernel_sizes=None)
             kwargs.setdefault('final_layer', dict(kernel_size=3, padding=1))

@@ -238,7 +238,8 @@ def test_missing_labels_are_an_error_at_once(tmp_path: Path) -> None:
     ('arguments', 'message'),
     [
         (dict(boxes='guessed'), "boxes must be one of .*, got 'guessed'"),
-        (dict(given_interval=0), 'given_interval must be at least 1 or None, got 0'),
+        (dict(given_interval=0), 'given_interval must be a whole number from 1, got 0'),
+        (dict(given_interval=7.5), 'given_interval must be a whole number from 1, got 7.5'),
         (dict(main_frames='unlabelled'), 'main_frames must be one of'),
         (dict(oks_nms=1.5), 'oks_nms must be None or in'),
     ],

@@ -175,6 +175,8 @@ class TestSimpleDecoder:
     def test_is_an_alternative_to_deconvolutions(self):
         with pytest.raises(InputError, match=r'upsample=4 takes the place .* is \(8, 8\)'):
             build(dict(type='FrameHead', **HEATMAP_HEAD, upsample=4))
+        with pytest.raises(InputError, match=r'upsample=4 has no convolutions .* is \(8,\)'):
+            build(dict(type='FrameHead', **SIMPLE, conv_out_channels=(8,), conv_kernel_sizes=(3,)))
         with pytest.raises(InputError, match='upsample must be at least 1, got 0'):
             build(dict(type='FrameHead', **{**SIMPLE, 'upsample': 0}))
 
