@@ -116,7 +116,8 @@ def export_onnx(
         raise InputError(
             f'the graphs in {folder} do not run ({one_line(error)}), {_KNOWN_TO_WORK}'
         ) from error
-    worst = max(differences['whole'], differences['split'])
+    # Unlike Python's max, NumPy's passes NaN on.
+    worst = np.max([differences['whole'], differences['split']])
     if not worst <= tolerance:
         (folder / NETWORK_FILE).unlink()
         raise InputError(
@@ -175,8 +176,9 @@ class _Normalise(nn.Module):
     def __init__(self, preprocessor: Any) -> None:
         super().__init__()
         self.swap: bool = preprocessor._channel_conversion
-        self.register_buffer('mean', preprocessor.mean.clone())
-        self.register_buffer('std', preprocessor.std.clone())
+        normalises = preprocessor._enable_normalize
+        self.register_buffer('mean', preprocessor.mean.clone() if normalises else torch.zeros(1))
+        self.register_buffer('std', preprocessor.std.clone() if normalises else torch.ones(1))
 
     def forward(self, crops: Tensor) -> Tensor:
         crops = crops.float()

@@ -4,10 +4,12 @@ import importlib.util
 import math
 import warnings
 
+import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from mmengine.config import Config
 from torch import nn
 
 from stdpose_mm.errors import InputError
@@ -54,6 +56,19 @@ def test_a_difference_above_the_tolerance_is_refused(tool, checkpoint, tmp_path,
     assert 'differ from PyTorch by' in capsys.readouterr().err
     with pytest.raises(InputError, match=r'holds no network\.json'):
         OnnxWindowBackend(tmp_path)
+
+
+def test_no_number_in_the_split_graphs_alone_is_refused(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(OnnxWindowBackend, 'fuse', lambda *_: np.float32([np.nan]))
+    with pytest.raises(InputError, match='differ from PyTorch by nan'):
+        export_onnx(WindowModel.from_config(CONFIG, checkpoint), tmp_path)
+
+
+def test_a_model_that_does_not_normalise_is_exported_as_it_is(checkpoint, tmp_path):
+    cfg = Config.fromfile(CONFIG)
+    del cfg.model.data_preprocessor['mean'], cfg.model.data_preprocessor['std']
+    written = export_onnx(WindowModel.from_config(cfg, checkpoint), tmp_path)
+    assert max(written.differences.values()) < 1e-3
 
 
 def test_mistakes_are_one_line(tool, checkpoint, tmp_path, capsys, monkeypatch):
