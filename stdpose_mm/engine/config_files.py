@@ -15,6 +15,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from stdpose_mm.engine.dataset_configs import nested_datasets
 from stdpose_mm.errors import InputError, one_line, require_whole
 from stdpose_mm.io.file_kinds import require_config
 from stdpose_mm.wording import listed
@@ -264,7 +265,8 @@ def _require_best_metric(cfg: Config) -> None:
 def require_label_files(cfg: Config, *splits: str) -> None:
     """Refuse missing data before the config is printed and a model is built.
 
-    Datasets of other projects look for their data when they are built.
+    Datasets within others (``ConcatDataset``) are checked, too. Those of other projects look for
+    their data when they are built.
 
     Args:
         cfg: The config.
@@ -276,10 +278,10 @@ def require_label_files(cfg: Config, *splits: str) -> None:
     from mmpose.registry import DATASETS
 
     for split in splits:
-        dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
-        kind = dataset.get('type')
-        if isinstance(kind, str) and hasattr(DATASETS.get(kind), 'label_files'):
-            DATASETS.build({**dataset, 'lazy_init': True, 'pipeline': []}).label_files()
+        for dataset in nested_datasets((cfg.get(f'{split}_dataloader') or {}).get('dataset')):
+            kind = dataset.get('type')
+            if isinstance(kind, str) and hasattr(DATASETS.get(kind), 'label_files'):
+                DATASETS.build({**dataset, 'lazy_init': True, 'pipeline': []}).label_files()
 
 
 def _of_library(frame: FrameType) -> bool:

@@ -172,11 +172,21 @@ def test_train_then_test(config: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('split', ['train', 'val', 'test'])
+@pytest.mark.parametrize(
+    'outer',
+    [
+        '{}',
+        "dict(type='RepeatDataset', times=2, dataset={})",
+        "dict(type='ConcatDataset', datasets=[dict(type='CommandToyDataset'), {}])",
+        "dict(type='CombinedDataset', metainfo={{}}, datasets=[{}])",
+    ],
+)
 def test_missing_labels_are_found_before_the_config_is_printed(
-    config: str, split: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: str, split: str, outer: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    missing = f"{{**data, 'dataset': dict(type='PoseTrack17WindowDataset', ann_file='{split}')}}"
+    dataset = outer.format(f"dict(type='PoseTrack17WindowDataset', ann_file='{split}')")
     text = CONFIG.replace("log_level = 'ERROR'\n", '')
+    missing = f"{{**data, 'dataset': {dataset}}}"
     (tmp_path / 'toy.py').write_text(f'{text}{split}_dataloader = {missing}\n')
     torch.save({}, tmp_path / 'weights.pth')
     code = run_test([config, 'weights.pth']) if split == 'test' else run_train([config])

@@ -149,14 +149,15 @@ def read_batches(
     """
     from mmengine.runner import Runner
 
+    from stdpose_mm.engine.dataset_configs import show_labels
+
     if 'dataset' not in (cfg.get('val_dataloader') or {}):
         raise InputError(
             f'config {config} has no val_dataloader, add one: the probe looks at held-out windows'
         )
     loader = dict(cfg.val_dataloader)
     size = batch_size or (cfg.get('train_dataloader') or loader)['batch_size']
-    # In test mode the dataset hides labels that some losses compare with.
-    loader['dataset'] = {**loader['dataset'], 'test_mode': False}
+    loader['dataset'] = show_labels(loader['dataset'])
     loader.update(
         batch_size=size,
         num_workers=0,

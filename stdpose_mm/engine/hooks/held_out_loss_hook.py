@@ -15,6 +15,7 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.utils.data import DataLoader
 
+from stdpose_mm.engine.dataset_configs import show_labels
 from stdpose_mm.engine.samplers import EvenlySpacedSampler
 from stdpose_mm.engine.seeding import derive_seed, generators_from
 from stdpose_mm.errors import InputError, require_whole
@@ -124,25 +125,10 @@ class HeldOutLossHook(Hook):
         sampler: dict[str, Any] = {'type': EvenlySpacedSampler}
         if self.max_batches is not None:
             sampler['max_samples'] = self.max_batches * cfg['batch_size']
-        cfg['dataset'] = _show_labels(cfg['dataset'])
+        cfg['dataset'] = show_labels(cfg['dataset'])
         # Workers that wait for the next evaluation would only hold memory.
         cfg.update(sampler=sampler, persistent_workers=False, drop_last=False)
         return runner.build_dataloader(cfg, seed=SEED)
-
-
-def _show_labels(dataset: Any) -> Any:
-    """Switch off ``test_mode`` in the config of a dataset and of those that it is made of."""
-    if isinstance(dataset, list | tuple):
-        return [_show_labels(part) for part in dataset]
-    if not isinstance(dataset, Mapping):
-        return dataset
-    shown = dict(dataset)
-    if 'test_mode' in shown:
-        shown['test_mode'] = False
-    for name in ('dataset', 'datasets'):
-        if name in shown:
-            shown[name] = _show_labels(shown[name])
-    return shown
 
 
 @torch.no_grad()
