@@ -18,6 +18,7 @@ from stdpose_mm.datasets.body import (
 from stdpose_mm.datasets.body.posetrack_metainfo import posetrack_metainfo
 from stdpose_mm.engine.seeding import SampleIndex
 from stdpose_mm.errors import InputError
+from stdpose_mm.evaluation.metrics import PoseTrackMetric
 from support.tiny_set import NUM_FRAMES, TinySet, pose
 
 
@@ -345,6 +346,31 @@ def test_missing_frame_can_be_skipped(tiny_set: TinySet) -> None:
     assert 6 not in keys_of(dataset)
     assert info_of(dataset, key=7)['frame_indices'] == (7, 7, 8)
     assert dataset.left_out['missing frames'] == 1
+
+
+@pytest.mark.parametrize('missing', [4, 6, 0])
+def test_testing_without_some_pictures_gives_the_frames_that_the_metric_counts(
+    tiny_set: TinySet, missing: int
+) -> None:
+    tiny_set.picture(missing).unlink()
+    dataset = PoseTrack18WindowDataset(**tiny_set.args, interval=4, test_mode=True, on_error='skip')
+    metric = PoseTrackMetric(str(tiny_set.root / 'annotations'), given_interval=4)
+    for info in map(dataset.get_data_info, range(len(dataset))):
+        key, track_id = info['frame_index'], info['track_id']
+        truth = {
+            'pred_instances': {
+                'keypoints': pose(key, track_id)[None],
+                'keypoint_scores': np.ones((1, 17)),
+            },
+            'gt_instance_labels': {
+                'given_mask': np.repeat(info['aux_given'][None, :, None], 17, axis=2)
+            },
+        }
+        metric.process({}, [info | truth])
+    predicted = {p.frame_index for p in metric.predicted_videos(metric.results)[0].persons}
+    # Given labels stand as predictions, with or without a picture.
+    assert predicted == set(range(NUM_FRAMES)) - ({missing} - {0, 4, 8})
+    assert dataset.videos[0].given == tuple(f for f in (0, 4, 8) if f != missing)
 
 
 def test_video_without_labels_is_named_or_skipped(tiny_set: TinySet) -> None:

@@ -130,7 +130,8 @@ class BaseWindowDataset(BaseDataset):
             validation.
         on_error: Action for label files without a labelled person, missing pictures, and boxes
             outside the picture: ``'stop'`` raises an InputError, ``'skip'`` leaves them out and
-            logs their number. An unreadable label file always raises.
+            logs their number; in testing, frames without a picture count as missed. An unreadable
+            label file always raises.
         pipeline, test_mode: As in BaseDataset.
         **kwargs: As in BaseDataset: ``metainfo``, ``indices``, ``serialize_data``, ...
 
@@ -279,6 +280,7 @@ class BaseWindowDataset(BaseDataset):
         frames = {frame.index: frame for frame in labels.frames if frame.index in sources}
         # As in evaluation, frames whose people have no joints count as labelled frames.
         labelled = tuple(f for f in labels.labelled_frame_indices if f in sources)
+        missing = set(labels.labelled_frame_indices) - set(sources)
         labels = labels.with_persons(
             [p for p in labels.persons if self._usable(file, frames.get(p.frame_index), p)]
         )
@@ -289,7 +291,7 @@ class BaseWindowDataset(BaseDataset):
                 'expected at least one pose',
             )
             return None
-        labels, labelled, given = self.selection.select_frames(labels, labelled)
+        labels, labelled, given = self.selection.select_frames(labels, labelled, missing)
         return VideoTracks(
             name=labels.name,
             known=tuple(sources),

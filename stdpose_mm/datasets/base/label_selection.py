@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,13 +118,14 @@ class LabelSelection:
         return certain
 
     def select_frames(
-        self, labels: VideoLabels, labelled: tuple[int, ...]
+        self, labels: VideoLabels, labelled: tuple[int, ...], missing: Collection[int] = ()
     ) -> tuple[VideoLabels, tuple[int, ...], tuple[int, ...]]:
         """Choose the frames that keep their labels, and the frames whose labels may be shown.
 
         Args:
             labels: Labels after :meth:`select_sources`.
             labelled: The frames that count for the protocol, ascending.
+            missing: Labelled frames without a picture.
 
         Returns:
             The remaining labels, their frames, and the given frames among these, ascending.
@@ -137,7 +138,10 @@ class LabelSelection:
         if any(person.source == 'propagated' for person in labels.persons):
             by_hand = {p.frame_index for p in labels.persons if p.source == 'given'}
             return labels, labelled, tuple(sorted(by_hand))
-        return labels, labelled, tuple(given_frames(labelled, self.intervals[0]))
+        # The metric reads labels, not pictures, and counts the given frames among all of them.
+        protocol = sorted({*labelled, *missing}) if self.test_mode else labelled
+        given = given_frames(protocol, self.intervals[0])
+        return labels, labelled, tuple(frame for frame in given if frame not in missing)
 
     # Key frames and windows
 
