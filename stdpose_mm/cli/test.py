@@ -55,6 +55,14 @@ def make_parser(prog: str) -> OneLineParser:
         metavar='PKL',
         help='file to write the predictions to',
     )
+    parser.add_output(
+        '--show-dir',
+        what='pictures',
+        is_folder=True,
+        metavar='DIR',
+        help="new or empty folder for pictures of all predictions, by the config's visualization "
+        'hook; drawn once, for the setting of --flip that is tested last',
+    )
     return parser
 
 
@@ -67,6 +75,7 @@ def test(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     from mmengine.dist import is_main_process
     from mmengine.model import is_model_wrapper
+    from mmpose.engine.hooks import PoseVisualizationHook
 
     from stdpose_mm.engine.config_files import config_mistakes, require_label_files
     from stdpose_mm.engine.cpu_processes import join_cpu_processes
@@ -81,6 +90,8 @@ def test(args: argparse.Namespace) -> None:
             f'--flip {args.flip} was given, but the model of {args.config} has no test_cfg, '
             'expected a pose estimator'
         )
+    if args.show_dir is not None:
+        draw_predictions(cfg, args.show_dir)
     dump: Path | None = args.dump
     partial = None
     if dump is not None:
@@ -94,7 +105,10 @@ def test(args: argparse.Namespace) -> None:
         runner = WholeModelRunner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         metrics: dict[str, float] = {}
+        drawing = [h for h in runner.hooks if isinstance(h, PoseVisualizationHook) and h.enable]
         for flip in flips:
+            for hook in drawing:
+                hook.enable = flip == flips[-1]
             if flips != [own_flip]:
                 model.test_cfg = {**model.test_cfg, 'flip_test': flip}
             prefix = '' if flip == own_flip else 'flip/' if flip else 'no_flip/'
@@ -113,7 +127,8 @@ def test(args: argparse.Namespace) -> None:
 def choose_flips(option: str | None, own: bool) -> list[bool]:
     """List the settings of ``flip_test`` to test with, that of the config last.
 
-    Files that the last test leaves, such as dumped predictions, then follow the config's setting.
+    Files that the last test leaves, such as dumped predictions and pictures, then follow the
+    config's setting.
 
     Args:
         option: ``--flip``; ``None`` means both where the config flips, else neither.
@@ -122,6 +137,30 @@ def choose_flips(option: str | None, own: bool) -> list[bool]:
     if option is None:
         option = 'both' if own else 'off'
     return [not own, own] if option == 'both' else [option == 'on']
+
+
+def draw_predictions(cfg: Config, folder: Path) -> None:
+    """Let a test draw all predictions into a folder.
+
+    MMPose's hook numbers the pictures of a frame by the files that are there, so that those of
+    another test would be taken for other people.
+
+    Args:
+        cfg: The config, whose visualization hook is enabled; without one, it gets ours.
+        folder: A new or an empty folder.
+
+    Raises:
+        InputError: If there are files in the folder.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise InputError(f'--show-dir {folder} holds files already, give a new or an empty folder')
+    hooks = cfg.get('default_hooks') or {}
+    # MMPose takes a relative path as one below the work folder.
+    drawing = {'enable': True, 'out_dir': str(folder.absolute())}
+    hook = {'type': 'WindowVisualizationHook', **(hooks.get('visualization') or {}), **drawing}
+    cfg.default_hooks = {**hooks, 'visualization': hook}
+    if not cfg.get('visualizer'):
+        cfg.visualizer = {'type': 'PoseLocalVisualizer'}
 
 
 def add_evaluator(cfg: Config, evaluator: dict[str, Any]) -> None:

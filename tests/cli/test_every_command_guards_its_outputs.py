@@ -34,7 +34,17 @@ WITHOUT_PARSER = {
     *('analysis_tools/benchmark_evaluation', 'misc/setup_env'),
 }
 
-WRITES = ('out', 'output', 'out_dir', 'folder', 'dump', 'save_video', 'report', 'work_dir')
+WRITES = (
+    'out',
+    'output',
+    'out_dir',
+    'folder',
+    'dump',
+    'save_video',
+    'report',
+    'work_dir',
+    'show_dir',
+)
 """Names of arguments that say where to write."""
 
 

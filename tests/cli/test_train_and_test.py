@@ -119,6 +119,7 @@ log_level = 'ERROR'
 
 from stdpose_mm.cli.test import main as run_test  # noqa: E402
 from stdpose_mm.cli.train import main as run_train  # noqa: E402
+from stdpose_mm.engine.hooks import WindowVisualizationHook  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -555,6 +556,51 @@ def test_metrics_with_and_without_flipping(
     # What is dumped last is what the config's own setting gave, where it was tested.
     dumped = {sample['flipped'] for sample in load(tmp_path / 'dumped.pkl')}
     assert dumped == {own if 'toy/flipped' in metrics else not own}
+
+
+@pytest.mark.parametrize(
+    ('own', 'options', 'flipped'),
+    [(True, [], True), (False, ['--flip', 'both'], False), (False, ['--flip', 'on'], True)],
+)
+@pytest.mark.parametrize('by_config', [False, True])
+def test_each_prediction_is_drawn_once(
+    config: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own: bool,
+    options: list[str],
+    flipped: bool,
+    by_config: bool,
+) -> None:
+    drawn: list[tuple[str, bool]] = []
+
+    def draw(hook: Any, runner: Any, batch_idx: int, data_batch: Any, outputs: Any) -> None:
+        if hook.enable:
+            drawn.extend((hook.out_dir, sample['flipped']) for sample in outputs)
+
+    monkeypatch.setattr(WindowVisualizationHook, 'after_test_iter', draw)
+    weights = {'layer.weight': torch.zeros(1, 2), 'layer.bias': torch.zeros(1)}
+    torch.save({'state_dict': weights}, 'toy.pth')
+    settings = [f'model.test_cfg.flip_test={own}']
+    if by_config:
+        hook = {'type': 'WindowVisualizationHook', 'enable': True, 'out_dir': 'pictures'}
+        settings += [f'default_hooks.visualization.{name}={value}' for name, value in hook.items()]
+        settings += ['visualizer.type=PoseLocalVisualizer']
+    else:
+        options = [*options, '--show-dir', 'pictures']
+    assert run_test([config, 'toy.pth', *options, '--cfg-options', *settings]) == 0
+    folder = 'pictures' if by_config else str(tmp_path / 'pictures')
+    assert drawn == [(folder, flipped)] * 4
+
+
+def test_pictures_are_not_mixed_with_those_of_another_test(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.save({}, 'toy.pth')
+    (tmp_path / 'pictures').mkdir()
+    (tmp_path / 'pictures' / '000001_0.jpg').touch()
+    sentence = error_line(run_test([config, 'toy.pth', '--show-dir', 'pictures']), capsys)
+    assert '--show-dir pictures holds files already, give a new or an empty folder' in sentence
 
 
 def test_a_model_without_test_settings_cannot_flip(
