@@ -77,6 +77,19 @@ def test_options_of_the_config_are_overridden(
     assert 'head.mask' not in printed
 
 
+def test_windows_of_a_dataset_within_another_are_read_with_all_labels(
+    tool: ModuleType, config: Path
+) -> None:
+    init_default_scope('mmpose')
+    cfg = read_config(config)
+    plain = next(tool.read_batches(cfg, str(config), 1, 2))
+    cfg.val_dataloader.dataset = dict(type='ConcatDataset', datasets=[cfg.val_dataloader.dataset])
+    nested = next(tool.read_batches(cfg, str(config), 1, 2))
+    for one, other in zip(plain['data_samples'], nested['data_samples'], strict=True):
+        assert one.label_sources == other.label_sources
+        assert None not in other.label_sources
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

@@ -174,9 +174,10 @@ class BaseWindowDataset(BaseDataset):
         if crops not in CROP_POLICIES:
             raise InputError(f'crops must be one of {CROP_POLICIES}, got {crops!r}')
         self.crops = crops
+        intervals: Any = interval if isinstance(interval, list | tuple) else (interval,)
         self.selection = LabelSelection(
             task=task,
-            intervals=tuple(interval) if isinstance(interval, list | tuple) else (interval,),
+            intervals=tuple(intervals),
             random_offset=random_offset,
             keys_per_sample=keys_per_sample,
             label_interval=label_interval,
