@@ -135,8 +135,8 @@ def test_unsupported_python_is_reported(
 @pytest.mark.parametrize(
     ('free', 'same_disk', 'refused'),
     [
-        (12.4, True, 'repository has 12.4 GB of free disk space, the installation needs 12.5 GB'),
-        (12.6, True, ''),
+        (11.9, True, 'repository has 11.9 GB of free disk space, the installation needs 12.0 GB'),
+        (12.1, True, ''),
         (8.8, False, 'repository has 8.8 GB of free disk space, the installation needs 8.9 GB'),
         (9.0, False, ''),
     ],

@@ -41,10 +41,10 @@ SUPPORTED = ((3, 11), (3, 12))
 PIP_ATTEMPTS = 3
 PIP_NETWORK_OPTIONS = ('--retries', '10', '--timeout', '60')
 
-# In GB. What `.venv` takes when it is finished, and what pip keeps in the folder for temporary
-# files meanwhile, nearly all of it for PyTorch built with CUDA.
+# In GB, as measured. What `.venv` takes when it is finished, and what pip keeps in the folder for
+# temporary files meanwhile, nearly all of it for PyTorch built with CUDA.
 VENV_SIZE = 8.9
-DOWNLOADS_SIZE = 3.6
+DOWNLOADS_SIZE = 3.1
 
 
 class SetupError(Exception):
