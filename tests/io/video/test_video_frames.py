@@ -16,6 +16,7 @@ import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.video import VideoFrames, open_frames, read_frame, write_video
+from stdpose_mm.io.video.announced_end import warn_if_cut_short
 from support.forks import in_fork
 from support.paths import ROOT
 from support.video_files import (
@@ -286,6 +287,26 @@ def test_a_cut_is_not_seen_where_the_file_announces_no_end(tmp_path: Path, name:
     assert (
         0 < len(open_frames(cut_off(make_video(tmp_path / name, range(COUNT), **options)))) < COUNT
     )
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+@pytest.mark.parametrize(
+    ('times', 'end', 'is_cut'),
+    [
+        # Frames of one second each: two may be held back by the decoder.
+        ([0, 1, 2, 3], '6', False),
+        ([0, 1, 2, 3], '6.1', True),
+        # The last frame may last as long as the longest one before, five seconds.
+        ([0, 5, 6, 7], '13', False),
+        ([0, 5, 6, 7], '13.1', True),
+        # One frame at 2 frames a second.
+        ([0], '1.5', False),
+        ([0], '1.6', True),
+    ],
+)
+def test_how_far_a_header_may_go_beyond_the_frames(times: list[int], end: str, is_cut: bool):
+    seconds = [Fraction(time) for time in times]
+    assert warn_if_cut_short('clip.avi', Fraction(end), seconds, Fraction(2)) is is_cut
 
 
 WHOLE_VIDEOS: dict[str, dict[str, Any]] = {
