@@ -99,18 +99,15 @@ def label_files(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: If there is no such folder, no such file in it, or two files of one video.
     """
-    from stdpose_mm.io.labels.label_files import is_leftover
+    from stdpose_mm.io.labels.label_files import files_by_video, is_leftover
 
     if not folder.is_dir():
         raise InputError(f'{folder} is not a folder, expected one with a JSON file per video')
-    files: dict[str, Path] = {}
-    for path in sorted([*folder.glob('*.json'), *folder.glob('*.json.gz')]):
-        if is_leftover(path):
-            continue
-        name = path.name.removesuffix('.gz').removesuffix('.json')
-        if name in files:
-            raise InputError(f'{files[name]} and {path} are both of video {name}, keep one of them')
-        files[name] = path
+    files = files_by_video(
+        (path.name.removesuffix('.gz').removesuffix('.json'), path)
+        for path in sorted([*folder.glob('*.json'), *folder.glob('*.json.gz')])
+        if not is_leftover(path)
+    )
     if not files:
         raise InputError(f'{folder} holds no .json file, expected one per video')
     return files

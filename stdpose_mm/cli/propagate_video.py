@@ -179,6 +179,12 @@ def propagate_video(
     with FrameProgress(len(state.frames), propagator.method, show=progress) as bar:
         dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
         took = bar.describe_time()
+    judged = dense
+    # Takes memory for each frame.
+    if args.report is not None or args.check or args.suggest:
+        from stdpose_mm.review import calibrate_scores
+
+        judged = calibrate_scores(dense, args.method)
     # The labels are written last, and the video gets its final name after that: if reading a
     # picture fails, no output is left.
     with ExitStack() as outputs:
@@ -189,14 +195,14 @@ def propagate_video(
             video = outputs.enter_context(atomic_path(args.save_video))
             write_overlay(video, frames, dense)
         if args.report is not None:
-            from stdpose_mm.review import calibrate_scores, frames_to_check
+            from stdpose_mm.review import frames_to_check
             from stdpose_mm.visualization import write_report
 
             write_report(
                 args.report,
                 frames,
                 dense,
-                checks=frames_to_check(calibrate_scores(dense, args.method), FRAMES_IN_REPORT),
+                checks=frames_to_check(judged, FRAMES_IN_REPORT),
                 video=video,
                 method=how,
                 video_path=args.save_video,
@@ -218,7 +224,7 @@ def propagate_video(
     return VideoResult(
         counts,
         summary=[f'method: {how}', *propagator.describe_use(), written, *filter(None, [took])],
-        advice=list_advice(dense, args.method, args.check, args.suggest),
+        advice=list_advice(judged, args.check, args.suggest),
     )
 
 
@@ -258,23 +264,19 @@ def _count_propagated(person: PersonLabel) -> int:
     return int((person.labelled & ~person.given).sum())
 
 
-def list_advice(dense: VideoLabels, method: str, check: int, suggest: int) -> list[str]:
+def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
     """Name the frames to look at, and those to label next, one per line.
 
     Args:
-        dense: The propagated video.
-        method: The method that propagated it; scores that are no probabilities are calibrated.
+        dense: The propagated video; its scores are taken for probabilities.
         check: Number of frames to look at.
         suggest: Number of frames to label.
     """
-    from stdpose_mm.review import calibrate_scores, expected_errors, frames_to_check, rank_gains
+    from stdpose_mm.review import expected_errors, frames_to_check, rank_gains
 
-    # Ranking takes memory for each frame; without a requested number it is not needed.
-    if not check and not suggest:
-        return []
     lines = []
     who = dense.skeleton.category
-    dense = calibrate_scores(dense, method)
+    # Ranking takes memory for each frame; without a requested number it is not needed.
     for frame in frames_to_check(dense, check) if check else ():
         joints = ', '.join(
             f'{joint.joint} of {who} {joint.track_id} (score {joint.score:.2f})'

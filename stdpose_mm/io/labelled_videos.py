@@ -7,7 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import find_label_files, frame_sources, read_labels
+from stdpose_mm.io.labels import (
+    files_by_video,
+    find_label_files,
+    frame_sources,
+    read_labels,
+)
 from stdpose_mm.io.video import (
     FrameSource,
     PooledFrames,
@@ -30,17 +35,9 @@ def read_videos(path: Path) -> list[VideoLabels]:
     Raises:
         InputError: If a file cannot be read, or two files hold the same video.
     """
-    file_of: dict[str, str] = {}
-    videos = []
-    for file in find_label_files(path):
-        labels = read_labels(file)
-        if labels.name in file_of:
-            raise InputError(
-                f'{file_of[labels.name]} and {file} are both of video {labels.name!r}, keep one '
-                'of them or rename it'
-            )
-        file_of[labels.name] = file
-        videos.append(labels)
+    files = find_label_files(path)
+    videos = [read_labels(file) for file in files]
+    files_by_video((labels.name, file) for labels, file in zip(videos, files, strict=True))
     return videos
 
 

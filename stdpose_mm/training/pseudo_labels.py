@@ -13,7 +13,13 @@ from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_json
 from stdpose_mm.io.fingerprint import file_fingerprint, fingerprint
-from stdpose_mm.io.labels import frame_sources, read_json, read_labels, write_posetrack18
+from stdpose_mm.io.labels import (
+    files_by_video,
+    frame_sources,
+    read_json,
+    read_labels,
+    write_posetrack18,
+)
 from stdpose_mm.io.labels.coco_records import video_name
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.processes import (
@@ -274,19 +280,12 @@ def _survey(
     identify: IdentifyVideo,
 ) -> list[_Video]:
     """Read all label files, shared among the processes, and return them in order."""
-    named: dict[str, str] = {}
+    named = files_by_video((video_name(file), file) for file in label_files)
     for file in label_files:
-        name = video_name(file)
-        if name in named:
-            raise InputError(
-                f'{named[name]} and {file} are both of video {name!r}, keep one of them or rename '
-                'it'
-            )
         if Path(file).resolve().parent == folder.resolve():
             raise InputError(
                 f'the labels {file} lie in {folder}, which is to be written, choose another --out'
             )
-        named[name] = file
     # All processes stop at the same error: a process that continued would wait for the others.
     rank, num_processes = rank_and_count()
     found, wrong = work_together(

@@ -82,7 +82,7 @@ def test_gzipped_files_pair_with_plain_ones(folders) -> None:
 def test_two_files_of_one_video_are_refused(folders, capsys) -> None:
     path = folders[0] / '020001_mpii_test.json'
     path.with_name(f'{path.name}.gz').write_bytes(gzip.compress(path.read_bytes()))
-    _assert_refused(folders, capsys, 'are both of video 020001_mpii_test')
+    _assert_refused(folders, capsys, "are both of video '020001_mpii_test'")
 
 
 def test_a_missing_prediction_file_is_refused(folders, capsys) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,9 @@ import pytest
 
 from stdpose_mm.cli import propagate
 from stdpose_mm.detection import PersonDetector
+from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames, write_video
+from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.paths import ROOT
 
 pytestmark = pytest.mark.slow
@@ -70,6 +73,33 @@ def test_with_a_model(request, run, source, model_files, label_file, label_field
     code, _, _ = run(video, label_file, '--out', out, *model)
     assert code == 0
     check_dense(out, label_fields)
+
+
+@pytest.mark.parametrize('method', ['linear', 'flow'])
+def test_no_score_is_taken_for_a_probability_that_is_none(run, method, tmp_path):
+    """Scores fall with the distance from the labels, though nobody has moved in between."""
+    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+    video, labels = tmp_path / 'still.avi', tmp_path / 'labels.json'
+    write_video(video, [picture] * 21, fps=10)
+    joints = np.array([[20, 8], [12, 40], [28, 40]], float)
+    people = [PersonLabel(n, joints, np.full(3, VISIBLE), track_id=0) for n in (0, 10, 20)]
+    frames = tuple(VideoFrame(n) for n in (0, 10, 20))
+    skeleton = Skeleton(('head', 'left_foot', 'right_foot'))
+    write_labels(VideoLabels('still', skeleton, frames, tuple(people)), labels)
+    out, page = tmp_path / 'dense.json', tmp_path / 'page.html'
+    options = ['--method', method, '--check', 1, '--suggest', 1, '--report', page]
+    code, printed, _ = run(video, labels, '--out', out, *options)
+    assert code == 0
+    scores = [score for person in read_labels(out).persons for score in person.scores]
+    assert min(scores) < 0.8
+    *_, check, suggestion, outlook = printed.splitlines()
+    assert 'check frame' in check
+    shown = re.findall(r'foot of person 0 \(score (0\.\d+)\)', check)
+    shown += re.findall(r'foot of person 0: (\d\.\d+)', page.read_text())
+    assert len(shown) > 2
+    assert min(map(float, shown)) > 0.9
+    assert 'label frame' in suggestion
+    assert outlook.endswith('stop here if 95% will do')
 
 
 def test_as_a_program_of_its_own(folder, label_file, label_fields, tmp_path):

@@ -202,20 +202,11 @@ def test_advice_says_how_many_labels_are_left_to_make() -> None:
     # Of 10 joints half a one may be wrong. A label in the middle leaves 4 * 0.4 ** 1.5, since two
     # thirds of the variance are left beside it; labels on both sides of it leave 2 * 0.4 ** 2.
     doubtful = scored_video(scored_track([1, 0.6, 0.6, 0.6, 1]))
-    assert list_advice(doubtful, 'auto', 0, 1)[-1] == (
+    assert list_advice(doubtful, 0, 1)[-1] == (
         '76.0% of joints are expected right, about 2 more labels would make that 95%'
     )
     sure = scored_video(scored_track([1, *[0.99] * 9, 1]))
-    assert list_advice(sure, 'auto', 0, 1)[-1] == (
+    assert list_advice(sure, 0, 1)[-1] == (
         '99.2% of joints are expected right: stop here if 95% will do'
     )
-    assert list_advice(sure, 'auto', 0, 0) == []
-
-
-@pytest.mark.parametrize('method', ['linear', 'flow'])
-def test_advice_takes_no_score_for_a_probability_that_is_none(method: str) -> None:
-    """Scores fall with the distance from the labels, though nobody has moved in between."""
-    still = scored_video(scored_track([1, *[0.5] * 9, 1, *[0.5] * 9, 1]))
-    check, _, outlook = list_advice(still, method, 1, 1)
-    assert '(score 0.5' not in check
-    assert outlook.endswith('stop here if 95% will do')
+    assert list_advice(sure, 0, 0) == []

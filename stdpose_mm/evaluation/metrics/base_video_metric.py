@@ -13,7 +13,12 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
 from stdpose_mm.errors import InputError, require_whole
-from stdpose_mm.io.labels import find_label_files, read_posetrack, select_held_out
+from stdpose_mm.io.labels import (
+    files_by_video,
+    find_label_files,
+    read_posetrack,
+    select_held_out,
+)
 from stdpose_mm.io.labels.coco_records import video_name
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -93,7 +98,8 @@ class BaseVideoMetric(BaseMetric):
         owner = type(self).__name__
         files = find_label_files(ann_file, owner=owner)
         self.label_files = select_held_out(files, held_out_share, held_out, owner)
-        _require_distinct_names(self.label_files, owner)
+        # Predictions say only the name of their video.
+        files_by_video((video_name(file), file) for file in self.label_files)
         self.given_interval = given_interval
         self.boxes = boxes
         self.main_frames = main_frames
@@ -258,19 +264,6 @@ class BaseVideoMetric(BaseMetric):
         for predicted in by_frame.values():
             people += self.select_people(predicted)
         return video.with_persons(people)
-
-
-def _require_distinct_names(files: Sequence[str], owner: str) -> None:
-    """Refuse two label files of one video: predictions say only the name of their video."""
-    file_of: dict[str, str] = {}
-    for file in files:
-        name = video_name(file)
-        if name in file_of:
-            raise InputError(
-                f'the labels {file_of[name]} and {file} of {owner} are both of video {name!r}, '
-                'give each video once and a name of its own'
-            )
-        file_of[name] = file
 
 
 def _frames_with_labels(sample: dict) -> list[int]:

@@ -25,7 +25,7 @@ from .frame_numbers import (
     read_frame_list,
 )
 from .held_out import select_held_out
-from .label_files import find_label_files, write_label_list
+from .label_files import files_by_video, find_label_files, write_label_list
 from .label_size import fit_size, rescale_labels
 from .label_studio import read_label_studio
 from .labelled_frames import frame_sources
@@ -45,6 +45,7 @@ __all__ = [
     'NO_FRAME_OPTIONS',
     'FrameOptions',
     'describe_frames',
+    'files_by_video',
     'find_label_files',
     'fit_size',
     'frame_indices',

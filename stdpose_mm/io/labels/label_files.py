@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 
 LABEL_SUFFIXES = ('.json', '.json.gz')
 LIST_SUFFIX = '.txt'
+
+_File = TypeVar('_File', bound=str | os.PathLike[str])
 
 _LEFTOVER_SUFFIXES = ('~', '.bak', '.crdownload', '.orig', '.part', '.swp', '.tmp')
 
@@ -23,6 +26,26 @@ def is_leftover(path: Path) -> bool:
     (``clip.json.part``).
     """
     return path.name.startswith('.') or path.name.lower().endswith(_LEFTOVER_SUFFIXES)
+
+
+def files_by_video(files: Iterable[tuple[str, _File]]) -> dict[str, _File]:
+    """Map the names of videos to their label files.
+
+    Args:
+        files: Pairs of a video's name and its label file.
+
+    Raises:
+        InputError: If two files are of one video.
+    """
+    file_of: dict[str, _File] = {}
+    for name, file in files:
+        if name in file_of:
+            raise InputError(
+                f'the labels {file_of[name]} and {file} are both of video {name!r}, keep one of '
+                'them or rename it'
+            )
+        file_of[name] = file
+    return file_of
 
 
 def find_label_files(
