@@ -74,12 +74,9 @@ def test(args: argparse.Namespace) -> None:
     """
     cfg = load_config(args)
     from mmengine.dist import is_main_process
-    from mmengine.model import is_model_wrapper
-    from mmpose.engine.hooks import PoseVisualizationHook
 
     from stdpose_mm.engine.config_files import config_mistakes, require_label_files
-    from stdpose_mm.engine.cpu_processes import join_cpu_processes
-    from stdpose_mm.engine.whole_model_runner import WholeModelRunner
+    from stdpose_mm.engine.training_processes import training_processes
 
     require_checkpoint(args.checkpoint)
     cfg.load_from = args.checkpoint
@@ -99,22 +96,11 @@ def test(args: argparse.Namespace) -> None:
         partial = dump.with_name(f'.partial.{dump.name}')
         add_evaluator(cfg, {'type': 'DumpResults', 'out_file_path': str(partial)})
 
-    join_cpu_processes(cfg)
-    with config_mistakes(args.config):
+    with training_processes(cfg), config_mistakes(args.config):
         require_label_files(cfg, 'test')
-        runner = WholeModelRunner.from_cfg(cfg)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        metrics: dict[str, float] = {}
-        drawing = [h for h in runner.hooks if isinstance(h, PoseVisualizationHook) and h.enable]
-        for flip in flips:
-            for hook in drawing:
-                hook.enable = flip == flips[-1]
-            if flips != [own_flip]:
-                model.test_cfg = {**model.test_cfg, 'flip_test': flip}
-            prefix = '' if flip == own_flip else 'flip/' if flip else 'no_flip/'
-            found = {f'{prefix}{name}': value for name, value in runner.test().items()}
-            metrics = found | metrics
-    if not is_main_process():
+        metrics = measure(cfg, flips, own_flip)
+        is_first = is_main_process()
+    if not is_first:
         return
     if dump is not None and partial is not None:
         os.replace(partial, dump)
@@ -122,6 +108,38 @@ def test(args: argparse.Namespace) -> None:
     if args.out is not None:
         write_json(args.out, plain, indent=2)
     print(json.dumps(plain, indent=2))
+
+
+def measure(cfg: Config, flips: Sequence[bool], own_flip: bool) -> dict[str, float]:
+    """Test the model of a config with each setting of ``flip_test``.
+
+    Args:
+        cfg: Config of the runner.
+        flips: The settings, in turn.
+        own_flip: That of the config, whose metrics come first and keep their names; those of
+            the other begin with 'flip/' or 'no_flip/'.
+
+    Returns:
+        Name -> metric.
+    """
+    from mmengine.model import is_model_wrapper
+    from mmpose.engine.hooks import PoseVisualizationHook
+
+    from stdpose_mm.engine.whole_model_runner import WholeModelRunner
+
+    runner = WholeModelRunner.from_cfg(cfg)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    metrics: dict[str, float] = {}
+    drawing = [h for h in runner.hooks if isinstance(h, PoseVisualizationHook) and h.enable]
+    for flip in flips:
+        for hook in drawing:
+            hook.enable = flip == flips[-1]
+        if list(flips) != [own_flip]:
+            model.test_cfg = {**model.test_cfg, 'flip_test': flip}
+        prefix = '' if flip == own_flip else 'flip/' if flip else 'no_flip/'
+        found = {f'{prefix}{name}': value for name, value in runner.test().items()}
+        metrics = found | metrics
+    return metrics
 
 
 def choose_flips(option: str | None, own: bool) -> list[bool]:

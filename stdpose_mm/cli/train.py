@@ -33,12 +33,11 @@ def train(args: argparse.Namespace) -> None:
         require_label_files,
         require_schedule,
     )
-    from stdpose_mm.engine.cpu_processes import join_cpu_processes
+    from stdpose_mm.engine.training_processes import training_processes
     from stdpose_mm.engine.training_runner import TrainingRunner
 
     apply_arguments(cfg, args)
-    join_cpu_processes(cfg)
-    with config_mistakes(args.config):
+    with training_processes(cfg), config_mistakes(args.config):
         require_schedule(cfg)
         require_label_files(cfg, 'train', 'val')
         TrainingRunner.from_cfg(cfg).train()

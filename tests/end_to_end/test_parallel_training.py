@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ pytestmark = pytest.mark.slow
 NUM_ITERS, BATCH_SIZE = 5, 4
 
 PARTS = """
+import atexit
 import json
+import os
 from pathlib import Path
 
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, is_distributed
 from mmengine.hooks import Hook
 from mmpose.registry import HOOKS
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -58,6 +61,9 @@ class WriteLosses(Hook):
     def after_train(self, runner):
         path = Path(runner.work_dir) / f'steps{get_rank()}.json'
         path.write_text(json.dumps(self.steps))
+        if is_distributed():
+            left = path.with_name(f'threads{get_rank()}')
+            atexit.register(lambda: left.write_text(str(len(os.listdir('/proc/self/task')))))
 """
 
 CONFIG = """
@@ -273,6 +279,13 @@ def test_processes_share_the_windows_of_every_step(runs: Runs) -> None:
         assert sorted(shared) == sorted(alone['seen'])
 
 
+@pytest.mark.skipif(not Path('/proc/self/task').exists(), reason='the system does not list threads')
+def test_no_thread_outlives_the_training(runs: Runs) -> None:
+    """One that still drops tensors of the last exchange would abort the process as it ends."""
+    left = [int((runs.together / f'threads{rank}').read_text()) for rank in range(2)]
+    assert left == [1, 1]
+
+
 def test_losses_of_every_step_are_those_of_one_process(runs: Runs) -> None:
     """The mean over both processes; the weights agree, so the next step's losses do too.
 
@@ -299,6 +312,16 @@ def test_metrics_after_training_are_those_of_one_process(runs: Runs) -> None:
     assert together == pytest.approx(alone, rel=1e-3)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Compute in one thread, as processes of a launcher do: sums are rounded otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures('one_thread')
 def test_metrics_of_one_checkpoint_are_exactly_those_of_one_process(
     runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
