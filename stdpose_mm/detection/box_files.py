@@ -17,6 +17,7 @@ from stdpose_mm.io.labels import (
     fit_size,
     frame_indices,
     match_frames,
+    numbers_with_gaps,
     read_json,
     read_labels,
 )
@@ -54,7 +55,8 @@ def read_boxes(
         path: One of
 
             - MOTChallenge text (``.txt``, ``.csv``): ``frame, id, x, y, width, height, score`` a
-              line, further columns are ignored; frames count from 1; an id of -1 is none;
+              line, further columns are ignored; frames count from 1 unless ``options`` say
+              otherwise; an id of -1 is none; a file without a line is a video without people;
             - a JSON list of COCO detections (``image_id``, ``bbox``, ``score``); the id is the
               0-based frame, or the name of its picture;
             - a label file or folder that :func:`stdpose_mm.io.labels.read_labels` reads, such as
@@ -116,13 +118,14 @@ def _is_detections(path: PathLike) -> bool:
 
 
 def _is_deeplabcut(path: PathLike) -> bool:
-    return read_bytes(path).startswith(b'scorer,')
+    return read_bytes(path, may_be_empty=True).startswith(b'scorer,')
 
 
 def _read_mot(path: PathLike, frames: FrameSource | None, options: FrameOptions) -> BoxesByFrame:
     rows: dict[int, list[tuple[int, list[float], float]]] = {}
     try:
-        lines = read_bytes(path).decode('utf-8-sig').splitlines()
+        # Trackers write nothing about a video without people.
+        lines = read_bytes(path, may_be_empty=True).decode('utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f'{path} is not UTF-8 text (byte {error.start})') from error
     for number, line in enumerate(lines, 1):
@@ -130,7 +133,11 @@ def _read_mot(path: PathLike, frames: FrameSource | None, options: FrameOptions)
             frame, track, box, score = _mot_row(f'{path}, line {number}', line)
             rows.setdefault(frame, []).append((track, box, score))
     numbers = sorted(rows)
-    indices = _told_frames(path, numbers, frames, options) if options else [n - 1 for n in numbers]
+    if options:
+        indices = _told_frames(path, numbers, frames, options)
+    else:
+        _require_clear_numbers(path, numbers, frames, options)
+        indices = [number - 1 for number in numbers]
     found = {}
     for number, frame in zip(numbers, indices, strict=True):
         people = rows[number]
@@ -148,7 +155,7 @@ def _mot_row(where: str, line: str) -> tuple[int, int, list[float], float]:
     if len(values) < 6 or not all(math.isfinite(v) and abs(v) <= MAX_EXACT for v in values):
         raise InputError(f'{where} is {line[:60]!r}, expected {expected}')
     frame, track = values[:2]
-    if frame != int(frame) or frame < 1 or track != int(track) or track < -1:
+    if frame != int(frame) or frame < 0 or track != int(track) or track < -1:
         raise InputError(
             f'{where} has frame {frame:g} and id {track:g}, expected whole numbers, frames from 1 '
             'and ids from 0 (-1 for none)'
@@ -158,6 +165,25 @@ def _mot_row(where: str, line: str) -> tuple[int, int, list[float], float]:
     # Ground truth and many trackers write a flag of 1 or -1 in place of a score.
     score = values[6] if len(values) > 6 and 0 <= values[6] <= 1 else 1.0
     return int(frame), int(track), values[2:6], score
+
+
+def _require_clear_numbers(
+    path: PathLike, numbers: Sequence[int], frames: FrameSource | None, options: FrameOptions
+) -> None:
+    """Refuse numbers that do not count all frames of the video from 1."""
+    if numbers and numbers[0] == 0:
+        raise InputError(
+            f'{path} has boxes on frame 0, but frames of MOTChallenge text count from 1, give '
+            f'{options.number_option} 0 if these count from 0'
+        )
+    gaps = None if frames is None else numbers_with_gaps(frames)
+    if gaps is not None:
+        raise InputError(
+            f'{path} tells frames by number, but the numbers of the {len(frames or ())} pictures '
+            f'leave some out between {gaps[0]} and {gaps[1]}, so that a number may be that of a '
+            f'picture or its place: give {options.number_option} 1 if it is the place, else COCO '
+            'detections with the names of the pictures'
+        )
 
 
 def _read_coco_detections(

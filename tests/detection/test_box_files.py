@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from stdpose_mm.detection.box_files import read_boxes
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import FrameOptions, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import (
@@ -130,6 +131,36 @@ def test_an_empty_list_is_nobody(tmp_path):
     assert read_boxes(tmp_path / 'b.json') == {}
 
 
+def test_an_empty_text_is_nobody(tmp_path):
+    # All that a tracker can write about a video without people.
+    for name in ('b.txt', 'b.csv'):
+        for text in ('', '\n'):
+            (tmp_path / name).write_text(text)
+            assert read_boxes(tmp_path / name) == {}
+
+
+def test_of_several_classes_people_are_taken(tmp_path):
+    path = tmp_path / 'b.json'
+    person, car = (
+        {'image_id': 2, 'category_id': category, 'bbox': [x, 0, 5, 5], 'score': 0.9}
+        for x, category in ((0, 1), (20, 3))
+    )
+    path.write_text(json.dumps([car, person, car]))
+    with pytest.warns(InputWarning, match='of the categories 1, 3: those of 1, people in COCO'):
+        found = read_boxes(path)
+    assert {frame: people.boxes.tolist() for frame, people in found.items()} == {2: [[0, 0, 5, 5]]}
+    # Another class alone, such as an animal, is who poses are looked for.
+    path.write_text(json.dumps([car]))
+    assert read_boxes(path)[2].boxes.tolist() == [[20, 0, 5, 5]]
+    path.write_text(json.dumps([car, {**car, 'category_id': 17}]))
+    with pytest.raises(InputError, match='of the categories 3, 17, expected people'):
+        read_boxes(path)
+    del person['category_id']
+    path.write_text(json.dumps([person, car]))
+    with pytest.raises(InputError, match='of the categories 3 and of none, expected people'):
+        read_boxes(path)
+
+
 def test_flags_in_place_of_scores_are_no_scores(tmp_path):
     file = tmp_path / 'gt.txt'
     file.write_text('1,1,0,0,5,5,-1\n1,2,9,0,5,5\n1,3,20,0,5,5,0.5,1,1\n1,4,30,0,5,5,37\n')
@@ -142,14 +173,14 @@ def test_flags_in_place_of_scores_are_no_scores(tmp_path):
         ('1,1,0,0,5\n', r"b\.txt, line 1 is '1,1,0,0,5', expected frame, id, x, y, width, height"),
         ('1,1,0,0,5,5\na,1,0,0,5,5\n', "line 2 is 'a,1,0,0,5,5', expected the numbers frame"),
         ('1,1,0,0,nan,5\n', 'line 1 is'),
-        ('0,1,0,0,5,5\n', 'frame 0 and id 1, expected whole numbers, frames from 1'),
+        ('-1,1,0,0,5,5\n', 'frame -1 and id 1, expected whole numbers, frames from 1'),
+        ('2,1,0,0,5,5\n0,1,0,0,5,5\n', 'on frame 0, .* give --boxes-first-frame-number 0 if'),
         ('1.5,1,0,0,5,5\n', 'frame 1.5 and id 1'),
         ('1,-2,0,0,5,5\n', 'frame 1 and id -2'),
         ('1,1,1e9,0,5,5\n', 'line 1 has the box'),
         ('1,1,0,0,0,5\n', r'b\.txt, frame 0 \(0-based\): boxes must be finite'),
         ('1,1,0,0,5,5\n1,1,9,0,5,5\n', r'track_ids of one frame must be distinct, got \[1, 1\]'),
         ('1,1,0,0,5,5\n1,-1,9,0,5,5\n', 'ids for some people of frame 0 .* only'),
-        ('\n', 'is empty'),
     ],
 )
 def test_mistakes_in_mot_text_are_named(tmp_path, text, message):
@@ -253,6 +284,25 @@ class TestToldFrames:
         for first in (0, 1):
             found = read_boxes(path, frames, options=told(first_number=first))
             same(found, {frame + 1 - first: people for frame, people in BOXES.items()})
+
+    def test_numbers_of_mot_text_may_start_at_0(self, tmp_path, frames):
+        path = tmp_path / 'b.txt'
+        path.write_text('0,7,1,2,5,5\n4,7,3,2,5,5\n')
+        found = read_boxes(path, frames, options=told(first_number=0))
+        assert {frame: people.boxes.tolist() for frame, people in found.items()} == {
+            0: [[1, 2, 5, 5]],
+            4: [[3, 2, 5, 5]],
+        }
+
+    def test_numbers_of_mot_text_on_pictures_with_gaps_are_asked_about(self, tmp_path, frames):
+        Path(frames.path_of(2)).unlink()
+        left = open_frames(tmp_path / 'frames')
+        path = tmp_path / 'b.txt'
+        path.write_text('4,7,1,2,5,5\n')
+        # Frame 4 is the third picture, 000004.jpg, or the fourth one, 000005.jpg.
+        with pytest.raises(InputError, match=r'between 1 and 5, so that .*-number 1 if it is the'):
+            read_boxes(path, left)
+        assert [*read_boxes(path, left, options=told(first_number=1))] == [3]
 
     def test_numbers_of_detections_start_where_the_user_says(self, tmp_path, frames):
         path = write_coco(tmp_path / 'b.json', BOXES, lambda frame: frame + 7)

@@ -30,7 +30,7 @@ from .label_size import fit_size, rescale_labels
 from .label_studio import read_label_studio
 from .labelled_frames import frame_sources
 from .labelme import read_labelme
-from .matching import match_frames
+from .matching import match_frames, numbers_with_gaps
 from .mmpose_json import read_mmpose, write_mmpose
 from .openpose import read_openpose
 from .posetrack17 import read_posetrack17
@@ -52,6 +52,7 @@ __all__ = [
     'frame_sources',
     'list_frames',
     'match_frames',
+    'numbers_with_gaps',
     'read_all_labels',
     'read_coco',
     'read_coco_results',

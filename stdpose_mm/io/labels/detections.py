@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io import write_json
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
 
 from .fields import Record, read_json, shown
+
+PERSON = 1
+"""Category of people in COCO, and in the files of :func:`write_detections`."""
 
 
 @dataclass(frozen=True)
@@ -27,22 +31,25 @@ class Detections:
 
 
 def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
-    """Read COCO-style detection results of one class.
+    """Read COCO-style detection results of people, or of another class alone.
+
+    Of several classes, as a detector of COCO's 80 finds them, people are taken, with a warning.
 
     Args:
-        path: JSON list of objects with ``image_id``, ``bbox`` (x, y, width, height), ``score``.
+        path: JSON list of objects with ``image_id``, ``bbox`` (x, y, width, height), ``score``, and
+            ``category_id`` if they are of several classes.
         score_thr: Detections that score less are left out.
 
     Raises:
-        InputError: If the file is not as described.
+        InputError: If the file is not as described, or has several classes and no people.
     """
     data = read_json(path)
     if not isinstance(data, list):
         raise InputError(f'{path} must hold a list of detections, got {shown(data)}')
+    records = [Record(path, f'[{i}]', item) for i, item in enumerate(data)]
     boxes: dict[int | str, list[np.ndarray]] = {}
     scores: dict[int | str, list[float]] = {}
-    for i, item in enumerate(data):
-        record = Record(path, f'[{i}]', item)
+    for record in _of_one_class(path, records):
         image_id = record.raw('image_id', expected='the id of a picture')
         if type(image_id) not in (int, str):
             raise record.error('image_id', 'the id of a picture')
@@ -59,6 +66,27 @@ def read_detections(path: PathLike, score_thr: float = 0.0) -> Detections:
             for image_id, found in boxes.items()
         }
     )
+
+
+def _of_one_class(path: PathLike, records: Sequence[Record]) -> Sequence[Record]:
+    """Select the people where detections are of several classes; one class is taken as it is."""
+    classes = [record.integer('category_id', None) for record in records]
+    if len({*classes}) < 2:
+        return records
+    known = ', '.join(map(str, sorted({*classes} - {None})))
+    if PERSON not in classes or None in classes:
+        raise InputError(
+            f'{path} has detections of the categories {known}'
+            f'{" and of none" if None in classes else ""}, expected people ({PERSON}) or one '
+            'category, leave the others out of the file'
+        )
+    warnings.warn(
+        f'{path} has detections of the categories {known}: those of {PERSON}, people in COCO, are '
+        'taken',
+        InputWarning,
+        stacklevel=3,
+    )
+    return [record for record, one in zip(records, classes, strict=True) if one == PERSON]
 
 
 def require_distinct_ids(ids: Mapping[str, Iterable[int | str]]) -> None:
@@ -86,12 +114,12 @@ def write_detections(detections: Detections, path: PathLike) -> None:
 
     Args:
         detections: The detections; read back by :func:`read_detections`.
-        path: Where to write a JSON list of ``image_id``, ``category_id`` (1), ``bbox``, ``score``.
+        path: Where to write a JSON list of ``image_id``, ``category_id``, ``bbox``, ``score``.
     """
     write_json(
         path,
         [
-            {'image_id': image_id, 'category_id': 1, 'bbox': box, 'score': score}
+            {'image_id': image_id, 'category_id': PERSON, 'bbox': box, 'score': score}
             for image_id, found in detections.by_image.items()
             for box, score in zip(found.boxes.tolist(), found.scores.tolist(), strict=True)
         ],

@@ -130,18 +130,25 @@ def _require_no_holes(labels: VideoLabels, source: FrameSource, options: FrameOp
     Raises:
         InputError: If a number may mean the picture of that number or the frame of that index.
     """
-    if not isinstance(source, PictureFrames):
-        return
-    names = [source.path_of(index) for index in range(len(source))]
-    own = frame_indices(names[0], names)[1]
-    if own.kind == 'names' and own.highest - own.lowest >= len(source):
+    gaps = numbers_with_gaps(source)
+    if gaps is not None:
         raise InputError(
             f'{source.name} does not hold the pictures {_some_names(labels)} of {labels.name}, and '
-            f'the numbers of its own {len(source)} pictures leave some out between {own.lowest} '
-            f'and {own.highest}, so that a number may be that of a picture or its place: give the '
+            f'the numbers of its own {len(source)} pictures leave some out between {gaps[0]} '
+            f'and {gaps[1]}, so that a number may be that of a picture or its place: give the '
             f'{options.subject} the names of these pictures, or {options.list_option} FILE, a CSV '
             'file of lines picture,frame'
         )
+
+
+def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
+    """Return the lowest and the highest number of pictures that leave numbers out, else None."""
+    if not isinstance(source, PictureFrames):
+        return None
+    names = [source.path_of(index) for index in range(len(source))]
+    own = frame_indices(names[0], names)[1]
+    has_gaps = own.kind == 'names' and own.highest - own.lowest >= len(source)
+    return (own.lowest, own.highest) if has_gaps else None
 
 
 def _find_frames(
