@@ -336,6 +336,7 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             'the boxes have track ids, which the tracker',
         ),
         (('--boxes', 'BOXES', '--det-every', '2'), 'need --det-config'),
+        (('--boxes', 'BOXES', '--min-track-frames', '2'), 'need --det-config'),
         (('--boxes', 'BOXES', '--hide-boxes'), 'add --save-video'),
         (
             ('--boxes', 'whole-picture', '--boxes-first-frame-number', '1'),
@@ -361,6 +362,18 @@ def test_what_cannot_work_is_one_line(run, movie, boxes, tmp_path, arguments, se
     assert sentence in errors[0]
     assert not out.exists()
     assert not [path for path in tmp_path.iterdir() if 'partial' in path.name]
+
+
+def test_a_broken_first_picture_is_a_frame_without_people(run, folder, boxes, tmp_path):
+    (folder / '000001.jpg').write_bytes(b'no picture')
+    out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
+    arguments = ('--out', out, '--boxes', boxes, '--save-video', video)
+    code, _, _ = run(folder, *arguments, '--boxes-first-frame-number', '0')
+    assert code == 0
+    assert json.loads(out.read_text())['inference']['unreadable_frames'] == [0]
+    labels = read_labels(out)
+    assert [len(labels[frame]) for frame in range(9)] == [0] + [2] * 8
+    assert np.median(open_frames(video)[0]) < 10
 
 
 @pytest.fixture

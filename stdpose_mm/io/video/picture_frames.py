@@ -35,7 +35,7 @@ class PictureFrames(FrameSource):
             raise InputError(f'{name} holds no pictures, expected files such as 000000.jpg')
         self.name = name
         self._paths = [str(path) for path in paths]
-        height, width = read_picture(self._paths[0]).shape[:2]
+        self._first, (height, width) = _first_readable(self._paths)
         self.size = (width, height)
 
     def __len__(self) -> int:
@@ -52,9 +52,27 @@ class PictureFrames(FrameSource):
         if (width, height) != self.size:
             raise InputError(
                 f'{self._paths[index]} (frame {index}) is {width}x{height} pixels, expected '
-                f'{self.size[0]}x{self.size[1]} as in frame 0'
+                f'{self.size[0]}x{self.size[1]} as in frame {self._first}'
             )
         return picture
+
+
+def _first_readable(paths: Sequence[str]) -> tuple[int, tuple[int, int]]:
+    """Find the first picture that can be read; return its position, and height and width.
+
+    Raises:
+        InputError: If none can be read; it is about the first one.
+    """
+    refused: InputError | None = None
+    for position, path in enumerate(paths):
+        try:
+            height, width = read_picture(path).shape[:2]
+        except InputError as error:
+            refused = refused or error
+        else:
+            return position, (height, width)
+    assert refused is not None
+    raise refused
 
 
 def read_picture(path: PathLike) -> np.ndarray:

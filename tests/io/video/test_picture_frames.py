@@ -85,6 +85,29 @@ def test_a_picture_that_vanished_is_named(tmp_path: Path):
         frames[1]
 
 
+def test_a_first_picture_that_is_cut_short_is_one_lost_frame(tmp_path: Path):
+    first = save(tmp_path / '0.png', 1)
+    first.write_bytes(first.read_bytes()[:40])
+    save(tmp_path / '1.png', 7)
+    save(tmp_path / '2.png', 8, (20, 31, 3))
+    frames = open_frames(tmp_path)
+
+    assert (len(frames), frames.size) == (3, (30, 20))
+    assert (frames[1] == 7).all()
+    with pytest.raises(InputError, match=r'0\.png is not a whole picture'):
+        frames[0]
+    with pytest.raises(InputError, match=r'2\.png \(frame 2\) .* expected 30x20 as in frame 1'):
+        frames[2]
+
+
+def test_of_pictures_that_all_are_cut_short_the_first_is_named(tmp_path: Path):
+    for name in ('0.png', '1.png'):
+        (tmp_path / name).write_bytes(b'no picture')
+
+    with pytest.raises(InputError, match=r'0\.png is not a whole picture'):
+        open_frames(tmp_path)
+
+
 def test_a_folder_without_pictures_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match='holds no pictures'):
         open_frames(tmp_path)
