@@ -46,6 +46,7 @@ from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
 from stdpose_mm.tracking.smoothing import build_smoother
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
+from stdpose_mm.wording import counted
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
 
@@ -62,8 +63,9 @@ class STDPoseInferencer(Pose2DInferencer):
       arrays), one picture, or a webcam (``'webcam:0'`` or its number). Grey pictures and pictures
       with an alpha channel become BGR. Every frame has a result, also the first and the last.
     - Every instance has a ``track_id``, in the results and in the written files.
-    - ``bboxes`` are used unchanged: one entry per frame, an array [N, 4] x1, y1, x2, y2 in pixels
-      (or [N, 5] with the score), or a dict with such ``bboxes`` and ``track_ids`` [N].
+    - ``bboxes`` are used unchanged: a list with one entry for each frame, or a dict of frame ->
+      entry. An entry is an array [N, 4] x1, y1, x2, y2 in pixels (or [N, 5] with the score), or a
+      dict with such ``bboxes`` and ``track_ids`` [N].
     - A frame without people has no instance; MMPose would use the whole picture as a person's box.
     - ``batch_size`` is the number of frames that are processed together. 1, MMPose's default,
       fills the network's batches in files, and answers a webcam frame by frame. Results come one
@@ -180,6 +182,8 @@ class STDPoseInferencer(Pose2DInferencer):
             InputError: If there are no boxes, or they do not fit the video.
         """
         fps = self.video_info['fps'] if self._video_input else None
+        if isinstance(inputs, FrameSource) and not isinstance(bboxes, Mapping | None):
+            _require_entries(len(bboxes), len(inputs))
         estimates = estimate_video(
             inputs,
             self._box_source(bboxes, bbox_thr, nms_thr),
@@ -350,6 +354,16 @@ class STDPoseInferencer(Pose2DInferencer):
         return super()._init_visualizer(ConfigDict(visualizer=drawn))
 
 
+def _require_entries(given: int, num_frames: int) -> None:
+    """Refuse a list of boxes that is not one entry a frame; an empty one is none."""
+    if given not in (0, num_frames):
+        raise InputError(
+            f'bboxes are {counted(given, "entry")} and the video has '
+            f'{counted(num_frames, "frame")}, give an entry for each frame (None without people), '
+            'or a dict of frame -> boxes'
+        )
+
+
 def _camera_pictures(camera: Any) -> Iterator[np.ndarray]:
     try:
         while True:
@@ -410,10 +424,8 @@ def _detector(
             f'det_cat_ids is {det_cat_ids}, expected 0 or None: people are found by the name of '
             'their class'
         )
-    if det_model is None:
+    if det_model is None or det_model in WHOLE_IMAGE:
         if det_weights is not None:
             raise InputError('det_weights need det_model, give the config of the detector too')
-        return None
-    if det_model in WHOLE_IMAGE:
         return None
     return build_person_detector(det_model, det_weights, device or 'cpu')

@@ -114,9 +114,9 @@ def make_parser(prog: str) -> OneLineParser:
     parser.add_argument(
         '--min-track-frames',
         type=positive,
-        default=MIN_TRACK_FRAMES,
         metavar='N',
-        help='leave out people that the detector finds in fewer than N frames (%(default)s)',
+        help='leave out people that the detector finds in fewer than N frames '
+        f'({MIN_TRACK_FRAMES})',
     )
     parser.add_argument(
         '--hide-boxes', action='store_true', help='draw no boxes in the video of --save-video'
@@ -215,8 +215,14 @@ def _check_files(args: argparse.Namespace) -> None:
 
 def _check_options(args: argparse.Namespace) -> None:
     """Refuse options that cannot work before anything is computed."""
-    if args.det_config is None and (args.det_checkpoint is not None or args.det_every > 1):
-        raise InputError('--det-checkpoint and --det-every need --det-config, add it')
+    if args.det_config is None and (
+        args.det_checkpoint is not None or args.det_every > 1 or args.min_track_frames is not None
+    ):
+        raise InputError(
+            '--det-checkpoint, --det-every and --min-track-frames need --det-config, add it'
+        )
+    if args.min_track_frames is None:
+        args.min_track_frames = MIN_TRACK_FRAMES
     if args.hide_boxes and args.save_video is None:
         raise InputError('--hide-boxes is about the video that is drawn, add --save-video')
 

@@ -106,6 +106,11 @@ def build_person_detector(
             )
         path = installed
     if path.suffix == '.onnx':
+        if checkpoint is not None:
+            raise InputError(
+                f'detector {path} is an ONNX file, which holds its weights, leave the checkpoint '
+                f'{checkpoint} out or give the MMDetection config that it was trained with'
+            )
         return OnnxPersonDetector(path, score_threshold, nms_iou)
     if checkpoint is None:
         raise InputError(

@@ -201,6 +201,14 @@ def test_what_a_video_may_be(inferencer, movie, folder, pictures):
         assert found.shape == (2, 3, 2)
 
 
+def test_a_list_of_boxes_has_an_entry_for_each_frame(inferencer, pictures):
+    # The frames behind the end of the list would seem to be without people.
+    with pytest.raises(InputError, match='bboxes are 4 entries and the video has 9 frames, give'):
+        next(inferencer(list(pictures), bboxes=BOXES[:4]))
+    found = people_of(inferencer(list(pictures), bboxes=dict(enumerate(BOXES[:4]))))
+    assert [len(frame) for frame in found] == [2] * 4 + [0] * 5
+
+
 @pytest.mark.parametrize('length', [1, 2])
 def test_short_videos(inferencer, tmp_path, pictures, length):
     path = tmp_path / 'short.mp4'
@@ -372,7 +380,8 @@ def test_what_is_no_video_is_refused(inferencer, video, sentence):
         ([[[1, 2, 3]]], r'shape \[1, 3\]'),
         ([[[9, 9, 3, 3]]], 'size above 0'),
         ([{'boxes': []}], 'have the keys boxes, expected bboxes'),
-        ([None, [[1, 2, 3, 4]]], 'boxes are given on frame 1'),
+        ({1: [[1, 2, 3, 4]]}, 'boxes are given on frame 1'),
+        ([None, [[1, 2, 3, 4]]], 'bboxes are 2 entries and the video has 1 frame, give an entry'),
     ],
 )
 def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):

@@ -116,6 +116,7 @@ def test_mistakes_with_the_files_are_one_sentence(tmp_path, monkeypatch):
     for files, message in (
         (('no.py', checkpoint), r'no\.py does not exist, give an MMDetection config'),
         ((config,), 'det.py needs a checkpoint'),
+        ((network, checkpoint), r'net\.onnx is an ONNX file, .* leave the checkpoint .*det\.pth'),
         ((config, 'no.pth'), r'checkpoint no\.pth does not exist'),
         ((config, checkpoint), r'det\.py with .*det\.pth cannot be used \(.*\), give a config'),
         ((network,), r'net\.onnx needs onnxruntime, .* `pip install onnxruntime`'),
