@@ -8,6 +8,7 @@ import numpy as np
 
 from stdpose_mm.structures import TrackedBoxes, box_iou
 
+from .person_tracker import KEPT_FRAMES as TRACKED_FRAMES
 from .smoothing import SURE_JOINT
 
 KERNEL = 0.1
@@ -21,7 +22,8 @@ LOYALTY = 0.3
 """Similarity that is added where the box tracker proposes the same track id."""
 
 KEPT_FRAMES = 15
-"""Number of frames for which a lost person can still be recognised by the pose."""
+"""Number of frames for which a lost person can still be recognised by the pose. After that, and as
+long as it keeps its lost tracks, the box tracker alone decides who comes back."""
 
 
 @dataclass
@@ -79,6 +81,9 @@ class PoseIdentities:
         for row, column in zip(*linear_sum_assignment(gain, maximize=True), strict=True):
             if gain[row, column] > 0:
                 own[row] = known_ids[column]
+        for row in np.flatnonzero(own < 0):
+            if proposed[row] not in own:
+                own[row] = proposed[row]
         unknown = own < 0
         own[unknown] = self._next_id + np.arange(unknown.sum())
         self._next_id += int(unknown.sum())
@@ -126,6 +131,11 @@ class PoseIdentities:
         self._known[number] = _Known(frame, box, keypoints, sure, velocity)
 
     def _forget(self, frame_index: int) -> None:
-        oldest = frame_index - KEPT_FRAMES
-        self._known = {n: known for n, known in self._known.items() if known.frame >= oldest}
+        self._known = {
+            number: known
+            for number, known in self._known.items()
+            if known.frame >= frame_index - KEPT_FRAMES
+        }
+        # The track of a person who was lost for n frames goes on n + 1 frames later.
+        oldest = frame_index - TRACKED_FRAMES - 1
         self._own_id = {t: own for t, own in self._own_id.items() if own[1] >= oldest}

@@ -40,6 +40,21 @@ def test_a_person_under_a_new_number_is_found_again():
     assert ids(identities, 8, (42, 300), [9, 4]) == [0, 1]
 
 
+def test_who_comes_back_after_long_is_known_by_the_box_tracker():
+    identities = PoseIdentities()
+    for t in range(5):
+        assert ids(identities, t, (10, 300), [3, 4]) == [0, 1]
+    # The box tracker keeps a lost track for 30 frames, a pose is compared for 15 only.
+    for t in range(5, 34):
+        assert ids(identities, t, (300,), [4], poses=[1]) == [1]
+    assert ids(identities, 34, (150, 300), [3, 4]) == [0, 1]
+    # A number that somebody else has got by the pose is not given twice.
+    identities = PoseIdentities()
+    assert ids(identities, 0, (10,), [3]) == [0]
+    assert ids(identities, 1, (10,), [4]) == [0]
+    assert ids(identities, 2, (10, 300), [4, 3]) == [0, 1]
+
+
 def test_where_poses_say_nothing_the_box_tracker_is_believed():
     identities = PoseIdentities()
     unsure = np.zeros((2, 12))
@@ -63,4 +78,4 @@ def test_who_was_lost_long_ago_is_forgotten():
     for t in range(200):
         ids(identities, t, (1000 * t,), [t], poses=[0])
     assert len(identities._known) < 20
-    assert len(identities._own_id) < 20
+    assert len(identities._own_id) < 40

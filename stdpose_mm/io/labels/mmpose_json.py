@@ -142,7 +142,8 @@ def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
     """Write poses as MMPose's demo for top-down models does, atomically.
 
     Besides MMPose's fields people have ``track_id``. An unlabelled joint has the score 0, a joint
-    without a score 1. Sources, occlusion, head boxes and people without a labelled joint are not
+    without a score 1; the score of a box is that of its detector (``bbox_score`` in
+    ``PersonLabel.extra``), else the mean of the joints' scores. Sources, occlusion, head boxes and people without a labelled joint are not
     written.
 
     Args:
@@ -176,7 +177,9 @@ def _instance(person: PersonLabel) -> dict[str, Any]:
     if person.bbox is not None:
         x, y, width, height = plain(person.bbox)
         fields['bbox'] = [[x, y, x + width, y + height]]
-        fields['bbox_score'] = float(scores[person.labelled].mean())
+        detected = person.extra.get('bbox_score')
+        is_known = isinstance(detected, (int, float))
+        fields['bbox_score'] = detected if is_known else float(scores[person.labelled].mean())
     if person.track_id is not None:
         fields['track_id'] = person.track_id
     return fields

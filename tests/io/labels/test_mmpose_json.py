@@ -1,6 +1,8 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputWarning
@@ -81,3 +83,12 @@ def test_it_is_written_as_the_demo_writes_it(tmp_path: Path):
             'track_id': 5,
         }
     ]
+
+
+def test_the_score_of_a_box_is_that_of_its_detector(tmp_path: Path):
+    scored = person(2, 5, scores=np.array([0.5, 0, 1]))
+    detected = replace(scored, extra={'bbox_score': 0.875})
+    for who, expected in ((scored, 0.75), (detected, 0.875)):
+        write_labels(sample(persons=(who,)), tmp_path / 'a.json', 'mmpose')
+        document = json.loads((tmp_path / 'a.json').read_text())
+        assert document['instance_info'][2]['instances'][0]['bbox_score'] == expected
