@@ -143,8 +143,8 @@ def write_mmpose(labels: VideoLabels, path: PathLike) -> None:
 
     Besides MMPose's fields people have ``track_id``. An unlabelled joint has the score 0, a joint
     without a score 1; the score of a box is that of its detector (``bbox_score`` in
-    ``PersonLabel.extra``), else the mean of the joints' scores. Sources, occlusion, head boxes and people without a labelled joint are not
-    written.
+    ``PersonLabel.extra``), else the mean of the joints' scores. Sources, occlusion, head boxes and
+    people without a labelled joint are not written.
 
     Args:
         labels: The labels.
