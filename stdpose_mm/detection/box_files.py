@@ -21,6 +21,7 @@ from stdpose_mm.io.labels import (
     read_json,
     read_labels,
 )
+from stdpose_mm.io.labels.coco_results import is_coco_results
 from stdpose_mm.io.labels.detections import read_detections
 from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_EXACT, read_bytes
 from stdpose_mm.io.labels.label_studio import is_label_studio
@@ -114,7 +115,9 @@ def _is_detections(path: PathLike) -> bool:
     if not head.startswith(b'['):
         return False
     data = read_json(path)
-    return not is_mmpose(data) and not is_label_studio(data)
+    # Results of this package have ids of pictures that are not frames, and identities.
+    is_own = is_coco_results(data) and 'frame_index' in data[0]
+    return not is_own and not is_mmpose(data) and not is_label_studio(data)
 
 
 def _is_deeplabcut(path: PathLike) -> bool:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ import pytest
 
 from stdpose_mm.detection.box_files import read_boxes
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import FrameOptions, write_labels
+from stdpose_mm.io.labels import FrameOptions, read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.structures import (
     FrameDetections,
@@ -254,6 +255,17 @@ def test_estimates_of_other_networks_do_as_boxes(tmp_path):
     assert box[1] < 20
     assert box[0] + box[2] > 30
     assert box[1] + box[3] > 40
+
+
+@pytest.mark.filterwarnings('ignore::stdpose_mm.errors.InputWarning')
+def test_own_results_are_on_the_frames_that_they_state(tmp_path):
+    labels = read_labels(write_posetrack(tmp_path / 'labels.json', BOXES))
+    labels = replace(labels, frames=tuple(VideoFrame(index) for index in range(4)))
+    write_labels(labels, tmp_path / 'b.json', 'coco-results')
+    # The ids of the pictures count from 1.
+    results = json.loads((tmp_path / 'b.json').read_text())
+    assert [result['image_id'] for result in results] == [1, 1, 3]
+    same(read_boxes(tmp_path / 'b.json'), BOXES, scores=False)
 
 
 class TestToldFrames:

@@ -186,6 +186,12 @@ class VideoFrames(FrameSource):
 
     def _open(self) -> tuple[Any, Any]:
         container = av.open(self._path)
+        if container.format.name == 'tty':
+            # FFmpeg draws the letters of a text file.
+            container.close()
+            raise InputError(
+                f'{self._path} is a text file, expected a video file or a folder of pictures'
+            )
         streams = [s for s in container.streams.video if not _is_cover(s)]
         if not streams:
             container.close()

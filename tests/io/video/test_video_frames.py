@@ -445,3 +445,10 @@ def test_lines_of_ffmpeg_do_not_reach_the_terminal(tmp_path: Path):
     )
     assert 'cut.mp4' in done.stdout
     assert done.stderr == ''
+
+
+def test_a_text_is_no_video_of_its_letters(tmp_path: Path):
+    path = tmp_path / 'boxes.txt'
+    path.write_text('1,1,10,20,30,40\n' * 50)
+    with pytest.raises(InputError, match=r'boxes\.txt is a text file, expected a video'):
+        open_frames(path)
