@@ -552,7 +552,7 @@ def run_command(
     parser: argparse.ArgumentParser,
     work: Callable[[argparse.Namespace], object],
     arguments: Sequence[str] | None,
-    interrupted: str | None = None,
+    interrupted: str = 'interrupted',
 ) -> int:
     """Parse a command line, do its work, and return the exit code.
 
@@ -564,7 +564,7 @@ def run_command(
         work: Function of the parsed arguments.
         arguments: Command line; by default that of the process.
         interrupted: Line on stderr after Ctrl-C, with exit code 130, if the ``KeyboardInterrupt``
-            has no message; by default the exception passes through.
+            has no message.
     """
 
     def parse_and_work() -> None:
@@ -577,7 +577,7 @@ def run_command(
 
 
 def with_sentences(
-    prog: str, work: Callable[[], int | None], interrupted: str | None = None
+    prog: str, work: Callable[[], int | None], interrupted: str = 'interrupted'
 ) -> int:
     """Do the work of a command; turn an error into one line on stderr and exit code 2.
 
@@ -600,10 +600,9 @@ def with_sentences(
         sys.stdout.flush()
         return code or 0
     except KeyboardInterrupt as stop:
-        sentence = str(stop) or interrupted
-        if sentence is None:
-            raise
-        print(f'{prog}: {sentence}', file=sys.stderr)
+        # The traceback keeps a progress bar open; the line would be printed behind the bar.
+        traceback.clear_frames(stop.__traceback__)
+        print(f'{prog}: {str(stop) or interrupted}', file=sys.stderr)
         return EXIT_INTERRUPTED
     except SystemExit:
         # After --help.

@@ -42,6 +42,7 @@ from stdpose_mm.cli.propagate_video import (
 )
 from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, require_folder, run_video_set
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.outputs import adapted_model
 from stdpose_mm.io.video_list import (
     ListedVideo,
     files_of_none,
@@ -175,7 +176,18 @@ def propagate(args: argparse.Namespace) -> None:
         raise InputError(LAUNCHER_FOR_ONE_VIDEO)
     (args.video,) = videos
     _check_files(args)
-    result = propagate_video(args, PropagationModels(args))
+    try:
+        result = propagate_video(args, PropagationModels(args))
+    except KeyboardInterrupt as stop:
+        from stdpose_mm.io.cache_folder import choose_cache_folder
+
+        # A network in training is kept only when it is finished.
+        in_training = args.adapt and not adapted_model(args.out).exists()
+        if str(stop) or (choose_cache_folder(args.cache) is not None and not in_training):
+            raise
+        raise KeyboardInterrupt(
+            'interrupted, no output was written; the same command begins anew'
+        ) from None
     print('\n'.join([*result.summary, *result.advice]))
 
 

@@ -375,3 +375,30 @@ def test_an_interrupted_run_leaves_nothing_beside_the_video(folder, label_file, 
         'propagate.py: interrupted, no output was written; the same command goes on from here'
     )
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'goes_on'),
+    [
+        ([], True),
+        (['--cache', 'off'], False),
+        (['--adapt', '--config', 'tiny.py'], False),
+    ],
+)
+def test_after_ctrl_c_it_says_whether_finished_work_is_kept(
+    run_main, folder, label_file, tmp_path, monkeypatch, arguments, goes_on
+):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(propagate, 'propagate_video', interrupted)
+    monkeypatch.chdir(tmp_path)
+    Path('tiny.py').touch()
+    code, _, errors = run_main(
+        propagate.main, folder, label_file, '--out', 'dense.json', *arguments
+    )
+    then = 'goes on from here' if goes_on else 'begins anew'
+    assert (code, errors) == (
+        130,
+        [f'propagate.py: interrupted, no output was written; the same command {then}'],
+    )

@@ -30,6 +30,17 @@ def raising(error: BaseException):
     return work
 
 
+@pytest.mark.parametrize('verb', ['plan', 'convert', 'evaluate', 'cache', 'export'])
+def test_ctrl_c_is_a_sentence_of_any_command(capsys, monkeypatch, verb):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OneLineParser, 'parse_args', interrupted)
+    assert main.main([verb]) == 130
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ('', f'stdpose {verb}: interrupted\n')
+
+
 @pytest.mark.parametrize(
     ('error', 'sentence'),
     [

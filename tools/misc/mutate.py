@@ -306,7 +306,7 @@ def mutate(args: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    return run_command(make_parser(), mutate, arguments, interrupted='interrupted')
+    return run_command(make_parser(), mutate, arguments)
 
 
 if __name__ == '__main__':
