@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -320,8 +320,10 @@ def _renumbered(
             raise InputError(
                 f'the {options.subject} of {labels.name} are on {what}, which is not among the '
                 f'{"" if source is None else f"{len(source)} "}frames of '
-                f'{"the video" if source is None else source.name}; give the frames of these '
-                f'{options.subject}'
+                f'{"the video" if source is None else source.name}; '
+                + _frames_to_give(
+                    labels, [frame_of[i] for i in labelled & {*frame_of}], end, options
+                )
             )
     new_index = {frame.index: index for index, frame in kept.items()}
     return replace(
@@ -335,6 +337,28 @@ def _renumbered(
             replace(person, frame_index=new_index[person.frame_index]) for person in labels.persons
         ),
     )
+
+
+def _frames_to_give(
+    labels: VideoLabels, frames: Sequence[int], end: float, options: FrameOptions
+) -> str:
+    """Say what to do about labels on frames that the video does not have.
+
+    Args:
+        labels: The labels.
+        frames: The frames that they would be on.
+        end: The number of frames of the video.
+        options: The user's information on the frames.
+    """
+    given = options.first_number
+    if given is not None and min(frames, default=0) < 0:
+        return f'give {options.number_option} {given + min(frames)} or less'
+    advice = f'give the frames of these {options.subject}'
+    stated = labels.numbering is None or labels.numbering.kind == 'index'
+    # A file that counts from 0 may have nothing on its frame 0, but never one too many at the end.
+    if stated and not options and frames and min(frames) > 0 and max(frames) == end:
+        advice += f', or {options.number_option} 1 if the file counts frames from 1'
+    return advice
 
 
 def _example(labels: VideoLabels, frame_of: Mapping[int, int]) -> str:

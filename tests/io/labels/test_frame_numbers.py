@@ -169,6 +169,27 @@ class TestFirstFrame:
         with pytest.raises(InputError, match=r"on frame -1 \('000007.jpg'\), which is not among"):
             match_frames(labels, video_of(30), FrameOptions(first_number=8))
 
+    def test_a_first_number_that_is_too_high_is_told_from_the_right_ones(self) -> None:
+        labels = labels_on(['000007.jpg', '000014.jpg'])
+        with pytest.raises(InputError, match=r'give --first-frame-number 7 or less$'):
+            match_frames(labels, video_of(30), FrameOptions(first_number=9))
+
+    @pytest.mark.parametrize(
+        ('stated', 'from_1'),
+        [([1, 8, 30], True), ([0, 8, 30], False), ([1, 8, 31], False)],
+    )
+    def test_frame_numbers_of_a_file_that_seem_to_count_from_1(
+        self, stated: list[int], from_1: bool
+    ) -> None:
+        labels = labels_on(['a', 'b', 'c'], indices=stated)
+        with pytest.raises(InputError, match=rf'on frame {stated[-1]} .*') as refused:
+            match_frames(labels, video_of(30))
+        advice = ', or --first-frame-number 1 if the file counts frames from 1'
+        assert str(refused.value).endswith(advice) == from_1
+        if from_1:
+            matched = match_frames(labels, video_of(30), FrameOptions(first_number=1))
+            assert list(matched.labelled_frame_indices) == [0, 7, 29]
+
     def test_a_first_number_without_numbers_is_refused(self) -> None:
         labels = labels_on(['shot_a.jpg', 'shot_b.jpg'])
         with pytest.raises(InputError, match='needs one number in the names'):
