@@ -17,6 +17,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -332,7 +333,11 @@ def _picture_names(labels: VideoLabels) -> dict[int, str]:
     own = {frame.index: base_name(frame.file_name) for frame in labels.frames}
     if all(own.values()) and frame_indices('', [*own.values()], first_number=0)[0] == [*own]:
         return own
-    digits = max(4, len(str(max(labels, default=0))))
+    # DeepLabCut writes as many digits as the length of the video needs. The pictures of labelled
+    # frames lie in its project under such names: the rows of all frames must be named alike.
+    extracted = [re.fullmatch(r'img(\d+)\.png', name) for name in own.values()]
+    digits = max((len(name[1]) for name in extracted if name), default=4)
+    digits = max(digits, len(str(max(labels, default=0))))
     return {index: f'img{index:0{digits}d}.png' for index in labels}
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -226,6 +227,29 @@ def test_one_animal_is_written_as_deeplabcut_writes_it(tmp_path: Path):
         'labeled-data,monday,img0003.png,,,3.0,4.0\n'
         'labeled-data,monday,img0012.png,1.5,2.25,3.0,4.0\n'
     )
+
+
+@pytest.mark.parametrize(
+    ('extracted', 'written'),
+    [
+        # DeepLabCut extracts img07.png from a video of up to 100 frames, img00007.png from one of
+        # more than 10,000.
+        ('img07.png', ['img03.png', 'img07.png', 'img12.png']),
+        ('img00007.png', ['img00003.png', 'img00007.png', 'img00012.png']),
+        ('img7.png', ['img03.png', 'img07.png', 'img12.png']),
+        ('shot_7.jpg', ['img0003.png', 'img0007.png', 'img0012.png']),
+    ],
+)
+def test_rows_of_all_frames_are_named_as_deeplabcut_named_the_labelled_ones(
+    tmp_path: Path, extracted: str, written: list[str]
+):
+    names = {3: '', 7: f'labeled-data/monday/{extracted}', 12: ''}
+    frames = [VideoFrame(index, name) for index, name in names.items()]
+    labels = replace(video(), frames=tuple(frames), persons=tuple(label(index) for index in names))
+    write_labels(labels, tmp_path / 'out.csv', 'deeplabcut')
+    rows = (tmp_path / 'out.csv').read_text().splitlines()[3:]
+
+    assert [row.split(',')[2] for row in rows] == written
 
 
 def test_several_animals_are_written_with_their_names(tmp_path: Path):
