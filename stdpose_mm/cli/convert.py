@@ -135,6 +135,7 @@ def convert(args: argparse.Namespace) -> None:
         require_suffix(f'OUT {args.output}', args.output, 'the label of a task', ('.json',))
     else:
         choose_format(args.output, target, 'OUT', '--to')
+    require_frame_rate(args.fps, args.output, target)
     options = frame_options(args)
     is_set = target == MANY_VIDEOS_FORMAT and args.video is None
     videos = [match_frames(labels, None, options) for labels in read_videos(args, several, is_set)]
@@ -150,6 +151,29 @@ def convert(args: argparse.Namespace) -> None:
         write_labels(videos[0], args.output, target, time_of, args.cvat_tolerance)
     for labels in videos:
         print(f'{labels.name}: {describe_frames(labels)}')
+
+
+def require_frame_rate(fps: float | None, path: str, target: str) -> None:
+    """Refuse a format that needs times without a frame rate, and a frame rate that is not used.
+
+    Args:
+        fps: Frames per second; None if they were not given.
+        path: OUT.
+        target: Format of OUT.
+
+    Raises:
+        InputError: If OUT needs the frame rate, or cannot hold times.
+    """
+    if fps is None and target == 'trc':
+        raise InputError(
+            f'{path}: {target} needs the time of every frame, add --fps, the frames per second of '
+            'the video'
+        )
+    if fps is not None and target not in FORMATS_WITH_TIMES:
+        raise InputError(
+            f'--fps is for the times in {" and ".join(FORMATS_WITH_TIMES)}, but OUT {path} is '
+            f'written as {target}, which has none, leave it out'
+        )
 
 
 def require_fractions(path: str, source: str | None, several: bool) -> None:

@@ -92,9 +92,21 @@ def test_markers_need_the_frame_rate(run, tmp_path: Path):
     write_labels(sample(), tmp_path / 'labels.json')
     code, _, errors = run(tmp_path / 'labels.json', tmp_path / 'out.trc', '--to', 'trc')
 
-    assert code == 2
-    assert '--fps' in errors[-1]
+    assert (code, len(errors)) == (2, 1)
+    assert errors[0].endswith(
+        'trc needs the time of every frame, add --fps, the frames per second of the video'
+    )
     assert not (tmp_path / 'out.trc').exists()
+
+
+def test_a_frame_rate_for_a_format_without_times_is_refused(run, tmp_path: Path):
+    write_labels(sample(), tmp_path / 'labels.json')
+    out = tmp_path / 'out.xml'
+    code, _, errors = run(tmp_path / 'labels.json', out, '--fps', '25')
+
+    assert (code, len(errors)) == (2, 1)
+    assert f'OUT {out} is written as cvat, which has none, leave it out' in errors[0]
+    assert not out.exists()
 
 
 @pytest.mark.parametrize('option', [('--fps', '0'), ('--fps', 'x'), ('--as-given', '2')])
