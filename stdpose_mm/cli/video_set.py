@@ -24,6 +24,7 @@ from stdpose_mm.cli.video_records import (
 from stdpose_mm.errors import InputError, explain_error, one_line
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import balanced_share, is_first_process, rank_and_count, work_together
+from stdpose_mm.wording import counted
 
 Result = TypeVar('Result')
 
@@ -289,7 +290,10 @@ def _summarize(
         if name in finished:
             for line in finished[name].advice:
                 print(f'{name}: {line}')
-    print(f'{len(names)} videos: {len(done)} done, {len(before)} done before, {len(failed)} failed')
+    print(
+        f'{counted(len(names), "video")}: {len(done)} done, {len(before)} done before, '
+        f'{len(failed)} failed'
+    )
     if failed:
         raise InputError(
             f'{len(failed)} of {len(names)} videos failed, see above; the same command does them '

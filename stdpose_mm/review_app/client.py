@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -17,9 +18,12 @@ from stdpose_mm.errors import InputError
 from .project import ReviewProject
 from .server import ListeningServer
 
+OPENING_PAUSE = 0.05
+"""Seconds between two requests to a video that is being opened."""
+
 
 class ReviewClient:
-    """Send the requests of a page, one after the other.
+    """Send the requests of a page, one after the other; wait for a video that is being opened.
 
     Args:
         address: The address that ``stdpose review`` prints, with the token.
@@ -97,10 +101,15 @@ class ReviewClient:
     ) -> bytes:
         headers = {'Cookie': self._cookie, 'Origin': self._origin}
         full = self._path + path + (f'?{urlencode(query)}' if query else '')
-        self._connection.request(method, full, body, headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        if answer.status != 200:
+        while True:
+            self._connection.request(method, full, body, headers)
+            answer = self._connection.getresponse()
+            content = answer.read()
+            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                break
+            # One of several videos that is still being opened.
+            time.sleep(OPENING_PAUSE)
+        if answer.status != HTTPStatus.OK:
             raise InputError(json.loads(content)['error'])
         return content
 

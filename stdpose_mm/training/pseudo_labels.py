@@ -39,6 +39,7 @@ from stdpose_mm.propagation import (
 from stdpose_mm.structures import VideoLabels
 from stdpose_mm.structures.propagated_labels import keep_certain
 from stdpose_mm.version import __version__
+from stdpose_mm.wording import counted
 
 LABEL_FOLDER, SUMMARY_FILE = 'annotations', 'summary.json'
 
@@ -158,17 +159,18 @@ def make_pseudo_labels(
     missing = [video for video in videos if video.counts is None]
     share = balanced_share([video.num_frames for video in missing], *rank_and_count())
     own = {missing[i].name: missing[i] for i in share}
-    counted, failed = work_together(
+    done, failed = work_together(
         progress(own, len(own)) if progress else own,
         lambda name: _make_video(own[name], propagator, settings, identify, image_root, video_root),
     )
     if failed:
         first = min(failed)
+        others = ', the others are' if len(failed) < len(videos) else ''
         raise InputError(
-            f'{len(failed)} of {len(videos)} videos could not be done, the others are; the first: '
-            f'{first}: {failed[first]}'
+            f'{len(failed)} of {counted(len(videos), "video")} could not be done{others}; '
+            f'the first: {first}: {failed[first]}'
         )
-    counts = {video.name: video.counts or counted[video.name] for video in videos}
+    counts = {video.name: video.counts or done[video.name] for video in videos}
     summary = summarize(settings, counts)
     if is_first_process():
         write_json(Path(out) / SUMMARY_FILE, summary, indent=2)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
+import pytest
+
+from stdpose_mm.review_app import project as project_module
+from stdpose_mm.review_app.client import ReviewClient
 from stdpose_mm.review_app.project import ReviewProject
 from stdpose_mm.review_app.server import ListeningServer
 from stdpose_mm.structures import VideoLabels
@@ -26,3 +33,25 @@ def test_log_handlers_of_other_packages_stay_open(
     server = ListeningServer(start(two_people))
     server._socket.close()
     assert not other.closed
+
+
+def test_a_client_waits_for_a_video_that_is_being_opened(
+    start: Callable[..., ReviewProject], two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = project_module.open_review
+
+    def open_slowly(*arguments: Any) -> Any:
+        time.sleep(0.3)
+        return opened(*arguments)
+
+    monkeypatch.setattr(project_module, 'open_review', open_slowly)
+    server = ListeningServer(start(two_people, num_videos=2))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    client = ReviewClient(server.access.address, video=1)
+    try:
+        assert client.edit('mark_absent', person=1, frame=5)['revision'] == 1
+    finally:
+        client.close()
+        server.stop()
+        thread.join(10)

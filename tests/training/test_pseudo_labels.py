@@ -299,6 +299,9 @@ def test_a_video_that_cannot_be_done_keeps_no_other_from_it(run, data, tmp_path)
     assert '1 of 3 videos could not be done, the others are; the first: b: ' in errors[0]
     assert '000002.png' in errors[0]
     assert sorted(contents(out)) == ['annotations/a.json', 'annotations/c.json']
+    code, _, errors = run(tmp_path / 'none', '--method', 'flow', '--image-root', tmp_path)
+    assert (code, len(errors)) == (2, 1)
+    assert '3 of 3 videos could not be done; the first: a: ' in errors[0]
     broken.write_bytes(whole)
     assert run(out, '--method', 'flow')[0] == 0
     assert len(contents(out)) == 4

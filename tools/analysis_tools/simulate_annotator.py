@@ -215,7 +215,9 @@ def progress(states: Iterator[LabellingState], name: str) -> Iterator[LabellingS
 
     with tqdm(states, desc=name, unit=' rounds', delay=1) as bar:
         for state in bar:
-            bar.set_postfix(labelled=state.labelled, pck=f'{state.pck_unlabelled:.1f}')
+            # A bar that is drawn before its delay is over is not ended by a line break.
+            values = {'labelled': state.labelled, 'pck': f'{state.pck_unlabelled:.1f}'}
+            bar.set_postfix(values, refresh=False)
             yield state
 
 

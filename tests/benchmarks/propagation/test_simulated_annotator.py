@@ -242,3 +242,9 @@ def test_a_mistake_is_one_line(run, labels, tmp_path, arguments, message) -> Non
     assert (code, printed, len(errors)) == (2, '', 1), errors
     assert message in errors[0]
     assert not out.exists()
+
+
+def test_the_report_does_not_stand_behind_a_bar_of_progress(capsys):
+    states = label_uniformly(annotated(STILL), 95, 30)
+    assert tool.until(tool.progress(states, 'uniform'), 95)
+    assert capsys.readouterr().err == ''
