@@ -319,6 +319,9 @@ class VideoPosePropagator:
         if not label.has_place and not left_out:
             raise InputError(_NO_PLACE.format(person_id, frame_idx))
         if state.skeleton is None:
+            # A label that is refused must not say how many joints there are.
+            self._require_frame(state, frame_idx)
+            _require_whole('person_id', person_id)
             state.skeleton = Skeleton(tuple(f'joint_{n}' for n in range(len(points))))
         earlier = state.tracks.get(person_id, {}).get(frame_idx)
         if earlier is not None and not replace and len(points) == state.skeleton.num_keypoints:
@@ -690,6 +693,7 @@ class VideoPosePropagator:
             )
 
     def _require_frame(self, state: PropagationState, frame_idx: int) -> None:
+        _require_whole('frame_idx', frame_idx)
         if not 0 <= frame_idx < len(state.frames):
             raise InputError(
                 f'a label is on frame {frame_idx}, but {state.frames.name} has '
@@ -699,6 +703,7 @@ class VideoPosePropagator:
     def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
         assert state.skeleton is not None
         self._require_frame(state, label.frame_index)
+        _require_whole('person_id', person_id)
         if len(label.visibility) != state.skeleton.num_keypoints:
             raise InputError(
                 f'the label of person {person_id} in frame {label.frame_index} has '
@@ -706,6 +711,12 @@ class VideoPosePropagator:
                 f'({", ".join(state.skeleton.keypoint_names)})'
             )
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
+
+
+def _require_whole(name: str, value: object) -> None:
+    # Numbers from a table are often floats: 3.0 may mean frame 3, but 3.5 means nothing.
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise InputError(f'{name} must be a whole number such as 3, got {value!r}')
 
 
 def _of_person(label: PersonLabel, person_id: int) -> PersonLabel:

@@ -447,6 +447,8 @@ def test_a_device_that_does_not_exist_is_refused(model_files):
     [
         ({'frame_idx': 9}, r'on frame 9, but clip has 9 frames \(0\.\.8\)'),
         ({'frame_idx': -1}, 'on frame -1'),
+        ({'frame_idx': 3.5}, r'frame_idx must be a whole number such as 3, got 3\.5'),
+        ({'person_id': 'left'}, "person_id must be a whole number such as 3, got 'left'"),
         ({'keypoints': POSE[0]}, r'shape \[2\], expected \[K, 2\] or \[K, 3\]'),
         ({'keypoints': [[1, 2], [3]]}, r'no array of numbers, expected \[K, 2\] or \[K, 3\]'),
         ({'keypoints': POSE[:2]}, 'has 2 keypoints, expected 3'),
@@ -460,6 +462,17 @@ def test_mistakes_in_labels_are_one_sentence(linear, folder, label, message):
     state = linear.init_state(folder, skeleton=Skeleton(('a', 'b', 'c')))
     with pytest.raises(InputError, match=message):
         linear.add_labels(state, **{'frame_idx': 0, 'person_id': 1, 'keypoints': POSE, **label})
+
+
+@pytest.mark.parametrize('mistake', [{'frame_idx': 9}, {'person_id': None}])
+def test_a_label_that_is_refused_does_not_say_how_many_joints_there_are(linear, folder, mistake):
+    state = linear.init_state(folder)
+    with pytest.raises(InputError):
+        linear.add_labels(
+            state, **{'frame_idx': 0, 'person_id': 1, 'keypoints': POSE[:2], **mistake}
+        )
+    linear.add_labels(state, frame_idx=0, person_id=1, keypoints=POSE)
+    assert [len(result.keypoints[0]) for result in linear.propagate_in_video(state)] == [3] * 9
 
 
 def test_labels_of_another_video_are_refused(linear, folder, label_file):

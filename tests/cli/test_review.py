@@ -124,6 +124,27 @@ def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
     assert given == {0, 4, 8}
 
 
+def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
+    run, movie, label_file, tmp_path, monkeypatch
+):
+    """``stdpose review clip.mp4 --out labels.json`` with labels that were made elsewhere."""
+    code, printed, said = run(movie, '--out', label_file, '--no-browser')
+    assert (code, printed, len(said)) == (2, '', 1)
+    assert f'--out {label_file} is there already' in said[0]
+    assert 'give it as LABELS to go on from it, or another --out' in said[0]
+
+    def serve(server):
+        edit = {'type': 'set_skeleton', 'name': 'coco'}
+        server._project[0].edit({'id': 'mine', 'page': 'p', 'revision': 0, 'edit': edit})
+
+    # What the page saved is there from the second start on, and so are its edits.
+    mine = ['--out', tmp_path / 'mine.json', '--no-browser']
+    monkeypatch.setattr(ListeningServer, 'run', serve)
+    assert run(movie, *mine)[0] == 0
+    (tmp_path / 'mine.json').write_text(label_file.read_text())
+    assert run(movie, *mine)[0] == 0
+
+
 def test_after_a_change_of_labels_edits_go_on_with_those_of_before_or_begin_anew(
     run, movie, label_fields, label_file, tmp_path, shown, monkeypatch
 ):
