@@ -434,6 +434,13 @@ def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.batch_size < 1:
         raise InputError(f'--batch-size must be at least 1, got {args.batch_size}')
+    if PROPAGATION_METHODS[args.method] not in ('auto', 'window') and (
+        args.config or args.checkpoint
+    ):
+        raise InputError(
+            f'--config and --checkpoint are of a model, which method {args.method!r} does not use, '
+            'choose auto or stdpose, or leave them out'
+        )
     networks = pose_network_files(args)
     if networks and args.method != 'auto':
         raise InputError(

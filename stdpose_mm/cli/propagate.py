@@ -35,6 +35,7 @@ from stdpose_mm.cli.arguments import (
     run_command,
 )
 from stdpose_mm.cli.propagate_video import (
+    DEFAULT_ADAPT_MINUTES,
     DETECTOR,
     INTERPOLATE,
     PropagationModels,
@@ -104,9 +105,8 @@ def make_parser(prog: str) -> OneLineParser:
     parser.add_argument(
         '--adapt-minutes',
         type=float,
-        default=5.0,
         metavar='M',
-        help='longest training time of --adapt in minutes (%(default)s)',
+        help=f'longest training time of --adapt in minutes ({DEFAULT_ADAPT_MINUTES:g})',
     )
     parser.add_argument(
         '--boxes',
@@ -264,17 +264,19 @@ def _check_options(args: argparse.Namespace) -> None:
     for option in ('check', 'suggest'):
         if getattr(args, option) < 0:
             raise InputError(f'--{option} must be at least 0, got {getattr(args, option)}')
-    propagation_options(args)
     if args.adapt and PROPAGATION_METHODS[args.method] not in ('auto', 'window'):
         raise InputError(
             f'--adapt trains a network, which method {args.method!r} does not use, choose auto or '
             'stdpose'
         )
+    if not args.adapt and args.adapt_minutes is not None:
+        raise InputError('--adapt-minutes is about --adapt, add it or leave the minutes out')
     if args.adapt and args.config is None:
         raise InputError(
             '--adapt needs --config, the config of the model to fine-tune, such as '
             'configs/stdpose_tiny_synthetic.py'
         )
+    propagation_options(args)
     from stdpose_mm.propagation.base import require_method_packages
 
     require_method_packages(args.method)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 FRAMES_IN_REPORT = 12
 
+DEFAULT_ADAPT_MINUTES = 5.0
+"""Longest training time of ``--adapt``."""
+
 GOOD_ENOUGH = 0.95
 """Share of right joints for which the required number of further labels is printed."""
 
@@ -139,7 +142,7 @@ def propagate_video(
             labels,
             out=args.out,
             device=args.device,
-            max_minutes=args.adapt_minutes,
+            max_minutes=DEFAULT_ADAPT_MINUTES if args.adapt_minutes is None else args.adapt_minutes,
             method=args.method,
             options={
                 name: getattr(args, name)

@@ -50,8 +50,8 @@ def load_backend(
         return backend.window_model(config), backend
     if runtime is not None:
         raise InputError(
-            f'{runtime} runs exported networks but {weights} is no folder, give a folder of '
-            'tools/export_onnx.py or choose no runtime'
+            f'{runtime} runs exported networks but {weights} is no folder, give a folder written '
+            'by `stdpose export` or leave the runtime out'
         )
     _require_precision(precision, PRECISIONS, 'a checkpoint')
     model = WindowModel.from_config(config, weights, device, precision=precision)

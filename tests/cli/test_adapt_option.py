@@ -34,7 +34,7 @@ def test_auto_goes_on_without_a_network_that_does_not_help(
     assert code == 0
     assert printed.splitlines()[:2] == ['a new network is trained', 'it did not help']
     assert 'without a pose network' in printed
-    assert asked[0]['method'] == 'auto'
+    assert (asked[0]['method'], asked[0]['max_minutes']) == ('auto', 5)
 
 
 def test_methods_without_a_network_are_refused(
@@ -44,3 +44,14 @@ def test_methods_without_a_network_are_refused(
     code, printed, said = run_main(propagate.main, folder, label_file, *options)
     assert (code, printed, len(said)) == (2, '', 1)
     assert "--adapt trains a network, which method 'flow' does not use" in said[0]
+
+
+def test_a_time_limit_without_training_is_refused(
+    run_main: Any, folder: Path, label_file: Path, tmp_path: Path
+) -> None:
+    options = ['--out', tmp_path / 'o.json', '--adapt-minutes', '3']
+    code, printed, said = run_main(propagate.main, folder, label_file, *options)
+    assert (code, printed) == (2, '')
+    assert said == [
+        'propagate.py: --adapt-minutes is about --adapt, add it or leave the minutes out'
+    ]

@@ -179,6 +179,11 @@ def another_joint(fields):
         ),
         (None, ['--method', 'stdpose'], "method 'stdpose' needs a config and a checkpoint"),
         (None, ['--config', 'no.py', '--checkpoint', 'no.pth'], 'no.py does not exist'),
+        (
+            None,
+            ['MODEL', '--method', 'linear'],
+            "--config and --checkpoint are of a model, which method 'linear' does not use",
+        ),
         (None, ['--config', 'no.py'], "method 'auto' needs a config and a checkpoint"),
         (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
         (None, ['--method', 'magic'], "invalid choice: 'magic'"),
