@@ -51,7 +51,7 @@ def match_labels(
     chosen = bool(options.frame_of or options.time_of)
     if len(matched.frames) < len(labels.frames) and not chosen:
         raise InputError(
-            f'{options.subject} {labels.name} list {len(labels.frames)} frames, of which '
+            f'the {options.subject} of {labels.name} list {len(labels.frames)} frames, of which '
             f'{frames.name} with its {len(frames)} frames has {len(matched.frames)}, give the '
             f'video of these {options.subject}'
         )

@@ -201,7 +201,7 @@ class TestBoxes:
         boxes.write_text(json.dumps(data))
         arguments = [folder, label_file, '--out', tmp_path / 'dense.json', '--boxes', boxes]
         said = refused(run_main, propagate.main, *arguments, '--boxes-first-frame-number', 1)
-        assert 'boxes clip were made at 9000x7000 pixels' in said
+        assert 'the boxes of clip were made at 9000x7000 pixels' in said
         assert 'boxes that were made at' in said
         assert '--labels-size' not in said
 

@@ -58,8 +58,8 @@ def fit_size(
                 else f'boxes that were made at {text}'
             )
             raise InputError(
-                f'{subject} {labels.name} were made at {stated[0]}x{stated[1]} pixels (frame '
-                f'{frame.index}), but the frames of the video are {text}, give frames of that size '
+                f'the {subject} of {labels.name} were made at {stated[0]}x{stated[1]} pixels '
+                f'(frame {frame.index}), but the frames of the video are {text}, give frames of that size '
                 f'or {remedy}'
             )
     unstated = {frame.index for frame in labels.frames if not (frame.width and frame.height)}

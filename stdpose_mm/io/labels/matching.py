@@ -64,8 +64,8 @@ def match_frames(
         seen = f'the pictures beside the file {_showing(fit, source)}'
         if not agreed and numbering.kind != 'index' and not options:
             raise InputError(
-                f'the frames of {options.subject} {labels.name} are read from {text}, but {seen}, '
-                f'settle it with {options.number_option} N or {options.list_option} FILE, or give '
+                f'the frames of the {options.subject} of {labels.name} are read from {text}, but '
+                f'{seen}, settle it with {options.number_option} N or {options.list_option} FILE, or give '
                 f'the video of these {options.subject}'
             )
         if numbering.kind == 'names' and fit.shift is None and not options:
@@ -268,7 +268,7 @@ def _frames_at(
     if source is None or known is None:
         what = 'which is not at hand here' if source is None else f'but {source.name} has none'
         raise InputError(
-            f'{options.subject} {labels.name} are on times of a video, {what}, give '
+            f'the {options.subject} of {labels.name} are on times of a video, {what}, give '
             f'{options.list_option} FILE, a CSV file of lines picture,frame'
         )
     begins = np.array(known, dtype=np.float64)
@@ -279,8 +279,8 @@ def _frames_at(
     late = [time for time in times.values() if time > end]
     if late:
         raise InputError(
-            f'{options.subject} {labels.name} are on second {late[0]:g}, but {source.name} ends at '
-            f'{end:.3f}, give the video of these {options.subject}'
+            f'the {options.subject} of {labels.name} are on second {late[0]:g}, but '
+            f'{source.name} ends at {end:.3f}, give the video of these {options.subject}'
         )
     found = np.searchsorted(begins, np.array([*times.values()]) + tolerance, side='right') - 1
     return {index: int(frame) for index, frame in zip(times, found, strict=True)}
