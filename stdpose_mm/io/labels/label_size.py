@@ -59,8 +59,8 @@ def fit_size(
             )
             raise InputError(
                 f'the {subject} of {labels.name} were made at {stated[0]}x{stated[1]} pixels '
-                f'(frame {frame.index}), but the frames of the video are {text}, give frames of that size '
-                f'or {remedy}'
+                f'(frame {frame.index}), but the frames of the video are {text}, give frames of '
+                f'that size or {remedy}'
             )
     unstated = {frame.index for frame in labels.frames if not (frame.width and frame.height)}
     people = [_points(person) for person in labels.persons if person.frame_index in unstated]

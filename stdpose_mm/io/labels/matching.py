@@ -65,8 +65,8 @@ def match_frames(
         if not agreed and numbering.kind != 'index' and not options:
             raise InputError(
                 f'the frames of the {options.subject} of {labels.name} are read from {text}, but '
-                f'{seen}, settle it with {options.number_option} N or {options.list_option} FILE, or give '
-                f'the video of these {options.subject}'
+                f'{seen}, settle it with {options.number_option} N or {options.list_option} FILE, '
+                f'or give the video of these {options.subject}'
             )
         if numbering.kind == 'names' and fit.shift is None and not options:
             _require_no_holes(labels, source, options)
