@@ -714,7 +714,7 @@ class VideoPosePropagator:
 
 
 def _require_whole(name: str, value: object) -> None:
-    # Numbers from a table are often floats: 3.0 may mean frame 3, but 3.5 means nothing.
+    # A float such as 3.0 finds the entry of 3, but would be written as 3.0.
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise InputError(f'{name} must be a whole number such as 3, got {value!r}')
 
