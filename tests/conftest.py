@@ -14,9 +14,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stdpose_mm.io.video import ArrayFrames, FrameSource
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+
+# A busy machine may halt a process for seconds, in the middle of any example.
+settings.register_profile('busy', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('busy')
 
 NAMES = ('head', 'left_hand', 'right_hand')
 NUM_FRAMES, WIDTH, HEIGHT = 9, 96, 80
