@@ -453,38 +453,49 @@ def test_one_file_of_boxes_does_not_serve_several_videos(run, several, boxes, tm
     assert 'boxes.json is no folder, but there are several videos' in errors[0]
 
 
-SLOW = """
-import sys, time
-from stdpose_mm.cli import infer
+HELD = """
+import os, sys, time
+from stdpose_mm.cli import infer, infer_video
 from stdpose_mm.detection import WholePicture, box_sources
 
-class Slow(WholePicture):
+note, noted = infer_video._Interrupt._note, []
+
+def note_and_tell(*arguments):
+    try:
+        note(*arguments)
+    finally:
+        noted.append(True)
+        os.write(1, b'noted\\n')
+
+class Held(WholePicture):
     def __call__(self, pictures, on_unreadable=None):
         for frame in super().__call__(pictures, on_unreadable):
-            if frame.frame_index == {slow_from}:
-                print('slow now', flush=True)
-            time.sleep(0.5 if frame.frame_index >= {slow_from} else 0)
+            if frame.frame_index == {held_at}:
+                print('held', flush=True)
+                while len(noted) < {times}:
+                    time.sleep(0.005)
             yield frame
 
-box_sources.WholePicture = Slow
+infer_video._Interrupt._note = note_and_tell
+box_sources.WholePicture = Held
 sys.exit(infer.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize(('times', 'slow_from'), [(1, 5), (2, 0)])
-def test_ctrl_c(model_files, movie, tmp_path, times, slow_from):
+@pytest.mark.parametrize(('times', 'held_at'), [(1, 5), (2, 0)])
+def test_ctrl_c(model_files, movie, tmp_path, times, held_at):
     """Once: what is done is written and marked. Twice: nothing is written."""
     config, checkpoint = model_files
     out, video = tmp_path / 'poses.json', tmp_path / 'drawn.mp4'
     arguments = [movie, '--config', config, '--checkpoint', checkpoint, '--boxes', 'whole-picture']
     arguments += ['--out', out, '--save-video', video, '--batch-size', 1]
-    process = start_code(SLOW.format(slow_from=slow_from), *arguments, cwd=ROOT)
-    while 'slow now' not in process.stdout:
-        assert process.is_running
-        time.sleep(0.01)
-    for _ in range(times):
+    process = start_code(HELD.format(held_at=held_at, times=times), *arguments, cwd=ROOT)
+    # Two signals that are sent at once may arrive as one.
+    for said in ['held', 'noted'][:times]:
+        while said not in process.stdout:
+            assert process.is_running
+            time.sleep(0.01)
         os.kill(process.pid, signal.SIGINT)
-        time.sleep(0.1)
     done = process.wait()
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 130, done.stderr

@@ -20,6 +20,7 @@ from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.paths import ROOT
+from support.warm_commands import start_code
 
 pytestmark = pytest.mark.slow
 
@@ -356,27 +357,48 @@ def test_a_folder_as_output_is_refused(run, folder, label_file, tmp_path):
     assert 'is a folder, expected the path of a file' in errors[0]
 
 
-def test_an_interrupted_run_leaves_nothing_beside_the_video(folder, label_file, tmp_path, pictures):
-    long_video = tmp_path / 'long.mp4'
-    write_video(long_video, np.tile(pictures, (100, 1, 1, 1)), fps=10)
+HELD = """
+import signal, sys, time
+from stdpose_mm import visualization
+from stdpose_mm.cli import progress, propagate
+from stdpose_mm.visualization import overlay
+
+# Whoever runs the tests in the background may have made them deaf to it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+work, calls = {owner}.{name}, []
+
+def hold(*arguments):
+    calls.append(arguments)
+    if len(calls) == 5:
+        print('held', flush=True)
+        time.sleep(300)
+    return work(*arguments)
+
+{owner}.{name} = hold
+sys.exit(propagate.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ('owner', 'name'), [('progress.FrameProgress', 'advance'), ('overlay', 'draw_people')]
+)
+def test_an_interrupted_run_leaves_nothing_beside_the_video(
+    movie, label_file, tmp_path, owner, name
+):
     before = sorted(tmp_path.iterdir())
-    arguments = ['--out', tmp_path / 'dense.json', '--save-video', tmp_path / 'overlay.mp4']
-    process = subprocess.Popen(
-        command(long_video, label_file, *arguments),
+    process = start_code(
+        HELD.format(owner=owner, name=name),
+        *(movie, label_file, '--out', tmp_path / 'dense.json'),
+        *('--save-video', tmp_path / 'overlay.mp4'),
         cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-        stderr=subprocess.PIPE,
-        # Whoever runs the tests in the background may have made them deaf to it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert process.stderr is not None
-    while b'frames' not in (progress := process.stderr.read1()):
-        assert progress, 'the tool ended before it showed progress'
-    time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    errors = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == (
+    while 'held' not in process.stdout:
+        assert process.is_running, 'the tool ended before it was interrupted'
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGINT)
+    done = process.wait()
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == (
         'propagate.py: interrupted, no output was written; the same command goes on from here'
     )
     assert sorted(tmp_path.iterdir()) == before

@@ -93,11 +93,11 @@ def test_commands_of_one_sequence_follow_each_other(tmp_path: Path, lock) -> Non
 
 
 def test_two_jobs_run_at_a_time_and_one_does_not(tmp_path: Path, lock) -> None:
-    # Each waits for the other one's file, for a second.
+    # Each waits for the other one's file: in vain, if it has to end before the other begins.
     code = (
         'import os, sys, time\n'
         'open({own!r}, "w").close()\n'
-        'give_up = time.monotonic() + 1\n'
+        'give_up = time.monotonic() + {patience}\n'
         'while not os.path.exists({other!r}) and time.monotonic() < give_up: time.sleep(0.01)\n'
         'open({result!r}, "w").write(str(os.path.exists({other!r})))\n'
     )
@@ -106,7 +106,12 @@ def test_two_jobs_run_at_a_time_and_one_does_not(tmp_path: Path, lock) -> None:
         paths = {key: str(tmp_path / f'{jobs}{key}') for key in ('a', 'b', 'ra', 'rb')}
         works = []
         for own, other in ('ab', 'ba'):
-            text = code.format(own=paths[own], other=paths[other], result=paths[f'r{own}'])
+            text = code.format(
+                own=paths[own],
+                other=paths[other],
+                result=paths[f'r{own}'],
+                patience=60 if jobs == 2 else 0.2,
+            )
             works.append(iter([python(own, text, tmp_path / 'log')]))
         run_commands(works, jobs, lambda name: None, lock)
         met[jobs] = Path(paths['ra']).read_text()
@@ -124,8 +129,10 @@ def test_a_failure_is_one_sentence_and_ends_the_others(
     tmp_path: Path, lock, code: str, how: str
 ) -> None:
     pid = tmp_path / 'pid'
-    sleeper = f'import os, time; open({str(pid)!r}, "w").write(str(os.getpid())); time.sleep(60)'
-    wait = f'import os, time\nwhile not os.path.exists({str(pid)!r}): time.sleep(0.01)\n'
+    sleeper = f'import os, time; open({str(pid)!r}, "w").write(str(os.getpid())); time.sleep(300)'
+    # It is written after it is there.
+    there = f'os.path.exists({str(pid)!r}) and os.path.getsize({str(pid)!r})'
+    wait = f'import os, time\nwhile not ({there}): time.sleep(0.01)\n'
     works = [
         iter([python('training of a', sleeper, tmp_path / 'a.log')]),
         iter([python('training of b', wait + code, tmp_path / 'b.log')]),
@@ -142,7 +149,7 @@ def test_a_run_left_behind_keeps_the_folder_in_use(tmp_path: Path) -> None:
     """The lock is its child's, too: when this process is killed, another must not start."""
     with open(tmp_path / '.lock', 'w') as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        command = python('x', 'import time; time.sleep(60)', tmp_path / 'log')
+        command = python('x', 'import time; time.sleep(300)', tmp_path / 'log')
         process = commands._start(command, file)
     with open(tmp_path / '.lock', 'w') as other:
         with pytest.raises(BlockingIOError):
@@ -162,7 +169,7 @@ def test_a_run_left_behind_keeps_the_folder_in_use(tmp_path: Path) -> None:
 
 def test_what_was_started_ends_with_the_command(tmp_path: Path, lock) -> None:
     pid = tmp_path / 'pid'
-    code = f'import os, time; open({str(pid)!r}, "w").write(str(os.getpid())); time.sleep(60)'
+    code = f'import os, time; open({str(pid)!r}, "w").write(str(os.getpid())); time.sleep(300)'
 
     def works() -> Iterator[Command]:
         yield python('sleeper', code, tmp_path / 'log')
