@@ -6,8 +6,6 @@ The model is narrowed so that this takes seconds. Every command is a process of 
 from __future__ import annotations
 
 import json
-import signal
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from test_main_job import (
 )
 
 from support.paths import ROOT
-from support.warm_commands import run, start
+from support.warm_commands import kill_training, run
 
 pytestmark = pytest.mark.slow
 
@@ -151,15 +149,8 @@ def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> 
     """So the masks of every step are those of the run that nobody killed."""
     work_dir = tmp_path / 'killed'
     arguments = (job.config, '--work-dir', work_dir, '--seed', 3, '--no-validate')
-    process = start('tools/train.py', *arguments, cwd=tmp_path)
-    record = work_dir / 'last_checkpoint'
-    while not record.is_file() or not record.read_text().endswith('.pth'):
-        assert process.is_running, 'the run ended before its first checkpoint'
-        time.sleep(0.005)
-    process.kill()
-    assert process.wait().returncode == -signal.SIGKILL
-    saved = int(Path(record.read_text()).stem.rpartition('_')[2])
-    assert saved < MAX_ITERS, 'the run was killed too late to leave anything to do'
+    saved = CHECKPOINT_INTERVAL
+    kill_training(*arguments, cwd=tmp_path, steps=saved + 1)
 
     run('tools/train.py', *arguments, '--resume', cwd=tmp_path)
     latest = max(work_dir.glob('*/vis_data/scalars.json'))

@@ -163,7 +163,9 @@ _SERVER = _Server(IMPORTED)
 _LIBRARY_SERVER = _Server(LIBRARIES)
 
 
-def start(script: str, *arguments: object, cwd: Path, processes: int = 1) -> WarmCommand:
+def start(
+    script: str, *arguments: object, cwd: Path, processes: int = 1, first: str = ''
+) -> WarmCommand:
     """Start a script of the repository; one at a time, the last one is killed if it is running.
 
     Args:
@@ -171,9 +173,36 @@ def start(script: str, *arguments: object, cwd: Path, processes: int = 1) -> War
         arguments: Its command line.
         cwd: Folder it runs in; modules there can be imported.
         processes: Number of processes that run it together, as torchrun would start them.
+        first: Code that each process runs before the script, say to hold it somewhere.
     """
     words = list(map(str, arguments))
-    return _SERVER.start({'script': script, 'arguments': words, 'processes': processes}, cwd)
+    job = {'script': script, 'arguments': words, 'processes': processes, 'first': first}
+    return _SERVER.start(job, cwd)
+
+
+HOLD_TRAINING = """
+import time
+from pathlib import Path
+from mmengine.hooks import CheckpointHook
+
+def hold(self, runner, **_):
+    if runner.iter == {steps}:
+        Path('held').touch()
+        time.sleep({limit})
+
+CheckpointHook.before_train_iter = hold
+"""
+
+
+def kill_training(*arguments: object, cwd: Path, steps: int) -> None:
+    """Start ``tools/train.py`` and kill it after some steps."""
+    first = HOLD_TRAINING.format(steps=steps, limit=LIMIT)
+    process = start('tools/train.py', *arguments, cwd=cwd, first=first)
+    while not (cwd / 'held').exists():
+        assert process.is_running, f'the run ended before it had done {steps} steps'
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait().returncode == -signal.SIGKILL
 
 
 def run(script: str, *arguments: object, cwd: Path, processes: int = 1) -> Finished:
@@ -236,6 +265,7 @@ def _become(job: Mapping[str, Any]) -> None:
         sys.argv = ['-c', *job['arguments']]
         exec(compile(job['code'], '-c', 'exec'), {'__name__': '__main__'})
         return
+    exec(compile(job.get('first', ''), '-c', 'exec'), {})
     script = str(ROOT / job['script'])
     sys.argv = [script, *job['arguments']]
     runpy.run_path(script, run_name='__main__')

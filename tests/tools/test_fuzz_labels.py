@@ -103,7 +103,6 @@ def grows(_: Case) -> str:
     ],
 )
 def test_what_breaks_is_told_and_the_other_cases_go_on(monkeypatch, run, kind, what) -> None:
-    monkeypatch.setattr(runner, '_KILLED_AFTER', 0.3)
     monkeypatch.setattr(runner, 'MAX_GROWTH', 40 * 2**20)
 
     limit = 0.3 if kind == 'hang' else 30
