@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from stdpose_mm.cli.test import main as run_test
 from stdpose_mm.cli.train import main as run_train
 from support import warm_commands
 from support.paths import CONFIGS, ROOT
+from support.ports import held_port
 from support.tiny_set import HEIGHT, NUM_FRAMES, WIDTH, video_json
 
 pytestmark = pytest.mark.slow
@@ -197,9 +197,6 @@ def write_config(folder: Path, name: str, batch_size: int) -> Path:
 
 def train_in_two(config: Path, work_dir: Path) -> None:
     """Train by ``tools/dist_train.sh`` with two processes on the CPU."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
     environment = {
         **os.environ,
         # dist_train.sh calls `python`.
@@ -207,15 +204,15 @@ def train_in_two(config: Path, work_dir: Path) -> None:
         'PYTHONPATH': str(config.parent),
         'OMP_NUM_THREADS': '1',
         'CUDA_VISIBLE_DEVICES': '',
-        'PORT': str(port),
     }
-    done = subprocess.run(
-        ['bash', ROOT / 'tools' / 'dist_train.sh', config, '2', '--work-dir', work_dir],
-        cwd=config.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    with held_port() as port:
+        done = subprocess.run(
+            ['bash', ROOT / 'tools' / 'dist_train.sh', config, '2', '--work-dir', work_dir],
+            cwd=config.parent,
+            env={**environment, 'PORT': str(port)},
+            capture_output=True,
+            text=True,
+        )
     assert done.returncode == 0, done.stderr
 
 

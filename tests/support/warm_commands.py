@@ -12,7 +12,6 @@ import json
 import os
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from support.paths import ROOT
+from support.ports import held_port
 
 LIMIT = 300
 """Seconds that a command may take."""
@@ -273,23 +273,21 @@ def _become(job: Mapping[str, Any]) -> None:
 
 def _become_one_of(processes: int) -> None:
     """Fork processes that work together; wait for them and exit with their worst status."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    children = []
-    for rank in range(processes):
-        child = os.fork()
-        if child == 0:
-            os.environ.update(
-                RANK=str(rank),
-                LOCAL_RANK=str(rank),
-                WORLD_SIZE=str(processes),
-                MASTER_ADDR='127.0.0.1',
-                MASTER_PORT=str(port),
-            )
-            return
-        children.append(child)
-    failed = [os.waitpid(child, 0)[1] != 0 for child in children]
+    with held_port() as port:
+        children = []
+        for rank in range(processes):
+            child = os.fork()
+            if child == 0:
+                os.environ.update(
+                    RANK=str(rank),
+                    LOCAL_RANK=str(rank),
+                    WORLD_SIZE=str(processes),
+                    MASTER_ADDR='127.0.0.1',
+                    MASTER_PORT=str(port),
+                )
+                return
+            children.append(child)
+        failed = [os.waitpid(child, 0)[1] != 0 for child in children]
     os._exit(any(failed))
 
 

@@ -6,10 +6,10 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from support.paths import ROOT
+from support.ports import held_port
 from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
@@ -113,10 +114,10 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, **one, **variables}
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
+@pytest.fixture
+def port() -> Iterator[int]:
+    with held_port() as held:
+        yield held
 
 
 def test_every_frame_gets_every_person(run, tmp_path):
@@ -348,9 +349,8 @@ def alone(run, tmp_path):
     return contents(out)
 
 
-def test_two_processes_of_torchrun_write_what_one_does(data, tmp_path, alone):
+def test_two_processes_of_torchrun_write_what_one_does(data, tmp_path, alone, port):
     out = tmp_path / 'shared'
-    port = free_port()
     launcher = ['-m', 'torch.distributed.run', '--nproc_per_node=2', f'--master_port={port}']
     options = ['--method', 'flow', '--min-score', 0.3, '--launcher', 'pytorch']
     done = subprocess.run(
@@ -380,14 +380,14 @@ def in_child(data: Path, out: Path, variables: dict[str, str], *arguments: objec
     return child
 
 
-def test_two_tasks_of_slurm_write_what_one_process_does(data, tmp_path, alone):
+def test_two_tasks_of_slurm_write_what_one_process_does(data, tmp_path, alone, port):
     out = tmp_path / 'shared'
     options = ['--method', 'flow', '--min-score', 0.3, '--launcher', 'slurm']
     everywhere = {
         'SLURM_NTASKS': '2',
         'SLURM_NODELIST': 'localhost',
         'MASTER_ADDR': '127.0.0.1',
-        'MASTER_PORT': str(free_port()),
+        'MASTER_PORT': str(port),
     }
     tasks = [
         in_child(

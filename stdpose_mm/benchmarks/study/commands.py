@@ -59,6 +59,7 @@ class Launcher:
     kind: str = 'none'
     processes: int = 1
     partition: str | None = None
+    _held: list[socket.socket] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind == 'none' and self.processes != 1:
@@ -106,9 +107,12 @@ class Launcher:
         # The scripts call `python`, which must be the interpreter of this process.
         variables = {'PATH': f'{Path(sys.executable).parent}:{os.environ.get("PATH", "")}'}
         if self.kind == 'pytorch':
-            with socket.socket() as free:
-                free.bind(('127.0.0.1', 0))
-                variables['PORT'] = str(free.getsockname()[1])
+            # Held, so that no other program is given it before torchrun listens there.
+            holder = socket.socket()
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            holder.bind(('', 0))
+            self._held.append(holder)
+            variables['PORT'] = str(holder.getsockname()[1])
             return variables
         per_node = min(self.processes, int(os.environ.get('GPUS_PER_NODE', 8)))
         return variables | {'GPUS': str(self.processes), 'GPUS_PER_NODE': str(per_node)}

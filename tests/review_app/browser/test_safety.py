@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from support.ports import held_port
 from support.review_browser import make_clip, make_clips, place_of, serve
 
 pytestmark = pytest.mark.slow
@@ -20,11 +21,17 @@ def moved_by(page, frame):
     return page.poses()[frame][1]['keypoints'][2][0] - x
 
 
+@pytest.fixture
+def port():
+    with held_port() as held:
+        yield held
+
+
 def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was_gone(
-    page, tmp_path
+    page, tmp_path, port
 ):
     clip = make_clip(tmp_path)
-    with serve(*clip) as first:
+    with serve(*clip, port=port) as first:
         page.open(first)
         with page.one_edit():
             drag_left_hand(page, 0, 5)
@@ -34,7 +41,7 @@ def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was
         x, y = place_of(1, 0, 'right_hand')
         page.pointer((x, y), (x - 2, y), (x - 4, y))
         page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
-    with serve(*clip, port=first.port) as second:
+    with serve(*clip, port=port) as second:
         page.open(second)
         page.wait_until_settled(2)
         assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
@@ -45,9 +52,9 @@ def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was
     assert given == make_clip(clip[1].parent / 'again')[1].read_bytes()
 
 
-def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, tmp_path):
+def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, tmp_path, port):
     clips = make_clips(tmp_path / 'project', 2)
-    with serve(*clips) as first:
+    with serve(*clips, port=port) as first:
         page.open(first, video=1)
         for frame in (0, 10):
             page.open(first, frame=frame, video=1)
@@ -58,7 +65,7 @@ def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, 
         page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
         drag_left_hand(page, 0, 5)
         page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
-    with serve(*clips, port=first.port) as second:
+    with serve(*clips, port=port) as second:
         page.open(second, video=1)
         page.wait(lambda: page.text('#states') == '', 'nothing waits any more')
         assert page.text('#messages') == ''
