@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Generator, Iterable
 from queue import SimpleQueue
 from threading import Semaphore, Thread
@@ -38,8 +39,18 @@ def prefetch(items: Iterable[Item], ahead: int = 4) -> Generator[Item, None, Non
         except BaseException as error:
             waiting.put(('error', error))
 
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        room.release()
+        thread.join()
+
     thread = Thread(target=work, name='prefetch', daemon=True)
     thread.start()
+    # A thread that still decodes or draws when the interpreter ends would abort the process.
+    atexit.register(stop)
+    # Modules may have lost their names when the iterator is closed.
+    forget = atexit.unregister
     try:
         while True:
             kind, value = waiting.get()
@@ -50,6 +61,5 @@ def prefetch(items: Iterable[Item], ahead: int = 4) -> Generator[Item, None, Non
                 raise value
             yield value  # type: ignore[misc]
     finally:
-        stopped = True
-        room.release()
-        thread.join()
+        stop()
+        forget(stop)

@@ -125,7 +125,9 @@ class PictureReader:
                 if self._closed:
                     for futures in self._asked.values():
                         for future in futures:
-                            future.set_exception(InputError('the server is ending'))
+                            # The page may have cancelled the request.
+                            if future.set_running_or_notify_cancel():
+                                future.set_exception(InputError('the server is ending'))
                     self._asked.clear()
                     return None
                 while self._asked:

@@ -220,6 +220,7 @@ class ReviewProject:
         self._latest = 0
         self.worker = BackgroundWorker(self._in_order)
         self._closed = False
+        self._opening = Thread(target=self._open_all, name='opening', daemon=True)
 
     def open(self) -> None:
         """Open the videos: one at once, several one after the other in the background.
@@ -230,7 +231,7 @@ class ReviewProject:
         if len(self._inputs) == 1:
             self._add(0, open_review(self._inputs[0], self._propagator, self.options))
         else:
-            Thread(target=self._open_all, name='opening', daemon=True).start()
+            self._opening.start()
         self.worker.start()
 
     def __getitem__(self, number: int) -> VideoReview:
@@ -278,6 +279,9 @@ class ReviewProject:
     def close(self) -> None:
         """End all work, and close the files."""
         self._closed = True
+        # The video that it is opening would stay open, and it may not outlive the interpreter.
+        if self._opening.is_alive():
+            self._opening.join()
         self.worker.close()
         for review in self._reviews.values():
             review.close()

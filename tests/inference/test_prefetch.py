@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -7,6 +9,7 @@ import pytest
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import prefetch
+from support.paths import ROOT
 
 
 def counted(number, made):
@@ -32,7 +35,7 @@ def test_the_thread_stays_a_bounded_number_of_items_ahead():
     assert not made
     for taken in range(1, 4):
         next(items)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while len(made) < taken + 3 and time.monotonic() < deadline:
             time.sleep(0.001)
         time.sleep(0.01)
@@ -74,7 +77,30 @@ def test_a_consumer_that_fails_leaves_no_thread():
 
     with pytest.raises(RuntimeError, match='0'):
         consume()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while alive() and time.monotonic() < deadline:
         time.sleep(0.001)
     assert not alive()
+
+
+LEFT_OPEN = """
+import cv2
+import numpy as np
+from stdpose_mm.inference import prefetch
+
+def blurred():
+    while True:
+        yield cv2.GaussianBlur(np.zeros((1000, 1000, 3), np.uint8), (0, 0), 15)
+
+pictures = prefetch(blurred(), ahead=1000)
+next(pictures)
+"""
+
+
+@pytest.mark.slow
+def test_a_program_may_end_with_an_iterator_that_is_open():
+    """While its thread was in OpenCV, the process was aborted."""
+    done = subprocess.run(
+        [sys.executable, '-c', LEFT_OPEN], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, '')

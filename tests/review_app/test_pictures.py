@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import cv2
@@ -118,3 +119,17 @@ def test_a_reader_that_was_closed_refuses(noted):
     reader.close()
     with pytest.raises(InputError, match='ending'):
         reader.ask(3, 64).result(20)
+
+
+def test_a_request_that_was_cancelled_keeps_no_other_one_waiting_at_the_end():
+    reader = PictureReader(NotedFrames())
+    # Nobody serves them before the end.
+    reader._thread = threading.Thread(target=reader._work)
+    cancelled, waiting = reader.ask(3, 64), reader.ask(4, 64)
+    cancelled.cancel()
+    with reader._woken:
+        reader._closed = True
+    reader._thread.start()
+    with pytest.raises(InputError, match='ending'):
+        waiting.result(60)
+    reader.close()

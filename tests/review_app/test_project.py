@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
+from stdpose_mm.review_app import project as project_module
 from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
@@ -187,6 +190,27 @@ def test_a_video_that_cannot_be_opened_is_unavailable_and_others_are_not(
     assert second['state'] == 'unavailable'
     assert 'labels1.json' in second['error']
     assert page.client.get('/api/videos/1').status_code == 422
+
+
+def test_a_project_that_is_closed_waits_for_the_video_that_is_being_opened(
+    start: Callable, two_people, monkeypatch: pytest.MonkeyPatch
+):
+    opened: list[VideoReview] = []
+    begun, open_review = threading.Event(), project_module.open_review
+
+    def open_slowly(*arguments: Any) -> VideoReview:
+        begun.set()
+        time.sleep(0.2)
+        opened.append(open_review(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr(project_module, 'open_review', open_slowly)
+    project = start(two_people, num_videos=3)
+    assert begun.wait(60)
+    project.close()
+    assert opened
+    assert all(review.pictures._closed for review in opened)
+    assert 'opening' not in {thread.name for thread in threading.enumerate()}
 
 
 def test_one_video_that_cannot_be_opened_ends_the_command(start: Callable, tmp_path: Path):
