@@ -24,7 +24,7 @@ def test_results_come_in_the_order_of_the_items(threads):
     def slow_first(item: int) -> int:
         if item == 0 and threading.current_thread() is not threading.main_thread():
             # The first item is finished last.
-            assert released.wait(10)
+            assert released.wait(60)
         if item == 2:
             released.set()
         return item * item
@@ -34,7 +34,7 @@ def test_results_come_in_the_order_of_the_items(threads):
 
 def test_several_items_are_worked_on_at_once(threads):
     # Nobody passes until three are there.
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
     assert len(list(map_in_threads(lambda _: together.wait(), range(6)))) == 6
 
 
@@ -91,7 +91,7 @@ def test_what_nobody_waits_for_any_more_is_not_begun(threads):
     def work(item: int) -> int:
         begun.append(item)
         if item:
-            assert go_on.wait(10)
+            assert go_on.wait(60)
         return item
 
     results = map_in_threads(work, range(100))

@@ -17,7 +17,7 @@ async def read(stream: AsyncIterator[bytes], number: int) -> list[Event]:
     """Read the next events of a page."""
     found: list[Event] = []
     while len(found) < number:
-        text = (await asyncio.wait_for(anext(stream), 5)).decode()
+        text = (await asyncio.wait_for(anext(stream), 60)).decode()
         name, data = text.removesuffix('\n\n').split('\n')
         found.append((name.removeprefix('event: '), json.loads(data.removeprefix('data: '))))
     return found
@@ -29,7 +29,7 @@ async def read_to_end(stream: AsyncIterator[bytes]) -> list[bytes]:
     async def collect() -> list[bytes]:
         return [message async for message in stream]
 
-    return await asyncio.wait_for(collect(), 5)
+    return await asyncio.wait_for(collect(), 60)
 
 
 def test_every_page_is_told_and_knows_how_many_there_are() -> None:
