@@ -455,7 +455,9 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_before_data_are_read(
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of the folder of the test."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'fetched'))
-    monkeypatch.setenv('NO_PROXY', '127.0.0.1')
+    # The lower-case one counts, where there is one.
+    for name in ('no_proxy', 'NO_PROXY'):
+        monkeypatch.setenv(name, '127.0.0.1')
     monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, 'log_message', lambda *args: None)
     handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
