@@ -220,10 +220,16 @@ class VideoPosePropagator:
             box_frame_options: On which frames ``boxes`` are; they may come from another program.
 
         Raises:
-            InputError: If the video cannot be opened, a label lies beyond its end or was made at
-                another size, the labels list more frames than the video has or do not determine
-                which, or a box belongs to an unknown track.
+            InputError: If the video cannot be opened, ``labels`` or ``boxes`` are something else, a
+                label lies beyond its end or was made at another size, the labels list more frames
+                than the video has or do not determine which, or a box belongs to an unknown track.
         """
+        for name, given in (('labels', labels), ('boxes', boxes)):
+            if not isinstance(given, VideoLabels | None):
+                raise InputError(
+                    f'{name} are a {type(given).__name__}, expected VideoLabels, read files by '
+                    'stdpose_mm.io.labels.read_labels'
+                )
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         state = PropagationState(
             frames,

@@ -46,9 +46,8 @@ class PersonDetector(ABC):
     """
 
     def __init__(self, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU) -> None:
-        for name, value in (('score_threshold', score_threshold), ('nms_iou', nms_iou)):
-            if not 0 <= value <= 1:
-                raise InputError(f'{name} must be in 0..1, got {value}')
+        require_share('score_threshold', score_threshold)
+        require_share('nms_iou', nms_iou)
         self.score_threshold = score_threshold
         self.nms_iou = nms_iou
 
@@ -73,6 +72,16 @@ class PersonDetector(ABC):
     @abstractmethod
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return boxes [M, 4] x1, y1, x2, y2 in pixels of the picture, and scores [M]."""
+
+
+def require_share(name: str, value: float) -> None:
+    """Refuse a score or an overlap that is not in 0..1.
+
+    Raises:
+        InputError: If it is not.
+    """
+    if not 0 <= value <= 1:
+        raise InputError(f'{name} must be in 0..1, got {value}')
 
 
 def build_person_detector(

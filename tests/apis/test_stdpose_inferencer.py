@@ -293,6 +293,14 @@ def test_detected_people_are_tracked(model_files, pictures):
     assert [len(result['predictions'][0]) for result in results] == [1] * NUM_FRAMES
 
 
+@pytest.mark.parametrize('name', ['bbox_thr', 'nms_thr'])
+def test_thresholds_are_shares(model_files, pictures, name):
+    inferencer = STDPoseInferencer(*map(str, model_files), device='cpu')
+    inferencer.detector = TwoPeople()
+    with pytest.raises(InputError, match=rf'{name} must be in 0\.\.1, got 2'):
+        list(inferencer(list(pictures), **{name: 2}))
+
+
 def test_the_whole_picture(model_files, pictures):
     inferencer = STDPoseInferencer(
         *map(str, model_files), device='cpu', det_model='whole_image', smooth='one-euro'

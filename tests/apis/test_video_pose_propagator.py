@@ -475,6 +475,12 @@ def test_a_label_that_is_refused_does_not_say_how_many_joints_there_are(linear, 
     assert [len(result.keypoints[0]) for result in linear.propagate_in_video(state)] == [3] * 9
 
 
+@pytest.mark.parametrize('name', ['labels', 'boxes'])
+def test_a_path_in_place_of_labels_is_refused(linear, folder, label_file, name):
+    with pytest.raises(InputError, match=f'{name} are a .*, expected VideoLabels, read files by'):
+        linear.init_state(folder, **{name: label_file})
+
+
 def test_labels_of_another_video_are_refused(linear, folder, label_file):
     (folder / '000009.jpg').unlink()
     with pytest.raises(InputError, match=r"'clip/000009\.jpg', which is not among the 8 frames"):

@@ -31,6 +31,7 @@ PARTS = """
 import atexit
 import json
 import os
+import time
 from pathlib import Path
 
 from mmengine.dist import get_rank, is_distributed
@@ -62,8 +63,15 @@ class WriteLosses(Hook):
         path = Path(runner.work_dir) / f'steps{get_rank()}.json'
         path.write_text(json.dumps(self.steps))
         if is_distributed():
-            left = path.with_name(f'threads{get_rank()}')
-            atexit.register(lambda: left.write_text(str(len(os.listdir('/proc/self/task')))))
+            atexit.register(write_threads, path.with_name(f'threads{get_rank()}'))
+
+
+def write_threads(path):
+    # A thread that has been joined is listed a moment longer.
+    give_up = time.monotonic() + 30
+    while (count := len(os.listdir('/proc/self/task'))) > 1 and time.monotonic() < give_up:
+        time.sleep(0.01)
+    path.write_text(str(count))
 """
 
 CONFIG = """
