@@ -154,16 +154,30 @@ def find_input_error(error: BaseException) -> str | None:
     return ' '.join(sentence.split())
 
 
-def require_whole(name: str, value: object, least: int) -> None:
+def require_whole(name: str, value: object, least: int | None = None) -> None:
     """Raise :class:`InputError` unless a setting is a whole number of at least ``least``.
+
+    A float such as 3.0 is refused, too: it finds the entry of 3, but is written as 3.0.
 
     Args:
         name: The setting's name, the subject of the sentence.
         value: What was given.
-        least: The least number allowed.
+        least: The least number allowed; by default any.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < least:
-        raise InputError(f'{name} must be a whole number from {least}, got {value!r}')
+    if (
+        not isinstance(value, Integral)
+        or isinstance(value, bool)
+        or (least is not None and int(value) < least)
+    ):
+        limit = '' if least is None else f' from {least}'
+        raise InputError(f'{name} must be a whole number{limit}, got {value!r}')
+
+
+def require_share(**settings: float) -> None:
+    """Raise :class:`InputError` unless settings, given by their names, are in 0..1."""
+    for name, value in settings.items():
+        if not 0 <= value <= 1:
+            raise InputError(f'{name} must be in 0..1, got {value}')
 
 
 def require_packages(purpose: str, *modules: str) -> None:

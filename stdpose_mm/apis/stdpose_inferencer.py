@@ -29,10 +29,10 @@ from stdpose_mm.detection import (
     build_box_source,
     build_person_detector,
 )
-from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD, require_share
+from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.config_files import read_stored_config
 from stdpose_mm.engine.model_names import find_model
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_share
 from stdpose_mm.inference import (
     FrameEstimate,
     VideoPoseEstimator,
@@ -314,8 +314,7 @@ class STDPoseInferencer(Pose2DInferencer):
         else:
             bbox_thr = SCORE_THRESHOLD if bbox_thr is None else bbox_thr
             nms_thr = NMS_IOU if nms_thr is None else nms_thr
-            require_share('bbox_thr', bbox_thr)
-            require_share('nms_thr', nms_thr)
+            require_share(bbox_thr=bbox_thr, nms_thr=nms_thr)
             self.detector.score_threshold, self.detector.nms_iou = bbox_thr, nms_thr
         return build_box_source(people, self._det_every, self._tracker)
 

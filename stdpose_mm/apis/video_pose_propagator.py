@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_whole
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import NO_BOX_FRAME_OPTIONS, NO_FRAME_OPTIONS, FrameOptions
 from stdpose_mm.io.video import FrameSource, open_frames
@@ -327,7 +327,7 @@ class VideoPosePropagator:
         if state.skeleton is None:
             # A label that is refused must not say how many joints there are.
             self._require_frame(state, frame_idx)
-            _require_whole('person_id', person_id)
+            require_whole('person_id', person_id)
             state.skeleton = Skeleton(tuple(f'joint_{n}' for n in range(len(points))))
         earlier = state.tracks.get(person_id, {}).get(frame_idx)
         if earlier is not None and not replace and len(points) == state.skeleton.num_keypoints:
@@ -699,7 +699,7 @@ class VideoPosePropagator:
             )
 
     def _require_frame(self, state: PropagationState, frame_idx: int) -> None:
-        _require_whole('frame_idx', frame_idx)
+        require_whole('frame_idx', frame_idx)
         if not 0 <= frame_idx < len(state.frames):
             raise InputError(
                 f'a label is on frame {frame_idx}, but {state.frames.name} has '
@@ -709,7 +709,7 @@ class VideoPosePropagator:
     def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
         assert state.skeleton is not None
         self._require_frame(state, label.frame_index)
-        _require_whole('person_id', person_id)
+        require_whole('person_id', person_id)
         if len(label.visibility) != state.skeleton.num_keypoints:
             raise InputError(
                 f'the label of person {person_id} in frame {label.frame_index} has '
@@ -717,12 +717,6 @@ class VideoPosePropagator:
                 f'({", ".join(state.skeleton.keypoint_names)})'
             )
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
-
-
-def _require_whole(name: str, value: object) -> None:
-    # A float such as 3.0 finds the entry of 3, but would be written as 3.0.
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise InputError(f'{name} must be a whole number such as 3, got {value!r}')
 
 
 def _of_person(label: PersonLabel, person_id: int) -> PersonLabel:

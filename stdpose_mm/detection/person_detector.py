@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file
-from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.errors import InputError, one_line, require_share
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.installed_configs import find_installed_config
 from stdpose_mm.onnx_session import start_session
@@ -46,8 +46,7 @@ class PersonDetector(ABC):
     """
 
     def __init__(self, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU) -> None:
-        require_share('score_threshold', score_threshold)
-        require_share('nms_iou', nms_iou)
+        require_share(score_threshold=score_threshold, nms_iou=nms_iou)
         self.score_threshold = score_threshold
         self.nms_iou = nms_iou
 
@@ -72,16 +71,6 @@ class PersonDetector(ABC):
     @abstractmethod
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return boxes [M, 4] x1, y1, x2, y2 in pixels of the picture, and scores [M]."""
-
-
-def require_share(name: str, value: float) -> None:
-    """Refuse a score or an overlap that is not in 0..1.
-
-    Raises:
-        InputError: If it is not.
-    """
-    if not 0 <= value <= 1:
-        raise InputError(f'{name} must be in 0..1, got {value}')
 
 
 def build_person_detector(

@@ -447,8 +447,8 @@ def test_a_device_that_does_not_exist_is_refused(model_files):
     [
         ({'frame_idx': 9}, r'on frame 9, but clip has 9 frames \(0\.\.8\)'),
         ({'frame_idx': -1}, 'on frame -1'),
-        ({'frame_idx': 3.5}, r'frame_idx must be a whole number such as 3, got 3\.5'),
-        ({'person_id': 'left'}, "person_id must be a whole number such as 3, got 'left'"),
+        ({'frame_idx': 3.5}, r'frame_idx must be a whole number, got 3\.5'),
+        ({'person_id': 'left'}, "person_id must be a whole number, got 'left'"),
         ({'keypoints': POSE[0]}, r'shape \[2\], expected \[K, 2\] or \[K, 3\]'),
         ({'keypoints': [[1, 2], [3]]}, r'no array of numbers, expected \[K, 2\] or \[K, 3\]'),
         ({'keypoints': POSE[:2]}, 'has 2 keypoints, expected 3'),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError, require_whole
+from stdpose_mm.errors import InputError, require_share, require_whole
 from stdpose_mm.structures import (
     VideoLabels,
     Window,
@@ -71,10 +71,7 @@ class LabelSelection:
             raise InputError(
                 f'propagated_weight must not be negative, got {self.propagated_weight}'
             )
-        if not 0 <= self.propagated_min_score <= 1:
-            raise InputError(
-                f'propagated_min_score must be in 0..1, got {self.propagated_min_score}'
-            )
+        require_share(propagated_min_score=self.propagated_min_score)
         if self.keys_per_sample > 1 and not self.random_offset:
             raise InputError(
                 f'keys_per_sample={self.keys_per_sample} needs random_offset=True, which draws them'

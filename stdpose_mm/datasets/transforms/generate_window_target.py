@@ -8,7 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_share
 
 DRAWS = ('window', 'frame')
 
@@ -68,9 +68,7 @@ class GenerateWindowTarget(BaseTransform):
         test_mode: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (('aux_label_prob', aux_label_prob), ('label_dropout', label_dropout)):
-            if not 0 <= value <= 1:
-                raise InputError(f'{name} must be in 0..1, got {value}')
+        require_share(aux_label_prob=aux_label_prob, label_dropout=label_dropout)
         if aux_label_draw not in DRAWS:
             raise InputError(f'aux_label_draw must be one of {DRAWS}, got {aux_label_draw!r}')
         if label_jitter < 0:

@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_share
 from stdpose_mm.structures import key_place
 
 
@@ -45,8 +45,7 @@ class WindowDegradation(BaseTransform):
         test_mode: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= prob <= 1:
-            raise InputError(f'prob must be in 0..1, got {prob}')
+        require_share(prob=prob)
         if not 0 < blur_sigma[0] <= blur_sigma[1]:
             raise InputError(f'blur_sigma must be positive and ascend, got {blur_sigma}')
         if not 0 < cover[0] <= cover[1] <= 1:

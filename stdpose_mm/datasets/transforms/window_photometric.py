@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_share
 
 
 @TRANSFORMS.register_module()
@@ -39,10 +39,7 @@ class WindowPhotometric(BaseTransform):
         prob: float = 1.0,
     ) -> None:
         super().__init__()
-        shares = dict(blur_prob=blur_prob, prob=prob, contrast=contrast, saturation=saturation)
-        for name, value in shares.items():
-            if not 0 <= value <= 1:
-                raise InputError(f'{name} must be in 0..1, got {value}')
+        require_share(blur_prob=blur_prob, prob=prob, contrast=contrast, saturation=saturation)
         if brightness < 0 or blur_sigma <= 0:
             raise InputError(
                 f'brightness must not be negative and blur_sigma must be positive, '
