@@ -449,6 +449,7 @@ def test_a_device_that_does_not_exist_is_refused(model_files):
         ({'frame_idx': -1}, 'on frame -1'),
         ({'frame_idx': 3.5}, r'frame_idx must be a whole number, got 3\.5'),
         ({'person_id': 'left'}, "person_id must be a whole number, got 'left'"),
+        ({'person_id': True}, 'person_id must be a whole number, got True'),
         ({'keypoints': POSE[0]}, r'shape \[2\], expected \[K, 2\] or \[K, 3\]'),
         ({'keypoints': [[1, 2], [3]]}, r'no array of numbers, expected \[K, 2\] or \[K, 3\]'),
         ({'keypoints': POSE[:2]}, 'has 2 keypoints, expected 3'),

@@ -128,18 +128,19 @@ def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
     run, movie, label_file, tmp_path, monkeypatch
 ):
     """``stdpose review clip.mp4 --out labels.json`` with labels that were made elsewhere."""
-    code, printed, said = run(movie, '--out', label_file, '--no-browser')
-    assert (code, printed, len(said)) == (2, '', 1)
-    assert f'--out {label_file} is there already' in said[0]
-    assert 'give it as LABELS to go on from it, or another --out' in said[0]
 
     def serve(server):
         edit = {'type': 'set_skeleton', 'name': 'coco'}
         server._project[0].edit({'id': 'mine', 'page': 'p', 'revision': 0, 'edit': edit})
 
+    monkeypatch.setattr(ListeningServer, 'run', serve)
+    code, printed, said = run(movie, '--out', label_file, '--no-browser')
+    assert (code, printed, len(said)) == (2, '', 1)
+    assert f'--out {label_file} is there already' in said[0]
+    assert 'give it as LABELS to go on from it, or another --out' in said[0]
+
     # What the page saved is there from the second start on, and so are its edits.
     mine = ['--out', tmp_path / 'mine.json', '--no-browser']
-    monkeypatch.setattr(ListeningServer, 'run', serve)
     assert run(movie, *mine)[0] == 0
     (tmp_path / 'mine.json').write_text(label_file.read_text())
     assert run(movie, *mine)[0] == 0
