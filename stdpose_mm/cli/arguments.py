@@ -100,11 +100,12 @@ class OneLineParser(argparse.ArgumentParser):
             names: As in :meth:`add_argument`.
             what: See :class:`~stdpose_mm.io.outputs.Output`.
             suffixes: See ``Output``.
-            is_folder: See ``Output``.
+            is_folder: See ``Output``; with None the value stays a text.
             files: See ``Output``.
             options: As in :meth:`add_argument`.
         """
-        action = self.add_argument(*names, **{'type': Path, **options})
+        kind = str if is_folder is None else Path
+        action = self.add_argument(*names, **{'type': kind, **options})
         name = _name_of(action)
         self._outputs[action.dest] = Output(name, None, what, suffixes, is_folder, files)
 

@@ -37,7 +37,14 @@ from stdpose_mm.cli.arguments import (
     run_command,
 )
 from stdpose_mm.cli.infer_video import InferenceModels, infer_video
-from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, require_folder, run_video_set
+from stdpose_mm.cli.video_set import (
+    VideoJob,
+    choose_file,
+    make_jobs,
+    place_outputs,
+    require_folder,
+    run_video_set,
+)
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video_list import ListedVideo, is_video_list, list_videos
 from stdpose_mm.processes import is_first_process, joined_processes
@@ -171,6 +178,7 @@ def infer(args: argparse.Namespace) -> list[str]:
     if args.launcher != 'none':
         raise InputError(LAUNCHER_FOR_ONE_VIDEO)
     (args.video,) = args.inputs
+    place_outputs(args, ListedVideo(Path(args.video)))
     _check_boxes(args)
     _check_files(args)
     result = infer_video(args, InferenceModels(args))
@@ -200,7 +208,7 @@ def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> No
         models.build()
         run_video_set(
             make_jobs(args, videos),
-            args.out,
+            Path(args.out),
             prepare,
             lambda own: infer_video(
                 own, models, progress=is_first_process(), keep_incomplete=False

@@ -41,7 +41,14 @@ from stdpose_mm.cli.propagate_video import (
     PropagationModels,
     propagate_video,
 )
-from stdpose_mm.cli.video_set import VideoJob, choose_file, make_jobs, require_folder, run_video_set
+from stdpose_mm.cli.video_set import (
+    VideoJob,
+    choose_file,
+    make_jobs,
+    place_outputs,
+    require_folder,
+    run_video_set,
+)
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.outputs import adapted_model
 from stdpose_mm.io.video_list import (
@@ -80,7 +87,8 @@ def make_parser(prog: str) -> OneLineParser:
         '--out',
         is_folder=None,
         required=True,
-        help='label file to write, for all frames; with several videos, a folder',
+        help='label file to write, for all frames; with several videos, a folder, which one video '
+        'may have too (DENSE/)',
     )
     add_video_arguments(parser)
     add_propagation_arguments(parser)
@@ -175,6 +183,7 @@ def propagate(args: argparse.Namespace) -> None:
     if args.launcher != 'none':
         raise InputError(LAUNCHER_FOR_ONE_VIDEO)
     (args.video,) = videos
+    place_outputs(args, ListedVideo(Path(args.video)))
     _check_files(args)
     try:
         result = propagate_video(args, PropagationModels(args))
@@ -229,7 +238,7 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
             _tell_unused(files_of_none(videos, args.labels))
         run_video_set(
             jobs,
-            args.out,
+            Path(args.out),
             prepare,
             lambda own: propagate_video(own, models, progress=is_first_process(), brief=True),
         )

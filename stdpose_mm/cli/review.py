@@ -15,6 +15,7 @@ have changed since; LABELS themselves are never changed. See docs/guide/review.m
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -40,7 +41,14 @@ from stdpose_mm.cli.arguments import (
 from stdpose_mm.cli.video_set import choose_file, require_folder
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.file_kinds import require_video, shows_frames
-from stdpose_mm.io.outputs import Output, choose_format, file_stem, guard_outputs, label_outputs
+from stdpose_mm.io.outputs import (
+    Output,
+    choose_format,
+    file_stem,
+    guard_outputs,
+    label_outputs,
+    means_folder,
+)
 from stdpose_mm.io.video_list import ListedVideo, is_dataset, is_video_list, list_videos
 
 if TYPE_CHECKING:
@@ -82,7 +90,6 @@ def make_parser(prog: str) -> OneLineParser:
     )
     parser.add_argument(
         '--project',
-        type=Path,
         metavar='FILE',
         help='file that keeps every edit and the labels that the edits began with; without LABELS, '
         f'these labels are used (default: LABELS with the suffix {JOURNAL_SUFFIX}); with several '
@@ -198,7 +205,7 @@ def list_inputs(
             'dataset file with the field labels_video'
         )
     for option, folder in (('--out', args.out), ('--project', args.project)):
-        if several and folder is not None and folder.is_file():
+        if several and folder is not None and os.path.isfile(folder):
             raise InputError(f'{option} {folder} is a file, but several videos need a folder')
     if several:
         require_folder('--loaded-into-cvat', args.loaded_into_cvat)
@@ -250,11 +257,12 @@ def _inputs_of(
         stem = video.name
     out = beside.parent / f'{stem}_reviewed.json'
     project = beside.parent / f'{stem}{JOURNAL_SUFFIX}'
-    if several:
-        out = out if args.out is None else args.out / f'{video.name}.json'
-        project = project if args.project is None else args.project / project.name
-    else:
-        out, project = args.out or out, args.project or project
+    if args.out is not None:
+        in_folder = several or means_folder(args.out)
+        out = Path(args.out, f'{video.name}.json') if in_folder else Path(args.out)
+    if args.project is not None:
+        in_folder = several or means_folder(args.project)
+        project = Path(args.project, project.name) if in_folder else Path(args.project)
     is_shared = several and video.labels is None and own == labels
     return ReviewInputs(
         name=video.name,

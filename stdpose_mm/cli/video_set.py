@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 import traceback
@@ -22,6 +23,7 @@ from stdpose_mm.cli.video_records import (
     fingerprint_inputs,
 )
 from stdpose_mm.errors import InputError, explain_error, one_line
+from stdpose_mm.io.outputs import means_folder
 from stdpose_mm.io.video_list import ListedVideo, find_file_of
 from stdpose_mm.processes import balanced_share, is_first_process, rank_and_count, work_together
 from stdpose_mm.wording import counted
@@ -34,6 +36,10 @@ FILE_SUFFIXES = (
     *('.html', '.htm', '.pdf'),
 )
 """Suffixes of names that mean a file where a folder is expected."""
+
+
+SUFFIXES = {'save_video': '.mp4', 'report': '.html'}
+"""Suffixes of outputs other than labels in a folder."""
 
 
 @dataclass(frozen=True)
@@ -65,22 +71,20 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
     Raises:
         InputError: If an output folder is a file, or two videos have the same output.
     """
-    folders = {option: vars(args)[option] for option in OUTPUTS if vars(args).get(option)}
+    folders = _given_outputs(args)
     for option, folder in folders.items():
-        if folder.is_file() or (
-            not folder.is_dir() and folder.name.lower().endswith(FILE_SUFFIXES)
+        if os.path.isfile(folder) or (
+            not means_folder(folder) and folder.lower().endswith(FILE_SUFFIXES)
         ):
             raise InputError(
                 f'--{option.replace("_", "-")} {folder} is a file, but several videos need a '
-                f'folder, give one such as {folder.with_suffix("")}'
+                f'folder, give one such as {Path(folder).with_suffix("")}'
             )
-    suffix = WRITE_FORMATS[args.format][0] if args.format else '.json'
-    suffixes = {'save_video': '.mp4', 'report': '.html'}
     jobs: dict[str, VideoJob] = {}
     # Outputs of a video differ only in suffixes, and some file systems ignore case in names.
     taken: dict[Path, Path] = {}
     for video in videos:
-        name = f'{video.name}{suffix}' if video.out is None else str(video.out)
+        name = _output_name(args, video)
         other = taken.setdefault(Path(name.casefold()).with_suffix(''), video.video)
         if other is not video.video:
             raise InputError(
@@ -90,10 +94,39 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
         own = argparse.Namespace(**vars(args))
         own.video = str(video.video)
         for option, folder in folders.items():
-            path = folder / name
-            vars(own)[option] = path.with_suffix(suffixes.get(option, path.suffix))
+            vars(own)[option] = _path_in(folder, option, name)
         jobs[name] = VideoJob(video, own)
     return jobs
+
+
+def place_outputs(args: argparse.Namespace, video: ListedVideo) -> None:
+    """Turn the outputs of a command on one video into paths of files.
+
+    As with several videos, an output in a folder has the name of its video.
+
+    Args:
+        args: The command line; its outputs are replaced.
+        video: The video.
+    """
+    for option, given in _given_outputs(args).items():
+        in_folder = means_folder(given)
+        name = _output_name(args, video)
+        vars(args)[option] = _path_in(given, option, name) if in_folder else Path(given)
+
+
+def _given_outputs(args: argparse.Namespace) -> dict[str, str]:
+    return {option: str(vars(args)[option]) for option in OUTPUTS if vars(args).get(option)}
+
+
+def _output_name(args: argparse.Namespace, video: ListedVideo) -> str:
+    if video.out is not None:
+        return str(video.out)
+    return f'{video.name}{WRITE_FORMATS[args.format][0] if args.format else ".json"}'
+
+
+def _path_in(folder: str, option: str, name: str) -> Path:
+    path = Path(folder) / name
+    return path.with_suffix(SUFFIXES.get(option, path.suffix))
 
 
 def require_folder(option: str, path: Path | None) -> None:

@@ -82,6 +82,8 @@ def require_writable(path: PathLike) -> None:
     """
     target = Path(os.path.realpath(path))
     try:
+        if os.fspath(path).endswith(os.sep):
+            raise _is_folder(path)
         _require_no_other_kind(target)
         # Also raises an error if the name is too long.
         _temporary_of(target).is_file()
@@ -112,9 +114,13 @@ def _require_room(target: Path, folder: Path) -> None:
         raise _not_written(target, error) from error
 
 
+def _is_folder(path: PathLike) -> InputError:
+    return InputError(f'{path} is a folder, expected the path of a file to write')
+
+
 def _require_no_other_kind(target: Path) -> None:
     if target.is_dir():
-        raise InputError(f'{target} is a folder, expected the path of a file to write')
+        raise _is_folder(target)
     if target.exists() and not target.is_file():
         raise InputError(f'{target} is no regular file, expected the path of a file to write')
 

@@ -28,8 +28,8 @@ class Output:
         path: Path of the output; None if it was not requested.
         what: Kind of the content, such as 'a report'.
         suffixes: Allowed suffixes; empty for any name.
-        is_folder: Whether the output is a folder; None if that depends on the inputs: then it is
-            checked together with the suffix when they are known.
+        is_folder: Whether the output is a folder; None if that depends on the inputs and on
+            :func:`means_folder`: then it is checked together with the suffix when they are known.
         files: Patterns of the files that are written to the folder.
     """
 
@@ -67,7 +67,7 @@ def guard_outputs(
     for output in asked:
         assert output.path is not None
         _refuse_mixing(output, output.path, label_folders)
-        if output.is_folder or (output.is_folder is None and os.path.isdir(output.path)):
+        if output.is_folder or (output.is_folder is None and means_folder(output.path)):
             require_writable_folder(output.path)
         else:
             require_writable(output.path)
@@ -75,6 +75,15 @@ def guard_outputs(
             require_suffix(
                 f'{output.name} {output.path}', output.path, output.what, output.suffixes
             )
+
+
+def means_folder(path: PathLike) -> bool:
+    """Whether an output that may be a file or a folder is a folder: it ends in a slash or exists.
+
+    Args:
+        path: The path as it was given: a :class:`~pathlib.Path` has lost the slash at the end.
+    """
+    return os.fspath(path).endswith((os.sep, os.altsep or os.sep)) or os.path.isdir(path)
 
 
 def require_suffix(named: str, path: PathLike, what: str, suffixes: Sequence[str]) -> None:

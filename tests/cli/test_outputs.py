@@ -176,12 +176,17 @@ def test_a_line_break_in_an_argument_makes_no_second_line(run_main, tmp_path, la
     assert 'unrecognized arguments: one two' in line
 
 
-def test_a_report_that_is_a_folder_is_refused(run_main, tmp_path, monkeypatch, movie, label_file):
-    monkeypatch.chdir(tmp_path)
-    arguments = [movie, label_file, '--out', 'dense.json', '--report']
-    code, _, (line,) = run_main(propagate.main, *arguments, '.')
+def test_a_folder_is_no_file_to_convert_to(run_main, tmp_path, label_file):
+    code, _, (line,) = run_main(convert.main, label_file, f'{tmp_path}/converted/')
     assert code == 2
-    assert 'is a folder, expected the path of a file to write' in line
+    assert f'{tmp_path}/converted/ is a folder, expected the path of a file to write' in line
+
+
+def test_a_file_is_no_folder_to_write_to(run_main, tmp_path, movie, label_file):
+    (tmp_path / 'dense').touch()
+    code, _, (line,) = run_main(propagate.main, movie, label_file, '--out', f'{tmp_path}/dense/')
+    assert code == 2
+    assert f'{tmp_path}/dense/ is a file, expected a folder to write to' in line
 
 
 @pytest.mark.parametrize('option', ['--boxes', '--pose-onnx'])

@@ -351,10 +351,32 @@ def test_a_missing_video_is_named(run, label_file, tmp_path):
     ]
 
 
-def test_a_folder_as_output_is_refused(run, folder, label_file, tmp_path):
-    code, _, errors = run(folder, label_file, '--out', tmp_path)
+def test_outputs_in_folders_are_named_after_the_video(run, movie, label_file, tmp_path):
+    """A slash at the end, or a folder that is there, means a folder, as with several videos."""
+    (tmp_path / 'pages').mkdir()
+    dense, overlays = tmp_path / 'dense', tmp_path / 'overlays'
+    arguments = ['--out', f'{dense}/', '--report', tmp_path / 'pages']
+    code, _, _ = run(movie, label_file, *arguments, '--save-video', f'{overlays}/')
+    assert code == 0
+    assert [path.name for path in dense.iterdir()] == ['clip.json']
+    assert [path.name for path in overlays.iterdir()] == ['clip.mp4']
+    assert [path.name for path in (tmp_path / 'pages').iterdir()] == ['clip.html']
+
+
+def test_an_output_in_a_folder_has_the_suffix_of_its_format(run, movie, label_file, tmp_path):
+    code, _, _ = run(movie, label_file, '--out', f'{tmp_path}/dense/', '--format', 'cvat')
+    assert code == 0
+    assert [path.name for path in (tmp_path / 'dense').iterdir()] == ['clip.xml']
+
+
+def test_an_output_in_the_folder_of_its_video_does_not_replace_it(run, movie, label_file, tmp_path):
+    before = movie.read_bytes()
+    code, _, (line,) = run(
+        movie, label_file, '--out', f'{tmp_path}/dense/', '--save-video', tmp_path
+    )
     assert code == 2
-    assert 'is a folder, expected the path of a file' in errors[0]
+    assert f'--save-video {movie} is given as video too, which would be overwritten' in line
+    assert movie.read_bytes() == before
 
 
 HELD = """

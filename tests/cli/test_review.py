@@ -124,6 +124,23 @@ def test_an_export_of_cvat_without_the_attribute_is_read_beside_what_was_loaded(
     assert given == {0, 4, 8}
 
 
+def test_out_and_project_in_folders_are_named_after_the_video(
+    run, movie, label_file, tmp_path, monkeypatch
+):
+    outs = []
+
+    def serve(server):
+        edit = {'type': 'mark_absent', 'frame': 4, 'person': 0}
+        server._project[0].edit({'id': 'mine', 'page': 'p', 'revision': 0, 'edit': edit})
+        outs.append(server._project[0].files.out)
+
+    monkeypatch.setattr(ListeningServer, 'run', serve)
+    folders = ['--out', f'{tmp_path}/reviewed/', '--project', f'{tmp_path}/projects/']
+    assert run(movie, label_file, *folders, '--no-browser', '--method', 'linear')[0] == 0
+    assert outs == [tmp_path / 'reviewed' / 'clip.json']
+    assert [path.name for path in (tmp_path / 'projects').iterdir()] == ['labels.review.jsonl']
+
+
 def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
     run, movie, label_file, tmp_path, monkeypatch
 ):

@@ -242,6 +242,11 @@ def test_folders_of_pages_and_overlays(run, tmp_path):
     assert (pages / 'b.html').exists()
 
 
+def test_a_slash_says_that_a_name_with_a_suffix_is_a_folder(run, tmp_path):
+    assert run(f'{tmp_path}/dense.json/')[0] == 0
+    assert set(contents(tmp_path / 'dense.json')) == {'a.json', 'b.json', 'c.json'}
+
+
 def test_advice_is_given_by_video(run, tmp_path):
     for _ in range(2):
         printed = run(tmp_path / 'out', '--suggest', 1)[1]
