@@ -35,8 +35,8 @@ def fit_size(
     Args:
         labels: Labels of the video.
         size: Size of the video.
-        labels_size: Size of the pictures that the labels were made on, whatever the file says;
-            None if it equals ``size``.
+        labels_size: Size of the pictures that the labels were made on, for a file that does not
+            state it, or to rescale the labels; None if it equals ``size``.
         subject: What the file holds; it decides which remedy errors name.
 
     Returns:
@@ -47,6 +47,7 @@ def fit_size(
             the picture that the labels must belong to another size.
     """
     if labels_size is not None:
+        _require_stated(labels, size, labels_size)
         return rescale_labels(labels, labels_size, size)
     text = f'{size[0]}x{size[1]}'
     for frame in labels.frames:
@@ -90,6 +91,19 @@ def fit_size(
             f'{furthest[1]:.0f}), give {remedy}'
         )
     return labels
+
+
+def _require_stated(labels: VideoLabels, size: Size, labels_size: Size) -> None:
+    for frame in labels.frames:
+        stated = frame.width or labels_size[0], frame.height or labels_size[1]
+        if stated != labels_size:
+            text = f'{stated[0]}x{stated[1]}'
+            remedy = 'leave it out' if stated == size else f'give --labels-size {text}'
+            raise InputError(
+                f'the file with the labels of {labels.name} says that they were made at {text} '
+                f'pixels (frame {frame.index}), but --labels-size is '
+                f'{labels_size[0]}x{labels_size[1]}, {remedy}, or correct the size in the file'
+            )
 
 
 def rescale_labels(labels: VideoLabels, old: Size, new: Size) -> VideoLabels:

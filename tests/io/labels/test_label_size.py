@@ -118,12 +118,24 @@ class TestFit:
             fit_size(labels, SIZE, subject='boxes')
         assert '--' not in str(told.value)
 
-    @pytest.mark.parametrize('stated', [None, (128, 96), (1, 1)])
+    @pytest.mark.parametrize('stated', [None, (128, 96)])
     def test_the_user_says_the_size(self, stated: tuple[int, int] | None) -> None:
         labels = labels_at(((0.5, 0.5), (2.5, 4.5), (120.5, 80.5)), size=stated)
         fitted = fit_size(labels, SIZE, (128, 96))
         assert fitted.persons[0].keypoints.tolist() == [[0, 0], [1, 2], [60, 40]]
         assert fit_size(fitted, SIZE) is fitted
+
+    @pytest.mark.parametrize(
+        ('stated', 'remedy'), [((192, 144), 'give --labels-size 192x144'), (SIZE, 'leave it out')]
+    )
+    def test_the_user_does_not_contradict_the_file(
+        self, stated: tuple[int, int], remedy: str
+    ) -> None:
+        labels = labels_at(INSIDE, size=stated)
+        text = f'{stated[0]}x{stated[1]}'
+        message = rf'made at {text} pixels .* --labels-size is 128x96, {remedy}, or correct'
+        with pytest.raises(InputError, match=message):
+            fit_size(labels, SIZE, (128, 96))
 
     def test_a_hand_beyond_the_border_passes(self) -> None:
         labels = labels_at(INSIDE, ((-5.0, 20.0), (10.0, 20.0), (10.0, 30.0)))
