@@ -85,6 +85,9 @@ FORMATS_WITH_TIMES = tuple(name for name, form in LABEL_FORMATS.items() if form.
 CVAT_LABELS = 'cvat-labels'
 """Further output of :mod:`stdpose_mm.cli.convert`: the label of a CVAT task, without poses."""
 
+CVAT_TOLERANCE = 1.0
+"""Default largest distance of CVAT's straight lines from a propagated joint, in pixels."""
+
 FORMAT_PACKAGES = {'sleap': 'sleap_io'}
 """Format -> the module without which it cannot be written."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stdpose_mm.choices import (
+    CVAT_TOLERANCE,
     FRAME_OPTIONS,
     LAUNCHERS,
     LIFE_SPANS,
@@ -250,11 +251,28 @@ def add_cvat_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cvat-tolerance',
         type=_tolerance,
-        default=1.0,
+        default=CVAT_TOLERANCE,
         metavar='PX',
         help="for CVAT: write as few key frames as keep CVAT's interpolation within PX pixels of "
         'the propagated joints; "all" makes every frame a key frame (%(default)s)',
     )
+
+
+def require_cvat_output(tolerance: float | None, writes_cvat: bool) -> None:
+    """Refuse the option of :func:`add_cvat_output` if nothing is written for CVAT.
+
+    Args:
+        tolerance: Value of the option.
+        writes_cvat: Whether a label file is written for CVAT.
+
+    Raises:
+        InputError: If there is none.
+    """
+    if tolerance != CVAT_TOLERANCE and not writes_cvat:
+        raise InputError(
+            '--cvat-tolerance is about key frames for CVAT, but OUT is written in another format, '
+            'choose cvat or leave it out'
+        )
 
 
 def _tolerance(text: str) -> float | None:
@@ -442,6 +460,16 @@ def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
             f'--config and --checkpoint are of a model, which method {args.method!r} does not use, '
             'choose auto or stdpose, or leave them out'
         )
+    if args.precision != 'float32' and args.config is None:
+        raise InputError(
+            '--precision is that of a model, but there is none, add --config and --checkpoint or '
+            'leave it out'
+        )
+    if args.device != 'cpu' and not _uses_device(args):
+        raise InputError(
+            f'--device is for networks, but method {args.method!r} uses none, choose auto or '
+            'stdpose, or leave it out'
+        )
     networks = pose_network_files(args)
     if networks and args.method != 'auto':
         raise InputError(
@@ -455,6 +483,16 @@ def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
         'batch_size': args.batch_size,
         'pose_networks': networks,
     }
+
+
+def _uses_device(args: argparse.Namespace) -> bool:
+    """Whether a method, or what it is given, may run PyTorch: a model, RAFT or a detector."""
+    given = vars(args)
+    return (
+        PROPAGATION_METHODS[args.method] in ('auto', 'window')
+        or given.get('flow_weights') is not None
+        or given.get('det_config') is not None
+    )
 
 
 def add_life_span_argument(parser: argparse.ArgumentParser) -> None:

@@ -24,6 +24,7 @@ from stdpose_mm.cli.arguments import (
     frame_options,
     frame_rate,
     picture_size,
+    require_cvat_output,
     run_command,
 )
 from stdpose_mm.errors import InputError
@@ -136,6 +137,7 @@ def convert(args: argparse.Namespace) -> None:
     else:
         choose_format(args.output, target, 'OUT', '--to')
     require_frame_rate(args.fps, args.output, target)
+    require_cvat_output(args.cvat_tolerance, target == 'cvat')
     options = frame_options(args)
     is_set = target == MANY_VIDEOS_FORMAT and args.video is None
     videos = [match_frames(labels, None, options) for labels in read_videos(args, several, is_set)]

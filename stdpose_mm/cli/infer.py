@@ -229,10 +229,21 @@ def _check_options(args: argparse.Namespace) -> None:
         raise InputError(
             '--det-checkpoint, --det-every and --min-track-frames need --det-config, add it'
         )
+    if args.device != 'cpu' and not _uses_device(args):
+        raise InputError(
+            '--device is for PyTorch, but an exported network and an ONNX detector run on the CPU, '
+            'leave it out or give a checkpoint'
+        )
     if args.min_track_frames is None:
         args.min_track_frames = MIN_TRACK_FRAMES
     if args.hide_boxes and args.save_video is None:
         raise InputError('--hide-boxes is about the video that is drawn, add --save-video')
+
+
+def _uses_device(args: argparse.Namespace) -> bool:
+    """Whether PyTorch runs the model or the detector."""
+    detector = Path(args.det_config or '')
+    return not Path(args.checkpoint).is_dir() or detector.suffix not in ('', '.onnx')
 
 
 def _check_boxes(args: argparse.Namespace) -> None:

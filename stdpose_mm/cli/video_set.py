@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from stdpose_mm.choices import VIDEO_SUFFIXES, WRITE_FORMATS
-from stdpose_mm.cli.arguments import OUTPUTS
+from stdpose_mm.cli.arguments import OUTPUTS, require_cvat_output
 from stdpose_mm.cli.video_records import (
     RECORD_FOLDER,
     FinishedVideo,
@@ -69,7 +69,8 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
         Name of the output, below the output folder -> job.
 
     Raises:
-        InputError: If an output folder is a file, or two videos have the same output.
+        InputError: If an output folder is a file, two videos have the same output, or an option is
+            about outputs that there are not.
     """
     folders = _given_outputs(args)
     for option, folder in folders.items():
@@ -96,6 +97,7 @@ def make_jobs(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> dict[s
         for option, folder in folders.items():
             vars(own)[option] = _path_in(folder, option, name)
         jobs[name] = VideoJob(video, own)
+    _require_cvat_output(args, [job.args.out for job in jobs.values()])
     return jobs
 
 
@@ -107,11 +109,22 @@ def place_outputs(args: argparse.Namespace, video: ListedVideo) -> None:
     Args:
         args: The command line; its outputs are replaced.
         video: The video.
+
+    Raises:
+        InputError: If an option is about outputs that there are not.
     """
     for option, given in _given_outputs(args).items():
         in_folder = means_folder(given)
         name = _output_name(args, video)
         vars(args)[option] = _path_in(given, option, name) if in_folder else Path(given)
+    _require_cvat_output(args, [args.out])
+
+
+def _require_cvat_output(args: argparse.Namespace, outs: Sequence[Path]) -> None:
+    by_suffix = any(str(out).lower().endswith(WRITE_FORMATS['cvat']) for out in outs)
+    require_cvat_output(
+        args.cvat_tolerance, args.format == 'cvat' or (args.format is None and by_suffix)
+    )
 
 
 def _given_outputs(args: argparse.Namespace) -> dict[str, str]:

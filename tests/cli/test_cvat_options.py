@@ -101,6 +101,16 @@ def test_a_tolerance_that_is_none(run_main, label_file, tmp_path, capsys, tolera
     assert 'expected a number of pixels or "all"' in capsys.readouterr().err
 
 
+def test_a_tolerance_without_key_frames_is_refused(run, run_main, folder, label_file, tmp_path):
+    tolerance = ['--cvat-tolerance', 'all']
+    code, _, (line,) = run_main(convert.main, label_file, tmp_path / 'a.json', *tolerance)
+    assert code == 2
+    assert '--cvat-tolerance is about key frames for CVAT, but OUT is written in another' in line
+    code, _, (line,) = run(folder, label_file, '--out', tmp_path / 'a.json', *tolerance)
+    assert code == 2
+    assert 'choose cvat or leave it out' in line
+
+
 def test_a_loaded_file_goes_with_an_export_of_cvat(run, folder, label_file, filled, tmp_path):
     options = ['--loaded-into-cvat', filled]
     code, _, errors = run(folder, label_file, '--out', tmp_path / 'a.json', *options)

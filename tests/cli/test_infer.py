@@ -295,8 +295,8 @@ def test_a_broken_frame_is_bridged_and_marked(run, folder, boxes, tmp_path):
 )
 def test_other_formats(run, movie, boxes, tmp_path, format, name):
     out = tmp_path / name
-    options = ['--format', format, '--cvat-tolerance', 'all']
-    assert run(movie, '--out', out, '--boxes', boxes, *options)[0] == 0
+    options = ['--cvat-tolerance', 'all'] if format == 'cvat' else []
+    assert run(movie, '--out', out, '--boxes', boxes, '--format', format, *options)[0] == 0
     labels = read_labels(out)
     assert len(labels.persons) == 18
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith('.')) == []
@@ -342,6 +342,11 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             ('--boxes', 'whole-picture', '--boxes-first-frame-number', '1'),
             '--boxes-first-frame-number is about a file of boxes, add --boxes FILE',
         ),
+        (('--boxes', 'BOXES', '--cvat-tolerance', '2'), 'but OUT is written in another format'),
+        (
+            ('--boxes', 'BOXES', '--checkpoint', 'FOLDER', '--device', 'cuda'),
+            '--device is for PyTorch, but an exported network and an ONNX detector run on the CPU',
+        ),
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
         (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is no name for a video'),
@@ -355,7 +360,7 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
 )
 def test_what_cannot_work_is_one_line(run, movie, boxes, tmp_path, arguments, sentence):
     out = tmp_path / 'poses.json'
-    places = {'BOXES': boxes, 'OUT': out}
+    places = {'BOXES': boxes, 'OUT': out, 'FOLDER': tmp_path}
     code, _, errors = run(movie, '--out', out, *(places.get(one, one) for one in arguments))
     assert code == 2
     assert len(errors) == 1

@@ -185,6 +185,12 @@ def another_joint(fields):
             ['MODEL', '--method', 'linear'],
             "--config and --checkpoint are of a model, which method 'linear' does not use",
         ),
+        (
+            None,
+            ['--method', 'linear', '--device', 'cuda'],
+            "--device is for networks, but method 'linear' uses none",
+        ),
+        (None, ['--precision', 'bfloat16'], '--precision is that of a model, but there is none'),
         (None, ['--config', 'no.py'], "method 'auto' needs a config and a checkpoint"),
         (None, ['--save-video', 'dense.json'], 'are the same file dense.json'),
         (None, ['--method', 'magic'], "invalid choice: 'magic'"),

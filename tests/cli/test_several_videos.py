@@ -278,6 +278,15 @@ def test_a_dataset_file(run_main, data, tmp_path):
     assert set(rows(printed)) == {'b.json', 'first/clip.json'}
 
 
+def test_one_output_for_cvat_is_enough_for_its_tolerance(run_main, data, tmp_path):
+    lines = ['video,labels,out', *(f'videos/{n}.mp4,labels/{n}.json,{n}.json' for n in NAMES)]
+    lines[1] = lines[1].replace(',a.json', ',a.xml')
+    (data / 'set.csv').write_text('\n'.join(lines))
+    options = ['--method', 'linear', '--cvat-tolerance', '2']
+    assert run_main(propagate.main, data / 'set.csv', '--out', tmp_path / 'out', *options)[0] == 0
+    assert set(contents(tmp_path / 'out')) == {'a.xml', 'b.json', 'c.json'}
+
+
 def test_one_label_file_holds_the_labels_of_all_by_name(run_main, data, label_fields, tmp_path):
     joined: dict[str, Any] = {'images': [], 'annotations': [], 'videos': []}
     joined['categories'] = label_fields['categories']
@@ -319,6 +328,7 @@ def test_labels_of_no_video_are_named(run, data, tmp_path):
         (['V', 'L', '--out', 'D/o', '--save-video', 'v.mp4'], 'give one such as v'),
         (['V/a.mp4', 'V/../videos/A.mp4', 'L', '--out', 'D/o'], 'would both be written as A.json'),
         (['V', 'L', '--out', 'D/o', '--labels-video', 'a'], '--labels-video names the one video'),
+        (['V', 'L', '--out', 'D/o', '--cvat-tolerance', '2'], 'OUT is written in another format'),
         (['V', 'L', '--out', 'D/o', '--fuser', 'no.npz'], 'no.npz'),
         (['V', 'L', '--out', 'D/o', '--suggest', '-1'], '--suggest must be at least 0'),
         (['V/a.mp4', '--out', 'D/o'], 'LABELS are missing after V/a.mp4'),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from stdpose_mm.choices import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
@@ -27,9 +28,6 @@ from stdpose_mm.structures import (
 )
 
 from .cvat_key_frames import FROM_FILE, NO_SCORE, UNMARKED, KeyFrame, few_key_frames
-
-CVAT_TOLERANCE = 1.0
-"""Default largest distance of CVAT's straight lines from a propagated joint, in pixels."""
 
 # Largest error in pixels of rounding coordinates to two decimals twice.
 _ROUNDING = 0.015

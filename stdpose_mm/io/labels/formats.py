@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stdpose_mm.choices import LABEL_FORMATS, READ_FORMATS
+from stdpose_mm.choices import CVAT_TOLERANCE, LABEL_FORMATS, READ_FORMATS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import choose_format
@@ -16,7 +16,7 @@ from stdpose_mm.structures import VideoLabels
 from .coco import parse_coco, write_coco
 from .coco_results import is_coco_results, read_coco_results, write_coco_results
 from .cvat import read_cvat
-from .cvat_writer import CVAT_TOLERANCE, write_cvat
+from .cvat_writer import write_cvat
 from .deeplabcut import read_deeplabcut, write_deeplabcut
 from .fields import read_bytes, read_json, shown
 from .foreign_files import foreign_json, refuse_foreign_bytes, refuse_other_texts

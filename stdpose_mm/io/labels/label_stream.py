@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from stdpose_mm.choices import CVAT_TOLERANCE
 from stdpose_mm.errors import InputError, os_error_text
 from stdpose_mm.io.json_stream import json_bytes, write_json_object
 from stdpose_mm.io.outputs import choose_format
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 
-from .cvat_writer import CVAT_TOLERANCE
 from .formats import TimeOf, write_labels
 from .limits import require_readable
 from .posetrack18 import posetrack18_fields, read_posetrack18
