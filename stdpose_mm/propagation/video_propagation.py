@@ -155,7 +155,7 @@ def propagate_frames(
 
 def _check(tracks: Tracks, num_frames: int) -> None:
     labels = [label for track in tracks.values() for label in track.values()]
-    if not any(label.has_place for label in labels):
+    if not any(label.has_joint_or_box for label in labels):
         raise InputError('there are no given labels to propagate, label a person in one frame')
     last = max(frame_index for track in tracks.values() for frame_index in track)
     if last >= num_frames:

@@ -182,7 +182,7 @@ class BackgroundWorker:
             if review.revision != revision:
                 return False
             run = _Run(review)
-            if not review.has_places():
+            if not review.has_start():
                 review.shown.show_nobody()
                 return True
             people = [person for person in people if person in review.state.tracks]

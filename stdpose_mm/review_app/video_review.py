@@ -369,10 +369,12 @@ class VideoReview:
             self.state.frames.name, self.state.skeleton, self._listed_frames, tuple(persons)
         )
 
-    def has_places(self) -> bool:
-        """Tell whether any label has a place. The caller holds ``lock``."""
+    def has_start(self) -> bool:
+        """Tell whether poses can be propagated from any label. The caller holds ``lock``."""
         return any(
-            label.has_place for track in self.state.tracks.values() for label in track.values()
+            label.has_joint_or_box
+            for track in self.state.tracks.values()
+            for label in track.values()
         )
 
     def close(self) -> None:

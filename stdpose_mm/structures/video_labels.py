@@ -212,9 +212,14 @@ class PersonLabel:
         return self.bbox is not None and bool((self.bbox[2:] > 0).all())
 
     @property
+    def has_joint_or_box(self) -> bool:
+        """Whether poses can be propagated from the label; a box of the head alone is no start."""
+        return bool(self.labelled.any()) or self.has_box
+
+    @property
     def has_place(self) -> bool:
-        """Whether the label says where the person is, by a joint or a box."""
-        return bool(self.labelled.any()) or self.has_box or self.head_box is not None
+        """Whether the label says where the person is, by a joint or a box, be it of the head."""
+        return self.has_joint_or_box or self.head_box is not None
 
 
 @dataclass(frozen=True)

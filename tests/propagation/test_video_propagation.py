@@ -188,6 +188,12 @@ def test_labels_that_only_say_who_is_absent_are_refused(label, video, blank):
         propagate_labels(blank(5), video([gone(label, 1)], 5), LinearPropagator())
 
 
+def test_head_boxes_alone_are_refused(label, video, blank):
+    heads = [gone(label, frame, head_box=[1, 2, 3, 4]) for frame in (0, 4)]
+    with pytest.raises(InputError, match='no given labels to propagate'):
+        propagate_labels(blank(5), video(heads, 5), LinearPropagator())
+
+
 def test_known_boxes_hold_in_their_frames_and_are_interpolated_between(label, video, blank):
     persons = [label(0, POSE, bbox=[0, 0, 10, 10]), label(8, POSE, bbox=[0, 0, 10, 10])]
     boxes = {0: {4: np.array([40.0, 0, 10, 10])}}

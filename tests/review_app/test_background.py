@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stdpose_mm.apis import VideoPosePropagator
@@ -111,6 +113,16 @@ def test_the_newest_edit_is_followed_first_and_older_ones_after_it(
     propagator.go.set()
     page.settle()
     assert [person for person, _ in propagator.finished] == [2, 2, 1, 1]
+
+
+def test_head_boxes_alone_show_nobody_and_are_no_failure(start: Callable, two_people: VideoLabels):
+    heads = two_people.with_persons(
+        replace(person, visibility=np.zeros(3), bbox=None, head_box=np.array([1.0, 2, 3, 4]))
+        for person in two_people.persons
+    )
+    page = Page(access_to(start(heads)))
+    page.settle()
+    assert page.get()['failed'] is None
 
 
 def test_a_failure_is_told_and_the_next_edit_tries_again(slow: tuple[Page, SlowPropagator]):
