@@ -41,13 +41,28 @@ def read_videos(path: Path) -> list[VideoLabels]:
     return videos
 
 
+OTHER_METHOD = ', or choose a method that reads no picture, such as linear'
+"""Way out of missing pictures for a command with ``--method``."""
+
+
 def open_video(
-    labels: VideoLabels, image_root: Path | None, video_root: Path | None, pictures_needed: bool
+    labels: VideoLabels,
+    image_root: Path | None,
+    video_root: Path | None,
+    pictures_needed: bool,
+    way_out: str = '',
 ) -> FrameSource:
     """Open the pictures of a labelled video by frame index, or a stand-in if none are needed.
 
     An index between two listed frames, on which nothing is measured, shows the picture of the
     listed frame before it.
+
+    Args:
+        labels: Labels of the video.
+        image_root: Folder that names of pictures are relative to; None if it was not given.
+        video_root: The same for names of video files.
+        pictures_needed: Whether missing pictures are an error.
+        way_out: End of its sentence: what else than giving the right folder can be done.
 
     Raises:
         InputError: If pictures are needed and one is missing.
@@ -81,8 +96,7 @@ def open_video(
         return SelectedFrames(video, [indices[row] for row in nearest])
     sentence = (
         f'the pictures of video {labels.name!r} are not at hand ({reason}), pass the right folder '
-        'as --image-root (pictures) or --video-root (video files), or choose a method that '
-        'reads no picture, such as linear'
+        f'as --image-root (pictures) or --video-root (video files){way_out}'
     )
     if pictures_needed:
         raise InputError(sentence)

@@ -67,7 +67,8 @@ def test_ids_of_two_videos_must_differ(pictures: Path) -> None:
 
 def test_a_missing_picture_is_named(pictures: Path) -> None:
     (pictures / 'a' / '000001.png').unlink()
-    with pytest.raises(InputError, match=r"pictures of video 'a' are not at hand .*000001\.png"):
+    remedy = r'as --image-root \(pictures\) or --video-root \(video files\)$'
+    with pytest.raises(InputError, match=rf"of video 'a' are not at hand .*000001\.png.* {remedy}"):
         detect_people([video('a', 100)], FindsBrightness(), pictures)
 
 

@@ -118,14 +118,14 @@ def simulate(args: argparse.Namespace) -> None:
         label_suggested,
         label_uniformly,
     )
-    from stdpose_mm.io.labelled_videos import open_video, read_videos
+    from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video, read_videos
 
     labels = read_videos(args.labels)
     propagator = VideoPosePropagator(args.config, args.checkpoint, args.device, method=args.method)
     pictures_needed = propagator.propagator.reads_pictures or bool({*args.plan} - {'boxes'})
     videos = [
         AnnotatedVideo(
-            open_video(video, args.image_root, args.video_root, pictures_needed),
+            open_video(video, args.image_root, args.video_root, pictures_needed, OTHER_METHOD),
             video,
             propagator.propagator,
         )

@@ -19,7 +19,7 @@ from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.file_names import distinct_file_names, file_name
 from stdpose_mm.io.fingerprint import code_fingerprint, file_fingerprint, fingerprint
-from stdpose_mm.io.labelled_videos import open_video
+from stdpose_mm.io.labelled_videos import OTHER_METHOD, open_video
 from stdpose_mm.io.labels import frame_sources, write_posetrack18
 from stdpose_mm.io.video import CachedFrames
 from stdpose_mm.pose_networks import PoseNetworkFiles
@@ -277,7 +277,8 @@ def benchmark_propagators(
     # Built once beforehand, so that a broken checkpoint is found before the work begins.
     reads = {run: build(run, conditions.device).reads_pictures for run in all_runs}
     for labels in videos:
-        open_video(labels, conditions.image_root, conditions.video_root, any(reads.values()))
+        roots = conditions.image_root, conditions.video_root
+        open_video(labels, *roots, any(reads.values()), OTHER_METHOD)
     keys: dict[bool, list[str]] = {}
     if conditions.out_dir is not None:
         for reading in set(reads.values()):

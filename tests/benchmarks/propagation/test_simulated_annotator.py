@@ -232,7 +232,7 @@ def test_plans_and_hindsight_are_reported(run, labels, tmp_path) -> None:
         (['--target-pck', '100'], '--target-pck must be between 0 and 100'),
         (['--step', '0'], 'at least 1'),
         (['--max-interval', '1'], '--max-interval must be at least 2'),
-        (['--method', 'flow'], 'are not at hand'),
+        (['--method', 'flow'], 'or choose a method that reads no picture, such as linear'),
         (['--method', 'stdpose'], 'needs a config'),
     ],
 )
