@@ -126,10 +126,15 @@ def convert(args: argparse.Namespace) -> None:
     several = stands_for_many(args.input, args.source)
     if args.labels_size is not None:
         require_fractions(args.input, args.source, several)
-    if several and (target != MANY_VIDEOS_FORMAT or args.video is not None):
-        wrong = '--video' if args.video is not None else f'--to {target}'
+    for option, value in (('--video', args.video), ('--loaded-into-cvat', args.loaded_into_cvat)):
+        if several and value is not None:
+            raise InputError(
+                f'{args.input} stands for many label files, but {option} is about one: convert '
+                'one of the files, or leave it out'
+            )
+    if several and target != MANY_VIDEOS_FORMAT:
         raise InputError(
-            f'{args.input} stands for many label files, which {wrong} cannot be used with: '
+            f'{args.input} stands for many label files, which --to {target} cannot be used with: '
             f'convert one of the files, or all of them with --to {MANY_VIDEOS_FORMAT}'
         )
     if target == CVAT_LABELS:

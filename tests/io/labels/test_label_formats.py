@@ -146,7 +146,11 @@ def test_the_command_puts_the_videos_of_many_files_into_one(
     [
         ((), 'stands for many label files, which --to posetrack18 cannot be used with'),
         (('--to', 'cvat'), 'stands for many label files, which --to cvat cannot be used with'),
-        (('--to', 'coco', '--video', 'first'), 'which --video cannot be used with'),
+        (('--to', 'coco', '--video', 'first'), 'many label files, but --video is about one'),
+        (
+            ('--to', 'coco', '--loaded-into-cvat', 'x.xml'),
+            'but --loaded-into-cvat is about one: convert one of the files, or leave it out',
+        ),
     ],
 )
 def test_the_command_refuses_many_files_for_one_video(
