@@ -78,7 +78,8 @@ def export_onnx(
 
     Args:
         window_model: A float32 model on the CPU that has not been packed.
-        folder: Folder of the files; created if missing.
+        folder: Folder of the files; created if missing. Graphs of an earlier export are replaced,
+            or removed.
         int8: Whether to write the graphs in 8 bits too.
         tolerance: See ``TOLERANCE``. It does not apply to the graphs in 8 bits.
 
@@ -108,6 +109,9 @@ def export_onnx(
         network_description(window_model, encoder.outputs, contents),
         indent=1,
     )
+    # Graphs of an earlier export with --int8, or of a model that looks at windows.
+    for name in {*_OPTIONAL_GRAPHS} - contents.keys():
+        (folder / name).unlink(missing_ok=True)
     try:
         differences = _differences(window_model, folder, int8)
     except Exception as error:
@@ -126,6 +130,12 @@ def export_onnx(
         )
     sizes = {name: len(content) for name, content in contents.items()}
     return OnnxExport(folder, sizes, differences)
+
+
+_OPTIONAL_GRAPHS = (
+    graph_name('fusion'),
+    *(graph_name(half, 'int8') for half in ('encoder', 'fusion')),
+)
 
 
 @dataclass(frozen=True)
