@@ -32,7 +32,7 @@ from stdpose_mm.detection import (
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.config_files import read_stored_config
 from stdpose_mm.engine.model_names import find_model
-from stdpose_mm.errors import InputError, require_share
+from stdpose_mm.errors import InputError, require_share, require_whole
 from stdpose_mm.inference import (
     FrameEstimate,
     VideoPoseEstimator,
@@ -145,6 +145,11 @@ class STDPoseInferencer(Pose2DInferencer):
         self.estimator = see_every(estimator, pose_every)
         if tracker not in TRACKERS:
             raise InputError(f'tracker must be one of {", ".join(TRACKERS)}, got {tracker!r}')
+        require_whole('det_every', det_every, 1)
+        require_whole('min_track_frames', min_track_frames, 1)
+        if smooth is not None:
+            # Each video has a filter of its own, by its frame rate.
+            build_smoother(smooth)
         self._det_every = det_every
         self._tracker = tracker
         self._smooth = smooth
