@@ -318,7 +318,7 @@ def _warn(frame_index: int, reason: str) -> None:
     from mmengine.logging import MMLogger
 
     MMLogger.get_current_instance().warning(
-        f'frame {frame_index} cannot be read and is bridged: {reason}'
+        f'frame {frame_index} cannot be read, its poses are interpolated at best: {reason}'
     )
 
 

@@ -163,7 +163,9 @@ def test_broken_frames_are_logged_by_default(monkeypatch):
         lambda: type('Log', (), {'warning': lambda self, text: said.append(text)})(),
     )
     list(WholePicture()(Video(2, {1})))
-    assert said == ['frame 1 cannot be read and is bridged: frame 1 is damaged']
+    assert said == [
+        'frame 1 cannot be read, its poses are interpolated at best: frame 1 is damaged'
+    ]
 
 
 @pytest.mark.parametrize('every', [1, 3])
