@@ -266,6 +266,8 @@ class ReviewProject:
         name = self._inputs[0].name if len(self._inputs) == 1 else f'{len(self._inputs)} videos'
         return {
             'name': name,
+            # The page keeps unsent edits by it, and must not send them to a project of that name.
+            'key': fingerprint([str(inputs.project.resolve()) for inputs in self._inputs]),
             'version': __version__,
             'target': self.options.target,
             'saves': True,

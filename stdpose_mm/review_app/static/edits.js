@@ -67,7 +67,7 @@ export class EditQueue {
   }
 
   #key() {
-    return `waiting ${this.store.state.project.name}`;
+    return `waiting ${this.store.state.project.key}`;
   }
 
   #changed() {

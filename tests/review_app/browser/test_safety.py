@@ -52,6 +52,24 @@ def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was
     assert given == make_clip(clip[1].parent / 'again')[1].read_bytes()
 
 
+def test_an_edit_that_waits_is_not_sent_to_another_project_of_the_same_name(page, tmp_path, port):
+    mine, other = make_clip(tmp_path / 'mine'), make_clip(tmp_path / 'other')
+    with serve(*mine, port=port) as first:
+        page.open(first)
+        first.kill()
+        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
+        drag_left_hand(page, 0, 5)
+        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+    with serve(*other, port=port) as second:
+        page.open(second)
+        page.wait(lambda: page.text('#states') == '', 'nothing waits')
+        assert moved_by(page, 0) == 0
+    with serve(*mine, port=port) as third:
+        page.open(third)
+        page.wait_until_settled(1)
+        assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
+
+
 def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, tmp_path, port):
     clips = make_clips(tmp_path / 'project', 2)
     with serve(*clips, port=port) as first:
