@@ -40,7 +40,7 @@ from stdpose_mm.inference import (
     load_backend,
     read_checkpoint,
 )
-from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, open_frames
+from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, clock_of, open_frames
 from stdpose_mm.io.video.array_frames import to_bgr
 from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
@@ -187,6 +187,7 @@ class STDPoseInferencer(Pose2DInferencer):
             InputError: If there are no boxes, or they do not fit the video.
         """
         fps = self.video_info['fps'] if self._video_input else None
+        time_of = clock_of(inputs) if isinstance(inputs, FrameSource) else None
         if isinstance(inputs, FrameSource) and not isinstance(bboxes, Mapping | None):
             _require_entries(len(bboxes), len(inputs))
         estimates = estimate_video(
@@ -194,7 +195,7 @@ class STDPoseInferencer(Pose2DInferencer):
             self._box_source(bboxes, bbox_thr, nms_thr),
             self.estimator,
             self._tracker,
-            None if self._smooth is None else build_smoother(self._smooth, fps),
+            None if self._smooth is None else build_smoother(self._smooth, fps, time_of),
             max_waiting=batch_size if batch_size > 1 or self._is_live else None,
             keep_pictures=True,
             keep_heatmaps=bool(self.model.test_cfg.get('output_heatmaps')),

@@ -112,7 +112,7 @@ def infer_video(
     estimator = see_every(
         VideoPoseEstimator(model, backend, args.crops, args.batch_size), args.pose_every
     )
-    smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps)
+    smoother = None if args.smooth is None else build_smoother(args.smooth, frames.fps, time_of)
     with ExitStack() as outputs:
         interrupt = outputs.enter_context(_Interrupt()) if keep_incomplete else None
         folder = args.out.resolve().parent

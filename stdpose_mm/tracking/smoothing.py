@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,6 +77,7 @@ class OneEuro(PoseSmoother):
         beta: Hz by which the cutoff rises for each person size that the joint moves in a second:
             more is less lag.
         speed_cutoff: Hz, cutoff of the low pass that the speed goes through.
+        time_of: Frame -> its time in seconds, ascending, which takes the place of ``fps``.
 
     Raises:
         InputError: If a number is out of range.
@@ -88,6 +89,7 @@ class OneEuro(PoseSmoother):
         min_cutoff: float = 1.0,
         beta: float = 10.0,
         speed_cutoff: float = 1.0,
+        time_of: Callable[[int], float] | None = None,
     ) -> None:
         for name, value in (
             ('fps', fps),
@@ -102,6 +104,7 @@ class OneEuro(PoseSmoother):
         self._min_cutoff = min_cutoff
         self._beta = beta
         self._speed_cutoff = speed_cutoff
+        self._time_of = time_of
 
     def __str__(self) -> str:
         return (
@@ -125,12 +128,13 @@ class OneEuro(PoseSmoother):
                 now, then = _same_tracks(frame, before)
                 going_on = frame.usable[now] & before.usable[then]
                 last = before.keypoints[then]
-                raw = (frame.keypoints[now] - last) * self._fps
-                share = self._share(self._speed_cutoff)
+                fps = self._rate_before(frame.frame_index)
+                raw = (frame.keypoints[now] - last) * fps
+                share = _share(self._speed_cutoff, fps)
                 speed = share * raw + (1 - share) * velocity[then]
                 per_size = np.linalg.norm(speed, axis=-1, keepdims=True)
                 per_size /= np.maximum(frame.sizes[now], 1.0)[:, None, None]
-                share = self._share(self._min_cutoff + self._beta * per_size)
+                share = _share(self._min_cutoff + self._beta * per_size, fps)
                 filtered = share * frame.keypoints[now] + (1 - share) * last
                 smoothed[now] = np.where(going_on[..., None], filtered, smoothed[now])
                 new_velocity[now] = np.where(going_on[..., None], speed, 0.0)
@@ -140,9 +144,16 @@ class OneEuro(PoseSmoother):
             )
             yield smoothed
 
-    def _share(self, cutoff: float | np.ndarray) -> np.ndarray:
-        """Compute the weight of the new value in a first-order low pass."""
-        return np.asarray(1 / (1 + self._fps / (2 * np.pi * cutoff)))
+    def _rate_before(self, frame_index: int) -> float:
+        """Return the frame rate between a frame and the frame before it."""
+        if self._time_of is None:
+            return self._fps
+        return 1 / (self._time_of(frame_index) - self._time_of(frame_index - 1))
+
+
+def _share(cutoff: float | np.ndarray, fps: float) -> np.ndarray:
+    """Compute the weight of the new value in a first-order low pass."""
+    return np.asarray(1 / (1 + fps / (2 * np.pi * cutoff)))
 
 
 class SavitzkyGolay(PoseSmoother):
@@ -216,18 +227,21 @@ class SavitzkyGolay(PoseSmoother):
         return np.where(frame.usable[..., None], smoothed, frame.keypoints)
 
 
-def build_smoother(name: str, fps: float | None = None) -> PoseSmoother:
+def build_smoother(
+    name: str, fps: float | None = None, time_of: Callable[[int], float] | None = None
+) -> PoseSmoother:
     """Build a filter by its name, with its default settings.
 
     Args:
         name: One of ``SMOOTHERS``.
-        fps: Frames a second of the video; None if unknown.
+        fps: Frames a second of the video, on average; None if unknown.
+        time_of: Frame -> its time in seconds, for a frame rate that varies; None if unknown.
 
     Raises:
         InputError: If there is no such filter.
     """
     if name == 'one-euro':
-        return OneEuro(fps or FPS)
+        return OneEuro(fps or FPS, time_of=time_of)
     if name == 'savitzky-golay':
         return SavitzkyGolay()
     raise InputError(f'smoothing must be one of {", ".join(SMOOTHERS)}, got {name!r}')

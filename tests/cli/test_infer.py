@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from fractions import Fraction
 from functools import partial
 
 import av
@@ -18,7 +19,7 @@ from stdpose_mm import detection
 from stdpose_mm.cli import infer
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.io.labels import read_labels, write_labels
-from stdpose_mm.io.video import open_frames
+from stdpose_mm.io.video import ArrayFrames, open_frames, write_video_like
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import build_smoother, smooth_labels
 from support.paths import ROOT
@@ -251,6 +252,25 @@ def test_poses_are_smoothed(run, movie, boxes, tmp_path):
         expected = smooth_labels(read_labels(plain), smoother)
         for one, other in zip(labels.persons, expected.persons, strict=True):
             np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-6)
+
+
+class Uneven(ArrayFrames):
+    fps = 10.0
+
+    def time_of(self, index):
+        return Fraction(index**2, 20)
+
+
+def test_poses_are_smoothed_by_the_times_of_frames(run, pictures, boxes, tmp_path):
+    video = tmp_path / 'uneven.mp4'
+    write_video_like(video, pictures, Uneven(pictures))
+    plain, out = tmp_path / 'plain.json', tmp_path / 'smooth.json'
+    assert run(video, '--out', plain, '--boxes', boxes)[0] == 0
+    assert run(video, '--out', out, '--boxes', boxes, '--smooth', 'one-euro')[0] == 0
+    smoother = build_smoother('one-euro', time_of=lambda index: index**2 / 20)
+    expected = smooth_labels(read_labels(plain), smoother)
+    for one, other in zip(read_labels(out).persons, expected.persons, strict=True):
+        np.testing.assert_allclose(one.keypoints, other.keypoints, atol=1e-3)
 
 
 def test_smoothing_that_changes_nothing_says_so(run, model_files, movie, boxes, tmp_path):

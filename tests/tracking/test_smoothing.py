@@ -78,15 +78,18 @@ def test_savitzky_golay_keeps_curves_of_its_order(length, speed, acceleration):
     )
 
 
-def one_euro_by_hand(values, fps, min_cutoff, beta, size, speed_cutoff=1.0):
-    """The published algorithm for one number (Casiez et al., CHI 2012)."""
+def one_euro_by_hand(values, rates, min_cutoff, beta, size, speed_cutoff=1.0):
+    """The published algorithm for one number, and the frame rate before each but the first one.
+
+    Casiez et al., CHI 2012.
+    """
 
     def alpha(cutoff):
         tau = 1 / (2 * np.pi * cutoff)
         return 1 / (1 + tau * fps)
 
     filtered, speed = [values[0]], 0.0
-    for value in values[1:]:
+    for value, fps in zip(values[1:], rates, strict=True):
         raw = (value - filtered[-1]) * fps
         speed = alpha(speed_cutoff) * raw + (1 - alpha(speed_cutoff)) * speed
         share = alpha(min_cutoff + beta * abs(speed) / size)
@@ -99,8 +102,19 @@ def test_one_euro_is_the_published_one():
     points = np.zeros((40, 1, 2))
     points[:, 0, 0] = values
     smoothed = run(OneEuro(24.0, 1.5, 4.0), poses(points, size=80.0))
-    np.testing.assert_allclose(smoothed[:, 0, 0], one_euro_by_hand(values, 24.0, 1.5, 4.0, 80.0))
+    expected = one_euro_by_hand(values, [24.0] * 39, 1.5, 4.0, 80.0)
+    np.testing.assert_allclose(smoothed[:, 0, 0], expected)
     np.testing.assert_array_equal(smoothed[:, 0, 1], 0)
+
+
+def test_one_euro_goes_by_the_times_of_frames():
+    values = np.cumsum(np.random.default_rng(4).normal(0, 3, 30))
+    seconds = np.random.default_rng(5).uniform(0.01, 0.2, 30).cumsum()
+    points = np.zeros((30, 1, 2))
+    points[:, 0, 0] = values
+    smoothed = run(OneEuro(24.0, 1.5, 4.0, time_of=lambda n: seconds[n]), poses(points, size=80.0))
+    expected = one_euro_by_hand(values, 1 / np.diff(seconds), 1.5, 4.0, 80.0)
+    np.testing.assert_allclose(smoothed[:, 0, 0], expected)
 
 
 def test_one_euro_lags_less_the_faster_a_joint_is():
