@@ -2,10 +2,14 @@
 _base_ = '../sizes/stdpose_small_propagation_posetrack17.py'
 
 embed_dims = 384
-simple_decoder = dict(upsample=4, deconv_out_channels=None, deconv_kernel_sizes=None)
+subpixel_decoder = dict(
+    upsample=4, shuffle_channels=48, deconv_out_channels=None, deconv_kernel_sizes=None
+)
 light_width = 2 * embed_dims
 model = dict(
-    frame_head=simple_decoder,
+    frame_head=subpixel_decoder,
+    # No released checkpoint has this decoder, so that the frame head has to be trained.
+    frame_head_loss_weight=1.0,
     neck=dict(
         tff=dict(
             _delete_=True,
@@ -15,9 +19,7 @@ model = dict(
             feedforward_channels=light_width,
         ),
     ),
-    head=dict(
-        num_blocks=1, feedforward_channels=light_width, shuffle_channels=32, **simple_decoder
-    ),
+    head=dict(num_blocks=1, feedforward_channels=light_width, **subpixel_decoder),
 )
 load_from = (
     'https://download.openmmlab.com/mmpose/v1/body_2d_keypoint/topdown_heatmap/coco/'

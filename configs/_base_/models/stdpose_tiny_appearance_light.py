@@ -1,11 +1,13 @@
-# The light form of the tiny STDPose with appearance: the simple decoder in both heads, and the key
+# The light form of the tiny STDPose with appearance: the sub-pixel decoder in both heads, and the key
 # frame alone reads the other frames.
 _base_ = 'stdpose_tiny_appearance.py'
 
-simple_decoder = dict(upsample=4, deconv_out_channels=None, deconv_kernel_sizes=None)
+subpixel_decoder = dict(
+    upsample=4, shuffle_channels=48, deconv_out_channels=None, deconv_kernel_sizes=None
+)
 light_width = 2 * _base_.embed_dims
 model = dict(
-    frame_head=simple_decoder,
+    frame_head=subpixel_decoder,
     neck=dict(
         tff=dict(
             _delete_=True,
@@ -16,5 +18,5 @@ model = dict(
             relative_time=True,
         ),
     ),
-    head=dict(feedforward_channels=light_width, shuffle_channels=32, **simple_decoder),
+    head=dict(feedforward_channels=light_width, **subpixel_decoder),
 )
