@@ -6,8 +6,13 @@ reference = 'full'
 
 _full = 'configs/stdpose_tiny_propagation_synthetic_appearance.py'
 _light = 'configs/light/stdpose_tiny_propagation_synthetic_appearance_light.py'
-_classic = dict(deconv_out_channels=(64, 32), deconv_kernel_sizes=(4, 4), upsample=None)
-_simple = dict(deconv_out_channels=None, deconv_kernel_sizes=None, upsample=4)
+_classic = dict(
+    deconv_out_channels=(64, 32), deconv_kernel_sizes=(4, 4), upsample=None, shuffle_channels=None
+)
+_simple = dict(
+    deconv_out_channels=None, deconv_kernel_sizes=None, upsample=4, shuffle_channels=None
+)
+_subpixel = dict(_simple, shuffle_channels=32)
 
 
 def _options(part, **values):
@@ -24,15 +29,20 @@ entries = [
     dict(
         name='sub-pixel decoder at the end',
         config=_full,
-        cfg_options=_options('head', **_simple, shuffle_channels=32),
+        cfg_options=_options('head', **_subpixel),
     ),
     dict(
         name='KeyFrameFusion',
         config=_light,
         cfg_options={
             **_options('frame_head', **_classic),
-            **_options('head', **_classic, shuffle_channels=None, feedforward_channels=None),
+            **_options('head', **_classic, feedforward_channels=None),
         },
+    ),
+    dict(
+        name='all of these',
+        config=_light,
+        cfg_options={**_options('frame_head', **_simple), **_options('head', **_subpixel)},
     ),
     dict(name='light', config=_light),
 ]

@@ -249,6 +249,18 @@ def test_a_killed_run_resumes_with_the_same_losses(job: Job, tmp_path: Path) -> 
     assert validations(work_dir) == validations(job.training)
 
 
+def test_a_trained_model_teaches_another_one(job: Job, tmp_path: Path) -> None:
+    checkpoint = job.training / f'iter_{MAX_ITERS}.pth'
+    teacher = [f'model.teacher.config={CONFIG}', f'model.teacher.checkpoint={checkpoint}']
+    steps = ['train_cfg.max_iters=1', 'default_hooks.checkpoint.interval=1']
+    taught = training(tmp_path, job.data, '--no-validate', more=[*teacher, *steps])
+    warm_commands.run('tools/train.py', *taught, cwd=tmp_path)
+    # The first step has the same weights and the same crops as without a teacher.
+    assert losses(tmp_path)[1] != losses(job.training)[1]
+    weights = torch.load(tmp_path / 'iter_1.pth', weights_only=False)['state_dict']
+    assert weights.keys() == torch.load(checkpoint, weights_only=False)['state_dict'].keys()
+
+
 def test_mixed_precision_and_accumulated_gradients(job: Job, tmp_path: Path) -> None:
     """The config trains in bfloat16 anyway, so ``--amp`` on plain float32 must give its losses."""
     more = [

@@ -1,5 +1,5 @@
-# The light form of the tiny STDPose with appearance: the sub-pixel decoder in both heads, and the key
-# frame alone reads the other frames.
+# The light form of the tiny STDPose with appearance: the sub-pixel decoder in both heads, and the
+# key frame alone reads the other frames.
 _base_ = 'stdpose_tiny_appearance.py'
 
 subpixel_decoder = dict(

@@ -60,6 +60,7 @@ class StudyEntry:
             one the entry is a published number alone, of a method that is not trained here.
         cfg_options: Entries of the config to override, in training and tests.
         load_from: Entry from whose last checkpoint, of the same seed, training starts.
+        teacher: Entry whose trained model, of the same seed, is the teacher of this one's.
         pseudo_labels: Pseudo-labels to train on.
         tests: Tests of this entry beside those of the study.
         tested: Whether it is tested and shown; an entry that others start from need not be.
@@ -72,6 +73,7 @@ class StudyEntry:
     config: str | None = None
     cfg_options: Options = field(default_factory=dict)
     load_from: str | None = None
+    teacher: str | None = None
     pseudo_labels: PseudoLabels | None = None
     tests: Sequence[StudyTest] = ()
     tested: bool = True
@@ -83,7 +85,7 @@ class StudyEntry:
     def needs(self) -> set[str]:
         """Return the entries that must be trained before."""
         of = self.pseudo_labels.of if self.pseudo_labels else None
-        return {name for name in (self.load_from, of) if name}
+        return {name for name in (self.load_from, self.teacher, of) if name}
 
     def published_value(self, test: str) -> float | None:
         """Return the published value of a test; ``None`` if there is none."""
@@ -151,7 +153,7 @@ class Study:
         for name, entry in trained.items():
             if entry.needs - before:
                 raise InputError(
-                    f'{where}: {name} starts from {sorted(entry.needs - before)[0]}, expected an '
+                    f'{where}: {name} needs {sorted(entry.needs - before)[0]}, expected an '
                     'entry with a config that stands before it'
                 )
             before.add(name)

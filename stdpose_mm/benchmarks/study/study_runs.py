@@ -193,6 +193,13 @@ class TrainedEntry:
         if self.entry.load_from is not None:
             start = str(self.sources[self.entry.load_from].checkpoint.resolve())
             lines.append(f'load_from = {start!r}')
+        if self.entry.teacher is not None:
+            source = self.sources[self.entry.teacher]
+            teacher = {
+                'config': str(source.config.resolve()),
+                'checkpoint': str(source.checkpoint.resolve()),
+            }
+            lines.append(f'model = dict(teacher=dict({teacher!r}))')
         if len(lines) == 1:
             return self.config
         # Not config.py, which MMEngine writes there.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from stdpose_mm.models.structures import (
     split_windows,
 )
 from stdpose_mm.structures import NUM_FRAMES
+
+from .heatmap_teacher import HeatmapTeacher
 
 
 class WindowPoseEstimator(TopdownPoseEstimator):
@@ -44,6 +47,9 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             merges heatmaps.
         frame_head_loss_weight: Weight of the frame head's own loss on all frames. The paper has
             none (0); a frame head without pretraining needs it.
+        teacher: Arguments of :class:`HeatmapTeacher`, a trained model that this one learns from,
+            beside the labels. :meth:`init_weights` reads it, when a training starts; a model that
+            is loaded to predict, or to be adapted to a video, needs no teacher.
         test_cfg: As in MMPose (``flip_test``, ``flip_mode``, ...); ``use_frame_head=True``
             decodes the key frame by the frame head alone.
         **kwargs: ``train_cfg``, ``data_preprocessor``, ``metainfo`` and ``init_cfg`` of
@@ -57,6 +63,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         neck: dict | None = None,
         frame_head: dict | None = None,
         frame_head_loss_weight: float = 0.0,
+        teacher: dict | None = None,
         test_cfg: dict | None = None,
         **kwargs: Any,
     ) -> None:
@@ -67,6 +74,14 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             raise InputError('frame_head_loss_weight and use_frame_head need a frame_head')
         self.frame_head: Any = MODELS.build(frame_head) if frame_head else None
         self.frame_head_loss_weight = frame_head_loss_weight
+        # Not a module: its weights belong to neither the checkpoints nor the optimizer.
+        self._teacher = HeatmapTeacher(**teacher) if teacher else None
+
+    def init_weights(self) -> None:
+        """Initialise the weights, and read the teacher's."""
+        super().init_weights()
+        if self._teacher is not None:
+            self._teacher.load()
 
     @property
     def reads_frame_heatmaps(self) -> bool:
@@ -164,24 +179,45 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         Raises:
             InputError: If the windows have another number of frames than the neck takes.
         """
+        if self._teacher is not None and self._teacher.model is not None:
+            self._teacher.blend_targets(inputs, data_samples)
         windows = [window for sample in data_samples for window in split_windows(sample)]
-        num_keys = len(data_samples[0].gt_instance_labels)
-        if not self.with_neck:
-            return super().loss(gather_windows(inputs, num_keys), windows)
-        self._require_frames(inputs.shape[1] - num_keys + 1)
-        features = self._encode_windows(inputs)
-        frame_heatmaps = self.predict_frame_heatmaps(features)
-        given = AuxiliaryLabels.from_data_samples(windows)
-        representation = self._fuse_to_train(
-            gather_windows(features, num_keys),
-            None if frame_heatmaps is None else gather_windows(frame_heatmaps, num_keys),
-            given,
-        )
+        representation, frame_heatmaps = self.encode_samples(inputs, windows, self._fuse_to_train)
         losses = self.head.loss(representation, windows, train_cfg=self.train_cfg)
         if self.frame_head_loss_weight and frame_heatmaps is not None:
             losses['loss_frame_kpt'] = self._frame_head_loss(frame_heatmaps, data_samples)
         losses.update(self._representation_losses(representation, windows))
         return losses
+
+    def encode_samples(
+        self, inputs: Tensor, windows: list[PoseDataSample], fuse: Callable[..., Any]
+    ) -> tuple[Any, Tensor | None]:
+        """Encode the windows of training samples, every frame once.
+
+        Args:
+            inputs: Normalised crops [N, F, 3, H, W], see :meth:`loss`.
+            windows: The N * W windows, whose given labels are read.
+            fuse: :meth:`fuse`, or what a subclass does in its place in training.
+
+        Returns:
+            What the head reads of the windows, and the heatmaps of all frames [N, F, K, h, w];
+            ``None`` in place of these without a frame head.
+
+        Raises:
+            InputError: If the windows have another number of frames than the neck takes.
+        """
+        num_keys = len(windows) // len(inputs)
+        if not self.with_neck:
+            return self.extract_feat(gather_windows(inputs, num_keys)), None
+        self._require_frames(inputs.shape[1] - num_keys + 1)
+        features = self._encode_windows(inputs)
+        frame_heatmaps = self.predict_frame_heatmaps(features)
+        representation = fuse(
+            gather_windows(features, num_keys),
+            None if frame_heatmaps is None else gather_windows(frame_heatmaps, num_keys),
+            AuxiliaryLabels.from_data_samples(windows),
+        )
+        return representation, frame_heatmaps
 
     def predict(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> list[PoseDataSample]:
         """Predict the pose of the key frame.

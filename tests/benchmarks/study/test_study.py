@@ -63,7 +63,7 @@ def test_a_study_may_start_from_another(tmp_path: Path) -> None:
         ),
         (
             "entries = [dict(name='a', config='a', load_from='b'), dict(name='b', config='a')]",
-            'a starts from b, expected an entry with a config that stands before it',
+            'a needs b, expected an entry with a config that stands before it',
         ),
         (
             "entries = [dict(name='a', config='a.py', published={'T = 3': 90})]",

@@ -331,6 +331,19 @@ def test_an_entry_starts_from_the_checkpoint_of_another_one_of_its_seed(tools: T
     assert list(tools.measured()['entries']) == ['bb']
 
 
+def test_an_entry_is_taught_by_the_model_of_another_one_of_its_seed(tools: Tools) -> None:
+    tools.write_study(STUDY.replace("name='bb', ", "name='bb', teacher='a', "))
+    assert tools.run('--seeds', '1', '--jobs', '2') == 0
+    runs = Path('out/runs').resolve()
+    cfg = Config.fromfile('out/runs/bb/seed1/start.py')
+    assert cfg.model.teacher == {
+        'config': str(runs / 'a/config.py'),
+        'checkpoint': str(runs / 'a/seed1/iter_2.pth'),
+    }
+    # The test needs no teacher.
+    assert 'teacher' not in Config.fromfile('out/runs/bb/config.py').model
+
+
 def test_pseudo_labels_are_made_by_the_entry_named_and_trained_on(tools: Tools) -> None:
     labels = "pseudo_labels=dict(of='a', labels='x', arguments=dict(interval=7, min_score=0.2))"
     tools.write_study(STUDY.replace("name='bb', ", f"name='bb', {labels}, "))
