@@ -116,7 +116,10 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     if (datasets := sys.modules.get('mmengine.dataset.base_dataset')) is not None:
+        from support.formatting import format_texts_once
+
         datasets.gc = SimpleNamespace(collect=int)
+        format_texts_once()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """The whole job by the commands a user types: generate, train, resume, test, propagate, evaluate.
 
-Every command is a process of its own, those that train, propagate and make the demo are started
-anew; the tests look at what it leaves behind.
+Every command is a process of its own, the first that trains is started anew; the tests look at what
+it leaves behind.
 """
 
 from __future__ import annotations
@@ -51,17 +51,11 @@ def environment() -> dict[str, str]:
     }
 
 
-def command(script: str, *arguments: object) -> list[str]:
-    return [sys.executable, str(ROOT / script), *map(str, arguments)]
-
-
-def run(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command that must succeed."""
-    done = subprocess.run(
-        command(script, *arguments), cwd=cwd, env=environment(), capture_output=True, text=True
-    )
+def run_anew(script: str, *arguments: object, cwd: Path) -> None:
+    """Run a command that must succeed in a new process."""
+    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done
 
 
 def options(data: Path, *more: str) -> list[str]:
@@ -143,7 +137,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
         *('--width', WIDTH, '--height', HEIGHT, '--people', 2, 2),
         cwd=folder,
     )
-    run('tools/train.py', *training(folder / 'training', data), cwd=folder)
+    run_anew('tools/train.py', *training(folder / 'training', data), cwd=folder)
     checkpoint = folder / 'training' / f'iter_{MAX_ITERS}.pth'
     warm_commands.run(
         'tools/test.py',
@@ -155,7 +149,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     labels = folder / 'labels' / truth.name
     keep_given_frames(truth, labels)
     dense = folder / 'predictions' / truth.name
-    propagated = run(
+    propagated = warm_commands.run(
         'tools/propagate.py',
         *(data / 'images' / 'val' / truth.stem, labels, '--out', dense),
         *('--method', 'stdpose', '--config', CONFIG, '--checkpoint', checkpoint),
@@ -359,13 +353,13 @@ def test_the_evaluation_agrees_with_the_test(job: Job) -> None:
 def test_missing_data_is_one_line_that_says_what_and_where(tmp_path: Path) -> None:
     # An attempt to load the pretrained weights first would fail at the proxy, with a traceback.
     nowhere = dict.fromkeys(('http_proxy', 'https_proxy'), 'http://127.0.0.1:9')
-    done = subprocess.run(
-        command('tools/train.py', ROOT / 'configs' / 'stdpose_vit_posetrack17.py'),
+    variables = {**nowhere, 'TORCH_HOME': str(tmp_path / 'weights')}
+    done = warm_commands.start(
+        'tools/train.py',
+        ROOT / 'configs' / 'stdpose_vit_posetrack17.py',
         cwd=tmp_path,
-        env={**environment(), **nowhere, 'TORCH_HOME': str(tmp_path / 'weights')},
-        capture_output=True,
-        text=True,
-    )
+        first=f'import os; os.environ.update({variables})',
+    ).wait()
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith('train.py: ')
@@ -381,7 +375,7 @@ def test_missing_data_is_one_line_that_says_what_and_where(tmp_path: Path) -> No
 def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
     out = tmp_path / 'demo'
     numbers = ['--train-videos', 2, '--val-videos', 1, '--iterations', 3]
-    done = run('demo/run_demo.py', '--out-dir', out, *numbers, cwd=tmp_path)
+    done = warm_commands.run('demo/run_demo.py', '--out-dir', out, *numbers, cwd=tmp_path)
     *_, verb, clip, labels = shlex.split(done.stdout.splitlines()[-1])
     assert verb == 'review'
     assert len(open_frames(tmp_path / clip)) == 30

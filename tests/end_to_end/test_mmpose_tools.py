@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import mmpose
 import pytest
 
+from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from support.paths import ROOT
+from support.warm_commands import run_before_openmmlab
 
 pytestmark = pytest.mark.slow
 
@@ -25,32 +24,20 @@ def mmpose_tool(name: str) -> Path:
     return Path(mmpose.__file__).parent / '.mim' / 'tools' / name
 
 
-def run(script: Path, *arguments: object, cwd: Path) -> None:
-    """Run a command that must succeed."""
-    environment = {
-        **os.environ,
-        'PYTHONPATH': str(ROOT),
-        'OMP_NUM_THREADS': '1',
-        'CUDA_VISIBLE_DEVICES': '',
-    }
-    command = [sys.executable, str(script), *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+RUN = """
+import runpy, sys
+sys.argv = {words}
+runpy.run_path(sys.argv[0], run_name='__main__')
+"""
 
 
 def test_mmposes_training_tool_trains_and_validates(tmp_path: Path) -> None:
     tool = mmpose_tool('train.py')
     data, work_dir = tmp_path / 'data', tmp_path / 'training'
-    run(
-        ROOT / 'tools' / 'dataset_converters' / 'make_synthetic_posetrack.py',
-        # The third of the training videos is held out.
-        *(data, '--train-videos', 3, '--val-videos', 1, '--frames', 8, '--workers', 1),
-        *('--width', 128, '--height', 96, '--people', 1, 1),
-        cwd=tmp_path,
-    )
-    run(
-        tool,
-        *(CONFIG, '--work-dir', work_dir, '--cfg-options'),
+    # The third of the training videos is held out.
+    write_dataset(data, 3, 1, ClipSettings(8, 128, 96, (1, 1)), workers=1)
+    words = [
+        *(tool, CONFIG, '--work-dir', work_dir, '--cfg-options'),
         *(f'{split}_dataloader.dataset.data_root={data}' for split in ('train', 'val', 'test')),
         f'val_evaluator.ann_file={data}/annotations/train',
         f'test_evaluator.ann_file={data}/annotations/val',
@@ -61,8 +48,8 @@ def test_mmposes_training_tool_trains_and_validates(tmp_path: Path) -> None:
         'default_hooks.logger.interval=1',
         'default_hooks.visualization.enable=True',
         'default_hooks.visualization.interval=1',
-        cwd=tmp_path,
-    )
+    ]
+    run_before_openmmlab(RUN.format(words=[*map(str, words)]), cwd=tmp_path)
 
     assert [*work_dir.glob('*/vis_data/vis_image/val_img_*.png')]
     (log,) = work_dir.glob('*/vis_data/scalars.json')

@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from support.formatting import format_texts_once
 from support.paths import ROOT
 from support.ports import held_port
 
@@ -234,6 +235,7 @@ def _serve() -> None:
     os.dup2(2, 1)
     for name in sys.argv[1:]:
         import_module(name)
+    format_texts_once()
     print('ready', file=answers, flush=True)
     for line in sys.stdin:
         job = json.loads(line)
