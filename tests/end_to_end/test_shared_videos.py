@@ -21,13 +21,13 @@ NUM_VIDEOS = 8
 
 @pytest.fixture
 def data(tmp_path: Path, pictures: np.ndarray, label_fields: dict[str, Any]) -> Path:
-    """``videos/*.mp4`` of 90 frames and more, no two alike, and ``labels/*.json``."""
+    """``videos/*.mp4`` of 18 frames and more, no two alike, and ``labels/*.json``."""
     root = tmp_path / 'data'
     for folder in ('videos', 'labels'):
         (root / folder).mkdir(parents=True)
     label_fields['images'] = [{'id': n + 1, 'frame_index': n} for n in (0, 4, 8)]
     for number in range(NUM_VIDEOS):
-        longer = np.tile(np.roll(pictures, number, axis=2), (10, 1, 1, 1))
+        longer = np.tile(np.roll(pictures, number, axis=2), (2, 1, 1, 1))
         longer = np.concatenate([longer, longer[: 2 * number]])
         write_video(root / 'videos' / f'{number}.mp4', longer, fps=10)
         (root / 'labels' / f'{number}.json').write_text(json.dumps(label_fields))

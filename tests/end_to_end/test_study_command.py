@@ -18,6 +18,7 @@ pytestmark = pytest.mark.slow
 BASE = ROOT / 'configs' / 'stdpose_tiny_synthetic.py'
 PER_FRAME = ROOT / 'configs' / 'ablations' / 'stdpose_tiny_propagation_synthetic_a_backbone.py'
 MAX_ITERS = 2
+FORK_RUNS = 'from support.forked_runs import fork_runs; fork_runs()'
 
 
 def arguments(folder: Path) -> list[str]:
@@ -57,7 +58,7 @@ entries = [
 def test_a_killed_study_goes_on_and_compares(tmp_path: Path) -> None:
     command = arguments(tmp_path)
     runs = tmp_path / 'out' / 'runs'
-    process = warm_commands.start(*command, cwd=tmp_path)
+    process = warm_commands.start(*command, cwd=tmp_path, first=FORK_RUNS)
     while not (done := list(runs.glob('*/seed*/metrics_T_=_3.json'))):
         assert process.is_running, 'the command ended before its first run'
         time.sleep(0.05)
@@ -66,7 +67,8 @@ def test_a_killed_study_goes_on_and_compares(tmp_path: Path) -> None:
     assert not (tmp_path / 'out' / 'table.md').exists()
     before = {file: file.stat().st_mtime_ns for file in done[0].parent.rglob('*')}
 
-    again = warm_commands.run(*command, cwd=tmp_path)
+    again = warm_commands.start(*command, cwd=tmp_path, first=FORK_RUNS).wait()
+    assert again.returncode == 0, again.stderr
     finished = f'{done[0].parents[1].name.replace("_", " ")} with seed {done[0].parent.name[4:]}'
     assert finished not in again.stderr
     assert {file: file.stat().st_mtime_ns for file in done[0].parent.rglob('*')} == before

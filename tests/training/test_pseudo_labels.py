@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from support import warm_commands
 from support.paths import ROOT
 from support.ports import held_port
 from support.tools import load_tool
@@ -105,7 +105,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def command(data: Path, out: Path, *arguments: object) -> list[str]:
-    tool = [str(ROOT / 'tools' / 'misc' / 'make_pseudo_labels.py'), str(data / 'labels')]
+    tool = ['tools/misc/make_pseudo_labels.py', str(data / 'labels')]
     return [*tool, '--image-root', str(data), '--out', str(out), *map(str, arguments)]
 
 
@@ -349,18 +349,10 @@ def alone(run, tmp_path):
     return contents(out)
 
 
-def test_two_processes_of_torchrun_write_what_one_does(data, tmp_path, alone, port):
+def test_two_processes_of_torchrun_write_what_one_does(data, tmp_path, alone):
     out = tmp_path / 'shared'
-    launcher = ['-m', 'torch.distributed.run', '--nproc_per_node=2', f'--master_port={port}']
     options = ['--method', 'flow', '--min-score', 0.3, '--launcher', 'pytorch']
-    done = subprocess.run(
-        [sys.executable, *launcher, *command(data, out, *options)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    done = warm_commands.run(*command(data, out, *options), cwd=tmp_path, processes=2)
     assert done.stdout.count('3 videos') == 1
     assert contents(out) == alone
 
@@ -413,18 +405,14 @@ def test_a_killed_run_leaves_whole_files_and_goes_on(data, tmp_path, alone, run)
     os.mkfifo(held)
     out = tmp_path / 'killed'
     # Not a forked child: killed, it might take a lock along that it shares with this process.
-    task = subprocess.Popen(
-        [sys.executable, *command(data, out, '--method', 'flow', '--min-score', 0.3)],
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    options = ('--method', 'flow', '--min-score', 0.3)
+    task = warm_commands.start(*command(data, out, *options), cwd=tmp_path)
     # Those of other names are half written.
     while len(list(out.glob('annotations/[!.]*'))) < 2:
-        assert task.poll() is None
+        assert task.is_running
         time.sleep(0.05)
     task.kill()
-    assert task.wait() == -signal.SIGKILL
+    assert task.wait().returncode == -signal.SIGKILL
     held.unlink()
     held.write_bytes(whole)
     # The longest videos come first.
