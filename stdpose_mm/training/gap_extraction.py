@@ -113,8 +113,10 @@ def extract_training_gaps(
             stack.callback(loader.cache_clear)
         run: Callable[..., Iterable[None]] = map
         if min(workers, len(todo)) > 1:
-            # Workers are new processes: OpenMP does not survive a fork.
-            context = get_context('spawn')
+            # OpenMP does not survive a fork: the server has not computed anything, and imports all
+            # once for all workers.
+            context = get_context('forkserver')
+            context.set_forkserver_preload([__name__])
             pool = ProcessPoolExecutor(workers, context, initializer=_use_one_thread)
             run = stack.enter_context(pool).map
         for _ in tqdm(run(_extract_video, todo), total=len(todo), unit=' videos'):

@@ -1,4 +1,4 @@
-"""Commands of a study as forks of its process, which need not import PyTorch and OpenMMLab again."""
+"""Commands of a study as forks of its process, so that nothing is imported again."""
 
 from __future__ import annotations
 
