@@ -99,7 +99,7 @@ def annotation(frame: int, person: int, number: int) -> dict[str, Any]:
     }
 
 
-LONGEST = ('end_to_end', 'training')
+LONGEST = ('end_to_end', 'training', 'tools')
 """Folders whose tests take longest; as the last ones they would leave a worker without work."""
 
 

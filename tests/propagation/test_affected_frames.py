@@ -70,7 +70,7 @@ def same(one: PersonLabel, other: PersonLabel) -> bool:
 
 @pytest.mark.parametrize('method', ['linear', 'spline'])
 @given(change=changes())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_no_other_frame_changes(method: str, change) -> None:
     earlier, later = change
     before, after = all_poses(earlier, method), all_poses(later, method)

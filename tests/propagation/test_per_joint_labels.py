@@ -237,7 +237,7 @@ def labelled_joints(draw):
     return num_frames, persons
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(labelled_joints(), st.sampled_from(['linear', 'spline']), st.data())
 def test_given_joints_come_out_unchanged_and_no_others_are_given(
     video, blank, tmp_path_factory, labels, method, data

@@ -63,7 +63,7 @@ def same_bits(first, second):
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     sparse=sparse_videos(),
     life_span=st.sampled_from(['video', 'labels']),
