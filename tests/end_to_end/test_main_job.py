@@ -1,7 +1,7 @@
 """The whole job by the commands a user types: generate, train, resume, test, propagate, evaluate.
 
-Every command is a process of its own, the first that trains is started anew; the tests look at what
-it leaves behind.
+Every command is a process of its own, the first that trains and the one that propagates are started
+anew; the tests look at what they leave behind.
 """
 
 from __future__ import annotations
@@ -51,11 +51,12 @@ def environment() -> dict[str, str]:
     }
 
 
-def run_anew(script: str, *arguments: object, cwd: Path) -> None:
+def run_anew(script: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command that must succeed in a new process."""
     command = [sys.executable, str(ROOT / script), *map(str, arguments)]
     done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return done
 
 
 def options(data: Path, *more: str) -> list[str]:
@@ -149,7 +150,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     labels = folder / 'labels' / truth.name
     keep_given_frames(truth, labels)
     dense = folder / 'predictions' / truth.name
-    propagated = warm_commands.run(
+    propagated = run_anew(
         'tools/propagate.py',
         *(data / 'images' / 'val' / truth.stem, labels, '--out', dense),
         *('--method', 'stdpose', '--config', CONFIG, '--checkpoint', checkpoint),
