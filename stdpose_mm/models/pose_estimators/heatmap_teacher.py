@@ -17,8 +17,8 @@ class HeatmapTeacher:
     """A trained window model whose heatmaps another one learns from (knowledge distillation).
 
     The other model's targets become the weighted mean of the labels' maps and of the teacher's. For
-    squared errors that is the same as a loss on each: their sum differs from the error to the mean
-    by what does not depend on the prediction.
+    the squared error (Eq. 4) that is the same as a loss on each: their sum differs from the error
+    to the mean by what does not depend on the prediction.
 
     Args:
         config: Config file of the teacher; crops and heatmaps have the size of the other model's.
