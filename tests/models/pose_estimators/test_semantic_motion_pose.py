@@ -10,6 +10,7 @@ from torch import nn
 
 from stdpose_mm.models.layers import SpaceTimeMasks
 from stdpose_mm.models.pose_estimators import SemanticMotionPose
+from stdpose_mm.models.pose_estimators.heatmap_teacher import HeatmapTeacher
 from stdpose_mm.models.structures import AuxiliaryLabels
 from support.model_samples import (
     FLIP_INDICES,
@@ -291,6 +292,20 @@ def build_like(model: nn.Module, **overrides: Any) -> nn.Module:
     other = build(semantic_cfg(**overrides))
     other.load_state_dict(model.state_dict())
     return other.eval()
+
+
+def test_as_a_teacher_it_masks_nothing(model):
+    teacher = HeatmapTeacher('', '')
+    teacher.model = model
+    data = prepare(model)
+    targets = []
+    for seed in (1, 2):
+        samples = copy.deepcopy(data['data_samples'])
+        torch.manual_seed(seed)
+        teacher.blend_targets(data['inputs'], samples)
+        targets.append([sample.gt_fields.heatmaps for sample in samples])
+    for one, other in zip(*targets, strict=True):
+        assert torch.equal(one, other)
 
 
 def test_own_checkpoint_loads_strictly(model):
