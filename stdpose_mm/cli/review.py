@@ -255,14 +255,14 @@ def _inputs_of(
     if several:
         # One label file may hold several videos.
         stem = video.name
+
+    def place(given: str | None, default: Path, name: str) -> Path:
+        if given is None:
+            return default
+        return Path(given, name) if several or means_folder(given) else Path(given)
+
     out = beside.parent / f'{stem}_reviewed.json'
     project = beside.parent / f'{stem}{JOURNAL_SUFFIX}'
-    if args.out is not None:
-        in_folder = several or means_folder(args.out)
-        out = Path(args.out, f'{video.name}.json') if in_folder else Path(args.out)
-    if args.project is not None:
-        in_folder = several or means_folder(args.project)
-        project = Path(args.project, project.name) if in_folder else Path(args.project)
     is_shared = several and video.labels is None and own == labels
     return ReviewInputs(
         name=video.name,
@@ -270,8 +270,8 @@ def _inputs_of(
         labels=own,
         labels_video=video.labels_video
         or (video.name if is_shared and own is not None else args.labels_video),
-        project=project,
-        out=out,
+        project=place(args.project, project, project.name),
+        out=place(args.out, out, f'{video.name}.json'),
         loaded_into_cvat=choose_file(video, None, args.loaded_into_cvat),
     )
 

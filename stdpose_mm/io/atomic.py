@@ -83,7 +83,7 @@ def require_writable(path: PathLike) -> None:
     target = Path(os.path.realpath(path))
     try:
         if os.fspath(path).endswith(os.sep):
-            raise _is_folder(path)
+            raise _folder_error(path)
         _require_no_other_kind(target)
         # Also raises an error if the name is too long.
         _temporary_of(target).is_file()
@@ -114,13 +114,13 @@ def _require_room(target: Path, folder: Path) -> None:
         raise _not_written(target, error) from error
 
 
-def _is_folder(path: PathLike) -> InputError:
+def _folder_error(path: PathLike) -> InputError:
     return InputError(f'{path} is a folder, expected the path of a file to write')
 
 
 def _require_no_other_kind(target: Path) -> None:
     if target.is_dir():
-        raise _is_folder(target)
+        raise _folder_error(target)
     if target.exists() and not target.is_file():
         raise InputError(f'{target} is no regular file, expected the path of a file to write')
 

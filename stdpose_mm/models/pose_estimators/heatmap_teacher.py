@@ -45,7 +45,12 @@ class HeatmapTeacher:
         Raises:
             InputError: If the config has no window model, or the weights are not this model's.
         """
-        model: Any = MODELS.build(Config.fromfile(self.config).model)
+        cfg = Config.fromfile(self.config)
+        if 'model' not in cfg:
+            raise InputError(
+                f'the teacher {self.config} has no model, give a config such as those in configs/'
+            )
+        model: Any = MODELS.build(cfg.model)
         if not hasattr(model, 'encode_samples'):
             raise InputError(
                 f'the teacher {self.config} is a {type(model).__name__}, give the config of a '
@@ -66,9 +71,10 @@ class HeatmapTeacher:
 
         Args:
             inputs: Normalised crops [N, F, 3, H, W] as in :meth:`WindowPoseEstimator.loss`.
-            data_samples: N samples. ``gt_fields.heatmaps`` [W * K, h, w] and, where the teacher has
-                a frame head, ``aux_heatmaps`` [(T - 1) * K, h, w] are replaced; the weights of the
-                joints stay, so that nothing is learnt of joints without a label.
+            data_samples: N samples, of which ``gt_fields.heatmaps`` [W * K, h, w] are blended with
+                the teacher's final heatmaps and, where it has a frame head, ``aux_heatmaps``
+                [(T - 1) * K, h, w] with that head's. The weights of the joints stay, so that
+                nothing is learnt of joints without a label.
 
         Raises:
             InputError: If the teacher's heatmaps have another shape than the targets.
