@@ -32,6 +32,7 @@ def labels(draw: st.DrawFn, frame: int) -> PersonLabel:
         np.reshape(points, (3, 2)),
         np.where(np.array(sources) == 'given', 2, 0),
         1,
+        bbox=draw(st.sampled_from([None, np.array([0.0, 0, 99, 99]), np.array([0.0, 0, 50, 80])])),
         keypoint_sources=np.array(sources),
     )
 
@@ -65,6 +66,7 @@ def same(one: PersonLabel, other: PersonLabel) -> bool:
         and np.array_equal(one.keypoints, other.keypoints)
         and np.array_equal(one.visibility, other.visibility)
         and np.array_equal(one.scores, other.scores)
+        and np.array_equal(one.bbox, other.bbox)
     )
 
 
@@ -91,6 +93,21 @@ def test_the_frames_between_the_labels_around_a_new_one_are_affected() -> None:
     assert affected_frames(earlier, later, NUM_FRAMES) == range(5, 11)
     assert affected_frames(earlier, later, NUM_FRAMES, reads_second_labels=True) == range(16)
     assert affected_frames(earlier, dict(earlier), NUM_FRAMES) == range(0)
+
+
+def test_boxes_change_as_far_as_the_next_whole_pose() -> None:
+    def partial(frame: int, given: set[int]) -> PersonLabel:
+        sources = np.array(['given' if joint in given else 'propagated' for joint in range(3)])
+        points = whole(frame).keypoints
+        return PersonLabel(
+            frame, points, np.where(sources == 'given', 2, 0), 1, keypoint_sources=sources
+        )
+
+    earlier = {2: whole(2), 6: partial(6, {2}), 8: partial(8, {0, 1}), 12: whole(12)}
+    later = {**earlier, 12: whole(12, 30.0)}
+    before, after = all_poses(earlier, 'linear'), all_poses(later, 'linear')
+    assert [n for n in range(NUM_FRAMES) if not same(before[n], after[n])] == [*range(3, 20)]
+    assert affected_frames(earlier, later, NUM_FRAMES) == range(2, 20)
 
 
 def test_frames_beyond_the_last_label_are_affected_to_the_end() -> None:
