@@ -6,15 +6,18 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 
 from .choices import ONNX_RUNTIMES
 from .errors import InputError, one_line, require_packages
+from .io.fingerprint import stream_fingerprint
 
 
 class GraphInput(NamedTuple):
@@ -33,12 +36,17 @@ class OnnxSession(Protocol):
     """Run a network, by whatever runtime.
 
     Attributes:
+        file_digest: Fingerprint of its file.
         inputs: Its inputs.
         outputs: Names of its outputs.
     """
 
-    inputs: tuple[GraphInput, ...]
-    outputs: tuple[str, ...]
+    @property
+    def file_digest(self) -> str: ...
+    @property
+    def inputs(self) -> tuple[GraphInput, ...]: ...
+    @property
+    def outputs(self) -> tuple[str, ...]: ...
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Compute outputs from all inputs, by name; several threads may do so at once."""
@@ -51,9 +59,70 @@ class OnnxSession(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class NetworkFile:
+    """Hold the file of a network open, from its fingerprint to the start of its session.
+
+    Attributes:
+        path: Its path.
+        digest: Fingerprint of its content.
+        stream: The open file.
+        version: What changes with its content.
+    """
+
+    path: Path
+    digest: str
+    stream: BinaryIO
+    version: tuple[int, ...]
+
+    def source(self) -> str | bytes:
+        """Return what a runtime reads: the name of the open file, or its content.
+
+        Given bytes, onnxruntime holds three copies of the weights while it starts and OpenVINO
+        four; given a name, one and two. By the descriptor they read the file that was
+        fingerprinted, not one that has taken its place, and find no weights in files beside it,
+        which were not fingerprinted.
+        """
+        name = f'/proc/self/fd/{self.stream.fileno()}'
+        if os.path.exists(name):
+            return name
+        self.stream.seek(0)
+        return self.stream.read()
+
+    def explain(self, error: Exception) -> str:
+        """Return a runtime's error in one line, with the path in place of the descriptor."""
+        return one_line(error).replace(f'/proc/self/fd/{self.stream.fileno()}', str(self.path))
+
+    def require_unchanged(self) -> None:
+        """Require that the content is still that of the fingerprint.
+
+        Raises:
+            InputError: If it may be another: the file was written to, or another one has taken its
+                place.
+        """
+        if _version(self.stream) != self.version:
+            raise InputError(f'{self.path} was changed while it was read, try again')
+
+
+@contextmanager
+def open_network(path: Path) -> Iterator[NetworkFile]:
+    """Open the file of a network and compute its fingerprint.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with path.open('rb') as stream:
+        version = _version(stream)
+        yield NetworkFile(path, stream_fingerprint(stream), stream, version)
+
+
+def _version(stream: BinaryIO) -> tuple[int, ...]:
+    stat = os.fstat(stream.fileno())
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
 def start_session(
-    path: Path,
-    content: bytes,
+    file: NetworkFile,
     expected: str,
     runtime: str = 'onnxruntime',
     precision: str = 'float32',
@@ -61,36 +130,47 @@ def start_session(
     """Make a network ready to run, with no more threads than the user allows all libraries.
 
     Args:
-        path: Path of the network, for messages.
-        content: The file.
+        file: The file; it may be closed afterwards.
         expected: Input to ask for in the error if the file cannot be run.
         runtime: One of ``ONNX_RUNTIMES``.
         precision: A precision of the runtime. A network in 8 bits is marked so in its file; 'int8'
             computes the rest of the network in float32.
 
     Raises:
-        InputError: If the runtime is not installed or cannot run the network, or the processor
-            does not have the precision.
+        InputError: If the runtime is not installed or cannot run the network, the file was changed
+            after its fingerprint was taken, or the processor does not have the precision.
         ValueError: If the runtime does not have the precision.
     """
     if precision not in ONNX_RUNTIMES[runtime]:
         raise ValueError(
             f'precision of {runtime} must be one of {ONNX_RUNTIMES[runtime]}, got {precision!r}'
         )
+    session: OnnxSession
     if runtime == 'openvino':
-        return _OpenvinoSession(path, content, expected, precision)
-    return _OnnxruntimeSession(path, content, expected)
+        session = _OpenvinoSession.start(file, expected, precision)
+    else:
+        session = _OnnxruntimeSession.start(file, expected)
+    file.require_unchanged()
+    return session
 
 
+@dataclass(frozen=True, eq=False)
 class _OnnxruntimeSession:
-    def __init__(self, path: Path, content: bytes, expected: str) -> None:
+    # A fingerprint takes the fields that compare: the content, not what the runtime made of it.
+    file_digest: str
+    inputs: tuple[GraphInput, ...]
+    outputs: tuple[str, ...]
+    _session: Any = field(compare=False)
+
+    @classmethod
+    def start(cls, file: NetworkFile, expected: str) -> _OnnxruntimeSession:
         try:
             runtime = importlib.import_module('onnxruntime')
         except ModuleNotFoundError as error:
             if error.name != 'onnxruntime':
                 raise
             raise InputError(
-                f'{path} needs onnxruntime, which is not installed: install it with '
+                f'{file.path} needs onnxruntime, which is not installed: install it with '
                 '`pip install onnxruntime`'
             ) from None
         options = runtime.SessionOptions()
@@ -100,23 +180,24 @@ class _OnnxruntimeSession:
         # Warnings are about nodes that the user did not write.
         options.log_severity_level = 3
         try:
-            self._session = runtime.InferenceSession(
-                content, options, providers=['CPUExecutionProvider']
+            session = runtime.InferenceSession(
+                file.source(), options, providers=['CPUExecutionProvider']
             )
         except Exception as error:
             # onnxruntime has no base class for its errors.
             raise InputError(
-                f'{path} is no network that onnxruntime can run ({one_line(error)}), give '
+                f'{file.path} is no network that onnxruntime can run ({file.explain(error)}), give '
                 f'{expected}'
             ) from error
         # Free axes have names.
-        self.inputs = tuple(
+        inputs = tuple(
             GraphInput(
                 node.name, tuple(size if isinstance(size, int) else None for size in node.shape)
             )
-            for node in self._session.get_inputs()
+            for node in session.get_inputs()
         )
-        self.outputs = tuple(node.name for node in self._session.get_outputs())
+        outputs = tuple(node.name for node in session.get_outputs())
+        return cls(file.digest, inputs, outputs, session)
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         return self._session.run(list(outputs), dict(inputs))
@@ -125,8 +206,16 @@ class _OnnxruntimeSession:
         return self._session.get_modelmeta().custom_metadata_map[name]
 
 
+@dataclass(frozen=True, eq=False)
 class _OpenvinoSession:
-    def __init__(self, path: Path, content: bytes, expected: str, precision: str) -> None:
+    file_digest: str
+    inputs: tuple[GraphInput, ...]
+    outputs: tuple[str, ...]
+    _metadata: Mapping[str, str]
+    _compiled: Any = field(compare=False)
+
+    @classmethod
+    def start(cls, file: NetworkFile, expected: str, precision: str) -> _OpenvinoSession:
         core = _openvino_core()
         if precision == 'bfloat16' and not _has_bfloat16(core):
             raise InputError(
@@ -143,20 +232,25 @@ class _OpenvinoSession:
         if threads := thread_limit():
             settings['INFERENCE_NUM_THREADS'] = threads
         try:
-            self._model = core.read_model(content)
-            self._compiled = core.compile_model(self._model, 'CPU', settings)
+            model = core.read_model(file.source())
+            compiled = core.compile_model(model, 'CPU', settings)
         except RuntimeError as error:
             raise InputError(
-                f'{path} is no network that OpenVINO can run ({one_line(error)}), give {expected}'
+                f'{file.path} is no network that OpenVINO can run ({file.explain(error)}), give '
+                f'{expected}'
             ) from error
-        self.inputs = tuple(
+        # A compiled model may call its outputs differently.
+        inputs = tuple(
             GraphInput(
                 port.any_name,
                 tuple(axis.get_length() if axis.is_static else None for axis in port.partial_shape),
             )
-            for port in self._model.inputs
+            for port in model.inputs
         )
-        self.outputs = tuple(port.any_name for port in self._model.outputs)
+        outputs = tuple(port.any_name for port in model.outputs)
+        found = model.get_rt_info('framework').value if model.has_rt_info('framework') else {}
+        metadata = {name: str(value) for name, value in found.items()}
+        return cls(file.digest, inputs, outputs, metadata, compiled)
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         # Threads that share a request get each other's results; a new request costs almost nothing.
@@ -164,10 +258,7 @@ class _OpenvinoSession:
         return [found[name] for name in outputs]
 
     def read_metadata(self, name: str) -> str:
-        place = ['framework', name]
-        if not self._model.has_rt_info(place):
-            raise KeyError(name)
-        return str(self._model.get_rt_info(place).value)
+        return self._metadata[name]
 
 
 def available_precisions(runtime: str) -> tuple[str, ...]:

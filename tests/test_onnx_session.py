@@ -3,17 +3,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import openvino
 import pytest
 
 from stdpose_mm import onnx_session
 from stdpose_mm.choices import ONNX_RUNTIMES
 from stdpose_mm.errors import InputError
-from stdpose_mm.onnx_session import available_precisions, start_session
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.onnx_session import (
+    NetworkFile,
+    available_precisions,
+    open_network,
+    start_session,
+)
 from support.paths import ROOT
 
 FUSER = ROOT / 'stdpose_mm' / 'propagation' / 'auto' / 'weights' / 'gap_fuser.onnx'
@@ -22,9 +30,9 @@ RECORD = 'stdpose_mm.fuser'
 runtimes = pytest.mark.parametrize('runtime', ONNX_RUNTIMES)
 
 
-def start(runtime: str, precision: str = 'float32', content: bytes | None = None):
-    content = FUSER.read_bytes() if content is None else content
-    return start_session(Path('net.onnx'), content, 'a network', runtime, precision)
+def start(runtime: str, precision: str = 'float32', path: Path = FUSER):
+    with open_network(path) as file:
+        return start_session(file, 'a network', runtime, precision)
 
 
 def inputs_of(session, frames: int = 4, joints: int = 3) -> dict[str, np.ndarray]:
@@ -99,7 +107,7 @@ def test_several_threads_may_run_a_network_at_once(runtime):
 @pytest.mark.parametrize(
     ('runtime', 'sentence'),
     [
-        ('onnxruntime', 'net.onnx needs onnxruntime, which is not installed'),
+        ('onnxruntime', 'gap_fuser.onnx needs onnxruntime, which is not installed'),
         ('openvino', 'runtime openvino needs OpenVINO, .*: install stdpose-mm.openvino.$'),
     ],
 )
@@ -112,11 +120,125 @@ def test_a_runtime_that_is_not_installed_is_one_sentence(runtime, sentence, monk
 @pytest.mark.parametrize(
     ('runtime', 'name'), [('onnxruntime', 'onnxruntime'), ('openvino', 'OpenVINO')]
 )
-def test_a_file_that_is_no_network_is_one_sentence(runtime, name):
+def test_a_file_that_is_no_network_is_one_sentence(runtime, name, tmp_path):
+    path = tmp_path / 'net.onnx'
+    path.write_bytes(b'no network')
     with pytest.raises(InputError, match=rf'net\.onnx is no network that {name} can run') as caught:
-        start(runtime, content=b'no network')
+        start(runtime, path=path)
     assert '\n' not in str(caught.value)
+    assert '/proc' not in str(caught.value)
     assert str(caught.value).endswith('give a network')
+
+
+def write_product(path: Path, factor: float, weights: str | None = None) -> None:
+    """Write a network that multiplies by a factor, in the same file or in one beside it."""
+    tensor = onnx.numpy_helper.from_array(np.full((8, 8), factor, np.float32), 'w')
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['n', 8]) for name in 'xy'
+    ]
+    node = onnx.helper.make_node('MatMul', ['x', 'w'], ['y'])
+    graph = onnx.helper.make_graph([node], 'product', ports[:1], ports[1:], [tensor])
+    opsets = [onnx.helper.make_opsetid('', 17)]
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8),
+        path,
+        save_as_external_data=weights is not None,
+        location=weights,
+        size_threshold=0,
+    )
+
+
+def product(session) -> float:
+    (found,) = session.run(['y'], {'x': np.ones((1, 8), np.float32)})
+    return float(found[0, 0])
+
+
+@runtimes
+def test_a_session_tells_the_fingerprint_of_the_content(runtime, tmp_path):
+    path = tmp_path / 'net.onnx'
+    write_product(path, 1)
+    with open_network(path) as file:
+        session = start_session(file, 'a network', runtime)
+    assert file.digest == session.file_digest == fingerprint(path.read_bytes())
+    assert product(session) == 8
+
+
+@runtimes
+def test_the_file_that_is_run_is_the_open_one(runtime, tmp_path, monkeypatch):
+    path, other = tmp_path / 'net.onnx', tmp_path / 'other.onnx'
+    write_product(path, 1)
+    write_product(other, 2)
+    with open_network(path) as file:
+        other.replace(path)
+        with pytest.raises(InputError, match='was changed while it was read'):
+            start_session(file, 'a network', runtime)
+        monkeypatch.setattr(NetworkFile, 'require_unchanged', lambda self: None)
+        assert product(start_session(file, 'a network', runtime)) == 8
+
+
+@runtimes
+def test_a_network_stays_when_its_file_is_changed_afterwards(runtime, tmp_path):
+    path = tmp_path / 'net.onnx'
+    write_product(path, 1)
+    session = start(runtime, path=path)
+    path.write_bytes(b'')
+    assert product(session) == 8
+
+
+@runtimes
+@pytest.mark.parametrize('by_name', [True, False])
+def test_a_file_that_changes_after_its_fingerprint_is_refused(
+    runtime, by_name, tmp_path, monkeypatch
+):
+    path = tmp_path / 'net.onnx'
+    write_product(path, 1)
+    if not by_name:
+        without_descriptor_names(monkeypatch)
+    with open_network(path) as file:
+        write_product(tmp_path / 'other.onnx', 2)
+        path.write_bytes((tmp_path / 'other.onnx').read_bytes())
+        # The clock of a file system is coarse.
+        os.utime(path, ns=(0, 0))
+        with pytest.raises(InputError, match=r'net\.onnx was changed while it was read, try again'):
+            start_session(file, 'a network', runtime)
+
+
+@pytest.mark.skipif(not Path('/proc/self/fd').exists(), reason='descriptors have no names here')
+@runtimes
+def test_weights_in_another_file_are_refused(runtime, tmp_path, monkeypatch):
+    """Their content would be part of no fingerprint."""
+    write_product(tmp_path / 'net.onnx', 1, 'net.weights')
+    assert (tmp_path / 'net.weights').is_file()
+    for place in (ROOT, tmp_path):
+        monkeypatch.chdir(place)
+        with pytest.raises(InputError, match='is no network that'):
+            start(runtime, path=tmp_path / 'net.onnx')
+
+
+@runtimes
+def test_where_descriptors_have_no_names_the_content_is_passed(runtime, tmp_path, monkeypatch):
+    without_descriptor_names(monkeypatch)
+    write_product(tmp_path / 'net.onnx', 1)
+    with open_network(tmp_path / 'net.onnx') as file:
+        assert file.source() == (tmp_path / 'net.onnx').read_bytes()
+        session = start_session(file, 'a network', runtime)
+    assert product(session) == 8
+
+
+def without_descriptor_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    exists: Callable[[str], bool] = os.path.exists
+    monkeypatch.setattr(
+        os.path, 'exists', lambda path: '/proc/self/fd' not in str(path) and exists(path)
+    )
+
+
+def test_sessions_of_equal_content_count_as_equal(tmp_path):
+    paths = [tmp_path / name for name in ('first.onnx', 'same.onnx', 'other.onnx')]
+    for path, factor in zip(paths, (1, 1, 2), strict=True):
+        write_product(path, factor)
+    for runtime in ONNX_RUNTIMES:
+        first, same, other = (fingerprint(start(runtime, path=path)) for path in paths)
+        assert first == same != other
 
 
 def test_bfloat16_needs_a_processor_that_has_it(monkeypatch):
@@ -162,11 +284,12 @@ def test_openvino_is_told_how_many_threads_are_allowed(limit, told, monkeypatch)
 DROPPED_ELSEWHERE = f"""
 import signal, subprocess, threading
 from pathlib import Path
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import open_network, start_session
 
 signal.signal(signal.SIGCHLD, lambda *_: None)
 path = Path({str(FUSER)!r})
-sessions = [start_session(path, path.read_bytes(), '', 'openvino')]
+with open_network(path) as file:
+    sessions = [start_session(file, '', 'openvino')]
 thread = threading.Thread(target=sessions.clear)
 thread.start()
 thread.join()
@@ -199,9 +322,10 @@ class Telemetry:
         (
             'import sys\n'
             'from pathlib import Path\n'
-            'from stdpose_mm.onnx_session import start_session\n'
+            'from stdpose_mm.onnx_session import open_network, start_session\n'
             f'path = Path({str(FUSER)!r})\n'
-            'start_session(path, path.read_bytes(), "", "openvino")\n'
+            'with open_network(path) as file:\n'
+            '    start_session(file, "", "openvino")\n'
             'assert "openvino_telemetry" not in sys.modules\n'
             'import openvino_telemetry',
             False,

@@ -12,9 +12,8 @@ import numpy as np
 
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_share
-from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.installed_configs import find_installed_config
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import open_network, start_session
 from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
 
 SCORE_THRESHOLD = 0.2
@@ -192,9 +191,9 @@ class OnnxPersonDetector(PersonDetector):
         self, path: Path, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU
     ) -> None:
         super().__init__(score_threshold, nms_iou)
-        content = path.read_bytes()
-        self.file_digest = fingerprint(content)
-        self._session = start_session(path, content, 'RTMDet or YOLOX')
+        with open_network(path) as file:
+            self.file_digest = file.digest
+            self._session = start_session(file, 'RTMDet or YOLOX')
         outputs = self._session.outputs
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
         if not self._is_rtmdet and len(outputs) != 1:

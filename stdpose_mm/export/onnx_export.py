@@ -22,7 +22,7 @@ from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowMo
 from stdpose_mm.inference.onnx_window_backend import NETWORK_FILE, graph_name, network_description
 from stdpose_mm.io import atomic_path, write_json
 from stdpose_mm.models.structures import SpatioTemporalRepresentation, key_of
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import open_network, start_session
 
 from . import TOLERANCE
 from .onnx_int8_layers import prepare_for_int8
@@ -331,8 +331,8 @@ def _difference(maps: np.ndarray, expected: np.ndarray) -> float:
 
 def _run_whole(folder: Path, crops: Tensor, rows: np.ndarray) -> np.ndarray:
     """Compute heatmaps by the whole graph, in a batch of one window and one of the others."""
-    path = folder / graph_name('whole')
-    session = start_session(path, path.read_bytes(), 'an exported network')
+    with open_network(folder / graph_name('whole')) as file:
+        session = start_session(file, 'an exported network')
     windows = crops.numpy()[rows]
     maps = [session.run(['heatmaps'], {'crops': batch})[0] for batch in (windows[:1], windows[1:])]
     return np.concatenate(maps)

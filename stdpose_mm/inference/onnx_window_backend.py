@@ -15,7 +15,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
 from stdpose_mm.models.structures import AuxiliaryLabels
-from stdpose_mm.onnx_session import OnnxSession, start_session
+from stdpose_mm.onnx_session import OnnxSession, open_network, start_session
 from stdpose_mm.structures import NUM_FRAMES, key_place
 
 from .window_backend import FrameFeatures, FrameView, average_views, equal_slices
@@ -189,13 +189,13 @@ class OnnxWindowBackend:
             )
         if not path.is_file():
             raise InputError(f'{path} does not exist, export the network again')
-        content = path.read_bytes()
-        if fingerprint(content) != self._description['files'][name]:
-            raise InputError(
-                f'{path} is not the file that {NETWORK_FILE} beside it was written for, export '
-                'the network again'
-            )
-        return start_session(path, content, _EXPECTED, runtime, precision)
+        with open_network(path) as file:
+            if file.digest != self._description['files'][name]:
+                raise InputError(
+                    f'{path} is not the file that {NETWORK_FILE} beside it was written for, export '
+                    'the network again'
+                )
+            return start_session(file, _EXPECTED, runtime, precision)
 
 
 def graph_name(graph: str, precision: str = 'float32') -> str:

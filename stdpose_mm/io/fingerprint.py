@@ -11,7 +11,7 @@ from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -42,6 +42,9 @@ LIBRARIES = (
 """Packages whose versions may change a pose; some may not be installed."""
 
 _SIZE = 16
+
+_BLOCK = 2**20
+"""Bytes of a file that are read at once."""
 
 _PLAIN = (type(None), bool, int, float, complex, str, range, np.generic, np.dtype)
 
@@ -81,6 +84,22 @@ def file_fingerprint(path: str | Path) -> str:
         raise InputError(f'{path} cannot be read: {error.strerror or error}') from error
 
 
+def stream_fingerprint(stream: BinaryIO) -> str:
+    """Compute the fingerprint of the bytes that are left in a stream, without holding them all.
+
+    It is that which :func:`fingerprint` gives these bytes.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    hasher = _hasher(bytes)
+    while content := stream.read(_BLOCK):
+        hasher.update(content)
+    values = _hasher(tuple)
+    values.update(hasher.digest())
+    return values.hexdigest()
+
+
 @cache
 def code_fingerprint(left_out: tuple[str, ...] = NOT_DECIDING) -> str:
     """Compute the fingerprint of the code that determines the results of a propagator.
@@ -118,7 +137,7 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
     """
     # The fingerprint of a video does not depend on the class that reads it.
     kind = FrameSource if isinstance(value, FrameSource) else type(value)
-    hasher = blake2b(kind.__qualname__.encode() + b':', digest_size=_SIZE)
+    hasher = _hasher(kind)
     parts = _parts(value)
     if isinstance(parts, bytes):
         hasher.update(parts)
@@ -135,6 +154,11 @@ def _digest(value: Any, known: dict[int, tuple[Any, bytes]], depth: int) -> byte
     if shared:
         known[id(value)] = value, hasher.digest()
     return hasher.digest()
+
+
+def _hasher(kind: type) -> blake2b:
+    """Return a new hasher of the content of a value of some type."""
+    return blake2b(kind.__qualname__.encode() + b':', digest_size=_SIZE)
 
 
 def _parts(value: Any) -> Any:
@@ -195,6 +219,6 @@ def _hash_file(path: str, *version: int) -> str:
     """Hash a file; ``version`` changes when the file does, and is only a key of the cache."""
     hasher = blake2b(digest_size=_SIZE)
     with open(path, 'rb') as file:
-        while content := file.read(2**20):
+        while content := file.read(_BLOCK):
             hasher.update(content)
     return hasher.hexdigest()

@@ -12,7 +12,7 @@ import numpy as np
 
 from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import open_network, start_session
 from stdpose_mm.structures import Skeleton
 
 from .network_description import NetworkDescription
@@ -114,9 +114,9 @@ class OnnxPoseNetwork(DescribedNetwork):
     """
 
     def __init__(self, path: Path, description: NetworkDescription) -> None:
-        content = path.read_bytes()
-        self.file_digest = fingerprint(content)
-        self._session = start_session(path, content, 'a pose network')
+        with open_network(path) as file:
+            self.file_digest = file.digest
+            self._session = start_session(file, 'a pose network')
         inputs = self._session.inputs
         shape = inputs[0].shape if len(inputs) == 1 else ()
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from stdpose_mm.io.fingerprint import (
     code_fingerprint,
     file_fingerprint,
     fingerprint,
+    stream_fingerprint,
 )
 from stdpose_mm.io.video import (
     ArrayFrames,
@@ -136,6 +138,12 @@ def test_files_count_by_content(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
     a, b, c = (fingerprint(tmp_path / name) for name in 'abc')
     assert a == b != c
+
+
+@pytest.mark.parametrize('size', [0, 5, 2**20, 2**20 + 1])
+def test_a_stream_counts_like_the_bytes_in_it(size: int) -> None:
+    content = bytes(range(256)) * (size // 256) + b'x' * (size % 256)
+    assert stream_fingerprint(io.BytesIO(content)) == fingerprint(content)
 
 
 def test_a_path_to_no_file_counts_by_name(tmp_path: Path) -> None:

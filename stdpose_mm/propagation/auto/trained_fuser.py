@@ -14,7 +14,7 @@ from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_packages
 from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCalibrator
 from stdpose_mm.io import atomic_path
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import open_network, start_session
 
 from .evidence_maps import MAP_SIDE, MAP_STEPS
 from .fusion_features import MAPS, SCALARS, VECTORS, FusionFeatures
@@ -137,7 +137,8 @@ class OnnxFuser:
     """
 
     def __init__(self, path: Path) -> None:
-        self._session = start_session(path, path.read_bytes(), _EXPECTED)
+        with open_network(path) as file:
+            self._session = start_session(file, _EXPECTED)
         sizes = {node.name: node.shape[2:] for node in self._session.inputs}
         for name, kinds in (('vectors', VECTORS), ('scalars', SCALARS)):
             if sizes.get(name, ())[1:2] != (len(kinds),):

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stdpose_mm.onnx_session import start_session
+from stdpose_mm.onnx_session import open_network, start_session
 
 SHIPPED_MATCHER = Path(__file__).parent / 'weights' / 'joint_matcher.onnx'
 
@@ -32,7 +32,8 @@ class TrainedMatcher:
     """
 
     def __init__(self, path: Path = SHIPPED_MATCHER) -> None:
-        self._session = start_session(path, path.read_bytes(), _EXPECTED)
+        with open_network(path) as file:
+            self._session = start_session(file, _EXPECTED)
 
     def describe(self, crops: np.ndarray) -> np.ndarray:
         """Describe crops [N, S, S, 3] uint8 BGR: [N, D, S / 2, S / 2] float32 of length 1."""
