@@ -18,6 +18,7 @@ BACKBONE = 'backbone'
 CONTAINERS = ('state_dict', 'model', 'teacher', 'student')
 """Keys of the weights in checkpoints of MMEngine, of MAE and timm, and of DINO, whose teacher comes
 first because it is what DINO evaluates."""
+_PRUNING = re.compile(rf'^({BACKBONE}\.)?pruning\.')
 _WRAPPER = re.compile(r'^(module\.)+')
 _KINDS = ('loaded', 'resized', 'missing', 'other shape', 'unexpected')
 _NAMED = 4
@@ -118,11 +119,14 @@ class FillReport:
     def require_backbone(self, source: str) -> None:
         """Raise InputError unless every weight of the backbone, where there is one, was filled.
 
+        Those of pruning may be missing: training starts them.
+
         Args:
             source: Where the weights come from.
         """
         loaded, resized, missing, other_shape, _ = self.of(BACKBONE)
-        unfilled = [*other_shape, *missing]
+        known = [name for name in missing if not _PRUNING.match(name)]
+        unfilled = [*other_shape, *known]
         if not unfilled:
             return
         filled = len(loaded) + len(resized)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers import (
+    TokenPruning,
     TransformerBlock,
     apply_block,
     fit_position_embedding,
@@ -72,6 +73,9 @@ class ViT(BaseModule):
             sine-cosine embedding, learnable.
         drop_path_rate: Stochastic depth of the last block; earlier blocks less, linearly.
         with_cp: Recompute blocks in the backward pass to save memory.
+        pruning: ``dict(after=n, keep=share)`` lets the layers after the first n compute a share of
+            the tokens of a crop only, those that :class:`TokenPruning` takes for the person's. The
+            other tokens keep what they are by then. Beyond the paper; ``None`` computes all.
         init_cfg: Initialisation config of MMEngine. ``dict(type='Pretrained', checkpoint=...)``
             accepts the weights of all these origins, logs which parameters they fill, and raises an
             InputError unless they fill the whole backbone.
@@ -85,6 +89,7 @@ class ViT(BaseModule):
         pos_embed_init: str = 'trunc_normal',
         drop_path_rate: float = 0.0,
         with_cp: bool = False,
+        pruning: dict[str, Any] | None = None,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -116,6 +121,16 @@ class ViT(BaseModule):
             for index in range(num_layers)
         )
         self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6)
+        self.pruning: TokenPruning | None = None
+        self.num_whole = num_layers
+        if pruning is not None:
+            self.num_whole = pruning['after']
+            if not 0 < self.num_whole < num_layers:
+                raise InputError(
+                    f'pruning must be after one of the first {num_layers - 1} layers, got '
+                    f'after={self.num_whole}'
+                )
+            self.pruning = TokenPruning(self.embed_dims, self.grid, pruning['keep'])
         self._register_load_state_dict_pre_hook(self._adapt_state_dict)
 
     def init_weights(self) -> None:
@@ -136,14 +151,15 @@ class ViT(BaseModule):
         self.load_state_dict(weights, strict=False)
         self._is_init = True
 
-    def forward(self, images: Tensor) -> tuple[Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Extract features.
 
         Args:
             images: Normalised RGB images [N, 3, H, W] of size ``img_size``.
 
         Returns:
-            One feature map [N, D, h, w] in a tuple.
+            One feature map [N, D, h, w] in a tuple; before it, with pruning, the scores [N, L] of
+            the tokens.
 
         Raises:
             InputError: If the images have another size.
@@ -153,10 +169,21 @@ class ViT(BaseModule):
                 f'expected images [N, 3, {self.img_size[0]}, {self.img_size[1]}], '
                 f'got {list(images.shape)}'
             )
-        tokens = self.patch_embed(images) + self.pos_embed
-        for layer in self.layers:
+        tokens = self._run(self.layers[: self.num_whole], self.patch_embed(images) + self.pos_embed)
+        if self.pruning is None:
+            return (self._to_map(tokens),)
+        scores = self.pruning(tokens)
+        places = self.pruning.places(scores)[..., None].expand(-1, -1, self.embed_dims)
+        kept = self._run(self.layers[self.num_whole :], tokens.gather(1, places))
+        return scores, self._to_map(tokens.scatter(1, places, kept.to(tokens)))
+
+    def _run(self, layers: Iterable[nn.Module], tokens: Tensor) -> Tensor:
+        for layer in layers:
             tokens = apply_block(layer, tokens, recompute=self.with_cp)
-        return (self.ln1(tokens).transpose(1, 2).unflatten(2, self.grid),)
+        return tokens
+
+    def _to_map(self, tokens: Tensor) -> Tensor:
+        return self.ln1(tokens).transpose(1, 2).unflatten(2, self.grid)
 
     def _adapt_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *_args: Any, **_kwargs: Any

@@ -28,6 +28,7 @@ from .recompute import apply_block
 from .space_time_masks import SpaceTimeMasks, draw_frames, draw_tubes, draw_windows
 from .spatial_motion_concatenation import SpatialMotionConcatenation
 from .spatial_motion_mutual_learning import SpatialMotionMutualLearning
+from .token_pruning import TokenPruning
 from .upsampling import convolve_upsampled
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     'SpaceTimeMasks',
     'SpatialMotionConcatenation',
     'SpatialMotionMutualLearning',
+    'TokenPruning',
     'TransformerBlock',
     'apply_block',
     'conv_block',

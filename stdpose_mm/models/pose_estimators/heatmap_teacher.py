@@ -81,7 +81,7 @@ class HeatmapTeacher:
         """
         model = self.model.to(inputs.device)
         windows = [window for sample in data_samples for window in split_windows(sample)]
-        representation, frame_heatmaps = model.encode_samples(inputs, windows, model.fuse)
+        representation, frame_heatmaps, _ = model.encode_samples(inputs, windows, model.fuse)
         of_samples = model.head.forward(representation).unflatten(0, (len(data_samples), -1))
         for index, sample in enumerate(data_samples):
             fields = sample.gt_fields

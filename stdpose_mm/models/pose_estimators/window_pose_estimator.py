@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
@@ -19,6 +19,21 @@ from stdpose_mm.models.structures import (
 from stdpose_mm.structures import NUM_FRAMES
 
 from .heatmap_teacher import HeatmapTeacher
+
+
+class EncodedSamples(NamedTuple):
+    """Encoded windows of training samples.
+
+    Attributes:
+        representation: What the head reads of the N * W windows.
+        frame_heatmaps: Heatmaps of all frames [N, F, K, h, w]; ``None`` without a frame head.
+        token_scores: Scores [M, L] of the tokens of all frames that were encoded, M = N * F or,
+            without a neck, N * W; ``None`` unless the backbone prunes tokens.
+    """
+
+    representation: Any
+    frame_heatmaps: Tensor | None = None
+    token_scores: Tensor | None = None
 
 
 class WindowPoseEstimator(TopdownPoseEstimator):
@@ -161,12 +176,12 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         if not self.with_neck:
             return SpatioTemporalRepresentation(self.encode_frames(key_of(inputs)))
         self._require_frames(inputs.shape[1])
-        features = self._encode_windows(inputs)
+        features = self.encode_frames(inputs.flatten(0, 1)).unflatten(0, (-1, inputs.shape[1]))
         heatmaps = self.predict_frame_heatmaps(features) if self.reads_frame_heatmaps else None
         return self.fuse(features, heatmaps, given)
 
     def loss(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> dict[str, Tensor]:
-        """Compute the losses of the final maps, of the frame head and of a subclass.
+        """Compute the losses of the final maps, of the frame head, of pruning and of a subclass.
 
         Args:
             inputs: Normalised crops [N, F, 3, H, W]: W = F - T + 1 key frames, half of the
@@ -174,7 +189,8 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                 for all windows that it is in.
             data_samples: N samples with targets (see the class) and, for the frame head's loss,
                 ``gt_fields.aux_heatmaps`` [(T - 1)K, h, w] and
-                ``gt_instance_labels.aux_keypoint_weights`` [W, T - 1, K].
+                ``gt_instance_labels.aux_keypoint_weights`` [W, T - 1, K]; these also where the
+                backbone prunes tokens.
 
         Raises:
             InputError: If the windows have another number of frames than the neck takes.
@@ -182,16 +198,18 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         if self._teacher is not None and self._teacher.model is not None:
             self._teacher.blend_targets(inputs, data_samples)
         windows = [window for sample in data_samples for window in split_windows(sample)]
-        representation, frame_heatmaps = self.encode_samples(inputs, windows, self._fuse_to_train)
-        losses = self.head.loss(representation, windows, train_cfg=self.train_cfg)
-        if self.frame_head_loss_weight and frame_heatmaps is not None:
-            losses['loss_frame_kpt'] = self._frame_head_loss(frame_heatmaps, data_samples)
-        losses.update(self._representation_losses(representation, windows))
+        encoded = self.encode_samples(inputs, windows, self._fuse_to_train)
+        losses = self.head.loss(encoded.representation, windows, train_cfg=self.train_cfg)
+        if self.frame_head_loss_weight and encoded.frame_heatmaps is not None:
+            losses['loss_frame_kpt'] = self._frame_head_loss(encoded.frame_heatmaps, data_samples)
+        if encoded.token_scores is not None:
+            losses['loss_tokens'] = self._token_loss(encoded.token_scores, data_samples, windows)
+        losses.update(self._representation_losses(encoded.representation, windows))
         return losses
 
     def encode_samples(
         self, inputs: Tensor, windows: list[PoseDataSample], fuse: Callable[..., Any]
-    ) -> tuple[Any, Tensor | None]:
+    ) -> EncodedSamples:
         """Encode the windows of training samples, every frame once.
 
         Args:
@@ -199,25 +217,23 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             windows: The N * W windows, whose given labels are read.
             fuse: :meth:`fuse`, or what a subclass does in its place in training.
 
-        Returns:
-            What the head reads of the windows, and the heatmaps of all frames [N, F, K, h, w];
-            ``None`` in place of these without a frame head.
-
         Raises:
             InputError: If the windows have another number of frames than the neck takes.
         """
         num_keys = len(windows) // len(inputs)
         if not self.with_neck:
-            return self.extract_feat(gather_windows(inputs, num_keys)), None
+            scores, features = self._score_and_encode(key_of(gather_windows(inputs, num_keys)))
+            return EncodedSamples(SpatioTemporalRepresentation(features), token_scores=scores)
         self._require_frames(inputs.shape[1] - num_keys + 1)
-        features = self._encode_windows(inputs)
+        scores, features = self._score_and_encode(inputs.flatten(0, 1))
+        features = features.unflatten(0, (len(inputs), -1))
         frame_heatmaps = self.predict_frame_heatmaps(features)
         representation = fuse(
             gather_windows(features, num_keys),
             None if frame_heatmaps is None else gather_windows(frame_heatmaps, num_keys),
             AuxiliaryLabels.from_data_samples(windows),
         )
-        return representation, frame_heatmaps
+        return EncodedSamples(representation, frame_heatmaps, scores)
 
     def predict(self, inputs: Tensor, data_samples: list[PoseDataSample]) -> list[PoseDataSample]:
         """Predict the pose of the key frame.
@@ -255,9 +271,14 @@ class WindowPoseEstimator(TopdownPoseEstimator):
                 'num_frames of the neck and of the datasets to the same number'
             )
 
-    def _encode_windows(self, inputs: Tensor) -> Tensor:
-        """Encode windows [N, T, 3, H, W] as [N, T, D, h', w'] in one pass of the backbone."""
-        return self.encode_frames(inputs.flatten(0, 1)).unflatten(0, (-1, inputs.shape[1]))
+    def _score_and_encode(self, crops: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Encode frames as :meth:`encode_frames` does, and return the scores of their tokens too.
+
+        The scores [M, L] are ``None`` unless the backbone prunes tokens.
+        """
+        outputs = self.backbone(crops)
+        is_pruned = getattr(self.backbone, 'pruning', None) is not None
+        return outputs[0] if is_pruned else None, outputs[-1]
 
     def _fuse_to_train(
         self, features: Tensor, frame_heatmaps: Tensor | None, given: AuxiliaryLabels | None
@@ -279,6 +300,16 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             frame_heatmaps.flatten(0, 1), target.flatten(0, 1), weights.flatten(0, 1)
         )
         return loss * self.frame_head_loss_weight
+
+    def _token_loss(
+        self, scores: Tensor, data_samples: list[PoseDataSample], windows: list[PoseDataSample]
+    ) -> Tensor:
+        """Compute the loss of the backbone's pruning, on all frames that were encoded."""
+        if self.with_neck:
+            target, weights = (values.flatten(0, 1) for values in window_targets(data_samples))
+        else:
+            target, weights = key_targets(windows)
+        return self.backbone.pruning.loss(scores, target, weights)
 
     def _load_state_dict_pre_hook(
         self,

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stdpose_mm.errors import InputError
+
+
+class TokenPruning(nn.Module):
+    """Choose the tokens of a crop that later layers of a backbone compute: those of the person.
+
+    A linear layer scores every token; the highest scores are kept. The scores learn from the target
+    heatmaps which tokens have a joint, and nothing of the backbone learns from them. The number of
+    kept tokens is the same for every crop, so that crops form batches.
+
+    Args:
+        embed_dims: Width D of the tokens.
+        grid: Rows h' and columns w' of the tokens.
+        keep: Share of the tokens to keep, above 0 and below 1.
+
+    Raises:
+        InputError: If no token, or every one, would be kept.
+    """
+
+    def __init__(self, embed_dims: int, grid: Sequence[int], keep: float) -> None:
+        super().__init__()
+        self.grid = (grid[0], grid[1])
+        num_tokens = grid[0] * grid[1]
+        self.num_kept = round(keep * num_tokens)
+        if not 0 < self.num_kept < num_tokens:
+            raise InputError(
+                f'keep of the pruning must leave some of the {num_tokens} tokens and drop some, '
+                f'got {keep}'
+            )
+        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
+        # Not a linear layer: packed for bfloat16, it would make ties between tokens.
+        self.weight = nn.Parameter(torch.zeros(embed_dims))
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Score tokens [N, L, D], float32 [N, L]; above 0 a joint is more likely than none."""
+        normed = self.norm(tokens.detach()).float()
+        return (normed * self.weight).sum(-1) + self.bias
+
+    def places(self, scores: Tensor) -> Tensor:
+        """Find the tokens to keep: [N, L] -> indices [N, L']."""
+        return scores.topk(self.num_kept, dim=1).indices
+
+    def loss(self, scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Compute the binary cross-entropy between scores and the places of the joints.
+
+        A token's target is the highest value of any joint's target heatmap in its patch.
+
+        Args:
+            scores: [N, L].
+            targets: Target heatmaps [N, K, h, w].
+            weights: Weights of the joints [N, K]; crops without any label do not count.
+        """
+        labelled = weights > 0
+        joints = (targets.clamp(0, 1) * labelled[..., None, None]).amax(dim=1, keepdim=True)
+        wanted = F.adaptive_max_pool2d(joints, self.grid).flatten(1).to(scores)
+        errors = F.binary_cross_entropy_with_logits(scores, wanted, reduction='none').mean(dim=1)
+        counts = labelled.any(dim=1).to(errors)
+        return (errors * counts).sum() / counts.sum().clamp(min=1)
