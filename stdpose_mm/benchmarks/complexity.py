@@ -162,12 +162,15 @@ def mmpose_complexity(cfg: Config) -> Parts:
 def per_frame_model(model: Mapping[str, Any], classic: bool = False) -> dict[str, Any]:
     """Write the config of MMPose's estimator with our backbone and our frame head's decoder.
 
+    The backbone computes all tokens. In place of the sub-pixel decoder, which MMPose has not, it has
+    ViTPose's classic one.
+
     Args:
         model: Config of our model.
-        classic: Take ViTPose's classic decoder if the frame head has another one.
+        classic: Take ViTPose's classic decoder whatever the frame head has.
 
     Raises:
-        InputError: If the model has no frame head, or one that MMPose cannot have.
+        InputError: If the model has no frame head.
     """
     if not model.get('frame_head'):
         raise InputError(
@@ -175,13 +178,8 @@ def per_frame_model(model: Mapping[str, Any], classic: bool = False) -> dict[str
         )
     head = deepcopy(dict(model['frame_head']))
     upsample, shuffle_channels = head.pop('upsample', None), head.pop('shuffle_channels', None)
-    if shuffle_channels is not None and not classic:
-        raise InputError(
-            'the frame_head has the sub-pixel decoder, which MMPose has not, give a config with '
-            'another one'
-        )
     neck = None
-    if upsample is not None and classic:
+    if upsample is not None and (classic or shuffle_channels is not None):
         head.update(_CLASSIC)
     elif upsample is not None:
         neck = dict(type='FeatureMapProcessor', scale_factor=float(upsample), apply_relu=True)
@@ -190,7 +188,7 @@ def per_frame_model(model: Mapping[str, Any], classic: bool = False) -> dict[str
     return dict(
         type='TopdownPoseEstimator',
         data_preprocessor={**model['data_preprocessor'], 'type': 'PoseDataPreprocessor'},
-        backbone={**deepcopy(dict(model['backbone'])), 'init_cfg': None},
+        backbone={**deepcopy(dict(model['backbone'])), 'pruning': None, 'init_cfg': None},
         **({} if neck is None else {'neck': neck}),
         head=head,
     )

@@ -117,8 +117,8 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
     """Set up MMPose's ``Pose2DInferencer``: frame by frame, a batch being the people of a frame.
 
     The model is MMPose's ``TopdownPoseEstimator`` and ``HeatmapHead`` on the backbone of ours,
-    with the weights of our backbone and frame head. A stub in place of the detector returns the
-    boxes. In bfloat16 the head is ours, since MMPose's own cannot convert its heatmaps to NumPy.
+    with the weights of our backbone and, if it has the same decoder, of our frame head. A stub in
+    place of the detector returns the boxes. In bfloat16 the head is ours, since MMPose's own cannot convert its heatmaps to NumPy.
 
     Args:
         video: The video.
@@ -131,12 +131,14 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
         device='cpu',
         det_model='whole_image',
     )
+    has_own_decoder = 'shuffle_channels' not in config.model.frame_head
+    shared = ('backbone.', 'frame_head.') if has_own_decoder else ('backbone.',)
     state = {
         name.removeprefix('frame_'): value
         for name, value in weights.model.state_dict().items()
-        if name.startswith(('backbone.', 'frame_head.'))
+        if name.startswith(shared) and not name.startswith('backbone.pruning.')
     }
-    inferencer.model.load_state_dict(state)
+    inferencer.model.load_state_dict(state, strict=has_own_decoder)
     inferencer.det_cat_ids = [0]
     boxes: Iterator[TrackedBoxes] = iter(())
 
@@ -186,6 +188,8 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
 def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipeline:
     """Set up the backbone alone, on as many crops as people in all frames, mirrored ones too.
 
+    It computes all tokens of a crop, as MMPose's does.
+
     Args:
         video: The video.
         model: The model, with its precision.
@@ -194,6 +198,7 @@ def bare_backbone(video: Video, model: WindowModel, batch_size: int = 8) -> Pipe
     views = _views(model.model.test_cfg)
     number = views * sum(len(people) for people in video.people)
     width, height = model.input_size
+    model.model.backbone.pruning = None
 
     def run(stages: Stages) -> np.ndarray:
         with model.inference(), stages.stage('backbone'):

@@ -36,8 +36,8 @@ class TokenPruning(nn.Module):
                 f'got {keep}'
             )
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        # Not a linear layer: packed for bfloat16, it would make ties between tokens.
-        self.weight = nn.Parameter(torch.zeros(embed_dims))
+        # Not a linear layer: packed for bfloat16, it would make ties between tokens, as zeros would.
+        self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(embed_dims), std=0.02))
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, tokens: Tensor) -> Tensor:
