@@ -162,8 +162,8 @@ def mmpose_complexity(cfg: Config) -> Parts:
 def per_frame_model(model: Mapping[str, Any], classic: bool = False) -> dict[str, Any]:
     """Write the config of MMPose's estimator with our backbone and our frame head's decoder.
 
-    The backbone computes all tokens. In place of the sub-pixel decoder, which MMPose has not, it has
-    ViTPose's classic one.
+    Its backbone computes all tokens. In place of the sub-pixel decoder, which MMPose has not, it
+    has ViTPose's classic one.
 
     Args:
         model: Config of our model.

@@ -118,7 +118,8 @@ def mmpose(video: Video, config: Config, weights: WindowModel, bfloat16: bool = 
 
     The model is MMPose's ``TopdownPoseEstimator`` and ``HeatmapHead`` on the backbone of ours,
     with the weights of our backbone and, if it has the same decoder, of our frame head. A stub in
-    place of the detector returns the boxes. In bfloat16 the head is ours, since MMPose's own cannot convert its heatmaps to NumPy.
+    place of the detector returns the boxes. In bfloat16 the head is ours, since MMPose's own cannot
+    convert its heatmaps to NumPy.
 
     Args:
         video: The video.

@@ -18,7 +18,7 @@ from stdpose_mm.benchmarks.complexity import (
 )
 from stdpose_mm.errors import InputError
 from support.paths import CONFIGS
-from support.tiny_models import CODEC, light, model_cfg
+from support.tiny_models import CODEC, light, model_cfg, pruned
 
 JOINTS, DIMS, PLACES = 3, 32, 4 * 3
 SIMPLE_DECODER = PLACES * DIMS * JOINTS * 9
@@ -92,13 +92,34 @@ def test_mmposes_own_form_of_the_simple_decoder():
     assert model['neck'] == dict(type='FeatureMapProcessor', scale_factor=4.0, apply_relu=True)
     assert model['head']['final_layer'] == dict(kernel_size=3, padding=1)
     assert 'upsample' not in model['head']
-    model = config(**light(JOINTS)).model
-    model.frame_head.shuffle_channels = 8
-    assert per_frame_model(model, classic=True)['head']['deconv_out_channels'] == (256, 256)
-    with pytest.raises(InputError, match='sub-pixel decoder, which MMPose has not'):
-        per_frame_model(model)
     with pytest.raises(InputError, match='no frame_head'):
         per_frame_model(dict(backbone={}))
+
+
+def test_in_place_of_the_sub_pixel_decoder_mmpose_has_the_classic_one():
+    model = config(**light(JOINTS)).model
+    model.frame_head.shuffle_channels = 8
+    head = per_frame_model(model)['head']
+    assert head['deconv_out_channels'] == (256, 256)
+    assert 'shuffle_channels' not in head
+
+
+def test_the_layers_after_pruning_are_counted_for_the_kept_tokens():
+    def layer(tokens):
+        return tokens * (4 * DIMS * DIMS + 2 * DIMS * 64) + 2 * tokens**2 * DIMS
+
+    cfg = config(**pruned(JOINTS))
+    kept = measure_complexity(cfg).frame_parts['backbone']
+    cfg.model.backbone.pruning = None
+    whole = measure_complexity(cfg).frame_parts['backbone']
+    assert whole - kept == layer(PLACES) - layer(PLACES // 2)
+
+
+def test_mmposes_backbone_computes_all_tokens():
+    cfg = config(**pruned(JOINTS))
+    reference = mmpose_complexity(cfg)
+    cfg.model.backbone.pruning = None
+    assert reference == mmpose_complexity(cfg)
 
 
 def test_one_row_for_every_model_and_one_for_mmposes_on_the_same_backbone():
@@ -115,8 +136,9 @@ def test_one_row_for_every_model_and_one_for_mmposes_on_the_same_backbone():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('size', ['small', 'base'])
-def test_the_light_form_costs_at_most_a_tenth_more_than_mmposes_model(size):
-    name = f'stdpose_{size}_propagation_posetrack17_light'
+@pytest.mark.parametrize(('form', 'most'), [('light', 1.1), ('light_pruned', 0.78)])
+def test_the_light_form_costs_at_most_so_much_of_mmposes_model(size, form, most):
+    name = f'stdpose_{size}_propagation_posetrack17_{form}'
     rows = pose_work({name: Config.fromfile(CONFIGS / 'light' / f'{name}.py')})
     assert rows[-1].model == name
-    assert rows[-1].to_mmpose < 1.1
+    assert rows[-1].to_mmpose < most

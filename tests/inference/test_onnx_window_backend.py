@@ -21,6 +21,7 @@ from support.tiny_models import (
     metainfo_of,
     model_cfg,
     moving_pictures,
+    pruned,
     semantic_motion,
     semantic_motion_appearance,
     window_model,
@@ -47,6 +48,7 @@ def head(source, **changes):
 
 VARIANTS = {
     'light': light(3),
+    'pruned': pruned(3),
     'mirrored': {'test_cfg': FLIPPED},
     'frame head': {'test_cfg': {'use_frame_head': True}},
     'backbone': {'neck': None, 'frame_head': None, 'head': head('frame_feature')},

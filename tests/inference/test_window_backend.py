@@ -12,6 +12,7 @@ from support.heatmaps import assert_same_maps
 from support.tiny_models import (
     light,
     model_cfg,
+    pruned,
     semantic_motion,
     semantic_motion_appearance,
     window_model,
@@ -26,6 +27,7 @@ ROWS = np.array([[0, 1, 2], [4, 4, 3], [2, 1, 0]])
 SYSTEMS = {
     'first': {},
     'first, light': light(3),
+    'first, pruned': pruned(3),
     'second': semantic_motion(3),
     'second, appearance': semantic_motion_appearance(3),
 }
@@ -95,8 +97,9 @@ def test_keys_and_values_of_a_frame_are_projected_once():
 
 
 @pytest.mark.parametrize('precision', ['float32', 'bfloat16'])
-def test_packed_layers_of_the_light_form_compute_the_same(precision):
-    model = window_model(SKELETON, **light(3))
+@pytest.mark.parametrize('form', [light, pruned])
+def test_packed_layers_of_the_light_form_compute_the_same(form, precision):
+    model = window_model(SKELETON, **form(3))
     model.precision = precision
     backend = TorchWindowBackend(model)
     plain = backend.fuse(backend.encode(CROPS), ROWS)

@@ -191,6 +191,20 @@ def test_a_backbone_not_filled_is_one_sentence(model, checkpoint, filled):
         CheckpointReportHook().after_load_checkpoint(runner(model), checkpoint)
 
 
+@pytest.mark.parametrize('origin', ORIGINS)
+def test_weights_without_pruning_fill_a_backbone_that_prunes(origin, tmp_path: Path):
+    backbone = {**BACKBONE, 'pruning': {'after': 2, 'keep': 0.5}}
+    run = runner(build(tiny_cfg(backbone=backbone)))
+    CheckpointReportHook().after_load_checkpoint(run, origin())
+    (table,) = run.said
+    assert re.search(rf'^backbone +{BACKBONE_WEIGHTS - 1} +1 +2 +0 ', table, re.MULTILINE)
+    path = tmp_path / 'weights.pth'
+    torch.save(origin(), path)
+    prefix = {'prefix': 'backbone.'} if origin is dino else {}
+    init_cfg = {'type': 'Pretrained', 'checkpoint': str(path), **prefix}
+    build({**backbone, 'init_cfg': init_cfg}).init_weights()
+
+
 def test_a_resumed_run_is_not_reported(model):
     run = runner(model, resume=True)
     CheckpointReportHook().after_load_checkpoint(run, {'state_dict': {}})

@@ -113,6 +113,19 @@ def light(num_joints: int, num_frames: int = 3) -> dict[str, Any]:
     }
 
 
+def pruned(num_joints: int) -> dict[str, Any]:
+    """Return changes of ``model_cfg`` for its light form with a backbone that prunes tokens."""
+    backbone = model_cfg(num_joints)['backbone']
+    return {
+        **light(num_joints),
+        'backbone': {
+            **backbone,
+            'arch': {**backbone['arch'], 'num_layers': 2},
+            'pruning': {'after': 1, 'keep': 0.5},
+        },
+    }
+
+
 def semantic_motion(num_joints: int, labels: bool = False, **neck: Any) -> dict[str, Any]:
     """Return changes of ``model_cfg`` for the second system; it takes labels with ``labels``."""
     cfg = model_cfg(num_joints)

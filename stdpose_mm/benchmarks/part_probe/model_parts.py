@@ -198,6 +198,11 @@ def zeroed(output: Any, _: Sequence[Any]) -> Any:
     return torch.zeros_like(output)
 
 
+def negated(output: Tensor, _: Sequence[Any]) -> Tensor:
+    """Replace scores by their negatives, so that the lowest are the highest."""
+    return -output
+
+
 def averaged(output: Any, _: Sequence[Any]) -> Any:
     """Replace a map [N, C, h, w] by its mean over space."""
     return output.mean(dim=(-2, -1), keepdim=True).expand_as(output)
@@ -236,6 +241,9 @@ def _candidates(
     model: nn.Module,
 ) -> Iterator[tuple[str, nn.Module, dict[str, OutputChange]]]:
     """Yield the name, the module and the ways to neutralise it of every module that is a part."""
+    pruning = getattr(getattr(model, 'backbone', None), 'pruning', None)
+    if pruning is not None:
+        yield 'backbone.pruning', pruning, {'scores reversed': negated}
     frame_head = getattr(model, 'frame_head', None)
     if frame_head is not None:
         yield 'frame_head', frame_head, {'zeroed': zeroed}

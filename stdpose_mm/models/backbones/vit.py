@@ -124,6 +124,8 @@ class ViT(BaseModule):
         self.pruning: TokenPruning | None = None
         self.num_whole = num_layers
         if pruning is not None:
+            if set(pruning) != {'after', 'keep'}:
+                raise InputError(f'pruning must have after and keep, got {dict(pruning)}')
             self.num_whole = pruning['after']
             if not 0 < self.num_whole < num_layers:
                 raise InputError(

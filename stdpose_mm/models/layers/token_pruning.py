@@ -35,14 +35,14 @@ class TokenPruning(nn.Module):
                 f'keep of the pruning must leave some of the {num_tokens} tokens and drop some, '
                 f'got {keep}'
             )
-        self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
-        # Not a linear layer: packed for bfloat16, it would make ties between tokens, as zeros would.
+        self.norm = nn.LayerNorm(embed_dims, eps=1e-6, elementwise_affine=False)
+        # nn.Linear would compute in bfloat16 where asked to, in which many tokens score the same.
         self.weight = nn.Parameter(nn.init.trunc_normal_(torch.empty(embed_dims), std=0.02))
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Score tokens [N, L, D], float32 [N, L]; above 0 a joint is more likely than none."""
-        normed = self.norm(tokens.detach()).float()
+        normed = self.norm(tokens.detach().float())
         return (normed * self.weight).sum(-1) + self.bias
 
     def places(self, scores: Tensor) -> Tensor:

@@ -187,6 +187,16 @@ def test_no_part_of_the_second_system_beyond_the_paper_is_dead() -> None:
     assert {'neck.tks', 'head.refine'} <= {part.name for part in report.parts}
 
 
+def test_pruning_acts_and_learns() -> None:
+    cfg = stdpose_cfg()
+    cfg['backbone']['arch']['num_layers'] = 2
+    cfg['backbone']['pruning'] = {'after': 1, 'keep': 0.5}
+    report = probe_parts(trained(cfg), few(), StepSettings(max_norm=1.0))
+    assert reasons(report) == {}
+    (pruning,) = (part for part in report.parts if part.name == 'backbone.pruning')
+    assert [effect.neutralisation for effect in pruning.effects] == ['scores reversed']
+
+
 def test_parts_that_only_training_runs_have_no_effect(semantic_motion_report: ProbeReport) -> None:
     without = {part.name for part in semantic_motion_report.parts if not part.effects}
     training = {'neck.context_decoder', 'neck.pose_decoder', 'neck.tube_token', 'neck.frame_token'}

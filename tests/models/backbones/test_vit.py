@@ -5,6 +5,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.models.backbones import ViT
 from stdpose_mm.models.layers import fit_position_embedding
 from stdpose_mm.models.layers.position_embedding import infer_grid
@@ -185,3 +186,64 @@ class TestPositionEmbedding:
         assert not result.missing_keys
         expected = fit_position_embedding(small.pos_embed.detach(), (16, 12))
         torch.testing.assert_close(large.pos_embed.detach(), expected)
+
+
+class TestPruning:
+    SETTINGS = dict(arch='tiny', img_size=(64, 48), pos_embed_init='sine_cosine')
+
+    @pytest.fixture
+    def images(self):
+        return torch.randn(3, 3, 64, 48, generator=torch.Generator().manual_seed(1))
+
+    @pytest.fixture
+    def whole(self):
+        torch.manual_seed(0)
+        return ViT(**self.SETTINGS).eval()
+
+    @pytest.fixture
+    def pruned(self, whole):
+        backbone = ViT(**self.SETTINGS, pruning=dict(after=3, keep=0.25)).eval()
+        backbone.load_state_dict(whole.state_dict(), strict=False)
+        return backbone
+
+    def test_only_the_scores_are_new_parameters(self, whole, pruned):
+        new = set(pruned.state_dict()) - set(whole.state_dict())
+        assert {name.split('.')[0] for name in new} == {'pruning'}
+
+    def test_kept_tokens_pass_all_layers_and_the_others_the_first(self, whole, pruned, images):
+        scores, features = pruned(images)
+        assert scores.shape == (3, 12)
+        assert features.shape == (3, 128, 4, 3)
+        tokens = whole.patch_embed(images) + whole.pos_embed
+        for layer in whole.layers[:3]:
+            tokens = layer(tokens)
+        torch.testing.assert_close(scores, pruned.pruning(tokens))
+        for image, found in enumerate(features.flatten(2).transpose(1, 2)):
+            kept = scores[image].argsort(descending=True)[:3]
+            expected = tokens[image].clone()
+            expected[kept] = whole.layers[3](tokens[image][kept][None])[0]
+            torch.testing.assert_close(found, whole.ln1(expected))
+
+    def test_gradients_reach_all_layers_and_not_the_scores(self, pruned, images):
+        pruned(images)[-1].square().sum().backward()
+        for layer in pruned.layers:
+            assert layer.attn.qkv.weight.grad.abs().max() > 0
+        assert all(parameter.grad is None for parameter in pruned.pruning.parameters())
+
+    def test_recomputed_layers_give_the_same_gradients(self, pruned, images):
+        gradients = []
+        for recompute in (False, True):
+            pruned.with_cp = recompute
+            pruned.train().zero_grad()
+            pruned(images)[-1].square().sum().backward()
+            gradients.append(pruned.layers[3].ffn.layers[1].weight.grad.clone())
+        torch.testing.assert_close(*gradients)
+
+    @pytest.mark.parametrize('after', [0, 4, -1])
+    def test_a_place_outside_the_layers_is_refused(self, after):
+        with pytest.raises(InputError, match=f'one of the first 3 layers, got after={after}'):
+            ViT(**self.SETTINGS, pruning=dict(after=after, keep=0.5))
+
+    def test_other_settings_are_refused(self):
+        with pytest.raises(InputError, match='pruning must have after and keep'):
+            ViT(**self.SETTINGS, pruning=dict(after=2, share=0.5))

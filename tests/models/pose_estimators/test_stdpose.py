@@ -170,6 +170,27 @@ class TestLoss:
         expected = 2 * frame_loss(output, target, weights)
         torch.testing.assert_close(losses['loss_frame_kpt'], expected)
 
+    @pytest.mark.parametrize('neck', [True, False], ids=['neck', 'no neck'])
+    def test_pruning_learns_from_the_labels_of_every_frame_that_is_encoded(self, neck):
+        network = build(pruned_cfg(neck)).train()
+        data = prepare(network)
+        labels = data['data_samples'][1].gt_instance_labels
+        labels.aux_keypoint_weights[0, 1, :5] = 0  # right frame
+        crops, targets, weights = [], [], []
+        for inputs, sample in zip(data['inputs'], data['data_samples'], strict=True):
+            fields, labels = sample.gt_fields, sample.gt_instance_labels
+            left, right = fields.aux_heatmaps.chunk(2)
+            left_weights, right_weights = labels.aux_keypoint_weights[0]
+            frames = slice(0, 3) if neck else slice(1, 2)
+            crops += inputs[frames]
+            targets += [left, fields.heatmaps, right][frames]
+            weights += [left_weights, labels.keypoint_weights[0], right_weights][frames]
+        with torch.no_grad():
+            scores, _ = network.backbone(torch.stack(crops))
+        expected = network.backbone.pruning.loss(scores, torch.stack(targets), torch.stack(weights))
+        losses = network(**data, mode='loss')
+        torch.testing.assert_close(losses['loss_tokens'].detach(), expected)
+
     def test_papers_setting_has_no_frame_head_loss(self):
         network = build(tiny_cfg(frame_head_loss_weight=0.0)).train()
         assert set(network(**prepare(network), mode='loss')) == {'loss_kpt', 'acc_pose'}
@@ -242,6 +263,12 @@ class TestPredict:
         with torch.autocast('cpu', torch.bfloat16):
             result = keypoints(with_test_cfg(model, use_frame_head=use_frame_head), data)
         assert np.isfinite(result).all()
+
+
+def pruned_cfg(neck: bool) -> dict:
+    cfg = tiny_cfg() if neck else ablation('a')
+    cfg['backbone']['pruning'] = dict(after=2, keep=0.5)
+    return cfg
 
 
 def ablation(name: str) -> dict:

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.models.layers import TokenPruning
+
+
+@pytest.fixture
+def pruning() -> TokenPruning:
+    torch.manual_seed(0)
+    return TokenPruning(embed_dims=4, grid=(2, 3), keep=0.5)
+
+
+def test_the_highest_scores_are_kept(pruning):
+    scores = torch.tensor([[0.1, 0.9, -2.0, 0.8, 0.0, 0.7], [6.0, 5.0, 4.0, 3.0, 2.0, 1.0]])
+    places = pruning.places(scores).sort(dim=1).values
+    assert places.tolist() == [[1, 3, 5], [0, 1, 2]]
+
+
+def test_scores_are_a_linear_layer_of_normalised_tokens(pruning):
+    with torch.no_grad():
+        pruning.weight.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+        pruning.bias.fill_(0.5)
+    # Mean 2.5, variance 1.25.
+    tokens = torch.tensor([1.0, 2.0, 3.0, 4.0]).expand(1, 6, 4)
+    expected = 0.5 - 1.5 / math.sqrt(1.25)
+    torch.testing.assert_close(pruning(tokens), torch.full((1, 6), expected))
+
+
+def test_scores_of_bfloat16_tokens_are_float32(pruning):
+    assert pruning(torch.zeros(1, 6, 4, dtype=torch.bfloat16)).dtype == torch.float32
+
+
+def test_the_loss_by_hand(pruning):
+    targets = torch.zeros(1, 2, 4, 6)
+    targets[0, 0, 3, 2] = 1.0  # the patch in row 1, column 1
+    targets[0, 1, 0, 5] = 0.25  # the patch in row 0, column 2
+    scores = torch.zeros(1, 6)
+    scores[0, 4] = 3.0
+    found = pruning.loss(scores, targets, torch.ones(1, 2))
+    # At a score of 0 the cross-entropy is log 2, whatever is wanted.
+    assert found.item() == pytest.approx((5 * math.log(2) + math.log1p(math.exp(-3))) / 6)
+
+
+def test_joints_and_crops_without_a_label_do_not_count(pruning):
+    scores = torch.randn(3, 6)
+    targets = torch.rand(3, 2, 4, 6)
+    weights = torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
+    first = pruning.loss(scores[:1], targets[:1, 1:], torch.ones(1, 1))
+    last = pruning.loss(scores[2:], targets[2:], torch.ones(1, 2))
+    torch.testing.assert_close(pruning.loss(scores, targets, weights), (first + last) / 2)
+    assert pruning.loss(scores, targets, torch.zeros(3, 2)) == 0
+
+
+def test_nothing_but_the_scores_learns_from_the_loss(pruning):
+    tokens = torch.randn(2, 6, 4, requires_grad=True)
+    pruning.loss(pruning(tokens), torch.rand(2, 1, 4, 6), torch.ones(2, 1)).backward()
+    assert tokens.grad is None
+    assert all(parameter.grad.abs().max() > 0 for parameter in pruning.parameters())
+
+
+def test_scores_learn_where_the_joints_are():
+    """The tokens with a joint have a feature of their own."""
+    torch.manual_seed(0)
+    pruning = TokenPruning(embed_dims=16, grid=(2, 3), keep=1 / 3)
+    tokens = torch.randn(8, 6, 16)
+    with_joint = torch.stack([torch.randperm(6)[:2] for _ in range(8)])
+    tokens[torch.arange(8)[:, None], with_joint, 1] += 6
+    targets = torch.zeros(8, 2, 2, 3)
+    for crop, places in enumerate(with_joint):
+        for joint, place in enumerate(places):
+            targets[crop, joint, place // 3, place % 3] = 1
+    optimizer = torch.optim.Adam(pruning.parameters(), lr=0.1)
+    for _ in range(60):
+        optimizer.zero_grad()
+        pruning.loss(pruning(tokens), targets, torch.ones(8, 2)).backward()
+        optimizer.step()
+    kept = pruning.places(pruning(tokens)).sort(dim=1).values
+    assert torch.equal(kept, with_joint.sort(dim=1).values)
+
+
+@pytest.mark.parametrize('keep', [0, 0.05, 0.99, 1, 1.5, -1])
+def test_a_share_that_keeps_none_or_all_is_refused(keep):
+    with pytest.raises(InputError, match='keep of the pruning must leave some of the 6 tokens'):
+        TokenPruning(4, (2, 3), keep)
