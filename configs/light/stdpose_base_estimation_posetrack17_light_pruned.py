@@ -1,4 +1,4 @@
-# The light form whose backbone computes half of the tokens of a crop after its first four layers.
+# The light form whose backbone computes two fifths of the tokens of a crop after three layers.
 _base_ = 'stdpose_base_estimation_posetrack17_light.py'
 
-model = dict(backbone=dict(pruning=dict(after=4, keep=0.5)))
+model = dict(backbone=dict(pruning=dict(after=3, keep=0.4)))

@@ -223,7 +223,7 @@ def own_pipelines(
     in_pytorch = [precision for precision in args.precision if precision in PRECISIONS]
     steps = [1] if args.pose_every == 1 else [1, args.pose_every]
     return [
-        *(partial(pytorch, p, 'window') for p in in_pytorch),
+        *(partial(pytorch, p, 'window') for p in in_pytorch if not args.reuse_only),
         *(partial(pytorch, p, 'frame', every) for every in steps for p in in_pytorch),
         *(
             partial(exported, runtime, p, every)

@@ -136,7 +136,7 @@ def test_one_row_for_every_model_and_one_for_mmposes_on_the_same_backbone():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('size', ['small', 'base'])
-@pytest.mark.parametrize(('form', 'most'), [('light', 1.1), ('light_pruned', 0.78)])
+@pytest.mark.parametrize(('form', 'most'), [('light', 1.1), ('light_pruned', 0.7)])
 def test_the_light_form_costs_at_most_so_much_of_mmposes_model(size, form, most):
     name = f'stdpose_{size}_propagation_posetrack17_{form}'
     rows = pose_work({name: Config.fromfile(CONFIGS / 'light' / f'{name}.py')})

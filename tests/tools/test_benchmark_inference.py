@@ -14,6 +14,7 @@ from stdpose_mm.benchmarks import inference_comparison as comparison
 from stdpose_mm.benchmarks import timing
 from stdpose_mm.benchmarks.machine import describe_machine
 from stdpose_mm.benchmarks.timing import Stages, take_turns
+from stdpose_mm.models.layers import TransformerBlock
 from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.propagation.window import SparseEstimator
 from support.paths import ROOT
@@ -21,6 +22,7 @@ from support.paths import ROOT
 pytestmark = pytest.mark.slow
 
 TINY = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
+PRUNED = str(ROOT / 'configs' / 'light' / 'stdpose_tiny_estimation_synthetic_light_pruned.py')
 SECOND = str(ROOT / 'configs' / 'semantic_motion_tiny_estimation_synthetic.py')
 
 
@@ -141,6 +143,34 @@ def test_all_ways_find_a_pose_for_every_person(tool, tmp_path):
     assert len(bare) == 0
 
 
+def test_mmpose_and_the_bare_backbone_compute_all_tokens(tool, tmp_path, monkeypatch):
+    """A network that prunes tokens, with a decoder that MMPose has not."""
+    tokens = []
+    forward = TransformerBlock.forward
+
+    def recorded(self, x):
+        tokens.append(x.shape[1])
+        return forward(self, x)
+
+    monkeypatch.setattr(TransformerBlock, 'forward', recorded)
+    options = ['--config', PRUNED, '--precision', 'float32', '--reuse-only']
+    args = tool.make_parser().parse_args([*SHORT, *options])
+    models = comparison.find_models(args, tmp_path)
+    video = comparison.make_video(args, tmp_path / 'clip.mp4')
+    seen = {}
+    made = comparison.make_pipelines(args, video, models)
+    for _, make in (made[0], made[1], made[-1]):
+        pipeline = make()
+        tokens.clear()
+        pipeline.run(Stages())
+        seen[pipeline.name] = set(tokens)
+    assert seen == {
+        'MMPose, per frame': {48},
+        'ours, PyTorch': {48, 19},
+        'backbone alone': {48},
+    }
+
+
 def test_ours_also_run_with_the_network_on_some_frames_only(tool, tmp_path, monkeypatch):
     every = []
 
@@ -151,11 +181,13 @@ def test_ours_also_run_with_the_network_on_some_frames_only(tool, tmp_path, monk
         return estimate(self, *arguments)
 
     monkeypatch.setattr(SparseEstimator, 'estimate', recorded)
-    args = tool.make_parser().parse_args([*SHORT, '--precision', 'float32', '--pose-every', '2'])
+    options = ['--precision', 'float32', '--pose-every', '2', '--reuse-only']
+    args = tool.make_parser().parse_args([*SHORT, *options])
     models = comparison.find_models(args, tmp_path)
     video = comparison.make_video(args, tmp_path / 'clip.mp4')
     comparison.export_onnx(comparison.load(args, models[0], 'float32'), models[0].onnx)
     made = [make() for _, make in comparison.make_pipelines(args, video, models)]
+    assert not any('no reuse' in pipeline.name for pipeline in made)
     sparse = [pipeline for pipeline in made if 'every' in pipeline.name]
     assert [pipeline.name for pipeline in sparse] == [
         'ours, PyTorch, every 2',

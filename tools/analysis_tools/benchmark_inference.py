@@ -61,6 +61,11 @@ def make_parser() -> OneLineParser:
         '(none)',
     )
     parser.add_argument(
+        '--reuse-only',
+        action='store_true',
+        help='leave out this package with all crops of every window encoded anew',
+    )
+    parser.add_argument(
         '--repeat',
         type=positive,
         default=20,
