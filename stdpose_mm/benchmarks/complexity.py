@@ -120,7 +120,11 @@ def measure_complexity(cfg: Config) -> Complexity:
                 representation = SpatioTemporalRepresentation(features)
         with _counted() as head:
             output = model.head(representation)
-    needed = sum(parameter.numel() for parameter in _parameters_behind(output))
+    behind = _parameters_behind(output)
+    if (pruning := getattr(model.backbone, 'pruning', None)) is not None:
+        # The choice of tokens is none of the operations that autograd records.
+        behind |= set(pruning.parameters())
+    needed = sum(parameter.numel() for parameter in behind)
     merged = _of_modules(neck, model.neck, ['tks']) if model.with_neck else 0
     before_decoder = [name for name in _called(model.head) if name.split('.')[0] not in _DECODER]
     tokens = _of_modules(head, model.head, before_decoder)

@@ -115,6 +115,15 @@ def test_the_layers_after_pruning_are_counted_for_the_kept_tokens():
     assert whole - kept == layer(PLACES) - layer(PLACES // 2)
 
 
+def test_prediction_needs_the_parameters_of_pruning():
+    cfg = config(**pruned(JOINTS))
+    with_pruning = measure_complexity(cfg)
+    cfg.model.backbone.pruning = None
+    without = measure_complexity(cfg)
+    assert with_pruning.parameters - without.parameters == DIMS + 1
+    assert with_pruning.training_parameters == without.training_parameters
+
+
 def test_mmposes_backbone_computes_all_tokens():
     cfg = config(**pruned(JOINTS))
     reference = mmpose_complexity(cfg)
