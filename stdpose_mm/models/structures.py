@@ -61,6 +61,21 @@ class SpatioTemporalRepresentation(NamedTuple):
     reconstruction: Reconstruction | None = None
 
 
+class EncodedSamples(NamedTuple):
+    """Encoded windows of training samples.
+
+    Attributes:
+        representation: What the head reads of the N * W windows.
+        frame_heatmaps: Heatmaps of all frames [N, F, K, h, w]; ``None`` without a frame head.
+        token_scores: Scores [M, L] of the tokens of the frames that were encoded, M = N * F or,
+            without a neck, N * W; ``None`` unless the backbone prunes tokens.
+    """
+
+    representation: SpatioTemporalRepresentation
+    frame_heatmaps: Tensor | None = None
+    token_scores: Tensor | None = None
+
+
 def split_windows(sample: PoseDataSample) -> list[PoseDataSample]:
     """Split a training sample of several key frames into one sample per window.
 

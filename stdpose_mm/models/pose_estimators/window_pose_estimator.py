@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmpose.models.pose_estimators import TopdownPoseEstimator
@@ -12,6 +12,7 @@ from torch import Tensor
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.structures import (
     AuxiliaryLabels,
+    EncodedSamples,
     SpatioTemporalRepresentation,
     key_of,
     split_windows,
@@ -19,21 +20,6 @@ from stdpose_mm.models.structures import (
 from stdpose_mm.structures import NUM_FRAMES
 
 from .heatmap_teacher import HeatmapTeacher
-
-
-class EncodedSamples(NamedTuple):
-    """Encoded windows of training samples.
-
-    Attributes:
-        representation: What the head reads of the N * W windows.
-        frame_heatmaps: Heatmaps of all frames [N, F, K, h, w]; ``None`` without a frame head.
-        token_scores: Scores [M, L] of the tokens of all frames that were encoded, M = N * F or,
-            without a neck, N * W; ``None`` unless the backbone prunes tokens.
-    """
-
-    representation: Any
-    frame_heatmaps: Tensor | None = None
-    token_scores: Tensor | None = None
 
 
 class WindowPoseEstimator(TopdownPoseEstimator):
