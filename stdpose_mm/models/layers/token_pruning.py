@@ -59,9 +59,26 @@ class TokenPruning(nn.Module):
             targets: Target heatmaps [N, K, h, w].
             weights: Weights of the joints [N, K]; crops without any label do not count.
         """
-        labelled = weights > 0
-        joints = (targets.clamp(0, 1) * labelled[..., None, None]).amax(dim=1, keepdim=True)
-        wanted = F.adaptive_max_pool2d(joints, self.grid).flatten(1).to(scores)
+        wanted = self._wanted(targets, weights).amax(dim=1).to(scores)
         errors = F.binary_cross_entropy_with_logits(scores, wanted, reduction='none').mean(dim=1)
-        counts = labelled.any(dim=1).to(errors)
+        counts = (weights > 0).any(dim=1).to(errors)
         return (errors * counts).sum() / counts.sum().clamp(min=1)
+
+    @torch.no_grad()
+    def kept_joints(self, scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Compute the share of the labelled joints whose token is kept.
+
+        Args:
+            scores: [N, L].
+            targets: Target heatmaps [N, K, h, w]; a joint is where its map is highest.
+            weights: Weights of the joints [N, K].
+        """
+        kept = torch.zeros_like(scores).scatter(1, self.places(scores), 1)
+        joints = self._wanted(targets, weights).argmax(dim=2)
+        labelled = (weights > 0).to(kept)
+        return (kept.gather(1, joints) * labelled).sum() / labelled.sum().clamp(min=1)
+
+    def _wanted(self, targets: Tensor, weights: Tensor) -> Tensor:
+        """Take the highest value of every labelled joint's heatmap in every patch: [N, K, L]."""
+        labelled = (weights > 0)[..., None, None]
+        return F.adaptive_max_pool2d(targets.clamp(0, 1) * labelled, self.grid).flatten(2)

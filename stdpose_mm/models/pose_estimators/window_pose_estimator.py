@@ -189,7 +189,7 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         if self.frame_head_loss_weight and encoded.frame_heatmaps is not None:
             losses['loss_frame_kpt'] = self._frame_head_loss(encoded.frame_heatmaps, data_samples)
         if encoded.token_scores is not None:
-            losses['loss_tokens'] = self._token_loss(encoded.token_scores, data_samples, windows)
+            losses.update(self._token_losses(encoded.token_scores, data_samples, windows))
         losses.update(self._representation_losses(encoded.representation, windows))
         return losses
 
@@ -287,15 +287,22 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         )
         return loss * self.frame_head_loss_weight
 
-    def _token_loss(
+    def _token_losses(
         self, scores: Tensor, data_samples: list[PoseDataSample], windows: list[PoseDataSample]
-    ) -> Tensor:
-        """Compute the loss of the backbone's pruning, on all frames that were encoded."""
+    ) -> dict[str, Tensor]:
+        """Compute the loss of the backbone's pruning, on all frames that were encoded.
+
+        ``kept_joints``, which is logged but no loss, is the share of joints whose token is kept.
+        """
         if self.with_neck:
             target, weights = (values.flatten(0, 1) for values in window_targets(data_samples))
         else:
             target, weights = key_targets(windows)
-        return self.backbone.pruning.loss(scores, target, weights)
+        pruning = self.backbone.pruning
+        return {
+            'loss_tokens': pruning.loss(scores, target, weights),
+            'kept_joints': pruning.kept_joints(scores, target, weights),
+        }
 
     def _load_state_dict_pre_hook(
         self,

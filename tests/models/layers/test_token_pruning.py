@@ -56,6 +56,16 @@ def test_joints_and_crops_without_a_label_do_not_count(pruning):
     assert pruning.loss(scores, targets, torch.zeros(3, 2)) == 0
 
 
+def test_kept_joints_by_hand(pruning):
+    scores = torch.tensor([[0.1, 0.9, -2.0, 0.8, 0.0, 0.7]])  # tokens 1, 3 and 5 are kept
+    targets = torch.zeros(1, 4, 4, 6)
+    for joint, (row, column) in enumerate(((0, 2), (3, 5), (0, 0), (3, 0))):
+        targets[0, joint, row, column] = 1.0  # tokens 1, 5, 0 and 3
+    weights = torch.tensor([[1.0, 0.5, 1.0, 0.0]])
+    assert pruning.kept_joints(scores, targets, weights).item() == pytest.approx(2 / 3)
+    assert pruning.kept_joints(scores, targets, 0 * weights) == 0
+
+
 def test_nothing_but_the_scores_learns_from_the_loss(pruning):
     tokens = torch.randn(2, 6, 4, requires_grad=True)
     pruning.loss(pruning(tokens), torch.rand(2, 1, 4, 6), torch.ones(2, 1)).backward()
