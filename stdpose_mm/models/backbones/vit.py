@@ -122,17 +122,15 @@ class ViT(BaseModule):
         )
         self.ln1 = nn.LayerNorm(self.embed_dims, eps=1e-6)
         self.pruning: TokenPruning | None = None
-        self.num_whole = num_layers
         if pruning is not None:
             if set(pruning) != {'after', 'keep'}:
                 raise InputError(f'pruning must have after and keep, got {dict(pruning)}')
-            self.num_whole = pruning['after']
-            if not 0 < self.num_whole < num_layers:
+            if not 0 < pruning['after'] < num_layers:
                 raise InputError(
                     f'pruning must be after one of the first {num_layers - 1} layers, got '
-                    f'after={self.num_whole}'
+                    f'after={pruning["after"]}'
                 )
-            self.pruning = TokenPruning(self.embed_dims, self.grid, pruning['keep'])
+            self.pruning = TokenPruning(self.embed_dims, self.grid, **pruning)
         self._register_load_state_dict_pre_hook(self._adapt_state_dict)
 
     def init_weights(self) -> None:
@@ -171,12 +169,14 @@ class ViT(BaseModule):
                 f'expected images [N, 3, {self.img_size[0]}, {self.img_size[1]}], '
                 f'got {list(images.shape)}'
             )
-        tokens = self._run(self.layers[: self.num_whole], self.patch_embed(images) + self.pos_embed)
+        tokens = self.patch_embed(images) + self.pos_embed
         if self.pruning is None:
-            return (self._to_map(tokens),)
+            return (self._to_map(self._run(self.layers, tokens)),)
+        after = self.pruning.after
+        tokens = self._run(self.layers[:after], tokens)
         scores = self.pruning(tokens)
         places = self.pruning.places(scores)[..., None].expand(-1, -1, self.embed_dims)
-        kept = self._run(self.layers[self.num_whole :], tokens.gather(1, places))
+        kept = self._run(self.layers[after:], tokens.gather(1, places))
         return scores, self._to_map(tokens.scatter(1, places, kept.to(tokens)))
 
     def _run(self, layers: Iterable[nn.Module], tokens: Tensor) -> Tensor:

@@ -19,14 +19,16 @@ class TokenPruning(nn.Module):
     Args:
         embed_dims: Width D of the tokens.
         grid: Rows h' and columns w' of the tokens.
+        after: Number of layers that compute all tokens.
         keep: Share of the tokens to keep, above 0 and below 1.
 
     Raises:
         InputError: If no token, or every one, would be kept.
     """
 
-    def __init__(self, embed_dims: int, grid: Sequence[int], keep: float) -> None:
+    def __init__(self, embed_dims: int, grid: Sequence[int], after: int, keep: float) -> None:
         super().__init__()
+        self.after = after
         self.grid = (grid[0], grid[1])
         num_tokens = grid[0] * grid[1]
         self.num_kept = round(keep * num_tokens)

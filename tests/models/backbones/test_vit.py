@@ -224,6 +224,10 @@ class TestPruning:
             expected[kept] = whole.layers[3](tokens[image][kept][None])[0]
             torch.testing.assert_close(found, whole.ln1(expected))
 
+    def test_without_pruning_all_layers_compute_all_tokens_again(self, whole, pruned, images):
+        pruned.pruning = None
+        torch.testing.assert_close(pruned(images), whole(images))
+
     def test_gradients_reach_all_layers_and_not_the_scores(self, pruned, images):
         pruned(images)[-1].square().sum().backward()
         for layer in pruned.layers:

@@ -12,7 +12,7 @@ from stdpose_mm.models.layers import TokenPruning
 @pytest.fixture
 def pruning() -> TokenPruning:
     torch.manual_seed(0)
-    return TokenPruning(embed_dims=4, grid=(2, 3), keep=0.5)
+    return TokenPruning(embed_dims=4, grid=(2, 3), after=1, keep=0.5)
 
 
 def test_the_highest_scores_are_kept(pruning):
@@ -76,7 +76,7 @@ def test_nothing_but_the_scores_learns_from_the_loss(pruning):
 def test_scores_learn_where_the_joints_are():
     """The tokens with a joint have a feature of their own."""
     torch.manual_seed(0)
-    pruning = TokenPruning(embed_dims=16, grid=(2, 3), keep=1 / 3)
+    pruning = TokenPruning(embed_dims=16, grid=(2, 3), after=1, keep=1 / 3)
     tokens = torch.randn(8, 6, 16)
     with_joint = torch.stack([torch.randperm(6)[:2] for _ in range(8)])
     tokens[torch.arange(8)[:, None], with_joint, 1] += 6
@@ -96,4 +96,4 @@ def test_scores_learn_where_the_joints_are():
 @pytest.mark.parametrize('keep', [0, 0.05, 0.99, 1, 1.5, -1])
 def test_a_share_that_keeps_none_or_all_is_refused(keep):
     with pytest.raises(InputError, match='keep of the pruning must leave some of the 6 tokens'):
-        TokenPruning(4, (2, 3), keep)
+        TokenPruning(4, (2, 3), 1, keep)
