@@ -192,7 +192,6 @@ class OnnxPersonDetector(PersonDetector):
     ) -> None:
         super().__init__(score_threshold, nms_iou)
         with open_network(path) as file:
-            self.file_digest = file.digest
             self._session = start_session(file, 'RTMDet or YOLOX')
         outputs = self._session.outputs
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)

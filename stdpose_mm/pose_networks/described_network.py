@@ -115,7 +115,6 @@ class OnnxPoseNetwork(DescribedNetwork):
 
     def __init__(self, path: Path, description: NetworkDescription) -> None:
         with open_network(path) as file:
-            self.file_digest = file.digest
             self._session = start_session(file, 'a pose network')
         inputs = self._session.inputs
         shape = inputs[0].shape if len(inputs) == 1 else ()

@@ -200,8 +200,7 @@ def test_weights_without_pruning_fill_a_backbone_that_prunes(origin, tmp_path: P
     assert re.search(rf'^backbone +{BACKBONE_WEIGHTS - 1} +1 +2 +0 ', table, re.MULTILINE)
     path = tmp_path / 'weights.pth'
     torch.save(origin(), path)
-    prefix = {'prefix': 'backbone.'} if origin is dino else {}
-    init_cfg = {'type': 'Pretrained', 'checkpoint': str(path), **prefix}
+    init_cfg = {'type': 'Pretrained', 'checkpoint': str(path)}
     build({**backbone, 'init_cfg': init_cfg}).init_weights()
 
 

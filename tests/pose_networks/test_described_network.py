@@ -9,9 +9,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.described_network import TensorFlowPoseNetwork
 from stdpose_mm.pose_networks.network_description import PRESETS, NetworkDescription
@@ -51,6 +53,22 @@ def test_a_batch_is_the_same_as_single_pictures(tmp_path, geometry):
         alone = network.estimate(pictures[n : n + 1], boxes[n : n + 1])
         np.testing.assert_array_equal(together.heatmaps[n], alone.heatmaps[0])
         np.testing.assert_array_equal(together.to_heatmap[n], alone.to_heatmap[0])
+
+
+def test_networks_count_by_the_content_of_their_files(tmp_path):
+    """Not by the place of the file, so that poses kept for later runs are found."""
+    found = []
+    for name in ('first', 'same', 'other'):
+        folder = tmp_path / name
+        folder.mkdir()
+        network_at(folder, 'mmpose')
+        if name == 'other':
+            model = onnx.load(folder / 'dot.onnx')
+            model.doc_string = 'another file'
+            onnx.save(model, folder / 'dot.onnx')
+        found.append(fingerprint(load_pose_network(PoseNetworkFiles(str(folder / 'dot.onnx')))))
+    first, same, other = found
+    assert first == same != other
 
 
 def test_fine_maps_are_reduced_and_stay_in_place(tmp_path, monkeypatch):
