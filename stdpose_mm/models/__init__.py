@@ -10,7 +10,7 @@ from .layers import (
     SpatialMotionConcatenation,
     SpatialMotionMutualLearning,
 )
-from .losses import ForegroundMSELoss, MutualInformationLoss
+from .losses import ForegroundKLLoss, ForegroundMSELoss, MutualInformationLoss
 from .necks import (
     MLSME,
     STRE,
@@ -29,6 +29,7 @@ __all__ = [
     'ContextDecoder',
     'DualConsecutive',
     'DynamicAwareMask',
+    'ForegroundKLLoss',
     'ForegroundMSELoss',
     'FrameHead',
     'GivenPoseEmbedding',

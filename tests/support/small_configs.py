@@ -14,7 +14,7 @@ from support.paths import CONFIGS, ROOT
 
 ALIASES = {
     'stdpose_vit_posetrack17.py': 'stdpose_base_propagation_posetrack17.py',
-    'stdpose_tiny_synthetic.py': 'stdpose_tiny_propagation_synthetic_appearance.py',
+    'stdpose_tiny_synthetic.py': 'stdpose_tiny_propagation_synthetic_appearance_kl.py',
 }
 NAMES = [
     name

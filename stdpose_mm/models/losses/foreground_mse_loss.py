@@ -43,12 +43,15 @@ class ForegroundMSELoss(nn.Module):
         Returns:
             Scalar; 0 if no joint counts.
         """
-        target = target.float()
-        weighted = (output.float() - target).square() * (1 + self.foreground_weight * target)
-        per_map = weighted.flatten(2).sum(-1)
+        per_map = self.errors_of_maps(output.float(), target.float())
         if self.use_target_weight and target_weights is not None:
             counted = (target_weights > 0).sum().clamp(min=1)
             loss = (per_map * target_weights).sum() / counted
         else:
             loss = per_map.mean()
         return loss * self.loss_weight
+
+    def errors_of_maps(self, output: Tensor, target: Tensor) -> Tensor:
+        """Compute the error of every map [N, K] of [N, K, h, w], both float32."""
+        weighted = (output - target).square() * (1 + self.foreground_weight * target)
+        return weighted.flatten(2).sum(-1)
