@@ -36,8 +36,8 @@ setup:
 		{ echo 'set-up: $(PYTHON) is too old or does not run: install Python 3.11, or name one with `make setup PYTHON=...`' >&2; exit 1; }
 	@"$(PYTHON)" tools/misc/setup_env.py
 
-# Threads that wait spin for a moment, then sleep. Asleep at once, they train a fifth slower on an idle
-# machine (and a fifth faster on a busy one); spinning on, many times slower on a busy one.
+# Threads that wait spin for a moment, then sleep: a training step takes a fifth less than with threads
+# that sleep at once on an idle machine, a fifth more on a busy one.
 demo: setup
 	GOMP_SPINCOUNT=10000 $(VENV_PYTHON) demo/run_demo.py --out-dir work_dirs/demo $(ARGS)
 
