@@ -95,19 +95,29 @@ def test_the_frames_between_the_labels_around_a_new_one_are_affected() -> None:
     assert affected_frames(earlier, dict(earlier), NUM_FRAMES) == range(0)
 
 
-def test_boxes_change_as_far_as_the_next_whole_pose() -> None:
-    def partial(frame: int, given: set[int]) -> PersonLabel:
-        sources = np.array(['given' if joint in given else 'propagated' for joint in range(3)])
-        points = whole(frame).keypoints
-        return PersonLabel(
-            frame, points, np.where(sources == 'given', 2, 0), 1, keypoint_sources=sources
-        )
+def partial(frame: int, given: set[int], bbox: np.ndarray | None = None) -> PersonLabel:
+    sources = np.array(['given' if joint in given else 'propagated' for joint in range(3)])
+    visibility = np.where(sources == 'given', 2, 0)
+    return PersonLabel(
+        frame, whole(frame).keypoints, visibility, 1, bbox=bbox, keypoint_sources=sources
+    )
 
+
+def test_boxes_change_as_far_as_the_next_whole_pose() -> None:
     earlier = {2: whole(2), 6: partial(6, {2}), 8: partial(8, {0, 1}), 12: whole(12)}
     later = {**earlier, 12: whole(12, 30.0)}
     before, after = all_poses(earlier, 'linear'), all_poses(later, 'linear')
     assert [n for n in range(NUM_FRAMES) if not same(before[n], after[n])] == [*range(3, 20)]
     assert affected_frames(earlier, later, NUM_FRAMES) == range(2, 20)
+
+
+def test_frames_are_affected_back_to_labels_of_the_joints_that_did_not_change() -> None:
+    box = np.array([0.0, 0, 20, 20])
+    earlier = {2: whole(2), 6: partial(6, {2}, box), 8: partial(8, {0, 1}, box), 12: whole(12)}
+    moved = np.array([[30.0, 0], [0, 9], [9, 9]])
+    later = {**earlier, 12: PersonLabel(12, moved, np.full(3, 2), 1)}
+    # The gap of joint 2 begins at 6, and what fills it sees the whole pose at 12.
+    assert affected_frames(earlier, later, NUM_FRAMES) == range(6, 20)
 
 
 def test_frames_beyond_the_last_label_are_affected_to_the_end() -> None:
