@@ -6,7 +6,8 @@ every 7th frame through the held-out clips, and leaves in the output folder
 - ``table.md``, ``table.csv`` and ``report.json``: how well each method fills in the unlabelled
   frames;
 - ``overlay.mp4`` and ``overlay.png``: a held-out clip with the propagated poses;
-- ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots;
+- ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots, and
+  where they truly are;
 - ``training_curve.png``: losses and learning rate over the iterations;
 - ``sparse_labels.json``: the labels of that clip's every 7th frame alone, for the review page,
   whose command is the last line;
@@ -160,7 +161,7 @@ def run(args: argparse.Namespace) -> None:
     write_posetrack18(dense, out / 'overlay.json')
     write_overlay(out / 'overlay.mp4', frames, dense)
     write_picture(out / 'overlay.png', frames, dense, args.interval)
-    plot_trajectories(dense, out / 'trajectories.png', joints=TRAJECTORIES)
+    plot_trajectories(dense, out / 'trajectories.png', joints=TRAJECTORIES, truth=labels)
 
     table = comparison.table(METHODS)
     write_text(out / 'table.md', table + '\n')

@@ -79,13 +79,17 @@ def plot_trajectories(
     path: FilePath,
     track_id: int | None = None,
     joints: Sequence[str] | None = None,
+    truth: VideoLabels | None = None,
 ) -> None:
     """Write :func:`trajectories` as a PNG file, atomically."""
-    save_figure(trajectories(labels, track_id, joints), path)
+    save_figure(trajectories(labels, track_id, joints, truth), path)
 
 
 def trajectories(
-    labels: VideoLabels, track_id: int | None = None, joints: Sequence[str] | None = None
+    labels: VideoLabels,
+    track_id: int | None = None,
+    joints: Sequence[str] | None = None,
+    truth: VideoLabels | None = None,
 ) -> Figure:
     """Plot the joint positions of a person over time, x above y, given labels marked by dots.
 
@@ -95,18 +99,14 @@ def trajectories(
         labels: Labels of a video, given and propagated.
         track_id: The person; the first track by default.
         joints: Names of the joints to plot; by default all that are labelled in any frame.
+        truth: Labels of every frame with the same tracks and skeleton, drawn as pale lines.
 
     Raises:
         InputError: If there is no such track or joint.
     """
-    tracks = labels.tracks()
     if track_id is None:
-        track_id = min(tracks, default=-1)
-    if track_id not in tracks:
-        raise InputError(
-            f'labels {labels.name} have no track {track_id}, choose one of {sorted(tracks)}'
-        )
-    track = [tracks[track_id][frame] for frame in sorted(tracks[track_id])]
+        track_id = min(labels.tracks(), default=-1)
+    track = _track_of(labels, track_id)
     names = labels.skeleton.keypoint_names
     ever = np.any([person.labelled for person in track], axis=0)
     chosen = [name for name, shown in zip(names, ever, strict=True) if shown]
@@ -121,11 +121,16 @@ def trajectories(
     for name in chosen:
         joint = names.index(name)
         _plot_joint(axes, track, joint, name, **styles[joint])
+        if truth is not None:
+            frames, points = _places(_track_of(truth, track_id), joint)
+            for axis, values in zip(axes, points.T, strict=True):
+                axis.plot(frames, values, color=styles[joint]['color'], linewidth=4, alpha=0.25)
     for axis, label in zip(axes, ('x [px]', 'y [px]'), strict=True):
         axis.set_ylabel(label)
         axis.set_xlabel('frame')
     axes[1].invert_yaxis()
-    axes[0].set_title(f'{_escape_formulas(labels.name)}, track {track_id}; dots are given labels')
+    title = f'{_escape_formulas(labels.name)}, track {track_id}; dots are given labels'
+    axes[0].set_title(title if truth is None else f'{title}, broad pale lines the truth')
     if chosen:
         axes[0].legend(fontsize='x-small', ncol=2, loc='upper left', bbox_to_anchor=(1, 1))
     return figure
@@ -180,14 +185,27 @@ def _escape_formulas(text: str) -> str:
 def _plot_joint(
     axes: Sequence[Axes], track: Sequence[PersonLabel], joint: int, name: str, **style: Any
 ) -> None:
-    frames = np.array([person.frame_index for person in track])
-    points = np.array(
-        [p.keypoints[joint] if p.labelled[joint] else (np.nan, np.nan) for p in track]
-    )
+    frames, points = _places(track, joint)
     given = np.array([person.given[joint] for person in track])
     for axis, values in zip(axes, points.T, strict=True):
         axis.plot(frames, values, **style, linewidth=1.2, label=_escape_formulas(name))
         axis.plot(frames[given], values[given], 'o', color=style['color'], markersize=4)
+
+
+def _track_of(labels: VideoLabels, track_id: int) -> list[PersonLabel]:
+    """Return the persons of a track, by frame."""
+    tracks = labels.tracks()
+    if track_id not in tracks:
+        raise InputError(
+            f'labels {labels.name} have no track {track_id}, choose one of {sorted(tracks)}'
+        )
+    return [tracks[track_id][frame] for frame in sorted(tracks[track_id])]
+
+
+def _places(track: Sequence[PersonLabel], joint: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frames [n] of a track and a joint's places [n, 2] there, NaN where unlabelled."""
+    places = [p.keypoints[joint] if p.labelled[joint] else (np.nan, np.nan) for p in track]
+    return np.array([person.frame_index for person in track]), np.array(places)
 
 
 def _read_scalars(path: Path) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -70,6 +71,16 @@ def test_trajectories_show_labelled_joints_and_mark_given_frames(labels):
     assert curves(y) == {'head': ([0, 1, 2, 3, 4], [0, 2, 4, 6, 8])}
     marks = [line for line in x.lines if line.get_marker() == 'o']
     assert [list(line.get_xdata()) for line in marks] == [[0, 4]]
+
+
+def test_the_truth_is_drawn_without_a_name_where_it_is(labels):
+    moved = [replace(person, keypoints=person.keypoints + 5) for person in labels.persons]
+    x, y = trajectories(labels, truth=labels.with_persons(moved)).axes
+    for axis, places in ((x, [5, 6, 7, 8, 9]), (y, [5, 7, 9, 11, 13])):
+        (truth,) = (line for line in axis.lines if line.get_alpha() is not None)
+        assert list(truth.get_ydata()) == places
+        assert list(truth.get_xdata()) == [0, 1, 2, 3, 4]
+        assert [text.get_text() for text in x.get_legend().get_texts()] == ['head']
 
 
 def test_dots_mark_given_joints_not_whole_poses(labels):
