@@ -50,9 +50,19 @@ def derive_seed(*entropy: int) -> int:
 
 def seed_generators(seed: int) -> None:
     """Seed the global generators of Python, NumPy and PyTorch (all devices) with a 32-bit seed."""
+    seed_cpu_generators(seed)
+    torch.manual_seed(seed)
+
+
+def seed_cpu_generators(seed: int) -> None:
+    """Seed what draws on the CPU: the generators of Python, NumPy and PyTorch there.
+
+    Cheap enough for every sample: where CUDA is not in use yet, ``torch.manual_seed`` formats a
+    traceback at every call, to show if seeding the GPUs fails later.
+    """
     random.seed(seed)
     np.random.seed(seed)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
 
 
 @contextmanager

@@ -3,7 +3,7 @@ from __future__ import annotations
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from stdpose_mm.engine.seeding import SampleIndex, seed_generators
+from stdpose_mm.engine.seeding import SampleIndex, seed_cpu_generators
 
 
 @TRANSFORMS.register_module()
@@ -21,8 +21,8 @@ class SeedSample(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Seed ``random``, ``numpy.random`` and ``torch``; ``results`` is returned unchanged."""
+        """Seed ``random``, ``numpy.random`` and ``torch`` on the CPU; return ``results``."""
         index = results['sample_idx']
         if isinstance(index, SampleIndex):
-            seed_generators(index.seed)
+            seed_cpu_generators(index.seed)
         return results
