@@ -38,7 +38,7 @@ setup:
 
 # Threads that wait spin for a moment, then sleep: a training step takes a fifth less than with threads
 # that sleep at once on an idle machine, a fifth more on a busy one. Freed memory is kept: glibc would
-# return that of every step to the system, and a step would take a quarter longer to get it back.
+# return that of every step to the system, and a step would take up to a quarter longer to get it back.
 DEMO_ENV := GOMP_SPINCOUNT=10000 MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=4294967296
 
 demo: setup
