@@ -242,7 +242,7 @@ class VideoPosePropagator:
             labels = match_labels(labels, frames, frame_options, labels_size)
             state.labels = list_all_frames(labels, frames).with_persons(())
             state.skeleton = labels.skeleton
-            self.propagator.warn_of_unused(labels.skeleton)
+            self.propagator.warn_of_evidence(labels.skeleton)
             for track_id, track in given_labels(labels).tracks().items():
                 for label in track.values():
                     self._add(state, track_id, open_left_out(label) if fill_left_out else label)

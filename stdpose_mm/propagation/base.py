@@ -109,8 +109,8 @@ class BasePropagator(ABC):
         """Describe what poses of these joints are computed from, in a few words."""
         return self.basis
 
-    def warn_of_unused(self, skeleton: Skeleton) -> None:
-        """Warn of evidence that was given and is of no use for poses of these joints."""
+    def warn_of_evidence(self, skeleton: Skeleton) -> None:
+        """Warn of evidence that was given and is of little use for poses of these joints."""
         return
 
     def describe_use(self) -> list[str]:
