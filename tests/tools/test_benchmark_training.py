@@ -10,7 +10,7 @@ from stdpose_mm.benchmarks.training_speed import TrainingSpeed
 from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from support.paths import ROOT
 
-CONFIG = str(ROOT / 'configs' / 'stdpose_tiny_synthetic.py')
+CONFIG = str(ROOT / 'configs' / 'stdpose_tiny_propagation_synthetic_appearance.py')
 
 
 @pytest.fixture
