@@ -113,10 +113,10 @@ CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
 ON_ERROR = ('stop', 'skip')
 """What a dataset does about a sample that it cannot read: raise an error, or leave it out."""
 
-FootageKind = Literal['plain', 'wild']
+FootageKind = Literal['plain', 'wild', 'mixed']
 FOOTAGE_KINDS: tuple[FootageKind, ...] = get_args(FootageKind)
-"""How generated clips are filmed and coded: with as few disturbances as possible, or as in real
-videos of people."""
+"""How generated clips are filmed and coded: with as few disturbances as possible, as in real videos
+of people, or each clip in one of both ways."""
 
 WHOLE_PICTURE: Literal['whole-picture'] = 'whole-picture'
 """In place of boxes: one person fills the picture."""

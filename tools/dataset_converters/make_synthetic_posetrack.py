@@ -71,7 +71,8 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--footage',
         choices=FOOTAGE_KINDS,
-        help='wild adds the defects of real footage and of its coding (plain)',
+        help='wild adds the defects of real footage and of its coding, mixed has clips of both '
+        'kinds (plain)',
     )
     parser.add_argument('--workers', type=int, help='processes (default: number of cores)')
     return parser

@@ -43,8 +43,9 @@ class ClipSettings:
         frames: Number of frames.
         width, height: Picture size in pixels.
         people: Fewest and most people in a clip.
-        footage: 'plain', or 'wild' for the defects of real videos: various frame rates, shaking
-            cameras, small people, clutter, low light, strong compression.
+        footage: 'plain', 'wild' for the defects of real videos (various frame rates, shaking
+            cameras, small people, clutter, low light, strong compression), or 'mixed' for clips of
+            both kinds.
 
     Raises:
         InputError: If a number is out of range.

@@ -102,7 +102,7 @@ class Footage:
     @classmethod
     def sample(cls, rng: np.random.Generator, kind: FootageKind) -> Footage:
         """Draw how a clip is filmed; nothing is drawn for 'plain'."""
-        if kind == 'plain':
+        if kind == 'plain' or (kind == 'mixed' and rng.random() < 0.5):
             return cls()
         low, high = np.log(_FRAME_RATES)
         return cls(

@@ -31,6 +31,11 @@ def test_plain_footage_draws_nothing():
     assert rng.random() == np.random.default_rng(0).random()
 
 
+def test_some_mixed_footage_is_plain_and_some_is_wild():
+    plain = [Footage.sample(np.random.default_rng(n), 'mixed') == Footage() for n in range(40)]
+    assert 10 < sum(plain) < 30
+
+
 def test_the_same_seed_gives_the_same_wild_clip():
     first, second = generate_clip([4, 1], WILD), generate_clip([4, 1], WILD)
     np.testing.assert_array_equal(first.frames, second.frames)
