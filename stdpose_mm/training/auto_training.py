@@ -89,7 +89,7 @@ class AutoTrainer:
         pose = self._train_pose_network('pose', on_generated)
         roots = Roots(data, None)
         train, val = (read_videos(data / 'annotations' / split) for split in ('train', 'val'))
-        source = GapSource(roots, exact=True, pose=pose, device=self.device)
+        source = GapSource(roots, exact=True, models=(pose,), device=self.device)
         examples = self._extract(train[:evidence_clips], 'train', source)
         held_out = self._extract(val, 'val', source)
         self._train_fuser(
@@ -133,7 +133,7 @@ class AutoTrainer:
         for number, other in ((0, 1), (1, 0)):
             pose = train_pose_network(f'half{number}', files[number])
             videos = read_videos(halves[other])
-            source = GapSource(roots, pose=pose, device=self.device)
+            source = GapSource(roots, models=(pose,), device=self.device)
             examples += self._extract(videos, f'half{other}', source)
         train_pose_network('pose', [*files[0], *files[1]])
         held_out = [

@@ -21,11 +21,16 @@ from stdpose_mm.inference import WindowModel
 from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.pose_networks import load_pose_network
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
-from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS, TrainedFuser, build_fuser
+from stdpose_mm.propagation.auto.trained_fuser import (
+    SHIPPED_WEIGHTS,
+    TrainedFuser,
+    build_fuser,
+)
 from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.wording import counted
 
+from .auto_training import MARGIN_OF_GENERATED
 from .fuser_training import (
     TrainingGap,
     TrainingGapDataset,
@@ -99,6 +104,9 @@ class FuserFinetuner:
         source: Where pictures, and heatmaps of pose networks, come from.
         start: The fuser to start from.
         iters: Steps.
+        generated: Whether the videos are generated clips, many and for use on other footage: models
+            of this package are shown with the errors that they make there, the result is the
+            trained weights alone, and scores are lowered by ``MARGIN_OF_GENERATED``.
         workers: Processes that gather the evidence.
         device: Where the fuser is trained.
         seed: Seed of all random numbers.
@@ -108,6 +116,7 @@ class FuserFinetuner:
     source: GapSource
     start: Path = SHIPPED_WEIGHTS
     iters: int = 600
+    generated: bool = False
     workers: int = 2
     device: str = 'cpu'
     seed: int = 0
@@ -131,8 +140,8 @@ class FuserFinetuner:
         read = import_fuser if self.start.suffix == '.onnx' else TrainedFuser.load
         start = read(self.start)
         skeletons = [video.skeleton for video in (*videos, *held_out)]
-        if self.source.pose is not None:
-            self._require_shared_joints(self.source.pose, skeletons)
+        for model in self.source.models:
+            self._require_shared_joints(model, skeletons)
         for files in self.source.networks:
             estimator = NetworkHeatmapEstimator(load_pose_network(files, self.source.device))
             if all(estimator.shared_joints(each) is None for each in skeletons):
@@ -152,7 +161,7 @@ class FuserFinetuner:
         require_gaps(examples, others)
         before = cast(GapFuser, start.network)
         network = train_network(
-            TrainingGapDataset(examples, self.seed, simulated=SIMULATED, distorted=False),
+            TrainingGapDataset(examples, self.seed, simulated=SIMULATED, distorted=self.generated),
             self.work_dir / 'logs',
             before,
             self.iters,
@@ -160,10 +169,13 @@ class FuserFinetuner:
             seed=self.seed,
             device=self.device,
         )
-        trained_on = f'{start.trained_on}, then {counted(len(videos), "labelled video")}'
-        mixed = TrainedFuser(mix_weights(before, network, SHARE), ScoreCalibrator(), trained_on)
-        has_heatmaps = bool(self.source.networks) or self.source.pose is not None
-        fuser = calibrate(mixed, others, simulated=not has_heatmaps)
+        learned = 'generated clip' if self.generated else 'labelled video'
+        trained_on = f'{start.trained_on}, then {counted(len(videos), learned)}'
+        share = 1.0 if self.generated else SHARE
+        mixed = TrainedFuser(mix_weights(before, network, share), ScoreCalibrator(), trained_on)
+        margin = MARGIN_OF_GENERATED if self.generated else 0.0
+        has_heatmaps = bool(self.source.networks or self.source.models)
+        fuser = calibrate(mixed, others, margin, simulated=not has_heatmaps)
         checkpoint = self.work_dir / 'fuser.pth'
         fuser.save(checkpoint)
         export_fuser(fuser, checkpoint.with_suffix('.onnx'))

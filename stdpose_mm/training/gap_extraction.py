@@ -63,14 +63,15 @@ class GapSource(NamedTuple):
     Args:
         roots: Where the videos lie.
         exact: Whether the labels are exact; they are then changed as if a person had clicked them.
-        pose: A pose network of this package whose heatmaps are evidence.
+        models: Pose networks of this package. The heatmaps of one of them are evidence for a video,
+            which one is drawn: a fuser that is to read networks of any quality has to meet several.
         networks: Pose networks of other projects whose heatmaps are evidence.
         device: Where the networks run.
     """
 
     roots: Roots
     exact: bool = False
-    pose: TrainedPoseNetwork | None = None
+    models: tuple[TrainedPoseNetwork, ...] = ()
     networks: tuple[PoseNetworkFiles, ...] = ()
     device: str = 'cpu'
 
@@ -95,14 +96,17 @@ def extract_training_gaps(
     folder.mkdir(parents=True, exist_ok=True)
     names = distinct_file_names([video.name for video in videos], 'video')
     networks = [(each.preset, each.read) for each in source.networks]
-    same = [EVIDENCE, SHIPPED_MATCHER, MOST_COVERED, source.exact, source.pose, networks]
+    same = [EVIDENCE, SHIPPED_MATCHER, MOST_COVERED, source.exact, networks]
     jobs = []
     for video in videos:
         # Seeded by name, so that an added video changes nothing for the others.
         drawn = (seed, crc32(video.name.encode()))
-        tag = fingerprint(video, drawn, *same)[:12]
-        jobs.append(_Job(video, folder / f'{names[video.name]}.{tag}.npz', source, drawn))
+        model = source.models[_draw_model(drawn, len(source.models))] if source.models else None
+        tag = fingerprint(video, drawn, model, *same)[:12]
+        jobs.append(_Job(video, folder / f'{names[video.name]}.{tag}.npz', source, model, drawn))
     todo = [job for job in jobs if not job.path.is_file()]
+    # A process holds one model at a time.
+    todo.sort(key=lambda job: 0 if job.model is None else source.models.index(job.model))
     outdated = {names[job.labels.name] for job in todo}
     for file in folder.glob('*.npz'):
         if file.name.rsplit('.', 2)[0] in outdated:
@@ -124,12 +128,18 @@ def extract_training_gaps(
     return [gap for job in jobs for gap in load_training_gaps(job.path)]
 
 
+def _draw_model(seed: tuple[int, int], count: int) -> int:
+    # The low bits of checksums of numbered names are not random enough.
+    return int(np.random.default_rng((*seed, count)).integers(count))
+
+
 class _Job(NamedTuple):
     """Hold what a process needs to extract the fusion features of a video."""
 
     labels: VideoLabels
     path: Path
     source: GapSource
+    model: TrainedPoseNetwork | None
     seed: tuple[int, int]
 
 
@@ -150,7 +160,7 @@ def _extract_video(job: _Job) -> None:
         intervals,
         auto_flow(),
         rng,
-        None if source.pose is None else _window_estimator(source.pose, source.device),
+        None if job.model is None else _window_estimator(job.model, source.device),
         _network_estimators(source.networks, source.device),
     )
     save_training_gaps(job.path, gaps)
@@ -158,7 +168,7 @@ def _extract_video(job: _Job) -> None:
 
 @lru_cache(maxsize=1)
 def _window_estimator(pose: TrainedPoseNetwork, device: str) -> GapHeatmapEstimator:
-    """Load the pose network, once in a process."""
+    """Load a pose network, once in a process as long as it is the same."""
     model = WindowModel.from_config(pose.config, pose.checkpoint, device)
     model.pack()
     return GapHeatmapEstimator(model)

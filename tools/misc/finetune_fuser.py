@@ -10,7 +10,9 @@ labelled, or most of them: the first set is learned from, scores are calibrated 
 Training starts from the fuser that comes with the package, and ends with what both are worth on
 the second set. Pose networks are evidence as they are; their options are those of ``stdpose
 propagate``. A model of this package, ``--config`` and ``--checkpoint``, must not have been trained
-on these videos, or the fuser learns to follow it further than it deserves elsewhere.
+on these videos, or the fuser learns to follow it further than it deserves elsewhere. Of several
+models, each video is shown with one, so that the fuser learns to tell good from bad ones; the one
+that comes with the package was trained so (docs/guide/auto.md).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from stdpose_mm.cli.arguments import (
     run_command,
 )
 from stdpose_mm.errors import InputError, require_packages
+from stdpose_mm.wording import counted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,11 +66,23 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument(
         '--config',
+        action='append',
+        default=[],
         metavar='CONFIG',
-        help='model of this package whose heatmaps are evidence for auto: its config',
+        help='model of this package whose heatmaps are evidence for auto: its config; this and '
+        '--checkpoint may be repeated, each video is then shown with one of the models',
     )
-    parser.add_argument('--checkpoint', metavar='FILE', help='weights of --config')
+    parser.add_argument(
+        '--checkpoint', action='append', default=[], metavar='FILE', help='weights of --config'
+    )
     add_pose_network_arguments(parser)
+    parser.add_argument(
+        '--generated',
+        action='store_true',
+        help='the videos are generated clips, exactly labelled and unlike the footage that the '
+        'fuser is for: labels are moved as if a person had set them, models are shown with the '
+        'errors of unknown footage, nothing is left of the weights before, and scores are lowered',
+    )
     parser.add_argument('--iters', type=positive, default=600, help='steps (%(default)s)')
     add_training_resources(parser)
     return parser
@@ -80,9 +95,10 @@ def train(args: argparse.Namespace) -> None:
         InputError: If an option or a file cannot be used.
     """
     networks = pose_network_files(args)
-    if (args.config is None) != (args.checkpoint is None):
+    if len(args.config) != len(args.checkpoint):
         raise InputError(
-            'the model needs a config and a checkpoint, give both --config and --checkpoint'
+            f'--config is given {counted(len(args.config), "time")} and --checkpoint '
+            f'{counted(len(args.checkpoint), "time")}, give one checkpoint for each config'
         )
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.io.labelled_videos import read_videos
@@ -90,12 +106,13 @@ def train(args: argparse.Namespace) -> None:
     from stdpose_mm.training.fuser_finetuning import FuserFinetuner
     from stdpose_mm.training.gap_extraction import GapSource, Roots, TrainedPoseNetwork
 
-    model = None
-    if args.config is not None:
-        model = TrainedPoseNetwork(Path(args.config), Path(args.checkpoint))
     source = GapSource(
         Roots(args.image_root, args.video_root),
-        pose=model,
+        exact=args.generated,
+        models=tuple(
+            TrainedPoseNetwork(Path(config), Path(checkpoint))
+            for config, checkpoint in zip(args.config, args.checkpoint, strict=True)
+        ),
         networks=tuple(networks),
         device=args.device,
     )
@@ -104,6 +121,7 @@ def train(args: argparse.Namespace) -> None:
         source,
         args.fuser or SHIPPED_WEIGHTS,
         args.iters,
+        args.generated,
         args.workers,
         args.device,
         args.seed,
