@@ -48,14 +48,6 @@ _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
 
 
-_UNREAD = (
-    'the fuser that comes with the package has not learned how far to follow networks that see the '
-    'labels, and with small ones it places fewer joints right than without: use the network by '
-    'itself (--method stdpose for STDPose), or give a fuser that has learned it (--fuser, '
-    'tools/misc/finetune_fuser.py)'
-)
-
-
 def auto_flow() -> FlowEstimator:
     """Build the flow estimator of 'auto': a coarse one, as 'auto' has other evidence, too."""
     return DISFlow(finest_scale=2)
@@ -117,7 +109,6 @@ class AutoPropagator(BasePropagator):
         self.estimator = estimator or auto_flow()
         self.matcher = shipped_matcher()
         self.fuser = TrainedFuser.load(weights, device)
-        self._fuser_was_chosen = Path(weights) != SHIPPED_WEIGHTS
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -156,9 +147,7 @@ class AutoPropagator(BasePropagator):
                 yield _Chunk(gap, tracks[gap], unlabelled, (GapHeatmaps.of_labels(maps, mapping),))
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
-        """Warn of networks without joints of the labels, and of ones the fuser cannot read."""
-        if self.shared_joints(skeleton) is not None and not self._fuser_was_chosen:
-            warnings.warn(_UNREAD, InputWarning, stacklevel=2)
+        """Warn of networks without joints of the labels."""
         for each in self.estimators:
             if each.shared_joints(skeleton) is None:
                 warnings.warn(each.explain_unused(skeleton), InputWarning, stacklevel=2)

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from stdpose_mm.errors import InputError, InputWarning
+from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.propagation import propagate_labels
@@ -21,7 +20,6 @@ from stdpose_mm.structures import Skeleton
 from support.frame_sources import CountingFrames
 from support.moving_pictures import ARC, POINTS, moving_texture
 from support.peak_network import NAMES, PeakNetwork
-from support.tiny_models import window_model
 
 pytestmark = pytest.mark.slow
 
@@ -279,15 +277,3 @@ def test_weights_of_another_network_are_refused(tmp_path):
     torch.save(content, path)
     with pytest.raises(InputError, match='cannot be used'):
         AutoPropagator(weights=path)
-
-
-def test_networks_that_see_labels_are_warned_of_unless_a_fuser_for_them_is_given(weights):
-    skeleton, other = Skeleton(NAMES), Skeleton(('fin', 'tail'))
-    as_it_comes = AutoPropagator(window_model(skeleton))
-    with pytest.warns(InputWarning, match='has not learned how far to follow networks that see'):
-        as_it_comes.warn_of_evidence(skeleton)
-    with warnings.catch_warnings():
-        warnings.simplefilter('error')
-        as_it_comes.warn_of_evidence(other)
-        AutoPropagator(window_model(skeleton), weights).warn_of_evidence(skeleton)
-        AutoPropagator(pose_networks=[PeakNetwork()]).warn_of_evidence(skeleton)
