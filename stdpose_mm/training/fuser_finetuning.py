@@ -23,6 +23,7 @@ from stdpose_mm.pose_networks import load_pose_network
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import (
     SHIPPED_WEIGHTS,
+    SHIPPED_WINDOW_WEIGHTS,
     TrainedFuser,
     build_fuser,
 )
@@ -30,7 +31,6 @@ from stdpose_mm.structures import Skeleton, VideoLabels
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.wording import counted
 
-from .auto_training import MARGIN_OF_GENERATED
 from .fuser_training import (
     TrainingGap,
     TrainingGapDataset,
@@ -46,6 +46,9 @@ LEARNING_RATE = 1e-3
 
 SHARE = 0.5
 """Share of the trained weights in the result; the rest are the initial weights."""
+
+MARGIN_OF_GENERATED = 0.1
+"""Log odds taken off scores after training on generated clips; see docs/results/auto_parts.md."""
 
 SIMULATED = 0.3
 """Share of gaps with heatmaps of a simulated network: a worse network must do no harm later."""
@@ -102,7 +105,8 @@ class FuserFinetuner:
     Args:
         work_dir: Where everything is kept.
         source: Where pictures, and heatmaps of pose networks, come from.
-        start: The fuser to start from.
+        start: The fuser to start from; None for the one that comes with the package for such
+            evidence.
         iters: Steps.
         generated: Whether the videos are generated clips, many and for use on other footage: models
             of this package are shown with the errors that they make there, the result is the
@@ -114,7 +118,7 @@ class FuserFinetuner:
 
     work_dir: Path
     source: GapSource
-    start: Path = SHIPPED_WEIGHTS
+    start: Path | None = None
     iters: int = 600
     generated: bool = False
     workers: int = 2
@@ -137,8 +141,10 @@ class FuserFinetuner:
             InputError: If a file cannot be used, or nothing can be learned from the labels.
         """
         # An error in a file must appear before hours of work.
-        read = import_fuser if self.start.suffix == '.onnx' else TrainedFuser.load
-        start = read(self.start)
+        shipped = SHIPPED_WINDOW_WEIGHTS if self.source.models else SHIPPED_WEIGHTS
+        path = self.start or shipped
+        read = import_fuser if path.suffix == '.onnx' else TrainedFuser.load
+        start = read(path)
         skeletons = [video.skeleton for video in (*videos, *held_out)]
         for model in self.source.models:
             self._require_shared_joints(model, skeletons)

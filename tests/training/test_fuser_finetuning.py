@@ -21,9 +21,8 @@ from stdpose_mm.propagation.auto.trained_fuser import (
     TrainedFuser,
     build_fuser,
 )
-from stdpose_mm.training.auto_training import MARGIN_OF_GENERATED
-from stdpose_mm.training.fuser_finetuning import FuserQuality, mix_weights
-from stdpose_mm.training.fuser_training import calibrate, load_training_gaps
+from stdpose_mm.training.fuser_finetuning import MARGIN_OF_GENERATED, FuserQuality, mix_weights
+from stdpose_mm.training.fuser_training import calibrate, load_training_gaps, train_network
 from stdpose_mm.training.gap_extraction import (
     GapSource,
     Roots,
@@ -228,12 +227,25 @@ def test_scores_are_calibrated_with_the_network_and_without_any(finetuned):
     assert with_simulated.offset != pytest.approx(fitted.offset, rel=1e-3)
 
 
-def test_generated_clips_serve_for_other_footage(finetuned, tmp_path):
-    """Labels are moved as a person would set them, and scores lowered."""
+def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatch):
+    """Labels are moved as a person would set them, maps made worse, and scores lowered."""
+    distorted, shares = [], []
+
+    def train(dataset, *arguments, **options):
+        distorted.append(dataset.distorted)
+        return train_network(dataset, *arguments, **options)
+
+    def mix(before, trained, share):
+        shares.append(share)
+        return mix_weights(before, trained, share)
+
+    monkeypatch.setattr('stdpose_mm.training.fuser_finetuning.train_network', train)
+    monkeypatch.setattr('stdpose_mm.training.fuser_finetuning.mix_weights', mix)
     labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
     arguments = ['--labels', *labels, '--image-root', tmp_path / 'images', '--generated']
     arguments += ['--iters', 2, '--workers', 1, '--work-dir', tmp_path / 'out']
     assert load_tool('misc/finetune_fuser').main([str(word) for word in arguments]) == 0
+    assert (distorted, shares) == ([True], [1.0])
 
     def gaps_in(work_dir):
         (file,) = work_dir.glob('evidence/held_out/*.npz')

@@ -12,7 +12,7 @@ the second set. Pose networks are evidence as they are; their options are those 
 propagate``. A model of this package, ``--config`` and ``--checkpoint``, must not have been trained
 on these videos, or the fuser learns to follow it further than it deserves elsewhere. Of several
 models, each video is shown with one, so that the fuser learns to tell good from bad ones; the one
-that comes with the package was trained so (docs/guide/auto.md).
+that comes with the package for such models was trained so (docs/guide/auto.md).
 """
 
 from __future__ import annotations
@@ -62,15 +62,15 @@ def make_parser() -> OneLineParser:
         '--fuser',
         type=Path,
         metavar='FILE',
-        help='fuser to start from (default: the one that comes with the package)',
+        help='fuser to start from (default: the one that comes with the package for such evidence)',
     )
     parser.add_argument(
         '--config',
         action='append',
         default=[],
         metavar='CONFIG',
-        help='model of this package whose heatmaps are evidence for auto: its config; this and '
-        '--checkpoint may be repeated, each video is then shown with one of the models',
+        help='model of this package whose heatmaps are evidence for auto: its config; this and the '
+        'next option may be repeated, each video is then shown with one of the models',
     )
     parser.add_argument(
         '--checkpoint', action='append', default=[], metavar='FILE', help='weights of --config'
@@ -81,7 +81,7 @@ def make_parser() -> OneLineParser:
         action='store_true',
         help='the videos are generated clips, exactly labelled and unlike the footage that the '
         'fuser is for: labels are moved as if a person had set them, models are shown with the '
-        'errors of unknown footage, nothing is left of the weights before, and scores are lowered',
+        'errors of unknown footage, the fuser before is not mixed in, and scores are lowered',
     )
     parser.add_argument('--iters', type=positive, default=600, help='steps (%(default)s)')
     add_training_resources(parser)
@@ -102,7 +102,6 @@ def train(args: argparse.Namespace) -> None:
         )
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.io.labelled_videos import read_videos
-    from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
     from stdpose_mm.training.fuser_finetuning import FuserFinetuner
     from stdpose_mm.training.gap_extraction import GapSource, Roots, TrainedPoseNetwork
 
@@ -119,7 +118,7 @@ def train(args: argparse.Namespace) -> None:
     finetuner = FuserFinetuner(
         args.work_dir,
         source,
-        args.fuser or SHIPPED_WEIGHTS,
+        args.fuser,
         args.iters,
         args.generated,
         args.workers,

@@ -29,7 +29,7 @@ from .fusion_features import join_features
 from .gap_heatmaps import GapHeatmaps
 from .joint_matching import match_joints, matches_nbytes
 from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
-from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
+from .trained_fuser import SHIPPED_WEIGHTS, SHIPPED_WINDOW_WEIGHTS, TrainedFuser
 from .trained_matcher import shipped_matcher
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ class AutoPropagator(BasePropagator):
     Args:
         window_model: A pose network whose heatmaps are evidence for the joints that it shares with
             the labels by name; without one, flow and appearance are used alone.
-        weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
-            comes with the package, which was trained on generated clips only.
+        weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default one of the two
+            that come with the package, which were trained on generated clips only: one for gaps
+            with heatmaps of ``window_model``, one for all others.
         estimator: Optical flow, that of :func:`auto_flow` by default.
         batch_size: Crops that a pose network sees at once.
         device: Where a fuser in PyTorch runs.
@@ -90,7 +91,7 @@ class AutoPropagator(BasePropagator):
     def __init__(
         self,
         window_model: WindowModel | None = None,
-        weights: str | Path = SHIPPED_WEIGHTS,
+        weights: str | Path | None = None,
         estimator: FlowEstimator | None = None,
         batch_size: int = 8,
         device: str = 'cpu',
@@ -108,7 +109,9 @@ class AutoPropagator(BasePropagator):
         self.reads_other_people = bool(self.estimators)
         self.estimator = estimator or auto_flow()
         self.matcher = shipped_matcher()
-        self.fuser = TrainedFuser.load(weights, device)
+        self.fuser = self.window_fuser = TrainedFuser.load(weights or SHIPPED_WEIGHTS, device)
+        if weights is None and window_model is not None:
+            self.window_fuser = TrainedFuser.load(SHIPPED_WINDOW_WEIGHTS, device)
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -214,8 +217,9 @@ class AutoPropagator(BasePropagator):
                 found, likeness = evidence[chunk]
                 maps = gather_heatmaps(frames, gap, found, chunk.heatmaps, networks)
                 features = join_features(gap, chunk.tracks, found, likeness, frames.size, maps)
+                fuser = self.window_fuser if chunk.heatmaps else self.fuser
                 rows, known = np.searchsorted(chunk.times, keys), features.known
-                positions, certainty = (values[rows] for values in self.fuser(features))
+                positions, certainty = (values[rows] for values in fuser(features))
                 keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
             for row, frame_index in enumerate(keys):
                 yield PropagatedPose.with_visibility_of_labels(
@@ -231,7 +235,7 @@ class _Chunk:
         gap: The gap.
         tracks: Its flow tracks.
         keys: The frames to fill, ascending.
-        heatmaps: Heatmaps that are computed so far.
+        heatmaps: Heatmaps of the window model.
     """
 
     gap: Gap

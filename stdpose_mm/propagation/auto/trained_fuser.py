@@ -1,4 +1,4 @@
-"""A trained gap fuser with its calibration, and the one that comes with the package."""
+"""A trained gap fuser with its calibration, and the two that come with the package."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from stdpose_mm.models.fusers import GapFuser
 
 SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
+"""The fuser for gaps without heatmaps, or with those of networks of single pictures."""
+
+SHIPPED_WINDOW_WEIGHTS = SHIPPED_WEIGHTS.with_name('gap_fuser_windows.onnx')
+"""The fuser for gaps with heatmaps of a window model. These follow the labels, also where the model
+does not know better, so that a fuser has to learn how far to trust them."""
 
 ONNX_RECORD = 'stdpose_mm.fuser'
 """Name of the entry of an ONNX file's metadata that holds :meth:`TrainedFuser.record` as JSON."""
