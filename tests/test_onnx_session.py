@@ -62,7 +62,7 @@ def test_a_network_says_what_it_takes_and_gives(runtime):
 @runtimes
 def test_metadata_of_the_file_are_read(runtime):
     session = start(runtime)
-    assert '"trained_on": "generated clips' in session.read_metadata(RECORD)
+    assert '"trained_on": "generated clips"' in session.read_metadata(RECORD)
     with pytest.raises(LookupError):
         session.read_metadata('nothing')
 

@@ -224,7 +224,7 @@ def test_scores_are_calibrated_with_the_network_and_without_any(finetuned):
         calibrate(fuser, gaps, simulated=simulated).calibrator for simulated in (False, True)
     )
     assert fuser.calibrator.offset == pytest.approx(fitted.offset, rel=1e-4)
-    assert with_simulated.offset != pytest.approx(fitted.offset, rel=1e-3)
+    assert with_simulated.offset != pytest.approx(fitted.offset, rel=0.1)
 
 
 def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatch):
