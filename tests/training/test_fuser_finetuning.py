@@ -122,7 +122,7 @@ def test_of_several_models_each_video_is_shown_with_one(tmp_path, model_files):
         TrainedPoseNetwork(config, file) for file in (checkpoint, tmp_path / 'other.pth')
     )
     joints = ('head', 'tail', 'right_hand')
-    files = [write_clip(tmp_path, f'clip{number}', 1.5, joints) for number in range(6)]
+    files = [write_clip(tmp_path, name, 1.5, joints) for name in ('left', 'right')]
     source = GapSource(Roots(tmp_path / 'images', None))
 
     def heatmaps(name: str, *models: TrainedPoseNetwork) -> dict[str, np.ndarray]:
