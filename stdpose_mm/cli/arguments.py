@@ -389,6 +389,27 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def paired_options(args: argparse.Namespace, config: str, checkpoint: str) -> list[tuple[str, str]]:
+    """Pair the values of two repeated options, in their order.
+
+    Args:
+        args: The command line.
+        config: Name of the one option in it.
+        checkpoint: Name of the other one.
+
+    Raises:
+        InputError: If one is given more often than the other.
+    """
+    configs, checkpoints = vars(args)[config], vars(args)[checkpoint]
+    if len(configs) != len(checkpoints):
+        first, second = (f'--{name.replace("_", "-")}' for name in (config, checkpoint))
+        raise InputError(
+            f'{first} is given {counted(len(configs), "time")} and {second} '
+            f'{counted(len(checkpoints), "time")}, give one checkpoint for each config'
+        )
+    return list(zip(configs, checkpoints, strict=True))
+
+
 def pose_network_files(args: argparse.Namespace) -> list[PoseNetworkFiles]:
     """Read the options of :func:`add_pose_network_arguments`.
 
@@ -397,15 +418,9 @@ def pose_network_files(args: argparse.Namespace) -> list[PoseNetworkFiles]:
     """
     from stdpose_mm.pose_networks import PoseNetworkFiles
 
-    if len(args.pose_config) != len(args.pose_checkpoint):
-        raise InputError(
-            f'--pose-config is given {counted(len(args.pose_config), "time")} and '
-            f'--pose-checkpoint {counted(len(args.pose_checkpoint), "time")}, give one checkpoint '
-            'for each config'
-        )
     found = [
         PoseNetworkFiles(config, checkpoint)
-        for config, checkpoint in zip(args.pose_config, args.pose_checkpoint, strict=True)
+        for config, checkpoint in paired_options(args, 'pose_config', 'pose_checkpoint')
     ]
     for option, suffix in (('onnx', '.onnx'), ('tensorflow', '.pb')):
         for text in vars(args)[f'pose_{option}']:

@@ -89,7 +89,7 @@ class AutoTrainer:
         pose = self._train_pose_network('pose', on_generated)
         roots = Roots(data, None)
         train, val = (read_videos(data / 'annotations' / split) for split in ('train', 'val'))
-        source = GapSource(roots, exact=True, models=(pose,), device=self.device)
+        source = GapSource(roots, generated=True, models=(pose,), device=self.device)
         examples = self._extract(train[:evidence_clips], 'train', source)
         held_out = self._extract(val, 'val', source)
         self._train_fuser(

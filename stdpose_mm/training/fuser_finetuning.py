@@ -47,8 +47,9 @@ LEARNING_RATE = 1e-3
 SHARE = 0.5
 """Share of the trained weights in the result; the rest are the initial weights."""
 
-MARGIN_OF_GENERATED = 0.1
-"""Log odds taken off scores after training on generated clips; see docs/results/auto_parts.md."""
+FINETUNED_MARGIN = 0.1
+"""Log odds taken off scores after further training on generated clips; see
+docs/results/generated_clips.md."""
 
 SIMULATED = 0.3
 """Share of gaps with heatmaps of a simulated network: a worse network must do no harm later."""
@@ -104,13 +105,13 @@ class FuserFinetuner:
 
     Args:
         work_dir: Where everything is kept.
-        source: Where pictures, and heatmaps of pose networks, come from.
+        source: Where pictures, and heatmaps of pose networks, come from. Generated clips are many,
+            and for use on other footage: models of this package are shown with the errors that they
+            make there, the result is the trained weights alone, and scores are lowered by
+            ``FINETUNED_MARGIN``.
         start: The fuser to start from; None for the one that comes with the package for such
             evidence.
         iters: Steps.
-        generated: Whether the videos are generated clips, many and for use on other footage: models
-            of this package are shown with the errors that they make there, the result is the
-            trained weights alone, and scores are lowered by ``MARGIN_OF_GENERATED``.
         workers: Processes that gather the evidence.
         device: Where the fuser is trained.
         seed: Seed of all random numbers.
@@ -120,7 +121,6 @@ class FuserFinetuner:
     source: GapSource
     start: Path | None = None
     iters: int = 600
-    generated: bool = False
     workers: int = 2
     device: str = 'cpu'
     seed: int = 0
@@ -141,6 +141,7 @@ class FuserFinetuner:
             InputError: If a file cannot be used, or nothing can be learned from the labels.
         """
         # An error in a file must appear before hours of work.
+        generated = self.source.generated
         shipped = SHIPPED_WINDOW_WEIGHTS if self.source.models else SHIPPED_WEIGHTS
         path = self.start or shipped
         read = import_fuser if path.suffix == '.onnx' else TrainedFuser.load
@@ -167,7 +168,7 @@ class FuserFinetuner:
         require_gaps(examples, others)
         before = cast(GapFuser, start.network)
         network = train_network(
-            TrainingGapDataset(examples, self.seed, simulated=SIMULATED, distorted=self.generated),
+            TrainingGapDataset(examples, self.seed, simulated=SIMULATED, distorted=generated),
             self.work_dir / 'logs',
             before,
             self.iters,
@@ -175,11 +176,11 @@ class FuserFinetuner:
             seed=self.seed,
             device=self.device,
         )
-        learned = 'generated clip' if self.generated else 'labelled video'
+        learned = 'generated clip' if generated else 'labelled video'
         trained_on = f'{start.trained_on}, then {counted(len(videos), learned)}'
-        share = 1.0 if self.generated else SHARE
+        share = 1.0 if generated else SHARE
         mixed = TrainedFuser(mix_weights(before, network, share), ScoreCalibrator(), trained_on)
-        margin = MARGIN_OF_GENERATED if self.generated else 0.0
+        margin = FINETUNED_MARGIN if generated else 0.0
         has_heatmaps = bool(self.source.networks or self.source.models)
         fuser = calibrate(mixed, others, margin, simulated=not has_heatmaps)
         checkpoint = self.work_dir / 'fuser.pth'

@@ -62,7 +62,8 @@ class GapSource(NamedTuple):
 
     Args:
         roots: Where the videos lie.
-        exact: Whether the labels are exact; they are then changed as if a person had clicked them.
+        generated: Whether the videos are generated clips. Their labels are exact, and are changed
+            as if a person had clicked them.
         models: Pose networks of this package. The heatmaps of one of them are evidence for a video,
             which one is drawn: a fuser that is to read networks of any quality has to meet several.
         networks: Pose networks of other projects whose heatmaps are evidence.
@@ -70,7 +71,7 @@ class GapSource(NamedTuple):
     """
 
     roots: Roots
-    exact: bool = False
+    generated: bool = False
     models: tuple[TrainedPoseNetwork, ...] = ()
     networks: tuple[PoseNetworkFiles, ...] = ()
     device: str = 'cpu'
@@ -96,7 +97,7 @@ def extract_training_gaps(
     folder.mkdir(parents=True, exist_ok=True)
     names = distinct_file_names([video.name for video in videos], 'video')
     networks = [(each.preset, each.read) for each in source.networks]
-    same = [EVIDENCE, SHIPPED_MATCHER, MOST_COVERED, source.exact, networks]
+    same = [EVIDENCE, SHIPPED_MATCHER, MOST_COVERED, source.generated, networks]
     jobs = []
     for video in videos:
         # Seeded by name, so that an added video changes nothing for the others.
@@ -153,7 +154,7 @@ def _extract_video(job: _Job) -> None:
     source, rng = job.source, np.random.default_rng(job.seed)
     intervals = rng.choice(INTERVALS, INTERVALS_PER_VIDEO, replace=False).tolist()
     frames = open_video(job.labels, *source.roots, pictures_needed=True)
-    labels = as_annotated(given_labels(job.labels), rng) if source.exact else job.labels
+    labels = as_annotated(given_labels(job.labels), rng) if source.generated else job.labels
     gaps = collect_training_gaps(
         PreloadedFrames(frames, range(len(frames))),
         labels,

@@ -21,7 +21,7 @@ from stdpose_mm.propagation.auto.trained_fuser import (
     TrainedFuser,
     build_fuser,
 )
-from stdpose_mm.training.fuser_finetuning import MARGIN_OF_GENERATED, FuserQuality, mix_weights
+from stdpose_mm.training.fuser_finetuning import FINETUNED_MARGIN, FuserQuality, mix_weights
 from stdpose_mm.training.fuser_training import calibrate, load_training_gaps, train_network
 from stdpose_mm.training.gap_extraction import (
     GapSource,
@@ -258,7 +258,7 @@ def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatc
     assert np.abs(heights_of_the_nose(tmp_path / 'out') - NOSE[1]).max() > 0.01
     fuser = TrainedFuser.load(tmp_path / 'out' / 'fuser.pth')
     as_measured = calibrate(fuser, gaps_in(tmp_path / 'out')).calibrator
-    assert fuser.calibrator.offset == pytest.approx(as_measured.offset - MARGIN_OF_GENERATED)
+    assert fuser.calibrator.offset == pytest.approx(as_measured.offset - FINETUNED_MARGIN)
     assert fuser.trained_on.endswith(', then 1 generated clip')
 
 

@@ -26,12 +26,12 @@ from stdpose_mm.cli.arguments import (
     add_pose_network_arguments,
     add_roots,
     add_training_resources,
+    paired_options,
     pose_network_files,
     positive,
     run_command,
 )
-from stdpose_mm.errors import InputError, require_packages
-from stdpose_mm.wording import counted
+from stdpose_mm.errors import require_packages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,11 +95,7 @@ def train(args: argparse.Namespace) -> None:
         InputError: If an option or a file cannot be used.
     """
     networks = pose_network_files(args)
-    if len(args.config) != len(args.checkpoint):
-        raise InputError(
-            f'--config is given {counted(len(args.config), "time")} and --checkpoint '
-            f'{counted(len(args.checkpoint), "time")}, give one checkpoint for each config'
-        )
+    models = paired_options(args, 'config', 'checkpoint')
     require_packages('training', 'torch', 'mmpose', 'onnx')
     from stdpose_mm.io.labelled_videos import read_videos
     from stdpose_mm.training.fuser_finetuning import FuserFinetuner
@@ -107,10 +103,9 @@ def train(args: argparse.Namespace) -> None:
 
     source = GapSource(
         Roots(args.image_root, args.video_root),
-        exact=args.generated,
+        generated=args.generated,
         models=tuple(
-            TrainedPoseNetwork(Path(config), Path(checkpoint))
-            for config, checkpoint in zip(args.config, args.checkpoint, strict=True)
+            TrainedPoseNetwork(Path(config), Path(checkpoint)) for config, checkpoint in models
         ),
         networks=tuple(networks),
         device=args.device,
@@ -120,7 +115,6 @@ def train(args: argparse.Namespace) -> None:
         source,
         args.fuser,
         args.iters,
-        args.generated,
         args.workers,
         args.device,
         args.seed,
