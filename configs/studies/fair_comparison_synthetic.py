@@ -31,6 +31,10 @@ entries = [
     ),
     dict(name='STDPose', config='configs/stdpose_tiny_propagation_synthetic_appearance.py'),
     dict(
+        name='STDPose, wide',
+        config='configs/stdpose_tiny_propagation_synthetic_appearance_wide.py',
+    ),
+    dict(
         name='STDPose, no prior map',
         config='configs/stdpose_tiny_propagation_synthetic_appearance.py',
         cfg_options={'model.neck.tks.use_prior': False},

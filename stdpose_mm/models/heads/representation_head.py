@@ -38,17 +38,21 @@ class RepresentationHead(DecoderHead):
         """
         return dict(type='Normal', override=dict(type='Normal', name='final_layer', std=0.001))
 
-    def add_full_resolution_path(self, merged_channels: int, patch_size: int) -> None:
+    def add_full_resolution_path(
+        self, merged_channels: int, patch_size: int, refine_channels: int | None = None
+    ) -> None:
         """Add the layers of the path at full resolution; called when the head is built.
 
         Args:
             merged_channels: Width C of the neck's ``merged_feature``.
             patch_size: Side of the patch that joins a token, in heatmap pixels.
+            refine_channels: Width of the feature that the last layer reads. ``None`` means that of
+                the upsampled feature, or C with the simple decoder.
         """
-        before = width = self.final_layer.in_channels
-        if self.upsample is not None:
-            # With the backbone's width, this path would cost more than all other parts after it.
-            width = merged_channels
+        before = self.final_layer.in_channels
+        # With the backbone's width, this path would cost more than all other parts after it.
+        width = refine_channels or (before if self.upsample is None else merged_channels)
+        if refine_channels is not None or self.upsample is not None:
             self.final_layer = nn.Conv2d(width, self.out_channels, kernel_size=1)
         self.feature_embed = nn.Conv2d(
             merged_channels, self.in_channels, patch_size, stride=patch_size, bias=False

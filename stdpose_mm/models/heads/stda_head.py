@@ -39,9 +39,14 @@ class STDAHead(RepresentationHead):
         merged_channels: Width C of the neck's ``merged_feature``, which then joins the tokens and
             the upsampled feature: a path at full resolution (beyond the paper). ``None`` to leave
             it out.
+        refine_channels: Width at which that path ends, before the last layer. ``None`` means that
+            of the upsampled feature; less than some channels per joint holds the maps back.
         deconv_out_channels: Channels of the upsampling layers.
         deconv_kernel_sizes: Kernel sizes of the upsampling layers.
         **kwargs: Further arguments of :class:`HeatmapHead` (``loss``, ``decoder``, ...).
+
+    Raises:
+        InputError: If there is a ``refine_channels`` but no ``merged_channels``.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class STDAHead(RepresentationHead):
         feedforward_channels: int | None = None,
         patch_size: int = 4,
         merged_channels: int | None = None,
+        refine_channels: int | None = None,
         deconv_out_channels: Sequence[int] = (256, 256),
         deconv_kernel_sizes: Sequence[int] = (4, 4),
         **kwargs: Any,
@@ -66,6 +72,11 @@ class STDAHead(RepresentationHead):
             deconv_kernel_sizes=deconv_kernel_sizes,
             **kwargs,
         )
+        if refine_channels is not None and merged_channels is None:
+            raise InputError(
+                f'refine_channels={refine_channels} widens the path at full resolution, set '
+                'merged_channels too'
+            )
         self.grid = (feature_size[0], feature_size[1])
         self.heatmap_shape = (self.grid[0] * patch_size, self.grid[1] * patch_size)
         self.mask = MODELS.build(mask) if mask else None
@@ -73,7 +84,7 @@ class STDAHead(RepresentationHead):
             out_channels * (2 if mask else 1), in_channels, patch_size, stride=patch_size
         )
         if merged_channels is not None:
-            self.add_full_resolution_path(merged_channels, patch_size)
+            self.add_full_resolution_path(merged_channels, patch_size, refine_channels)
         positions = sine_cosine_position_embedding(self.grid, in_channels) * 0.5
         self.pos_embed = nn.Parameter(positions)
         self.blocks = nn.ModuleList(

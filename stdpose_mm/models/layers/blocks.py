@@ -11,10 +11,20 @@ from torch import Tensor, nn
 from .attention import CrossAttention, SelfAttention
 
 
-def conv_block(in_channels: int, out_channels: int, groups: int = 1) -> nn.Sequential:
+def conv_block(
+    in_channels: int, out_channels: int, groups: int = 1, dilation: int = 1
+) -> nn.Sequential:
     """Build a 3x3 convolution with batch normalisation and ReLU."""
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1, groups=groups, bias=False),
+        nn.Conv2d(
+            in_channels,
+            out_channels,
+            3,
+            padding=dilation,
+            dilation=dilation,
+            groups=groups,
+            bias=False,
+        ),
         nn.BatchNorm2d(out_channels),
         nn.ReLU(inplace=True),
     )
@@ -26,12 +36,13 @@ class ResidualBlock(nn.Module):
     Args:
         channels: Number of channels C.
         groups: Groups of both convolutions.
+        dilation: Distance of neighbouring taps of the first convolution in pixels.
     """
 
-    def __init__(self, channels: int, groups: int = 1) -> None:
+    def __init__(self, channels: int, groups: int = 1, dilation: int = 1) -> None:
         super().__init__()
         self.residual = nn.Sequential(
-            conv_block(channels, channels, groups),
+            conv_block(channels, channels, groups, dilation),
             nn.Conv2d(channels, channels, 3, padding=1, groups=groups, bias=False),
             nn.BatchNorm2d(channels),
         )

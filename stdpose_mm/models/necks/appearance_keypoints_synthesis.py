@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -7,7 +9,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.models.layers import conv_block
+from stdpose_mm.models.layers import ResidualBlock, conv_block
 from stdpose_mm.models.structures import AuxiliaryLabels, auxiliary_of, nearness_of
 from stdpose_mm.structures import NUM_FRAMES
 
@@ -27,6 +29,8 @@ class AppearanceKeypointsSynthesis(BaseModule):
         correlation: Config of the module that compares frames, :class:`AppearanceCorrelation`.
         appearance_channels: Width of the feature that ``correlation`` gives.
         channels: Width C of the convolutions.
+        dilations: A residual block for each follows these, with this dilation in heatmap pixels: it
+            sees how a joint moved where an appearance recurs in several places.
         num_frames: Number of frames T.
         use_prior: Also read the interpolated pose of the key frame as one more map per joint.
         merge_heatmaps: Whether to give merged heatmaps, for a head that reads them.
@@ -38,6 +42,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
         correlation: dict,
         appearance_channels: int = 32,
         channels: int = 48,
+        dilations: Sequence[int] = (),
         num_frames: int = NUM_FRAMES,
         use_prior: bool = False,
         merge_heatmaps: bool = True,
@@ -52,6 +57,9 @@ class AppearanceKeypointsSynthesis(BaseModule):
         self.read_time = nn.Linear(num_frames - 1, channels, bias=False)
         self.activate = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
         self.merge = conv_block(channels, channels)
+        self.blocks = nn.Sequential(
+            *(ResidualBlock(channels, dilation=dilation) for dilation in dilations)
+        )
         self.synthesize = nn.Conv2d(channels, num_joints, 1) if merge_heatmaps else None
 
     def forward(
@@ -93,5 +101,5 @@ class AppearanceKeypointsSynthesis(BaseModule):
         by_joint = maps.transpose(1, 2).flatten(1, 2)
         read = self.read_maps(by_joint) + self.read_appearance(appearance)
         read = read + self.read_time(nearness)[..., None, None]
-        merged = self.merge(self.activate(read))
+        merged = self.blocks(self.merge(self.activate(read)))
         return None if self.synthesize is None else self.synthesize(merged), merged

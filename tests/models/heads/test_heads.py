@@ -72,6 +72,18 @@ class TestSTDAHead:
         moved[0, 4:7, 6:9] = 0
         assert not moved.any()
 
+    @pytest.mark.parametrize('decoder', [{}, {'deconv_out_channels': None, 'upsample': 4}])
+    def test_path_at_full_resolution_may_end_wider(self, decoder):
+        head = stda(merged_channels=6, refine_channels=20, **decoder)
+        assert head.refine[0].out_channels == head.final_layer.in_channels == 20
+        assert head.decode_feature(torch.randn(2, DIMS, 4, 3), torch.rand(2, 6, 16, 12)).shape == (
+            (2, JOINTS, 16, 12)
+        )
+
+    def test_only_a_path_at_full_resolution_can_be_widened(self):
+        with pytest.raises(InputError, match='refine_channels=20 .* set merged_channels too'):
+            stda(refine_channels=20)
+
     def test_tokens_read_the_merged_feature(self):
         head = stda(merged_channels=6)
         feats = representation()._replace(merged_feature=torch.rand(2, 6, 16, 12))

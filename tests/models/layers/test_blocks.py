@@ -9,7 +9,7 @@ from stdpose_mm.models.layers import (
     TransformerBlock,
     zero_init_residual,
 )
-from stdpose_mm.models.layers.blocks import MutualAttentionBlock
+from stdpose_mm.models.layers.blocks import MutualAttentionBlock, ResidualBlock
 from support.model_samples import copy_block
 
 DIMS, HEADS = 8, 2
@@ -19,6 +19,19 @@ def reached(tokens: torch.Tensor, result: torch.Tensor, index: tuple[int, ...]) 
     """Mark the tokens that a token of the result depends on."""
     (gradient,) = torch.autograd.grad(result[index].sum(), tokens, retain_graph=True)
     return gradient.abs().sum(-1) > 0
+
+
+def test_dilated_residual_block_sees_nine_spread_places_and_their_neighbours():
+    block = ResidualBlock(1, dilation=3).eval()
+    for convolution in (block.residual[0][0], block.residual[1]):
+        torch.nn.init.ones_(convolution.weight)
+    impulse = torch.zeros(1, 1, 15, 15)
+    impulse[0, 0, 7, 7] = 1.0
+    seen = block(impulse)[0, 0] > 0
+    rows = torch.tensor([3, 4, 5, 6, 7, 8, 9, 10, 11])
+    expected = torch.zeros(15, 15, dtype=torch.bool)
+    expected[rows[:, None], rows] = True
+    assert torch.equal(seen, expected)
 
 
 def test_key_frame_block_gives_what_the_whole_block_gives_for_its_tokens():

@@ -142,18 +142,19 @@ def labels_at(position: float, num_joints: int = 5) -> AuxiliaryLabels:
 
 
 class TestAppearanceKeypointsSynthesis:
+    CFG = dict(
+        type='AppearanceKeypointsSynthesis',
+        num_joints=5,
+        correlation=dict(type='AppearanceCorrelation', embed_dims=16, channels=8),
+        appearance_channels=8,
+        channels=12,
+        use_prior=True,
+    )
+
     @pytest.fixture
     def synthesis(self) -> AppearanceKeypointsSynthesis:
         torch.manual_seed(0)
-        cfg = dict(
-            type='AppearanceKeypointsSynthesis',
-            num_joints=5,
-            correlation=dict(type='AppearanceCorrelation', embed_dims=16, channels=8),
-            appearance_channels=8,
-            channels=12,
-            use_prior=True,
-        )
-        return build(cfg).eval()
+        return build(self.CFG).eval()
 
     @pytest.fixture
     def window(self) -> dict[str, torch.Tensor]:
@@ -195,6 +196,15 @@ class TestAppearanceKeypointsSynthesis:
     def test_without_labels_nothing_is_given_half_way(self, synthesis, window):
         without, _ = synthesis(**window, given=None)
         torch.testing.assert_close(without, synthesis(**window, given=labels_at(0.5))[0])
+
+    def test_residual_blocks_follow_the_convolutions(self, synthesis, window):
+        torch.manual_seed(0)
+        wider = build({**self.CFG, 'dilations': (2,)}).eval()
+        wider.load_state_dict(synthesis.state_dict(), strict=False)
+        _, before = synthesis(**window, given=None)
+        maps, feature = wider(**window, given=None)
+        torch.testing.assert_close(feature, wider.blocks(before))
+        torch.testing.assert_close(maps, wider.synthesize(feature))
 
     def test_refuses_a_neck_without_a_fused_feature(self, synthesis, window):
         with pytest.raises(InputError, match='configure a tff'):
