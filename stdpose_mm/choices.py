@@ -106,6 +106,13 @@ BACKEND_PRECISIONS = tuple(dict.fromkeys((*PRECISIONS, *chain(*ONNX_RUNTIMES.val
 POSE_FORM = 'FILE[=PRESET]'
 """Form of an option that names a pose network in one file."""
 
+POSE_NETWORK_SUFFIXES = {
+    'onnx': ('.onnx',),
+    'tensorflow': ('.pb',),
+    'tflite': ('.tflite', '.task'),
+}
+"""Kind of such a file, as options name it -> its suffixes."""
+
 CropPolicy = Literal['frame', 'window']
 CROP_POLICIES: tuple[CropPolicy, ...] = get_args(CropPolicy)
 """Each frame is cropped at its own box, or all frames of a window at the box of its key frame."""

@@ -38,7 +38,7 @@ LIGHT: tuple[tuple[str, ...], ...] = (
     ('shapely',),
     ('onnxruntime',),
 )
-OPTIONAL = ('openvino',)
+OPTIONAL = ('openvino', 'ai-edge-litert')
 OPENMMLAB: tuple[tuple[str, ...], ...] = (MMENGINE, MMCV, MMDET, ('mmpose',))
 TRAINING: tuple[tuple[str, ...], ...] = (('torch',), ('torchvision',), *OPENMMLAB, ('xtcocotools',))
 
@@ -347,6 +347,7 @@ def format_table(env: Environment) -> str:
         ('PyAV', found('av')),
         ('onnxruntime', found('onnxruntime')),
         ('OpenVINO', found('openvino')),
+        ('LiteRT', found('ai-edge-litert')),
         ('gcc', env.gcc or 'none'),
     ]
     return '\n'.join(f'{name:<14} {value}' for name, value in rows)

@@ -19,6 +19,7 @@ PACKAGES = {
     'mmpose': ('MMPose', 'train'),
     'onnx': ('onnx', 'train'),
     'openvino': ('OpenVINO', 'openvino'),
+    'ai_edge_litert': ('LiteRT', 'tflite'),
     'sleap_io': ('sleap-io', 'sleap'),
     'starlette': ('Starlette', 'review'),
     'uvicorn': ('uvicorn', 'review'),

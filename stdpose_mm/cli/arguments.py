@@ -22,6 +22,7 @@ from stdpose_mm.choices import (
     LAUNCHERS,
     LIFE_SPANS,
     POSE_FORM,
+    POSE_NETWORK_SUFFIXES,
     PRECISIONS,
     PROPAGATION_METHODS,
     VIDEO_SUFFIXES,
@@ -367,7 +368,7 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar='CONFIG',
         help='top-down model of MMPose, used by auto as additional evidence: its config, or the '
-        'name of a config that comes with MMPose; this and the next three options may be repeated',
+        'name of a config that comes with MMPose; this and the next four options may be repeated',
     )
     parser.add_argument(
         '--pose-checkpoint',
@@ -376,16 +377,19 @@ def add_pose_network_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='weights of --pose-config',
     )
-    for option, kind in (('onnx', 'ONNX file'), ('tensorflow', 'frozen TensorFlow graph (.pb)')):
+    kinds = {
+        'onnx': 'pose network in an ONNX file, used by auto as additional evidence; PRESET, or a '
+        'file of the same name ending in .json, describes its inputs and outputs',
+        'tensorflow': 'the same in a frozen TensorFlow graph (.pb)',
+        'tflite': 'the same in a TensorFlow Lite file (.tflite, or .task of MediaPipe)',
+    }
+    for option in POSE_NETWORK_SUFFIXES:
         parser.add_argument(
             f'--pose-{option}',
             action='append',
             default=[],
             metavar=POSE_FORM,
-            help=f'pose network in an {kind}, used by auto as additional evidence; PRESET, or a '
-            'file of the same name ending in .json, describes its inputs and outputs'
-            if option == 'onnx'
-            else f'the same in a {kind}',
+            help=kinds[option],
         )
 
 
@@ -422,12 +426,13 @@ def pose_network_files(args: argparse.Namespace) -> list[PoseNetworkFiles]:
         PoseNetworkFiles(config, checkpoint)
         for config, checkpoint in paired_options(args, 'pose_config', 'pose_checkpoint')
     ]
-    for option, suffix in (('onnx', '.onnx'), ('tensorflow', '.pb')):
+    for option, suffixes in POSE_NETWORK_SUFFIXES.items():
         for text in vars(args)[f'pose_{option}']:
             files = PoseNetworkFiles.parse(text)
-            if Path(files.file).suffix != suffix:
+            if Path(files.file).suffix not in suffixes:
                 raise InputError(
-                    f'--pose-{option} takes files that end in {suffix}, got {files.file}'
+                    f'--pose-{option} takes files that end in {" or ".join(suffixes)}, got '
+                    f'{files.file}'
                 )
             found.append(files)
     return found
@@ -488,8 +493,8 @@ def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
     networks = pose_network_files(args)
     if networks and args.method != 'auto':
         raise InputError(
-            '--pose-config, --pose-onnx and --pose-tensorflow are evidence for auto, which method '
-            f'{args.method!r} does not use, choose auto'
+            '--pose-config, --pose-onnx, --pose-tensorflow and --pose-tflite are evidence for '
+            f'auto, which method {args.method!r} does not use, choose auto'
         )
     return {
         'device': args.device,

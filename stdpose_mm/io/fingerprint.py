@@ -24,6 +24,7 @@ NOT_DECIDING = ('apis', 'cli', 'export', 'review', 'review_app', 'training', 'vi
 """Subpackages whose code does not affect the poses that a propagator returns."""
 
 LIBRARIES = (
+    'ai-edge-litert',
     'av',
     'mmcv',
     'mmpose',

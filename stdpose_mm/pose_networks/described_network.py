@@ -1,18 +1,16 @@
-"""Pose networks in ONNX files and TensorFlow graphs, each with a description of its inputs."""
+"""Pose networks in files without a config, each with a description of its inputs and outputs."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 
 import cv2
 import numpy as np
+from scipy.special import expit
 
-from stdpose_mm.errors import InputError, one_line
-from stdpose_mm.io.fingerprint import fingerprint
-from stdpose_mm.onnx_session import open_network, start_session
+from stdpose_mm.errors import InputError
 from stdpose_mm.structures import Skeleton
 
 from .network_description import NetworkDescription
@@ -26,15 +24,18 @@ class DescribedNetwork(PoseNetwork):
     Args:
         path: Its file.
         description: Its inputs and outputs.
-        input_size: (width, height) of its input.
+        stored_size: (width, height) of its input, as the file says; None if it does not.
+
+    Raises:
+        InputError: If the input size is given nowhere, or file and description disagree.
     """
 
     def __init__(
-        self, path: Path, description: NetworkDescription, input_size: tuple[int, int]
+        self, path: Path, description: NetworkDescription, stored_size: tuple[int, int] | None
     ) -> None:
         super().__init__(path.name, Skeleton(description.joints))
         self.description = description
-        self.input_size = input_size
+        self.input_size = _choose_input_size(path, description, stored_size)
 
     def estimate(self, pictures: Sequence[np.ndarray], boxes: np.ndarray) -> PoseHeatmaps:
         """See :meth:`PoseNetwork.estimate`."""
@@ -90,7 +91,10 @@ class DescribedNetwork(PoseNetwork):
                 f'{self.name} gives {shapes}, expected heatmaps [N, {joints}, h, w], give another '
                 'description'
             )
-        maps = smooth(np.ascontiguousarray(maps, np.float32), description.smooth)
+        maps = np.ascontiguousarray(maps, np.float32)
+        if description.activation == 'sigmoid':
+            maps = expit(maps)
+        maps = smooth(maps, description.smooth)
         cells, size = np.array(maps.shape[:1:-1]), np.array(self.input_size)
         udp = description.geometry == 'udp'
         scale = (cells - 1) / (size - 1) if udp else cells / size
@@ -102,99 +106,7 @@ class DescribedNetwork(PoseNetwork):
         """Run the network on float32 [N, 3, H, W]; return its outputs."""
 
 
-class OnnxPoseNetwork(DescribedNetwork):
-    """Run a pose network in an ONNX file by onnxruntime on the CPU.
-
-    Args:
-        path: The file. Inputs [N, 3, H, W], or [N, H, W, 3].
-        description: Its inputs and outputs; the file may give the input size instead.
-
-    Raises:
-        InputError: If the file cannot be run, has other inputs, or the input size is given nowhere.
-    """
-
-    def __init__(self, path: Path, description: NetworkDescription) -> None:
-        with open_network(path) as file:
-            self._session = start_session(file, 'a pose network')
-        inputs = self._session.inputs
-        shape = inputs[0].shape if len(inputs) == 1 else ()
-        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
-            taken = ' and '.join(str(list(node.shape)) for node in inputs)
-            raise InputError(
-                f'{path} takes {taken}, expected one '
-                'batch of pictures [N, 3, H, W], give a pose network that looks at single people'
-            )
-        self._input = inputs[0].name
-        self._fixed_batch = shape[0]
-        self._channels_last = shape[1] != 3
-        stored = shape[1:3] if self._channels_last else shape[2:]
-        height, width = stored
-        size = None if height is None or width is None else (width, height)
-        super().__init__(path, description, _input_size(path, description, size))
-        names = self._session.outputs
-        self._outputs = sorted(names) if {'simcc_x', 'simcc_y'} == set(names) else list(names)
-
-    def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
-        if self._channels_last:
-            inputs = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
-        if self._fixed_batch is None or self._fixed_batch == len(inputs):
-            return self._session.run(self._outputs, {self._input: inputs})
-        # A file with a fixed batch size gets full batches only: the last one is padded.
-        size = self._fixed_batch
-        missing = -len(inputs) % size
-        padded = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
-        runs = [
-            self._session.run(self._outputs, {self._input: padded[start : start + size]})
-            for start in range(0, len(padded), size)
-        ]
-        return [np.concatenate(parts)[: len(inputs)] for parts in zip(*runs, strict=True)]
-
-
-class TensorFlowPoseNetwork(DescribedNetwork):
-    """Run a pose network in a frozen TensorFlow graph by OpenCV on the CPU.
-
-    Args:
-        path: The file (``.pb``); its last node gives heatmaps.
-        description: Its inputs and outputs, with the input size.
-
-    Raises:
-        InputError: If the file cannot be read.
-    """
-
-    def __init__(self, path: Path, description: NetworkDescription) -> None:
-        content = path.read_bytes()
-        self.file_digest = fingerprint(content)
-        super().__init__(path, description, _input_size(path, description, None))
-        self._lock = Lock()
-        try:
-            self._network = cv2.dnn.readNetFromTensorflow(np.frombuffer(content, np.uint8))
-            empty = self._network.empty()
-        except cv2.error as error:
-            raise InputError(
-                f'{path} is no TensorFlow graph that OpenCV can run ({one_line(error)}), give a '
-                'frozen graph (.pb) or an ONNX file'
-            ) from error
-        if empty:
-            raise InputError(f'{path} holds no layers, give a frozen graph (.pb) or an ONNX file')
-
-    def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
-        # OpenCV plans its memory for one size of batch; single pictures are as fast.
-        return [np.concatenate([self._run_one(picture) for picture in inputs])]
-
-    def _run_one(self, picture: np.ndarray) -> np.ndarray:
-        # The network stores its input and output: another thread would overwrite them.
-        with self._lock:
-            self._network.setInput(picture[None])
-            try:
-                return self._network.forward()
-            except cv2.error as error:
-                raise InputError(
-                    f'{self.name} cannot be run ({one_line(error)}), give a frozen graph and a '
-                    'description of the input that it was made for'
-                ) from error
-
-
-def _input_size(
+def _choose_input_size(
     path: Path, description: NetworkDescription, stored: tuple[int, int] | None
 ) -> tuple[int, int]:
     """Return the input size that the file or the description gives.

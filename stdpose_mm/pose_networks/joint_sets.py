@@ -7,9 +7,9 @@ from stdpose_mm.structures import POSETRACK_SKELETON
 
 _COCO = COCO_17.keypoint_names
 
-_FEET = tuple(
-    f'{side}_{part}' for side in ('left', 'right') for part in ('big_toe', 'small_toe', 'heel')
-)
+_SIDES = ('left', 'right')
+
+_FEET = tuple(f'{side}_{part}' for side in _SIDES for part in ('big_toe', 'small_toe', 'heel'))
 _FINGERS = tuple(
     f'{finger}{number}'
     for finger in ('thumb', 'forefinger', 'middle_finger', 'ring_finger', 'pinky_finger')
@@ -32,7 +32,7 @@ JOINT_SETS: dict[str, tuple[str, ...]] = {
     ),
     'wholebody': (
         *(*_COCO, *_FEET, *(f'face-{number}' for number in range(68))),
-        *(f'{side}_{joint}' for side in ('left', 'right') for joint in ('hand_root', *_FINGERS)),
+        *(f'{side}_{joint}' for side in _SIDES for joint in ('hand_root', *_FINGERS)),
     ),
     'hand': ('wrist', *_FINGERS),
     'ap10k': (
@@ -44,5 +44,21 @@ JOINT_SETS: dict[str, tuple[str, ...]] = {
         *('head_top', 'upper_neck', 'right_shoulder', 'right_elbow', 'right_wrist', 'thorax'),
         *('left_shoulder', 'left_elbow', 'left_wrist', 'pelvis', 'right_hip', 'right_knee'),
         *('right_ankle', 'left_hip', 'left_knee', 'left_ankle'),
+    ),
+    'blazepose': (
+        'nose',
+        *(f'{side}_eye{end}' for side in _SIDES for end in ('_inner', '', '_outer')),
+        *(f'{side}_ear' for side in _SIDES),
+        *('mouth_left', 'mouth_right'),
+        *(
+            f'{side}_{joint}'
+            for joint in (
+                *('shoulder', 'elbow', 'wrist', 'pinky', 'index', 'thumb'),
+                *('hip', 'knee', 'ankle', 'heel', 'foot_index'),
+            )
+            for side in _SIDES
+        ),
+        # Points for MediaPipe's own use: no joints of anybody's labels.
+        *(f'auxiliary-{number}' for number in range(6)),
     ),
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from stdpose_mm.choices import POSE_NETWORK_SUFFIXES
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io.installed_configs import find_installed_config
 
@@ -14,7 +16,7 @@ from .pose_network import PoseNetwork
 INSTALLED_CONFIGS = (('mmpose', 'configs'),)
 """(package, folder) pairs in which configs are found by name."""
 
-_SUFFIXES = ('.onnx', '.pb')
+_SUFFIXES = tuple(chain(*POSE_NETWORK_SUFFIXES.values()))
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,11 @@ class PoseNetworkFiles:
 
     Args:
         file: Config of MMPose (a file, or the name of one that comes with MMPose), an ONNX file
-            (``.onnx``) or a frozen TensorFlow graph (``.pb``).
+            (``.onnx``), a frozen TensorFlow graph (``.pb``) or a TensorFlow Lite file
+            (``.tflite``, or ``.task`` of MediaPipe).
         checkpoint: Weights of a config.
-        preset: Name of one of ``PRESETS``, for ``.onnx`` and ``.pb``; by default the file beside
-            it with the suffix ``.json`` describes it.
+        preset: Name of one of ``PRESETS``, for all files but configs; by default the file beside it
+            with the suffix ``.json`` describes it.
     """
 
     file: str
@@ -63,7 +66,7 @@ class PoseNetworkFiles:
 
     @property
     def sidecar(self) -> Path:
-        """Return the file that describes an ``.onnx`` or ``.pb`` file."""
+        """Return the file that describes a file without a config."""
         return Path(self.file).with_suffix('.json')
 
 
@@ -81,21 +84,29 @@ def load_pose_network(files: PoseNetworkFiles, device: str = 'cpu') -> PoseNetwo
     if files.is_config:
         if files.checkpoint is None:
             raise InputError(
-                f'pose network {path} needs a checkpoint, give its weights, or an ONNX file (.onnx)'
-                ' or a TensorFlow graph (.pb) in its place'
+                f'pose network {path} needs a checkpoint, give its weights, or an ONNX file '
+                '(.onnx), a TensorFlow graph (.pb) or a TensorFlow Lite file (.tflite) in its place'
             )
         require_packages('a pose network of MMPose', 'torch', 'mmpose')
         from .mmpose_network import MMPoseNetwork
 
         return MMPoseNetwork(files.read[0], files.checkpoint, device)
     if not path.is_file():
-        raise InputError(f'pose network {path} does not exist, give an ONNX file or a graph')
+        raise InputError(
+            f'pose network {path} does not exist, give an ONNX file, a graph or a .tflite file'
+        )
     description = _describe(files)
-    from .described_network import OnnxPoseNetwork, TensorFlowPoseNetwork
+    if path.suffix in POSE_NETWORK_SUFFIXES['onnx']:
+        from .onnx_pose_network import OnnxPoseNetwork
 
-    if path.suffix == '.onnx':
         return OnnxPoseNetwork(path, description)
-    return TensorFlowPoseNetwork(path, description)
+    if path.suffix in POSE_NETWORK_SUFFIXES['tensorflow']:
+        from .tensorflow_pose_network import TensorFlowPoseNetwork
+
+        return TensorFlowPoseNetwork(path, description)
+    from .tflite_pose_network import TFLitePoseNetwork
+
+    return TFLitePoseNetwork(path, description)
 
 
 def _describe(files: PoseNetworkFiles) -> NetworkDescription:

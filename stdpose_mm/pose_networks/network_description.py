@@ -16,6 +16,7 @@ from stdpose_mm.structures import Skeleton
 from .joint_sets import JOINT_SETS
 
 Output = Literal['heatmap', 'simcc']
+Activation = Literal['none', 'sigmoid']
 Geometry = Literal['mmpose', 'udp', 'centre']
 Colours = Literal['rgb', 'bgr']
 
@@ -39,6 +40,8 @@ class NetworkDescription:
             resized from edge to edge and cell (0, 0) lies on pixel (0, 0), as in MMPose without
             UDP; 'udp': centres of the corner pixels, and cells, lie on each other (Huang et al.,
             CVPR 2020); 'centre': edges lie on edges, for crops and maps alike.
+        activation: Function of the values of heatmaps, before anything else: 'sigmoid' for a
+            network that gives logits.
         smooth: Standard deviation in cells of a Gaussian over the maps.
         split_ratio: For 'simcc': bins per pixel.
         sharpness: For 'simcc': factor on the outputs before the softmax in training: 10 for
@@ -56,12 +59,18 @@ class NetworkDescription:
     colours: Colours = 'rgb'
     padding: float = 1.25
     geometry: Geometry = 'mmpose'
+    activation: Activation = 'none'
     smooth: float = 0.0
     split_ratio: float = 2.0
     sharpness: float = 10.0
 
     def __post_init__(self) -> None:
-        for name, choices in (('output', Output), ('geometry', Geometry), ('colours', Colours)):
+        for name, choices in (
+            ('output', Output),
+            ('geometry', Geometry),
+            ('colours', Colours),
+            ('activation', Activation),
+        ):
             if getattr(self, name) not in get_args(choices):
                 self._refuse(name, f'one of {", ".join(get_args(choices))}')
         if self.input_size is not None and not _are_numbers(self.input_size, 2, int, 1):
@@ -177,5 +186,14 @@ PRESETS: dict[str, NetworkDescription] = {
         mean=(127.5, 127.5, 127.5),
         std=(127.5, 127.5, 127.5),
     ),
+    'blazepose': NetworkDescription(
+        joints=JOINT_SETS['blazepose'],
+        input_size=(256, 256),
+        mean=(0, 0, 0),
+        std=(255, 255, 255),
+        padding=1.8,
+        geometry='centre',
+        activation='sigmoid',
+    ),
 }
-"""Name -> networks of MMPose as MMDeploy exports them, and the graphs of EfficientPose."""
+"""Name -> networks of MMPose as MMDeploy exports them, EfficientPose, and MediaPipe's BlazePose."""

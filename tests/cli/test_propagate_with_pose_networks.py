@@ -11,6 +11,7 @@ import pytest
 from stdpose_mm.cli import propagate
 from support.mmpose_checkpoints import FAMILIES, write_random_checkpoint
 from support.pose_network_files import JOINTS, write_described_network
+from support.tflite_files import Output, write_tflite
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +57,19 @@ def test_networks_add_up_and_change_the_poses(run, movie, label_file, tmp_path, 
     assert 'and heatmaps of dot.onnx for 2 of 3 joints and heatmaps of dot.onnx' in printed
     assert printed.count('dot.onnx: used in ') == 2
     assert poses(plain) != poses(one)
+
+
+def test_a_tensorflow_lite_file(run, movie, label_file, tmp_path):
+    network = write_tflite(tmp_path / 'bright.tflite', [Output((0, 0))])
+    description = {'joints': [JOINTS[2], JOINTS[0]], 'mean': [0, 0, 0], 'std': [255, 255, 255]}
+    network.with_suffix('.json').write_text(json.dumps(description))
+    plain, out = tmp_path / 'plain.json', tmp_path / 'dense.json'
+    assert run(movie, label_file, '--out', plain)[0] == 0
+    code, printed, said = run(movie, label_file, '--out', out, '--pose-tflite', network)
+    assert (code, said) == (0, [])
+    assert 'heatmaps of bright.tflite for 2 of 3 joints' in printed
+    assert 'bright.tflite: used in ' in printed
+    assert poses(plain) != poses(out)
 
 
 def test_a_network_that_knows_no_joint_is_left_out_with_a_sentence(
@@ -118,6 +132,7 @@ def test_several_videos_are_done_again_with_another_description(
         (['--pose-config', 'x.py'], 'give one checkpoint for each config'),
         (['--pose-onnx', 'net.pb'], '--pose-onnx takes files that end in .onnx'),
         (['--pose-tensorflow', 'net.onnx'], '--pose-tensorflow takes files that end in .pb'),
+        (['--pose-tflite', 'net.pb'], '--pose-tflite takes files that end in .tflite or .task'),
         (['--pose-onnx', 'net.onnx'], 'pose network net.onnx does not exist'),
         (['--pose-onnx', 'net.onnx', '--method', 'flow'], 'choose auto'),
     ],

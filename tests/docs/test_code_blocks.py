@@ -60,7 +60,7 @@ PARSED_ONLY = {
 
 ELSEWHERE = (
     *('--launcher', '--model', '--fuser', '--adapt', '--evidence'),
-    *('--pose-config', '--pose-onnx', '--pose-tensorflow'),
+    *('--pose-config', '--pose-onnx', '--pose-tensorflow', '--pose-tflite'),
 )
 """Options that ask for several processes, or for trained networks."""
 

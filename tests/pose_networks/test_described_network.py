@@ -1,13 +1,10 @@
-"""Pose networks in ONNX files and TensorFlow graphs: where their peaks are, and what is refused."""
+"""The crops and maps of described networks, by ONNX files: where their peaks are."""
 
 from __future__ import annotations
 
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
 import pytest
@@ -15,13 +12,9 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
-from stdpose_mm.pose_networks.described_network import TensorFlowPoseNetwork
-from stdpose_mm.pose_networks.network_description import PRESETS, NetworkDescription
-from support.paths import ROOT, SHARED_DATA
 from support.pose_network_files import BOX, DOT, dot_picture, find_peak, write_dot_network
 
 PLAIN = {'joints': ['dot'], 'mean': [0, 0, 0], 'std': [1, 1, 1]}
-EFFICIENTPOSE = SHARED_DATA / 'weights/EfficientPoseRT.pb'
 
 
 def network_at(folder: Path, geometry: str, fixed: bool = True, **fields: object):
@@ -93,36 +86,6 @@ def test_values_that_are_no_numbers_show_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('content', 'sentence'),
-    [
-        ('{', 'cannot be read'),
-        ('[]', 'add at least joints'),
-        ('{"output": "simcc"}', 'add at least joints'),
-        ('{"joints": "cocoa"}', "there is no set of joints 'cocoa'"),
-        ('{"joints": ["a", "a"]}', 'appears twice'),
-        ('{"joints": 3}', 'joints must be a list of names'),
-        ('{"joints": [1]}', 'must be non-empty strings'),
-        ('{"joints": "coco", "size": 3}', "there is no field 'size'"),
-        ('{"joints": "coco", "output": "points"}', 'output must be one of heatmap, simcc'),
-        ('{"joints": "coco", "output": []}', 'output must be one of heatmap, simcc'),
-        ('{"joints": "coco", "std": [1, 0, 1]}', 'std must be three numbers above 0'),
-        ('{"joints": "coco", "mean": "grey"}', 'mean must be three numbers'),
-        ('{"joints": "coco", "input_size": [192]}', 'input_size must be width and height'),
-        ('{"joints": "coco", "input_size": [192.5, 256]}', 'input_size must be width and height'),
-        ('{"joints": "coco", "padding": true}', 'padding must be a number'),
-        ('{"joints": "coco", "sharpness": NaN}', 'sharpness must be a number above 0'),
-    ],
-)
-def test_bad_descriptions_are_refused_in_one_sentence(tmp_path, content, sentence):
-    path = tmp_path / 'dot.json'
-    path.write_text(content)
-    with pytest.raises(InputError, match=sentence) as caught:
-        NetworkDescription.read(path)
-    assert str(path) in str(caught.value)
-    assert '\n' not in str(caught.value)
-
-
-@pytest.mark.parametrize(
     ('fields', 'sentence'),
     [
         ({'input_size': [64, 64]}, '96x128 but its description says 64x64'),
@@ -140,90 +103,3 @@ def test_a_file_for_any_size_needs_one_in_its_description(tmp_path):
         network_at(tmp_path, 'centre', fixed=False)
     network = network_at(tmp_path, 'centre', fixed=False, input_size=[96, 128])
     assert network.input_size == (96, 128)
-
-
-@pytest.mark.parametrize('suffix', ['.onnx', '.pb'])
-@pytest.mark.parametrize('content', [b'', b'no network', None], ids=['empty', 'text', 'missing'])
-def test_bad_files_are_refused_in_one_sentence(tmp_path, suffix, content):
-    path = tmp_path / f'net{suffix}'
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=str(path)):
-        load_pose_network(PoseNetworkFiles(str(path), preset='efficientpose-rt'))
-
-
-def test_a_graph_gives_each_thread_the_maps_of_its_own_picture(tmp_path, monkeypatch):
-    class SlowNetwork:
-        """Keeps its input between two calls, as OpenCV's does."""
-
-        def empty(self) -> bool:
-            return False
-
-        def setInput(self, batch: np.ndarray) -> None:
-            self.batch = batch
-            time.sleep(0.01)
-
-        def forward(self) -> np.ndarray:
-            return np.broadcast_to(self.batch.mean(), (1, 3, 4, 4))
-
-    monkeypatch.setattr(cv2.dnn, 'readNetFromTensorflow', lambda content: SlowNetwork())
-    path = tmp_path / 'net.pb'
-    path.write_bytes(b'a graph')
-    description = NetworkDescription(
-        ('a', 'b', 'c'), input_size=(8, 8), mean=(0, 0, 0), std=(255, 255, 255)
-    )
-    network = TensorFlowPoseNetwork(path, description)
-    greys = np.arange(8) * 30
-
-    def highest(grey: int) -> float:
-        picture = np.full((20, 20, 3), grey, np.uint8)
-        found = network.estimate([picture], np.array([[5.0, 5.0, 8.0, 8.0]]))
-        return float(found.heatmaps.max())
-
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(highest, greys))
-    np.testing.assert_allclose(found, greys / 255, rtol=1e-5)
-
-
-def test_a_file_without_a_description_is_refused(tmp_path):
-    write_dot_network(tmp_path / 'dot.onnx')
-    with pytest.raises(InputError, match='beside it or name a preset'):
-        load_pose_network(PoseNetworkFiles(str(tmp_path / 'dot.onnx')))
-    with pytest.raises(InputError, match="there is no preset 'dot'"):
-        load_pose_network(PoseNetworkFiles(str(tmp_path / 'dot.onnx'), preset='dot'))
-
-
-def test_a_config_needs_a_checkpoint():
-    with pytest.raises(InputError, match='needs a checkpoint'):
-        load_pose_network(PoseNetworkFiles('rtmpose-t_8xb256-420e_coco-256x192'))
-
-
-@pytest.mark.parametrize(
-    ('text', 'files'),
-    [
-        ('net.onnx', PoseNetworkFiles('net.onnx')),
-        ('net.pb=efficientpose-rt', PoseNetworkFiles('net.pb', preset='efficientpose-rt')),
-        ('c.py=w.pth', PoseNetworkFiles('c.py', checkpoint='w.pth')),
-    ],
-)
-def test_a_network_is_named_in_one_word(text, files):
-    assert PoseNetworkFiles.parse(text) == files
-
-
-def test_a_file_may_have_an_equality_sign_in_its_name(tmp_path):
-    path = tmp_path / 'a=b.onnx'
-    path.write_bytes(b'')
-    assert PoseNetworkFiles.parse(str(path)) == PoseNetworkFiles(str(path))
-
-
-def test_every_preset_is_named_in_the_guide():
-    guide = (ROOT / 'docs/guide/own_network.md').read_text()
-    assert [name for name in PRESETS if f'`{name}`' not in guide] == []
-
-
-@pytest.mark.skipif(not EFFICIENTPOSE.is_file(), reason='no shared/data beside the repository')
-def test_efficientpose_runs_and_sees_nothing_in_an_empty_picture():
-    network = load_pose_network(PoseNetworkFiles(str(EFFICIENTPOSE), preset='efficientpose-rt'))
-    found = network.estimate([np.zeros((150, 200, 3), np.uint8)], BOX[None])
-    assert found.heatmaps.shape == (1, 16, 112, 112)
-    assert found.heatmaps.max() < 0.5

@@ -87,9 +87,9 @@ def make_parser() -> OneLineParser:
         action='append',
         default=[],
         metavar='NAME=[POSE[,POSE...]][:FUSER]',
-        help='add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX file '
-        'or a TensorFlow graph, CONFIG=CHECKPOINT of MMPose), or with another fuser; may be '
-        'repeated',
+        help='add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX, '
+        'TensorFlow or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose), or with another fuser; '
+        'may be repeated',
     )
     parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
     parser.add_argument(

@@ -311,7 +311,7 @@ def set_up() -> None:
     install('light', 'build', 'torch')
     install_mmcv()
     say('installing the other requirements')
-    install('light', 'build', 'runtime', 'onnx', 'review', 'test', 'dev')
+    install('light', 'build', 'runtime', 'onnx', 'tflite', 'review', 'test', 'dev')
     install('mmpose', 'openvino', options=['--no-deps'])
     pip('install', '--quiet', '--no-deps', '--no-build-isolation', '--no-index', '--editable', ROOT)
     say('checking the result')

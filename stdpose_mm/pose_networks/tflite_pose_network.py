@@ -1,0 +1,229 @@
+"""Pose networks in TensorFlow Lite files."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from stdpose_mm.errors import InputError, one_line, require_packages
+from stdpose_mm.io.fingerprint import fingerprint
+from stdpose_mm.onnx_session import thread_limit
+
+from .described_network import DescribedNetwork
+from .network_description import NetworkDescription
+
+TASK_MEMBER = 'pose_landmarks_detector.tflite'
+"""The pose network in a ``.task`` file of MediaPipe, beside its detector of people."""
+
+MAX_BYTES = 2**31
+"""Largest network that is read: offsets in these files have 32 bits, one of them a sign."""
+
+MAX_TENSOR_BYTES = 2**30
+"""Largest tensor, such as 1024x1024 pixels with 256 channels; the runtime itself knows no limit."""
+
+_STDERR = 2
+_STDERR_LOCK = Lock()
+
+
+class TFLitePoseNetwork(DescribedNetwork):
+    """Run a pose network in a TensorFlow Lite file by LiteRT on the CPU.
+
+    Inputs are [1, H, W, 3], or [1, 3, H, W], in float32 or in integers with a scale. The heatmaps
+    are the last of those outputs that have as many channels as the network has joints.
+
+    Args:
+        path: The file (``.tflite``), or a ``.task`` file of MediaPipe that holds it.
+        description: Its inputs and outputs; the file may give the input size instead.
+
+    Raises:
+        InputError: If LiteRT is missing or cannot run the file, it has other inputs or outputs, or
+            the input size is given nowhere.
+    """
+
+    def __init__(self, path: Path, description: NetworkDescription) -> None:
+        require_packages(f'pose network {path}', 'ai_edge_litert')
+        if description.output != 'heatmap':
+            raise InputError(
+                f'{path} is read for heatmaps, but its description says {description.output!r}, '
+                'give a network with heatmaps, or an ONNX file'
+            )
+        content = _read_network(path)
+        self.file_digest = fingerprint(content)
+        self._lock = Lock()
+        self._interpreter, inputs = _start(path, content)
+        shape = inputs[0]['shape_signature'].tolist() if len(inputs) == 1 else []
+        if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+            taken = ' and '.join(str(node['shape_signature'].tolist()) for node in inputs)
+            raise InputError(
+                f'{path} takes {taken}, expected one picture [1, H, W, 3], give a pose network '
+                'that looks at single people'
+            )
+        self._input = inputs[0]
+        _require_numbers(path, self._input)
+        self._channels_last = shape[3] == 3
+        height, width = shape[1:3] if self._channels_last else shape[2:]
+        super().__init__(path, description, (width, height) if min(width, height) > 0 else None)
+        self._prepare(path)
+        self._output, self._channels = self._find_heatmaps(path)
+
+    def _prepare(self, path: Path) -> None:
+        """Let the runtime plan its memory for single pictures of the input size."""
+        width, height = self.input_size
+        shape = (1, height, width, 3) if self._channels_last else (1, 3, height, width)
+        try:
+            if tuple(self._input['shape']) != shape:
+                self._interpreter.resize_tensor_input(self._input['index'], shape)
+            with _quiet_runtime():
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(
+                f'{path} cannot be run on pictures of {width}x{height} ({one_line(error)}), give '
+                'another network, or another input_size in its description'
+            ) from error
+
+    def _find_heatmaps(self, path: Path) -> tuple[Mapping[str, Any], int]:
+        """Return the output that holds the heatmaps, and the axis of their joints."""
+        joints = self.skeleton.num_keypoints
+        outputs = self._interpreter.get_output_details()
+        # The outputs are laid out as the input is, but for some converters.
+        for axis in (3, 1) if self._channels_last else (1, 3):
+            for output in reversed(outputs):
+                if len(output['shape']) == 4 and output['shape'][axis] == joints:
+                    _require_numbers(path, output)
+                    return output, axis
+        shapes = ' and '.join(str(output['shape'].tolist()) for output in outputs)
+        raise InputError(
+            f'{path} gives {shapes}, expected heatmaps [1, h, w, {joints}], give another '
+            'description'
+        )
+
+    def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
+        if self._channels_last:
+            inputs = inputs.transpose(0, 2, 3, 1)
+        # Most files are made for single pictures.
+        maps = np.concatenate([self._run_one(picture[None]) for picture in inputs])
+        return [np.moveaxis(maps, self._channels, 1)]
+
+    def _run_one(self, picture: np.ndarray) -> np.ndarray:
+        # The runtime stores inputs and outputs: another thread would overwrite them.
+        with self._lock:
+            try:
+                self._interpreter.set_tensor(self._input['index'], _quantize(picture, self._input))
+                self._interpreter.invoke()
+                found = self._interpreter.get_tensor(self._output['index'])
+            except (ValueError, RuntimeError) as error:
+                raise InputError(
+                    f'{self.name} cannot be run ({one_line(error)}), give another network'
+                ) from error
+        return _dequantize(found, self._output)
+
+
+def _read_network(path: Path) -> bytes:
+    """Read the network that a ``.tflite`` or ``.task`` file holds.
+
+    Raises:
+        InputError: If it holds none.
+        OSError: If it cannot be read.
+    """
+    if path.suffix == '.task':
+        content = _read_member(path)
+    else:
+        content = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b''
+    if content[4:8] != b'TFL3':
+        raise InputError(f'{path} is no TensorFlow Lite network, give a .tflite file')
+    return content
+
+
+def _read_member(path: Path) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = archive.getinfo(TASK_MEMBER)
+            # No more is unpacked than the archive says, whatever is compressed in it.
+            if member.file_size > MAX_BYTES:
+                raise zipfile.BadZipFile(f'it is said to have {member.file_size} bytes')
+            return archive.read(member)
+    except Exception as error:
+        # zipfile and its decompressors raise various errors for damaged or encrypted files.
+        raise InputError(
+            f'{path} holds no {TASK_MEMBER} that can be read ({one_line(error)}), give a '
+            'pose_landmarker file of MediaPipe or a .tflite file'
+        ) from error
+
+
+def _start(path: Path, content: bytes) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the runtime with the network, and its inputs."""
+    runtime = importlib.import_module('ai_edge_litert.interpreter')
+    try:
+        interpreter = runtime.Interpreter(model_content=content, num_threads=thread_limit() or None)
+        inputs, _ = interpreter.get_input_details(), interpreter.get_output_details()
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f'{path} is no network that LiteRT can run ({one_line(error)}), give a .tflite file of '
+            'a pose network'
+        ) from error
+    for tensor in interpreter.get_tensor_details():
+        size = math.prod(tensor['shape'].tolist()) * np.dtype(tensor['dtype']).itemsize
+        if size > MAX_TENSOR_BYTES:
+            raise InputError(
+                f'{path} has a tensor {tensor["shape"].tolist()}, larger than any of a pose '
+                'network, give another network'
+            )
+    return interpreter, inputs
+
+
+@contextmanager
+def _quiet_runtime() -> Iterator[None]:
+    """Keep the runtime from announcing its CPU kernels on stderr, which no setting prevents."""
+    with _STDERR_LOCK, open(os.devnull, 'w') as nothing:
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:
+            # It is closed.
+            yield
+            return
+        os.dup2(nothing.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
+
+
+def _require_numbers(path: Path, node: Mapping[str, Any]) -> None:
+    """Require float32, or integers of 8 or 16 bits with a scale.
+
+    Raises:
+        InputError: If a node has other values.
+    """
+    kind, (scale, _) = np.dtype(node['dtype']), node['quantization']
+    if kind != np.float32 and not (kind.kind in 'iu' and kind.itemsize <= 2 and scale > 0):
+        raise InputError(
+            f'{path} has an input or output of {kind} with the scale {scale:g}, expected float32 '
+            'or integers of 8 or 16 bits with a scale above 0, convert the network to that'
+        )
+
+
+def _quantize(values: np.ndarray, node: Mapping[str, Any]) -> np.ndarray:
+    """Turn float32 into what a node takes."""
+    if node['dtype'] == np.float32:
+        return np.ascontiguousarray(values)
+    scale, zero = node['quantization']
+    limits = np.iinfo(node['dtype'])
+    return np.rint(values / scale + zero).clip(limits.min, limits.max).astype(node['dtype'])
+
+
+def _dequantize(values: np.ndarray, node: Mapping[str, Any]) -> np.ndarray:
+    """Turn what a node gives into float32."""
+    if node['dtype'] == np.float32:
+        return values
+    scale, zero = node['quantization']
+    return (values.astype(np.float32) - zero) * np.float32(scale)

@@ -1,0 +1,52 @@
+"""How files of pose networks are named, and which of them are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
+from support.pose_network_files import write_dot_network
+
+
+def test_a_file_without_a_description_is_refused(tmp_path):
+    write_dot_network(tmp_path / 'dot.onnx')
+    with pytest.raises(InputError, match='beside it or name a preset'):
+        load_pose_network(PoseNetworkFiles(str(tmp_path / 'dot.onnx')))
+    with pytest.raises(InputError, match="there is no preset 'dot'"):
+        load_pose_network(PoseNetworkFiles(str(tmp_path / 'dot.onnx'), preset='dot'))
+
+
+def test_a_config_needs_a_checkpoint():
+    with pytest.raises(InputError, match='needs a checkpoint'):
+        load_pose_network(PoseNetworkFiles('rtmpose-t_8xb256-420e_coco-256x192'))
+
+
+@pytest.mark.parametrize(
+    ('text', 'files'),
+    [
+        ('net.onnx', PoseNetworkFiles('net.onnx')),
+        ('net.pb=efficientpose-rt', PoseNetworkFiles('net.pb', preset='efficientpose-rt')),
+        ('net.tflite=blazepose', PoseNetworkFiles('net.tflite', preset='blazepose')),
+        ('net.task=blazepose', PoseNetworkFiles('net.task', preset='blazepose')),
+        ('c.py=w.pth', PoseNetworkFiles('c.py', checkpoint='w.pth')),
+    ],
+)
+def test_a_network_is_named_in_one_word(text, files):
+    assert PoseNetworkFiles.parse(text) == files
+
+
+def test_a_file_may_have_an_equality_sign_in_its_name(tmp_path):
+    path = tmp_path / 'a=b.onnx'
+    path.write_bytes(b'')
+    assert PoseNetworkFiles.parse(str(path)) == PoseNetworkFiles(str(path))
+
+
+@pytest.mark.parametrize('suffix', ['.onnx', '.pb', '.tflite', '.task'])
+@pytest.mark.parametrize('content', [b'', b'no network', None], ids=['empty', 'text', 'missing'])
+def test_bad_files_are_refused_in_one_sentence(tmp_path, suffix, content):
+    path = tmp_path / f'net{suffix}'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=str(path)):
+        load_pose_network(PoseNetworkFiles(str(path), preset='efficientpose-rt'))
