@@ -81,7 +81,7 @@ class TestSTDAHead:
         )
 
     def test_only_a_path_at_full_resolution_can_be_widened(self):
-        with pytest.raises(InputError, match='refine_channels=20 .* set merged_channels too'):
+        with pytest.raises(InputError, match=r'refine_channels=20 .* set merged_channels too'):
             stda(refine_channels=20)
 
     def test_tokens_read_the_merged_feature(self):
