@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import importlib.util
 import json
 import re
 import sys
@@ -101,6 +103,13 @@ def annotation(frame: int, person: int, number: int) -> dict[str, Any]:
 
 LONGEST = ('end_to_end', 'training', 'tools')
 """Folders whose tests take longest; as the last ones they would leave a worker without work."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # After an installation yapf writes its grammar into the user's cache, which workers that begin
+    # together would read half-written. MMEngine imports it.
+    if not hasattr(config, 'workerinput') and importlib.util.find_spec('yapf'):
+        importlib.import_module('yapf')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
