@@ -50,8 +50,10 @@ class RepresentationHead(DecoderHead):
                 the upsampled feature, or C with the simple decoder.
         """
         before = self.final_layer.in_channels
-        # With the backbone's width, this path would cost more than all other parts after it.
-        width = refine_channels or (before if self.upsample is None else merged_channels)
+        width = before if refine_channels is None else refine_channels
+        if refine_channels is None and self.upsample is not None:
+            # With the backbone's width, this path would cost more than all other parts after it.
+            width = merged_channels
         if refine_channels is not None or self.upsample is not None:
             self.final_layer = nn.Conv2d(width, self.out_channels, kernel_size=1)
         self.feature_embed = nn.Conv2d(
