@@ -5,7 +5,7 @@ every 7th frame through the held-out clips, and leaves in the output folder
 
 - ``table.md``, ``table.csv`` and ``report.json``: how well each method fills in the unlabelled
   frames;
-- ``overlay.mp4`` and ``overlay.png``: a held-out clip with the propagated poses;
+- ``overlay.mp4`` and ``overlay.png``: a held-out clip with the poses of ``auto`` with that STDPose;
 - ``trajectories.png``: wrists and ankles of a person in it over time, given labels as dots, and
   where they truly are;
 - ``training_curve.png``: losses and learning rate over the iterations;
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from stdpose_mm.benchmarks.propagation import Comparison, Difficulty
     from stdpose_mm.io.video import FrameSource
+    from stdpose_mm.propagation import BasePropagator
     from stdpose_mm.structures import VideoLabels
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthetic.py'
@@ -42,7 +43,11 @@ METHODS = {
     'linear': 'linear interpolation',
     'per-frame': 'per-frame head of the same model',
     'stdpose': 'STDPose',
+    'auto': '`auto`, without a network',
+    'auto+stdpose': '`auto` with STDPose',
 }
+# The row that the pictures and the video show.
+SHOWN = 'auto+stdpose'
 STEPS = 5
 TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 LEFT_BEHIND = (
@@ -97,7 +102,6 @@ def run(args: argparse.Namespace) -> None:
     from mmengine.runner import Runner
     from tqdm import tqdm
 
-    from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.benchmarks.propagation import compare_propagators, report_difficulty
     from stdpose_mm.benchmarks.propagation.comparison_report import comparison_csv
     from stdpose_mm.datasets.synthetic import write_dataset
@@ -142,10 +146,7 @@ def run(args: argparse.Namespace) -> None:
         (open_video(labels, data, None, pictures_needed=True), labels)
         for labels in read_videos(data / 'annotations' / 'val')
     ]
-    propagators = {
-        method: VideoPosePropagator(out / 'config.py', checkpoint, method=method).propagator
-        for method in METHODS
-    }
+    propagators = make_propagators(out / 'config.py', checkpoint)
     with tqdm(total=len(videos) * len(propagators), unit=' videos') as bar:
         comparison = compare_propagators(
             videos, propagators, args.interval, progress=lambda *_: bar.update()
@@ -157,7 +158,7 @@ def run(args: argparse.Namespace) -> None:
     )
     frames, labels = max(videos, key=lambda video: len(video[1].persons))
     write_posetrack18(subsample_labels(labels, args.interval), out / 'sparse_labels.json')
-    dense = propagate_subsampled(frames, labels, args.interval, propagators['stdpose'])
+    dense = propagate_subsampled(frames, labels, args.interval, propagators[SHOWN])
     write_posetrack18(dense, out / 'overlay.json')
     write_overlay(out / 'overlay.mp4', frames, dense)
     write_picture(out / 'overlay.png', frames, dense, args.interval)
@@ -177,6 +178,22 @@ def run(args: argparse.Namespace) -> None:
         print(f'  {out / name}')
     print(f'\nTo look at {labels.name} in the browser and mend it:')
     print(f'  {review_command(data, labels, out)}')
+
+
+def make_propagators(config: Path, checkpoint: Path) -> dict[str, BasePropagator]:
+    """Build the propagator of every row of the table, by the names of :data:`METHODS`."""
+    from stdpose_mm.apis import VideoPosePropagator
+
+    trained = {
+        name: VideoPosePropagator(config, checkpoint, method=method).propagator
+        for name, method in (
+            ('linear', 'linear'),
+            ('per-frame', 'per-frame'),
+            ('stdpose', 'stdpose'),
+            ('auto+stdpose', 'auto'),
+        )
+    }
+    return {**trained, 'auto': VideoPosePropagator(method='auto').propagator}
 
 
 def review_command(data: Path, labels: VideoLabels, out: Path) -> str:

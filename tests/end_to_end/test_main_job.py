@@ -386,7 +386,7 @@ def test_the_demo_leaves_its_report(tmp_path: Path) -> None:
     assert report['settings']['iterations'] == 3
     for frames in ('unlabelled_frames', 'all_frames'):
         figures = report['propagation'][frames]
-        assert set(figures) == {'linear', 'per-frame', 'stdpose'}
+        assert set(figures) == {'linear', 'per-frame', 'stdpose', 'auto', 'auto+stdpose'}
         for method in figures.values():
             assert {'AP', 'PCK@0.1', 'error px', 'jitter'} <= set(method)
             assert np.isfinite(list(method.values())).all()
