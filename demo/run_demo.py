@@ -184,16 +184,14 @@ def make_propagators(config: Path, checkpoint: Path) -> dict[str, BasePropagator
     """Build the propagator of every row of the table, by the names of :data:`METHODS`."""
     from stdpose_mm.apis import VideoPosePropagator
 
-    trained = {
-        name: VideoPosePropagator(config, checkpoint, method=method).propagator
-        for name, method in (
-            ('linear', 'linear'),
-            ('per-frame', 'per-frame'),
-            ('stdpose', 'stdpose'),
-            ('auto+stdpose', 'auto'),
-        )
+    return {
+        **{
+            method: VideoPosePropagator(config, checkpoint, method=method).propagator
+            for method in ('linear', 'per-frame', 'stdpose')
+        },
+        'auto': VideoPosePropagator(method='auto').propagator,
+        'auto+stdpose': VideoPosePropagator(config, checkpoint, method='auto').propagator,
     }
-    return {**trained, 'auto': VideoPosePropagator(method='auto').propagator}
 
 
 def review_command(data: Path, labels: VideoLabels, out: Path) -> str:
