@@ -24,7 +24,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stdpose_mm.cli.arguments import OneLineParser, run_command
 from stdpose_mm.errors import InputError, require_packages
@@ -39,15 +39,33 @@ if TYPE_CHECKING:
     from stdpose_mm.structures import VideoLabels
 
 CONFIG = Path(__file__).resolve().parents[1] / 'configs' / 'stdpose_tiny_synthetic.py'
-METHODS = {
-    'linear': 'linear interpolation',
-    'per-frame': 'per-frame head of the same model',
-    'stdpose': 'STDPose',
-    'auto': '`auto`, without a network',
-    'auto+stdpose': '`auto` with STDPose',
+
+
+class Row(NamedTuple):
+    """Describe a row of the table.
+
+    Args:
+        title: Name in the table.
+        method: Method of propagation.
+        trained: Whether it has the trained model.
+    """
+
+    title: str
+    method: str
+    trained: bool = True
+
+
+ROWS = {
+    'linear': Row('linear interpolation', 'linear', trained=False),
+    'per-frame': Row('per-frame head of the same model', 'per-frame'),
+    'stdpose': Row('STDPose', 'stdpose'),
+    'auto': Row('`auto`, without a network', 'auto', trained=False),
+    'auto+stdpose': Row('`auto` with STDPose', 'auto'),
 }
-# The row that the pictures and the video show.
+TITLES = {name: row.title for name, row in ROWS.items()}
 SHOWN = 'auto+stdpose'
+"""The row whose poses the pictures and the video show."""
+
 STEPS = 5
 TRAJECTORIES = ('left_wrist', 'right_wrist', 'left_ankle', 'right_ankle')
 LEFT_BEHIND = (
@@ -164,7 +182,7 @@ def run(args: argparse.Namespace) -> None:
     write_picture(out / 'overlay.png', frames, dense, args.interval)
     plot_trajectories(dense, out / 'trajectories.png', joints=TRAJECTORIES, truth=labels)
 
-    table = comparison.table(METHODS)
+    table = comparison.table(TITLES)
     write_text(out / 'table.md', table + '\n')
     write_text(out / 'table.csv', comparison_csv([comparison]))
     write_json(
@@ -181,16 +199,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def make_propagators(config: Path, checkpoint: Path) -> dict[str, BasePropagator]:
-    """Build the propagator of every row of the table, by the names of :data:`METHODS`."""
+    """Build the propagator of every row of the table."""
     from stdpose_mm.apis import VideoPosePropagator
 
+    models = {True: (config, checkpoint), False: (None, None)}
     return {
-        **{
-            method: VideoPosePropagator(config, checkpoint, method=method).propagator
-            for method in ('linear', 'per-frame', 'stdpose')
-        },
-        'auto': VideoPosePropagator(method='auto').propagator,
-        'auto+stdpose': VideoPosePropagator(config, checkpoint, method='auto').propagator,
+        name: VideoPosePropagator(*models[row.trained], method=row.method).propagator
+        for name, row in ROWS.items()
     }
 
 
@@ -294,7 +309,7 @@ def report(
         'difficulty': {split: figures.to_dict() for split, figures in difficulty.items()},
         'test': metrics,
         'propagation': comparison.to_dict(),
-        'names': METHODS,
+        'names': TITLES,
     }
 
 
