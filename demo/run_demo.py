@@ -59,8 +59,8 @@ ROWS = {
     'linear': Row('linear interpolation', 'linear', trained=False),
     'per-frame': Row('per-frame head of the same model', 'per-frame'),
     'stdpose': Row('STDPose', 'stdpose'),
-    'auto': Row('`auto`, without a network', 'auto', trained=False),
-    'auto+stdpose': Row('`auto` with STDPose', 'auto'),
+    'auto': Row('`auto` as it comes', 'auto', trained=False),
+    'auto+stdpose': Row('`auto` with this STDPose', 'auto'),
 }
 TITLES = {name: row.title for name, row in ROWS.items()}
 SHOWN = 'auto+stdpose'

@@ -142,6 +142,9 @@ class VideoPosePropagator:
         precision: Precision of the pose network, 'float32' or 'bfloat16'.
         pose_networks: Pose networks of other projects whose heatmaps are evidence for 'auto', too,
             each by its files.
+        use_stdpose: Whether 'auto' uses the STDPose that comes with the package, where no other
+            window model and no ``fuser`` is given. It makes poses of people more accurate and takes
+            more time.
 
     Raises:
         InputError: If the method is unknown, lacks its config or checkpoint, does not use a given
@@ -159,6 +162,7 @@ class VideoPosePropagator:
         flow_weights: str | Path | None = None,
         precision: str = 'float32',
         pose_networks: Sequence[PoseNetworkFiles] = (),
+        use_stdpose: bool = True,
     ) -> None:
         self.method = method
         self.propagator = load_propagator(
@@ -171,6 +175,7 @@ class VideoPosePropagator:
             flow_weights,
             precision,
             pose_networks=pose_networks,
+            use_stdpose=use_stdpose,
         )
 
     def describe(self, skeleton: Skeleton) -> str:

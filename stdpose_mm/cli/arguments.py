@@ -450,6 +450,13 @@ def add_propagation_arguments(parser: argparse.ArgumentParser) -> None:
         'optical flow and, if there is a model, its heatmaps (%(default)s)',
     )
     parser.add_argument(
+        '--no-stdpose',
+        dest='use_stdpose',
+        action='store_false',
+        help='auto does without the STDPose that comes with the package: faster, less accurate for '
+        'people',
+    )
+    parser.add_argument(
         '--precision',
         choices=PRECISIONS,
         default='float32',
@@ -496,12 +503,18 @@ def propagation_options(args: argparse.Namespace) -> dict[str, Any]:
             '--pose-config, --pose-onnx, --pose-tensorflow and --pose-tflite are evidence for '
             f'auto, which method {args.method!r} does not use, choose auto'
         )
+    if not args.use_stdpose and args.method != 'auto':
+        raise InputError(
+            f'--no-stdpose is about the evidence of auto, which method {args.method!r} does not '
+            'use, choose auto or leave it out'
+        )
     return {
         'device': args.device,
         'method': args.method,
         'precision': args.precision,
         'batch_size': args.batch_size,
         'pose_networks': networks,
+        'use_stdpose': args.use_stdpose,
     }
 
 

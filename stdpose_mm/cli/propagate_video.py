@@ -146,7 +146,7 @@ def propagate_video(
             method=args.method,
             options={
                 name: getattr(args, name)
-                for name in ('batch_size', 'fuser', 'flow_weights', 'precision')
+                for name in ('batch_size', 'fuser', 'flow_weights', 'precision', 'use_stdpose')
             },
             progress=progress,
             announce=print,

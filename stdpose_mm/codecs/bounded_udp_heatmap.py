@@ -6,8 +6,7 @@ from mmpose.codecs.utils import gaussian_blur, get_heatmap_maximum, refine_keypo
 from mmpose.registry import KEYPOINT_CODECS
 
 from stdpose_mm.errors import InputError
-
-from .draw_gaussians import draw_gaussians
+from stdpose_mm.structures.draw_gaussians import draw_gaussians
 
 MAX_STEP = 1.5
 """Longest step from the maximum in heatmap pixels; a Gaussian's peak lies within half a pixel."""

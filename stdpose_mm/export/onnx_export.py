@@ -152,14 +152,13 @@ def _graphs(model: Any, input_size: tuple[int, int]) -> list[_Graph]:
     width, height = input_size
     crops = torch.zeros((_TRACED_FRAMES, 3, height, width), dtype=torch.uint8)
     windows = _windows(crops, model.num_frames)
-    normalise = _Normalise(model.data_preprocessor)
     if not model.with_neck or model.test_cfg.get('use_frame_head', False):
-        single = _SingleFrames(model, normalise)
+        single = _SingleFrames(model)
         return [
             _Graph('whole', _WholeSingle(single), {'crops': windows}, ['heatmaps']),
             _Graph('encoder', single, {'crops': crops}, ['frame_heatmaps']),
         ]
-    encoder = _Encoder(model, normalise)
+    encoder = FrameEncoder(model)
     with torch.no_grad():
         frames = encoder.named_outputs(crops)
     outputs = list(frames)
@@ -195,12 +194,19 @@ class _Normalise(nn.Module):
         return ((crops.flip(1) if self.swap else crops) - self.mean) / self.std
 
 
-class _Encoder(nn.Module):
-    def __init__(self, model: Any, normalise: nn.Module) -> None:
+class FrameEncoder(nn.Module):
+    """Encode crops, BGR uint8 [M, 3, H, W], as windows read them.
+
+    Args:
+        model: A window model.
+    """
+
+    def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model, self.normalise = model, normalise
+        self.model, self.normalise = model, _Normalise(model.data_preprocessor)
 
     def named_outputs(self, crops: Tensor) -> dict[str, Tensor]:
+        """Compute ``features`` and, where windows need them, ``frame_heatmaps`` and more."""
         features = self.model.encode_frames(self.normalise(crops))
         outputs = {'features': features}
         if self.model.reads_frame_heatmaps:
@@ -209,6 +215,7 @@ class _Encoder(nn.Module):
         return outputs if projections is None else {**outputs, 'projections': projections}
 
     def forward(self, crops: Tensor) -> tuple[Tensor, ...]:
+        """Return the values of :meth:`named_outputs`."""
         return tuple(self.named_outputs(crops).values())
 
 
@@ -236,9 +243,9 @@ class _Whole(nn.Module):
 
 
 class _SingleFrames(nn.Module):
-    def __init__(self, model: Any, normalise: nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model, self.normalise = model, normalise
+        self.model, self.normalise = model, _Normalise(model.data_preprocessor)
 
     def forward(self, crops: Tensor) -> Tensor:
         features = self.model.encode_frames(self.normalise(crops))

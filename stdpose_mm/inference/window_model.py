@@ -15,6 +15,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.datasets.transforms import GetBBoxCenterScale
 from mmpose.registry import DATASETS, MODELS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
@@ -163,6 +164,17 @@ class WindowModel:
         """Return width and height of the crops."""
         width, height = self._target.encoder.input_size
         return width, height
+
+    @property
+    def label_sigma(self) -> float:
+        """Return the standard deviation of a label's Gaussian in pixels of the heatmaps."""
+        return float(self._target.encoder.sigma)
+
+    @property
+    def crop_padding(self) -> float:
+        """Return the factor by which crops show more than the person's box."""
+        (scale,) = (t for t in self._crop.transforms if isinstance(t, GetBBoxCenterScale))
+        return float(scale.padding)
 
     def pack(self) -> None:
         """Make a model smaller and, on a CPU, faster; do not train, move or save it afterwards."""

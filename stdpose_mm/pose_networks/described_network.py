@@ -13,6 +13,7 @@ from scipy.special import expit
 from stdpose_mm.errors import InputError
 from stdpose_mm.structures import Skeleton
 
+from .crop_geometry import crop_affine
 from .network_description import NetworkDescription
 from .pose_network import PoseHeatmaps, PoseNetwork, compose, finish_heatmaps, smooth
 from .simcc import simcc_heatmaps
@@ -50,15 +51,8 @@ class DescribedNetwork(PoseNetwork):
 
     def crop_at(self, box: np.ndarray) -> np.ndarray:
         """Compute the [2, 3] affine from pixels of the picture to pixels of the crop."""
-        size = np.array(self.input_size, dtype=np.float64)
-        extent = np.maximum(box[2:], 1.0)
-        extent = np.maximum(extent, extent[::-1] * size / size[::-1]) * self.description.padding
-        geometry = self.description.geometry
-        scale = (size - 1 if geometry == 'udp' else size) / extent
-        # Where the middle of the box falls.
-        middle = size / 2 if geometry == 'mmpose' else (size - 1) / 2
-        offset = middle - (box[:2] + box[2:] / 2) * scale
-        return np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
+        description = self.description
+        return crop_affine(box, self.input_size, description.padding, description.geometry)
 
     def _normalise(self, crops: np.ndarray) -> np.ndarray:
         """Normalise crops BGR uint8 [N, H, W, 3] to float32 [N, 3, H, W]."""

@@ -28,6 +28,7 @@ def load_propagator(
     precision: str = 'float32',
     window_model: WindowModel | None = None,
     pose_networks: Sequence[PoseNetworkFiles] = (),
+    use_stdpose: bool = True,
 ) -> BasePropagator:
     """Load the propagator of a method with its model.
 
@@ -45,6 +46,11 @@ def load_propagator(
                 f"a fuser was given, which method {method!r} does not use, choose 'auto'"
             )
         options['weights'] = fuser
+    if not use_stdpose and (method not in PROPAGATORS or not PROPAGATORS[method].uses_fuser):
+        raise InputError(
+            f"the package's STDPose was left out, which method {method!r} does not use, choose "
+            "'auto'"
+        )
     if flow_weights is not None:
         if method not in PROPAGATORS or not PROPAGATORS[method].uses_flow:
             raise InputError(
@@ -67,7 +73,7 @@ def load_propagator(
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)
     if propagator_class.uses_fuser:
-        options.update(device=device, batch_size=batch_size)
+        options.update(device=device, batch_size=batch_size, use_stdpose=use_stdpose)
     return propagator_class(**options)
 
 

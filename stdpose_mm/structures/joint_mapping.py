@@ -65,7 +65,9 @@ class JointMapping:
         )
 
     @classmethod
-    def by_meaning(cls, labels: Skeleton, model: Skeleton) -> JointMapping | None:
+    def by_meaning(
+        cls, labels: Skeleton, model: Skeleton, trained: np.ndarray | None = None
+    ) -> JointMapping | None:
         """Match two skeletons whose joints come from different data sets.
 
         Joints with the same name are matched first, then those whose names mean the same place
@@ -74,6 +76,7 @@ class JointMapping:
         Args:
             labels: Joints of the labels.
             model: Joints of a model.
+            trained: [K_model] bool, joints the model was trained on; all by default.
 
         Returns:
             The mapping; None if nothing is shared.
@@ -82,7 +85,8 @@ class JointMapping:
             (distance, joint, other)
             for joint, name in enumerate(labels.keypoint_names)
             for other, known in enumerate(model.keypoint_names)
-            if (distance := name_distance(name, known)) is not None
+            if (trained is None or trained[other])
+            and (distance := name_distance(name, known)) is not None
         ]
         found: dict[int, int] = {}
         for _, joint, other in sorted(pairs):

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stdpose_mm.benchmarks.propagation.benchmark import BenchmarkEntry, build_run
 from stdpose_mm.io.labels import read_posetrack18, write_posetrack18
 from stdpose_mm.io.video import write_video
 from stdpose_mm.propagation import PROPAGATORS
@@ -223,6 +224,19 @@ def test_other_networks_are_evidence_for_auto(run, label_file, label_fields, fol
     # The same network twice is the same evidence.
     np.testing.assert_allclose(found['both'], found['dot'], atol=1e-3)
     assert np.abs(found['dot'] - found['auto']).max() > 0.01
+
+
+def test_rows_of_auto_may_leave_out_the_stdpose_of_the_package():
+    entries = [
+        BenchmarkEntry.parse_evidence(text)
+        for text in ('plain=no-stdpose', 'dot=no-stdpose,dot.onnx', 'own=dot.onnx')
+    ]
+    assert [entry.use_stdpose for entry in entries] == [False, False, True]
+    assert [len(entry.pose_networks) for entry in entries] == [0, 1, 1]
+    plain, as_it_comes = entries[0].runs()[0], BenchmarkEntry('auto', 'auto').runs()[0]
+    assert plain.fingerprint != as_it_comes.fingerprint
+    assert build_run(plain, 'cpu').stdpose is None
+    assert build_run(as_it_comes, 'cpu').stdpose is not None
 
 
 def no_label_file(labels: Path) -> None:

@@ -88,8 +88,8 @@ def make_parser() -> OneLineParser:
         default=[],
         metavar='NAME=[POSE[,POSE...]][:FUSER]',
         help='add a row: auto with pose networks of other projects (FILE[=PRESET] of an ONNX, '
-        'TensorFlow or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose), or with another fuser; '
-        'may be repeated',
+        'TensorFlow or TensorFlow Lite file, CONFIG=CHECKPOINT of MMPose), with another fuser, or, '
+        'by the word no-stdpose, without the STDPose that comes with the package; may be repeated',
     )
     parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
     parser.add_argument(

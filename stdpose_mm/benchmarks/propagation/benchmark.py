@@ -35,8 +35,11 @@ from .prediction_cache import open_prediction_cache
 
 MODEL_FORM = 'NAME=METHOD:CONFIG:CHECKPOINT[,CHECKPOINT...][:FUSER]'
 
+NO_STDPOSE = 'no-stdpose'
+
 EVIDENCE_FORM = 'NAME=[POSE[,POSE...]][:FUSER]'
-"""A row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network."""
+"""A row of auto; POSE is FILE[=PRESET] or CONFIG=CHECKPOINT of a pose network, or ``NO_STDPOSE`` to
+leave out the STDPose that comes with the package."""
 
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9_.+-]*')
 
@@ -52,6 +55,7 @@ class EntryRun:
         fingerprint: Fingerprint of the content of the model's files.
         fuser: Weights of 'auto', if not those of the package.
         pose_networks: Pose networks of other projects that are evidence for 'auto'.
+        use_stdpose: Whether 'auto' uses the STDPose that comes with the package.
     """
 
     name: str
@@ -61,6 +65,7 @@ class EntryRun:
     fingerprint: str = ''
     fuser: str | None = None
     pose_networks: tuple[PoseNetworkFiles, ...] = ()
+    use_stdpose: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class BenchmarkEntry:
         checkpoints: Weights, one for each seed; none without a model.
         fuser: Weights of 'auto', if not those of the package.
         pose_networks: Pose networks of other projects that are evidence for 'auto'.
+        use_stdpose: Whether 'auto' uses the STDPose that comes with the package.
 
     Raises:
         InputError: If the name cannot be that of a folder, there is no such method, it needs a
@@ -86,6 +92,7 @@ class BenchmarkEntry:
     checkpoints: tuple[str, ...] = ()
     fuser: str | None = None
     pose_networks: tuple[PoseNetworkFiles, ...] = ()
+    use_stdpose: bool = True
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -138,8 +145,14 @@ class BenchmarkEntry:
         networks, colon, fuser = rest.partition(':')
         if not equals or not name or not rest or (colon and not fuser):
             raise InputError(f'a row of auto is given as {EVIDENCE_FORM}, got {text!r}')
-        parsed = tuple(PoseNetworkFiles.parse(part) for part in networks.split(',') if part)
-        return cls(name, 'auto', fuser=fuser or None, pose_networks=parsed)
+        parts = [part for part in networks.split(',') if part]
+        return cls(
+            name,
+            'auto',
+            fuser=fuser or None,
+            pose_networks=tuple(PoseNetworkFiles.parse(p) for p in parts if p != NO_STDPOSE),
+            use_stdpose=NO_STDPOSE not in parts,
+        )
 
     def runs(self) -> list[EntryRun]:
         """Return one run for each seed.
@@ -153,7 +166,8 @@ class BenchmarkEntry:
                 (network.preset, [_content(path) for path in network.read])
                 for network in self.pose_networks
             ]
-            evidence = fingerprint(fuser, files) if fuser or files else ''
+            is_shipped = self.use_stdpose and not (fuser or files)
+            evidence = '' if is_shipped else fingerprint(fuser, files, self.use_stdpose)
             return [
                 EntryRun(
                     self.name,
@@ -161,6 +175,7 @@ class BenchmarkEntry:
                     fingerprint=evidence,
                     fuser=self.fuser,
                     pose_networks=self.pose_networks,
+                    use_stdpose=self.use_stdpose,
                 )
             ]
         assert self.config is not None
@@ -220,6 +235,7 @@ def build_run(run: EntryRun, device: str) -> BasePropagator:
         device,
         fuser=run.fuser,
         pose_networks=run.pose_networks,
+        use_stdpose=run.use_stdpose,
     )
     if isinstance(propagator, (FlowPropagator, AutoPropagator)):
         # All intervals of a video follow the same flow.

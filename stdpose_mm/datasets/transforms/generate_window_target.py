@@ -9,6 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 
 from stdpose_mm.errors import InputError, require_share
+from stdpose_mm.structures.interpolated_pose import interpolated_pose
 
 DRAWS = ('window', 'frame')
 
@@ -163,19 +164,3 @@ def labels_in_key_crops(
     side = (len(crop_warps) - num_keys) // 2
     linear, offset = linear[side : side + num_keys], offset[side : side + num_keys]
     return in_picture[:, None] @ linear.swapaxes(1, 2) + offset
-
-
-def interpolated_pose(
-    labels: np.ndarray, shown: np.ndarray, position: float | np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Interpolate the pose of the key frame on the straight line between two given poses.
-
-    Args:
-        labels: [2, ..., K, 2] the left and the right pose.
-        shown: [2, K] bool, which of their joints are given.
-        position: Position of the key frame, 0 at the left frame, 1 at the right one.
-
-    Returns:
-        The pose [..., K, 2], and which of its joints both poses give [K] bool.
-    """
-    return (1 - position) * labels[0] + position * labels[1], shown.all(axis=0)

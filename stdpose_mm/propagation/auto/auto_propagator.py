@@ -24,13 +24,15 @@ from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_j
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 
-from .candidates import find_candidates
+from .candidates import Candidates, find_candidates
 from .fusion_features import join_features
-from .gap_heatmaps import GapHeatmaps
-from .joint_matching import match_joints, matches_nbytes
+from .gap_heatmaps import GapHeatmaps, HeatmapsAround, around_nbytes
+from .joint_matching import JointMatches, match_joints, matches_nbytes
 from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
+from .stdpose_heatmaps import STDPoseHeatmapEstimator
 from .trained_fuser import SHIPPED_WEIGHTS, SHIPPED_WINDOW_WEIGHTS, TrainedFuser
 from .trained_matcher import shipped_matcher
+from .trained_stdpose import shipped_stdpose
 
 if TYPE_CHECKING:
     from stdpose_mm.inference import WindowModel
@@ -41,8 +43,8 @@ _CHUNK = 64
 """Frames of a gap that are fused at once; longer gaps come in chunks, each with both ends."""
 
 _BATCH_BYTES = 64 * 2**20
-"""Memory for the evidence of the chunks that share one reading of the video: about 45 people of 17
-joints over 64 frames without a network."""
+"""Memory for the evidence of the chunks that share one reading of the video: about 8 people of 17
+joints over 64 frames, or 45 over 10."""
 
 _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
@@ -58,25 +60,29 @@ class AutoPropagator(BasePropagator):
     """Fuse all the evidence over a whole gap, with a calibrated score.
 
     Linear interpolation, optical flow from both labels, the places that look like the labelled
-    joints (:class:`~stdpose_mm.models.matchers.JointMatcher`) and, with a pose network, its
-    heatmaps go into a small network (:class:`~stdpose_mm.models.fusers.GapFuser`) that works for
-    any skeleton. The score of a joint is the probability that it lies within a tenth of the pose's
-    size of the truth, as calibrated on held-out clips.
+    joints (:class:`~stdpose_mm.models.matchers.JointMatcher`) and the heatmaps of a
+    :class:`~stdpose_mm.models.STDPose` and of other pose networks go into a small network
+    (:class:`~stdpose_mm.models.fusers.GapFuser`) that works for any skeleton. The score of a joint
+    is the probability that it lies within a tenth of the pose's size of the truth, as calibrated on
+    held-out clips.
 
     A joint that neither end of a gap labels is interpolated between its nearest labels.
 
     Args:
         window_model: A pose network whose heatmaps are evidence for the joints that it shares with
-            the labels by name; without one, flow and appearance are used alone.
+            the labels by name, in place of the STDPose that comes with the package.
         weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default one of the two
             that come with the package, which were trained on generated clips only: one for gaps
-            with heatmaps of ``window_model``, one for all others.
+            with heatmaps of ``window_model`` or of the package's STDPose, one for all others.
         estimator: Optical flow, that of :func:`auto_flow` by default.
         batch_size: Crops that a pose network sees at once.
         device: Where a fuser in PyTorch runs.
         pose_networks: Pose networks of other projects whose heatmaps are evidence, too, for the
             joints that mean the same places as the labels'. They are left out where somebody else
             covers much of a person.
+        use_stdpose: Whether the heatmaps of the STDPose that comes with the package, which was
+            trained on generated clips of people, are evidence for labels of a person. It is not
+            used beside a ``window_model``, nor with ``weights`` that have not learned from it.
 
     Raises:
         InputError: If the weights cannot be read.
@@ -96,6 +102,7 @@ class AutoPropagator(BasePropagator):
         batch_size: int = 8,
         device: str = 'cpu',
         pose_networks: Sequence[PoseNetwork] = (),
+        use_stdpose: bool = True,
     ) -> None:
         self.heatmap_estimator: GapHeatmapEstimator | None = None
         if window_model is not None:
@@ -103,6 +110,9 @@ class AutoPropagator(BasePropagator):
 
             self.heatmap_estimator = GapHeatmapEstimator(window_model, batch_size)
             self.skeleton = window_model.skeleton
+        self.stdpose: STDPoseHeatmapEstimator | None = None
+        if use_stdpose and window_model is None and weights is None:
+            self.stdpose = STDPoseHeatmapEstimator(shipped_stdpose())
         self.estimators = tuple(
             NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
         )
@@ -110,7 +120,7 @@ class AutoPropagator(BasePropagator):
         self.estimator = estimator or auto_flow()
         self.matcher = shipped_matcher()
         self.fuser = self.window_fuser = TrainedFuser.load(weights or SHIPPED_WEIGHTS, device)
-        if weights is None and window_model is not None:
+        if weights is None and (window_model is not None or self.stdpose is not None):
             self.window_fuser = TrainedFuser.load(SHIPPED_WINDOW_WEIGHTS, device)
 
     def propagate(
@@ -123,8 +133,8 @@ class AutoPropagator(BasePropagator):
         for chunk in split_into_chunks(gaps):
             tracks = dict(follow_joints(frames, chunk, self.estimator))
             with closing(self._chunks(frames, chunk, tracks, mapping)) as chunks:
-                for batch in _batches(chunks):
-                    yield from self._fill(frames, batch, networks)
+                for batch in _batches(chunks, max(len(networks), 1)):
+                    yield from self._fill(frames, batch, mapping, networks)
 
     def _chunks(
         self,
@@ -133,21 +143,22 @@ class AutoPropagator(BasePropagator):
         tracks: Mapping[Gap, FlowTracks],
         mapping: JointMapping | None,
     ) -> Generator[_Chunk, None, None]:
-        """Yield the chunks of gaps in order of time, with the window model's heatmaps."""
-        if self.heatmap_estimator is None or mapping is None:
-            parts = [
-                (gap, gap.frames[start : start + _CHUNK])
-                for gap in gaps
-                for start in range(0, len(gap.frames), _CHUNK)
-            ]
-            # People with long gaps side by side share the reading of the video.
-            for gap, keys in sorted(parts, key=lambda part: part[1][0]):
-                yield _Chunk(gap, tracks[gap], keys, ())
+        """Yield the chunks of gaps in order of time, with heatmaps of a model that sees labels."""
+        if self.heatmap_estimator is not None and mapping is not None:
+            with closing(self.heatmap_estimator.heatmaps(frames, gaps, mapping)) as estimated:
+                for gap, maps in estimated:
+                    unlabelled = [frame for frame in maps.frames if frame in gap.frames]
+                    ordered = GapHeatmaps.of_labels(maps, mapping)
+                    yield _Chunk(gap, tracks[gap], unlabelled, (ordered,))
             return
-        with closing(self.heatmap_estimator.heatmaps(frames, gaps, mapping)) as estimated:
-            for gap, maps in estimated:
-                unlabelled = [frame for frame in maps.frames if frame in gap.frames]
-                yield _Chunk(gap, tracks[gap], unlabelled, (GapHeatmaps.of_labels(maps, mapping),))
+        parts = [
+            (gap, gap.frames[start : start + _CHUNK])
+            for gap in gaps
+            for start in range(0, len(gap.frames), _CHUNK)
+        ]
+        # People with long gaps side by side share the reading of the video.
+        for gap, keys in sorted(parts, key=lambda part: part[1][0]):
+            yield _Chunk(gap, tracks[gap], keys, ())
 
     def warn_of_evidence(self, skeleton: Skeleton) -> None:
         """Warn of networks without joints of the labels."""
@@ -164,12 +175,13 @@ class AutoPropagator(BasePropagator):
         """Name the evidence that is used for labels with these joints, in a few words."""
         evidence = 'straight lines, optical flow and learned appearance'
         shared = []
-        if self.heatmap_estimator is not None:
-            mapping = self.shared_joints(skeleton)
-            shared.append(('', 0 if mapping is None else len(mapping.shared)))
+        mapping = self.shared_joints(skeleton)
+        if self.heatmap_estimator is not None or mapping is not None:
+            name = '' if self.stdpose is None else " of the package's STDPose"
+            shared.append((name, 0 if mapping is None else len(mapping.shared)))
         for each in self.estimators:
-            mapping = each.shared_joints(skeleton)
-            count = 0 if mapping is None else len(mapping.shared)
+            own = each.shared_joints(skeleton)
+            count = 0 if own is None else len(own.shared)
             shared.append((f' of {each.network.name}', count))
         if not shared:
             return f'{evidence}, without a pose network'
@@ -180,7 +192,9 @@ class AutoPropagator(BasePropagator):
         return f'{evidence}, and {maps}'
 
     def shared_joints(self, skeleton: Skeleton) -> JointMapping | None:
-        """Find joints that the pose network shares with the labels by name; None without any."""
+        """Find joints that the network that sees labels shares with them; None without any."""
+        if self.stdpose is not None:
+            return self.stdpose.shared_joints(skeleton)
         if self.heatmap_estimator is None:
             return None
         model = self.heatmap_estimator.window_model
@@ -200,24 +214,37 @@ class AutoPropagator(BasePropagator):
         self,
         frames: FrameSource,
         chunks: Sequence[_Chunk],
+        mapping: JointMapping | None,
         networks: Sequence[tuple[NetworkHeatmapEstimator, JointMapping]],
     ) -> Iterator[PropagatedPose]:
         """Yield the poses of a batch, chunk by chunk."""
         evident = [chunk for chunk in chunks if np.any(labelled_ends(chunk.gap))]
         candidates = [find_candidates(each.gap, each.tracks, each.times) for each in evident]
         matches = match_joints(frames, candidates, self.matcher)
-        evidence = dict(zip(evident, zip(candidates, matches, strict=True), strict=True))
+        found = {
+            chunk: _Evidence(
+                each, likeness, gather_heatmaps(frames, chunk.gap, each, chunk.heatmaps, networks)
+            )
+            for chunk, each, likeness in zip(evident, candidates, matches, strict=True)
+        }
+        self._add_stdpose(frames, found, mapping)
         for chunk in chunks:
             gap, keys = chunk.gap, chunk.keys
             keypoints = np.stack([interpolate_joints(gap, frame) for frame in keys])
             scores = np.stack(
                 [decayed_score(gap.distance_to_label(frame), _HALF_LIFE) for frame in keys]
             )
-            if chunk in evidence:
-                found, likeness = evidence[chunk]
-                maps = gather_heatmaps(frames, gap, found, chunk.heatmaps, networks)
-                features = join_features(gap, chunk.tracks, found, likeness, frames.size, maps)
-                fuser = self.window_fuser if chunk.heatmaps else self.fuser
+            if chunk in found:
+                evidence = found[chunk]
+                features = join_features(
+                    gap,
+                    chunk.tracks,
+                    evidence.candidates,
+                    evidence.matches,
+                    frames.size,
+                    evidence.heatmaps,
+                )
+                fuser = self.window_fuser if evidence.sees_labels else self.fuser
                 rows, known = np.searchsorted(chunk.times, keys), features.known
                 positions, certainty = (values[rows] for values in fuser(features))
                 keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
@@ -225,6 +252,25 @@ class AutoPropagator(BasePropagator):
                 yield PropagatedPose.with_visibility_of_labels(
                     gap, frame_index, keypoints[row], scores[row]
                 )
+
+    def _add_stdpose(
+        self,
+        frames: FrameSource,
+        found: Mapping[_Chunk, _Evidence],
+        mapping: JointMapping | None,
+    ) -> None:
+        """Add the heatmaps of the package's STDPose where there are none of another network.
+
+        Beside those of a network that has learned from people they make poses less accurate:
+        docs/results/auto_parts.md.
+        """
+        if self.stdpose is None or mapping is None:
+            return
+        chunks = [chunk for chunk, evidence in found.items() if not evidence.heatmaps]
+        parts = [(chunk.gap, chunk.keys) for chunk in chunks]
+        for number, maps in self.stdpose.heatmaps(frames, parts, mapping):
+            evidence = found[chunks[number]]
+            evidence.heatmaps.append(maps.around(evidence.candidates))
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +281,7 @@ class _Chunk:
         gap: The gap.
         tracks: Its flow tracks.
         keys: The frames to fill, ascending.
-        heatmaps: Heatmaps of the window model.
+        heatmaps: Heatmaps of a network that sees the labels.
     """
 
     gap: Gap
@@ -248,21 +294,44 @@ class _Chunk:
         """Return the frames to look at, ascending: those to fill and the ends of the gap."""
         return np.array(sorted({self.gap.first, *self.keys, self.gap.last}))
 
-    @property
-    def nbytes(self) -> int:
-        """Return the memory of its evidence in bytes."""
+    def nbytes(self, num_networks: int) -> int:
+        """Compute the memory of its evidence, with some pose networks, in bytes."""
+        num_frames, num_joints = len(self.keys) + 2, len(self.gap.joints)
         maps = [m for each in self.heatmaps for m in (each.frame_heatmaps, each.final_heatmaps)]
-        matches = matches_nbytes(len(self.keys) + 2, len(self.gap.joints))
-        return matches + sum(values.nbytes for values in maps)
+        return (
+            matches_nbytes(num_frames, num_joints)
+            + num_networks * around_nbytes(num_frames, num_joints)
+            + sum(values.nbytes for values in maps)
+        )
 
 
-def _batches(chunks: Iterable[_Chunk]) -> Iterator[list[_Chunk]]:
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """Hold what the fuser reads of a chunk.
+
+    Args:
+        candidates: Candidates in its frames.
+        matches: Matches with the labelled joints.
+        heatmaps: Heatmaps of each network around the candidates.
+    """
+
+    candidates: Candidates
+    matches: JointMatches
+    heatmaps: list[HeatmapsAround]
+
+    @property
+    def sees_labels(self) -> bool:
+        """Return whether one of the networks sees the labels."""
+        return any(each.sees_labels for each in self.heatmaps)
+
+
+def _batches(chunks: Iterable[_Chunk], num_networks: int) -> Iterator[list[_Chunk]]:
     """Group neighbouring chunks; a batch exceeds ``_BATCH_BYTES`` by one chunk at most."""
     batch: list[_Chunk] = []
     nbytes = 0
     for chunk in chunks:
         batch.append(chunk)
-        nbytes += chunk.nbytes
+        nbytes += chunk.nbytes(num_networks)
         if nbytes >= _BATCH_BYTES:
             yield batch
             batch, nbytes = [], 0

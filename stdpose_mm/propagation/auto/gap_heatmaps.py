@@ -58,7 +58,12 @@ class GapHeatmaps:
         at_labels, agreement = _judge_at_labels(candidates, maps, shown)
         sees_labels = self.final_heatmaps is not self.frame_heatmaps
         misses_labels = not sees_labels and agreement < LEAST_AGREEMENT
-        return HeatmapsAround(maps, shown, at_labels, misses_labels)
+        return HeatmapsAround(maps, shown, at_labels, misses_labels, sees_labels)
+
+
+def around_nbytes(num_frames: int, num_joints: int) -> int:
+    """Compute the memory of :class:`HeatmapsAround` in bytes."""
+    return 4 * num_frames * num_joints * 2 * DENSE_SIDE**2
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,14 @@ class HeatmapsAround:
         at_labels: [K] value of each joint's map at the labels, see :func:`_judge_at_labels`.
         misses_labels: Whether the network finds something else than the labelled joints and has to
             be left out.
+        sees_labels: Whether the network is given the labels.
     """
 
     maps: np.ndarray
     shown: np.ndarray
     at_labels: np.ndarray
     misses_labels: bool
+    sees_labels: bool
 
 
 def _sample(network: GapHeatmaps, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
 import torch
 
-from stdpose_mm.datasets.transforms.generate_window_target import interpolated_pose
 from stdpose_mm.inference import (
     Crop,
     FrameFeatures,
@@ -23,22 +22,19 @@ from stdpose_mm.inference import (
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.propagation import Gap
+from stdpose_mm.propagation.gap_windows import gap_window
 from stdpose_mm.structures import (
     Window,
     estimation_window,
     fill_window,
     person_box,
-    propagation_window,
     snap_window,
 )
+from stdpose_mm.structures.interpolated_pose import interpolated_pose
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 MAX_KEYS = 64
 """Frames of a gap that are estimated together; a longer gap comes in chunks."""
-
-MIRROR_REACH = 15
-"""Largest distance in frames from the key frame to an auxiliary frame that carries no label: the
-largest one in training."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +174,7 @@ class GapHeatmapEstimator:
             return [
                 estimation_window(key, frames[0], frames[-1], num_frames=num_frames) for key in keys
             ]
-        windows = (fill_window(_window(key, gap, keys), num_frames) for key in keys)
+        windows = (fill_window(gap_window(key, gap, keys), num_frames) for key in keys)
         # Between the keys of a chunk and a far label there are frames of other chunks.
         return [snap_window(window, cropped) for window in windows]
 
@@ -294,18 +290,6 @@ class _Chunk:
                 if not (is_given and shown.all()):
                     read.add(frame)
         return read
-
-
-def _window(key: int, gap: Gap, keys: range) -> Window:
-    """Return the window of a key, its auxiliary frames among the keys where no label is."""
-    first = keys[0] if gap.left is None else gap.first
-    last = keys[-1] if gap.right is None else gap.last
-    window = propagation_window(key, gap.given, first, last)
-    if not window.left_given:
-        return replace(window, left=max(window.left, key - MIRROR_REACH))
-    if not window.right_given:
-        return replace(window, right=min(window.right, key + MIRROR_REACH))
-    return window
 
 
 def _reading_order(

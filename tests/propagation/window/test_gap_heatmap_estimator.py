@@ -12,9 +12,9 @@ from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
+from stdpose_mm.propagation.gap_windows import MIRROR_REACH
 from stdpose_mm.propagation.window.gap_heatmap_estimator import (
     MAX_KEYS,
-    MIRROR_REACH,
     GapHeatmapEstimator,
 )
 from stdpose_mm.structures import Skeleton

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stdpose_mm.errors import InputError
+from stdpose_mm.export.stdpose_export import export_stdpose
+from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
+from stdpose_mm.propagation import find_gaps, load_propagator, propagate_labels
+from stdpose_mm.propagation.auto import AutoPropagator
+from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
+from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
+from stdpose_mm.propagation.auto.trained_fuser import SHIPPED_WEIGHTS
+from stdpose_mm.propagation.auto.trained_stdpose import TrainedSTDPose, shipped_stdpose
+from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
+from stdpose_mm.structures import (
+    NOT_LABELLED,
+    POSETRACK_SKELETON,
+    VISIBLE,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+)
+from stdpose_mm.structures.joint_mapping import JointMapping
+from support.frame_sources import CountingFrames
+from support.moving_pictures import ARC, POINTS, moving_texture
+from support.peak_network import NAMES as PEAK_NAMES
+from support.peak_network import PeakNetwork
+from support.tiny_models import moving_pictures, window_model
+
+pytestmark = pytest.mark.slow
+
+NAMES = POSETRACK_SKELETON.keypoint_names
+NUM_FRAMES = 12
+
+
+def pose_at(frame: int) -> np.ndarray:
+    """A person of 40 pixels who drifts to the right, every joint at a place of its own."""
+    rows, columns = np.divmod(np.arange(len(NAMES)), 4)
+    return np.stack([30 + 8 * columns + 2.0 * frame, 15 + 10 * rows], axis=1).astype(float)
+
+
+def box_at(frame: int) -> np.ndarray:
+    return np.array([20.0 + 2 * frame, 8, 44, 56 - 0.3 * frame])
+
+
+@pytest.fixture(scope='module')
+def model():
+    return window_model(Skeleton(NAMES))
+
+
+@pytest.fixture(scope='module')
+def estimator(model, tmp_path_factory) -> STDPoseHeatmapEstimator:
+    folder = tmp_path_factory.mktemp('stdpose')
+    export_stdpose(model, folder, 'nothing')
+    return STDPoseHeatmapEstimator(TrainedSTDPose(folder))
+
+
+@pytest.mark.parametrize('given', [(0, 11), (2, 9), (5,)], ids=['two ends', 'three gaps', 'one'])
+def test_it_gives_the_maps_that_the_model_gives_in_pytorch(label, model, estimator, given):
+    unseen = np.where(np.arange(len(NAMES)) % 5 == 2, NOT_LABELLED, VISIBLE)
+    labels = {
+        frame: label(frame, pose_at(frame), unseen if frame == 9 else None, bbox=box_at(frame))
+        for frame in given
+    }
+    boxes = {frame: box_at(frame) for frame in range(NUM_FRAMES) if frame not in labels}
+    gaps = find_gaps(0, labels, boxes, range(NUM_FRAMES))
+    frames = ArrayFrames(moving_pictures(NUM_FRAMES))
+    mapping = estimator.shared_joints(Skeleton(NAMES))
+    assert mapping is not None
+    by_pytorch = dict(GapHeatmapEstimator(model).heatmaps(frames, gaps, mapping))
+    assert len(by_pytorch) == len(gaps) > 0
+    by_onnx = dict(estimator.heatmaps(frames, [(gap, gap.frames) for gap in gaps], mapping))
+    assert len(by_onnx) == len(gaps)
+    for number, gap in enumerate(gaps):
+        found = by_onnx[number]
+        expected = GapHeatmaps.of_labels(by_pytorch[gap], mapping)
+        assert list(found.frames) == list(expected.frames)
+        np.testing.assert_array_equal(found.shown, expected.shown)
+        np.testing.assert_allclose(found.to_heatmap, expected.to_heatmap, atol=1e-3)
+        for name in ('frame_heatmaps', 'final_heatmaps'):
+            maps, wanted = getattr(found, name), getattr(expected, name)
+            largest = np.abs(wanted).max()
+            assert largest > 0
+            np.testing.assert_allclose(maps, wanted, atol=1e-2 * largest, err_msg=name)
+
+
+def test_pictures_are_read_once_for_all_people(label, estimator):
+    gaps = []
+    for track_id in range(3):
+        labels = {
+            frame: label(frame, pose_at(frame), None, track_id, bbox=box_at(frame))
+            for frame in (0, 11)
+        }
+        boxes = {frame: box_at(frame) for frame in range(1, 11)}
+        gaps += find_gaps(track_id, labels, boxes, range(NUM_FRAMES))
+    frames = CountingFrames(moving_pictures(NUM_FRAMES))
+    mapping = estimator.shared_joints(Skeleton(NAMES))
+    maps = dict(estimator.heatmaps(frames, [(gap, gap.frames) for gap in gaps], mapping))
+    assert frames.reads == list(range(NUM_FRAMES))
+    assert sorted(maps) == [0, 1, 2]
+    for other in (1, 2):
+        np.testing.assert_array_equal(maps[other].final_heatmaps, maps[0].final_heatmaps)
+
+
+@pytest.mark.parametrize(
+    ('joints', 'is_person'),
+    [
+        ('coco', True),
+        ('mpii', True),
+        ('halpe26', True),
+        ('efficientpose', True),
+        ('ap10k', False),
+        ('hand', False),
+    ],
+)
+def test_it_serves_people_and_nobody_else(joints, is_person):
+    mapping = STDPoseHeatmapEstimator(shipped_stdpose()).shared_joints(Skeleton(JOINT_SETS[joints]))
+    assert (mapping is not None) == is_person
+
+
+def test_the_legs_of_a_mouse_are_not_taken_for_a_person():
+    legs = Skeleton(
+        tuple(f'{side}_{joint}' for side in ('left', 'right') for joint in ('hip', 'knee', 'ankle'))
+    )
+    assert STDPoseHeatmapEstimator(shipped_stdpose()).shared_joints(legs) is None
+
+
+def test_joints_that_it_was_not_trained_on_are_not_shared():
+    estimator = STDPoseHeatmapEstimator(shipped_stdpose())
+    mapping = estimator.shared_joints(POSETRACK_SKELETON)
+    assert mapping is not None
+    untrained = {NAMES.index('left_ear'), NAMES.index('right_ear')}
+    assert set(mapping.shared) == set(range(len(NAMES))) - untrained
+
+
+@pytest.fixture
+def sparse(label) -> VideoLabels:
+    labels = tuple(label(frame, pose_at(frame), bbox=box_at(frame)) for frame in (0, 11))
+    frames = tuple(VideoFrame(n) for n in range(NUM_FRAMES))
+    return VideoLabels('clip', Skeleton(NAMES), frames, labels)
+
+
+def poses(sparse, **options) -> np.ndarray:
+    frames = ArrayFrames(moving_pictures(NUM_FRAMES))
+    dense = propagate_labels(frames, sparse, AutoPropagator(**options))
+    return np.stack([person.keypoints for person in dense.persons])
+
+
+def test_auto_uses_it_unless_it_is_left_out(sparse):
+    assert np.abs(poses(sparse) - poses(sparse, use_stdpose=False)).max() > 1e-2
+
+
+def test_a_model_of_ones_own_takes_its_place(sparse, model):
+    own = poses(sparse, window_model=model)
+    np.testing.assert_array_equal(own, poses(sparse, window_model=model, use_stdpose=False))
+
+
+@pytest.mark.parametrize(('offset', 'is_used'), [(0.0, True), (12.0, False)])
+def test_a_network_that_finds_the_labels_takes_its_place(label, offset, is_used):
+    """A network that misses the labels is left out, and the package's STDPose is used."""
+    arms = [f'{side}_{joint}' for joint in ('shoulder', 'elbow') for side in ('left', 'right')]
+    names = (*PEAK_NAMES, *arms)
+    points = np.concatenate([POINTS, [[80, 55], [70, 55], [85, 60], [72, 70]]])
+    labels = tuple(label(frame, points, bbox=np.array([55, 45, 40, 40])) for frame in (0, 6))
+    sparse = VideoLabels('clip', Skeleton(names), tuple(map(VideoFrame, range(7))), labels)
+
+    def poses(**options) -> np.ndarray:
+        dense = propagate_labels(moving_texture(ARC), sparse, AutoPropagator(**options))
+        return np.stack([person.keypoints for person in dense.persons])
+
+    network = {'pose_networks': [PeakNetwork(offset=(offset, 0.0))]}
+    found = poses(**network)
+    alone, without = poses(), poses(**network, use_stdpose=False)
+    np.testing.assert_array_equal(found, without if is_used else alone)
+    assert np.abs(alone - without).max() > 1e-3
+
+
+def test_a_fuser_of_ones_own_has_not_learned_from_it(sparse):
+    own = poses(sparse, weights=SHIPPED_WEIGHTS)
+    np.testing.assert_array_equal(own, poses(sparse, use_stdpose=False))
+
+
+def test_labels_of_an_animal_are_propagated_as_without_it(sparse):
+    animal = Skeleton(tuple(f'L_{name}' for name in ('Paw', 'Tail', *'abcdefghijklmno')))
+    of_animal = replace(sparse, skeleton=animal)
+    np.testing.assert_array_equal(poses(of_animal), poses(of_animal, use_stdpose=False))
+    propagator = AutoPropagator()
+    assert 'without a pose network' in propagator.describe(animal)
+    assert "the package's STDPose for 15 of 17 joints" in propagator.describe(POSETRACK_SKELETON)
+
+
+def test_leaving_it_out_of_a_method_without_it_is_refused():
+    with pytest.raises(InputError, match=r"package's STDPose was left out, .* 'flow' does not use"):
+        load_propagator('flow', use_stdpose=False)
+
+
+def test_the_mapping_has_labels_and_model_in_order(estimator):
+    skeleton = Skeleton(JOINT_SETS['coco'])
+    mapping = estimator.shared_joints(skeleton)
+    assert isinstance(mapping, JointMapping)
+    for joint, other in zip(mapping.shared, mapping.in_model, strict=True):
+        assert skeleton.keypoint_names[joint] == NAMES[other]
