@@ -46,6 +46,9 @@ _BATCH_BYTES = 64 * 2**20
 """Memory for the evidence of the chunks that share one reading of the video: about 8 people of 17
 joints over 64 frames, or 45 over 10."""
 
+_LEAST_COVERED = 0.5
+"""Share of the joints of the package's STDPose that other networks must know to take its place."""
+
 _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
 
@@ -259,14 +262,18 @@ class AutoPropagator(BasePropagator):
         found: Mapping[_Chunk, _Evidence],
         mapping: JointMapping | None,
     ) -> None:
-        """Add the heatmaps of the package's STDPose where there are none of another network.
+        """Add the heatmaps of the package's STDPose where other networks know few of its joints.
 
-        Beside those of a network that has learned from people they make poses less accurate:
+        Beside a network that has learned from people it makes poses less accurate:
         docs/results/auto_parts.md.
         """
         if self.stdpose is None or mapping is None:
             return
-        chunks = [chunk for chunk, evidence in found.items() if not evidence.heatmaps]
+        chunks = [
+            chunk
+            for chunk, evidence in found.items()
+            if evidence.shown[mapping.shared].mean() < _LEAST_COVERED
+        ]
         parts = [(chunk.gap, chunk.keys) for chunk in chunks]
         for number, maps in self.stdpose.heatmaps(frames, parts, mapping):
             evidence = found[chunks[number]]
@@ -318,6 +325,14 @@ class _Evidence:
     candidates: Candidates
     matches: JointMatches
     heatmaps: list[HeatmapsAround]
+
+    @property
+    def shown(self) -> np.ndarray:
+        """Return [K] bool: joints of which a network has heatmaps."""
+        shown = np.zeros(len(self.candidates.left), dtype=bool)
+        for each in self.heatmaps:
+            shown |= each.shown.any(axis=0)
+        return shown
 
     @property
     def sees_labels(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.stdpose_export import export_stdpose
 from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.pose_networks import PoseHeatmaps, PoseNetwork
 from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
 from stdpose_mm.propagation import find_gaps, load_propagator, propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
@@ -26,9 +27,6 @@ from stdpose_mm.structures import (
 )
 from stdpose_mm.structures.joint_mapping import JointMapping
 from support.frame_sources import CountingFrames
-from support.moving_pictures import ARC, POINTS, moving_texture
-from support.peak_network import NAMES as PEAK_NAMES
-from support.peak_network import PeakNetwork
 from support.tiny_models import moving_pictures, window_model
 
 pytestmark = pytest.mark.slow
@@ -159,24 +157,51 @@ def test_a_model_of_ones_own_takes_its_place(sparse, model):
     np.testing.assert_array_equal(own, poses(sparse, window_model=model, use_stdpose=False))
 
 
-@pytest.mark.parametrize(('offset', 'is_used'), [(0.0, True), (12.0, False)])
-def test_a_network_that_finds_the_labels_takes_its_place(label, offset, is_used):
-    """A network that misses the labels is left out, and the package's STDPose is used."""
-    arms = [f'{side}_{joint}' for joint in ('shoulder', 'elbow') for side in ('left', 'right')]
-    names = (*PEAK_NAMES, *arms)
-    points = np.concatenate([POINTS, [[80, 55], [70, 55], [85, 60], [72, 70]]])
-    labels = tuple(label(frame, points, bbox=np.array([55, 45, 40, 40])) for frame in (0, 6))
-    sparse = VideoLabels('clip', Skeleton(names), tuple(map(VideoFrame, range(7))), labels)
+class PersonNetwork(PoseNetwork):
+    """Find the joints of ``pose_at`` at the same places in every frame; a cell is a pixel.
 
-    def poses(**options) -> np.ndarray:
-        dense = propagate_labels(moving_texture(ARC), sparse, AutoPropagator(**options))
+    Args:
+        names: The joints that it knows.
+        offset: Distance of what it finds from the joints, in pixels.
+    """
+
+    def __init__(self, names: tuple[str, ...], offset: float = 0.0) -> None:
+        super().__init__('person', Skeleton(names))
+        places = pose_at(0)[[NAMES.index(name) for name in names]] + offset
+        y, x = np.mgrid[:80, :96]
+        distances = (x - places[:, 0, None, None]) ** 2 + (y - places[:, 1, None, None]) ** 2
+        self.maps = np.exp(-distances / 8).astype(np.float32)
+
+    def estimate(self, pictures, boxes):
+        count = len(pictures)
+        affines = np.tile(np.eye(3)[:2], (count, 1, 1))
+        return PoseHeatmaps(np.tile(self.maps, (count, 1, 1, 1)), affines)
+
+
+@pytest.mark.parametrize(
+    ('names', 'offset', 'is_used', 'is_alone'),
+    [
+        (NAMES, 0.0, True, True),
+        (NAMES, 15.0, False, False),
+        (NAMES[:3], 0.0, True, False),
+    ],
+    ids=['it finds the labels', 'it misses the labels', 'it knows the head alone'],
+)
+def test_a_network_that_finds_most_of_the_joints_takes_its_place(
+    label, names, offset, is_used, is_alone
+):
+    labels = tuple(label(frame, pose_at(0), bbox=box_at(0)) for frame in (0, 6))
+    still = VideoLabels('clip', Skeleton(NAMES), tuple(map(VideoFrame, range(7))), labels)
+    frames = ArrayFrames(np.tile(moving_pictures(1), (7, 1, 1, 1)))
+
+    def found(**options) -> np.ndarray:
+        dense = propagate_labels(frames, still, AutoPropagator(**options))
         return np.stack([person.keypoints for person in dense.persons])
 
-    network = {'pose_networks': [PeakNetwork(offset=(offset, 0.0))]}
-    found = poses(**network)
-    alone, without = poses(), poses(**network, use_stdpose=False)
-    np.testing.assert_array_equal(found, without if is_used else alone)
-    assert np.abs(alone - without).max() > 1e-3
+    network = {'pose_networks': [PersonNetwork(names, offset)]}
+    both, network_alone, alone = found(**network), found(**network, use_stdpose=False), found()
+    assert np.array_equal(both, network_alone) == is_alone
+    assert np.array_equal(both, alone) == (not is_used)
 
 
 def test_a_fuser_of_ones_own_has_not_learned_from_it(sparse):
