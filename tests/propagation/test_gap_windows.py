@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stdpose_mm.propagation import find_gaps
+from stdpose_mm.propagation.gap_windows import MIRROR_REACH, gap_window
+from stdpose_mm.structures import Window
+
+POSE = [[30, 20], [20, 45], [44, 40]]
+NUM_FRAMES = 61
+
+
+@pytest.fixture
+def gap_of(label):
+    """The gap of a track in 61 frames that holds a frame."""
+
+    def make(given: tuple[int, ...], frame: int):
+        labels = {n: label(n, POSE) for n in given}
+        boxes = {n: np.array([10.0, 10, 40, 40]) for n in range(NUM_FRAMES) if n not in labels}
+        gaps = find_gaps(0, labels, boxes, range(NUM_FRAMES))
+        (gap,) = (each for each in gaps if frame in each.frames)
+        return gap
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ('given', 'key', 'expected'),
+    [
+        ((10, 20), 13, Window(10, 13, 20, True, True)),
+        # Five frames before the first label, and five after the last one.
+        ((30,), 25, Window(20, 25, 30, False, True)),
+        ((30,), 35, Window(30, 35, 40, True, False)),
+        # The video ends first.
+        ((30,), 3, Window(0, 3, 30, False, True)),
+        ((30,), 58, Window(30, 58, 60, True, False)),
+        # Mirrored further than in training.
+        ((50,), 30, Window(30 - MIRROR_REACH, 30, 50, False, True)),
+        ((10,), 30, Window(10, 30, 30 + MIRROR_REACH, True, False)),
+    ],
+)
+def test_the_window_of_a_frame(gap_of, given, key, expected):
+    gap = gap_of(given, key)
+    assert gap_window(key, gap, gap.frames) == expected
+
+
+def test_a_frame_without_a_label_lies_among_the_frames_of_the_chunk(gap_of):
+    gap = gap_of((50,), 30)
+    assert gap_window(30, gap, range(25, 40)) == Window(25, 30, 50, False, True)
