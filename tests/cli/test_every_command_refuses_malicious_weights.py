@@ -150,6 +150,7 @@ def command_line(name: str, parser: OneLineParser, dest: str, value: str) -> lis
         if 'out' in parser.outputs
         else [],
         'out_dir': ['out'],
+        'trained_on': ['clips'],
     }
     given[dest] = [value]
     places, options = [], [*COMPANIONS.get((name, dest), [])]

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.stdpose_export import export_stdpose
@@ -16,12 +21,14 @@ from stdpose_mm.propagation.auto.trained_stdpose import (
     shipped_stdpose,
 )
 from stdpose_mm.structures import Skeleton
+from support.paths import ROOT
 from support.tiny_models import (
     CODEC,
     moving_pictures,
     semantic_motion,
     window_model,
 )
+from support.tools import load_tool
 
 pytestmark = pytest.mark.slow
 
@@ -123,3 +130,19 @@ def test_files_of_another_export_are_refused(exported, tmp_path, model):
     onnx.save(network, tmp_path / WINDOWS_FILE)
     with pytest.raises(InputError, match=r'stdpose_windows.onnx does not describe its joints'):
         TrainedSTDPose(tmp_path)
+
+
+def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):
+    config = ROOT / 'configs' / 'stdpose_tiny_propagation_synthetic_appearance_wide.py'
+    init_default_scope('mmpose')
+    model = MODELS.build(Config.fromfile(config).model)
+    torch.save({'state_dict': model.state_dict()}, tmp_path / 'fresh.pth')
+    folder, tool = tmp_path / 'files', load_tool('misc/export_stdpose')
+    code, printed, said = run_main(
+        tool.main, config, tmp_path / 'fresh.pth', folder, '--trained-on', 'nothing'
+    )
+    assert (code, said) == (0, [])
+    assert f'are in {folder}' in printed
+    assert sorted(path.name for path in folder.iterdir()) == [FRAMES_FILE, WINDOWS_FILE]
+    written, shipped = TrainedSTDPose(folder).record, shipped_stdpose().record
+    assert written == replace(shipped, trained_on='nothing')
