@@ -1,11 +1,15 @@
-"""The windows in which a model sees the frames of a gap."""
+"""What a network sees of a gap: the boxes of its frames, windows, and the labels given to them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stdpose_mm.structures import Window, propagation_window
+import numpy as np
+
+from stdpose_mm.structures import Window, person_box, propagation_window
+from stdpose_mm.structures.interpolated_pose import interpolated_pose
+from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .gaps import Gap
 
@@ -33,3 +37,50 @@ def gap_window(key: int, gap: Gap, keys: Sequence[int]) -> Window:
     if not window.right_given:
         return replace(window, right=min(window.right, key + MIRROR_REACH))
     return window
+
+
+def boxes_with_ends(gap: Gap, keys: Sequence[int]) -> dict[int, np.ndarray]:
+    """Return the person boxes [4] in frames of a gap and at its labels, frames ascending."""
+    boxes = {key: gap.bbox_of(key) for key in keys}
+    for label in (gap.left, gap.right):
+        if label is not None:
+            boxes[label.frame_index] = person_box(label)
+    return {frame: boxes[frame] for frame in sorted(boxes)}
+
+
+def poses_at_ends(gap: Gap, mapping: JointMapping) -> tuple[np.ndarray, np.ndarray]:
+    """Order the labels at both ends of a gap as the joints of a model.
+
+    Args:
+        gap: The gap.
+        mapping: The joints of its labels among the K of the model.
+
+    Returns:
+        Poses [2, K, 2] in pixels, and bool [2, K]: which joints each label has. Both are empty
+        where there is no label.
+    """
+    poses = np.zeros((2, mapping.num_model, 2))
+    shown = np.zeros((2, mapping.num_model), dtype=bool)
+    for side, label in enumerate((gap.left, gap.right)):
+        if label is not None:
+            poses[side] = mapping.to_model(label.keypoints)
+            shown[side] = mapping.to_model(label.labelled)
+    return poses, shown
+
+
+def labels_of_window(
+    poses: np.ndarray, shown: np.ndarray, window: Window
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Choose what of the labels at the ends of a gap is given to a window.
+
+    Args:
+        poses: Poses at both ends, see :func:`poses_at_ends`.
+        shown: Which joints they have.
+        window: A window of the gap.
+
+    Returns:
+        The mask [2, K] of joints that the left and right frame give; the pose [K, 2] interpolated
+        to the key frame, and the joints [K] that it has.
+    """
+    mask = shown & np.array(window.given)[:, None]
+    return (mask, *interpolated_pose(poses, mask, window.position))

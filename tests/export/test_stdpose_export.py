@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from mmengine.config import Config
@@ -122,14 +123,22 @@ def test_a_folder_without_the_files_is_refused(tmp_path):
         TrainedSTDPose(tmp_path)
 
 
-def test_files_of_another_export_are_refused(exported, tmp_path, model):
+@pytest.mark.parametrize('name', [FRAMES_FILE, WINDOWS_FILE])
+def test_a_file_without_a_description_is_refused(tmp_path, model, name):
     export_stdpose(model, tmp_path, 'nothing')
-    onnx = pytest.importorskip('onnx')
-    network = onnx.load(tmp_path / WINDOWS_FILE)
+    network = onnx.load(tmp_path / name)
     del network.metadata_props[:]
-    onnx.save(network, tmp_path / WINDOWS_FILE)
-    with pytest.raises(InputError, match=r'stdpose_windows.onnx does not describe its joints'):
+    onnx.save(network, tmp_path / name)
+    with pytest.raises(InputError, match=f'{name} does not describe its joints'):
         TrainedSTDPose(tmp_path)
+
+
+def test_files_of_two_networks_are_refused(tmp_path, model):
+    for folder, trained_on in (('one', 'these clips'), ('other', 'those clips')):
+        export_stdpose(model, tmp_path / folder, trained_on)
+    (tmp_path / 'other' / FRAMES_FILE).replace(tmp_path / 'one' / FRAMES_FILE)
+    with pytest.raises(InputError, match='are of different networks'):
+        TrainedSTDPose(tmp_path / 'one')
 
 
 def test_the_tool_writes_the_files_of_a_config(run_main, tmp_path):

@@ -10,7 +10,8 @@ import numpy as np
 
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.propagation import Gap
-from stdpose_mm.structures import Skeleton, person_box
+from stdpose_mm.propagation.gap_windows import boxes_with_ends
+from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.wording import counted
 
@@ -118,11 +119,8 @@ class NetworkHeatmapEstimator:
             keys: Frames of the gap.
             mapping: The joints of the gap's labels among those of the network.
         """
-        boxes = {key: gap.bbox_of(key) for key in keys}
-        for label in (gap.left, gap.right):
-            if label is not None:
-                boxes[label.frame_index] = person_box(label)
-        chosen = sorted(boxes)
+        boxes = boxes_with_ends(gap, keys)
+        chosen = [*boxes]
         maps, affines = [], []
         for start in range(0, len(chosen), self.batch_size):
             batch = chosen[start : start + self.batch_size]

@@ -13,11 +13,15 @@ import numpy as np
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.pose_networks.crop_geometry import crop_affine
 from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.gap_windows import gap_window
+from stdpose_mm.propagation.gap_windows import (
+    boxes_with_ends,
+    gap_window,
+    labels_of_window,
+    poses_at_ends,
+)
 from stdpose_mm.propagation.ordered_map import map_in_threads
-from stdpose_mm.structures import Skeleton, Window, person_box
+from stdpose_mm.structures import Skeleton, Window
 from stdpose_mm.structures.draw_gaussians import draw_gaussians
-from stdpose_mm.structures.interpolated_pose import interpolated_pose
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .gap_heatmaps import GapHeatmaps
@@ -89,15 +93,12 @@ class STDPoseHeatmapEstimator:
         yield from map_in_threads(estimate, self._crop(frames, cropped))
 
     def _crops_of(self, gap: Gap, keys: Sequence[int]) -> _Crops:
-        boxes = {key: gap.bbox_of(key) for key in keys}
-        ends = (gap.left, gap.right)
-        boxes.update({end.frame_index: person_box(end) for end in ends if end is not None})
+        boxes = boxes_with_ends(gap, keys)
         record = self.network.record
         affines = [
-            crop_affine(boxes[frame], record.input_size, record.padding, 'udp')
-            for frame in sorted(boxes)
+            crop_affine(box, record.input_size, record.padding, 'udp') for box in boxes.values()
         ]
-        return _Crops(sorted(boxes), np.stack(affines))
+        return _Crops([*boxes], np.stack(affines))
 
     def _crop(self, frames: FrameSource, cropped: Sequence[_Crops]) -> Iterator[int]:
         """Fill in the pictures; yield the number of each part when it has all of them."""
@@ -157,18 +158,15 @@ class STDPoseHeatmapEstimator:
             affine_of: Frame index -> affine from pixels of the picture to those of its heatmaps.
         """
         width, height = self.network.record.heatmap_size
-        poses = np.zeros((2, mapping.num_model, 2))
-        shown = np.zeros((2, mapping.num_model), dtype=bool)
-        drawn = np.zeros((2, mapping.num_model, height, width), np.float32)
+        poses, shown = poses_at_ends(gap, mapping)
+        drawn = np.zeros((*shown.shape, height, width), np.float32)
         for side, label in enumerate((gap.left, gap.right)):
             if label is not None:
-                poses[side] = mapping.to_model(label.keypoints)
-                shown[side] = mapping.to_model(label.labelled)
                 drawn[side] = self._draw(poses[side], shown[side], affine_of[label.frame_index])
-        masks = [shown & np.array(window.given)[:, None] for window in windows]
-        priors = []
-        for window, mask in zip(windows, masks, strict=True):
-            pose, known = interpolated_pose(poses, mask, window.position)
+        masks, priors = [], []
+        for window in windows:
+            mask, pose, known = labels_of_window(poses, shown, window)
+            masks.append(mask)
             priors.append(self._draw(pose, known, affine_of[window.key]))
         return GivenLabels(
             heatmaps=np.broadcast_to(drawn, (len(windows), *drawn.shape)),

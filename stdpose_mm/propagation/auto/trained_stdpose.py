@@ -107,19 +107,19 @@ class TrainedSTDPose:
             wrote.
 
     Raises:
-        InputError: If onnxruntime is missing, or a file cannot be read or run.
+        InputError: If onnxruntime is missing, a file cannot be read or run, or the two describe
+            different networks.
     """
 
     def __init__(self, folder: Path = SHIPPED_STDPOSE) -> None:
         self._frames = _start(folder / FRAMES_FILE)
         self._windows = _start(folder / WINDOWS_FILE)
-        try:
-            self.record = STDPoseRecord.from_json(self._windows.read_metadata(ONNX_RECORD))
-        except (LookupError, ValueError) as error:
+        self.record = _read_record(self._windows, folder / WINDOWS_FILE)
+        if self.record != _read_record(self._frames, folder / FRAMES_FILE):
             raise InputError(
-                f'{folder / WINDOWS_FILE} does not describe its joints ({one_line(error)}), give '
+                f'{FRAMES_FILE} and {WINDOWS_FILE} in {folder} are of different networks, give '
                 f'{_EXPECTED}'
-            ) from error
+            )
 
     @property
     def skeleton(self) -> Skeleton:
@@ -172,3 +172,12 @@ def _start(path: Path) -> OnnxSession:
             return start_session(file, _EXPECTED)
     except OSError as error:
         raise InputError(f'{path} cannot be read ({one_line(error)}), give {_EXPECTED}') from error
+
+
+def _read_record(session: OnnxSession, path: Path) -> STDPoseRecord:
+    try:
+        return STDPoseRecord.from_json(session.read_metadata(ONNX_RECORD))
+    except (LookupError, ValueError) as error:
+        raise InputError(
+            f'{path} does not describe its joints ({one_line(error)}), give {_EXPECTED}'
+        ) from error

@@ -22,15 +22,18 @@ from stdpose_mm.inference import (
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.propagation import Gap
-from stdpose_mm.propagation.gap_windows import gap_window
+from stdpose_mm.propagation.gap_windows import (
+    boxes_with_ends,
+    gap_window,
+    labels_of_window,
+    poses_at_ends,
+)
 from stdpose_mm.structures import (
     Window,
     estimation_window,
     fill_window,
-    person_box,
     snap_window,
 )
-from stdpose_mm.structures.interpolated_pose import interpolated_pose
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 MAX_KEYS = 64
@@ -142,25 +145,21 @@ class GapHeatmapEstimator:
         return [self._chunk(gap, gap.frames[keys], mapping) for keys in slices]
 
     def _chunk(self, gap: Gap, keys: range, mapping: JointMapping) -> _Chunk:
-        ends = (gap.left, gap.right) if self._network.sees_windows else (None, None)
-        labels = np.zeros((2, mapping.num_model, 2))
-        shown = np.zeros((2, mapping.num_model), dtype=bool)
-        boxes = {key: gap.bbox_of(key) for key in keys}
-        for side, label in enumerate(ends):
-            if label is not None:
-                labels[side] = mapping.to_model(label.keypoints)
-                shown[side] = mapping.to_model(label.labelled)
-                boxes[label.frame_index] = person_box(label)
+        labels, shown = poses_at_ends(gap, mapping)
+        if self._network.sees_windows:
+            boxes = boxes_with_ends(gap, keys)
+        else:
+            boxes = {key: gap.bbox_of(key) for key in keys}
         first, last = keys[0], keys[-1]
         frames = range(first - (first - 1 in boxes), last + 1 + (last + 1 in boxes))
         return _Chunk(
             gap=gap,
             keys=keys,
             frames=frames,
-            windows=self._windows(gap, keys, frames, sorted(boxes)),
+            windows=self._windows(gap, keys, frames, [*boxes]),
             labels=labels,
             shown=shown,
-            crops={frame: self.window_model.crop_at(boxes[frame]) for frame in sorted(boxes)},
+            crops={frame: self.window_model.crop_at(box) for frame, box in boxes.items()},
         )
 
     def _windows(
@@ -240,8 +239,7 @@ class GapHeatmapEstimator:
         """Stack the labels given in windows, each of a chunk with label maps [2, K, h, w]."""
         maps, masks, priors, positions = [], [], [], []
         for chunk, label_maps, window in windows:
-            shown = chunk.shown & np.array(window.given)[:, None]
-            pose, pose_shown = interpolated_pose(chunk.labels, shown, window.position)
+            shown, pose, pose_shown = labels_of_window(chunk.labels, chunk.shown, window)
             crop = chunk.crops[window.key]
             maps.append(label_maps)
             masks.append(shown)
