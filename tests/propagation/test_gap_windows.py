@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stdpose_mm.propagation import find_gaps
-from stdpose_mm.propagation.gap_windows import MIRROR_REACH, gap_window
+from stdpose_mm.propagation.gap_windows import MIRROR_REACH, gap_window, labels_of_window
 from stdpose_mm.structures import Window
 
 POSE = [[30, 20], [20, 45], [44, 40]]
@@ -48,3 +48,20 @@ def test_the_window_of_a_frame(gap_of, given, key, expected):
 def test_a_frame_without_a_label_lies_among_the_frames_of_the_chunk(gap_of):
     gap = gap_of((50,), 30)
     assert gap_window(30, gap, range(25, 40)) == Window(25, 30, 50, False, True)
+
+
+def test_a_window_is_given_what_its_labels_have_and_what_lies_between_them():
+    poses = np.array([[[0, 0], [10, 20], [4, 4]], [[8, 4], [10, 40], [0, 0]]], float)
+    shown = np.array([[True, True, True], [True, True, False]])
+    mask, pose, known = labels_of_window(poses, shown, Window(10, 13, 14, True, True))
+    np.testing.assert_array_equal(mask, shown)
+    np.testing.assert_array_equal(known, [True, True, False])
+    # Three quarters of the way.
+    np.testing.assert_array_equal(pose[:2], [[6, 3], [10, 35]])
+
+
+def test_a_window_of_pose_estimation_is_given_nothing():
+    shown = np.ones((2, 3), dtype=bool)
+    mask, _, known = labels_of_window(np.ones((2, 3, 2)), shown, Window(12, 13, 14))
+    assert not mask.any()
+    assert not known.any()

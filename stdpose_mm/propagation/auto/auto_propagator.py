@@ -133,10 +133,11 @@ class AutoPropagator(BasePropagator):
         mapping = self.shared_joints(skeleton)
         mappings = [(each, each.shared_joints(skeleton)) for each in self.estimators]
         networks = [(each, shared) for each, shared in mappings if shared is not None]
+        num_networks = len(networks) + (mapping is not None)
         for chunk in split_into_chunks(gaps):
             tracks = dict(follow_joints(frames, chunk, self.estimator))
             with closing(self._chunks(frames, chunk, tracks, mapping)) as chunks:
-                for batch in _batches(chunks, max(len(networks), 1)):
+                for batch in _batches(chunks, num_networks):
                     yield from self._fill(frames, batch, mapping, networks)
 
     def _chunks(
