@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData, PixelData
 from mmpose.apis.inferencers.base_mmpose_inferencer import BaseMMPoseInferencer
@@ -44,11 +45,15 @@ from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, clock_o
 from stdpose_mm.io.video.array_frames import to_bgr
 from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
+from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR
 from stdpose_mm.tracking.smoothing import build_smoother
 from stdpose_mm.tracking.track_confirmation import MIN_TRACK_FRAMES
 from stdpose_mm.wording import counted
 
 WHOLE_IMAGE = ('whole_image', 'whole-image')
+
+_ESCAPE, _KEY_WAIT_MS = 27, 5
+"""The key that ends a camera, and how long to wait for it: those of MMPose."""
 
 Pictures = FrameSource | Iterator[np.ndarray]
 
@@ -66,6 +71,7 @@ class STDPoseInferencer(Pose2DInferencer):
     - ``bboxes`` are used unchanged: a list with one entry for each frame, or a dict of frame ->
       entry. An entry is an array [N, 4] x1, y1, x2, y2 in pixels (or [N, 5] with the score), or a
       dict with such ``bboxes`` and ``track_ids`` [N].
+    - A camera ends with Esc, as in MMPose, pressed in the window of ``show``.
     - A frame without people has no instance; MMPose would use the whole picture as a person's box.
     - ``batch_size`` is the number of frames that are processed together. 1, MMPose's default,
       fills the network's batches in files, and answers a webcam frame by frame. Results come one
@@ -135,6 +141,7 @@ class STDPoseInferencer(Pose2DInferencer):
         pose_every: int = 1,
     ) -> None:
         init_default_scope(scope)
+        device = device or get_device()
         self._precision = precision
         self._runtime = runtime
         self._crops_at_once = crops_at_once
@@ -175,7 +182,8 @@ class STDPoseInferencer(Pose2DInferencer):
             inputs: Pictures, from :meth:`_inputs_to_list`.
             batch_size: See the class.
             bboxes: See the class.
-            bbox_thr: Detections with a lower score are left out; by default those below 0.2.
+            bbox_thr: Detections with a lower score are left out, and those above it start tracks;
+                by default below 0.2 and above 0.4, as with any larger value.
             nms_thr: Of two detections that overlap more (intersection over union) one is left
                 out; by default 0.65.
             **kwargs: Must be empty.
@@ -206,6 +214,8 @@ class STDPoseInferencer(Pose2DInferencer):
                 assert estimate.picture is not None
                 sample = _data_sample(estimate, estimate.picture, _name(inputs, estimate))
                 yield [sample], [estimate.picture]
+                if self._is_live and cv2.waitKey(_KEY_WAIT_MS) & 0xFF == _ESCAPE:
+                    return
 
     def forward(
         self,
@@ -307,6 +317,7 @@ class STDPoseInferencer(Pose2DInferencer):
         nms_thr: float | None,
     ) -> BoxSource:
         people: Any = self.detector
+        high_score_thr = HIGH_SCORE_THR if bbox_thr is None else min(bbox_thr, HIGH_SCORE_THR)
         if bboxes is not None and len(bboxes):
             people = as_boxes(bboxes, corners=True)
         elif self._whole_image:
@@ -322,7 +333,7 @@ class STDPoseInferencer(Pose2DInferencer):
             nms_thr = NMS_IOU if nms_thr is None else nms_thr
             require_share(bbox_thr=bbox_thr, nms_thr=nms_thr)
             self.detector.score_threshold, self.detector.nms_iou = bbox_thr, nms_thr
-        return build_box_source(people, self._det_every, self._tracker)
+        return build_box_source(people, self._det_every, self._tracker, high_score_thr)
 
     def _load_model_from_metafile(self, model: str) -> tuple[Config, str | None]:
         found = find_model(model)
@@ -425,7 +436,7 @@ def _detector(
     det_model: str | os.PathLike[str] | None,
     det_weights: str | os.PathLike[str] | None,
     det_cat_ids: int | Sequence[int] | None,
-    device: str | None,
+    device: str,
 ) -> PersonDetector | None:
     if det_cat_ids not in (None, 0, (0,), [0]):
         raise InputError(
@@ -436,4 +447,4 @@ def _detector(
         if det_weights is not None:
             raise InputError('det_weights need det_model, give the config of the detector too')
         return None
-    return build_person_detector(det_model, det_weights, device or 'cpu')
+    return build_person_detector(det_model, det_weights, device)

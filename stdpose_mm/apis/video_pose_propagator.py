@@ -12,6 +12,7 @@ import numpy as np
 from stdpose_mm.errors import InputError, require_whole
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import NO_BOX_FRAME_OPTIONS, NO_FRAME_OPTIONS, FrameOptions
+from stdpose_mm.io.labels.coco_records import TRACK_NAME
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
@@ -409,7 +410,9 @@ class VideoPosePropagator:
         """
         for (person_id, frame_idx), label in labels.items():
             if label is not None:
-                self._add(state, person_id, _of_person(label, person_id))
+                if label.track_id != person_id:
+                    label = dataclasses.replace(label, track_id=person_id)
+                self._add(state, person_id, label)
             elif person_id in state.tracks:
                 state.tracks[person_id].pop(frame_idx, None)
                 if not state.tracks[person_id]:
@@ -435,10 +438,11 @@ class VideoPosePropagator:
             self._require_person(state, person_id)
         tracks = {person_id: state.tracks[person_id] for person_id in (one, other)}
         gone = {person_id: _is_gone(track, frame_idx) for person_id, track in tracks.items()}
+        names = {person_id: _track_name(track) for person_id, track in tracks.items()}
         for person_id, source in ((one, other), (other, one)):
             kept, _ = _split_at(tracks[person_id], frame_idx)
             _, later = _split_at(tracks[source], frame_idx)
-            taken = {n: _of_person(p, person_id) for n, p in later.items()}
+            taken = {n: _of_person(p, person_id, names[person_id]) for n, p in later.items()}
             state.tracks[person_id] = kept | taken
             if kept and gone[source] and not gone[person_id] and frame_idx not in taken:
                 self.mark_absent(state, frame_idx, person_id)
@@ -479,7 +483,7 @@ class VideoPosePropagator:
         boxes, new_boxes = _split_at(state.boxes.get(person_id, {}), frame_idx)
         _set_boxes(state, {person_id: boxes, new_id: new_boxes})
         state.tracks[person_id] = kept
-        state.tracks[new_id] = {n: _of_person(p, new_id) for n, p in moved.items()}
+        state.tracks[new_id] = {n: _of_person(p, new_id, '') for n, p in moved.items()}
         self.mark_absent(state, frame_idx, person_id)
         if min(moved) > 0:
             self.mark_absent(state, 0, new_id)
@@ -515,13 +519,14 @@ class VideoPosePropagator:
             one: min((n for n, p in track.items() if not p.says_absent), default=-1)
             for one, track in ((person_id, ending), (into, staying))
         }
+        name = _track_name(staying) or _track_name(ending)
         merged: dict[int, PersonLabel] = {}
         for one, other, track in ((person_id, into, ending), (into, person_id, staying)):
             for frame_idx, label in track.items():
                 # A mark of absence before a person's first label says nothing of the other person.
                 is_before = label.says_absent and first[other] <= frame_idx < first[one]
                 if not is_before and (frame_idx not in merged or merged[frame_idx].says_absent):
-                    merged[frame_idx] = _of_person(label, into)
+                    merged[frame_idx] = _of_person(label, into, name)
         _set_boxes(
             state,
             {
@@ -724,8 +729,19 @@ class VideoPosePropagator:
         state.tracks.setdefault(person_id, {})[label.frame_index] = label
 
 
-def _of_person(label: PersonLabel, person_id: int) -> PersonLabel:
-    return label if label.track_id == person_id else dataclasses.replace(label, track_id=person_id)
+def _track_name(track: Mapping[int, PersonLabel]) -> str:
+    """Return the name that the label file has for a person; '' for none."""
+    return next((name for p in track.values() if (name := p.extra.get(TRACK_NAME))), '')
+
+
+def _of_person(label: PersonLabel, person_id: int, name: str) -> PersonLabel:
+    """Let a label of another person be one of this person, whose name may be ''."""
+    if label.track_id == person_id:
+        return label
+    extra = {key: value for key, value in label.extra.items() if key != TRACK_NAME}
+    if name:
+        extra[TRACK_NAME] = name
+    return dataclasses.replace(label, track_id=person_id, extra=extra)
 
 
 def _split_at(

@@ -242,8 +242,8 @@ def _check_options(args: argparse.Namespace) -> None:
 
 def _uses_device(args: argparse.Namespace) -> bool:
     """Whether PyTorch runs the model or the detector."""
-    detector = Path(args.det_config or '')
-    return not Path(args.checkpoint).is_dir() or detector.suffix not in ('', '.onnx')
+    has_own_detector = args.det_config is not None and Path(args.det_config).suffix != '.onnx'
+    return has_own_detector or not Path(args.checkpoint).is_dir()
 
 
 def _check_boxes(args: argparse.Namespace) -> None:

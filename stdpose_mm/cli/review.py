@@ -229,12 +229,11 @@ def list_inputs(
         outputs = label_outputs('--out', one.out, choose_format(one.out, None, '--out'))
         outputs.append(Output('--project', one.project))
         guard_outputs(outputs, given, label_folder(one.labels))
-    if not several and args.out is not None:
-        (one,) = inputs
+    for one in inputs:
         # The first save of somebody who begins with an empty video would replace them.
         if one.labels is None and one.out.exists() and not one.project.exists():
             raise InputError(
-                f'--out {one.out} is there already, but without LABELS, and without edits in '
+                f'{one.out} is there already, but without LABELS, and without edits in '
                 f'{one.project}, labelling begins anew and would replace it: give it as LABELS to '
                 'go on from it, or another --out'
             )

@@ -15,7 +15,7 @@ import numpy as np
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NO_PEOPLE, FrameDetections, TrackedBoxes
-from stdpose_mm.tracking.person_tracker import PersonTracker
+from stdpose_mm.tracking.person_tracker import HIGH_SCORE_THR, PersonTracker
 
 from .box_interpolation import BoxedFrame, BoxInterpolator
 from .person_detector import PersonDetector
@@ -198,6 +198,7 @@ def build_box_source(
     people: BoxesByFrame | PersonDetector | Literal['whole-picture'],
     detect_interval: int = 1,
     tracker: str = 'bytetrack',
+    high_score_thr: float = HIGH_SCORE_THR,
 ) -> BoxSource:
     """Build the box source for known boxes, a detector or the whole picture.
 
@@ -207,6 +208,7 @@ def build_box_source(
         detect_interval: The detector runs on every n-th frame.
         tracker: Method that assigns the final track ids: 'bytetrack' or 'oks', see
             :func:`~stdpose_mm.inference.estimate_video`.
+        high_score_thr: Score above which a detection starts a track.
 
     Raises:
         InputError: If 'oks' would change given track ids; also see the three classes.
@@ -214,7 +216,8 @@ def build_box_source(
     if isinstance(people, str):
         return WholePicture()
     if isinstance(people, PersonDetector):
-        return DetectedBoxes(people, detect_interval)
+        by_boxes = PersonTracker(detect_interval, high_score_thr)
+        return DetectedBoxes(people, detect_interval, by_boxes)
     if tracker == 'oks' and any(isinstance(boxes, TrackedBoxes) for boxes in people.values()):
         raise InputError(
             "the boxes have track ids, which the tracker 'oks' would change, leave the tracker out "

@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,22 @@ PathLike = str | os.PathLike[str]
 _MAX_NAME = 255
 """Maximum length of a file name in bytes."""
 
+_MARK = re.compile(r'\.([0-9]+)(?:-[0-9]+)?\.partial\.')
+"""How temporary names begin: with the process, and a number that no other file of it has."""
+
+_LONGEST_MARK = len(f'.{2**22}-{2**32}.partial.')
+
+_numbers = count()
+
 
 @contextmanager
 def atomic_path(path: PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which is renamed to ``path`` when the block succeeds.
 
     The folder is created if need be. The temporary name keeps the suffixes of ``path``, by which
-    some writers choose their format. If the block raises, nothing is left behind and a file that
-    was at ``path`` before is untouched. A symbolic link is written through.
+    some writers choose their format, and is another one every time: several threads may write the
+    same file, which is that of the last to finish. If the block raises, nothing is left behind and
+    a file that was at ``path`` before is untouched. A symbolic link is written through.
 
     Args:
         path: Path of the finished file.
@@ -70,7 +79,7 @@ def _find_refusal(error: BaseException, temporary: Path) -> OSError | None:
 
 def _not_written(path: PathLike, error: OSError) -> InputError:
     # ``path`` itself may be the temporary file of another writer.
-    path = re.sub(r'(\.[0-9]+\.partial\.)+(?=[^/]+$)', '', os.fspath(path))
+    path = re.sub(rf'({_MARK.pattern})+(?=[^/]+$)', '', os.fspath(path))
     return InputError(os_error_text(error, f'{path} cannot be written'))
 
 
@@ -139,12 +148,12 @@ def _reserve(target: Path) -> Path:
 
 
 def _temporary_of(target: Path) -> Path:
-    return target.with_name(f'.{os.getpid()}.partial.{_short_name(target)}')
+    return target.with_name(f'.{os.getpid()}-{next(_numbers)}.partial.{_short_name(target)}')
 
 
 def _short_name(target: Path) -> str:
     """Return the name of the target; if it is too long, its end and a digest."""
-    room = _MAX_NAME - len(f'.{2**22}.partial.')
+    room = _MAX_NAME - _LONGEST_MARK
     name = os.fsencode(target.name)
     if not room < len(name) <= _MAX_NAME:
         return target.name
@@ -155,8 +164,8 @@ def _short_name(target: Path) -> str:
 def _remove_left_behind(target: Path) -> None:
     """Remove temporary files of ``target`` that killed processes left behind."""
     for path in target.parent.glob(f'.*.partial.{glob.escape(_short_name(target))}'):
-        process = path.name.split('.')[1]
-        if process.isdecimal() and not _is_running(int(process)):
+        mark = _MARK.match(path.name)
+        if mark is not None and not _is_running(int(mark[1])):
             path.unlink(missing_ok=True)
 
 

@@ -40,11 +40,15 @@ def gap_window(key: int, gap: Gap, keys: Sequence[int]) -> Window:
 
 
 def boxes_with_ends(gap: Gap, keys: Sequence[int]) -> dict[int, np.ndarray]:
-    """Return the person boxes [4] in frames of a gap and at its labels, frames ascending."""
+    """Return the person boxes [4] in frames of a gap and at its labels, frames ascending.
+
+    A label without a joint and without a box, such as one of the head's box alone, has that of the
+    nearest frame of the gap.
+    """
     boxes = {key: gap.bbox_of(key) for key in keys}
-    for label in (gap.left, gap.right):
+    for label, nearest in ((gap.left, gap.bboxes[0]), (gap.right, gap.bboxes[-1])):
         if label is not None:
-            boxes[label.frame_index] = person_box(label)
+            boxes[label.frame_index] = person_box(label) if label.has_joint_or_box else nearest
     return {frame: boxes[frame] for frame in sorted(boxes)}
 
 

@@ -87,8 +87,18 @@ def _window_model(
     """Load the pose network that a method uses, if any."""
     propagator_class = PROPAGATORS[method]
     use = propagator_class.uses_model
-    if use == 'none' or (config is None and checkpoint is None and use == 'optional'):
+    if config is None and checkpoint is None and use != 'required':
+        if precision != 'float32':
+            raise InputError(
+                f'the precision {precision!r} is that of a model, but none was given, add its '
+                'config and checkpoint or leave the precision out'
+            )
         return None
+    if use == 'none':
+        raise InputError(
+            f'a config or checkpoint of a model was given, which method {method!r} does not use, '
+            "choose 'auto' or 'stdpose'"
+        )
     if config is None or checkpoint is None:
         raise InputError(
             f'method {method!r} needs a config and a checkpoint of a trained model, give both or '

@@ -20,7 +20,6 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from stdpose_mm.errors import InputError, explain_error, os_error_text
-from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.outputs import file_stem
 
 from .access import LocalAccess
@@ -109,10 +108,8 @@ class ReviewServer:
         review.view = frame
         chosen = review.pictures.width_for(wanted)
         picture = await asyncio.wrap_future(review.pictures.ask(frame, chosen))
-        headers = {
-            'Cache-Control': 'private, max-age=31536000, immutable',
-            'X-Frame-Index': str(frame),
-        }
+        # The next server on this port may show another video at the same address.
+        headers = {'Cache-Control': 'no-store', 'X-Frame-Index': str(frame)}
         return Response(picture, media_type='image/jpeg', headers=headers)
 
     async def _poses(self, request: Request) -> Response:
@@ -174,7 +171,7 @@ class ReviewServer:
 
     async def _save(self, request: Request) -> Response:
         _, review = self._video(request)
-        await run_in_threadpool(_write, review, review.files.out, None)
+        await run_in_threadpool(review.save)
         return JSONResponse({'file': str(review.files.out)})
 
     def _video(self, request: Request) -> tuple[int, VideoReview]:
@@ -185,15 +182,10 @@ class ReviewServer:
             raise HTTPException(404, f'there is no video {number}') from None
 
 
-def _write(review: VideoReview, path: Path, format: str | None) -> None:
-    labels, time_of = review.collect()
-    write_labels(labels, path, format, time_of)
-
-
 def _export(review: VideoReview, name: str, format: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        _write(review, path, format)
+        review.write(path, format)
         return path.read_bytes()
 
 

@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.apis.video_pose_propagator import PropagationState
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.labels import write_labels
 from stdpose_mm.io.video import clock_of
 from stdpose_mm.structures import Skeleton, VideoFrame, VideoLabels
 
@@ -72,6 +73,7 @@ class VideoReview:
         self.files = files
         self.presets = presets
         self.lock = RLock()
+        self._saving = Lock()
         self.events = EventStream()
         self.pictures = PictureReader(state.frames)
         self.settled = -1
@@ -353,6 +355,24 @@ class VideoReview:
             results = self.propagator.propagate_in_video(self.state)
             base = dataclasses.replace(self.state, tracks=dict(self.state.tracks))
         return self.propagator.collect_labels(base, results), clock_of(self.state.frames)
+
+    def save(self) -> None:
+        """Write :meth:`collect` to its file; of several at once, the last has the newest labels.
+
+        Raises:
+            InputError: If nothing is labelled, or the file cannot be written.
+        """
+        with self._saving:
+            self.write(self.files.out)
+
+    def write(self, path: Path, format: str | None = None) -> None:
+        """Write :meth:`collect`, in the format of the path's suffix by default.
+
+        Raises:
+            InputError: See :meth:`save`.
+        """
+        labels, time_of = self.collect()
+        write_labels(labels, path, format, time_of)
 
     # The work in the background.
 

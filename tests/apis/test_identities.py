@@ -51,6 +51,34 @@ def test_swapped_people_exchange_their_labels_from_the_frame_on(propagator, stat
     assert {label.track_id for label in state.tracks[1].values()} == {1}
 
 
+def named(state: PropagationState, **names: str) -> None:
+    """Name the people as the label file of a format with names does."""
+    for person, name in names.items():
+        for label in state.tracks[int(person[1:])].values():
+            label.extra['track_name'] = name
+
+
+def names_of(state: PropagationState) -> dict[int, set[str | None]]:
+    return {
+        person: {label.extra.get('track_name') for label in track.values()}
+        for person, track in state.tracks.items()
+    }
+
+
+@pytest.mark.parametrize('frame', [0, 4])
+def test_swapped_labels_have_the_name_of_the_person_that_they_go_to(propagator, state, frame):
+    named(state, p1='mouse1', p2='mouse2')
+    propagator.swap_persons(state, frame, 1, 2)
+    assert names_of(state) == {1: {'mouse1'}, 2: {'mouse2'}}
+    assert state.tracks[1][8].keypoints[0, 0] == 110
+
+
+def test_a_person_who_is_split_off_has_no_name(propagator, state):
+    named(state, p1='mouse1', p2='mouse2')
+    new = propagator.split_person(state, 4, 1)
+    assert {label.extra.get('track_name') for label in state.tracks[new].values()} == {None}
+
+
 def test_who_takes_the_place_of_somebody_gone_is_gone(propagator, state):
     propagator.remove_labels(state, 4, 2)
     propagator.mark_absent(state, 2, 2)

@@ -15,9 +15,10 @@ from mmpose.apis.inferencers.pose2d_inferencer import Pose2DInferencer
 from mmpose.structures import PoseDataSample
 
 from stdpose_mm.apis import STDPoseInferencer
+from stdpose_mm.apis import stdpose_inferencer as inferencer_module
 from stdpose_mm.detection import PersonDetector
 from stdpose_mm.errors import InputError
-from stdpose_mm.inference import VideoPoseEstimator, WindowModel
+from stdpose_mm.inference import VideoPoseEstimator, WindowModel, load_backend
 from stdpose_mm.io.video import write_video
 from stdpose_mm.mmpose_hook import install, is_window_model
 from stdpose_mm.structures import TrackedBoxes
@@ -293,6 +294,41 @@ def test_detected_people_are_tracked(model_files, pictures):
     assert [len(result['predictions'][0]) for result in results] == [1] * NUM_FRAMES
 
 
+class OneDoubtfulPerson(TwoPeople):
+    def _detect(self, picture):
+        boxes, scores = super()._detect(picture)
+        return boxes[1:], scores[1:] - 0.15
+
+
+@pytest.mark.parametrize(('bbox_thr', 'num_people'), [(None, 0), (0.3, 1), (0.38, 0)])
+def test_a_threshold_below_that_of_the_tracker_is_that_of_the_tracker(
+    model_files, pictures, bbox_thr, num_people
+):
+    inferencer = STDPoseInferencer(*map(str, model_files), device='cpu')
+    inferencer.detector = OneDoubtfulPerson()
+    results = inferencer(list(pictures), bbox_thr=bbox_thr)
+    assert [len(result['predictions'][0]) for result in results] == [num_people] * NUM_FRAMES
+
+
+def test_model_and_detector_run_on_the_same_device(model_files, monkeypatch):
+    devices = []
+
+    def load(config, weights, device, *options):
+        devices.append(device)
+        return load_backend(config, weights, device, *options)
+
+    def build(model, weights, device):
+        devices.append(device)
+        return TwoPeople()
+
+    monkeypatch.setattr(inferencer_module, 'load_backend', load)
+    monkeypatch.setattr(inferencer_module, 'build_person_detector', build)
+    # The processor by a name that is nobody's default.
+    monkeypatch.setattr(inferencer_module, 'get_device', lambda: 'cpu:0')
+    STDPoseInferencer(*map(str, model_files), det_model='detector.onnx')
+    assert devices == ['cpu:0', 'cpu:0']
+
+
 @pytest.mark.parametrize('name', ['bbox_thr', 'nms_thr'])
 def test_thresholds_are_shares(model_files, pictures, name):
     inferencer = STDPoseInferencer(*map(str, model_files), device='cpu')
@@ -361,6 +397,17 @@ def test_a_webcam_is_answered_frame_by_frame(inferencer, pictures, monkeypatch):
     for name, sentence in ((0, 'camera 0 cannot be opened'), ('webcam:x', "expected 'webcam:0'")):
         with pytest.raises(InputError, match=sentence):
             next(inferencer(name))
+
+
+def test_the_escape_key_ends_a_webcam(inferencer, pictures, tmp_path, monkeypatch):
+    keys = iter([-1, ord('q'), 27])
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda number: Camera(pictures, number))
+    monkeypatch.setattr(cv2, 'waitKey', lambda delay: next(keys))
+    monkeypatch.setattr(inferencer.visualizer, 'show', lambda *args, **kwargs: None)
+    results = list(inferencer('webcam:1', bboxes=IDENTIFIED, pred_out_dir=str(tmp_path)))
+    assert len(results) == 3
+    written = json.loads((tmp_path / 'webcam.json').read_text())
+    assert [frame['frame_id'] for frame in written] == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,10 @@ def test_boxes_that_count_frames_from_0_on_pictures_that_count_from_1(run, folde
             ('--boxes', 'BOXES', '--checkpoint', 'FOLDER', '--device', 'cuda'),
             '--device is for PyTorch, but an exported network and an ONNX detector run on the CPU',
         ),
+        (
+            ('--det-config', 'rtmdet_nowhere', '--checkpoint', 'FOLDER', '--device', 'cuda'),
+            'rtmdet_nowhere',
+        ),
         (('--det-config', 'nowhere.onnx'), 'nowhere.onnx does not exist'),
         (('--boxes', 'whole-picture', '--save-video', 'OUT'), 'are the same file'),
         (('--boxes', 'whole-picture', '--save-video', 'x.gif'), 'is no name for a video'),

@@ -153,8 +153,15 @@ def test_labels_in_out_are_not_replaced_by_labelling_that_begins_anew(
     monkeypatch.setattr(ListeningServer, 'run', serve)
     code, printed, said = run(movie, '--out', label_file, '--no-browser')
     assert (code, printed, len(said)) == (2, '', 1)
-    assert f'--out {label_file} is there already' in said[0]
+    assert f'{label_file} is there already' in said[0]
     assert 'give it as LABELS to go on from it, or another --out' in said[0]
+
+    beside = movie.with_name(f'{movie.stem}_reviewed.json')
+    beside.write_text(label_file.read_text())
+    code, _, said = run(movie, '--project', tmp_path / 'other.jsonl', '--no-browser')
+    assert (code, len(said)) == (2, 1)
+    assert f'{beside} is there already' in said[0]
+    beside.unlink()
 
     # What the page saved is there from the second start on, and so are its edits.
     mine = ['--out', tmp_path / 'mine.json', '--no-browser']

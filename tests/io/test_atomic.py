@@ -145,3 +145,14 @@ def test_what_a_process_that_is_gone_left_behind_is_removed(tmp_path: Path):
 
     assert not gone.exists()
     assert running.exists()
+
+
+def test_a_file_that_is_written_twice_at_once_is_that_of_the_last_to_finish(tmp_path: Path):
+    path = tmp_path / 'out.json'
+    with atomic_path(path) as slow:
+        slow.write_text('slow')
+        with atomic_path(path) as fast:
+            fast.write_text('fast')
+        assert path.read_text() == 'fast'
+    assert path.read_text() == 'slow'
+    assert list(tmp_path.iterdir()) == [path]

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from stdpose_mm.propagation import find_gaps
-from stdpose_mm.propagation.gap_windows import MIRROR_REACH, gap_window, labels_of_window
-from stdpose_mm.structures import Window
+from stdpose_mm.propagation.gap_windows import (
+    MIRROR_REACH,
+    boxes_with_ends,
+    gap_window,
+    labels_of_window,
+)
+from stdpose_mm.structures import PersonLabel, Window
 
 POSE = [[30, 20], [20, 45], [44, 40]]
 NUM_FRAMES = 61
@@ -23,6 +28,18 @@ def gap_of(label):
         return gap
 
     return make
+
+
+@pytest.mark.parametrize(('bare', 'row'), [(10, 0), (20, -1)])
+def test_a_label_of_a_head_box_alone_has_the_nearest_box_of_its_gap(label, bare, row):
+    labels = {n: label(n, POSE) for n in (10, 20)}
+    head = PersonLabel(bare, np.zeros((3, 2)), np.zeros(3), 0, head_box=np.array([30.0, 10, 9, 9]))
+    labels[bare] = head
+    boxes = {n: np.array([float(n), 10, 40, 40]) for n in range(11, 20)}
+    (gap,) = find_gaps(0, labels, boxes, range(10, 21))
+    found = boxes_with_ends(gap, gap.frames)
+    assert [*found] == [*range(10, 21)]
+    assert found[bare].tolist() == gap.bboxes[row].tolist()
 
 
 @pytest.mark.parametrize(

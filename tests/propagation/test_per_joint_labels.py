@@ -140,6 +140,17 @@ def test_gaps_of_other_joints_have_other_fingerprints(dragged):
     assert gap.fingerprint(False) != replace(gap, joints=~gap.joints).fingerprint(False)
 
 
+def test_gaps_whose_labels_leave_joints_open_have_other_fingerprints(label, video):
+    """By these the size of the body is that of its box, see ``pose_size``."""
+    some = np.array([[20, 20], [30, 20], [0, 0]])
+    left_out, open_ = (partial(0, some, ['given', 'given', third]) for third in ('absent', UNSAID))
+    assert left_out.visibility.tolist() == open_.visibility.tolist()
+    (gap,) = gaps_of_labels(video([left_out, label(8, POSE)], 9), 9)[-1:]
+    assert gap.left is not None
+    other = replace(gap, left=open_)
+    assert gap.fingerprint(False) != other.fingerprint(False)
+
+
 def test_gaps_with_another_label_inside_have_other_fingerprints(dragged):
     gap = gap_of_the_others(dragged)
     (inside,) = gap.inner

@@ -52,8 +52,12 @@ def noted() -> Iterator[tuple[NotedFrames, PictureReader]]:
 def test_the_picture_of_a_frame_is_that_frame(page: Page, frame: int):
     answer = page.client.get(f'/api/videos/0/frames/{frame}')
     assert answer.headers['x-frame-index'] == str(frame)
-    assert 'immutable' in answer.headers['cache-control']
     assert number_of(decode(answer.content)) == frame
+
+
+def test_no_browser_keeps_a_picture_for_the_next_video_on_the_port(page: Page):
+    answer = page.client.get('/api/videos/0/frames/0')
+    assert answer.headers['cache-control'] == 'no-store'
 
 
 def test_frames_in_any_order_are_those_frames(video):

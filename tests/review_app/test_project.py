@@ -17,6 +17,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames
 from stdpose_mm.review_app import project as project_module
+from stdpose_mm.review_app import video_review as video_review_module
 from stdpose_mm.review_app.video_review import VideoReview
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from support.review_page import HERE, NUM_FRAMES, Page, access_to, label, labels_of
@@ -62,6 +63,34 @@ def test_an_export_is_what_the_command_line_writes(page: Page, video: Path, tmp_
     expected = read_labels(tmp_path / 'expected.json')
     np.testing.assert_array_equal(exported.to_array(), expected.to_array())
     assert [p.source for p in exported.persons] == [p.source for p in expected.persons]
+
+
+def test_of_two_saves_at_once_the_later_has_the_last_word(
+    start: Callable, two_people: VideoLabels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    review = start(two_people)[0]
+    first_is_writing, first_may_go_on = threading.Event(), threading.Event()
+
+    def write_slowly(*arguments: Any) -> None:
+        if not first_is_writing.is_set():
+            first_is_writing.set()
+            assert first_may_go_on.wait(30)
+        write_labels(*arguments)
+
+    monkeypatch.setattr(video_review_module, 'write_labels', write_slowly)
+    saves = [threading.Thread(target=review.save) for _ in range(2)]
+    saves[0].start()
+    assert first_is_writing.wait(30)
+    edit = {'type': 'set_joints', 'person': 1, 'frame': 10, 'joints': {'head': [30, 4, 1]}}
+    review.edit({'id': 'an-edit', 'page': 'page', 'revision': 0, 'edit': edit})
+    saves[1].start()
+    # Time in which a second save that did not wait would be done.
+    saves[1].join(0.3)
+    first_may_go_on.set()
+    for save in saves:
+        save.join(30)
+    saved = read_labels(tmp_path / 'labels_reviewed.json')[10]
+    assert [tuple(p.keypoints[0]) for p in saved if p.track_id == 1] == [(30, 4)]
 
 
 def test_an_export_keeps_the_dots_of_the_name(start: Callable, two_people: VideoLabels):

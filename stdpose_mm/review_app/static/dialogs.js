@@ -1,6 +1,6 @@
 /** Dialogs: the project's videos, export, identities, the skeleton of an unlabelled video. */
 
-import { getProject, postExport, Refused } from './api.js';
+import { getProject, postExport, Refused, ServerGone } from './api.js';
 import { byId, make } from './dom.js';
 import { announce, say } from './notices.js';
 
@@ -72,8 +72,12 @@ export async function showProject(store, open, onError) {
   }, AGAIN_MS);
 }
 
-/** @param {Store} store @param {(error: unknown) => void} onError */
-export function showExport(store, onError) {
+/**
+ * @param {Store} store
+ * @param {import('./edits.js').EditQueue} queue
+ * @param {(error: unknown) => void} onError
+ */
+export function showExport(store, queue, onError) {
   const { project, video } = store.state;
   if (!video) return;
   byId('formats').replaceChildren(
@@ -89,7 +93,7 @@ export function showExport(store, onError) {
             onclick: (/** @type {Event} */ event) => {
               const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
               button.disabled = true;
-              exportAs(video.id, format.name, onError).finally(() => {
+              exportAs(video.id, format.name, queue, onError).finally(() => {
                 button.disabled = false;
               });
             },
@@ -103,9 +107,15 @@ export function showExport(store, onError) {
   byId('export').showModal();
 }
 
-/** @param {number} video @param {string} format @param {(error: unknown) => void} onError */
-async function exportAs(video, format, onError) {
+/**
+ * @param {number} video
+ * @param {string} format
+ * @param {import('./edits.js').EditQueue} queue
+ * @param {(error: unknown) => void} onError
+ */
+async function exportAs(video, format, queue, onError) {
   try {
+    await queue.drained();
     const { name, blob } = await postExport(video, format);
     const address = URL.createObjectURL(blob);
     make('a', { href: address, download: name }).click();
@@ -113,9 +123,9 @@ async function exportAs(video, format, onError) {
     byId('export-result').textContent = `${name} was handed to the browser.`;
     announce(`${name} was exported`);
   } catch (error) {
-    if (error instanceof Refused && error.status !== 403) {
-      byId('export-result').textContent = error.message;
-    } else onError(error);
+    const isGone = error instanceof ServerGone || (error instanceof Refused && error.status === 403);
+    if (isGone || !(error instanceof Error)) onError(error);
+    else byId('export-result').textContent = error.message;
   }
 }
 

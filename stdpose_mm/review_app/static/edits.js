@@ -20,7 +20,8 @@ const NUDGE_MS = 350;
 export class EditQueue {
   /** @type {Waiting[]} */
   #queue = [];
-  #busy = false;
+  /** @type {Promise<void>|null} */
+  #sending = null;
   #wait = FIRST_WAIT_MS;
   #retry = 0;
   /** @type {{edit: any, timer: number}|null} */
@@ -154,9 +155,23 @@ export class EditQueue {
     return true;
   }
 
-  async #pump() {
-    if (this.#busy || this.#retry || !this.#queue.length) return;
-    this.#busy = true;
+  /**
+   * Wait until the server has every edit.
+   * @throws {Error} if it does not take them now
+   */
+  async drained() {
+    this.flush();
+    await this.#sending;
+    if (this.#queue.length) {
+      throw new Error('Edits still wait for the server, so nothing was written: try again when it answers.');
+    }
+  }
+
+  #pump() {
+    if (!this.#sending && !this.#retry && this.#queue.length) this.#sending = this.#send();
+  }
+
+  async #send() {
     while (this.#queue.length && !this.#retry) {
       const [first] = this.#queue;
       try {
@@ -169,7 +184,7 @@ export class EditQueue {
         this.#failed(first, error);
       }
     }
-    this.#busy = false;
+    this.#sending = null;
   }
 
   /** @param {Waiting} one */

@@ -409,9 +409,9 @@ function placeMissing() {
 }
 
 async function save() {
-  queue.flush();
   if (!state.video) return;
   try {
+    await queue.drained();
     const { file } = await postSave(state.video.id);
     say(`Labels were written to ${file}`, 'good');
   } catch (error) {
@@ -469,8 +469,8 @@ const BINDINGS = [
   { group: 'Look', shown: 'T', keys: ['t'], what: 'joint names', run: () => setShown('names', !state.names) },
   { group: 'Look', shown: 'O', keys: ['o'], what: 'scores as size, as colour, not', run: () => setScores({ size: 'colour', colour: 'off', off: 'size' }[/** @type {'size'} */ (state.scores)]) },
   { group: 'Look', shown: '< >', keys: ['<'], what: 'timeline: more, fewer frames (also Ctrl+wheel)', run: () => timeline.zoom(0.5) },
-  { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: save },
-  { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, onError) },
+  { group: 'File', shown: 'Ctrl+S', keys: ['Ctrl+s'], what: 'write the labels', run: (event) => event.repeat || save() },
+  { group: 'File', shown: 'Ctrl+E', keys: ['Ctrl+e'], what: 'export', run: () => showExport(store, queue, onError) },
   { group: 'File', shown: 'L', keys: ['l'], what: 'videos of the project', run: () => showProject(store, openVideo, onError) },
   { group: 'File', shown: '?', keys: ['?', 'F1'], what: 'this help', run: () => byId('help').showModal() },
 ];
@@ -525,7 +525,7 @@ function prepareControls() {
     'zoom-fit': () => view.fit(),
     'zoom-person': fitPerson,
     'videos-button': () => showProject(store, openVideo, onError),
-    'export-button': () => showExport(store, onError),
+    'export-button': () => showExport(store, queue, onError),
     'save-button': save,
     'help-button': () => byId('help').showModal(),
     'go-label': goToLabel,

@@ -4,7 +4,9 @@ import http.server
 import threading
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
+from stdpose_mm.io.labels import read_labels
 from support.ports import held_port
 from support.review_browser import make_clip, make_clips, place_of, serve
 
@@ -89,6 +91,51 @@ def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, 
         assert page.text('#messages') == ''
         page.open(second, video=0)
         assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
+
+
+@pytest.fixture
+def slow_edits(page):
+    """Let every edit reach the server a quarter of a second late."""
+
+    def begin():
+        page.run(
+            'const send = window.fetch;'
+            'window.fetch = async (path, ...options) => {'
+            '  if (path.endsWith("/edits")) await new Promise((wake) => setTimeout(wake, 250));'
+            '  return send(path, ...options);'
+            '};'
+        )
+
+    return begin
+
+
+def test_a_save_waits_for_all_edits(page, tmp_path, slow_edits):
+    with serve(*make_clip(tmp_path)) as server:
+        page.open(server)
+        slow_edits()
+        for frame in (0, 10):
+            drag_left_hand(page, frame, 5)
+            page.press(']')
+            page.wait_for_frame(10)
+        page.press('s', held=[Keys.CONTROL])
+        page.wait(lambda: 'were written to' in page.text('#messages'), 'the file is written')
+        (saved,) = tmp_path.glob('*_reviewed.json')
+        for frame in (0, 10):
+            (person,) = [p for p in read_labels(saved)[frame] if p.track_id == 1]
+            by = person.keypoints[2][0] - place_of(1, frame, 'left_hand')[0]
+            assert by == pytest.approx(5, abs=1 / page.scale)
+
+
+def test_nothing_is_saved_while_edits_wait_for_a_server_that_is_gone(page, tmp_path):
+    with serve(*make_clip(tmp_path)) as server:
+        page.open(server)
+        server.kill()
+        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
+        drag_left_hand(page, 0, 5)
+        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+        page.press('s', held=[Keys.CONTROL])
+        page.wait(lambda: 'nothing was written' in page.text('#messages'), 'the page says so')
+    assert not [*tmp_path.glob('*_reviewed.json')]
 
 
 def test_a_wrong_token_and_a_foreign_host_get_nothing(page, server):
