@@ -25,7 +25,8 @@ class FrameNumbering:
         lowest, highest: Lowest and highest number in all names, for 'names'.
         first_number: Number of the video's first frame, for 'names'; None if the file does not say
             where its numbers start.
-        times: Position -> seconds from the first frame on, for 'times'.
+        times: Position -> seconds from the first frame on, for 'times'. Number -> seconds, for
+            'names' whose numbers may also be the digits of seconds.
         folder: Folder of the label file; the pictures may lie beside it.
     """
 

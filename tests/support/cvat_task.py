@@ -15,6 +15,8 @@ Written from what CVAT 2.x does (``dataset_manager/formats/cvat.py``: ``load_ann
   before, holds the last one, leaves out points that are outside but at their own key frames, opens
   a skeleton where a point is left and the skeleton's own track has begun, numbers tracks anew, and
   writes coordinates with two decimals.
+- Behind the tracks it writes every shape, a skeleton of a single frame, as a track of its own: this
+  frame and, if the one after it comes before the last frame, that one with all points outside.
 - Loading a task of several jobs cuts tracks at the ends of a job and puts key frames there.
 """
 
@@ -42,6 +44,7 @@ class SkeletonTrack:
     group: int
     own: dict[int, dict[str, str]]
     points: dict[str, dict[int, Key]]
+    is_shape: bool = False
 
     def at(self, joint: str, frame: int) -> Key | None:
         """Return a point as CVAT draws it; None before its first key frame."""
@@ -159,6 +162,15 @@ class CvatTask:
         keys = {joint: {frame: Key(x, y)} for joint, (x, y) in places.items()}
         self.tracks.append(SkeletonTrack(-1, 0, {frame: {}}, keys))
 
+    def draw_shape(self, frame: int, places: dict[str, tuple[float, float]]) -> None:
+        """Draw a new skeleton with 'Shape' in the place of 'Track'; after all tracks."""
+        frames = [frame] if frame + 1 >= self.frames - 1 else [frame, frame + 1]
+        keys = {
+            joint: {f: Key(x, y, outside=f > frame) for f in frames}
+            for joint, (x, y) in places.items()
+        }
+        self.tracks.append(SkeletonTrack(-1, 0, {f: {} for f in frames}, keys, is_shape=True))
+
     def export(self, path: Path) -> Path:
         first, last = self.job or (0, self.frames - 1)
         kind = 'task' if self.job is None else 'job'
@@ -183,7 +195,8 @@ class CvatTask:
             lines.append(
                 f'<track id="{number}" label={quoteattr(self.label)} source="manual"{group}>'
             )
-            for frame in range(max(first, min(track.own)), last + 1):
+            drawn = track.own if track.is_shape else range(max(first, min(track.own)), last + 1)
+            for frame in drawn:
                 shapes = [(joint, track.at(joint, frame)) for joint in track.points]
                 shown = [
                     (joint, key)

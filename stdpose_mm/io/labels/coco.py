@@ -40,6 +40,9 @@ from .coco_records import (
 )
 from .fields import MAX_COORDINATE, Record, errors_of, read_json, require_distinct, shown
 
+_FILE_FIELDS = 'file_fields'
+"""Field of an entry in ``videos`` for fields of the file in which the videos differ."""
+
 
 def read_coco(path: PathLike) -> list[VideoLabels]:
     """Read a COCO keypoint JSON (``.gz`` too).
@@ -103,7 +106,7 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
         (shown(p.extra['id']) for group in persons.values() for p in group if 'id' in p.extra),
     )
 
-    extra = {**record.extra(), CATEGORY_FIELDS: category}
+    top = record.extra()
     with errors_of(path):
         return [
             VideoLabels(
@@ -111,7 +114,12 @@ def parse_coco(path: PathLike, data: Any) -> list[VideoLabels]:
                 skeleton=skeleton,
                 frames=tuple(frames[key]),
                 persons=tuple(persons[key]),
-                extra={**extra, VIDEO_FIELDS: videos[key].extra() if key in videos else {}},
+                extra={
+                    **top,
+                    **_file_fields(videos.get(key)),
+                    CATEGORY_FIELDS: category,
+                    VIDEO_FIELDS: videos[key].extra() if key in videos else {},
+                },
                 numbering=numberings[key],
             )
             for key in groups
@@ -205,6 +213,13 @@ def _read_videos(record: Record) -> dict[Any, Record]:
     return videos
 
 
+def _file_fields(video: Record | None) -> dict[str, Any]:
+    """Read the fields of the file that are kept in the entry of one video."""
+    if video is None or _FILE_FIELDS not in video:
+        return {}
+    return video.record(_FILE_FIELDS).extra()
+
+
 def _video_names(path: PathLike, keys: list[Any], videos: dict[Any, Record]) -> dict[Any, str]:
     names = {}
     for key in keys:
@@ -227,7 +242,9 @@ def write_coco(labels: VideoLabels | Sequence[VideoLabels], path: PathLike) -> N
     ``<video>/<index>.jpg``, people without a box the extent of their joints (zero size without
     joints). The area is that of the box, unless the file of a given label states another (the area
     of the outline, used by OKS). Besides COCO's fields, ``frame_index``, ``track_id``, ``scores``,
-    ``source``, ``keypoint_sources`` and the fields in ``extra`` are written.
+    ``source``, ``keypoint_sources`` and the fields in ``extra`` are written. Fields of the file,
+    such as ``info``, in which the videos differ are written in the entries of ``videos``, as
+    ``file_fields``.
 
     Args:
         labels: Videos with the same skeleton.
@@ -273,20 +290,38 @@ def coco_fields(videos: Sequence[VideoLabels]) -> dict[str, Any]:
         fields['category_id'] = category['id']
         annotations.append(fields)
 
-    top: dict[str, Any] = {'info': {}, 'licenses': []}
-    for video in videos:
-        top.update(top_level_fields(video))
+    shared, own = _split_fields([top_level_fields(video) for video in videos])
     listed = [
-        {**video.extra.get(VIDEO_FIELDS, {}), 'id': i + 1, 'name': video.name}
-        for i, video in enumerate(videos)
+        {
+            **video.extra.get(VIDEO_FIELDS, {}),
+            **({_FILE_FIELDS: fields} if fields else {}),
+            'id': i + 1,
+            'name': video.name,
+        }
+        for i, (video, fields) in enumerate(zip(videos, own, strict=True))
     ]
     return {
-        **top,
+        'info': {},
+        'licenses': [],
+        **shared,
         'videos': listed,
         'images': images,
         'annotations': annotations,
         'categories': [category],
     }
+
+
+def _split_fields(
+    fields: Sequence[dict[str, Any]],
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Split the fields of videos into those in which all agree, and for each video the others."""
+    shared = {
+        name: value
+        for name, value in fields[0].items()
+        if all(name in other and other[name] == value for other in fields)
+    }
+    own = [{name: other[name] for name in other if name not in shared} for other in fields]
+    return shared, own
 
 
 def _kept_area(person: PersonLabel) -> float | None:

@@ -8,17 +8,21 @@ own ``keyframe``, as this reader does: a point at one of its key frames was give
 made by this package (see :mod:`.cvat_key_frames`); points that CVAT interpolates between key frames
 are not given, whatever the flag of the enclosing skeleton says. A point that is ``outside`` stays
 outside until its next key frame; CVAT omits it from the frames in between.
+
+The format has no skeletons of single frames (shapes): CVAT's exporter writes each as a track of its
+own, followed, but at the end of the video, by a frame in which all points are outside.
 """
 
 from __future__ import annotations
 
 import io
 import re
+import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterable, Sequence
 
-from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.errors import InputError, InputWarning, one_line
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, unused_track_ids
 
@@ -59,8 +63,8 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
         'propagated' stay 'propagated'. In a given label, joints that CVAT interpolates are
         'propagated' and have no place. The video's name is the task's if there is one, else the
         file's. Frames are those of the task. Track ids are those before the export if known, else
-        those of CVAT. Attributes other than ``source`` and ``score``, and other kinds of tracks,
-        are in ``extra``.
+        those of CVAT; skeletons that were drawn as shapes have none, which a warning says.
+        Attributes other than ``source`` and ``score``, and other kinds of tracks, are in ``extra``.
 
     Raises:
         InputError: If the file is not as described, or does not say which of the joints that
@@ -71,11 +75,22 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     tracks, skeleton = _read_tracks(path, root)
     before = [None] * len(tracks) if loaded is None else _read_loaded(path, tracks, loaded)
     cuts = _ends_of_job(path, meta, any(track.is_from_file for track in tracks))
+    track_ids: Sequence[int | None] = _track_ids(tracks)
+    if _are_shapes(tracks, _frame_step(path, meta)):
+        warnings.warn(
+            f'{path}: the {len(tracks)} skeletons were drawn as shapes, which have no identities, '
+            'so that people are matched by place; draw them with "Track", which keeps identities',
+            InputWarning,
+            stacklevel=2,
+        )
+        track_ids = [None] * len(tracks)
+        for track in tracks:
+            track.drop_finish()
     for track, key_frames in zip(tracks, before, strict=True):
         track.find_sources(key_frames, cuts)
     persons: list[PersonLabel] = []
     with errors_of(path):
-        for track, track_id in zip(tracks, _track_ids(tracks), strict=True):
+        for track, track_id in zip(tracks, track_ids, strict=True):
             persons += track.labels(track_id)
     # Ascending frames, as in the other formats.
     persons.sort(key=lambda person: person.frame_index)
@@ -142,6 +157,18 @@ def _read_loaded(
             'CVAT before the labels were corrected'
         )
     return before
+
+
+def _are_shapes(tracks: Sequence[Track], step: int) -> bool:
+    """Tell whether CVAT has written the tracks for skeletons that were drawn as shapes."""
+    return (
+        len(tracks) > 1
+        # In a file of this package, also of an older version, such a track is one person's.
+        and not any(track.is_from_file or track.sources for track in tracks)
+        and all(track.is_as_of_shape(step) for track in tracks)
+        # Two people who are in the last frame only may be tracks.
+        and any(len(track.frame_indices) > 1 for track in tracks)
+    )
 
 
 def _track_ids(tracks: Sequence[Track]) -> list[int]:
@@ -310,14 +337,19 @@ def _read_frames(
         return value
 
     start = field('start_frame', 0, MAX_FRAME_INDEX)
-    frame_filter = meta.findtext('.//frame_filter') if meta is not None else None
-    step_text = re.fullmatch(r'step=([1-9][0-9]{0,6})', frame_filter or 'step=1')
-    if step_text is None:
-        raise InputError(f'{path}: frame_filter must be like step=5, got {shown(frame_filter)}')
-    step = int(step_text.group(1))
+    step = _frame_step(path, meta)
     last = start + (field('size', 0, MAX_FRAME_INDEX + 1) - 1) * step
     listed = range(start, field('stop_frame', last, MAX_FRAME_INDEX) + 1, step)
     width = field('original_size/width', 0, int(MAX_COORDINATE)) or None
     height = field('original_size/height', 0, int(MAX_COORDINATE)) or None
     indices = sorted({*(listed if len(listed) <= _MAX_LISTED else ()), *labelled})
     return tuple(VideoFrame(index, width=width, height=height) for index in indices)
+
+
+def _frame_step(path: PathLike, meta: ET.Element | None) -> int:
+    """Read how many frames of the video lie from one frame of the task to the next."""
+    frame_filter = meta.findtext('.//frame_filter') if meta is not None else None
+    step = re.fullmatch(r'step=([1-9][0-9]{0,6})', frame_filter or 'step=1')
+    if step is None:
+        raise InputError(f'{path}: frame_filter must be like step=5, got {shown(frame_filter)}')
+    return int(step.group(1))

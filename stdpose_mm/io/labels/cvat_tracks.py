@@ -6,7 +6,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -137,6 +137,45 @@ class Track:
         """Whether this package wrote the track, whether or not it was loaded into CVAT."""
         return self.group >= FROM_FILE - 1 or self.has_marks
 
+    @property
+    def frame_indices(self) -> list[int]:
+        """The frames in which the file shows the skeleton, key frame or not."""
+        return sorted(self.attributes)
+
+    def is_as_of_shape(self, step: int) -> bool:
+        """Tell whether CVAT may have written this track for a skeleton that was drawn as a shape.
+
+        It has one frame with a placed point and, but at the end of the video, a finishing frame
+        right after it, in which all points are outside where they were. A skeleton that was drawn
+        as a track is held until it is made outside.
+
+        Args:
+            step: Number of frames from one frame of the task to the next.
+        """
+        first, *later = self.frame_indices
+        if later not in ([], [first + step]):
+            return False
+        drawn = self._key_frames_at(first)
+        finish = {
+            joint: replace(key_frame, frame_index=first + step, visibility=NOT_LABELLED)
+            for joint, key_frame in drawn.items()
+        }
+        is_placed = any(key_frame.visibility != NOT_LABELLED for key_frame in drawn.values())
+        return is_placed and self._key_frames_at(first + step) == (finish if later else {})
+
+    def _key_frames_at(self, frame_index: int) -> dict[int, KeyFrame]:
+        """Map joint -> its key frame in a frame."""
+        return {
+            joint: points[frame_index].key_frame
+            for joint, points in enumerate(self.points)
+            if frame_index in points
+        }
+
+    def drop_finish(self) -> None:
+        """Drop the frame by which CVAT ends the track of a shape."""
+        first = self.frame_indices[0]
+        self.points = [{i: at for i, at in points.items() if i == first} for points in self.points]
+
     def find_sources(self, loaded: LoadedKeyFrames | None, cuts: Collection[int]) -> None:
         """Find the source of every key frame by comparison with the export.
 
@@ -190,7 +229,7 @@ class Track:
         for joint, points in enumerate(self.points):
             yield joint, [points[frame_index].key_frame for frame_index in sorted(points)]
 
-    def labels(self, track_id: int) -> list[PersonLabel]:
+    def labels(self, track_id: int | None) -> list[PersonLabel]:
         """Collect a label for every frame with a key frame of a joint."""
         # State of each joint between its key frames, as CVAT shows it.
         held: list[Source] = ['absent'] * len(self.points)
@@ -206,7 +245,11 @@ class Track:
         return labels
 
     def _label(
-        self, frame_index: int, here: list[_Point | None], held: list[Source], track_id: int
+        self,
+        frame_index: int,
+        here: list[_Point | None],
+        held: list[Source],
+        track_id: int | None,
     ) -> PersonLabel:
         keypoints = np.zeros((len(here), 2))
         visibility = np.full(len(here), NOT_LABELLED)

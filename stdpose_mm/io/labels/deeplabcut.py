@@ -79,7 +79,8 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
     """Read labels or predictions of DeepLabCut or Lightning Pose.
 
     Labels are 'given', or 'propagated' if this package wrote the file from propagated labels.
-    Predictions are 'propagated', estimates of a network, with the likelihood as score.
+    Predictions are 'propagated', estimates of a network, with the likelihood as score: 1 for a
+    joint without one, no scores for an individual without any.
 
     Args:
         path: ``CollectedData_<scorer>.csv``, or the CSV of ``analyze_videos`` or of Lightning
@@ -218,9 +219,9 @@ def _read_people(
         }
         if layout.is_prediction or layout.scorer == OWN_SCORER:
             person['source'] = 'propagated'
-        # A prediction that was corrected in DeepLabCut has no likelihood.
-        if layout.is_prediction and np.isfinite(scores[labelled]).all():
-            person['scores'] = np.where(labelled, scores, 0.0)
+        # A joint that was corrected in DeepLabCut has no likelihood, and is certain.
+        if layout.is_prediction and np.isfinite(scores[labelled]).any():
+            person['scores'] = np.where(labelled, np.where(np.isnan(scores), 1.0, scores), 0.0)
         people.append(person)
     return people
 
@@ -331,8 +332,11 @@ def _individual_names(
 def _picture_names(labels: VideoLabels) -> dict[int, str]:
     """Name the pictures of all frames so that each name holds its frame index."""
     own = {frame.index: base_name(frame.file_name) for frame in labels.frames}
-    if all(own.values()) and frame_indices('', [*own.values()], first_number=0)[0] == [*own]:
-        return own
+    if all(own.values()):
+        indices, numbering = frame_indices('', [*own.values()], first_number=0)
+        # Names that are, or may be, times do not tell a frame.
+        if indices == [*own] and not numbering.times:
+            return own
     # DeepLabCut writes as many digits as the length of the video needs. The pictures of labelled
     # frames lie in its project under such names: the rows of all frames must be named alike.
     extracted = [re.fullmatch(r'img(\d+)\.png', name) for name in own.values()]

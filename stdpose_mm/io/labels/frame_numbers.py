@@ -39,6 +39,10 @@ _VIDEO_SUFFIX = re.compile(r'[._-](?:mp4|mov|avi|mkv|webm|m4v|mpe?g)(?=$|[._-])'
 _CVAT = re.compile(r'frame_[0-9]{6}')
 _SECONDS = re.compile(r'(?:^|[^0-9A-Za-z.])([0-9]+\.[0-9]+)s?$')
 
+_SECONDS_HEADER = re.compile('time|sec')
+_OTHER_UNITS = re.compile('milli|micro|nano|msec|usec|(?:^|[^a-z])ms')
+_FRAMES_HEADER = re.compile('frame|index|number')
+
 FRAMES_SHOWN = 12
 
 
@@ -99,7 +103,8 @@ def frame_indices(
     Returns:
         An index for each name, and how they were found: the ``indices``, else positions with times
         (from ``times``, or as in ``clip_12.480.jpg``), else the one number in which the names
-        differ, else positions.
+        differ, else positions. Numbers that may also be the digits of times (``take_2.001.jpg``,
+        ``take_2.101.jpg``) come with these times.
 
     Raises:
         InputError: If ``indices`` holds an index twice.
@@ -111,13 +116,13 @@ def frame_indices(
         require_distinct(file, 'frame_index', indices)
         return list(indices), FrameNumbering('index', 'frame_index', count, folder=folder)
     stems = [picture_stem(name) for name in names]
+    numbers, seconds = _numbers_in(stems), _times_in(stems)
     text = 'the times of its pictures'
-    if times is None:
-        times, text = _times_in(stems), 'the times in the names of the pictures'
+    if times is None and (numbers is None or not _differ_behind_a_dot(stems)):
+        times, text = seconds, 'the times in the names of the pictures'
     if times is not None:
         by_position = dict(enumerate(times))
         return positions, FrameNumbering('times', text, count, times=by_position, folder=folder)
-    numbers = _numbers_in(stems)
     if numbers is None:
         text = 'the order in the file'
         return positions, FrameNumbering('positions', text, count, folder=folder)
@@ -125,8 +130,9 @@ def frame_indices(
     lowest, highest = min(numbers), max(numbers)
     if first_number is None:
         first_number = _first_number(stems, lowest)
+    may_be = {} if seconds is None else dict(zip(numbers, seconds, strict=True))
     return numbers, FrameNumbering(
-        'names', text, count, lowest, highest, first_number, folder=folder
+        'names', text, count, lowest, highest, first_number, times=may_be, folder=folder
     )
 
 
@@ -182,6 +188,13 @@ def _times_in(stems: Sequence[str]) -> list[float] | None:
     return times if stems and len(set(times)) == len(stems) else None
 
 
+def _differ_behind_a_dot(stems: Sequence[str]) -> bool:
+    """Tell whether several names differ in equally many digits behind a dot only."""
+    parts = [stem.rpartition('.') for stem in stems]
+    forms = {(before, len(digits)) for before, _, digits in parts}
+    return len(stems) > 1 and len(forms) == 1 and all(digits.isdecimal() for *_, digits in parts)
+
+
 def describe_frames(labels: VideoLabels) -> str:
     """Say in a sentence (without a full stop) on which frames labels are, and how that is known.
 
@@ -206,8 +219,9 @@ def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOp
     """Read which frame or time each picture shows from a CSV file.
 
     Args:
-        path: Lines ``name,frame`` (0-based) or, under a header with the word ``time`` in its second
-            column, ``name,seconds``; a header is optional for frames.
+        path: Lines ``name,frame`` (0-based) or, under a header whose second word contains ``time``
+            or ``sec``, ``name,seconds``. A header of frames contains ``frame``, ``index`` or
+            ``number``, and is optional.
         subject: What the pictures carry.
 
     Raises:
@@ -221,8 +235,9 @@ def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOp
     if not numbered:
         raise InputError(f'{path} names no picture, expected lines such as shot_a.jpg,312')
     header = numbered[0][1]
-    times = len(header) == 2 and 'time' in header[1].lower()
+    times = False
     if len(header) == 2 and header[1][:1].isalpha():
+        times = _are_seconds(path, header[1])
         numbered = numbered[1:]
     require_distinct(path, 'picture', [row[0] for _, row in numbered])
     values: dict[str, float] = {}
@@ -241,3 +256,21 @@ def read_frame_list(path: PathLike, subject: FrameSubject = 'labels') -> FrameOp
         return FrameOptions(time_of=values, subject=subject)
     frames = {name: int(value) for name, value in values.items()}
     return FrameOptions(frame_of=frames, subject=subject)
+
+
+def _are_seconds(path: PathLike, word: str) -> bool:
+    """Tell whether the header's word for a column says that it holds seconds, or else frames.
+
+    Raises:
+        InputError: If it says neither.
+    """
+    lower = word.lower()
+    if _SECONDS_HEADER.search(lower) and not _OTHER_UNITS.search(lower):
+        return True
+    if _FRAMES_HEADER.search(lower):
+        return False
+    raise InputError(
+        f'{path} has the header {shown(word)} over its second column, expected a word with "time", '
+        '"sec" or "second" for seconds, or with "frame", "index" or "number" for frames from 0 on; '
+        'write one of these'
+    )

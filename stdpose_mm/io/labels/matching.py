@@ -175,6 +175,14 @@ def _find_frames(
     if numbering.kind == 'times':
         return _frames_at(numbering.times, labels, source, options), numbering.text
     if numbering.kind == 'names':
+        if numbering.times:
+            raise InputError(
+                f'the names of the pictures {_some_names(labels)} of {labels.name} may end in '
+                'seconds or, behind the dot, in numbers of frames, give '
+                f'{options.number_option} N, the number of the first frame, for numbers, or '
+                f'{options.list_option} FILE, a CSV file of lines picture,seconds under the header '
+                'name,seconds, for seconds'
+            )
         first = numbering.first_number
         if first is None:
             first = _find_first_number(labels, numbering, source, options)

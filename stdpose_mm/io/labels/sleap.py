@@ -56,10 +56,10 @@ def read_sleap(path: PathLike) -> list[VideoLabels]:
     """Read the poses of a SLEAP project.
 
     Instances placed or corrected by a person are 'given', predicted ones are 'propagated' with
-    their scores. If a person corrected some joints of a prediction, the other joints stay
-    'propagated'; a prediction that was accepted unchanged is 'given'. The original of a corrected
-    prediction (a user instance was made from it, or has its track in the same frame) is left out,
-    as in SLEAP itself.
+    their scores: 1 for a joint without one, no scores for an instance without any. If a person
+    corrected some joints of a prediction, the other joints stay 'propagated'; a prediction that was
+    accepted unchanged is 'given'. The original of a corrected prediction (a user instance was made
+    from it, or has its track in the same frame) is left out, as in SLEAP itself.
 
     Args:
         path: The ``.slp`` file, with or without pictures in it.
@@ -239,17 +239,32 @@ def _read_instance(
         sources = np.where(_touched(instance), np.where(labelled, 'given', 'absent'), 'propagated')
         predicted = instance.from_predicted.points['score']
         scores = np.where(sources == 'given', 1.0, np.where(labelled, predicted, 0.0))
+    if scores is not None:
+        scores = _completed(scores, labelled & (sources == 'propagated'))
     track_id, track_name = tracks.get(id(instance.track), (None, ''))
     return PersonLabel(
         frame_index=index,
         keypoints=points,
         visibility=np.where(labelled, VISIBLE, NOT_LABELLED),
         track_id=track_id,
-        scores=scores if scores is not None and np.isfinite(scores).all() else None,
+        scores=scores,
         source='propagated' if _is_predicted(instance) else 'given',
         extra={TRACK_NAME: track_name} if track_name else {},
         keypoint_sources=sources,
     )
+
+
+def _completed(scores: np.ndarray, estimated: np.ndarray) -> np.ndarray | None:
+    """Let joints without a score count as certain; None if no estimated joint has a score.
+
+    Args:
+        scores: [K], NaN where unknown.
+        estimated: [K] bool: the labelled joints that nobody has corrected.
+    """
+    known = np.isfinite(scores)
+    if estimated.any() and not known[estimated].any():
+        return None
+    return np.where(known, scores, 1.0)
 
 
 def _touched(instance: Any) -> np.ndarray:

@@ -80,6 +80,46 @@ def test_one_file_holds_several_videos(tmp_path: Path):
     assert read_labels(tmp_path / 'all.json', video='b').name == 'b'
 
 
+def test_each_video_of_a_file_gets_its_own_fields_of_the_file_back(tmp_path: Path):
+    infos = [{'video': 'a.mp4', 'by': 'Ada'}, {'video': 'b.mp4', 'by': 'Ada'}]
+    videos = [
+        sample(name='a', extra={'info': infos[0], 'licenses': [1], 'note': 'first'}),
+        sample(name='b', extra={'info': infos[1], 'licenses': [1], 'video_fields': {'fps': 25}}),
+    ]
+    write_coco(videos, tmp_path / 'all.json')
+    written = json.loads((tmp_path / 'all.json').read_text())
+    first, second = read_coco(tmp_path / 'all.json')
+
+    assert (written['info'], written['licenses'], 'note' in written) == ({}, [1], False)
+    assert written['videos'] == [
+        {'id': 1, 'name': 'a', 'file_fields': {'info': infos[0], 'note': 'first'}},
+        {'id': 2, 'name': 'b', 'fps': 25, 'file_fields': {'info': infos[1]}},
+    ]
+    assert (first.extra['info'], second.extra['info']) == tuple(infos)
+    assert first.extra['licenses'] == second.extra['licenses'] == [1]
+    assert (first.extra['note'], 'note' in second.extra) == ('first', False)
+    assert (first.extra['video_fields'], second.extra['video_fields']) == ({}, {'fps': 25})
+
+
+def test_fields_in_which_all_videos_agree_stay_at_the_top(tmp_path: Path):
+    extra = {'info': {'video': 'a.mp4'}, 'note': 'both'}
+    write_coco([sample(name='a', extra=extra), sample(name='b', extra=extra)], tmp_path / 'x.json')
+    written = json.loads((tmp_path / 'x.json').read_text())
+
+    assert (written['info'], written['note']) == (extra['info'], 'both')
+    assert written['videos'] == [{'id': 1, 'name': 'a'}, {'id': 2, 'name': 'b'}]
+
+
+def test_fields_of_the_file_that_are_no_object_are_refused(tmp_path: Path):
+    write_coco(sample(), tmp_path / 'a.json')
+    document = json.loads((tmp_path / 'a.json').read_text())
+    document['videos'][0]['file_fields'] = [1]
+    (tmp_path / 'a.json').write_text(json.dumps(document))
+
+    with pytest.raises(InputError, match=r'videos\[0\].file_fields must be an object, got \[1\]'):
+        read_coco(tmp_path / 'a.json')
+
+
 def test_several_videos_are_refused_where_one_is_expected(tmp_path: Path):
     write_coco([sample(name='a'), sample(name='b')], tmp_path / 'all.json')
 

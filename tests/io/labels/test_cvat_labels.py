@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import read_cvat, write_cvat
 from stdpose_mm.structures import PersonLabel
 from support.label_samples import person, sample
@@ -219,6 +219,68 @@ def test_a_point_that_was_made_occluded_is_given_as_that(tmp_path: Path):
 
     assert [*labels] == [10, 12]
     assert labels[12].visibility.tolist() == [1, 0]
+
+
+def shapes_xml(first: str, second: str) -> str:
+    """Two tracks of a task in which every second frame of the video is a frame."""
+    head, _, track = xml_of(first).partition('<track')
+    other = xml_of(second).partition('<track')[2].replace('id="0"', 'id="1"')
+    return f'{head}<track{track.removesuffix("</annotations>")}<track{other}'
+
+
+def finish(frame: int, *points: str) -> str:
+    """How CVAT ends the track of a shape."""
+    outside = points or (point_of('nose', 1, outside=1), point_of('tail', 1, outside=1))
+    return skeleton_of(frame, 1, *outside)
+
+
+def test_shapes_end_in_the_next_frame_of_the_task(tmp_path: Path):
+    """Every second frame of the video is one of the task; the last two need no end."""
+    path = tmp_path / 'annotations.xml'
+    path.write_text(shapes_xml(drawn(10) + finish(12), drawn(14)))
+    with pytest.warns(InputWarning, match=r'xml: the 2 skeletons .*; draw them with "Track"'):
+        labels = read_cvat(path)
+
+    assert [(p.frame_index, p.track_id) for p in labels.persons] == [(10, None), (14, None)]
+    assert [frame.index for frame in labels.frames] == [10, 12, 14, 16]
+
+
+@pytest.mark.parametrize(
+    'second',
+    [
+        # Held until it is made outside, as CVAT does with tracks.
+        drawn(12) + skeleton_of(14, 0, point_of('nose', 0), point_of('tail', 0)) + finish(16),
+        drawn(12) + finish(16),
+        # Moved, or not outside as a whole, in the frame after it.
+        drawn(12) + finish(14, point_of('nose', 1, '3.00,4.00', 1), point_of('tail', 1, outside=1)),
+        drawn(12) + finish(14, point_of('nose', 1, outside=1), point_of('tail', 1)),
+        drawn(12) + finish(14, point_of('nose', 1, outside=1)),
+        drawn(12) + finish(14) + drawn(16),
+        # Nowhere at all.
+        finish(12),
+    ],
+)
+def test_what_is_drawn_as_tracks_keeps_its_identity(tmp_path: Path, second: str):
+    path = tmp_path / 'annotations.xml'
+    path.write_text(shapes_xml(drawn(10) + finish(12), second))
+
+    assert read_cvat(path).track_ids == (0, 1)
+
+
+def test_a_single_track_keeps_its_identity(tmp_path: Path):
+    labels = read(tmp_path, xml_of(drawn(10), finish(12)))
+
+    assert [(p.track_id, p.says_absent) for p in labels.values()] == [(0, False), (0, True)]
+
+
+def test_the_points_of_a_shape_may_be_outside(tmp_path: Path):
+    half = skeleton_of(14, 1, point_of('nose', 1), point_of('tail', 1, outside=1))
+    path = tmp_path / 'annotations.xml'
+    path.write_text(shapes_xml(drawn(10) + finish(12), half))
+    with pytest.warns(InputWarning, match='drawn as shapes'):
+        labels = read_cvat(path)
+
+    assert labels.persons[1].keypoint_sources.tolist() == ['given', 'absent']
 
 
 @pytest.mark.parametrize('text', ['', '-'])

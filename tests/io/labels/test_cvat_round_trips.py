@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import read_cvat, write_cvat, write_cvat_labels
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.tracking import assign_track_ids
 from support.cvat_task import CvatTask
 
 JOINTS = ('nose', 'left_wrist', 'right_wrist')
@@ -202,6 +203,75 @@ def test_what_was_drawn_in_cvat_needs_no_other_file(tmp_path: Path):
     task.draw(3, dict.fromkeys(JOINTS, (5.0, 6.0)))
 
     assert at(read_cvat(task.export(tmp_path / 'b.xml')), 3, 0).given.all()
+
+
+@pytest.fixture
+def empty_task(tmp_path: Path) -> CvatTask:
+    write_cvat(dense().with_persons([]), tmp_path / 'empty.xml')
+    return CvatTask(tmp_path / 'empty.xml', FRAMES)
+
+
+def places_at(x: float) -> dict[str, tuple[float, float]]:
+    return {'nose': (x, 10.0), 'left_wrist': (x + 20, 40.0), 'right_wrist': (x, 80.25)}
+
+
+def test_one_person_drawn_as_shapes_is_one_person(empty_task: CvatTask, tmp_path: Path):
+    for frame, x in ((0, 50), (7, 52), (12, 54), (39, 56)):
+        empty_task.draw_shape(frame, places_at(x))
+    with pytest.warns(InputWarning, match='the 4 skeletons were drawn as shapes, .* by place; .*'):
+        labels = read_cvat(empty_task.export(tmp_path / 'a.xml'))
+
+    assert [(p.frame_index, p.track_id) for p in labels.persons] == [
+        (0, None),
+        (7, None),
+        (12, None),
+        (39, None),
+    ]
+    assert all(p.given.all() for p in labels.persons)
+    assert labels.persons[1].keypoints.tolist() == [[52, 10], [72, 40], [52, 80.25]]
+    assert len(assign_track_ids(labels).track_ids) == 1
+
+
+def test_two_people_drawn_as_shapes_are_told_apart_by_place(empty_task: CvatTask, tmp_path: Path):
+    for frame, x in ((0, 50), (0, 450), (7, 452), (7, 52)):
+        empty_task.draw_shape(frame, places_at(x))
+    with pytest.warns(InputWarning, match='drawn as shapes'):
+        labels = read_cvat(empty_task.export(tmp_path / 'a.xml'))
+
+    tracks = assign_track_ids(labels).tracks().values()
+    assert [{f: p.keypoints[0, 0] for f, p in track.items()} for track in tracks] == [
+        {0: 50, 7: 52},
+        {0: 450, 7: 452},
+    ]
+
+
+def test_shapes_beside_tracks_stay_people_of_their_own(empty_task: CvatTask, tmp_path: Path):
+    empty_task.draw(0, places_at(50))
+    empty_task.draw_shape(7, places_at(450))
+    labels = read_cvat(empty_task.export(tmp_path / 'a.xml'))
+
+    assert [(p.frame_index, p.track_id, p.says_absent) for p in labels.persons] == [
+        (0, 0, False),
+        (7, 1, False),
+        (8, 1, True),
+    ]
+
+
+def test_people_of_the_last_frame_may_be_tracks(empty_task: CvatTask, tmp_path: Path):
+    for x in (50, 450):
+        empty_task.draw(FRAMES - 1, places_at(x))
+
+    assert read_cvat(empty_task.export(tmp_path / 'a.xml')).track_ids == (0, 1)
+
+
+def test_people_who_leave_in_the_next_frame_stay_tracks_in_files_of_this_package(tmp_path: Path):
+    persons = [
+        PersonLabel(frame, np.full((3, 2), 5.0), np.full(3, 2), track_id=track_id)
+        for frame, track_id in ((0, 1), (1, 2), (2, 4))
+    ]
+    write_cvat(dense().with_persons(persons), tmp_path / 'a.xml')
+
+    assert read_cvat(tmp_path / 'a.xml').track_ids == (1, 2, 4)
 
 
 def test_key_frames_that_cvat_makes_at_the_ends_of_a_job_are_not_given(tmp_path: Path):

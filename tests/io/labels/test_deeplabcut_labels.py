@@ -13,6 +13,7 @@ from stdpose_mm.io.labels import (
     write_labels,
 )
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.structures.propagated_labels import take_as_given
 from support.paths import ROOT
 
 # As DeepLabCut's labelling tool writes it: the path over three columns, joints in its own order.
@@ -216,6 +217,21 @@ def test_a_corrected_prediction_has_no_likelihood(tmp_path: Path):
     assert [p.scores is None for p in read_labels(path).persons] == [False, True]
 
 
+def test_of_a_corrected_prediction_only_the_joint_without_a_likelihood_is_certain(tmp_path: Path):
+    path = tmp_path / 'predictions.csv'
+    path.write_text(
+        'scorer,net,net,net,net,net,net,net,net,net\n'
+        'bodyparts,snout,snout,snout,ear,ear,ear,tail,tail,tail\n'
+        'coords,x,y,likelihood,x,y,likelihood,x,y,likelihood\n'
+        '0,1,2,0.01,3,4,,,,0.5\n'
+    )
+    labels = read_labels(path)
+
+    assert labels.persons[0].visibility.tolist() == [2, 2, 0]
+    assert labels.persons[0].scores.tolist() == [0.01, 1, 0]
+    assert take_as_given(labels, 0.8).persons[0].given.tolist() == [False, True, False]
+
+
 def test_one_animal_is_written_as_deeplabcut_writes_it(tmp_path: Path):
     persons = label(12), label(3, visibility=[0, 1])
     write_labels(video(*persons), tmp_path / 'out.csv', 'deeplabcut')
@@ -290,6 +306,24 @@ def test_what_was_propagated_does_not_come_back_as_given(tmp_path: Path):
     back = read_labels(tmp_path / 'o.csv')
     assert [p.source for p in back.persons] == ['propagated', 'propagated']
     assert 'scorer: "stdpose"' in (tmp_path / 'o_config.yaml').read_text()
+
+
+@pytest.mark.parametrize(
+    ('names', 'written'),
+    [
+        ({1: 'take_2.001.png', 101: 'take_2.101.png'}, ['img0001.png', 'img0101.png']),
+        ({0: 'clip_0.5.png', 1: 'clip_1.5.png'}, ['img0000.png', 'img0001.png']),
+    ],
+)
+def test_pictures_whose_names_may_be_times_are_named_by_their_frames(
+    tmp_path: Path, names: dict[int, str], written: list[str]
+):
+    frames = tuple(VideoFrame(index, name) for index, name in names.items())
+    labels = VideoLabels('monday', SKELETON, frames, tuple(label(index) for index in names))
+    write_labels(labels, tmp_path / 'out.csv', 'deeplabcut')
+    rows = (tmp_path / 'out.csv').read_text().splitlines()[3:]
+
+    assert [row.split(',')[2] for row in rows] == written
 
 
 def test_pictures_keep_names_that_tell_their_frames(tmp_path: Path):

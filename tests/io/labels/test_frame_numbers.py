@@ -108,6 +108,11 @@ class TestNames:
             (['clip_0.480.jpg', 'clip_12.50.jpg'], [0.48, 12.5]),
             (['12.480s.png', '3.0s.png'], [12.48, 3]),
             (['clip_mp4-1.5_jpg.rf.a1.jpg', 'clip_mp4-2.5_jpg.rf.b2.jpg'], [1.5, 2.5]),
+            # No numbers of frames: of one picture alone, of other lengths, with a unit, too large.
+            (['take_2.001.png'], [2.001]),
+            (['take_2.5.png', 'take_2.75.png'], [2.5, 2.75]),
+            (['take_2.001s.png', 'take_2.101s.png'], [2.001, 2.101]),
+            (['take_2.00000001.png', 'take_2.20000001.png'], [2.00000001, 2.20000001]),
         ],
     )
     def test_seconds_in_names_are_times(self, names: list[str], times: list[float]) -> None:
@@ -202,6 +207,59 @@ class TestFirstFrame:
         assert matched.labelled_frame_indices == (0, 13)
 
 
+class TestTimesOrNumbers:
+    """Digits behind a dot are of a second, or the number of a frame."""
+
+    names = ('take_2.001.png', 'take_2.101.png', 'take_2.201.png')
+
+    @pytest.mark.parametrize('source', [None, video_of(300)])
+    @pytest.mark.parametrize('first_number', [None, 0])
+    def test_names_that_may_be_either_are_refused(
+        self, source: FrameSource | None, first_number: int | None
+    ) -> None:
+        labels = labels_on(self.names, first_number=first_number)
+        with pytest.raises(
+            InputError,
+            match=r"'take_2.001.png', 'take_2.101.png', ... of clip may end in seconds or.* give "
+            r'--first-frame-number N.*--frame-of FILE',
+        ) as refused:
+            match_frames(labels, source)
+        assert '\n' not in str(refused.value)
+
+    @pytest.mark.parametrize(('first', 'frames'), [(0, (1, 101, 201)), (1, (0, 100, 200))])
+    def test_a_first_number_makes_them_numbers(self, first: int, frames: tuple[int, ...]) -> None:
+        options = FrameOptions(first_number=first)
+        matched = match_frames(labels_on(self.names), video_of(300), options)
+        assert matched.labelled_frame_indices == frames
+        assert describe_frames(matched).endswith(f'(take_2.001.png is frame {frames[0]})')
+
+    def test_a_list_makes_them_times(self, tmp_path: Path) -> None:
+        # 2.001 s, 2.101 s and 2.201 s at 10 frames a second.
+        write_video(tmp_path / 'c.mp4', np.zeros((40, 32, 32, 3), np.uint8), fps=10)
+        options = FrameOptions(time_of={name: float(name[5:10]) for name in self.names})
+        matched = match_frames(labels_on(self.names), open_frames(tmp_path / 'c.mp4'), options)
+        assert matched.labelled_frame_indices == (20, 21, 22)
+
+    def test_stated_times_and_indices_go_before(self) -> None:
+        assert numbering_of(self.names, times=[2.001, 2.101, 2.201]).kind == 'times'
+        assert numbering_of(self.names, indices=[1, 2, 3]).kind == 'index'
+
+    def test_boxes_have_options_of_their_own(self) -> None:
+        options = FrameOptions(subject='boxes')
+        with pytest.raises(
+            InputError, match=r'--boxes-first-frame-number N.*--boxes-frame-of FILE'
+        ):
+            match_frames(labels_on(self.names), video_of(300), options)
+
+    def test_the_pictures_of_these_names_settle_it(self, tmp_path: Path) -> None:
+        import cv2
+
+        for name in self.names:
+            cv2.imwrite(str(tmp_path / name), np.zeros((16, 16, 3), np.uint8))
+        matched = match_frames(labels_on(self.names[1:]), open_frames(tmp_path))
+        assert matched.labelled_frame_indices == (1, 2)
+
+
 class TestPositions:
     names = ('shot_a.jpg', 'shot_b.jpg', 'shot_c.jpg')
 
@@ -227,6 +285,30 @@ class TestPositions:
         matched = match_frames(labels_on(self.names), video_of(30), options)
         assert [frame.index for frame in matched.frames] == [4, 2, 29]
         assert [person.frame_index for person in matched.persons] == [4, 2, 29]
+
+    @pytest.mark.parametrize('word', ['seconds', 'Second', 'time', 'Time (s)', 'timestamp', 'sec'])
+    def test_a_header_tells_that_a_list_is_of_seconds(self, tmp_path: Path, word: str) -> None:
+        (tmp_path / 'list.csv').write_text(f'name,{word}\nshot_a.jpg,4\nshot_b.jpg,12.5\n')
+        options = read_frame_list(tmp_path / 'list.csv')
+        assert options.time_of == {'shot_a.jpg': 4, 'shot_b.jpg': 12.5}
+        assert not options.frame_of
+
+    @pytest.mark.parametrize('word', ['frame', 'Frames', 'frame_index', 'index', 'Number'])
+    def test_a_header_tells_that_a_list_is_of_frames(self, tmp_path: Path, word: str) -> None:
+        (tmp_path / 'list.csv').write_text(f'name,{word}\nshot_a.jpg,4\n')
+        options = read_frame_list(tmp_path / 'list.csv')
+        assert options.frame_of == {'shot_a.jpg': 4}
+        assert not options.time_of
+
+    @pytest.mark.parametrize('word', ['position', 's', 'ms', 'x', 'milliseconds', 'time_ms', 'msec'])
+    def test_another_header_is_refused(self, tmp_path: Path, word: str) -> None:
+        (tmp_path / 'list.csv').write_text(f'name,{word}\nshot_a.jpg,4\n')
+        with pytest.raises(
+            InputError,
+            match=rf"list.csv has the header '{word}' over .*\"time\", \"sec\".*\"number\"",
+        ) as refused:
+            read_frame_list(tmp_path / 'list.csv')
+        assert '\n' not in str(refused.value)
 
     def test_a_picture_that_is_not_listed_is_named(self) -> None:
         options = FrameOptions(frame_of={'shot_a.jpg': 4, 'shot_b.jpg': 5})
@@ -326,7 +408,8 @@ class TestTimes:
 
     def test_times_may_be_cut_by_nearly_their_last_digit(self, tmp_path: Path) -> None:
         write_variable(tmp_path / 'v.mkv', [0, 0.039, 0.079, 0.12])
-        matched = match_frames(labels_on(['0.03.jpg', '0.07.jpg']), open_frames(tmp_path / 'v.mkv'))
+        labels = labels_on(['0.03s.jpg', '0.07s.jpg'])
+        matched = match_frames(labels, open_frames(tmp_path / 'v.mkv'))
         assert list(matched.labelled_frame_indices) == [1, 2]
 
     def test_of_two_pictures_of_a_frame_the_labelled_one_counts(self) -> None:
@@ -354,7 +437,7 @@ class TestTimes:
     @pytest.mark.parametrize('source', [None, video_of(9)])
     def test_times_need_a_video_that_has_some(self, source: FrameSource | None) -> None:
         with pytest.raises(InputError, match=r'on times of a video, .* give --frame-of'):
-            match_frames(labels_on(['0.040.jpg', '0.500.jpg']), source)
+            match_frames(labels_on(['0.040.jpg', '1.500.jpg']), source)
 
 
 def moving(length: int = 20) -> np.ndarray:

@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from stdpose_mm.io.labels import read_labels, write_cvat, write_labels
+from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_cvat, write_labels
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
 from support.label_samples import content, person, sample, videos
 
@@ -68,6 +69,26 @@ def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: Vide
     assert people_of(back) == people_of(labels.with_persons(with_boxes))
     assert frames_of(back) == frames_of(labels)
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
+
+
+values = st.integers() | st.text(st.characters(codec='utf-8'), max_size=3) | st.lists(st.booleans())
+file_fields = st.dictionaries(
+    st.sampled_from(['info', 'licenses', 'note']),
+    st.dictionaries(st.sampled_from(['video', 'by']), values, max_size=2),
+)
+
+
+@given(st.lists(file_fields, min_size=1, max_size=3))
+@examples
+def test_coco_holds_the_fields_of_the_file_of_every_video(tmp_path: Path, fields: list[dict]):
+    labels = [sample(name=str(i), extra=extra) for i, extra in enumerate(fields)]
+    write_coco(labels, tmp_path / 'all.json')
+    back = read_all_labels(tmp_path / 'all.json')
+
+    # COCO requires these two.
+    filled = [{'info': {}, 'licenses': [], **extra} for extra in fields]
+    own = ('category_fields', 'video_fields')
+    assert [{k: v for k, v in video.extra.items() if k not in own} for video in back] == filled
 
 
 @given(labels=videos())

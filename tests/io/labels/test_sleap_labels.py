@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -354,12 +355,15 @@ def test_projects_are_written_under_the_name_sleap_expects(tmp_path: Path):
         write_labels(sample(), tmp_path / 'a.json', 'sleap')
 
 
-def corrected(sio: Any, move: int | None) -> Any:
+SCORES = (0.5, 0.25, 0.75)
+
+
+def corrected(sio: Any, move: int | slice | None, scores: Sequence[float] = SCORES) -> Any:
     """A prediction of which SLEAP's editor made a user instance, as it does on a double click."""
     skeleton = sio.Skeleton(['snout', 'ear', 'tail'])
     points = np.asarray([[1.0, 2], [3, 4], [5, 6]])
     guess = sio.PredictedInstance.from_numpy(
-        points, skeleton=skeleton, point_scores=np.asarray([0.5, 0.25, 0.75]), score=0.5
+        points, skeleton=skeleton, point_scores=np.asarray(scores), score=0.5
     )
     user = sio.Instance.from_numpy(points, skeleton=skeleton, from_predicted=guess)
     user.points['complete'] = False
@@ -384,6 +388,56 @@ def test_of_a_corrected_prediction_the_moved_joints_are_given(tmp_path: Path):
     assert mouse.keypoints.tolist() == [[1, 2], [4, 5], [5, 6]]
     assert mouse.scores is not None
     assert mouse.scores.tolist() == [0.5, 1, 0.75]
+
+
+@needs_sleap_io
+@pytest.mark.parametrize(
+    ('move', 'predicted', 'scores'),
+    [
+        (1, (0.01, 0.25, np.nan), [0.01, 1, 1]),
+        # The one score is that of the joint that was moved, to which it no longer belongs.
+        (1, (np.nan, 0.25, np.nan), None),
+        (slice(None), (0.01, 0.25, np.nan), [1, 1, 1]),
+    ],
+)
+def test_of_a_corrected_prediction_only_joints_without_a_score_are_certain(
+    tmp_path: Path, move: int | slice, predicted: Sequence[float], scores: list[float] | None
+):
+    import sleap_io as sio
+
+    sio.save_slp(corrected(sio, move, predicted), str(tmp_path / 'a.slp'), verbose=False)
+    (mouse,) = read_labels(tmp_path / 'a.slp').persons
+
+    assert mouse.labelled.all()
+    assert mouse.given[move].all()
+    assert (None if mouse.scores is None else mouse.scores.tolist()) == scores
+
+
+@needs_sleap_io
+@pytest.mark.parametrize(
+    ('predicted', 'scores'),
+    [((0.01, np.nan, 0.5), [0.01, 1, 0]), ((np.nan, np.nan, 0.5), None)],
+)
+def test_of_a_prediction_only_joints_without_a_score_are_certain(
+    tmp_path: Path, predicted: Sequence[float], scores: list[float] | None
+):
+    import sleap_io as sio
+
+    skeleton = sio.Skeleton(['snout', 'ear', 'tail'])
+    # The tail has no place.
+    guess = sio.PredictedInstance.from_numpy(
+        np.asarray([[1.0, 2], [3, 4], [np.nan, np.nan]]),
+        skeleton=skeleton,
+        point_scores=np.asarray(predicted),
+        score=0.5,
+    )
+    video = sio.Video('clip.mp4', open_backend=False)
+    project = sio.Labels([sio.LabeledFrame(video, 0, [guess])], [video], skeletons=[skeleton])
+    sio.save_slp(project, str(tmp_path / 'a.slp'), verbose=False)
+    (mouse,) = read_labels(tmp_path / 'a.slp').persons
+
+    assert mouse.visibility.tolist() == [2, 2, 0]
+    assert (None if mouse.scores is None else mouse.scores.tolist()) == scores
 
 
 @needs_sleap_io
