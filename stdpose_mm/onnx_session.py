@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,17 @@ from .choices import ONNX_RUNTIMES
 from .errors import InputError, one_line, require_packages
 from .io.fingerprint import stream_fingerprint
 
+_ELEMENT_TYPES = {
+    'float': 'float32',
+    'double': 'float64',
+    'boolean': 'bool',
+    'bf16': 'bfloat16',
+    **{f'f{bits}': f'float{bits}' for bits in (16, 32, 64)},
+    **{f'i{bits}': f'int{bits}' for bits in (8, 16, 32, 64)},
+    **{f'u{bits}': f'uint{bits}' for bits in (8, 16, 32, 64)},
+}
+"""Name of a type in onnxruntime or OpenVINO -> in NumPy, where they differ."""
+
 
 class GraphInput(NamedTuple):
     """Describe an input of a network.
@@ -26,10 +38,12 @@ class GraphInput(NamedTuple):
     Attributes:
         name: Its name.
         shape: Its size along each axis, ``None`` where any will do.
+        dtype: Type of its elements, by NumPy's name, such as 'float32'.
     """
 
     name: str
     shape: tuple[int | None, ...]
+    dtype: str
 
 
 class OnnxSession(Protocol):
@@ -39,6 +53,8 @@ class OnnxSession(Protocol):
         file_digest: Fingerprint of its file.
         inputs: Its inputs.
         outputs: Names of its outputs.
+        output_shapes: Size of each output along each axis, ``None`` where the file does not say it;
+            empty where it says nothing of the shape.
     """
 
     @property
@@ -47,6 +63,8 @@ class OnnxSession(Protocol):
     def inputs(self) -> tuple[GraphInput, ...]: ...
     @property
     def outputs(self) -> tuple[str, ...]: ...
+    @property
+    def output_shapes(self) -> tuple[tuple[int | None, ...], ...]: ...
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Compute outputs from all inputs, by name; several threads may do so at once."""
@@ -154,12 +172,39 @@ def start_session(
     return session
 
 
+def run_given(
+    session: OnnxSession,
+    outputs: Sequence[str],
+    inputs: Mapping[str, np.ndarray],
+    name: str | Path,
+    expected: str,
+) -> list[np.ndarray]:
+    """Compute outputs of a network that the user gave, which may fail whatever its file says.
+
+    Args:
+        session: The network.
+        outputs: Names of outputs.
+        inputs: All inputs, by name.
+        name: What the user knows the network by; the subject of the error.
+        expected: Input to ask for in the error.
+
+    Raises:
+        InputError: If it cannot be run on these inputs.
+    """
+    try:
+        return session.run(outputs, inputs)
+    except Exception as error:
+        # onnxruntime has no base class for its errors.
+        raise InputError(f'{name} cannot be run ({one_line(error)}), give {expected}') from error
+
+
 @dataclass(frozen=True, eq=False)
 class _OnnxruntimeSession:
     # A fingerprint takes the fields that compare: the content, not what the runtime made of it.
     file_digest: str
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
+    output_shapes: tuple[tuple[int | None, ...], ...]
     _session: Any = field(compare=False)
 
     @classmethod
@@ -177,8 +222,8 @@ class _OnnxruntimeSession:
         options.intra_op_num_threads = thread_limit()
         # Threads that wait in a loop slow down decoding and cropping, which run meanwhile.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        # Warnings are about nodes that the user did not write.
-        options.log_severity_level = 3
+        # Warnings are about nodes that the user did not write, and errors are raised, too.
+        options.log_severity_level = 4
         try:
             session = runtime.InferenceSession(
                 file.source(), options, providers=['CPUExecutionProvider']
@@ -189,15 +234,13 @@ class _OnnxruntimeSession:
                 f'{file.path} is no network that onnxruntime can run ({file.explain(error)}), give '
                 f'{expected}'
             ) from error
-        # Free axes have names.
         inputs = tuple(
-            GraphInput(
-                node.name, tuple(size if isinstance(size, int) else None for size in node.shape)
-            )
+            GraphInput(node.name, _sizes(node.shape), _element_type(node.type))
             for node in session.get_inputs()
         )
         outputs = tuple(node.name for node in session.get_outputs())
-        return cls(file.digest, inputs, outputs, session)
+        output_shapes = tuple(_sizes(node.shape) for node in session.get_outputs())
+        return cls(file.digest, inputs, outputs, output_shapes, session)
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         return self._session.run(list(outputs), dict(inputs))
@@ -206,11 +249,23 @@ class _OnnxruntimeSession:
         return self._session.get_modelmeta().custom_metadata_map[name]
 
 
+def _sizes(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:
+    """Return the sizes that onnxruntime gives; free axes have names there."""
+    return tuple(size if isinstance(size, int) else None for size in shape)
+
+
+def _element_type(name: str) -> str:
+    """Return NumPy's name of a type: onnxruntime writes ``tensor(float)``, OpenVINO ``f32``."""
+    plain = re.sub(r'^tensor\((\w+)\)$', r'\1', name)
+    return _ELEMENT_TYPES.get(plain, plain)
+
+
 @dataclass(frozen=True, eq=False)
 class _OpenvinoSession:
     file_digest: str
     inputs: tuple[GraphInput, ...]
     outputs: tuple[str, ...]
+    output_shapes: tuple[tuple[int | None, ...], ...]
     _metadata: Mapping[str, str]
     _compiled: Any = field(compare=False)
 
@@ -243,14 +298,16 @@ class _OpenvinoSession:
         inputs = tuple(
             GraphInput(
                 port.any_name,
-                tuple(axis.get_length() if axis.is_static else None for axis in port.partial_shape),
+                _axis_lengths(port.partial_shape),
+                _element_type(port.element_type.get_type_name()),
             )
             for port in model.inputs
         )
         outputs = tuple(port.any_name for port in model.outputs)
+        output_shapes = tuple(_axis_lengths(port.partial_shape) for port in model.outputs)
         found = model.get_rt_info('framework').value if model.has_rt_info('framework') else {}
         metadata = {name: str(value) for name, value in found.items()}
-        return cls(file.digest, inputs, outputs, metadata, compiled)
+        return cls(file.digest, inputs, outputs, output_shapes, metadata, compiled)
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         # Threads that share a request get each other's results; a new request costs almost nothing.
@@ -259,6 +316,11 @@ class _OpenvinoSession:
 
     def read_metadata(self, name: str) -> str:
         return self._metadata[name]
+
+
+def _axis_lengths(shape: Any) -> tuple[int | None, ...]:
+    """Return the sizes that OpenVINO gives."""
+    return tuple(axis.get_length() if axis.is_static else None for axis in shape)
 
 
 def available_precisions(runtime: str) -> tuple[str, ...]:

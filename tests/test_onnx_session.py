@@ -20,6 +20,7 @@ from stdpose_mm.onnx_session import (
     NetworkFile,
     available_precisions,
     open_network,
+    run_given,
     start_session,
 )
 from support.paths import ROOT
@@ -39,9 +40,9 @@ def inputs_of(session, frames: int = 4, joints: int = 3) -> dict[str, np.ndarray
     random = np.random.default_rng(0)
     free = {1: frames, 2: joints}
     shapes = {
-        name: [free[axis] if size is None else size for axis, size in enumerate(shape)]
-        for name, shape in session.inputs
-        if name not in ('known', 'present')
+        node.name: [free[axis] if size is None else size for axis, size in enumerate(node.shape)]
+        for node in session.inputs
+        if node.name not in ('known', 'present')
     }
     values = {name: random.uniform(0.1, 1, shape) for name, shape in shapes.items()}
     return {
@@ -54,9 +55,29 @@ def inputs_of(session, frames: int = 4, joints: int = 3) -> dict[str, np.ndarray
 @runtimes
 def test_a_network_says_what_it_takes_and_gives(runtime):
     session = start(runtime)
-    assert dict(session.inputs)['base_weights'] == (1, None, None, 3)
-    assert dict(session.inputs)['known'] == (1, None)
+    inputs = {node.name: node for node in session.inputs}
+    assert inputs['base_weights'].shape == (1, None, None, 3)
+    assert inputs['base_weights'].dtype == 'float32'
+    assert inputs['known'].shape == (1, None)
+    assert inputs['known'].dtype == 'bool'
     assert session.outputs == ('offsets', 'log_scale')
+    assert session.output_shapes == ((1, None, None, 2), (1, None, None))
+
+
+@runtimes
+@pytest.mark.parametrize('name', ['float16', 'float32', 'float64', 'uint8', 'int64', 'bfloat16'])
+def test_a_network_says_the_type_of_its_input(runtime, name, tmp_path):
+    path = tmp_path / 'net.onnx'
+    onnx.save(make_network('Identity', name), path)
+    assert start(runtime, path=path).inputs[0].dtype == name
+
+
+def test_an_output_without_a_shape_in_the_file_has_no_sizes(tmp_path):
+    """OpenVINO runs no such file."""
+    onnx.save(make_network('Identity', shape=None), tmp_path / 'net.onnx')
+    session = start('onnxruntime', path=tmp_path / 'net.onnx')
+    assert session.inputs[0].shape == ()
+    assert session.output_shapes == ((),)
 
 
 @runtimes
@@ -132,15 +153,8 @@ def test_a_file_that_is_no_network_is_one_sentence(runtime, name, tmp_path):
 
 def write_product(path: Path, factor: float, weights: str | None = None) -> None:
     """Write a network that multiplies by a factor, in the same file or in one beside it."""
-    tensor = onnx.numpy_helper.from_array(np.full((8, 8), factor, np.float32), 'w')
-    ports = [
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ['n', 8]) for name in 'xy'
-    ]
-    node = onnx.helper.make_node('MatMul', ['x', 'w'], ['y'])
-    graph = onnx.helper.make_graph([node], 'product', ports[:1], ports[1:], [tensor])
-    opsets = [onnx.helper.make_opsetid('', 17)]
     onnx.save(
-        onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8),
+        make_network('MatMul', w=np.full((8, 8), factor, np.float32)),
         path,
         save_as_external_data=weights is not None,
         location=weights,
@@ -148,9 +162,38 @@ def write_product(path: Path, factor: float, weights: str | None = None) -> None
     )
 
 
+def make_network(
+    layer: str,
+    dtype: str = 'float32',
+    shape: tuple[int | str, ...] | None = ('n', 8),
+    **constants: np.ndarray,
+) -> onnx.ModelProto:
+    """Make a network of one layer from x to y, both of the given type and shape."""
+    name = {'float32': 'FLOAT', 'float64': 'DOUBLE'}.get(dtype, dtype.upper())
+    kind = onnx.TensorProto.DataType.Value(name)
+    ports = [onnx.helper.make_tensor_value_info(name, kind, shape) for name in 'xy']
+    node = onnx.helper.make_node(layer, ['x', *constants], ['y'])
+    tensors = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = onnx.helper.make_graph([node], 'network', ports[:1], ports[1:], tensors)
+    opsets = [onnx.helper.make_opsetid('', 17)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
 def product(session) -> float:
     (found,) = session.run(['y'], {'x': np.ones((1, 8), np.float32)})
     return float(found[0, 0])
+
+
+def test_a_network_that_fails_on_its_inputs_is_one_sentence(tmp_path, capfd):
+    """The runtime prints nothing besides."""
+    path = tmp_path / 'net.onnx'
+    # It makes two rows of 8, whatever it is given.
+    onnx.save(make_network('Reshape', sizes=np.array([2, 8])), path)
+    session = start('onnxruntime', path=path)
+    with pytest.raises(InputError, match=r'^net cannot be run \(.+\), give another$') as caught:
+        run_given(session, ['y'], {'x': np.ones((3, 8), np.float32)}, 'net', 'another')
+    assert '\n' not in str(caught.value)
+    assert capfd.readouterr().err == ''
 
 
 @runtimes

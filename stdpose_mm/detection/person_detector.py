@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 from stdpose_mm.checkpoint_files import require_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_share
 from stdpose_mm.io.installed_configs import find_installed_config
-from stdpose_mm.onnx_session import open_network, start_session
+from stdpose_mm.onnx_session import GraphInput, open_network, run_given, start_session
 from stdpose_mm.structures import NO_DETECTIONS, FrameDetections
 
 SCORE_THRESHOLD = 0.2
@@ -31,6 +32,11 @@ _FREE_SIDE = 416
 """Input side in pixels for networks of free size, between RTMDet's training sizes 320 and 640."""
 
 _YOLOX_STRIDES = (8, 16, 32)
+_LEAST_COLUMNS = 6
+"""Columns of YOLOX's output for one class: box, objectness, class."""
+
+_EXPECTED = 'RTMDet or YOLOX'
+_PICTURE = (1, 3, None, None)
 
 
 class PersonDetector(ABC):
@@ -95,7 +101,10 @@ def build_person_detector(
     """
     path = Path(config_or_onnx)
     if not path.is_file():
-        installed = find_installed_config(path, (('mmdet', 'configs'), ('mmpose', 'demo')))
+        installed = None
+        # With a folder it names one file: another one of the same name may be of another network.
+        if path.name == fspath(config_or_onnx):
+            installed = find_installed_config(path, (('mmdet', 'configs'), ('mmpose', 'demo')))
         if installed is None:
             raise InputError(
                 f'detector {path} does not exist, give an MMDetection config with a checkpoint, or '
@@ -185,14 +194,19 @@ class OnnxPersonDetector(PersonDetector):
         path: The file. Its outputs identify the architecture.
         score_threshold: See :class:`PersonDetector`.
         nms_iou: See :class:`PersonDetector`.
+
+    Raises:
+        InputError: If the file cannot be run, or has inputs or outputs of another architecture; of
+            free sizes this is known with the first picture.
     """
 
     def __init__(
         self, path: Path, score_threshold: float = SCORE_THRESHOLD, nms_iou: float = NMS_IOU
     ) -> None:
         super().__init__(score_threshold, nms_iou)
+        self._path = path
         with open_network(path) as file:
-            self._session = start_session(file, 'RTMDet or YOLOX')
+            self._session = start_session(file, _EXPECTED)
         outputs = self._session.outputs
         self._is_rtmdet = {'dets', 'labels'} <= set(outputs)
         if not self._is_rtmdet and len(outputs) != 1:
@@ -200,7 +214,11 @@ class OnnxPersonDetector(PersonDetector):
                 f'{path} has the outputs {", ".join(outputs)}, expected dets and labels (RTMDet) '
                 'or a single one (YOLOX)'
             )
-        self._input = self._session.inputs[0]
+        self._input = _picture_input(path, self._session.inputs)
+        self._outputs = ['dets', 'labels'] if self._is_rtmdet else list(outputs)
+        shapes = dict(zip(outputs, self._session.output_shapes, strict=True))
+        if all(shapes[name] for name in self._outputs):
+            self._require_shapes([shapes[name] for name in self._outputs])
 
     def _detect(self, picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         height, width = self._input_size()
@@ -220,20 +238,71 @@ class OnnxPersonDetector(PersonDetector):
 
     def _run_rtmdet(self, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         normalised = (padded[..., ::-1] - _RTMDET_MEAN) / _RTMDET_STD
-        dets, labels = self._session.run(['dets', 'labels'], self._feed(normalised))
+        dets, labels = self._run(normalised)
         people = dets[0][labels[0] == 0]
         return people[:, :4], people[:, 4]
 
     def _run_yolox(self, padded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        (raw,) = self._session.run(self._session.outputs, self._feed(padded))
+        (raw,) = self._run(padded)
         grid, stride = _yolox_grid(*padded.shape[:2])
         centre = (raw[0, :, :2] + grid) * stride
         half = np.exp(raw[0, :, 2:4]) * stride / 2
         return np.concatenate([centre - half, centre + half], axis=1), raw[0, :, 4] * raw[0, :, 5]
 
-    def _feed(self, picture: np.ndarray) -> dict[str, np.ndarray]:
-        batch = picture.transpose(2, 0, 1)[None].astype(np.float32)
-        return {self._input.name: np.ascontiguousarray(batch)}
+    def _run(self, picture: np.ndarray) -> list[np.ndarray]:
+        """Compute the outputs for a picture [H, W, 3] of the input size."""
+        batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None].astype(np.float32))
+        found = run_given(
+            self._session, self._outputs, {self._input.name: batch}, self._path, _EXPECTED
+        )
+        self._require_shapes([values.shape for values in found])
+        return found
+
+    def _require_shapes(self, shapes: Sequence[tuple[int | None, ...]]) -> None:
+        """Require outputs of the shapes that the architecture has; ``None`` fits every size.
+
+        Raises:
+            InputError: If they are others.
+        """
+        height, width = self._input_size()
+        rows = len(_yolox_grid(height, width)[0])
+        if self._is_rtmdet:
+            dets, labels = shapes
+            fits = _fits(dets, (1, None, 5)) and _fits(labels, dets[:2])
+        else:
+            (raw,) = shapes
+            fits = _fits(raw, (1, rows, None)) and (raw[2] is None or raw[2] >= _LEAST_COLUMNS)
+        if not fits:
+            given = ' and '.join(str(list(shape)) for shape in shapes)
+            raise InputError(
+                f'{self._path} gives {"outputs" if self._is_rtmdet else "an output"} of shape '
+                f"{given}, expected RTMDet's dets [1, boxes, 5] and labels [1, "
+                f"boxes] or YOLOX's raw output [1, {rows}, 5 + classes] for {width}x{height} "
+                'pixels, export one of these'
+            )
+
+
+def _picture_input(path: Path, inputs: Sequence[GraphInput]) -> GraphInput:
+    """Return the input of a network that takes one picture.
+
+    Raises:
+        InputError: If it takes something else.
+    """
+    if len(inputs) != 1 or inputs[0].dtype != 'float32' or not _fits(inputs[0].shape, _PICTURE):
+        taken = ' and '.join(f'{list(node.shape)} in {node.dtype}' for node in inputs)
+        raise InputError(
+            f'{path} takes {taken}, expected one picture [1, 3, H, W] in float32, export '
+            f'{_EXPECTED} so'
+        )
+    return inputs[0]
+
+
+def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:
+    """Return whether a shape may be the expected one; ``None`` fits every size."""
+    return len(shape) == len(expected) and all(
+        size is None or wanted is None or size == wanted
+        for size, wanted in zip(shape, expected, strict=True)
+    )
 
 
 def _letterbox(picture: np.ndarray, height: int, width: int) -> tuple[np.ndarray, float]:

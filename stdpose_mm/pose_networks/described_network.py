@@ -76,6 +76,7 @@ class DescribedNetwork(PoseNetwork):
                     'another description'
                 )
             x, y = outputs
+            self._require_bins(x.shape[2], y.shape[2])
             return simcc_heatmaps(x, y, description.split_ratio, description.sharpness)
         maps = outputs[-1]
         if maps.ndim == 4 and maps.shape[1] != joints and maps.shape[3] == joints:
@@ -95,9 +96,37 @@ class DescribedNetwork(PoseNetwork):
         offset = (scale - 1) / 2 if description.geometry == 'centre' else np.zeros(2)
         return maps, np.array([[scale[0], 0, offset[0]], [0, scale[1], offset[1]]])
 
+    def _require_bins(self, bins_x: int, bins_y: int) -> None:
+        """Require as many bins of the width and of the height as the description says.
+
+        Raises:
+            InputError: If there are others; joints would be found in wrong places.
+        """
+        (width, height), ratio = self.input_size, self.description.split_ratio
+        if _is_rounded(bins_x, width * ratio) and _is_rounded(bins_y, height * ratio):
+            return
+        given = f'{self.name} gives {bins_x} and {bins_y} bins for an input of {width}x{height}'
+        if _is_rounded(bins_y, width * ratio) and _is_rounded(bins_x, height * ratio):
+            raise InputError(
+                f'{given}, so width and height are exchanged, correct input_size or export the '
+                'outputs in the order x, y'
+            )
+        per_pixel = dict.fromkeys(
+            f'{bins / size:g}' for bins, size in ((bins_x, width), (bins_y, height))
+        )
+        raise InputError(
+            f'{given}, so {" and ".join(per_pixel)} a pixel, but its description says split_ratio '
+            f'{ratio:g}, correct it{" or input_size" if len(per_pixel) > 1 else ""}'
+        )
+
     @abstractmethod
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
         """Run the network on float32 [N, 3, H, W]; return its outputs."""
+
+
+def _is_rounded(bins: int, exact: float) -> bool:
+    """Return whether a number of bins is the exact one, rounded up or down."""
+    return abs(bins - exact) < 1
 
 
 def _choose_input_size(

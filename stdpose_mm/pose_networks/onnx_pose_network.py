@@ -7,17 +7,20 @@ from pathlib import Path
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.onnx_session import open_network, start_session
+from stdpose_mm.onnx_session import open_network, run_given, start_session
 
 from .described_network import DescribedNetwork
 from .network_description import NetworkDescription
+
+DTYPES = ('float32', 'float16')
+"""Types of the values that a file may take."""
 
 
 class OnnxPoseNetwork(DescribedNetwork):
     """Run a pose network in an ONNX file by onnxruntime on the CPU.
 
     Args:
-        path: The file. Inputs [N, 3, H, W], or [N, H, W, 3].
+        path: The file. Inputs [N, 3, H, W], or [N, H, W, 3], in one of ``DTYPES``.
         description: Its inputs and outputs; the file may give the input size instead.
 
     Raises:
@@ -35,6 +38,12 @@ class OnnxPoseNetwork(DescribedNetwork):
                 f'{path} takes {taken}, expected one '
                 'batch of pictures [N, 3, H, W], give a pose network that looks at single people'
             )
+        if inputs[0].dtype not in DTYPES:
+            raise InputError(
+                f'{path} takes pictures in {inputs[0].dtype}, expected {" or ".join(DTYPES)}, '
+                'convert the network to one of them'
+            )
+        self._dtype = np.dtype(inputs[0].dtype)
         self._input = inputs[0].name
         self._fixed_batch = shape[0]
         self._channels_last = shape[1] != 3
@@ -48,14 +57,21 @@ class OnnxPoseNetwork(DescribedNetwork):
     def _run(self, inputs: np.ndarray) -> list[np.ndarray]:
         if self._channels_last:
             inputs = np.ascontiguousarray(inputs.transpose(0, 2, 3, 1))
+        inputs = inputs.astype(self._dtype, copy=False)
         if self._fixed_batch is None or self._fixed_batch == len(inputs):
-            return self._session.run(self._outputs, {self._input: inputs})
+            return self._run_batch(inputs)
         # A file with a fixed batch size gets full batches only: the last one is padded.
         size = self._fixed_batch
         missing = -len(inputs) % size
         padded = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
         runs = [
-            self._session.run(self._outputs, {self._input: padded[start : start + size]})
-            for start in range(0, len(padded), size)
+            self._run_batch(padded[start : start + size]) for start in range(0, len(padded), size)
         ]
         return [np.concatenate(parts)[: len(inputs)] for parts in zip(*runs, strict=True)]
+
+    def _run_batch(self, batch: np.ndarray) -> list[np.ndarray]:
+        """Run the network on a batch as its file takes it; return its outputs in float32."""
+        found = run_given(
+            self._session, self._outputs, {self._input: batch}, self.name, 'another network'
+        )
+        return [values.astype(np.float32, copy=False) for values in found]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import types
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from onnx import TensorProto, helper, numpy_helper, save
 
 from stdpose_mm.detection import PersonDetector, build_person_detector
 from stdpose_mm.errors import InputError
@@ -48,10 +50,13 @@ class Session:
         self.shape, self.outputs, self.fed = shape, outputs, []
 
     def get_inputs(self):
-        return [types.SimpleNamespace(name='x', shape=self.shape)]
+        return [types.SimpleNamespace(name='x', shape=self.shape, type='tensor(float)')]
 
     def get_outputs(self):
-        return [types.SimpleNamespace(name=name) for name in self.outputs]
+        return [
+            types.SimpleNamespace(name=name, shape=np.shape(value))
+            for name, value in self.outputs.items()
+        ]
 
     def run(self, names, feed):
         self.fed.append(feed['x'])
@@ -104,6 +109,163 @@ def test_yolox_cells_are_decoded(onnx):
 def test_other_networks_are_refused(onnx):
     with pytest.raises(InputError, match='has the outputs a, b, expected dets and labels'):
         onnx(Session([1, 3, 64, 64], {'a': 0, 'b': 0}))
+
+
+def write_network(
+    path: Path,
+    shape: Sequence[int | str] = (1, 3, 64, 96),
+    outputs: Mapping[str, Sequence[int] | None] | None = None,
+    dtype: int = TensorProto.FLOAT,
+    inputs: Sequence[str] = ('x',),
+    told: bool = True,
+) -> Path:
+    """Write a network whose outputs are zeros, by default YOLOX's; returns ``path``.
+
+    Args:
+        path: The file.
+        shape: Of the input.
+        outputs: Shapes of the outputs.
+        dtype: Type of the input.
+        inputs: Names of the inputs; nothing is computed from them.
+        told: Say the shapes of the outputs in the file.
+    """
+    outputs = {'output': (1, 126, 85)} if outputs is None else outputs
+    # The sizes depend on the picture's values: else onnxruntime would find them in the file.
+    nodes = [
+        helper.make_node('Cast', [inputs[0]], ['values'], to=TensorProto.FLOAT),
+        helper.make_node('ReduceMin', ['values'], ['least'], keepdims=0),
+        helper.make_node('Mul', ['least', 'zero'], ['nothing']),
+        helper.make_node('Cast', ['nothing'], ['none'], to=TensorProto.INT64),
+    ]
+    tensors = [numpy_helper.from_array(np.array(0, np.float32), 'zero')]
+    for name, sizes in outputs.items():
+        tensors.append(numpy_helper.from_array(np.array(sizes), f'sizes_{name}'))
+        nodes += [
+            helper.make_node('Add', ['none', f'sizes_{name}'], [f'shape_{name}']),
+            helper.make_node('ConstantOfShape', [f'shape_{name}'], [name]),
+        ]
+    graph = helper.make_graph(
+        nodes,
+        'zeros',
+        [helper.make_tensor_value_info(name, dtype, shape) for name in inputs],
+        [
+            helper.make_tensor_value_info(
+                name, TensorProto.FLOAT, sizes if told else [None] * len(sizes)
+            )
+            for name, sizes in outputs.items()
+        ],
+        tensors,
+    )
+    opsets = [helper.make_opsetid('', 17)]
+    save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    return path
+
+
+FREE = ('n', 3, 'h', 'w')
+
+
+@pytest.mark.parametrize(
+    ('options', 'sentence'),
+    [
+        (
+            {'dtype': TensorProto.FLOAT16},
+            r'takes \[1, 3, 64, 96\] in float16, expected one picture \[1, 3, H, W\] in float32, '
+            'export RTMDet or YOLOX so$',
+        ),
+        ({'dtype': TensorProto.UINT8}, r'takes \[1, 3, 64, 96\] in uint8, expected'),
+        ({'shape': (3, 64, 96)}, r'takes \[3, 64, 96\] in float32, expected'),
+        ({'shape': (1, 64, 96, 3)}, r'takes \[1, 64, 96, 3\] in float32, expected'),
+        ({'shape': (4, 3, 64, 96)}, r'takes \[4, 3, 64, 96\] in float32, expected'),
+        (
+            {'inputs': ('x', 'y')},
+            r'takes \[1, 3, 64, 96\] in float32 and \[1, 3, 64, 96\] in float32, expected one',
+        ),
+    ],
+)
+def test_networks_that_take_no_picture_are_refused(tmp_path, options, sentence):
+    path = write_network(tmp_path / 'net.onnx', **options)
+    with pytest.raises(InputError, match=rf'net\.onnx {sentence}'):
+        build_person_detector(path)
+
+
+@pytest.mark.parametrize('told', [True, False])
+@pytest.mark.parametrize(
+    ('shape', 'outputs', 'sentence'),
+    [
+        # YOLOv8's, whose columns are where YOLOX has its boxes, and boxes end to end.
+        (
+            (1, 3, 640, 640),
+            {'output0': (1, 84, 8400)},
+            r"gives an output of shape \[1, 84, 8400\], expected RTMDet's dets \[1, boxes, 5\] and "
+            r"labels \[1, boxes\] or YOLOX's raw output \[1, 8400, 5 \+ classes\] for 640x640 "
+            'pixels, export one of these$',
+        ),
+        ((1, 3, 640, 640), {'output0': (1, 300, 6)}, r'gives an output of shape \[1, 300, 6\]'),
+        # 8 x 12, 4 x 6 and 2 x 3 cells are 126.
+        (
+            (1, 3, 64, 96),
+            {'output': (1, 125, 85)},
+            r'\[1, 125, 85\].*\[1, 126, 5 \+ .* 96x64 pixels',
+        ),
+        ((1, 3, 64, 96), {'output': (1, 126, 5)}, r'gives an output of shape \[1, 126, 5\]'),
+        ((1, 3, 64, 96), {'output': (126, 85)}, r'gives an output of shape \[.+, .+\], expected'),
+        # 52 x 52, 26 x 26 and 13 x 13 cells are 3549.
+        (FREE, {'output': (1, 8400, 85)}, r'\[1, 8400, 85\].*\[1, 3549, 5 \+ .* 416x416 pixels'),
+        # Rotated boxes.
+        (
+            FREE,
+            {'dets': (1, 100, 6), 'labels': (1, 100)},
+            r'gives outputs of shape \[1, 100, 6\] and \[1, 100\], expected',
+        ),
+        (FREE, {'dets': (1, 9, 5), 'labels': (1, 8)}, r'shape \[1, 9, 5\] and \[1, 8\], expected'),
+    ],
+)
+def test_outputs_of_other_networks_are_refused(tmp_path, told, shape, outputs, sentence):
+    """When the detector is built, or with the first picture if the file does not say them."""
+    path = write_network(tmp_path / 'net.onnx', shape, outputs, told=told)
+    if told:
+        with pytest.raises(InputError, match=sentence):
+            build_person_detector(path)
+    else:
+        with pytest.raises(InputError, match=sentence):
+            build_person_detector(path)(PICTURE)
+
+
+@pytest.mark.parametrize('told', [True, False])
+@pytest.mark.parametrize(
+    ('shape', 'outputs'),
+    [
+        ((1, 3, 64, 96), {'output': (1, 126, 6)}),
+        (FREE, {'output': (1, 3549, 85)}),
+        (FREE, {'labels': (1, 9), 'dets': (1, 9, 5), 'masks': (1, 9, 4, 4)}),
+    ],
+)
+def test_outputs_of_rtmdet_and_yolox_are_read(tmp_path, told, shape, outputs):
+    detector = build_person_detector(
+        write_network(tmp_path / 'net.onnx', shape, outputs, told=told)
+    )
+    assert len(detector(PICTURE).boxes) == 0
+
+
+def test_a_network_that_fails_on_the_picture_is_refused(tmp_path):
+    """Its file says that it takes any size, and its graph takes one."""
+    weights = numpy_helper.from_array(np.zeros((96, 6), np.float32), 'weights')
+    sizes = numpy_helper.from_array(np.array([1, -1, 6]), 'sizes')
+    graph = helper.make_graph(
+        [
+            helper.make_node('MatMul', ['x', 'weights'], ['product']),
+            helper.make_node('Reshape', ['product', 'sizes'], ['y']),
+        ],
+        'fixed',
+        [helper.make_tensor_value_info('x', TensorProto.FLOAT, FREE)],
+        [helper.make_tensor_value_info('y', TensorProto.FLOAT, [1, None, 6])],
+        [weights, sizes],
+    )
+    opsets = [helper.make_opsetid('', 17)]
+    save(helper.make_model(graph, opset_imports=opsets, ir_version=8), tmp_path / 'net.onnx')
+    detector = build_person_detector(tmp_path / 'net.onnx')
+    with pytest.raises(InputError, match=r'net\.onnx cannot be run \(.*\), give RTMDet or YOLOX$'):
+        detector(PICTURE)
 
 
 def test_mistakes_with_the_files_are_one_sentence(tmp_path, monkeypatch):
@@ -229,6 +391,8 @@ def test_a_config_that_comes_with_mmdetection_is_found_by_its_name(tmp_path):
         build_person_detector('rtmdet_tiny_8xb32-300e_coco.py')
     with pytest.raises(InputError, match='detector rtmdet_none does not exist'):
         build_person_detector('rtmdet_none')
+    with pytest.raises(InputError, match=rf'detector my_finetune/{name}\.py does not exist'):
+        build_person_detector(f'my_finetune/{name}.py')
     installed = Path(importlib.util.find_spec('mmpose').origin).parent
     cfg = Config.fromfile(next(installed.rglob(f'{name}.py')))
     with DefaultScope.overwrite_default_scope('mmdet'):

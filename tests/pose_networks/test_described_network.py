@@ -98,6 +98,50 @@ def test_a_description_of_another_network_is_refused(tmp_path, fields, sentence)
         network_at(tmp_path, 'mmpose', **fields).estimate([dot_picture()], BOX[None])
 
 
+@pytest.mark.parametrize(
+    ('bins', 'fields', 'sentence'),
+    [
+        (
+            (192, 256),
+            {'split_ratio': 3},
+            'dot.onnx gives 192 and 256 bins for an input of 96x128, so 2 a pixel, but its '
+            'description says split_ratio 3, correct it$',
+        ),
+        (
+            (192, 256),
+            {'split_ratio': 1.5},
+            'so 2 a pixel, but its description says split_ratio 1.5',
+        ),
+        # One axis is right.
+        (
+            (192, 192),
+            {},
+            'gives 192 and 192 bins for an input of 96x128, so 2 and 1.5 a pixel, but its '
+            'description says split_ratio 2, correct it or input_size$',
+        ),
+        (
+            (256, 192),
+            {},
+            'gives 256 and 192 bins for an input of 96x128, so width and height are exchanged, '
+            'correct input_size or export the outputs in the order x, y$',
+        ),
+        ((193, 256), {}, 'so 2.01042 and 2 a pixel'),
+    ],
+)
+def test_bins_of_another_split_ratio_or_size_are_refused(tmp_path, bins, fields, sentence):
+    network = network_at(tmp_path, 'simcc', **fields)
+    with pytest.raises(InputError, match=sentence):
+        network._heatmaps([np.zeros((1, 1, size), np.float32) for size in bins])
+
+
+@pytest.mark.parametrize('bins', [(129, 172), (130, 173)])
+def test_bins_may_be_rounded_up_or_down(tmp_path, bins):
+    # 96 * 1.35 = 129.6 and 128 * 1.35 = 172.8
+    network = network_at(tmp_path, 'simcc', split_ratio=1.35)
+    maps, _ = network._heatmaps([np.zeros((1, 1, size), np.float32) for size in bins])
+    assert maps.shape[:2] == (1, 1)
+
+
 def test_a_file_for_any_size_needs_one_in_its_description(tmp_path):
     with pytest.raises(InputError, match='nothing says the size of the pictures'):
         network_at(tmp_path, 'centre', fixed=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from stdpose_mm.errors import InputError
@@ -20,6 +22,19 @@ def test_a_file_without_a_description_is_refused(tmp_path):
 def test_a_config_needs_a_checkpoint():
     with pytest.raises(InputError, match='needs a checkpoint'):
         load_pose_network(PoseNetworkFiles('rtmpose-t_8xb256-420e_coco-256x192'))
+
+
+def test_only_a_bare_name_stands_for_an_installed_config():
+    """With a folder it is another file, whose weights may be of another network."""
+    name = 'rtmpose-t_8xb256-420e_coco-256x192'
+    for bare in (name, f'{name}.py'):
+        (found,) = PoseNetworkFiles(bare).read
+        assert found.is_file()
+        assert found.name == f'{name}.py'
+    for file in (f'my_finetune/{name}.py', f'./{name}.py'):
+        assert PoseNetworkFiles(file).read == [Path(file)]
+        with pytest.raises(InputError, match=rf'{name}\.py does not exist'):
+            load_pose_network(PoseNetworkFiles(file, checkpoint='weights.pth'))
 
 
 @pytest.mark.parametrize(
