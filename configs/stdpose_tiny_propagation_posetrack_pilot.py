@@ -19,6 +19,7 @@ train_dataloader = dict(
         **dataset, ann_file=labels, label_interval=7, random_offset=False, keys_per_sample=1
     ),
 )
+auto_scale_lr = dict(base_batch_size=8)
 val_dataloader = dict(dataset=dict(**dataset, ann_file=labels))
 test_dataloader = val_dataloader
 

@@ -1,6 +1,6 @@
 r"""Train and test the configs of a study with several seeds, and compare them.
 
-    python tools/study.py configs/studies/components_tiny_synthetic.py --seeds 0 1 2
+    python tools/study.py configs/studies/table4_components_synthetic.py --seeds 0 1 2
 
 Every entry of the study is trained with each seed, without validation, and its last checkpoint is
 tested. The output folder gets ``table.md``, ``plot.png``, and ``study.json`` with everything that

@@ -7,7 +7,11 @@ reference = 'all labels'
 _config = 'configs/stdpose_tiny_propagation_jhmdb.py'
 _train = 'train_dataloader.dataset'
 # Sparse labels and neighbouring frames make windows of one key frame.
-_single = {'train_dataloader.batch_size': 8, f'{_train}.keys_per_sample': 1}
+_single = {
+    'train_dataloader.batch_size': 8,
+    'auto_scale_lr.base_batch_size': 8,
+    f'{_train}.keys_per_sample': 1,
+}
 _estimation = {
     **_single,
     f'{_train}.boxes': 'gt',

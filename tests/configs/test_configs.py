@@ -20,13 +20,16 @@ from mmpose.registry import DATASETS, MODELS, PARAM_SCHEDULERS
 from torch import nn
 
 import stdpose_mm  # noqa: F401 - registers what the configs name
+from stdpose_mm.benchmarks.study.study import read_study
 from stdpose_mm.structures import POSETRACK_SKELETON, Skeleton
+from support.paths import CONFIGS
 from support.small_configs import ALIASES, NAMES, read, small_model_cfg, width_of
 
 PATTERN = re.compile(
     r'(stdpose|semantic_motion|dcpose|posewarper|vit)_(tiny|small|base|large|huge)_'
     r'(propagation|estimation)_(posetrack(17|18|21|_pilot)|synthetic|jhmdb)(_\w+)?\.py'
 )
+STUDIES = sorted((CONFIGS / 'studies').glob('*.py'))
 PICTURE_SIZE = (320, 240)
 PERSON = (100, 40, 220, 200)
 
@@ -216,6 +219,27 @@ def test_schedules_build(cfg: Config) -> None:
         PARAM_SCHEDULERS.build(dict(**scheduler), default_args=dict(optimizer=optimizer))
         length = cfg.train_cfg.get('max_epochs' if scheduler.by_epoch else 'max_iters')
         assert length is None or scheduler.end <= length
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_learning_rate_is_for_the_batches_of_the_config(name: str) -> None:
+    """In one process, or in those that docs/reference/configs.md states for the ViTs."""
+    cfg = read(name)
+    processes = 1 if cfg.model.backbone.arch == 'tiny' else 4
+    batch_size = processes * cfg.train_dataloader.batch_size
+    assert cfg.auto_scale_lr.base_batch_size == batch_size
+
+
+@pytest.mark.parametrize('study_file', STUDIES, ids=lambda path: path.stem)
+def test_a_study_that_changes_batches_states_what_the_learning_rate_is_for(
+    study_file: Path,
+) -> None:
+    study = read_study(study_file)
+    for entry in study.trained:
+        options = {**study.cfg_options, **entry.cfg_options}
+        assert options.get('auto_scale_lr.base_batch_size') == options.get(
+            'train_dataloader.batch_size'
+        )
 
 
 def test_the_best_checkpoint_is_not_chosen_on_what_is_reported(cfg: Config) -> None:

@@ -93,7 +93,8 @@ def test_named_modules_and_attributes_exist(page: Path) -> None:
     assert not {name for name in named if not is_defined(name)}
 
 
-def test_pages_that_sources_name_exist() -> None:
+@pytest.mark.parametrize('form', [r'\bdocs/[\w/]+\.md', r'\bconfigs/[\w/]+\.py'])
+def test_pages_and_configs_that_sources_name_exist(form: str) -> None:
     sources = [
         path
         for folder in ('stdpose_mm', 'configs', 'tools', 'demo')
@@ -101,9 +102,7 @@ def test_pages_that_sources_name_exist() -> None:
         if path.suffix in ('.py', '.yml')
     ]
     named = {
-        name
-        for path in sources
-        for name in re.findall(r'\bdocs/[\w/]+\.md', path.read_text(encoding='utf-8'))
+        name for path in sources for name in re.findall(form, path.read_text(encoding='utf-8'))
     }
     assert named
     assert not {name for name in named if not (ROOT / name).is_file()}

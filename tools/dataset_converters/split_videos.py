@@ -67,15 +67,15 @@ def split(args: argparse.Namespace) -> None:
     for file in files:
         groups[group_of(file, args.group_by)[: args.group_letters]].append(file)
     names = sorted(groups)
-    np.random.default_rng(args.seed).shuffle(names)
-    sizes = np.cumsum([len(groups[name]) for name in names])
-    # As many whole groups as come nearest to the share, and at least one on either side.
-    held_out = 1 + int(np.abs(sizes - args.val_share * len(files)).argmin())
-    if held_out >= len(names):
+    if len(names) < 2:
         raise InputError(
             f'{args.labels} holds {counted(len(names), "group")} of videos, expected at least 2 '
             'to split'
         )
+    np.random.default_rng(args.seed).shuffle(names)
+    sizes = np.cumsum([len(groups[name]) for name in names])
+    # As many whole groups as come nearest to the share, and at least one on either side.
+    held_out = 1 + int(np.abs(sizes[:-1] - args.val_share * len(files)).argmin())
     for split_name, chosen in (('train', names[held_out:]), ('val', names[:held_out])):
         members = sorted(file for name in chosen for file in groups[name])
         write_label_list(args.out / f'{split_name}.txt', members)

@@ -8,6 +8,8 @@ train_dataloader = dict(
     sampler=dict(type='SeededInfiniteSampler'),
     dataset=dict(**dataset, pipeline={{_base_.train_pipeline}}),
 )
+# The tiny models' learning rates belong to one process with the batches of their configs.
+auto_scale_lr = dict(base_batch_size=8)
 val_dataloader = dict(
     num_workers=1,
     dataset=dict(**dataset, boxes='interpolated', pipeline={{_base_.val_pipeline}}),

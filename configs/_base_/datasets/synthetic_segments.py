@@ -18,5 +18,6 @@ train_dataloader = dict(
     batch_size=5,
     dataset=dict(keys_per_sample=2, crops='frame', boxes='interpolated', pipeline=train_pipeline),
 )
+auto_scale_lr = dict(base_batch_size=5)
 val_dataloader = dict(dataset=dict(crops='frame'))
 test_dataloader = dict(dataset=dict(crops='frame'))

@@ -18,4 +18,3 @@ param_scheduler = [
         by_epoch=False,
     ),
 ]
-auto_scale_lr = dict(base_batch_size=8)

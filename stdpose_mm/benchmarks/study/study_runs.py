@@ -215,11 +215,13 @@ class TrainedEntry:
         labels = self.entry.pseudo_labels
         assert labels is not None
         source = self.sources[labels.of]
+        # The machine that submits a job to Slurm need not have the GPUs that the job is given.
+        has_gpu = self.settings.launcher.kind == 'slurm' or torch.cuda.is_available()
         arguments = {
             'out': self._pseudo_folder,
             'config': source.config,
             'checkpoint': source.checkpoint,
-            'device': 'cuda' if torch.cuda.is_available() else 'cpu',
+            'device': 'cuda' if has_gpu else 'cpu',
             **labels.arguments,
         }
         options = [labels.labels]
@@ -269,8 +271,8 @@ def run_study(
 
     Runs are trained without validation. A run goes to ``out_dir/runs/<entry>/seed<k>``; what is
     finished there is not done again, and what was stopped goes on from its last checkpoint. Each
-    config is stored with its options as ``out_dir/runs/<entry>/config.py`` and trained from there,
-    so that changing the original later changes nothing.
+    config is stored as ``out_dir/runs/<entry>/config.py``, with its options and what the entry
+    takes from others, and trained from there, so that changing the original later changes nothing.
 
     Args:
         study: The study.
@@ -285,8 +287,8 @@ def run_study(
 
     Raises:
         InputError: If a config cannot be used, budgets are unequal, the folder holds runs of
-            another config under that name or is in use, or a run fails. Nothing that is finished is
-            lost then.
+            another config under that name, or of one that took something else from other entries,
+            or is in use, or a run fails. Nothing that is finished is lost then.
     """
     settings = settings or RunSettings()
     cfgs = {entry.name: read_entry_config(study, entry, options) for entry in study.trained}
@@ -294,13 +296,14 @@ def run_study(
     for entry in study.tested:
         for test in study.tests_of(entry):
             read_entry_config(study, entry, {**(options or {}), **test.cfg_options})
-    for name, cfg in cfgs.items():
+    for entry in study.trained:
+        cfg = cfgs[entry.name]
         if study.steps is not None or study.budget == 'seconds':
             try:
                 set_iterations(cfg, study.steps or TIMING_STEPS)
             except InputError as error:
-                raise InputError(f'{name}: {error}') from error
-        cfg.study_settings = settings.record
+                raise InputError(f'{entry.name}: {error}') from error
+        cfg.study_settings = {**settings.record, **_taken_from_others(entry)}
     if study.budget == 'steps':
         require_equal_budgets({entry.name: cfgs[entry.name] for entry in study.tested})
     parameters = {name: count_parameters(cfg, f'of {name}') for name, cfg in cfgs.items()}
@@ -343,6 +346,13 @@ def run_study(
         for entry in study.entries
         if entry.tested
     ]
+
+
+def _taken_from_others(entry: StudyEntry) -> dict[str, Any]:
+    """Return what an entry takes from others, to be stored with its config; only what is set."""
+    fields = asdict(entry)
+    names = ('load_from', 'teacher', 'pseudo_labels')
+    return {name: fields[name] for name in names if fields[name] is not None}
 
 
 def _chains(runs: Mapping[str, TrainedEntry]) -> list[list[TrainedEntry]]:

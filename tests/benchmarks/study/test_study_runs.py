@@ -7,6 +7,7 @@ import json
 import re
 import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,15 @@ from torch import nn
 
 from stdpose_mm.benchmarks.study import commands
 from stdpose_mm.benchmarks.study import study as study_module
-from stdpose_mm.benchmarks.study.study_runs import held_out_losses, option_words, read_scalars
+from stdpose_mm.benchmarks.study.commands import Launcher
+from stdpose_mm.benchmarks.study.study import PseudoLabels, StudyEntry
+from stdpose_mm.benchmarks.study.study_runs import (
+    RunSettings,
+    TrainedEntry,
+    held_out_losses,
+    option_words,
+    read_scalars,
+)
 from support.tools import load_tool
 
 TRAIN = """
@@ -357,6 +366,68 @@ def test_pseudo_labels_are_made_by_the_entry_named_and_trained_on(tools: Tools) 
     assert calls[3].startswith('train bb/seed1')
     dataset = Config.fromfile('out/runs/bb/seed1/start.py').train_dataloader.dataset
     assert dataset.ann_file == str(Path('out/runs/bb/seed1/pseudo/annotations').resolve())
+
+
+@pytest.mark.parametrize(
+    ('before', 'now', 'change'),
+    [
+        ("load_from='a'", "load_from='c'", "load_from was 'a', now is 'c'"),
+        ("load_from='a'", '', "load_from was 'a', now is not set"),
+        ('', "teacher='a'", "teacher was not set, now is 'a'"),
+        (
+            "pseudo_labels=dict(of='a', labels='x', arguments=dict(interval=7))",
+            "pseudo_labels=dict(of='a', labels='x', arguments=dict(interval=4))",
+            'pseudo_labels.arguments.interval was 7, now is 4',
+        ),
+    ],
+)
+def test_runs_of_an_entry_that_took_something_else_from_others_are_refused(
+    tools: Tools, before: str, now: str, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write_study(taken: str) -> None:
+        other = "dict(name='c', config='a.py', tested=False)"
+        entry = f"dict(name='bb', config='bb.py', {taken})"
+        tools.write_study(STUDY.replace("dict(name='bb', config='bb.py')", f'{other}, {entry}'))
+
+    write_study(before)
+    assert tools.run('--seeds', '0') == 0
+    tools.calls()
+    assert tools.run('--seeds', '0') == 0
+    write_study(now)
+    assert error_line(tools.run('--seeds', '0'), capsys) == (
+        f'study.py: out/runs/bb holds runs of another config (study_settings.{change}), give '
+        'another --out-dir or remove that folder'
+    )
+    assert tools.calls() == []
+
+
+def test_an_entry_that_takes_nothing_from_others_is_stored_without_it(tools: Tools) -> None:
+    tools.write_study(STUDY.replace("name='bb', ", "name='bb', teacher='a', "))
+    assert tools.run('--seeds', '0') == 0
+    alone, taught = (Config.fromfile(f'out/runs/{name}/config.py') for name in ('a', 'bb'))
+    settings = {'processes': 1, 'train_options': []}
+    assert alone.study_settings == settings
+    assert taught.study_settings == {**settings, 'teacher': 'a'}
+
+
+@pytest.mark.parametrize(('arguments', 'device'), [({}, 'cuda'), ({'device': 'cpu'}, 'cpu')])
+def test_pseudo_labels_are_made_on_gpus_of_slurm_if_this_machine_has_none(
+    arguments: dict[str, str], device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    settings = RunSettings(Launcher('slurm', 2, 'gpu'))
+
+    def run(entry: StudyEntry, sources: dict[str, TrainedEntry]) -> TrainedEntry:
+        config, folder = tmp_path / f'{entry.name}.py', tmp_path / entry.name
+        return TrainedEntry(entry, (), config, None, 0, folder, settings, sources)
+
+    source = run(StudyEntry('a', 'a.py'), {})
+    source.folder.mkdir()
+    source.training_file.write_text('{"checkpoint": "iter_2.pth"}')
+    labels = PseudoLabels('a', 'x', arguments)
+    command = next(run(StudyEntry('bb', 'bb.py', pseudo_labels=labels), {'a': source}).commands())
+    words = command.arguments
+    assert [word for before, word in pairwise(words) if before == '--device'] == [device]
 
 
 # Budgets

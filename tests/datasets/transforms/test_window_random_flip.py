@@ -33,6 +33,26 @@ def test_pictures_are_mirrored_as_mmpose_mirrors_them(direction):
     assert all(picture.flags.c_contiguous for picture in found['img'])
 
 
+@pytest.mark.parametrize(
+    ('direction', 'weights'),
+    [('horizontal', [1, 0.5, 0.25]), ('vertical', [1, 0.5, 0.25]), ('diagonal', [1, 0.25, 0.5])],
+)
+def test_weights_of_labels_go_with_their_joints(direction, weights):
+    """The second joint is on the left, the third on the right."""
+    given = {**sample(), 'label_weights': np.array([[1, 0.25, 0.5]] * 3, np.float32)}
+    # What MMPose does with the joints themselves.
+    given['keypoints_visible'] = np.array([[1, 0.25, 0.5]])
+    found = WindowRandomFlip(prob=1.0, direction=direction).transform(given)
+    assert found['label_weights'].tolist() == [weights] * 3
+    assert found['keypoints_visible'].tolist() == [weights]
+
+
+def test_without_a_flip_the_weights_of_labels_stay():
+    given = {**sample(), 'label_weights': np.array([[1, 0.25, 1]] * 3, np.float32)}
+    found = WindowRandomFlip(prob=0.0).transform(given)
+    assert found['label_weights'].tolist() == [[1, 0.25, 1]] * 3
+
+
 def test_pictures_that_came_in_are_not_written_to():
     given = sample()
     before = copy.deepcopy(given['img'])
