@@ -271,6 +271,12 @@ class STDPoseInferencer(Pose2DInferencer):
                 "'webcam:0'"
             )
         elif isinstance(inputs[0], (str, os.PathLike)):
+            for number, picture in enumerate(inputs):
+                if not isinstance(picture, (str, os.PathLike)):
+                    raise InputError(
+                        f'picture {number} is {type(picture).__name__} and picture 0 a file, give '
+                        'files or arrays alone'
+                    )
             frames = open_frames(list(inputs))
         else:
             return ArrayFrames(inputs)
@@ -349,6 +355,11 @@ class STDPoseInferencer(Pose2DInferencer):
         if weights is None:
             raise InputError('a model without weights knows nothing, give a checkpoint as weights')
         if not cfg:
+            if os.path.isdir(weights):
+                raise InputError(
+                    f'weights {weights} is a folder, as an exported network is, which holds no '
+                    'config, give that of the network as model'
+                )
             text = read_checkpoint(weights)[1].get('cfg')
             if not text:
                 raise InputError(f'checkpoint {weights} holds no config, give one as model')

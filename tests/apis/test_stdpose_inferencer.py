@@ -420,6 +420,7 @@ def test_the_escape_key_ends_a_webcam(inferencer, pictures, tmp_path, monkeypatc
         ([np.zeros((4, 4, 3))], r'picture 0 is float64 \[4, 4, 3\]'),
         ([np.zeros((4, 4, 2), np.uint8)], r'uint8 \[4, 4, 2\], expected uint8 \[H, W\]'),
         ([np.zeros((4, 4), np.uint8), 'a.jpg'], 'picture 1 is str'),
+        (['a.jpg', np.zeros((4, 4), np.uint8)], 'picture 1 is ndarray and picture 0 a file'),
     ],
 )
 def test_what_is_no_video_is_refused(inferencer, video, sentence):
@@ -465,6 +466,11 @@ def test_wrong_settings_are_refused(model_files, options, sentence):
     config, weights = map(str, model_files)
     with pytest.raises(InputError, match=sentence):
         STDPoseInferencer(**{'model': config, 'weights': weights, 'device': 'cpu', **options})
+
+
+def test_an_exported_network_needs_its_config(tmp_path):
+    with pytest.raises(InputError, match='is a folder, .* give that of the network as model'):
+        STDPoseInferencer(None, str(tmp_path))
 
 
 def test_the_config_inside_the_weights(model_files, tmp_path, pictures):
