@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stdpose_mm.cli.arguments import frame_options, propagation_options
+from stdpose_mm.cli.arguments import frame_options, pose_network_files, propagation_options
 from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
@@ -147,7 +147,8 @@ def propagate_video(
             options={
                 name: getattr(args, name)
                 for name in ('batch_size', 'fuser', 'flow_weights', 'precision', 'use_stdpose')
-            },
+            }
+            | {'pose_networks': pose_network_files(args)},
             progress=progress,
             announce=print,
         )

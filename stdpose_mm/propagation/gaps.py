@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -96,14 +97,17 @@ class Gap:
 
     def nearest_labels(self, frame_index: int) -> tuple[NearestLabels, NearestLabels]:
         """Return ``before`` and ``after`` as seen from a frame, with nearer ones in ``inner``."""
-        before, after = self.before, self.after
-        for label in self.inner:
-            if label.frame_index <= frame_index:
-                before = _merge(label.given, _of_label(label), before)
-        for label in reversed(self.inner):
-            if label.frame_index > frame_index:
-                after = _merge(label.given, _of_label(label), after)
-        return before, after
+        if not self.inner:
+            return self.before, self.after
+        place = self._along_inner.place_of(frame_index)
+        before, _ = self._along_inner.before(place)
+        after, _ = self._along_inner.after(place)
+        return _merge(before, self.before), _merge(after, self.after)
+
+    @cached_property
+    def _along_inner(self) -> _NearestAlong:
+        # Once for all frames: a search from each would take hours with thousands of labels inside.
+        return _NearestAlong(self.inner, np.stack([label.given for label in self.inner]))
 
     def bbox_of(self, frame_index: int) -> np.ndarray:
         """Return the person box [4] of one of the frames."""
@@ -151,7 +155,14 @@ class Gap:
         if with_second_labels:
             read += [self.second_before, self.second_after]
         labels = [
-            label and (label.frame_index, label.keypoints, label.visibility, label.bbox)
+            label
+            and (
+                label.frame_index,
+                label.keypoints,
+                label.visibility,
+                label.bbox,
+                label.keypoint_sources,
+            )
             for label in (self.left, *self.inner, self.right)
         ]
         return fingerprint(
@@ -231,7 +242,7 @@ def find_gaps(
     """
     times = sorted(labels)
     in_order = [labels[time] for time in times]
-    nearest = _NearestAlong(in_order)
+    nearest = _NearestAlong(in_order, np.stack([label.labelled for label in in_order]))
     gaps = []
     for (start, stop), joints in sorted(_joints_between_labels(in_order).items()):
         first = frames.start if start < 0 else times[start] + 1
@@ -365,19 +376,23 @@ class _NearestAlong:
 
     Args:
         labels: L labels in order of time, at least one.
+        shown: [L, K] bool: the joints of each that count.
     """
 
-    def __init__(self, labels: Sequence[PersonLabel]) -> None:
+    def __init__(self, labels: Sequence[PersonLabel], shown: np.ndarray) -> None:
         self._frames = np.array([label.frame_index for label in labels])
         self._keypoints = np.stack([label.keypoints for label in labels])
         self._visibility = np.stack([label.visibility for label in labels])
-        shown = self._visibility > NOT_LABELLED
         last = len(labels) - 1
         # Row p: the positions among the first p labels; reversed, those among the last p.
         self._backward = _latest_two(shown)
         self._forward = [
             np.where(rows >= 0, last - rows, NEVER)[::-1] for rows in _latest_two(shown[::-1])
         ]
+
+    def place_of(self, frame_index: int) -> int:
+        """Count the labels up to a frame, its own included."""
+        return int(np.searchsorted(self._frames, frame_index, side='right'))
 
     def before(self, place: int) -> tuple[NearestLabels, NearestLabels]:
         """Look back from before label ``place``."""
@@ -415,13 +430,9 @@ def _latest_two(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return last, second
 
 
-def _of_label(label: PersonLabel) -> NearestLabels:
-    frames = np.full(len(label.visibility), label.frame_index)
-    return NearestLabels(frames, label.keypoints, label.visibility)
-
-
-def _merge(chosen: np.ndarray, these: NearestLabels, others: NearestLabels) -> NearestLabels:
-    """Take ``these`` where ``chosen`` [K], ``others`` elsewhere."""
+def _merge(these: NearestLabels, others: NearestLabels) -> NearestLabels:
+    """Take ``these`` where they exist, ``others`` elsewhere."""
+    chosen = these.exists
     return NearestLabels(
         frames=np.where(chosen, these.frames, others.frames),
         keypoints=np.where(chosen[:, None], these.keypoints, others.keypoints),

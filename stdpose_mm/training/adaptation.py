@@ -242,11 +242,13 @@ def adapt(
     compare = partial(load_propagator, method, device=str(device), **(options or {}))
     inputs = _fingerprint_inputs(config, checkpoint, frames, labels, steps, seed)
     if method:
+        others = dict(options or {})
+        # By the content of their files, which the names do not tell.
+        networks = [(each.preset, each.read) for each in others.pop('pose_networks', ())]
         files = {
-            name: Path(value) if isinstance(value, str) else value
-            for name, value in (options or {}).items()
+            name: Path(value) if isinstance(value, str) else value for name, value in others.items()
         }
-        inputs = fingerprint(inputs, method, files)
+        inputs = fingerprint(inputs, method, files, networks)
     cached = _read_cached(path, config, inputs, max_minutes)
     if cached is not None:
         return cached

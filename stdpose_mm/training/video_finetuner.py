@@ -450,17 +450,20 @@ class VideoFinetuner:
     ) -> float:
         """Propagate to some held-out labels, which ``single`` lists, by the compared method."""
         assert self.compare is not None
+        method = self.compare(network)
         given = self.labels.keep_frames(set(self.labels.labelled_frame_indices) - set(held_out))
         chosen = choose_evenly(sorted({gap.frames[0] for gap in single}), MAX_COMPARED)
         wanted = {(gap.track_id, gap.frames[0]) for gap in single if gap.frames[0] in chosen}
         # Whole gaps: the method may look at all of their frames together.
         gaps = [
             gap
-            for gap in gaps_of_labels(given, len(self.pictures))
+            for gap in gaps_of_labels(
+                given, len(self.pictures), with_others=method.reads_other_people
+            )
             if any((gap.track_id, frame) in wanted for frame in gap.frames)
         ]
         gaps.sort(key=lambda gap: gap.frames[0])
-        poses = self.compare(network).propagate(self.pictures, gaps, self.labels.skeleton)
+        poses = method.propagate(self.pictures, gaps, self.labels.skeleton)
         return self._mean_error([p for p in poses if (p.gap.track_id, p.frame_index) in wanted])
 
     def _mean_error(self, poses: Sequence[PropagatedPose]) -> float:

@@ -469,7 +469,7 @@ def test_wrong_settings_are_refused(model_files, options, sentence):
 
 
 def test_an_exported_network_needs_its_config(tmp_path):
-    with pytest.raises(InputError, match='is a folder, .* give that of the network as model'):
+    with pytest.raises(InputError, match=r'is a folder, .* give that of the network as model'):
         STDPoseInferencer(None, str(tmp_path))
 
 

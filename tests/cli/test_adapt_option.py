@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from stdpose_mm.cli import propagate
+from stdpose_mm.pose_networks import PoseNetworkFiles
+from support.pose_network_files import write_described_network
 
 CONFIG = 'configs/stdpose_tiny_synthetic.py'
 
 
-@pytest.mark.slow
-def test_auto_goes_on_without_a_network_that_does_not_help(
-    run_main: Any, folder: Path, label_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The arguments of every adaptation; none of them helps."""
     asked: list[dict[str, Any]] = []
 
     class NotHelping(SimpleNamespace):
@@ -29,12 +30,30 @@ def test_auto_goes_on_without_a_network_that_does_not_help(
         return NotHelping(files=(None, None))
 
     monkeypatch.setattr('stdpose_mm.training.adapt', adapt)
+    return asked
+
+
+@pytest.mark.slow
+def test_auto_goes_on_without_a_network_that_does_not_help(
+    run_main: Any, folder: Path, label_file: Path, tmp_path: Path, asked: list[dict[str, Any]]
+) -> None:
     options = ['--out', tmp_path / 'dense.json', '--adapt', '--config', CONFIG]
     code, printed, _ = run_main(propagate.main, folder, label_file, *options)
     assert code == 0
     assert printed.splitlines()[:2] == ['a new network is trained', 'it did not help']
     assert 'without a pose network' in printed
     assert (asked[0]['method'], asked[0]['max_minutes']) == ('auto', 5)
+
+
+@pytest.mark.slow
+def test_the_new_network_is_compared_beside_the_pose_networks_of_the_command(
+    run_main: Any, folder: Path, label_file: Path, tmp_path: Path, asked: list[dict[str, Any]]
+) -> None:
+    network = write_described_network(tmp_path / 'dot.onnx')
+    options = ['--out', tmp_path / 'dense.json', '--adapt', '--config', CONFIG]
+    code, _, _ = run_main(propagate.main, folder, label_file, *options, '--pose-onnx', network)
+    assert code == 0
+    assert asked[0]['options']['pose_networks'] == [PoseNetworkFiles(str(network))]
 
 
 def test_methods_without_a_network_are_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +17,12 @@ from stdpose_mm.apis import VideoPosePropagator
 from stdpose_mm.errors import InputError
 from stdpose_mm.inference import WindowModel
 from stdpose_mm.io.video import FrameSource, open_frames, write_video
+from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import PROPAGATORS, BasePropagator, PropagatedPose
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training import AdaptedModel, adapt, adaptation, video_finetuner
 from stdpose_mm.training.video_finetuner import PROBE_STEPS, hold_out, make_initial_model
+from support.pose_network_files import write_described_network
 
 pytestmark = pytest.mark.slow
 
@@ -301,6 +304,7 @@ class TestFromScratch:
         def call(without: float, with_network: float, **options: Any) -> AdaptedModel:
             class Offset(BasePropagator):
                 uses_model = 'optional'
+                uses_fuser = True
 
                 def __init__(self, window_model: Any = None, **_: Any) -> None:
                     self.offset = without if window_model is None else with_network
@@ -337,6 +341,23 @@ class TestFromScratch:
         del losses[:]
         assert compared(1, 2).files == (None, None)
         assert losses == []
+
+    def test_other_pose_networks_beside_it_train_again(self, compared: Any, tmp_path: Path) -> None:
+        network = write_described_network(tmp_path / 'dot.onnx')
+
+        def is_cached(file: Path) -> bool:
+            options = {'pose_networks': [PoseNetworkFiles(str(file))]}
+            adapted: AdaptedModel = compared(1, 2, options=options)
+            return adapted.cached
+
+        assert not is_cached(network)
+        assert is_cached(network)
+        description = network.with_suffix('.json')
+        description.write_text(json.dumps(json.loads(description.read_text()) | {'padding': 2.0}))
+        assert not is_cached(network)
+        moved = network.rename(tmp_path / 'moved.onnx')
+        description.rename(moved.with_suffix('.json'))
+        assert is_cached(moved)
 
     def test_the_plan_says_so(self, compared: Any) -> None:
         said: list[str] = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,34 +23,45 @@ if TYPE_CHECKING:
     from stdpose_mm.pose_networks import PoseNetwork
 
 
+GapUse = Literal['used', 'misses labels', 'crowded']
+"""What became of a network in a gap: its heatmaps were evidence; it finds something else than the
+labelled joints; or somebody else covers the person."""
+
+
 @dataclass
 class NetworkUse:
-    """Count the gaps in which a network was used, and those in which it was not.
+    """Note the gaps in which a network was used, and those in which it was not.
 
-    The counts are no part of what a fingerprint compares.
+    A long gap, which comes in chunks, counts once: as used if the network was used in one of them,
+    otherwise for the reason of the first. The notes are no part of what a fingerprint compares.
 
     Args:
-        used: Gaps in which its heatmaps were evidence.
-        misses_labels: Gaps in which it finds something else than the labelled joints.
-        crowded: Gaps in which somebody else covers the person.
+        gaps: Video, track and frames of each gap -> what became of the network there.
     """
 
-    used: int = field(default=0, compare=False)
-    misses_labels: int = field(default=0, compare=False)
-    crowded: int = field(default=0, compare=False)
+    gaps: dict[tuple[str, int, range], GapUse] = field(default_factory=dict, compare=False)
+
+    def note(self, frames: FrameSource, gap: Gap, use: GapUse) -> None:
+        """Note what became of the network in a gap of a video, or in a chunk of it."""
+        key = frames.name, gap.track_id, gap.frames
+        if use == 'used':
+            self.gaps[key] = use
+        else:
+            self.gaps.setdefault(key, use)
 
     def describe(self, name: str) -> str:
         """Say in a sentence how the network ``name`` was used; '' before the first gap."""
-        total = self.used + self.misses_labels + self.crowded
+        total = len(self.gaps)
         if not total:
             return ''
+        count = Counter(self.gaps.values())
         reasons = []
-        if self.misses_labels:
-            reasons.append(f'in {self.misses_labels} it misses the labels')
-        if self.crowded:
-            reasons.append(f'in {self.crowded} somebody else covers the person')
-        text = '; '.join([f'{name}: used in {self.used} of {counted(total, "gap")}', *reasons])
-        if self.misses_labels > total / 2:
+        if count['misses labels']:
+            reasons.append(f'in {count["misses labels"]} it misses the labels')
+        if count['crowded']:
+            reasons.append(f'in {count["crowded"]} somebody else covers the person')
+        text = '; '.join([f'{name}: used in {count["used"]} of {counted(total, "gap")}', *reasons])
+        if count['misses labels'] > total / 2:
             text += ' (are its preset and its joints right?)'
         return text
 
@@ -62,7 +74,7 @@ class NetworkHeatmapEstimator:
         batch_size: Crops that it sees at once.
 
     Attributes:
-        use: Counts of the gaps in which :meth:`around` has used, or rejected, the network.
+        use: The gaps in which :meth:`around` has used, or rejected, the network.
     """
 
     def __init__(self, network: PoseNetwork, batch_size: int = 8) -> None:
@@ -84,7 +96,7 @@ class NetworkHeatmapEstimator:
     def around(
         self, frames: FrameSource, gap: Gap, candidates: Candidates, mapping: JointMapping
     ) -> HeatmapsAround | None:
-        """Estimate heatmaps around the candidates of a gap, and count whether they are of use.
+        """Estimate heatmaps around the candidates of a gap, and note whether they are of use.
 
         Args:
             frames: The video.
@@ -99,13 +111,13 @@ class NetworkHeatmapEstimator:
         """
         keys = [frame for frame in candidates.times.tolist() if frame in gap.frames]
         if gap.is_crowded(keys):
-            self.use.crowded += 1
+            self.use.note(frames, gap, 'crowded')
             return None
         around = self.heatmaps(frames, gap, keys, mapping).around(candidates)
         if around.misses_labels:
-            self.use.misses_labels += 1
+            self.use.note(frames, gap, 'misses labels')
             return None
-        self.use.used += 1
+        self.use.note(frames, gap, 'used')
         return around
 
     def heatmaps(

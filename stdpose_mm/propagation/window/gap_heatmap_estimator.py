@@ -45,7 +45,8 @@ class EstimatedHeatmaps:
     """Hold a model's heatmaps of the frames of a gap, each in a crop of its own.
 
     Args:
-        frames: The frames that the maps belong to: those of the gap and of the labels beside it.
+        frames: The F frames that the maps belong to, ascending: those of the gap, or of a chunk of
+            it, and the labels at both ends of the gap unless the model looks at single frames.
         frame_heatmaps: [F, K, h, w] float32, every frame seen by itself; K joints of the model.
             Zeros if they are not requested or the model has no frame head.
         final_heatmaps: [F, K, h, w] float32, every frame seen in its window, given labels
@@ -54,7 +55,7 @@ class EstimatedHeatmaps:
         crops: The crops of the F frames.
     """
 
-    frames: range
+    frames: Sequence[int]
     frame_heatmaps: np.ndarray
     final_heatmaps: np.ndarray
     to_heatmap: np.ndarray
@@ -112,7 +113,8 @@ class GapHeatmapEstimator:
         Yields:
             Every gap with its maps, roughly in the order in which the gaps end. A gap of up to
             ``MAX_KEYS`` frames comes once and has maps of the frames ``gap.first..gap.last``; a
-            longer one comes in chunks, ascending, that hold each of its frames once.
+            longer one comes in chunks, ascending: each of its frames is in one of them, the labels
+            at its ends are in all.
 
         Raises:
             InputError: If a frame cannot be read.
@@ -150,29 +152,25 @@ class GapHeatmapEstimator:
             boxes = boxes_with_ends(gap, keys)
         else:
             boxes = {key: gap.bbox_of(key) for key in keys}
-        first, last = keys[0], keys[-1]
-        frames = range(first - (first - 1 in boxes), last + 1 + (last + 1 in boxes))
         return _Chunk(
             gap=gap,
             keys=keys,
-            frames=frames,
-            windows=self._windows(gap, keys, frames, [*boxes]),
+            windows=self._windows(gap, keys, [*boxes]),
             labels=labels,
             shown=shown,
             crops={frame: self.window_model.crop_at(box) for frame, box in boxes.items()},
         )
 
-    def _windows(
-        self, gap: Gap, keys: range, frames: range, cropped: Sequence[int]
-    ) -> list[Window]:
+    def _windows(self, gap: Gap, keys: range, cropped: Sequence[int]) -> list[Window]:
         """Return the window of every key; none if the model sees single frames."""
         if not self._network.sees_windows:
             return []
         num_frames = self.window_model.num_frames
         if not self.window_model.model.takes_labels:
-            return [
-                estimation_window(key, frames[0], frames[-1], num_frames=num_frames) for key in keys
-            ]
+            # A label is a neighbour of the keys only where it is right beside them.
+            first = keys[0] - (keys[0] - 1 in cropped)
+            last = keys[-1] + (keys[-1] + 1 in cropped)
+            return [estimation_window(key, first, last, num_frames=num_frames) for key in keys]
         windows = (fill_window(gap_window(key, gap, keys), num_frames) for key in keys)
         # Between the keys of a chunk and a far label there are frames of other chunks.
         return [snap_window(window, cropped) for window in windows]
@@ -197,16 +195,17 @@ class GapHeatmapEstimator:
                 single = np.zeros((len(features), *final.shape[1:]), np.float32)
         start = 0
         for chunk, row in zip(chunks, row_of, strict=True):
-            frame_maps = final_maps = single[[row[frame] for frame in chunk.frames]]
+            frames = [*chunk.crops]
+            frame_maps = final_maps = single[[row[frame] for frame in frames]]
             if sees_windows:
                 final_maps = np.zeros_like(frame_maps)
-                inner = chunk.keys[0] - chunk.frames[0]
+                inner = frames.index(chunk.keys[0])
                 stop = start + len(chunk.keys)
                 final_maps[inner : inner + len(chunk.keys)] = final[start:stop]
                 start = stop
-            crops = tuple(chunk.crops[frame] for frame in chunk.frames)
+            crops = tuple(chunk.crops.values())
             to_heatmap = np.stack([self.window_model.to_heatmap(crop) for crop in crops])
-            maps = EstimatedHeatmaps(chunk.frames, frame_maps, final_maps, to_heatmap, crops)
+            maps = EstimatedHeatmaps(frames, frame_maps, final_maps, to_heatmap, crops)
             yield chunk.gap, maps
 
     def _final_heatmaps(
@@ -260,7 +259,6 @@ class _Chunk:
     Args:
         gap: The gap.
         keys: The frames to estimate.
-        frames: Those and the label frames right beside them.
         windows: One for every key; empty if the model sees single frames.
         labels: [2, K, 2] the labels at both ends of the gap in pixels, joints of the model.
         shown: [2, K] bool: which joints the labels have.
@@ -270,7 +268,6 @@ class _Chunk:
 
     gap: Gap
     keys: range
-    frames: range
     windows: list[Window]
     labels: np.ndarray
     shown: np.ndarray

@@ -204,6 +204,14 @@ def test_what_a_network_was_used_for_is_told_and_changes_no_key_of_the_cache(lab
     ]
 
 
+def test_a_gap_that_is_fused_in_chunks_is_told_as_one(label, video, weights, monkeypatch):
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._CHUNK', 2)
+    propagator = AutoPropagator(weights=weights, pose_networks=[PeakNetwork()])
+    sparse = replace(video([label(n, POINTS) for n in (0, 6)], 7), skeleton=Skeleton(NAMES))
+    propagate_labels(moving_texture(ARC), sparse, propagator)
+    assert propagator.describe_use() == ['peaks: used in 1 of 1 gap']
+
+
 def test_pictures_are_read_no_more_often_for_many_people(label, video, weights):
     pictures = list(moving_texture(np.repeat(ARC, 2, axis=0)))
 

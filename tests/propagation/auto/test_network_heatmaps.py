@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import find_gaps
 from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, extract_fusion_features
-from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
+from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator, NetworkUse
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks
 from stdpose_mm.structures import Skeleton
 from support.moving_pictures import POINTS
@@ -89,3 +91,28 @@ def test_a_network_that_misses_all_labels_is_as_none(gap, useless):
     found = evidence_of(gap, PeakNetwork(**useless), PeakNetwork(**useless))
     np.testing.assert_array_equal(found.maps, nothing.maps)
     np.testing.assert_array_equal(found.scalars, nothing.scalars)
+
+
+def test_a_gap_in_chunks_counts_once_as_used_if_the_network_was_used_in_one(gap):
+    use = NetworkUse()
+    for chunk in ('crowded', 'used', 'misses labels'):
+        use.note(FRAMES, gap, chunk)
+    assert use.describe('peaks') == 'peaks: used in 1 of 1 gap'
+
+
+def test_a_gap_in_chunks_without_the_network_counts_for_the_reason_of_the_first(gap):
+    use = NetworkUse()
+    for chunk in ('crowded', 'misses labels'):
+        use.note(FRAMES, gap, chunk)
+    assert use.describe('peaks') == (
+        'peaks: used in 0 of 1 gap; in 1 somebody else covers the person'
+    )
+
+
+def test_gaps_of_other_tracks_frames_and_videos_count_for_themselves(gap):
+    use = NetworkUse()
+    others = [replace(gap, track_id=1), replace(gap, frames=range(2, 4))]
+    for each in (gap, *others):
+        use.note(FRAMES, each, 'used')
+    use.note(ArrayFrames(list(FRAMES), 'another'), gap, 'used')
+    assert use.describe('peaks') == 'peaks: used in 4 of 4 gaps'

@@ -182,7 +182,7 @@ def test_maps_are_those_of_the_estimator_on_the_same_crops(
     gap = next(gap for gap in gaps if (gap.frames[0], gap.frames[-1]) == ends)
     ((found, maps),) = maps_of(model, pictures, [gap], batch_size=3)
     assert found is gap
-    assert maps.frames == range(gap.first, gap.last + 1)
+    assert maps.frames == list(range(gap.first, gap.last + 1))
     decoded, _ = model.decode(maps.final_heatmaps, maps.crops)
     for n, frame in enumerate(maps.frames):
         if frame not in gap.frames:
@@ -264,7 +264,7 @@ def test_a_model_of_single_frames_sees_the_gap_only(gaps_of, changes):
     (gap,) = gaps_of([0, 7], 8)
     with Calls(model) as calls:
         ((_, maps),) = maps_of(model, pictures, [gap])
-    assert maps.frames == gap.frames
+    assert maps.frames == list(gap.frames)
     assert calls.batches == [6]
     assert pictures.reads == list(range(1, 7))
     heatmaps, _ = predict(model, pictures, gap, 3, (3, 3, 3), (False, False))
@@ -350,7 +350,8 @@ def test_further_frames_of_a_long_gap_stay_within_its_chunks(gaps_of):
     (gap,) = gaps_of([0, length - 1], length)
     with Calls(model) as calls:
         (_, first), (_, second) = maps_of(model, frames, [gap])
-    assert first.frames == range(MAX_KEYS)
+    assert first.frames == [*range(MAX_KEYS), length - 1]
+    assert second.frames == [0, *range(MAX_KEYS, length)]
     # Each frame is encoded once, and each label for either chunk.
     assert sum(calls.batches) == length + 2
     # 10: half way to the last frame is 68, beyond the chunk. 100: half way to the first is 50.
@@ -359,7 +360,7 @@ def test_further_frames_of_a_long_gap_stay_within_its_chunks(gaps_of):
         (second, 100, (0, 64, 100, 113, length - 1)),
     ):
         heatmaps, _ = predict(model, frames, gap, key, window, (True, True))
-        found = maps.final_heatmaps[key - maps.frames[0]]
+        found = maps.final_heatmaps[maps.frames.index(key)]
         assert_same_maps(found, heatmaps)
 
 
@@ -415,7 +416,7 @@ def test_people_with_overlapping_gaps_do_not_depend_on_the_batch_size(model, gap
     assert len(found) == len(single) == 7
     for gap, maps in found:
         expected = single[gap.track_id, gap.first]
-        assert maps.frames == expected.frames == range(gap.first, gap.last + 1)
+        assert maps.frames == expected.frames == list(range(gap.first, gap.last + 1))
         assert_same_maps(maps.frame_heatmaps, expected.frame_heatmaps)
         assert_same_maps(maps.final_heatmaps, expected.final_heatmaps)
         np.testing.assert_array_equal(maps.to_heatmap, expected.to_heatmap)
@@ -449,6 +450,28 @@ def test_a_long_gap_comes_in_parts(model, gaps_of, given, expected_reads):
     assert frames.reads == expected_reads(length)
 
 
+@pytest.mark.parametrize('system', ['stdpose', 'semantic motion'])
+def test_every_part_of_a_long_gap_has_the_maps_of_both_labels(gaps_of, monkeypatch, system):
+    model = window_model(SKELETON, **window_systems(3, 3)[system])
+    pictures = moving_pictures(14)
+    (gap,) = gaps_of([0, 13], 14)
+    ((_, whole),) = maps_of(model, pictures, [gap])
+    monkeypatch.setattr('stdpose_mm.propagation.window.gap_heatmap_estimator.MAX_KEYS', 4)
+    parts = [maps for _, maps in maps_of(model, pictures, [gap])]
+    assert [maps.frames for maps in parts] == [
+        [0, 1, 2, 3, 4, 13],
+        [0, 5, 6, 7, 8, 13],
+        [0, 9, 10, 11, 12, 13],
+    ]
+    for maps in parts:
+        rows = list(maps.frames)
+        assert_same_maps(maps.frame_heatmaps, whole.frame_heatmaps[rows])
+        np.testing.assert_array_equal(maps.to_heatmap, whole.to_heatmap[rows])
+        assert maps.final_heatmaps.any(axis=(1, 2, 3)).tolist() == [False, *4 * [True], False]
+        # Beside other parts a model that takes no labels has other neighbours.
+        assert_same_maps(maps.final_heatmaps[2:4], whole.final_heatmaps[rows[2:4]])
+
+
 def test_a_frame_without_a_label_is_not_far_from_its_key(model, gaps_of):
     length = 40
     pictures = moving_pictures(length)
@@ -470,7 +493,7 @@ def test_a_frame_that_cannot_be_read_stops_it_after_the_gaps_before(model, gaps_
     estimated = GapHeatmapEstimator(model, batch_size=6).heatmaps(
         frames, gaps_of([0, 5, 14], 15), MAPPING
     )
-    assert next(estimated)[1].frames == range(6)
+    assert next(estimated)[1].frames == list(range(6))
     with pytest.raises(InputError, match='frame 9 cannot be decoded'):
         next(estimated)
 
