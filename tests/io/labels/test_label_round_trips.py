@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stdpose_mm.io.labels import read_all_labels, read_labels, write_coco, write_cvat, write_labels
 from stdpose_mm.structures import PersonLabel, VideoFrame, VideoLabels, pose_extent
-from support.label_samples import content, person, sample, videos
+from support.label_samples import content, names, person, sample, videos
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,7 @@ def test_coco_holds_everything_and_always_has_a_box(tmp_path: Path, labels: Vide
     assert (back.name, back.skeleton) == (labels.name, labels.skeleton)
 
 
-values = st.integers() | st.text(st.characters(codec='utf-8'), max_size=3) | st.lists(st.booleans())
+values = st.integers() | names | st.lists(st.booleans())
 file_fields = st.dictionaries(
     st.sampled_from(['info', 'licenses', 'note']),
     st.dictionaries(st.sampled_from(['video', 'by']), values, max_size=2),
