@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,19 @@ def test_swapped_labels_have_the_name_of_the_person_that_they_go_to(propagator, 
     propagator.swap_persons(state, frame, 1, 2)
     assert names_of(state) == {1: {'mouse1'}, 2: {'mouse2'}}
     assert state.tracks[1][8].keypoints[0, 0] == 110
+
+
+@pytest.mark.parametrize(
+    ('names', 'expected'),
+    [({'p1': 'mouse1', 'p2': 'mouse2'}, 'mouse2'), ({'p1': 'mouse1'}, 'mouse1')],
+)
+def test_merged_labels_have_the_name_of_who_stays_or_else_of_who_ends(
+    propagator, state, names, expected
+):
+    named(state, **names)
+    state.tracks[1] = {2: dataclasses.replace(state.tracks[1][4], frame_index=2)}
+    propagator.merge_persons(state, 1, into=2)
+    assert state.tracks[2][2].extra == {'track_name': expected}
 
 
 def test_a_person_who_is_split_off_has_no_name(propagator, state):

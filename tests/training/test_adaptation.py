@@ -299,18 +299,26 @@ class TestFromScratch:
 
     @pytest.fixture
     def compared(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-        """Adapt with a method whose error, without and with the network, is known."""
+        """Adapt with a method whose error, without and with the network, is known.
 
-        def call(without: float, with_network: float, **options: Any) -> AdaptedModel:
+        ``crowded`` says of each gap that was filled whether it knows of people in front.
+        """
+        crowded: list[bool] = []
+
+        def call(
+            without: float, with_network: float, reads_others: bool = False, **options: Any
+        ) -> AdaptedModel:
             class Offset(BasePropagator):
                 uses_model = 'optional'
                 uses_fuser = True
+                reads_other_people = reads_others
 
                 def __init__(self, window_model: Any = None, **_: Any) -> None:
                     self.offset = without if window_model is None else with_network
 
                 def propagate(self, frames: Any, gaps: Any, skeleton: Any) -> Any:
                     for gap in gaps:
+                        crowded.append(bool(gap.crowded.any()))
                         for frame in gap.frames:
                             pose = pose_at(gap.track_id, frame) + np.array([self.offset, 0])
                             yield PropagatedPose.with_visibility_of_labels(
@@ -322,6 +330,7 @@ class TestFromScratch:
             adapted: AdaptedModel = run(**arguments)
             return adapted
 
+        call.crowded = crowded  # type: ignore[attr-defined]
         return call
 
     def test_a_network_that_helps_is_taken(self, compared: Any) -> None:
@@ -332,6 +341,17 @@ class TestFromScratch:
         # The poses are 16 pixels wide and high.
         assert (adapted.error_before, adapted.error_after) == pytest.approx((12.5, 6.25))
         assert str(adapted).endswith('% of the pose size, it helped')
+
+    @pytest.mark.parametrize('reads_others', [False, True])
+    def test_gaps_are_those_of_the_run_that_follows(
+        self, compared: Any, reads_others: bool
+    ) -> None:
+        labels = make_labels()
+        everywhere = np.array([0.0, 0, 96, 80])
+        in_front = [replace(p, bbox=everywhere) for p in labels.persons if p.track_id == 1]
+        behind = [p for p in labels.persons if p.track_id == 0]
+        compared(2, 1, reads_others, labels=labels.with_persons([*behind, *in_front]))
+        assert any(compared.crowded) == reads_others
 
     def test_one_that_does_not_is_left_out(self, compared: Any, losses: list[float]) -> None:
         adapted = compared(1, 2)
