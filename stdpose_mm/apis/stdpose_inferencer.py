@@ -271,12 +271,6 @@ class STDPoseInferencer(Pose2DInferencer):
                 "'webcam:0'"
             )
         elif isinstance(inputs[0], (str, os.PathLike)):
-            for number, picture in enumerate(inputs):
-                if not isinstance(picture, (str, os.PathLike)):
-                    raise InputError(
-                        f'picture {number} is {type(picture).__name__} and picture 0 a file, give '
-                        'files or arrays alone'
-                    )
             frames = open_frames(list(inputs))
         else:
             return ArrayFrames(inputs)
@@ -323,7 +317,7 @@ class STDPoseInferencer(Pose2DInferencer):
         nms_thr: float | None,
     ) -> BoxSource:
         people: Any = self.detector
-        high_score_thr = HIGH_SCORE_THR if bbox_thr is None else min(bbox_thr, HIGH_SCORE_THR)
+        high_score_thr = HIGH_SCORE_THR
         if bboxes is not None and len(bboxes):
             people = as_boxes(bboxes, corners=True)
         elif self._whole_image:
@@ -335,7 +329,10 @@ class STDPoseInferencer(Pose2DInferencer):
                 "'whole_image')"
             )
         else:
-            bbox_thr = SCORE_THRESHOLD if bbox_thr is None else bbox_thr
+            if bbox_thr is None:
+                bbox_thr = SCORE_THRESHOLD
+            else:
+                high_score_thr = min(bbox_thr, HIGH_SCORE_THR)
             nms_thr = NMS_IOU if nms_thr is None else nms_thr
             require_share(bbox_thr=bbox_thr, nms_thr=nms_thr)
             self.detector.score_threshold, self.detector.nms_iou = bbox_thr, nms_thr

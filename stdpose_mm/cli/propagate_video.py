@@ -145,10 +145,13 @@ def propagate_video(
             max_minutes=DEFAULT_ADAPT_MINUTES if args.adapt_minutes is None else args.adapt_minutes,
             method=args.method,
             options={
-                name: getattr(args, name)
-                for name in ('batch_size', 'fuser', 'flow_weights', 'precision', 'use_stdpose')
-            }
-            | {'pose_networks': pose_network_files(args)},
+                'pose_networks': pose_network_files(args),
+                'batch_size': args.batch_size,
+                'fuser': args.fuser,
+                'flow_weights': args.flow_weights,
+                'precision': args.precision,
+                'use_stdpose': args.use_stdpose,
+            },
             progress=progress,
             announce=print,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 
 import cv2
@@ -101,10 +101,8 @@ def build_person_detector(
     """
     path = Path(config_or_onnx)
     if not path.is_file():
-        installed = None
-        # With a folder it names one file: another one of the same name may be of another network.
-        if path.name == fspath(config_or_onnx):
-            installed = find_installed_config(path, (('mmdet', 'configs'), ('mmpose', 'demo')))
+        places = (('mmdet', 'configs'), ('mmpose', 'demo'))
+        installed = find_installed_config(config_or_onnx, places)
         if installed is None:
             raise InputError(
                 f'detector {path} does not exist, give an MMDetection config with a checkpoint, or '

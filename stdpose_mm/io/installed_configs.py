@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 
-def find_installed_config(name: str | Path, places: Iterable[tuple[str, str]]) -> Path | None:
+def find_installed_config(
+    name: str | os.PathLike[str], places: Iterable[tuple[str, str]]
+) -> Path | None:
     """Find a config by its name, with or without ``.py``.
 
     Args:
-        name: The name; folders before it do not count.
+        name: The name. With a folder before it, ``./`` too, it names one file: another one of the
+            same name may be of another network.
         places: Packages, each with a folder of its configs.
 
     Returns:
-        The first file of that name; None if there is none.
+        The first file of that name; None if there is none, or the name has a folder.
     """
-    stem = Path(name).name.removesuffix('.py')
+    if Path(name).name != os.fspath(name):
+        return None
+    stem = os.fspath(name).removesuffix('.py')
     for package, folder in places:
         spec = importlib.util.find_spec(package)
         for root in getattr(spec, 'submodule_search_locations', None) or ():

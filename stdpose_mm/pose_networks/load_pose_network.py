@@ -55,9 +55,8 @@ class PoseNetworkFiles:
     def read(self) -> list[Path]:
         """List the files that the network's heatmaps depend on."""
         path = Path(self.file)
-        # With a folder it names one file: another one of the same name may be of another network.
-        if self.is_config and not path.is_file() and path.name == self.file:
-            path = find_installed_config(path, INSTALLED_CONFIGS) or path
+        if self.is_config and not path.is_file():
+            path = find_installed_config(self.file, INSTALLED_CONFIGS) or path
         found = [path]
         if self.checkpoint is not None:
             found.append(Path(self.checkpoint))

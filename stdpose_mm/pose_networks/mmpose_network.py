@@ -144,7 +144,9 @@ def _with_installed_metainfo(dataset: ConfigDict) -> ConfigDict:
     file = metainfo.get('from_file')
     if file is None or Path(file).is_file():
         return dataset
-    installed = find_installed_config(file, [('mmpose', 'configs/_base_/datasets')])
+    # The folder is that of MMPose's repository.
+    name = Path(file).name
+    installed = find_installed_config(name, [('mmpose', 'configs/_base_/datasets')])
     return (
         dataset
         if installed is None

@@ -36,6 +36,12 @@ def open_frames(path: PathLike | Sequence[PathLike] | Sequence[np.ndarray]) -> F
         pictures: list[Any] = list(path)
         if pictures and isinstance(pictures[0], np.ndarray):
             return ArrayFrames(pictures)
+        for number, picture in enumerate(pictures):
+            if not isinstance(picture, (str, os.PathLike)):
+                raise InputError(
+                    f'picture {number} is {type(picture).__name__} and picture 0 a file, give '
+                    'files or arrays alone'
+                )
         return PictureFrames(pictures, Path(pictures[0]).parent.name if pictures else 'the list')
     folder = Path(path)
     if folder.is_dir():
