@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.installed_configs import find_installed_config
 from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.pose_networks.joint_sets import JOINT_SETS
 from stdpose_mm.pose_networks.network_description import PRESETS
@@ -42,6 +45,33 @@ def test_a_model_runs_from_its_installed_config(networks, family):
     assert np.isfinite(found.heatmaps).all()
     assert (found.heatmaps >= 0).all()
     assert (found.heatmaps <= 1).all()
+
+
+def test_joints_are_found_in_a_development_installation(tmp_path, monkeypatch):
+    """Configs of MMPose name the joints by a path in its repository, here a clone in a folder."""
+    checkpoint = tmp_path / 'hrnet.pth'
+    write_random_checkpoint(FAMILIES['hrnet'], checkpoint)
+    hrnet = find_installed_config(FAMILIES['hrnet'], [('mmpose', 'configs')])
+    joints = find_installed_config('coco', [('mmpose', 'configs/_base_/datasets')])
+    datasets = tmp_path / 'clone/configs/_base_/datasets'
+    datasets.mkdir(parents=True)
+    (datasets / 'snouts.py').write_text(joints.read_text().replace("'nose'", "'snout'"))
+    config = tmp_path / 'own.py'
+    config.write_text(
+        f"_base_ = ['{hrnet}']\n"
+        "metainfo = dict(from_file='configs/_base_/datasets/snouts.py')\n"
+        'test_dataloader = dict(dataset=dict(metainfo=metainfo))\n'
+    )
+    found = importlib.util.find_spec
+
+    def find_spec(name, *rest):
+        if name == 'mmpose':
+            return SimpleNamespace(submodule_search_locations=[str(tmp_path / 'clone/mmpose')])
+        return found(name, *rest)
+
+    monkeypatch.setattr(importlib.util, 'find_spec', find_spec)
+    network = load_pose_network(PoseNetworkFiles(str(config), checkpoint=str(checkpoint)))
+    assert network.skeleton.keypoint_names == ('snout', *JOINT_SETS['coco'][1:])
 
 
 def brightness(family: str, crops: torch.Tensor) -> object:
