@@ -143,9 +143,8 @@ class VideoPosePropagator:
         precision: Precision of the pose network, 'float32' or 'bfloat16'.
         pose_networks: Pose networks of other projects whose heatmaps are evidence for 'auto', too,
             each by its files.
-        use_stdpose: Whether 'auto' uses the STDPose that comes with the package, where no other
-            window model and no ``fuser`` is given. It makes poses of people more accurate and takes
-            more time.
+        use_stdpose: Whether 'auto' uses the STDPose that comes with the package, where no
+            ``config`` is given. It makes poses of people more accurate and takes more time.
 
     Raises:
         InputError: If the method is unknown, lacks its config or checkpoint, does not use a given

@@ -23,7 +23,6 @@ from stdpose_mm.pose_networks import load_pose_network
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import (
     SHIPPED_WEIGHTS,
-    SHIPPED_WINDOW_WEIGHTS,
     TrainedFuser,
     build_fuser,
 )
@@ -47,8 +46,8 @@ LEARNING_RATE = 1e-3
 SHARE = 0.5
 """Share of the trained weights in the result; the rest are the initial weights."""
 
-FINETUNED_MARGIN = 0.1
-"""Log odds taken off scores after further training on generated clips; see
+SURENESS_OF_GENERATED = 0.9
+"""Factor of the scores' log odds after further training on generated clips; see
 docs/results/generated_clips.md."""
 
 SIMULATED = 0.3
@@ -107,10 +106,8 @@ class FuserFinetuner:
         work_dir: Where everything is kept.
         source: Where pictures, and heatmaps of pose networks, come from. Generated clips are many,
             and for use on other footage: models of this package are shown with the errors that they
-            make there, the result is the trained weights alone, and scores are lowered by
-            ``FINETUNED_MARGIN``.
-        start: The fuser to start from; None for the one that comes with the package for such
-            evidence.
+            make there, and scores are less sure by the factor ``SURENESS_OF_GENERATED``.
+        start: The fuser to start from; None for the one that comes with the package.
         iters: Steps.
         workers: Processes that gather the evidence.
         device: Where the fuser is trained.
@@ -142,8 +139,7 @@ class FuserFinetuner:
         """
         # An error in a file must appear before hours of work.
         generated = self.source.generated
-        shipped = SHIPPED_WINDOW_WEIGHTS if self.source.models else SHIPPED_WEIGHTS
-        path = self.start or shipped
+        path = self.start or SHIPPED_WEIGHTS
         read = import_fuser if path.suffix == '.onnx' else TrainedFuser.load
         start = read(path)
         skeletons = [video.skeleton for video in (*videos, *held_out)]
@@ -178,11 +174,9 @@ class FuserFinetuner:
         )
         learned = 'generated clip' if generated else 'labelled video'
         trained_on = f'{start.trained_on}, then {counted(len(videos), learned)}'
-        share = 1.0 if generated else SHARE
-        mixed = TrainedFuser(mix_weights(before, network, share), ScoreCalibrator(), trained_on)
-        margin = FINETUNED_MARGIN if generated else 0.0
-        has_heatmaps = bool(self.source.networks or self.source.models)
-        fuser = calibrate(mixed, others, margin, simulated=not has_heatmaps)
+        mixed = TrainedFuser(mix_weights(before, network, SHARE), ScoreCalibrator(), trained_on)
+        sureness = SURENESS_OF_GENERATED if generated else 1.0
+        fuser = calibrate(mixed, others, sureness=sureness, simulated=not self.source.networks)
         checkpoint = self.work_dir / 'fuser.pth'
         fuser.save(checkpoint)
         export_fuser(fuser, checkpoint.with_suffix('.onnx'))

@@ -29,13 +29,14 @@ from stdpose_mm.propagation.auto.fusion_features import (
 )
 from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
+from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser, fuser_inputs
 from stdpose_mm.propagation.auto.trained_matcher import shipped_matcher
 from stdpose_mm.propagation.flow.flow_tracks import FlowTracks, follow_joints, labelled_ends
 from stdpose_mm.propagation.flow.optical_flow import FlowEstimator, RememberedFlow
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
-from stdpose_mm.structures import VideoLabels, given_frames, pose_extent
+from stdpose_mm.structures import Skeleton, VideoLabels, given_frames, pose_extent
 from stdpose_mm.structures.joint_mapping import JointMapping
 
 from .in_memory_training import train_in_memory
@@ -51,6 +52,14 @@ _HEATMAP_JITTER = 0.04
 _LEAST_MOVE = 0.05
 _CLICK_ERROR = 0.02
 """Click error of the most careless annotator, in pose sizes."""
+
+WINDOW_MAPS = slice(MAPS.index('frame_heatmap'), MAPS.index('network_heatmap'))
+"""Heatmaps of a network that sees the labels."""
+
+NETWORK_MAPS = slice(MAPS.index('network_heatmap'), None)
+"""Heatmaps of networks of single frames."""
+
+HEATMAPS = slice(WINDOW_MAPS.start, None)
 
 _BATCH_SIZE = 16
 """Gaps per step."""
@@ -82,7 +91,7 @@ def collect_training_gaps(
     intervals: Sequence[int],
     estimator: FlowEstimator,
     rng: np.random.Generator,
-    heatmap_estimator: GapHeatmapEstimator | None = None,
+    heatmap_estimator: GapHeatmapEstimator | STDPoseHeatmapEstimator | None = None,
     pose_networks: Sequence[NetworkHeatmapEstimator] = (),
 ) -> Iterator[TrainingGap]:
     """Hide most labels of a video, and gather the evidence for the hidden ones.
@@ -93,20 +102,13 @@ def collect_training_gaps(
         intervals: T; for each one the labels of every T-th frame are kept, from a random frame on.
         estimator: Computes the flow.
         rng: Chooses the first frame kept.
-        heatmap_estimator: A pose network whose heatmaps are evidence, too; not trained on this
-            video.
+        heatmap_estimator: A pose network that sees the labels, whose heatmaps are evidence, too;
+            not trained on this video.
         pose_networks: Pose networks of other projects whose heatmaps are evidence, too, where they
             share joints with the labels.
     """
     truth = given_labels(truth)
     true_poses = {(person.track_id, person.frame_index): person for person in truth.persons}
-    mapping = None
-    if heatmap_estimator is not None:
-        model = heatmap_estimator.window_model
-        nothing = np.zeros(truth.skeleton.num_keypoints, dtype=bool)
-        mapping = JointMapping.by_name(
-            truth.skeleton, model.skeleton, nothing, model.trained_joints
-        )
     shared = [(each, each.shared_joints(truth.skeleton)) for each in pose_networks]
     networks = [(each, joints) for each, joints in shared if joints is not None]
     # All intervals follow the same flow.
@@ -121,12 +123,7 @@ def collect_training_gaps(
             )
             if gap.last - gap.first <= MAX_LENGTH and np.any(labelled_ends(gap))
         ]
-        own = {}
-        if heatmap_estimator is not None and mapping is not None:
-            own = {
-                gap: GapHeatmaps.of_labels(maps, mapping)
-                for gap, maps in heatmap_estimator.heatmaps(frames, gaps, mapping)
-            }
+        own = _window_heatmaps(frames, gaps, truth.skeleton, heatmap_estimator)
         for gap, tracks in follow_joints(frames, gaps, flow):
             heatmaps = [own[gap]] if gap in own else []
             evidence = extract_fusion_features(
@@ -135,6 +132,30 @@ def collect_training_gaps(
             found = _training_gap(gap, tracks, evidence, true_poses)
             if found.weights.any():
                 yield found
+
+
+def _window_heatmaps(
+    frames: FrameSource,
+    gaps: Sequence[Gap],
+    skeleton: Skeleton,
+    estimator: GapHeatmapEstimator | STDPoseHeatmapEstimator | None,
+) -> dict[Gap, GapHeatmaps]:
+    """Estimate the heatmaps of gaps by a network that sees their labels; none without one."""
+    if estimator is None:
+        return {}
+    if isinstance(estimator, STDPoseHeatmapEstimator):
+        mapping = estimator.shared_joints(skeleton)
+        if mapping is None:
+            return {}
+        parts = [(gap, gap.frames) for gap in gaps]
+        return {gaps[number]: maps for number, maps in estimator.heatmaps(frames, parts, mapping)}
+    model = estimator.window_model
+    none_needed = np.zeros(skeleton.num_keypoints, dtype=bool)
+    mapping = JointMapping.by_name(skeleton, model.skeleton, none_needed, model.trained_joints)
+    return {
+        gap: GapHeatmaps.of_labels(maps, mapping)
+        for gap, maps in estimator.heatmaps(frames, gaps, mapping)
+    }
 
 
 def _training_gap(
@@ -223,12 +244,13 @@ class TrainingGapDataset(Dataset):
     Args:
         gaps: What to train on.
         seed: Seed of the augmentation.
-        heatmap_dropout: Share of gaps that lose their heatmaps, so that the fuser also works
-            without a pose network.
-        simulated: Share of the other gaps that get heatmaps of a simulated network
+        heatmap_dropout: Share of gaps that lose the heatmaps of the network that sees the labels,
+            and, independently, of those that lose the heatmaps of networks of single frames: the
+            fuser has to work without them.
+        simulated: Share of gaps that get heatmaps of a simulated network of single frames
             (:func:`~.simulated_networks.simulate_network`) in place of their own.
         distorted: Whether a gap's own heatmaps are made as unreliable as on footage that the
-            network does not know.
+            networks do not know.
         max_rotation: Degrees; every second gap is turned by up to that.
         joint_dropout: Up to that share of the joints is left out of a gap, since skeletons
             differ.
@@ -239,7 +261,7 @@ class TrainingGapDataset(Dataset):
         gaps: Sequence[TrainingGap],
         seed: int = 0,
         heatmap_dropout: float = 0.25,
-        simulated: float = 0.8,
+        simulated: float = 0.6,
         distorted: bool = True,
         max_rotation: float = 30.0,
         joint_dropout: float = 0.15,
@@ -258,19 +280,21 @@ class TrainingGapDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         gap = self.gaps[index]
-        kind = self._random()
-        distorted = False
-        if kind < self.heatmap_dropout:
-            evidence = without_heatmaps(gap.evidence)
-        elif self._random() < self.simulated:
-            evidence = simulate_network(gap.evidence, gap.targets, gap.weights, self._rng)
-        else:
-            evidence, distorted = gap.evidence, self.distorted
+        evidence = gap.evidence
+        if self._random() < self.heatmap_dropout:
+            evidence = without_heatmaps(evidence, WINDOW_MAPS)
+        simulated = self._random() < self.simulated
+        if simulated:
+            evidence = simulate_network(evidence, gap.targets, gap.weights, self._rng)
+        elif self._random() < self.heatmap_dropout:
+            evidence = without_heatmaps(evidence, NETWORK_MAPS)
         item = {name: torch.from_numpy(v) for name, v in fuser_inputs(evidence).items()}
         item['targets'] = torch.from_numpy(gap.targets)
         item['weights'] = torch.from_numpy(gap.weights).float()
-        if distorted:
-            self._distort_heatmaps(item)
+        if self.distorted:
+            self._distort_heatmaps(item, WINDOW_MAPS)
+            if not simulated:
+                self._distort_heatmaps(item, NETWORK_MAPS)
         self._drop_joints(item)
         self._turn(item)
         return item
@@ -278,15 +302,14 @@ class TrainingGapDataset(Dataset):
     def _random(self) -> float:
         return float(torch.rand((), generator=self._generator))
 
-    def _distort_heatmaps(self, item: dict[str, Tensor]) -> None:
+    def _distort_heatmaps(self, item: dict[str, Tensor], kind: slice) -> None:
         """Make a pose network's heatmaps as unreliable as they are on footage it does not know.
 
         Each joint has its own quality in a gap: a bias that lasts, a jitter from frame to
         frame and a weaker peak. The maps at the labelled ends suffer the same way, so that the
         fuser can tell from them how far to trust the others.
         """
-        first = MAPS.index('frame_heatmap')
-        maps = item['maps'][:, :, :, first:]
+        maps = item['maps'][:, :, :, kind]
         num_frames, num_joints, num_reaches, num_maps = maps.shape[:4]
         trouble = torch.rand(num_joints, generator=self._generator)
         bias = torch.randn(1, num_joints, 2, generator=self._generator) * _HEATMAP_BIAS
@@ -302,7 +325,7 @@ class TrainingGapDataset(Dataset):
         weaker = 1 - trouble * torch.rand(num_joints, generator=self._generator)
         item['maps'] = item['maps'].clone()
         weaker = weaker[:, None, None, None, None]
-        item['maps'][:, :, :, first:] = moved.reshape(maps.shape) * weaker
+        item['maps'][:, :, :, kind] = moved.reshape(maps.shape) * weaker
 
     def _drop_joints(self, item: dict[str, Tensor]) -> None:
         share = self.joint_dropout * self._random()
@@ -329,11 +352,18 @@ class TrainingGapDataset(Dataset):
         item['maps'] = turned[0].reshape(item['maps'].shape)
 
 
-def without_heatmaps(evidence: FusionFeatures) -> FusionFeatures:
-    """Take the heatmaps out of the evidence, as if there were no pose network."""
+def without_heatmaps(evidence: FusionFeatures, kind: slice = HEATMAPS) -> FusionFeatures:
+    """Take heatmaps out of the evidence, as if there were no such pose network.
+
+    Args:
+        evidence: Evidence of a gap.
+        kind: The maps to take out, all by default.
+    """
     maps, scalars = evidence.maps.copy(), evidence.scalars.copy()
-    maps[..., MAPS.index('frame_heatmap') :, :, :] = 0
-    scalars[..., SCALARS.index('has_heatmap')] = 0
+    maps[..., kind, :, :] = 0
+    for name, own in (('has_window_heatmap', WINDOW_MAPS), ('has_network_heatmap', NETWORK_MAPS)):
+        if kind in (own, HEATMAPS):
+            scalars[..., SCALARS.index(name)] = 0
     return replace(evidence, maps=maps, scalars=scalars)
 
 
@@ -385,17 +415,19 @@ def calibrate(
     fuser: TrainedFuser,
     gaps: Sequence[TrainingGap],
     margin: float = 0.0,
+    sureness: float = 1.0,
     simulated: bool = True,
 ) -> TrainedFuser:
     """Fit the scores to how often the fuser is right on these gaps.
 
-    Each gap is fused without heatmaps, with its own, and with those of a simulated network.
+    Each gap is fused with and without its own heatmaps, and those of a simulated network.
 
     Args:
         fuser: A fuser that was not trained on the gaps.
         gaps: Gaps with known poses.
         margin: Log odds taken off all scores afterwards, for footage that is harder than these
             gaps.
+        sureness: Factor of the log odds of all scores afterwards, below 1 for such footage.
         simulated: Whether heatmaps of simulated networks count; without them, only the inputs of
             later use do.
 
@@ -410,7 +442,8 @@ def calibrate(
             scores.append(probability)
             correct.append(error <= CORRECT_WITHIN)
     fitted = ScoreCalibrator.fit(np.concatenate(scores), np.concatenate(correct))
-    return replace(fuser, calibrator=replace(fitted, offset=fitted.offset - margin))
+    calibrator = ScoreCalibrator(sureness * fitted.slope, sureness * fitted.offset - margin)
+    return replace(fuser, calibrator=calibrator)
 
 
 def judged_joints(
@@ -418,14 +451,14 @@ def judged_joints(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield scores [N] and errors [N] in true pose sizes of a gap's hidden joints.
 
-    First without heatmaps; then, if wanted, with those of a simulated network, which ``rng`` draws,
-    and with its own, if the gap has any.
+    Without heatmaps and, if the gap has any, with its own; then, if wanted, both once more with
+    those of a simulated network, which ``rng`` draws.
     """
     views = [without_heatmaps(gap.evidence)]
-    if simulated:
-        views.append(simulate_network(gap.evidence, gap.targets, gap.weights, rng))
-    if gap.evidence.scalars[..., SCALARS.index('has_heatmap')].any():
+    if gap.evidence.maps[..., HEATMAPS, :, :].any():
         views.append(gap.evidence)
+    if simulated:
+        views += [simulate_network(view, gap.targets, gap.weights, rng) for view in views]
     for view in views:
         offsets, scores = fuser.judge(view)
         distance = np.linalg.norm(offsets - gap.targets, axis=-1)

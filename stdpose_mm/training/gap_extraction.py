@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from zlib import crc32
 
 import cv2
@@ -25,8 +25,15 @@ from stdpose_mm.pose_networks import PoseNetworkFiles, load_pose_network
 from stdpose_mm.propagation import given_labels
 from stdpose_mm.propagation.auto.auto_propagator import auto_flow
 from stdpose_mm.propagation.auto.network_heatmaps import NetworkHeatmapEstimator
+from stdpose_mm.propagation.auto.stdpose_heatmaps import STDPoseHeatmapEstimator
 from stdpose_mm.propagation.auto.trained_fuser import EVIDENCE
 from stdpose_mm.propagation.auto.trained_matcher import SHIPPED_MATCHER
+from stdpose_mm.propagation.auto.trained_stdpose import (
+    FRAMES_FILE,
+    SHIPPED_STDPOSE,
+    WINDOWS_FILE,
+    shipped_stdpose,
+)
 from stdpose_mm.propagation.crowding import MOST_COVERED
 from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
 from stdpose_mm.structures import VideoLabels
@@ -41,6 +48,11 @@ from .fuser_training import (
 )
 
 INTERVALS_PER_VIDEO = 4
+
+STDPose = Literal['stdpose']
+"""The STDPose that comes with the package."""
+
+_STDPOSE_FILES = (SHIPPED_STDPOSE / FRAMES_FILE, SHIPPED_STDPOSE / WINDOWS_FILE)
 
 
 class Roots(NamedTuple):
@@ -66,6 +78,8 @@ class GapSource(NamedTuple):
             as if a person had clicked them.
         models: Pose networks of this package. The heatmaps of one of them are evidence for a video,
             which one is drawn: a fuser that is to read networks of any quality has to meet several.
+        stdpose: Whether the heatmaps of the STDPose that comes with the package are evidence for
+            labels of people: for every second video beside ``models``, for all without any.
         networks: Pose networks of other projects whose heatmaps are evidence.
         device: Where the networks run.
     """
@@ -73,6 +87,7 @@ class GapSource(NamedTuple):
     roots: Roots
     generated: bool = False
     models: tuple[TrainedPoseNetwork, ...] = ()
+    stdpose: bool = False
     networks: tuple[PoseNetworkFiles, ...] = ()
     device: str = 'cpu'
 
@@ -102,12 +117,13 @@ def extract_training_gaps(
     for video in videos:
         # Seeded by name, so that an added video changes nothing for the others.
         drawn = (seed, crc32(video.name.encode()))
-        model = source.models[_draw_model(drawn, len(source.models))] if source.models else None
-        tag = fingerprint(video, drawn, model, *same)[:12]
+        model = draw_model(drawn, source)
+        own = _STDPOSE_FILES if model == 'stdpose' else model
+        tag = fingerprint(video, drawn, own, *same)[:12]
         jobs.append(_Job(video, folder / f'{names[video.name]}.{tag}.npz', source, model, drawn))
     todo = [job for job in jobs if not job.path.is_file()]
     # A process holds one model at a time.
-    todo.sort(key=lambda job: 0 if job.model is None else source.models.index(job.model))
+    todo.sort(key=lambda job: str(job.model))
     outdated = {names[job.labels.name] for job in todo}
     for file in folder.glob('*.npz'):
         if file.name.rsplit('.', 2)[0] in outdated:
@@ -129,9 +145,23 @@ def extract_training_gaps(
     return [gap for job in jobs for gap in load_training_gaps(job.path)]
 
 
-def _draw_model(seed: tuple[int, int], count: int) -> int:
+def draw_model(seed: tuple[int, int], source: GapSource) -> TrainedPoseNetwork | STDPose | None:
+    """Draw the network that sees the labels of a video.
+
+    Args:
+        seed: Seed of the video.
+        source: The networks to draw from.
+
+    Returns:
+        None without any.
+    """
+    models: list[TrainedPoseNetwork | STDPose] = [*source.models]
+    if source.stdpose:
+        models += ['stdpose'] * max(len(models), 1)
+    if not models:
+        return None
     # The low bits of checksums of numbered names are not random enough.
-    return int(np.random.default_rng((*seed, count)).integers(count))
+    return models[np.random.default_rng((*seed, len(models))).integers(len(models))]
 
 
 class _Job(NamedTuple):
@@ -140,7 +170,7 @@ class _Job(NamedTuple):
     labels: VideoLabels
     path: Path
     source: GapSource
-    model: TrainedPoseNetwork | None
+    model: TrainedPoseNetwork | STDPose | None
     seed: tuple[int, int]
 
 
@@ -161,10 +191,20 @@ def _extract_video(job: _Job) -> None:
         intervals,
         auto_flow(),
         rng,
-        None if job.model is None else _window_estimator(job.model, source.device),
+        _estimator_of(job.model, source.device),
         _network_estimators(source.networks, source.device),
     )
     save_training_gaps(job.path, gaps)
+
+
+def _estimator_of(
+    model: TrainedPoseNetwork | STDPose | None, device: str
+) -> GapHeatmapEstimator | STDPoseHeatmapEstimator | None:
+    if model is None:
+        return None
+    if model == 'stdpose':
+        return STDPoseHeatmapEstimator(shipped_stdpose())
+    return _window_estimator(model, device)
 
 
 @lru_cache(maxsize=1)

@@ -36,10 +36,10 @@ def simulate_network(
     weights: np.ndarray,
     rng: np.random.Generator,
 ) -> FusionFeatures:
-    """Replace a gap's heatmaps by those of a simulated network of random quality.
+    """Give a gap the heatmaps of a simulated network of single frames, of random quality.
 
     Args:
-        evidence: Evidence of the gap; its heatmaps are replaced.
+        evidence: Evidence of the gap; heatmaps of networks of single frames are replaced.
         targets: [F, K, 2] true offsets from the evidence's centre, in its pose sizes.
         weights: [F, K] bool: where the truth is known; it is at the labelled ends, too.
         rng: Draws the network.
@@ -58,12 +58,10 @@ def simulate_network(
     if rng.uniform() < 0.3:
         dense += rng.uniform(0, 0.1) * rng.uniform(0, 1, dense.shape).astype(np.float32)
     shown = rng.uniform(size=num_joints) >= rng.choice([0.0, 0.15, 0.5], p=[0.5, 0.35, 0.15])
-    first = MAPS.index('frame_heatmap')
     maps, scalars = evidence.maps.astype(np.float32), evidence.scalars.copy()
-    maps[:, :, :, first:] = (
-        near_and_wide(dense.clip(0, 1)[:, :, None]) * shown[:, None, None, None, None]
-    )
-    scalars[..., SCALARS.index('has_heatmap')] = shown
+    seen_by = near_and_wide(dense.clip(0, 1)[:, :, None]) * shown[:, None, None, None, None]
+    maps[:, :, :, MAPS.index('network_heatmap')] = seen_by[:, :, :, 0]
+    scalars[..., SCALARS.index('has_network_heatmap')] = shown
     return replace(evidence, maps=maps, scalars=scalars)
 
 

@@ -18,7 +18,6 @@ from stdpose_mm.propagation.auto.fusion_features import (
 )
 from stdpose_mm.propagation.auto.trained_fuser import (
     SHIPPED_WEIGHTS,
-    SHIPPED_WINDOW_WEIGHTS,
     TrainedFuser,
     build_fuser,
 )
@@ -93,10 +92,9 @@ def test_a_fuser_comes_back_from_its_file_as_it_was(fuser, tmp_path):
         torch.testing.assert_close(weights[name], value, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize('path', [SHIPPED_WEIGHTS, SHIPPED_WINDOW_WEIGHTS])
-def test_the_fusers_of_the_package_are_the_network_of_the_code(path):
+def test_the_fuser_of_the_package_is_the_network_of_the_code():
     """What they were trained as: a change of the code would need another file."""
-    shipped, in_code = TrainedFuser.load(path), import_fuser(path)
+    shipped, in_code = TrainedFuser.load(SHIPPED_WEIGHTS), import_fuser(SHIPPED_WEIGHTS)
     evidence = evidence_of(9, [True] * 17)
     positions, scores = in_code(evidence)
     found_positions, found_scores = shipped(evidence)
@@ -125,9 +123,8 @@ def test_one_file_holds_all_that_belongs_to_a_fuser(fuser, exported):
     assert exported.shrinkage == 0.03
 
 
-@pytest.mark.parametrize('path', [SHIPPED_WEIGHTS, SHIPPED_WINDOW_WEIGHTS])
-def test_the_fusers_of_the_package_were_trained_on_generated_clips_alone(path):
-    learned = TrainedFuser.load(path).trained_on.split(', then ')
+def test_the_fuser_of_the_package_was_trained_on_generated_clips_alone():
+    learned = TrainedFuser.load(SHIPPED_WEIGHTS).trained_on.split(', then ')
     assert all('generated clips' in each for each in learned)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,12 +22,19 @@ from stdpose_mm.propagation.auto.trained_fuser import (
     TrainedFuser,
     build_fuser,
 )
-from stdpose_mm.training.fuser_finetuning import FINETUNED_MARGIN, FuserQuality, mix_weights
+from stdpose_mm.propagation.auto.trained_stdpose import shipped_stdpose
+from stdpose_mm.structures import POSETRACK_SKELETON
+from stdpose_mm.training.fuser_finetuning import (
+    SURENESS_OF_GENERATED,
+    FuserQuality,
+    mix_weights,
+)
 from stdpose_mm.training.fuser_training import calibrate, load_training_gaps, train_network
 from stdpose_mm.training.gap_extraction import (
     GapSource,
     Roots,
     TrainedPoseNetwork,
+    draw_model,
     extract_training_gaps,
 )
 from support.pose_network_files import JOINTS, dot_picture, write_described_network
@@ -43,7 +51,7 @@ def write_clip(
 ) -> Path:
     """Write a clip whose nose is a bright dot that moves, and its labels; returns their file.
 
-    Any further people are in the same place.
+    Any further people are in the same place, as are joints beyond the third.
     """
     folder = root / 'images' / name
     folder.mkdir(parents=True)
@@ -54,7 +62,8 @@ def write_clip(
         images.append(
             {'id': frame + 1, 'file_name': f'{name}/{frame + 1:06d}.png', 'frame_index': frame}
         )
-        pose = np.column_stack([nose + LIMBS, [2, 2, 2]])
+        limbs = np.resize(LIMBS, (len(joints), 2))
+        pose = np.column_stack([nose + limbs, np.full(len(joints), 2)])
         annotations += [
             {
                 'id': person * LENGTH + frame,
@@ -72,11 +81,11 @@ def write_clip(
     return file
 
 
-def has_heatmaps(work_dir: Path, name: str) -> np.ndarray:
-    """[K] bool: joints that have heatmaps in all gaps of a video."""
+def has_heatmaps(work_dir: Path, name: str, kind: str = 'network') -> np.ndarray:
+    """[K] bool: joints that have heatmaps of a kind of network in all gaps of a video."""
     (file,) = work_dir.glob(f'evidence/*/*{name}*.npz')
     gaps = load_training_gaps(file)
-    shown = [gap.evidence.scalars[..., SCALARS.index('has_heatmap')] for gap in gaps]
+    shown = [gap.evidence.scalars[..., SCALARS.index(f'has_{kind}_heatmap')] for gap in gaps]
     return np.concatenate(shown).all(axis=0)
 
 
@@ -110,7 +119,36 @@ def test_a_model_of_this_package_is_evidence_for_the_joints_of_its_names(tmp_pat
     arguments += ['--iters', 2, '--workers', 1, '--work-dir', tmp_path / 'out']
     assert load_tool('misc/finetune_fuser').main([str(word) for word in arguments]) == 0
     for name in ('learned', 'kept'):
-        assert has_heatmaps(tmp_path / 'out', name).tolist() == [True, False, True]
+        assert has_heatmaps(tmp_path / 'out', name, 'window').tolist() == [True, False, True]
+
+
+def test_the_stdpose_of_the_package_is_evidence_for_people(tmp_path):
+    people = write_clip(tmp_path, 'people', 1.5, POSETRACK_SKELETON.keypoint_names)
+    videos = read_videos(people) + read_videos(write_clip(tmp_path, 'things', 1.5))
+    source = GapSource(Roots(tmp_path / 'images', None), stdpose=True)
+    extract_training_gaps(videos, tmp_path / 'evidence' / 'all', source, workers=1, seed=0)
+    shown = has_heatmaps(tmp_path, 'people', 'window')
+    np.testing.assert_array_equal(shown, shipped_stdpose().trained)
+    assert not has_heatmaps(tmp_path, 'things', 'window').any()
+    assert not has_heatmaps(tmp_path, 'people', 'network').any()
+
+
+@pytest.mark.parametrize(
+    ('models', 'stdpose', 'expected'),
+    [
+        (2, True, {'stdpose': 0.5, 'a': 0.25, 'b': 0.25}),
+        (2, False, {'a': 0.5, 'b': 0.5}),
+        (0, True, {'stdpose': 1.0}),
+        (0, False, {None: 1.0}),
+    ],
+)
+def test_which_network_that_sees_labels_a_video_is_shown_with(models, stdpose, expected):
+    networks = tuple(TrainedPoseNetwork(Path('c'), Path(name)) for name in 'ab'[:models])
+    source = GapSource(Roots(None, None), models=networks, stdpose=stdpose)
+    drawn = [draw_model((0, number), source) for number in range(2000)]
+    names = [str(m.checkpoint) if isinstance(m, TrainedPoseNetwork) else m for m in drawn]
+    shares = {name: count / 2000 for name, count in Counter(names).items()}
+    assert shares == pytest.approx(expected, abs=0.05)
 
 
 def test_of_several_models_each_video_is_shown_with_one(tmp_path, model_files):
@@ -228,24 +266,19 @@ def test_scores_are_calibrated_with_the_network_and_without_any(finetuned):
 
 
 def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatch):
-    """Labels are moved as a person would set them, maps made worse, and scores lowered."""
-    distorted, shares = [], []
+    """Labels are moved as a person would set them, maps made worse, and scores less sure."""
+    distorted = []
 
     def train(dataset, *arguments, **options):
         distorted.append(dataset.distorted)
         return train_network(dataset, *arguments, **options)
 
-    def mix(before, trained, share):
-        shares.append(share)
-        return mix_weights(before, trained, share)
-
     monkeypatch.setattr('stdpose_mm.training.fuser_finetuning.train_network', train)
-    monkeypatch.setattr('stdpose_mm.training.fuser_finetuning.mix_weights', mix)
     labels = [write_clip(tmp_path, 'learned', 1.5), write_clip(tmp_path, 'kept', -2.0)]
     arguments = ['--labels', *labels, '--image-root', tmp_path / 'images', '--generated']
     arguments += ['--iters', 2, '--workers', 1, '--work-dir', tmp_path / 'out']
     assert load_tool('misc/finetune_fuser').main([str(word) for word in arguments]) == 0
-    assert (distorted, shares) == ([True], [1.0])
+    assert distorted == [True]
 
     def gaps_in(work_dir):
         (file,) = work_dir.glob('evidence/held_out/*.npz')
@@ -258,7 +291,8 @@ def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatc
     assert np.abs(heights_of_the_nose(tmp_path / 'out') - NOSE[1]).max() > 0.01
     fuser = TrainedFuser.load(tmp_path / 'out' / 'fuser.pth')
     as_measured = calibrate(fuser, gaps_in(tmp_path / 'out')).calibrator
-    assert fuser.calibrator.offset == pytest.approx(as_measured.offset - FINETUNED_MARGIN)
+    assert fuser.calibrator.slope == pytest.approx(SURENESS_OF_GENERATED * as_measured.slope)
+    assert fuser.calibrator.offset == pytest.approx(SURENESS_OF_GENERATED * as_measured.offset)
     assert fuser.trained_on.endswith(', then 1 generated clip')
 
 

@@ -128,7 +128,7 @@ def test_a_turned_segment_is_the_same_segment_turned(segments):
     dataset = TrainingGapDataset(
         [marked], heatmap_dropout=0, simulated=0, joint_dropout=0, max_rotation=180
     )
-    dataset._distort_heatmaps = lambda item: None
+    dataset._distort_heatmaps = lambda item, kind: None
     steps = (torch.arange(9) - 4) * MAP_STEPS[0]
     turned = 0
     for _ in range(20):
@@ -144,20 +144,47 @@ def test_a_turned_segment_is_the_same_segment_turned(segments):
 
 
 def test_segments_lose_their_heatmaps_and_some_joints(segments):
-    dataset = TrainingGapDataset(segments, heatmap_dropout=1, joint_dropout=1, max_rotation=0)
+    dataset = TrainingGapDataset(
+        segments, heatmap_dropout=1, simulated=0, joint_dropout=1, max_rotation=0
+    )
     kept = 0
     for _ in range(20):
         item = dataset[1]
         assert not item['maps'][:, :, :, MAPS.index('frame_heatmap') :].any()
-        assert not item['scalars'][..., SCALARS.index('has_heatmap')].any()
+        assert not item['scalars'][..., SCALARS.index('has_window_heatmap') :].any()
         assert item['known'].any()
         assert not item['weights'][:, ~item['known']].any()
         kept += int(item['known'].sum())
     assert kept < 60
 
 
+def test_a_fuser_meets_both_kinds_of_heatmaps_by_themselves_and_together(segments):
+    segment = segments[0]
+    maps, scalars = segment.evidence.maps.copy(), segment.evidence.scalars.copy()
+    maps[..., MAPS.index('frame_heatmap') : MAPS.index('network_heatmap'), :, :] = 0.5
+    scalars[..., SCALARS.index('has_window_heatmap')] = 1
+    evidence = replace(segment.evidence, maps=maps, scalars=scalars)
+    dataset = TrainingGapDataset(
+        [replace(segment, evidence=evidence)], heatmap_dropout=0.5, simulated=0.5
+    )
+    met = set()
+    for _ in range(60):
+        item = dataset[0]
+        kinds = [
+            item['maps'][..., first:stop, :, :].any()
+            for first, stop in (
+                (MAPS.index('frame_heatmap'), MAPS.index('network_heatmap')),
+                (MAPS.index('network_heatmap'), None),
+            )
+        ]
+        said = item['scalars'][..., SCALARS.index('has_window_heatmap') :]
+        assert said.any(dim=0).any(dim=0).tolist() == kinds
+        met.add(tuple(map(bool, kinds)))
+    assert met == {(False, False), (False, True), (True, False), (True, True)}
+
+
 def test_a_batch_is_padded_at_the_end(segments):
-    items = [TrainingGapDataset(segments, heatmap_dropout=1)[n] for n in (0, 1)]
+    items = [TrainingGapDataset(segments, heatmap_dropout=1, simulated=0)[n] for n in (0, 1)]
     items[1] = {
         name: value if name == 'present' else value[:2] if name == 'known' else value[:, :2]
         for name, value in items[1].items()

@@ -19,7 +19,7 @@ from stdpose_mm.training import simulated_networks
 from stdpose_mm.training.simulated_networks import simulate_network
 
 FRAMES, JOINTS = 9, 12
-FIRST = MAPS.index('frame_heatmap')
+FIRST = MAPS.index('network_heatmap')
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_quality_is_the_share_of_peaks_at_the_truth(gap, monkeypatch, quality, l
     found = []
     for seed in range(20):
         result = simulate_network(evidence, targets, weights, np.random.default_rng(seed))
-        shown = result.scalars[0, :, SCALARS.index('has_heatmap')] > 0
+        shown = result.scalars[0, :, SCALARS.index('has_network_heatmap')] > 0
         found.append(hits(result, targets, shown).mean())
     assert least <= np.mean(found) <= most
 
@@ -88,7 +88,7 @@ def test_joints_that_a_network_does_not_know_have_empty_maps(gap):
     unknown = 0
     for seed in range(20):
         result = simulate_network(evidence, targets, weights, np.random.default_rng(seed))
-        shown = result.scalars[..., SCALARS.index('has_heatmap')] > 0
+        shown = result.scalars[..., SCALARS.index('has_network_heatmap')] > 0
         assert (shown == shown[0]).all()
         assert not result.maps[:, :, :, FIRST:][~shown].any()
         unknown += int((~shown[0]).sum())
@@ -102,7 +102,7 @@ def test_nothing_else_changes_and_maps_stay_in_0_to_1(gap):
     np.testing.assert_array_equal(result.scalars[..., :-1], evidence.scalars[..., :-1])
     assert result.maps[:, :, :, FIRST:].min() >= 0
     assert result.maps[:, :, :, FIRST:].max() <= 1
-    assert (evidence.scalars[..., SCALARS.index('has_heatmap')] == 0).all()
+    assert (evidence.scalars[..., SCALARS.index('has_network_heatmap')] == 0).all()
 
 
 def test_where_the_truth_is_unknown_no_peak_gives_a_place_away(gap, monkeypatch):

@@ -9,10 +9,11 @@ Labels are two sets of videos without a common source (``split_videos.py``), wit
 labelled, or most of them: the first set is learned from, scores are calibrated on the second one.
 Training starts from the fuser that comes with the package, and ends with what both are worth on
 the second set. Pose networks are evidence as they are; their options are those of ``stdpose
-propagate``. A model of this package, ``--config`` and ``--checkpoint``, must not have been trained
-on these videos, or the fuser learns to follow it further than it deserves elsewhere. Of several
+propagate``, and as there the STDPose of the package is used for labels of people unless a model is
+given. A model of this package, ``--config`` and ``--checkpoint``, must not have been trained on
+these videos, or the fuser learns to follow it further than it deserves elsewhere. Of several
 models, each video is shown with one, so that the fuser learns to tell good from bad ones; the one
-that comes with the package for such models was trained so (docs/guide/auto.md).
+that comes with the package was trained so (docs/guide/auto.md).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def make_parser() -> OneLineParser:
         '--fuser',
         type=Path,
         metavar='FILE',
-        help='fuser to start from (default: the one that comes with the package for such evidence)',
+        help='fuser to start from (default: the one that comes with the package)',
     )
     parser.add_argument(
         '--config',
@@ -75,13 +76,19 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         '--checkpoint', action='append', default=[], metavar='FILE', help='weights of --config'
     )
+    parser.add_argument(
+        '--stdpose',
+        action=argparse.BooleanOptionalAction,
+        help='use the STDPose that comes with the package, beside --config for every second video '
+        '(default: only without --config)',
+    )
     add_pose_network_arguments(parser)
     parser.add_argument(
         '--generated',
         action='store_true',
         help='the videos are generated clips, exactly labelled and unlike the footage that the '
         'fuser is for: labels are moved as if a person had set them, models are shown with the '
-        'errors of unknown footage, the fuser before is not mixed in, and scores are lowered',
+        'errors of unknown footage, and scores are less sure',
     )
     parser.add_argument('--iters', type=positive, default=600, help='steps (%(default)s)')
     add_training_resources(parser)
@@ -107,6 +114,7 @@ def train(args: argparse.Namespace) -> None:
         models=tuple(
             TrainedPoseNetwork(Path(config), Path(checkpoint)) for config, checkpoint in models
         ),
+        stdpose=not models if args.stdpose is None else args.stdpose,
         networks=tuple(networks),
         device=args.device,
     )

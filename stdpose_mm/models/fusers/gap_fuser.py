@@ -52,8 +52,8 @@ class GapFuser(BaseModel):
             (``propagation.auto.fusion_features``); the first vectors are the candidates.
         map_steps: For every reach of the maps the distance of two places in pose sizes.
         map_side: Side of the maps in places, a multiple of three.
-        end_map: Index of the map that is also read at the gap's two ends, where the truth is
-            known; this shows how far the map can be trusted for this joint.
+        end_maps: Indices of the maps that are also read at the gap's two ends, where the truth is
+            known; this shows how far these maps can be trusted for this joint.
         embed_dims: Width.
         num_heads: Attention heads.
         num_layers: Layers of attention over time, over joints, and an MLP.
@@ -67,16 +67,17 @@ class GapFuser(BaseModel):
         num_maps: int,
         map_steps: Sequence[float] = (0.03,),
         map_side: int = 9,
-        end_map: int = 2,
+        end_maps: Sequence[int] = (2,),
         embed_dims: int = 64,
         num_heads: int = 4,
         num_layers: int = 3,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        self.end_map = end_map
+        self.end_maps = [*end_maps]
         self.map_readers: Any = nn.ModuleList(
-            _MapReader(num_maps + 2, map_side, step, embed_dims) for step in map_steps
+            _MapReader(num_maps + 2 * len(end_maps), map_side, step, embed_dims)
+            for step in map_steps
         )
         self.token_embed = nn.Sequential(
             nn.Linear(3 * num_vectors + num_scalars, embed_dims),
@@ -188,14 +189,12 @@ class GapFuser(BaseModel):
         return torch.stack([torch.ones_like(has_left), has_left, has_right], dim=-1)
 
     def _with_ends(self, maps: Tensor, present: Tensor) -> Tensor:
-        """Append the map ``end_map`` at the gap's first and last frame to the maps."""
+        """Append the maps ``end_maps`` at the gap's first and last frame to the maps."""
         last = present.sum(1).long() - 1
-        chosen = maps[:, :, :, :, self.end_map]
+        chosen = maps[:, :, :, :, self.end_maps]
         first_maps = chosen[:, :1].expand_as(chosen)
         last_maps = chosen[torch.arange(len(last), device=last.device), last][:, None]
-        return torch.cat(
-            [maps, first_maps[..., None, :, :], last_maps.expand_as(chosen)[..., None, :, :]], dim=4
-        )
+        return torch.cat([maps, first_maps, last_maps.expand_as(chosen)], dim=4)
 
 
 class _MapReader(nn.Module):

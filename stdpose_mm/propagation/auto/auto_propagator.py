@@ -30,7 +30,7 @@ from .gap_heatmaps import GapHeatmaps, HeatmapsAround, around_nbytes
 from .joint_matching import JointMatches, match_joints, matches_nbytes
 from .network_heatmaps import NetworkHeatmapEstimator, gather_heatmaps
 from .stdpose_heatmaps import STDPoseHeatmapEstimator
-from .trained_fuser import SHIPPED_WEIGHTS, SHIPPED_WINDOW_WEIGHTS, TrainedFuser
+from .trained_fuser import SHIPPED_WEIGHTS, TrainedFuser
 from .trained_matcher import shipped_matcher
 from .trained_stdpose import shipped_stdpose
 
@@ -45,9 +45,6 @@ _CHUNK = 64
 _BATCH_BYTES = 64 * 2**20
 """Memory for the evidence of the chunks that share one reading of the video: about 8 people of 17
 joints over 64 frames, or 45 over 10."""
-
-_LEAST_COVERED = 0.5
-"""Share of the joints of the package's STDPose that other networks must know to take its place."""
 
 _HALF_LIFE = 7.0
 """Frames; for joints that neither end of a gap labels, see :func:`decayed_score`."""
@@ -74,9 +71,8 @@ class AutoPropagator(BasePropagator):
     Args:
         window_model: A pose network whose heatmaps are evidence for the joints that it shares with
             the labels by name, in place of the STDPose that comes with the package.
-        weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default one of the two
-            that come with the package, which were trained on generated clips only: one for gaps
-            with heatmaps of ``window_model`` or of the package's STDPose, one for all others.
+        weights: File of a trained fuser, see :meth:`TrainedFuser.load`; by default the one that
+            comes with the package, which was trained on generated clips only.
         estimator: Optical flow, that of :func:`auto_flow` by default.
         batch_size: Crops that a pose network sees at once.
         device: Where a fuser in PyTorch runs.
@@ -85,7 +81,7 @@ class AutoPropagator(BasePropagator):
             covers much of a person.
         use_stdpose: Whether the heatmaps of the STDPose that comes with the package, which was
             trained on generated clips of people, are evidence for labels of a person. It is not
-            used beside a ``window_model``, nor with ``weights`` that have not learned from it.
+            used beside a ``window_model``.
 
     Raises:
         InputError: If the weights cannot be read.
@@ -114,7 +110,7 @@ class AutoPropagator(BasePropagator):
             self.heatmap_estimator = GapHeatmapEstimator(window_model, batch_size)
             self.skeleton = window_model.skeleton
         self.stdpose: STDPoseHeatmapEstimator | None = None
-        if use_stdpose and window_model is None and weights is None:
+        if use_stdpose and window_model is None:
             self.stdpose = STDPoseHeatmapEstimator(shipped_stdpose())
         self.estimators = tuple(
             NetworkHeatmapEstimator(network, batch_size) for network in pose_networks
@@ -122,9 +118,7 @@ class AutoPropagator(BasePropagator):
         self.reads_other_people = bool(self.estimators)
         self.estimator = estimator or auto_flow()
         self.matcher = shipped_matcher()
-        self.fuser = self.window_fuser = TrainedFuser.load(weights or SHIPPED_WEIGHTS, device)
-        if weights is None and (window_model is not None or self.stdpose is not None):
-            self.window_fuser = TrainedFuser.load(SHIPPED_WINDOW_WEIGHTS, device)
+        self.fuser = TrainedFuser.load(weights or SHIPPED_WEIGHTS, device)
 
     def propagate(
         self, frames: FrameSource, gaps: Sequence[Gap], skeleton: Skeleton
@@ -248,9 +242,8 @@ class AutoPropagator(BasePropagator):
                     frames.size,
                     evidence.heatmaps,
                 )
-                fuser = self.window_fuser if evidence.sees_labels else self.fuser
                 rows, known = np.searchsorted(chunk.times, keys), features.known
-                positions, certainty = (values[rows] for values in fuser(features))
+                positions, certainty = (values[rows] for values in self.fuser(features))
                 keypoints[:, known], scores[:, known] = positions[:, known], certainty[:, known]
             for row, frame_index in enumerate(keys):
                 yield PropagatedPose.with_visibility_of_labels(
@@ -263,18 +256,10 @@ class AutoPropagator(BasePropagator):
         found: Mapping[_Chunk, _Evidence],
         mapping: JointMapping | None,
     ) -> None:
-        """Add the heatmaps of the package's STDPose where other networks know few of its joints.
-
-        Beside a network that has learned from people it makes poses less accurate:
-        docs/results/auto_parts.md.
-        """
+        """Add the heatmaps of the package's STDPose."""
         if self.stdpose is None or mapping is None:
             return
-        chunks = [
-            chunk
-            for chunk, evidence in found.items()
-            if evidence.shown[mapping.shared].mean() < _LEAST_COVERED
-        ]
+        chunks = [*found]
         parts = [(chunk.gap, chunk.keys) for chunk in chunks]
         for number, maps in self.stdpose.heatmaps(frames, parts, mapping):
             evidence = found[chunks[number]]
@@ -326,19 +311,6 @@ class _Evidence:
     candidates: Candidates
     matches: JointMatches
     heatmaps: list[HeatmapsAround]
-
-    @property
-    def shown(self) -> np.ndarray:
-        """Return [K] bool: joints of which a network has heatmaps."""
-        shown = np.zeros(len(self.candidates.left), dtype=bool)
-        for each in self.heatmaps:
-            shown |= each.shown.any(axis=0)
-        return shown
-
-    @property
-    def sees_labels(self) -> bool:
-        """Return whether one of the networks sees the labels."""
-        return any(each.sees_labels for each in self.heatmaps)
 
 
 def _batches(chunks: Iterable[_Chunk], num_networks: int) -> Iterator[list[_Chunk]]:

@@ -55,9 +55,10 @@ SCALARS = (
     'outside',
     'occluded_left',
     'occluded_right',
-    'has_heatmap',
+    'has_window_heatmap',
+    'has_network_heatmap',
 )
-MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap')
+MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap', 'network_heatmap')
 
 _LEAST_TRUST = 1e-4
 """Minimum trust in a network, also in one that misses the labels or has seen none: several such
@@ -78,8 +79,9 @@ class FusionFeatures:
             three are the candidates.
         scalars: [F, K, len(SCALARS)].
         maps: [F, K, len(MAP_STEPS), len(MAPS), 9, 9] values at places around the centre, near and
-            wide, rows downward: likeness to the joint at the left and right label,
-            and heatmaps.
+            wide, rows downward: likeness to the joint at the left and right label, heatmaps of a
+            network that sees the labels (every frame by itself, and in its window), and of networks
+            of single frames.
         base_weights: [F, K, 3] weights of the candidates that make the centre.
         known: [K] bool: whether an end of the gap labels the joint; no evidence otherwise.
         interior: [F] bool: frames that are to be filled.
@@ -141,12 +143,12 @@ def join_features(
         picture_size: (width, height) in pixels.
         heatmaps: Heatmaps of each pose network around the candidates' centre.
     """
-    maps, has_heatmap = _maps(candidates, matches, heatmaps)
+    maps, has_heatmaps = _maps(candidates, matches, heatmaps)
     return FusionFeatures(
         centre=candidates.centre,
         size=candidates.size,
         vectors=_vectors(candidates, tracks),
-        scalars=_scalars(gap, candidates, matches, has_heatmap, picture_size),
+        scalars=_scalars(gap, candidates, matches, has_heatmaps, picture_size),
         maps=maps,
         base_weights=candidates.weights.astype(np.float32),
         known=candidates.left | candidates.right,
@@ -186,11 +188,29 @@ def _vectors(candidates: Candidates, tracks: FlowTracks) -> np.ndarray:
 def _maps(
     candidates: Candidates, matches: JointMatches, heatmaps: Sequence[HeatmapsAround]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maps of :class:`FusionFeatures`, and [F, K] bool: joints with heatmaps."""
+    """Return the maps of :class:`FusionFeatures`, and [2, F, K] bool: joints with heatmaps of
+    networks that see the labels, and of networks of single frames.
+    """
+    windows = [each for each in heatmaps if each.sees_labels]
+    networks = [each for each in heatmaps if not each.sees_labels]
+    of_windows, has_windows = _mean_maps(windows, candidates)
+    of_networks, has_networks = _mean_maps(networks, candidates)
+    maps = np.concatenate([matches.maps, of_windows, of_networks[:, :, :, :1]], axis=3)
+    return maps, np.stack([has_windows, has_networks])
+
+
+def _mean_maps(
+    heatmaps: Sequence[HeatmapsAround], candidates: Candidates
+) -> tuple[np.ndarray, np.ndarray]:
+    """Average the maps of networks, each weighted by how well it finds the labels.
+
+    Returns:
+        [F, K, len(MAP_STEPS), 2, 9, 9], and [F, K] bool: where there are any.
+    """
     shape = candidates.centre.shape[:2]
-    maps = np.zeros((*shape, len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
-    maps[:, :, :, :2] = matches.maps
     has_heatmap = np.zeros(shape, bool)
+    if not heatmaps:
+        return np.zeros((*shape, len(MAP_STEPS), 2, MAP_SIDE, MAP_SIDE), np.float32), has_heatmap
     dense = np.zeros((*shape, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
     total = np.zeros(shape, np.float32)
     for network in heatmaps:
@@ -200,15 +220,14 @@ def _maps(
         total += weight
         has_heatmap |= network.shown
     dense /= np.maximum(total, 1e-6)[..., None, None, None]
-    maps[:, :, :, 2:] = near_and_wide(dense)
-    return maps, has_heatmap
+    return near_and_wide(dense), has_heatmap
 
 
 def _scalars(
     gap: Gap,
     candidates: Candidates,
     matches: JointMatches,
-    has_heatmap: np.ndarray,
+    has_heatmaps: np.ndarray,
     picture_size: tuple[int, int],
 ) -> np.ndarray:
     """Return the scalars [F, K, len(SCALARS)] float32."""
@@ -237,7 +256,8 @@ def _scalars(
         'outside': ((centre < 0) | (centre > (width - 1, height - 1))).any(axis=-1),
         'occluded_left': gap.left is not None and gap.left.visibility == OCCLUDED,
         'occluded_right': gap.right is not None and gap.right.visibility == OCCLUDED,
-        'has_heatmap': has_heatmap,
+        'has_window_heatmap': has_heatmaps[0],
+        'has_network_heatmap': has_heatmaps[1],
     }
     return _stack([scalars[name] for name in SCALARS], centre.shape[:2], -1).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""A trained gap fuser with its calibration, and the two that come with the package."""
+"""A trained gap fuser with its calibration, and the one that comes with the package."""
 
 from __future__ import annotations
 
@@ -23,16 +23,12 @@ if TYPE_CHECKING:
     from stdpose_mm.models.fusers import GapFuser
 
 SHIPPED_WEIGHTS = Path(__file__).parent / 'weights' / 'gap_fuser.onnx'
-"""The fuser for gaps without heatmaps, or with those of networks of single pictures."""
-
-SHIPPED_WINDOW_WEIGHTS = SHIPPED_WEIGHTS.with_name('gap_fuser_windows.onnx')
-"""The fuser for gaps with heatmaps of a window model. These follow the labels, also where the model
-does not know better, so that a fuser has to learn how far to trust them."""
+"""The fuser that comes with the package, for gaps with and without heatmaps of any network."""
 
 ONNX_RECORD = 'stdpose_mm.fuser'
 """Name of the entry of an ONNX file's metadata that holds :meth:`TrainedFuser.record` as JSON."""
 
-EVIDENCE = 'learned appearance'
+EVIDENCE = 'windows and networks apart'
 """Kind of evidence that fusers of this version weigh; other kinds have the same input sizes."""
 
 _EXPECTED = 'a file that tools/misc/train_auto.py of this version wrote'
@@ -178,7 +174,7 @@ def build_fuser() -> GapFuser:
         num_maps=len(MAPS),
         map_steps=MAP_STEPS,
         map_side=MAP_SIDE,
-        end_map=MAPS.index('frame_heatmap'),
+        end_maps=[MAPS.index(name) for name in ('frame_heatmap', 'network_heatmap')],
     )
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +13,6 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_fuser import (
-    SHIPPED_WEIGHTS,
-    SHIPPED_WINDOW_WEIGHTS,
     TrainedFuser,
     build_fuser,
     probability_within,
@@ -27,7 +24,6 @@ from stdpose_mm.structures import Skeleton
 from support.frame_sources import CountingFrames
 from support.moving_pictures import ARC, POINTS, moving_texture
 from support.peak_network import NAMES, PeakNetwork
-from support.tiny_models import window_model
 
 pytestmark = pytest.mark.slow
 
@@ -293,42 +289,3 @@ def test_weights_of_another_network_are_refused(tmp_path):
     torch.save(content, path)
     with pytest.raises(InputError, match='cannot be used'):
         AutoPropagator(weights=path)
-
-
-def network_off_by(distance: float) -> dict[str, Any]:
-    """Arguments for a network that finds every joint so many pixels beside the labels."""
-    return {'pose_networks': [PeakNetwork(offset=(distance, 0.0))]}
-
-
-def model_of(names: tuple[str, ...]) -> dict[str, Any]:
-    """Arguments for an untrained model that sees the labels."""
-    return {'window_model': window_model(Skeleton(names))}
-
-
-@pytest.mark.parametrize(
-    ('evidence', 'expected', 'other'),
-    [
-        (lambda: model_of(NAMES), SHIPPED_WINDOW_WEIGHTS, SHIPPED_WEIGHTS),
-        (lambda: model_of(('fin', 'tail')), SHIPPED_WEIGHTS, SHIPPED_WINDOW_WEIGHTS),
-        (lambda: network_off_by(0.0), SHIPPED_WEIGHTS, SHIPPED_WINDOW_WEIGHTS),
-        (
-            lambda: model_of(NAMES) | network_off_by(0.0),
-            SHIPPED_WINDOW_WEIGHTS,
-            SHIPPED_WEIGHTS,
-        ),
-    ],
-    ids=['model', 'model of other joints', 'network of single pictures', 'both'],
-)
-def test_gaps_with_heatmaps_of_a_window_model_have_a_fuser_of_their_own(
-    label, video, evidence, expected, other
-):
-    sparse = replace(video([label(n, POINTS) for n in (0, 6)], 7), skeleton=Skeleton(NAMES))
-
-    def poses(**chosen):
-        propagator = AutoPropagator(**evidence(), **chosen)
-        dense = propagate_labels(moving_texture(ARC), sparse, propagator)
-        return np.stack([person.keypoints for person in dense.persons])
-
-    by_default = poses()
-    np.testing.assert_array_equal(by_default, poses(weights=expected))
-    assert np.abs(by_default - poses(weights=other)).max() > 1e-3

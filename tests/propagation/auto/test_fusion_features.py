@@ -207,7 +207,25 @@ def test_heatmaps_are_read_around_the_centre(label):
     # The maps of frame 2 start two heatmap pixels further to the left than those of frame 0.
     np.testing.assert_allclose(around, np.tile(places * 0.25 + 3, (9, 1)), atol=0.05)
     np.testing.assert_allclose(evidence.maps[2, 0, 0, MAPS.index('final_heatmap')], 2 * around)
-    assert scalar(evidence, 'has_heatmap')[2].tolist() == [1, 1, 0]
+    assert scalar(evidence, 'has_window_heatmap')[2].tolist() == [1, 1, 0]
+    assert not scalar(evidence, 'has_network_heatmap').any()
+    assert not evidence.maps[:, :, :, MAPS.index('network_heatmap')].any()
+
+
+def test_networks_of_single_frames_have_a_map_of_their_own(label):
+    def heatmaps_of(value: float, *, sees_labels: bool) -> GapHeatmaps:
+        maps = np.full((5, 3, 40, 40), value, np.float32)
+        final = maps / 2 if sees_labels else maps
+        affine = np.tile([[0.25, 0, 1], [0, 0.25, 2]], (5, 1, 1))
+        return GapHeatmaps(range(5), maps, final, affine, np.array([True, True, True]))
+
+    shown = (heatmaps_of(0.8, sees_labels=True), heatmaps_of(0.3, sees_labels=False))
+    evidence = extract_fusion_features(STILL, make_gap(label), standing(), MATCHER, heatmaps=shown)
+    middle = dict(zip(MAPS, evidence.maps[2, 0, 0, :, 4, 4], strict=True))
+    heights = [middle[name] for name in ('frame_heatmap', 'final_heatmap', 'network_heatmap')]
+    np.testing.assert_allclose(heights, [0.8, 0.4, 0.3], atol=1e-6)
+    assert scalar(evidence, 'has_window_heatmap').all()
+    assert scalar(evidence, 'has_network_heatmap').all()
 
 
 def test_some_frames_of_a_gap_have_the_evidence_of_the_whole(label):

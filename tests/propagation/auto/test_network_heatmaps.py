@@ -37,29 +37,27 @@ def evidence_of(gap, *networks):
     return extract_fusion_features(FRAMES, gap, tracks, PlainMatcher(), networks=used)
 
 
-def near(evidence, joint, name='frame_heatmap'):
-    return evidence.maps[2, joint, 0, MAPS.index(name)]
+def near(evidence, joint):
+    return evidence.maps[2, joint, 0, MAPS.index('network_heatmap')]
 
 
 def test_every_frame_and_both_labels_are_seen_once_in_batches(gap):
     network = PeakNetwork()
     evidence = evidence_of(gap, network)
     assert network.seen == [[0, 1], [2, 3], [4]]
-    assert evidence.scalars[..., SCALARS.index('has_heatmap')].all()
+    assert evidence.scalars[..., SCALARS.index('has_network_heatmap')].all()
 
 
-def test_maps_are_read_around_the_joint_in_both_channels(gap):
+def test_maps_are_read_around_the_joint(gap):
     # A place is 0.9 pixels.
-    evidence = evidence_of(gap, PeakNetwork(offset=(2.0, -2.0)))
-    for name in ('frame_heatmap', 'final_heatmap'):
-        found = near(evidence, 1, name)
-        assert np.unravel_index(found.argmax(), (9, 9)) == (2, 6)
+    found = near(evidence_of(gap, PeakNetwork(offset=(2.0, -2.0))), 1)
+    assert np.unravel_index(found.argmax(), (9, 9)) == (2, 6)
 
 
 def test_joints_come_in_the_order_of_the_labels(gap):
     names = ('right_wrist', 'left_ankle', 'nose')
     evidence = evidence_of(gap, PeakNetwork(names=names))
-    shown = evidence.scalars[2, :, SCALARS.index('has_heatmap')]
+    shown = evidence.scalars[2, :, SCALARS.index('has_network_heatmap')]
     assert shown.tolist() == [1, 0, 1]
     assert near(evidence, 0)[4, 4] == pytest.approx(1, abs=0.05)
     assert not near(evidence, 1).any()
