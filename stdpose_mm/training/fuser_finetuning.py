@@ -51,7 +51,12 @@ SURENESS_OF_GENERATED = 0.9
 docs/results/generated_clips.md."""
 
 SIMULATED = 0.3
-"""Share of gaps with heatmaps of a simulated network: a worse network must do no harm later."""
+"""Share of gaps with heatmaps of a simulated network in place of those of the user's networks: a
+worse network must do no harm later."""
+
+SIMULATED_ON_GENERATED = 0.6
+"""Share of gaps of generated clips, of which other networks than those of this package know
+nothing, with heatmaps of a simulated network."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,12 @@ class FuserFinetuner:
         require_gaps(examples, others)
         before = cast(GapFuser, start.network)
         network = train_network(
-            TrainingGapDataset(examples, self.seed, simulated=SIMULATED, distorted=generated),
+            TrainingGapDataset(
+                examples,
+                self.seed,
+                simulated=SIMULATED_ON_GENERATED if generated else SIMULATED,
+                distorted=generated,
+            ),
             self.work_dir / 'logs',
             before,
             self.iters,
@@ -176,7 +186,7 @@ class FuserFinetuner:
         trained_on = f'{start.trained_on}, then {counted(len(videos), learned)}'
         mixed = TrainedFuser(mix_weights(before, network, SHARE), ScoreCalibrator(), trained_on)
         sureness = SURENESS_OF_GENERATED if generated else 1.0
-        fuser = calibrate(mixed, others, sureness=sureness, simulated=not self.source.networks)
+        fuser = calibrate(mixed, others, sureness=sureness, simulated=generated)
         checkpoint = self.work_dir / 'fuser.pth'
         fuser.save(checkpoint)
         export_fuser(fuser, checkpoint.with_suffix('.onnx'))
