@@ -188,8 +188,11 @@ def _vectors(candidates: Candidates, tracks: FlowTracks) -> np.ndarray:
 def _maps(
     candidates: Candidates, matches: JointMatches, heatmaps: Sequence[HeatmapsAround]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maps of :class:`FusionFeatures`, and [2, F, K] bool: joints with heatmaps of
-    networks that see the labels, and of networks of single frames.
+    """Join the maps of :class:`FusionFeatures`.
+
+    Returns:
+        The maps, and [2, F, K] bool: joints with heatmaps of networks that see the labels, and of
+        networks of single frames.
     """
     windows = [each for each in heatmaps if each.sees_labels]
     networks = [each for each in heatmaps if not each.sees_labels]
