@@ -17,6 +17,8 @@ from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training.auto_training import MARGIN_OF_GENERATED
 from stdpose_mm.training.fuser_training import (
+    NETWORK_MAPS,
+    WINDOW_MAPS,
     SimilarLengths,
     TrainingGapDataset,
     as_annotated,
@@ -156,6 +158,34 @@ def test_segments_lose_their_heatmaps_and_some_joints(segments):
         assert not item['weights'][:, ~item['known']].any()
         kept += int(item['known'].sum())
     assert kept < 60
+
+
+@pytest.mark.parametrize(
+    ('simulated', 'distorted', 'expected'),
+    [(0, True, [WINDOW_MAPS, NETWORK_MAPS]), (1, True, [WINDOW_MAPS]), (0, False, [])],
+    ids=['its own maps', 'not those of a simulated network', 'not where videos are real'],
+)
+def test_which_maps_are_made_worse(segments, monkeypatch, simulated, distorted, expected):
+    dataset = TrainingGapDataset(segments, simulated=simulated, distorted=distorted)
+    made_worse = []
+    monkeypatch.setattr(dataset, '_distort_heatmaps', lambda item, kind: made_worse.append(kind))
+    dataset[0]
+    assert made_worse == expected
+
+
+def test_maps_of_one_kind_are_moved_and_weakened_at_all_reaches(segments):
+    evidence = segments[0].evidence
+    maps = np.zeros_like(evidence.maps, dtype=np.float32)
+    maps[..., 4, 4] = 1
+    dataset = TrainingGapDataset(segments)
+    item = {'maps': torch.from_numpy(maps)}
+    for _ in range(5):
+        dataset._distort_heatmaps(item, WINDOW_MAPS)
+    found = item['maps'].numpy()
+    assert (found[..., WINDOW_MAPS, 4, 4] < 0.999).mean() > 0.9
+    assert found[..., WINDOW_MAPS, :, :].max() <= 1
+    left = np.delete(np.arange(len(MAPS)), WINDOW_MAPS)
+    np.testing.assert_array_equal(found[:, :, :, left], maps[:, :, :, left])
 
 
 def test_a_fuser_meets_both_kinds_of_heatmaps_by_themselves_and_together(segments):
