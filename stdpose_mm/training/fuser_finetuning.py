@@ -31,6 +31,7 @@ from stdpose_mm.structures.joint_mapping import JointMapping
 from stdpose_mm.wording import counted
 
 from .fuser_training import (
+    SIMULATED,
     TrainingGap,
     TrainingGapDataset,
     as_stored,
@@ -50,13 +51,10 @@ SURENESS_OF_GENERATED = 0.9
 """Factor of the scores' log odds after further training on generated clips; see
 docs/results/generated_clips.md."""
 
-SIMULATED = 0.3
+SIMULATED_BESIDE_OWN = 0.3
 """Share of gaps with heatmaps of a simulated network in place of those of the user's networks: a
-worse network must do no harm later."""
-
-SIMULATED_ON_GENERATED = 0.6
-"""Share of gaps of generated clips, of which other networks than those of this package know
-nothing, with heatmaps of a simulated network."""
+worse network must do no harm later. On generated clips, of which such networks know nothing, it is
+``SIMULATED``."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,7 @@ class FuserFinetuner:
             TrainingGapDataset(
                 examples,
                 self.seed,
-                simulated=SIMULATED_ON_GENERATED if generated else SIMULATED,
+                simulated=SIMULATED if generated else SIMULATED_BESIDE_OWN,
                 distorted=generated,
             ),
             self.work_dir / 'logs',

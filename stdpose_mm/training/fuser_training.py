@@ -22,9 +22,10 @@ from stdpose_mm.models.fusers import GapFuser
 from stdpose_mm.propagation import Gap, given_labels
 from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
 from stdpose_mm.propagation.auto.fusion_features import (
-    MAPS,
-    SCALARS,
+    NETWORK_HEATMAPS,
+    WINDOW_HEATMAPS,
     FusionFeatures,
+    HeatmapKind,
     extract_fusion_features,
 )
 from stdpose_mm.propagation.auto.gap_heatmaps import GapHeatmaps
@@ -53,13 +54,10 @@ _LEAST_MOVE = 0.05
 _CLICK_ERROR = 0.02
 """Click error of the most careless annotator, in pose sizes."""
 
-WINDOW_MAPS = slice(MAPS.index('frame_heatmap'), MAPS.index('network_heatmap'))
-"""Heatmaps of a network that sees the labels."""
+SIMULATED = 0.6
+"""Share of gaps with heatmaps of a simulated network of single frames."""
 
-NETWORK_MAPS = slice(MAPS.index('network_heatmap'), None)
-"""Heatmaps of networks of single frames."""
-
-HEATMAPS = slice(WINDOW_MAPS.start, None)
+_HEATMAPS = (WINDOW_HEATMAPS, NETWORK_HEATMAPS)
 
 _BATCH_SIZE = 16
 """Gaps per step."""
@@ -261,7 +259,7 @@ class TrainingGapDataset(Dataset):
         gaps: Sequence[TrainingGap],
         seed: int = 0,
         heatmap_dropout: float = 0.25,
-        simulated: float = 0.6,
+        simulated: float = SIMULATED,
         distorted: bool = True,
         max_rotation: float = 30.0,
         joint_dropout: float = 0.15,
@@ -282,19 +280,19 @@ class TrainingGapDataset(Dataset):
         gap = self.gaps[index]
         evidence = gap.evidence
         if self._random() < self.heatmap_dropout:
-            evidence = without_heatmaps(evidence, WINDOW_MAPS)
+            evidence = without_heatmaps(evidence, [WINDOW_HEATMAPS])
         simulated = self._random() < self.simulated
         if simulated:
             evidence = simulate_network(evidence, gap.targets, gap.weights, self._rng)
         elif self._random() < self.heatmap_dropout:
-            evidence = without_heatmaps(evidence, NETWORK_MAPS)
+            evidence = without_heatmaps(evidence, [NETWORK_HEATMAPS])
         item = {name: torch.from_numpy(v) for name, v in fuser_inputs(evidence).items()}
         item['targets'] = torch.from_numpy(gap.targets)
         item['weights'] = torch.from_numpy(gap.weights).float()
         if self.distorted:
-            self._distort_heatmaps(item, WINDOW_MAPS)
+            self._distort_heatmaps(item, WINDOW_HEATMAPS)
             if not simulated:
-                self._distort_heatmaps(item, NETWORK_MAPS)
+                self._distort_heatmaps(item, NETWORK_HEATMAPS)
         self._drop_joints(item)
         self._turn(item)
         return item
@@ -302,14 +300,14 @@ class TrainingGapDataset(Dataset):
     def _random(self) -> float:
         return float(torch.rand((), generator=self._generator))
 
-    def _distort_heatmaps(self, item: dict[str, Tensor], kind: slice) -> None:
+    def _distort_heatmaps(self, item: dict[str, Tensor], kind: HeatmapKind) -> None:
         """Make a pose network's heatmaps as unreliable as they are on footage it does not know.
 
         Each joint has its own quality in a gap: a bias that lasts, a jitter from frame to
         frame and a weaker peak. The maps at the labelled ends suffer the same way, so that the
         fuser can tell from them how far to trust the others.
         """
-        maps = item['maps'][:, :, :, kind]
+        maps = item['maps'][:, :, :, kind.maps]
         num_frames, num_joints, num_reaches, num_maps = maps.shape[:4]
         trouble = torch.rand(num_joints, generator=self._generator)
         bias = torch.randn(1, num_joints, 2, generator=self._generator) * _HEATMAP_BIAS
@@ -325,7 +323,7 @@ class TrainingGapDataset(Dataset):
         weaker = 1 - trouble * torch.rand(num_joints, generator=self._generator)
         item['maps'] = item['maps'].clone()
         weaker = weaker[:, None, None, None, None]
-        item['maps'][:, :, :, kind] = moved.reshape(maps.shape) * weaker
+        item['maps'][:, :, :, kind.maps] = moved.reshape(maps.shape) * weaker
 
     def _drop_joints(self, item: dict[str, Tensor]) -> None:
         share = self.joint_dropout * self._random()
@@ -352,18 +350,19 @@ class TrainingGapDataset(Dataset):
         item['maps'] = turned[0].reshape(item['maps'].shape)
 
 
-def without_heatmaps(evidence: FusionFeatures, kind: slice = HEATMAPS) -> FusionFeatures:
+def without_heatmaps(
+    evidence: FusionFeatures, kinds: Sequence[HeatmapKind] = _HEATMAPS
+) -> FusionFeatures:
     """Take heatmaps out of the evidence, as if there were no such pose network.
 
     Args:
         evidence: Evidence of a gap.
-        kind: The maps to take out, all by default.
+        kinds: The kinds to take out, all by default.
     """
     maps, scalars = evidence.maps.copy(), evidence.scalars.copy()
-    maps[..., kind, :, :] = 0
-    for name, own in (('has_window_heatmap', WINDOW_MAPS), ('has_network_heatmap', NETWORK_MAPS)):
-        if kind in (own, HEATMAPS):
-            scalars[..., SCALARS.index(name)] = 0
+    for kind in kinds:
+        maps[..., kind.maps, :, :] = 0
+        scalars[..., kind.flag] = 0
     return replace(evidence, maps=maps, scalars=scalars)
 
 
@@ -455,7 +454,7 @@ def judged_joints(
     those of a simulated network, which ``rng`` draws.
     """
     views = [without_heatmaps(gap.evidence)]
-    if gap.evidence.maps[..., HEATMAPS, :, :].any():
+    if any(gap.evidence.scalars[..., kind.flag].any() for kind in _HEATMAPS):
         views.append(gap.evidence)
     if simulated:
         views += [simulate_network(view, gap.targets, gap.weights, rng) for view in views]

@@ -14,7 +14,12 @@ from scipy.signal import lfilter
 from scipy.special import ndtr
 
 from stdpose_mm.propagation.auto.evidence_maps import DENSE_SIDE, MAP_STEPS, near_and_wide
-from stdpose_mm.propagation.auto.fusion_features import MAPS, SCALARS, VECTORS, FusionFeatures
+from stdpose_mm.propagation.auto.fusion_features import (
+    NETWORK_HEATMAPS,
+    SCALARS,
+    VECTORS,
+    FusionFeatures,
+)
 
 _WIDTHS = (0.02, 0.08)
 """Pose sizes; standard deviation of a peak, of the finest and the coarsest network."""
@@ -60,8 +65,8 @@ def simulate_network(
     shown = rng.uniform(size=num_joints) >= rng.choice([0.0, 0.15, 0.5], p=[0.5, 0.35, 0.15])
     maps, scalars = evidence.maps.astype(np.float32), evidence.scalars.copy()
     seen_by = near_and_wide(dense.clip(0, 1)[:, :, None]) * shown[:, None, None, None, None]
-    maps[:, :, :, MAPS.index('network_heatmap')] = seen_by[:, :, :, 0]
-    scalars[..., SCALARS.index('has_network_heatmap')] = shown
+    maps[:, :, :, NETWORK_HEATMAPS.maps] = seen_by
+    scalars[..., NETWORK_HEATMAPS.flag] = shown
     return replace(evidence, maps=maps, scalars=scalars)
 
 

@@ -25,11 +25,17 @@ from stdpose_mm.propagation.auto.trained_fuser import (
 from stdpose_mm.propagation.auto.trained_stdpose import shipped_stdpose
 from stdpose_mm.structures import POSETRACK_SKELETON
 from stdpose_mm.training.fuser_finetuning import (
+    SIMULATED_BESIDE_OWN,
     SURENESS_OF_GENERATED,
     FuserQuality,
     mix_weights,
 )
-from stdpose_mm.training.fuser_training import calibrate, load_training_gaps, train_network
+from stdpose_mm.training.fuser_training import (
+    SIMULATED,
+    calibrate,
+    load_training_gaps,
+    train_network,
+)
 from stdpose_mm.training.gap_extraction import (
     GapSource,
     Roots,
@@ -131,6 +137,17 @@ def test_the_stdpose_of_the_package_is_evidence_for_people(tmp_path):
     np.testing.assert_array_equal(shown, shipped_stdpose().trained)
     assert not has_heatmaps(tmp_path, 'things', 'window').any()
     assert not has_heatmaps(tmp_path, 'people', 'network').any()
+
+
+@pytest.mark.parametrize(('options', 'is_used'), [([], True), (['--no-stdpose'], False)])
+def test_the_command_uses_it_without_a_model_unless_it_is_left_out(tmp_path, options, is_used):
+    joints = POSETRACK_SKELETON.keypoint_names
+    labels = [write_clip(tmp_path, name, 1.5, joints) for name in ('learned', 'kept')]
+    arguments = ['--labels', *labels, '--image-root', tmp_path / 'images', *options]
+    arguments += ['--iters', 2, '--workers', 1, '--work-dir', tmp_path / 'out']
+    assert load_tool('misc/finetune_fuser').main([str(word) for word in arguments]) == 0
+    for name in ('learned', 'kept'):
+        assert has_heatmaps(tmp_path / 'out', name, 'window').any() == is_used
 
 
 @pytest.mark.parametrize(
@@ -267,10 +284,10 @@ def test_scores_are_calibrated_with_the_network_and_without_any(finetuned):
 
 def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatch):
     """Labels are moved as a person would set them, maps made worse, and scores less sure."""
-    distorted = []
+    shown = []
 
     def train(dataset, *arguments, **options):
-        distorted.append(dataset.distorted)
+        shown.append((dataset.distorted, dataset.simulated))
         return train_network(dataset, *arguments, **options)
 
     monkeypatch.setattr('stdpose_mm.training.fuser_finetuning.train_network', train)
@@ -278,7 +295,8 @@ def test_generated_clips_serve_for_other_footage(finetuned, tmp_path, monkeypatc
     arguments = ['--labels', *labels, '--image-root', tmp_path / 'images', '--generated']
     arguments += ['--iters', 2, '--workers', 1, '--work-dir', tmp_path / 'out']
     assert load_tool('misc/finetune_fuser').main([str(word) for word in arguments]) == 0
-    assert distorted == [True]
+    assert shown == [(True, SIMULATED)]
+    assert SIMULATED > SIMULATED_BESIDE_OWN
 
     def gaps_in(work_dir):
         (file,) = work_dir.glob('evidence/held_out/*.npz')

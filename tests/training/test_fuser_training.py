@@ -11,14 +11,19 @@ import torch
 from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import ScoreCalibrator
 from stdpose_mm.io.video import ArrayFrames
-from stdpose_mm.propagation.auto.fusion_features import MAP_STEPS, MAPS, SCALARS, FusionFeatures
+from stdpose_mm.propagation.auto.evidence_maps import MAP_STEPS
+from stdpose_mm.propagation.auto.fusion_features import (
+    MAPS,
+    NETWORK_HEATMAPS,
+    SCALARS,
+    WINDOW_HEATMAPS,
+    FusionFeatures,
+)
 from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, build_fuser
 from stdpose_mm.propagation.flow.optical_flow import DISFlow
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.training.auto_training import MARGIN_OF_GENERATED
 from stdpose_mm.training.fuser_training import (
-    NETWORK_MAPS,
-    WINDOW_MAPS,
     SimilarLengths,
     TrainingGapDataset,
     as_annotated,
@@ -162,7 +167,7 @@ def test_segments_lose_their_heatmaps_and_some_joints(segments):
 
 @pytest.mark.parametrize(
     ('simulated', 'distorted', 'expected'),
-    [(0, True, [WINDOW_MAPS, NETWORK_MAPS]), (1, True, [WINDOW_MAPS]), (0, False, [])],
+    [(0, True, [WINDOW_HEATMAPS, NETWORK_HEATMAPS]), (1, True, [WINDOW_HEATMAPS]), (0, False, [])],
     ids=['its own maps', 'not those of a simulated network', 'not where videos are real'],
 )
 def test_which_maps_are_made_worse(segments, monkeypatch, simulated, distorted, expected):
@@ -180,19 +185,19 @@ def test_maps_of_one_kind_are_moved_and_weakened_at_all_reaches(segments):
     dataset = TrainingGapDataset(segments)
     item = {'maps': torch.from_numpy(maps)}
     for _ in range(5):
-        dataset._distort_heatmaps(item, WINDOW_MAPS)
+        dataset._distort_heatmaps(item, WINDOW_HEATMAPS)
     found = item['maps'].numpy()
-    assert (found[..., WINDOW_MAPS, 4, 4] < 0.999).mean() > 0.9
-    assert found[..., WINDOW_MAPS, :, :].max() <= 1
-    left = np.delete(np.arange(len(MAPS)), WINDOW_MAPS)
+    assert (found[..., WINDOW_HEATMAPS.maps, 4, 4] < 0.999).mean() > 0.9
+    assert found[..., WINDOW_HEATMAPS.maps, :, :].max() <= 1
+    left = np.delete(np.arange(len(MAPS)), WINDOW_HEATMAPS.maps)
     np.testing.assert_array_equal(found[:, :, :, left], maps[:, :, :, left])
 
 
 def test_a_fuser_meets_both_kinds_of_heatmaps_by_themselves_and_together(segments):
     segment = segments[0]
     maps, scalars = segment.evidence.maps.copy(), segment.evidence.scalars.copy()
-    maps[..., MAPS.index('frame_heatmap') : MAPS.index('network_heatmap'), :, :] = 0.5
-    scalars[..., SCALARS.index('has_window_heatmap')] = 1
+    maps[..., WINDOW_HEATMAPS.maps, :, :] = 0.5
+    scalars[..., WINDOW_HEATMAPS.flag] = 1
     evidence = replace(segment.evidence, maps=maps, scalars=scalars)
     dataset = TrainingGapDataset(
         [replace(segment, evidence=evidence)], heatmap_dropout=0.5, simulated=0.5
@@ -201,11 +206,7 @@ def test_a_fuser_meets_both_kinds_of_heatmaps_by_themselves_and_together(segment
     for _ in range(60):
         item = dataset[0]
         kinds = [
-            item['maps'][..., first:stop, :, :].any()
-            for first, stop in (
-                (MAPS.index('frame_heatmap'), MAPS.index('network_heatmap')),
-                (MAPS.index('network_heatmap'), None),
-            )
+            item['maps'][..., kind.maps, :, :].any() for kind in (WINDOW_HEATMAPS, NETWORK_HEATMAPS)
         ]
         said = item['scalars'][..., SCALARS.index('has_window_heatmap') :]
         assert said.any(dim=0).any(dim=0).tolist() == kinds

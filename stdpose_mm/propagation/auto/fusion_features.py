@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,6 +59,30 @@ SCALARS = (
     'has_network_heatmap',
 )
 MAPS = ('left_match', 'right_match', 'frame_heatmap', 'final_heatmap', 'network_heatmap')
+
+
+class HeatmapKind(NamedTuple):
+    """Say where the evidence has the heatmaps of one kind of network.
+
+    Attributes:
+        maps: Which of ``MAPS``.
+        flag: Index of the scalar that says where there are any.
+    """
+
+    maps: slice
+    flag: int
+
+
+WINDOW_HEATMAPS = HeatmapKind(
+    slice(MAPS.index('frame_heatmap'), MAPS.index('network_heatmap')),
+    SCALARS.index('has_window_heatmap'),
+)
+"""Of a network that sees the labels."""
+
+NETWORK_HEATMAPS = HeatmapKind(
+    slice(MAPS.index('network_heatmap'), None), SCALARS.index('has_network_heatmap')
+)
+"""Of networks of single frames."""
 
 _LEAST_TRUST = 1e-4
 """Minimum trust in a network, also in one that misses the labels or has seen none: several such
@@ -196,25 +220,31 @@ def _maps(
     """
     windows = [each for each in heatmaps if each.sees_labels]
     networks = [each for each in heatmaps if not each.sees_labels]
-    of_windows, has_windows = _mean_maps(windows, candidates)
-    of_networks, has_networks = _mean_maps(networks, candidates)
-    maps = np.concatenate([matches.maps, of_windows, of_networks[:, :, :, :1]], axis=3)
+    of_windows, has_windows = _mean_maps(windows, 2, candidates)
+    of_networks, has_networks = _mean_maps(networks, 1, candidates)
+    maps = np.concatenate([matches.maps, of_windows, of_networks], axis=3)
     return maps, np.stack([has_windows, has_networks])
 
 
 def _mean_maps(
-    heatmaps: Sequence[HeatmapsAround], candidates: Candidates
+    heatmaps: Sequence[HeatmapsAround], num_maps: int, candidates: Candidates
 ) -> tuple[np.ndarray, np.ndarray]:
     """Average the maps of networks, each weighted by how well it finds the labels.
 
+    Args:
+        heatmaps: Of networks of the same kind.
+        num_maps: Maps M that each of them has for a joint.
+        candidates: Candidates in the F frames.
+
     Returns:
-        [F, K, len(MAP_STEPS), 2, 9, 9], and [F, K] bool: where there are any.
+        [F, K, len(MAP_STEPS), M, 9, 9], and [F, K] bool: where there are any.
     """
     shape = candidates.centre.shape[:2]
     has_heatmap = np.zeros(shape, bool)
     if not heatmaps:
-        return np.zeros((*shape, len(MAP_STEPS), 2, MAP_SIDE, MAP_SIDE), np.float32), has_heatmap
-    dense = np.zeros((*shape, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
+        nothing = np.zeros((*shape, len(MAP_STEPS), num_maps, MAP_SIDE, MAP_SIDE), np.float32)
+        return nothing, has_heatmap
+    dense = np.zeros((*shape, num_maps, DENSE_SIDE, DENSE_SIDE), np.float32)
     total = np.zeros(shape, np.float32)
     for network in heatmaps:
         trust = 1.0 if len(heatmaps) == 1 else np.square(network.at_labels) + _LEAST_TRUST

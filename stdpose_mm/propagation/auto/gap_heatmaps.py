@@ -41,6 +41,11 @@ class GapHeatmaps:
     to_heatmap: np.ndarray
     shown: np.ndarray
 
+    @property
+    def sees_labels(self) -> bool:
+        """Return whether the network is given the labels."""
+        return self.final_heatmaps is not self.frame_heatmaps
+
     @classmethod
     def of_labels(cls, maps: EstimatedHeatmaps, mapping: JointMapping) -> GapHeatmaps:
         """Put the maps of a model into the order of the labels' joints."""
@@ -56,13 +61,14 @@ class GapHeatmaps:
         """Sample the maps around the centre, and judge them by the labelled ends."""
         maps, shown = _sample(self, candidates)
         at_labels, agreement = _judge_at_labels(candidates, maps, shown)
-        sees_labels = self.final_heatmaps is not self.frame_heatmaps
-        misses_labels = not sees_labels and agreement < LEAST_AGREEMENT
-        return HeatmapsAround(maps, shown, at_labels, misses_labels, sees_labels)
+        misses_labels = not self.sees_labels and agreement < LEAST_AGREEMENT
+        return HeatmapsAround(maps, shown, at_labels, misses_labels, self.sees_labels)
 
 
 def around_nbytes(num_frames: int, num_joints: int) -> int:
-    """Compute the memory of :class:`HeatmapsAround` in bytes."""
+    """Compute the memory of :class:`HeatmapsAround` of a network that sees the labels, in bytes;
+    others take half of it.
+    """
     return 4 * num_frames * num_joints * 2 * DENSE_SIDE**2
 
 
@@ -71,7 +77,8 @@ class HeatmapsAround:
     """Hold the heatmaps of one network around the centre of the candidates.
 
     Args:
-        maps: [F, K, 2, 27, 27]: of every frame by itself, and together with the labels.
+        maps: [F, K, M, 27, 27]: of every frame by itself and, from a network that sees the labels,
+            together with these.
         shown: [F, K] bool: which frames and joints have a heatmap.
         at_labels: [K] value of each joint's map at the labels, see :func:`_judge_at_labels`.
         misses_labels: Whether the network finds something else than the labelled joints and has to
@@ -87,16 +94,16 @@ class HeatmapsAround:
 
 
 def _sample(network: GapHeatmaps, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
-    """Sample a network's maps around the centre: [F, K, 2, 27, 27], and [F, K] where it has any."""
+    """Sample a network's maps around the centre: [F, K, M, 27, 27], and [F, K] where it has any."""
+    heatmaps = [network.frame_heatmaps]
+    if network.sees_labels:
+        heatmaps.append(network.final_heatmaps)
     shape = candidates.centre.shape[:2]
-    dense = np.zeros((*shape, 2, DENSE_SIDE, DENSE_SIDE), np.float32)
+    dense = np.zeros((*shape, len(heatmaps), DENSE_SIDE, DENSE_SIDE), np.float32)
     here = np.isin(candidates.times, network.frames)
     rows = np.searchsorted(network.frames, candidates.times[here])
     centre, to_heatmap = candidates.centre[here], network.to_heatmap[rows]
-    for index, values in enumerate((network.frame_heatmaps, network.final_heatmaps)):
-        if index == 1 and values is network.frame_heatmaps:
-            dense[here, :, 1] = dense[here, :, 0]
-            continue
+    for index, values in enumerate(heatmaps):
         dense[here, :, index] = [
             sample_around(*of_frame, candidates.size)
             for of_frame in zip(values[rows], to_heatmap, centre, strict=True)
