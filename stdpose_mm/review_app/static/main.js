@@ -59,6 +59,8 @@ const store = new Store({
   target: 0.95,
 });
 const { state } = store;
+/** @type {(() => void)[]} steps that wait for the timeline of the opened video */
+let stepsToCome = [];
 
 /** @param {unknown} error */
 function onError(error) {
@@ -127,6 +129,7 @@ const connection = new Connection(
 /** @param {number} frame @param {boolean} [isPlaying] */
 function goTo(frame, isPlaying = false) {
   if (!state.video) return;
+  stepsToCome = [];
   if (!isPlaying) store.update({ playing: false });
   store.update({ frame: clamp(frame, 0, state.video.frames - 1) });
   needPoses();
@@ -163,6 +166,7 @@ async function openVideo(id, frame = 0) {
   );
   pictures.open(id, video.frames);
   const start = clamp(frame, 0, video.frames - 1);
+  stepsToCome = [];
   store.update({
     // Nothing is shown before the first picture is here.
     video, poses, frame: start, shown: -1, timeline: null, guidance: null, progress: null,
@@ -375,18 +379,41 @@ function whyNoDoubt() {
 }
 
 function goToLabel() {
-  const next = state.guidance?.next;
+  const { guidance } = state;
+  const next = guidance?.next;
+  if (!next && (!guidance || guidance.computing)) {
+    return say('Still looking for a frame to label: press N again in a moment');
+  }
   if (!next) return say('No frame is suggested');
   if (next.person !== null && next.person !== undefined) store.update({ person: next.person, joint: null });
   goTo(next.frame);
   announce(`frame ${next.frame}: ${next.reason ?? 'next to label'}`);
 }
 
-/** @param {number|null} frame @param {string} none */
-function goOrSay(frame, none) {
+/**
+ * Go to a frame that the timeline tells; wait for its first answer.
+ * @param {() => number|null} find
+ * @param {string} none said where there is no such frame
+ */
+function goByTimeline(find, none) {
+  if (!state.timeline) {
+    stepsToCome.push(() => goByTimeline(find, none));
+    return;
+  }
+  const frame = find();
   if (frame === null) say(none);
   else goTo(frame);
 }
+
+store.watch(['timeline'], () => {
+  const steps = stepsToCome;
+  stepsToCome = [];
+  for (const step of steps) step();
+});
+
+const goToGivenBefore = () => goByTimeline(() => nextGiven(store, -1), 'No given frame before this one');
+const goToGivenAfter = () => goByTimeline(() => nextGiven(store, 1), 'No given frame after this one');
+const goToMiddleOfGap = () => goByTimeline(() => middleOfGap(store), 'There is no gap here');
 
 /** @param {number} number */
 function choosePerson(number) {
@@ -437,10 +464,10 @@ const BINDINGS = [
   { group: 'Go', shown: '← →', keys: ['ArrowLeft'], what: 'one frame back, on (no joint chosen)', run: nudgeOr(-1, 0, () => goTo(state.frame - 1)) },
   { group: 'Go', shown: ', .', keys: [','], what: 'one frame back, on, always', run: () => goTo(state.frame - 1) },
   { group: 'Go', shown: 'Shift+← Shift+→', keys: ['Shift+ArrowLeft'], what: 'ten frames back, on', run: nudgeOr(-10, 0, () => goTo(state.frame - 10)) },
-  { group: 'Go', shown: '[ ]', keys: ['[', 'Ctrl+ArrowLeft'], what: 'previous, next given frame', run: () => goOrSay(nextGiven(store, -1), 'No given frame before this one') },
+  { group: 'Go', shown: '[ ]', keys: ['[', 'Ctrl+ArrowLeft'], what: 'previous, next given frame', run: goToGivenBefore },
   { group: 'Go', shown: 'Space', keys: ['Space'], what: 'next frame in doubt, the worst first', run: goToDoubt },
   { group: 'Go', shown: 'N', keys: ['n'], what: 'next frame to label', run: goToLabel },
-  { group: 'Go', shown: 'M', keys: ['m'], what: 'middle of the gap', run: () => goOrSay(middleOfGap(store), 'There is no gap here') },
+  { group: 'Go', shown: 'M', keys: ['m'], what: 'middle of the gap', run: goToMiddleOfGap },
   { group: 'Go', shown: 'Home End', keys: ['Home'], what: 'first, last frame', run: () => goTo(0) },
   { group: 'Go', shown: 'F', keys: ['f'], what: 'type a frame number', run: () => byId('frame-field').select() },
   { group: 'Go', shown: 'P', keys: ['p'], what: 'play, pause', run: () => playback.toggle() },
@@ -483,7 +510,7 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [['ArrowDown'], nudgeOr(0, 1, () => {})],
   [['Shift+ArrowUp'], nudgeOr(0, -10, () => {})],
   [['Shift+ArrowDown'], nudgeOr(0, 10, () => {})],
-  [[']', 'Ctrl+ArrowRight'], () => goOrSay(nextGiven(store, 1), 'No given frame after this one')],
+  [[']', 'Ctrl+ArrowRight'], goToGivenAfter],
   [['End'], () => goTo(Infinity)],
   [['Ctrl+y', 'Ctrl+Shift+z'], () => submit({ type: 'redo' })],
   [['-'], () => view.zoom(0.8)],
@@ -543,9 +570,9 @@ function prepareControls() {
     play: () => playback.toggle(),
     'step-back': () => goTo(state.frame - 1),
     'step-on': () => goTo(state.frame + 1),
-    'given-back': () => goOrSay(nextGiven(store, -1), 'No given frame before this one'),
-    'given-on': () => goOrSay(nextGiven(store, 1), 'No given frame after this one'),
-    'gap-middle': () => goOrSay(middleOfGap(store), 'There is no gap here'),
+    'given-back': goToGivenBefore,
+    'given-on': goToGivenAfter,
+    'gap-middle': goToMiddleOfGap,
     'timeline-in': () => timeline.zoom(2),
     'timeline-out': () => timeline.zoom(0.5),
     'choose-skeleton': () => askForSkeleton(store, submit),

@@ -314,23 +314,58 @@ def test_the_zoomed_timeline_tells_the_scores_of_the_frames_it_shows(page, serve
     page.wait(lambda: tip_of_frame_24() == expected, 'the score is that of the frame')
 
 
-def test_space_says_that_doubt_is_not_known_yet(page, server):
-    hanging = """
-        const answered = window.fetch;
-        window.fetch = (url, ...more) =>
-            String(url).includes('/guidance') ? new Promise(() => {}) : answered(url, ...more);
-    """
-    script = page.browser.execute_cdp_cmd(
-        'Page.addScriptToEvaluateOnNewDocument', {'source': hanging}
-    )
-    try:
-        page.open(server)
-        page.press(' ')
-        page.wait(
-            lambda: 'Still looking for frames in doubt' in page.text('#messages'), 'it says so'
+@pytest.fixture
+def late_answers(page):
+    """Let answers to paths with a word in them come after some milliseconds, or never."""
+    scripts = []
+
+    def begin(word, milliseconds=None):
+        delay = '' if milliseconds is None else f'setTimeout(wake, {milliseconds})'
+        source = f"""
+            const answered = window.fetch;
+            window.fetch = async (url, ...more) => {{
+                if (String(url).includes('{word}')) await new Promise((wake) => {{ {delay} }});
+                return answered(url, ...more);
+            }};
+        """
+        scripts.append(
+            page.browser.execute_cdp_cmd(
+                'Page.addScriptToEvaluateOnNewDocument', {'source': source}
+            )
         )
-    finally:
+
+    yield begin
+    for script in scripts:
         page.browser.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', script)
+
+
+@pytest.mark.parametrize(
+    ('pressed', 'said'),
+    [(' ', 'Still looking for frames in doubt'), ('n', 'Still looking for a frame to label')],
+)
+def test_the_page_says_that_it_has_no_advice_yet(page, server, late_answers, pressed, said):
+    late_answers('/guidance')
+    page.open(server)
+    page.press(pressed)
+    page.wait(lambda: said in page.text('#messages'), 'it says so')
+
+
+@pytest.mark.parametrize(('pressed', 'frame'), [(']]', 20), ('[', 0), ('m', 5), ('][', 0)])
+def test_a_step_along_the_timeline_waits_for_it(page, server, late_answers, pressed, frame):
+    late_answers('/timeline', 800)
+    page.open(server, frame=3, video=page.video)
+    page.press(*pressed)
+    assert page.text('#messages') == ''
+    page.wait_for_frame(frame)
+
+
+def test_a_step_that_waits_is_dropped_when_one_goes_elsewhere(page, server, late_answers):
+    late_answers('/timeline', 800)
+    page.open(server, frame=3, video=page.video)
+    page.press(']', key('HOME'))
+    page.wait_for_frame(0)
+    page.press('m')
+    page.wait_for_frame(5)
 
 
 def test_an_export_is_read_back(page, downloads):
