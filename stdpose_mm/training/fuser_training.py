@@ -57,8 +57,6 @@ _CLICK_ERROR = 0.02
 SIMULATED = 0.6
 """Share of gaps with heatmaps of a simulated network of single frames."""
 
-_HEATMAPS = (WINDOW_HEATMAPS, NETWORK_HEATMAPS)
-
 _BATCH_SIZE = 16
 """Gaps per step."""
 
@@ -280,12 +278,12 @@ class TrainingGapDataset(Dataset):
         gap = self.gaps[index]
         evidence = gap.evidence
         if self._random() < self.heatmap_dropout:
-            evidence = without_heatmaps(evidence, [WINDOW_HEATMAPS])
+            evidence = evidence.without_heatmaps([WINDOW_HEATMAPS])
         simulated = self._random() < self.simulated
         if simulated:
             evidence = simulate_network(evidence, gap.targets, gap.weights, self._rng)
         elif self._random() < self.heatmap_dropout:
-            evidence = without_heatmaps(evidence, [NETWORK_HEATMAPS])
+            evidence = evidence.without_heatmaps([NETWORK_HEATMAPS])
         item = {name: torch.from_numpy(v) for name, v in fuser_inputs(evidence).items()}
         item['targets'] = torch.from_numpy(gap.targets)
         item['weights'] = torch.from_numpy(gap.weights).float()
@@ -348,22 +346,6 @@ class TrainingGapDataset(Dataset):
         grid = F.affine_grid(affine[None], [1, 1, MAP_SIDE, MAP_SIDE], align_corners=True)
         turned = F.grid_sample(maps[None], grid, padding_mode='border', align_corners=True)
         item['maps'] = turned[0].reshape(item['maps'].shape)
-
-
-def without_heatmaps(
-    evidence: FusionFeatures, kinds: Sequence[HeatmapKind] = _HEATMAPS
-) -> FusionFeatures:
-    """Take heatmaps out of the evidence, as if there were no such pose network.
-
-    Args:
-        evidence: Evidence of a gap.
-        kinds: The kinds to take out, all by default.
-    """
-    maps, scalars = evidence.maps.copy(), evidence.scalars.copy()
-    for kind in kinds:
-        maps[..., kind.maps, :, :] = 0
-        scalars[..., kind.flag] = 0
-    return replace(evidence, maps=maps, scalars=scalars)
 
 
 def collate_gaps(items: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -453,8 +435,8 @@ def judged_joints(
     Without heatmaps and, if the gap has any, with its own; then, if wanted, both once more with
     those of a simulated network, which ``rng`` draws.
     """
-    views = [without_heatmaps(gap.evidence)]
-    if any(gap.evidence.scalars[..., kind.flag].any() for kind in _HEATMAPS):
+    views = [gap.evidence.without_heatmaps()]
+    if gap.evidence.has_heatmaps():
         views.append(gap.evidence)
     if simulated:
         views += [simulate_network(view, gap.targets, gap.weights, rng) for view in views]

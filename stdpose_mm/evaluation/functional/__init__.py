@@ -5,6 +5,7 @@ from .calibration import (
     CORRECT_WITHIN,
     Reliability,
     ScoreCalibrator,
+    pool_probabilities,
     reliability,
     scored_joints,
 )
@@ -49,6 +50,7 @@ __all__ = [
     'mean_of_known',
     'metric_values',
     'pair_tracks',
+    'pool_probabilities',
     'pose_sizes',
     'reliability',
     'scored_joints',

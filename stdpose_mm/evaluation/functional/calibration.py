@@ -230,6 +230,17 @@ class ScoreCalibrator:
             ) from error
 
 
+def pool_probabilities(probabilities: Sequence[np.ndarray]) -> np.ndarray:
+    """Pool several opinions on the same events: the mean of their log odds, as a probability.
+
+    Args:
+        probabilities: Arrays of one shape, in 0..1.
+    """
+    from scipy.special import expit
+
+    return expit(np.mean([_log_odds(each) for each in probabilities], axis=0))
+
+
 def _checked(scores: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scores = np.asarray(scores, dtype=np.float64)
     correct = np.asarray(correct, dtype=bool)

@@ -7,7 +7,7 @@ units of the pose's size. So they serve any skeleton at any scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -84,6 +84,8 @@ NETWORK_HEATMAPS = HeatmapKind(
 )
 """Of networks of single frames."""
 
+HEATMAP_KINDS = (WINDOW_HEATMAPS, NETWORK_HEATMAPS)
+
 _LEAST_TRUST = 1e-4
 """Minimum trust in a network, also in one that misses the labels or has seen none: several such
 networks all count."""
@@ -119,6 +121,22 @@ class FusionFeatures:
     base_weights: np.ndarray
     known: np.ndarray
     interior: np.ndarray
+
+    def has_heatmaps(self) -> bool:
+        """Return whether any joint has heatmaps of a pose network."""
+        return any(self.scalars[..., kind.flag].any() for kind in HEATMAP_KINDS)
+
+    def without_heatmaps(self, kinds: Sequence[HeatmapKind] = HEATMAP_KINDS) -> FusionFeatures:
+        """Leave heatmaps out, as if there were no such pose network.
+
+        Args:
+            kinds: The kinds to leave out, all by default.
+        """
+        maps, scalars = self.maps.copy(), self.scalars.copy()
+        for kind in kinds:
+            maps[..., kind.maps, :, :] = 0
+            scalars[..., kind.flag] = 0
+        return replace(self, maps=maps, scalars=scalars)
 
 
 def extract_fusion_features(

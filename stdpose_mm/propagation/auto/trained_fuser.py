@@ -12,7 +12,11 @@ import numpy as np
 
 from stdpose_mm.checkpoint_files import read_checkpoint_file
 from stdpose_mm.errors import InputError, one_line, require_packages
-from stdpose_mm.evaluation.functional.calibration import CORRECT_WITHIN, ScoreCalibrator
+from stdpose_mm.evaluation.functional.calibration import (
+    CORRECT_WITHIN,
+    ScoreCalibrator,
+    pool_probabilities,
+)
 from stdpose_mm.io import atomic_path
 from stdpose_mm.onnx_session import open_network, start_session
 
@@ -119,10 +123,22 @@ class TrainedFuser:
         return evidence.centre + offsets * evidence.size, scores
 
     def judge(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:
-        """Fuse into offsets [F, K, 2] from the evidence's centre, in pose sizes; scores [F, K]."""
+        """Fuse into offsets [F, K, 2] from the evidence's centre, in pose sizes; scores [F, K].
+
+        How sure the fuser is with heatmaps holds for footage that their networks know. Without them
+        it is less often right, but ranks joints better on other footage. So the score of a gap with
+        heatmaps pools both views of it (docs/results/auto_parts.md).
+        """
+        offsets, within = self._fuse(evidence)
+        if evidence.has_heatmaps():
+            within = pool_probabilities([within, self._fuse(evidence.without_heatmaps())[1]])
+        return shrink_offsets(offsets, self.shrinkage), self.calibrator(within)
+
+    def _fuse(self, evidence: FusionFeatures) -> tuple[np.ndarray, np.ndarray]:
+        """Return offsets, and the network's own probabilities that joints are right."""
         offsets, log_scale = self.network.fuse_gap(fuser_inputs(evidence))
         within = probability_within(log_scale.astype(np.float64), CORRECT_WITHIN)
-        return shrink_offsets(offsets.astype(np.float64), self.shrinkage), self.calibrator(within)
+        return offsets.astype(np.float64), within
 
 
 class OnnxFuser:

@@ -13,6 +13,7 @@ from stdpose_mm.errors import InputError
 from stdpose_mm.evaluation.functional import (
     ScoreCalibrator,
     keypoint_accuracy,
+    pool_probabilities,
     reliability,
     scored_joints,
 )
@@ -111,6 +112,14 @@ def test_calibration_keeps_the_order(scores: list[float], flips: list[bool]) -> 
     calibrated = ScoreCalibrator.fit(np.array(scores), correct)(np.sort(scores))
     assert (np.diff(calibrated) >= 0).all()
     assert ((calibrated > 0) & (calibrated < 1)).all()
+
+
+def test_the_log_odds_of_pooled_opinions_are_averaged() -> None:
+    opinions = [np.array([0.9, 0.2, 0.5]), np.array([0.5, 0.8, 0.5])]
+    # Odds of 9 and 1 have the geometric mean 3.
+    np.testing.assert_allclose(pool_probabilities(opinions), [0.75, 0.5, 0.5])
+    certain = [np.array([0.0, 1.0]), np.array([1.0, 1.0])]
+    np.testing.assert_allclose(pool_probabilities(certain), [0.5, 0.999])
 
 
 def test_a_calibrator_survives_json() -> None:

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from stdpose_mm.evaluation.functional import ScoreCalibrator
+from stdpose_mm.propagation.auto.evidence_maps import MAP_SIDE, MAP_STEPS
+from stdpose_mm.propagation.auto.fusion_features import (
+    MAPS,
+    NETWORK_HEATMAPS,
+    SCALARS,
+    VECTORS,
+    WINDOW_HEATMAPS,
+    FusionFeatures,
+)
+from stdpose_mm.propagation.auto.trained_fuser import TrainedFuser, probability_within
+
+FRAMES, JOINTS = 3, 2
+SURE, UNSURE = 0.03, 0.06
+"""Errors that the network below expects, in pose sizes."""
+
+
+def evidence_with(kinds) -> FusionFeatures:
+    """Evidence that is zero, but for the heatmaps of some kinds."""
+    shape = (FRAMES, JOINTS)
+    maps = np.zeros((*shape, len(MAP_STEPS), len(MAPS), MAP_SIDE, MAP_SIDE), np.float32)
+    scalars = np.zeros((*shape, len(SCALARS)), np.float32)
+    for kind in kinds:
+        maps[..., kind.maps, :, :] = 0.5
+        scalars[..., kind.flag] = 1
+    return FusionFeatures(
+        centre=np.zeros((*shape, 2)),
+        size=50.0,
+        vectors=np.zeros((*shape, len(VECTORS), 2), np.float32),
+        scalars=scalars,
+        maps=maps,
+        base_weights=np.ones((*shape, 3), np.float32),
+        known=np.ones(JOINTS, bool),
+        interior=np.ones(FRAMES, bool),
+    )
+
+
+class NetworkThatTrustsWindows:
+    """Moves joints with heatmaps of a window by 0.2, and is sure of them."""
+
+    def fuse_gap(self, inputs):
+        trusted = inputs['scalars'][..., WINDOW_HEATMAPS.flag] > 0
+        seen = inputs['maps'][..., WINDOW_HEATMAPS.maps, :, :].any(axis=(2, 3, 4, 5))
+        np.testing.assert_array_equal(seen, trusted)
+        offsets = 0.2 * trusted[..., None] * np.ones(2)
+        return offsets, np.log(np.where(trusted, SURE, UNSURE))
+
+
+@pytest.mark.parametrize(
+    ('kinds', 'offset', 'expected_errors'),
+    [
+        ((), 0.0, [UNSURE]),
+        ((WINDOW_HEATMAPS,), 0.2, [SURE, UNSURE]),
+        ((NETWORK_HEATMAPS,), 0.0, [UNSURE, UNSURE]),
+        ((WINDOW_HEATMAPS, NETWORK_HEATMAPS), 0.2, [SURE, UNSURE]),
+    ],
+    ids=['no heatmaps', 'of windows', 'of single frames', 'of both'],
+)
+def test_scores_pool_what_the_fuser_says_with_and_without_heatmaps(kinds, offset, expected_errors):
+    evidence = evidence_with(kinds)
+    calibrator = ScoreCalibrator(slope=0.5, offset=0.3)
+    offsets, scores = TrainedFuser(NetworkThatTrustsWindows(), calibrator, 'nothing').judge(
+        evidence
+    )
+    np.testing.assert_allclose(offsets, np.full((FRAMES, JOINTS, 2), offset))
+    opinions = [probability_within(np.log(error), 0.1) for error in expected_errors]
+    expected = expit(0.5 * np.mean(logit(opinions)) + 0.3)
+    np.testing.assert_allclose(scores, np.full((FRAMES, JOINTS), expected))
+
+
+def test_heatmaps_of_one_kind_or_of_all_are_left_out() -> None:
+    both = evidence_with((WINDOW_HEATMAPS, NETWORK_HEATMAPS))
+    windows = both.without_heatmaps([NETWORK_HEATMAPS])
+    expected = evidence_with((WINDOW_HEATMAPS,))
+    np.testing.assert_array_equal(windows.maps, expected.maps)
+    np.testing.assert_array_equal(windows.scalars, expected.scalars)
+    none = both.without_heatmaps()
+    assert not none.maps.any()
+    assert not none.scalars.any()
+    assert [each.has_heatmaps() for each in (both, windows, none)] == [True, True, False]
+    assert both.scalars.any()
