@@ -371,20 +371,22 @@ function goToDoubt() {
   announce(`frame ${next.frame}, person ${next.person}, score ${next.score.toFixed(2)}`);
 }
 
+/** Whether advice on the poses as they are is still to come. */
+function isAdviceToCome() {
+  return !state.guidance || state.guidance.computing;
+}
+
 function whyNoDoubt() {
-  const { guidance } = state;
-  if (guidance?.doubtful.length) return 'No more frames in doubt: press Space again to begin anew';
-  if (!guidance || guidance.computing) return 'Still looking for frames in doubt: press Space again in a moment';
+  if (state.guidance?.doubtful.length) return 'No more frames in doubt: press Space again to begin anew';
+  if (isAdviceToCome()) return 'Still looking for frames in doubt: press Space again in a moment';
   return 'No frame is in doubt';
 }
 
 function goToLabel() {
-  const { guidance } = state;
-  const next = guidance?.next;
-  if (!next && (!guidance || guidance.computing)) {
-    return say('Still looking for a frame to label: press N again in a moment');
+  const next = state.guidance?.next;
+  if (!next) {
+    return say(isAdviceToCome() ? 'Still looking for a frame to label: press N again in a moment' : 'No frame is suggested');
   }
-  if (!next) return say('No frame is suggested');
   if (next.person !== null && next.person !== undefined) store.update({ person: next.person, joint: null });
   goTo(next.frame);
   announce(`frame ${next.frame}: ${next.reason ?? 'next to label'}`);

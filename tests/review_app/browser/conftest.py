@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.review_browser import Page, ReviewServer, make_clips, serve, start_browser
 
-CLIPS = 24
+CLIPS = 30
 
 
 @pytest.fixture(scope='module')
@@ -42,3 +42,28 @@ def unused_videos() -> Iterator[int]:
 def opened(page: Page, server: ReviewServer, unused_videos: Iterator[int]) -> None:
     """A clip that no test has edited, at its first frame."""
     page.open(server, video=next(unused_videos))
+
+
+@pytest.fixture
+def late_answers(page: Page) -> Iterator[Callable[..., None]]:
+    """Let answers to paths with a word in them come after some milliseconds, or never."""
+    scripts = []
+
+    def begin(word: str, milliseconds: int | None = None) -> None:
+        delay = '' if milliseconds is None else f'setTimeout(wake, {milliseconds})'
+        source = f"""
+            const answered = window.fetch;
+            window.fetch = async (url, ...more) => {{
+                if (String(url).includes('{word}')) await new Promise((wake) => {{ {delay} }});
+                return answered(url, ...more);
+            }};
+        """
+        scripts.append(
+            page.browser.execute_cdp_cmd(
+                'Page.addScriptToEvaluateOnNewDocument', {'source': source}
+            )
+        )
+
+    yield begin
+    for script in scripts:
+        page.browser.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', script)

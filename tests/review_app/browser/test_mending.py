@@ -314,31 +314,6 @@ def test_the_zoomed_timeline_tells_the_scores_of_the_frames_it_shows(page, serve
     page.wait(lambda: tip_of_frame_24() == expected, 'the score is that of the frame')
 
 
-@pytest.fixture
-def late_answers(page):
-    """Let answers to paths with a word in them come after some milliseconds, or never."""
-    scripts = []
-
-    def begin(word, milliseconds=None):
-        delay = '' if milliseconds is None else f'setTimeout(wake, {milliseconds})'
-        source = f"""
-            const answered = window.fetch;
-            window.fetch = async (url, ...more) => {{
-                if (String(url).includes('{word}')) await new Promise((wake) => {{ {delay} }});
-                return answered(url, ...more);
-            }};
-        """
-        scripts.append(
-            page.browser.execute_cdp_cmd(
-                'Page.addScriptToEvaluateOnNewDocument', {'source': source}
-            )
-        )
-
-    yield begin
-    for script in scripts:
-        page.browser.execute_cdp_cmd('Page.removeScriptToEvaluateOnNewDocument', script)
-
-
 @pytest.mark.parametrize(
     ('pressed', 'said'),
     [(' ', 'Still looking for frames in doubt'), ('n', 'Still looking for a frame to label')],

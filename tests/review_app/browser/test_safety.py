@@ -93,26 +93,10 @@ def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, 
         assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
 
 
-@pytest.fixture
-def slow_edits(page):
-    """Let every edit reach the server a quarter of a second late."""
-
-    def begin():
-        page.run(
-            'const send = window.fetch;'
-            'window.fetch = async (path, ...options) => {'
-            '  if (path.endsWith("/edits")) await new Promise((wake) => setTimeout(wake, 250));'
-            '  return send(path, ...options);'
-            '};'
-        )
-
-    return begin
-
-
-def test_a_save_waits_for_all_edits(page, tmp_path, slow_edits):
+def test_a_save_waits_for_all_edits(page, tmp_path, late_answers):
+    late_answers('/edits', 250)
     with serve(*make_clip(tmp_path)) as server:
         page.open(server)
-        slow_edits()
         drag_left_hand(page, 0, 5)
         page.press(']')
         page.wait_for_frame(10)
