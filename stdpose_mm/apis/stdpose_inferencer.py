@@ -41,7 +41,7 @@ from stdpose_mm.inference import (
     load_backend,
     read_checkpoint,
 )
-from stdpose_mm.io.video import ArrayFrames, FrameSource, PictureFrames, clock_of, open_frames
+from stdpose_mm.io.video import ArrayFrames, FrameSource, clock_of, open_frames
 from stdpose_mm.io.video.array_frames import to_bgr
 from stdpose_mm.propagation.window import see_every
 from stdpose_mm.structures import to_corners
@@ -274,7 +274,7 @@ class STDPoseInferencer(Pose2DInferencer):
             frames = open_frames(list(inputs))
         else:
             return ArrayFrames(inputs)
-        if not isinstance(frames, PictureFrames):
+        if not frames.has_picture_files:
             self._set_video(Path(os.fspath(inputs)).name, frames.fps, frames.size)
         return frames
 
@@ -404,7 +404,7 @@ def _camera_pictures(camera: Any) -> Iterator[np.ndarray]:
 
 def _name(inputs: Pictures, frame: FrameEstimate) -> str:
     """Return the path from which MMPose derives the names of its output files."""
-    if isinstance(inputs, PictureFrames):
+    if isinstance(inputs, FrameSource) and inputs.has_picture_files:
         return inputs.path_of(frame.frame_index)
     return f'{frame.frame_index:06d}.jpg'
 

@@ -26,7 +26,7 @@ from stdpose_mm.io.labels.detections import read_detections
 from stdpose_mm.io.labels.fields import MAX_COORDINATE, MAX_EXACT, read_bytes
 from stdpose_mm.io.labels.label_studio import is_label_studio
 from stdpose_mm.io.labels.mmpose_json import is_mmpose
-from stdpose_mm.io.video import FrameSource, PictureFrames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import (
     FrameDetections,
     PersonLabel,
@@ -219,7 +219,7 @@ def _frame_of(path: PathLike, image_id: int | str, frames: FrameSource | None) -
             raise InputError(f'{path} has image_id {image_id}, expected the 0-based frame')
         return image_id
     name = PurePosixPath(image_id).name
-    if isinstance(frames, PictureFrames):
+    if frames is not None and frames.has_picture_files:
         names = [PurePosixPath(frames.path_of(i)).name for i in range(len(frames))]
         places = [i for i, known in enumerate(names) if name in (known, PurePosixPath(known).stem)]
         if len(places) == 1:

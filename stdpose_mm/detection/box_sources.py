@@ -38,6 +38,11 @@ class BoxSource(ABC):
         """Tell whether the track ids are the user's own, and not a tracker's."""
         return False
 
+    @property
+    def needs_confirmation(self) -> bool:
+        """Tell whether tracks may be false detections that last for a few frames only."""
+        return False
+
     @abstractmethod
     def __call__(
         self, pictures: Pictures, on_unreadable: UnreadableCallback | None = None
@@ -101,6 +106,11 @@ class DetectedBoxes(BoxSource):
         if newest is not None and newest[0] != last:
             interpolator.add_detections(newest[0], self._detect(*newest))
         yield from interpolator.pop_rest()
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """See :class:`BoxSource`."""
+        return True
 
     def _detect(self, frame_index: int, picture: np.ndarray) -> TrackedBoxes:
         return self.tracker.update(frame_index, self.detector(picture))

@@ -10,12 +10,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.models.pretrained import compare_weights, model_weights
 from stdpose_mm.wording import listed
 
 from .checkpoints import last_checkpoint
-from .config_files import one_line
 
 _STATES = ('state_dict', 'optimizer', 'meta', 'message_hub')
 _WRONG = (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)

@@ -7,9 +7,7 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from stdpose_mm.errors import InputError
-
-from .config_files import one_line
+from stdpose_mm.errors import InputError, one_line
 
 
 class WholeModelRunner(Runner):

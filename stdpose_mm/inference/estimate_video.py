@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from stdpose_mm.detection import BoxedFrame, BoxSource, DetectedBoxes
+from stdpose_mm.detection import BoxedFrame, BoxSource
 from stdpose_mm.detection.box_sources import Pictures
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import TrackedBoxes
@@ -81,7 +81,7 @@ def estimate_video(
         estimates: Iterator[FrameEstimate] = estimated
         if tracker == 'oks':
             estimates = identify_by_pose(estimates)
-        if isinstance(box_source, DetectedBoxes):
+        if box_source.needs_confirmation:
             estimates = confirm_tracks(estimates, TrackConfirmation(min_track_frames))
         if not box_source.gives_track_ids:
             estimates = number_tracks(estimates)

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from stdpose_mm.io.video import FrameSource, PictureFrames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel, VideoFrame
 
 from .frame_estimate import FrameEstimate
@@ -24,7 +24,7 @@ CARRIED = 'carried'
 def frame_of(estimate: FrameEstimate, frames: FrameSource) -> VideoFrame:
     """Describe the frame of an estimate; ``extra`` says if it cannot be read."""
     name = ''
-    if isinstance(frames, PictureFrames):
+    if frames.has_picture_files:
         name = str(PurePosixPath(frames.name) / Path(frames.path_of(estimate.frame_index)).name)
     width, height = frames.size
     extra = {} if estimate.is_readable else {UNREADABLE: True}

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.labels import NO_FRAME_OPTIONS, FrameOptions, fit_size, match_frames
-from stdpose_mm.io.video import FrameSource, PictureFrames
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import VideoFrame, VideoLabels
 
 
@@ -19,7 +19,7 @@ def list_all_frames(labels: VideoLabels, frames: FrameSource) -> VideoLabels:
 
     def added(index: int) -> VideoFrame:
         name = ''
-        if isinstance(frames, PictureFrames):
+        if frames.has_picture_files:
             picture = Path(frames.path_of(index)).name
             name = str((folders[0] if folders else PurePosixPath(frames.name)) / picture)
         return VideoFrame(index, file_name=name, width=width, height=height)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import tempfile
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -27,6 +25,7 @@ from support.foreign_labels import (
     studio_region,
     studio_task,
 )
+from support.zip_files import zipped
 
 NUM_FRAMES, WIDTH, HEIGHT = 5, 48, 40
 
@@ -124,7 +123,7 @@ def _written() -> list[Sample]:
     samples += [
         Sample('official', 'labels', {'clip.json': official}, '', 'posetrack18'),
         Sample('gzipped coco', 'labels', {'a.json.gz': gzip.compress(found['coco'])}, '', 'coco'),
-        Sample('zipped cvat', 'labels', {'task.zip': _zipped(found['cvat'])}, '', 'cvat'),
+        Sample('zipped cvat', 'labels', {'task.zip': zipped(found['cvat'])}, '', 'cvat'),
         Sample('cvat of its own', 'labels', {'task.xml': unnamed}, '', 'cvat'),
         Sample(
             'folder of videos',
@@ -135,13 +134,6 @@ def _written() -> list[Sample]:
         Sample('boxes of labels', 'boxes', {'boxes.json': found['posetrack18']}, ''),
     ]
     return [_with_entry(sample) for sample in samples]
-
-
-def _zipped(text: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr('annotations.xml', text)
-    return buffer.getvalue()
 
 
 def _with_entry(sample: Sample) -> Sample:

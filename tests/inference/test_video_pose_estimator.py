@@ -11,6 +11,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.inference import VideoPoseEstimator
 from stdpose_mm.structures import NO_PEOPLE, Skeleton, TrackedBoxes
+from support.backbone_batches import BackboneBatches
 from support.tiny_models import (
     PIPELINE,
     metainfo_of,
@@ -45,22 +46,6 @@ def video(num_frames, number=1, speed=0.0):
 
 def estimate(model, frames, max_waiting=None, **options):
     return list(VideoPoseEstimator(model, **options).estimate(frames, max_waiting))
-
-
-class Passes:
-    """The sizes of the batches that the backbone sees."""
-
-    def __init__(self, model):
-        self.batches = []
-        self.hook = model.model.backbone.register_forward_hook(
-            lambda module, inputs, output: self.batches.append(len(inputs[0]))
-        )
-
-    def __enter__(self):
-        return self.batches
-
-    def __exit__(self, *_):
-        self.hook.remove()
 
 
 def predicted(model, window, boxes):
@@ -129,10 +114,10 @@ def test_windows_of_five_frames_are_the_two_before_and_the_two_after(crops, syst
 
 def test_windows_of_five_frames_encode_every_crop_once():
     wide = window_model(SKELETON, **window_systems(3, 5)['stdpose'])
-    with Passes(wide) as batches:
+    with BackboneBatches(wide) as batches:
         estimate(wide, video(8, 3), batch_size=8)
     assert batches == [8, 8, 8]
-    with Passes(wide) as batches:
+    with BackboneBatches(wide) as batches:
         estimate(wide, video(6), batch_size=8, crops='window')
     # Five for each frame, less one for each that lies before the first or after the last.
     assert sum(batches) == 5 * 6 - 2 * (2 + 1)
@@ -171,13 +156,13 @@ def test_batches_and_reuse_change_nothing_for_boxes_that_stay(model, number, num
 
 def test_every_crop_is_encoded_once_and_batches_are_full():
     model = window_model(SKELETON)
-    with Passes(model) as batches:
+    with BackboneBatches(model) as batches:
         estimate(model, video(24), batch_size=8)
     assert batches == [8, 8, 8]
-    with Passes(model) as batches:
+    with BackboneBatches(model) as batches:
         estimate(model, video(8, 3), batch_size=8)
     assert batches == [8, 8, 8]
-    with Passes(model) as batches:
+    with BackboneBatches(model) as batches:
         estimate(model, video(6), batch_size=8, crops='window')
     # Three for each frame; the first and the last stand in for the one that is not there.
     assert sum(batches) == 3 * 6 - 2
@@ -185,7 +170,7 @@ def test_every_crop_is_encoded_once_and_batches_are_full():
 
 def test_a_model_of_single_frames_sees_single_frames():
     model = window_model(SKELETON, test_cfg={'use_frame_head': True})
-    with Passes(model) as batches:
+    with BackboneBatches(model) as batches:
         found = estimate(model, video(4), crops='window')
     assert sum(batches) == 4
     alone = [estimate(model, [frame])[0] for frame in video(4)]

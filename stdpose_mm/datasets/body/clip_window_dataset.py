@@ -78,7 +78,7 @@ class ClipWindowDataset(BaseWindowDataset):
         """Draw which labels on either side of ``key`` are shown, if any."""
         random: Any = np.random if seed is None else np.random.default_rng(seed)
         place = track.frames.index(key)
-        left, right, which, side = random.random(4) if seed is not None else random.rand(4)
+        left, right, which, side = random.random(4)
         before = place - 1 - int(np.searchsorted(self._distances, left))
         after = place + 1 + int(np.searchsorted(self._distances, right))
         given = []

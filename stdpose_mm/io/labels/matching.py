@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.video import FrameSource, PictureFrames, known_times
+from stdpose_mm.io.video import FrameSource, known_times
 from stdpose_mm.structures import FrameNumbering, VideoFrame, VideoLabels
 
 from .fields import shown
@@ -50,7 +50,7 @@ def match_frames(
         return _renumbered(labels, {index: index for index in labels}, source, options)
     by_name = {} if options else _by_name(labels, source)
     if by_name:
-        assert isinstance(source, PictureFrames)
+        assert source is not None
         _require_one_count(labels, source, by_name, options)
         frame_of, text = by_name, f'the names of the pictures in {source.name}'
     else:
@@ -77,7 +77,7 @@ def match_frames(
 
 def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
     """Find the frames whose pictures have the names of labelled pictures; {} without any."""
-    if not isinstance(source, PictureFrames):
+    if source is None or not source.has_picture_files:
         return {}
     names = [base_name(source.path_of(i)) for i in range(len(source))]
     if len(set(names)) < len(names):
@@ -96,7 +96,7 @@ def _by_name(labels: VideoLabels, source: FrameSource | None) -> dict[int, int]:
 
 def _require_one_count(
     labels: VideoLabels,
-    source: PictureFrames,
+    source: FrameSource,
     by_name: Mapping[int, int],
     options: FrameOptions,
 ) -> None:
@@ -143,7 +143,7 @@ def _require_no_holes(labels: VideoLabels, source: FrameSource, options: FrameOp
 
 def numbers_with_gaps(source: FrameSource) -> tuple[int, int] | None:
     """Return the lowest and the highest number of pictures that leave numbers out, else None."""
-    if not isinstance(source, PictureFrames):
+    if not source.has_picture_files:
         return None
     names = [source.path_of(index) for index in range(len(source))]
     own = frame_indices(names[0], names)[1]

@@ -31,6 +31,7 @@ class FrameSource(Sequence[np.ndarray]):
         size: (width, height) in pixels, as shown (a rotation noted in the file is applied).
         audio_path: File with the sound of the whole video; None if there is none.
         pixel_aspect: Width of a pixel by its height as shown; other than 1 in anamorphic video.
+        has_picture_files: Whether every frame is a picture in a file of its own.
     """
 
     name: str
@@ -38,6 +39,7 @@ class FrameSource(Sequence[np.ndarray]):
     size: tuple[int, int]
     audio_path: str | None = None
     pixel_aspect: Fraction = Fraction(1)
+    has_picture_files: bool = False
 
     def path_of(self, index: int) -> str:
         """Return the file that holds frame ``index``.

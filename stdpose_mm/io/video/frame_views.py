@@ -22,6 +22,7 @@ class FrameView(FrameSource):
         self.source = frames
         self.name, self.fps, self.size = frames.name, frames.fps, frames.size
         self.audio_path, self.pixel_aspect = frames.audio_path, frames.pixel_aspect
+        self.has_picture_files = frames.has_picture_files
 
     def __len__(self) -> int:
         return len(self.source)

@@ -30,6 +30,8 @@ class PictureFrames(FrameSource):
         name: Name of the video.
     """
 
+    has_picture_files = True
+
     def __init__(self, paths: Sequence[PathLike], name: str) -> None:
         if not paths:
             raise InputError(f'{name} holds no pictures, expected files such as 000000.jpg')

@@ -22,7 +22,16 @@ from stdpose_mm.io.labels import (
     read_frame_list,
 )
 from stdpose_mm.io.labels.frame_numbers import picture_stem
-from stdpose_mm.io.video import ArrayFrames, FrameSource, known_times, open_frames, write_video
+from stdpose_mm.io.video import (
+    ArrayFrames,
+    CachedFrames,
+    FrameSource,
+    PreloadedFrames,
+    SelectedFrames,
+    known_times,
+    open_frames,
+    write_video,
+)
 from stdpose_mm.structures import FrameNumbering, PersonLabel, Skeleton, VideoFrame, VideoLabels
 
 HASH = '3f2a9c0d1e4b5a6978877665544332211'
@@ -563,6 +572,13 @@ class TestPictureSets:
         assert describe_frames(matched) == (
             'labels on frames 1, 7, read from the names of the pictures in frames'
         )
+
+    def test_names_of_pictures_decide_in_every_view_of_them(self, pictures: FrameSource) -> None:
+        labels = labels_on(['000014.jpg', '000018.jpg'])
+        for view in (CachedFrames(pictures), PreloadedFrames(pictures, [0])):
+            assert list(match_frames(labels, view).labelled_frame_indices) == [3, 7]
+        selection = SelectedFrames(pictures, range(2, 9))  # 000013.jpg to 000019.jpg
+        assert list(match_frames(labels, selection).labelled_frame_indices) == [1, 5]
 
     def test_numbers_of_other_names_mean_nothing_where_pictures_are_missing(
         self, pictures: FrameSource

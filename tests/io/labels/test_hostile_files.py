@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import resource
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,6 +35,7 @@ from stdpose_mm.io.labels.label_stream import LabelStream
 from stdpose_mm.io.video import ArrayFrames, open_frames
 from stdpose_mm.io.video_list import ListedVideo, find_file_of, list_videos
 from support.label_samples import person, sample
+from support.zip_files import zipped
 
 LOCAL_FLAGS, LOCAL_METHOD = 6, 8
 CENTRAL_FLAGS, CENTRAL_METHOD = 8, 10
@@ -48,13 +47,6 @@ def export(tmp_path: Path) -> bytes:
     """A zip of CVAT."""
     write_labels(sample(), tmp_path / 'annotations.xml')
     return zipped((tmp_path / 'annotations.xml').read_bytes())
-
-
-def zipped(text: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr('annotations.xml', text)
-    return buffer.getvalue()
 
 
 def with_header(data: bytes, local: int, central: int, value: int) -> bytes:
