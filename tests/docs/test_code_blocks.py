@@ -34,6 +34,7 @@ import tomllib
 
 from stdpose_mm.cli.arguments import OneLineParser
 from stdpose_mm.cli.main import main as stdpose
+from stdpose_mm.onnx_session import available_precisions
 from support.classes import arguments_of
 from support.doc_blocks import PAGES, Block, Call, blocks_of, calls_of
 from support.doc_sandbox import make_sandbox
@@ -206,11 +207,15 @@ def run_script(script: str, arguments: list[str]) -> int:
 
 
 def needs_more(arguments: list[str]) -> bool:
-    """Whether there are other models than the tiny one, several processes, or optional formats."""
+    """Whether there are other models than the tiny one, several processes, or optional formats,
+    or OpenVINO is to compute in bfloat16, which not every processor does.
+    """
     named = {after for word, after in pairwise(arguments) if word == '--config'}
     named |= {word for word in arguments if word.startswith('configs/')}
     is_optional = any(word.endswith('.slp') for word in arguments) and not find_spec('sleap_io')
     options = {word.partition('=')[0] for word in arguments}
+    precisions = available_precisions('openvino')
+    is_optional |= 'bfloat16' in arguments and 'bfloat16' not in precisions
     return is_optional or not named <= {MODEL} or not options.isdisjoint(ELSEWHERE)
 
 
