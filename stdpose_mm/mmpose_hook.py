@@ -10,6 +10,8 @@ here, but changed when other code imports it:
   that models of this package get :class:`~stdpose_mm.apis.stdpose_inferencer.STDPoseInferencer`
   and all others MMPose's own class, untouched. And the function that turns instances into plain
   dicts keeps their ``track_ids``, which no instance of MMPose has.
+- ``Pose2DInferencer`` itself refuses a model of this package: the way above is not open to a
+  config that imports this package only while MMPose's class is already reading it.
 - MMEngine reads checkpoints by :mod:`stdpose_mm.checkpoint_files`, which runs no code from them.
 """
 
@@ -23,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from .checkpoint_files import change_mmengine
+from .errors import InputError
 
 LOCATIONS = {
     'DATASETS': ('stdpose_mm.datasets',),
@@ -107,10 +110,31 @@ def _change_inferencer(module: Any) -> None:
     base.split_instances = split_tracked_instances
 
 
+def _change_pose2d(module: Any) -> None:
+    original = module.Pose2DInferencer
+    load = original._init_model
+    if load.__module__ == __name__:
+        return
+
+    def init_model(self: Any, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        """Load a model, unless it is one that MMPose's own inferencer cannot run."""
+        # Models without data_mode fail later, without a reason that a user could understand.
+        if 'data_mode' not in cfg and is_window_model(cfg):
+            raise InputError(
+                "MMPose's Pose2DInferencer was given a model of stdpose_mm, which it cannot run, "
+                'import stdpose_mm before you build MMPoseInferencer, or use STDPoseInferencer of '
+                'stdpose_mm.apis'
+            )
+        return load(self, cfg, *args, **kwargs)
+
+    original._init_model = init_model
+
+
 _CHANGES = {
     'mmengine.runner.checkpoint': change_mmengine,
     'mmpose.registry': _change_registries,
     'mmpose.apis.inferencers.mmpose_inferencer': _change_inferencer,
+    'mmpose.apis.inferencers.pose2d_inferencer': _change_pose2d,
 }
 
 

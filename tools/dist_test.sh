@@ -5,6 +5,10 @@ set -euo pipefail
 config=${1:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
 checkpoint=${2:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
 gpus=${3:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
+if [[ ! -f $config ]]; then
+    echo "dist_test.sh: config $config does not exist, expected a Python file such as those in configs/" >&2
+    exit 2
+fi
 tools=$(dirname "${BASH_SOURCE[0]}")
 
 PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \

@@ -4,6 +4,10 @@
 set -euo pipefail
 config=${1:?usage: dist_train.sh CONFIG GPUS [options of train.py]}
 gpus=${2:?usage: dist_train.sh CONFIG GPUS [options of train.py]}
+if [[ ! -f $config ]]; then
+    echo "dist_train.sh: config $config does not exist, expected a Python file such as those in configs/" >&2
+    exit 2
+fi
 tools=$(dirname "${BASH_SOURCE[0]}")
 
 PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from stdpose_mm.choices import LIFE_SPANS
 from stdpose_mm.errors import InputError, require_whole
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import NO_BOX_FRAME_OPTIONS, NO_FRAME_OPTIONS, FrameOptions
@@ -16,8 +18,10 @@ from stdpose_mm.io.labels.coco_records import TRACK_NAME
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
+    BasePropagator,
     Boxes,
     GapCache,
+    GapMemory,
     LifeSpan,
     WorkListener,
     affected_frames,
@@ -66,7 +70,8 @@ class FrameResult:
         visibility: [P, K] of 0 (unknown), 1 (occluded), 2 (visible).
         scores: [P, K] in 0..1; 1 for given joints.
         bboxes: [P, 4] ``[x, y, w, h]``, zeros where there is none.
-        source: [P] 'given' (with a given joint), 'propagated' or 'absent'.
+        source: [P] 'given' (with a given joint, or marked as absent by a person, as in label
+            files: ``keypoint_sources`` are 'absent' then), 'propagated' or 'absent'.
         keypoint_sources: [P, K] the same for every joint.
         persons: The same people as labels, see :meth:`VideoPosePropagator.collect_labels`.
     """
@@ -95,6 +100,7 @@ class PropagationState:
         detections: Frame index -> detected people, see :meth:`VideoPosePropagator.detect_in_video`.
         life_span: 'video' or 'labels', see :meth:`VideoPosePropagator.init_state`.
         cache: Finished gaps, so that a correction recomputes only the gaps that it affects.
+        cached_for: The propagator and the skeleton of ``cache``; None before the first run.
         folder: Where finished gaps are kept on the disk instead; None for in memory.
     """
 
@@ -105,7 +111,8 @@ class PropagationState:
     boxes: Boxes = field(default_factory=dict)
     detections: dict[int, FrameDetections] = field(default_factory=dict)
     life_span: LifeSpan = 'video'
-    cache: GapCache = field(default_factory=dict)
+    cache: GapMemory = field(default_factory=GapMemory)
+    cached_for: tuple[weakref.ref[BasePropagator], Skeleton] | None = None
     folder: Path | None = None
 
 
@@ -235,6 +242,11 @@ class VideoPosePropagator:
                     f'{name} are a {type(given).__name__}, expected VideoLabels, read files by '
                     'stdpose_mm.io.labels.read_labels'
                 )
+        if life_span not in LIFE_SPANS:
+            raise InputError(
+                f'life_span is {life_span!r}, expected {" or ".join(map(repr, LIFE_SPANS))}, '
+                'choose one of them'
+            )
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         state = PropagationState(
             frames,
@@ -651,18 +663,12 @@ class VideoPosePropagator:
         skeleton = self._base_labels(state).skeleton
         if within is not None:
             within = shared_frames(within, range(len(state.frames)))
-        cache = state.cache
-        # Reading labels alone is faster than the disk.
-        if state.folder is not None and self.propagator.reads_pictures:
-            cache = open_gap_cache(
-                state.folder, state.frames.name, self.propagator, state.frames, skeleton
-            )
         people = propagate_frames(
             state.frames,
             {person_id: dict(track) for person_id, track in state.tracks.items()},
             skeleton,
             self.propagator,
-            cache,
+            self._open_cache(state, skeleton),
             boxes=state.boxes,
             detections=state.detections,
             life_span=state.life_span,
@@ -687,7 +693,20 @@ class VideoPosePropagator:
         state.tracks.clear()
         state.boxes = {}
         state.detections.clear()
-        state.cache.clear()
+        state.cache = GapMemory()
+
+    def _open_cache(self, state: PropagationState, skeleton: Skeleton) -> GapCache:
+        """Return the finished gaps of this propagator."""
+        # Reading labels alone is faster than the disk.
+        if state.folder is not None and self.propagator.reads_pictures:
+            return open_gap_cache(
+                state.folder, state.frames.name, self.propagator, state.frames, skeleton
+            )
+        # A weak reference, so that a state that is kept does not keep a network in memory.
+        context = (weakref.ref(self.propagator), skeleton)
+        if state.cached_for != context:
+            state.cache, state.cached_for = GapMemory(), context
+        return state.cache
 
     def _base_labels(self, state: PropagationState) -> VideoLabels:
         if state.skeleton is None or not state.tracks:

@@ -20,6 +20,7 @@ from pathlib import Path
 from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.cli.arguments import (
     LAUNCHER_FOR_ONE_VIDEO,
+    OUTPUTS,
     OneLineParser,
     add_cache_argument,
     add_cvat_input,
@@ -50,7 +51,12 @@ from stdpose_mm.cli.video_set import (
     run_video_set,
 )
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.outputs import adapted_model
+from stdpose_mm.io.outputs import (
+    adapted_model,
+    choose_format,
+    label_outputs,
+    refuse_input_folders,
+)
 from stdpose_mm.io.video_list import (
     ListedVideo,
     files_of_none,
@@ -161,7 +167,7 @@ def make_parser(prog: str) -> OneLineParser:
         '--keep-every',
         type=int,
         metavar='T',
-        help='use only the labels of every T-th labelled frame, to try propagation on fully '
+        help='use only the labels on every T-th frame of the video, to try propagation on fully '
         'labelled videos',
     )
     add_cache_argument(parser)
@@ -197,7 +203,11 @@ def propagate(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt(
             'interrupted, no output was written; the same command begins anew'
         ) from None
-    print('\n'.join([*result.summary, *result.advice]))
+    beside = [
+        f'{output.path}: the project file of {args.out}'
+        for output in label_outputs('--out', args.out, choose_format(args.out, args.format))[1:]
+    ]
+    print('\n'.join([*result.summary, *beside, *result.advice]))
 
 
 def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> None:
@@ -214,6 +224,15 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
     boxes = None if args.boxes in (INTERPOLATE, DETECTOR) else Path(args.boxes)
     require_folder('--boxes', boxes)
     require_folder('--loaded-into-cvat', args.loaded_into_cvat)
+    refuse_input_folders(
+        {f'--{option.replace("_", "-")}': vars(args).get(option) for option in OUTPUTS},
+        {
+            'the videos': args.inputs,
+            'LABELS': args.labels,
+            '--boxes': boxes,
+            '--loaded-into-cvat': args.loaded_into_cvat,
+        },
+    )
 
     def prepare(job: VideoJob) -> None:
         video, own = job.video, job.args

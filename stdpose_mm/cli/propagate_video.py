@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.video_pose_propagator import PropagationState
     from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.io.video import FrameSource
     from stdpose_mm.review import LabelSummary, TrackErrors
     from stdpose_mm.structures import PersonLabel, VideoLabels
 
@@ -99,26 +100,48 @@ def propagate_video(
         InputError: If something that was given cannot be used; no output file is written then.
     """
     require_video(args.video, args.labels)
-    from tqdm import tqdm
-
-    from stdpose_mm.cli.progress import FrameProgress
-    from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.labels import (
-        describe_frames,
-        read_labels,
-        require_times,
-        write_labels,
+    frames = _open_video(args)
+    labels = _read_labels(args, frames)
+    propagator = _adapt(args, models, frames, labels, progress) if args.adapt else models.propagator
+    how = f'{args.method} ({propagator.describe(labels.skeleton)})'
+    detector = models.detector
+    state = _init_state(args, propagator, frames, labels)
+    _tell_labels(args, state, labels, brief)
+    if detector is not None:
+        _detect_boxes(propagator, state, detector, progress)
+    dense, took = _fill_gaps(propagator, state, progress)
+    judged = _judge(args, dense)
+    _write_outputs(args, frames, dense, judged, how)
+    return VideoResult(
+        _count(dense),
+        summary=[
+            f'method: {how}',
+            *propagator.describe_use(),
+            _word_written(args.out, dense),
+            *filter(None, [took]),
+        ],
+        advice=list_advice(judged, args.check, args.suggest),
     )
+
+
+def _open_video(args: argparse.Namespace) -> FrameSource:
+    """Open the video, and refuse outputs that need times that it does not have."""
+    from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.video import clock_of, open_frames, require_timing
-    from stdpose_mm.propagation import match_labels, subsample_labels
-    from stdpose_mm.structures import count_sources
-    from stdpose_mm.structures.propagated_labels import require_some_given
 
     frames = open_frames(args.video)
-    time_of = clock_of(frames)
-    require_times(choose_format(args.out, args.format), time_of)
+    require_times(choose_format(args.out, args.format), clock_of(frames))
     if args.save_video is not None:
         require_timing(args.save_video, frames)
+    return frames
+
+
+def _read_labels(args: argparse.Namespace, frames: FrameSource) -> VideoLabels:
+    """Read the labels to propagate, on the frames of the video."""
+    from stdpose_mm.io.labels import read_labels
+    from stdpose_mm.propagation import match_labels, subsample_labels
+    from stdpose_mm.structures.propagated_labels import require_some_given
+
     labels = read_labels(
         args.labels,
         video=args.labels_video,
@@ -128,40 +151,57 @@ def propagate_video(
     require_some_given(labels, str(args.labels))
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
-    labels = match_labels(labels, frames, frame_options(args), args.labels_size)
-    if args.adapt:
-        # A model that does not suit the method is refused before it is trained.
-        models.build()
-        require_packages('--adapt', 'torch', 'mmpose')
-        from stdpose_mm.training import adapt
+    return match_labels(labels, frames, frame_options(args), args.labels_size)
 
-        adapted = adapt(
-            args.config,
-            args.checkpoint,
-            frames,
-            labels,
-            out=args.out,
-            device=args.device,
-            max_minutes=DEFAULT_ADAPT_MINUTES if args.adapt_minutes is None else args.adapt_minutes,
-            method=args.method,
-            options={
-                'pose_networks': pose_network_files(args),
-                'batch_size': args.batch_size,
-                'fuser': args.fuser,
-                'flow_weights': args.flow_weights,
-                'precision': args.precision,
-                'use_stdpose': args.use_stdpose,
-            },
-            progress=progress,
-            announce=print,
-        )
-        print(adapted)
-        propagator = models.build_propagator(*adapted.files)
-    else:
-        propagator = models.propagator
-    how = f'{args.method} ({propagator.describe(labels.skeleton)})'
-    detector = models.detector
-    state = propagator.init_state(
+
+def _adapt(
+    args: argparse.Namespace,
+    models: PropagationModels,
+    frames: FrameSource,
+    labels: VideoLabels,
+    progress: bool,
+) -> VideoPosePropagator:
+    """Fine-tune the model on the labels, and build the propagator that uses it."""
+    # A model that does not suit the method is refused before it is trained.
+    models.build()
+    require_packages('--adapt', 'torch', 'mmpose')
+    from stdpose_mm.training import adapt
+
+    adapted = adapt(
+        args.config,
+        args.checkpoint,
+        frames,
+        labels,
+        out=args.out,
+        device=args.device,
+        max_minutes=DEFAULT_ADAPT_MINUTES if args.adapt_minutes is None else args.adapt_minutes,
+        method=args.method,
+        options={
+            'pose_networks': pose_network_files(args),
+            'batch_size': args.batch_size,
+            'fuser': args.fuser,
+            'flow_weights': args.flow_weights,
+            'precision': args.precision,
+            'use_stdpose': args.use_stdpose,
+        },
+        progress=progress,
+        announce=print,
+    )
+    print(adapted)
+    return models.build_propagator(*adapted.files)
+
+
+def _init_state(
+    args: argparse.Namespace,
+    propagator: VideoPosePropagator,
+    frames: FrameSource,
+    labels: VideoLabels,
+) -> PropagationState:
+    """Hand video, labels and boxes to the propagator."""
+    from stdpose_mm.io.cache_folder import choose_cache_folder
+    from stdpose_mm.io.labels import read_labels
+
+    return propagator.init_state(
         frames,
         labels,
         boxes=None
@@ -172,28 +212,79 @@ def propagate_video(
         folder=choose_cache_folder(args.cache),
         box_frame_options=frame_options(args, 'boxes'),
     )
+
+
+def _tell_labels(
+    args: argparse.Namespace, state: PropagationState, labels: VideoLabels, brief: bool
+) -> None:
+    """Say what is labelled, and what may be wrong with it."""
+    from stdpose_mm.io.labels import describe_frames
+
     if brief:
         for note in (describe_frames(labels), *list_doubts(state)):
             print(f'{args.video}: {note}', file=sys.stderr)
     else:
         print_summary(state, [describe_frames(labels)])
-    if detector is not None:
-        detected = propagator.detect_in_video(state, detector)
-        for _ in tqdm(
-            detected, total=len(state.frames), desc='boxes', unit=' frames', disable=not progress
-        ):
-            pass
+
+
+def _detect_boxes(
+    propagator: VideoPosePropagator,
+    state: PropagationState,
+    detector: PersonDetector,
+    progress: bool,
+) -> None:
+    """Find the people of all frames that are not labelled."""
+    from tqdm import tqdm
+
+    detected = propagator.detect_in_video(state, detector)
+    for _ in tqdm(
+        detected, total=len(state.frames), desc='boxes', unit=' frames', disable=not progress
+    ):
+        pass
+
+
+def _fill_gaps(
+    propagator: VideoPosePropagator, state: PropagationState, progress: bool
+) -> tuple[VideoLabels, str]:
+    """Propagate the labels; also say how long it took, '' if nothing was computed."""
+    from stdpose_mm.cli.progress import FrameProgress
+
     with FrameProgress(len(state.frames), propagator.method, show=progress) as bar:
         dense = propagator.collect_labels(state, propagator.propagate_in_video(state, bar))
-        took = bar.describe_time()
-    judged = dense
-    # Takes memory for each frame.
-    if args.report is not None or args.check or args.suggest:
-        from stdpose_mm.review import calibrate_scores
+        return dense, bar.describe_time()
 
-        judged = calibrate_scores(dense, args.method)
-    # The labels are written last, and the video gets its final name after that: if reading a
-    # picture fails, no output is left.
+
+def _judge(args: argparse.Namespace, dense: VideoLabels) -> VideoLabels:
+    """Turn scores into probabilities, where an output shows them."""
+    # Takes memory for each frame.
+    if args.report is None and not args.check and not args.suggest:
+        return dense
+    from stdpose_mm.review import calibrate_scores
+
+    return calibrate_scores(dense, args.method)
+
+
+def _write_outputs(
+    args: argparse.Namespace,
+    frames: FrameSource,
+    dense: VideoLabels,
+    judged: VideoLabels,
+    how: str,
+) -> None:
+    """Write the labels, and the overlay video and the report if they are asked for.
+
+    Args:
+        args: The command line of this video.
+        frames: The video.
+        dense: The labels to write.
+        judged: The same with probabilities as scores.
+        how: The method, in words.
+    """
+    from stdpose_mm.io.labels import write_labels
+    from stdpose_mm.io.video import clock_of
+
+    # The labels are written last, and video and report get their final names after that: if a
+    # picture cannot be read, or a file cannot be written, no output is left.
     with ExitStack() as outputs:
         video = None
         if args.save_video is not None:
@@ -213,25 +304,31 @@ def propagate_video(
                 video=video,
                 method=how,
                 video_path=args.save_video,
+                outputs=outputs,
             )
-        write_labels(dense, args.out, args.format, time_of, args.cvat_tolerance)
-    count = count_sources(dense.persons)
-    counts = {
+        write_labels(dense, args.out, args.format, clock_of(frames), args.cvat_tolerance)
+
+
+def _count(dense: VideoLabels) -> dict[str, int]:
+    """Count what the summary of several videos adds up."""
+    return {
         'frames': len(dense.frames),
         'people': len(dense.track_ids),
         'given': sum(int(person.given.sum()) for person in dense.persons),
         'propagated': sum(_count_propagated(person) for person in dense.persons),
     }
-    written = (
-        f'{args.out}: {counted(len(dense.frames), "frame")}, '
+
+
+def _word_written(out: Path, dense: VideoLabels) -> str:
+    """Say in a line what the label file holds."""
+    from stdpose_mm.structures import count_sources
+
+    count = count_sources(dense.persons)
+    return (
+        f'{out}: {counted(len(dense.frames), "frame")}, '
         f'{counted(len(dense.track_ids), dense.skeleton.category)}, {count["given"]} given and '
         f'{counted(count["propagated"], "propagated pose")}'
         + (f', {counted(count["absent"], "time")} absent' if count['absent'] else '')
-    )
-    return VideoResult(
-        counts,
-        summary=[f'method: {how}', *propagator.describe_use(), written, *filter(None, [took])],
-        advice=list_advice(judged, args.check, args.suggest),
     )
 
 

@@ -52,7 +52,8 @@ from stdpose_mm.io.outputs import (
 from stdpose_mm.io.video_list import ListedVideo, is_dataset, is_video_list, list_videos
 
 if TYPE_CHECKING:
-    from stdpose_mm.review_app.project import ReviewInputs
+    from stdpose_mm.review_app.project import ReviewInputs, ReviewProject
+    from stdpose_mm.review_app.server import ListeningServer
     from stdpose_mm.structures import Skeleton
 
 JOURNAL_SUFFIX = '.review.jsonl'
@@ -126,7 +127,10 @@ def make_parser(prog: str) -> OneLineParser:
         '(%(default)s)',
     )
     parser.add_argument(
-        '--port', type=whole, default=0, help='port of the page; 0 chooses a free one (%(default)s)'
+        '--port',
+        type=whole,
+        help='port of the page; 0 chooses a free one (default: one that belongs to the project, so '
+        'that an open page finds the next start, or a free one if it is taken)',
     )
     parser.add_argument(
         '--no-browser',
@@ -144,7 +148,7 @@ def review(args: argparse.Namespace) -> None:
         InputError: If something that was given cannot be used.
     """
     method_options = propagation_options(args)
-    if args.port > MAX_PORT:
+    if args.port is not None and args.port > MAX_PORT:
         raise InputError(f'--port must be at most {MAX_PORT}, got {args.port}')
     videos, labels = split_inputs(args.inputs)
     inputs = list_inputs(args, videos, labels)
@@ -156,7 +160,6 @@ def review(args: argparse.Namespace) -> None:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.io.cache_folder import choose_cache_folder
     from stdpose_mm.review_app.project import ReviewOptions, ReviewProject
-    from stdpose_mm.review_app.server import ListeningServer
 
     propagator = VideoPosePropagator(args.config, args.checkpoint, **method_options)
     options = ReviewOptions(
@@ -170,7 +173,7 @@ def review(args: argparse.Namespace) -> None:
         say=lambda sentence: print(sentence, file=sys.stderr),
     )
     project = ReviewProject(inputs, propagator, options)
-    server = ListeningServer(project, args.port)
+    server = _listen(project, args.port)
     try:
         project.open()
         print(server.access.address, flush=True)
@@ -179,6 +182,22 @@ def review(args: argparse.Namespace) -> None:
         server.run()
     finally:
         project.close()
+
+
+def _listen(project: ReviewProject, port: int | None) -> ListeningServer:
+    from stdpose_mm.review_app.server import ListeningServer
+
+    if port is not None:
+        return ListeningServer(project, port)
+    try:
+        return ListeningServer(project, project.usual_port)
+    except InputError:
+        print(
+            f'port {project.usual_port} of this project is taken: a page that is still open does '
+            'not find this start',
+            file=sys.stderr,
+        )
+        return ListeningServer(project)
 
 
 def split_inputs(inputs: Sequence[str]) -> tuple[list[str], Path | None]:
@@ -230,8 +249,15 @@ def list_inputs(
         outputs.append(Output('--project', one.project))
         guard_outputs(outputs, given, label_folder(one.labels))
     for one in inputs:
-        # The first save of somebody who begins with an empty video would replace them.
-        if one.labels is None and one.out.exists() and not one.project.exists():
+        # The first save would replace them; after an edit they may be what the page has saved.
+        if one.project.exists() or not one.out.exists():
+            continue
+        if one.labels is not None and args.out is not None:
+            raise InputError(
+                f'{one.out} is there already, and without edits in {one.project} it was not saved '
+                'from there, so that saving would replace it: give another --out, or move it away'
+            )
+        if one.labels is None:
             raise InputError(
                 f'{one.out} is there already, but without LABELS, and without edits in '
                 f'{one.project}, labelling begins anew and would replace it: give it as LABELS to '

@@ -75,7 +75,11 @@ def test(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     from mmengine.dist import is_main_process
 
-    from stdpose_mm.engine.config_files import config_mistakes, require_label_files
+    from stdpose_mm.engine.config_files import (
+        config_mistakes,
+        require_fitting_evaluator,
+        require_label_files,
+    )
     from stdpose_mm.engine.training_processes import training_processes
 
     require_checkpoint(args.checkpoint)
@@ -98,6 +102,7 @@ def test(args: argparse.Namespace) -> None:
 
     with training_processes(cfg), config_mistakes(args.config):
         require_label_files(cfg, 'test')
+        require_fitting_evaluator(cfg, 'test')
         metrics = measure(cfg, flips, own_flip)
         is_first = is_main_process()
     if not is_first:

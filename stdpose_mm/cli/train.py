@@ -30,6 +30,7 @@ def train(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     from stdpose_mm.engine.config_files import (
         config_mistakes,
+        require_fitting_evaluator,
         require_label_files,
         require_schedule,
     )
@@ -40,6 +41,7 @@ def train(args: argparse.Namespace) -> None:
     with training_processes(cfg), config_mistakes(args.config):
         require_schedule(cfg)
         require_label_files(cfg, 'train', 'val')
+        require_fitting_evaluator(cfg, 'val')
         TrainingRunner.from_cfg(cfg).train()
 
 

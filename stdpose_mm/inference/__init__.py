@@ -6,12 +6,7 @@ from .load_backend import load_backend
 from .onnx_window_backend import OnnxWindowBackend
 from .prefetch import prefetch
 from .video_pose_estimator import VideoPoseEstimator
-from .window_backend import (
-    FrameFeatures,
-    TorchWindowBackend,
-    WindowBackend,
-    equal_slices,
-)
+from .window_backend import FrameFeatures, TorchWindowBackend, WindowBackend
 from .window_model import Crop, WindowModel, move_to, read_checkpoint
 
 __all__ = [
@@ -24,7 +19,6 @@ __all__ = [
     'VideoPoseEstimator',
     'WindowBackend',
     'WindowModel',
-    'equal_slices',
     'estimate_video',
     'load_backend',
     'move_to',

@@ -17,8 +17,9 @@ from stdpose_mm.io.labels import read_json
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.onnx_session import OnnxSession, open_network, start_session
 from stdpose_mm.structures import NUM_FRAMES, key_place
+from stdpose_mm.structures.slices import equal_slices
 
-from .window_backend import FrameFeatures, FrameView, average_views, equal_slices
+from .window_backend import FrameFeatures, FrameView, average_views
 from .window_model import WindowModel
 
 NETWORK_FILE = 'network.json'

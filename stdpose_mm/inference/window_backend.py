@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.structures import key_place
+from stdpose_mm.structures.slices import equal_slices
 
 from .window_model import WindowModel
 
@@ -266,10 +266,3 @@ def average_views(
         )
         mean = (mean + flipped_back) * 0.5
     return mean.float().cpu().numpy()
-
-
-def equal_slices(number: int, size: int) -> list[slice]:
-    """Split ``range(number)`` into slices of at most ``size``, of nearly equal length."""
-    chunks = -(-number // size)
-    bounds = [number * n // chunks for n in range(chunks + 1)]
-    return [slice(*pair) for pair in pairwise(bounds)]

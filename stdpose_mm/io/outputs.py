@@ -77,6 +77,26 @@ def guard_outputs(
             )
 
 
+def refuse_input_folders(outputs: Mapping[str, Paths], inputs: Mapping[str, Paths]) -> None:
+    """Refuse to write into a folder whose files are read: the next run would take them for inputs.
+
+    Args:
+        outputs: Name of an output on the command line -> its folder.
+        inputs: Name of an input -> its path or paths; files do not count.
+
+    Raises:
+        InputError: If an output is the folder of an input, also through links.
+    """
+    read = {_identity(path): name for name, path in _each(inputs) if os.path.isdir(path)}
+    for output, path in _each(outputs):
+        name = read.get(_identity(path))
+        if name is not None:
+            raise InputError(
+                f'{output} {path} is the folder from which {name} are read, where the next run '
+                'would take what is written for an input, give another folder'
+            )
+
+
 def means_folder(path: PathLike) -> bool:
     """Whether an output that may be a file or a folder is a folder: it ends in a slash or exists.
 

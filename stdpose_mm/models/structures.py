@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmpose.structures import PoseDataSample
 from torch import Tensor
@@ -190,6 +191,34 @@ class AuxiliaryLabels(NamedTuple):
             ),
             dim=1,
         )
+
+
+def position_of(given: AuxiliaryLabels | None, like: Tensor) -> Tensor:
+    """Return the position of the key frames, half way between the outermost ones without labels.
+
+    Args:
+        given: Labels of N windows.
+        like: A tensor that is computed with it.
+
+    Returns:
+        [N], or [1] without labels, of the type of ``like``.
+    """
+    return like.new_full((1,), 0.5) if given is None else given.position.to(like.dtype)
+
+
+def append_prior(maps: Tensor, given: AuxiliaryLabels | None) -> Tensor:
+    """Append the maps of the interpolated poses, empty ones without labels, as one more frame.
+
+    Args:
+        maps: [N, M, K, h, w].
+        given: Labels of N windows.
+
+    Returns:
+        [N, M + 1, K, h, w].
+    """
+    if given is None:
+        return F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 1))
+    return torch.cat((maps, given.prior.to(maps.dtype)[:, None]), dim=1)
 
 
 def key_of(frames: Tensor) -> Tensor:

@@ -1,6 +1,14 @@
 """Label propagation: what every method shares; each family of methods has a folder."""
 
-from .base import PROPAGATORS, BasePropagator, ModelUse, PropagatedPose, build_propagator
+from .base import (
+    PROPAGATORS,
+    BasePropagator,
+    ModelUse,
+    PropagatedPose,
+    build_propagator,
+    method_reads_pictures,
+)
+from .gap_store import GapCache, GapMemory
 from .gaps import (
     Gap,
     LifeSpan,
@@ -15,7 +23,6 @@ from .match_labels import list_all_frames, match_labels
 from .repropagation import propagate_subsampled, subsample_labels
 from .video_propagation import (
     Boxes,
-    GapCache,
     boxes_of,
     dense_labels,
     given_labels,
@@ -30,6 +37,7 @@ __all__ = [
     'Boxes',
     'Gap',
     'GapCache',
+    'GapMemory',
     'LifeSpan',
     'ModelUse',
     'NearestLabels',
@@ -46,6 +54,7 @@ __all__ = [
     'list_all_frames',
     'load_propagator',
     'match_labels',
+    'method_reads_pictures',
     'propagate_frames',
     'propagate_labels',
     'propagate_subsampled',

@@ -180,6 +180,10 @@ PROPAGATORS = PropagatorRegistry(
 )
 
 
+_PACKAGES_OF_FOLDERS = {'window': ('torch', 'mmpose')}
+"""Folder of methods -> packages that importing it takes; all other folders are light."""
+
+
 def require_method(method: str) -> type[BasePropagator]:
     """Look up the propagator registered as ``method``.
 
@@ -200,8 +204,24 @@ def require_method_packages(method: str) -> None:
     Raises:
         InputError: If one is missing.
     """
-    if PROPAGATION_METHODS.get(method) == 'window':
-        require_packages(f'method {method!r}', 'torch', 'mmpose')
+    require_packages(f'method {method!r}', *_packages_of(method))
+
+
+def method_reads_pictures(method: str) -> bool:
+    """Tell whether a method looks at the video at all, as its class says.
+
+    A class that takes PyTorch is not imported for it, which would take seconds and is not possible
+    everywhere: it runs a network on pictures.
+
+    Raises:
+        InputError: If there is no such method.
+    """
+    return bool(_packages_of(method)) or require_method(method).reads_pictures
+
+
+def _packages_of(method: str) -> tuple[str, ...]:
+    """Return the packages that importing the class of a method takes."""
+    return _PACKAGES_OF_FOLDERS.get(PROPAGATION_METHODS.get(method, ''), ())
 
 
 def build_propagator(method: str, **kwargs: Any) -> BasePropagator:

@@ -10,12 +10,21 @@ import numpy as np
 from stdpose_mm.structures import Window, person_box, propagation_window
 from stdpose_mm.structures.interpolated_pose import interpolated_pose
 from stdpose_mm.structures.joint_mapping import JointMapping
+from stdpose_mm.structures.slices import equal_slices
 
 from .gaps import Gap
 
 MIRROR_REACH = 15
 """Largest distance in frames from the key frame to an auxiliary frame that carries no label: the
 largest one in training."""
+
+MAX_KEYS = 64
+"""Frames of a gap that are estimated together; a longer gap comes in chunks."""
+
+
+def gap_parts(gap: Gap, max_keys: int) -> list[tuple[Gap, range]]:
+    """Divide the frames of a gap into parts of at most ``max_keys``, of nearly equal length."""
+    return [(gap, gap.frames[keys]) for keys in equal_slices(len(gap.frames), max_keys)]
 
 
 def gap_window(key: int, gap: Gap, keys: Sequence[int]) -> Window:

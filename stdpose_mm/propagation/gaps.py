@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from stdpose_mm.choices import LifeSpan
+from stdpose_mm.errors import InputError
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.structures import NOT_LABELLED, VISIBLE, PersonLabel
 
@@ -271,7 +272,17 @@ def find_gaps(
 
 
 def shared_frames(frames: range, others: range) -> range:
-    """Return the frames that two runs of frames share; empty if none."""
+    """Return the frames that two runs of frames share; empty if none.
+
+    Raises:
+        InputError: If one of them is no range, or leaves frames out.
+    """
+    for given in (frames, others):
+        if not isinstance(given, range) or given.step != 1:
+            raise InputError(
+                f'frames are {given!r}, expected a range without a step, give one such as '
+                'range(5, 8)'
+            )
     return range(max(frames.start, others.start), min(frames.stop, others.stop))
 
 

@@ -39,36 +39,30 @@ def load_propagator(
         InputError: If the method is unknown, lacks its config or checkpoint, does not use something
             that was given, or a file cannot be used.
     """
+    propagator_class = require_method(method)
+    if not propagator_class.uses_fuser:
+        for given, what in (
+            (fuser is not None, 'a fuser was given'),
+            (not use_stdpose, "the package's STDPose was left out"),
+            (bool(pose_networks), 'a pose network was given as evidence'),
+        ):
+            if given:
+                raise InputError(f"{what}, which method {method!r} does not use, choose 'auto'")
+    if flow_weights is not None and not propagator_class.uses_flow:
+        raise InputError(
+            f'weights of optical flow were given, which method {method!r} does not use, '
+            "choose 'auto' or 'flow'"
+        )
     options: dict[str, Any] = {}
     if fuser is not None:
-        if method not in PROPAGATORS or not PROPAGATORS[method].uses_fuser:
-            raise InputError(
-                f"a fuser was given, which method {method!r} does not use, choose 'auto'"
-            )
         options['weights'] = fuser
-    if not use_stdpose and (method not in PROPAGATORS or not PROPAGATORS[method].uses_fuser):
-        raise InputError(
-            f"the package's STDPose was left out, which method {method!r} does not use, choose "
-            "'auto'"
-        )
     if flow_weights is not None:
-        if method not in PROPAGATORS or not PROPAGATORS[method].uses_flow:
-            raise InputError(
-                f'weights of optical flow were given, which method {method!r} does not use, '
-                "choose 'auto' or 'flow'"
-            )
         require_packages('RAFT', 'torch', 'torchvision')
         from .flow.optical_flow import RAFTFlow
 
         options['estimator'] = RAFTFlow(flow_weights, device=device)
     if pose_networks:
-        if method not in PROPAGATORS or not PROPAGATORS[method].uses_fuser:
-            raise InputError(
-                f'a pose network was given as evidence, which method {method!r} does not use, '
-                "choose 'auto'"
-            )
         options['pose_networks'] = [load_pose_network(files, device) for files in pose_networks]
-    propagator_class = require_method(method)
     model = window_model or _window_model(method, config, checkpoint, device, precision)
     if model is not None:
         options.update(window_model=model, batch_size=batch_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,12 +20,10 @@ from stdpose_mm.structures import (
 from stdpose_mm.tracking import assign_track_ids
 
 from .base import BasePropagator, GapPoses, PropagatedPose
+from .gap_store import GapCache, GapMemory
 from .gaps import Gap, LifeSpan
 from .track_plans import Boxes, DetectedPeople, TrackPlan, TrackPlanner, Tracks
 from .work_progress import WorkListener, propagate_with_progress
-
-GapCache = MutableMapping[str, GapPoses]
-"""Fingerprint of a gap -> its poses, so that a correction redoes only the gaps it touches."""
 
 
 def propagate_labels(
@@ -139,12 +137,10 @@ def propagate_frames(
     within = range(len(frames)) if within is None else within
     planner = TrackPlanner(len(frames), life_span, boxes or {}, detections or {})
     plans = planner.plan(tracks, track_ids, within, propagator.reads_other_people)
-    cache = {} if cache is None else cache
+    cache = GapMemory() if cache is None else cache
     poses = _GapPoses(plans, frames, skeleton, propagator, cache, listener)
-    if everything and isinstance(cache, dict):
-        # Memory shall not grow with every correction; files have a limit of their own.
-        for stale in set(cache) - poses.keys:
-            del cache[stale]
+    if everything:
+        cache.keep_only(poses.keys)
     for frame_index in within:
         people = [
             _person_at(frame_index, track_id, plan, poses, skeleton.num_keypoints)
@@ -267,7 +263,7 @@ class _GapPoses:
         try:
             return self._cache[self._keys[gap]]
         except KeyError:
-            # Another process has removed it since.
+            # Another run has removed it since.
             poses = {pose.frame_index: pose for pose in self._propagate([gap])}
             return GapPoses.stack([poses[frame] for frame in gap.frames])
 

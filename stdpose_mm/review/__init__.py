@@ -19,7 +19,7 @@ from .label_summary import (
     word_doubts,
     word_summary,
 )
-from .score_calibration import calibrate_scores
+from .score_calibration import calibrate_scores, score_meaning
 from .suggestions import (
     FrameSuggestion,
     expect_errors_left,
@@ -56,6 +56,7 @@ __all__ = [
     'rank_errors',
     'rank_gains',
     'rank_suggestions',
+    'score_meaning',
     'share_labels',
     'suggest_frames',
     'summarize_labels',

@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stdpose_mm.choices import PROPAGATION_METHODS
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import FrameSource
-from stdpose_mm.propagation import Boxes
+from stdpose_mm.propagation import Boxes, method_reads_pictures
 
 from .label_plans import LabelPlans, combine_plans, plan_frames, share_labels
 
@@ -200,7 +199,8 @@ class UnlabelledVideo:
         motions: See :func:`measure_motion`.
         num_frames: Length of the video.
         method: Propagation method that is to fill the other frames; the models were fitted for
-            'flow' and 'linear', other methods that read pictures are treated as 'flow'.
+            'flow' and 'linear'; other methods that read pictures are treated as 'flow', and those
+            that read none as 'linear'.
 
     Attributes:
         chunks: Plans of the chunks of the video; errors are counted in poses.
@@ -356,5 +356,5 @@ def _beyond(model: _ErrorModel, distance: np.ndarray, paths: np.ndarray) -> np.n
 
 def _model_of(motion: TrackMotion, method: str) -> _ErrorModel:
     measured = 'pictures' if not motion.has_boxes else ('boxes', 'both')[motion.paths.shape[1] > 1]
-    family = 'linear' if PROPAGATION_METHODS[method] == 'interpolation' else 'flow'
+    family = 'flow' if method_reads_pictures(method) else 'linear'
     return _MODELS[family, measured]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
 from stdpose_mm.evaluation.functional import ScoreCalibrator, pose_sizes
-from stdpose_mm.propagation import PROPAGATORS
+from stdpose_mm.propagation import PROPAGATORS, method_reads_pictures
 from stdpose_mm.structures import PersonLabel, VideoLabels
 
 from .expected_errors import TrackErrors
@@ -19,6 +20,20 @@ FLOW_CALIBRATOR = ScoreCalibrator(slope=0.78, offset=3.63)
 
 Fitted on the training groups of the JHMDB clips, gaps of 4 to 30 frames.
 """
+
+ScoreMeaning = Literal['distance', 'agreement', 'probability']
+
+
+def score_meaning(method: str) -> ScoreMeaning:
+    """Tell what the scores of a propagation method mean, as its class says.
+
+    Returns:
+        'distance' in time from the labels, 'agreement' of two flow tracks, or the 'probability'
+        that a joint is right.
+    """
+    if not method_reads_pictures(method):
+        return 'distance'
+    return 'agreement' if PROPAGATORS[method].scores_by_agreement else 'probability'
 
 
 def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
@@ -32,7 +47,8 @@ def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
         labels: A propagated video.
         method: Name of the propagation method.
     """
-    if not PROPAGATORS[method].reads_pictures:
+    meaning = score_meaning(method)
+    if meaning == 'distance':
         errors: dict[tuple[int | None, int], np.ndarray] = {
             (track_id, frame): of_frame
             for track_id, track in TrackErrors.of_interpolation(labels)
@@ -41,7 +57,7 @@ def calibrate_scores(labels: VideoLabels, method: str) -> VideoLabels:
         return _with_scores(
             labels, lambda p: np.where(p.labelled, 1 - errors[p.track_id, p.frame_index], 0.0)
         )
-    if not PROPAGATORS[method].scores_by_agreement:
+    if meaning == 'probability':
         return labels
     beyond = _flow_scores_beyond_labels(labels)
     return _with_scores(

@@ -163,7 +163,7 @@ class BackgroundWorker:
             everyone = dict(review.shown.of)
             labels = review.given_labels()
             if labels is None:
-                review.guidance.report = GuidanceReport(revision, 0.0)
+                review.guidance.report = GuidanceReport(revision, None)
         if labels is not None and not review.guidance.update(
             revision, everyone, labels, lambda: review.revision != revision or self._closed
         ):

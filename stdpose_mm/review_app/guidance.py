@@ -16,12 +16,16 @@ from stdpose_mm.review import (
     most_doubtful,
     rank_errors,
     rank_gains,
+    score_meaning,
 )
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, VideoLabels
 
 from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
+
+DOUBTFUL = 0.5
+"""A joint with a larger probability to be wrong is in doubt, as in overlays."""
 
 MAX_POSES = 10_000
 """Maximum number of poses for which the labels needed for a target are counted."""
@@ -33,9 +37,12 @@ class GuidanceReport:
 
     Args:
         revision: The revision.
-        expected_wrong: Expected share of wrong joints, of all joints with a place.
+        expected_wrong: Expected share of wrong joints, of all joints with a place; None without
+            any.
         next: ``{"frame", "person", "reason"}`` of the best frame to label; None without one.
-        doubtful: ``{"frame", "person", "score"}`` of the most doubtful frames, worst first.
+        doubtful: ``{"frame", "person", "score"}`` of the worst frames in doubt, worst first.
+        num_doubtful: Number of all frames in doubt: a joint in them is more likely wrong than
+            right.
         checks: ``{"frame", "person", "reason", "joints"}`` of the same frames.
         suggestions: ``{"frame", "gain"}`` of frames to label.
         wrong_after: Expected share of wrong joints after 0, 1, 2, ... further labels; empty if
@@ -43,9 +50,10 @@ class GuidanceReport:
     """
 
     revision: int
-    expected_wrong: float
+    expected_wrong: float | None
     next: dict[str, Any] | None = None
     doubtful: list[dict[str, Any]] = field(default_factory=list)
+    num_doubtful: int = 0
     checks: list[dict[str, Any]] = field(default_factory=list)
     suggestions: list[dict[str, Any]] = field(default_factory=list)
     wrong_after: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -72,6 +80,7 @@ class Guidance:
     def __init__(self, method: str) -> None:
         self.report: GuidanceReport | None = None
         self._method = method
+        self._score_meaning = score_meaning(method)
         self._errors: dict[int, TrackErrors] = {}
         self._outdated: set[int] = set()
         self._lock = Lock()
@@ -129,13 +138,13 @@ class Guidance:
     def _probably_wrong(self, person: int, poses: PersonPoses, track: VideoLabels) -> np.ndarray:
         """Return the probability [F, K] that joints are wrong; see :func:`calibrate_scores`."""
         scores = poses.scores
-        if self._method in ('linear', 'spline'):
+        if self._score_meaning == 'distance':
             # As calibrate_scores does, which would need a label for every frame.
             wrong = np.ones(poses.scores.shape)
             for _, interval in TrackErrors.of_interpolation(track) if track.persons else ():
                 wrong[interval.times] = interval.errors
             return wrong
-        if self._method == 'flow':
+        if self._score_meaning == 'agreement':
             frames = range(len(poses.sources))
             dense = track.with_persons([poses.label(frame, person) for frame in frames])
             calibrated = calibrate_scores(dense, self._method).persons
@@ -150,9 +159,16 @@ class Guidance:
         tracks = [self._errors[person] for person in people]
         number = sum(int((everyone[one].visibility > NOT_LABELLED).sum()) for one in people)
         wrong = sum(float(track.errors.sum()) for track in tracks)
+        # Frames in doubt only: the worst frames of a video may all be good.
+        in_doubt = [
+            TrackErrors(
+                track.times, track.given, np.where(track.errors > DOUBTFUL, track.errors, 0.0)
+            )
+            for track in tracks
+        ]
+        frames = {int(f) for one in in_doubt for f in one.times[one.errors.any(axis=1)]}
         checks = [
-            self._check(frame, expected, everyone, skeleton)
-            for frame, expected in rank_errors(tracks, NUM_CHECKS)
+            self._check(frame, everyone, skeleton) for frame, _ in rank_errors(in_doubt, NUM_CHECKS)
         ]
         gains = [track.gains() for track in tracks]
         found = rank_gains(tracks, NUM_SUGGESTIONS)
@@ -169,9 +185,10 @@ class Guidance:
             }
         return GuidanceReport(
             revision,
-            wrong / number if number else 0.0,
+            wrong / number if number else None,
             best,
             [{name: check[name] for name in ('frame', 'person', 'score')} for check in checks],
+            len(frames),
             checks,
             [{'frame': one.frame_index, 'gain': round(one.gain, 3)} for one in found],
             wrong_after,
@@ -180,11 +197,11 @@ class Guidance:
     def _check(
         self,
         frame: int,
-        expected: float,
         everyone: Mapping[int, PersonPoses],
         skeleton: Skeleton,
     ) -> dict[str, Any]:
         own = {person: self._errors[person].errors[frame] for person in everyone}
+        expected = sum(float(wrong.sum()) for wrong in own.values())
         person = max(own, key=lambda one: (own[one].sum(), -one))
         joints = [skeleton.keypoint_names[joint] for joint in most_doubtful(own[person])]
         return {

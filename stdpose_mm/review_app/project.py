@@ -27,6 +27,9 @@ from .journal import LABEL_FILE, Journal
 from .kept_labels import pack_labels, same_labels, unpack_labels
 from .video_review import VideoFiles, VideoReview
 
+FIRST_PORT, NUM_PORTS = 20_000, 10_000
+"""The ports of projects: below those that systems give to connections."""
+
 
 @dataclass(frozen=True)
 class ReviewInputs:
@@ -267,7 +270,7 @@ class ReviewProject:
         return {
             'name': name,
             # The page keeps unsent edits by it, and must not send them to a project of that name.
-            'key': fingerprint([str(inputs.project.resolve()) for inputs in self._inputs]),
+            'key': self._key,
             'version': __version__,
             'target': self.options.target,
             'saves': True,
@@ -277,6 +280,15 @@ class ReviewProject:
                 for format, suffixes in available_formats().items()
             ],
         }
+
+    @property
+    def usual_port(self) -> int:
+        """Return the port of every start, so that a page that is still open finds the server."""
+        return FIRST_PORT + int(self._key[:8], 16) % NUM_PORTS
+
+    @property
+    def _key(self) -> str:
+        return fingerprint([str(inputs.project.resolve()) for inputs in self._inputs])
 
     def close(self) -> None:
         """End all work, and close the files."""

@@ -171,8 +171,8 @@ class ReviewServer:
 
     async def _save(self, request: Request) -> Response:
         _, review = self._video(request)
-        await run_in_threadpool(review.save)
-        return JSONResponse({'file': str(review.files.out)})
+        revision = await run_in_threadpool(review.save)
+        return JSONResponse({'file': str(review.files.out), 'revision': revision})
 
     def _video(self, request: Request) -> tuple[int, VideoReview]:
         number = _number(request.path_params['video'], 'the video')

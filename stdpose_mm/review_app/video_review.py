@@ -73,7 +73,7 @@ class VideoReview:
         self.files = files
         self.presets = presets
         self.lock = RLock()
-        self._saving = Lock()
+        self._writing = Lock()
         self.events = EventStream()
         self.pictures = PictureReader(state.frames)
         self.settled = -1
@@ -90,6 +90,16 @@ class VideoReview:
         for entry in journal.entries:
             self._replay(entry)
         self.shown.forget_edits()
+        self.saved = self.revision if self._is_saved() else None
+        """Revision of the labels that were saved last; None if that is unknown."""
+
+    def _is_saved(self) -> bool:
+        """Tell whether the saved labels are newer than the last edit."""
+        try:
+            saved, edited = (path.stat() for path in (self.files.out, self.journal.path))
+        except OSError:
+            return False
+        return saved.st_mtime_ns >= edited.st_mtime_ns
 
     def _replay(self, entry: dict[str, Any]) -> None:
         try:
@@ -133,6 +143,7 @@ class VideoReview:
                 'persons': self.shown.persons(),
                 'revision': self.revision,
                 'settled': self.settled,
+                'saved': self.saved,
                 'method': self.propagator.method,
                 'failed': self.failed,
                 **self._counts(),
@@ -222,6 +233,7 @@ class VideoReview:
                     'good_enough': False,
                     'next': None,
                     'doubtful': [],
+                    'num_doubtful': 0,
                     'revision': -1,
                     'computing': bool(self.state.tracks),
                     **counts,
@@ -232,6 +244,7 @@ class VideoReview:
                 'good_enough': self._is_good(report, target),
                 'next': report.next,
                 'doubtful': report.doubtful,
+                'num_doubtful': report.num_doubtful,
                 'revision': report.revision,
                 'computing': report.revision < self.revision or self.settled < self.revision,
                 **counts,
@@ -298,9 +311,12 @@ class VideoReview:
         return _added_person(kind, steps, person)
 
     def _show_change(self, change: Change) -> list[range]:
-        for person in change.people:
+        touched = self.shown.follow(change)
+        # Poses of other people may depend on these labels, too.
+        waiting = [person for person, poses in self.shown.of.items() if poses.pending.any()]
+        for person in (*change.people, *waiting):
             self.guidance.forget(person)
-        return self.shown.follow(change)
+        return touched
 
     # What is shown.
 
@@ -337,6 +353,7 @@ class VideoReview:
         return (
             bool(self.state.tracks)
             and self.settled == self.revision == report.revision
+            and report.expected_wrong is not None
             and report.expected_wrong <= 1 - target
         )
 
@@ -356,23 +373,31 @@ class VideoReview:
             base = dataclasses.replace(self.state, tracks=dict(self.state.tracks))
         return self.propagator.collect_labels(base, results), clock_of(self.state.frames)
 
-    def save(self) -> None:
-        """Write :meth:`collect` to its file; of several at once, the last has the newest labels.
+    def save(self) -> int:
+        """Write :meth:`collect` to its file.
+
+        Returns:
+            The revision whose edits are surely in the file.
 
         Raises:
             InputError: If nothing is labelled, or the file cannot be written.
         """
-        with self._saving:
-            self.write(self.files.out)
+        revision = self.revision
+        self.write(self.files.out)
+        self.saved = revision
+        return revision
 
     def write(self, path: Path, format: str | None = None) -> None:
         """Write :meth:`collect`, in the format of the path's suffix by default.
 
+        Of several at once, the last has the newest labels.
+
         Raises:
             InputError: See :meth:`save`.
         """
-        labels, time_of = self.collect()
-        write_labels(labels, path, format, time_of)
+        with self._writing:
+            labels, time_of = self.collect()
+            write_labels(labels, path, format, time_of)
 
     # The work in the background.
 

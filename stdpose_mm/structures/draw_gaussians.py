@@ -15,7 +15,7 @@ def draw_gaussians(
 
     Args:
         points: [J, 2] x, y in heatmap pixels.
-        visible: [J]; points above 0.5 are drawn.
+        visible: [J]; points of 0.5 or more are drawn.
         size: Width and height of the heatmaps.
         sigma: Standard deviation in heatmap pixels; three times it is a whole number.
 

@@ -35,8 +35,16 @@ def take_as_given(labels: VideoLabels, min_score: float) -> VideoLabels:
 
     Args:
         labels: Estimates of a network, or propagated labels.
-        min_score: In 0..1; joints without a score have 1.
+        min_score: In 0..1; joints without a score have 1 beside others that have one.
+
+    Raises:
+        InputError: If joints were estimated, but none of them has a score to judge it by.
     """
+    if _has_estimates(labels) and not _has_scores(labels):
+        raise InputError(
+            f'the estimated poses of video {labels.name!r} have no scores, by which those that '
+            f'score at least {min_score:g} could be taken as given; label some frames by hand'
+        )
     persons = []
     for person in labels.persons:
         scores = np.ones(len(person.visibility)) if person.scores is None else person.scores
@@ -67,10 +75,14 @@ def require_some_given(labels: VideoLabels, file: str) -> None:
     """
     count = len(labels.persons)
     if count and not any(person.source == 'given' for person in labels.persons):
+        advice = (
+            ', or make labels of those that are certain with '
+            f'`stdpose convert {file} labels.json --as-given 0.8`'
+        )
         raise InputError(
             f'{file} holds {count} {"pose" if count == 1 else "poses"} that a network or this '
-            'package estimated, and none that a person gave, label some frames, or make labels of '
-            f'those that are certain with `stdpose convert {file} labels.json --as-given 0.8`'
+            'package estimated, and none that a person gave, label some frames'
+            f'{advice if _has_scores(labels) else ""}'
         )
 
 
@@ -93,6 +105,18 @@ def require_given(truth: Sequence[VideoLabels], user: str) -> None:
                 'propagator, wholly or in some joints; take the original label file, or mark the '
                 "joints that were checked with the source 'given'"
             )
+
+
+def _has_estimates(labels: VideoLabels) -> bool:
+    return any((person.labelled & person.propagated).any() for person in labels.persons)
+
+
+def _has_scores(labels: VideoLabels) -> bool:
+    """Tell whether a pose with estimated joints has scores."""
+    return any(
+        person.scores is not None and (person.labelled & person.propagated).any()
+        for person in labels.persons
+    )
 
 
 def _certain(person: PersonLabel, min_score: float) -> PersonLabel:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -18,6 +19,7 @@ from stdpose_mm.datasets.synthetic import ClipSettings, write_dataset
 from stdpose_mm.engine.checkpoints import last_checkpoint
 from stdpose_mm.engine.config_files import read_config
 from stdpose_mm.engine.schedules import set_iterations
+from stdpose_mm.errors import InputError, one_line
 from stdpose_mm.export.fuser_export import export_fuser
 from stdpose_mm.io.labelled_videos import read_videos
 from stdpose_mm.io.labels import find_label_files, write_label_list
@@ -114,8 +116,10 @@ class AutoTrainer:
         Raises:
             InputError: If a file cannot be used.
         """
-        # Read first, though needed last: an error in it must not appear after hours.
+        # Read first, though needed last: an error in them must not appear after hours. The gaps,
+        # which take much memory, are read again then.
         fuser = TrainedFuser.load(start / 'fuser.pth')
+        read_held_out(start)
         self.work_dir.mkdir(parents=True, exist_ok=True)
         files = [find_label_files(half) for half in halves]
 
@@ -136,11 +140,7 @@ class AutoTrainer:
             source = GapSource(roots, models=(pose,), device=self.device)
             examples += self._extract(videos, f'half{other}', source)
         train_pose_network('pose', [*files[0], *files[1]])
-        held_out = [
-            gap
-            for path in sorted((start / 'evidence' / 'val').glob('*.npz'))
-            for gap in load_training_gaps(path)
-        ]
+        held_out = read_held_out(start)
         trained_on = f'generated clips, then {len(files[0]) + len(files[1])} labelled videos'
         self._train_fuser(examples, held_out, trained_on, start=fuser)
 
@@ -205,3 +205,29 @@ class AutoTrainer:
     ) -> list[TrainingGap]:
         folder = self.work_dir / 'evidence' / name
         return extract_training_gaps(videos, folder, source, self.workers, self.seed)
+
+
+def read_held_out(start: Path) -> list[TrainingGap]:
+    """Read the held-out evidence of an earlier run, which the scores are calibrated on.
+
+    Args:
+        start: Its work folder.
+
+    Raises:
+        InputError: If there is none, or it cannot be read.
+    """
+    folder = start / 'evidence' / 'val'
+    gaps: list[TrainingGap] = []
+    for path in sorted(folder.glob('*.npz')):
+        try:
+            gaps += load_training_gaps(path)
+        except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as error:
+            raise InputError(
+                f'{path} cannot be read ({one_line(error)}), give the work folder of a finished run'
+            ) from error
+    if not gaps:
+        raise InputError(
+            f'{folder} holds no evidence to calibrate scores on, give the work folder of a '
+            'finished run'
+        )
+    return gaps

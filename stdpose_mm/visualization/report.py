@@ -8,6 +8,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, nullcontext
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ def write_report(
     video: str | os.PathLike[str] | None = None,
     method: str = '',
     video_path: str | os.PathLike[str] | None = None,
+    outputs: ExitStack | None = None,
 ) -> None:
     """Write one self-contained HTML file about a propagated video, atomically.
 
@@ -72,6 +74,8 @@ def write_report(
             where it lies, one that the report made as ``<report>_overlay.mp4`` beside it.
         method: Name of the propagation method, for the head of the report.
         video_path: Path that ``video`` will have later, if it is another one.
+        outputs: Where the files of the report get their names when it is closed without an error,
+            together with other outputs; by default they get them at once.
 
     Raises:
         InputError: If nobody is labelled, a frame cannot be read, or a file cannot be written.
@@ -83,19 +87,20 @@ def write_report(
         )
     page = Path(path)
     colors = {'given': GIVEN_COLOR, 'doubt': DOUBT_COLOR}
-    content = {
-        'name': labels.name,
-        'facts': _facts(frames, labels, method),
-        'video': _video(page, frames, labels, video, video_path or video),
-        'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
-        'num_checks': len(checks),
-        'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
-        'doubtful': DOUBTFUL,
-        'has_sides': 'left' in labels.skeleton.sides,
-        'confidence': _encode_figure(confidence(labels)),
-        **_people(labels),
-    }
-    write_text(page, _render(content))
+    with ExitStack() if outputs is None else nullcontext(outputs) as files:
+        content = {
+            'name': labels.name,
+            'facts': _facts(frames, labels, method),
+            'video': _video(page, frames, labels, video, video_path or video, files),
+            'checks': _checks(frames, labels, checks[:MAX_CHECKS]),
+            'num_checks': len(checks),
+            'colors': colors | {str(side): color for side, color in SIDE_COLORS.items()},
+            'doubtful': DOUBTFUL,
+            'has_sides': 'left' in labels.skeleton.sides,
+            'confidence': _encode_figure(confidence(labels)),
+            **_people(labels),
+        }
+        write_text(files.enter_context(atomic_path(page)), _render(content))
 
 
 def _render(content: dict[str, Any]) -> str:
@@ -151,6 +156,7 @@ def _video(
     labels: VideoLabels,
     video: str | os.PathLike[str] | None,
     video_path: str | os.PathLike[str] | None,
+    files: ExitStack,
 ) -> dict[str, str | None]:
     """Embed a video, or the overlay if there is none; ``source`` is ``None`` if it is linked."""
     if video is not None and video_path is not None:
@@ -163,8 +169,7 @@ def _video(
         write_video_like(overlay, pictures, frames)
         source = _embed(overlay)
         if source is None:
-            with atomic_path(beside) as temporary:
-                temporary.write_bytes(overlay.read_bytes())
+            files.enter_context(atomic_path(beside)).write_bytes(overlay.read_bytes())
     return {'source': source, 'path': beside.name}
 
 

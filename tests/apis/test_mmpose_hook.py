@@ -74,3 +74,24 @@ def test_mmposes_inferencers_may_be_imported_first(monkeypatch):
     install()
     assert mmpose_inferencer.Pose2DInferencer is changed
     assert base_mmpose_inferencer.split_instances(None) == []
+
+
+TOO_LATE = """
+from mmpose.apis import MMPoseInferencer
+try:
+    MMPoseInferencer(pose2d='configs/stdpose_tiny_estimation_synthetic.py', device='cpu')
+except ValueError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_mmposes_own_inferencer_says_that_the_import_in_a_config_is_too_late():
+    sentence = run(TOO_LATE)[-1]
+    assert sentence.startswith("InputError MMPose's Pose2DInferencer was given a model of stdpose")
+    assert 'import stdpose_mm before you build MMPoseInferencer' in sentence
+
+
+def test_mmposes_own_inferencer_is_changed_once():
+    init_model = Pose2DInferencer._init_model
+    install()
+    assert Pose2DInferencer._init_model is init_model

@@ -15,6 +15,7 @@ from stdpose_mm.io.labels import read_posetrack18
 from stdpose_mm.io.video import ArrayFrames
 from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.propagation.flow.optical_flow import RAFTFlow
+from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.window import PerFramePropagator
 from stdpose_mm.structures import Skeleton
 from support.comparison_videos import SpyPropagator
@@ -190,6 +191,25 @@ def test_a_person_may_be_marked_absent_and_come_back(linear, folder):
     assert results[4].bboxes[0].tolist() == [0, 0, 0, 0]
 
 
+def test_a_life_span_that_does_not_exist_is_refused(linear, folder):
+    with pytest.raises(InputError, match="life_span is 'foo', expected 'video' or 'labels'"):
+        linear.init_state(folder, life_span='foo')
+
+
+@pytest.mark.parametrize('within', [range(0, 8, 2), [1, 2]])
+def test_frames_to_yield_that_are_no_run_are_refused(linear, folder, within):
+    state = linear.init_state(folder)
+    linear.add_labels(state, 0, 1, POSE)
+    with pytest.raises(InputError, match='expected a range without a step'):
+        linear.propagate_in_video(state, within=within)
+
+
+def test_messages_about_pictures_in_memory_read_well(linear, pictures):
+    state = linear.init_state(list(pictures))
+    with pytest.raises(InputError, match='but the list of pictures has 9 frames'):
+        linear.add_labels(state, 9, 1, POSE)
+
+
 def test_life_spans_by_labels(linear, folder):
     state = linear.init_state(folder, life_span='labels')
     linear.add_labels(state, 2, 1, POSE)
@@ -233,6 +253,47 @@ def test_detections_are_made_once(linear, folder, tmp_path):
         # The better of the two that overlap.
         assert run(linear, state)[5].bboxes[0].tolist() == [1, 0, 39, 40]
     assert len(seen) == 8
+
+
+def test_a_state_has_the_poses_of_the_propagator_that_is_asked(linear, pictures):
+    class Beside(LinearPropagator):
+        def curves(self, gap):
+            return super().curves(gap) + 5
+
+    state = linear.init_state(ArrayFrames(pictures))
+    linear.add_labels(state, 0, 1, POSE)
+    linear.add_labels(state, 8, 1, POSE + 8)
+    other = VideoPosePropagator(method='linear')
+    other.propagator = Beside()
+    for propagator, expected in ((linear, POSE + 2), (other, POSE + 7), (linear, POSE + 2)):
+        np.testing.assert_allclose(run(propagator, state)[2].keypoints, [expected])
+
+
+def test_a_state_has_the_poses_of_its_present_joints(pictures):
+    asked = []
+
+    class Watching(LinearPropagator):
+        def propagate(self, frames, gaps, skeleton):
+            asked.append((skeleton.keypoint_names[0], len(gaps)))
+            return super().propagate(frames, gaps, skeleton)
+
+    propagator = VideoPosePropagator(method='linear')
+    propagator.propagator = Watching()
+    state = propagator.init_state(ArrayFrames(pictures), skeleton=Skeleton(('a', 'b', 'c')))
+    propagator.add_labels(state, 0, 1, POSE)
+    run(propagator, state)
+    run(propagator, state)
+    state.skeleton = Skeleton(('d', 'b', 'c'))
+    run(propagator, state)
+    assert asked == [('a', 1), ('a', 0), ('d', 1)]
+
+
+def test_a_state_does_not_keep_poses_of_many_propagators_in_memory(pictures):
+    state = VideoPosePropagator(method='linear').init_state(ArrayFrames(pictures))
+    VideoPosePropagator(method='linear').add_labels(state, 4, 1, POSE)
+    for _ in range(5):
+        run(VideoPosePropagator(method='linear'), state)
+    assert len(state.cache) == 2
 
 
 def test_reset_forgets_the_labels(linear, folder):
@@ -307,7 +368,6 @@ def test_per_frame_reads_the_frame_head(build, model_files, folder):
     state = propagator.init_state(folder)
     propagator.add_labels(state, 0, 1, POSE, bbox=[5, 5, 30, 40])
     by_frame_head = run(propagator, state)[4].keypoints
-    state.cache.clear()
     propagator.propagator = PerFramePropagator(WindowModel.from_config(*model_files))
     assert not np.allclose(by_frame_head, run(propagator, state)[4].keypoints)
 

@@ -69,6 +69,15 @@ def test_prints_the_table_of_the_paper(folders, capsys) -> None:
     assert lines[4].startswith('MOTP 82.4')
 
 
+def test_frames_in_another_order_are_evaluated_as_what_they_are(folders) -> None:
+    assert _run(folders) == 0
+    before = json.loads(folders[2].read_text())['AP']['mean']
+    for path in folders[1].iterdir():
+        _change(path, lambda data: data['images'].reverse())
+    assert _run(folders) == 0
+    assert json.loads(folders[2].read_text())['AP']['mean'] == pytest.approx(before)
+
+
 def test_gzipped_files_pair_with_plain_ones(folders) -> None:
     assert _run(folders) == 0
     before = folders[2].read_text()

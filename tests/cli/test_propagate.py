@@ -16,9 +16,12 @@ import pytest
 
 from stdpose_mm.cli import propagate
 from stdpose_mm.detection import PersonDetector
+from stdpose_mm.errors import InputError
+from stdpose_mm.io import labels as labels_io
 from stdpose_mm.io.labels import read_labels, write_labels
 from stdpose_mm.io.video import open_frames, write_video
 from stdpose_mm.structures import VISIBLE, PersonLabel, Skeleton, VideoFrame, VideoLabels
+from stdpose_mm.visualization import report
 from support.paths import ROOT
 from support.warm_commands import start_code
 
@@ -335,6 +338,27 @@ def test_a_corrupt_frame_is_named(run, folder, label_file, tmp_path):
     assert code == 2
     assert '000006.jpg' in errors[0]
     assert not out.exists()
+
+
+@pytest.mark.parametrize('max_bytes', [10**7, 100], ids=['video in the page', 'video beside it'])
+def test_a_label_file_that_cannot_be_written_leaves_the_report_of_before(
+    run, folder, label_file, tmp_path, monkeypatch, max_bytes
+):
+    out, pages = tmp_path / 'dense.json', tmp_path / 'pages'
+    arguments = [folder, label_file, '--out', out, '--report', pages / 'page.html', '--method']
+    assert run(*arguments, 'linear')[0] == 0
+    before = (pages / 'page.html').read_text()
+
+    def refuse(*_: object) -> None:
+        raise InputError('dense.json cannot be written: No space left on device')
+
+    monkeypatch.setattr(report, 'MAX_VIDEO_BYTES', max_bytes)
+    monkeypatch.setattr(labels_io, 'write_labels', refuse)
+    code, _, errors = run(*arguments, 'spline')
+    assert (code, len(errors)) == (2, 1)
+    assert 'No space left' in errors[0]
+    assert [path.name for path in pages.iterdir()] == ['page.html']
+    assert (pages / 'page.html').read_text() == before
 
 
 def test_a_label_file_that_cannot_be_written_leaves_no_video(run, folder, label_file, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from functools import partial
 
 import numpy as np
@@ -209,3 +210,36 @@ def test_after_a_change_of_labels_edits_go_on_with_those_of_before_or_begin_anew
     assert run(movie, label_file, *options, '--project', tmp_path / 'anew.jsonl')[0] == 0
     assert places(shown[2]) != pytest.approx(places(shown[0]), abs=1)
     assert project.read_bytes() == edits
+
+
+def test_the_port_is_that_of_the_project_unless_it_is_taken(run, movie, label_file, shown):
+    arguments = [movie, label_file, '--no-browser', '--method', 'linear']
+
+    def port():
+        code, printed, said = run(*arguments)
+        assert code == 0
+        return int(printed.split(':')[2].split('/')[0]), said
+
+    first, said = port()
+    assert said == []
+    with socket.socket() as holder:
+        holder.bind(('127.0.0.1', first))
+        holder.listen()
+        other, (sentence,) = port()
+    assert other != first
+    assert f'port {first} of this project is taken' in sentence
+    other = label_file.with_name('other.json')
+    other.write_text(label_file.read_text())
+    arguments[1] = other
+    assert port()[0] != first
+
+
+def test_a_foreign_file_is_not_replaced_by_labels_that_are_saved(
+    run, movie, label_file, tmp_path, shown
+):
+    precious = tmp_path / 'precious.json'
+    precious.write_text('{}')
+    code, _, (sentence,) = run(movie, label_file, '--out', precious, '--no-browser')
+    assert code == 2
+    assert f'{precious} is there already' in sentence
+    assert precious.read_text() == '{}'

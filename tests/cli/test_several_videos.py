@@ -169,6 +169,41 @@ def test_a_file_of_somebody_else_is_not_overwritten(run, data, tmp_path, beginni
     assert sorted(contents(out)) == ['a.json', 'b.json', 'c.json']
 
 
+@pytest.fixture
+def run_alone(data, run_main):
+    """The command on the video b alone, with more arguments."""
+    files = data / 'videos' / 'b.mp4', data / 'labels' / 'b.json'
+    return partial(run_main, propagate.main, *files, '--method', 'linear', '--out')
+
+
+def test_the_project_file_of_deeplabcut_is_named(run_alone, tmp_path):
+    labels = tmp_path / 'd.csv'
+    code, printed, _ = run_alone(labels, '--format', 'deeplabcut')
+    assert code == 0
+    assert f'{tmp_path / "d_config.yaml"}: the project file of {labels}' in printed
+
+
+@pytest.mark.parametrize(
+    ('option', 'folder', 'named'),
+    [
+        ('--out', 'labels', 'LABELS'),
+        ('--out', 'videos', 'the videos'),
+        ('--save-video', 'videos', 'the videos'),
+        ('--report', 'labels', 'LABELS'),
+    ],
+)
+def test_outputs_do_not_go_among_the_inputs(run, data, tmp_path, option, folder, named):
+    before = contents(data)
+    outs = [data / folder] if option == '--out' else [tmp_path / 'out', option, data / folder]
+    code, _, errors = run(*outs)
+    assert code == 2
+    assert errors[-1] == (
+        f'propagate.py: {option} {data / folder} is the folder from which {named} are read, where '
+        'the next run would take what is written for an input, give another folder'
+    )
+    assert contents(data) == before
+
+
 def test_a_video_that_fails_does_not_stop_the_others(run, data, tmp_path):
     (data / 'videos' / 'c.mp4').write_bytes(b'no video')
     (data / 'labels' / 'b.json').write_text('{}')

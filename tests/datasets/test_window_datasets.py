@@ -613,3 +613,12 @@ def test_estimation_of_five_frames_takes_two_neighbours_on_either_side(tiny_set:
     info = info_of(dataset, key=0)
     assert info['frame_indices'] == (0, 0, 0, 1, 2)
     assert not info['aux_given'].any()
+
+
+def test_a_frame_without_a_file_name_is_named_when_the_set_is_built(tiny_set: TinySet) -> None:
+    def forget(data: dict) -> None:
+        data['images'][3]['file_name'] = None
+
+    tiny_set.change(forget)
+    with pytest.raises(InputError, match=r'\.json: frame 3 has no file_name, expected the name'):
+        PoseTrack18WindowDataset(**tiny_set.args, interval=4)

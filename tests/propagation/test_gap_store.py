@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from stdpose_mm.propagation.base import GapPoses
-from stdpose_mm.propagation.gap_store import open_gap_cache
+from stdpose_mm.propagation.gap_store import GapMemory, open_gap_cache
 
 
 def poses() -> GapPoses:
@@ -25,4 +25,29 @@ def test_poses_come_back_to_the_last_bit(tmp_path):
 
 def test_another_context_has_no_gaps(tmp_path):
     open_gap_cache(tmp_path, 'clip', 'one')['key'] = poses()
-    assert list(open_gap_cache(tmp_path, 'clip', 'two')) == []
+    assert 'key' not in open_gap_cache(tmp_path, 'clip', 'two')
+
+
+def test_memory_keeps_the_gaps_that_are_asked_for():
+    memory = GapMemory(one=poses(), two=poses(), three=poses())
+    memory.keep_only({'two', 'four'})
+    assert [*memory] == ['two']
+
+
+def test_another_run_may_forget_gaps_while_memory_is_swept():
+    memory = GapMemory(one=poses(), two=poses())
+
+    class Interrupted(set):
+        def __contains__(self, key):
+            memory.keep_only(())
+            return super().__contains__(key)
+
+    memory.keep_only(Interrupted())
+    assert not memory
+
+
+def test_the_disk_keeps_what_another_run_may_need(tmp_path):
+    files = open_gap_cache(tmp_path, 'clip', 'context')
+    files['key'] = poses()
+    files.keep_only(())
+    assert 'key' in files

@@ -8,7 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
+from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.propagation import (
+    GapMemory,
     PropagatedPose,
     build_propagator,
     propagate_frames,
@@ -247,7 +249,7 @@ def test_a_correction_redoes_only_the_gaps_it_touches(label, video, blank, skele
             asked.append([gap.frames for gap in gaps])
             return super().propagate(frames, gaps, skeleton)
 
-    cache = {}
+    cache = GapMemory()
     tracks = {0: {n: label(n, POSE) for n in (0, 5, 10, 15)}}
     before = dict(propagate_frames(blank(16), tracks, skeleton, Watching(), cache))
     tracks[0][10] = label(10, **{'keypoints': POSE, **changes})
@@ -265,7 +267,7 @@ def test_a_correction_redoes_only_the_gaps_it_touches(label, video, blank, skele
 def test_a_correction_reaches_gaps_further_away_for_a_joint_missing_between(
     label, video, blank, skeleton
 ):
-    cache = {}
+    cache = GapMemory()
     tracks = {0: {0: label(0, POSE), 4: label(4, POSE, [2, 2, 0]), 8: label(8, POSE)}}
     dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
     moved = [*POSE[:2], [POSE[2][0] + 8, POSE[2][1]]]
@@ -275,7 +277,7 @@ def test_a_correction_reaches_gaps_further_away_for_a_joint_missing_between(
 
 
 def test_a_cache_in_memory_keeps_only_the_gaps_of_these_labels(label, blank, skeleton):
-    cache = {}
+    cache = GapMemory()
     for moved in (0, 5):
         tracks = {0: {0: label(0, POSE), 4: label(4, np.add(POSE, moved)), 8: label(8, POSE)}}
         dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
@@ -285,7 +287,7 @@ def test_a_cache_in_memory_keeps_only_the_gaps_of_these_labels(label, blank, ske
 def test_a_finished_gap_is_read_once(label, blank, skeleton):
     reads = []
 
-    class Reading(dict):
+    class Reading(GapMemory):
         """Stands for a cache on the disk."""
 
         def __getitem__(self, key):
@@ -316,7 +318,7 @@ def test_a_cache_on_the_disk_keeps_the_gaps_of_other_labels(label, blank, skelet
         cache = open_gap_cache(tmp_path, 'clip')
         tracks = {0: {0: label(0, POSE), 4: label(4, np.add(POSE, moved)), 8: label(8, POSE)}}
         dict(propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache))
-    assert len(cache) == 4
+    assert sum(usage.entries for usage in CacheFolder(tmp_path).usage()) == 4
 
 
 def test_a_gap_that_another_process_removes_is_propagated_again(label, blank, skeleton, tmp_path):
@@ -326,7 +328,7 @@ def test_a_gap_that_another_process_removes_is_propagated_again(label, blank, sk
     results = propagate_frames(blank(9), tracks, skeleton, LinearPropagator(), cache)
     # By the first frame it is known which gaps are in the cache.
     after = dict([next(results)])
-    cache.clear()
+    CacheFolder(tmp_path).clear()
     after.update(results)
     for frame in range(9):
         np.testing.assert_array_equal(after[frame][0].keypoints, before[frame][0].keypoints)
@@ -334,7 +336,7 @@ def test_a_gap_that_another_process_removes_is_propagated_again(label, blank, sk
 
 @pytest.mark.slow
 def test_poses_are_dropped_once_their_frame_was_handed_out(label, blank, skeleton):
-    class Forgetful(dict):
+    class Forgetful(GapMemory):
         """Stands for a cache on the disk."""
 
         def __setitem__(self, key, poses):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.io.video import ArrayFrames
+from stdpose_mm.propagation import PROPAGATORS
 from stdpose_mm.review import TrackMotion, UnlabelledVideo, choose_first_labels, measure_motion
 from stdpose_mm.review.first_labels import _MODELS, _expect_wrong
 
@@ -135,6 +136,18 @@ def test_methods_that_look_at_pictures_need_fewer_labels_of_fast_people() -> Non
         for method in ('linear', 'flow', 'auto')
     )
     assert auto == flow < linear
+
+
+@pytest.mark.parametrize('method', ['linear', 'flow'])
+def test_a_method_of_ones_own_is_planned_by_whether_it_looks_at_pictures(
+    monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setitem(PROPAGATORS, 'mine', type('Mine', (PROPAGATORS[method],), {}))
+    motions = [walking([0.06] * 60)]
+    own, like = (
+        choose_first_labels([UnlabelledVideo(motions, 61, name)], 0.95) for name in ('mine', method)
+    )
+    assert own == like
 
 
 def wrong_at(

@@ -93,6 +93,35 @@ def test_of_two_saves_at_once_the_later_has_the_last_word(
     assert [tuple(p.keypoints[0]) for p in saved if p.track_id == 1] == [(30, 4)]
 
 
+def test_an_export_waits_for_a_save(
+    start: Callable, two_people: VideoLabels, monkeypatch: pytest.MonkeyPatch
+):
+    project = start(two_people)
+    page = Page(access_to(project))
+    save_is_writing, save_may_go_on = threading.Event(), threading.Event()
+    written = []
+
+    def write_slowly(labels: VideoLabels, path: Path, *arguments: Any) -> None:
+        if not save_is_writing.is_set():
+            save_is_writing.set()
+            assert save_may_go_on.wait(30)
+        write_labels(labels, path, *arguments)
+        written.append(path.suffix)
+
+    monkeypatch.setattr(video_review_module, 'write_labels', write_slowly)
+    save = threading.Thread(target=project[0].save)
+    export = threading.Thread(target=page.post, args=('/export', {'format': 'cvat'}))
+    save.start()
+    assert save_is_writing.wait(30)
+    export.start()
+    # Time in which an export that did not wait would be done.
+    export.join(0.5)
+    save_may_go_on.set()
+    for thread in (save, export):
+        thread.join(30)
+    assert written == ['.json', '.xml']
+
+
 def test_an_export_keeps_the_dots_of_the_name(start: Callable, two_people: VideoLabels):
     project = start(two_people)
     project[0].files = replace(project[0].files, out=Path('2024.05.01 run_reviewed.json.gz'))
@@ -294,6 +323,29 @@ def test_guidance_names_the_longest_gap_and_is_content_when_all_is_labelled(star
     assert guidance['labels_needed'] == 0
     assert guidance['next'] is None
     assert page.client.get('/api/project').json()['videos'][0]['state'] == 'good enough'
+
+
+def test_without_labels_nothing_is_judged(start: Callable):
+    page = Page(access_to(start(skeleton=labels_of(label(0, 1)).skeleton)))
+    page.settle()
+    guidance = page.get('/guidance', target=0)
+    assert guidance['expected_wrong'] is None
+    assert guidance['good_enough'] is False
+
+
+def test_only_frames_that_are_more_likely_wrong_than_right_are_in_doubt(start: Callable):
+    page = Page(access_to(start(labels_of(label(0, 1), label(4, 1, 9.0), label(39, 1, 60.0)))))
+    page.settle()
+    guidance = page.get('/guidance')
+    assert 0 < len(guidance['doubtful']) <= guidance['num_doubtful'] < 39 - 4
+    assert all(one['score'] < 0.5 for one in guidance['doubtful'])
+    assert all(4 < one['frame'] < 39 for one in guidance['doubtful'])
+    for frame in range(5, 39, 3):
+        page.edit('accept', person=1, frame=frame)
+    page.settle()
+    guidance = page.get('/guidance')
+    assert (guidance['doubtful'], guidance['num_doubtful']) == ([], 0)
+    assert guidance['expected_wrong'] > 0
 
 
 def test_everything_is_good_enough_for_a_target_of_nothing(page: Page):

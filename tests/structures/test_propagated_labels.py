@@ -81,8 +81,10 @@ def test_estimates_that_are_certain_become_given():
     assert taken.visibility.tolist() == [2, 0]
 
 
-def test_estimates_without_scores_are_certain():
-    (taken,) = take_as_given(video(label(0, 'propagated', None)), 1).persons
+def test_estimates_without_scores_are_certain_beside_others_that_have_scores():
+    persons = (label(0, 'propagated', None), label(1, 'propagated', [0.5, 0.5]))
+    (taken,) = take_as_given(video(*persons), 1).persons
+    assert taken.frame_index == 0
     assert taken.given.all()
 
 
@@ -110,3 +112,13 @@ def test_estimates_alone_are_nothing_to_start_from():
 def test_one_given_pose_is_something_to_start_from():
     require_some_given(video(label(0, 'propagated', None), label(1, 'given', None)), 'poses.csv')
     require_some_given(video(), 'poses.csv')
+
+
+def test_estimates_without_scores_are_not_taken_as_given():
+    with pytest.raises(InputError, match=r'have no scores, by which those .* at least 0\.8'):
+        take_as_given(video(label(0, 'propagated', None)), 0.8)
+
+
+def test_scores_are_not_advised_for_a_file_without_them():
+    with pytest.raises(InputError, match=r'label some frames$'):
+        require_some_given(video(label(0, 'propagated', None)), 'dense.csv')

@@ -84,8 +84,15 @@ def test_resources_of_slurm(
 )
 @pytest.mark.parametrize('port', [{}, {'PORT': '29777'}], ids=['port as usual', 'own port'])
 def test_processes_of_torchrun(
-    script: str, arguments: list[str], started: list[str], port: dict[str, str], tmp_path: Path
+    script: str,
+    arguments: list[str],
+    started: list[str],
+    port: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'c.py').touch()
     asked = asked_of('python', [str(ROOT / f'tools/dist_{script}.sh'), *arguments], tmp_path, port)
     assert asked[:2] == ['-m', 'torch.distributed.run']
     assert '--nproc_per_node=2' in asked
@@ -93,3 +100,17 @@ def test_processes_of_torchrun(
     tool, *rest = asked[-len(started) :]
     assert (Path(tool).name, *rest) == tuple(started)
     assert Path(tool).is_file()
+
+
+@pytest.mark.parametrize('arguments', [['train', 'no.py', '2'], ['test', 'no.py', 'last.pth', '2']])
+def test_a_missing_config_starts_no_processes(arguments: list[str], tmp_path: Path) -> None:
+    script, *words = arguments
+    done = subprocess.run(
+        ['bash', str(ROOT / f'tools/dist_{script}.sh'), *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f'dist_{script}.sh: config no.py does not exist, expected')
+    assert len(done.stderr.splitlines()) == 1

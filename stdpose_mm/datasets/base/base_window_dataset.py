@@ -238,11 +238,24 @@ class BaseWindowDataset(BaseDataset):
         found = find_label_files(files, owner=owner, hint=self.DATA_HINT)
         return select_held_out(found, self.held_out_share, self.held_out, owner)
 
+    def require_bbox_file(self) -> None:
+        """Refuse a ``bbox_file`` that does not exist.
+
+        Raises:
+            InputError: If there is no such file; it says how to make one.
+        """
+        if self.bbox_file is not None and not os.path.isfile(self.bbox_file):
+            raise InputError(
+                f'{self.bbox_file} does not exist, expected detected boxes (bbox_file), write them '
+                'with tools/dataset_converters/detect_people.py'
+            )
+
     def load_data_list(self) -> list[dict]:
         """Read all label files once, and list the windows as small dictionaries."""
-        detections = (
-            read_detections(self.bbox_file, self.bbox_score_thr) if self.bbox_file else None
-        )
+        detections = None
+        if self.bbox_file:
+            self.require_bbox_file()
+            detections = read_detections(self.bbox_file, self.bbox_score_thr)
         self.left_out.clear()
         self.videos = []
         data_list: list[dict] = []
@@ -329,8 +342,16 @@ class BaseWindowDataset(BaseDataset):
         sources = frame_sources(
             labels, self.data_prefix.get('img', ''), self.data_prefix.get('video')
         )
-        for frame, (path, _) in list(sources.items()):
-            if not _exists(path, listings):
+        unnamed = {frame.index for frame in labels.frames if not frame.file_name}
+        for frame, (path, index) in list(sources.items()):
+            if index is None and frame in unnamed:
+                self._problem(
+                    'missing frames',
+                    f'{file}: frame {frame} has no file_name, expected the name of its picture, '
+                    'add it to the label file',
+                )
+                del sources[frame]
+            elif not _exists(path, listings):
                 self._problem(
                     'missing frames',
                     f'{file}: frame {frame} should be {path}, which does not exist: '

@@ -10,6 +10,7 @@ from .calibration import (
     scored_joints,
 )
 from .keypoint_accuracy import (
+    ACCURACY_NAMES,
     AUC_LIMIT,
     JointErrors,
     KeypointAccuracy,
@@ -20,8 +21,10 @@ from .keypoint_accuracy import (
     pair_tracks,
     pose_sizes,
 )
+from .padded_poses import require_head_boxes
 from .posetrack import (
     EVALUATED_JOINTS,
+    JOINT_GROUPS,
     PoseTrackScores,
     accumulate_ap,
     evaluate_posetrack,
@@ -31,9 +34,11 @@ from .posetrack import (
 )
 
 __all__ = [
+    'ACCURACY_NAMES',
     'AUC_LIMIT',
     'CORRECT_WITHIN',
     'EVALUATED_JOINTS',
+    'JOINT_GROUPS',
     'ApAccumulator',
     'JointErrors',
     'KeypointAccuracy',
@@ -53,5 +58,6 @@ __all__ = [
     'pool_probabilities',
     'pose_sizes',
     'reliability',
+    'require_head_boxes',
     'scored_joints',
 ]

@@ -81,8 +81,8 @@ class TrackCounts:
         short_ids: Tracks of fewer than ``SHORT_FRAMES`` frames.
         broken: Ids beyond the first id of each true person; an id belongs to the person with whom
             it is matched most often.
-        doubles: Unmatched boxes whose intersection with the box of a true person is more than
-            ``DOUBLE_SHARE`` of the smaller box's area.
+        doubles: Unmatched boxes whose intersection with a matched box of the same frame is more
+            than ``DOUBLE_SHARE`` of the smaller box's area.
     """
 
     ids: int = 0

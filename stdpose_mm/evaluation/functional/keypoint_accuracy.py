@@ -22,6 +22,16 @@ from .posetrack import mean_of_known
 
 PCK_THRESHOLDS = (0.05, 0.1, 0.2)
 
+ACCURACY_NAMES = (
+    *(f'PCK@{threshold:g}' for threshold in PCK_THRESHOLDS),
+    'AUC',
+    'error_px',
+    'error_percent',
+    'jitter',
+    'predicted',
+)
+"""Names of the metrics of :meth:`KeypointAccuracy.means` with these thresholds."""
+
 AUC_LIMIT = 0.2
 """The PCK curve is integrated from 0 to this share of the pose size."""
 

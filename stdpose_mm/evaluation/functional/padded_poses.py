@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -112,13 +112,15 @@ def pair_frames(
 ) -> tuple[PaddedPoses, PaddedPoses]:
     """Pair ground truth and prediction on the frames that PoseTrack evaluates.
 
-    Frames pair by position. A frame without ground-truth people is dropped together with its
+    Frames pair by file name or id where both videos have the same ones, each once, else by
+    position. A frame without ground-truth people is dropped together with its
     predictions. In a frame with ignore regions the joints strictly inside a region are removed
     from both sides, and then the people without joints; a frame emptied this way stays.
 
     Raises:
-        InputError: If the two have different numbers of frames, a joint is missing from a
-            skeleton, or a ground-truth person has joints but no head box.
+        InputError: If the two have different numbers of frames, file names and ids pair them
+            differently, a joint is missing from a skeleton, or a ground-truth person has joints
+            but no head box.
     """
     if len(truth.frames) != len(prediction.frames):
         raise InputError(
@@ -126,7 +128,7 @@ def pair_frames(
             f'the {len(truth.frames)} frames of the ground truth in the same order'
         )
     gt = pad_poses(truth, keypoint_names)
-    pred = pad_poses(prediction, keypoint_names)
+    pred = pad_poses(_in_order_of(truth, prediction), keypoint_names)
     _require_head_sizes(truth, gt)
 
     kept = gt.present.any(axis=1)
@@ -137,6 +139,15 @@ def pair_frames(
     if kept.all():
         return gt, pred
     return gt.select(kept), pred.select(kept)
+
+
+def require_head_boxes(truth: VideoLabels, keypoint_names: Sequence[str]) -> None:
+    """Refuse ground truth whose distances PoseTrack cannot measure.
+
+    Raises:
+        InputError: If a joint is missing from the skeleton, or a person has joints but no head box.
+    """
+    _require_head_sizes(truth, pad_poses(truth, keypoint_names))
 
 
 def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.ndarray:
@@ -155,6 +166,26 @@ def strictly_inside(points: np.ndarray, regions: Sequence[PolygonRegion]) -> np.
             polygon = shapely.Polygon(region.points)
             inside |= shapely.contains_xy(polygon, points[..., 0], points[..., 1])
     return inside
+
+
+def _in_order_of(truth: VideoLabels, prediction: VideoLabels) -> VideoLabels:
+    """Sort the frames of a prediction as those of the truth, as far as they say which they are."""
+    orders = []
+    for attribute in ('file_name', 'image_id'):
+        wanted = [getattr(frame, attribute) for frame in truth.frames]
+        found = [getattr(frame, attribute) for frame in prediction.frames]
+        position = {name: i for i, name in enumerate(found)}
+        if len(position) == len(found) and position.keys() == set(wanted):
+            orders.append([position[name] for name in wanted])
+    if not orders:
+        return prediction
+    if orders[0] != orders[-1]:
+        raise InputError(
+            f'video {truth.name!r}: by their file names the frames of the prediction pair with '
+            'other frames of the ground truth than by their ids, expected both to name the same '
+            'frame, correct one of them'
+        )
+    return replace(prediction, frames=tuple(prediction.frames[i] for i in orders[0]))
 
 
 def _slots(frame: np.ndarray, num_frames: int) -> tuple[np.ndarray, int]:

@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger, print_log
 
-from stdpose_mm.errors import InputError, require_whole
+from stdpose_mm.errors import InputError, require_share, require_whole
 from stdpose_mm.io.labels import (
     files_by_video,
     find_label_files,
@@ -87,6 +87,8 @@ class BaseVideoMetric(BaseMetric):
             raise InputError(f'boxes must be one of {tuple(BOXES)}, got {boxes!r}')
         if given_interval is not None:
             require_whole('given_interval', given_interval, 1)
+        if keypoint_threshold is not None:
+            require_share(keypoint_threshold=keypoint_threshold)
         allowed = (ALL,) if given_interval is None else (UNLABELLED, ALL)
         if main_frames is None:
             main_frames = allowed[0]
@@ -154,6 +156,17 @@ class BaseVideoMetric(BaseMetric):
     @abstractmethod
     def compute_video_metrics(self, predictions: list[VideoLabels]) -> dict[str, float]:
         """Compute the metrics of predictions that pair with ``self.truth``."""
+
+    @abstractmethod
+    def metric_names(self) -> list[str]:
+        """List the names, without prefix, of all metrics that the labels may allow to compute."""
+
+    def require_measurable(self) -> None:
+        """Refuse labels that the metrics cannot be computed on; reads them.
+
+        Raises:
+            InputError: If there are such labels.
+        """
 
     def select_people(self, people: list[PersonLabel]) -> list[PersonLabel]:
         """Select the predicted people of one frame that are evaluated."""

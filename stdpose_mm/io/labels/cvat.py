@@ -72,6 +72,7 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     """
     root = _parse(path)
     meta = root.find('meta')
+    _require_one_task(path, root)
     tracks, skeleton = _read_tracks(path, root)
     before = [None] * len(tracks) if loaded is None else _read_loaded(path, tracks, loaded)
     cuts = _ends_of_job(path, meta, any(track.is_from_file for track in tracks))
@@ -108,6 +109,21 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
             frames=frames,
             persons=tuple(persons),
             extra={'cvat_elements': others} if others else {},
+        )
+
+
+def _require_one_task(path: PathLike, root: ET.Element) -> None:
+    """Refuse the export of a project: each of its tasks is a video that counts its own frames."""
+    tasks = root.findall('meta/project/tasks/task')
+    task_ids = {element.get('task_id') for element in root} - {None}
+    count = max(len(tasks), len(task_ids))
+    if count > 1:
+        names = [shown(task.findtext('name')) for task in tasks[:5]]
+        more = ', ...' if len(tasks) > 5 else ''
+        raise InputError(
+            f'{path} is the export of a CVAT project with {count} tasks'
+            f'{" (" + ", ".join(names) + more + ")" if names else ""}, expected the labels of one '
+            'video; open the task of this video in CVAT, and export that task'
         )
 
 

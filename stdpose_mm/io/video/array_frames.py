@@ -23,7 +23,9 @@ class ArrayFrames(FrameSource):
         InputError: If a picture has another type or shape, or their sizes differ.
     """
 
-    def __init__(self, pictures: Sequence[Any] | np.ndarray, name: str = 'the pictures') -> None:
+    def __init__(
+        self, pictures: Sequence[Any] | np.ndarray, name: str = 'the list of pictures'
+    ) -> None:
         if len(pictures) == 0:
             raise InputError('there is no picture to read, give at least one array')
         self.name = name

@@ -10,9 +10,6 @@ from mmengine.model import BaseModel
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-NUM_CANDIDATES = 3
-"""Number of candidates: straight line, forward flow, backward flow."""
-
 _VECTOR_GAIN = 10.0
 """Factor that scales offsets of a few per cent of the pose's size to the order of one."""
 
@@ -27,7 +24,8 @@ class FusedGaps(NamedTuple):
 
     Args:
         offsets: [B, F, K, 2] from the evidence's centre, in pose sizes.
-        log_scale: [B, F, K] logarithm of the expected distance to the truth, in pose sizes.
+        log_scale: [B, F, K] logarithm of the scale of a planar Laplace distribution of the error,
+            in pose sizes; the expected distance to the truth is twice that scale.
     """
 
     offsets: Tensor
@@ -50,6 +48,9 @@ class GapFuser(BaseModel):
     Args:
         num_vectors, num_scalars, num_maps: Numbers of inputs of each kind
             (``propagation.auto.fusion_features``); the first vectors are the candidates.
+        candidate_flags: For each of the C candidates the index of the scalar that is 1 where it can
+            be used and 0 elsewhere, as flow can where the label exists that it starts from;
+            ``None`` for one that always can.
         map_steps: For every reach of the maps the distance of two places in pose sizes.
         map_side: Side of the maps in places, a multiple of three.
         end_maps: Indices of the maps that are also read at the gap's two ends, where the truth is
@@ -65,15 +66,17 @@ class GapFuser(BaseModel):
         num_vectors: int,
         num_scalars: int,
         num_maps: int,
-        map_steps: Sequence[float] = (0.03,),
-        map_side: int = 9,
-        end_maps: Sequence[int] = (2,),
+        candidate_flags: Sequence[int | None],
+        map_steps: Sequence[float],
+        map_side: int,
+        end_maps: Sequence[int],
         embed_dims: int = 64,
         num_heads: int = 4,
         num_layers: int = 3,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        self.candidate_flags = [*candidate_flags]
         self.end_maps = [*end_maps]
         self.map_readers: Any = nn.ModuleList(
             _MapReader(num_maps + 2 * len(end_maps), map_side, step, embed_dims)
@@ -89,7 +92,7 @@ class GapFuser(BaseModel):
         # Weights of the candidates and of the maps' means, correction, log-scale, and how sharply
         # each reach of the maps is read.
         reaches = len(map_steps)
-        self.output_sizes = (NUM_CANDIDATES + reaches, 2, 1, reaches)
+        self.output_sizes = (len(candidate_flags) + reaches, 2, 1, reaches)
         self.output = nn.Linear(embed_dims, sum(self.output_sizes))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
@@ -112,7 +115,7 @@ class GapFuser(BaseModel):
             vectors: [B, F, K, V, 2] in pose sizes.
             scalars: [B, F, K, S].
             maps: [B, F, K, R, M, side, side], M maps of R reaches.
-            base_weights: [B, F, K, 3] candidates' weights before the evidence is weighed.
+            base_weights: [B, F, K, C] candidates' weights before the evidence is weighed.
             known: [B, K] joints with evidence; False for padded joints.
             present: [B, F] which frames exist; padding comes last.
             targets: [B, F, K, 2] true offsets, for ``mode='loss'``.
@@ -173,20 +176,20 @@ class GapFuser(BaseModel):
         from_maps = base_weights.new_zeros((*base_weights.shape[:-1], len(places)))
         prior = torch.cat([base_weights, from_maps], dim=-1)
         # Candidates without a label to start from are excluded; all others may get weight.
-        usable = torch.cat([self._usable(base_weights, scalars), from_maps + 1], dim=-1)
+        usable = torch.cat([self._usable(scalars), from_maps + 1], dim=-1)
         logits = logits + torch.log(prior + 0.05)
         weights = logits.masked_fill(usable == 0, float('-inf')).softmax(-1)
-        candidates = torch.cat(
-            [vectors[..., :NUM_CANDIDATES, :], torch.stack(places, dim=-2)], dim=-2
-        )
+        positions = vectors[..., : len(self.candidate_flags), :]
+        candidates = torch.cat([positions, torch.stack(places, dim=-2)], dim=-2)
         offsets = (weights[..., None] * candidates).sum(-2) + correction / _VECTOR_GAIN
         scale = _MIN_SCALE + F.softplus(log_scale[..., 0] - 3.5)
         return FusedGaps(offsets, scale.log())
 
-    def _usable(self, base_weights: Tensor, scalars: Tensor) -> Tensor:
-        """Find usable candidates [B, F, K, 3]: the straight line, flow where its label exists."""
-        has_left, has_right = scalars[..., 4], scalars[..., 5]
-        return torch.stack([torch.ones_like(has_left), has_left, has_right], dim=-1)
+    def _usable(self, scalars: Tensor) -> Tensor:
+        """Find usable candidates [B, F, K, C]: 0 for those that are not."""
+        always = torch.ones_like(scalars[..., 0])
+        flags = (always if each is None else scalars[..., each] for each in self.candidate_flags)
+        return torch.stack([*flags], dim=-1)
 
     def _with_ends(self, maps: Tensor, present: Tensor) -> Tensor:
         """Append the maps ``end_maps`` at the gap's first and last frame to the maps."""

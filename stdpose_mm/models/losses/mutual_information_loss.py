@@ -28,11 +28,12 @@ class MutualInformationLoss(nn.Module):
       target map (the cross-entropy less a constant), in nats, averaged over the labelled joints,
       never below 0.
     - I(.; .) from above (CLUB, Cheng et al. 2020): a variational network predicts the fused from
-      the key frame's; the loss is the log-likelihood of the own sample less that of another one
-      of the batch. F~ is normalised to unit variance (Gaussian with bounded variance, nats per
-      channel); H~ is read as positions through the label decoder. Mutual information is never
-      negative, so a negative estimate counts as 0 and has no gradient: the term is bounded. With
-      one sample a batch it is 0.
+      the key frame's; the loss is the log-likelihood of the own window less that of a window of
+      another sample of the batch, since those of one sample show the same person in the same gap.
+      F~ is normalised to unit variance (Gaussian with bounded variance, nats per channel); H~ is
+      read as positions through the label decoder. Mutual information is never negative, so a
+      negative estimate counts as 0 and has no gradient: the term is bounded. With one sample a
+      batch it is 0.
     - The variational networks are trained by their own likelihood, on detached inputs. It carries
       the weight of its term, so that clipping the gradient of all parameters together does not
       let these networks shrink the steps of the others.
@@ -108,14 +109,16 @@ class MutualInformationLoss(nn.Module):
         representation: SpatioTemporalRepresentation,
         target: Tensor,
         target_weights: Tensor,
+        windows_per_sample: int = 1,
     ) -> dict[str, Tensor]:
         """Compute the terms.
 
         Args:
-            representation: Output of the neck.
+            representation: Output of the neck for N windows, those of a sample side by side.
             target: Target heatmaps of the key frame [N, K, h, w].
             target_weights: Weights of the joints [N, K]; a joint with weight 0 is left out of the
                 terms with y.
+            windows_per_sample: Number of windows of each sample.
 
         Returns:
             Weighted scalar losses: ``loss_mi_label_feature``, ``loss_mi_redundant_feature``,
@@ -133,16 +136,24 @@ class MutualInformationLoss(nn.Module):
             return self._literal_terms(representation, target, target_weights)
         losses: dict[str, Tensor] = {}
         if self.alpha:
-            losses.update(self._feature_terms(representation, target, target_weights))
+            losses.update(
+                self._feature_terms(representation, target, target_weights, windows_per_sample)
+            )
         if self.beta:
-            losses.update(self._heatmap_terms(representation, target, target_weights))
+            losses.update(
+                self._heatmap_terms(representation, target, target_weights, windows_per_sample)
+            )
         return losses
 
     def _scale(self, target: Tensor) -> int:
         return target.shape[-2] * target.shape[-1] if self.per_pixel else 1
 
     def _feature_terms(
-        self, representation: SpatioTemporalRepresentation, target: Tensor, weights: Tensor
+        self,
+        representation: SpatioTemporalRepresentation,
+        target: Tensor,
+        weights: Tensor,
+        windows_per_sample: int,
     ) -> dict[str, Tensor]:
         fused = representation.fused_feature
         assert fused is not None
@@ -156,7 +167,8 @@ class MutualInformationLoss(nn.Module):
         mean = normalize_channels(mean)
         likelihood = gaussian_log_density(value.detach(), mean, log_variance)
         own = gaussian_log_density(value, mean.detach(), log_variance.detach())
-        other = gaussian_log_density(value.roll(1, 0), mean.detach(), log_variance.detach())
+        unrelated = value.roll(windows_per_sample, 0)
+        other = gaussian_log_density(unrelated, mean.detach(), log_variance.detach())
         return dict(
             loss_mi_label_feature=weight * label,
             loss_mi_redundant_feature=weight * F.relu((own - other).mean()),
@@ -164,7 +176,11 @@ class MutualInformationLoss(nn.Module):
         )
 
     def _heatmap_terms(
-        self, representation: SpatioTemporalRepresentation, target: Tensor, weights: Tensor
+        self,
+        representation: SpatioTemporalRepresentation,
+        target: Tensor,
+        weights: Tensor,
+        windows_per_sample: int,
     ) -> dict[str, Tensor]:
         merged, frame_heatmaps = representation.merged_heatmaps, representation.frame_heatmaps
         assert merged is not None
@@ -177,7 +193,8 @@ class MutualInformationLoss(nn.Module):
         key_heatmaps = key_of(frame_heatmaps).detach()
         predicted = self.heatmap_predictor(key_heatmaps).float().flatten(2).log_softmax(-1)
         likelihood = (positions.detach() * predicted).sum(-1).mean()
-        advantage = ((positions - positions.roll(1, 0)) * predicted.detach()).sum(-1).mean()
+        unrelated = positions.roll(windows_per_sample, 0)
+        advantage = ((positions - unrelated) * predicted.detach()).sum(-1).mean()
         return dict(
             loss_mi_label_heatmap=weight * label,
             loss_mi_redundant_heatmap=weight * F.relu(advantage),

@@ -3,14 +3,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.models.layers import ResidualBlock, conv_block
-from stdpose_mm.models.structures import AuxiliaryLabels, auxiliary_of, nearness_of
+from stdpose_mm.models.structures import (
+    AuxiliaryLabels,
+    append_prior,
+    auxiliary_of,
+    nearness_of,
+    position_of,
+)
 from stdpose_mm.structures import NUM_FRAMES
 
 
@@ -68,7 +73,7 @@ class AppearanceKeypointsSynthesis(BaseModule):
         given: AuxiliaryLabels | None,
         features: Tensor,
         fused_feature: Tensor | None,
-    ) -> tuple[Tensor | None, Tensor]:
+    ) -> tuple[Tensor | None, Tensor | None]:
         """Merge the maps of a window.
 
         Args:
@@ -91,13 +96,9 @@ class AppearanceKeypointsSynthesis(BaseModule):
             auxiliary_of(features), fused_feature, auxiliary_of(frame_heatmaps)
         )
         maps = torch.cat((frame_heatmaps, similarity.to(frame_heatmaps.dtype)), dim=1)
-        position = frame_heatmaps.new_full((1,), 0.5) if given is None else given.position
-        nearness = nearness_of(position.to(frame_heatmaps.dtype), frame_heatmaps.shape[1])
-        if self.use_prior and given is None:
-            # One more frame of zeros.
-            maps = F.pad(maps, (0, 0, 0, 0, 0, 0, 0, 1))
-        elif self.use_prior and given is not None:
-            maps = torch.cat((maps, given.prior.to(maps.dtype)[:, None]), dim=1)
+        nearness = nearness_of(position_of(given, frame_heatmaps), frame_heatmaps.shape[1])
+        if self.use_prior:
+            maps = append_prior(maps, given)
         by_joint = maps.transpose(1, 2).flatten(1, 2)
         read = self.read_maps(by_joint) + self.read_appearance(appearance)
         read = read + self.read_time(nearness)[..., None, None]

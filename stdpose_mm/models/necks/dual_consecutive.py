@@ -18,6 +18,7 @@ from stdpose_mm.models.structures import (
     SpatioTemporalRepresentation,
     key_of,
     nearness_of,
+    position_of,
 )
 from stdpose_mm.structures import NUM_FRAMES
 
@@ -87,8 +88,7 @@ class DualConsecutive(BaseModule):
             raise InputError(
                 'DualConsecutive merges heatmaps but none came; configure a frame_head'
             )
-        position = frame_heatmaps.new_full((1,), 0.5) if given is None else given.position
-        nearness = nearness_of(position.to(frame_heatmaps.dtype), self.num_frames)
+        nearness = nearness_of(position_of(given, frame_heatmaps), self.num_frames)
         merged = self.merger(frame_heatmaps, nearness)
         residual = self.residual_fusion(frame_heatmaps, nearness)
         return SpatioTemporalRepresentation(

@@ -8,7 +8,7 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.models.layers import KeyFrameBlock, apply_block, zero_init_residual
-from stdpose_mm.models.structures import AuxiliaryLabels, key_of, relative_times
+from stdpose_mm.models.structures import AuxiliaryLabels, key_of, position_of, relative_times
 from stdpose_mm.structures import NUM_FRAMES
 
 
@@ -92,8 +92,7 @@ class KeyFrameFusion(BaseModule):
             projections = self.project_frames(features)
         embedding = self.frame_embed
         if self.time_embed is not None:
-            position = features.new_full((1,), 0.5) if given is None else given.position
-            times = relative_times(position.to(features.dtype), num_frames)
+            times = relative_times(position_of(given, features), num_frames)
             embedding = embedding + self.time_embed(times[..., None])[:, :, None]
         placed = projections + embedding.to(projections.dtype)
         of_blocks = placed.flatten(1, 2).chunk(len(self.blocks), dim=-1)

@@ -12,8 +12,6 @@ from stdpose_mm.models.structures import (
 )
 from stdpose_mm.structures import NUM_FRAMES
 
-from .appearance_keypoints_synthesis import AppearanceKeypointsSynthesis
-
 
 @MODELS.register_module()
 class STRE(BaseModule):
@@ -82,10 +80,8 @@ class STRE(BaseModule):
         shared = {} if projections is None else {'projections': projections}
         fused = None if self.tff is None else self.tff(features, given, **shared)
         merged = merged_feature = None
-        if isinstance(self.tks, AppearanceKeypointsSynthesis):
+        if self.tks is not None:
             merged, merged_feature = self.tks(frame_heatmaps, given, features, fused)
-        elif self.tks is not None:
-            merged = self.tks(frame_heatmaps, None if given is None else given.prior)
         return SpatioTemporalRepresentation(
             frame_feature=key_of(features),
             fused_feature=fused,

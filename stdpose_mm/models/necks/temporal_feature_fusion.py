@@ -12,7 +12,7 @@ from stdpose_mm.models.layers import (
     TransformerBlock,
     apply_block,
 )
-from stdpose_mm.models.structures import AuxiliaryLabels, key_of, relative_times
+from stdpose_mm.models.structures import AuxiliaryLabels, key_of, position_of, relative_times
 from stdpose_mm.structures import NUM_FRAMES
 
 AGGREGATED = ('frames', 'key')
@@ -99,8 +99,7 @@ class TemporalFeatureFusion(BaseModule):
         num_frames, grid = features.shape[1], features.shape[-2:]
         tokens = features.flatten(3).transpose(2, 3) + self.frame_embed
         if self.time_embed is not None:
-            position = features.new_full((1,), 0.5) if given is None else given.position
-            times = relative_times(position.to(features.dtype), num_frames)
+            times = relative_times(position_of(given, features), num_frames)
             tokens = tokens + self.time_embed(times[..., None])[:, :, None]
         tokens = tokens.flatten(1, 2)
         for block in self.blocks:

@@ -3,12 +3,12 @@ from __future__ import annotations
 import itertools
 
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from stdpose_mm.models.layers import conv_block
+from stdpose_mm.models.structures import AuxiliaryLabels, append_prior
 from stdpose_mm.structures import NUM_FRAMES
 
 
@@ -51,24 +51,28 @@ class TemporalKeypointsSynthesis(BaseModule):
             nn.Conv2d(widths[-1], num_joints, kernel_size=1),
         )
 
-    def forward(self, frame_heatmaps: Tensor, prior: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        frame_heatmaps: Tensor,
+        given: AuxiliaryLabels | None = None,
+        features: Tensor | None = None,
+        fused_feature: Tensor | None = None,
+    ) -> tuple[Tensor | None, Tensor | None]:
         """Merge the maps of a window.
 
         Args:
             frame_heatmaps: Maps of the frames [N, T, K, h, w].
-            prior: Map of the interpolated pose [N, K, h, w]; empty maps if ``None``. Not read
-                without ``use_prior``.
+            given: Labels; their prior map is read with ``use_prior``, empty if ``None``.
+            features: Not read, as is ``fused_feature``; both are there for
+                :class:`AppearanceKeypointsSynthesis`, which may stand in its place.
+            fused_feature: See ``features``.
 
         Returns:
-            H~_t with shape [N, K, h, w]. It is trained through the head only and need not look
-            like heatmaps.
+            H~_t with shape [N, K, h, w], which is trained through the head only and need not look
+            like heatmaps, and ``None``: there is no feature for the head.
         """
-        if self.use_prior and prior is None:
-            # One more frame of zeros.
-            frame_heatmaps = F.pad(frame_heatmaps, (0, 0, 0, 0, 0, 0, 0, 1))
-        elif self.use_prior and prior is not None:
-            prior = prior.to(frame_heatmaps.dtype)[:, None]
-            frame_heatmaps = torch.cat((frame_heatmaps, prior), dim=1)
+        if self.use_prior:
+            frame_heatmaps = append_prior(frame_heatmaps, given)
         by_joint = frame_heatmaps.transpose(1, 2).flatten(1, 2)
         merged = self.merge_joints(self.merge_time(by_joint))
-        return self.synthesize(torch.cat((merged, by_joint.to(merged.dtype)), dim=1))
+        return self.synthesize(torch.cat((merged, by_joint.to(merged.dtype)), dim=1)), None

@@ -61,7 +61,10 @@ class SemanticMotionPose(WindowPoseEstimator):
         return self.neck(features, show_labels(frame_heatmaps, given), given, masks)
 
     def _representation_losses(
-        self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
+        self,
+        representation: SpatioTemporalRepresentation,
+        windows: list[PoseDataSample],
+        windows_per_sample: int,
     ) -> dict[str, Tensor]:
         """Compute the reconstruction losses of features under tubes, of frames and of heatmaps.
 
@@ -80,9 +83,7 @@ class SemanticMotionPose(WindowPoseEstimator):
                 variance = features.target.var(dim=0, correction=0).mean()
                 losses[f'explained_{level}'] = (1 - error / variance).detach()
         if hidden.heatmaps is not None:
-            target, weights = (
-                values[hidden.hidden_frames] for values in window_targets(data_samples)
-            )
+            target, weights = (values[hidden.hidden_frames] for values in window_targets(windows))
             loss = self.neck.pose_decoder.loss_module(hidden.heatmaps, target, weights)
             losses['loss_masked_kpt'] = loss * self.pose_loss_weight
         return losses

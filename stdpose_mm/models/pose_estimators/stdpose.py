@@ -34,10 +34,12 @@ class STDPose(WindowPoseEstimator):
         self.mi_loss: Any = MODELS.build(mi_loss) if mi_loss else None
 
     def _representation_losses(
-        self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
+        self,
+        representation: SpatioTemporalRepresentation,
+        windows: list[PoseDataSample],
+        windows_per_sample: int,
     ) -> dict[str, Tensor]:
         """Compute the mutual information objective (Eq. 2)."""
         if self.mi_loss is None:
             return {}
-        target, weights = key_targets(data_samples)
-        return self.mi_loss(representation, target, weights)
+        return self.mi_loss(representation, *key_targets(windows), windows_per_sample)

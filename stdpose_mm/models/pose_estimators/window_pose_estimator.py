@@ -190,7 +190,8 @@ class WindowPoseEstimator(TopdownPoseEstimator):
             losses['loss_frame_kpt'] = self._frame_head_loss(encoded.frame_heatmaps, data_samples)
         if encoded.token_scores is not None:
             losses.update(self._token_losses(encoded.token_scores, data_samples, windows))
-        losses.update(self._representation_losses(encoded.representation, windows))
+        per_sample = len(windows) // len(data_samples)
+        losses.update(self._representation_losses(encoded.representation, windows, per_sample))
         return losses
 
     def encode_samples(
@@ -273,9 +274,12 @@ class WindowPoseEstimator(TopdownPoseEstimator):
         return self.fuse(features, frame_heatmaps, given)
 
     def _representation_losses(
-        self, representation: SpatioTemporalRepresentation, data_samples: list[PoseDataSample]
+        self,
+        representation: SpatioTemporalRepresentation,
+        windows: list[PoseDataSample],
+        windows_per_sample: int,
     ) -> dict[str, Tensor]:
-        """Compute losses of the neck's output by itself."""
+        """Compute losses of the neck's output by itself; windows of a sample are side by side."""
         return {}
 
     def _frame_head_loss(

@@ -20,6 +20,7 @@ from stdpose_mm.propagation.flow.flow_tracks import (
     split_into_chunks,
 )
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator
+from stdpose_mm.propagation.gap_windows import MAX_KEYS, gap_parts
 from stdpose_mm.propagation.interpolation.linear_propagator import interpolate_joints
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from stdpose_mm.inference import WindowModel
     from stdpose_mm.pose_networks import PoseNetwork
     from stdpose_mm.propagation.window.gap_heatmap_estimator import GapHeatmapEstimator
-
-_CHUNK = 64
-"""Frames of a gap that are fused at once; longer gaps come in chunks, each with both ends."""
 
 _BATCH_BYTES = 64 * 2**20
 """Memory for the evidence of the chunks that share one reading of the video: about 8 people of 17
@@ -149,11 +147,7 @@ class AutoPropagator(BasePropagator):
                     ordered = GapHeatmaps.of_labels(maps, mapping)
                     yield _Chunk(gap, tracks[gap], unlabelled, (ordered,))
             return
-        parts = [
-            (gap, gap.frames[start : start + _CHUNK])
-            for gap in gaps
-            for start in range(0, len(gap.frames), _CHUNK)
-        ]
+        parts = [part for gap in gaps for part in gap_parts(gap, MAX_KEYS)]
         # People with long gaps side by side share the reading of the video.
         for gap, keys in sorted(parts, key=lambda part: part[1][0]):
             yield _Chunk(gap, tracks[gap], keys, ())

@@ -20,8 +20,9 @@ from stdpose_mm.evaluation.functional.calibration import (
 from stdpose_mm.io import atomic_path
 from stdpose_mm.onnx_session import open_network, start_session
 
+from .candidates import CANDIDATES
 from .evidence_maps import MAP_SIDE, MAP_STEPS
-from .fusion_features import MAPS, SCALARS, VECTORS, FusionFeatures
+from .fusion_features import FLAG_OF_CANDIDATE, MAPS, SCALARS, VECTORS, FusionFeatures
 
 if TYPE_CHECKING:
     from stdpose_mm.models.fusers import GapFuser
@@ -89,7 +90,16 @@ class TrainedFuser:
                 raise LookupError('it was trained on other evidence')
             calibrator = ScoreCalibrator.from_dict(record['calibrator'])
             return cls(network, calibrator, str(record['trained_on']), float(record['doubt']))
-        except (OSError, RuntimeError, LookupError, TypeError, AttributeError) as error:
+        except InputError:
+            raise
+        except (
+            OSError,
+            RuntimeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
             raise InputError(
                 f'fuser weights {path} cannot be used ({one_line(error)}), give {_EXPECTED}'
             ) from error
@@ -184,10 +194,12 @@ def build_fuser() -> GapFuser:
     """Build a network for :class:`FusionFeatures`, with fresh weights."""
     from stdpose_mm.models.fusers import GapFuser
 
+    flags = [FLAG_OF_CANDIDATE[name] for name in CANDIDATES]
     return GapFuser(
         num_vectors=len(VECTORS),
         num_scalars=len(SCALARS),
         num_maps=len(MAPS),
+        candidate_flags=[None if flag is None else SCALARS.index(flag) for flag in flags],
         map_steps=MAP_STEPS,
         map_side=MAP_SIDE,
         end_maps=[MAPS.index(name) for name in ('frame_heatmap', 'network_heatmap')],

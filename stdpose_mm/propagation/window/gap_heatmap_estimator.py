@@ -16,14 +16,15 @@ from stdpose_mm.inference import (
     FrameFeatures,
     TorchWindowBackend,
     WindowModel,
-    equal_slices,
     prefetch,
 )
 from stdpose_mm.io.video import FrameSource
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.propagation import Gap
 from stdpose_mm.propagation.gap_windows import (
+    MAX_KEYS,
     boxes_with_ends,
+    gap_parts,
     gap_window,
     labels_of_window,
     poses_at_ends,
@@ -35,9 +36,7 @@ from stdpose_mm.structures import (
     snap_window,
 )
 from stdpose_mm.structures.joint_mapping import JointMapping
-
-MAX_KEYS = 64
-"""Frames of a gap that are estimated together; a longer gap comes in chunks."""
+from stdpose_mm.structures.slices import equal_slices
 
 
 @dataclass(frozen=True)
@@ -143,8 +142,7 @@ class GapHeatmapEstimator:
 
     def _chunks(self, gap: Gap, mapping: JointMapping) -> list[_Chunk]:
         """Divide a gap into chunks of nearly equal length."""
-        slices = equal_slices(len(gap.frames), MAX_KEYS)
-        return [self._chunk(gap, gap.frames[keys], mapping) for keys in slices]
+        return [self._chunk(gap, keys, mapping) for _, keys in gap_parts(gap, MAX_KEYS)]
 
     def _chunk(self, gap: Gap, keys: range, mapping: JointMapping) -> _Chunk:
         labels, shown = poses_at_ends(gap, mapping)

@@ -11,7 +11,7 @@ import { listenToKeys, showBindings } from './keys.js';
 import { Loupe } from './loupe.js';
 import { announce, say, showState } from './notices.js';
 import {
-  followJoint, percent, showActions, showGuidance, showHeader, showJoints, showLegend, showPeople, showTransport,
+  followJoint, percent, isUnsaved, showActions, showGuidance, showHeader, showJoints, showLegend, showPeople, showTransport,
 } from './panels.js';
 import { PictureView } from './picture_view.js';
 import { Pictures } from './pictures.js';
@@ -41,6 +41,8 @@ const store = new Store({
   progress: null,
   waiting: 0,
   connection: 'ok',
+  saving: false,
+  saved: null,
   pages: 1,
   frame: 0,
   shown: 0,
@@ -74,7 +76,7 @@ const pictures = new Pictures(() => view.redraw(), onError);
 const view = new PictureView(byId('picture'), store, pictures);
 const loupe = new Loupe(store);
 const skeletons = new SkeletonLayer(store, (edit) => submit(edit), loupe);
-const placing = new PlacingLayer(store, view, (edit) => submit(edit));
+const placing = new PlacingLayer(store, view, (edit) => queue.submit(edit));
 const timeline = new Timeline(store, (frame) => goTo(frame), onError);
 const playback = new Playback(store, (frame) => goTo(frame, true));
 const doubtTour = new DoubtTour(store);
@@ -143,6 +145,7 @@ function needPoses() {
 async function openVideo(id, frame = 0) {
   let video;
   try {
+    placing.finish();
     queue.flush();
     video = await getVideo(id);
     showState('opening', null);
@@ -188,6 +191,7 @@ function stateOf(video) {
     persons: video.persons,
     revision: video.revision,
     settled: video.settled,
+    saved: video.saved,
     canUndo: video.can_undo,
     canRedo: video.can_redo,
   };
@@ -235,7 +239,17 @@ async function fetchGuidance() {
 /** @param {any} edit */
 function submit(edit) {
   if (!state.video) return;
+  // Joints that are being placed come before what is done next.
+  placing.finish();
   queue.submit(edit);
+}
+
+function undo() {
+  if (!placing.undo()) submit({ type: 'undo' });
+}
+
+function redo() {
+  if (!placing.redo()) submit({ type: 'redo' });
 }
 
 /** @param {any} answer @param {any} edit */
@@ -289,6 +303,13 @@ function editPerson(type, fields = {}) {
     return;
   }
   submit({ type, person: state.person, frame: state.shown, ...fields });
+}
+
+function accept() {
+  if (state.person !== null && !currentPose()) {
+    return say('The pose in this frame is not computed yet: accept it in a moment');
+  }
+  editPerson('accept');
 }
 
 function toggleAbsent() {
@@ -377,7 +398,11 @@ function isAdviceToCome() {
 }
 
 function whyNoDoubt() {
-  if (state.guidance?.doubtful.length) return 'No more frames in doubt: press Space again to begin anew';
+  if (state.guidance?.doubtful.length) {
+    const { doubtful, num_doubtful } = state.guidance;
+    const shown = num_doubtful > doubtful.length ? `These were the worst of ${num_doubtful}` : 'No more';
+    return `${shown} frames in doubt: press Space again to begin anew`;
+  };
   if (isAdviceToCome()) return 'Still looking for frames in doubt: press Space again in a moment';
   return 'No frame is in doubt';
 }
@@ -438,13 +463,21 @@ function placeMissing() {
 }
 
 async function save() {
-  if (!state.video) return;
+  const { video } = state;
+  if (!video || state.saving) return;
+  placing.finish();
+  store.update({ saving: true });
   try {
     await queue.drained();
-    const { file } = await postSave(state.video.id);
-    say(`Labels were written to ${file}`, 'good');
+    const { file, revision } = await postSave(video.id);
+    if (state.video.id === video.id) store.update({ saved: revision });
+    const isNewer = state.video.id === video.id && isUnsaved(state);
+    if (isNewer) say(`Labels were written to ${file}, but newer edits are not in it: write again`, 'bad');
+    else say(`Labels were written to ${file}`, 'good');
   } catch (error) {
     onError(error);
+  } finally {
+    store.update({ saving: false });
   }
 }
 
@@ -481,12 +514,12 @@ const BINDINGS = [
   { group: 'Mend', shown: 'Alt+drag', keys: [], what: 'move the whole pose (also Ctrl)' },
   { group: 'Mend', shown: '← → ↑ ↓', keys: ['ArrowUp'], what: 'move the chosen joint one pixel (Shift: ten)', run: nudgeOr(0, -1, () => {}) },
   { group: 'Mend', shown: 'V', keys: ['v'], what: 'joint visible, occluded, not labelled', run: () => cycleVisibility() },
-  { group: 'Mend', shown: 'A', keys: ['a'], what: 'accept the pose as it is', run: () => editPerson('accept') },
+  { group: 'Mend', shown: 'A', keys: ['a'], what: 'accept the pose as it is', run: accept },
   { group: 'Mend', shown: 'X', keys: ['x'], what: 'absent from here on, present again', run: toggleAbsent },
   { group: 'Mend', shown: 'C', keys: ['c'], what: 'copy the nearest given pose', run: () => editPerson('copy_nearest') },
   { group: 'Mend', shown: 'Del', keys: ['Delete', 'Backspace'], what: 'take the label back (of the chosen joint)', run: deleteLabel },
   { group: 'Mend', shown: 'R', keys: ['r'], what: 'place joints one after another', run: placeMissing },
-  { group: 'Mend', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: () => submit({ type: 'undo' }) },
+  { group: 'Mend', shown: 'Ctrl+Z Ctrl+Y', keys: ['Ctrl+z'], what: 'undo, redo (also Ctrl+Shift+Z)', run: undo },
   { group: 'People', shown: 'I', keys: ['i'], what: 'add a person', run: () => placing.begin(null) },
   { group: 'People', shown: 'S', keys: ['s'], what: 'swap with another from here on', run: () => askForOther(store, 'swap', submit) },
   { group: 'People', shown: 'E', keys: ['e'], what: 'merge into another', run: () => askForOther(store, 'merge', submit) },
@@ -514,7 +547,7 @@ const SECOND_KEYS = /** @type {[string[], () => void][]} */ ([
   [['Shift+ArrowDown'], nudgeOr(0, 10, () => {})],
   [[']', 'Ctrl+ArrowRight'], goToGivenAfter],
   [['End'], () => goTo(Infinity)],
-  [['Ctrl+y', 'Ctrl+Shift+z'], () => submit({ type: 'redo' })],
+  [['Ctrl+y', 'Ctrl+Shift+z'], redo],
   [['-'], () => view.zoom(0.8)],
   [['z'], fitPerson],
   [['>'], () => timeline.zoom(2)],
@@ -542,11 +575,14 @@ function firstKey(event) {
   return false;
 }
 
+/** A target that is chosen here holds in this tab, until the command is given another. */
+const targetKey = () => `target instead of ${state.project.target}`;
+
 function prepareControls() {
   /** @type {Record<string, () => void>} */
   const actions = {
-    undo: () => submit({ type: 'undo' }),
-    redo: () => submit({ type: 'redo' }),
+    undo,
+    redo,
     'add-person': () => placing.begin(null),
     'place-joints': placeMissing,
     'zoom-in': () => view.zoom(1.25),
@@ -559,7 +595,7 @@ function prepareControls() {
     'help-button': () => byId('help').showModal(),
     'go-label': goToLabel,
     'go-doubt': goToDoubt,
-    'do-accept': () => editPerson('accept'),
+    'do-accept': accept,
     'do-absent': toggleAbsent,
     'do-copy': () => editPerson('copy_nearest'),
     'do-forget': deleteLabel,
@@ -592,10 +628,16 @@ function prepareControls() {
     });
   }
   const field = byId('frame-field');
-  field.addEventListener('change', () => goTo(Number.parseInt(field.value, 10) || 0));
+  const goToField = () => {
+    const frame = Number.parseInt(field.value, 10);
+    if (Number.isNaN(frame)) field.value = String(state.frame);
+    else goTo(frame);
+  };
+  field.addEventListener('change', goToField);
   field.addEventListener('keydown', (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== 'Enter' && event.key !== 'Escape') return;
-    if (event.key === 'Enter') goTo(Number.parseInt(field.value, 10) || 0);
+    if (event.key === 'Enter') goToField();
+    else field.value = String(state.frame);
     view.canvas.focus();
   });
   byId('speed').addEventListener('change', () => store.update({ speed: Number(byId('speed').value) }));
@@ -603,7 +645,7 @@ function prepareControls() {
   target.addEventListener('change', () => {
     const share = clamp(Number.parseFloat(target.value) || 95, 50, 100) / 100;
     target.value = String(Math.round(1000 * share) / 10);
-    localStorage.setItem('target', String(share));
+    sessionStorage.setItem(targetKey(), String(share));
     store.update({ target: share });
   });
   const theme = byId('theme');
@@ -710,7 +752,8 @@ function prepareViews() {
   store.watch(['target'], refreshGuidance);
   const transport = ['frame', 'shown', 'video', 'playing', 'progress', 'waiting', 'connection', 'settled', 'revision'];
   store.watch(transport, () => showTransport(store));
-  store.watch(['video', 'project', 'canUndo', 'canRedo'], () => showHeader(store));
+  const header = ['video', 'project', 'canUndo', 'canRedo', 'placing', 'saving', 'saved', 'revision', 'waiting'];
+  store.watch(header, () => showHeader(store));
   store.watch(['video'], () => {
     byId('no-skeleton').hidden = Boolean(state.video?.skeleton);
   });
@@ -756,8 +799,9 @@ async function start() {
     showState('start', error instanceof Error ? error.message : String(error), 'bad');
     return;
   }
-  const target = Number(localStorage.getItem('target')) || project.target || 0.95;
-  store.update({ project, target });
+  store.update({ project });
+  const target = Number(sessionStorage.getItem(targetKey())) || project.target || 0.95;
+  store.update({ target });
   byId('target').value = String(Math.round(1000 * target) / 10);
   const wanted = new URLSearchParams(location.hash.slice(1));
   const usable = project.videos.filter((/** @type {any} */ one) => one.state !== 'unavailable');

@@ -196,9 +196,10 @@ export function showGuidance(store, go) {
     : 'none';
   byId('go-label').title = next?.reason ? `${next.reason} (N)` : 'Next frame to label (N)';
   const doubtful = guidance?.doubtful ?? [];
-  byId('doubt-count').textContent = String(doubtful.length);
+  byId('doubt-count').textContent = String(guidance?.num_doubtful ?? 0);
   byId('go-doubt').disabled = !doubtful.length;
   byId('doubt-list').replaceChildren(
+    ...(doubtful.length ? [] : [make('li', {}, 'No frame is in doubt')]),
     ...doubtful.slice(0, 40).map((/** @type {any} */ one) =>
       make(
         'li',
@@ -237,7 +238,7 @@ export function showTransport(store) {
   if (connection !== 'ok') status = 'No server';
   else if (waiting) status = `Sending ${waiting} edit${waiting > 1 ? 's' : ''}`;
   else if (progress && progress.done < progress.of) {
-    status = `Redoing: ${progress.done} of ${progress.of} frames`;
+    status = `Redoing: ${Math.floor(progress.done)} of ${progress.of} frames`;
   } else if (settled < revision) status = 'Redoing the gaps that changed';
   byId('status').textContent = status;
   byId('status').classList.toggle('busy', settled < revision || waiting > 0);
@@ -249,15 +250,25 @@ export function showTransport(store) {
   }
 }
 
+/** @param {Record<string, any>} state @returns {boolean} whether edits are not in the output file */
+export function isUnsaved({ revision, saved, waiting }) {
+  return waiting > 0 || revision > (saved ?? 0);
+}
+
 /** @param {Store} store */
 export function showHeader(store) {
-  const { video, canUndo, canRedo, project } = store.state;
-  byId('undo').disabled = !canUndo;
+  const { video, canUndo, canRedo, project, placing, saving } = store.state;
+  byId('undo').disabled = !canUndo && !placing;
   byId('redo').disabled = !canRedo;
   byId('video-name').textContent = video?.name ?? 'Choose a video';
   byId('videos-button').title = `${project?.videos.length ?? 0} videos of this project`;
   document.title = video ? `${video.name} · review` : 'Review';
-  byId('save-button').hidden = project?.saves === false;
+  const save = byId('save-button');
+  save.hidden = project?.saves === false;
+  save.disabled = saving;
+  const unsaved = isUnsaved(store.state);
+  save.textContent = saving ? 'Writing…' : unsaved ? 'Write labels •' : 'Write labels';
+  save.title = `Write the labels to the output file (Ctrl+S)${unsaved ? ': edits are not in it yet' : ''}`;
   byId('method').textContent = video?.method ?? '';
 }
 

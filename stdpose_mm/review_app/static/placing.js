@@ -2,6 +2,7 @@
 
 import { styleOf } from './colours.js';
 import { byId, clamp } from './dom.js';
+import { say } from './notices.js';
 import { layInBox, placedJoints, readable } from './poses.js';
 
 /**
@@ -9,7 +10,8 @@ import { layInBox, placedJoints, readable } from './poses.js';
  * @property {number|null} person null for a new one
  * @property {number} frame
  * @property {number} next place in the order of the joints
- * @property {Record<string, number[]>} joints of a new person
+ * @property {Record<string, number[]>} joints that were placed, the latest last
+ * @property {{name: string, point: number[]}[]} undone joints that were taken back, the last one last
  * @property {[number, number]|null} cross where the keyboard places, in pixels of the picture
  * @property {number[]|null} box that is drawn, in pixels of the picture
  */
@@ -24,12 +26,24 @@ export class PlacingLayer {
     this.store = store;
     this.view = view;
     this.submit = submit;
-    store.watch(['placing', 'shown'], () => {
-      const { placing, shown } = store.state;
-      if (placing && placing.frame !== shown) this.cancel();
+    store.watch(['placing', 'shown', 'video'], () => {
+      const { placing, shown, video } = store.state;
+      if (placing && !video?.skeleton) return store.update({ placing: null });
+      if (placing && placing.frame !== shown) return this.finish();
       this.#sayWhatToDo();
       view.redraw();
     });
+    addEventListener('beforeunload', (event) => {
+      if (this.#isUnfinished) event.preventDefault();
+    });
+    // Before the queue's own listener: a page that is left all the same keeps the joints as an edit.
+    addEventListener('pagehide', () => this.finish());
+  }
+
+  /** Whether leaving the page would lose joints. */
+  get #isUnfinished() {
+    const placing = this.#placing;
+    return placing?.person === null && Object.keys(placing.joints).length > 0;
   }
 
   /** @returns {Placing|null} */
@@ -48,23 +62,59 @@ export class PlacingLayer {
   begin(person, first = 0) {
     const { shown, video } = this.store.state;
     if (!video?.skeleton || shown < 0) return;
-    const placing = { person, frame: shown, next: first, joints: {}, cross: null, box: null };
+    this.finish();
+    const placing = {
+      person, frame: shown, next: first, joints: {}, undone: [], cross: null, box: null,
+    };
     this.store.update({ placing, playing: false, joint: null });
     this.view.canvas.focus();
   }
 
-  cancel() {
-    this.store.update({ placing: null });
-  }
-
-  /** Make the new person from the joints that were placed. */
+  /** End placing, however it came to that; a new person has the joints that were placed. */
   finish() {
     const placing = this.#placing;
     if (!placing) return;
     this.store.update({ placing: null });
-    if (placing.person === null && Object.keys(placing.joints).length) {
-      this.submit({ type: 'add_person', frame: placing.frame, joints: placing.joints });
+    const count = Object.keys(placing.joints).length;
+    if (placing.person !== null || !count) return;
+    this.submit({ type: 'add_person', frame: placing.frame, joints: placing.joints });
+    const all = this.#names.length;
+    if (count < all) say(`The new person has ${count} of ${all} joints: Ctrl+Z takes it back`);
+  }
+
+  /**
+   * Take back the joint that was placed last; end placing if there is none.
+   * @returns {boolean} false if nothing is being placed
+   */
+  undo() {
+    const placing = this.#placing;
+    if (!placing) return false;
+    const joints = { ...placing.joints };
+    const name = Object.keys(joints).at(-1);
+    if (name === undefined) {
+      this.finish();
+      return true;
     }
+    const step = { name, point: joints[name] };
+    delete joints[name];
+    if (placing.person !== null) this.submit({ type: 'undo' });
+    const undone = [...placing.undone, step];
+    this.store.update({ placing: { ...placing, next: this.#names.indexOf(name), joints, undone } });
+    return true;
+  }
+
+  /** @returns {boolean} false if no joint that is being placed was taken back */
+  redo() {
+    const placing = this.#placing;
+    const step = placing?.undone.at(-1);
+    if (!placing || !step) return false;
+    if (placing.person !== null) this.submit({ type: 'redo' });
+    const joints = { ...placing.joints, [step.name]: step.point };
+    const next = this.#names.indexOf(step.name);
+    const undone = placing.undone.slice(0, -1);
+    this.store.update({ placing: { ...placing, next } });
+    this.#advance({ joints, undone });
+    return true;
   }
 
   /** @param {number} x pixel of the picture @param {number} y @param {boolean} occluded */
@@ -77,7 +127,9 @@ export class PlacingLayer {
       const { person, frame } = placing;
       this.submit({ type: 'set_joints', person, frame, joints: { [name]: point } });
     }
-    this.#advance({ joints: { ...placing.joints, [name]: point } });
+    // The joint that was placed last is the last one, also where it was placed before.
+    const { [name]: _, ...others } = placing.joints;
+    this.#advance({ joints: { ...others, [name]: point }, undone: [] });
   }
 
   skip() {
@@ -88,9 +140,8 @@ export class PlacingLayer {
     const placing = this.#placing;
     if (!placing || placing.next === 0) return;
     const next = placing.next - 1;
-    const joints = { ...placing.joints };
-    delete joints[this.#names[next]];
-    this.store.update({ placing: { ...placing, next, joints } });
+    if (this.#names[next] in placing.joints) this.undo();
+    else this.store.update({ placing: { ...placing, next } });
   }
 
   /** @param {Partial<Placing>} patch */
@@ -131,9 +182,20 @@ export class PlacingLayer {
   layAtCross() {
     const placing = this.#placing;
     if (!placing) return;
+    if (!this.#canLay) return say('A whole skeleton would replace the joints that are placed');
     const [x, y] = placing.cross ?? this.#middle();
     const height = this.view.height / 3 / this.view.scale;
     this.#lay([x - height / 4, y - height / 2, height / 2, height]);
+  }
+
+  /** Whether a whole skeleton replaces no joint that was placed by hand. */
+  get #canLay() {
+    const placing = this.#placing;
+    if (!placing || Object.keys(placing.joints).length) return false;
+    const pose = (this.store.state.poses.at(placing.frame) ?? []).find(
+      (/** @type {any} */ one) => one.id === placing.person,
+    );
+    return !pose?.sources?.includes('g');
   }
 
   /** @param {number[]} box */
@@ -169,6 +231,8 @@ export class PlacingLayer {
     let box = null;
     return {
       move: (nextX, nextY) => {
+        // After the first joint a hand that slips would replace them all.
+        if (!this.#canLay) return;
         const end = this.view.toPicture(nextX, nextY);
         box = [
           Math.min(start[0], end[0]),
@@ -197,7 +261,7 @@ export class PlacingLayer {
     if (!this.#placing) return false;
     const far = event.shiftKey ? 10 : 1;
     const actions = /** @type {Record<string, () => void>} */ ({
-      Escape: () => this.cancel(),
+      Escape: () => this.finish(),
       Enter: () => this.finish(),
       Backspace: () => this.back(),
       ' ': () => this.placeAtCross(),
@@ -223,9 +287,11 @@ export class PlacingLayer {
     const who = placing.person === null ? 'New person' : `Person ${placing.person}`;
     byId('hint-what').textContent =
       `${who}: click the ${name} (${placing.next + 1} of ${this.#names.length})`;
+    const canLay = this.#canLay;
     byId('hint-keys').textContent =
-      'or drag a box for a whole skeleton · Shift+click occluded · N skip · Backspace back · ' +
-      'Enter done · Esc cancel · by keyboard: arrows, Space places, B whole skeleton';
+      `${canLay ? 'or drag a box for a whole skeleton · ' : ''}Shift+click occluded · N skip · ` +
+      'Backspace or Ctrl+Z back · Enter or Esc done · by keyboard: arrows, Space places' +
+      `${canLay ? ', B whole skeleton' : ''}`;
   }
 
   /** @param {CanvasRenderingContext2D} context */

@@ -56,10 +56,35 @@ def test_visibility_does_not_matter_as_long_as_the_joint_is_there() -> None:
     )
 
 
-def test_frames_pair_by_position() -> None:
+def test_frames_that_name_nothing_pair_by_position() -> None:
     gt = video([person(3, {'nose': (1.0, 1.0)})], 0, frames=[VideoFrame(3), VideoFrame(1)])
     pred = video([person(0, {'nose': (1.0, 1.0)}, scores=1.0)], 2)
     assert of(evaluate_posetrack([gt], [pred]).ap, 'nose') == 100
+
+
+@pytest.mark.parametrize(
+    'frames',
+    [
+        [VideoFrame(0, 'a.jpg', 7), VideoFrame(1, 'b.jpg', 8)],
+        [VideoFrame(0, 'a.jpg'), VideoFrame(1, 'b.jpg')],
+        [VideoFrame(0, '', 7), VideoFrame(1, '', 8)],
+    ],
+)
+def test_frames_in_another_order_pair_by_file_name_or_id(frames: list[VideoFrame]) -> None:
+    places = {0: {'nose': (1.0, 1.0)}, 1: {'nose': (90.0, 90.0)}}
+    gt = video([person(i, places[i]) for i in (0, 1)], 0, frames=frames)
+    pred = video([person(i, places[i], scores=1.0) for i in (0, 1)], 0, frames=frames[::-1])
+    assert of(evaluate_posetrack([gt], [pred]).ap, 'nose') == 100
+
+
+def test_file_names_and_ids_of_different_frames_are_refused() -> None:
+    nose = {'nose': (1.0, 1.0)}
+    frames = [VideoFrame(0, 'a.jpg', 7), VideoFrame(1, 'b.jpg', 8)]
+    crossed = [VideoFrame(0, 'a.jpg', 8), VideoFrame(1, 'b.jpg', 7)]
+    gt = video([person(0, nose)], 0, frames=frames)
+    pred = video([person(0, nose, scores=1.0)], 0, frames=crossed)
+    with pytest.raises(InputError, match='other frames of the ground truth than by their ids'):
+        evaluate_posetrack([gt], [pred])
 
 
 def test_frame_without_annotated_people_is_dropped_with_its_predictions() -> None:

@@ -347,3 +347,21 @@ def test_names_that_xml_cannot_hold_are_refused(tmp_path: Path, name: str):
     with pytest.raises(InputError, match='XML does not allow'):
         write_cvat(sample(name=name), tmp_path / 'a.xml')
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('shared_labels', [True, False])
+def test_a_project_of_several_videos_is_refused(tmp_path, shared_labels):
+    label = '<labels><label><name>person</name><type>skeleton</type></label></labels>'
+    task = '<task><name>{}</name>' + ('' if shared_labels else label) + '</task>'
+    track = (
+        '<track id="{0}" label="person" task_id="{0}"><skeleton frame="0" keyframe="1"><points '
+        'label="nose" keyframe="1" outside="0" occluded="0" points="1,2"/></skeleton></track>'
+    )
+    path = tmp_path / 'project.xml'
+    path.write_text(
+        f'<annotations><meta><project><tasks>{task.format("street")}{task.format("park")}</tasks>'
+        f'{label if shared_labels else ""}</project></meta>{track.format(1)}{track.format(2)}'
+        '</annotations>'
+    )
+    with pytest.raises(InputError, match=r"project with 2 tasks \('street', 'park'\)"):
+        read_cvat(path)

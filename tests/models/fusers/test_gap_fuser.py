@@ -9,15 +9,22 @@ from stdpose_mm.models.fusers import FusedGaps, GapFuser
 from stdpose_mm.models.fusers.gap_fuser import fusion_losses
 
 VECTORS, SCALARS, MAPS = 5, 7, 4
-HAS_LEFT, HAS_RIGHT = 4, 5
+HAS_LEFT, HAS_RIGHT = 1, 3
+INPUTS = dict(
+    num_vectors=VECTORS,
+    num_scalars=SCALARS,
+    num_maps=MAPS,
+    candidate_flags=(None, HAS_LEFT, HAS_RIGHT),
+    map_steps=(0.03, 0.09),
+    map_side=9,
+    end_maps=(2,),
+)
 
 
 def fuser(seed: int = 0, trained: bool = True) -> GapFuser:
     """A small fuser; ``trained`` stands for an output layer that is not zero."""
     torch.manual_seed(seed)
-    network = GapFuser(
-        VECTORS, SCALARS, MAPS, (0.03, 0.09), embed_dims=16, num_heads=2, num_layers=2
-    )
+    network = GapFuser(**INPUTS, embed_dims=16, num_heads=2, num_layers=2)
     if trained:
         torch.nn.init.normal_(network.output.weight, std=0.3)
     return network.eval()
@@ -135,9 +142,7 @@ def test_gross_errors_count_logarithmically():
 @pytest.mark.slow
 def test_it_learns_which_track_to_trust_and_how_sure_to_be():
     torch.manual_seed(0)
-    network = GapFuser(
-        VECTORS, SCALARS, MAPS, (0.03, 0.09), embed_dims=16, num_heads=2, num_layers=1
-    )
+    network = GapFuser(**INPUTS, embed_dims=16, num_heads=2, num_layers=1)
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
     for step in range(150):
         inputs = segments(batch=4, seed=step)

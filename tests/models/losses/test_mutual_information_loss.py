@@ -284,3 +284,16 @@ def test_heatmap_terms_are_expectations_over_the_positions_of_a_joint(fitted):
     assert advantage > 0
     assert terms['loss_mi_likelihood_heatmap'].item() == pytest.approx(-weight * likelihood, 1e-4)
     assert terms['loss_mi_redundant_heatmap'].item() == pytest.approx(weight * advantage, 1e-3)
+
+
+def test_windows_of_one_sample_are_not_told_from_each_other(fitted):
+    """Two samples of two windows each: those of a sample are the same, so only the other counts."""
+    single = representation(batch=2)
+    doubled = SpatioTemporalRepresentation(
+        *(None if field is None else field.repeat_interleave(2, 0) for field in single)
+    )
+    expected = fitted(single, *targets(batch=2))
+    found = fitted(doubled, *targets(batch=4), 2)
+    for name in ('loss_mi_redundant_feature', 'loss_mi_redundant_heatmap'):
+        assert expected[name] > 0
+        torch.testing.assert_close(found[name], expected[name])

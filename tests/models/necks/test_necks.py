@@ -226,14 +226,14 @@ class TestTemporalKeypointsSynthesis:
         seen = []
         synthesis.merge_time.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
         maps, prior = torch.rand(1, 3, 5, 8, 6), torch.rand(1, 5, 8, 6)
-        synthesis(maps, prior)
+        synthesis(maps, labels_at(0.5)._replace(prior=prior))
         of_joint_two = torch.cat((maps[0, :, 2], prior[0, 2:3]))
         torch.testing.assert_close(seen[0][0, 8:12], of_joint_two)
 
     def test_merges_the_frames_and_the_joints(self):
         synthesis = TemporalKeypointsSynthesis(num_joints=5).eval()
         maps = torch.rand(1, 3, 5, 8, 6, requires_grad=True)
-        merged = synthesis(maps)
+        merged, _ = synthesis(maps)
         assert merged.shape == (1, 5, 8, 6)
         merged[0, 0].sum().backward()
         assert maps.grad.abs().sum((0, 3, 4)).min() > 0
@@ -242,13 +242,15 @@ class TestTemporalKeypointsSynthesis:
         maps, prior = torch.rand(2, 3, 5, 8, 6), torch.rand(2, 5, 8, 6)
         without = TemporalKeypointsSynthesis(num_joints=5).eval()
         with_prior = TemporalKeypointsSynthesis(num_joints=5, use_prior=True).eval()
-        torch.testing.assert_close(without(maps, prior), without(maps))
-        assert not torch.allclose(with_prior(maps, prior), with_prior(maps))
+        given = labels_at(0.5)._replace(prior=prior)
+        torch.testing.assert_close(without(maps, given), without(maps))
+        assert not torch.allclose(with_prior(maps, given)[0], with_prior(maps)[0])
 
     def test_missing_prior_is_an_empty_map(self):
         synthesis = TemporalKeypointsSynthesis(num_joints=5, use_prior=True).eval()
         maps = torch.rand(2, 3, 5, 8, 6)
-        torch.testing.assert_close(synthesis(maps), synthesis(maps, torch.zeros(2, 5, 8, 6)))
+        empty = labels_at(0.5)._replace(prior=torch.zeros(2, 5, 8, 6))
+        torch.testing.assert_close(synthesis(maps), synthesis(maps, empty))
 
 
 class TestSTRE:

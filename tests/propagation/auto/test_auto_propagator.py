@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -13,11 +14,14 @@ from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.propagation import propagate_labels
 from stdpose_mm.propagation.auto import AutoPropagator
 from stdpose_mm.propagation.auto.trained_fuser import (
+    ONNX_RECORD,
+    SHIPPED_WEIGHTS,
     TrainedFuser,
     build_fuser,
     probability_within,
 )
 from stdpose_mm.propagation.flow import FlowPropagator
+from stdpose_mm.propagation.gap_windows import MAX_KEYS, gap_parts
 from stdpose_mm.propagation.interpolation import LinearPropagator
 from stdpose_mm.propagation.video_propagation import gaps_of_labels
 from stdpose_mm.structures import Skeleton
@@ -113,7 +117,7 @@ def test_long_gaps_are_fused_in_chunks(label, video, weights, monkeypatch):
     frames = moving_texture(shifts)
     sparse = video([label(0, POINTS), label(14, POINTS + shifts[14])], 15)
     whole = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._CHUNK', 5)
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator.MAX_KEYS', 5)
     chunks = propagate_labels(frames, sparse, AutoPropagator(weights=weights))
     assert len(chunks.persons) == 15
     for one, other in zip(whole.persons, chunks.persons, strict=True):
@@ -132,7 +136,7 @@ def crowd(label, people: int, num_frames: int):
 
 @pytest.mark.parametrize('batch_bytes', [1, 20_000, 2**20])
 def test_people_get_the_poses_that_each_gets_alone(label, video, weights, monkeypatch, batch_bytes):
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._CHUNK', 5)
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator.MAX_KEYS', 5)
     frames = moving_texture(np.repeat(ARC, 2, axis=0))
     people = crowd(label, 4, len(frames))
     alone = {
@@ -201,7 +205,7 @@ def test_what_a_network_was_used_for_is_told_and_changes_no_key_of_the_cache(lab
 
 
 def test_a_gap_that_is_fused_in_chunks_is_told_as_one(label, video, weights, monkeypatch):
-    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator._CHUNK', 2)
+    monkeypatch.setattr('stdpose_mm.propagation.auto.auto_propagator.MAX_KEYS', 2)
     propagator = AutoPropagator(weights=weights, pose_networks=[PeakNetwork()])
     sparse = replace(video([label(n, POINTS) for n in (0, 6)], 7), skeleton=Skeleton(NAMES))
     propagate_labels(moving_texture(ARC), sparse, propagator)
@@ -289,3 +293,17 @@ def test_weights_of_another_network_are_refused(tmp_path):
     torch.save(content, path)
     with pytest.raises(InputError, match='cannot be used'):
         AutoPropagator(weights=path)
+
+
+def test_a_file_whose_record_is_no_json_is_refused_in_one_sentence(tmp_path):
+    network = onnx.load(SHIPPED_WEIGHTS)
+    onnx.helper.set_model_props(network, {ONNX_RECORD: '{broken'})
+    onnx.save(network, tmp_path / 'fuser.onnx')
+    with pytest.raises(InputError, match=r'fuser weights .* cannot be used'):
+        TrainedFuser.load(tmp_path / 'fuser.onnx')
+
+
+def test_a_gap_that_is_a_little_too_long_is_divided_in_halves(label, video):
+    (gap,) = gaps_of_labels(video([label(n, POINTS) for n in (0, 66)], 67), 67)
+    parts = [keys for _, keys in gap_parts(gap, MAX_KEYS)]
+    assert parts == [range(1, 33), range(33, 66)]

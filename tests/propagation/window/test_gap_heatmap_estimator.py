@@ -19,6 +19,7 @@ from stdpose_mm.propagation.window.gap_heatmap_estimator import (
 )
 from stdpose_mm.structures import Skeleton
 from stdpose_mm.structures.joint_mapping import JointMapping
+from support.backbone_batches import BackboneBatches
 from support.frame_sources import CountingFrames
 from support.heatmaps import assert_same_maps
 from support.tiny_models import (
@@ -63,22 +64,6 @@ def gaps_of(label):
 
 def box_at(frame):
     return np.array([15.0 + frame, 12, 32, 40 - 0.1 * frame])
-
-
-class Calls:
-    """How many crops the backbone saw, and in which batches."""
-
-    def __init__(self, model):
-        self.batches = []
-        self.hook = model.model.backbone.register_forward_hook(
-            lambda module, inputs, output: self.batches.append(len(inputs[0]))
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.hook.remove()
 
 
 def maps_of(model, pictures, gaps, **options):
@@ -229,18 +214,18 @@ def test_the_affine_leads_from_the_picture_to_the_maps(model, gaps_of):
 def test_a_segment_costs_t_plus_1_passes_of_the_backbone(model, gaps_of):
     frames = CountingFrames(moving_pictures(15))
     gaps = gaps_of([0, 7, 14], 15)
-    with Calls(model) as calls:
+    with BackboneBatches(model) as batches:
         maps_of(model, frames, gaps, batch_size=4)
-    assert calls.batches == [4, 4, 4, 4]
-    assert sum(calls.batches) == 2 * (7 + 1)
+    assert batches == [4, 4, 4, 4]
+    assert sum(batches) == 2 * (7 + 1)
     assert frames.reads == list(range(15))
 
 
 def test_mirroring_doubles_the_passes(gaps_of):
     model = window_model(SKELETON, test_cfg={'flip_test': True})
-    with Calls(model) as calls:
+    with BackboneBatches(model) as batches:
         maps_of(model, moving_pictures(8), gaps_of([0, 7], 8), batch_size=8)
-    assert calls.batches == [8, 8]
+    assert batches == [8, 8]
 
 
 @pytest.mark.parametrize(
@@ -262,10 +247,10 @@ def test_a_model_of_single_frames_sees_the_gap_only(gaps_of, changes):
     model = window_model(SKELETON, **changes)
     pictures = CountingFrames(moving_pictures(8))
     (gap,) = gaps_of([0, 7], 8)
-    with Calls(model) as calls:
+    with BackboneBatches(model) as batches:
         ((_, maps),) = maps_of(model, pictures, [gap])
     assert maps.frames == list(gap.frames)
-    assert calls.batches == [6]
+    assert batches == [6]
     assert pictures.reads == list(range(1, 7))
     heatmaps, _ = predict(model, pictures, gap, 3, (3, 3, 3), (False, False))
     assert_same_maps(maps.final_heatmaps[2], heatmaps)
@@ -319,10 +304,10 @@ def test_windows_of_five_frames_have_further_frames_of_the_gap(gaps_of, given, s
     model = window_model(SKELETON, test_cfg={'flip_test': True}, **window_systems(3, 5)[system])
     pictures = CountingFrames(moving_pictures(9))
     gap = next(gap for gap in gaps_of(given, 9) if gap.frames[0] == 3)
-    with Calls(model) as calls:
+    with BackboneBatches(model) as batches:
         ((_, maps),) = maps_of(model, pictures, [gap], batch_size=3)
     # Every frame once as it is and once mirrored: further frames cost nothing.
-    assert sum(calls.batches) == 2 * len(maps.frames)
+    assert sum(batches) == 2 * len(maps.frames)
     assert sorted(pictures.reads) == list(maps.frames)
     for key, (before, after) in FIVE_FRAMES[given].items():
         right = 7 if len(given) == 2 else min(8, 2 * key - 2)
@@ -348,12 +333,12 @@ def test_further_frames_of_a_long_gap_stay_within_its_chunks(gaps_of):
     length = 2 * MAX_KEYS
     frames = CountingFrames(moving_pictures(length))
     (gap,) = gaps_of([0, length - 1], length)
-    with Calls(model) as calls:
+    with BackboneBatches(model) as batches:
         (_, first), (_, second) = maps_of(model, frames, [gap])
     assert first.frames == [*range(MAX_KEYS), length - 1]
     assert second.frames == [0, *range(MAX_KEYS, length)]
     # Each frame is encoded once, and each label for either chunk.
-    assert sum(calls.batches) == length + 2
+    assert sum(batches) == length + 2
     # 10: half way to the last frame is 68, beyond the chunk. 100: half way to the first is 50.
     for maps, key, window in (
         (first, 10, (0, 5, 10, 63, length - 1)),
@@ -376,10 +361,10 @@ def test_a_model_that_takes_no_labels_sees_the_frames_beside_each(gaps_of, given
     model = window_model(SKELETON, **semantic_motion(3))
     pictures = moving_pictures(8)
     (gap,) = gaps_of(given, 8)
-    with Calls(model) as calls:
+    with BackboneBatches(model) as batches:
         ((_, maps),) = maps_of(model, pictures, [gap])
     # Label frames are seen as neighbours, each frame once.
-    assert sum(calls.batches) == len(maps.frames) == 8
+    assert sum(batches) == len(maps.frames) == 8
     for n, frame in enumerate(maps.frames):
         if frame in gap.frames:
             heatmaps, _ = predict(model, pictures, gap, frame, window_of(frame), (False, False))
@@ -435,7 +420,7 @@ def test_a_long_gap_comes_in_parts(model, gaps_of, given, expected_reads):
     given = [frame % length for frame in given]
     frames = CountingFrames(moving_pictures(length))
     (gap,) = gaps_of(given, length)
-    with Calls(model) as calls:
+    with BackboneBatches(model) as batches:
         parts = [maps for _, maps in maps_of(model, frames, [gap])]
     keys = [frame for maps in parts for frame in maps.frames if frame in gap.frames]
     assert keys == list(gap.frames)
@@ -446,7 +431,7 @@ def test_a_long_gap_comes_in_parts(model, gaps_of, given, expected_reads):
         for n, frame in enumerate(maps.frames)
     )
     # The parts are 3, each sees the label frames again.
-    assert sum(calls.batches) == len(gap.frames) + 3 * len(given)
+    assert sum(batches) == len(gap.frames) + 3 * len(given)
     assert frames.reads == expected_reads(length)
 
 

@@ -39,7 +39,7 @@ def test_every_control_has_a_name(page):
     assert [node for node in controls if not node.get('name', {}).get('value', '').strip()] == []
 
 
-@pytest.mark.parametrize('size', [(1280, 720), (1920, 1080)])
+@pytest.mark.parametrize('size', [(1024, 640), (1280, 720), (1920, 1080)])
 def test_bars_hold_what_is_in_them_and_the_page_does_not_scroll(page, size):
     resize(page.browser, *size)
     overfull = page.run(

@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+import time
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -108,6 +109,57 @@ def test_a_save_waits_for_all_edits(page, tmp_path, late_answers):
             (person,) = [p for p in read_labels(saved)[frame] if p.track_id == 1]
             by = person.keypoints[2][0] - place_of(1, frame, 'left_hand')[0]
             assert by == pytest.approx(5, abs=1 / page.scale)
+
+
+def test_an_old_page_goes_on_once_the_address_of_the_next_start_is_opened(page, tmp_path, port):
+    clip = make_clip(tmp_path)
+    with serve(*clip, port=port) as first:
+        page.open(first)
+        first.kill()
+        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
+        drag_left_hand(page, 0, 5)
+        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+    old = page.browser.current_window_handle
+    with serve(*clip, port=port) as second:
+        page.browser.switch_to.new_window('tab')
+        new = page.browser.current_window_handle
+        try:
+            page.open(second)
+            page.browser.switch_to.window(old)
+            page.wait(lambda: 'kept' not in page.text('#states'), 'the edit is sent')
+            page.wait_until_settled(1)
+            assert moved_by(page, 0) == pytest.approx(5, abs=1 / page.scale)
+        finally:
+            page.browser.switch_to.window(new)
+            page.browser.close()
+            page.browser.switch_to.window(old)
+
+
+def test_a_save_says_that_it_is_written_and_which_edits_are_not_in_it(page, tmp_path, late_answers):
+    late_answers('/save', 700)
+    with serve(*make_clip(tmp_path)) as server:
+        page.open(server)
+        assert page.text('#save-button') == 'Write labels'
+        with page.one_edit():
+            drag_left_hand(page, 0, 5)
+        page.wait(lambda: page.text('#save-button') == 'Write labels •', 'edits are not saved')
+        page.press('s', held=[Keys.CONTROL])
+        assert page.text('#save-button') == 'Writing…'
+        assert page.run('return document.getElementById("save-button").disabled')
+        page.wait(lambda: page.text('#save-button') == 'Write labels', 'it is saved')
+        # The answer comes late, and the edit is done before it.
+        page.run(
+            'const f = window.fetch; window.fetch = async (url, ...more) => {'
+            'const answer = await f(url, ...more);'
+            'if (String(url).endsWith("/save")) await new Promise((r) => setTimeout(r, 1500));'
+            'return answer; }'
+        )
+        page.press('s', held=[Keys.CONTROL])
+        page.wait(lambda: [*tmp_path.glob('*_reviewed.json')], 'the file is there')
+        time.sleep(1.2)  # The server has answered, and the page does not know it yet.
+        page.press('.', '1', 'a')
+        page.wait(lambda: 'newer edits are not in it' in page.text('#messages'), 'it says so')
+        assert page.text('#save-button') == 'Write labels •'
 
 
 def test_nothing_is_saved_while_edits_wait_for_a_server_that_is_gone(page, tmp_path):
