@@ -53,7 +53,10 @@ def test_several_suggestions_spread_and_gain_less_and_less() -> None:
 
 def test_planned_labels_count_as_labelled() -> None:
     labels = scored_video(scored_track([1, *[0.6] * 39, 1]))
-    assert suggest_frames(labels, [0, 40], 3)[1:] == suggest_frames(labels, [0, 20, 40], 2)
+    # Both sides are alike, so that rounding decides which comes first.
+    first, *others = suggest_frames(labels, [0, 40], 3)
+    assert first == 20
+    assert {*others} == {*suggest_frames(labels, [0, 20, 40], 2)}
 
 
 def test_a_person_missing_on_a_labelled_frame_does_not_draw_labels_there() -> None:
