@@ -77,9 +77,9 @@ def test(args: argparse.Namespace) -> None:
 
     from stdpose_mm.engine.config_files import (
         config_mistakes,
-        require_fitting_evaluator,
         require_label_files,
     )
+    from stdpose_mm.engine.fitting_evaluator import require_fitting_evaluator
     from stdpose_mm.engine.training_processes import training_processes
 
     require_checkpoint(args.checkpoint)

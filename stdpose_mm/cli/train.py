@@ -30,10 +30,10 @@ def train(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     from stdpose_mm.engine.config_files import (
         config_mistakes,
-        require_fitting_evaluator,
         require_label_files,
         require_schedule,
     )
+    from stdpose_mm.engine.fitting_evaluator import require_fitting_evaluator
     from stdpose_mm.engine.training_processes import training_processes
     from stdpose_mm.engine.training_runner import TrainingRunner
 

@@ -19,13 +19,11 @@ from stdpose_mm.review import (
     score_meaning,
 )
 from stdpose_mm.structures import NOT_LABELLED, PersonLabel, Skeleton, VideoLabels
+from stdpose_mm.visualization.colors import DOUBTFUL
 
 from .person_poses import ABSENT, GIVEN, PROPAGATED, UNKNOWN, PersonPoses
 
 NUM_CHECKS, NUM_SUGGESTIONS = 20, 5
-
-DOUBTFUL = 0.5
-"""A joint with a larger probability to be wrong is in doubt, as in overlays."""
 
 MAX_POSES = 10_000
 """Maximum number of poses for which the labels needed for a target are counted."""
@@ -162,7 +160,7 @@ class Guidance:
         # Frames in doubt only: the worst frames of a video may all be good.
         in_doubt = [
             TrackErrors(
-                track.times, track.given, np.where(track.errors > DOUBTFUL, track.errors, 0.0)
+                track.times, track.given, np.where(1 - track.errors < DOUBTFUL, track.errors, 0.0)
             )
             for track in tracks
         ]

@@ -23,7 +23,6 @@ from stdpose_mm.io.video import ArrayFrames, open_frames, write_video_like
 from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels
 from stdpose_mm.tracking.smoothing import build_smoother, smooth_labels
 from support.paths import ROOT
-from support.processor import has_bfloat16
 from support.warm_commands import start_code
 
 pytestmark = pytest.mark.slow
@@ -157,17 +156,7 @@ def test_a_blip_of_the_detector_is_nobody(run, movie, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     'options',
-    [
-        ('--crops', 'window'),
-        ('--batch-size', 1),
-        pytest.param(
-            ('--precision', 'bfloat16'),
-            marks=pytest.mark.skipif(
-                not has_bfloat16(), reason='this processor does not compute in bfloat16'
-            ),
-        ),
-        ('--tracker', 'oks'),
-    ],
+    [('--crops', 'window'), ('--batch-size', 1), ('--precision', 'bfloat16'), ('--tracker', 'oks')],
 )
 def test_options(run, movie, detector, tmp_path, options):
     """Poses are there, about where they are without the option."""

@@ -22,7 +22,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import reduce
 from importlib.util import find_spec
 from itertools import pairwise
@@ -40,7 +39,6 @@ from support.classes import arguments_of
 from support.doc_blocks import PAGES, Block, Call, blocks_of, calls_of
 from support.doc_sandbox import make_sandbox
 from support.paths import ROOT
-from support.processor import has_bfloat16
 
 PARSED_ONLY = {
     'train': 'minutes to days',
@@ -131,8 +129,6 @@ def test_blocks_work(page: Path, sandbox: Path, capsys: pytest.CaptureFixture[st
         place = f'{page.relative_to(ROOT)}, line {block.line}'
         try:
             if block.language == 'python':
-                if not has_bfloat16():
-                    block = replace(block, text=block.text.replace("'bfloat16'", "'float32'"))
                 run_python(block, place, names, sandbox)
             if block.language == 'bash':
                 for call in calls_of(block.text, sandbox):

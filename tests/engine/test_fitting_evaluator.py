@@ -11,10 +11,10 @@ from mmengine.config import Config
 
 from stdpose_mm.engine.config_files import (
     read_config,
-    require_fitting_evaluator,
     require_label_files,
     require_schedule,
 )
+from stdpose_mm.engine.fitting_evaluator import require_fitting_evaluator
 from stdpose_mm.errors import InputError
 from support.paths import ROOT
 from support.tiny_set import TinySet, video_json

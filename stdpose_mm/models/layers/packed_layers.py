@@ -133,11 +133,19 @@ def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
 
     Args:
         model: A float32 model on the CPU in evaluation mode.
-        dtype: float32 or bfloat16. Other layers compute in the dtype of their input.
+        dtype: float32 or bfloat16. Other layers compute in the dtype of their input. Where the
+            processor has no bfloat16, the layers stay as they are: oneDNN refuses it there, while
+            PyTorch's own layers compute in it, slowly.
     """
-    if torch.backends.mkldnn.is_available():
+    if _computes_in(dtype):
         fold_normalisation(model)
         _pack(model, dtype)
+
+
+def _computes_in(dtype: torch.dtype) -> bool:
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def fold_normalisation(model: nn.Module) -> None:

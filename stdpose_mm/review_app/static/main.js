@@ -402,7 +402,7 @@ function whyNoDoubt() {
     const { doubtful, num_doubtful } = state.guidance;
     const shown = num_doubtful > doubtful.length ? `These were the worst of ${num_doubtful}` : 'No more';
     return `${shown} frames in doubt: press Space again to begin anew`;
-  };
+  }
   if (isAdviceToCome()) return 'Still looking for frames in doubt: press Space again in a moment';
   return 'No frame is in doubt';
 }

@@ -87,7 +87,7 @@ def test_only_an_exact_activation_becomes_part_of_a_layer():
     assert isinstance(model[1], nn.GELU)
 
 
-def test_bfloat16_is_near():
+def test_bfloat16_is_near_where_the_processor_has_it():
     torch.manual_seed(0)
     block = TransformerBlock(32, 4).eval()
     tokens = torch.randn(2, 600, 32)
@@ -98,7 +98,8 @@ def test_bfloat16_is_near():
     # What is added up stays in float32.
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected, atol=0.05, rtol=0.05)
-    assert not torch.equal(found, expected)
+    # Elsewhere the layers stay as they are, and autocast computes in bfloat16 without oneDNN.
+    assert torch.equal(found, expected) != torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def test_the_activation_of_a_convolution_stays():

@@ -30,6 +30,14 @@ def port():
         yield held
 
 
+def drag_without_server(page, server):
+    """Kill the server, and make an edit that waits for the next one."""
+    server.kill()
+    page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
+    drag_left_hand(page, 0, 5)
+    page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+
+
 def test_edits_are_there_again_after_a_kill_also_those_made_while_the_server_was_gone(
     page, tmp_path, port
 ):
@@ -59,10 +67,7 @@ def test_an_edit_that_waits_is_not_sent_to_another_project_of_the_same_name(page
     mine, other = make_clip(tmp_path / 'mine'), make_clip(tmp_path / 'other')
     with serve(*mine, port=port) as first:
         page.open(first)
-        first.kill()
-        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
-        drag_left_hand(page, 0, 5)
-        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+        drag_without_server(page, first)
     with serve(*other, port=port) as second:
         page.open(second)
         page.wait(lambda: page.text('#states') == '', 'nothing waits')
@@ -82,10 +87,7 @@ def test_an_edit_that_waited_reaches_its_video_though_another_one_is_open(page, 
             with page.one_edit():
                 drag_left_hand(page, frame, 5)
         page.open(first, video=0)
-        first.kill()
-        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
-        drag_left_hand(page, 0, 5)
-        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+        drag_without_server(page, first)
     with serve(*clips, port=port) as second:
         page.open(second, video=1)
         page.wait(lambda: page.text('#states') == '', 'nothing waits any more')
@@ -115,10 +117,7 @@ def test_an_old_page_goes_on_once_the_address_of_the_next_start_is_opened(page, 
     clip = make_clip(tmp_path)
     with serve(*clip, port=port) as first:
         page.open(first)
-        first.kill()
-        page.wait(lambda: 'does not answer' in page.text('#states'), 'the page says so')
-        drag_left_hand(page, 0, 5)
-        page.wait(lambda: '1 edit is kept' in page.text('#states'), 'the edit waits')
+        drag_without_server(page, first)
     old = page.browser.current_window_handle
     with serve(*clip, port=port) as second:
         page.browser.switch_to.new_window('tab')
