@@ -1,22 +1,27 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
-from stdpose_mm.engine.optim_wrappers import AutocastOptimWrapper
+from stdpose_mm.engine.optim_wrappers import AutocastOptimWrapper, autocast_optim_wrapper
 
 
 def _wrapper(model: nn.Module, **kwargs) -> AutocastOptimWrapper:
     return AutocastOptimWrapper(optimizer=torch.optim.SGD(model.parameters(), lr=0.5), **kwargs)
 
 
-def test_forward_runs_in_bfloat16_and_weights_stay_float32() -> None:
+@pytest.mark.parametrize(('is_there', 'dtype'), [(True, torch.bfloat16), (False, torch.float32)])
+def test_forward_runs_in_bfloat16_where_the_processor_has_it_and_weights_stay_float32(
+    monkeypatch: pytest.MonkeyPatch, is_there: bool, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr(autocast_optim_wrapper, 'has_bfloat16', lambda _: is_there)
     model = nn.Linear(3, 1)
     wrapper = _wrapper(model)
     with wrapper.optim_context(model):
         output = model(torch.ones(2, 3))
     wrapper.update_params(output.float().sum())
-    assert output.dtype == torch.bfloat16
+    assert output.dtype == dtype
     assert model.weight.dtype == torch.float32
 
 

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from .bfloat16 import has_bfloat16
+
 _ROWS = 1024
 """Rows of a typical input, for which oneDNN chooses the weight layout; any number works."""
 
@@ -145,7 +147,7 @@ def pack_layers(model: nn.Module, dtype: torch.dtype = torch.float32) -> None:
 def _computes_in(dtype: torch.dtype) -> bool:
     if not torch.backends.mkldnn.is_available():
         return False
-    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype != torch.bfloat16 or has_bfloat16('cpu')
 
 
 def fold_normalisation(model: nn.Module) -> None:
