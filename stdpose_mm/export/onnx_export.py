@@ -304,6 +304,8 @@ def _quantise(source: Path, target: Path) -> None:
             op_types_to_quantize=['MatMul'],
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
+            # Processors without VNNI add two products of 8-bit numbers in 16 bits.
+            reduce_range=True,
         )
 
 

@@ -20,6 +20,10 @@ _TAPS = ((3, 1), (2, 0))
 """Rows of a 4x4 kernel that an even and an odd row of a deconvolution's result read, from the upper
 input row to the lower one; the same for columns."""
 
+_LARGEST_WEIGHT = 64
+"""Largest rounded weight. Processors without VNNI add two products of a weight and an activation in
+16 bits: 2 * 255 * 64 fits there, 2 * 255 * 127 does not."""
+
 
 def prepare_for_int8(model: nn.Module) -> None:
     """Replace attention and deconvolutions by layers that are exported as faster operators.
@@ -60,7 +64,7 @@ class QuantisedDeconvolution(nn.Module):
         kernel = deconvolution.weight.detach()
         self.kernel = kernel
         self.bias = deconvolution.bias
-        self.scale = kernel.abs().amax(dim=(0, 2, 3)).clamp(min=1e-12) / 127
+        self.scale = kernel.abs().amax(dim=(0, 2, 3)).clamp(min=1e-12) / _LARGEST_WEIGHT
         rounded = (kernel / self.scale[:, None, None]).round().to(torch.int8)
         self.weights = [
             rounded[:, :, rows][..., columns].permute(2, 3, 0, 1).flatten(0, 2).contiguous()

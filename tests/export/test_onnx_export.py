@@ -137,11 +137,15 @@ def second_system(request, tmp_path_factory):
 def test_the_second_system_agrees_with_pytorch(second_system):
     _, written = second_system
     assert max(written.differences['whole'], written.differences['split']) < 1e-4
-    assert written.differences['int8'] < 0.1
     assert set(written.sizes) == {
         *('whole.onnx', 'encoder.onnx', 'fusion.onnx'),
         *('encoder_int8.onnx', 'fusion_int8.onnx'),
     }
+
+
+def test_eight_bits_of_the_second_system_are_near(second_system):
+    _, written = second_system
+    assert written.differences['int8'] < 0.1
 
 
 @pytest.mark.parametrize('graph', ['whole', 'encoder', 'fusion'])

@@ -153,7 +153,7 @@ def test_eight_bits_are_near(exported):
     reference, backend = TorchWindowBackend(model), OnnxWindowBackend(folder, 'int8')
     expected = reference.fuse(reference.encode(crops), rows)
     found = backend.fuse(backend.encode(crops), rows)
-    assert 0 < np.abs(found - expected).max() < 0.1 * np.abs(expected).max()
+    assert 0 < np.abs(found - expected).max() < 0.2 * np.abs(expected).max()
 
 
 @needs_bfloat16

@@ -90,8 +90,9 @@ class TestFullResolutionPath:
         joined = network(feats)
         network.feature_embed.weight.data.zero_()
         moved = feats._replace(fused_feature=feats.fused_feature + total[:, None])
-        torch.testing.assert_close(joined, network(moved))
-        assert not torch.allclose(joined, without, atol=1e-3)
+        # The sums are added in another order.
+        torch.testing.assert_close(joined, network(moved), rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(joined, without, atol=1e-2)
 
     def test_gets_a_gradient(self, feats):
         network = head(MUTUAL, merged_channels=6).train()
