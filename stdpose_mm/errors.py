@@ -6,9 +6,10 @@ import errno
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
-from numbers import Integral
+from collections.abc import Collection, Iterator
+from numbers import Integral, Real
 from textwrap import shorten
+from types import NoneType
 
 PACKAGES = {
     'torch': ('PyTorch', 'train'),
@@ -177,8 +178,53 @@ def require_whole(name: str, value: object, least: int | None = None) -> None:
 def require_share(**settings: float) -> None:
     """Raise :class:`InputError` unless settings, given by their names, are in 0..1."""
     for name, value in settings.items():
-        if not 0 <= value <= 1:
-            raise InputError(f'{name} must be in 0..1, got {value}')
+        if not isinstance(value, Real) or not 0 <= value <= 1:
+            raise InputError(f'{name} must be in 0..1, got {value!r}')
+
+
+def require_choice(name: str, value: object, choices: Collection[str]) -> None:
+    """Raise :class:`InputError` unless an argument is one of some names."""
+    # A list cannot be looked up in a dict of choices.
+    if value not in tuple(choices):
+        raise InputError(f'{name} must be one of {", ".join(choices)}, got {value!r}')
+
+
+def require_type(name: str, value: object, kinds: type | tuple[type, ...], expected: str) -> None:
+    """Raise :class:`InputError` unless an argument is of a type.
+
+    Args:
+        name: The argument's name, the subject of the sentence.
+        value: What was given.
+        kinds: The types allowed.
+        expected: What they are, in words.
+    """
+    if not isinstance(value, kinds):
+        raise InputError(f'{name} must be {expected}, got {_shown(value)}')
+
+
+def require_paths(**paths: object) -> None:
+    """Raise :class:`InputError` unless arguments, given by their names, are paths or None."""
+    for name, path in paths.items():
+        require_type(name, path, (str, os.PathLike, NoneType), 'a path')
+
+
+def require_device(device: object) -> None:
+    """Raise :class:`InputError` unless PyTorch can use a device.
+
+    PyTorch is not imported for the CPU, on which some networks run without it.
+    """
+    if device == 'cpu':
+        return
+    require_packages(f'device {device!r}', 'torch')
+    import torch
+
+    try:
+        torch.empty(0, device=torch.device(device))  # type: ignore[call-overload]
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise InputError(
+            f'device {str(device)!r} cannot be used ({one_line(error)}), '
+            "choose one that exists, such as 'cpu'"
+        ) from error
 
 
 def require_packages(purpose: str, *modules: str) -> None:
@@ -200,6 +246,10 @@ def missing_packages(*modules: str) -> str:
     verb = 'is' if len(modules) == 1 else 'are'
     more = " and OpenMMLab's packages, or run `make setup`" if extra == 'train' else ''
     return f'{names}, which {verb} not installed: install stdpose-mm[{extra}]{more}'
+
+
+def _shown(value: object) -> str:
+    return shorten(repr(value), width=80, placeholder=' ...')
 
 
 def one_line(error: BaseException) -> str:

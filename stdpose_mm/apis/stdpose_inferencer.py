@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import cv2
@@ -33,7 +34,14 @@ from stdpose_mm.detection import (
 from stdpose_mm.detection.person_detector import NMS_IOU, SCORE_THRESHOLD
 from stdpose_mm.engine.config_files import read_stored_config
 from stdpose_mm.engine.model_names import find_model
-from stdpose_mm.errors import InputError, require_share, require_whole
+from stdpose_mm.errors import (
+    InputError,
+    require_choice,
+    require_paths,
+    require_share,
+    require_type,
+    require_whole,
+)
 from stdpose_mm.inference import (
     FrameEstimate,
     VideoPoseEstimator,
@@ -122,8 +130,8 @@ class STDPoseInferencer(Pose2DInferencer):
 
     def __init__(
         self,
-        model: str | Config | ConfigDict | Mapping[str, Any] | None,
-        weights: str | None = None,
+        model: str | os.PathLike[str] | Config | ConfigDict | Mapping[str, Any] | None,
+        weights: str | os.PathLike[str] | None = None,
         device: str | None = None,
         scope: str | None = 'mmpose',
         det_model: str | os.PathLike[str] | None = None,
@@ -140,6 +148,16 @@ class STDPoseInferencer(Pose2DInferencer):
         runtime: str | None = None,
         pose_every: int = 1,
     ) -> None:
+        require_type(
+            'model',
+            model,
+            (str, os.PathLike, Config, Mapping, NoneType),
+            'a config (a file, a loaded one, or a name)',
+        )
+        require_paths(weights=weights, det_model=det_model, det_weights=det_weights)
+        require_whole('crops_at_once', crops_at_once, 1)
+        if isinstance(model, os.PathLike):
+            model = os.fspath(model)
         init_default_scope(scope)
         device = device or get_device()
         self._precision = precision
@@ -150,8 +168,7 @@ class STDPoseInferencer(Pose2DInferencer):
         self.visualizer.set_dataset_meta(self.model.dataset_meta)
         estimator = VideoPoseEstimator(self.window_model, self._backend, crops, crops_at_once)
         self.estimator = see_every(estimator, pose_every)
-        if tracker not in TRACKERS:
-            raise InputError(f'tracker must be one of {", ".join(TRACKERS)}, got {tracker!r}')
+        require_choice('tracker', tracker, TRACKERS)
         require_whole('det_every', det_every, 1)
         require_whole('min_track_frames', min_track_frames, 1)
         if smooth is not None:
@@ -192,8 +209,13 @@ class STDPoseInferencer(Pose2DInferencer):
             The data sample of every frame and its picture.
 
         Raises:
-            InputError: If there are no boxes, or they do not fit the video.
+            InputError: If there are no boxes, they do not fit the video, or ``batch_size`` is not
+                positive.
         """
+        require_whole('batch_size', batch_size, 1)
+        require_type(
+            'bboxes', bboxes, (Collection, NoneType), 'a list of boxes, or a dict of frame -> boxes'
+        )
         fps = self.video_info['fps'] if self._video_input else None
         time_of = clock_of(inputs) if isinstance(inputs, FrameSource) else None
         if isinstance(inputs, FrameSource) and not isinstance(bboxes, Mapping | None):

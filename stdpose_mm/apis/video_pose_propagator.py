@@ -6,15 +6,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapp
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from stdpose_mm.choices import LIFE_SPANS
-from stdpose_mm.errors import InputError, require_whole
+from stdpose_mm.errors import (
+    InputError,
+    require_choice,
+    require_device,
+    require_paths,
+    require_type,
+    require_whole,
+)
 from stdpose_mm.io.cache_folder import CacheFolder
 from stdpose_mm.io.labels import NO_BOX_FRAME_OPTIONS, NO_FRAME_OPTIONS, FrameOptions
 from stdpose_mm.io.labels.coco_records import TRACK_NAME
+from stdpose_mm.io.labels.fields import MAX_ID
 from stdpose_mm.io.video import FrameSource, open_frames
 from stdpose_mm.pose_networks import PoseNetworkFiles
 from stdpose_mm.propagation import (
@@ -154,8 +163,8 @@ class VideoPosePropagator:
             ``config`` is given. It makes poses of people more accurate and takes more time.
 
     Raises:
-        InputError: If the method is unknown, lacks its config or checkpoint, does not use a given
-            argument, or a file cannot be used.
+        InputError: If an argument is not as described, the method is unknown, lacks its config or
+            checkpoint, or does not use a given argument, or a file cannot be used.
     """
 
     def __init__(
@@ -171,6 +180,11 @@ class VideoPosePropagator:
         pose_networks: Sequence[PoseNetworkFiles] = (),
         use_stdpose: bool = True,
     ) -> None:
+        require_paths(checkpoint=checkpoint, fuser=fuser, flow_weights=flow_weights)
+        require_device(device)
+        require_whole('batch_size', batch_size, 1)
+        _require_networks(pose_networks)
+        _require_flag('use_stdpose', use_stdpose)
         self.method = method
         self.propagator = load_propagator(
             method,
@@ -232,21 +246,38 @@ class VideoPosePropagator:
             box_frame_options: On which frames ``boxes`` are; they may come from another program.
 
         Raises:
-            InputError: If the video cannot be opened, ``labels`` or ``boxes`` are something else, a
-                label lies beyond its end or was made at another size, the labels list more frames
-                than the video has or do not determine which, or a box belongs to an unknown track.
+            InputError: If an argument is not as described, the video cannot be opened, a label lies
+                beyond its end or was made at another size, the labels list more frames than the
+                video has or do not determine which, or a box belongs to an unknown track.
         """
+        require_type(
+            'video',
+            video,
+            (str, PathLike, Iterable, FrameSource),
+            'a video file, a folder of pictures, a list of pictures, or opened frames',
+        )
         for name, given in (('labels', labels), ('boxes', boxes)):
             if not isinstance(given, VideoLabels | None):
                 raise InputError(
                     f'{name} are a {type(given).__name__}, expected VideoLabels, read files by '
                     'stdpose_mm.io.labels.read_labels'
                 )
-        if life_span not in LIFE_SPANS:
-            raise InputError(
-                f'life_span is {life_span!r}, expected {" or ".join(map(repr, LIFE_SPANS))}, '
-                'choose one of them'
-            )
+        require_type(
+            'skeleton',
+            skeleton,
+            (Skeleton, NoneType),
+            "a Skeleton, such as Skeleton(('nose', ...))",
+        )
+        require_choice('life_span', life_span, LIFE_SPANS)
+        _require_flag('fill_left_out', fill_left_out)
+        require_paths(folder=folder)
+        if labels_size is not None:
+            labels_size = _checked_size(labels_size, labels)
+        for name, options in (
+            ('frame_options', frame_options),
+            ('box_frame_options', box_frame_options),
+        ):
+            require_type(name, options, FrameOptions, 'FrameOptions')
         frames = video if isinstance(video, FrameSource) else open_frames(video)
         state = PropagationState(
             frames,
@@ -296,17 +327,15 @@ class VideoPosePropagator:
         Raises:
             InputError: If the frame is not in the video or a shape or value is not as described.
         """
-        try:
-            points = np.asarray(keypoints, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f'keypoints of person {person_id} in frame {frame_idx} are no array of numbers, '
-                'expected [K, 2] or [K, 3]'
-            ) from error
+        self._require_frame(state, frame_idx)
+        _require_id(person_id)
+        _require_flag('replace', replace)
+        place = f'of person {person_id} in frame {frame_idx}'
+        points = _as_numbers(f'keypoints {place}', keypoints, '[K, 2] or [K, 3]')
+        box = None if bbox is None else _as_numbers(f'bbox {place}', bbox, '[x, y, w, h]')
         if points.ndim != 2 or points.shape[1] not in (2, 3):
             raise InputError(
-                f'keypoints of person {person_id} in frame {frame_idx} have shape '
-                f'{list(points.shape)}, expected [K, 2] or [K, 3]'
+                f'keypoints {place} have shape {list(points.shape)}, expected [K, 2] or [K, 3]'
             )
         if points.shape[1] == 3:
             visibility = points[:, 2]
@@ -316,10 +345,10 @@ class VideoPosePropagator:
         if left_out:
             if state.skeleton is None or len(points) != state.skeleton.num_keypoints:
                 raise InputError(
-                    f'joints of person {person_id} in frame {frame_idx} are left out by name, but '
-                    'its keypoints are not those of the skeleton, give one for each joint'
+                    f'joints {place} are left out by name, but its keypoints are not those of the '
+                    'skeleton, give one for each joint'
                 )
-            named = _joint_indices(state.skeleton, left_out)
+            named = _joint_indices(state.skeleton, 'left_out', left_out)
             is_left_out[named] = True
             visibility = visibility.copy()
             visibility[named] = NOT_LABELLED
@@ -332,19 +361,14 @@ class VideoPosePropagator:
                 keypoints=shown,
                 visibility=visibility,
                 track_id=person_id,
-                bbox=None if bbox is None else np.asarray(bbox, dtype=np.float64),
+                bbox=box,
                 keypoint_sources=sources,
             )
         except ValueError as error:
-            raise InputError(
-                f'label of person {person_id} in frame {frame_idx}: {error}'
-            ) from error
+            raise InputError(f'label {place}: {error}') from error
         if not label.has_place and not left_out:
             raise InputError(_NO_PLACE.format(person_id, frame_idx))
         if state.skeleton is None:
-            # A label that is refused must not say how many joints there are.
-            self._require_frame(state, frame_idx)
-            require_whole('person_id', person_id)
             state.skeleton = Skeleton(tuple(f'joint_{n}' for n in range(len(points))))
         earlier = state.tracks.get(person_id, {}).get(frame_idx)
         if earlier is not None and not replace and len(points) == state.skeleton.num_keypoints:
@@ -390,6 +414,7 @@ class VideoPosePropagator:
             InputError: If there is no such label or joint.
         """
         self._require_person(state, person_id)
+        require_whole('frame_idx', frame_idx)
         track = state.tracks[person_id]
         if frame_idx not in track:
             raise InputError(
@@ -398,7 +423,9 @@ class VideoPosePropagator:
             )
         if joints is not None:
             assert state.skeleton is not None
-            label = forget_joints(track[frame_idx], _joint_indices(state.skeleton, joints))
+            label = forget_joints(
+                track[frame_idx], _joint_indices(state.skeleton, 'joints', joints)
+            )
             if not label.propagated.all():
                 track[frame_idx] = label
                 return
@@ -656,11 +683,15 @@ class VideoPosePropagator:
                 propagated.
 
         Raises:
-            InputError: If nothing is labelled, a frame cannot be read, or a labelled joint is
-                unknown to the model.
+            InputError: If nothing is labelled, somebody of ``person_ids`` has no label, a frame
+                cannot be read, or a labelled joint is unknown to the model.
         """
         # Not a generator itself: missing labels raise an error at once.
         skeleton = self._base_labels(state).skeleton
+        if person_ids is not None:
+            require_type('person_ids', person_ids, Collection, 'a list of person ids')
+            for person_id in person_ids:
+                self._require_person(state, person_id)
         if within is not None:
             within = shared_frames(within, range(len(state.frames)))
         people = propagate_frames(
@@ -719,6 +750,7 @@ class VideoPosePropagator:
         return list_all_frames(empty, state.frames)
 
     def _require_person(self, state: PropagationState, person_id: int) -> None:
+        require_whole('person_id', person_id)
         if person_id not in state.tracks:
             known = ', '.join(map(str, sorted(state.tracks))) or 'none'
             raise InputError(
@@ -737,7 +769,7 @@ class VideoPosePropagator:
     def _add(self, state: PropagationState, person_id: int, label: PersonLabel) -> None:
         assert state.skeleton is not None
         self._require_frame(state, label.frame_index)
-        require_whole('person_id', person_id)
+        _require_id(person_id)
         if len(label.visibility) != state.skeleton.num_keypoints:
             raise InputError(
                 f'the label of person {person_id} in frame {label.frame_index} has '
@@ -800,7 +832,61 @@ def _is_gone(track: Mapping[int, PersonLabel], frame_idx: int) -> bool:
     return bool(before) and track[max(before)].says_absent
 
 
-def _joint_indices(skeleton: Skeleton, joints: Sequence[str]) -> list[int]:
+def _require_flag(name: str, value: object) -> None:
+    # Any text would count as True, 'no' included.
+    require_type(name, value, (bool, np.bool_), 'True or False')
+
+
+def _require_id(person_id: int) -> None:
+    require_whole('person_id', person_id)
+    if abs(int(person_id)) > MAX_ID:
+        raise InputError(f'person_id is {person_id}, expected a number up to {MAX_ID}')
+
+
+def _require_networks(pose_networks: Sequence[PoseNetworkFiles]) -> None:
+    if not isinstance(pose_networks, list | tuple) or not all(
+        isinstance(files, PoseNetworkFiles) for files in pose_networks
+    ):
+        raise InputError(
+            f'pose_networks must be a list of PoseNetworkFiles, got {pose_networks!r}, name the '
+            "files by PoseNetworkFiles.parse('network.onnx')"
+        )
+
+
+def _checked_size(size: Sequence[int], labels: VideoLabels | None) -> tuple[int, int]:
+    """Check the size of the pictures that were labelled."""
+    if labels is None:
+        raise InputError(
+            f'labels_size is {size!r}, but there are no labels to rescale, give labels or leave it '
+            'out'
+        )
+    if not isinstance(size, list | tuple) or len(size) != 2:
+        raise InputError(f'labels_size must be (width, height) in pixels, got {size!r}')
+    for side in size:
+        require_whole('each side of labels_size', side, 1)
+    return size[0], size[1]
+
+
+def _as_numbers(what: str, given: object, shape: str) -> np.ndarray:
+    """Convert what the user gives as numbers to an array of float64.
+
+    Raises:
+        InputError: If it is something else. NumPy would convert text that looks like numbers, and
+            drop the imaginary part of complex ones.
+    """
+    try:
+        array = np.asarray(given)
+        if array.dtype.kind in 'iufO':
+            return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InputError(f'{what}: no array of numbers, expected {shape}')
+
+
+def _joint_indices(skeleton: Skeleton, name: str, joints: Sequence[str]) -> list[int]:
+    # The letters of a text may be names of joints, too.
+    if isinstance(joints, str) or not isinstance(joints, Iterable):
+        raise InputError(f'{name} must be a list of joint names, got {joints!r}')
     unknown = [name for name in joints if name not in skeleton.keypoint_names]
     if unknown:
         raise InputError(

@@ -96,6 +96,8 @@ def infer_video(
 
     from stdpose_mm.cli.progress import describe_time
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
+    from stdpose_mm.io.cache_folder import choose_cache_folder
+    from stdpose_mm.io.edited_outputs import keep_edited
     from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, open_frames, require_timing, write_video_like
@@ -152,7 +154,8 @@ def infer_video(
             'min_track_frames': args.min_track_frames if args.det_config is not None else None,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
-        labels.write(args.out, args.format, {'inference': extra}, time_of, args.cvat_tolerance)
+        with keep_edited(args.out, choose_cache_folder()) as former:
+            labels.write(args.out, args.format, {'inference': extra}, time_of, args.cvat_tolerance)
     counts = {
         'frames': labels.num_frames,
         'people': len(results.track_ids),
@@ -161,7 +164,8 @@ def infer_video(
     summary = [
         f'{args.out}: {counted(labels.num_frames, "frame")}, '
         f'{counted(len(results.track_ids), model.skeleton.category)}, '
-        f'{counted(labels.num_persons, "pose")}'
+        f'{counted(labels.num_persons, "pose")}',
+        *former.describe(args.out),
     ]
     if results.unreadable:
         summary.append(

@@ -15,7 +15,7 @@ from stdpose_mm.cli.video_records import VideoResult
 from stdpose_mm.errors import InputError, require_packages
 from stdpose_mm.io import atomic_path
 from stdpose_mm.io.file_kinds import require_video
-from stdpose_mm.io.outputs import choose_format
+from stdpose_mm.io.outputs import choose_format, label_outputs
 from stdpose_mm.wording import counted
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.video_pose_propagator import PropagationState
     from stdpose_mm.detection import PersonDetector
+    from stdpose_mm.io.edited_outputs import FormerVersion
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.review import LabelSummary, TrackErrors
     from stdpose_mm.structures import PersonLabel, VideoLabels
@@ -111,13 +112,14 @@ def propagate_video(
         _detect_boxes(propagator, state, detector, progress)
     dense, took = _fill_gaps(propagator, state, progress)
     judged = _judge(args, dense)
-    _write_outputs(args, frames, dense, judged, how)
+    former = _write_outputs(args, frames, dense, judged, how)
     return VideoResult(
         _count(dense),
         summary=[
             f'method: {how}',
             *propagator.describe_use(),
             _word_written(args.out, dense),
+            *former.describe(args.out),
             *filter(None, [took]),
         ],
         advice=list_advice(judged, args.check, args.suggest),
@@ -140,7 +142,7 @@ def _read_labels(args: argparse.Namespace, frames: FrameSource) -> VideoLabels:
     """Read the labels to propagate, on the frames of the video."""
     from stdpose_mm.io.labels import read_labels
     from stdpose_mm.propagation import match_labels, subsample_labels
-    from stdpose_mm.structures.propagated_labels import require_some_given
+    from stdpose_mm.structures.propagated_labels import require_some_given, require_some_joint
 
     labels = read_labels(
         args.labels,
@@ -149,6 +151,7 @@ def _read_labels(args: argparse.Namespace, frames: FrameSource) -> VideoLabels:
         loaded_into_cvat=args.loaded_into_cvat,
     )
     require_some_given(labels, str(args.labels))
+    require_some_joint(labels, str(args.labels))
     if args.keep_every is not None:
         labels = subsample_labels(labels, args.keep_every)
     return match_labels(labels, frames, frame_options(args), args.labels_size)
@@ -270,7 +273,7 @@ def _write_outputs(
     dense: VideoLabels,
     judged: VideoLabels,
     how: str,
-) -> None:
+) -> FormerVersion:
     """Write the labels, and the overlay video and the report if they are asked for.
 
     Args:
@@ -279,13 +282,23 @@ def _write_outputs(
         dense: The labels to write.
         judged: The same with probabilities as scores.
         how: The method, in words.
+
+    Returns:
+        The former version of the labels, if somebody may have edited them.
     """
+    from stdpose_mm.io.cache_folder import choose_cache_folder
+    from stdpose_mm.io.edited_outputs import keep_edited
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import clock_of
 
-    # The labels are written last, and video and report get their final names after that: if a
-    # picture cannot be read, or a file cannot be written, no output is left.
+    # All outputs get their final names when everything is written, the labels last: if a picture
+    # cannot be read, or a file cannot be written, no output is left. DeepLabCut's labels have a
+    # second file, which is named after the first one.
     with ExitStack() as outputs:
+        former = outputs.enter_context(keep_edited(args.out, choose_cache_folder(args.cache)))
+        out = args.out
+        if len(label_outputs('--out', out, choose_format(out, args.format))) == 1:
+            out = outputs.enter_context(atomic_path(out))
         video = None
         if args.save_video is not None:
             from stdpose_mm.visualization import write_overlay
@@ -306,7 +319,8 @@ def _write_outputs(
                 video_path=args.save_video,
                 outputs=outputs,
             )
-        write_labels(dense, args.out, args.format, clock_of(frames), args.cvat_tolerance)
+        write_labels(dense, out, args.format, clock_of(frames), args.cvat_tolerance)
+    return former
 
 
 def _count(dense: VideoLabels) -> dict[str, int]:
@@ -403,11 +417,16 @@ def list_advice(dense: VideoLabels, check: int, suggest: int) -> list[str]:
 
 
 def _word_outlook(dense: VideoLabels, tracks: Sequence[TrackErrors], given: Collection[int]) -> str:
-    """Say how many further labels are needed until enough joints are right."""
+    """Say how many further labels are needed until enough joints are right, if any is propagated.
+
+    Given joints alone would make all of them right, which says nothing of a method.
+    """
     import numpy as np
 
     from stdpose_mm.review import expect_errors_left
 
+    if not any(_count_propagated(person) for person in dense.persons):
+        return 'no joint was propagated, so that there is no accuracy to estimate'
     num_joints = sum(int(person.labelled.sum()) for person in dense.persons)
     left = expect_errors_left(tracks, given) / max(num_joints, 1)
     enough = np.flatnonzero(left <= 1 - GOOD_ENOUGH)

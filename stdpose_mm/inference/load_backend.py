@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 from mmengine.config import Config
 
 from stdpose_mm.choices import ONNX_RUNTIMES, PRECISIONS
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_type
 
 from .onnx_window_backend import OnnxWindowBackend
 from .window_backend import TorchWindowBackend, WindowBackend
@@ -36,9 +37,11 @@ def load_backend(
         runtime: What runs a folder, one of ``ONNX_RUNTIMES``; by default onnxruntime.
 
     Raises:
-        InputError: If a file is missing or cannot be used, or does not run in that precision.
+        InputError: If an argument is not as described, a file is missing or cannot be used, or it
+            does not run in that precision.
     """
-    if runtime is not None and runtime not in ONNX_RUNTIMES:
+    require_type('weights', weights, (str, PathLike), 'a path')
+    if runtime is not None and runtime not in tuple(ONNX_RUNTIMES):
         raise InputError(
             f'exported networks are run by {" and ".join(ONNX_RUNTIMES)}, got the runtime '
             f'{runtime!r}, choose one of them'

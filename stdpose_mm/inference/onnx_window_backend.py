@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from mmengine.config import Config
 
 from stdpose_mm.choices import ONNX_RUNTIMES
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, require_choice, require_type, require_whole
 from stdpose_mm.io.fingerprint import fingerprint
 from stdpose_mm.io.labels import read_json
 from stdpose_mm.models.structures import AuxiliaryLabels
@@ -46,10 +47,9 @@ class OnnxWindowBackend:
         runtime: 'onnxruntime' or 'openvino'.
 
     Raises:
-        InputError: If the runtime is not installed, the processor does not have the precision, or a
-            file is missing, damaged, or not from the same export as the others.
-        ValueError: If there is no such runtime, it does not have the precision, or the batch size
-            is not positive.
+        InputError: If there is no such runtime, it or the processor does not have the precision,
+            the batch size is not positive, the runtime is not installed, or a file is missing,
+            damaged, or not from the same export as the others.
     """
 
     def __init__(
@@ -59,14 +59,10 @@ class OnnxWindowBackend:
         batch_size: int = 8,
         runtime: str = 'onnxruntime',
     ) -> None:
-        if runtime not in ONNX_RUNTIMES:
-            raise ValueError(f'runtime must be one of {tuple(ONNX_RUNTIMES)}, got {runtime!r}')
-        if precision not in ONNX_RUNTIMES[runtime]:
-            raise ValueError(
-                f'precision must be one of {ONNX_RUNTIMES[runtime]}, got {precision!r}'
-            )
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        require_type('folder', folder, (str, PathLike), 'a path')
+        require_choice('runtime', runtime, ONNX_RUNTIMES)
+        require_choice(f'precision of {runtime}', precision, ONNX_RUNTIMES[runtime])
+        require_whole('batch_size', batch_size, 1)
         self.folder = Path(folder)
         self._batch_size = min(batch_size, _MAX_BATCH)
         self._description = _read_description(self.folder)
@@ -91,11 +87,12 @@ class OnnxWindowBackend:
         """Build the model that crops pictures for this network and decodes its heatmaps.
 
         Args:
-            config: The config that the network was trained with.
+            config: The config that the network was trained with. It says how pictures are cropped
+                and heatmaps decoded; the joints are the network's, whatever those of the config.
 
         Raises:
-            InputError: If the config cannot be used, or its crops or heatmaps have another size,
-                or its windows another number of frames.
+            InputError: If the config cannot be used, its crops or heatmaps have another size, its
+                crops another padding, or its windows another number of frames.
         """
         model = WindowModel.without_weights(config, self.metainfo, self._description['test_cfg'])
         for what, sizes in (('crops', 'input_size'), ('heatmaps', 'heatmap_size')):
@@ -105,6 +102,13 @@ class OnnxWindowBackend:
                     f'the network in {self.folder} has {what} of {own[0]}x{own[1]} but the config '
                     f'says {wanted[0]}x{wanted[1]}, give the config it was exported with'
                 )
+        # Exports without the entry were written before it was compared.
+        padding = self._description.get('crop_padding', model.crop_padding)
+        if padding != model.crop_padding:
+            raise InputError(
+                f'the network in {self.folder} has crops padded by {padding} but the config says '
+                f'{model.crop_padding}, give the config it was exported with'
+            )
         # Exports without the entry were written before windows could have more frames.
         num_frames = self._description.get('num_frames', NUM_FRAMES)
         if self.sees_windows and num_frames != model.num_frames:
@@ -223,6 +227,7 @@ def network_description(
         'format': FORMAT,
         'input_size': list(window_model.input_size),
         'heatmap_size': list(window_model.heatmap_size),
+        'crop_padding': window_model.crop_padding,
         'num_frames': window_model.num_frames,
         'outputs': list(outputs),
         'test_cfg': {

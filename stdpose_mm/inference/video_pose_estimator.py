@@ -11,6 +11,7 @@ import numpy as np
 
 from stdpose_mm.choices import CROP_POLICIES, CropPolicy
 from stdpose_mm.detection import BoxedFrame
+from stdpose_mm.errors import require_choice, require_whole
 from stdpose_mm.structures import NO_PEOPLE, TrackedBoxes, estimation_window, key_place
 
 from .frame_estimate import FrameEstimate, interpolate_unreadable, unknown_frame
@@ -44,7 +45,7 @@ class VideoPoseEstimator:
         batch_size: Crops, and windows, in one pass of the network.
 
     Raises:
-        ValueError: If the batch size is not positive or ``crops`` is unknown.
+        InputError: If the batch size is not positive or ``crops`` is unknown.
     """
 
     def __init__(
@@ -54,10 +55,8 @@ class VideoPoseEstimator:
         crops: CropPolicy = 'frame',
         batch_size: int = 8,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-        if crops not in CROP_POLICIES:
-            raise ValueError(f'crops must be one of {CROP_POLICIES}, got {crops!r}')
+        require_whole('batch_size', batch_size, 1)
+        require_choice('crops', crops, CROP_POLICIES)
         self.window_model = window_model
         self.backend = backend or TorchWindowBackend(window_model, batch_size)
         self.crops = crops

@@ -11,6 +11,7 @@ import torch
 from mmpose.models.utils.tta import flip_heatmaps
 from torch import Tensor
 
+from stdpose_mm.errors import require_whole
 from stdpose_mm.models.structures import AuxiliaryLabels, SpatioTemporalRepresentation
 from stdpose_mm.structures import key_place
 from stdpose_mm.structures.slices import equal_slices
@@ -118,12 +119,11 @@ class TorchWindowBackend:
         batch_size: Crops, and windows, in one pass of the network.
 
     Raises:
-        ValueError: If the batch size is not positive.
+        InputError: If the batch size is not positive.
     """
 
     def __init__(self, window_model: WindowModel, batch_size: int = 8) -> None:
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be at least 1, got {batch_size}')
+        require_whole('batch_size', batch_size, 1)
         self.window_model = window_model
         self.batch_size = batch_size
         model = window_model.model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,13 @@ from stdpose_mm.choices import PRECISIONS
 from stdpose_mm.datasets.metainfo import sample_metainfo
 from stdpose_mm.datasets.transforms import GenerateWindowTarget, LoadWindow
 from stdpose_mm.engine.config_files import config_mistakes, read_config
-from stdpose_mm.errors import InputError, one_line
+from stdpose_mm.errors import (
+    InputError,
+    one_line,
+    require_choice,
+    require_device,
+    require_type,
+)
 from stdpose_mm.models.joint_channels import with_num_joints
 from stdpose_mm.models.layers import pack_layers
 from stdpose_mm.structures import Skeleton, to_corners
@@ -63,8 +70,8 @@ class WindowModel:
         precision: 'float32', or 'bfloat16' for autocast.
 
     Raises:
-        InputError: If the pipeline encodes no heatmaps of given labels.
-        ValueError: If there is no such precision.
+        InputError: If the pipeline encodes no heatmaps of given labels, or there is no such
+            precision.
     """
 
     def __init__(
@@ -74,8 +81,7 @@ class WindowModel:
         metainfo: Mapping[str, Any],
         precision: str = 'float32',
     ) -> None:
-        if precision not in PRECISIONS:
-            raise ValueError(f'precision must be one of {PRECISIONS}, got {precision!r}')
+        require_choice('precision', precision, PRECISIONS)
         self.model: Any = model
         self.precision = precision
         self.metainfo = metainfo
@@ -285,13 +291,8 @@ def move_to(model: nn.Module, device: str | torch.device) -> nn.Module:
     Raises:
         InputError: If the device does not exist.
     """
-    try:
-        return model.to(torch.device(device))
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f'device {str(device)!r} cannot be used ({one_line(error)}), '
-            "choose one that exists, such as 'cpu'"
-        ) from error
+    require_device(device)
+    return model.to(device)
 
 
 def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -309,6 +310,7 @@ def read_checkpoint(checkpoint: str | Path) -> tuple[dict[str, Any], dict[str, A
 
 def _testable(config: str | Path | Config) -> tuple[Config, ConfigDict]:
     """Return the config, read from its file if necessary, and its test data set."""
+    require_type('config', config, (str, PathLike, Config), 'a config file or a loaded Config')
     if not isinstance(config, Config):
         config = read_config(config)
     init_default_scope(config.get('default_scope', 'mmpose'))

@@ -86,6 +86,25 @@ def require_some_given(labels: VideoLabels, file: str) -> None:
         )
 
 
+def require_some_joint(labels: VideoLabels, file: str) -> None:
+    """Refuse start labels that give no joint: a joint that no label gives is never propagated.
+
+    Args:
+        labels: The labels.
+        file: The file, for the message.
+
+    Raises:
+        InputError: If people are given, but none of their joints is labelled.
+    """
+    count = sum(person.source == 'given' for person in labels.persons)
+    if count and not any(person.given.any() for person in labels.persons):
+        what = 'the only given label' if count == 1 else f'none of the {count} given labels'
+        raise InputError(
+            f'{what} of {file} has {"no" if count == 1 else "a"} labelled joint, expected at least '
+            'one joint with a place and visibility 1 or 2, label the joints of a person in a frame'
+        )
+
+
 def require_given(truth: Sequence[VideoLabels], user: str) -> None:
     """Refuse propagated labels where ground truth is needed.
 

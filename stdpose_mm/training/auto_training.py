@@ -172,26 +172,32 @@ class AutoTrainer:
     def _train_pose_network(
         self, name: str, adjust: Callable[[Config], None]
     ) -> TrainedPoseNetwork:
-        """Train a pose network, unless it exists: ``name.pth`` with its config ``name.py``."""
+        """Train a pose network, unless it exists: ``name.pth`` with its config ``name.py``.
+
+        Raises:
+            InputError: If the work folder holds a network that was trained with other settings.
+        """
         config_file, checkpoint = self.work_dir / f'{name}.py', self.work_dir / f'{name}.pth'
+        config = read_config(self.config)
+        config.work_dir = str(self.work_dir / name)
+        config.randomness = dict(seed=self.seed)
+        # The network is judged by the result of the fuser, so none of its training videos is held
+        # out.
+        config.val_cfg = config.val_dataloader = config.val_evaluator = None
+        config.train_dataloader.dataset.held_out_share = 0.0
+        if self.pose_iters is not None:
+            set_iterations(config, self.pose_iters)
+        adjust(config)
+        start, config.load_from = config.get('load_from'), None
+        if config_file.is_file():
+            _require_same_settings(config, config_file)
         if not checkpoint.is_file():
-            config = read_config(self.config)
-            adjust(config)
-            config.work_dir = str(self.work_dir / name)
-            config.randomness = dict(seed=self.seed)
-            # The network is judged by the result of the fuser, so none of its training videos is
-            # held out.
-            config.val_cfg = config.val_dataloader = config.val_evaluator = None
-            config.train_dataloader.dataset.held_out_share = 0.0
-            if self.pose_iters is not None:
-                set_iterations(config, self.pose_iters)
+            self.work_dir.mkdir(parents=True, exist_ok=True)
+            config.dump(config_file)
             unfinished = last_checkpoint(config.work_dir)
-            if unfinished is not None:
-                config.load_from, config.resume = unfinished, True
+            config.load_from, config.resume = unfinished or start, unfinished is not None
             runner = Runner.from_cfg(config)
             runner.train()
-            config.load_from = None
-            config.dump(config_file)
             runner.save_checkpoint(
                 str(self.work_dir),
                 checkpoint.name,
@@ -205,6 +211,14 @@ class AutoTrainer:
     ) -> list[TrainingGap]:
         folder = self.work_dir / 'evidence' / name
         return extract_training_gaps(videos, folder, source, self.workers, self.seed)
+
+
+def _require_same_settings(config: Config, file: Path) -> None:
+    if read_config(str(file)).to_dict() != config.to_dict():
+        raise InputError(
+            f'{file} is of a network with another config, seed or number of steps than this run '
+            'has, repeat the settings of the earlier run or give another --work-dir'
+        )
 
 
 def read_held_out(start: Path) -> list[TrainingGap]:

@@ -109,8 +109,6 @@ def test_flow_carries_poses_between_the_frames_that_the_model_sees(model_files, 
     expected[-1] = 'seen'
     assert origins == expected
     np.testing.assert_allclose(people_of(third), people_of(every), atol=TOLERANCE)
-    with pytest.raises(InputError, match='pose_every must be at least 1, got 0'):
-        STDPoseInferencer(config, weights, pose_every=0)
 
 
 @pytest.mark.slow
@@ -329,12 +327,13 @@ def test_model_and_detector_run_on_the_same_device(model_files, monkeypatch):
     assert devices == ['cpu:0', 'cpu:0']
 
 
+@pytest.mark.parametrize('value', [2, 'a'])
 @pytest.mark.parametrize('name', ['bbox_thr', 'nms_thr'])
-def test_thresholds_are_shares(model_files, pictures, name):
+def test_thresholds_are_shares(model_files, pictures, name, value):
     inferencer = STDPoseInferencer(*map(str, model_files), device='cpu')
     inferencer.detector = TwoPeople()
-    with pytest.raises(InputError, match=rf'{name} must be in 0\.\.1, got 2'):
-        list(inferencer(list(pictures), **{name: 2}))
+    with pytest.raises(InputError, match=rf'{name} must be in 0\.\.1, got {value!r}'):
+        list(inferencer(list(pictures), **{name: value}))
 
 
 def test_the_whole_picture(model_files, pictures):
@@ -432,6 +431,7 @@ def test_what_is_no_video_is_refused(inferencer, video, sentence):
     ('boxes', 'sentence'),
     [
         (None, 'nobody says where the people are: give bboxes, or det_model'),
+        (5, 'bboxes must be a list of boxes, or a dict of frame -> boxes, got 5'),
         ([[1, 2, 3, 4]], r'shape \[4\], expected an array \[N, 4\] x1, y1, x2, y2'),
         ([[[1, 2, 3]]], r'shape \[1, 3\]'),
         ([[[9, 9, 3, 3]]], 'size above 0'),
@@ -460,12 +460,34 @@ def test_wrong_boxes_are_refused(inferencer, pictures, boxes, sentence):
         ({'precision': 'int8'}, 'a checkpoint runs in the precisions float32 and bfloat16'),
         ({'runtime': 'openvino'}, r'openvino runs exported networks but .*tiny\.pth is no folder'),
         ({'runtime': 'tensorrt'}, "got the runtime 'tensorrt', choose one of them"),
+        ({'model': 5}, r'model must be a config \(a file, a loaded one, or a name\), got 5'),
+        ({'weights': 5}, 'weights must be a path, got 5'),
+        ({'device': [1]}, r"device '\[1\]' cannot be used"),
+        ({'det_model': 5}, 'det_model must be a path, got 5'),
+        ({'det_model': 'a.py', 'det_weights': 5}, 'det_weights must be a path, got 5'),
+        ({'crops': 'box'}, "crops must be one of frame, window, got 'box'"),
+        ({'crops_at_once': 0}, 'crops_at_once must be a whole number from 1, got 0'),
+        ({'crops_at_once': 'a'}, "crops_at_once must be a whole number from 1, got 'a'"),
+        ({'pose_every': 0}, 'pose_every must be a whole number from 1, got 0'),
+        ({'pose_every': 'a'}, "pose_every must be a whole number from 1, got 'a'"),
     ],
 )
 def test_wrong_settings_are_refused(model_files, options, sentence):
     config, weights = map(str, model_files)
     with pytest.raises(InputError, match=sentence):
         STDPoseInferencer(**{'model': config, 'weights': weights, 'device': 'cpu', **options})
+
+
+@pytest.mark.parametrize('batch_size', [0, -1, 2.5, 'a'])
+def test_a_wrong_batch_size_is_refused(inferencer, pictures, batch_size):
+    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got'):
+        next(inferencer(list(pictures), bboxes=BOXES, batch_size=batch_size))
+
+
+def test_files_may_be_paths(model_files, inferencer, pictures):
+    by_path = STDPoseInferencer(*model_files, device='cpu')
+    expected = people_of(inferencer(pictures[0], bboxes=BOXES[:1]))
+    np.testing.assert_array_equal(people_of(by_path(pictures[0], bboxes=BOXES[:1])), expected)
 
 
 def test_an_exported_network_needs_its_config(tmp_path):

@@ -111,6 +111,15 @@ def test_everyone_in_every_frame(run, movie, boxes, tmp_path):
         assert sum(1 for _ in container.decode(video=0)) == 9
 
 
+def test_an_edited_out_is_kept_beside_the_new_one(run, movie, boxes, tmp_path):
+    out = tmp_path / 'poses.json'
+    out.write_text('edited')
+    code, printed, _ = run(movie, '--boxes', boxes, '--out', out)
+    assert code == 0
+    assert f'its former version is kept as {out}.bak' in printed
+    assert out.with_name('poses.json.bak').read_text() == 'edited'
+
+
 def test_flow_carries_poses_between_the_frames_that_the_model_sees(run, movie, boxes, tmp_path):
     out = tmp_path / 'poses.json'
     assert run(movie, '--out', out, '--boxes', boxes, '--pose-every', 4)[0] == 0

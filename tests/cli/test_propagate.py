@@ -116,6 +116,20 @@ def test_as_a_program_of_its_own(folder, label_file, label_fields, tmp_path):
     check_dense(out, label_fields)
 
 
+def test_an_edited_out_is_kept_beside_the_new_one(run, folder, label_file, tmp_path):
+    out = tmp_path / 'dense.json'
+    arguments = (folder, label_file, '--out', out, '--method')
+    run(*arguments, 'linear')
+    assert '.bak' not in run(*arguments, 'flow')[1]
+    edited = out.read_text() + ' '
+    out.write_text(edited)
+    code, printed, _ = run(*arguments, 'linear')
+    assert code == 0
+    assert f'its former version is kept as {out}.bak' in printed
+    assert Path(f'{out}.bak').read_text() == edited
+    assert json.loads(out.read_text()) != json.loads(edited)
+
+
 def test_save_video_writes_every_frame(run, folder, label_file, tmp_path):
     movie = tmp_path / 'overlay.mp4'
     out = tmp_path / 'dense.json'
@@ -159,6 +173,12 @@ def nobody_there(fields):
         annotation['keypoints'] = [0] * 9
 
 
+def boxes_without_a_labelled_joint(fields):
+    for annotation in fields['annotations']:
+        annotation['keypoints'][2::3] = [0] * 3
+        annotation['bbox'] = [1, 2, 30, 40]
+
+
 def more_frames_than_the_video(fields):
     for index in range(9, 12):
         name = f'clip/{index + 1:06d}.jpg'
@@ -173,7 +193,8 @@ def another_joint(fields):
     ('change', 'arguments', 'message'),
     [
         (without_labels, [], 'no given labels to propagate'),
-        (nobody_there, [], 'no given labels to propagate'),
+        (nobody_there, [], 'none of the 6 given labels of labels.json has a labelled joint'),
+        (boxes_without_a_labelled_joint, [], 'visibility 1 or 2, label the joints of a person'),
         (more_frames_than_the_video, [], 'list 6 frames, of which clip with its 9 frames has 3'),
         (beyond_the_end, [], 'frame 9, which is not among the 9 frames of clip'),
         (

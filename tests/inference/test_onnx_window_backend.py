@@ -11,7 +11,12 @@ from mmengine.config import Config
 
 from stdpose_mm.errors import InputError
 from stdpose_mm.export.onnx_export import export_onnx
-from stdpose_mm.inference import OnnxWindowBackend, TorchWindowBackend, WindowModel
+from stdpose_mm.inference import (
+    OnnxWindowBackend,
+    TorchWindowBackend,
+    WindowModel,
+    load_backend,
+)
 from stdpose_mm.models.structures import AuxiliaryLabels
 from stdpose_mm.onnx_session import available_precisions
 from stdpose_mm.structures import Skeleton
@@ -199,6 +204,25 @@ def test_a_config_of_another_size_is_refused(plain):
         OnnxWindowBackend(folder).window_model(config)
 
 
+def test_a_config_with_another_padding_is_refused(plain):
+    _, folder = plain
+    pipeline = [PIPELINE[0], {**PIPELINE[1], 'padding': 2.0}, *PIPELINE[2:]]
+    config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': pipeline}}})
+    with pytest.raises(InputError, match=r'crops padded by 1\.25 but the config says 2\.0, give'):
+        OnnxWindowBackend(folder).window_model(config)
+
+
+def test_an_export_that_says_nothing_of_its_padding_is_read(plain, tmp_path):
+    _, folder = plain
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    description = json.loads((tmp_path / 'network.json').read_text())
+    del description['crop_padding']
+    (tmp_path / 'network.json').write_text(json.dumps(description))
+    config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
+    assert OnnxWindowBackend(tmp_path).window_model(config).crop_padding == 1.25
+
+
 def test_a_config_with_windows_of_another_length_is_refused(plain):
     _, folder = plain
     cfg = {**model_cfg(3), **window_systems(3, 5)['stdpose']}
@@ -246,18 +270,41 @@ def test_mistakes_with_the_folder_are_one_sentence(plain, tmp_path, monkeypatch)
         OnnxWindowBackend(folder)
 
 
-def test_settings_that_do_not_exist_are_refused(plain):
-    for precision, runtime in (
-        ('int4', 'onnxruntime'),
-        ('bfloat16', 'onnxruntime'),
-        ('int8', 'openvino'),
-    ):
-        with pytest.raises(ValueError, match='precision must be one of'):
-            OnnxWindowBackend(plain[1], precision, runtime=runtime)
-    with pytest.raises(ValueError, match='runtime must be one of'):
-        OnnxWindowBackend(plain[1], runtime='tensorrt')
-    with pytest.raises(ValueError, match='batch_size must be at least 1'):
-        OnnxWindowBackend(plain[1], batch_size=0)
+@pytest.mark.parametrize(
+    ('options', 'sentence'),
+    [
+        (
+            {'precision': 'int4'},
+            "precision of onnxruntime must be one of float32, int8, got 'int4'",
+        ),
+        ({'precision': 'bfloat16'}, 'precision of onnxruntime must be'),
+        ({'precision': 'int8', 'runtime': 'openvino'}, 'precision of openvino must be one of'),
+        ({'precision': ['int8']}, r"precision .* got \['int8'\]"),
+        ({'runtime': 'tensorrt'}, "runtime must be one of onnxruntime, openvino, got 'tensorrt'"),
+        ({'runtime': ['onnxruntime']}, 'runtime must be one of'),
+        ({'batch_size': 0}, 'batch_size must be a whole number from 1, got 0'),
+        ({'batch_size': 'a'}, "batch_size must be a whole number from 1, got 'a'"),
+        ({'folder': 5}, 'folder must be a path, got 5'),
+    ],
+)
+def test_settings_that_do_not_exist_are_refused(plain, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        OnnxWindowBackend(**{'folder': plain[1], **options})
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'sentence'),
+    [
+        ({'config': 5}, 'config must be a config file or a loaded Config, got 5'),
+        ({'weights': None}, 'weights must be a path, got None'),
+        ({'runtime': ['onnxruntime']}, 'exported networks are run by onnxruntime and openvino'),
+        ({'batch_size': -1}, 'batch_size must be a whole number from 1, got -1'),
+    ],
+)
+def test_arguments_of_no_use_are_refused(plain, arguments, sentence):
+    config = Config({'model': model_cfg(3), 'test_dataloader': {'dataset': {'pipeline': PIPELINE}}})
+    with pytest.raises(InputError, match=sentence):
+        load_backend(**{'config': config, 'weights': plain[1], **arguments})
 
 
 def test_the_description_holds_no_paths(plain):

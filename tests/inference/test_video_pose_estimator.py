@@ -9,6 +9,7 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 
 from stdpose_mm.datasets.metainfo import sample_metainfo
+from stdpose_mm.errors import InputError
 from stdpose_mm.inference import VideoPoseEstimator
 from stdpose_mm.structures import NO_PEOPLE, Skeleton, TrackedBoxes
 from support.backbone_batches import BackboneBatches
@@ -319,9 +320,9 @@ def test_pictures_and_heatmaps_are_kept_if_asked_for(model):
 
 
 def test_wrong_settings_are_refused(model):
-    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
+    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got 0'):
         VideoPoseEstimator(model, batch_size=0)
-    with pytest.raises(ValueError, match=r"crops must be one of .*, got 'box'"):
+    with pytest.raises(InputError, match="crops must be one of frame, window, got 'box'"):
         VideoPoseEstimator(model, crops='box')
     with pytest.raises(ValueError, match='max_waiting must be at least 1, got 0'):
         VideoPoseEstimator(model).estimate(video(1), max_waiting=0)

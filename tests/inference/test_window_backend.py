@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from stdpose_mm.errors import InputError
 from stdpose_mm.inference import FrameFeatures, TorchWindowBackend
 from stdpose_mm.models.layers.packed_layers import PackedDeconvolution, PackedLinear, PackedPatches
 from stdpose_mm.models.structures import AuxiliaryLabels
@@ -212,6 +213,7 @@ def test_packed_layers_of_the_second_system_compute_the_same(labels):
     assert not [name for name, _ in model.model.named_parameters() if 'decoder' in name]
 
 
-def test_the_batch_size_is_positive(model):
-    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
-        TorchWindowBackend(model, batch_size=0)
+@pytest.mark.parametrize('batch_size', [0, 1.5, 'a'])
+def test_the_batch_size_is_positive(model, batch_size):
+    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got'):
+        TorchWindowBackend(model, batch_size=batch_size)

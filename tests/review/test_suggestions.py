@@ -213,3 +213,9 @@ def test_advice_says_how_many_labels_are_left_to_make() -> None:
         '99.2% of joints are expected right: stop here if 95% will do'
     )
     assert list_advice(sure, 0, 0) == []
+
+
+def test_nothing_propagated_has_no_outlook() -> None:
+    assert list_advice(scored_video(scored_track([1, 1, 1])), 0, 1) == [
+        'no joint was propagated, so that there is no accuracy to estimate'
+    ]

@@ -9,6 +9,7 @@ from stdpose_mm.structures.propagated_labels import (
     keep_certain,
     require_given,
     require_some_given,
+    require_some_joint,
     take_as_given,
 )
 
@@ -122,3 +123,21 @@ def test_estimates_without_scores_are_not_taken_as_given():
 def test_scores_are_not_advised_for_a_file_without_them():
     with pytest.raises(InputError, match=r'label some frames$'):
         require_some_given(video(label(0, 'propagated', None)), 'dense.csv')
+
+
+@pytest.mark.parametrize(
+    ('count', 'said'),
+    [
+        (1, 'the only given label of a.json has no'),
+        (2, 'none of the 2 given labels of a.json has a'),
+    ],
+)
+def test_given_labels_without_any_joint_are_refused(count: int, said: str):
+    nobody = [label(frame, 'given', None, (0, 0)) for frame in range(count)]
+    with pytest.raises(InputError, match=f'^{said} labelled joint, .*, label the joints'):
+        require_some_joint(video(*nobody, label(3, 'propagated', None)), 'a.json')
+
+
+def test_a_given_label_without_a_joint_may_stand_beside_others():
+    require_some_joint(video(label(0, 'given', None, (0, 0)), label(1, 'given', None)), 'a.json')
+    require_some_joint(video(), 'a.json')

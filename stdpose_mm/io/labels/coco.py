@@ -37,6 +37,7 @@ from .coco_records import (
     source_fields,
     top_level_fields,
     video_name,
+    warn_of_unknown_categories,
 )
 from .fields import MAX_COORDINATE, Record, errors_of, read_json, require_distinct, shown
 
@@ -132,6 +133,7 @@ def _annotations_of_people(record: Record) -> list[Record]:
     Warn of what is left out, and of what may be misunderstood.
     """
     annotations = record.records('annotations')
+    warn_of_unknown_categories(record, annotations)
     others = _names_without_joints(record)
     of_other = [others.get(shown(annotation.peek('category_id'))) for annotation in annotations]
     kept = [one for one, other in zip(annotations, of_other, strict=True) if other is None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.structures import (
     NOT_LABELLED,
@@ -36,6 +37,9 @@ Visibility = Literal['coco', 'posetrack']
 MAX_SECONDS = 10**7
 """A larger ``timestamp`` counts from 1970, not from the start of the video."""
 
+POSETRACK_FRAMES = 10**4
+"""Frame 7 of PoseTrack's video 342 has the ``frame_id`` 10003420007."""
+
 CATEGORY_FIELDS, VIDEO_FIELDS = 'category_fields', 'video_fields'
 """Keys of ``VideoLabels.extra`` under which the fields of a file's category and of its entry in
 ``videos`` are kept; the other keys are fields of the file itself."""
@@ -60,17 +64,39 @@ def find_frame_indices(
 ) -> tuple[list[int], FrameNumbering]:
     """Find the frame indices of the images of one video, see :func:`frame_indices`.
 
-    They are the fields ``frame_index`` if the first image has this field; seconds are the fields
-    ``time`` or ``timestamp`` if all images have distinct values.
+    They are the fields ``frame_index`` if an image has this field; seconds are the fields ``time``
+    or ``timestamp`` if all images have distinct values. The fields ``frame_id`` tell where the
+    numbers in the names start.
 
     Raises:
         InputError: If a ``frame_index`` is missing, wrong or repeated.
     """
     names = [image.text('file_name', '') for image in images]
-    if images and 'frame_index' in images[0]:
+    if any('frame_index' in image for image in images):
         indices = [image.integer('frame_index', low=0, high=MAX_FRAME_INDEX) for image in images]
         return frame_indices(file, names, indices=indices)
-    return frame_indices(file, names, times=_times_of(images), first_number=first_number)
+    return frame_indices(
+        file,
+        names,
+        times=_times_of(images),
+        first_number=first_number,
+        frame_ids=_frame_ids_of(images),
+    )
+
+
+def is_posetrack_frame_id(value: Any) -> bool:
+    """Tell whether a ``frame_id`` is one of PoseTrack, which holds the video and the frame."""
+    return type(value) is int and value > MAX_FRAME_INDEX
+
+
+def _frame_ids_of(images: Sequence[Record]) -> list[int] | None:
+    """Read the number of each image in its video; None if the images have no such numbers."""
+    values = [image.peek('frame_id') for image in images]
+    ids = [value for value in values if type(value) is int and value >= 0]
+    if all(map(is_posetrack_frame_id, ids)) and len({i // POSETRACK_FRAMES for i in ids}) == 1:
+        ids = [i % POSETRACK_FRAMES for i in ids]
+    is_complete = len(set(ids)) == len(images)
+    return ids if ids and is_complete and max(ids) <= MAX_FRAME_INDEX else None
 
 
 def _times_of(images: Sequence[Record]) -> list[float] | None:
@@ -150,14 +176,48 @@ def read_categories(record: Record, default: Skeleton | None) -> tuple[Skeleton,
         return default, {}
     category = with_joints[0]
     names = category.texts('keypoints')
-    limbs = category.number_lists('skeleton', count=2)
+    limbs = _read_limbs(category, len(names))
     with errors_of(f'{record.file}: {category.where}'):
         skeleton = Skeleton(
             keypoint_names=tuple(names),
-            limbs=limbs_from_coco([limb.tolist() for limb in limbs]),
+            limbs=limbs,
             category=category.text('name', 'person'),
         )
     return skeleton, category.extra()
+
+
+def _read_limbs(category: Record, count: int) -> tuple[tuple[int, int], ...]:
+    """Read the limbs of ``count`` joints, which COCO counts from 1 and some tools from 0."""
+    limbs = [limb.tolist() for limb in category.number_lists('skeleton', count=2)]
+    joints = {joint for limb in limbs for joint in limb}
+    if 0 not in joints:
+        return limbs_from_coco(limbs)
+    if max(joints) >= count:
+        raise category.error(
+            'skeleton',
+            f'pairs of joints in 1..{count}, or all in 0..{count - 1} if they count from 0',
+        )
+    return tuple((int(a), int(b)) for a, b in limbs)
+
+
+def warn_of_unknown_categories(record: Record, annotations: Sequence[Record]) -> None:
+    """Warn of annotations whose ``category_id`` is that of none of the file's categories."""
+    ids = {shown(one.peek('id')): None for one in record.records('categories', []) if 'id' in one}
+    unknown = [
+        annotation
+        for annotation in annotations
+        if 'category_id' in annotation and shown(annotation.peek('category_id')) not in ids
+    ]
+    if ids and unknown:
+        given = shown(unknown[0].peek('category_id'))
+        warnings.warn(
+            f'{record.file}: {len(unknown)} of {len(annotations)} annotations have a category_id '
+            f'that no category has ({unknown[0].where} has {given}, '
+            f'the categories have {", ".join(ids)}); they count as labels of the category with '
+            'joints, remove them if they are not',
+            InputWarning,
+            stacklevel=2,
+        )
 
 
 def category_fields(skeleton: Skeleton, extra: dict[str, Any]) -> dict[str, Any]:

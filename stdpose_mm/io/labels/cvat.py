@@ -21,10 +21,19 @@ import warnings
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from stdpose_mm.errors import InputError, InputWarning, one_line
 from stdpose_mm.io.atomic import PathLike
-from stdpose_mm.structures import PersonLabel, Skeleton, VideoFrame, VideoLabels, unused_track_ids
+from stdpose_mm.structures import (
+    FrameNumbering,
+    PersonLabel,
+    Skeleton,
+    VideoFrame,
+    VideoLabels,
+    unused_track_ids,
+)
 
 from .coco_records import video_name
 from .cvat_key_frames import FROM_FILE, LoadedKeyFrames
@@ -39,10 +48,13 @@ from .fields import (
     require_distinct,
     shown,
 )
-from .frame_numbers import MAX_FRAME_INDEX
+from .frame_numbers import MAX_FRAME_INDEX, frame_indices
 
 _MAX_LISTED = 10**6
 """Maximum number of listed frames without labels; a tiny file could claim many more."""
+
+_OF_PICTURES = 'annotation'
+"""Mode of a task of pictures, whose frames are not those of a video but count its pictures."""
 
 _MAY_ALL_BE_CORRECTED = 20
 """Up to this many key frames of joints, a file may plausibly hold corrected ones only."""
@@ -62,8 +74,11 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
         'given', joints that a person made 'outside' are 'absent', joints that were exported as
         'propagated' stay 'propagated'. In a given label, joints that CVAT interpolates are
         'propagated' and have no place. The video's name is the task's if there is one, else the
-        file's. Frames are those of the task. Track ids are those before the export if known, else
-        those of CVAT; skeletons that were drawn as shapes have none, which a warning says.
+        file's. Frames are those of the task; of a task of pictures they are numbers of pictures,
+        which :func:`~stdpose_mm.io.labels.match_frames` turns into frames. Track ids are those
+        before the export if known, else those of CVAT; skeletons that were drawn as shapes have
+        none, which a warning says. Shapes beside tracks cannot be told from people who are there
+        for a frame: they are read as these, and another warning names them.
         Attributes other than ``source`` and ``score``, and other kinds of tracks, are in ``extra``.
 
     Raises:
@@ -87,6 +102,8 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
         track_ids = [None] * len(tracks)
         for track in tracks:
             track.drop_finish()
+    else:
+        _warn_of_shapes(path, tracks, _frame_step(path, meta))
     for track, key_frames in zip(tracks, before, strict=True):
         track.find_sources(key_frames, cuts)
     persons: list[PersonLabel] = []
@@ -96,6 +113,15 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
     # Ascending frames, as in the other formats.
     persons.sort(key=lambda person: person.frame_index)
     frames = _read_frames(path, meta, (person.frame_index for person in persons))
+    numbering = None
+    if meta is not None and meta.findtext('.//mode') == _OF_PICTURES:
+        indices, names, numbering = _number_pictures(path, root, frames)
+        persons = [replace(p, frame_index=indices[p.frame_index]) for p in persons]
+        frames = tuple(
+            replace(frame, index=indices[frame.index], file_name=names[frame.index])
+            for frame in frames
+        )
+    _warn_of_left_out(path, root)
     others = [
         ET.tostring(element, encoding='unicode')
         for element in root
@@ -109,6 +135,7 @@ def read_cvat(path: PathLike, loaded: PathLike | None = None) -> VideoLabels:
             frames=frames,
             persons=tuple(persons),
             extra={'cvat_elements': others} if others else {},
+            numbering=numbering,
         )
 
 
@@ -130,7 +157,10 @@ def _require_one_task(path: PathLike, root: ET.Element) -> None:
 def _read_tracks(path: PathLike, root: ET.Element) -> tuple[list[Track], Skeleton]:
     with_skeleton = [t for t in root.findall('track') if t.find('skeleton') is not None]
     if root.find('image') is not None and not with_skeleton:
-        raise InputError(f'{path} is "CVAT for images", expected an export as "CVAT for video 1.1"')
+        raise InputError(
+            f'{path} is "CVAT for images", expected an export as "CVAT for video 1.1"; export it '
+            'as that, or a task of chosen pictures as "COCO Keypoints 1.0", which names them'
+        )
     skeleton = _read_skeleton(path, root.find('meta'), with_skeleton)
     tracks = []
     for i, element in enumerate(with_skeleton):
@@ -185,6 +215,29 @@ def _are_shapes(tracks: Sequence[Track], step: int) -> bool:
         # Two people who are in the last frame only may be tracks.
         and any(len(track.frame_indices) > 1 for track in tracks)
     )
+
+
+def _warn_of_shapes(path: PathLike, tracks: Sequence[Track], step: int) -> None:
+    """Name the skeletons that may have been drawn as shapes beside tracks.
+
+    They look like people who are in the picture for one frame, and are read as such.
+    """
+    alone = [
+        track
+        for track in tracks
+        if not (track.is_from_file or track.sources) and track.is_as_of_shape(step)
+    ]
+    # In a single frame, such as the last one, all may be tracks.
+    if alone and any(len(track.frame_indices) > 1 for track in tracks):
+        places = ', '.join(f'track {t.id} in frame {t.frame_indices[0]}' for t in alone[:5])
+        warnings.warn(
+            f'{path}: {places}{", ..." if alone[5:] else ""} '
+            f'{"is a skeleton" if len(alone) == 1 else "are skeletons"} of one frame only, like '
+            'those drawn as shapes, and taken for a person of its own; draw it with "Track" if it '
+            'is one of the others or stays',
+            InputWarning,
+            stacklevel=3,
+        )
 
 
 def _track_ids(tracks: Sequence[Track]) -> list[int]:
@@ -369,3 +422,43 @@ def _frame_step(path: PathLike, meta: ET.Element | None) -> int:
     if step is None:
         raise InputError(f'{path}: frame_filter must be like step=5, got {shown(frame_filter)}')
     return int(step.group(1))
+
+
+def _number_pictures(
+    path: PathLike, root: ET.Element, frames: Sequence[VideoFrame]
+) -> tuple[dict[int, int], dict[int, str], FrameNumbering]:
+    """Find out which frames of a video the pictures of a task of pictures are.
+
+    Args:
+        path: The file.
+        root: Its root. CVAT names pictures in ``<image>`` only, which it does not write beside
+            tracks, but other programs do.
+        frames: The pictures, by their numbers in the task.
+
+    Returns:
+        Number of a picture -> index, and -> name; and where the indices are from.
+    """
+    known = {image.get('id'): image.get('name') or '' for image in root.findall('image')}
+    names = {frame.index: known.get(str(frame.index), '') for frame in frames}
+    if frames and all(names.values()):
+        indices, numbering = frame_indices(path, [*names.values()])
+        return dict(zip(names, indices, strict=True)), names, numbering
+    # Of a part of the pictures, a job say, the numbers are no positions.
+    is_whole = [*names] == [*range(len(names))]
+    count = len(names) if is_whole else 0
+    text = 'the numbers of the pictures in their task'
+    numbering = FrameNumbering('positions', text, count, folder=Path(path).parent)
+    return {index: index for index in names}, dict.fromkeys(names, ''), numbering
+
+
+def _warn_of_left_out(path: PathLike, root: ET.Element) -> None:
+    """Warn of skeletons of pictures beside tracks, which are not read."""
+    count = sum(len(image.findall('skeleton')) for image in root.findall('image'))
+    if count:
+        warnings.warn(
+            f'{path}: {count} skeleton{"s" if count > 1 else ""} in <image> beside tracks '
+            f'{"are" if count > 1 else "is"} left out, as in "CVAT for images"; export all of them '
+            'as "CVAT for video 1.1"',
+            InputWarning,
+            stacklevel=3,
+        )

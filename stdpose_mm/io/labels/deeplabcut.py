@@ -18,14 +18,16 @@ import io
 import json
 import math
 import re
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io import write_text
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.outputs import project_file
@@ -52,6 +54,13 @@ OWN_SCORER = 'stdpose'
 
 _ANNOTATOR = 'annotator'
 
+_UNIQUE = 'single'
+"""DeepLabCut's name for the individual of the unique bodyparts, which are there once, such as the
+corner of an arena. It has columns of these bodyparts only, and other individuals have none."""
+
+_PROJECT_FIELDS = 'deeplabcut'
+"""Key of ``VideoLabels.extra`` for the individuals and unique bodyparts of a project."""
+
 
 @dataclass(frozen=True)
 class _Layout:
@@ -66,6 +75,17 @@ class _Layout:
             likelihood the one after.
         is_prediction: Whether there are likelihoods.
     """
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Fields for ``VideoLabels.extra``; empty without unique bodyparts."""
+        unique = {joint for joint, _ in self.columns.get(_UNIQUE, ())}
+        others = [name for name in self.columns if name != _UNIQUE]
+        if not unique or any(j in unique for name in others for j, _ in self.columns[name]):
+            return {}
+        names = self.skeleton.keypoint_names
+        fields = {'individuals': others, 'unique_bodyparts': [names[j] for j in sorted(unique)]}
+        return {_PROJECT_FIELDS: fields}
 
     scorer: str
     rows: int
@@ -91,8 +111,9 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
         names of the pictures (``img0042.png`` is frame 42 of the video it was taken from), see
         :func:`~stdpose_mm.io.labels.frame_numbers.frame_indices`. Predictions of a video are one
         entry, named after the file without the scorer, its rows called by their frames. Track ids
-        are the positions of the individuals in the header, 0 for a single animal. Limbs are in
-        DeepLabCut's ``config.yaml`` and not read.
+        are the positions of the individuals in the header, 0 for a single animal. The unique
+        bodyparts of a project are joints of the individual ``single``. Limbs are in DeepLabCut's
+        ``config.yaml`` and not read.
 
     Raises:
         InputError: If the file is not as described.
@@ -123,7 +144,8 @@ def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
         people = _read_people(path, name, row, layout)
         is_labeled = True if people and not layout.is_prediction else None
         pictures.append(LabelledPicture(name, people, is_labeled=is_labeled, where=str(path)))
-    return videos_of_pictures(path, pictures, layout.skeleton, first_number=0)
+    videos = videos_of_pictures(path, pictures, layout.skeleton, first_number=0)
+    return [replace(video, extra={**video.extra, **layout.extra}) for video in videos]
 
 
 def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]]) -> VideoLabels:
@@ -148,6 +170,7 @@ def _read_frames(path: PathLike, layout: _Layout, rows: Sequence[Sequence[str]])
                 for index, row in sorted(zip(indices, rows, strict=True), key=lambda pair: pair[0])
                 for fields in _read_people(path, f'frame {index}', row, layout)
             ),
+            extra=layout.extra,
         )
 
 
@@ -263,35 +286,47 @@ def write_deeplabcut(labels: VideoLabels, path: PathLike) -> None:
     them by their frames. People without a track id use columns that are free in the frame. Occluded
     joints become visible; scores and boxes are not written.
 
+    Unique bodyparts, those of the file that was read, else the joints of a person called ``single``
+    that nobody else has, get columns of the individual ``single`` only. Joints for which that
+    leaves no column are left out with a warning.
+
     Args:
         labels: The labels.
         path: The ``.csv`` file to write.
     """
     rows = {index: _by_individual(labels[index]) for index in sorted(labels)}
-    names = _individual_names(rows)
+    project = _project_of(labels, rows)
     by_hand = not any((p.labelled & p.propagated).any() for p in labels.persons)
     scorer = _ANNOTATOR if by_hand else OWN_SCORER
     joints = labels.skeleton.keypoint_names
-    columns = [(name, joint) for name in names.values() for joint in joints for _ in _LABELS]
+    _warn_of_joints_without_column(path, labels, rows, project)
+    columns = [
+        (name, joints[j])
+        for name in project.names
+        for j in project.joints_of(name)
+        for _ in _LABELS
+    ]
     header = [
         ['scorer', *[scorer] * len(columns)],
         ['individuals', *[name for name, _ in columns]],
         ['bodyparts', *[joint for _, joint in columns]],
         ['coords', *_LABELS * (len(columns) // 2)],
     ]
-    several = any(names.values())
+    several = any(project.names)
     table = io.StringIO(newline='')
     writer = csv.writer(table, lineterminator='\n')
     writer.writerows([row[0], '', '', *row[1:]] for row in header if several or row != header[1])
     folder = PurePosixPath(labels.name).name or 'video'
     pictures = _picture_names(labels)
     for index, people in rows.items():
-        cells = [cell for key in names for cell in _cells(people.get(key), len(joints))]
+        cells = [
+            cell
+            for name in project.names
+            for cell in _cells(project.person_of(name, people), project.joints_of(name))
+        ]
         if any(cells):
             writer.writerow(['labeled-data', folder, pictures[index], *cells])
-    write_text(
-        project_file(path), _config(labels, scorer, list(names.values()) if several else None)
-    )
+    write_text(project_file(path), _config(labels, scorer, project if several else None))
     write_text(path, table.getvalue())
 
 
@@ -308,25 +343,127 @@ def _by_individual(people: Sequence[PersonLabel]) -> dict[_Individual, PersonLab
     }
 
 
-def _individual_names(
-    rows: Mapping[int, Mapping[_Individual, PersonLabel]],
-) -> dict[_Individual, str]:
-    """Name the individuals of all rows; a single individual without a name is called ''."""
+_Rows = Mapping[int, Mapping[_Individual, PersonLabel]]
+"""Frame -> the people with a place in it."""
+
+
+@dataclass(frozen=True)
+class _Project:
+    """Individuals and bodyparts as they are written.
+
+    Args:
+        names: Names of the individuals in the order of their columns, ``single`` the last; [''] if
+            there is one animal without a name.
+        keys: Name -> the individual in the rows, for those that are in a row.
+        shared: Joints that all individuals but ``single`` have.
+        unique: Joints of ``single``; empty if there is no such individual.
+    """
+
+    names: Sequence[str]
+    keys: Mapping[str, _Individual]
+    shared: Sequence[int]
+    unique: Sequence[int]
+
+    def joints_of(self, name: str) -> Sequence[int]:
+        return self.unique if self.unique and name == _UNIQUE else self.shared
+
+    def person_of(self, name: str, people: Mapping[_Individual, PersonLabel]) -> PersonLabel | None:
+        return people.get(self.keys[name]) if name in self.keys else None
+
+
+def _project_of(labels: VideoLabels, rows: _Rows) -> _Project:
     own: dict[_Individual, str] = {}
     for people in rows.values():
         for key, person in people.items():
             own[key] = own.get(key) or str(person.extra.get(TRACK_NAME) or '')
-    if len(own) <= 1:
-        return own or {(False, 0): ''}
+    stated, unique = _stated_project(labels)
+    if not unique:
+        unique = _joints_of_single_only(rows, own)
+    names = _individual_names(own, keep_empty=not unique, keep_single=bool(unique))
+    listed = [*dict.fromkeys([*stated, *(name for name in names.values() if name != _UNIQUE)])]
+    if unique:
+        listed.append(_UNIQUE)
+    return _Project(
+        names=listed or [''],
+        keys={name: key for key, name in names.items()},
+        shared=[j for j in range(labels.skeleton.num_keypoints) if j not in unique],
+        unique=unique,
+    )
+
+
+def _stated_project(labels: VideoLabels) -> tuple[list[str], list[int]]:
+    """Return the individuals and unique joints of the file that was read, if it has unique ones."""
+    fields = labels.extra.get(_PROJECT_FIELDS)
+    if not isinstance(fields, dict):
+        return [], []
+    # The fields may have come through a file that somebody has edited.
+    individuals, bodyparts = (
+        value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
+        for value in (fields.get('individuals'), fields.get('unique_bodyparts'))
+    )
+    unique = [j for j, name in enumerate(labels.skeleton.keypoint_names) if name in bodyparts]
+    return (
+        ([name for name in individuals if name not in ('', _UNIQUE)], unique)
+        if unique
+        else ([], [])
+    )
+
+
+def _joints_of_single_only(rows: _Rows, own: Mapping[_Individual, str]) -> list[int]:
+    """Find the joints of the individual ``single``; none if others have one of them."""
+    of_single: set[int] = set()
+    of_others: set[int] = set()
+    for people in rows.values():
+        for key, person in people.items():
+            joints = of_single if own[key] == _UNIQUE else of_others
+            joints.update(person.labelled.nonzero()[0].tolist())
+    return sorted(of_single) if of_others and not of_single & of_others else []
+
+
+def _individual_names(
+    own: Mapping[_Individual, str], keep_empty: bool, keep_single: bool
+) -> dict[_Individual, str]:
+    """Give every individual a name of its own.
+
+    Args:
+        own: Individual -> its name so far, or ''.
+        keep_empty: Whether a single individual may have no name.
+        keep_single: Whether an individual may be called ``single``.
+    """
+    if keep_empty and len(own) <= 1 and _UNIQUE not in own.values():
+        return dict(own)
     names: dict[_Individual, str] = {}
     for key in sorted(own):
         name = own[key]
-        if not name or name in names.values():
+        if not name or name in names.values() or (name == _UNIQUE and not keep_single):
             name = f'individual{len(names)}' if key[0] else f'individual{key[1]}'
         while name in names.values():
             name += '_'
         names[key] = name
     return names
+
+
+def _warn_of_joints_without_column(
+    path: PathLike, labels: VideoLabels, rows: _Rows, project: _Project
+) -> None:
+    """Warn of unique bodyparts of others than ``single``, and of other joints of ``single``."""
+    left_out = Counter(
+        (name, int(joint))
+        for people in rows.values()
+        for name, key in project.keys.items()
+        if key in people
+        for joint in people[key].labelled.nonzero()[0]
+        if joint not in project.joints_of(name)
+    )
+    if left_out:
+        (name, joint), _ = left_out.most_common(1)[0]
+        warnings.warn(
+            f'{path}: {left_out.total()} joints are left out, such as '
+            f'{labels.skeleton.keypoint_names[joint]} of {shown(name)}: in DeepLabCut the unique '
+            f'bodyparts belong to the individual {_UNIQUE!r} only, and no others do',
+            InputWarning,
+            stacklevel=3,
+        )
 
 
 def _picture_names(labels: VideoLabels) -> dict[int, str]:
@@ -345,28 +482,35 @@ def _picture_names(labels: VideoLabels) -> dict[int, str]:
     return {index: f'img{index:0{digits}d}.png' for index in labels}
 
 
-def _cells(person: PersonLabel | None, count: int) -> list[str]:
+def _cells(person: PersonLabel | None, joints: Sequence[int]) -> list[str]:
     if person is None:
-        return [''] * (2 * count)
+        return [''] * (2 * len(joints))
     return [
-        repr(float(value)) if labelled else ''
-        for point, labelled in zip(person.keypoints, person.labelled, strict=True)
-        for value in point
+        repr(float(value)) if person.labelled[joint] else ''
+        for joint in joints
+        for value in person.keypoints[joint]
     ]
 
 
-def _config(labels: VideoLabels, scorer: str, individuals: Sequence[str] | None) -> str:
-    """Make the fields of DeepLabCut's ``config.yaml``; JSON values are YAML too."""
+def _config(labels: VideoLabels, scorer: str, project: _Project | None) -> str:
+    """Make the fields of DeepLabCut's ``config.yaml``; JSON values are YAML too.
+
+    Args:
+        labels: The labels.
+        scorer: Name of the scorer in the CSV file.
+        project: The individuals and their bodyparts; None for a project of one animal.
+    """
     names = list(labels.skeleton.keypoint_names)
     limbs = [[names[a], names[b]] for a, b in labels.skeleton.limbs]
-    fields: dict[str, Any] = {'scorer': scorer, 'multianimalproject': individuals is not None}
-    if individuals is None:
+    fields: dict[str, Any] = {'scorer': scorer, 'multianimalproject': project is not None}
+    if project is None:
         fields['bodyparts'] = names
     else:
         fields.update(
-            individuals=individuals,
-            multianimalbodyparts=names,
-            uniquebodyparts=[],
+            # DeepLabCut adds the individual of the unique bodyparts itself.
+            individuals=[name for name in project.names if not project.unique or name != _UNIQUE],
+            multianimalbodyparts=[names[j] for j in project.shared],
+            uniquebodyparts=[names[j] for j in project.unique],
             bodyparts='MULTI!',
         )
     fields['skeleton'] = limbs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from .limits import require_readable
 from .mmpose_json import is_mmpose, read_mmpose, write_mmpose
 from .openpose import is_openpose, read_openpose
 from .posetrack17 import parse_posetrack17
-from .posetrack18 import POSETRACK_IMAGE_FIELDS, parse_posetrack18, write_posetrack18
+from .posetrack18 import is_posetrack_image, parse_posetrack18, write_posetrack18
 from .sleap import is_hdf5, read_sleap, write_sleap
 from .tidy_csv import write_tidy_csv
 from .trc import TIMES_NEEDED, write_trc
@@ -105,17 +105,26 @@ def read_labels(
             none) and ``video`` does not name one of them.
     """
     videos = read_all_labels(path, format, size, loaded_into_cvat)
+    if not videos:
+        raise InputError(f'{path} lists no picture, expected those of a video')
     if video is not None:
-        videos = [labels for labels in videos if labels.name == video]
-        if not videos:
-            raise InputError(f'{path} holds no video named {video!r}')
+        named = [labels for labels in videos if labels.name == video]
+        if not named:
+            raise InputError(f'{path} holds no video named {video!r}, only {_names(videos)}')
+        videos = named
     if len(videos) != 1:
-        names = ', '.join(shown(labels.name) for labels in videos[:5])
         raise InputError(
-            f'{path} holds {len(videos)} videos ({names}{", ..." if len(videos) > 5 else ""}), '
-            'expected one; name the one to read'
+            f'{path} holds {len(videos)} videos ({_names(videos)}), expected one; name the one to '
+            'read with --labels-video NAME (stdpose propagate, stdpose review), --video NAME '
+            '(stdpose convert, which can also write it to a file of its own) or the argument video '
+            'of read_labels'
         )
     return videos[0]
+
+
+def _names(videos: Sequence[VideoLabels]) -> str:
+    names = ', '.join(shown(labels.name) for labels in videos[:5])
+    return f'{names}{", ..." if len(videos) > 5 else ""}'
 
 
 def read_all_labels(
@@ -295,7 +304,8 @@ def _sniff_json(path: PathLike, data: Any) -> str:
     if 'videos' in data or 'video_id' in image_fields:
         return 'coco'
     annotation_fields = _fields_of(data.get('annotations'))
-    if image_fields & {*POSETRACK_IMAGE_FIELDS} or annotation_fields & _POSETRACK_ANNOTATION_FIELDS:
+    images = [image for image in data['images'][:100] if isinstance(image, dict)]
+    if any(map(is_posetrack_image, images)) or annotation_fields & _POSETRACK_ANNOTATION_FIELDS:
         return 'posetrack21' if 'person_id' in annotation_fields else 'posetrack18'
     return 'coco'
 

@@ -37,6 +37,9 @@ _ROBOFLOW = re.compile(r'_(?:jpe?g|png|bmp|webp|tiff?)\.rf\.[0-9A-Za-z]+$', re.I
 _LABEL_STUDIO = re.compile(r'^[0-9a-f]{8}-(?=.)')
 _VIDEO_SUFFIX = re.compile(r'[._-](?:mp4|mov|avi|mkv|webm|m4v|mpe?g)(?=$|[._-])', re.IGNORECASE)
 _CVAT = re.compile(r'frame_[0-9]{6}')
+_FRAME_WORD = re.compile(
+    r'(?:^|[^a-z])(?:frames?|frm|f|images?|img|pictures?|pic)[^a-z]*$', re.IGNORECASE
+)
 _SECONDS = re.compile(r'(?:^|[^0-9A-Za-z.])([0-9]+\.[0-9]+)s?$')
 
 _SECONDS_HEADER = re.compile('time|sec')
@@ -87,6 +90,7 @@ def frame_indices(
     indices: Sequence[int] | None = None,
     times: Sequence[float] | None = None,
     first_number: int | None = None,
+    frame_ids: Sequence[int] | None = None,
 ) -> tuple[list[int], FrameNumbering]:
     """Find the frame indices of the labelled pictures of one video.
 
@@ -99,12 +103,17 @@ def frame_indices(
         times: Seconds from the start of the video, if the file states them.
         first_number: Number of the video's first frame in the names, if the format fixes it: 0 for
             DeepLabCut's ``img0000.png``.
+        frame_ids: Distinct numbers of the pictures in their video, if the file states some that
+            count from 0 in some tools (MMTracking) and from 1 in others (CenterTrack, ByteTrack).
 
     Returns:
         An index for each name, and how they were found: the ``indices``, else positions with times
         (from ``times``, or as in ``clip_12.480.jpg``), else the one number in which the names
-        differ, else positions. Numbers that may also be the digits of times (``take_2.001.jpg``,
-        ``take_2.101.jpg``) come with these times.
+        differ, else the ``frame_ids``, else positions. Numbers that may also be the digits of times
+        (``take_2.001.jpg``, ``take_2.101.jpg``) come with these times. Where the names' numbers are
+        one more, or one less, than the ``frame_ids``, that tells where they start; where they
+        differ in another way they come with a doubt. The number in the name of a single picture
+        counts only if it looks like that of a frame: ``cam1.png`` is not frame 1.
 
     Raises:
         InputError: If ``indices`` holds an index twice.
@@ -116,24 +125,59 @@ def frame_indices(
         require_distinct(file, 'frame_index', indices)
         return list(indices), FrameNumbering('index', 'frame_index', count, folder=folder)
     stems = [picture_stem(name) for name in names]
-    numbers, seconds = _numbers_in(stems), _times_in(stems)
+    numbers, seconds = _numbers_in(stems, first_number is not None), _times_in(stems)
     text = 'the times of its pictures'
     if times is None and (numbers is None or not _differ_behind_a_dot(stems)):
         times, text = seconds, 'the times in the names of the pictures'
     if times is not None:
         by_position = dict(enumerate(times))
         return positions, FrameNumbering('times', text, count, times=by_position, folder=folder)
+    if numbers is None and frame_ids:
+        return _indices_of_frame_ids(frame_ids, folder)
     if numbers is None:
         text = 'the order in the file'
         return positions, FrameNumbering('positions', text, count, folder=folder)
     text = 'the numbers in the names of the pictures'
     lowest, highest = min(numbers), max(numbers)
+    doubt = ''
+    if frame_ids:
+        seconds = None
+        doubt = _contradiction(names, numbers, frame_ids)
+        # One of the two counts from 0, the other from 1.
+        first_number = {1: 1, -1: 0}.get(numbers[0] - frame_ids[0], first_number)
     if first_number is None:
         first_number = _first_number(stems, lowest)
     may_be = {} if seconds is None else dict(zip(numbers, seconds, strict=True))
     return numbers, FrameNumbering(
-        'names', text, count, lowest, highest, first_number, times=may_be, folder=folder
+        *('names', text, count, lowest, highest, first_number),
+        times=may_be,
+        folder=folder,
+        doubt=doubt,
     )
+
+
+def _indices_of_frame_ids(
+    frame_ids: Sequence[int], folder: Path
+) -> tuple[list[int], FrameNumbering]:
+    """Take over the ``frame_ids`` of pictures whose names have no number."""
+    count, lowest, highest = len(frame_ids), min(frame_ids), max(frame_ids)
+    if lowest == 0:
+        return list(frame_ids), FrameNumbering('index', 'frame_id', count, folder=folder)
+    first_number = 1 if lowest == 1 else None
+    text = 'the fields frame_id of the pictures'
+    return list(frame_ids), FrameNumbering(
+        'names', text, count, lowest, highest, first_number, folder=folder
+    )
+
+
+def _contradiction(names: Sequence[str], numbers: Sequence[int], frame_ids: Sequence[int]) -> str:
+    """Word how names and ``frame_ids`` disagree; '' if both count the same frames."""
+    offsets = [number - stated for number, stated in zip(numbers, frame_ids, strict=True)]
+    if len({*offsets}) == 1 and abs(offsets[0]) <= 1:
+        return ''
+    other = next((i for i, offset in enumerate(offsets) if offset != offsets[0]), 0)
+    examples = [f'{frame_ids[i]} for {shown(base_name(names[i]))}' for i in sorted({0, other})]
+    return f'frame_id is {" and ".join(examples)}'
 
 
 def _first_number(stems: Sequence[str], lowest: int) -> int | None:
@@ -162,8 +206,13 @@ def picture_stem(file_name: str) -> str:
     return _VIDEO_SUFFIX.sub('', stem)
 
 
-def _numbers_in(stems: Sequence[str]) -> list[int] | None:
-    """Read the one number in which the names differ; None if there is no such number."""
+def _numbers_in(stems: Sequence[str], of_frames: bool) -> list[int] | None:
+    """Read the one number in which the names differ; None if there is no such number.
+
+    Args:
+        stems: Names of pictures, see :func:`picture_stem`.
+        of_frames: Whether the format says that names hold the numbers of frames.
+    """
     parts = [re.split(r'([0-9]+)', stem) for stem in stems]
     if not parts or len({tuple(part[::2]) for part in parts}) > 1:
         return None
@@ -175,11 +224,21 @@ def _numbers_in(stems: Sequence[str]) -> list[int] | None:
         # A single name has none to differ from: its only number counts, else one at its end.
         ends_in_number = parts[0][-1] == ''
         differing = [*places][-1:] if len(places) == 1 or ends_in_number else []
+        if differing and not of_frames and not _is_of_frame(parts[0], differing[0]):
+            return None
     if len(differing) != 1:
         return None
     numbers = [int(part[differing[0]]) for part in parts]
     distinct = len(set(numbers)) == len(numbers)
     return numbers if distinct and max(numbers) <= MAX_FRAME_INDEX else None
+
+
+def _is_of_frame(parts: Sequence[str], place: int) -> bool:
+    """Tell whether the number of a single name looks like that of a frame, not of a camera."""
+    digits = parts[place]
+    is_padded = len(digits) > 1 and digits.startswith('0')
+    is_alone = not any(parts[:place]) and not any(parts[place + 1 :])
+    return is_padded or is_alone or len(digits) > 3 or bool(_FRAME_WORD.search(parts[place - 1]))
 
 
 def _times_in(stems: Sequence[str]) -> list[float] | None:

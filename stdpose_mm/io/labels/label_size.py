@@ -23,6 +23,9 @@ SOME_OUTSIDE = 0.25
 
 _ENLARGED = (2, 3, 4)
 
+_ALIKE = 1.05
+"""Sides whose ratios differ by less than this factor count as of the same shape."""
+
 
 def fit_size(
     labels: VideoLabels,
@@ -36,7 +39,9 @@ def fit_size(
         labels: Labels of the video.
         size: Size of the video.
         labels_size: Size of the pictures that the labels were made on, for a file that does not
-            state it, or to rescale the labels; None if it equals ``size``.
+            state it, or to rescale the labels; None if it equals ``size``. Its shape may differ
+            from the video's (anamorphic video has pictures that are shown wider or narrower), but
+            it must not be that of a turned picture.
         subject: What the file holds; it decides which remedy errors name.
 
     Returns:
@@ -44,14 +49,19 @@ def fit_size(
 
     Raises:
         InputError: If the file states another size, or states none and so many joints lie outside
-            the picture that the labels must belong to another size.
+            the picture that the labels must belong to another size, or the labels were made on
+            turned pictures.
     """
     if labels_size is not None:
         _require_stated(labels, size, labels_size)
+        if is_turned(labels_size, size):
+            raise _turned_error(labels, size, labels_size, subject)
         return rescale_labels(labels, labels_size, size)
     text = f'{size[0]}x{size[1]}'
     for frame in labels.frames:
         stated = frame.width or size[0], frame.height or size[1]
+        if is_turned(stated, size):
+            raise _turned_error(labels, size, stated, subject, f' (frame {frame.index})')
         if stated != size:
             remedy = (
                 f'--labels-size {stated[0]}x{stated[1]} to rescale the labels'
@@ -76,6 +86,21 @@ def fit_size(
     if share > MANY_OUTSIDE or (twice and share > SOME_OUTSIDE) or lost:
         furthest = points[np.argmax((points / size).max(axis=1))]
         example = holding[0] if holding else larger[0]
+        turned = size[::-1]
+        if is_turned(turned, size) and not _outside(points, turned).any():
+            # A larger size would hold these joints, too, and squeeze the poses.
+            raise InputError(
+                f'{_outside(points, size).sum()} of {len(points)} joints or centres of boxes of '
+                f'the {subject} {labels.name} lie outside the {text} pictures of the video (one at '
+                f'{furthest[0]:.0f}, {furthest[1]:.0f}), but all within turned ones of '
+                f'{turned[0]}x{turned[1]}, {_turned_remedy(size, subject)}'
+                + (
+                    f', or --labels-size WxH ({example[0]}x{example[1]}, perhaps) if they were '
+                    'made on larger ones that were not turned'
+                    if subject == 'labels'
+                    else ''
+                )
+            )
         what = 'joints of labels' if subject == 'labels' else 'joints or centres of boxes'
         remedy = (
             '--labels-size WxH, the size of the pictures that were labelled '
@@ -91,6 +116,43 @@ def fit_size(
             f'{furthest[1]:.0f}), give {remedy}'
         )
     return labels
+
+
+def is_turned(labelled: Size, size: Size) -> bool:
+    """Tell whether pictures of a size have the shape of a video's after a quarter turn.
+
+    Args:
+        labelled: Size of the pictures that were labelled.
+        size: Size of the video.
+    """
+    if not all(labelled) or not all(size):
+        return False
+    straight = _ratio(labelled[0] * size[1], labelled[1] * size[0])
+    turned = _ratio(labelled[0] * size[0], labelled[1] * size[1])
+    return turned < _ALIKE < straight
+
+
+def _ratio(one: int, other: int) -> float:
+    return max(one, other) / min(one, other)
+
+
+def _turned_error(
+    labels: VideoLabels, size: Size, labelled: Size, subject: FrameSubject, where: str = ''
+) -> InputError:
+    """Word that labels were made on turned pictures: rescaling would squeeze the poses."""
+    return InputError(
+        f'the {subject} of {labels.name} were made at {labelled[0]}x{labelled[1]} pixels{where}, '
+        f'the shape of a turned picture, but the frames of the video are {size[0]}x{size[1]} as '
+        f'they are shown, {_turned_remedy(size, subject)}'
+    )
+
+
+def _turned_remedy(size: Size, subject: FrameSubject) -> str:
+    made = 'labels' if subject == 'labels' else 'boxes'
+    return (
+        f'give {made} that were made on the pictures as they are shown ({size[0]}x{size[1]}), or, '
+        f'in place of the video, a folder of the pictures that these {made} were made on'
+    )
 
 
 def _require_stated(labels: VideoLabels, size: Size, labels_size: Size) -> None:

@@ -49,12 +49,12 @@ def read_labelme(path: PathLike) -> list[VideoLabels]:
     records = [_without_picture(file, read_json(file)) for file in files]
     shapes = [record.records('shapes') for record in records]
     joints = dict.fromkeys(
-        shape.text('label') for group in shapes for shape in group if _is(shape, 'point')
+        _label(shape) for group in shapes for shape in group if _is(shape, 'point')
     )
     if not joints:
         raise InputError(f'{path} holds no shape of the type point, expected the joints as points')
     boxes = {
-        shape.text('label')
+        _label(shape)
         for group in shapes
         for shape in group
         if _is(shape, 'rectangle') and 'group_id' in shape
@@ -76,6 +76,11 @@ def _without_picture(file: Path, data: Any) -> Record:
 
 def _is(shape: Record, kind: str) -> bool:
     return bool(shape.text('shape_type', 'polygon') == kind)
+
+
+def _label(shape: Record) -> str:
+    # Typed by hand: stray blanks do not make another joint.
+    return str(shape.text('label')).strip()
 
 
 def _picture(record: Record, shapes: Iterable[Record], skeleton: Skeleton) -> LabelledPicture:
@@ -110,7 +115,7 @@ def _nobody(group: int | None, skeleton: Skeleton) -> dict[str, Any]:
 
 
 def _add_joint(person: dict[str, Any], shape: Record, skeleton: Skeleton) -> None:
-    joint = skeleton.index_of(shape.text('label'))
+    joint = skeleton.index_of(_label(shape))
     if person['visibility'][joint] != NOT_LABELLED:
         whose = 'group' if 'group_id' in shape else 'picture, expected a group_id for each person'
         raise shape.error('label', f'another joint than those before of this {whose}')

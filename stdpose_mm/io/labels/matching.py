@@ -165,7 +165,8 @@ def _find_frames(
         times = _listed(labels, options.time_of, options)
         return _frames_at(times, labels, source, options), 'the list of times'
     if options.first_number is not None:
-        if numbering.kind in ('times', 'positions'):
+        has_number = numbering.kind == 'positions' and _are_nameless(labels)
+        if numbering.kind in ('times', 'positions') and not has_number:
             raise InputError(
                 f'{options.number_option} needs one number in the names of the pictures, which '
                 f'{_some_names(labels)} of {labels.name} do not have, give {options.list_option} '
@@ -183,17 +184,45 @@ def _find_frames(
                 f'{options.list_option} FILE, a CSV file of lines picture,seconds under the header '
                 'name,seconds, for seconds'
             )
+        if numbering.doubt:
+            raise InputError(
+                f'the numbers in the names of the pictures {_some_names(labels)} of {labels.name} '
+                f'contradict the file ({numbering.doubt}), give {options.number_option} N, the '
+                'number of the first frame, if the names are right, or else '
+                f'{options.list_option} FILE, a CSV file of lines picture,frame, or the folder of '
+                'these pictures as the video'
+            )
         first = numbering.first_number
         if first is None:
             first = _find_first_number(labels, numbering, source, options)
         return _counted_from(labels, first), numbering.text
     if numbering.kind == 'positions' and (source is None or numbering.count != len(source)):
+        if _are_nameless(labels):
+            raise _nameless_error(labels, source, options)
         raise InputError(
             f'nothing tells which frames of the video the pictures {_some_names(labels)} of '
             f'{labels.name} are, give {options.list_option} FILE, a CSV file of lines '
             'picture,frame, or the folder of these pictures as the video'
         )
     return {index: index for index in labels}, numbering.text
+
+
+def _are_nameless(labels: VideoLabels) -> bool:
+    return not any(frame.file_name for frame in labels.frames)
+
+
+def _nameless_error(
+    labels: VideoLabels, source: FrameSource | None, options: FrameOptions
+) -> InputError:
+    """Word that pictures are known by their places in the file only, as in a task of CVAT."""
+    video = 'the video' if source is None else f'the {len(source)} frames of {source.name}'
+    return InputError(
+        f'the {options.subject} of {labels.name} are on pictures that have numbers in a list of '
+        f'{len(labels.frames)}, but no names, and nothing tells which of {video} these are, give '
+        'the folder of these pictures as the video, a file that names them (of CVAT "COCO '
+        f'Keypoints 1.0"), or {options.number_option} 0 if picture 0 is the first frame, 1 the '
+        'next, and so on'
+    )
 
 
 def _counted_from(labels: VideoLabels, first_number: int) -> dict[int, int]:
@@ -220,7 +249,7 @@ def _find_first_number(
             return -shift
     video = 'the video' if source is None else source.name
     raise InputError(
-        f'the names of the pictures {_some_names(labels)} of {labels.name} do not tell whether the '
+        f'{numbering.text} {_some_names(labels)} of {labels.name} do not tell whether the '
         f'first frame of {video} has number 0 or 1, give {options.number_option} 0 (CVAT, OpenCV) '
         f'or {options.number_option} 1 (FFmpeg), or the folder of these pictures as the video'
     )

@@ -7,12 +7,13 @@ position is occluded, (0, 0, 0) is not labelled. This package writes COCO's 0/1/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stdpose_mm.io.atomic import PathLike
 from stdpose_mm.io.json_stream import json_bytes, json_list, write_json_object
-from stdpose_mm.structures import POSETRACK_SKELETON, VideoLabels
+from stdpose_mm.structures import POSETRACK_SKELETON, FrameNumbering, VideoLabels
 
 from .coco_records import (
     CATEGORY_FIELDS,
@@ -23,6 +24,7 @@ from .coco_records import (
     find_visibility,
     frame_fields,
     image_of,
+    is_posetrack_frame_id,
     person_fields,
     read_categories,
     read_frame_record,
@@ -30,10 +32,11 @@ from .coco_records import (
     source_fields,
     top_level_fields,
     video_name,
+    warn_of_unknown_categories,
 )
 from .fields import Record, errors_of, read_json, require_distinct, shown
 
-POSETRACK_IMAGE_FIELDS = ('frame_id', 'vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
+_POSETRACK_IMAGE_FIELDS = ('vid_id', 'nframes', 'is_labeled', 'has_no_densepose')
 """Fields of images that identify PoseTrack's own files."""
 
 _OFFICIAL_IMAGE_FIELDS = (
@@ -84,13 +87,12 @@ def parse_posetrack18(
     record = Record(path, '', data)
     skeleton, category = read_categories(record, default=POSETRACK_SKELETON)
     images = record.records('images')
-    # PoseTrack counts the pictures of a video from 0.
-    official = any(name in image for image in images for name in POSETRACK_IMAGE_FIELDS)
-    indices, numbering = find_frame_indices(path, images, first_number=0 if official else None)
+    indices, numbering = _find_frame_indices(path, images)
     frames = [read_frame_record(image, index) for image, index in zip(images, indices, strict=True)]
     require_distinct(path, 'image id', (frame.image_id for frame in frames))
     frame_of = {frame.image_id: frame.index for frame in frames}
     annotations = record.records('annotations', [])
+    warn_of_unknown_categories(record, annotations)
     visibility = visibility or find_visibility(annotations)
     persons = []
     for annotation in annotations:
@@ -106,6 +108,26 @@ def parse_posetrack18(
         return VideoLabels(
             video_name(path), skeleton, tuple(frames), tuple(persons), extra, numbering
         )
+
+
+def is_posetrack_image(image: Mapping[str, Any]) -> bool:
+    """Tell whether an entry of ``images`` has fields that only PoseTrack's own files have."""
+    has_field = any(image.get(name) is not None for name in _POSETRACK_IMAGE_FIELDS)
+    return has_field or is_posetrack_frame_id(image.get('frame_id'))
+
+
+def _find_frame_indices(
+    path: PathLike, images: Sequence[Record]
+) -> tuple[list[int], FrameNumbering]:
+    fields = (*_POSETRACK_IMAGE_FIELDS, 'frame_id')
+    official = any(is_posetrack_image({f: image.peek(f) for f in fields}) for image in images)
+    # PoseTrack counts the pictures of a video from 0.
+    indices, numbering = find_frame_indices(path, images, first_number=0 if official else None)
+    lengths = {image.peek('nframes') for image in images if type(image.peek('nframes')) is int}
+    if numbering.kind == 'names' and numbering.lowest > 0 and lengths == {numbering.highest}:
+        # What PoseTrack's converter made of its files of 2017, whose pictures count from 1.
+        numbering = replace(numbering, first_number=1)
+    return indices, numbering
 
 
 def write_posetrack18(labels: VideoLabels, path: PathLike, official: bool = False) -> None:

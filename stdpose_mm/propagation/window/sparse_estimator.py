@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from stdpose_mm.detection import BoxedFrame
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import require_whole
 from stdpose_mm.inference import FrameEstimate, PoseEstimator
 from stdpose_mm.propagation.flow.flow_tracks import blend_weights, move_points
 from stdpose_mm.propagation.flow.optical_flow import DISFlow, FlowEstimator, region_around
@@ -228,10 +228,9 @@ def see_every(estimator: PoseEstimator, every: int) -> PoseEstimator:
     """Let a network see every n-th frame only; for 1 return the estimator itself.
 
     Raises:
-        InputError: If ``every`` is not at least 1.
+        InputError: If ``every`` is no whole number from 1.
     """
-    if every < 1:
-        raise InputError(f'pose_every must be at least 1, got {every}')
+    require_whole('pose_every', every, 1)
     return estimator if every == 1 else SparseEstimator(estimator, every)
 
 

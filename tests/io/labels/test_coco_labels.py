@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import read_coco, read_labels, rescale_labels, write_coco
+from stdpose_mm.io.labels import (
+    FrameOptions,
+    match_frames,
+    read_coco,
+    read_labels,
+    rescale_labels,
+    sniff_format,
+    write_coco,
+)
+from stdpose_mm.io.video import ArrayFrames, open_frames, write_video
 from stdpose_mm.structures import Skeleton, VideoFrame
 from support.label_samples import person, sample
 
@@ -125,8 +134,17 @@ def test_several_videos_are_refused_where_one_is_expected(tmp_path: Path):
 
     with pytest.raises(InputError, match=r"holds 2 videos \('a', 'b'\), expected one"):
         read_labels(tmp_path / 'all.json')
-    with pytest.raises(InputError, match="holds no video named 'c'"):
+    with pytest.raises(
+        InputError, match=r'--labels-video NAME .*, --video NAME .* argument video of read_labels$'
+    ):
+        read_labels(tmp_path / 'all.json')
+    with pytest.raises(InputError, match=r"holds no video named 'c', only 'a', 'b'$"):
         read_labels(tmp_path / 'all.json', video='c')
+
+
+def test_a_file_without_a_picture_is_refused_where_a_video_is_expected(tmp_path: Path):
+    with pytest.raises(InputError, match=r'x.json lists no picture, expected those of a video'):
+        read_labels(write_images(tmp_path / 'x.json', []))
 
 
 def test_videos_of_differing_skeletons_are_refused(tmp_path: Path):
@@ -200,6 +218,165 @@ def test_annotations_of_categories_without_joints_are_left_out(tmp_path: Path, b
     with pytest.warns(InputWarning, match="left out .1 of 'ball'"):
         (labels,) = read_coco(path)
     assert [person.extra['id'] for person in labels.persons] == [1]
+
+
+def test_annotations_of_an_unknown_category_are_told_of(tmp_path: Path):
+    annotations = [
+        {'id': n, 'image_id': 1, 'category_id': category, 'keypoints': [n, 2, 2]}
+        for n, category in ((1, 1), (2, 7), (3, 8))
+    ]
+    path = write_images(tmp_path / 'x.json', [{'id': 1, 'file_name': '0.jpg'}], annotations)
+
+    with pytest.warns(
+        InputWarning,
+        match=r'2 of 3 annotations .*annotations\[1\] has 7, the categories have 1\)',
+    ):
+        (labels,) = read_coco(path)
+    assert len(labels.persons) == 3
+
+
+@pytest.mark.parametrize(
+    ('limbs', 'expected'),
+    [
+        ([[1, 2], [2, 3]], ((0, 1), (1, 2))),
+        ([[0, 1], [1, 2]], ((0, 1), (1, 2))),
+        ([[2, 0]], ((2, 0),)),
+    ],
+)
+def test_limbs_with_a_0_among_them_count_from_0(
+    tmp_path: Path, limbs: list[list[int]], expected: tuple[tuple[int, int], ...]
+):
+    path = write_limbs(tmp_path / 'x.json', limbs)
+
+    assert read_labels(path).skeleton.limbs == expected
+
+
+def test_limbs_that_count_from_0_and_from_1_are_refused(tmp_path: Path):
+    path = write_limbs(tmp_path / 'x.json', [[0, 1], [2, 3]])
+
+    with pytest.raises(InputError, match=r'skeleton must be pairs of joints in 1..3, or all in 0'):
+        read_labels(path)
+
+
+def write_limbs(path: Path, limbs: list[list[int]]) -> Path:
+    write_images(path, [{'id': 1, 'file_name': '0.jpg'}])
+    data = json.loads(path.read_text())
+    data['categories'][0].update(keypoints=['a', 'b', 'c'], skeleton=limbs)
+    path.write_text(json.dumps(data))
+    return path
+
+
+def frames_of(path: Path, length: int = 30) -> list[int]:
+    """The frames of a video on which the labels of a file are."""
+    video = ArrayFrames(np.zeros((length, 16, 16, 3), np.uint8), name='clip.mp4')
+    return list(match_frames(read_labels(path), video).labelled_frame_indices)
+
+
+def write_frame_ids(path: Path, frame_ids: dict[str, object], **fields: object) -> Path:
+    """One label on each picture, name -> its ``frame_id``."""
+    images = [
+        {'id': i, 'file_name': name, 'frame_id': frame_id, **fields}
+        for i, (name, frame_id) in enumerate(frame_ids.items())
+    ]
+    labels = [
+        {'id': i, 'image_id': i, 'category_id': 1, 'keypoints': [5, 6, 1]}
+        for i in range(len(images))
+    ]
+    return write_images(path, images, labels)
+
+
+# With the key ``videos`` or without, an image belongs to a video by ``video_id``.
+@pytest.mark.parametrize('fields', [{}, {'video_id': 1}, {'is_labeled': True}])
+class TestFrameIds:
+    @pytest.mark.parametrize(
+        ('frame_ids', 'frames'),
+        [
+            # MMTracking counts from 0 in files whose names count from 1.
+            ({'000001.jpg': 0, '000008.jpg': 7}, [0, 7]),
+            ({'000008.jpg': 7, '000015.jpg': 14}, [7, 14]),
+            ({'000015.jpg': 14}, [14]),
+            # CenterTrack counts from 1, also where names count from 0.
+            ({'000003.jpg': 4, '000007.jpg': 8}, [3, 7]),
+            ({'000000.jpg': 1, '000007.jpg': 8}, [0, 7]),
+            ({'000000.jpg': 0, '000007.jpg': 7}, [0, 7]),
+            # Names without numbers tell nothing.
+            ({'a.jpg': 0, 'b.jpg': 9}, [0, 9]),
+            ({'a.jpg': 9, 'b.jpg': 0}, [0, 9]),
+            ({'a.jpg': 9, 'b.jpg': 30}, [8, 29]),
+        ],
+    )
+    def test_they_tell_the_frames(
+        self, tmp_path: Path, fields: dict, frame_ids: dict[str, object], frames: list[int]
+    ):
+        path = write_frame_ids(tmp_path / 'x.json', frame_ids, **fields)
+        assert sorted(frames_of(path)) == frames
+
+    @pytest.mark.parametrize(
+        ('frame_ids', 'told'),
+        [
+            # Every tenth frame, counted one by one.
+            ({'000000.jpg': 0, '000010.jpg': 1}, "0 for '000000.jpg' and 1 for '000010.jpg'"),
+            # A part of a longer recording.
+            ({'000300.jpg': 0, '000301.jpg': 1}, "0 for '000300.jpg'"),
+            ({'000003.jpg': 3, '000008.jpg': 7}, "3 for '000003.jpg' and 7 for '000008.jpg'"),
+        ],
+    )
+    def test_they_may_contradict_the_names(
+        self, tmp_path: Path, fields: dict, frame_ids: dict[str, object], told: str
+    ):
+        path = write_frame_ids(tmp_path / 'x.json', frame_ids, **fields)
+        with pytest.raises(InputError, match=rf'contradict the file \(frame_id is {told}\), give'):
+            frames_of(path, 400)
+        told_first = match_frames(read_labels(path), None, FrameOptions(first_number=0))
+        numbers = [int(name.removesuffix('.jpg')) for name in frame_ids]
+        assert list(told_first.labelled_frame_indices) == numbers
+
+
+@pytest.mark.parametrize('frame_ids', [{'a.jpg': 8, 'b.jpg': 15}, {'8.jpg': 8, '15.jpg': 15}])
+def test_frame_ids_that_may_start_at_0_or_1_are_refused(tmp_path: Path, frame_ids: dict):
+    path = write_frame_ids(tmp_path / 'x.json', frame_ids)
+    with pytest.raises(InputError, match=r'do not tell whether the first .* number 0 or 1'):
+        frames_of(path)
+
+
+def test_frame_ids_do_not_make_a_file_one_of_posetrack(tmp_path: Path):
+    """There a v of 1 is a visible joint, in COCO a hidden one."""
+    path = write_frame_ids(tmp_path / 'x.json', {'000001.jpg': 0, '000002.jpg': 1})
+
+    assert sniff_format(path) == 'coco'
+    assert read_labels(path).persons[0].visibility.tolist() == [1]
+
+
+@pytest.mark.parametrize('frame_ids', [('0', 1), (3, 3), (None, 1), (-1, 1), (True, 1), (0, 10**8)])
+def test_frame_ids_that_number_no_frames_are_left_alone(tmp_path: Path, frame_ids: tuple):
+    names = ('000001.jpg', '000008.jpg')
+    path = write_frame_ids(tmp_path / 'x.json', dict(zip(names, frame_ids, strict=True)))
+
+    assert [frame.index for frame in read_coco(path)[0].frames] == [1, 8]
+    assert read_coco(path)[0].numbering.doubt == ''
+
+
+@pytest.mark.parametrize('without', [0, 1])
+def test_a_frame_index_that_one_image_lacks_is_refused(tmp_path: Path, without: int):
+    images = [{'id': i, 'file_name': f'00000{i}.jpg', 'frame_index': 5 + i} for i in range(2)]
+    del images[without]['frame_index']
+
+    with pytest.raises(InputError, match=rf'images\[{without}\].frame_index is missing'):
+        read_coco(write_images(tmp_path / 'x.json', images))
+
+
+def test_two_pictures_at_times_of_one_frame_are_refused(tmp_path: Path):
+    """Times rounded to tenths, of a video with ten frames a second."""
+    write_video(tmp_path / 'clip.mp4', np.zeros((20, 32, 32, 3), np.uint8), fps=10)
+    images = [
+        {'id': i, 'file_name': f'{name}.jpg', 'time': time}
+        for i, (name, time) in enumerate({'a': 0.5, 'b': 0.55}.items())
+    ]
+    labels = [{'id': i, 'image_id': i, 'keypoints': [5, 6, 2]} for i in range(2)]
+    read = read_labels(write_images(tmp_path / 'x.json', images, labels))
+
+    with pytest.raises(InputError, match=r"'a.jpg' and 'b.jpg' .* both frame 5 of the video"):
+        match_frames(read, open_frames(tmp_path / 'clip.mp4'))
 
 
 def test_frames_that_cvat_may_have_interpolated_are_told_of(tmp_path: Path):

@@ -1,12 +1,14 @@
 import xml.etree.ElementTree as ET
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stdpose_mm.errors import InputError, InputWarning
-from stdpose_mm.io.labels import read_cvat, write_cvat
+from stdpose_mm.io.labels import FrameOptions, match_frames, read_cvat, write_cvat
+from stdpose_mm.io.video import FrameSource
 from stdpose_mm.structures import PersonLabel
 from support.label_samples import person, sample
 
@@ -264,11 +266,14 @@ def test_what_is_drawn_as_tracks_keeps_its_identity(tmp_path: Path, second: str)
     path = tmp_path / 'annotations.xml'
     path.write_text(shapes_xml(drawn(10) + finish(12), second))
 
-    assert read_cvat(path).track_ids == (0, 1)
+    with pytest.warns(InputWarning, match='track 0 in frame 10.* of one frame only'):
+        labels = read_cvat(path)
+    assert labels.track_ids == (0, 1)
 
 
 def test_a_single_track_keeps_its_identity(tmp_path: Path):
-    labels = read(tmp_path, xml_of(drawn(10), finish(12)))
+    with pytest.warns(InputWarning, match='track 0 in frame 10 is a skeleton of one frame only'):
+        labels = read(tmp_path, xml_of(drawn(10), finish(12)))
 
     assert [(p.track_id, p.says_absent) for p in labels.values()] == [(0, False), (0, True)]
 
@@ -365,3 +370,70 @@ def test_a_project_of_several_videos_is_refused(tmp_path, shared_labels):
     )
     with pytest.raises(InputError, match=r"project with 2 tasks \('street', 'park'\)"):
         read_cvat(path)
+
+
+class TestTasksOfPictures:
+    """CVAT counts the pictures of such a task, whatever frames of a video they are."""
+
+    @pytest.fixture
+    def pictures_task(self, tmp_path: Path) -> Path:
+        """A task of four pictures, of which the first and the last are labelled."""
+        text = xml_of(drawn(0), skeleton_of(3, 1, point_of('nose', 1), point_of('tail', 1)))
+        for old, new in (
+            ('<mode>interpolation', '<mode>annotation'),
+            ('<start_frame>10<', '<start_frame>0<'),
+            ('<stop_frame>16<', '<stop_frame>3<'),
+            ('step=2', ''),
+        ):
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / 'pictures.xml'
+        path.write_text(text)
+        return path
+
+    def test_they_are_refused_on_a_video_of_another_length(
+        self, pictures_task: Path, blank: Callable[[int], FrameSource]
+    ):
+        message = r'in a list of 4, but no names, .* which of the 100 frames of .*, give the folder'
+        with pytest.raises(InputError, match=message):
+            match_frames(read_cvat(pictures_task), blank(100))
+
+    def test_as_many_frames_are_the_pictures(
+        self, pictures_task: Path, blank: Callable[[int], FrameSource]
+    ):
+        assert match_frames(read_cvat(pictures_task), blank(4)).labelled_frame_indices == (0, 3)
+
+    def test_the_user_may_say_that_they_are_the_first_frames(
+        self, pictures_task: Path, blank: Callable[[int], FrameSource]
+    ):
+        options = FrameOptions(first_number=0)
+        matched = match_frames(read_cvat(pictures_task), blank(100), options)
+        assert matched.labelled_frame_indices == (0, 3)
+
+    def test_a_job_of_them_is_refused_whatever_the_length(
+        self, pictures_task: Path, blank: Callable[[int], FrameSource]
+    ):
+        text = pictures_task.read_text().replace('<start_frame>0<', '<start_frame>3<')
+        pictures_task.write_text(text.replace(drawn(0), ''))
+        labels = read_cvat(pictures_task)
+        assert len(labels) == 1
+        with pytest.raises(InputError, match='but no names'):
+            match_frames(labels, blank(1))
+
+    def test_names_of_pictures_tell_the_frames(
+        self, pictures_task: Path, blank: Callable[[int], FrameSource]
+    ):
+        images = ''.join(
+            f'<image id="{i}" name="frame_{12 * (i + 1):06d}.png"></image>' for i in range(4)
+        )
+        text = pictures_task.read_text()
+        pictures_task.write_text(text.replace('</annotations>', f'{images}</annotations>'))
+        matched = match_frames(read_cvat(pictures_task), blank(100))
+        assert matched.labelled_frame_indices == (12, 48)
+
+    def test_skeletons_of_images_beside_tracks_are_said_to_be_left_out(self, pictures_task: Path):
+        image = '<image id="1" name="a.png"><skeleton label="person"></skeleton></image>'
+        text = pictures_task.read_text()
+        pictures_task.write_text(text.replace('</annotations>', f'{image}</annotations>'))
+        with pytest.warns(InputWarning, match='1 skeleton in <image> beside tracks is left out'):
+            read_cvat(pictures_task)

@@ -248,13 +248,37 @@ def test_two_people_drawn_as_shapes_are_told_apart_by_place(empty_task: CvatTask
 def test_shapes_beside_tracks_stay_people_of_their_own(empty_task: CvatTask, tmp_path: Path):
     empty_task.draw(0, places_at(50))
     empty_task.draw_shape(7, places_at(450))
-    labels = read_cvat(empty_task.export(tmp_path / 'a.xml'))
+    message = 'track 1 in frame 7 is a skeleton of one frame only, .* "Track" if it is one of'
+    with pytest.warns(InputWarning, match=message):
+        labels = read_cvat(empty_task.export(tmp_path / 'a.xml'))
 
     assert [(p.frame_index, p.track_id, p.says_absent) for p in labels.persons] == [
         (0, 0, False),
         (7, 1, False),
         (8, 1, True),
     ]
+
+
+@pytest.mark.parametrize('frame', [FRAMES - 2, FRAMES - 1])
+def test_a_shape_at_the_end_of_the_video_is_named_too(
+    empty_task: CvatTask, tmp_path: Path, frame: int
+):
+    """There CVAT writes no frame that ends it."""
+    empty_task.draw(0, places_at(50))
+    empty_task.draw_shape(frame, places_at(450))
+    with pytest.warns(InputWarning, match=f'track 1 in frame {frame} is a skeleton of one'):
+        read_cvat(empty_task.export(tmp_path / 'a.xml'))
+
+
+def test_tracks_that_stay_are_not_named(
+    empty_task: CvatTask, tmp_path: Path, recwarn: pytest.WarningsRecorder
+):
+    empty_task.draw(0, places_at(50))
+    empty_task.draw(7, places_at(450))
+    empty_task.leave(1, 12)
+    read_cvat(empty_task.export(tmp_path / 'a.xml'))
+
+    assert not recwarn.list
 
 
 def test_people_of_the_last_frame_may_be_tracks(empty_task: CvatTask, tmp_path: Path):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stdpose_mm.errors import InputError
+from stdpose_mm.errors import InputError, InputWarning
 from stdpose_mm.io.labels import (
     read_all_labels,
     read_deeplabcut,
@@ -114,6 +114,98 @@ def test_several_animals_and_videos(tmp_path: Path):
     assert monday.persons[0].keypoints.tolist() == [[1, 2], [3, 4], [0, 0]]
     assert monday.persons[1].keypoints.tolist() == [[0, 0], [0, 0], [9, 8]]
     assert [p.frame_index for p in tuesday.persons] == [1]
+
+
+# In the newer layout, with an individual that is in none of the pictures.
+WITH_UNIQUE_BODYPART = """\
+scorer,,,annotator,annotator,annotator,annotator,annotator,\
+annotator,annotator,annotator,annotator,annotator
+individuals,,,mus1,mus1,mus1,mus1,mus2,mus2,mus2,mus2,single,single
+bodyparts,,,snout,snout,tail,tail,snout,snout,tail,tail,corner,corner
+coords,,,x,y,x,y,x,y,x,y,x,y
+labeled-data,monday,img3.png,1.0,2.0,3.0,4.0,,,,,9.0,8.0
+labeled-data,monday,img7.png,5.0,6.0,,,,,,,,
+"""
+
+
+@pytest.fixture
+def with_unique(tmp_path: Path) -> Path:
+    path = tmp_path / 'CollectedData_annotator.csv'
+    path.write_text(WITH_UNIQUE_BODYPART)
+    return path
+
+
+def config_beside(path: Path) -> dict:
+    return yaml.safe_load(path.with_name(f'{path.stem}_config.yaml').read_text())
+
+
+@pytest.mark.parametrize('detour', [False, True])
+def test_unique_bodyparts_are_written_in_deeplabcuts_own_layout(
+    with_unique: Path, tmp_path: Path, detour: bool
+):
+    """Also after a detour through a COCO file."""
+    labels = read_labels(with_unique)
+    if detour:
+        write_labels(labels, tmp_path / 'labels.json', 'coco')
+        labels = read_labels(tmp_path / 'labels.json')
+    write_labels(labels, tmp_path / 'out.csv', 'deeplabcut')
+
+    assert (tmp_path / 'out.csv').read_text() == WITH_UNIQUE_BODYPART
+    config = config_beside(tmp_path / 'out.csv')
+    assert config['individuals'] == ['mus1', 'mus2']
+    assert config['multianimalbodyparts'] == ['snout', 'tail']
+    assert config['uniquebodyparts'] == ['corner']
+
+
+def test_the_project_is_kept_where_only_unique_bodyparts_are_labelled(
+    with_unique: Path, tmp_path: Path
+):
+    labels = read_labels(with_unique)
+    only = [p for p in labels.persons if p.extra['track_name'] == 'single']
+    write_labels(labels.with_persons(only), tmp_path / 'out.csv', 'deeplabcut')
+
+    header = (tmp_path / 'out.csv').read_text().splitlines()[1]
+    assert header == WITH_UNIQUE_BODYPART.splitlines()[1]
+    assert config_beside(tmp_path / 'out.csv')['individuals'] == ['mus1', 'mus2']
+
+
+def test_joints_that_deeplabcut_has_no_column_for_are_left_out_with_a_warning(
+    with_unique: Path, tmp_path: Path
+):
+    labels = read_labels(with_unique)
+    wrong = replace(labels.persons[0], visibility=[2, 2, 2], keypoint_sources=None)
+    with pytest.warns(InputWarning, match="1 joints? .* left out, such as corner of 'mus1'"):
+        write_labels(
+            labels.with_persons([wrong, *labels.persons[1:]]), tmp_path / 'o.csv', 'deeplabcut'
+        )
+
+    assert (tmp_path / 'o.csv').read_text() == WITH_UNIQUE_BODYPART
+
+
+@pytest.mark.parametrize(
+    ('visibility', 'names', 'unique'),
+    [
+        # The joint of `single` alone is unique.
+        ([0, 2], ['one', 'single'], ['ear']),
+        # A person of that name with the joints of the others is one of them.
+        ([2, 2], ['one', 'individual1'], []),
+    ],
+)
+def test_an_individual_of_another_format_called_single(
+    tmp_path: Path, visibility: list[int], names: list[str], unique: list[str]
+):
+    persons = [
+        label(3, 0, visibility=[2, 0], extra={'track_name': 'one'}),
+        label(3, 1, visibility=visibility, extra={'track_name': 'single'}),
+    ]
+    write_labels(video(*persons), tmp_path / 'out.csv', 'deeplabcut')
+
+    back = read_labels(tmp_path / 'out.csv')
+    assert [p.extra['track_name'] for p in back.persons] == names
+    assert [p.visibility.tolist() for p in back.persons] == [[2, 0], visibility]
+    config = config_beside(tmp_path / 'out.csv')
+    assert config['uniquebodyparts'] == unique
+    assert config['individuals'] == [name for name in names if name != 'single']
 
 
 def test_pictures_without_distinct_numbers_are_counted(collected: Path):

@@ -137,8 +137,8 @@ def test_labelme_points_come_in_unchanged(tmp_path: Path, people: list):
         for g, points in enumerate(people)
         for j, (x, y) in enumerate(points)
     ]
-    write_json(tmp_path / 'a_5.json', labelme('a_5.jpg', *shapes))
-    labels = read_labels(tmp_path / 'a_5.json')
+    write_json(tmp_path / 'img_5.json', labelme('img_5.jpg', *shapes))
+    labels = read_labels(tmp_path / 'img_5.json')
 
     assert joints_of(labels) == {
         (5, g, j, x, y) for g, points in enumerate(people) for j, (x, y) in enumerate(points)

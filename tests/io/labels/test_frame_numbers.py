@@ -78,6 +78,10 @@ class TestNames:
             (['00000021_crop.jpg'], [21]),
             (['cam2_000021.jpg'], [21]),
             (['frame.0007', 'frame.0014'], [7, 14]),
+            (['7.jpg'], [7]),
+            (['Clip-Frame_7.jpg'], [7]),
+            (['img7.jpg'], [7]),
+            (['clip_1234.jpg'], [1234]),
         ],
         ids=lambda value: str(value[0]) if isinstance(value[0], str) else '',
     )
@@ -97,12 +101,25 @@ class TestNames:
             ['20240501123007111.jpg', '20240501123008222.jpg'],
             ['', ''],
             [],
+            # A single number may be that of a camera.
+            ['cam1.png'],
+            ['cam0.png'],
+            ['subject12.png'],
+            ['myframe2.png'],
+            ['7_left.png'],
         ],
         ids=str,
     )
     def test_without_one_number_there_are_only_positions(self, names: list[str]) -> None:
         assert indices_of(names) == list(range(len(names)))
         assert numbering_of(names).kind == 'positions'
+
+    def test_the_number_of_a_single_picture_counts_where_the_format_says_so(self) -> None:
+        assert indices_of(['clip_3.png'], first_number=0) == [3]
+
+    def test_a_single_picture_without_a_sequence_is_refused(self) -> None:
+        with pytest.raises(InputError, match=r"nothing tells which .*'cam1.png' .*--frame-of FILE"):
+            frames_of(['cam1.png'])
 
     def test_stated_indices_go_before_names(self) -> None:
         assert indices_of(['000001.jpg', '000002.jpg'], indices=[8, 9]) == [8, 9]
@@ -130,7 +147,7 @@ class TestNames:
         assert list(numbering.times.values()) == times
 
     @given(
-        st.lists(st.integers(0, 10**7), min_size=1, max_size=6, unique=True),
+        st.lists(st.integers(0, 10**7), min_size=2, max_size=6, unique=True),
         st.sampled_from(['frame', 'IMG_', 'a-b.c_', 'clip_mp4-', '']),
         st.sampled_from(['{}.jpg', 'dir/{}.PNG', 'C:\\x\\{}.jpeg', '{}_jpg.rf.0a1B2c.jpg']),
         st.integers(1, 9),

@@ -477,7 +477,7 @@ def test_a_number_of_thousands_of_digits_in_a_name_is_none(tmp_path: Path) -> No
 
 
 def test_a_picture_whose_name_is_too_long_lies_nowhere(tmp_path: Path) -> None:
-    images = [{'id': 1, 'file_name': 'x' * 400 + '1.png', 'width': 1, 'height': 1}]
+    images = [{'id': 1, 'file_name': 'x' * 400 + '_frame_1.png', 'width': 1, 'height': 1}]
     (tmp_path / 'labels.json').write_text(json.dumps(coco(images=images)))
     labels = read_labels(tmp_path / 'labels.json')
     frames = ArrayFrames(np.zeros((2, 8, 8, 3), np.uint8))

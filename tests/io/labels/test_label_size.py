@@ -176,3 +176,56 @@ class TestFit:
         person = PersonLabel(0, np.zeros((3, 2)), np.zeros(3), 0, bbox=np.array([90, 20, 9, 9]))
         with pytest.raises(InputError, match='lie outside'):
             fit_size(labels_at(INSIDE).with_persons([person]), SIZE)
+
+
+class TestTurnedPictures:
+    """A telephone notes a rotation; a tool that ignores it shows pictures on their side."""
+
+    LABELLED, SHOWN = (1920, 1080), (1080, 1920)
+
+    @pytest.mark.parametrize('labelled', [(1920, 1080), (1280, 720)])
+    def test_labels_of_turned_pictures_are_refused_without_advice_to_rescale(
+        self, labelled: tuple[int, int]
+    ) -> None:
+        text = f'{labelled[0]}x{labelled[1]}'
+        message = (
+            rf'made at {text} .* turned picture, .* are 1080x1920 as .* a folder of the pictures'
+        )
+        with pytest.raises(InputError, match=message) as told:
+            fit_size(labels_at(INSIDE, size=labelled), self.SHOWN)
+        assert '--labels-size' not in str(told.value)
+
+    @pytest.mark.parametrize('stated', [None, (1920, 1080)])
+    def test_they_are_not_rescaled(self, stated: tuple[int, int] | None) -> None:
+        with pytest.raises(InputError, match=r'made at 1920x1080 pixels, the shape of a turned'):
+            fit_size(labels_at(INSIDE, size=stated), self.SHOWN, self.LABELLED)
+
+    def test_a_file_without_sizes_may_hold_them(self) -> None:
+        labels = labels_at(((1500.0, 500.0), (1700.0, 900.0), (1100.0, 40.0)))
+        message = r'3 of 3 .* all within turned ones of 1920x1080, .* made on larger ones'
+        with pytest.raises(InputError, match=message):
+            fit_size(labels, self.SHOWN)
+
+    def test_boxes_are_refused_without_options(self) -> None:
+        with pytest.raises(InputError, match=r'give boxes that were made on the pict') as told:
+            fit_size(labels_at(INSIDE, size=self.LABELLED), self.SHOWN, subject='boxes')
+        assert '--' not in str(told.value)
+
+    @pytest.mark.parametrize(
+        ('labelled', 'size'),
+        [
+            # Anamorphic: PAL as it is stored, and as it is shown.
+            ((1024, 576), (720, 576)),
+            # Nearly square: a quarter turn is not seen in the size.
+            ((100, 98), (98, 100)),
+            ((200, 200), (100, 100)),
+            # Cut off at the sides before it was labelled, or by a tool that rounds.
+            ((640, 480), (1920, 1080)),
+            ((1080, 1920), (540, 960)),
+        ],
+    )
+    def test_other_shapes_may_be_rescaled(
+        self, labelled: tuple[int, int], size: tuple[int, int]
+    ) -> None:
+        fitted = fit_size(labels_at(INSIDE), size, labelled)
+        assert (fitted.frames[0].width, fitted.frames[0].height) == size

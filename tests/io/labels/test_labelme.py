@@ -85,6 +85,16 @@ def test_a_path_out_of_the_folder_is_a_name_and_never_opened(tmp_path: Path):
     assert read_labels(tmp_path).frames[0].file_name.endswith('etc/passwd')
 
 
+def test_stray_blanks_do_not_make_another_joint(tmp_path: Path):
+    for number, joint in enumerate(('Nose', 'Nose ', '\tNose')):
+        shape = labelme_shape(joint, [[number, 2]], group_id=0)
+        write_json(tmp_path / f'{number}.json', labelme(f'000{number}.jpg', shape))
+    labels = read_labels(tmp_path)
+
+    assert labels.skeleton.keypoint_names == ('Nose',)
+    assert [p.keypoints.tolist() for p in labels.persons] == [[[0, 2]], [[1, 2]], [[2, 2]]]
+
+
 def test_hidden_files_are_left_out(folder: Path):
     (folder / '.123.partial.json').write_text('{"shapes": ')
 

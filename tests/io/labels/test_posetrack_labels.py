@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from stdpose_mm.errors import InputError
-from stdpose_mm.io.labels import read_posetrack17, read_posetrack18, write_posetrack18
+from stdpose_mm.io.labels import (
+    read_posetrack17,
+    read_posetrack18,
+    sniff_format,
+    write_posetrack18,
+)
 from stdpose_mm.io.labels.posetrack18 import posetrack18_fields
 from stdpose_mm.structures import POSETRACK_SKELETON
 from support.paths import ROOT
@@ -116,6 +121,43 @@ def test_posetracks_own_pictures_are_counted_from_zero(
 
     assert labels.numbering is not None
     assert (labels.numbering.kind, labels.numbering.first_number) == ('names', first_number)
+
+
+@pytest.mark.parametrize(
+    ('numbers', 'frame_numbers', 'nframes', 'first_number'),
+    [
+        ((3, 7), (3, 7), 30, 0),
+        # Pictures that were named anew, from 1 on.
+        ((4, 8), (3, 7), 30, 1),
+        ((3, 7), (4, 8), 30, 0),
+        # PoseTrack's files of 2017 count from 1, also when converted.
+        ((1, 30), (1, 30), 30, 1),
+        ((0, 29), (0, 29), 30, 0),
+        ((1, 29), (1, 29), 30, 0),
+    ],
+)
+def test_posetracks_frame_ids_tell_where_names_start(
+    tmp_path: Path,
+    numbers: Sequence[int],
+    frame_numbers: Sequence[int],
+    nframes: int,
+    first_number: int,
+):
+    images = [
+        {
+            'id': 10003420000 + frame,
+            'frame_id': 10003420000 + frame,
+            'file_name': f'v/{number:06d}.jpg',
+            'nframes': nframes,
+        }
+        for number, frame in zip(numbers, frame_numbers, strict=True)
+    ]
+    path = write_file(tmp_path / 'a.json', [3, 4, 1], images)
+    numbering = read_posetrack18(path).numbering
+
+    assert sniff_format(path) == 'posetrack18'
+    assert numbering is not None
+    assert (numbering.kind, numbering.first_number, numbering.doubt) == ('names', first_number, '')
 
 
 def test_the_fields_are_those_of_the_file(tmp_path: Path):

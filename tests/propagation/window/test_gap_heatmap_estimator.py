@@ -497,5 +497,5 @@ def test_nothing_is_read_after_an_early_stop(model, gaps_of):
 
 
 def test_batch_size_must_be_positive(model):
-    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
+    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got 0'):
         GapHeatmapEstimator(model, batch_size=0)

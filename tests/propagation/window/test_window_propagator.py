@@ -203,5 +203,5 @@ def test_a_model_says_which_method_it_is_of():
 
 
 def test_batch_size_must_be_positive():
-    with pytest.raises(ValueError, match='batch_size must be at least 1, got 0'):
+    with pytest.raises(InputError, match='batch_size must be a whole number from 1, got 0'):
         STDPosePropagator(model_of(), batch_size=0)

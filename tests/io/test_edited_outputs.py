@@ -1,0 +1,98 @@
+"""Copies of outputs that somebody may have edited."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stdpose_mm.io.edited_outputs import keep_edited
+
+
+def replace(path: Path, content: str, cache: Path | None) -> Path | None:
+    """Write a file as the commands do; return the copy of its former version."""
+    with keep_edited(path, cache) as former:
+        path.write_text(content)
+    return former.path
+
+
+def folder_of(path: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in path.parent.iterdir() if file.is_file()}
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    (tmp_path / 'labels').mkdir()
+    return tmp_path / 'labels' / 'dense.json'
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / 'cache'
+
+
+def test_a_new_file_has_no_former_version(out: Path, cache: Path) -> None:
+    assert replace(out, 'first', cache) is None
+    assert folder_of(out) == {'dense.json': 'first'}
+
+
+def test_what_a_command_wrote_is_replaced(out: Path, cache: Path) -> None:
+    replace(out, 'first', cache)
+    assert replace(out, 'second', cache) is None
+    assert folder_of(out) == {'dense.json': 'second'}
+
+
+def test_what_was_edited_is_kept(out: Path, cache: Path) -> None:
+    replace(out, 'first', cache)
+    out.write_text('edited')
+    assert replace(out, 'second', cache) == out.with_name('dense.json.bak')
+    assert folder_of(out) == {'dense.json': 'second', 'dense.json.bak': 'edited'}
+
+
+def test_every_edited_version_is_kept(out: Path, cache: Path) -> None:
+    for content in ('one', 'two', 'three'):
+        out.write_text(content)
+        replace(out, 'computed', cache)
+    assert folder_of(out) == {
+        'dense.json': 'computed',
+        'dense.json.bak': 'one',
+        'dense.json.2.bak': 'two',
+        'dense.json.3.bak': 'three',
+    }
+
+
+def test_without_a_cache_any_other_content_is_kept(out: Path) -> None:
+    replace(out, 'first', None)
+    assert replace(out, 'first', None) is None
+    assert replace(out, 'second', None) == out.with_name('dense.json.bak')
+    assert folder_of(out) == {'dense.json': 'second', 'dense.json.bak': 'first'}
+
+
+def test_an_edit_that_equals_the_new_file_needs_no_copy(out: Path, cache: Path) -> None:
+    out.write_text('edited')
+    assert replace(out, 'edited', cache) is None
+    assert folder_of(out) == {'dense.json': 'edited'}
+
+
+def test_what_was_only_found_is_not_recorded_as_written(out: Path, cache: Path) -> None:
+    out.write_text('edited')
+    replace(out, 'edited', cache)
+    assert replace(out, 'computed', cache) == out.with_name('dense.json.bak')
+
+
+def test_an_error_leaves_no_copy(out: Path, cache: Path) -> None:
+    out.write_text('edited')
+    with pytest.raises(ValueError, match='broken'), keep_edited(out, cache):
+        raise ValueError('broken')
+    assert folder_of(out) == {'dense.json': 'edited'}
+
+
+def test_a_copy_lies_beside_the_file_that_a_link_leads_to(
+    out: Path, cache: Path, tmp_path: Path
+) -> None:
+    out.write_text('edited')
+    link = tmp_path / 'link.json'
+    os.symlink(out, link)
+    assert replace(link, 'computed', cache) == out.with_name('dense.json.bak')
+    assert folder_of(out) == {'dense.json': 'computed', 'dense.json.bak': 'edited'}
