@@ -351,13 +351,12 @@ class STDPoseInferencer(Pose2DInferencer):
                 "'whole_image')"
             )
         else:
-            if bbox_thr is None:
-                bbox_thr = SCORE_THRESHOLD
-            else:
-                high_score_thr = min(bbox_thr, HIGH_SCORE_THR)
             nms_thr = NMS_IOU if nms_thr is None else nms_thr
-            require_share(bbox_thr=bbox_thr, nms_thr=nms_thr)
-            self.detector.score_threshold, self.detector.nms_iou = bbox_thr, nms_thr
+            least = SCORE_THRESHOLD if bbox_thr is None else bbox_thr
+            require_share(bbox_thr=least, nms_thr=nms_thr)
+            if bbox_thr is not None:
+                high_score_thr = min(bbox_thr, HIGH_SCORE_THR)
+            self.detector.score_threshold, self.detector.nms_iou = least, nms_thr
         return build_box_source(people, self._det_every, self._tracker, high_score_thr)
 
     def _load_model_from_metafile(self, model: str) -> tuple[Config, str | None]:
