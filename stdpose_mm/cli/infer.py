@@ -211,7 +211,11 @@ def infer_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -> No
             Path(args.out),
             prepare,
             lambda own: infer_video(
-                own, models, progress=is_first_process(), keep_incomplete=False
+                own,
+                models,
+                progress=is_first_process(),
+                keep_incomplete=False,
+                keep_former=False,
             ),
         )
 

@@ -76,6 +76,7 @@ def infer_video(
     models: InferenceModels,
     progress: bool = True,
     keep_incomplete: bool = True,
+    keep_former: bool = True,
 ) -> VideoResult:
     """Estimate the poses of one video, and write its outputs.
 
@@ -85,6 +86,8 @@ def infer_video(
         progress: Show a progress bar.
         keep_incomplete: Whether Ctrl-C ends the work with the frames that are done, which are
             written; otherwise it raises ``KeyboardInterrupt`` at once.
+        keep_former: Keep a former version of the labels that somebody may have edited; of several
+            videos, such files were refused before.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
@@ -97,7 +100,7 @@ def infer_video(
     from stdpose_mm.cli.progress import describe_time
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.edited_outputs import keep_edited
+    from stdpose_mm.io.edited_outputs import FormerVersion, keep_edited
     from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, open_frames, require_timing, write_video_like
@@ -154,7 +157,10 @@ def infer_video(
             'min_track_frames': args.min_track_frames if args.det_config is not None else None,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
-        with keep_edited(args.out, choose_cache_folder()) as former:
+        former = FormerVersion()
+        with ExitStack() as kept:
+            if keep_former:
+                former = kept.enter_context(keep_edited(args.out, choose_cache_folder()))
             labels.write(args.out, args.format, {'inference': extra}, time_of, args.cvat_tolerance)
     counts = {
         'frames': labels.num_frames,

@@ -259,7 +259,9 @@ def propagate_several(args: argparse.Namespace, videos: Sequence[ListedVideo]) -
             jobs,
             Path(args.out),
             prepare,
-            lambda own: propagate_video(own, models, progress=is_first_process(), brief=True),
+            lambda own: propagate_video(
+                own, models, progress=is_first_process(), brief=True, keep_former=False
+            ),
         )
 
 

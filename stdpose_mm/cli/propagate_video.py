@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from stdpose_mm.apis import VideoPosePropagator
     from stdpose_mm.apis.video_pose_propagator import PropagationState
     from stdpose_mm.detection import PersonDetector
-    from stdpose_mm.io.edited_outputs import FormerVersion
     from stdpose_mm.io.video import FrameSource
     from stdpose_mm.review import LabelSummary, TrackErrors
     from stdpose_mm.structures import PersonLabel, VideoLabels
@@ -88,6 +87,7 @@ def propagate_video(
     models: PropagationModels,
     progress: bool = True,
     brief: bool = False,
+    keep_former: bool = True,
 ) -> VideoResult:
     """Propagate the labels of one video, and write its outputs.
 
@@ -96,10 +96,15 @@ def propagate_video(
         models: The models of the command line.
         progress: Show progress bars.
         brief: Summarize the labels in one line, for one of several videos.
+        keep_former: Keep a former version of the labels that somebody may have edited; of several
+            videos, such files were refused before.
 
     Raises:
         InputError: If something that was given cannot be used; no output file is written then.
     """
+    from stdpose_mm.io.cache_folder import choose_cache_folder
+    from stdpose_mm.io.edited_outputs import FormerVersion, keep_edited
+
     require_video(args.video, args.labels)
     frames = _open_video(args)
     labels = _read_labels(args, frames)
@@ -112,7 +117,11 @@ def propagate_video(
         _detect_boxes(propagator, state, detector, progress)
     dense, took = _fill_gaps(propagator, state, progress)
     judged = _judge(args, dense)
-    former = _write_outputs(args, frames, dense, judged, how)
+    former = FormerVersion()
+    with ExitStack() as kept:
+        if keep_former:
+            former = kept.enter_context(keep_edited(args.out, choose_cache_folder(args.cache)))
+        _write_outputs(args, frames, dense, judged, how)
     return VideoResult(
         _count(dense),
         summary=[
@@ -273,7 +282,7 @@ def _write_outputs(
     dense: VideoLabels,
     judged: VideoLabels,
     how: str,
-) -> FormerVersion:
+) -> None:
     """Write the labels, and the overlay video and the report if they are asked for.
 
     Args:
@@ -282,12 +291,7 @@ def _write_outputs(
         dense: The labels to write.
         judged: The same with probabilities as scores.
         how: The method, in words.
-
-    Returns:
-        The former version of the labels, if somebody may have edited them.
     """
-    from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.edited_outputs import keep_edited
     from stdpose_mm.io.labels import write_labels
     from stdpose_mm.io.video import clock_of
 
@@ -295,7 +299,6 @@ def _write_outputs(
     # cannot be read, or a file cannot be written, no output is left. DeepLabCut's labels have a
     # second file, which is named after the first one.
     with ExitStack() as outputs:
-        former = outputs.enter_context(keep_edited(args.out, choose_cache_folder(args.cache)))
         out = args.out
         if len(label_outputs('--out', out, choose_format(out, args.format))) == 1:
             out = outputs.enter_context(atomic_path(out))
@@ -320,7 +323,6 @@ def _write_outputs(
                 outputs=outputs,
             )
         write_labels(dense, out, args.format, clock_of(frames), args.cvat_tolerance)
-    return former
 
 
 def _count(dense: VideoLabels) -> dict[str, int]:

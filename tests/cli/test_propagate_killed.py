@@ -31,7 +31,8 @@ STORED_AT = {
     'a gap is half written': 7,
     'before OUT is written': NUM_GAPS,
     'OUT is half written': NUM_GAPS,
-    'OUT is written': NUM_GAPS,
+    # With the record of OUT.
+    'OUT is written': NUM_GAPS + 1,
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import stdpose_mm.apis  # noqa: F401  # what the children would import
 from stdpose_mm.choices import PROPAGATION_METHODS
-from stdpose_mm.cli import propagate
+from stdpose_mm.cli import propagate, propagate_video
 from stdpose_mm.io import labels
 from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.propagation import PROPAGATORS
@@ -79,13 +79,7 @@ def arrange(moment: str) -> None:
     if moment == 'OUT is half written':
         kill_at_half('dense.json')
     if moment == 'OUT is written':
-        write = labels.write_labels
-
-        def write_then_kill(*arguments: Any, **named: Any) -> None:
-            write(*arguments, **named)
-            kill_me()
-
-        labels.write_labels = write_then_kill
+        propagate_video._count = kill_me  # type: ignore[assignment]
 
 
 def main() -> None:
