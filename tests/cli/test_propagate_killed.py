@@ -31,8 +31,7 @@ STORED_AT = {
     'a gap is half written': 7,
     'before OUT is written': NUM_GAPS,
     'OUT is half written': NUM_GAPS,
-    # With the record of OUT.
-    'OUT is written': NUM_GAPS + 1,
+    'OUT is written': NUM_GAPS,
 }
 
 

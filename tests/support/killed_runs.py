@@ -17,7 +17,7 @@ from typing import Any
 
 import stdpose_mm.apis  # noqa: F401  # what the children would import
 from stdpose_mm.choices import PROPAGATION_METHODS
-from stdpose_mm.cli import propagate, propagate_video
+from stdpose_mm.cli import propagate
 from stdpose_mm.io import labels
 from stdpose_mm.io.result_cache import ResultCache
 from stdpose_mm.propagation import PROPAGATORS
@@ -79,7 +79,14 @@ def arrange(moment: str) -> None:
     if moment == 'OUT is half written':
         kill_at_half('dense.json')
     if moment == 'OUT is written':
-        propagate_video._count = kill_me  # type: ignore[assignment]
+        replace_file = os.replace
+
+        def replace_then_kill(temporary: Any, path: Any) -> None:
+            replace_file(temporary, path)
+            if Path(path).name == 'dense.json':
+                kill_me()
+
+        os.replace = replace_then_kill
 
 
 def main() -> None:
