@@ -887,12 +887,12 @@ def _joint_indices(skeleton: Skeleton, name: str, joints: Sequence[str]) -> list
     # The letters of a text may be names of joints, too.
     if isinstance(joints, str) or not isinstance(joints, Iterable):
         raise InputError(f'{name} must be a list of joint names, got {joints!r}')
-    unknown = [name for name in joints if name not in skeleton.keypoint_names]
+    unknown = [joint for joint in joints if joint not in skeleton.keypoint_names]
     if unknown:
         raise InputError(
             f'there is no joint {unknown[0]!r}, choose from {", ".join(skeleton.keypoint_names)}'
         )
-    return [skeleton.index_of(name) for name in joints]
+    return [skeleton.index_of(joint) for joint in joints]
 
 
 def _known_boxes(boxes: VideoLabels, state: PropagationState) -> Boxes:

@@ -100,7 +100,7 @@ def infer_video(
     from stdpose_mm.cli.progress import describe_time
     from stdpose_mm.inference import VideoPoseEstimator, estimate_video
     from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.edited_outputs import FormerVersion, keep_edited
+    from stdpose_mm.io.edited_outputs import keep_edited
     from stdpose_mm.io.labels import require_times
     from stdpose_mm.io.labels.label_stream import LabelStream
     from stdpose_mm.io.video import clock_of, open_frames, require_timing, write_video_like
@@ -157,10 +157,7 @@ def infer_video(
             'min_track_frames': args.min_track_frames if args.det_config is not None else None,
             'frames_per_second': round(labels.num_frames / seconds, 3),
         }
-        former = FormerVersion()
-        with ExitStack() as kept:
-            if keep_former:
-                former = kept.enter_context(keep_edited(args.out, choose_cache_folder()))
+        with keep_edited(args.out if keep_former else None, choose_cache_folder()) as former:
             labels.write(args.out, args.format, {'inference': extra}, time_of, args.cvat_tolerance)
     counts = {
         'frames': labels.num_frames,

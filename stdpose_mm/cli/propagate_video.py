@@ -103,7 +103,7 @@ def propagate_video(
         InputError: If something that was given cannot be used; no output file is written then.
     """
     from stdpose_mm.io.cache_folder import choose_cache_folder
-    from stdpose_mm.io.edited_outputs import FormerVersion, keep_edited
+    from stdpose_mm.io.edited_outputs import keep_edited
 
     require_video(args.video, args.labels)
     frames = _open_video(args)
@@ -117,10 +117,8 @@ def propagate_video(
         _detect_boxes(propagator, state, detector, progress)
     dense, took = _fill_gaps(propagator, state, progress)
     judged = _judge(args, dense)
-    former = FormerVersion()
-    with ExitStack() as kept:
-        if keep_former:
-            former = kept.enter_context(keep_edited(args.out, choose_cache_folder(args.cache)))
+    kept = args.out if keep_former else None
+    with keep_edited(kept, choose_cache_folder(args.cache)) as former:
         _write_outputs(args, frames, dense, judged, how)
     return VideoResult(
         _count(dense),

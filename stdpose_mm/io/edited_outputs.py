@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -44,7 +43,7 @@ class FormerVersion:
 
 
 @contextmanager
-def keep_edited(path: Path, cache_folder: Path | None) -> Iterator[FormerVersion]:
+def keep_edited(path: Path | None, cache_folder: Path | None) -> Iterator[FormerVersion]:
     """Keep a copy of a file that the block replaces, unless a command wrote it as it is.
 
     The cache records the content of every file that was written in such a block. A file without a
@@ -52,7 +51,7 @@ def keep_edited(path: Path, cache_folder: Path | None) -> Iterator[FormerVersion
     leaves it as it was or raises.
 
     Args:
-        path: The file.
+        path: The file; None if nothing is to be kept.
         cache_folder: Folder of the cache; None if it is turned off: then no file has a record.
 
     Yields:
@@ -61,11 +60,14 @@ def keep_edited(path: Path, cache_folder: Path | None) -> Iterator[FormerVersion
     Raises:
         InputError: If the file cannot be read or the copy cannot be written.
     """
+    former = FormerVersion()
+    if path is None:
+        yield former
+        return
     written = None
     if cache_folder is not None:
-        written = CacheFolder(cache_folder).open(_RECORD, _RECORD, _encode, _decode)
+        written = CacheFolder(cache_folder).open(_RECORD, _RECORD, dict, dict)
     before = file_fingerprint(path) if path.is_file() else None
-    former = FormerVersion()
     copy = None
     if before is not None and (written is None or before not in written):
         copy = _free_name(Path(os.path.realpath(path)))
@@ -83,22 +85,10 @@ def keep_edited(path: Path, cache_folder: Path | None) -> Iterator[FormerVersion
     elif copy is not None:
         former.path = copy
     if written is not None and after != before:
-        written[after] = True
+        written[after] = {'written': np.True_}
 
 
 def _free_name(path: Path) -> Path:
     """Return the first of ``labels.json.bak``, ``labels.json.2.bak``, ... that does not exist."""
-    for number in count(1):
-        middle = '' if number == 1 else f'.{number}'
-        backup = path.with_name(f'{path.name}{middle}{BACKUP_SUFFIX}')
-        if not os.path.lexists(backup):
-            return backup
-    raise AssertionError
-
-
-def _encode(_: bool) -> dict[str, Any]:
-    return {'written': np.True_}
-
-
-def _decode(arrays: dict[str, np.ndarray]) -> bool:
-    return bool(arrays['written'])
+    names = (f'{path.name}{"" if n == 1 else f".{n}"}{BACKUP_SUFFIX}' for n in count(1))
+    return next(path.with_name(name) for name in names if not os.path.lexists(path.with_name(name)))

@@ -76,9 +76,16 @@ class _Layout:
         is_prediction: Whether there are likelihoods.
     """
 
+    scorer: str
+    rows: int
+    path_columns: int
+    skeleton: Skeleton
+    columns: dict[str, list[tuple[int, int]]]
+    is_prediction: bool
+
     @property
     def extra(self) -> dict[str, Any]:
-        """Fields for ``VideoLabels.extra``; empty without unique bodyparts."""
+        """Return fields for ``VideoLabels.extra``; none without unique bodyparts."""
         unique = {joint for joint, _ in self.columns.get(_UNIQUE, ())}
         others = [name for name in self.columns if name != _UNIQUE]
         if not unique or any(j in unique for name in others for j, _ in self.columns[name]):
@@ -86,13 +93,6 @@ class _Layout:
         names = self.skeleton.keypoint_names
         fields = {'individuals': others, 'unique_bodyparts': [names[j] for j in sorted(unique)]}
         return {_PROJECT_FIELDS: fields}
-
-    scorer: str
-    rows: int
-    path_columns: int
-    skeleton: Skeleton
-    columns: dict[str, list[tuple[int, int]]]
-    is_prediction: bool
 
 
 def read_deeplabcut(path: PathLike) -> list[VideoLabels]:
